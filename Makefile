@@ -1,0 +1,57 @@
+# The words a newcomer needs. Python 3.11 and make are enough.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: setup demo test test-sqlite test-postgresql lint format migrations clean
+
+setup: $(VENV)/.dev-installed
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	touch $@
+
+$(VENV)/.dev-installed: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@ $(VENV)/.installed
+
+# Contacts imported, calls placed through four sandbox providers, every outcome stored. ARGS=--once ends by itself.
+demo: $(VENV)/.installed
+	$(BIN)/python manage.py demo $(ARGS)
+
+# The whole suite on SQLite, then on a throwaway PostgreSQL where its programs are installed.
+test: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.suite $(ARGS)
+
+test-sqlite: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.suite --only sqlite $(ARGS)
+
+test-postgresql: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.suite --only postgresql $(ARGS)
+
+lint: $(VENV)/.dev-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	DEBUG=true $(BIN)/mypy .
+	DEBUG=true $(BIN)/python manage.py check
+	DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
+
+format: $(VENV)/.dev-installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Hash-pinned, without the address of any index.
+requirements: $(VENV)/.dev-installed
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		pyproject.toml -o requirements.txt > /dev/null
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--extra dev pyproject.toml -o requirements-dev.txt > /dev/null
+
+clean:
+	rm -rf $(VENV) var staticfiles

@@ -1,0 +1,102 @@
+"""How an account fares: blocked, unreachable, trusted again. Everything here is a single conditional update."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from calls.models import Call, Status
+from campaigns.models import Campaign
+from providers.models import ProviderAccount
+
+logger = logging.getLogger(__name__)
+Block = ProviderAccount.Block
+
+UNREACHABLE_AFTER = 5  # requests in a row that never left
+UNREACHABLE_FOR = 30.0  # seconds, doubling
+UNREACHABLE_AT_MOST = 900.0
+REFUSED_ALIKE_LEAST = 5
+REFUSED_ALIKE_SHARE = 0.03
+
+
+def block(account_id: int, code: str, reason: str, until: datetime | None = None) -> None:
+    """Place nothing more through it. A fault of the set-up also pauses its campaigns, with the reason in words."""
+    blocked = ProviderAccount.objects.filter(pk=account_id).update(
+        blocked_at=timezone.now(), blocked_until=until, blocked_code=code, blocked_reason=reason[:1000]
+    )
+    if blocked and code == Block.MISCONFIGURED:
+        running = Campaign.objects.filter(status=Campaign.Status.RUNNING, assistant__account=account_id)
+        running.update(status=Campaign.Status.PAUSED, status_reason=f"The account is set up wrongly: {reason}"[:500])
+    logger.error("Account %s is blocked (%s): %s", account_id, code, reason)
+
+
+def doubt_key(account_id: int, call_id: int) -> None:
+    """A call that was known is not found: the key may belong to another organization of the provider. Staff are told."""
+    logger.error(
+        "Account %s: the provider does not know call %s, which it placed. Is the key right?", account_id, call_id
+    )
+
+
+def unblock(account_id: int) -> None:
+    """A person says that it may go on."""
+    ProviderAccount.objects.filter(pk=account_id).update(
+        blocked_at=None, blocked_until=None, blocked_code="", blocked_reason="", failures_in_a_row=0
+    )
+
+
+def reached(call_id: int) -> None:
+    """The provider answered: what was unreachable no longer is."""
+    ProviderAccount.objects.filter(calls=call_id, failures_in_a_row__gt=0).update(failures_in_a_row=0)
+    ProviderAccount.objects.filter(calls=call_id, blocked_code=Block.UNREACHABLE).update(
+        blocked_at=None, blocked_until=None, blocked_code="", blocked_reason=""
+    )
+
+
+def not_reached(account_id: int, reason: str, now: datetime) -> None:
+    """A request that never left. Several in a row block the account for a while, longer each time."""
+    ProviderAccount.objects.filter(pk=account_id).update(failures_in_a_row=F("failures_in_a_row") + 1)
+    failures = ProviderAccount.objects.values_list("failures_in_a_row", flat=True).get(pk=account_id)
+    if failures >= UNREACHABLE_AFTER:
+        wait = min(UNREACHABLE_AT_MOST, UNREACHABLE_FOR * 2 ** min(failures - UNREACHABLE_AFTER, 10))
+        block(account_id, Block.UNREACHABLE, reason, now + timedelta(seconds=wait))
+
+
+def block_if_too_doubtful(account_id: int) -> None:
+    """More open unconfirmed calls than `max_unconfirmed` allows: something is wrong there."""
+    account = ProviderAccount.objects.get(pk=account_id)
+    if account.max_unconfirmed is None or (account.blocked_at is not None and account.blocked_until is None):
+        return
+    doubtful = Call.objects.filter(account=account_id, status=Status.UNCONFIRMED).count()
+    if doubtful > account.max_unconfirmed:
+        block(
+            account_id,
+            Block.UNCONFIRMED,
+            f"{doubtful} calls are unconfirmed, more than the {account.max_unconfirmed} this account allows. "
+            "Settle them on the Unconfirmed calls page, or unblock the account.",
+        )
+
+
+def lift_if_settled(account_id: int) -> None:
+    """The unconfirmed calls that blocked the account are settled."""
+    doubtful = Call.objects.filter(account=account_id, status=Status.UNCONFIRMED).count()
+    enough = Q(max_unconfirmed=None) | Q(max_unconfirmed__gte=doubtful)
+    ProviderAccount.objects.filter(enough, pk=account_id, blocked_code=Block.UNCONFIRMED).update(
+        blocked_at=None, blocked_until=None, blocked_code="", blocked_reason=""
+    )
+
+
+def pause_if_refused_alike(call: Call) -> None:
+    """The provider refuses this campaign's calls in the same words: stop before all of them are spent."""
+    calls = Call.objects.filter(campaign=call.campaign_id)
+    alike = calls.filter(status=Status.FAILED, ended_reason="refused", error_message=call.error_message).count()
+    if alike < REFUSED_ALIKE_LEAST:
+        return
+    concluded = calls.exclude(status=Status.QUEUED).count()
+    if alike >= concluded * REFUSED_ALIKE_SHARE:
+        Campaign.objects.filter(calls=call, status=Campaign.Status.RUNNING).update(
+            status=Campaign.Status.PAUSED,
+            status_reason=f"The provider refused {alike} calls alike: {call.error_message}"[:500],
+        )

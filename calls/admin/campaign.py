@@ -1,0 +1,403 @@
+"""Campaigns and their recipients: the form, the buttons, the live progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+
+from calls import campaign_actions
+from calls.admin import words
+from calls.models import Call
+from campaigns import variables
+from campaigns.admin import NumberedAdmin, both_spellings
+from campaigns.models import CallingWindow, Campaign, ContactListMember, Recipient, RetryRule
+from campaigns.windows import clock, parse_clock
+from tenants.staff import Level, NotDone, ReadOnlyAdmin, ScopedAdmin, ScopedInline, Step, reach_of, utc, utc_column
+from tenants.staff_forms import CommaField, PairsField, ScopedForm
+
+S = Campaign.Status
+DAYS = [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")]
+
+
+class ClockField(forms.CharField):
+    """Minutes after midnight, written HH:MM."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            max_length=5,
+            widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "09:00", "class": "tl-clock"}),
+            **kwargs,
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return clock(value) if isinstance(value, int) else value
+
+    def clean(self, value: Any) -> Any:
+        return parse_clock(super().clean(value).strip())
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return (clock(initial) if isinstance(initial, int) else initial or "") != (data or "").strip()
+
+
+class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
+    days = forms.MultipleChoiceField(choices=DAYS, widget=UnfoldAdminCheckboxSelectMultipleWidget())
+    opens = ClockField()
+    closes = ClockField(help_text="24:00 is midnight; earlier than the opening: the day after.")
+
+    class Meta:
+        model = CallingWindow
+        fields = ("days", "opens", "closes")
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if "opens" in values and values.get("opens") == values.get("closes"):
+            raise ValidationError("A window opens and closes at different times.")
+        if values.get("opens") == 24 * 60:
+            self.add_error("opens", "Write 00:00 for midnight.")
+        return values
+
+    def has_changed(self) -> bool:
+        # The window that is proposed for a new campaign is kept when nobody touches it.
+        return super().has_changed() or bool(
+            not self.instance.pk and self.is_bound and self.data.getlist(self.add_prefix("days"))
+        )
+
+
+class WindowInline(ScopedInline):
+    model = CallingWindow
+    form = WindowForm
+    verbose_name_plural = "Calling windows, in the time of the person called"
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        return 1 if obj is None else 0
+
+
+class RetryInline(ScopedInline):
+    model = RetryRule
+    fields = ("outcome", "wait_minutes", "max_attempts")
+    verbose_name_plural = "Calling again"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        labels = {"outcome": "After", "wait_minutes": "Wait (minutes)", "max_attempts": "Calls in all"}
+        if field is not None:
+            field.label = labels.get(db_field.name, field.label)
+        return field
+
+
+class CampaignForm(ScopedForm):
+    variables = PairsField(
+        value_title="What the assistant is told",
+        placeholder="Text, or {{ contact.variables.slot }}",
+        help_text="{{ contact.name }}, {{ contact.phone }}, {{ contact.external_id }} and {{ contact.variables.NAME }} stand for "
+        'the person called, each perhaps with |default:"text". Rows left empty are not sent.',
+    )
+    holidays = CommaField(help_text="Days on which nobody is called, like 2026-12-25, 2027-01-01.")
+
+    class Meta:
+        model = Campaign
+        exclude = ("organization",)  # noqa: DJ006 (fieldsets name the fields)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and self.instance.assistant and "variables" in self.fields:
+            given = dict(self.instance.variables or {})
+            blank = {item["name"]: "" for item in self.instance.assistant.variables or []}
+            self.initial["variables"] = blank | given
+        # Only now is the organization known by which the instance is judged.
+        if "assistant" in self.fields:
+            self.fields["assistant"].required = False
+
+    def clean_variables(self) -> dict[str, str]:
+        values: dict[str, str] = self.cleaned_data["variables"]
+        if faults := variables.faults(values):
+            raise ValidationError(list(faults.values()))
+        return values
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        assistant = values.get("assistant")
+        strange = [
+            row for row in values.get("phone_numbers") or [] if assistant and row.account_id != assistant.account_id
+        ]
+        if strange:
+            names = ", ".join(row.e164 for row in strange)
+            self.add_error("phone_numbers", f"{names} is not at the assistant's account “{assistant.account}”.")
+        if values.get("starts_at") and values.get("ends_at") and values["ends_at"] <= values["starts_at"]:
+            self.add_error("ends_at", "The campaign ends before it starts.")
+        return values
+
+
+def _do(action: Callable[..., None], sentence: str) -> Callable[[HttpRequest, Any, Mapping[str, Any]], str]:
+    def perform(request: HttpRequest, obj: Campaign, values: Mapping[str, Any]) -> str:
+        try:
+            action(obj, actor=reach_of(request).actor)
+        except campaign_actions.NotReady as error:
+            faults = [problem.message for problem in error.problems if problem.severity == "error"]
+            raise NotDone(f"The campaign cannot start yet. {' '.join(faults)}") from error
+        except campaign_actions.IllegalNow as error:
+            raise NotDone(str(error)) from error
+        obj.refresh_from_db()
+        return sentence.format(name=obj.name, status=obj.get_status_display().lower(), starts=utc(obj.starts_at))
+
+    return perform
+
+
+def _start_effect(obj: Campaign) -> list[str]:
+    people = ContactListMember.objects.filter(contact_list__campaigns=obj)[:100_001].count()
+    shown = "more than 100,000" if people > 100_000 else f"{people:,}"
+    found = [f"{shown} entries on its lists are called, each person once, within the calling windows and the rules."]
+    if obj.starts_at:
+        found.append(f"The first call is placed from {utc(obj.starts_at)} on, or at once when that is past.")
+    else:
+        found.append("The first calls are placed within seconds.")
+    warnings = [problem.message for problem in campaign_actions.problems(obj)]
+    return found + warnings
+
+
+def _open_calls(obj: Campaign) -> str:
+    count = obj.calls.open().count()  # type: ignore[attr-defined]
+    return (
+        f"{count} call{'s' if count != 1 else ''} under way go{'es' if count == 1 else ''} on to the end."
+        if count
+        else "No call is under way."
+    )
+
+
+def _cancel_effect(obj: Campaign) -> list[str]:
+    waiting = obj.recipients.filter(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])[:100_001].count()
+    return [
+        f"{waiting:,} people who are still to be called are not called any more.",
+        _open_calls(obj),
+        "This cannot be undone. To stop for a while, pause the campaign instead.",
+    ]
+
+
+STEPS = (
+    Step(
+        "start",
+        "Start",
+        Level.OPERATOR,
+        _start_effect,
+        _do(campaign_actions.start, "“{name}” is {status}."),
+        offered=lambda obj: obj.status == S.DRAFT,
+        tone="primary",
+        icon="play_arrow",
+        button="Start calling",
+    ),
+    Step(
+        "pause",
+        "Pause",
+        Level.OPERATOR,
+        lambda obj: ["No further call of this campaign is placed until you resume it.", _open_calls(obj)],
+        _do(campaign_actions.pause, "“{name}” is paused. Nothing of it can be placed any more."),
+        offered=lambda obj: obj.status in {S.RUNNING, S.SCHEDULED},
+        icon="pause",
+        button="Pause the campaign",
+    ),
+    Step(
+        "resume",
+        "Resume",
+        Level.OPERATOR,
+        lambda obj: ["Calls go on within seconds, within the calling windows and the rules."],
+        _do(campaign_actions.resume, "“{name}” is {status} again."),
+        offered=lambda obj: obj.status == S.PAUSED,
+        tone="primary",
+        icon="play_arrow",
+        button="Resume calling",
+    ),
+    Step(
+        "cancel",
+        "Cancel campaign",
+        Level.OPERATOR,
+        _cancel_effect,
+        _do(campaign_actions.cancel, "“{name}” is canceled for good."),
+        offered=lambda obj: obj.status in {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED},
+        tone="danger",
+        icon="stop",
+        button="Cancel the campaign for good",
+    ),
+)
+
+
+@admin.register(Campaign)
+class CampaignAdmin(ScopedAdmin):
+    form = CampaignForm
+    inlines = (WindowInline, RetryInline)
+    add_title = "New campaign"
+    empty_words = "A campaign calls everybody on a list, within hours and rules that you set."
+    list_display = ("name", "state", "assistant", "begun", "made")
+    list_filter = ("status",)
+    list_select_related = ("assistant", "organization")
+    text_fields = ("name",)
+    steps = STEPS
+    panel_template = "trunkline/campaign.html"
+    begun = utc_column("started_at", "started")
+    made = utc_column("created_at", "made")
+    fieldsets = (
+        (None, {"fields": ("name", "assistant", "phone_numbers", "contact_lists")}),
+        ("What the assistant is told", {"fields": ("variables",)}),
+        ("When", {"fields": ("starts_at", "ends_at", "timezone", "holidays", "legal_override")}),
+        ("How often", {"fields": ("max_attempts", "min_gap_minutes", "calls_per_minute", "max_open_calls")}),
+        ("Budget and reports", {"fields": ("budget", "budget_currency", "callback_url")}),
+    )
+
+    @display(description="status", label=words.CAMPAIGN_LABELS)
+    def state(self, row: Campaign) -> str:
+        return str(row.get_status_display())
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.editable)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or obj.status == S.DRAFT)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        swap = {"variables": "variables_shown", "holidays": "holidays_shown", "starts_at": "starts", "ends_at": "ends"}
+        return [
+            (title, {"fields": [swap.get(name, name) for name in part["fields"]]}) for title, part in self.fieldsets
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        return ("variables_shown", "holidays_shown", "starts", "ends")
+
+    starts = utc_column("starts_at", "Starts at")
+    ends = utc_column("ends_at", "Ends at")
+
+    @admin.display(description="Variables")
+    def variables_shown(self, row: Campaign) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in (row.variables or {}).items()) or "–"
+
+    @admin.display(description="Holidays")
+    def holidays_shown(self, row: Campaign) -> str:
+        return ", ".join(row.holidays or []) or "–"
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None:
+            field.help_text = ""
+        return field
+
+    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
+        found: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        if isinstance(inline, WindowInline) and not obj.pk:
+            found["initial"] = [{"days": ["mon", "tue", "wed", "thu", "fri"], "opens": 9 * 60, "closes": 19 * 60}]
+        return found
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if "legal_override" in form.changed_data:
+            self.audit(request, obj, "legal_hours", {"legal_override": obj.legal_override or "the law applies again"})
+
+    def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
+        found = campaign_actions.progress(obj)
+        recipients: Mapping[str, int] = found["recipients"]  # type: ignore[assignment]
+        outcomes: Mapping[str, int] = found["outcomes"]  # type: ignore[assignment]
+        total = sum(recipients.values())
+        over = total - sum(recipients[name] for name in ("pending", "calling", "waiting"))
+        people = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
+        parts = {name: recipients[name] for name in words.RECIPIENT_PARTS}
+        spent: Mapping[str, str] = found["spent"]  # type: ignore[assignment]
+        budget = f" of {words.money(obj.budget, obj.budget_currency)}" if obj.budget is not None else ""
+        return {
+            "campaign": obj,
+            "live": obj.status in {S.RUNNING, S.PAUSED, S.SCHEDULED},
+            "label": obj.get_status_display(),
+            "colour": words.CAMPAIGN_COLOURS[S(obj.status)],
+            "total": total,
+            "over": over,
+            "percent": over * 100 // total if total else 0,
+            "bar": words.bar(parts, words.RECIPIENT_PARTS),
+            "people_url": people,
+            "outcomes": words.bar(outcomes, words.OUTCOME_PARTS),
+            "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
+            "attempts": found["attempts"],
+            "open_calls": found["open_calls"],
+            "spent": words.money(spent["amount"], spent["currency"]) + budget,
+            "idle": [{**row, "until": utc(row["until"], "")} for row in found["idle_reasons"]],  # type: ignore[attr-defined]
+            "problems": campaign_actions.problems(obj) if obj.status == S.DRAFT else [],
+            "launching": obj.status == S.RUNNING and obj.launched_at is None,
+            "started": utc(obj.started_at, "not yet"),
+            "finished": utc(obj.finished_at, ""),
+            "starts": utc(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
+        }
+
+
+@admin.register(Recipient)
+class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
+    organization_path = "campaign__organization"
+    list_display = ("number", "name", "state", "outcome_shown", "attempts", "next_attempt", "of_campaign")
+    list_filter = ("status",)
+    list_lookups = ("campaign", "status", "outcome")
+    list_select_related = ("campaign", "contact")
+    number_fields = ("contact__phone",)
+    ordering = ("-id",)
+    empty_words = "Nobody here. A campaign's people appear when it starts."
+    panel_only = True
+    panel_template = "trunkline/recipient.html"
+    next_attempt = utc_column("next_attempt_at", "next call from")
+
+    @admin.display(description="number")
+    def number(self, row: Recipient) -> str:
+        return both_spellings(row.contact.phone)
+
+    @admin.display(description="name")
+    def name(self, row: Recipient) -> str:
+        return row.contact.name or "–"
+
+    @admin.display(description="campaign")
+    def of_campaign(self, row: Recipient) -> str:
+        return row.campaign.name
+
+    @display(description="state", label=words.RECIPIENT_LABELS)
+    def state(self, row: Recipient) -> str:
+        return str(row.get_status_display())
+
+    @admin.display(description="outcome")
+    def outcome_shown(self, row: Recipient) -> str:
+        return ", ".join(part for part in (words.reason(row.outcome), words.reason(row.reason)) if part) or "–"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": []})]
+
+    def panel_context(self, request: HttpRequest, obj: Recipient) -> dict[str, Any]:
+        calls = Call.objects.filter(recipient=obj).select_related("account")[:50]
+        return {
+            "facts": [
+                ("Person", (reverse("admin:campaigns_contact_change", args=[obj.contact_id]), str(obj.contact))),
+                ("Campaign", (reverse("admin:campaigns_campaign_change", args=[obj.campaign_id]), obj.campaign.name)),
+                ("State", obj.get_status_display()),
+                ("Outcome", words.reason(obj.outcome) or "–"),
+                ("Reason", words.reason(obj.reason) or "–"),
+                ("Calls made", obj.attempts),
+                ("Next call from", utc(obj.next_attempt_at)),
+            ],
+            "calls": call_rows(calls),
+        }
+
+
+def call_rows(calls: Any) -> list[dict[str, Any]]:
+    """Calls as a small table on another object's page."""
+    return [
+        {
+            "url": reverse("admin:calls_call_change", args=[call.pk]),
+            "at": utc(call.created_at),
+            "badge": words.badge(call),
+            "what": words.duration(call.duration_seconds)
+            if call.duration_seconds
+            else words.reason(call.ended_reason) or "–",
+            "campaign": call.campaign.name if call.campaign_id and call.campaign else "single call",
+        }
+        for call in calls
+    ]

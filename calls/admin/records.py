@@ -1,0 +1,100 @@
+"""What machines write about their own work, for people to read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import display
+
+from calls.admin.call import masked
+from calls.models import Heartbeat, ProviderCallback, WebhookDelivery, evidence
+from tenants.staff import Level, ReadOnlyAdmin, SuperuserReadOnlyAdmin, utc, utc_column
+
+ALIVE = timedelta(seconds=60)
+
+
+class RecordAdmin(ReadOnlyAdmin):
+    view_level = Level.MANAGER
+    panel_only = True
+    panel_template = "trunkline/facts.html"
+    ordering = ("-id",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": []})]
+
+
+@admin.register(ProviderCallback)
+class ProviderCallbackAdmin(RecordAdmin):
+    organization_path = "account__organization"
+    list_display = ("received", "account", "verified", "state")
+    list_select_related = ("account", "call")
+    empty_words = "No provider has sent a callback yet."
+    received = utc_column("received_at", "received")
+
+    @display(description="signature", label={"verified": "success", "unsigned": "info", "bad": "danger"})
+    def verified(self, row: ProviderCallback) -> str:
+        return row.verification
+
+    @admin.display(description="state")
+    def state(self, row: ProviderCallback) -> str:
+        return row.error or (f"read {utc(row.processed_at)}" if row.processed_at else "waits to be read")
+
+    def panel_context(self, request: HttpRequest, obj: ProviderCallback) -> dict[str, Any]:
+        body = evidence(bytes(obj.body))
+        call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "–"
+        return {
+            "facts": [
+                ("Received", utc(obj.received_at)),
+                ("Account", obj.account.name),
+                ("Call", call),
+                ("Signature", obj.verification),
+                ("State", self.state(obj)),
+            ],
+            "raw_title": "As it came",
+            "raw": masked(body, obj.call) if obj.call else body,
+        }
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(RecordAdmin):
+    organization_path = "call__organization"
+    list_display = ("made", "url", "state", "attempts", "last_error")
+    list_filter = ("status",)
+    list_select_related = ("call",)
+    empty_words = "No webhook yet. Calls and campaigns with a callback address send one at each call's end."
+    made = utc_column("created_at", "made")
+
+    @display(description="state", label={"Pending": "info", "Delivered": "success", "Failed": "danger"})
+    def state(self, row: WebhookDelivery) -> str:
+        return str(row.get_status_display())
+
+    def panel_context(self, request: HttpRequest, obj: WebhookDelivery) -> dict[str, Any]:
+        return {
+            "facts": [
+                ("To", obj.url),
+                ("Call", (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call))),
+                ("State", self.state(obj)),
+                ("Attempts", obj.attempts),
+                ("Made", utc(obj.created_at)),
+                ("Next attempt", utc(obj.next_attempt_at) if obj.status == WebhookDelivery.Status.PENDING else "–"),
+                ("Delivered", utc(obj.delivered_at)),
+                ("Last error", obj.last_error or "–"),
+            ]
+        }
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(SuperuserReadOnlyAdmin):
+    list_display = ("worker", "slot", "state", "beaten", "began")
+    fields = readonly_fields = ("worker", "slot", "beaten", "began")
+    beaten = utc_column("beaten_at", "last sign of life")
+    began = utc_column("started_at", "started")
+
+    @display(description="state", label={"Alive": "success", "Silent": "danger"})
+    def state(self, row: Heartbeat) -> str:
+        return "Alive" if row.beaten_at > timezone.now() - ALIVE else "Silent"

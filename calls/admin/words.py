@@ -1,0 +1,144 @@
+"""Statuses in colours and words, the same on every page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from calls.models import Call, Status
+from campaigns.models import Campaign, Recipient
+
+CALL_COLOURS = {
+    Status.QUEUED: "info",
+    Status.PLACING: "primary",
+    Status.UNCONFIRMED: "danger",
+    Status.PLACED: "primary",
+    Status.DIALING: "primary",
+    Status.RINGING: "primary",
+    Status.IN_PROGRESS: "primary",
+    Status.COMPLETED: "success",
+    Status.NO_ANSWER: "warning",
+    Status.BUSY: "warning",
+    Status.FAILED: "danger",
+    Status.CANCELED: "default",
+    Status.EXPIRED: "danger",
+    Status.UNKNOWN: "danger",
+}
+CALL_LABELS = {str(status.label): CALL_COLOURS[status] for status in Status}
+CALL_MEANINGS = {
+    Status.QUEUED: "It waits for its turn. Nothing was sent to the provider.",
+    Status.PLACING: "The request is on its way to the provider.",
+    Status.UNCONFIRMED: "Nobody knows whether the provider placed it: it may be ringing. It is never dialled again by itself.",
+    Status.PLACED: "The provider took it and has not dialled yet.",
+    Status.DIALING: "The provider dials.",
+    Status.RINGING: "The telephone rings.",
+    Status.IN_PROGRESS: "Somebody answered; the conversation goes on.",
+    Status.COMPLETED: "The call was answered and is over.",
+    Status.NO_ANSWER: "Nobody answered.",
+    Status.BUSY: "The line was busy.",
+    Status.FAILED: "The provider could not complete it.",
+    Status.CANCELED: "It was not placed.",
+    Status.EXPIRED: "It was placed, but the provider forgot the outcome before it could be read.",
+    Status.UNKNOWN: "No evidence came in time. It may have rung; a person decides what counts.",
+}
+RECIPIENT_COLOURS = {
+    Recipient.Status.PENDING: "default",
+    Recipient.Status.CALLING: "primary",
+    Recipient.Status.WAITING: "info",
+    Recipient.Status.DONE: "success",
+    Recipient.Status.SKIPPED: "warning",
+    Recipient.Status.REVIEW: "danger",
+    Recipient.Status.WITHDRAWN: "faint",
+}
+RECIPIENT_LABELS = {str(status.label): RECIPIENT_COLOURS[status] for status in Recipient.Status}
+CAMPAIGN_COLOURS = {
+    Campaign.Status.DRAFT: "default",
+    Campaign.Status.SCHEDULED: "info",
+    Campaign.Status.RUNNING: "success",
+    Campaign.Status.PAUSED: "warning",
+    Campaign.Status.FINISHED: "primary",
+    Campaign.Status.CANCELED: "danger",
+}
+CAMPAIGN_LABELS = {str(status.label): CAMPAIGN_COLOURS[status] for status in Campaign.Status}
+REASONS = {
+    "campaign_canceled": "the campaign was canceled",
+    "do_not_call": "on the do-not-call list",
+    "country": "the country may not be called",
+    "no_open_window": "no calling window was left",
+    "too_late": "its last moment had passed",
+    "released_by_staff": "released by staff",
+    "canceled_by_staff": "canceled by staff",
+    "superseded": "another call to the number stands for it",
+    "refused": "refused by the provider",
+    "voicemail": "a voicemail answered",
+    "no_answer": "nobody answered",
+    "busy": "the line was busy",
+    "hangup_callee": "the person hung up",
+    "hangup_caller": "the assistant hung up",
+    "missing_variables": "variables that the assistant requires are missing",
+    "unconfirmed": "the call is unconfirmed",
+    "placing_ambiguous": "the provider's answer was lost or unclear",
+    "not_sent": "the request did not leave; it is sent again",
+    "misconfigured": "the account is set up wrongly",
+    "calling_hours": "outside calling hours",
+    "minimum_gap": "called a short time ago",
+    "calls_per_day": "called often enough today",
+    "open_call": "another call to the number is open",
+    "status_expired": "the provider forgot the outcome",
+    "poll_deadline": "no evidence came in time",
+}
+
+
+def reason(code: str) -> str:
+    """A machine's code in a person's words."""
+    return REASONS.get(code) or code.replace("_", " ")
+
+
+def money(amount: Decimal | str | None, currency: str) -> str:
+    if amount is None:
+        return "–"
+    value = Decimal(amount)
+    return f"{value.quantize(Decimal('0.01')) if value else Decimal('0.00')} {currency}"
+
+
+def duration(seconds: int | None) -> str:
+    if seconds is None:
+        return "–"
+    return f"{seconds // 60} min {seconds % 60:02d} s" if seconds >= 60 else f"{seconds} s"
+
+
+def badge(call: Call) -> dict[str, Any]:
+    status = Status(call.status)
+    return {"label": status.label, "colour": CALL_COLOURS[status], "meaning": CALL_MEANINGS[status]}
+
+
+def bar(parts: Mapping[str, int], labels: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    """A stacked bar: shares in per cent that add up, empty parts left out."""
+    total = sum(parts.values())
+    return [
+        {
+            "key": key,
+            "label": labels[key][0],
+            "colour": labels[key][1],
+            "count": count,
+            "percent": f"{100 * count / total:.2f}",
+        }
+        for key, count in parts.items()
+        if count and total
+    ]
+
+
+RECIPIENT_PARTS = {
+    status.value: (str(status.label), RECIPIENT_COLOURS[status])
+    for status in (
+        Recipient.Status.DONE,
+        Recipient.Status.CALLING,
+        Recipient.Status.WAITING,
+        Recipient.Status.REVIEW,
+        Recipient.Status.SKIPPED,
+        Recipient.Status.WITHDRAWN,
+        Recipient.Status.PENDING,
+    )
+}
+OUTCOME_PARTS = {status.value: (str(status.label), CALL_COLOURS[status]) for status in Status}

@@ -1,0 +1,215 @@
+"""Single calls: list, order, read, cancel."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.db.models import QuerySet
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from calls import outcomes
+from calls.api.orders import place
+from calls.models import Call, CallEvent, Status
+from calls.ordering import Order
+from campaigns.api import NumberField, VariablesField, number_filter, refuse_country
+from providers.models import Assistant, PhoneNumber
+from providers.urls_allowed import check_callback_url
+from tenants.errors import Conflict
+from tenants.models import Scope
+from tenants.rest import (
+    ObjectField,
+    PublicIdField,
+    ReadViewSet,
+    ScopedField,
+    StrictModelSerializer,
+    StrictSerializer,
+    TextField,
+    UtcDateTimeField,
+    money,
+    organization_for,
+)
+
+RELATED = (
+    "organization",
+    "account",
+    "assistant",
+    "phone_number",
+    "contact",
+    "campaign",
+    "recipient",
+    "webhook_delivery",
+)
+
+
+class EventSerializer(serializers.ModelSerializer[CallEvent]):
+    at = UtcDateTimeField()
+
+    class Meta:
+        model = CallEvent
+        fields: ClassVar[Any] = ["at", "type", "source", "detail"]
+
+    def to_representation(self, instance: CallEvent) -> dict[str, Any]:
+        found = super().to_representation(instance)
+        # "from" is no name Python lets a field have.
+        return {**found, "from": instance.from_status or None, "to": instance.to_status or None}
+
+
+class CallSerializer(StrictModelSerializer[Call]):
+    id = PublicIdField()
+    provider = serializers.CharField(source="account.provider", read_only=True)
+    cost = serializers.SerializerMethodField()
+    callback_status = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Call
+        fields: ClassVar[Any] = [
+            "id",
+            "organization",
+            "status",
+            "provider",
+            "account",
+            "assistant",
+            "phone_number",
+            "contact",
+            "campaign",
+            "recipient",
+            "attempt",
+            "to_number",
+            "from_number",
+            "customer_name",
+            "dynamic_variables",
+            "metadata",
+            "provider_call_id",
+            "provider_status",
+            "ended_reason",
+            "answered_by",
+            "error_code",
+            "error_message",
+            "result",
+            "result_status",
+            "created_at",
+            "placed_at",
+            "started_at",
+            "answered_at",
+            "ended_at",
+            "duration_seconds",
+            "billed_duration_seconds",
+            "cost",
+            "callback_url",
+            "callback_status",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+    def get_cost(self, call: Call) -> dict[str, str] | None:
+        return money(call.cost, call.cost_currency)
+
+    def get_callback_status(self, call: Call) -> str:
+        delivery = getattr(call, "webhook_delivery", None)
+        if not call.callback_url:
+            return "none"
+        return delivery.status if delivery else "pending"
+
+
+class CallWithEventsSerializer(CallSerializer):
+    events = EventSerializer(many=True, read_only=True)
+
+    class Meta(CallSerializer.Meta):
+        fields: ClassVar[Any] = [*CallSerializer.Meta.fields, "events"]
+        read_only_fields = fields
+
+
+class OrderSerializer(StrictSerializer):
+    to_number = NumberField(max_length=64)
+    assistant = ScopedField(queryset=Assistant.objects.select_related("organization", "account"))
+    phone_number = ScopedField(queryset=PhoneNumber.objects.select_related("organization", "account"))
+    customer_name = TextField(required=False, allow_blank=True, max_length=200)
+    dynamic_variables = VariablesField(required=False)
+    metadata = ObjectField(required=False)
+    callback_url = TextField(required=False, allow_blank=True, max_length=2000, validators=[check_callback_url])
+    not_before = UtcDateTimeField(required=False)
+    not_after = UtcDateTimeField(required=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            optional = {name for name, field in self.fields.items() if not field.required}
+            data = {name: value for name, value in data.items() if value is not None or name not in optional}
+            context: Any = self.context  # the number is read as this organization reads it
+            context["home"] = context["request"].auth.home or self._home(data)
+        return super().to_internal_value(data)
+
+    def _home(self, data: dict[str, Any]) -> Any:
+        """A tenant-level key: the number is read as the organization of the objects named reads it."""
+        for name in ("assistant", "phone_number"):
+            try:
+                return self.fields[name].run_validation(data.get(name)).organization
+            except ValidationError:
+                continue
+        return None
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        assistant, number = attrs["assistant"], attrs["phone_number"]
+        reach = self.context["request"].auth
+        attrs["organization"] = organization_for(reach, None, {"assistant": assistant, "phone_number": number})
+        if number.account_id != assistant.account_id:
+            raise ValidationError({"phone_number": "This number is not of the assistant's account."})
+        now, before, after = timezone.now(), attrs.get("not_before"), attrs.get("not_after")
+        if after and before and after <= before:
+            raise ValidationError({"not_after": "This must be after not_before."})
+        if after and after <= now:
+            raise ValidationError({"not_after": "This is in the past."})
+        return attrs
+
+
+class CallFilters(django_filters.FilterSet):
+    status = django_filters.MultipleChoiceFilter(choices=Status.choices)
+    campaign = django_filters.UUIDFilter(field_name="campaign__uuid")
+    contact = django_filters.UUIDFilter(field_name="contact__uuid")
+    account = django_filters.UUIDFilter(field_name="account__uuid")
+    to_number = django_filters.CharFilter(method="by_number")
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Call
+        fields: ClassVar[Any] = []
+
+    def by_number(self, queryset: QuerySet[Call], name: str, text: str) -> QuerySet[Call]:
+        return number_filter(queryset, name, text, self.request.auth.home)
+
+
+class CallViewSet(ReadViewSet[Call]):
+    queryset = Call.objects.select_related(*RELATED)
+    serializer_class = CallSerializer
+    filterset_class = CallFilters
+    write_scope = Scope.CALL
+
+    def get_queryset(self) -> Any:
+        found = super().get_queryset()
+        return found.prefetch_related("events") if self.action == "retrieve" else found
+
+    def get_serializer_class(self) -> Any:
+        return CallWithEventsSerializer if self.action == "retrieve" else CallSerializer
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        serializer = OrderSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        order = Order(**serializer.validated_data, created_by=self.reach.actor)
+        self.reach.require(Scope.CALL, order.organization)
+        refuse_country(order.organization, order.to_number, "to_number")
+        call = place(order, number_field="to_number", variables_field="dynamic_variables")
+        return Response(self.get_serializer(self.get_queryset().get(pk=call.pk)).data, status=201)
+
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Only while it waits: what rings cannot be unrung."""
+        call = self.get_object()
+        if not outcomes.cancel(call, "canceled_by_request", "Canceled by request.", actor=self.reach.actor):
+            raise Conflict("Only a queued call can be canceled.")
+        return Response(self.get_serializer(self.get_queryset().get(pk=call.pk)).data)

@@ -1,0 +1,76 @@
+"""The do-not-call list. Its answers name the calls that are open, which is why it stands here."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import transaction
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from calls import campaign_actions
+from campaigns import do_not_call
+from campaigns.api import NumberField
+from campaigns.models import DoNotCall
+from tenants.models import AuditEntry
+from tenants.rest import CrudViewSet, OrganizationField, OrganizedSerializer, PublicIdField, TextField
+
+
+class DoNotCallSerializer(OrganizedSerializer[DoNotCall]):
+    id = PublicIdField()
+    organization = OrganizationField()
+    phone = NumberField(max_length=64)
+    reason = TextField(required=False, allow_blank=True, max_length=500)
+
+    class Meta:
+        model = DoNotCall
+        fields: ClassVar[Any] = ["id", "organization", "phone", "reason", "source", "expires_at", "created_at"]
+        read_only_fields: ClassVar[Any] = ["source", "created_at"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        if isinstance(self.instance, DoNotCall) and attrs.pop("phone", self.instance.phone) != self.instance.phone:
+            raise ValidationError({"phone": "An entry keeps its number. Add the other number instead."})
+        return attrs
+
+
+class DoNotCallViewSet(CrudViewSet[DoNotCall]):
+    queryset = DoNotCall.objects.select_related("organization")
+    serializer_class = DoNotCallSerializer
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Answers when nothing can be placed to the number any more; what is open already is named."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        given = serializer.validated_data
+        entry, created = do_not_call.add(
+            given["organization"],
+            given["phone"],
+            reason=given.get("reason", ""),
+            source="api",
+            expires_at=given.get("expires_at"),
+        )
+        open_calls = [
+            {"id": str(call.uuid), "status": call.status, "to_number": call.to_number}
+            for call in campaign_actions.silence_number(entry)
+        ]
+        answer = {**self.get_serializer(entry).data, "open_calls": open_calls}
+        return Response(answer, status=201 if created else 200)
+
+    def perform_save(self, serializer: Any) -> None:
+        entry: DoNotCall = serializer.instance
+        before = entry.expires_at
+        serializer.save()
+        if entry.expires_at != before:
+            AuditEntry.objects.create(
+                organization=entry.organization,
+                actor=self.reach.actor,
+                action="do_not_call.expiry",
+                subject=f"do-not-call entry {entry.uuid}",
+                detail={"expires_at": entry.expires_at and entry.expires_at.isoformat()},
+            )
+
+    def perform_destroy(self, instance: DoNotCall) -> None:
+        with transaction.atomic():
+            do_not_call.remove(instance, self.reach.actor, "Removed over the API.")

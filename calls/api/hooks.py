@@ -1,0 +1,43 @@
+"""Where providers report to. The token in the path is the way in; what it lets in is stored and read later."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from calls import callbacks
+from tenants.errors import TooLarge, shape
+from tenants.rest import AnyAccept
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+class HookView(APIView):
+    """One call's own address, or with `account_wide` a whole account's."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    content_negotiation_class = AnyAccept
+    account_wide: ClassVar[bool] = False
+
+    def get(self, request: Request, **kwargs: str) -> HttpResponse:
+        """Providers look whether the address exists; it tells them nothing."""
+        return HttpResponse(status=200)
+
+    def post(self, request: Request, token: str, provider: str = "callingbox") -> Response:
+        stream: Any = request.stream  # the raw bytes: a signature is over these
+        body = stream.read(callbacks.MAX_BODY + 1) if stream else b""
+        if len(body) > callbacks.MAX_BODY:
+            raise TooLarge()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        status = 404
+        if TOKEN.fullmatch(token):
+            status = callbacks.receive(provider, token, headers, body, account_wide=self.account_wide)
+        if status == 200:
+            return Response({})
+        return Response(shape("Invalid signature" if status == 401 else "Not found"), status=status)

@@ -1,0 +1,28 @@
+"""Ordering a single call from a request: what `ordering` refuses, in the API's words and field names."""
+
+from __future__ import annotations
+
+from calls.models import Call
+from calls.ordering import AlreadyOpen, MissingVariables, Order, Refused, place_single
+from tenants.errors import Conflict, RefusedByRule, detail
+from tenants.rest import utc_text
+
+DO_NOT_CALL = "This number is on the do-not-call list"
+
+
+def place(order: Order, *, number_field: str, variables_field: str) -> Call:
+    """Queue the call, committed when this returns. Raises Conflict, RefusedByRule."""
+    try:
+        return place_single(order)
+    except MissingVariables as error:
+        missing = [
+            detail(f"{variables_field}.{name}", "The assistant requires this variable.", "required")
+            for name in error.names
+        ]
+        raise RefusedByRule("A variable that the assistant requires is missing", missing) from error
+    except AlreadyOpen as error:
+        raise Conflict(str(error)) from error
+    except Refused as error:
+        message = DO_NOT_CALL if error.code == "do_not_call" else str(error).rstrip(".")
+        why = f"{message}; next allowed {utc_text(error.until)}" if error.until else message
+        raise RefusedByRule(message, [detail(number_field, why, error.code)]) from error

@@ -1,0 +1,118 @@
+"""`/api/outbound`: the AlloMia contract over any provider. camelCase, and its sentences word for word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+from django.db import models
+from django.http import Http404
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from calls.api.orders import place
+from calls.api.status_answer import status_answer
+from calls.models import Call
+from calls.ordering import Order
+from campaigns.api import NumberField, VariablesField, refuse_country
+from providers.models import Assistant, PhoneNumber
+from providers.urls_allowed import check_callback_url
+from tenants.access import Access
+from tenants.models import Organization, Scope
+from tenants.rest import IdField, StrictSerializer, TextField, public_id
+
+M = TypeVar("M", bound=models.Model)
+
+
+class OutboundSerializer(StrictSerializer):
+    phoneNumber = NumberField(min_length=10, max_length=20, trim_whitespace=False)
+    assistantId = IdField()
+    phoneNumberId = IdField()
+    customerName = TextField(max_length=200, allow_blank=True, required=False)
+    dynamicVariables = VariablesField(required=False)
+    callbackUrl = TextField(max_length=2000, required=False, validators=[check_callback_url])
+
+
+class OutboundView(APIView):
+    """POST: dial one number."""
+
+    write_scope: ClassVar[Scope] = Scope.CALL
+
+    def post(self, request: Request) -> Response:
+        reach: Access = request.auth  # type: ignore[assignment]
+        body: Any = request.data
+        home = _home(reach, body)
+        if home is not None:
+            reach.require(Scope.CALL, home)
+        serializer = OutboundSerializer(data=_without_nulls(body), context={"request": request, "home": home})
+        serializer.is_valid(raise_exception=True)
+        given = serializer.validated_data
+        assistant = _found(reach, Assistant, given["assistantId"])
+        number = _found(reach, PhoneNumber, given["phoneNumberId"])
+        if assistant is None or number is None or assistant.account_id != number.account_id:
+            raise NotFound("Assistant or phone number not found")
+        refuse_country(assistant.organization, given["phoneNumber"], "phoneNumber")
+        call = place(
+            Order(
+                organization=assistant.organization,
+                assistant=assistant,
+                phone_number=number,
+                to_number=given["phoneNumber"],
+                customer_name=given.get("customerName", ""),
+                dynamic_variables=given.get("dynamicVariables", {}),
+                callback_url=given.get("callbackUrl", ""),
+                created_by=reach.actor,
+            ),
+            number_field="phoneNumber",
+            variables_field="dynamicVariables",
+        )
+        answer = {
+            "outboundCallId": str(call.uuid),
+            "contactId": str(call.contact.uuid),
+            "status": "calling",
+            "message": "Outbound call dispatched",
+        }
+        return Response(answer, status=201)
+
+
+class OutboundStatusView(APIView):
+    """GET: where that call stands."""
+
+    def get(self, request: Request, id: str) -> Response:
+        reach: Access = request.auth  # type: ignore[assignment]
+        try:
+            wanted = public_id(id)
+        except Http404 as error:
+            raise NotFound("Outbound call not found") from error
+        call = reach.visible(Call.objects.select_related("contact"), "organization").filter(uuid=wanted).first()
+        if call is None:
+            raise NotFound("Outbound call not found")
+        return Response(status_answer(call))
+
+
+def _home(reach: Access, body: Mapping[str, Any]) -> Organization | None:
+    """Whose call it is: the caller's organization, for a tenant-level key that of the objects named."""
+    if reach.home is not None:
+        return reach.home
+    for model, name in ((Assistant, "assistantId"), (PhoneNumber, "phoneNumberId")):
+        try:
+            found = _found(reach, model, public_id(str(body.get(name))))
+        except Http404:
+            continue
+        if found is not None:
+            organization: Organization = found.organization
+            return organization
+    return None
+
+
+def _found(reach: Access, model: type[M], uuid: Any) -> Any:
+    related = ("organization", "account")
+    return reach.visible(model._default_manager.select_related(*related), "organization").filter(uuid=uuid).first()
+
+
+def _without_nulls(body: Mapping[str, Any]) -> dict[str, Any]:
+    """null is the same as leaving an optional field out."""
+    fields = OutboundSerializer().fields
+    return {k: v for k, v in body.items() if v is not None or k not in fields or fields[k].required}

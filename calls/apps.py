@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class CallsConfig(AppConfig):
+    name = "calls"
+
+    def ready(self) -> None:
+        from calls import checks, triggers  # noqa: F401  (checks register themselves)
+
+        post_migrate.connect(triggers.install, sender=self)

@@ -1,0 +1,282 @@
+"""Start, pause, resume, cancel: compare-and-set, idempotent. And the switches that must be silent when they answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from calls import outcomes
+from calls.models import OPEN, Call, Status
+from calls.timing import SEND_WITHIN
+from campaigns import variables
+from campaigns.models import Campaign, Contact, ContactListMember, DoNotCall, Recipient
+from tenants.models import AuditEntry, Organization
+
+S = Campaign.Status
+
+
+class IllegalNow(Exception):
+    """The campaign is in a status that forbids it. A sentence."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding of the preflight. `error` forbids the start, `warning` does not."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    message: str
+    count: int | None = None
+
+
+class NotReady(Exception):
+    """The preflight found errors."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        errors = " ".join(problem.message for problem in problems if problem.severity == "error")
+        super().__init__(f"The campaign cannot start yet. {errors}")
+        self.problems = problems
+
+
+def problems(campaign: Campaign) -> list[Problem]:
+    """What stands between a campaign and its start."""
+    found: list[Problem] = []
+
+    def error(code: str, message: str) -> None:
+        found.append(Problem(code, "error", message))
+
+    assistant = campaign.assistant
+    if assistant is None:
+        error("no_assistant", "Choose an assistant.")
+    else:
+        if not assistant.is_active:
+            error("assistant_inactive", "The assistant is switched off.")
+        if not assistant.account.is_active:
+            error("account_inactive", "The assistant's account is switched off.")
+        for field, text in assistant.faults().items():
+            error("assistant_faulty", f"The assistant cannot place calls: {field}: {text}")
+        if not campaign.phone_numbers.filter(account=assistant.account, is_active=True).exists():
+            error("no_phone_number", "Choose a caller number of the assistant's account.")
+    if not campaign.windows.exists():
+        error("no_window", "Add at least one calling window; without one nobody may be called at any hour.")
+    for name, text in variables.faults(campaign.variables).items():
+        error("variable_faulty", f"{name}: {text}")
+    if not ContactListMember.objects.filter(contact_list__campaigns=campaign).exists():
+        error("no_contacts", "Choose a contact list that has contacts.")
+    if campaign.ends_at and campaign.ends_at <= timezone.now():
+        error("ends_in_the_past", "The campaign's end is in the past.")
+    if not campaign.organization.is_active:
+        error("organization_inactive", "Organization is inactive")
+    if campaign.organization.calls_stopped:
+        found.append(Problem("calls_stopped", "warning", "All calls of the organization are stopped at present."))
+    if assistant and assistant.account.blocked(timezone.now()):
+        found.append(
+            Problem("account_blocked", "warning", f"The account is blocked: {assistant.account.blocked_reason}")
+        )
+    return found
+
+
+def start(campaign: Campaign, *, actor: str) -> None:
+    """Draft becomes running, or scheduled when its time is to come. Raises NotReady, IllegalNow."""
+    campaign.refresh_from_db()
+    if campaign.status in {S.RUNNING, S.SCHEDULED}:
+        return
+    if campaign.status != S.DRAFT:
+        raise IllegalNow(f"A {campaign.status} campaign cannot be started.")
+    found = problems(campaign)
+    if any(problem.severity == "error" for problem in found):
+        raise NotReady(found)
+    now = timezone.now()
+    if campaign.starts_at and campaign.starts_at > now:
+        _change(campaign, {S.DRAFT}, S.SCHEDULED, actor=actor)
+    else:
+        _change(campaign, {S.DRAFT}, S.RUNNING, actor=actor, started_at=now)
+
+
+def launching_now() -> list[int]:
+    """Started campaigns whose recipients are still being filled in."""
+    going = Campaign.objects.filter(status__in=[S.RUNNING, S.PAUSED], launched_at=None)
+    return list(going.values_list("pk", flat=True))
+
+
+def start_scheduled() -> None:
+    """Campaigns whose time has come."""
+    now = timezone.now()
+    due = Campaign.objects.filter(Q(starts_at=None) | Q(starts_at__lte=now), status=S.SCHEDULED)
+    due.update(status=S.RUNNING, started_at=now)
+
+
+def resume(campaign: Campaign, *, actor: str) -> None:
+    if campaign.starts_at and campaign.starts_at > timezone.now() and not campaign.started_at:
+        _change(campaign, {S.PAUSED}, S.SCHEDULED, actor=actor)
+    else:
+        _change(campaign, {S.PAUSED}, S.RUNNING, actor=actor, started_at=campaign.started_at or timezone.now())
+
+
+def pause(campaign: Campaign, *, actor: str) -> None:
+    """Returns when nothing of the campaign can be placed any more."""
+    _change(campaign, {S.RUNNING, S.SCHEDULED}, S.PAUSED, actor=actor)
+    wait_for_silence(Call.objects.filter(campaign=campaign))
+
+
+def cancel(campaign: Campaign, *, actor: str) -> None:
+    """For good: queued calls are canceled, recipients not yet dialled withdrawn, open calls followed to their end."""
+    _change(campaign, {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED}, S.CANCELED, actor=actor, finished_at=timezone.now())
+    wind_up(campaign)
+    wait_for_silence(Call.objects.filter(campaign=campaign))
+
+
+def wind_up(campaign: Campaign, limit: int = 10_000) -> None:
+    """What a canceled campaign leaves behind: a bounded part at a time, the engine comes back for the rest."""
+    for call in Call.objects.queued().filter(campaign=campaign)[:limit]:
+        outcomes.cancel(call, "campaign_canceled", "The campaign was canceled.")
+    idle = campaign.recipients.filter(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
+    idle.filter(attempts=0).update(status=Recipient.Status.WITHDRAWN, reason="campaign_canceled", next_attempt_at=None)
+    idle.filter(attempts__gt=0).update(status=Recipient.Status.DONE, next_attempt_at=None)
+
+
+def wind_up_canceled() -> None:
+    """The rest of what canceled campaigns left behind."""
+    left = Call.objects.queued().filter(campaign__status=S.CANCELED).values("campaign")
+    for campaign in Campaign.objects.filter(pk__in=left):
+        wind_up(campaign)
+
+
+def finish_where_done() -> int:
+    """Campaigns nobody of is left to call. Finished is a query, not a timer."""
+    live = [Recipient.Status.PENDING, Recipient.Status.CALLING, Recipient.Status.WAITING]
+    busy = Recipient.objects.filter(status__in=live).values("campaign_id")
+    launched = Campaign.objects.filter(status=S.RUNNING, launched_at__isnull=False)
+    return launched.exclude(pk__in=busy).update(status=S.FINISHED, finished_at=timezone.now())
+
+
+def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, **fields: object) -> None:
+    """Compare-and-set. Reaching a status twice is no error; a status that forbids it is IllegalNow."""
+    with transaction.atomic():
+        won = Campaign.objects.filter(pk=campaign.pk, status__in=list(allowed)).update(
+            status=to, status_reason="", **fields
+        )
+        campaign.refresh_from_db()
+        if not won and campaign.status != to:
+            verb = {S.RUNNING: "resumed", S.PAUSED: "paused", S.CANCELED: "canceled"}.get(S(to), "started")
+            raise IllegalNow(f"A {campaign.status} campaign cannot be {verb}.")
+        if won:
+            AuditEntry.objects.create(
+                organization=campaign.organization, actor=actor, action=f"campaign.{to}", subject=str(campaign.uuid)
+            )
+
+
+def stop_all_calls(organization: Organization, *, actor: str) -> None:
+    """The kill switch. Returns when nothing of the organization can be placed any more."""
+    _switch(organization, True, actor)
+    wait_for_silence(Call.objects.filter(organization=organization))
+
+
+def allow_calls(organization: Organization, *, actor: str) -> None:
+    _switch(organization, False, actor)
+
+
+def _switch(organization: Organization, stopped: bool, actor: str) -> None:
+    with transaction.atomic():
+        Organization.objects.filter(pk=organization.pk).update(calls_stopped=stopped)
+        action = "organization.stop_calls" if stopped else "organization.allow_calls"
+        AuditEntry.objects.create(organization=organization, actor=actor, action=action, subject=str(organization.uuid))
+    organization.calls_stopped = stopped
+
+
+def silence_number(entry: DoNotCall) -> QuerySet[Call]:
+    """After an entry on the do-not-call list: wait until nothing to it can be placed; answers its open calls."""
+    calls = Call.objects.filter(organization=entry.organization_id, to_number=entry.phone)
+    wait_for_silence(calls)
+    return calls.open()
+
+
+def wait_for_silence(calls: QuerySet[Call]) -> None:
+    """Until no claim among these calls can still send its request. At most SEND_WITHIN seconds.
+
+    A claim older than that has sent its request or never will (`placing.send`).
+    """
+    deadline = time.monotonic() + SEND_WITHIN + 0.5
+    while time.monotonic() < deadline:
+        young = timezone.now() - timedelta(seconds=SEND_WITHIN)
+        if not calls.filter(status=Status.PLACING, dialed_at__gt=young).exists():
+            return
+        time.sleep(0.05)
+
+
+def progress(campaign: Campaign) -> dict[str, object]:
+    """Counts as of now, every key always present. Grouped over an index, never a counter that could drift."""
+    from django.db.models import Count, Sum
+
+    rows = campaign.recipients.values("status", "outcome").annotate(n=Count("pk"), tried=Sum("attempts")).order_by()
+    recipients = dict.fromkeys(Recipient.Status.values, 0)
+    names = ("completed", "no_answer", "busy", "failed", "expired", "unknown", "canceled")
+    outcome_counts = dict.fromkeys(names, 0)
+    attempts = 0
+    for row in rows:
+        recipients[row["status"]] += row["n"]
+        attempts += row["tried"] or 0
+        if row["outcome"] in outcome_counts and row["status"] == Recipient.Status.DONE:
+            outcome_counts[row["outcome"]] += row["n"]
+    spent = campaign.calls.aggregate(total=Sum("cost"))["total"]
+    return {
+        "status": campaign.status,
+        "recipients": recipients,
+        "outcomes": outcome_counts,
+        "attempts": attempts,
+        "open_calls": campaign.calls.filter(status__in=OPEN).count(),
+        "spent": {"amount": format(spent or 0, "f"), "currency": campaign.budget_currency},
+        "started_at": campaign.started_at,
+        "estimated_finish": None,
+        "idle_reasons": idle_reasons(campaign),
+    }
+
+
+def idle_reasons(campaign: Campaign) -> list[dict[str, object]]:
+    """Why a running campaign is not calling whom it could: code, sentence, people, until when."""
+    from django.db.models import Count, Min
+
+    if campaign.status == S.PAUSED:
+        message = campaign.status_reason or "The campaign is paused."
+        return [{"code": "campaign_paused", "message": message, "count": None, "until": None}]
+    if campaign.status != S.RUNNING:
+        return []
+    reasons: list[dict[str, object]] = []
+    if campaign.organization.calls_stopped:
+        message = "All calls of the organization are stopped."
+        reasons.append({"code": "calls_stopped", "message": message, "count": None, "until": None})
+    account = campaign.assistant.account if campaign.assistant else None
+    if account and account.blocked(timezone.now()):
+        message = f"The account is blocked: {account.blocked_reason}"
+        reasons.append({"code": "account", "message": message, "count": None, "until": account.blocked_until})
+    waiting = campaign.recipients.filter(status__in=["pending", "waiting"], next_attempt_at__gt=timezone.now())
+    for row in waiting.values("reason").annotate(n=Count("pk"), until=Min("next_attempt_at")).order_by("-n")[:20]:
+        code = row["reason"] or "not_due"
+        message = WAITING_FOR.get(code, "Waiting for the next attempt.")
+        reasons.append({"code": code, "message": message, "count": row["n"], "until": row["until"]})
+    return reasons
+
+
+WAITING_FOR = {
+    "calling_hours": "Outside the calling hours of the person.",
+    "minimum_gap": "Called a short time ago.",
+    "calls_per_day": "Called as often as allowed in 24 hours.",
+    "open_call": "Another call to the number is open.",
+    "caller_number_capacity": "The caller number has no line free.",
+    "campaign_capacity": "The campaign has as many open calls as it may.",
+    "budget": "The budget is spent or reserved.",
+    "calls_stopped": "All calls of the organization are stopped.",
+    "account": "The provider account takes no calls.",
+}
+
+
+def may_delete(contact: Contact) -> bool:
+    """Whether nothing refers to the person."""
+    return not (contact.calls.exists() or contact.recipients.exists())

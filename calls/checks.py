@@ -1,0 +1,44 @@
+"""System checks: relations that must hold for the promises to hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from calls.timing import CLUSTER_TIMING
+
+
+@register()
+def deadlines_nest(**_: Any) -> list[CheckMessage]:
+    """Each deadline is shorter than the next, and the task queue has the settings that were measured to be safe."""
+    errors: list[CheckMessage] = []
+    if not CLUSTER_TIMING.nests:
+        errors.append(Error("The deadlines in calls/timing.py do not nest.", id="calls.E001"))
+    cluster = settings.Q_CLUSTER
+    wanted = {
+        "orm": "default",
+        "bulk": 1,
+        "max_attempts": 1,
+        "ack_failures": True,
+        "catch_up": False,
+        "timeout": CLUSTER_TIMING.alarm,
+        "retry": CLUSTER_TIMING.retry,
+        "workers": 2 * settings.ENGINE_SLICES + 2,
+        "queue_limit": cluster.get("workers"),
+    }
+    errors += [
+        Error(
+            f"Q_CLUSTER['{name}'] must be {value!r}.",
+            hint="Other values were measured to run tasks twice or to hang; see docs/adr/0002-task-queue.md.",
+            id="calls.E002",
+        )
+        for name, value in wanted.items()
+        if cluster.get(name) != value
+    ]
+    if cluster.get("guard_cycle") not in {0.25, 0.5, 1}:
+        errors.append(Error("Q_CLUSTER['guard_cycle'] must be 0.25, 0.5 or 1.", id="calls.E002"))
+    if settings.DATABASES["default"].get("OPTIONS", {}).get("pool"):
+        errors.append(Error("A connection pool is shared by forked workers. Remove it.", id="calls.E003"))
+    return errors

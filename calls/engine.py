@@ -1,0 +1,261 @@
+"""The engine slice: everything the background does, for a short while, concurrently.
+
+A slice takes work for 45 seconds, queues its successor, then only finishes what it took. Losing or repeating a slice
+changes nothing: every claim is a row claim, and rows carry the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from django.db import close_old_connections, connections
+from django.utils import timezone
+
+from calls import callbacks, campaign_actions, feeding, following, outcomes, placing, reconciling
+from calls.models import Heartbeat
+from calls.timing import CLUSTER_TIMING
+from campaigns import import_steps, launching
+from providers.adapters import http
+from providers.adapters.errors import ProviderError
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+THREADS = 6
+BEAT = 5.0
+PLACINGS_AT_ONCE = 200
+READS_AT_ONCE = 100
+
+
+class Database:
+    """Short transactions in a few threads, each with its own connection, closed at the end."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine-db")
+
+    async def __call__(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        def run() -> T:
+            close_old_connections()
+            return work(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, run)
+
+    def close(self) -> None:
+        barrier = threading.Barrier(self._threads)
+
+        def close_mine() -> None:
+            barrier.wait(timeout=10)  # so that every thread gets exactly one of these
+            connections.close_all()
+
+        for future in [self._pool.submit(close_mine) for _ in range(self._threads)]:
+            future.exception()
+        self._pool.shutdown()
+
+
+class Slice:
+    """One turn of the engine. `run` returns when it is over; `superseded` tells that the slot is another's now."""
+
+    def __init__(
+        self,
+        worker: str,
+        slot: int,
+        *,
+        claim_for: float = CLUSTER_TIMING.claim,
+        on_claimed: Callable[[], None] | None = None,
+    ) -> None:
+        """`on_claimed` is called once, when no more work is taken and the slot is still ours."""
+        self.on_claimed = on_claimed
+        self.worker = worker
+        self.slot = slot
+        self.run_id = uuid.uuid4().hex
+        self.claim_for = claim_for
+        self.drain_for = float(CLUSTER_TIMING.drain - CLUSTER_TIMING.claim)
+        self.superseded = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self._ends = time.monotonic() + self.claim_for
+        self.db, self.long_db = Database(THREADS), Database(1)
+        try:
+            if not await self.db(take_slot, self.worker, self.slot, self.run_id):
+                self.superseded = True
+                return
+            async with http.Client() as self.http:
+                await self._turn()
+        finally:
+            self.db.close()
+            self.long_db.close()
+
+    async def _turn(self) -> None:
+        loops = [
+            asyncio.create_task(self._repeat(step, pause))
+            for step, pause in (
+                (self._beat, 1.0),
+                (self._place, 0.2),
+                (self._read, 0.25),
+                (self._callbacks, 0.25),
+                (self._feed, 0.5),
+                (self._reap, 2.0),
+                (self._reconcile, 1.0),
+                (self._campaigns, 1.0),
+                (self._import, 0.5),
+                (self._launch, 0.5),
+            )
+        ]
+        await asyncio.gather(*loops)
+        if self.on_claimed and not self.superseded:
+            await self.db(self.on_claimed)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self.drain_for)
+
+    @property
+    def claiming(self) -> bool:
+        """Whether new work may be taken."""
+        return not self.superseded and time.monotonic() < self._ends
+
+    async def _repeat(self, step: Callable[[], Coroutine[Any, Any, bool]], pause: float) -> None:
+        """A step again and again; at once when it found work. What it raises is logged and costs a longer pause."""
+        trouble = 0
+        while self.claiming:
+            try:
+                busy = await step()
+                trouble = 0
+            except Exception:
+                trouble += 1
+                logger.exception("The engine's %s step failed", step.__name__.strip("_"))
+                busy = False
+            if not busy:
+                await asyncio.sleep(min(pause * 2**trouble, 10.0, max(0.0, self._ends - time.monotonic()) + 0.01))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # The steps. Each answers whether it found work.
+
+    _beaten = 0.0
+
+    async def _beat(self) -> bool:
+        due = time.monotonic() - self._beaten >= BEAT
+        if not await self.db(beat, self.worker, self.slot, self.run_id, write=due):
+            self.superseded = True
+        elif due:
+            self._beaten = time.monotonic()
+        return False
+
+    async def _place(self) -> bool:
+        found = False
+        for account_id in await self.db(placing.accounts_with_work, timezone.now()):
+            if not self.claiming or len(self._tasks) >= PLACINGS_AT_ONCE:
+                break
+            for claim in await self.db(placing.claim, account_id):
+                found = True
+                self._spawn(self._place_one(claim))
+        return found
+
+    async def _place_one(self, claim: placing.Claim) -> None:
+        try:
+            answer = await placing.send(self.http, claim)
+            await self._stubbornly(placing.record, claim, answer)
+        except Exception:  # the lease turns it into a doubt
+            logger.exception("Call %s: the answer to its placing was lost", claim.call.pk)
+
+    async def _stubbornly(self, work: Callable[..., None], *args: Any) -> None:
+        """An answer is worth several tries at the database."""
+        for wait in (0.2, 1.0, 3.0):
+            try:
+                await self.db(work, *args)
+                return
+            except Exception:
+                logger.exception("Recording failed; trying again")
+                await asyncio.sleep(wait)
+        await self.db(work, *args)
+
+    async def _read(self) -> bool:
+        if len(self._tasks) >= PLACINGS_AT_ONCE + READS_AT_ONCE:
+            return False
+        readings = await self.db(following.claim)
+        for reading in readings:
+            self._spawn(self._read_one(reading))
+        return bool(readings)
+
+    async def _read_one(self, reading: following.Reading) -> None:
+        try:
+            answer, raw = await following.read(self.http, reading)
+            await self.db(following.record, reading, answer, raw)
+        except Exception as error:
+            logger.exception("Call %s: a read failed", reading.call.pk)
+            # It must not be read again at once and for ever: the read was counted, its lease holds.
+            await self.db(following.record, reading, ProviderError(f"Reading failed: {type(error).__name__}."), b"")
+
+    async def _callbacks(self) -> bool:
+        pending = await self.db(callbacks.pending)
+        for pk in pending:
+            try:
+                await self.db(callbacks.process, pk)
+            except Exception as error:
+                logger.exception("Callback %s could not be processed", pk)
+                await self.db(callbacks.set_aside, pk, type(error).__name__)
+        return bool(pending)
+
+    async def _feed(self) -> bool:
+        for campaign_id in await self.db(feeding.running):
+            if not self.claiming:
+                break
+            await self.db(feeding.feed, campaign_id)
+        return False
+
+    async def _reap(self) -> bool:
+        await self.db(outcomes.reap, timezone.now())
+        return False
+
+    async def _reconcile(self) -> bool:
+        for account, calls in (await self.db(reconciling.claim)).items():
+            found = await reconciling.look(self.http, account, calls)
+            await self.db(reconciling.record, calls, found)
+        return False
+
+    async def _campaigns(self) -> bool:
+        await self.db(campaign_actions.start_scheduled)
+        await self.db(campaign_actions.finish_where_done)
+        await self.db(campaign_actions.wind_up_canceled)
+        return False
+
+    async def _import(self) -> bool:
+        for import_id in await self.long_db(import_steps.due):
+            if self.claiming:
+                await self.long_db(import_steps.run_step, import_id)
+                return True
+        return False
+
+    async def _launch(self) -> bool:
+        for campaign_id in await self.long_db(campaign_actions.launching_now):
+            if self.claiming:
+                await self.long_db(launching.step, campaign_id)
+                return True
+        return False
+
+
+def take_slot(worker: str, slot: int, run_id: str) -> bool:
+    """Become the slice of a slot. False when the worker is stopping."""
+    now = timezone.now()
+    held = Heartbeat.objects.filter(worker=worker, slot=slot)
+    return held.exclude(run="").update(run=run_id, beaten_at=now, started_at=now) == 1
+
+
+def beat(worker: str, slot: int, run_id: str, *, write: bool) -> bool:
+    """Whether the slot is still ours; says that it is alive when `write`."""
+    mine = Heartbeat.objects.filter(worker=worker, slot=slot, run=run_id)
+    return mine.update(beaten_at=timezone.now()) == 1 if write else mine.exists()

@@ -1,0 +1,167 @@
+"""Following: every placed call is read until its end is stored. A failed read only changes when we look again."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from calls import accounts, outcomes, schedule, tokens
+from calls.models import TERMINAL, Call, CallEvent, Status
+from providers.adapters import http
+from providers.adapters.base import Provider, Snapshot
+from providers.adapters.errors import Misconfigured, NotFound, NotSent, ProviderError
+from providers.models import ProviderAccount
+
+logger = logging.getLogger(__name__)
+BATCH = 100
+NOT_VISIBLE_YET = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A call that is being read by us alone until its lease ends."""
+
+    call: Call
+    adapter: Provider
+
+
+def claim(limit: int = BATCH) -> list[Reading]:
+    """Take due reads within each account's rate. The read is counted and its lease set before anything is parsed:
+    an answer that kills its reader cannot be read for ever."""
+    now = timezone.now()
+    with transaction.atomic():
+        due = Call.objects.due_for_read(now).select_for_update(skip_locked=True, of=("self",))
+        related = ("account", "assistant", "organization")
+        found = list(due.select_related(*related).order_by("next_read_at")[:limit])
+        allowed = _within_rates(found, now)
+        Call.objects.filter(pk__in=[call.pk for call in allowed]).update(
+            next_read_at=now + schedule.READ_LEASE, reads=F("reads") + 1
+        )
+    return [Reading(call, call.account.adapter) for call in allowed]
+
+
+def _within_rates(found: Sequence[Call], now: datetime) -> list[Call]:
+    wanted = Counter(call.account_id for call in found)
+    accounts_ = ProviderAccount.objects.in_bulk(list(wanted))
+    granted = {pk: tokens.take_for_reading(accounts_[pk], count, now) for pk, count in sorted(wanted.items())}
+    allowed = []
+    for call in found:
+        if granted[call.account_id] > 0:
+            granted[call.account_id] -= 1
+            allowed.append(call)
+    return allowed
+
+
+async def read(client: http.Client, reading: Reading) -> tuple[Snapshot | ProviderError, bytes]:
+    """Ask the provider. Never raises a ProviderError: it is the answer. The second value is the raw body."""
+    handle, body = reading.call.as_handle(), b""
+    try:
+        answer = await client.read(reading.adapter.status(handle))
+        body = answer.body
+        return reading.adapter.read_status(answer, handle, timezone.now()), body
+    except ProviderError as error:
+        return error, body or error.evidence
+
+
+def record(reading: Reading, answer: Snapshot | ProviderError, raw: bytes) -> None:
+    """Store what was read, and when to look again."""
+    now = timezone.now()
+    call = reading.call
+    if isinstance(answer, Snapshot):
+        outcomes.record(call.pk, answer, CallEvent.Source.READ, raw)
+        _look_again(call, now)
+    elif isinstance(answer, NotFound):
+        _not_found(call, answer, now)
+    elif isinstance(answer, NotSent) and answer.throttled:
+        wait = answer.retry_after or schedule.SETTLING.total_seconds()
+        tokens.close_for_reading(call.account_id, wait, now)
+        _put_off(call, now + timedelta(seconds=wait))
+    else:
+        _failed(call, answer, now)
+
+
+def _look_again(call: Call, now: datetime) -> None:
+    """After a good read. A call nobody has ended for a day is given up, visibly."""
+    placed_at = call.placed_at or call.dialed_at or call.created_at
+    if _followed_long_enough(call, now):
+        return
+    retention = call.account.adapter.retention_seconds
+    live = Call.objects.filter(pk=call.pk).exclude(status__in=TERMINAL)
+    live.update(
+        next_read_at=schedule.next_read(placed_at, now),
+        last_read_at=now,
+        read_errors=0,
+        retention_at=now + timedelta(seconds=retention) if retention else None,
+    )
+    Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(last_read_at=now, read_errors=0)
+
+
+def _not_found(call: Call, error: ProviderError, now: datetime) -> None:
+    """404: not visible yet, forgotten, or asked with a wrong key; never a failed call."""
+    placed_at = call.placed_at or call.dialed_at or call.created_at
+    retention = call.account.adapter.retention_seconds
+    if call.status == Status.UNCONFIRMED:
+        _disown(call, now)
+    elif now - placed_at < NOT_VISIBLE_YET:
+        _put_off(call, schedule.next_read(placed_at, now))
+    elif retention and now - (call.last_read_at or placed_at) >= timedelta(seconds=retention):
+        outcomes.give_up(
+            call.pk, Status.EXPIRED, "The provider no longer knows the call; its outcome was not read in time."
+        )
+    else:
+        accounts.doubt_key(call.account_id, call.pk)
+        _failed(call, error, now)
+
+
+def _disown(call: Call, now: datetime) -> None:
+    """An unsigned callback named an id that the provider does not know: it was not this call's."""
+    with transaction.atomic():
+        fresh = Call.objects.select_for_update().get(pk=call.pk)
+        if fresh.status == Status.UNCONFIRMED and fresh.provider_call_id == call.provider_call_id:
+            detail = f"The provider does not know {call.provider_call_id}, which a callback named."
+            CallEvent.objects.create(call=fresh, type="disowned", source=CallEvent.Source.READ, detail=detail)
+            fresh.provider_call_id = ""
+            fresh.next_read_at = schedule.next_look(fresh, now)
+            fresh.save()
+
+
+def _failed(call: Call, error: ProviderError, now: datetime) -> None:
+    """No usable answer: the status stays, and we look again, later and later."""
+    if _followed_long_enough(call, now):
+        return
+    first = call.read_errors == 0
+    again = schedule.after_error(now, call.read_errors, call.retention_at)
+    _stays(call).update(next_read_at=again, read_errors=F("read_errors") + 1)
+    if first or isinstance(error, Misconfigured):
+        if isinstance(error, Misconfigured):
+            accounts.block(call.account_id, accounts.Block.MISCONFIGURED, str(error))
+        CallEvent.objects.create(call=call, type="read_failed", source=CallEvent.Source.READ, detail=str(error)[:500])
+
+
+def _put_off(call: Call, until: datetime) -> None:
+    _stays(call).update(next_read_at=until)
+
+
+def _stays(call: Call) -> QuerySet[Call]:
+    """The call while somebody still waits for it: another source may have ended it meanwhile."""
+    return Call.objects.filter(pk=call.pk, next_read_at__isnull=False)
+
+
+def _followed_long_enough(call: Call, now: datetime) -> bool:
+    if call.status in TERMINAL:
+        if call.settle_until and now >= call.settle_until:
+            Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(next_read_at=None)
+            return True
+        return False
+    placed_at = call.placed_at or call.dialed_at or call.created_at
+    if now - placed_at < schedule.FOLLOWED_FOR:
+        return False
+    outcomes.give_up(call.pk, Status.UNKNOWN, "Followed for 24 hours without an end.")
+    return True

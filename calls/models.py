@@ -1,0 +1,363 @@
+"""The execution and its record."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.timezone import now as utc_now
+
+from campaigns.models import Campaign, Contact, Recipient
+from providers.adapters.base import CallHandle, CallOrder
+from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.models import Organization
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def new_reference() -> str:
+    """Ours, on its way to the provider. Dull, because a voice could read it out."""
+    return secrets.token_hex(8)
+
+
+class Status(models.TextChoices):
+    """What we hold true of a call. `CallState` is what a provider says; `folding.py` maps one to the other."""
+
+    QUEUED = "queued", "Queued"
+    PLACING = "placing", "Being placed"
+    UNCONFIRMED = "unconfirmed", "Unconfirmed"
+    PLACED = "placed", "Placed"
+    DIALING = "dialing", "Dialing"
+    RINGING = "ringing", "Ringing"
+    IN_PROGRESS = "in_progress", "In progress"
+    COMPLETED = "completed", "Completed"
+    NO_ANSWER = "no_answer", "No answer"
+    BUSY = "busy", "Busy"
+    FAILED = "failed", "Failed"
+    CANCELED = "canceled", "Canceled"
+    EXPIRED = "expired", "Outcome expired"
+    UNKNOWN = "unknown", "Outcome unknown"
+
+
+FOLLOWED = (Status.PLACED, Status.DIALING, Status.RINGING, Status.IN_PROGRESS)
+OPEN = (Status.PLACING, Status.UNCONFIRMED, *FOLLOWED)
+TERMINAL = (
+    Status.COMPLETED,
+    Status.NO_ANSWER,
+    Status.BUSY,
+    Status.FAILED,
+    Status.CANCELED,
+    Status.EXPIRED,
+    Status.UNKNOWN,
+)
+LOST = (Status.EXPIRED, Status.UNKNOWN)  # terminal for want of evidence: real evidence may still replace them, once
+
+
+class CallQuerySet(models.QuerySet["Call"]):
+    def open(self) -> CallQuerySet:
+        """Whose phone may be ringing."""
+        return self.filter(status__in=OPEN)
+
+    def queued(self) -> CallQuerySet:
+        return self.filter(status=Status.QUEUED)
+
+    def stranded(self, now: datetime) -> CallQuerySet:
+        """Claimed, and no answer within the lease."""
+        return self.filter(status=Status.PLACING, lease_until__lt=now)
+
+    def due_for_read(self, now: datetime) -> CallQuerySet:
+        """With an id to ask for: on their way, supplied by a callback, or over with a result still awaited."""
+        return self.filter(next_read_at__lte=now).exclude(provider_call_id="")
+
+    def due_for_reconciling(self, now: datetime) -> CallQuerySet:
+        """Nobody knows an id to ask for."""
+        return self.filter(status__in=(Status.UNCONFIRMED, *FOLLOWED), next_read_at__lte=now, provider_call_id="")
+
+
+class Call(models.Model):
+    """One dial attempt. What was ordered is frozen at creation; what became of it is written by `outcomes` alone."""
+
+    PRIORITY_BULK = 0
+    PRIORITY_SINGLE = 100
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="calls")
+    recipient = models.ForeignKey(Recipient, on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="calls")
+    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="calls")
+    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="calls")
+    phone_number = models.ForeignKey(PhoneNumber, on_delete=models.PROTECT, related_name="calls")
+    to_number = models.CharField(max_length=16)
+    from_number = models.CharField(max_length=16)
+    customer_name = models.CharField(max_length=200, blank=True)
+    dynamic_variables = models.JSONField(default=dict, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    attempt = models.PositiveSmallIntegerField(default=1)  # of this recipient
+    reference = models.CharField(max_length=32, default=new_reference, unique=True, editable=False)
+    callback_token = models.CharField(max_length=64, default=new_token, unique=True, editable=False)
+    callback_url = models.CharField(max_length=2000, blank=True)
+    created_by = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    status = models.CharField(max_length=11, choices=Status, default=Status.QUEUED)
+    status_reason = models.CharField(max_length=200, blank=True)  # why it waits, or why it was not placed
+    priority = models.SmallIntegerField(default=PRIORITY_BULK)
+    due_at = models.DateTimeField(null=True, blank=True, default=utc_now)
+    not_before = models.DateTimeField(null=True, blank=True)
+    not_after = models.DateTimeField(null=True, blank=True)
+    placing_attempts = models.PositiveSmallIntegerField(default=0)  # the fence: which claim an answer belongs to
+    lease_until = models.DateTimeField(null=True, blank=True)
+    # When our request went out, or may have; empty again when it certainly placed nothing. Gap and caps count these.
+    dialed_at = models.DateTimeField(null=True, blank=True)
+    decision = models.JSONField(default=dict, blank=True)  # the gate's answer, check by check, at the last claim
+
+    provider_call_id = models.CharField(max_length=200, blank=True)
+    provider_status = models.CharField(max_length=100, blank=True)
+    placed_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)  # ringing
+    answered_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    duration_seconds = models.PositiveIntegerField(null=True, blank=True)
+    billed_duration_seconds = models.PositiveIntegerField(null=True, blank=True)
+    ended_reason = models.CharField(max_length=200, blank=True)
+    provider_reason = models.CharField(max_length=500, blank=True)
+    answered_by = models.CharField(max_length=64, blank=True)
+    error_code = models.CharField(max_length=100, blank=True)
+    error_message = models.CharField(max_length=500, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    result_status = models.CharField(max_length=16, blank=True)
+    cost_reserved = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+    cost = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    cost_currency = models.CharField(max_length=3, default="USD")
+    terminal_at = models.DateTimeField(null=True, blank=True)  # when we stored the end, by our clock
+
+    next_read_at = models.DateTimeField(null=True, blank=True)
+    last_read_at = models.DateTimeField(null=True, blank=True)  # the last good read
+    reads = models.PositiveIntegerField(default=0)
+    read_errors = models.PositiveIntegerField(default=0)  # in a row
+    retention_at = models.DateTimeField(null=True, blank=True)  # when the provider may have forgotten it
+    settle_until = models.DateTimeField(null=True, blank=True)
+
+    objects = CallQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            # Two campaigns cannot ring one phone at once.
+            models.UniqueConstraint(
+                fields=["organization", "to_number"], name="one_open_call_per_number", condition=Q(status__in=OPEN)
+            ),
+            models.UniqueConstraint(
+                fields=["account", "provider_call_id"],
+                name="one_call_per_provider_id",
+                condition=~Q(provider_call_id=""),
+            ),
+            # One single call may wait for a number; a campaign's call may wait beside it.
+            models.UniqueConstraint(
+                fields=["organization", "to_number"],
+                name="one_queued_single_call",
+                condition=Q(status=Status.QUEUED, recipient=None),
+            ),
+            # One unfinished call per recipient, whatever feeds it twice.
+            models.UniqueConstraint(
+                fields=["recipient"],
+                name="one_call_under_way",
+                condition=Q(status__in=(Status.QUEUED, *OPEN)),
+            ),
+            # Nothing can be stuck in silence: each live status has the moment at which somebody looks again.
+            models.CheckConstraint(
+                condition=(
+                    (Q(status=Status.QUEUED) & Q(due_at__isnull=False))
+                    | (Q(status=Status.PLACING) & Q(lease_until__isnull=False))
+                    | (Q(status__in=(Status.UNCONFIRMED, *FOLLOWED)) & Q(next_read_at__isnull=False))
+                    | Q(status__in=TERMINAL)
+                ),
+                name="somebody_looks_again",
+            ),
+        ]
+        indexes: ClassVar = [
+            # Placing: the next due calls of an account.
+            models.Index(
+                fields=["account", "-priority", "due_at", "id"],
+                name="call_queue",
+                condition=Q(status=Status.QUEUED),
+            ),
+            # Capacity: the open calls of an account, a campaign, a number.
+            models.Index(fields=["account", "status"], name="call_open_account", condition=Q(status__in=OPEN)),
+            # Following: what is due for a read.
+            models.Index(fields=["next_read_at"], name="call_next_read", condition=Q(next_read_at__isnull=False)),
+            # The reaper.
+            models.Index(fields=["lease_until"], name="call_lease", condition=Q(status=Status.PLACING)),
+            # The gap and the daily cap of a person; also their page.
+            models.Index(fields=["contact", "-id"], name="call_contact"),
+            models.Index(fields=["organization", "to_number", "-id"], name="call_number"),
+            # Lists.
+            models.Index(fields=["organization", "-id"], name="call_list"),
+            models.Index(fields=["organization", "status", "-id"], name="call_list_status"),
+            models.Index(fields=["campaign", "status", "-id"], name="call_list_campaign"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Call {str(self.uuid)[:8]}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def is_voicemail(self) -> bool:
+        return self.answered_by == "machine" or self.ended_reason == "voicemail"
+
+    def as_order(self) -> CallOrder:
+        """What is asked of the provider. Needs `assistant`, `phone_number`, `account` loaded."""
+        return CallOrder(
+            reference=self.reference,
+            to_number=self.to_number,
+            from_number=self.from_number,
+            from_external_id=self.phone_number.external_id,
+            assistant_external_id=self.assistant.external_id,
+            assistant_options=self.assistant.options,
+            customer_name=self.customer_name,
+            dynamic_variables=self.dynamic_variables,
+            callback_url=self.hook_url,
+        )
+
+    def as_handle(self) -> CallHandle:
+        """How the provider is asked about it."""
+        return CallHandle(
+            provider_call_id=self.provider_call_id,
+            reference=self.reference,
+            to_number=self.to_number,
+            assistant_external_id=self.assistant.external_id,
+            assistant_options=self.assistant.options,
+            placed_at=self.placed_at,
+        )
+
+    @property
+    def hook_url(self) -> str:
+        """Where the provider reports to; empty when it has no callbacks or we have no public address."""
+        if not settings.PUBLIC_BASE_URL or not self.account.adapter.has_callbacks:
+            return ""
+        return f"{settings.PUBLIC_BASE_URL}/hooks/{self.account.provider}/{self.callback_token}"
+
+
+class CallEvent(models.Model):
+    """What happened to a call, in order. Written, never changed."""
+
+    class Source(models.TextChoices):
+        ENGINE = "engine", "Trunkline"
+        RESPONSE = "response", "Provider's answer"
+        READ = "read", "Status read"
+        CALLBACK = "callback", "Callback"
+        LISTING = "listing", "Provider's call list"
+        STAFF = "staff", "Staff"
+
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=utc_now)
+    type = models.CharField(max_length=32)
+    from_status = models.CharField(max_length=11, blank=True)
+    to_status = models.CharField(max_length=11, blank=True)
+    source = models.CharField(max_length=8, choices=Source)
+    detail = models.TextField(blank=True)
+    raw = models.TextField(blank=True)  # evidence as it came, size-capped
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.to_status}".strip()
+
+
+class StaffDecision(models.Model):
+    """A person's word on a call that no evidence settles. The database lets a frozen status change only beside one."""
+
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="decisions")
+    at = models.DateTimeField(default=utc_now)
+    actor = models.CharField(max_length=200)
+    from_status = models.CharField(max_length=11)
+    to_status = models.CharField(max_length=11)
+    reason = models.CharField(max_length=500)
+    applied = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.from_status} to {self.to_status}"
+
+
+class ProviderCallback(models.Model):
+    """The inbox: what providers push, stored before it is read."""
+
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, null=True, related_name="callbacks")
+    account = models.ForeignKey(ProviderAccount, on_delete=models.CASCADE, related_name="callbacks")
+    received_at = models.DateTimeField(default=utc_now)
+    verification = models.CharField(max_length=8)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField()
+    processed_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["id"], name="callback_inbox", condition=Q(processed_at__isnull=True))]
+
+    def __str__(self) -> str:
+        return f"Callback {self.pk}"
+
+
+class WebhookDelivery(models.Model):
+    """The outbox: one customer's URL to be told of one end. Written in the transaction of that end."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"
+        DELIVERED = "delivered", "Delivered"
+        FAILED = "failed", "Failed"
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    call = models.OneToOneField(Call, on_delete=models.CASCADE, related_name="webhook_delivery")
+    url = models.CharField(max_length=2000)
+    event = models.CharField(max_length=32, default="call.ended")
+    status = models.CharField(max_length=9, choices=Status, default=Status.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=utc_now)
+    created_at = models.DateTimeField(default=utc_now)
+    delivered_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name_plural = "webhook deliveries"
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.uuid}"
+
+
+class Heartbeat(models.Model):
+    """A slot of a worker is alive. The watcher reads these, and so does `/readyz`."""
+
+    worker = models.CharField(max_length=100)
+    slot = models.PositiveSmallIntegerField()
+    run = models.CharField(max_length=32, blank=True)  # the slice that holds the slot; empty: none shall start
+    beaten_at = models.DateTimeField(default=utc_now)
+    started_at = models.DateTimeField(default=utc_now)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["worker", "slot"], name="one_beat_per_slot")]
+
+    def __str__(self) -> str:
+        return f"{self.worker}/{self.slot}"
+
+
+def evidence(raw: Any) -> str:
+    """Raw bytes as text fit for the database, at most 8 KB."""
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+    return text[:8192].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,46 @@
+"""Token buckets kept on the account's row: how many requests may go out now, over all workers."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from providers.models import ProviderAccount
+
+
+def take_for_placing(account: ProviderAccount, wanted: int, now: datetime) -> int:
+    """Take up to `wanted` tokens; answers how many were had. Never more than exist, whoever else takes."""
+    return _take(account, "place_tokens", account.calls_per_second, wanted, now)
+
+
+def take_for_reading(account: ProviderAccount, wanted: int, now: datetime) -> int:
+    return _take(account, "read_tokens", account.reads_per_second, wanted, now)
+
+
+def close_for_placing(account_id: int, seconds: float, now: datetime) -> None:
+    """Nothing more goes out for so long (the provider said 429)."""
+    reopens = now + timedelta(seconds=seconds)
+    ProviderAccount.objects.filter(pk=account_id, place_tokens_at__lt=reopens).update(
+        place_tokens=0, place_tokens_at=reopens
+    )
+
+
+def close_for_reading(account_id: int, seconds: float, now: datetime) -> None:
+    reopens = now + timedelta(seconds=seconds)
+    ProviderAccount.objects.filter(pk=account_id, read_tokens_at__lt=reopens).update(
+        read_tokens=0, read_tokens_at=reopens
+    )
+
+
+def _take(account: ProviderAccount, column: str, rate: Decimal, wanted: int, now: datetime) -> int:
+    held: float = getattr(account, column)
+    since: datetime = getattr(account, f"{column}_at")
+    if since > now or wanted <= 0:
+        return 0
+    available = min(max(1.0, float(rate)), held + (now - since).total_seconds() * float(rate))
+    taken = min(wanted, int(available + 1e-9))
+    if taken <= 0:
+        return 0
+    unchanged = ProviderAccount.objects.filter(pk=account.pk, **{column: held, f"{column}_at": since})
+    left = {column: available - taken, f"{column}_at": now}
+    return taken if unchanged.update(**left) == 1 else 0

@@ -1,0 +1,685 @@
+"""Contacts, lists, imports and the do-not-call list. What needs execution is added in `calls/admin`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import phonenumbers
+from django import forms
+from django.contrib import admin, messages
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.core.files.storage import default_storage
+from django.db.models import Count
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django.utils.html import format_html
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+)
+
+from campaigns import do_not_call, import_steps, importing
+from campaigns.import_columns import UnreadableFile, chosen_mapping
+from campaigns.models import Contact, ContactImport, ContactList, ContactListMember, DoNotCall
+from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
+from tenants.models import Organization
+from tenants.staff import (
+    Level,
+    NotDone,
+    ReadOnlyAdmin,
+    ReasonForm,
+    ScopedAdmin,
+    ScopedRelatedFilter,
+    Step,
+    reach_of,
+    regions_of,
+    utc,
+    utc_column,
+)
+from tenants.staff_forms import PairsField, ScopedForm, choice_field, text_field
+
+PREVIEW_KEPT = timedelta(hours=6)
+PREVIEW_FOLDER = "previews"
+
+
+def beginnings(term: str, regions: Iterable[str]) -> set[str]:
+    """The E.164 beginnings that a number written in one of these countries may have."""
+    digits = "".join(character for character in term if character.isdecimal())
+    if not digits or any(character.isalpha() for character in term):
+        return set()
+    if term.lstrip().startswith("+"):
+        return {f"+{digits}"}
+    if digits.startswith("00"):
+        return {f"+{digits[2:]}"} if len(digits) > 2 else set()
+    found = {f"+{digits}"} if len(digits) > 6 else set()
+    for region in regions:
+        code = phonenumbers.country_code_for_region(region)
+        prefix = phonenumbers.ndd_prefix_for_region(region, True) or ""
+        bare = digits.removeprefix(prefix) if prefix and region != "IT" else digits
+        if code and bare:
+            found.add(f"+{code}{bare}")
+    return found
+
+
+class NumberedAdmin(ScopedAdmin):
+    """Lists searched by telephone number, in E.164 or as its country writes it."""
+
+    search_help_text = "By the beginning of a number (+33 6…, 06…) or name."
+
+    def number_prefixes(self, request: HttpRequest, term: str) -> Iterable[str]:
+        return beginnings(term, regions_of(request))
+
+
+def both_spellings(e164: str) -> str:
+    """A number as people write it, and as machines do."""
+    return format_html('{} <span class="tl-faint">{}</span>', national(e164), e164) if e164 else "erased"
+
+
+class ContactForm(ScopedForm):
+    phone = text_field(
+        "Number", required=True, help_text="As you would dial it, or with its country: +33 1 23 45 67 89."
+    )
+    variables = PairsField(
+        label="Variables",
+        help_text="What campaigns may tell the assistant about this person.",
+        placeholder="Monday at 9:30",
+    )
+
+    class Meta:
+        model = Contact
+        exclude = ("organization",)  # noqa: DJ006 (fieldsets name the fields)
+
+    def clean_phone(self) -> str:
+        organization = Organization.objects.get(pk=self.organization_id)
+        try:
+            phone = normalise(self.cleaned_data["phone"], organization.default_region, organization.callable_countries)
+        except NotCallable as error:
+            raise forms.ValidationError(str(error)) from error
+        if Contact.objects.filter(organization=organization, phone=phone).exists():
+            raise forms.ValidationError("There is a contact with this number already.")
+        return phone
+
+
+class ContactAdmin(NumberedAdmin):
+    form = ContactForm
+    empty_words = "Nobody yet. Import a list of people from a CSV file, or add one by hand."
+    list_display = ("number", "name", "callable", "external_id", "zone")
+    list_display_links = ("number", "name")
+    list_filter: ClassVar[Sequence[Any]] = (("lists", ScopedRelatedFilter),)
+    list_select_related = ("organization",)
+    number_fields = ("phone",)
+    text_fields = ("name",)
+    exact_fields = ("external_id",)
+    ordering = ("-id",)
+    panel_template = "trunkline/contact.html"
+    fieldsets = (
+        (None, {"fields": ("phone", "name", "external_id", "language", "timezone")}),
+        ("Variables", {"fields": ("variables",)}),
+        ("Consent", {"fields": ("consent_basis", "consent_at", "consent_evidence")}),
+    )
+
+    @admin.display(description="number")
+    def number(self, row: Contact) -> str:
+        return both_spellings(row.phone)
+
+    @admin.display(description="time zone")
+    def zone(self, row: Contact) -> str:
+        return row.timezone or "of the number"
+
+    @display(description="may be called", label={"Do not call": "danger", "Yes": "success"})
+    def callable(self, row: Contact) -> str:
+        return "Do not call" if getattr(row, "listed", False) else "Yes"
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        for organization_id in {row.organization_id for row in rows}:
+            mine = [row for row in rows if row.organization_id == organization_id]
+            listed = do_not_call.listed(organization_id, [row.phone for row in mine], timezone.now())
+            for row in mine:
+                row.listed = row.phone in listed
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        if obj is None:
+            return ()
+        if not self.has_change_permission(request, obj):
+            return ("number", "variables_shown")
+        return ("number",)  # a new number is a new contact
+
+    @admin.display(description="Variables")
+    def variables_shown(self, row: Contact) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in (row.variables or {}).items()) or "–"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.fieldsets
+        changing = self.has_change_permission(request, obj)
+        return [
+            (None, {"fields": ("number", "name", "external_id", "language", "timezone")}),
+            ("Variables", {"fields": ("variables" if changing else "variables_shown",)}),
+            ("Consent", {"fields": ("consent_basis", "consent_at", "consent_evidence")}),
+        ]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if obj is not None:
+            form.base_fields.pop("phone", None)
+        return form
+
+    def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
+        entry = (
+            DoNotCall.objects.in_force(timezone.now()).filter(organization=obj.organization_id, phone=obj.phone).first()
+        )
+        lists = [
+            (row.name, reverse("admin:campaigns_contactlist_change", args=[row.pk])) for row in obj.lists.all()[:20]
+        ]
+        add = reverse("admin:campaigns_donotcall_add")
+        return {
+            "contact": obj,
+            "entry": entry,
+            "lists": lists,
+            "may_call": self.holds(request, Level.OPERATOR, obj),
+            "do_not_call_url": f"{add}?organization={obj.organization_id}&phone={obj.phone.replace('+', '%2B')}",
+        }
+
+
+admin.site.register(Contact, ContactAdmin)
+
+
+class UploadForm(forms.Form):
+    """A file and how to read it. Everything but the file may be left to us."""
+
+    file = forms.FileField(label="CSV file", widget=UnfoldAdminFileFieldWidget())
+    delimiter = choice_field(
+        "Columns are separated by", [("", "Find out"), (",", "Comma"), (";", "Semicolon"), ("\t", "Tab"), ("|", "Bar")]
+    )
+    encoding = choice_field(
+        "Letters are written as",
+        [
+            ("", "Find out"),
+            ("utf-8", "UTF-8"),
+            ("cp1252", "Windows Western"),
+            ("cp1250", "Windows Central European"),
+            ("utf-16", "UTF-16"),
+        ],
+    )
+    default_region = text_field(
+        "Country of numbers without one", max_length=2, help_text="Two capitals, like FR. Empty: the organization's."
+    )
+    on_duplicate = forms.ChoiceField(
+        label="When a person is there already",
+        choices=ContactImport.OnDuplicate.choices,
+        widget=UnfoldAdminSelectWidget(),
+    )
+
+    def clean_default_region(self) -> str:
+        return str(self.cleaned_data["default_region"]).upper()
+
+
+class MappingForm(forms.Form):
+    """What each column becomes."""
+
+    def __init__(self, header: Sequence[str], mapping: Mapping[str, str], data: Any = None) -> None:
+        super().__init__(data)
+        self.header = header
+        for number, column in enumerate(header):
+            target = mapping.get(column, "")
+            choices = [
+                ("phone", "Number"),
+                ("name", "Name"),
+                ("external_id", "Your id"),
+                ("language", "Language"),
+                ("timezone", "Time zone"),
+                ("", "Leave out"),
+            ]
+            own = target if target.startswith("variables.") else _variable(header, column)
+            if own:
+                choices.insert(5, (own, f"Variable {own.partition('.')[2]}"))
+            self.fields[f"column-{number}"] = choice_field(column, choices, initial=target)
+
+    @property
+    def mapping(self) -> dict[str, str]:
+        return {column: self.cleaned_data[f"column-{number}"] for number, column in enumerate(self.header)}
+
+
+def _variable(header: Sequence[str], column: str) -> str:
+    """The variable a column becomes when it is nothing else."""
+    others = {name: "" for name in header if name != column}
+    return chosen_mapping(header, {**others, header[0 if header[0] != column else -1]: "phone"}).get(column, "")
+
+
+class ContactListForm(ScopedForm):
+    class Meta:
+        model = ContactList
+        fields = ("name",)
+
+
+@admin.register(ContactList)
+class ContactListAdmin(ScopedAdmin):
+    form = ContactListForm
+    add_level = change_level = Level.OPERATOR
+    add_title = "New list"
+    empty_words = "A list holds the people a campaign calls. Make one, then import a CSV file into it."
+    list_display = ("name", "people", "added")
+    list_select_related = ("organization",)
+    text_fields = ("name",)
+    panel_template = "trunkline/contact_list.html"
+    list_after_template = "trunkline/counts.html"
+    added = utc_column("created_at", "made")
+
+    @admin.display(description="people")
+    def people(self, row: ContactList) -> str:
+        return format_html('<span id="count-{}" class="tl-count">…</span>', row.pk)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"counts_url": self.url("counts"), **(extra_context or {})})
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        ours = [
+            path("counts/", wrap(self.counts_view), name="campaigns_contactlist_counts"),
+            path("<int:pk>/import/", wrap(self.import_view), name="campaigns_contactlist_import"),
+        ]
+        return [*ours, *super().get_urls()]
+
+    def counts_view(self, request: HttpRequest) -> HttpResponse:
+        """The sizes of the lists shown, fetched after the page: counting a long list takes a while."""
+        asked = [
+            int(each) for each in request.GET.get("ids", "").split(",")[:200] if each.isdecimal() and len(each) < 19
+        ]
+        visible = list(self.get_queryset(request).filter(pk__in=asked).values_list("pk", flat=True))
+        rows = ContactListMember.objects.filter(contact_list__in=visible).values_list("contact_list")
+        counted = dict(rows.annotate(n=Count("pk")).order_by())
+        return TemplateResponse(
+            request, "trunkline/counted.html", {"counts": [(pk, counted.get(pk, 0)) for pk in visible]}
+        )
+
+    def panel_context(self, request: HttpRequest, obj: ContactList) -> dict[str, Any]:
+        return {
+            "contact_list": obj,
+            "counts_url": f"{self.url('counts')}?ids={obj.pk}",
+            "import_url": self.url("import", obj.pk),
+            "may_import": self.holds(request, Level.OPERATOR, obj),
+            "people_url": f"{reverse('admin:campaigns_contact_changelist')}?lists__id__exact={obj.pk}",
+            "imports": [
+                (row, reverse("admin:campaigns_contactimport_change", args=[row.pk])) for row in obj.imports.all()[:10]
+            ],
+        }
+
+    def import_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Choose a file; look at its first rows and say what the columns are; import."""
+        obj = self.found(request, pk)
+        if obj is None:
+            return self.not_found(request)
+        if not self.holds(request, Level.OPERATOR, obj):
+            raise PermissionDenied
+        if request.method == "POST" and request.POST.get("stored"):
+            return self._second_step(request, obj)
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                return self._take(request, obj, form)
+            except ValueError as error:
+                form.add_error("file", str(error))
+        return self._import_page(request, obj, form=form)
+
+    def _import_page(self, request: HttpRequest, obj: ContactList, **context: Any) -> HttpResponse:
+        title = f"Import people into {obj.name}"
+        return self.page(request, "trunkline/import.html", title, obj=obj, back=self.url("change", obj.pk), **context)
+
+    def _take(self, request: HttpRequest, obj: ContactList, form: UploadForm) -> HttpResponse:
+        values = dict(form.cleaned_data)
+        file = values.pop("file")
+        if "_now" in request.POST:
+            with file.open("rb") as opened:
+                return self._start(request, obj, opened, file.name, values, None)
+        _forget_old_previews()
+        stored = default_storage.save(f"{PREVIEW_FOLDER}/{get_random_string(32)}", file)
+        token = signing.dumps(
+            {"file": stored, "name": file.name, "list": obj.pk, "user": request.user.pk, **values}, salt="import"
+        )
+        return self._preview(request, obj, token, None)
+
+    def _start(
+        self,
+        request: HttpRequest,
+        obj: ContactList,
+        file: Any,
+        name: str,
+        values: Mapping[str, str],
+        mapping: dict[str, str] | None,
+    ) -> HttpResponse:
+        row = import_steps.start_import(
+            obj,
+            file,
+            name,
+            mapping=mapping,
+            delimiter=values["delimiter"],
+            encoding=values["encoding"],
+            default_region=values["default_region"],
+            on_duplicate=values["on_duplicate"],
+        )
+        self.audit(request, obj, "import_started", {"file": row.filename, "import": str(row.uuid)})
+        messages.success(request, f"The import of {row.filename} has begun. You may leave this page.")
+        return redirect(reverse("admin:campaigns_contactimport_change", args=[row.pk]))
+
+    def _read_token(self, request: HttpRequest, obj: ContactList) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = signing.loads(request.POST["stored"], salt="import", max_age=PREVIEW_KEPT)
+        except signing.BadSignature:
+            return None
+        good = found["list"] == obj.pk and found["user"] == request.user.pk and default_storage.exists(found["file"])
+        return found if good else None
+
+    def _second_step(self, request: HttpRequest, obj: ContactList) -> HttpResponse:
+        values = self._read_token(request, obj)
+        if values is None:
+            messages.error(request, "The file is not kept any more. Choose it again.")
+            return redirect(self.url("import", obj.pk))
+        if "_import" not in request.POST:
+            return self._preview(request, obj, request.POST["stored"], request.POST)
+        with default_storage.open(values["file"], "rb") as file:
+            form = importing.sniff(
+                file.read(importing.SAMPLE_BYTES),
+                values["name"],
+                delimiter=values["delimiter"],
+                encoding=values["encoding"],
+            )
+            file.seek(0)
+            chosen = MappingForm(form.header, chosen_mapping(form.header, None), request.POST)
+            mapping = chosen.mapping if chosen.is_valid() else None
+            try:
+                answer = self._start(request, obj, file, values["name"], values, mapping)
+            except ValueError as error:
+                return self._preview(request, obj, request.POST["stored"], request.POST, str(error))
+        default_storage.delete(values["file"])
+        return answer
+
+    def _preview(self, request: HttpRequest, obj: ContactList, token: str, data: Any, fault: str = "") -> HttpResponse:
+        values = signing.loads(token, salt="import", max_age=PREVIEW_KEPT)
+        rows: Sequence[Any] = []
+        with default_storage.open(values["file"], "rb") as file:
+            form = importing.sniff(
+                file.read(importing.SAMPLE_BYTES),
+                values["name"],
+                delimiter=values["delimiter"],
+                encoding=values["encoding"],
+            )
+            guessed = chosen_mapping(form.header, None)
+            chosen = MappingForm(form.header, guessed, data)
+            mapping = chosen.mapping if data is not None and chosen.is_valid() else guessed
+            region = values["default_region"] or obj.organization.default_region
+            try:
+                rows = importing.preview(
+                    file, form, mapping, region=region, allowed=obj.organization.callable_countries
+                )
+            except UnreadableFile as error:
+                fault = fault or str(error)
+        found = [_preview_row(row) for row in rows]
+        return self._import_page(
+            request,
+            obj,
+            form=None,
+            token=token,
+            mapping_form=chosen,
+            format=form,
+            separator={"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}.get(form.delimiter, form.delimiter),
+            filename=values["name"],
+            rows=found,
+            fault=fault,
+        )
+
+
+def _preview_row(row: importing.ContactRow | importing.RejectedRow) -> dict[str, Any]:
+    if isinstance(row, importing.RejectedRow):
+        return {"line": row.line, "reason": row.reason}
+    variables = ", ".join(f"{name}: {value}" for name, value in row.variables.items())
+    return {
+        "line": row.line,
+        "phone": both_spellings(row.phone),
+        "name": row.name,
+        "external_id": row.external_id,
+        "variables": variables,
+    }
+
+
+def _forget_old_previews() -> None:
+    """Files that nobody came back for."""
+    try:
+        _, names = default_storage.listdir(PREVIEW_FOLDER)
+    except FileNotFoundError:
+        return
+    for name in names:
+        stored = f"{PREVIEW_FOLDER}/{name}"
+        if default_storage.get_modified_time(stored) < timezone.now() - PREVIEW_KEPT:
+            default_storage.delete(stored)
+
+
+def _cancel(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -> str:
+    import_steps.cancel(obj)
+    admin.site._registry[ContactImport].audit(request, obj, "canceled")
+    return "The import is canceled. The people imported so far stay on the list."
+
+
+IMPORT_COLOURS = {
+    "Waiting": "info",
+    "Running": "primary",
+    "Completed": "success",
+    "Failed": "danger",
+    "Canceled": "warning",
+}
+
+
+@admin.register(ContactImport)
+class ContactImportAdmin(ReadOnlyAdmin):
+    empty_words = "No file has been imported yet. Open a list and choose “Import people”."
+    list_display = ("filename", "contact_list", "state", "numbers", "begun")
+    list_filter = ("status", ("contact_list", ScopedRelatedFilter))
+    list_select_related = ("contact_list", "organization")
+    text_fields = ("filename",)
+    panel_only = True
+    panel_template = "trunkline/contact_import.html"
+    begun = utc_column("created_at", "handed in")
+    steps = (
+        Step(
+            "cancel",
+            "Cancel import",
+            Level.OPERATOR,
+            lambda obj: [
+                "No further rows are read.",
+                f"The {obj.created + obj.updated} people imported so far stay on the list.",
+            ],
+            _cancel,
+            offered=lambda obj: obj.status in import_steps.OPEN_STATUSES,
+            tone="danger",
+            icon="cancel",
+        ),
+    )
+
+    @display(description="state", label=IMPORT_COLOURS)
+    def state(self, row: ContactImport) -> str:
+        return str(row.get_status_display())
+
+    @admin.display(description="rows")
+    def numbers(self, row: ContactImport) -> str:
+        return f"{row.created:,} new, {row.updated:,} updated, {row.skipped:,} skipped, {row.rejected:,} rejected"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": []})]
+
+    def panel_context(self, request: HttpRequest, obj: ContactImport) -> dict[str, Any]:
+        running = obj.status in import_steps.OPEN_STATUSES
+        percent = 100 if not running else min(99, obj.bytes_read * 100 // obj.bytes_total) if obj.bytes_total else 0
+        return {
+            "row": obj,
+            "live": running,
+            "percent": percent,
+            "colour": IMPORT_COLOURS[self.state(obj)],
+            "begun": utc(obj.started_at, "not begun yet"),
+            "ended": utc(obj.finished_at),
+            "mapping": [(column, _target(target)) for column, target in (obj.mapping or {}).items()],
+            "list_url": reverse("admin:campaigns_contactlist_change", args=[obj.contact_list_id]),
+            "rejected_url": self.url("rejected", obj.pk) if obj.rejected and obj.rejected_file else "",
+            "examples": _rejected_examples(obj) if obj.rejected and obj.rejected_file and not running else [],
+        }
+
+    def get_urls(self) -> list[URLPattern]:
+        ours = path(
+            "<int:pk>/rejected.csv",
+            self.admin_site.admin_view(self.rejected_view),
+            name="campaigns_contactimport_rejected",
+        )
+        return [ours, *super().get_urls()]
+
+    def rejected_view(self, request: HttpRequest, pk: int) -> Any:
+        obj = self.found(request, pk)
+        if obj is None or not obj.rejected_file or not default_storage.exists(obj.rejected_file.name):
+            return self.not_found(request)
+        return FileResponse(
+            obj.rejected_file.open("rb"),
+            as_attachment=True,
+            filename="rejected-rows.csv",
+            content_type="text/csv; charset=utf-8",
+        )
+
+
+def _target(target: str) -> str:
+    words = {
+        "phone": "Number",
+        "name": "Name",
+        "external_id": "Your id",
+        "language": "Language",
+        "timezone": "Time zone",
+    }
+    return words.get(target) or (f"Variable {target.partition('.')[2]}" if target else "left out")
+
+
+def _rejected_examples(obj: ContactImport, limit: int = 10) -> list[tuple[str, str]]:
+    """Line and reason of the first rejected rows."""
+    if not default_storage.exists(obj.rejected_file.name):
+        return []
+    with obj.rejected_file.open("rb") as file:
+        head = file.read(65_536).decode("utf-8-sig", "replace")
+    delimiter = obj.delimiter or ","
+    rows = list(csv.DictReader(io.StringIO(head), delimiter=delimiter))[:limit]
+    if rows and "reason" not in rows[0]:
+        rows = list(csv.DictReader(io.StringIO(head)))[:limit]
+    return [(row.get("line") or "", row.get("reason") or "") for row in rows]
+
+
+class DoNotCallForm(ScopedForm):
+    phone = text_field(
+        "Number", required=True, help_text="As you would dial it, or with its country: +33 1 23 45 67 89."
+    )
+    reason = text_field("Reason", required=True, max_length=500, help_text="Like “asked on the phone”. It is kept.")
+
+    class Meta:
+        model = DoNotCall
+        fields = ("phone", "reason", "expires_at")
+
+    def clean_phone(self) -> str:
+        organization = Organization.objects.get(pk=self.organization_id)
+        try:
+            return normalise(self.cleaned_data["phone"], organization.default_region, EVERYWHERE)
+        except NotCallable as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean_expires_at(self) -> Any:
+        moment = self.cleaned_data["expires_at"]
+        if moment and moment <= timezone.now():
+            raise forms.ValidationError("This moment is past. Leave it empty to list the number for ever.")
+        return moment
+
+
+def _remove(request: HttpRequest, obj: DoNotCall, values: Mapping[str, Any]) -> HttpResponse:
+    if not values["reason"].strip():
+        raise NotDone("Say why this number may be called again.")
+    phone = obj.phone
+    do_not_call.remove(obj, reach_of(request).actor, values["reason"])
+    messages.success(request, f"{national(phone)} may be called again.")
+    return redirect("admin:campaigns_donotcall_changelist")
+
+
+class DoNotCallAdmin(NumberedAdmin):
+    form = DoNotCallForm
+    add_level = Level.OPERATOR
+    change_level = delete_level = Level.NOBODY
+    add_title = "Do not call a number"
+    search_help_text = "By the beginning of a number."
+    empty_words = "No number is listed. People who ask not to be called belong here: nothing rings them then."
+    intro = "Nobody of the organization rings these numbers, whatever campaign or program asks for it."
+    list_display = ("number", "reason", "source_shown", "ends", "since")
+    list_select_related = ("organization",)
+    number_fields = ("phone",)
+    ordering = ("-id",)
+    panel_only = True
+    panel_template = "trunkline/facts.html"
+    since = utc_column("created_at", "since")
+    steps = (
+        Step(
+            "remove",
+            "Allow calls again",
+            Level.MANAGER,
+            lambda obj: [
+                f"{national(obj.phone)} is taken off the list: campaigns and programs may ring this person again.",
+                "Your name and the reason are kept.",
+            ],
+            _remove,
+            form=ReasonForm,
+            tone="danger",
+            icon="call",
+        ),
+    )
+
+    @admin.display(description="number")
+    def number(self, row: DoNotCall) -> str:
+        return both_spellings(row.phone)
+
+    @admin.display(description="entered by")
+    def source_shown(self, row: DoNotCall) -> str:
+        return row.source
+
+    @admin.display(description="ends")
+    def ends(self, row: DoNotCall) -> str:
+        if row.expires_at and row.expires_at <= timezone.now():
+            return f"over since {utc(row.expires_at)}"
+        return utc(row.expires_at, "never")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": [] if obj is not None else ["phone", "reason", "expires_at"]})]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"phone": request.GET.get("phone", "")}
+
+    def panel_context(self, request: HttpRequest, obj: DoNotCall) -> dict[str, Any]:
+        facts = [("Number", both_spellings(obj.phone)), ("Reason", obj.reason or "–"), ("Entered by", obj.source)]
+        return {"facts": [*facts, ("Since", utc(obj.created_at)), ("Ends", self.ends(obj))]}
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        values = form.cleaned_data
+        organization = Organization.objects.get(pk=form.organization_id)
+        entry, created = do_not_call.add(
+            organization,
+            values["phone"],
+            reason=values["reason"],
+            source=reach_of(request).actor[:64],
+            expires_at=values["expires_at"],
+        )
+        obj.__dict__.update(entry.__dict__)
+        if created:
+            self.audit(request, entry, "added", {"reason": values["reason"]})
+        self.after_listing(request, entry)
+
+    def after_listing(self, request: HttpRequest, entry: DoNotCall) -> None:
+        """What must be true before the person is told that the number is safe."""
+
+
+admin.site.register(DoNotCall, DoNotCallAdmin)

@@ -1,0 +1,116 @@
+"""Import a CSV file of contacts from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from campaigns import import_steps
+from campaigns.import_columns import UnreadableFile
+from campaigns.models import ContactImport, ContactList
+from tenants.models import Organization
+
+
+class Command(BaseCommand):
+    help = "Import contacts from a CSV file into a list, as the web import does."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="the CSV file")
+        parser.add_argument("--organization", required=True, help="the organization's id")
+        parser.add_argument("--list", required=True, dest="list_name", help="the list's name; made if there is none")
+        parser.add_argument("--mapping", default="", help='JSON like {"Mobile": "phone", "City": "variables.city"}')
+        parser.add_argument("--region", default="", help="country of numbers without a country code, like FR")
+        parser.add_argument("--delimiter", default="", help="what separates columns; otherwise told from the header")
+        parser.add_argument("--encoding", default="", help="like cp1252; otherwise told from the file")
+        parser.add_argument("--on-duplicate", choices=ContactImport.OnDuplicate.values, default="update")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        organization = _organization(options["organization"])
+        mapping = _mapping(options["mapping"])
+        contact_list, is_new = _list(organization, options["list_name"])
+        try:
+            with options["file"].open("rb") as file:
+                imp = import_steps.start_import(
+                    contact_list,
+                    file,
+                    options["file"].name,
+                    mapping=mapping,
+                    delimiter=options["delimiter"],
+                    encoding=options["encoding"],
+                    default_region=options["region"].upper(),
+                    on_duplicate=options["on_duplicate"],
+                )
+        except (UnreadableFile, import_steps.FileTooLarge, OSError) as error:
+            if is_new:
+                contact_list.delete()
+            raise CommandError(_sentence(error)) from error
+        self._run(imp)
+        self._report(imp)
+
+    def _run(self, imp: ContactImport) -> None:
+        with tqdm(total=imp.bytes_total, unit="B", unit_scale=True, file=sys.stderr, desc=imp.filename) as bar:
+            finished = False
+            while not finished:
+                before = imp.bytes_read
+                finished = import_steps.run_step(imp.pk, seconds=0.5)
+                imp.refresh_from_db()
+                bar.update(imp.bytes_read - before)
+                if not finished and imp.bytes_read == before:
+                    time.sleep(0.5)  # a worker has it
+
+    def _report(self, imp: ContactImport) -> None:
+        if imp.status != ContactImport.Status.COMPLETED:
+            raise CommandError(imp.error or f"The import was {imp.status}.")
+        self.stdout.write(
+            f"{imp.rows_read} rows: {imp.created} created, {imp.updated} updated, {imp.skipped} skipped, "
+            f"{imp.rejected} rejected."
+        )
+        if imp.note:
+            self.stdout.write(imp.note)
+        if imp.rejected_file:
+            self.stdout.write(f"Rejected rows: {default_storage.path(imp.rejected_file.name or '')}")
+
+
+def _organization(given: str) -> Organization:
+    try:
+        return Organization.objects.get(uuid=uuid.UUID(given))
+    except (ValueError, Organization.DoesNotExist) as error:
+        raise CommandError(f"There is no organization {given}; create_organization prints its id.") from error
+
+
+def _mapping(given: str) -> dict[str, str] | None:
+    if not given:
+        return None
+    try:
+        mapping = json.loads(given)
+    except ValueError as error:
+        raise CommandError('--mapping is not JSON; write it like {"Mobile": "phone"}.') from error
+    if not isinstance(mapping, dict):
+        raise CommandError('--mapping must be an object; write it like {"Mobile": "phone"}.')
+    return mapping
+
+
+def _list(organization: Organization, name: str) -> tuple[ContactList, bool]:
+    found = ContactList.objects.filter(organization=organization, name=name).order_by("id").first()
+    if found:
+        return found, False
+    if not name.strip() or len(name) > 200:
+        raise CommandError("--list must name the list in 1 to 200 characters.")
+    return ContactList.objects.create(organization=organization, name=name), True
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"There is no file {error.filename}; check the path."
+    if isinstance(error, OSError):
+        return f"{error.filename} cannot be read: {error.strerror}."
+    return str(error)

@@ -1,0 +1,179 @@
+"""A campaign: whom, with what, when, how often; and how far each recipient is."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.timezone import now as utc_now
+
+from campaigns.models.contact import Contact, ContactList
+from campaigns.windows import DAYS, Window, parse_day_names
+from providers.models import Assistant, PhoneNumber
+from providers.urls_allowed import check_callback_url
+from tenants.models import Organization, check_timezone
+
+
+def check_holidays(days: object) -> None:
+    import datetime
+
+    if not isinstance(days, list):
+        raise ValidationError('Write a list of days, like ["2026-12-25"].', code="invalid_type")
+    for day in days:
+        try:
+            datetime.date.fromisoformat(day)
+        except (TypeError, ValueError) as error:
+            raise ValidationError(f"{day!r} is not a day. Write it like 2026-12-25.", code="invalid") from error
+
+
+class Campaign(models.Model):
+    """Calls to everybody on some lists."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        SCHEDULED = "scheduled", "Scheduled"
+        RUNNING = "running", "Running"
+        PAUSED = "paused", "Paused"
+        FINISHED = "finished", "Finished"
+        CANCELED = "canceled", "Canceled"
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="campaigns")
+    name = models.CharField(max_length=200)
+    status = models.CharField(max_length=9, choices=Status, default=Status.DRAFT, editable=False)
+    status_reason = models.CharField(max_length=500, blank=True, editable=False)  # why it paused itself
+    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="campaigns", null=True, blank=True)
+    phone_numbers = models.ManyToManyField(PhoneNumber, related_name="campaigns", blank=True)
+    contact_lists = models.ManyToManyField(ContactList, related_name="campaigns", blank=True)
+    variables = models.JSONField(default=dict, blank=True)
+    timezone = models.CharField(
+        "time zone",
+        max_length=64,
+        blank=True,
+        validators=[check_timezone],
+        help_text="For contacts whose zone is not known. Empty: the organization's.",
+    )
+    holidays = models.JSONField(default=list, blank=True, validators=[check_holidays])
+    max_attempts = models.PositiveSmallIntegerField(
+        default=3, validators=[MinValueValidator(1), MaxValueValidator(50)], help_text="Calls to one contact in all."
+    )
+    min_gap_minutes = models.PositiveIntegerField(
+        "minimum gap", null=True, blank=True, help_text="Minutes between two calls. Empty: the organization's."
+    )
+    max_open_calls = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit of its own.")
+    calls_per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit of its own.")
+    budget = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    budget_currency = models.CharField(max_length=3, default="USD")
+    legal_override = models.CharField(
+        max_length=500, blank=True, help_text="A reason lifts the legal calling hours. It is kept."
+    )
+    starts_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    callback_url = models.CharField(max_length=2000, blank=True, validators=[check_callback_url])
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+    launched_through = models.BigIntegerField(default=0, editable=False)  # list members up to here are recipients
+    launched_at = models.DateTimeField(null=True, blank=True, editable=False)  # all of them are
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [models.Index(fields=["status"], name="campaign_status")]  # the engine's look-ups
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> str:
+        return self.timezone or self.organization.timezone
+
+    @property
+    def editable(self) -> bool:
+        """Whether its rules may be changed."""
+        return self.status in {self.Status.DRAFT, self.Status.SCHEDULED, self.Status.PAUSED}
+
+
+class CallingWindow(models.Model):
+    """Hours of some weekdays in which people may be called, in the contact's own time."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="windows")
+    days = models.JSONField(default=list, validators=[parse_day_names], help_text='Like ["mon", "tue"].')
+    opens = models.PositiveSmallIntegerField(validators=[MaxValueValidator(1439)])  # minutes after midnight
+    closes = models.PositiveSmallIntegerField(validators=[MaxValueValidator(1440)])  # before `opens`: the day after
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~Q(opens=F("closes")), name="window_has_a_length"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{' '.join(day for day in DAYS if day in self.days)} {self.as_window().text}"
+
+    def as_window(self) -> Window:
+        return Window(days=parse_day_names(self.days), opens=self.opens, closes=self.closes)
+
+
+class RetryRule(models.Model):
+    """What happens after one kind of outcome. An outcome without a rule is not tried again."""
+
+    class Outcome(models.TextChoices):
+        NO_ANSWER = "no_answer", "No answer"
+        BUSY = "busy", "Busy"
+        FAILED = "failed", "Failed"
+        VOICEMAIL = "voicemail", "Voicemail"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="retry_rules")
+    outcome = models.CharField(max_length=9, choices=Outcome)
+    wait_minutes = models.PositiveIntegerField(default=60, validators=[MaxValueValidator(60 * 24 * 60)])
+    max_attempts = models.PositiveSmallIntegerField(default=3, validators=[MinValueValidator(1), MaxValueValidator(50)])
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["campaign", "outcome"], name="one_rule_per_outcome")]
+
+    def __str__(self) -> str:
+        return f"{self.outcome}: again after {self.wait_minutes} min, at most {self.max_attempts} calls"
+
+
+class Recipient(models.Model):
+    """One contact in one campaign."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Not called yet"
+        CALLING = "calling", "Call under way"
+        WAITING = "waiting", "Waiting for another call"
+        DONE = "done", "Done"
+        SKIPPED = "skipped", "Not called"
+        REVIEW = "review", "A person must look"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="recipients")
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="recipients")
+    status = models.CharField(max_length=9, choices=Status, default=Status.PENDING)
+    reason = models.CharField(max_length=200, blank=True)
+    outcome = models.CharField(max_length=16, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    sort_key = models.IntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["campaign", "contact"], name="once_per_campaign")]
+        indexes: ClassVar = [
+            # Feeding: the next due recipients of a running campaign.
+            models.Index(
+                fields=["campaign", "next_attempt_at", "sort_key"],
+                name="recipient_due",
+                condition=Q(status__in=["pending", "waiting"]),
+            ),
+            # Progress and the filtered list of a campaign's page.
+            models.Index(fields=["campaign", "status", "outcome"], name="recipient_progress"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact} in {self.campaign}"

@@ -1,0 +1,70 @@
+"""One file of contacts on its way in."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import PurePath
+from typing import ClassVar
+
+from django.db import models
+from django.utils.timezone import now as utc_now
+
+from campaigns.models.contact import ContactList
+from tenants.models import Organization
+
+
+def upload_path(instance: ContactImport, filename: str) -> str:
+    """A random name outside the web root: what a person called the file never reaches the disk."""
+    return f"imports/{uuid.uuid4().hex}{PurePath(filename).suffix[:8] if filename.endswith('.rejected') else ''}"
+
+
+class ContactImport(models.Model):
+    """A file, how to read it, how far it has come, and what was wrong with it."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Waiting"
+        RUNNING = "running", "Running"
+        COMPLETED = "completed", "Completed"
+        FAILED = "failed", "Failed"
+        CANCELED = "canceled", "Canceled"
+
+    class OnDuplicate(models.TextChoices):
+        UPDATE = "update", "Update the contact"
+        SKIP = "skip", "Leave the contact as it is"
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="contact_imports")
+    contact_list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="imports")
+    status = models.CharField(max_length=9, choices=Status, default=Status.PENDING)
+    filename = models.CharField(max_length=255)
+    file = models.FileField(upload_to=upload_path)
+    rejected_file = models.FileField(upload_to=upload_path, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    mapping = models.JSONField(default=dict, blank=True)
+    delimiter = models.CharField(max_length=1, blank=True)
+    encoding = models.CharField(max_length=32, blank=True)
+    default_region = models.CharField(max_length=2, blank=True)
+    on_duplicate = models.CharField(max_length=6, choices=OnDuplicate, default=OnDuplicate.UPDATE)
+
+    bytes_total = models.BigIntegerField(default=0)
+    bytes_read = models.BigIntegerField(default=0)  # where the next step goes on
+    rows_read = models.BigIntegerField(default=0)
+    lines_read = models.BigIntegerField(default=0)  # as a spreadsheet counts, header included
+    created = models.BigIntegerField(default=0)
+    updated = models.BigIntegerField(default=0)
+    skipped = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    rejected_bytes = models.BigIntegerField(default=0, editable=False)  # of the rejected file; more is a dead worker's
+    error = models.TextField(blank=True)
+    note = models.TextField(blank=True)  # what a person should know though nothing is wrong
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = "import"
+
+    def __str__(self) -> str:
+        return f"{self.filename} into {self.contact_list}"

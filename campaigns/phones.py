@@ -1,0 +1,253 @@
+"""Telephone numbers: one way in for import, API and admin; and what a number tells about its owner."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import unicodedata
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from typing import Any
+
+import phonenumbers
+from django.db.models.signals import post_migrate
+from phonenumbers import timezone as number_zones
+
+EXAMPLE = "+33123456789"
+EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")  # what a spreadsheet makes of a long number
+FLOAT = re.compile(r"(\+?\d{7,15})\.0+")  # what a program makes of one: exact, so it can be undone
+EXTENSION = re.compile(r"(?i)(?:ext|extn|extension|poste|durchwahl|int|anexo|x|#|,)[.:\s]*\d+\s*$")
+AREA_SLASH = re.compile(r"[+0]\D*(?:\d\D*){0,6}/[^/]+")  # 030/123456, but never two numbers in one cell
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+KEY_NAME = "do-not-call"
+EVERYWHERE: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)  # for lists of numbers not to call
+
+TOLL_FREE = phonenumbers.PhoneNumberType.TOLL_FREE
+CALLABLE_TYPES = frozenset(
+    {
+        phonenumbers.PhoneNumberType.FIXED_LINE,
+        phonenumbers.PhoneNumberType.MOBILE,
+        phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+        phonenumbers.PhoneNumberType.VOIP,
+        TOLL_FREE,
+    }
+)
+REFUSED_TYPES = {
+    phonenumbers.PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
+    phonenumbers.PhoneNumberType.SHARED_COST: "a shared-cost number",
+    phonenumbers.PhoneNumberType.PERSONAL_NUMBER: "a personal number billed at a special rate",
+    phonenumbers.PhoneNumberType.PAGER: "a pager",
+    phonenumbers.PhoneNumberType.UAN: "a company access number billed at a special rate",
+    phonenumbers.PhoneNumberType.VOICEMAIL: "a voicemail access number",
+}
+SATELLITE_CODES = frozenset({870, 878, 881, 882, 883, 888})
+
+
+class NotCallable(ValueError):
+    """This text is not a number we may ring. Its words tell the person what to do."""
+
+
+def normalise(text: str, region: str, allowed: Collection[str]) -> str:
+    """The E.164 form of what a person or a file wrote. Raises NotCallable.
+
+    `region` reads numbers written without a country code; `allowed` are the countries that may be called.
+    """
+    number = _parse(text, region)
+    shown = _shown(text)
+    country = phonenumbers.region_code_for_number(number) or ""
+    if number.country_code in SATELLITE_CODES:
+        raise NotCallable(f"'{shown}' is a satellite or global network number, which is never called.")
+    kind = phonenumbers.number_type(number)
+    if kind not in CALLABLE_TYPES:
+        what = REFUSED_TYPES.get(kind, "a number of no known kind")
+        raise NotCallable(f"'{shown}' is {what}, which is never called; give a landline or mobile number.")
+    if not country.isalpha():
+        raise NotCallable(f"'{shown}' belongs to no country; write it like {EXAMPLE}.")
+    if country not in allowed:
+        names = ", ".join(sorted(allowed)) or "none"
+        raise NotCallable(
+            f"'{shown}' is a number in {country}, which may not be called (allowed: {names}); "
+            f"have {country} added to the organization's countries first."
+        )
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _parse(text: str, region: str) -> Any:
+    """A valid number as the library sees it. Raises NotCallable."""
+    plain = _plain(text)
+    home = region if region in phonenumbers.SUPPORTED_REGIONS else None
+    for candidate in (plain, f"+{plain[2:]}" if plain.startswith("00") else ""):
+        if not candidate:
+            continue
+        try:
+            number = phonenumbers.parse(candidate, home)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return number
+    shown = _shown(text)
+    if len(plain.lstrip("+")) <= 6 and _is_short(plain, home):
+        raise NotCallable(f"'{shown}' is a short or emergency number, which is never called; give a full number.")
+    if home is None and not plain.startswith(("+", "00")):
+        raise NotCallable(f"'{shown}' does not say its country; write it like {EXAMPLE}.")
+    where = f" in {home}" if home and not plain.startswith(("+", "00")) else ""
+    raise NotCallable(f"'{shown}' is not a phone number{where}; write it like {example(home)}.")
+
+
+def _is_short(plain: str, home: str | None) -> bool:
+    if home is None or len(plain) < 2:
+        return False
+    if phonenumbers.is_emergency_number(plain, home):
+        return True
+    try:
+        return bool(phonenumbers.is_valid_short_number_for_region(phonenumbers.parse(plain, home), home))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _plain(text: str) -> str:
+    """Digits, perhaps after a plus. Raises NotCallable for anything that is more than a way to write a number."""
+    if E164.fullmatch(text):
+        return text
+    shown = _shown(text)
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        raise NotCallable(f"'{shown}' holds control characters; type the number again like {EXAMPLE}.")
+    cell = text.strip().removeprefix("'").removeprefix("\N{RIGHT SINGLE QUOTATION MARK}").strip()
+    if not cell:
+        raise NotCallable(f"There is no phone number; write one like {EXAMPLE}.")
+    if EXPONENT.fullmatch(cell):
+        raise NotCallable(
+            f"'{shown}' was destroyed by the spreadsheet, which rounded the number; "
+            "format the column as text and export it again."
+        )
+    if cell[:4].lower() == "tel:":
+        cell = cell[4:]
+    if ";" in cell:
+        raise NotCallable(f"'{shown}' carries parameters after ';'; give the number alone, like {EXAMPLE}.")
+    if EXTENSION.search(cell):
+        raise NotCallable(f"'{shown}' has an extension, which cannot be dialled; give a direct number like {EXAMPLE}.")
+    if found := FLOAT.fullmatch(cell):
+        cell = found[1]
+    plain = "".join(_symbol(character, shown) for character in cell)
+    if "/" in plain and not AREA_SLASH.fullmatch(plain):
+        raise NotCallable(f"'{shown}' looks like several numbers; keep one, like {EXAMPLE}.")
+    plain = plain.replace("/", "")
+    if "+" in plain[1:] or not plain.strip("+"):
+        raise NotCallable(f"'{shown}' is not a phone number; write it like {EXAMPLE}.")
+    return plain
+
+
+def _symbol(character: str, shown: str) -> str:
+    """What one character of a written number stands for: a digit, a plus, a slash or nothing."""
+    if character.isdecimal():  # Arabic, full-width and other decimal digits
+        return str(unicodedata.decimal(character))
+    category = unicodedata.category(character)
+    if character in "+\N{FULLWIDTH PLUS SIGN}\N{SMALL PLUS SIGN}":
+        return "+"
+    if character in "/\N{FULLWIDTH SOLIDUS}":
+        return "/"
+    # Spaces, dashes, brackets, dots, and the invisible marks that copying from a web page or an address book adds.
+    if (
+        category in {"Zs", "Pd", "Ps", "Pe", "Cf"}
+        or character in ".\N{MIDDLE DOT}\N{FULLWIDTH FULL STOP}\N{MINUS SIGN}"
+    ):
+        return ""
+    if category.startswith("L"):
+        raise NotCallable(f"'{shown}' has letters in it; write the number in digits, like {EXAMPLE}.")
+    raise NotCallable(f"'{shown}' has '{character}' in it; write the number in digits, like {EXAMPLE}.")
+
+
+def _shown(text: str) -> str:
+    """The text as it may stand in a sentence."""
+    short = text if len(text) <= 40 else text[:39] + "…"
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in short)
+
+
+@lru_cache(maxsize=512)
+def example(region: str | None) -> str:
+    """A number written the right way, of this country when it is known."""
+    number = phonenumbers.example_number(region) if region else None
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)) if number else EXAMPLE
+
+
+def _known(e164: str) -> Any:
+    try:
+        return phonenumbers.parse(e164, None)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+@lru_cache(maxsize=32_768)
+def country_of(e164: str) -> str:
+    """Two capitals; "" when the number belongs to no known country."""
+    number = _known(e164)
+    country = phonenumbers.region_code_for_number(number) if number is not None else None
+    return country if country and country.isalpha() else ""
+
+
+@lru_cache(maxsize=32_768)
+def zones_of(e164: str) -> tuple[str, ...]:
+    """Every time zone the owner may live in; empty when nothing is known."""
+    number = _known(e164)
+    if number is None:
+        return ()
+    return tuple(zone for zone in number_zones.time_zones_for_number(number) if zone != number_zones.UNKNOWN_TIMEZONE)
+
+
+@lru_cache(maxsize=32_768)
+def is_toll_free(e164: str) -> bool:
+    number = _known(e164)
+    return number is not None and phonenumbers.number_type(number) == TOLL_FREE
+
+
+def national(e164: str) -> str:
+    """The number as people of its country write it."""
+    number = _known(e164)
+    if number is None:
+        return e164
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
+
+
+_keys: dict[str, bytes] = {}  # by database
+
+
+def number_hash(e164: str) -> str:
+    """What do-not-call keeps of a number: HMAC-SHA256 under this installation's random key."""
+    return hmac.new(_hash_key(), e164.encode(), hashlib.sha256).hexdigest()
+
+
+def forget_hash_key(**_: Any) -> None:
+    """After a flush or migration the key may be another one."""
+    _keys.clear()
+
+
+post_migrate.connect(forget_hash_key, dispatch_uid="campaigns.phones.forget_hash_key")
+
+
+def _hash_key() -> bytes:
+    from django.db import connections, router, transaction
+
+    from campaigns.models import InstallationKey  # models import this module
+
+    using = router.db_for_write(InstallationKey)
+    database = f"{using} {connections[using].settings_dict['NAME']}"
+    if key := _keys.get(database):
+        return key
+    row, _ = InstallationKey.objects.using(using).get_or_create(
+        name=KEY_NAME, defaults={"value": secrets.token_hex(32)}
+    )
+    key = bytes.fromhex(row.value)
+
+    def remember() -> None:
+        _keys[database] = key
+
+    transaction.on_commit(remember, using=using)  # a key made in a transaction that is rolled back never existed
+    return key
+
+
+def number_hashes(phones: Iterable[str]) -> dict[str, str]:
+    """The numbers by their hash, many at once."""
+    key = _hash_key()
+    return {hmac.new(key, phone.encode(), hashlib.sha256).hexdigest(): phone for phone in phones}

@@ -1,0 +1,104 @@
+"""What a campaign tells the assistant about each contact: text with a few placeholders, and nothing evaluated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+PLACEHOLDER = re.compile(
+    r"\{\{\s*contact\.(?:(?P<field>name|phone|external_id)|variables\.(?P<variable>[A-Za-z_][A-Za-z0-9_]{0,63}))"
+    r'\s*(?:\|\s*default\s*:\s*"(?P<default>[^"]*)"\s*)?\}\}'
+)
+ALLOWED = (
+    "Allowed are {{ contact.name }}, {{ contact.phone }}, {{ contact.external_id }} and "
+    '{{ contact.variables.NAME }}, each perhaps with |default:"text".'
+)
+MAX_TEMPLATES = 64
+MAX_LENGTH = 4096
+
+
+class HasVariables(Protocol):
+    """A contact, or anything that looks like one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def phone(self) -> str: ...
+    @property
+    def external_id(self) -> str: ...
+    @property
+    def variables(self) -> Mapping[str, str]: ...
+
+
+def faults(templates: Any) -> dict[str, str]:
+    """What is wrong, by variable; "variables" stands for the whole object. Empty when all is well."""
+    if not isinstance(templates, dict):
+        return {"variables": 'Write an object like {"slot": "{{ contact.variables.slot }}"}.'}
+    if len(templates) > MAX_TEMPLATES:
+        return {"variables": f"There are {len(templates)} variables; at most {MAX_TEMPLATES} are passed on."}
+    found = {str(name): _fault(name, template) for name, template in templates.items()}
+    return {name: text for name, text in found.items() if text}
+
+
+def _fault(name: Any, template: Any) -> str:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return f"{str(name)[:80]!r} is not a variable name: use letters, digits and _, at most 64."
+    if not isinstance(template, str):
+        return f"'{name}' must be text; write it in quotes."
+    if len(template) > MAX_LENGTH:
+        return f"'{name}' is longer than {MAX_LENGTH} characters; shorten it."
+    for part in _parts(template):
+        if isinstance(part, str) and "{{" in part:
+            start = part.index("{{")
+            end = part.find("}}", start)
+            shown = part[start : end + 2] if end >= 0 else part[start : start + 60]
+            return f"'{name}' contains {shown[:80]}, which is not understood. {ALLOWED}"
+    return ""
+
+
+def _parts(template: str) -> Iterator[str | re.Match[str]]:
+    """The text and the placeholders, in order."""
+    position = 0
+    for found in PLACEHOLDER.finditer(template):
+        yield template[position : found.start()]
+        yield found
+        position = found.end()
+    yield template[position:]
+
+
+def used(templates: Mapping[str, str]) -> frozenset[str]:
+    """The names of the contact's own variables that the templates ask for."""
+    found = (part for template in templates.values() for part in _parts(template) if not isinstance(part, str))
+    return frozenset(match["variable"] for match in found if match["variable"])
+
+
+def resolve(templates: Mapping[str, str], contact: HasVariables) -> dict[str, str]:
+    """The text of each variable for one contact. What a contact lacks is its default, else empty."""
+    return {
+        name: "".join(part if isinstance(part, str) else _value(part, contact) for part in _parts(template))
+        for name, template in templates.items()
+    }
+
+
+def _value(placeholder: re.Match[str], contact: HasVariables) -> str:
+    if placeholder["field"]:
+        value = getattr(contact, placeholder["field"])
+    else:
+        value = (contact.variables or {}).get(placeholder["variable"], "")
+    text = "" if value is None else str(value)
+    return text if text.strip() else placeholder["default"] or ""
+
+
+def complete(declared: list[dict[str, Any]], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """`given` with the assistant's declared defaults filled in, and the required names still missing or empty."""
+    full = dict(given)
+    missing = []
+    for item in declared:
+        name = item["name"]
+        if not full.get(name, "").strip() and item.get("default"):
+            full[name] = item["default"]
+        if item.get("required") and not full.get(name, "").strip():
+            missing.append(name)
+    return full, missing

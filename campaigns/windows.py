@@ -1,0 +1,200 @@
+"""When a person may be called: windows of the week in every time zone the person may live in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ValidationError
+
+from campaigns.phones import is_toll_free, zones_of
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MIDNIGHT = 24 * 60
+MAX_ZONES = 3  # more say nothing about where a person lives
+CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
+ONE_DAY = timedelta(days=1)
+
+
+def parse_day_names(days: object) -> frozenset[int]:
+    """`["mon", "tue"]` as numbers, Monday being 0. Raises ValidationError."""
+    if not isinstance(days, (list, tuple)) or not days:
+        raise ValidationError('Write a list of days, like ["mon", "tue"].', code="invalid")
+    for day in days:
+        if not isinstance(day, str) or day not in DAYS:
+            raise ValidationError(f"{day!r} is not a day. Write {', '.join(DAYS)}.", code="invalid")
+    return frozenset(DAYS.index(day) for day in days)
+
+
+def parse_clock(text: object) -> int:
+    """Minutes after midnight of "09:00"; "24:00" is 1440. Raises ValidationError."""
+    found = CLOCK.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValidationError(f"{text!r} is not a time. Write it like 09:00.", code="invalid")
+    minutes = int(found[1]) * 60 + int(found[2])
+    if int(found[2]) > 59 or minutes > MIDNIGHT:
+        raise ValidationError(f"{text!r} is not a time of day. Write 00:00 to 24:00.", code="invalid")
+    return minutes
+
+
+def clock(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+@dataclass(frozen=True)
+class Window:
+    """Hours of some weekdays. One that closes before it opens runs over midnight and belongs to the day it opens."""
+
+    days: frozenset[int]
+    opens: int
+    closes: int
+
+    @property
+    def text(self) -> str:
+        return f"{clock(self.opens)}-{clock(self.closes)}"
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Windows of which one must be open, and the local days on which none is."""
+
+    windows: tuple[Window, ...]
+    holidays: frozenset[date] = frozenset()
+
+    def open_at(self, local: datetime) -> bool:
+        """Whether the wall clock of one zone shows an open minute."""
+        if self.holidays and local.date() in self.holidays:
+            return False
+        minute, weekday = local.hour * 60 + local.minute, local.weekday()
+        for window in self.windows:
+            opens, closes = window.opens, window.closes
+            if opens < closes:
+                if opens <= minute < closes and weekday in window.days:
+                    return True
+            elif closes < opens:
+                if minute >= opens and weekday in window.days:
+                    return True
+                if minute < closes and (weekday - 1) % 7 in window.days and not self._yesterday_closed(local):
+                    return True
+        return False
+
+    def _yesterday_closed(self, local: datetime) -> bool:
+        return bool(self.holidays) and local.date() - ONE_DAY in self.holidays
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError, TypeError):  # unknown, malformed, or a directory of zones
+        return None
+
+
+def _check_aware(now: datetime) -> None:
+    if now.tzinfo is None:
+        raise ValueError("The moment needs a time zone; pass an aware datetime.")
+
+
+def is_open(hours: Sequence[Hours], zones: Sequence[str], now: datetime) -> bool:
+    """Whether all of `hours` are open in all of `zones`. An unknown zone, or none at all, is never open."""
+    _check_aware(now)
+    if not zones:
+        return False
+    for name in zones:
+        zone = _zone(name)
+        if zone is None:
+            return False
+        local = now.astimezone(zone)
+        for each in hours:
+            if not each.open_at(local):
+                return False
+    return True
+
+
+def next_opening(
+    hours: Sequence[Hours], zones: Sequence[str], now: datetime, horizon_days: int = 15
+) -> datetime | None:
+    """The earliest moment from `now` on when everything is open, in UTC. None when there is none within the horizon.
+
+    Something that is closed can only open at a window's opening in one of the zones, or when a zone's clock jumps:
+    these moments are tried in order, and each is checked by `is_open`.
+    """
+    now = now.astimezone(UTC) if now.tzinfo else now
+    if is_open(hours, zones, now):
+        return now
+    known = [zone for zone in map(_zone, zones) if zone is not None]
+    if not zones or len(known) != len(zones):
+        return None
+    tried = now
+    for days in (2, horizon_days):  # nearly always it opens tomorrow at the latest
+        until = now + timedelta(days=min(days, horizon_days))
+        moments = {moment for zone in known for moment in _boundaries(hours, zone, tried, until)}
+        for moment in sorted(moments):
+            if is_open(hours, zones, moment):
+                return moment
+        tried = until
+    return None
+
+
+def _boundaries(hours: Sequence[Hours], zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
+    """Every moment in [start, end] at which something may open in this zone."""
+    first, last = start.astimezone(zone).date() - ONE_DAY, end.astimezone(zone).date() + ONE_DAY
+    openings = [(window.opens, window.days) for each in hours for window in each.windows]
+    for number in range((last - first).days + 1):
+        day = first + number * ONE_DAY
+        for opens in {opens for opens, days in openings if day.weekday() in days}:
+            for fold in (0, 1):  # an hour that comes twice opens twice
+                local = datetime.combine(day, time(opens // 60, opens % 60, fold=fold), tzinfo=zone)
+                moment = local.astimezone(UTC)
+                if start <= moment <= end:
+                    yield moment
+        jump = _jump(zone, day)
+        if jump is not None and start <= jump <= end:
+            yield jump
+
+
+@lru_cache(maxsize=8192)
+def _jump(zone: ZoneInfo, day: date) -> datetime | None:
+    """The moment of this UTC day at which the zone's offset changes."""
+    low = datetime.combine(day, time(), tzinfo=UTC)
+    high = low + ONE_DAY
+    before = low.astimezone(zone).utcoffset()
+    if high.astimezone(zone).utcoffset() == before:
+        return None
+    while high - low > timedelta(seconds=1):
+        middle = low + timedelta(seconds=int((high - low).total_seconds()) // 2)
+        if middle.astimezone(zone).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+@lru_cache(maxsize=1024)
+def _offsets(name: str) -> tuple[timedelta | None, ...]:
+    """The zone's offset week by week: zones that share it are one place for our purpose."""
+    zone = _zone(name)
+    if zone is None:
+        return ()
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    return tuple((start + timedelta(weeks=week)).astimezone(zone).utcoffset() for week in range(520))
+
+
+@lru_cache(maxsize=4096)
+def _few_enough(zones: tuple[str, ...]) -> bool:
+    """London, Jersey and Guernsey count once; all of them are still asked."""
+    return 1 <= len({_offsets(name) for name in zones}) <= MAX_ZONES
+
+
+def candidate_zones(contact_timezone: str, phone: str, fallback: str) -> tuple[str, ...]:
+    """The zones a person may be in: the contact's own, else the number's, else `fallback` when these say too little."""
+    if contact_timezone:
+        return (contact_timezone,)
+    zones = zones_of(phone)
+    if is_toll_free(phone) or not _few_enough(zones):
+        return (fallback,)
+    return zones

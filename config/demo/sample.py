@@ -1,0 +1,170 @@
+"""The sample organization: one account, assistant, number and campaign per provider, and a file of contacts."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, RetryRule
+from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.models import Organization, Tenant
+
+FIRST = ("Ada", "Ben", "Chloe", "Dan", "Elif", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Kofi", "Lea", "Mara", "Noor")
+LAST = ("Roy", "Lopez", "Chen", "Haddad", "Novak", "Okafor", "Silva", "Weber", "Tanaka", "Moreau")
+ID = "6f1c2d3e-4a5b-4c6d-8e7f-901a2b3c4d5e"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One provider's part of the demo. `area` is the area code of its contacts' fictional numbers."""
+
+    slug: str
+    name: str
+    area: str
+    credentials: dict[str, str]
+    account_options: dict[str, Any]
+    assistant: dict[str, Any]
+    variables: bool
+    stories: tuple[int, ...]  # scripted endings, beside the realistic mix
+
+
+SAMPLES = (
+    Sample(
+        "allomia",
+        "AlloMia",
+        "212",
+        {"api_key": "sandbox-allomia"},
+        {},
+        {"external_id": ID},
+        True,
+        (1, 2, 3, 5, 8),  # 08: placed, and the answer lost on the way; its callback brings the id
+    ),
+    Sample(
+        "polyai", "PolyAI", "303", {"auth_token": "sandbox-polyai"}, {"generation": "v1_trigger"}, {}, False, (1, 2)
+    ),
+    Sample(
+        "plumvoice",
+        "Plum Voice Fuse",
+        "415",
+        {"email": "sandbox@example.org", "developer_key": "sandbox-plum"},
+        {},
+        {"options": {"application_id": "4410", "deployment_id": "9021"}},
+        True,
+        (1, 2, 3, 8),
+    ),
+    Sample(
+        "callingbox",
+        "CallingBox",
+        "617",
+        {"api_key": "sk_sandbox", "webhook_secret": "whsec_sandbox"},
+        {"generation": "prompt"},
+        {"options": {"prompt": "Confirm the appointment.", "returns": {"confirmed": "boolean"}}},
+        True,
+        (1, 2, 3, 5, 8),  # 08: found again in the provider's list of calls
+    ),
+)
+
+BROKEN_ROWS = (
+    ("Somebody Unreachable", "0612", "", "allomia"),
+    ("Extension Please", "212-555-0150 ext 5", "", "allomia"),
+    ("Spreadsheet Victim", "1.2125550151E+10", "", "polyai"),
+    ("No Number", "", "", "plumvoice"),
+    ("Premium Line", "+19005550123", "", "callingbox"),
+)
+
+
+def contacts_csv(each: int) -> bytes:
+    """`each` contacts per provider, and a few rows that cannot be called."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["name", "phone", "appointment", "team"])
+    for sample in SAMPLES:
+        for index, number in enumerate(numbers(sample, each)):
+            name = f"{FIRST[index % len(FIRST)]} {LAST[index // len(FIRST) % len(LAST)]}"
+            writer.writerow([name, number, f"Tuesday {8 + index % 9}:{index % 4 * 15:02}", sample.slug])
+    for row in BROKEN_ROWS:
+        writer.writerow(row)
+    return out.getvalue().encode()
+
+
+def numbers(sample: Sample, each: int) -> list[str]:
+    """Fictional numbers (555-01xx) whose last two digits choose what happens in the sandbox: 40-99 is a mix."""
+    endings = [*sample.stories, *range(40, 100)]
+    areas = [str(int(sample.area) + step) for step in range(1 + each // len(endings))]
+    return [f"+1{AREAS.get(area, area)}55501{ending:02}" for area in areas for ending in endings][:each]
+
+
+AREAS = {"416": "408"}  # 416 is Toronto
+
+
+def organization() -> Organization:
+    tenant = Tenant.objects.create(name="Demo")
+    return Organization.objects.create(
+        tenant=tenant,
+        name="Demo clinic",
+        timezone="America/New_York",
+        default_region="US",
+        single_call_hours=Organization.SingleCallHours.ANY,
+        min_gap_minutes=0,
+    )
+
+
+def set_up(organization: Organization, sandbox_url: str) -> list[Assistant]:
+    """Accounts, assistants and caller numbers, one each per provider."""
+    made = []
+    for index, sample in enumerate(SAMPLES):
+        account = ProviderAccount(
+            organization=organization,
+            provider=sample.slug,
+            name=f"{sample.name} (sandbox)",
+            base_url=f"{sandbox_url}/{sample.slug}",
+            credentials=sample.credentials,
+            options=sample.account_options,
+            calls_per_second=5,
+            max_open_calls=15,
+            reads_per_second=30,
+        )
+        account.full_clean()
+        account.save()
+        declared = [{"name": "appointment", "required": True, "example": "Tuesday 9:30"}] if sample.variables else []
+        assistant = Assistant(
+            organization=organization,
+            account=account,
+            name=f"{sample.name} reminder",
+            variables=declared,
+            **{"external_id": "", **sample.assistant},
+        )
+        assistant.full_clean()
+        assistant.save()
+        PhoneNumber.objects.create(
+            organization=organization, account=account, e164=f"+1646555010{index}", external_id=ID, label="Front desk"
+        )
+        made.append(assistant)
+    return made
+
+
+def campaign(assistant: Assistant, people: ContactList) -> Campaign:
+    """Everybody of this provider's team, around the clock, busy and unanswered ones twice."""
+    slug = assistant.account.provider
+    team = ContactList.objects.create(organization=assistant.organization, name=f"Team {slug}")
+    members = Contact.objects.filter(lists=people, variables__team=slug)
+    ContactListMember.objects.bulk_create(ContactListMember(contact_list=team, contact=contact) for contact in members)
+    made = Campaign.objects.create(
+        organization=assistant.organization,
+        name=f"Reminders over {assistant.account.get_provider_display()}",
+        assistant=assistant,
+        max_attempts=2,
+        min_gap_minutes=0,
+        legal_override="Demo: the sandbox rings nobody.",
+        variables={"appointment": '{{ contact.variables.appointment|default:"soon" }}'} if assistant.variables else {},
+    )
+    made.contact_lists.add(team)
+    made.phone_numbers.add(assistant.account.phone_numbers.get())
+    CallingWindow.objects.create(
+        campaign=made, days=["mon", "tue", "wed", "thu", "fri", "sat", "sun"], opens=0, closes=1440
+    )
+    for outcome in ("no_answer", "busy"):
+        RetryRule.objects.create(campaign=made, outcome=outcome, wait_minutes=0, max_attempts=2)
+    return made

@@ -1,0 +1,111 @@
+"""The environment, read once, typed, refusing nonsense. Nothing else reads `os.environ` for a setting."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Every setting an operator can give."""
+
+    debug: bool
+    secret_key: str
+    field_keys: tuple[str, ...]
+    database_url: str
+    public_base_url: str
+    allowed_hosts: list[str]
+    engine_slices: int
+    allow_loopback_urls: bool
+
+    @property
+    def https(self) -> bool:
+        return self.public_base_url.startswith("https://")
+
+
+def read(var: Path) -> Environment:
+    """Read every setting. Raises ImproperlyConfigured naming the variable and what it takes."""
+    env = Env()
+    try:
+        debug = env.bool("DEBUG", False)
+        found = Environment(
+            debug=debug,
+            secret_key=env.str("SECRET_KEY", "") or _made_up(var / "secret-key", debug, "SECRET_KEY"),
+            field_keys=_field_keys(env.list("FIELD_KEYS", []), var, debug),
+            database_url=env.str("DATABASE_URL", "") or f"sqlite:///{var / 'trunkline.sqlite3'}",
+            public_base_url=env.str("PUBLIC_BASE_URL", "").rstrip("/"),
+            allowed_hosts=_words(env.list("ALLOWED_HOSTS", [])),
+            engine_slices=env.int("ENGINE_SLICES", 1),
+            allow_loopback_urls=env.bool("ALLOW_LOOPBACK_URLS", False),
+        )
+    except EnvError as error:
+        raise ImproperlyConfigured(str(error)) from error
+    if not 1 <= found.engine_slices <= 32:
+        raise ImproperlyConfigured("ENGINE_SLICES must be a whole number from 1 to 32.")
+    _check_public_base_url(found)
+    return found
+
+
+def _words(given: list[str]) -> list[str]:
+    return [word.strip() for word in given if word.strip()]
+
+
+def _made_up(path: Path, debug: bool, name: str) -> str:
+    """A random value kept in `var/`, for development alone."""
+    if not debug:
+        raise ImproperlyConfigured(f"{name} is required. Set DEBUG=true to have one made up for development.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    value = Fernet.generate_key().decode() if name == "FIELD_KEYS" else secrets.token_urlsafe(48)
+    try:
+        with open(path, "x", opener=_private) as file:
+            file.write(value)
+    except FileExistsError:
+        value = path.read_text().strip()
+    return value
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _field_keys(given: list[str], var: Path, debug: bool) -> tuple[str, ...]:
+    keys = tuple(_words(given))
+    if not keys:
+        keys = (_made_up(var / "field-key", debug, "FIELD_KEYS"),)
+    for key in keys:
+        try:
+            Fernet(key)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                "FIELD_KEYS must be a comma-separated list of Fernet keys (32 bytes, url-safe base64), newest first."
+            ) from error
+    return keys
+
+
+def _check_public_base_url(found: Environment) -> None:
+    if not found.public_base_url:
+        return
+    parts = urlsplit(found.public_base_url)
+    if parts.scheme == "https" and parts.hostname and not (parts.query or parts.fragment or parts.username):
+        return
+    if parts.scheme == "http" and found.allow_loopback_urls and _is_loopback(parts.hostname or ""):
+        return
+    raise ImproperlyConfigured(
+        "PUBLIC_BASE_URL must look like https://calls.example.org (http://127.0.0.1… only with ALLOW_LOOPBACK_URLS)."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

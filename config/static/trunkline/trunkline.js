@@ -1,0 +1,44 @@
+// Small helpers of the back office. No inline script or handler is allowed by the content security policy.
+(function () {
+  "use strict";
+
+  // Panels refresh themselves every three seconds while the page is in sight.
+  window.setInterval(function () {
+    if (document.hidden || !window.htmx) return;
+    document.querySelectorAll("[data-refresh]").forEach(function (panel) {
+      if (panel.querySelector("details[open]") || panel.contains(document.activeElement)) return;
+      window.htmx.trigger(panel, "tl:refresh");
+    });
+  }, 3000);
+
+  function addRow(rows) {
+    var count = rows.querySelector("[data-rows-count]");
+    var blank = rows.querySelector("[data-rows-blank]").content.cloneNode(true);
+    blank.querySelectorAll("[name]").forEach(function (field) {
+      field.name = field.name.replace("__row__", count.value);
+    });
+    var first = blank.querySelector("input, select");
+    rows.querySelector("[data-rows-body]").appendChild(blank);
+    count.value = String(Number(count.value) + 1);
+    if (first) first.focus();
+  }
+
+  document.addEventListener("click", function (event) {
+    var add = event.target.closest("[data-rows-add]");
+    if (add) addRow(add.closest("[data-rows]"));
+    var copy = event.target.closest("[data-copy]");
+    if (copy) {
+      var text = document.querySelector(copy.dataset.copy).textContent;
+      if (navigator.clipboard) navigator.clipboard.writeText(text).then(function () { copy.textContent = "Copied"; });
+    }
+  });
+
+  // A signed-out session answers with the sign-in page: show it whole instead of inside a panel.
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    var address = event.detail.xhr.responseURL || "";
+    if (address.indexOf("/login/") !== -1) {
+      event.detail.shouldSwap = false;
+      window.location.reload();
+    }
+  });
+})();

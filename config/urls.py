@@ -1,0 +1,34 @@
+"""Every address we answer."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import RedirectView
+
+from tenants.errors import page_not_found
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process is alive. Asks nobody, the database least of all."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+def api_not_found(request: HttpRequest, *args: str) -> HttpResponse:
+    return page_not_found(request)
+
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("", include("config.api")),
+    # Programs get the API's 404 even while DEBUG shows people its own.
+    re_path(r"^(api|hooks)/", csrf_exempt(api_not_found), name="api-not-found"),
+    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+]
+
+handler400 = "tenants.errors.bad_request"
+handler404 = "tenants.errors.page_not_found"
+handler500 = "tenants.errors.server_error"

@@ -1,0 +1,146 @@
+"""AlloMia: outbound calls by an AI assistant. 2026-04 and -05: facts from its pages and samples of those months."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Request, Snapshot
+from providers.adapters.decoding import (
+    EVIDENCE,
+    call_id,
+    decode_json,
+    e164,
+    fold,
+    integer,
+    mapping,
+    moment,
+    printable,
+    segment,
+    state_of,
+    text,
+)
+from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
+from providers.adapters.verdicts import KEY_REFUSED, NIL_UUID, HttpProvider, succeeded
+
+STATES = {
+    "calling": CallState.DIALING,  # queue, ringing and conversation alike: the lowest claim is taken
+    "completed": CallState.COMPLETED,  # 2026-04: may be a voicemail
+    "busy": CallState.BUSY,
+    "no_answer": CallState.NO_ANSWER,  # written "no-answer"
+    "failed": CallState.FAILED,
+}
+REASONS = {"customer_ended_call": "hangup_callee", "no_answer": "no_answer", "busy": "busy"}  # the only words seen
+UNSPOKEN = {
+    CallState.BUSY: "busy",
+    CallState.NO_ANSWER: "no_answer",
+    CallState.FAILED: "failure_unspecified",
+}
+
+
+class AlloMia(HttpProvider):
+    slug = "allomia"
+    name = "AlloMia"
+    has_callbacks = True
+    required_credentials = ("api_key",)
+    option_names = ("organization_id",)  # for the call log, which asks for it
+    default_base_url = "https://allomia.com"
+    # 404: assistant or number unknown, or another organization's.
+    setup_statuses = KEY_REFUSED | {404}
+
+    @classmethod
+    def check_assistant(cls, external_id: str, options: Mapping[str, Any], account: AccountConfig) -> Mapping[str, str]:
+        faults = dict(super().check_assistant(external_id, options, account))
+        if not external_id:
+            faults["external_id"] = "Enter the assistant's id from the AlloMia dashboard."
+        return faults
+
+    def place(self, order: CallOrder) -> Request:
+        if not order.from_external_id:
+            raise Misconfigured("The caller number has no AlloMia id; enter it from the AlloMia dashboard.")
+        if not order.assistant_external_id:
+            raise Misconfigured("The assistant has no AlloMia id; enter it from the AlloMia dashboard.")
+        body: dict[str, Any] = {
+            "phoneNumber": e164(order.to_number),
+            "assistantId": order.assistant_external_id,
+            "phoneNumberId": order.from_external_id,
+        }
+        if name := printable(order.customer_name)[:100].strip():  # no length is documented
+            body["customerName"] = name
+        if order.dynamic_variables:
+            body["dynamicVariables"] = dict(order.dynamic_variables)  # every value must be a string
+        if order.callback_url:
+            body["callbackUrl"] = order.callback_url
+        return Request("POST", self.url("/api/outbound"), self._headers(), json=body)
+
+    def read_placing(self, answer: Answer) -> Snapshot:
+        # The code of a success is not documented: any 2xx with an id.
+        if not succeeded(answer):
+            raise self.error_for(answer)
+        body = mapping(decode_json(answer.body, status=answer.status))
+        found = call_id(body.get("outboundCallId"))
+        if not found:
+            raise self.unusable(answer, "without the id of a call")
+        state = state_of(body["status"], STATES) if body.get("status") else CallState.QUEUED
+        return Snapshot(state, provider_call_id=found, provider_status=text(body.get("status")))
+
+    def status(self, call: CallHandle) -> Request:
+        return Request("GET", self.url(f"/api/outbound/{segment(call.provider_call_id)}/status"), self._headers())
+
+    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Snapshot:
+        if not succeeded(answer):
+            raise self.read_error_for(answer)
+        body = decode_json(answer.body, status=answer.status)
+        if not fold(mapping(body).get("status")):
+            raise self.unusable(answer, "without a status")
+        self.check_same_call(answer, call_id(body.get("outboundCallId")), call.provider_call_id)
+        return _snapshot(body)
+
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Snapshot:
+        """The same body as a status answer, sent once when the call has ended. Unsigned: a hint."""
+        found = decode_json(body)
+        if not fold(mapping(found).get("status")):
+            raise MayBeRinging("AlloMia's callback has no status.", evidence=body[:EVIDENCE])
+        return _snapshot(found)
+
+    def check(self) -> Request:
+        """A read of a call that cannot be."""
+        return self.status(CallHandle(NIL_UUID))
+
+    def error_text(self, answer: Answer) -> str | None:
+        """{"error": text, "details": [{"field", "message", "code"}]}, the details only for a validation."""
+        words = super().error_text(answer)
+        if words is None:
+            return None
+        details = mapping(decode_json(answer.body)).get("details")
+        faults = [mapping(fault) for fault in details[:10]] if isinstance(details, list) else []
+        said = [f"{text(fault.get('field'))} {text(fault.get('message') or fault.get('code'))}" for fault in faults]
+        return "; ".join([words, *said])
+
+    def error_for(self, answer: Answer) -> ProviderError:
+        # The code for a switched-off organization is not documented; its text is.
+        words = self.error_text(answer) or ""
+        if 400 <= answer.status < 500 and "organization is inactive" in words.lower():
+            return self._error(Misconfigured, answer, words)
+        return super().error_for(answer)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.credential('api_key')}", "Accept": "application/json"}
+
+
+def _snapshot(body: Mapping[str, Any]) -> Snapshot:
+    state = state_of(body["status"], STATES)
+    # `callDetails` is null or absent until the end.
+    details = mapping(body.get("callDetails")) if state.is_terminal else {}
+    reason = text(details.get("endedReason"))
+    return Snapshot(
+        state,
+        provider_call_id=call_id(body.get("outboundCallId")),
+        provider_status=text(body["status"]),
+        answered_at=moment(details.get("startedAt")),  # null when never connected, so not the ringing
+        ended_at=moment(details.get("endedAt")),
+        duration_seconds=integer(details.get("duration")),
+        ended_reason=REASONS.get(fold(reason), "other") if reason else UNSPOKEN.get(state, ""),
+        provider_reason=reason,
+    )

@@ -1,0 +1,185 @@
+"""The one place that opens connections to providers: it sends a request, returns the answer and sorts what goes wrong.
+
+Placing goes through httpx's own transport, because it tells "never sent" from "sent, and no answer" truly, each time
+over a new connection of its own. Reads may be repeated, so they go through aiohttp, kept alive: it is much faster, but
+reports some requests that were sent as never sent. Both: HTTP/1.1, no redirects, no proxies from the environment, no
+cookies, no decompression, at most 256 KiB, one deadline for everything. Nothing here raises an error that names an
+address, a header or a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from functools import cache
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import httpx
+from yarl import URL
+
+from providers.adapters.base import Answer, Request
+from providers.adapters.decoding import EVIDENCE, MAX_BODY
+from providers.adapters.errors import MayBeRinging, Misconfigured, NotSent, Rejected
+
+DEADLINE = 30.0  # seconds for the whole exchange
+CONNECT = 5.0  # seconds for name, connection and TLS, each
+USER_AGENT = "Trunkline"
+
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
+_HOST = re.compile(rb"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|([A-Za-z0-9_-]{1,63}(\.|$))+")
+_SENDING = "http11.send_request_headers.started"  # httpcore's name for the moment before the first byte
+_SENT_HEADERS = "http11.send_request_headers.complete"
+
+NO_ANSWER = "The provider did not answer in time."
+NOT_CONNECTED = "No connection to the provider could be made; nothing was sent."
+SENTENCES: dict[type[Exception], str] = {
+    httpx.ConnectTimeout: "The provider did not take the connection in time; nothing was sent.",
+    httpx.PoolTimeout: "No connection was free in time; nothing was sent.",
+    httpx.ReadTimeout: NO_ANSWER,
+    httpx.WriteTimeout: "The provider did not take the request in time.",
+    httpx.RemoteProtocolError: "The provider closed the connection before it had answered, or answered nonsense.",
+    httpx.ReadError: "The connection broke before the provider had answered.",
+    aiohttp.ServerDisconnectedError: "The provider closed the connection before answering.",
+    aiohttp.ClientPayloadError: "The provider closed the connection in the middle of its answer.",
+}
+UNKNOWN_TROUBLE = "The exchange with the provider broke off."
+
+
+class Client:
+    """Sends providers' requests. One per event loop, used as `async with Client() as client`.
+
+    `deadline` and `connect` are in seconds; `connections` bounds the reads in flight.
+    """
+
+    def __init__(self, *, deadline: float = DEADLINE, connect: float = CONNECT, connections: int = 100) -> None:
+        self._deadline = deadline
+        self._connect = connect
+        self._connections = connections
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=_tls(), limit=self._connections),
+            cookie_jar=aiohttp.DummyCookieJar(),  # cookies would carry one account's session into another
+            timeout=aiohttp.ClientTimeout(total=self._deadline, sock_connect=self._connect),
+            auto_decompress=False,
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def place(self, request: Request) -> Answer:
+        """Send one request exactly once and return whatever complete answer comes, redirects included.
+
+        Raises NotSent when certainly nothing left this machine, Misconfigured or Rejected when the request cannot be
+        put on the wire at all (our address or key; this call's data), MayBeRinging in every other trouble.
+        """
+        seen: set[str] = set()
+
+        async def trace(event: str, info: Any) -> None:
+            seen.add(event)
+
+        built = _build(request, {"connection": "close"})
+        wait = {"connect": self._connect, "read": self._deadline, "write": self._deadline, "pool": self._connect}
+        built.extensions = {"timeout": wait, "trace": trace}
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await _exchange(built)
+        except MayBeRinging:
+            raise
+        except (TimeoutError, httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            # The kinds of error are believed only together with the trace: not one byte was handed to the network.
+            if _SENDING not in seen:
+                raise NotSent(SENTENCES.get(type(error), NOT_CONNECTED)) from None
+            raise MayBeRinging(NO_ANSWER) from None
+        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, UnicodeError) as error:
+            if _SENT_HEADERS not in seen:  # these are raised while the head is written down, before it is sent
+                raise Misconfigured("The account's address or key cannot be sent over HTTP; enter it again.") from None
+            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_TROUBLE)) from None
+        except Exception as error:
+            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_TROUBLE)) from None
+
+    async def read(self, request: Request) -> Answer:
+        """Send a harmless request, perhaps over a kept connection, perhaps twice. Raises as `place` does."""
+        built = _build(request, {})
+        headers = {name: value for name, value in built.headers.items() if name != "content-length"}
+        try:
+            async with self._session.request(
+                built.method,
+                URL(str(built.url), encoded=True),
+                headers=headers,
+                data=built.content or None,
+                allow_redirects=False,
+            ) as response:
+                body = bytearray()
+                async for chunk in response.content.iter_any():
+                    body += chunk
+                    if len(body) > MAX_BODY:
+                        raise _too_long(response.status, body)
+                names = {name.lower() for name in response.headers}
+                found = {name: ", ".join(response.headers.getall(name)) for name in names}
+                return Answer(response.status, found, bytes(body))
+        except MayBeRinging:
+            raise
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            raise NotSent(NOT_CONNECTED) from None
+        except (aiohttp.InvalidURL, UnicodeError):
+            raise Misconfigured("The account's address cannot be used; enter it again.") from None
+        except TimeoutError:
+            raise MayBeRinging(NO_ANSWER) from None
+        except Exception as error:
+            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_TROUBLE)) from None
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One context per process: making one costs 20 ms."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+async def _exchange(request: httpx.Request) -> Answer:
+    """One request over one connection that serves no other."""
+    limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
+    async with httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, retries=0, limits=limits) as transport:
+        response = await transport.handle_async_request(request)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise _too_long(response.status_code, body)
+        finally:
+            await response.aclose()
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, headers, bytes(body))
+
+
+def _too_long(status: int, body: bytearray) -> MayBeRinging:
+    return MayBeRinging("The provider's answer is too long to read.", status=status, evidence=bytes(body[:EVIDENCE]))
+
+
+def _build(request: Request, extra: dict[str, str]) -> httpx.Request:
+    """The request in full, its body in memory. Raises Misconfigured or Rejected: nothing can have been sent."""
+    headers = {"user-agent": USER_AGENT, "accept-encoding": "identity", **request.headers, **extra}
+    if not all(_HEADER_VALUE.fullmatch(value) for value in headers.values()):
+        raise Misconfigured("The account's key is empty or has characters that cannot be sent; enter it again.")
+    try:
+        url = httpx.URL(request.url)
+        url = url.copy_merge_params(request.query) if request.query else url
+    except (httpx.InvalidURL, ValueError):
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.raw_host) or (url.port or 0) > 65535:
+        raise Misconfigured("The account's address is not a web address; enter it again.")
+    fields = None if request.form is None else {name: (None, value) for name, value in request.form.items()}
+    try:
+        built = httpx.Request(request.method, url, headers=headers, json=request.json, files=fields)
+        built.read()
+    except (ValueError, TypeError, RecursionError, OverflowError):
+        raise Rejected("The call's data cannot be written down for the provider.") from None
+    return built

@@ -1,0 +1,207 @@
+"""PolyAI outbound calling, in three of its five documented generations, chosen by the account's `generation`.
+
+`v1_trigger` (page of 2026-03-24) carries nothing but the number; `v1` (undated, later) and `agents` (2026-06-29) carry
+metadata. No callbacks, no list, no cancel, no reference: an outcome not read within two hours of the end is lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Request, Snapshot
+from providers.adapters.decoding import (
+    call_id,
+    decode_json,
+    e164,
+    fold,
+    mapping,
+    moment,
+    printable,
+    segment,
+    state_of,
+    text,
+)
+from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
+from providers.adapters.verdicts import KEY_REFUSED, NIL_UUID, PROVES_NOTHING, HttpProvider, is_page, succeeded
+
+STATES = {
+    "queued": CallState.QUEUED,
+    "calling": CallState.DIALING,  # may already be talking
+    "success": CallState.COMPLETED,  # a voicemail is not told apart
+    "failure": CallState.FAILED,  # not answered and busy included
+    # Words of two older generations, read where they turn up.
+    "created": CallState.QUEUED,
+    "ringing": CallState.RINGING,
+    "in_progress": CallState.IN_PROGRESS,
+    "completed": CallState.COMPLETED,
+    "failed": CallState.FAILED,
+    "no_answer": CallState.NO_ANSWER,
+    "busy": CallState.BUSY,
+    "canceled": CallState.CANCELED,  # written "cancelled"
+}
+GENERATIONS = ("v1_trigger", "v1", "agents")
+ENVIRONMENTS = ("sandbox", "pre-release", "live")
+IDS = ("callSid", "call_sid", "conversation_id")  # one per generation
+METADATA_LIMIT = 26_000  # bytes of base64; each key becomes a SIP header
+
+
+class PolyAI(HttpProvider):
+    slug = "polyai"
+    name = "PolyAI"
+    required_credentials = ("auth_token",)
+    option_names = ("generation", "agent_id", "environment", "retry_500")
+    assistant_option_names = ("variant_id",)
+    retention_seconds = 7200  # "about 2 hours" after the end; not stated for `agents`
+    # The error body is documented nowhere, so the status decides; a wrong address or agent is a 404 or 405.
+    setup_statuses = KEY_REFUSED | {404, 405}
+    refused_statuses = frozenset(range(400, 500)) - PROVES_NOTHING | {409}
+    missing_statuses = frozenset({400, 404})  # 400: malformed id
+
+    @property
+    def generation(self) -> str:
+        return str(self.account.options.get("generation") or GENERATIONS[0])
+
+    @property
+    def carries_variables(self) -> bool:
+        return self.generation != "v1_trigger"
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
+        faults = dict(super().check_options(options))
+        for name, words in (("generation", GENERATIONS), ("environment", ENVIRONMENTS)):
+            if options.get(name) and options[name] not in words:
+                faults[name] = f"Choose one of {', '.join(words)}."
+        if not isinstance(options.get("retry_500", False), bool):
+            faults["retry_500"] = "Choose true or false."
+        return faults
+
+    @classmethod
+    def check_assistant(cls, external_id: str, options: Mapping[str, Any], account: AccountConfig) -> Mapping[str, str]:
+        faults = dict(super().check_assistant(external_id, options, account))
+        agent = external_id or account.options.get("agent_id")
+        if account.options.get("generation") == "agents" and not agent:
+            faults["external_id"] = "Enter the agent's id here, or as agent_id on the account."
+        return faults
+
+    def place(self, order: CallOrder) -> Request:
+        number = e164(order.to_number)
+        body: dict[str, Any]
+        if self.generation == "agents":
+            body = {"toNumber": number, "environment": self._environment, "metadata": _metadata(order)}
+            if variant := order.assistant_options.get("variant_id"):
+                body["variantId"] = variant
+        elif self.generation == "v1":
+            body = {"to_number": number, "metadata": _metadata(order)}
+        else:
+            body = {"to_number": number}
+        path = "/trigger" if self.generation == "v1_trigger" else ""
+        url = self.url(self._path(order.assistant_external_id) + path)
+        return Request("POST", url, self._headers(), json=body)
+
+    def read_placing(self, answer: Answer) -> Snapshot:
+        if not succeeded(answer):
+            raise self.error_for(answer)
+        body = mapping(decode_json(answer.body, status=answer.status))
+        found = _id(body)
+        if not found:
+            raise self.unusable(answer, "without the id of a call")
+        word = body.get("status")
+        state = state_of(word, STATES) if word else CallState.QUEUED  # queued, not yet placed, when it answers
+        return Snapshot(state, provider_call_id=found, provider_status=text(word))
+
+    def status(self, call: CallHandle) -> Request:
+        path = f"{self._path(call.assistant_external_id)}/{segment(call.provider_call_id)}/status"
+        # Must be the environment of the trigger.
+        query = {"environment": self._environment} if self.generation == "agents" else {}
+        return Request("GET", self.url(path), self._headers(), query)
+
+    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Snapshot:
+        if not succeeded(answer):
+            raise self.read_error_for(answer)
+        body = mapping(decode_json(answer.body, status=answer.status))
+        word, state = text(body.get("status")), state_of(body.get("status"), STATES)
+        if not word:
+            raise self.unusable(answer, "without a status")
+        self.check_same_call(answer, _id(body), call.provider_call_id)
+        reason = text(body.get("reason"), 500)  # "" unless a terminal failure; never sent by v1_trigger
+        return Snapshot(
+            state,
+            provider_call_id=_id(body) or call.provider_call_id,
+            provider_status=word,
+            created_at=moment(body.get("created_at")),
+            ended_reason=_reason(state, reason),
+            provider_reason=reason,
+        )
+
+    def check(self) -> Request:
+        """A read of a call that cannot be."""
+        agent = "" if self.account.options.get("agent_id") else NIL_UUID
+        return self.status(CallHandle(NIL_UUID, assistant_external_id=agent))
+
+    def error_text(self, answer: Answer) -> str | None:
+        """The shape is documented nowhere: a likely field of an object, else the text itself, unless it is a page."""
+        try:
+            found = mapping(decode_json(answer.body))
+        except ProviderError:
+            found = {}
+        words = [found[name] for name in ("error", "message", "detail", "reason") if isinstance(found.get(name), str)]
+        if words:
+            return text(words[0], 500)
+        return None if is_page(answer) else answer.body[:500].decode(errors="replace")
+
+    def error_for(self, answer: Answer) -> ProviderError:
+        # The page says of 500 that the call failed to queue and advises to send again; nothing makes that safe, so
+        # only an account that asks for it believes the page.
+        if answer.status == 500 and self.account.options.get("retry_500") is True and not is_page(answer):
+            return self._error(NotSent, answer, self.error_text(answer))
+        return super().error_for(answer)
+
+    @property
+    def _environment(self) -> str:
+        return str(self.account.options.get("environment") or "live")
+
+    def _path(self, assistant_external_id: str) -> str:
+        if self.generation not in GENERATIONS:
+            raise Misconfigured("The PolyAI account names a generation that does not exist.")
+        if self.generation != "agents":
+            return "/v1/outbound-calling"
+        agent = assistant_external_id or str(self.account.options.get("agent_id") or "")
+        if not agent:
+            raise Misconfigured("PolyAI needs an agent id, on the assistant or on the account.")
+        return f"/v1/agents/{segment(agent)}/telephony/outbound-calls"
+
+    def _headers(self) -> dict[str, str]:
+        header = "X-API-KEY" if self.generation == "agents" else "X-PolyAi-Auth-Token"
+        return {header: self.credential("auth_token"), "Accept": "application/json"}
+
+
+def _metadata(order: CallOrder) -> dict[str, str]:
+    """Variables and our reference, every value a string on one line: they become SIP headers."""
+    if not all(name.isascii() and name.isidentifier() for name in order.dynamic_variables):
+        raise Rejected("PolyAI takes variable names of letters, digits and _ only.")
+    reference = {"ref": order.reference} if order.reference else {}
+    metadata = reference | {name: printable(v) for name, v in order.dynamic_variables.items()}
+    size = len(json.dumps(metadata, ensure_ascii=False).encode(errors="replace"))
+    if -(-size // 3) * 4 >= METADATA_LIMIT:
+        raise Rejected("The variables are too long for PolyAI (26 KB when encoded).")
+    return metadata
+
+
+def _id(body: Mapping[str, Any]) -> str:
+    found = [call_id(body.get(name)) for name in IDS]
+    return next((name for name in found if name), "")
+
+
+def _reason(state: CallState, reason: str) -> str:
+    if state in (CallState.NO_ANSWER, CallState.BUSY):
+        return str(state.value)
+    if state is not CallState.FAILED:
+        return ""
+    if not reason:
+        return "failure_unspecified"
+    # "call queueing: max timeout limit exceeded": it waited in their queue and never rang.
+    queue_timeout = "timeout" in reason.lower() and "queu" in fold(reason)
+    return "queue_timeout" if queue_timeout else "other"

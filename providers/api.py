@@ -1,0 +1,175 @@
+"""Accounts, assistants and caller numbers over the API."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import Model
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from providers.adapters import registry
+from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.rest import (
+    CrudViewSet,
+    MoneyField,
+    ObjectField,
+    OrganizationField,
+    OrganizedSerializer,
+    PublicIdField,
+    ScopedField,
+    utc_text,
+)
+
+
+def refuse(faults: dict[str, str]) -> None:
+    """Faults by field name, dotted where nested. Raises ValidationError when there are any."""
+    if faults:
+        raise ValidationError({name: [text] for name, text in faults.items()})
+
+
+class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
+    id = PublicIdField()
+    organization = OrganizationField()
+    provider = serializers.ChoiceField(choices=registry.choices())
+    credentials = ObjectField(write_only=True)
+    options = ObjectField(required=False)
+    price_per_minute = MoneyField()
+    health = serializers.SerializerMethodField()
+    blocked_until = serializers.SerializerMethodField()
+    blocked_reason = serializers.SerializerMethodField()
+    open_calls = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ProviderAccount
+        fields: ClassVar[Any] = [
+            "id",
+            "organization",
+            "provider",
+            "name",
+            "base_url",
+            "credentials",
+            "credentials_hint",
+            "options",
+            "calls_per_second",
+            "max_open_calls",
+            "reads_per_second",
+            "max_unconfirmed",
+            "price_per_minute",
+            "is_active",
+            "health",
+            "blocked_until",
+            "blocked_reason",
+            "open_calls",
+        ]
+        read_only_fields: ClassVar[Any] = ["credentials_hint"]
+        extra_kwargs: ClassVar[Any] = {
+            "base_url": {"required": False},
+            "calls_per_second": {"min_value": 0},
+            "reads_per_second": {"min_value": 0},
+        }
+
+    def get_health(self, account: ProviderAccount) -> str:
+        if not account.is_active:
+            return "inactive"
+        if account.blocked(timezone.now()):
+            return account.blocked_code or "blocked"
+        return "failing" if account.failures_in_a_row else "ok"
+
+    def get_blocked_until(self, account: ProviderAccount) -> str | None:
+        return utc_text(account.blocked_until) if account.blocked(timezone.now()) else None
+
+    def get_blocked_reason(self, account: ProviderAccount) -> str:
+        return account.blocked_reason if account.blocked(timezone.now()) else ""
+
+    def get_open_calls(self, account: ProviderAccount) -> int:
+        """Counted by the view that knows calls; an account just made has none."""
+        return int(getattr(account, "open_calls", 0))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        old = self.instance if isinstance(self.instance, ProviderAccount) else None
+        provider = attrs.get("provider") or (old.provider if old else "")
+        adapter = registry.provider_class(provider)
+        faults: dict[str, str] = {}
+        if not attrs.get("base_url", old and old.base_url):
+            attrs["base_url"] = adapter.default_base_url
+            if not adapter.default_base_url:
+                faults["base_url"] = f"{adapter.name} has several addresses: give the one of your region."
+        if "credentials" in attrs:
+            faults |= ProviderAccount.credential_faults(provider, attrs["credentials"])
+        elif old:
+            # A stored key must not be sent to an address that somebody without the key has chosen.
+            for name in ("base_url", "provider"):
+                if attrs.get(name, getattr(old, name)) != getattr(old, name):
+                    faults["credentials"] = f"Give the credentials again when {name} changes."
+        options = attrs.get("options", old.options if old else {})
+        faults |= {f"options.{name}": text for name, text in adapter.check_options(options or {}).items()}
+        refuse(faults)
+        return attrs
+
+
+class OfAccountSerializer(OrganizedSerializer[Any]):
+    """Of something that belongs to an account, and so to the account's organization."""
+
+    naming = ("account",)
+    id = PublicIdField()
+    organization = OrganizationField()
+    account = ScopedField(queryset=ProviderAccount.objects.select_related("organization"))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        model: Any = self.Meta.model
+        names = set(self.get_fields()) - {"id"}
+        held = {name: getattr(self.instance, name) for name in names} if self.instance else {}
+        refuse(model(**(held | attrs)).faults())
+        return attrs
+
+
+class AssistantSerializer(OfAccountSerializer):
+    options = ObjectField(required=False)
+
+    class Meta:
+        model: ClassVar[type[Model]] = Assistant
+        fields: ClassVar[Any] = [
+            "id",
+            "organization",
+            "account",
+            "name",
+            "external_id",
+            "options",
+            "variables",
+            "is_active",
+        ]
+
+
+class PhoneNumberSerializer(OfAccountSerializer):
+    class Meta:
+        model: ClassVar[type[Model]] = PhoneNumber
+        fields: ClassVar[Any] = [
+            "id",
+            "organization",
+            "account",
+            "e164",
+            "external_id",
+            "label",
+            "is_active",
+            "max_open_calls",
+        ]
+
+
+class ProviderAccountViewSet(CrudViewSet[ProviderAccount]):
+    queryset = ProviderAccount.objects.select_related("organization")
+    serializer_class = ProviderAccountSerializer
+
+
+class AssistantViewSet(CrudViewSet[Assistant]):
+    queryset = Assistant.objects.select_related("organization", "account__organization")
+    serializer_class = AssistantSerializer
+
+
+class PhoneNumberViewSet(CrudViewSet[PhoneNumber]):
+    queryset = PhoneNumber.objects.select_related("organization", "account__organization")
+    serializer_class = PhoneNumberSerializer
+    taken = ("e164", "This account has this number already.")

@@ -1,0 +1,214 @@
+"""How to reach a provider: our account there, its assistants, its numbers."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.timezone import now as utc_now
+
+from providers.adapters import registry
+from providers.adapters.base import AccountConfig, Provider
+from providers.urls_allowed import check_base_url
+from tenants.models import Organization
+from tenants.secrets import EncryptedJSONField, hint
+
+E164 = re.compile(r"\+[1-9]\d{6,14}")
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+def check_e164(number: str) -> None:
+    if not E164.fullmatch(number):
+        raise ValidationError(f"'{number}' is not an E.164 number. Write it like +33123456789.", code="invalid")
+
+
+def check_variables(declared: Any) -> None:
+    """`[{"name", "required", "description", "default", "example"}]`; everything but the name may be left out."""
+    if not isinstance(declared, list) or not all(isinstance(item, dict) for item in declared):
+        raise ValidationError('Write a list like [{"name": "slot", "required": true}].', code="invalid")
+    names = [item.get("name") for item in declared]
+    for item in declared:
+        name = item.get("name")
+        if not isinstance(name, str) or not VARIABLE_NAME.fullmatch(name):
+            raise ValidationError(f"{name!r} is not a variable name: letters, digits and _, at most 64.")
+        if unknown := set(item) - {"name", "required", "description", "default", "example"}:
+            raise ValidationError(f"Variable '{name}': there is no field {', '.join(sorted(unknown))}.")
+        if not isinstance(item.get("required", False), bool):
+            raise ValidationError(f"Variable '{name}': required is true or false.")
+        if not all(isinstance(item.get(key) or "", str) for key in ("description", "default", "example")):
+            raise ValidationError(f"Variable '{name}': description, default and example are text.")
+    if len(set(names)) != len(names):
+        raise ValidationError("A variable is declared twice.")
+
+
+class ProviderAccount(models.Model):
+    """Our sign-in at a provider, its limits, and how it fares."""
+
+    class Block(models.TextChoices):
+        UNREACHABLE = "unreachable", "Cannot be reached"
+        MISCONFIGURED = "misconfigured", "Set up wrongly"
+        UNCONFIRMED = "unconfirmed", "Too many unconfirmed calls"
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="provider_accounts")
+    provider = models.CharField(max_length=32, choices=registry.choices)
+    name = models.CharField(max_length=200)
+    base_url = models.CharField("address", max_length=500, validators=[check_base_url])
+    credentials = EncryptedJSONField(editable=False, default=dict)
+    options = models.JSONField(default=dict, blank=True)
+    calls_per_second = models.DecimalField(max_digits=7, decimal_places=3, default=1)
+    max_open_calls = models.PositiveIntegerField(default=10)
+    reads_per_second = models.DecimalField(max_digits=7, decimal_places=3, default=5)
+    max_unconfirmed = models.PositiveIntegerField(
+        null=True, blank=True, default=5, help_text="More open unconfirmed calls than this block the account."
+    )
+    price_per_minute = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    price_per_minute_currency = models.CharField(max_length=3, default="USD")
+    is_active = models.BooleanField("active", default=True)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    # Written by machines alone.
+    blocked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    blocked_until = models.DateTimeField(null=True, blank=True, editable=False)  # null while blocked: until unblocked
+    blocked_code = models.CharField(max_length=16, blank=True, editable=False)
+    blocked_reason = models.TextField(blank=True, editable=False)
+    failures_in_a_row = models.PositiveIntegerField(default=0, editable=False)  # requests that never left
+    place_tokens = models.FloatField(default=1, editable=False)
+    place_tokens_at = models.DateTimeField(default=utc_now, editable=False)
+    read_tokens = models.FloatField(default=1, editable=False)
+    read_tokens_at = models.DateTimeField(default=utc_now, editable=False)
+    hook_token = models.CharField(max_length=64, unique=True, editable=False, default="")
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self.hook_token:
+            import secrets
+
+            self.hook_token = secrets.token_urlsafe(32)
+        super().save(*args, **kwargs)
+
+    @property
+    def adapter(self) -> Provider:
+        """The provider's words, spoken for this account."""
+        config = AccountConfig(self.base_url, dict(self.credentials or {}), dict(self.options or {}))
+        return registry.provider(self.provider, config)
+
+    @property
+    def credentials_hint(self) -> dict[str, str]:
+        """The last four characters of each secret."""
+        return {name: hint(str(value)) for name, value in (self.credentials or {}).items()}
+
+    def blocked(self, now: datetime) -> bool:
+        if self.blocked_at is None:
+            return False
+        return self.blocked_until is None or self.blocked_until > now
+
+    def clean(self) -> None:
+        faults = dict(self.credential_faults(self.provider, self.credentials))
+        adapter = registry.provider_class(self.provider)
+        faults |= {f"options.{name}": text for name, text in adapter.check_options(self.options or {}).items()}
+        if faults:
+            raise ValidationError({"__all__": [f"{name}: {text}" for name, text in faults.items()]})
+
+    @staticmethod
+    def credential_faults(provider: str, given: Any) -> dict[str, str]:
+        """Faults by dotted field name; empty when the credentials have every part the provider needs."""
+        adapter = registry.provider_class(provider)
+        if not isinstance(given, dict):
+            return {"credentials": "Give an object with " + ", ".join(adapter.required_credentials) + "."}
+        faults = {
+            f"credentials.{name}": "This credential is required."
+            for name in adapter.required_credentials
+            if not given.get(name)
+        }
+        for name, value in given.items():
+            if name not in adapter.required_credentials + adapter.optional_credentials:
+                faults[f"credentials.{name}"] = "This provider has no such credential."
+            elif not isinstance(value, str) or not value.isprintable() or not value.isascii() or len(value) > 500:
+                faults[f"credentials.{name}"] = "A credential is printable ASCII text of at most 500 characters."
+        return faults
+
+
+class Assistant(models.Model):
+    """Who speaks: the provider's assistant, application or prompt, and the variables it expects."""
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="assistants")
+    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="assistants")
+    name = models.CharField(max_length=200)
+    external_id = models.CharField("provider's id", max_length=200, blank=True)
+    options = models.JSONField(default=dict, blank=True)
+    variables = models.JSONField(default=list, blank=True, validators=[check_variables])
+    is_active = models.BooleanField("active", default=True)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if faults := self.faults():
+            raise ValidationError({"__all__": [f"{name}: {text}" for name, text in faults.items()]})
+
+    def faults(self) -> dict[str, str]:
+        """Faults by field name; empty when it can place calls."""
+        if not isinstance(self.options, dict):
+            return {"options": "Expected an object."}
+        if self.account.organization_id != self.organization_id:
+            return {"account": "This account belongs to another organization."}
+        adapter = self.account.adapter
+        faults = dict(adapter.check_assistant(self.external_id, self.options, adapter.account))
+        if not adapter.carries_variables and any(item.get("required") for item in self.variables or []):
+            faults["variables"] = (
+                "This account's API generation carries no variables, so an assistant that requires some cannot be used."
+            )
+        return faults
+
+
+class PhoneNumber(models.Model):
+    """A number to call from."""
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="phone_numbers")
+    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="phone_numbers")
+    e164 = models.CharField("number", max_length=16, validators=[check_e164], help_text="Like +33123456789.")
+    external_id = models.CharField("provider's id", max_length=200, blank=True)
+    label = models.CharField(max_length=200, blank=True)
+    is_active = models.BooleanField("active", default=True)
+    max_open_calls = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit of its own.")
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "e164"],
+                name="one_number_per_account",
+                violation_error_message="This account has this number already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.e164} {self.label}".strip()
+
+    def clean(self) -> None:
+        if faults := self.faults():
+            raise ValidationError(faults)
+
+    def faults(self) -> dict[str, str]:
+        if self.account.organization_id != self.organization_id:
+            return {"account": "This account belongs to another organization."}
+        if self.account.provider == "allomia" and not self.external_id:
+            return {"external_id": "AlloMia chooses the caller number by its id: copy it from their dashboard."}
+        return {}

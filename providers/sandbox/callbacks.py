@@ -1,0 +1,127 @@
+"""Sending what providers push. Only to this machine: an address with any other host is counted and never called."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from providers.sandbox import draws
+from providers.sandbox.world import Call, World
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+Parcel = tuple[dict[str, str], bytes]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message to be sent at a moment of a call. `compose` runs at every attempt, so that it can be signed anew."""
+
+    at: float  # real seconds after acceptance
+    url: str
+    event: str
+    compose: Callable[[], Parcel] = lambda: ({}, b"")
+    method: Literal["GET", "POST"] = "POST"
+    budget: float = 5.0  # real seconds to wait for a 2xx
+    retries: Sequence[float] = ()  # pauses between further attempts, divided by the speed
+
+
+def stays_here(url: str) -> bool:
+    """Whether the address is this machine."""
+    try:
+        return urlsplit(url).hostname in LOOPBACK
+    except ValueError:
+        return False
+
+
+class Callbacks:
+    """One asyncio task per call with something to push."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._session: aiohttp.ClientSession | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        world.on_clear.append(self.forget)
+
+    async def open(self) -> None:
+        """Be ready to send."""
+        self._session = aiohttp.ClientSession(trust_env=False)
+
+    async def close(self) -> None:
+        """Stop everything under way."""
+        tasks = list(self._tasks.values())
+        self.forget()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    def forget(self) -> None:
+        """Cancel what is under way; nothing more is sent for calls made so far."""
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
+
+    def schedule(self, call: Call, deliveries: Sequence[Delivery]) -> None:
+        """Send these for the call, in place of what was scheduled for it before."""
+        old = self._tasks.pop(call.id, None)
+        if old is not None:
+            old.cancel()
+        if deliveries:
+            task = asyncio.create_task(self._send_all(call, deliveries))
+            self._tasks[call.id] = task
+            task.add_done_callback(lambda done: self._finished(call.id, done))
+
+    def _finished(self, identifier: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(identifier) is task:
+            del self._tasks[identifier]
+
+    async def _send_all(self, call: Call, deliveries: Sequence[Delivery]) -> None:
+        await asyncio.gather(*(self._send(call, delivery) for delivery in deliveries))
+
+    async def _send(self, call: Call, delivery: Delivery) -> None:
+        await asyncio.sleep(max(0.0, delivery.at - call.elapsed))
+        if not stays_here(delivery.url):
+            call.callbacks_skipped += 1
+            return
+        if self._befalls("lost", self._world.settings.callback_loss_rate, call, delivery):
+            return
+        arrived = await self._try(call, delivery)
+        if self._befalls("doubled", self._world.settings.callback_double_rate, call, delivery):
+            await self._try(call, delivery)
+        for pause in delivery.retries:
+            if arrived:
+                break
+            await asyncio.sleep(pause * draws.between(0.8, 1.2, call.id, delivery.event, pause) / call.speed)
+            arrived = await self._try(call, delivery)
+        if delivery.event == call.facts.get("terminal_event"):
+            call.webhook_status = "delivered" if arrived else "failed"
+
+    def _befalls(self, kind: str, rate: float, call: Call, delivery: Delivery) -> bool:
+        key = (self._world.settings.seed, kind, call.provider, call.order.to_number, call.dial, delivery.event)
+        if draws.fraction(*key) >= rate:
+            return False
+        self._world.faults["callbacks"][kind] += 1
+        return True
+
+    async def _try(self, call: Call, delivery: Delivery) -> bool:
+        """One attempt. True for any 2xx within the budget."""
+        if self._session is None:
+            return False
+        headers, body = delivery.compose()
+        call.callbacks_sent += delivery.method == "POST"
+        try:
+            async with self._session.request(
+                delivery.method,
+                delivery.url,
+                data=body or None,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=delivery.budget),
+            ) as answer:
+                return 200 <= answer.status < 300
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return False

@@ -1,0 +1,220 @@
+"""CallingBox's objects: the call as it stands at a moment, its transcript, and the things around it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from providers.sandbox.timeline import ANSWERED, ENDINGS
+from providers.sandbox.world import Call, Order
+
+MILLI_CENTS_PER_MINUTE = 5_000  # 2026-04: 0.05 USD per connected minute
+SETTLING = 1.5  # seconds from the end to the settled bill, divided by the speed
+
+OWN_NUMBER: dict[str, Any] = {
+    "id": "9b1f7d52-3c44-4f0a-8a52-6d1c0e9a7b31",
+    "e164": "+14155550100",
+    "friendly_name": "Sandbox line",
+    "country_code": "US",
+    "number_type": "local",
+    "status": "active",
+    "monthly_cost_cents": 200,
+    "purchased_at": "2026-04-01T00:00:00Z",
+    "inbound_agent_id": None,
+    "outbound_agent_ids": ["b2f6a0c4-8d13-4f7e-9a50-3c1d7e9b6f02"],
+}
+AGENT: dict[str, Any] = {
+    "id": "b2f6a0c4-8d13-4f7e-9a50-3c1d7e9b6f02",
+    "org_id": "1d0c5f7e-77a8-4a39-9a4e-2f64b0c8d911",
+    "user_id": None,
+    "name": "Sandbox agent",
+    "type": "outbound",
+    "persona": "A friendly caller.",
+    "instructions": "Confirm the appointment.",
+    "voice": "default",
+    "language": "en",
+    "returns": {"confirmed": "boolean", "note": "string"},
+    "tools": [],
+    "webhook_url": None,
+    "voicemail_action": "hangup",
+    "primary_number_id": OWN_NUMBER["id"],
+    "archived_at": None,
+    "created_at": "2026-04-01T00:00:00Z",
+    "updated_at": "2026-04-01T00:00:00Z",
+    "numbers": [OWN_NUMBER],
+}
+_SAMPLES: dict[str, Any] = {"boolean": True, "string": "Tuesday suits", "number": 2}
+
+
+def extracted_at(call: Call) -> float | None:
+    """When the result of an answered call is there, in seconds after acceptance."""
+    end = call.timeline.end
+    if end is None or end.state != "answered":
+        return None
+    return end.at + (call.story.extraction if call.order.extra["returns"] else 0.0) / call.speed
+
+
+def call_object(call: Call, elapsed: float, word: str) -> dict[str, Any]:
+    """The call as the API shows it so many seconds after acceptance."""
+    extra, now = call.order.extra, call.timeline.at(elapsed)
+    body: dict[str, Any] = {
+        "id": call.id,
+        "agent_id": extra.get("agent_id"),
+        "to_number": call.order.to_number,
+        "from_number": call.order.from_number,
+        "status": word,
+        "direction": "outbound",
+        "prompt": extra.get("prompt"),
+        "context": extra["context"],
+        "returns": extra["returns"],
+        "metadata": extra.get("metadata", {"language": extra["language"]}),
+        "language": extra["language"],
+        "webhook_url": call.order.callback_url,
+        "webhook_status": call.webhook_status,
+        "webhook_error": None if call.webhook_status != "failed" else "no 2xx",
+        "created_at": _iso(call, 0.0),
+        "updated_at": _iso(call, now.at),
+        **_result(call, elapsed),
+        **_times(call, elapsed),
+        **_bill(call, elapsed),
+        **_cause(now.state),
+    }
+    if "agent_id" in extra:
+        body |= {"persona": AGENT["persona"], "instructions": extra["instructions"]}
+    if now.state == "voicemail":
+        body["answered_by"] = "machine"  # not in the schema; named by a guide
+    if call.story.sparse:
+        return {name: value for name, value in body.items() if value is not None}
+    return body
+
+
+def _result(call: Call, elapsed: float) -> dict[str, Any]:
+    """Pending until extracted; for ever, where nobody answered (page on structured results, 2026-04)."""
+    at = extracted_at(call)
+    if at is None or elapsed < at:
+        return {"result": None, "result_status": "pending", "result_error": None}
+    if call.story.extraction_fails:
+        return {"result": None, "result_status": "failed", "result_error": "could not extract the result"}
+    returns = call.order.extra["returns"]
+    result = {name: _SAMPLES.get(hint) for name, hint in returns.items()} if returns else None
+    return {"result": result, "result_status": "completed", "result_error": None}
+
+
+def _times(call: Call, elapsed: float) -> dict[str, Any]:
+    passed = {point.state: point.at for point in call.timeline.until(elapsed)}
+    now = call.timeline.at(elapsed)
+    ended = now.state in ENDINGS
+    answered = passed.get("talking") if now.state not in ("voicemail", "no_answer") else None
+    started = passed.get("ringing")
+    return {
+        "started_at": _iso(call, started),
+        "answered_at": _iso(call, answered),
+        "ended_at": _iso(call, now.at) if ended else None,
+        "duration_seconds": max(1, round(now.at - (started or now.at))) if ended and started else None,
+    }
+
+
+def _bill(call: Call, elapsed: float) -> dict[str, Any]:
+    """Connected time only; settled a while after the end."""
+    end, talk = call.timeline.end, call.timeline.last("talking")
+    if end is None or elapsed < end.at:
+        return {"billed_duration_seconds": None, "billing_amount_milli_cents": None, "reservation_status": "reserved"}
+    if end.state != "answered" or talk is None:
+        return {"billed_duration_seconds": 0, "billing_amount_milli_cents": 0, "reservation_status": "released"}
+    seconds = max(1, round(end.at - talk.at))
+    settled = elapsed >= end.at + SETTLING / call.speed
+    return {
+        "billed_duration_seconds": seconds if settled else None,
+        "billing_amount_milli_cents": round(seconds * MILLI_CENTS_PER_MINUTE / 60) if settled else None,
+        "reservation_status": "settled" if settled else "reserved",
+    }
+
+
+def _cause(state: str) -> dict[str, Any]:
+    """Open vocabularies of the telephony provider behind."""
+    codes = {"failed": "invalid_destination", "queue_timeout": "queue_timeout", "expired": "expired"}
+    causes = {"answered": "NORMAL_CLEARING", "busy": "USER_BUSY", "no_answer": "NO_ANSWER", "canceled": "CANCEL"}
+    code = codes.get(state)
+    return {
+        "error_code": code,
+        "error_message": f"telephony: {code.replace('_', ' ')}" if code else None,
+        "hangup_cause": causes.get(state, "UNALLOCATED_NUMBER" if code else None),
+    }
+
+
+def transcript(call: Call, elapsed: float) -> dict[str, Any]:
+    """What was said; empty unless the call was answered and is over."""
+    talk, now = call.timeline.last("talking"), call.timeline.at(elapsed)
+    if talk is None or now.state not in ENDINGS or now.state not in ANSWERED:
+        return {"call_id": call.id, "segments": []}
+    half = (now.at - talk.at) / 2
+    spoken = [("assistant", "Hello, is now a good time?"), ("user", "Yes, go ahead.")]
+    segments = [
+        {
+            "sequence_no": number,
+            "role": role,
+            "text": text,
+            "started_at": _iso(call, talk.at + half * number),
+            "ended_at": _iso(call, talk.at + half * (number + 1)),
+            "duration_ms": round(half * 1000),
+            "source": "realtime",
+        }
+        for number, (role, text) in enumerate(spoken)
+    ]
+    return {"call_id": call.id, "segments": segments}
+
+
+def inbound() -> dict[str, Any]:
+    """Somebody called the organization: such calls stand in the list among the others."""
+    return _bare("inbound", "completed", "+14155550199", OWN_NUMBER["e164"]) | {"duration_seconds": 30}
+
+
+def unplaced(order: Order) -> dict[str, Any]:
+    """The record left by a call that the telephone network did not take."""
+    body = _bare("outbound", "failed", order.from_number, order.to_number)
+    return body | {
+        "agent_id": order.extra.get("agent_id"),
+        "context": order.extra["context"],
+        "metadata": order.extra.get("metadata", {}),
+        "error_code": "telephony_error",
+        "error_message": "the telephony provider could not place the call",
+        "reservation_status": "released",
+    }
+
+
+def _bare(direction: str, status: str, from_number: Any, to_number: Any) -> dict[str, Any]:
+    now = _text(datetime.now(UTC))
+    return {
+        "id": str(uuid.uuid4()),
+        "agent_id": None,
+        "to_number": to_number,
+        "from_number": from_number,
+        "status": status,
+        "direction": direction,
+        "context": {},
+        "returns": {},
+        "metadata": {},
+        "result": None,
+        "result_status": "pending",
+        "created_at": now,
+        "updated_at": now,
+        "started_at": None,
+        "answered_at": None,
+        "ended_at": now,
+        "duration_seconds": None,
+        "billed_duration_seconds": None,
+        "billing_amount_milli_cents": None,
+        "reservation_status": "settled",
+        "error_code": None,
+        "error_message": None,
+        "hangup_cause": None,
+    }
+
+
+def _iso(call: Call, at: float | None) -> str | None:
+    return None if at is None else _text(datetime.fromtimestamp(call.accepted_at + at, UTC))
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,51 @@
+"""The journal: one entry for every call a fake provider took on, whatever its client was told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from providers.sandbox.voice import Voice
+from providers.sandbox.world import Call, World
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """UTC with microseconds, e.g. 2026-05-11T13:05:00.000123Z."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def entry(call: Call, voice: Voice) -> dict[str, Any]:
+    """One dial, as it stands now."""
+    elapsed, end = call.elapsed, call.timeline.end
+    return {
+        "index": call.index,
+        "provider": call.provider,
+        "id": call.id,
+        "to_number": call.order.to_number,
+        "from_number": call.order.from_number,
+        "at": rfc3339(call.moment(call.timeline.points[0])),
+        "reference": call.order.reference,
+        "callback_url": call.order.callback_url,
+        "story": call.story.digits,
+        "status": voice.word(call, elapsed),
+        "outcome": voice.outcome(call),
+        "ended_at": rfc3339(call.moment(end)) if end is not None and end.at <= elapsed else None,
+        "rings": call.timeline.rings,
+        "attempts": call.timeline.at(elapsed).attempt,
+        "answered_with": call.answered_with,
+        "callbacks_sent": call.callbacks_sent,
+        "callbacks_skipped": call.callbacks_skipped,
+        "reads": call.reads,
+    }
+
+
+def dials(
+    world: World, voices: Mapping[str, Voice], *, to_number: str = "", provider: str = "", after: int = 0
+) -> list[dict[str, Any]]:
+    """The entries that match, oldest first."""
+    return [
+        entry(call, voices[call.provider])
+        for call in world.calls[max(0, after) :]
+        if (not to_number or call.order.to_number == to_number) and (not provider or call.provider == provider)
+    ]

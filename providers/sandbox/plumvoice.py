@@ -1,0 +1,212 @@
+"""Plum Voice Fuse: queue, bulk queue, status and the cancelling of a deployment. Form posts in, JSON or XML out.
+
+From the Fuse pages (undated; the status sample is of September 2016). The words for anything but success are
+undocumented; those used here are the likeliest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from aiohttp import web
+
+from providers.sandbox import plumvoice_answers as answers
+from providers.sandbox import plumvoice_forms as forms
+from providers.sandbox.callbacks import Callbacks, Delivery, Parcel
+from providers.sandbox.forms import Form, Refused, is_zeros, reference_in
+from providers.sandbox.timeline import ENDINGS, Point
+from providers.sandbox.voice import Voice, same
+from providers.sandbox.world import Call, Order, World
+
+USER, KEY = "sandbox@example.org", "sandbox-plum"
+NO_DEPLOYMENT = "No deployment was found by that application id and deployment id."
+NO_CALL = "No outbound call was found by that id."
+
+
+class PlumVoice(Voice):
+    """An outbound queue: accepted calls wait in it, and may be attempted several times."""
+
+    slug = "plumvoice"
+    phases: ClassVar[Mapping[str, str]] = {
+        "queued": "queued",
+        "dialing": "dialing",
+        "ringing": "dialing",
+        "talking": "connected",
+    }
+    endings: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "answered": ("completed", "completed"),
+        "voicemail": ("completed", "completed"),
+        "no_answer": ("no answer", "no_answer"),
+        "busy": ("busy", "busy"),
+        "failed": ("failed", "failed"),
+        "canceled": ("canceled", "canceled"),
+        "expired": ("expired", "expired"),
+        "queue_timeout": ("failed", "failed"),
+    }
+    # Ids go on from the clock, so that a later run never gives one twice.
+    _ids = itertools.count(int(time.time() * 1000))
+
+    def __init__(self, world: World, callbacks: Callbacks) -> None:
+        super().__init__(world, callbacks)
+        self._turns = 0
+        world.on_clear.append(self._start_over)
+
+    def _start_over(self) -> None:
+        self._turns = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        deployment = "/api/apps/{app}/{deployment}"
+        return [
+            web.post(f"{deployment}/queue", self.place),
+            web.post(f"{deployment}/bulk_queue", self._bulk),
+            web.delete(f"{deployment}/cancel", self._cancel),
+            web.get("/api/outbound/{id}", self.reading(self._status)),
+        ]
+
+    def authenticate(self, request: web.Request) -> None:
+        expected = "Basic " + b64encode(f"{USER}:{KEY}".encode()).decode()
+        if not same(request.headers.get("Authorization", ""), expected):
+            raise Refused(401, "Invalid e-mail address or developer key.")
+
+    def of_account(self) -> Refused:
+        return Refused(409, "The user, deployment or application was deleted.")
+
+    async def read_order(self, request: web.Request) -> Order:
+        deployment = _deployment(request)
+        form = Form(await forms.fields(request), forms.FIELDS)
+        to_number, from_number = forms.numbers(form)
+        variables: dict[str, Any] = {}
+        if "variables" in form.body:
+            variables = forms.json_text(form, "variables")
+        options = forms.options(form)
+        form.check()
+        return Order(
+            to_number,
+            from_number,
+            reference=reference_in(variables),
+            extra={"deployment": deployment, "raw": form.body["phone_number"]},
+            **options,
+        )
+
+    def new_id(self, order: Order) -> str:
+        return str(next(self._ids))
+
+    def accepted(self, request: web.Request, call: Call, *, with_id: bool) -> web.Response:
+        body: dict[str, Any] = {}
+        if with_id and not call.story.sparse:
+            body["call_id"] = int(call.id) if call.story.variant else call.id
+        response = answers.answer(request, body, xml=call.story.variant)
+        if with_id:
+            response.headers["Link"] = f"<{request.url.origin()}/plumvoice/api/outbound/{call.id}>"
+        return response
+
+    def error(self, request: web.Request, refused: Refused) -> web.Response:
+        return answers.answer(request, {"error": refused.text}, refused.status)
+
+    async def _status(self, request: web.Request) -> web.Response:
+        call = self.known(request.match_info["id"], NO_CALL)
+        body = {"call_details": self._details(call, call.shown)}
+        return await self.shown(request, answers.answer(request, body, xml=call.story.variant), call)
+
+    def _details(self, call: Call, elapsed: float) -> dict[str, Any]:
+        """`call_details`: numbers as text, but event times and the duration as numbers; the number in single quotes.
+
+        The sample's start and end timestamps are the moments of connecting and hanging up, against the page's table.
+        """
+        now, talk = call.timeline.at(elapsed), call.timeline.last("talking")
+        connected = talk is not None and talk.at <= elapsed
+        ended = now.state in ENDINGS
+        details: dict[str, Any] = {
+            "max_attempts": str(call.order.max_attempts),
+            "attempts": str(now.attempt if any(p.state == "dialing" for p in call.timeline.until(elapsed)) else 0),
+            "events": self._events(call, elapsed),
+            "phone_number": f"'{call.order.extra['raw']}'",
+            "status": self.word(call, elapsed),
+            "queued_timestamp": _unix(call, call.timeline.points[0]),
+            "start_timestamp": _unix(call, talk) if connected else None,
+            "end_timestamp": _unix(call, now) if ended else None,
+            "reattempt_wait": str(int(call.order.wait)) if call.order.wait else None,
+            "duration": max(1, round(now.at - talk.at)) if ended and connected and talk else None,
+        }
+        if call.story.sparse:
+            return {name: value for name, value in details.items() if value is not None}
+        return details
+
+    def _events(self, call: Call, elapsed: float) -> list[dict[str, Any]]:
+        words = {"queued": "queued", "dialing": "dialing", "talking": "connected", "answered": "disconnected"}
+        words["voicemail"] = "disconnected"
+        return [
+            {"event": words[point.state], "timestamp": int(call.accepted_at + point.at)}
+            for point in call.timeline.until(elapsed)
+            if point.state in words
+        ]
+
+    def deliveries(self, call: Call) -> Sequence[Delivery]:
+        """One POST at the end of all attempts, in four encodings by turns; for every other four calls a GET before.
+
+        Neither the encoding nor the GET is documented for Fuse. The body has no id, but for story 22's foreign one.
+        """
+        end, url = call.timeline.end, call.order.callback_url
+        if end is None or url is None:
+            return ()
+        turn = call.facts.setdefault("turn", self._turns)
+        self._turns = max(self._turns, turn + 1)
+        at = end.at + {"late": 15.0, "early": 0.0}.get(call.story.callbacks, 0.2) / call.speed
+
+        def compose() -> Parcel:
+            details = self._details(call, end.at)
+            if call.story.callbacks == "foreign":
+                return answers.encoded(
+                    "json", details | {"call_id": str(next(self._ids)), "phone_number": "'16175550199'"}
+                )
+            return answers.encoded(answers.ENCODINGS[turn % len(answers.ENCODINGS)], details)
+
+        probe = [Delivery(0.0, url, "probe", method="GET")] if turn // len(answers.ENCODINGS) % 2 else []
+        copies = 2 if call.story.callbacks == "twice" else 1
+        return [*probe, *(Delivery(at, url, f"result {copy}", compose) for copy in range(copies))]
+
+    async def _bulk(self, request: web.Request) -> web.StreamResponse:
+        """All rows or none. The answer is undocumented; a list of ids in the order of the rows is given."""
+        self.world.requests["placing"] += 1
+        try:
+            self.authenticate(request)
+            deployment = _deployment(request)
+            form = Form(await forms.fields(request), ("csv", *forms.OPTIONS))
+            options = forms.options(form)
+            form.check()
+            orders = [forms.row(row, deployment, options) for row in forms.rows(form.body.get("csv"))]
+        except Refused as refused:
+            return self.refuse(request, refused)
+        calls = [self.dial(order, self.world.story_for(self.slug, order.to_number)) for order in orders]
+        for call in calls:
+            call.answered_with = "200"
+        return answers.answer(request, {"call_ids": [call.id for call in calls]})
+
+    async def _cancel(self, request: web.Request) -> web.StreamResponse:
+        """202 without a body: everything the deployment has waiting is canceled, calls already dialling go on."""
+        try:
+            self.authenticate(request)
+            deployment = _deployment(request)
+        except Refused as refused:
+            return self.refuse(request, refused)
+        for call in self.world.of(self.slug):
+            elapsed = call.elapsed
+            if call.order.extra["deployment"] == deployment and call.timeline.at(elapsed).state == "queued":
+                call.timeline = call.timeline.cut(elapsed, "canceled")
+                self.callbacks.schedule(call, self.deliveries(call))
+        return web.Response(status=202)
+
+
+def _deployment(request: web.Request) -> str:
+    app, deployment = request.match_info["app"], request.match_info["deployment"]
+    if is_zeros(app) or is_zeros(deployment):
+        raise Refused(404, NO_DEPLOYMENT)
+    return f"{app}/{deployment}"
+
+
+def _unix(call: Call, point: Point | None) -> str | None:
+    return None if point is None else str(int(call.accepted_at + point.at))

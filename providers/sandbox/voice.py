@@ -1,0 +1,223 @@
+"""What the four fake providers have in common: how a placing request is answered, and how a reading can go wrong."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from aiohttp import web
+
+from providers.sandbox import manners
+from providers.sandbox.callbacks import Callbacks, Delivery
+from providers.sandbox.forms import Refused
+from providers.sandbox.manners import Manner, Trouble
+from providers.sandbox.stories import Story
+from providers.sandbox.timeline import ENDINGS
+from providers.sandbox.world import Call, Order, World
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Voice(ABC):
+    """One provider's words. A subclass reads orders and writes answers; what happens to a call is the world's."""
+
+    slug: ClassVar[str]
+    phases: ClassVar[Mapping[str, str]]
+    endings: ClassVar[Mapping[str, tuple[str, str]]]  # their word, and the neutral outcome it stands for
+
+    def __init__(self, world: World, callbacks: Callbacks) -> None:
+        self.world = world
+        self.callbacks = callbacks
+
+    @abstractmethod
+    def routes(self) -> list[web.RouteDef]:
+        """The documented endpoints under this provider's prefix."""
+
+    @abstractmethod
+    def authenticate(self, request: web.Request) -> None:
+        """Raise Refused unless the request carries the fixed key."""
+
+    @abstractmethod
+    async def read_order(self, request: web.Request) -> Order:
+        """What a placing request asks for. Raises Refused."""
+
+    @abstractmethod
+    def new_id(self, order: Order) -> str:
+        """An id no call had before, in this or an earlier run."""
+
+    @abstractmethod
+    def accepted(self, request: web.Request, call: Call, *, with_id: bool) -> web.Response:
+        """The documented answer to a placing request; without the id in the stories that lose it."""
+
+    @abstractmethod
+    def error(self, request: web.Request, refused: Refused) -> web.Response:
+        """The provider's own error shape."""
+
+    def deliveries(self, call: Call) -> Sequence[Delivery]:
+        """What is pushed for this call. Nothing, unless a provider says otherwise."""
+        return ()
+
+    def of_account(self) -> Refused:
+        """What is said to an account that may not place calls at present."""
+        return Refused(403, "Forbidden")
+
+    def of_unplaceable(self, order: Order) -> Refused:
+        """What is said when the telephone network would not take the call."""
+        return Refused(502, "Bad gateway")
+
+    # Words
+
+    def word(self, call: Call, elapsed: float) -> str:
+        """The status so many seconds after acceptance, in this provider's words."""
+        state = call.timeline.at(elapsed).state
+        if state in ENDINGS:
+            return self.endings[state][0]
+        return "transferring" if call.story.strange_word else self.phases[state]
+
+    def outcome(self, call: Call) -> str | None:
+        """The neutral outcome, None while the call is open."""
+        state = call.timeline.at(call.elapsed).state
+        return self.endings[state][1] if state in ENDINGS else None
+
+    # Placing
+
+    async def place(self, request: web.Request) -> web.StreamResponse:
+        """Answer a placing request: valid, then by the number's story, then by whatever fault is drawn."""
+        self.world.requests["placing"] += 1
+        try:
+            self.authenticate(request)
+            order = await self.read_order(request)
+        except Refused as refused:
+            return self.refuse(request, refused)
+        story, manner = self._manner(order)
+        call = None
+        if manner.dials:
+            call = self.dial(order, story)
+            call.answered_with = manner.name
+        await manners.pause(manner.delay / self.world.settings.speed)
+        response = self._answer(request, order, story, manner, call)
+        if call is not None and manner.way == "usual":
+            call.answered_with = str(response.status) if not manner.delay else f"{response.status} {manner.name}"
+        return response
+
+    def _manner(self, order: Order) -> tuple[Story, Manner]:
+        attempt = (self.slug, order.to_number)
+        self.world.attempts[attempt] += 1
+        story = self.world.story_for(self.slug, order.to_number)
+        if story.placing is not None:
+            return story, story.placing
+        if story.first_refused:
+            return story, manners.TOO_MANY if self.world.attempts[attempt] % 2 else manners.USUAL
+        settings = self.world.settings
+        fault = manners.placing_fault(
+            settings.placing_fault_rate, settings.seed, "placing", *attempt, self.world.attempts[attempt]
+        )
+        if fault is not None:
+            self.world.faults["placing"][fault.name] += 1
+        return story, fault or manners.USUAL
+
+    def dial(self, order: Order, story: Story) -> Call:
+        """Take the call on and schedule what is pushed for it."""
+        call = self.world.dial(self.slug, self.new_id(order), order, story)
+        if story.callbacks != "never":
+            self.callbacks.schedule(call, self.deliveries(call))
+        return call
+
+    def _answer(
+        self, request: web.Request, order: Order, story: Story, manner: Manner, call: Call | None
+    ) -> web.Response:
+        if manner.way == "drop":
+            return manners.drop(request)
+        if manner.way == "proxy":
+            return manners.proxy_page()
+        if manner.way == "error":
+            return self.error(request, Refused(500, "Internal server error occurred"))
+        if manner.way == "too_many":
+            return self._too_many(request, order, story)
+        if manner.way == "account":
+            return self.refuse(request, self.of_account())
+        if manner.way == "unplaceable":
+            return self.error(request, self.of_unplaceable(order))
+        if manner.way == "refusal" or call is None:
+            return self.refuse(request, Refused(400, "This number cannot be called", nested=True))
+        if manner.way == "cut":
+            return manners.truncated(self.accepted(request, call, with_id=True))
+        return self.accepted(request, call, with_id=manner.way != "no_id")
+
+    def _too_many(self, request: web.Request, order: Order, story: Story) -> web.Response:
+        """429 is documented by none of the four. Story 11 names the seconds to wait, faults only at every other one."""
+        response = self.refuse(request, Refused(429, "Too many requests"))
+        if story.first_refused or self.world.attempts[self.slug, order.to_number] % 2:
+            response.headers["Retry-After"] = "1"
+        return response
+
+    def refuse(self, request: web.Request, refused: Refused) -> web.Response:
+        """A refusal, counted."""
+        self.world.requests["refused"] += 1
+        return self.error(request, refused)
+
+    # Reading
+
+    def reading(self, answer: Handler) -> Handler:
+        """Wrap a reading endpoint: count it, check the key, put refusals into the provider's shape."""
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            self.world.requests["reading"] += 1
+            try:
+                self.authenticate(request)
+                return await answer(request)
+            except Refused as refused:
+                return self.refuse(request, refused)
+
+        return handler
+
+    def known(self, identifier: str, not_found: str, retention: float | None = None) -> Call:
+        """The call of that id, one read older. Raises Refused (404) while it is hidden and once it is forgotten."""
+        call = self.world.find(self.slug, identifier)
+        if call is None:
+            raise Refused(404, not_found)
+        call.reads += 1
+        if call.reads <= call.story.hidden_reads or call.is_forgotten(retention):
+            raise Refused(404, not_found)
+        return call
+
+    async def shown(self, request: web.Request, good: web.Response, call: Call | None = None) -> web.Response:
+        """The answer to a reading, unless the call's story or a fault spoils it."""
+        trouble = self._trouble(call)
+        if trouble is None:
+            return good
+        if trouble == "slow":
+            await manners.pause(1.0 / self.world.settings.speed)
+        status = 429 if trouble == "429" else 500
+        text = "Too many requests" if status == 429 else "Internal server error occurred"
+        return await manners.spoil(request, trouble, good, self.error(request, Refused(status, text)))
+
+    def _trouble(self, call: Call | None) -> Trouble | None:
+        if call is not None and call.story.flapping:
+            turn, even = divmod(call.reads - 1, 2)
+            return None if even else manners.FLAPPING[turn % len(manners.FLAPPING)]
+        settings = self.world.settings
+        of = (call.order.to_number, call.dial, call.reads) if call else ("list", self.world.requests["reading"])
+        fault = manners.reading_fault(settings.reading_fault_rate, settings.seed, "reading", self.slug, *of)
+        if fault is not None:
+            self.world.faults["reading"][fault] += 1
+        return fault
+
+
+def same(given: str, expected: str) -> bool:
+    """Compare secrets; anything may be given, letters outside ASCII included."""
+    return hmac.compare_digest(given.encode(), expected.encode())
+
+
+def bearer(request: web.Request) -> str:
+    """The key of an `Authorization: Bearer` header, or ""."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme == "Bearer" else ""
+
+
+def answer_json(body: Any, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json")

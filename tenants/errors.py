@@ -1,0 +1,164 @@
+"""The one error shape: `{"error": "<sentence>", "details": [{"field", "message", "code"}]}`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+
+logger = logging.getLogger(__name__)
+
+# DRF's words -> the contract's. The rest pass as they are.
+_CODES = {
+    "min_length": "too_small",
+    "max_length": "too_big",
+    "min_value": "too_small",
+    "max_value": "too_big",
+    "empty": "too_small",
+    "max_string_length": "too_big",
+    "max_digits": "too_big",
+    "max_decimal_places": "too_big",
+    "max_whole_digits": "too_big",
+    "not_a_list": "invalid_type",
+    "not_a_dict": "invalid_type",
+    "not_a_string": "invalid_type",
+    "null": "invalid_type",
+    "blank": "too_small",
+}
+
+
+class Conflict(exceptions.APIException):
+    """The object is in a state that forbids it."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "This is not possible in the present state."
+    default_code = "conflict"
+
+
+class _WithDetails(exceptions.APIException):
+    """A sentence about the whole request, and perhaps the fields at fault, as `detail` makes them."""
+
+    def __init__(self, message: str, details: list[dict[str, str]] | None = None) -> None:
+        super().__init__(message)
+        self.details = details or []
+
+
+class RefusedByRule(_WithDetails):
+    """Understood, and refused by a calling rule."""
+
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_code = "refused"
+
+
+class Invalid(_WithDetails):
+    """A 400 that is about the whole request."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "invalid"
+
+
+class TooLarge(exceptions.APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The request body is too large."
+    default_code = "too_large"
+
+
+def shape(message: str, details: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = {"error": message}
+    if details:
+        body["details"] = details
+    return body
+
+
+def detail(field: str, message: str, code: str = "invalid") -> dict[str, str]:
+    return {"field": field, "message": message, "code": code}
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """Every exception of an API view, in the one shape."""
+    from rest_framework.views import set_rollback  # views load the settings that name this module
+
+    if isinstance(error, Http404):
+        error = exceptions.NotFound(*_text(error, "Not found"))
+    elif isinstance(error, DjangoPermissionDenied):
+        error = exceptions.PermissionDenied()
+    elif isinstance(error, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
+        error = TooLarge()
+    set_rollback()
+    if isinstance(error, exceptions.APIException):
+        return _answer(error)
+    logger.error("Unexpected error in %s", type(context.get("view")).__name__, exc_info=error)
+    return Response(shape("Internal server error occurred"), status=500)
+
+
+def _text(error: Http404, default: str) -> tuple[str]:
+    # Django's own sentence names the model; ours must not tell one kind of absence from another.
+    text = str(error)
+    return (default if not text or text.startswith("No ") else text,)
+
+
+def _answer(error: exceptions.APIException) -> Response:
+    headers: dict[str, str] = {}
+    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        headers["WWW-Authenticate"] = getattr(error, "auth_header", 'Bearer realm="api"')
+        return Response(shape("Invalid or missing API key"), status=401, headers=headers)
+    if isinstance(error, exceptions.Throttled):
+        headers["Retry-After"] = str(int(getattr(error, "wait", None) or 0) + 1)
+    if isinstance(error, exceptions.ValidationError):
+        return Response(invalid(flatten(error.get_full_details())), status=400)
+    details = getattr(error, "details", None)
+    return Response(shape(str(error.detail), details), status=error.status_code, headers=headers)
+
+
+def invalid(faults: list[dict[str, str]]) -> dict[str, Any]:
+    """The body of a 400. Faults that belong to no field are its sentence; `details` are about fields alone."""
+    fields = [fault for fault in faults if fault["field"]]
+    whole = [fault["message"] for fault in faults if not fault["field"]]
+    return shape("Invalid request data" if fields or not whole else " ".join(whole), fields)
+
+
+def flatten(found: Any, path: str = "") -> list[dict[str, str]]:
+    """DRF's nested error details as a flat list, fields dotted."""
+    if isinstance(found, list):
+        if all(isinstance(item, dict) and set(item) == {"message", "code"} for item in found):
+            return [flat for item in found for flat in flatten(item, path)]
+        return [flat for index, item in enumerate(found) if item for flat in flatten(item, _join(path, str(index)))]
+    if set(found) == {"message", "code"} and not isinstance(found["message"], dict | list):
+        return [detail(path, str(found["message"]), _CODES.get(found["code"], found["code"]))]
+    flat = []
+    for key, value in found.items():
+        flat += flatten(value, path if key == "non_field_errors" else _join(path, str(key)))
+    return flat
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def is_for_programs(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/hooks/"))
+
+
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404 for the paths of programs; people get a page."""
+    if is_for_programs(request) or exception is None:
+        return JsonResponse(shape("Not found"), status=404)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if is_for_programs(request):
+        return JsonResponse(shape("Internal server error occurred"), status=500)
+    return defaults.server_error(request)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if is_for_programs(request) or exception is None:
+        return JsonResponse(shape("Bad request"), status=400)
+    return defaults.bad_request(request, exception)

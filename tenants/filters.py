@@ -1,0 +1,23 @@
+"""Filters of lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+
+class StrictFilters(DjangoFilterBackend):
+    """Filters named on the view. An unknown name is 400: a typo must not widen a list."""
+
+    always = frozenset({"limit", "cursor", "ordering", "format"})
+
+    def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
+        filterset = self.get_filterset(request, queryset, view)
+        known = self.always | (set(filterset.filters) if filterset else set())
+        if unknown := sorted(set(request.query_params) - known):
+            faults = {name: ["There is no such filter."] for name in unknown}
+            raise ValidationError(faults, code="unknown_filter")
+        return super().filter_queryset(request, queryset, view)

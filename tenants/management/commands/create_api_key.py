@@ -1,0 +1,55 @@
+"""Make an API key; the key stands alone on the last line, and is never shown again."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Model, Q, QuerySet
+
+from tenants.models import ApiKey, AuditEntry, Organization, Tenant
+
+
+class Command(BaseCommand):
+    help = "Make an API key for one organization, or for every organization of a tenant, and print it once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        owner = parser.add_mutually_exclusive_group(required=True)
+        owner.add_argument("--organization", metavar="ID", help="an organization-level key")
+        owner.add_argument("--tenant", metavar="ID", help="a tenant-level key; the tenant's id or name")
+        parser.add_argument("--scopes", required=True, help="read, call or manage; several with commas")
+        parser.add_argument("--name", required=True, help="what it is for")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["organization"]:
+            organization = one(Organization.objects.select_related("tenant"), options["organization"], "organization")
+            tenant = organization.tenant
+        else:
+            organization, tenant = None, one(Tenant.objects.all(), options["tenant"], "tenant")
+        scopes = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
+        try:
+            row, key = ApiKey.issue(tenant=tenant, organization=organization, name=options["name"], scopes=scopes)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        AuditEntry.objects.create(
+            organization=organization,
+            actor="command line",
+            action="api_key.create",
+            subject=str(row.uuid),
+            detail={"prefix": row.prefix, "scopes": scopes, "tenant": str(tenant.uuid)},
+        )
+        self.stdout.write(key)
+
+
+def one(queryset: QuerySet[Any, Any], text: str, kind: str) -> Any:
+    """The one object of this id or name. Raises CommandError when there is none, or several."""
+    named = Q(name=text)
+    with suppress(ValueError):
+        named |= Q(uuid=uuid.UUID(text))
+    found: list[Model] = list(queryset.filter(named)[:2])
+    if len(found) != 1:
+        raise CommandError(f"There is no {kind} '{text}'." if not found else f"Several are named '{text}': give an id.")
+    return found[0]

@@ -1,0 +1,47 @@
+"""Make an organization; its id stands alone on the last line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from tenants.models import Organization, Tenant
+
+
+class Command(BaseCommand):
+    help = "Make an organization and print its id. Without --tenant it gets a tenant of its own name."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+        parser.add_argument("--tenant", default="", help="name of the tenant; made when there is none")
+        parser.add_argument("--timezone", default="UTC", help="like Europe/Paris")
+        parser.add_argument("--region", default="", help="default country, like FR")
+        parser.add_argument("--countries", default="", help="countries that may be called, like FR,BE")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        codes = [code.strip().upper() for code in options["countries"].split(",") if code.strip()]
+        region = options["region"].upper() or (codes[0] if codes else "US")
+        with transaction.atomic():
+            organization = Organization(
+                tenant=_tenant(options["tenant"] or options["name"]),
+                name=options["name"],
+                timezone=options["timezone"],
+                default_region=region,
+                allowed_countries=codes,
+            )
+            try:
+                organization.full_clean()
+            except ValidationError as error:
+                raise CommandError(" ".join(error.messages)) from error
+            organization.save()
+        self.stdout.write(str(organization.uuid))
+
+
+def _tenant(name: str) -> Tenant:
+    found = list(Tenant.objects.filter(name=name)[:2])
+    if len(found) > 1:
+        raise CommandError(f"There are several tenants named '{name}'.")
+    return found[0] if found else Tenant.objects.create(name=name)

@@ -1,0 +1,47 @@
+"""Make a member of staff; the one-time password stands alone on the last line."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.validators import validate_email
+from django.db import transaction
+
+from tenants.management.commands.create_api_key import one
+from tenants.models import AuditEntry, Membership, Organization
+
+
+class Command(BaseCommand):
+    help = "Make a member of staff of an organization, signing in with the e-mail address; prints a one-time password."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("email")
+        parser.add_argument("--organization", metavar="ID", required=True)
+        parser.add_argument("--role", choices=Membership.Role.values, required=True)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        email = options["email"].strip().lower()
+        try:
+            validate_email(email)
+        except ValidationError as error:
+            raise CommandError(f"'{options['email']}' is not an e-mail address.") from error
+        organization = one(Organization.objects.all(), options["organization"], "organization")
+        users: Any = get_user_model()
+        if users.objects.filter(username__iexact=email).exists():
+            raise CommandError(f"There is a user {email} already.")
+        password = secrets.token_urlsafe(12)
+        with transaction.atomic():
+            user = users.objects.create_user(username=email, email=email, password=password, is_staff=True)
+            Membership.objects.create(user=user, organization=organization, role=options["role"])
+            AuditEntry.objects.create(
+                organization=organization,
+                actor="command line",
+                action="user.create",
+                subject=email,
+                detail={"role": options["role"]},
+            )
+        self.stdout.write(password)

@@ -1,0 +1,202 @@
+"""Who may see what."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import uuid
+import zoneinfo
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils.timezone import now as utc_now
+
+from tenants.secrets import EncryptedJSONField
+
+
+def check_timezone(name: str) -> None:
+    if name and name not in zoneinfo.available_timezones():
+        raise ValidationError(f"'{name}' is not a time zone. Write it like Europe/Paris.", code="invalid")
+
+
+def check_region(code: str) -> None:
+    if not (len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()):
+        raise ValidationError(f"'{code}' is not a country. Write two capitals, like FR.", code="invalid")
+
+
+def check_regions(codes: Any) -> None:
+    if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
+        raise ValidationError('Write a list of countries, like ["FR", "BE"].', code="invalid")
+    for code in codes:
+        check_region(code)
+
+
+def new_webhook_secret() -> str:
+    """A Standard Webhooks secret: `whsec_` and 24 random bytes in base64."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+
+
+class Tenant(models.Model):
+    """A customer of this installation: one or more organizations."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Organization(models.Model):
+    """What data belongs to. Everything another organization owns does not exist for it."""
+
+    class SingleCallHours(models.TextChoices):
+        LEGAL = "legal", "Legal calling hours of the person called"
+        ANY = "any", "Any hour"
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="organizations")
+    name = models.CharField(max_length=200)
+    timezone = models.CharField("time zone", max_length=64, default="UTC", validators=[check_timezone])
+    default_region = models.CharField(
+        "default country", max_length=2, default="US", validators=[check_region], help_text="Two capitals, like FR."
+    )
+    allowed_countries = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_regions],
+        help_text='Countries that may be called, like ["FR", "BE"]. Empty: the default country alone.',
+    )
+    is_active = models.BooleanField("active", default=True)
+    calls_stopped = models.BooleanField(
+        "all calls stopped", default=False, help_text="The kill switch: nothing is placed while it is on."
+    )
+    single_call_hours = models.CharField(max_length=8, choices=SingleCallHours, default=SingleCallHours.LEGAL)
+    min_gap_minutes = models.PositiveIntegerField(
+        "minimum gap", default=240, help_text="Minutes between two calls to one person, over all campaigns."
+    )
+    max_attempts_per_day = models.PositiveSmallIntegerField(
+        default=3, help_text="Calls to one person in any 24 hours, over all campaigns."
+    )
+    webhook_secret = EncryptedJSONField(default=new_webhook_secret, editable=False)
+    daily_budget = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    daily_budget_currency = models.CharField(max_length=3, default="USD")
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def callable_countries(self) -> frozenset[str]:
+        """The countries that may be called; the United States and Canada imply each other when none are named."""
+        if self.allowed_countries:
+            return frozenset(self.allowed_countries)
+        if self.default_region in {"US", "CA"}:
+            return frozenset({"US", "CA"})
+        return frozenset({self.default_region})
+
+
+class Membership(models.Model):
+    """One member of staff in one organization."""
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer", "Viewer: sees everything"
+        OPERATOR = "operator", "Operator: starts calls and campaigns"
+        MANAGER = "manager", "Manager: changes everything but people"
+        ADMIN = "admin", "Admin: changes everything"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role, default=Role.VIEWER)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "organization"], name="one_role_each")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role} of {self.organization}"
+
+
+class Scope(models.TextChoices):
+    """What a key may do. Each includes those before it."""
+
+    READ = "read", "Read"
+    CALL = "call", "Call"
+    MANAGE = "manage", "Manage"
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def usable(self) -> ApiKeyQuerySet:
+        now = utc_now()
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
+
+
+class ApiKey(models.Model):
+    """A program's way in. The key itself is shown once and never stored: only its digest is."""
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.CASCADE,
+        related_name="api_keys",
+        null=True,
+        blank=True,
+        help_text="Empty: every organization of the tenant.",
+    )
+    name = models.CharField(max_length=200)
+    prefix = models.CharField(max_length=16, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField(default=list)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @classmethod
+    def issue(cls, *, tenant: Tenant, organization: Organization | None, **fields: Any) -> tuple[ApiKey, str]:
+        """Make a key. The second value is the key itself, which cannot be had again."""
+        key = f"tl_{secrets.token_urlsafe(32)}"
+        row = cls(tenant=tenant, organization=organization, prefix=key[:9], digest=cls.digest_of(key), **fields)
+        row.full_clean(exclude=["digest"])
+        row.save()
+        return row, key
+
+    @staticmethod
+    def digest_of(key: str) -> str:
+        return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def clean(self) -> None:
+        if not isinstance(self.scopes, list) or not self.scopes or not set(self.scopes) <= set(Scope.values):
+            raise ValidationError({"scopes": f"Name at least one of {', '.join(Scope.values)}."})
+        if self.organization_id and self.organization and self.organization.tenant_id != self.tenant_id:
+            raise ValidationError({"organization": "This organization belongs to another tenant."})
+
+
+class AuditEntry(models.Model):
+    """What a person or key did that somebody may ask about later. Written, never changed."""
+
+    at = models.DateTimeField(default=utc_now)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, null=True, related_name="audit_entries")
+    actor = models.CharField(max_length=200)
+    action = models.CharField(max_length=64)
+    subject = models.CharField(max_length=200)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name_plural = "audit entries"
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.action} {self.subject}"

@@ -1,0 +1,50 @@
+"""Cursor pages over the internal key: no counts, no gaps, no repeats over equal timestamps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+
+# The internal key grows with time, so it is the indexed way to order by creation.
+ORDERINGS = {"created_at": "pk", "-created_at": "-pk"}
+
+
+class CursorPages(CursorPagination):
+    """`?limit=` 1-200, default 50. Newest first, unless `?ordering=created_at`."""
+
+    page_size = 50
+    max_page_size = 200
+    page_size_query_param = "limit"
+    ordering = "-pk"
+
+    def get_page_size(self, request: Request) -> int:
+        given = request.query_params.get("limit")
+        if given is None:
+            return self.page_size
+        if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= self.max_page_size):
+            raise ValidationError({"limit": f"Give a whole number from 1 to {self.max_page_size}."})
+        return int(given)
+
+    def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
+        given = request.query_params.get("ordering", "-created_at")
+        if given not in ORDERINGS:
+            raise ValidationError({"ordering": f"Choose one of {', '.join(ORDERINGS)}."})
+        return (ORDERINGS[given],)
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        found = super().decode_cursor(request)
+        position: Any = found.position if found else None
+        if position is not None and not (position.isascii() and position.isdigit() and len(position) <= 18):
+            raise NotFound(self.invalid_cursor_message)
+        return found
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except NotFound as error:  # a mangled cursor is the caller's mistake, not a missing page
+            raise ValidationError(
+                {"cursor": "This cursor is not one of ours. Follow `next` as it was given."}
+            ) from error

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from calls import schedule
+from providers.sandbox.server import running
+from tenants.models import Organization, Tenant
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Any]:
+    """The four providers over loopback, twenty times faster than life."""
+    with running(speed=20, seed=7) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status is asked for as much faster as the sandbox's calls are."""
+    monkeypatch.setattr(schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.3)),))
+
+
+@pytest.fixture
+def callers(transactional_db: None) -> Organization:
+    """An organization that calls American numbers at any hour, as often as it likes."""
+    return Organization.objects.create(
+        tenant=Tenant.objects.create(name="Callers"),
+        name="Callers",
+        default_region="US",
+        timezone="America/New_York",
+        min_gap_minutes=0,
+        max_attempts_per_day=100,
+        single_call_hours=Organization.SingleCallHours.ANY,
+    )
+
+
+@pytest.fixture
+def hooks(live_server: Any, settings: Any) -> str:
+    """Our own web server, so that providers' callbacks arrive."""
+    settings.PUBLIC_BASE_URL = live_server.url
+    return str(live_server.url)

@@ -1,0 +1,85 @@
+"""Provider callbacks: token first, and nothing but a status in the answer."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from calls.models import ProviderCallback, Status
+from providers.models import Assistant, PhoneNumber
+from tests.calls.test_api_calls import a_call
+from tests.conftest import ApiClient, an_account
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client() -> ApiClient:
+    """Nobody: no key, and CSRF checks on, as a provider meets us."""
+    found = ApiClient()
+    found.handler.enforce_csrf_checks = True
+    return found
+
+
+@pytest.fixture
+def hook(assistant: Assistant, phone_number: PhoneNumber) -> str:
+    call = a_call(assistant, phone_number, "+33612345678", status=Status.COMPLETED)
+    return f"/hooks/allomia/{call.callback_token}"
+
+
+def test_a_known_token_is_filed_and_answered_at_once(client: ApiClient, hook: str) -> None:
+    answer = client.post(hook, b'{"status": "busy"}', content_type="text/plain", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert bytes(ProviderCallback.objects.get().body) == b'{"status": "busy"}'
+
+
+@pytest.mark.parametrize("path", ["/hooks/allomia/unknown", "/hooks/nobody/x", "/hooks/allomia/%00", "/hooks/x/y/z"])
+def test_an_unknown_token_is_a_404(client: ApiClient, path: str) -> None:
+    answer = client.post(path, {})
+    assert (answer.status_code, answer.json()) == (404, {"error": "Not found"})
+
+
+def test_a_token_belongs_to_its_provider(client: ApiClient, hook: str) -> None:
+    assert client.post(hook.replace("allomia", "polyai"), {}).status_code == 404
+
+
+def test_looking_is_an_empty_200(client: ApiClient, hook: str) -> None:
+    for path in (hook, "/hooks/allomia/unknown", "/hooks/callingbox/account/unknown"):
+        for look in (client.get, client.head):
+            answer = look(path)
+            assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_body_over_64_kb_is_a_413(client: ApiClient, hook: str) -> None:
+    assert client.post(hook, b"x" * 65_536, content_type="text/plain").status_code == 200
+    answer = client.post(hook, b"x" * 65_537, content_type="text/plain")
+    assert (answer.status_code, set(answer.json())) == (413, {"error"})
+
+
+def test_other_methods_are_a_405(client: ApiClient, hook: str) -> None:
+    answer = client.delete(hook)
+    assert (answer.status_code, set(answer.json())) == (405, {"error"})
+
+
+def test_an_account_wide_callback_without_a_good_signature_is_a_401(client: ApiClient, assistant: Assistant) -> None:
+    account = an_account(
+        assistant.organization,
+        provider="callingbox",
+        credentials={"api_key": "sk", "endpoint_secret": "whsec_" + hashlib.sha256(b"").hexdigest()},
+    )
+    answer = client.post(f"/hooks/callingbox/account/{account.hook_token}", {"event": "call.ended"})
+    assert (answer.status_code, set(answer.json())) == (401, {"error"})
+    assert client.post("/hooks/callingbox/account/unknown", {}).status_code == 404
+    assert not ProviderCallback.objects.exists()
+
+
+def test_a_failure_of_ours_is_a_500_so_that_it_comes_again(
+    client: ApiClient, hook: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> int:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("calls.callbacks.receive", broken)
+    assert client.post(hook, {}).status_code == 500

@@ -1,0 +1,117 @@
+"""The gate: each rule alone, what outweighs what, and that it fails closed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from calls.gate import Facts, decide
+from campaigns.windows import Hours, Window
+
+NOON = datetime(2026, 5, 13, 16, 0, tzinfo=UTC)  # a Wednesday, noon in New York
+NINE_TO_EIGHT = Hours(windows=(Window(days=frozenset(range(7)), opens=9 * 60, closes=20 * 60),))
+FINE = Facts(
+    organization_active=True,
+    calls_stopped=False,
+    account_active=True,
+    account_blocked=False,
+    account_blocked_until=None,
+    account_blocked_reason="",
+    assistant_active=True,
+    number_active=True,
+    campaign_status="running",
+    not_before=None,
+    not_after=None,
+    do_not_call=False,
+    country="US",
+    allowed_countries=frozenset({"US"}),
+    zones=("America/New_York",),
+    hours=(NINE_TO_EIGHT,),
+    open_call=False,
+    attempts=0,
+    max_attempts=3,
+    last_dialed_at=None,
+    min_gap=timedelta(hours=4),
+    dialed_in_a_day=(),
+    max_per_day=3,
+)
+
+
+def test_a_call_that_breaks_no_rule_is_allowed_and_every_answer_is_kept() -> None:
+    decision = decide(FINE, NOON)
+    assert decision.verdict == "allow"
+    stored = decision.as_json(NOON)
+    assert {check["name"] for check in stored["checks"]} >= {"do_not_call", "calling_hours", "minimum_gap", "country"}
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "reason"),
+    [
+        ({"organization_active": False}, "defer", "organization"),
+        ({"calls_stopped": True}, "defer", "calls_stopped"),
+        ({"account_active": False}, "defer", "account"),
+        ({"account_blocked": True, "account_blocked_reason": "wrong key"}, "defer", "account"),
+        ({"assistant_active": False}, "skip", "assistant"),
+        ({"number_active": False}, "skip", "caller_number"),
+        ({"campaign_status": "paused"}, "defer", "campaign"),
+        ({"campaign_status": "canceled"}, "skip", "campaign"),
+        ({"campaign_status": "finished"}, "skip", "campaign"),
+        ({"do_not_call": True}, "skip", "do_not_call"),
+        ({"country": "FR"}, "skip", "country"),
+        ({"country": ""}, "skip", "country"),
+        ({"allowed_countries": frozenset()}, "skip", "country"),
+        ({"zones": ()}, "skip", "calling_hours"),
+        ({"zones": ("Mars/Olympus",)}, "skip", "calling_hours"),
+        ({"hours": (Hours(windows=()),)}, "skip", "calling_hours"),
+        ({"zones": ("America/New_York", "Pacific/Honolulu")}, "defer", "calling_hours"),
+        ({"not_before": NOON + timedelta(hours=1)}, "defer", "not_before"),
+        ({"not_after": NOON}, "skip", "no_open_window"),
+        ({"campaign_status": None, "not_after": NOON}, "skip", "too_late"),
+        ({"open_call": True}, "defer", "open_call"),
+        ({"attempts": 3}, "skip", "attempts"),
+        ({"last_dialed_at": NOON - timedelta(hours=3)}, "defer", "minimum_gap"),
+        ({"dialed_in_a_day": (NOON - timedelta(hours=20),) * 3}, "defer", "calls_per_day"),
+        ({"max_per_day": 0}, "defer", "calls_per_day"),
+        ({"budget": Decimal(1), "spent": Decimal("0.9"), "reserve": Decimal("0.15")}, "defer", "budget"),
+        ({"number_max_open": 2, "number_open": 2}, "defer", "caller_number_capacity"),
+        ({"campaign_max_open": 5, "campaign_open": 5}, "defer", "campaign_capacity"),
+    ],
+)
+def test_each_rule_alone_stops_a_call(change: dict[str, Any], verdict: str, reason: str) -> None:
+    decision = decide(replace(FINE, **change), NOON)
+    assert (decision.verdict, decision.reason) == (verdict, reason)
+    assert decision.detail
+    assert (decision.until is not None) == (verdict == "defer")
+
+
+def test_outside_the_window_the_answer_names_the_moment_it_opens() -> None:
+    late = datetime(2026, 5, 14, 2, 30, tzinfo=UTC)  # 22:30 on Wednesday in New York
+    decision = decide(FINE, late)
+    assert decision.until == datetime(2026, 5, 14, 13, 0, tzinfo=UTC)
+    assert "America/New_York" in decision.detail
+
+
+def test_a_skip_outweighs_every_deferral() -> None:
+    facts = replace(FINE, do_not_call=True, calls_stopped=True, open_call=True)
+    assert decide(facts, NOON).verdict == "skip"
+
+
+def test_of_several_deferrals_the_last_to_end_decides() -> None:
+    facts = replace(FINE, open_call=True, last_dialed_at=NOON - timedelta(hours=1))
+    assert decide(facts, NOON).until == NOON + timedelta(hours=3)
+
+
+def test_no_window_before_the_campaign_ends_is_the_end_of_it() -> None:
+    late = datetime(2026, 5, 14, 2, 30, tzinfo=UTC)
+    decision = decide(replace(FINE, not_after=late + timedelta(hours=2)), late)
+    assert (decision.verdict, decision.reason) == ("skip", "no_open_window")
+
+
+def test_waiting_for_a_free_line_never_outlasts_the_call() -> None:
+    facts = replace(FINE, account_active=False, not_after=NOON + timedelta(minutes=1))
+    decision = decide(facts, NOON)
+    assert (decision.verdict, decision.until) == ("defer", NOON + timedelta(minutes=1))

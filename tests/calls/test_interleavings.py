@@ -1,0 +1,228 @@
+"""Two things at once, held at the worst moment, in both orders. On PostgreSQL, where they really run side by side."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+
+from calls import campaign_actions, feeding, outcomes, placing
+from calls import facts as fact_sheet
+from calls.models import Call, Status
+from campaigns import do_not_call
+from campaigns.models import Campaign, Recipient
+from providers.adapters.base import CallState, Snapshot
+from providers.adapters.errors import MayBeRinging
+from providers.models import PhoneNumber
+from tenants.models import Organization
+from tests.calls import support
+
+NUMBER = "+12125550150"
+
+pytestmark = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
+connection = connection  # named in the condition above
+
+
+@pytest.fixture
+def number(callers: Organization) -> PhoneNumber:
+    return support.reach(callers, "http://127.0.0.1:9", "allomia")
+
+
+class Beside:
+    """Work in another thread with a connection of its own."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.done = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(work,))
+        self._thread.start()
+
+    def _run(self, work: Callable[[], Any]) -> None:
+        try:
+            self.result = work()
+        except BaseException as error:
+            self.error = error
+        finally:
+            connections.close_all()
+            self.done.set()
+
+    def join(self) -> Any:
+        self._thread.join(30)
+        assert self.done.is_set(), "it hangs"
+        if self.error:
+            raise self.error
+        return self.result
+
+
+@contextmanager
+def held(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, *, after: bool) -> Iterator[tuple[Any, Any]]:
+    """Stop the first caller of a function, before or after its work, until told to go on."""
+    reached, go_on = threading.Event(), threading.Event()
+    real, first = getattr(module, name), threading.Lock()
+
+    def stopping(*args: Any, **kwargs: Any) -> Any:
+        holds = first.acquire(blocking=False)
+        if not after and holds:
+            reached.set()
+            go_on.wait(20)
+        result = real(*args, **kwargs)
+        if after and holds:
+            reached.set()
+            go_on.wait(20)
+        return result
+
+    monkeypatch.setattr(module, name, stopping)
+    try:
+        yield reached, go_on
+    finally:
+        go_on.set()
+
+
+@pytest.mark.parametrize("moment", ["before the facts are read", "after the facts are read"])
+def test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    call = support.single(number, NUMBER)
+    with held(monkeypatch, fact_sheet, "load", after=moment.startswith("after")) as (reached, go_on):
+        claiming = Beside(lambda: placing.claim(number.account_id))
+        assert reached.wait(10)
+        adding = Beside(lambda: do_not_call.add(number.organization, NUMBER, source="test"))
+        assert not adding.done.wait(0.5), "the entry must wait for the person's lock"
+        go_on.set()
+        claims = claiming.join()
+        adding.join()
+    # The claim came first: it is visible to whoever waits for silence after the entry.
+    assert [claim.call.pk for claim in claims] == [call.pk]
+    assert Call.objects.get(pk=call.pk).status == Status.PLACING
+
+
+def test_a_claim_that_comes_second_sees_the_entry(number: PhoneNumber, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = support.single(number, NUMBER)
+    with held(monkeypatch, do_not_call, "number_hash", after=False) as (reached, go_on):
+        adding = Beside(lambda: do_not_call.add(number.organization, NUMBER, source="test"))
+        assert reached.wait(10), "the entry holds the person's lock by now"
+        claiming = Beside(lambda: placing.claim(number.account_id))
+        assert not claiming.done.wait(0.5), "the claim must wait for the person's lock"
+        go_on.set()
+        adding.join()
+        claims = claiming.join()
+    assert claims == []
+    found = Call.objects.get(pk=call.pk)
+    assert (found.status, found.ended_reason) == (Status.CANCELED, "do_not_call")
+
+
+@pytest.fixture
+def running(number: PhoneNumber) -> Campaign:
+    made = support.campaign(number, support.people(number.organization, [NUMBER]))
+    campaign_actions.start(made, actor="test")
+    contact = number.organization.contacts.get(phone=NUMBER)
+    recipient = Recipient.objects.create(campaign=made, contact=contact, status=Recipient.Status.CALLING)
+    support.single(number, NUMBER, campaign=made, recipient=recipient, priority=0)
+    return made
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_pause_answers_only_when_the_claim_it_met_is_answered(
+    number: PhoneNumber, running: Campaign, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    with held(monkeypatch, fact_sheet, "load", after=after) as (reached, go_on):
+        claiming = Beside(lambda: placing.claim(number.account_id))
+        assert reached.wait(10)
+        pausing = Beside(lambda: campaign_actions.pause(running, actor="test"))
+        assert not pausing.done.wait(0.5), "the pause must wait for the campaign's lock"
+        go_on.set()
+        (claim,) = claiming.join()
+        assert not pausing.done.wait(0.5), "a claim that may still be sent is not silence"
+        placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+        pausing.join()
+    assert placing.claim(number.account_id) == []
+
+
+def test_after_pause_nothing_is_claimed(number: PhoneNumber, running: Campaign) -> None:
+    campaign_actions.pause(running, actor="test")
+    assert placing.claim(number.account_id) == []
+    assert feeding.feed(running.pk) == 0
+
+
+def test_the_kill_switch_waits_like_the_pause(
+    number: PhoneNumber, running: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
+        claiming = Beside(lambda: placing.claim(number.account_id))
+        assert reached.wait(10)
+        stopping = Beside(lambda: campaign_actions.stop_all_calls(number.organization, actor="test"))
+        assert not stopping.done.wait(0.5)
+        go_on.set()
+        (claim,) = claiming.join()
+        placing.record(claim, MayBeRinging("?"))
+        stopping.join()
+    support.single(number, "+12125550151")
+    assert placing.claim(number.account_id) == []
+
+
+def test_two_workers_never_claim_one_call(number: PhoneNumber) -> None:
+    for ending in range(40, 80):
+        support.single(number, f"+121255501{ending}")
+    claims = [
+        claim.call.pk
+        for both in [[Beside(lambda: placing.claim(number.account_id)) for _ in range(4)] for _ in range(6)]
+        for beside in both
+        for claim in beside.join()
+    ]
+    assert len(claims) == len(set(claims)) > 0
+
+
+def test_two_campaigns_never_ring_one_person_at_once(number: PhoneNumber, callers: Organization) -> None:
+    other = support.reach(callers, "http://127.0.0.1:9", "polyai")
+    support.single(number, NUMBER)
+    contact = callers.contacts.get(phone=NUMBER)
+    made = support.campaign(other, support.people(callers, [NUMBER]), status=Campaign.Status.RUNNING)
+    recipient = Recipient.objects.create(campaign=made, contact=contact, status=Recipient.Status.CALLING)
+    support.single(other, NUMBER, campaign=made, recipient=recipient)
+    both = [Beside(lambda account=account: placing.claim(account)) for account in (number.account_id, other.account_id)]  # type: ignore[misc]
+    assert sum(len(beside.join()) for beside in both) == 1
+
+
+def test_capacity_is_not_exceeded_by_two_workers(number: PhoneNumber) -> None:
+    number.account.max_open_calls = 3
+    number.account.save()
+    for ending in range(40, 60):
+        support.single(number, f"+121255501{ending}")
+    both = [Beside(lambda: placing.claim(number.account_id)) for _ in range(4)]
+    assert sum(len(beside.join()) for beside in both) == 3
+
+
+def test_start_twice_launches_once(number: PhoneNumber) -> None:
+    made = support.campaign(number, support.people(number.organization, [NUMBER]))
+    both = [Beside(lambda: campaign_actions.start(Campaign.objects.get(pk=made.pk), actor="test")) for _ in range(4)]
+    for beside in both:
+        beside.join()
+    assert made.organization.audit_entries.filter(action="campaign.running").count() == 1
+
+
+@pytest.mark.parametrize("staff_first", [True, False])
+def test_a_release_and_a_late_callback_leave_one_end(number: PhoneNumber, staff_first: bool) -> None:
+    support.single(number, NUMBER)
+    (claim,) = placing.claim(number.account_id)
+    placing.record(claim, MayBeRinging("?"))
+    pk = claim.call.pk
+
+    def release() -> None:
+        with suppress(outcomes.NotPossible):
+            outcomes.release(pk, actor="staff", reason="Not in the log.")
+
+    def callback() -> None:
+        outcomes.record(pk, Snapshot(CallState.COMPLETED, provider_call_id="x1"), "callback")
+
+    both = [Beside(work) for work in ((release, callback) if staff_first else (callback, release))]
+    for beside in both:
+        beside.join()
+    call = Call.objects.get(pk=pk)
+    ends = call.events.filter(type="ended").count()
+    assert call.status in (Status.CANCELED, Status.COMPLETED)
+    assert ends == 1

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaigns import phones
+from campaigns.models import ContactList
+from tenants.models import Organization, Tenant
+
+
+@pytest.fixture(autouse=True)
+def _uploads_of_this_test(settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "uploads"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_hash_key() -> None:
+    phones.forget_hash_key()
+
+
+@pytest.fixture
+def organization(db: None) -> Organization:
+    tenant = Tenant.objects.create(name="Clinics")
+    return Organization.objects.create(
+        tenant=tenant, name="Clinic", timezone="Europe/Paris", default_region="FR", allowed_countries=["FR", "BE"]
+    )
+
+
+@pytest.fixture
+def contact_list(organization: Organization) -> ContactList:
+    return ContactList.objects.create(organization=organization, name="Patients")

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from campaigns.models import ContactImport, ContactList
+from tenants.models import Organization
+
+pytestmark = pytest.mark.django_db
+A = "+33612345678"
+
+
+def test_the_command_imports_into_a_new_list_and_sums_up(
+    organization: Organization, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(f"Mobile,Town\n{A},Lyon\n0612,Nice\n")
+    call_command(
+        "import_contacts",
+        str(file),
+        organization=str(organization.uuid),
+        list_name="New",
+        mapping='{"Town": "variables.city"}',
+    )
+    out = capsys.readouterr()
+    assert "2 rows: 1 created, 0 updated, 0 skipped, 1 rejected." in out.out
+    path = Path(out.out.split("Rejected rows: ")[1].strip())
+    assert "0612" in path.read_text()
+    assert "list.csv" in out.err  # the progress bar
+    contact = ContactList.objects.get(name="New").contacts.get()
+    assert contact.variables == {"city": "Lyon"}
+
+
+def test_the_command_uses_a_list_that_exists(
+    organization: Organization, contact_list: ContactList, tmp_path: Path
+) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("phone\n06 12 34 56 78\n")
+    call_command("import_contacts", str(file), organization=str(organization.uuid), list_name="Patients", region="fr")
+    assert ContactList.objects.count() == 1
+    assert contact_list.contacts.get().phone == A
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        ("", {}, "empty"),
+        ("who\nZoe\n", {}, "No column holds the phone number"),
+        (f"phone\n{A}\n", {"mapping": "{"}, "not JSON"),
+        (f"phone\n{A}\n", {"mapping": "[]"}, "object"),
+        (f"phone\n{A}\n", {"region": "xx"}, "not a country"),
+        (f"phone\n{A}\n", {"organization": "7"}, "no organization 7"),
+        (None, {}, "There is no file"),
+    ],
+)
+def test_bad_input_ends_the_command_with_a_sentence_and_leaves_nothing(
+    organization: Organization, tmp_path: Path, content: str | None, options: dict[str, str], words: str
+) -> None:
+    file = tmp_path / "list.csv"
+    if content is not None:
+        file.write_text(content)
+    given = {"organization": str(organization.uuid), "list_name": "New", **options}
+    with pytest.raises(CommandError, match=words) as ended:
+        call_command("import_contacts", str(file), **given)
+    assert ended.value.returncode == 1
+    assert not ContactImport.objects.exists()
+    assert not ContactList.objects.exists()

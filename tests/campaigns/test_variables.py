@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaigns.variables import complete, faults, resolve, used
+
+ZOE = SimpleNamespace(name="Zoé", phone="+33123456789", external_id="", variables={"slot": "9:30", "empty": " "})
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("Main street", "Main street"),
+        ("", ""),
+        ("{{ contact.name }}", "Zoé"),
+        ("{{contact.name}} at {{ contact.variables.slot }}", "Zoé at 9:30"),
+        ("{{ contact.phone }}", "+33123456789"),
+        ("{{ contact.external_id }}", ""),
+        ('{{ contact.external_id|default:"none" }}', "none"),
+        ('{{ contact.variables.missing | default : "noon" }}', "noon"),
+        ('{{ contact.variables.empty|default:"noon" }}', "noon"),
+        ('{{ contact.variables.slot|default:"noon" }}', "9:30"),
+        ('{{ contact.variables.missing|default:"" }}', ""),
+        ('{{ contact.variables.missing|default:"}}" }}', "}}"),
+        ('{"a": {"b": 1}}', '{"a": {"b": 1}}'),
+        ("100 % {% if %}", "100 % {% if %}"),
+    ],
+)
+def test_a_template_resolves_to_text(template: str, expected: str) -> None:
+    assert faults({"v": template}) == {}
+    assert resolve({"v": template}, ZOE) == {"v": expected}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ contact }}",
+        "{{ contact.pk }}",
+        "{{ contact.organization.webhook_secret }}",
+        "{{ contact.variables }}",
+        "{{ contact.variables.a.b }}",
+        "{{ contact.variables.9 }}",
+        "{{ contact.name|upper }}",
+        "{{ contact.name|default:noon }}",
+        "{{ contact.name|default:'noon' }}",
+        "{{ contact.name",
+        "{{ }}",
+        "{{{{ contact.name }}",
+        "{{ 'x'*100000000 }}",
+        "{{ Contact.name }}",
+    ],
+)
+def test_what_is_not_understood_is_a_fault_that_names_the_variable_and_what_is_allowed(template: str) -> None:
+    found = faults({"fine": "text", "slot": template})
+    assert list(found) == ["slot"]
+    assert "'slot'" in found["slot"]
+    assert "{{ contact.variables.NAME }}" in found["slot"]
+
+
+@pytest.mark.parametrize("templates", [None, [], "text", 3, {f"v{n}": "" for n in range(65)}])
+def test_only_an_object_of_at_most_64_texts_is_accepted(templates: object) -> None:
+    assert "variables" in faults(templates)
+
+
+@pytest.mark.parametrize("name", ["", "9a", "a-b", "a b", "é", "a" * 65])
+def test_a_bad_name_is_a_fault(name: str) -> None:
+    assert name in faults({name: "text"})
+
+
+@pytest.mark.parametrize("value", [None, 3, ["x"], {"a": "b"}, "x" * 5000])
+def test_a_value_that_is_not_a_short_text_is_a_fault(value: object) -> None:
+    assert "v" in faults({"v": value})
+
+
+@given(st.text())
+def test_a_value_of_a_contact_is_never_evaluated(value: str) -> None:
+    contact = SimpleNamespace(name=value, phone="", external_id="", variables={"x": "{{ contact.phone }}"})
+    assert resolve({"v": "{{ contact.variables.x }}"}, contact) == {"v": "{{ contact.phone }}"}
+    if value.strip():
+        assert resolve({"v": "{{ contact.name }}"}, contact) == {"v": value}
+
+
+def test_the_variables_a_campaign_uses_are_known() -> None:
+    assert used({"a": "{{ contact.variables.slot }} {{ contact.name }}", "b": "{{contact.variables.city}}"}) == {
+        "slot",
+        "city",
+    }
+
+
+def test_declared_defaults_are_filled_in_and_missing_ones_named() -> None:
+    declared: list[dict[str, Any]] = [
+        {"name": "slot", "required": True},
+        {"name": "clinic", "required": True, "default": "Main street"},
+        {"name": "note", "default": "none"},
+        {"name": "doctor", "required": True},
+        {"name": "room"},
+    ]
+    full, missing = complete(declared, {"slot": " ", "doctor": "Ada", "note": "", "extra": "kept"})
+    assert full == {"slot": " ", "doctor": "Ada", "clinic": "Main street", "note": "none", "extra": "kept"}
+    assert missing == ["slot"]

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import time as clocks
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.core.exceptions import ValidationError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from campaigns.windows import (
+    Hours,
+    Window,
+    candidate_zones,
+    clock,
+    is_open,
+    next_opening,
+    parse_clock,
+    parse_day_names,
+)
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+EVERY_DAY = frozenset(range(7))
+ZONES = [
+    *("Africa/Cairo", "Africa/Casablanca", "America/Asuncion", "America/Havana", "America/Los_Angeles"),
+    *("America/Mexico_City", "America/New_York", "America/Nuuk", "America/Santiago", "America/St_Johns"),
+    *("Antarctica/Troll", "Asia/Beirut", "Asia/Gaza", "Asia/Jerusalem", "Asia/Kolkata"),
+    *("Atlantic/Azores", "Australia/Lord_Howe", "Australia/Sydney", "Europe/Chisinau", "Europe/Dublin"),
+    *("Europe/London", "Europe/Paris", "Pacific/Auckland", "Pacific/Chatham", "Pacific/Easter"),
+]
+HOURS = (
+    Hours((Window(EVERY_DAY, 9 * 60, 20 * 60),)),
+    Hours((Window(EVERY_DAY, 2 * 60 + 30, 3 * 60 + 15), Window(EVERY_DAY, 0, 45))),
+    Hours((Window(frozenset({4, 5, 6}), 22 * 60, 2 * 60 + 15), Window(frozenset({0}), 90, 24 * 60))),
+    Hours((Window(EVERY_DAY, 30, 100), Window(EVERY_DAY, 23 * 60 + 30, 24 * 60))),
+)
+
+
+def oracle_table(hours: Hours, first: date, days: int) -> set[datetime]:
+    """Every open minute of the wall clock, written down one by one."""
+    minutes: set[datetime] = set()
+    for number in range(-1, days + 1):
+        day = first + number * DAY
+        if day in hours.holidays:
+            continue
+        midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001
+        for window in hours.windows:
+            if day.weekday() in window.days:
+                length = (window.closes - window.opens) % 1440 or 1440
+                start = midnight + timedelta(minutes=window.opens)
+                minutes.update(start + number * MINUTE for number in range(length))
+    return {minute for minute in minutes if minute.date() not in hours.holidays}
+
+
+def wall(zone: ZoneInfo, moment: datetime) -> datetime:
+    offset = zone.utcoffset(moment.astimezone(zone))
+    assert offset is not None
+    return moment.replace(tzinfo=None) + offset
+
+
+@cache
+def transitions(name: str) -> list[datetime]:
+    zone, found = ZoneInfo(name), []
+    day = datetime(2025, 1, 1, tzinfo=UTC)
+    while day < datetime(2029, 1, 1, tzinfo=UTC):
+        if day.astimezone(zone).utcoffset() != (day + DAY).astimezone(zone).utcoffset():
+            found.append(day)
+        day += DAY
+    return found
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_every_minute_around_every_clock_change_agrees_with_the_table(name: str) -> None:
+    zone = ZoneInfo(name)
+    for start in transitions(name):
+        for hours in HOURS:
+            table = oracle_table(hours, start.date() - DAY, 4)
+            for number in range(-180, 1440 + 180, 3):
+                moment = start + number * MINUTE
+                assert is_open([hours], [name], moment) == (wall(zone, moment) in table), (name, moment, hours)
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_the_next_opening_around_every_clock_change_is_the_first_of_the_table(name: str) -> None:
+    zone = ZoneInfo(name)
+    for start in transitions(name):
+        for hours in HOURS:
+            table = oracle_table(hours, start.date() - DAY, 4)
+            minutes = [start + number * MINUTE for number in range(-300, 1800)]
+            opened = [wall(zone, minute) in table for minute in minutes]
+            for index in range(0, 1200, 149):
+                expected = next((minutes[at] for at in range(index, len(minutes)) if opened[at]), None)
+                found = next_opening([hours], [name], minutes[index])
+                if expected is None:
+                    assert found is None or found > minutes[-1]
+                else:
+                    assert found == expected, (name, hours, minutes[index])
+
+
+windows = st.builds(
+    Window,
+    days=st.frozensets(st.integers(0, 6), min_size=1),
+    opens=st.integers(0, 1439),
+    closes=st.integers(0, 1440),
+).filter(lambda window: window.opens != window.closes)
+some_hours = st.builds(
+    Hours,
+    windows=st.lists(windows, max_size=3).map(tuple),
+    holidays=st.frozensets(st.dates(date(2026, 3, 20), date(2026, 4, 10)), max_size=4),
+)
+moments = st.integers(0, 14 * 1440).map(lambda minutes: datetime(2026, 3, 24, tzinfo=UTC) + minutes * MINUTE)
+some_zones = st.lists(st.sampled_from(ZONES), min_size=1, max_size=3)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(some_hours, max_size=3), some_zones, moments)
+def test_it_is_never_open_when_any_zone_or_any_hours_are_closed(
+    hours: list[Hours], zones: list[str], moment: datetime
+) -> None:
+    each = [
+        wall(ZoneInfo(zone), moment) in oracle_table(one, moment.date() - 2 * DAY, 5) for zone in zones for one in hours
+    ]
+    assert is_open(hours, zones, moment) == all(each)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(some_hours, min_size=1, max_size=2), some_zones, moments)
+def test_the_next_opening_is_open_and_nothing_before_it_is(
+    hours: list[Hours], zones: list[str], moment: datetime
+) -> None:
+    found = next_opening(hours, zones, moment, horizon_days=4)
+    end = moment + 4 * DAY if found is None else found
+    tables = [oracle_table(one, moment.date() - 2 * DAY, 9) for one in hours]
+    if found is not None:
+        assert all(wall(ZoneInfo(zone), found) in table for zone in zones for table in tables)
+    while moment < end:
+        assert not all(wall(ZoneInfo(zone), moment) in table for zone in zones for table in tables), moment
+        moment += 7 * MINUTE
+
+
+def test_a_nonexistent_opening_opens_when_the_clock_jumps() -> None:
+    hours = Hours((Window(EVERY_DAY, 150, 300),))  # 02:30 does not exist that night
+    night = datetime(2026, 3, 8, 6, 0, tzinfo=UTC)
+    assert next_opening([hours], ["America/New_York"], night) == datetime(2026, 3, 8, 7, 0, tzinfo=UTC)
+
+
+def test_an_hour_that_comes_twice_opens_twice() -> None:
+    hours = Hours((Window(EVERY_DAY, 60, 90),))  # 01:00 to 01:30
+    first = datetime(2026, 11, 1, 5, 0, tzinfo=UTC)
+    assert next_opening([hours], ["America/New_York"], first) == first
+    assert next_opening([hours], ["America/New_York"], first + 30 * MINUTE) == first + 60 * MINUTE
+
+
+def test_a_holiday_closes_its_own_minutes_and_the_night_it_begins() -> None:
+    night = Hours((Window(EVERY_DAY, 22 * 60, 120),), frozenset({date(2026, 12, 25)}))
+    assert is_open([night], ["UTC"], datetime(2026, 12, 24, 23, 0, tzinfo=UTC))
+    assert not is_open([night], ["UTC"], datetime(2026, 12, 25, 1, 0, tzinfo=UTC))
+    assert not is_open([night], ["UTC"], datetime(2026, 12, 25, 23, 0, tzinfo=UTC))
+    assert not is_open([night], ["UTC"], datetime(2026, 12, 26, 1, 0, tzinfo=UTC))
+    assert is_open([night], ["UTC"], datetime(2026, 12, 26, 22, 0, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    "zones", [(), ("Nowhere/Land",), ("Europe/Paris", "Nowhere/Land"), ("",), ("Europe",), ("../x",)]
+)
+def test_an_unknown_zone_is_never_open(zones: tuple[str, ...]) -> None:
+    always = Hours((Window(EVERY_DAY, 0, 1440),))
+    now = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    assert not is_open([always], zones, now)
+    assert next_opening([always], zones, now) is None
+
+
+def test_hours_without_windows_never_open() -> None:
+    now = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    assert not is_open([Hours(())], ["UTC"], now)
+    assert next_opening([Hours(())], ["UTC"], now) is None
+
+
+def test_a_moment_without_a_zone_is_an_error_and_not_a_guess() -> None:
+    naive = datetime(2026, 6, 1, 12)  # noqa: DTZ001
+    with pytest.raises(ValueError, match="time zone"):
+        is_open([Hours(())], ["UTC"], naive)
+    with pytest.raises(ValueError, match="time zone"):
+        next_opening([Hours(())], ["UTC"], naive)
+
+
+def test_an_opening_beyond_the_horizon_is_none() -> None:
+    mondays = Hours((Window(frozenset({0}), 540, 600),))
+    tuesday = datetime(2026, 6, 2, tzinfo=UTC)
+    assert next_opening([mondays], ["UTC"], tuesday, horizon_days=5) is None
+    assert next_opening([mondays], ["UTC"], tuesday) == datetime(2026, 6, 8, 9, tzinfo=UTC)
+
+
+def test_windows_that_never_meet_never_open() -> None:
+    morning, evening = Hours((Window(EVERY_DAY, 480, 540),)), Hours((Window(EVERY_DAY, 1200, 1260),))
+    assert next_opening([morning, evening], ["UTC"], datetime(2026, 6, 1, tzinfo=UTC)) is None
+
+
+def test_a_hundred_thousand_questions_take_about_a_second() -> None:
+    hours = [Hours((Window(EVERY_DAY, 540, 1200),)), Hours((Window(EVERY_DAY, 480, 1260),))]
+    now, begun = datetime(2026, 6, 1, 12, tzinfo=UTC), clocks.perf_counter()
+    for _ in range(100_000):
+        is_open(hours, ("Europe/Paris",), now)
+    assert clocks.perf_counter() - begun < 3  # a second on a quiet machine
+
+
+def test_the_zone_of_the_contact_goes_first() -> None:
+    assert candidate_zones("Asia/Tokyo", "+33123456789", "UTC") == ("Asia/Tokyo",)
+
+
+@pytest.mark.parametrize(
+    ("phone", "expected"),
+    [
+        ("+33123456789", ("Europe/Paris",)),
+        ("+12125551234", ("America/New_York",)),
+        ("+18005551234", ("America/Denver",)),  # toll-free
+        ("+61412345678", ("America/Denver",)),  # an Australian mobile may be anywhere there
+        ("+999123", ("America/Denver",)),
+    ],
+)
+def test_zones_come_from_the_number_when_it_says_enough(phone: str, expected: tuple[str, ...]) -> None:
+    assert candidate_zones("", phone, "America/Denver") == expected
+
+
+def test_zones_with_the_same_clock_count_once_and_are_all_asked() -> None:
+    zones = candidate_zones("", "+447400123456", "America/Denver")
+    assert "Europe/London" in zones
+    assert len(zones) > 3
+
+
+@pytest.mark.parametrize("days", [None, [], "mon", {"mon": 1}, ["monday"], ["Mon"], [0], [["mon"]], ["mon", None]])
+def test_what_is_not_a_list_of_days_is_refused(days: object) -> None:
+    with pytest.raises(ValidationError):
+        parse_day_names(days)
+
+
+def test_days_become_numbers_from_monday() -> None:
+    assert parse_day_names(["sun", "mon", "mon"]) == frozenset({0, 6})
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("00:00", 0), ("9:05", 545), ("09:00", 540), ("23:59", 1439), ("24:00", 1440)]
+)
+def test_a_clock_time_becomes_minutes(text: str, minutes: int) -> None:
+    assert parse_clock(text) == minutes
+    assert parse_clock(clock(minutes)) == minutes
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "9", "24:01", "25:00", "09:60", "-1:00", "09:00 ", "09:00\n", "٠٩:٠٠", None, 9, "9am"],  # noqa: RUF001
+)
+def test_what_is_not_a_clock_time_is_refused(text: object) -> None:
+    with pytest.raises(ValidationError):
+        parse_clock(text)
+
+
+def test_a_window_shows_its_hours() -> None:
+    assert Window(EVERY_DAY, 540, 1440).text == "09:00-24:00"

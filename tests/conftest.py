@@ -1,0 +1,181 @@
+"""What most tests start from: one organization with an account, an assistant, a number, a contact and a key."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test import Client
+
+from campaigns.models import Contact
+from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.models import ApiKey, Organization, Tenant
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A database of this process alone: two runs side by side must not share one."""
+    found = connections["default"].settings_dict
+    if connections["default"].vendor == "sqlite":
+        found["TEST"]["NAME"] = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        # No machine loses its power in a test, and waiting for the disk is most of a test's time.
+        found["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+    else:
+        found["TEST"]["NAME"] = f"test_{found['NAME']}_{os.getpid()}"
+
+
+@pytest.fixture(autouse=True)
+def _test_settings(settings: Any, tmp_path: Path) -> None:
+    settings.ALLOW_LOOPBACK_URLS = True
+    settings.MEDIA_ROOT = tmp_path / "uploads"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails any test that connects to another machine, even when the code under test swallows the refusal."""
+    attempts: list[str] = []
+    real = {"connect": socket.socket.connect, "connect_ex": socket.socket.connect_ex}
+
+    def guarded(name: str) -> Callable[[socket.socket, Any], Any]:
+        def call(self: socket.socket, address: Any) -> Any:
+            if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(address[0]):
+                attempts.append(str(address))
+                raise OSError(f"Tests stay on this machine; {address} was asked for.")
+            return real[name](self, address)
+
+        return call
+
+    for name in real:
+        monkeypatch.setattr(socket.socket, name, guarded(name))
+    yield
+    if attempts:
+        pytest.fail(f"Connected to {', '.join(attempts)}.")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class ApiClient(Client):
+    """Django's test client with a key, speaking JSON unless told otherwise."""
+
+    def __init__(self, key: str = "", organization: Organization | None = None, **headers: str) -> None:
+        headers |= {"authorization": f"Bearer {key}"} if key else {}
+        headers |= {"x-organization": str(organization.uuid)} if organization else {}
+        super().__init__(headers=headers)
+
+    def post(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:  # type: ignore[override]
+        return super().post(path, {} if data is None else data, content_type=content_type, **extra)
+
+    def patch(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:  # type: ignore[override]
+        return super().patch(path, {} if data is None else data, content_type=content_type, **extra)
+
+
+KeyMaker = Callable[..., ApiClient]
+
+
+@pytest.fixture
+def tenant(db: None) -> Tenant:
+    return Tenant.objects.create(name="Acme Group")
+
+
+@pytest.fixture
+def organization(tenant: Tenant) -> Organization:
+    """May call France and the United States, single calls at any hour: tests run at all hours."""
+    return Organization.objects.create(
+        tenant=tenant,
+        name="Acme",
+        timezone="Europe/Paris",
+        default_region="FR",
+        allowed_countries=["FR", "US"],
+        single_call_hours=Organization.SingleCallHours.ANY,
+    )
+
+
+@pytest.fixture
+def sister(tenant: Tenant) -> Organization:
+    """Another organization of the same tenant."""
+    return Organization.objects.create(tenant=tenant, name="Acme Two", default_region="FR")
+
+
+@pytest.fixture
+def stranger(db: None) -> Organization:
+    """An organization of another tenant."""
+    return Organization.objects.create(tenant=Tenant.objects.create(name="Other"), name="Stranger", default_region="FR")
+
+
+@pytest.fixture
+def client_for() -> KeyMaker:
+    """`client_for(organization, "call")`; `client_for(tenant=tenant)` has a tenant-level key."""
+
+    def make(
+        organization: Organization | None = None,
+        scope: str = "manage",
+        *,
+        tenant: Tenant | None = None,
+        choose: Organization | None = None,
+    ) -> ApiClient:
+        owner = tenant or (organization.tenant if organization else None)
+        assert owner is not None
+        _, key = ApiKey.issue(tenant=owner, organization=organization, name=f"{scope} key", scopes=[scope])
+        return ApiClient(key, choose)
+
+    return make
+
+
+@pytest.fixture
+def api(organization: Organization, client_for: KeyMaker) -> ApiClient:
+    """A program that may do everything in `organization`."""
+    return client_for(organization)
+
+
+def an_account(organization: Organization, **fields: Any) -> ProviderAccount:
+    given: dict[str, Any] = {
+        "provider": "allomia",
+        "name": "AlloMia",
+        "base_url": "http://127.0.0.1:9",
+        "credentials": {"api_key": "sandbox-allomia"},
+        "max_open_calls": 50,
+        "calls_per_second": 50,
+    }
+    return ProviderAccount.objects.create(organization=organization, **(given | fields))
+
+
+def an_assistant(account: ProviderAccount, **fields: Any) -> Assistant:
+    given: dict[str, Any] = {"name": "Reminder", "external_id": "as_1"}
+    return Assistant.objects.create(organization=account.organization, account=account, **(given | fields))
+
+
+def a_number(account: ProviderAccount, **fields: Any) -> PhoneNumber:
+    given: dict[str, Any] = {"e164": "+33142000001", "external_id": "pn_1"}
+    return PhoneNumber.objects.create(organization=account.organization, account=account, **(given | fields))
+
+
+@pytest.fixture
+def account(organization: Organization) -> ProviderAccount:
+    return an_account(organization)
+
+
+@pytest.fixture
+def assistant(account: ProviderAccount) -> Assistant:
+    return an_assistant(account)
+
+
+@pytest.fixture
+def phone_number(account: ProviderAccount) -> PhoneNumber:
+    return a_number(account)
+
+
+@pytest.fixture
+def contact(organization: Organization) -> Contact:
+    return Contact.objects.create(organization=organization, phone="+33612345678", name="Ada")

@@ -1,0 +1,408 @@
+"""What every adapter must do, over a real socket. A vendor's tests inherit every case and add its own answers."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import pytest
+
+from providers.adapters import registry
+from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Provider, Request, Snapshot
+from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
+from providers.adapters.http import Client
+from tests.providers.wire import AMBIGUOUS, Behaviour, Received, Wire, answer, closed_port
+
+NOW = datetime(2026, 5, 11, 14, 0, tzinfo=UTC)
+PAGE = b"<!DOCTYPE html><html><head><title>502</title></head><body>Bad gateway</body></html>"
+HTML = {"content-type": "text/html"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An answer, and the error it must become."""
+
+    status: int
+    body: bytes
+    error: type[ProviderError]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    says: str = ""  # the staff must read this
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.body[:40].decode(errors='replace')!r} is {self.error.__name__}"
+
+
+class ProviderContract:
+    slug: ClassVar[str]
+    credentials: ClassVar[dict[str, str]]
+    options: ClassVar[dict[str, Any]] = {}
+    order: ClassVar[CallOrder]
+    placed: ClassVar[bytes]  # the documented success of a placing
+    placed_id: ClassVar[str]
+    told: ClassVar[bytes]  # the documented answer to a read
+    callback: ClassVar[bytes] = b""
+    states: ClassVar[dict[str, CallState]]  # from the provider's pages
+    own_shape_only: ClassVar[bool] = True  # a 4xx in other words than the provider's own proves nothing
+    refusals: ClassVar[list[Case]]  # documented answers to a placing
+    failures: ClassVar[list[Case]]  # documented answers to a read
+    samples: ClassVar[list[bytes]] = []  # further bodies for the fuzzer
+
+    def own_error(self, words: str) -> bytes:
+        return json.dumps({"error": words}).encode()
+
+    def body_with_state(self, word: Any) -> bytes:
+        raise NotImplementedError
+
+    # Common rows of the verdict table.
+
+    def common_refusals(self) -> list[Case]:
+        own = self.own_error("No way")
+        foreign: list[tuple[int, bytes]] = [(400, b'{"fault": 1}'), (422, b"[]"), (404, b"nope"), (400, own[:-3])]
+        return [
+            *(Case(status, own, Misconfigured, says="No way") for status in (401, 402, 403)),
+            *(Case(status, b"", Misconfigured) for status in (401, 403)),
+            *(Case(status, own, Rejected, says="No way") for status in (400, 422)),
+            *(Case(429, body, NotSent) for body in (own, b"", PAGE)),
+            *(Case(status, own, MayBeRinging) for status in (408, 500, 501, 502, 503, 504, 599)),
+            *(Case(status, PAGE, MayBeRinging, HTML) for status in (400, 401, 403, 404, 405, 409, 422, 500, 502, 503)),
+            *(Case(status, b"", MayBeRinging, {"location": "/elsewhere"}) for status in (301, 302, 303, 307, 308)),
+            *(
+                Case(200, body, MayBeRinging)
+                for body in (b"", b"{}", b"[]", b"null", b'"OK"', PAGE, own, self.placed[:-9])
+            ),
+            Case(200, b'{"a":' * 20_000, MayBeRinging),
+            Case(204, b"", MayBeRinging),
+            *(Case(status, body, MayBeRinging) for status, body in foreign if self.own_shape_only),
+        ]
+
+    def common_failures(self) -> list[Case]:
+        own = self.own_error("No way")
+        return [
+            Case(404, own, NotFound),
+            *(Case(status, own, Misconfigured, says="No way") for status in (401, 403)),
+            Case(429, own, NotSent),
+            *(Case(status, own, MayBeRinging) for status in (400, 408, 409, 500, 502, 503, 504)),
+            *(Case(status, PAGE, MayBeRinging, HTML) for status in (200, 404, 403, 502)),
+            *(Case(200, body, MayBeRinging) for body in (b"", b"{}", b"[]", b"null", own, self.told[:-9])),
+            Case(302, b"", MayBeRinging, {"location": "/elsewhere"}),
+        ]
+
+    @classmethod
+    def pytest_generate_tests(cls, metafunc: pytest.Metafunc) -> None:
+        if cls is ProviderContract or metafunc.cls is None:
+            return
+        self = metafunc.cls()
+        tables: dict[str, Callable[[], list[Any]]] = {
+            "refusal": lambda: self.common_refusals() + self.refusals,
+            "failure": lambda: self.common_failures() + self.failures,
+            "trouble": lambda: AMBIGUOUS,
+            "documented": lambda: list(self.states),
+        }
+        for name in tables.keys() & set(metafunc.fixturenames):
+            metafunc.parametrize(name, tables[name](), ids=str)
+
+    @pytest.fixture
+    def wire(self) -> Iterator[Wire]:
+        with Wire() as wire:
+            yield wire
+
+    # Helpers.
+
+    def provider(self, base_url: str = "https://provider.example", **options: Any) -> Any:
+        return registry.provider(self.slug, AccountConfig(base_url, self.credentials, {**self.options, **options}))
+
+    def handle(self, **more: Any) -> CallHandle:
+        return CallHandle(
+            self.placed_id,
+            to_number=self.order.to_number,
+            assistant_external_id=self.order.assistant_external_id,
+            assistant_options=self.order.assistant_options,
+            **more,
+        )
+
+    @staticmethod
+    def send(request: Request, verb: str = "place", deadline: float = 10.0) -> Answer:
+        async def run() -> Answer:
+            async with Client(deadline=deadline, connect=2.0) as client:
+                return await (client.place if verb == "place" else client.read)(request)
+
+        return asyncio.run(run())
+
+    def place(self, wire: Wire, behaviour: Behaviour, deadline: float = 10.0, **options: Any) -> Snapshot:
+        wire.play(behaviour)
+        provider = self.provider(wire.url, **options)
+        found: Snapshot = provider.read_placing(self.send(provider.place(self.order), "place", deadline))
+        return found
+
+    def sent(self, wire: Wire, request: Request, verb: str = "place") -> Received:
+        """What a request looks like on the other side."""
+        wire.play(answer(200, b"{}"))
+        self.send(request, verb)
+        return wire.requests[-1]
+
+    def read(self, body: bytes, status: int = 200, **more: Any) -> Snapshot:
+        found: Snapshot = self.provider().read_status(Answer(status, {}, body), self.handle(), more.get("now", NOW))
+        return found
+
+    # Placing.
+
+    def test_a_placed_call_has_its_id(self, wire: Wire) -> None:
+        for status in (200, 201, 202):
+            placed = self.place(wire, answer(status, self.placed))
+            assert placed.provider_call_id == self.placed_id
+            assert not placed.state.is_terminal
+
+    def test_an_answer_that_is_no_success_is_sorted(self, wire: Wire, refusal: Case) -> None:
+        with pytest.raises(ProviderError) as caught:
+            self.place(wire, answer(refusal.status, refusal.body, refusal.headers))
+        assert type(caught.value) is refusal.error
+        assert refusal.says in str(caught.value)
+        assert caught.value.status == refusal.status
+        assert caught.value.evidence == refusal.body[:4096]
+        assert len(wire.requests) == 1
+
+    def test_a_refused_connection_was_not_sent(self) -> None:
+        provider = self.provider(f"http://127.0.0.1:{closed_port()}")
+        with pytest.raises(NotSent):
+            self.send(provider.place(self.order))
+
+    def test_a_broken_exchange_may_be_ringing(self, wire: Wire, trouble: Behaviour) -> None:
+        with pytest.raises(MayBeRinging):
+            self.place(wire, trouble, deadline=0.3)
+        assert len(wire.requests) <= 1
+
+    @pytest.mark.parametrize(("value", "seconds"), [("7", 7), ("0", 1), ("99999", 3600), ("soon", None), ("", None)])
+    def test_a_429_names_the_time_to_wait(self, wire: Wire, value: str, seconds: float | None) -> None:
+        with pytest.raises(NotSent) as caught:
+            self.place(wire, answer(429, b"", {"retry-after": value}))
+        assert caught.value.retry_after == seconds
+        assert caught.value.throttled
+
+    @pytest.mark.parametrize(
+        "number", ["6175550144", "+1617555014x", "+1617;ani=8", "", "+", "+1 617 555 0144", "+٣٣٣٣٣٣٣"]
+    )
+    def test_a_number_that_is_not_plain_is_refused_before_sending(self, number: str) -> None:
+        with pytest.raises(Rejected):
+            self.provider().place(dataclasses.replace(self.order, to_number=number))
+
+    def test_a_missing_credential_is_our_set_up(self) -> None:
+        provider = registry.provider_class(self.slug)(AccountConfig("https://provider.example", {}, self.options))
+        builds: list[Callable[[], Request]] = [
+            lambda: provider.place(self.order),
+            lambda: provider.status(self.handle()),
+            provider.check,
+        ]
+        for build in builds:
+            with pytest.raises(Misconfigured):
+                build()
+
+    def test_errors_show_neither_keys_nor_numbers(self, wire: Wire) -> None:
+        secrets = list(self.credentials.values())
+        words = f"key {' '.join(secrets)} may not call {self.order.to_number} or (416) 555-0133\r\nforged line"
+        with pytest.raises(ProviderError) as caught:
+            self.place(wire, answer(400, self.own_error(words)))
+        shown = str(caught.value)
+        assert not [secret for secret in secrets if secret in shown]
+        assert self.order.to_number not in shown
+        assert "555-0133" not in shown
+        assert "\n" not in shown
+
+    # Reading.
+
+    def test_a_read_is_a_get_with_nothing_in_it(self, wire: Wire) -> None:
+        received = self.sent(wire, self.provider(wire.url).status(self.handle()), "read")
+        assert (received.method, received.body) == ("GET", b"")
+
+    def test_a_read_that_gives_nothing_is_sorted(self, wire: Wire, failure: Case) -> None:
+        wire.play(answer(failure.status, failure.body, failure.headers))
+        provider = self.provider(wire.url)
+        got = self.send(provider.status(self.handle()), "read")
+        with pytest.raises(ProviderError) as caught:
+            provider.read_status(got, self.handle(), NOW)
+        assert type(caught.value) is failure.error
+        assert failure.says in str(caught.value)
+
+    def test_a_documented_word_has_its_meaning(self, documented: str) -> None:
+        word = documented
+        spelled = {word, word.upper(), word.title(), word.replace("-", "_"), word.replace("_", " "), f" {word} "}
+        for spelling in spelled:
+            found = self.read(self.body_with_state(spelling))
+            assert found.state is self.states[word]
+            assert found.provider_status == spelling.strip()
+
+    @pytest.mark.parametrize("strange", ["teleported", "completed!", "ça va", "x" * 5000, 7, "\x00", "\ud800"])
+    def test_a_word_nobody_documented_ends_nothing(self, strange: Any) -> None:
+        found = self.read(self.body_with_state(strange))
+        assert found.state is CallState.UNRECOGNISED
+        assert 0 < len(found.provider_status) <= 200
+        assert not re.search("[\x00\ud800-\udfff]", found.provider_status)
+
+    def test_an_id_cannot_leave_its_place_in_the_address(self, wire: Wire) -> None:
+        provider = self.provider(wire.url + "/prefix")
+        plain = self.sent(wire, provider.status(self.handle()), "read").target
+        odd = self.sent(
+            wire, provider.status(dataclasses.replace(self.handle(), provider_call_id="a/../b?c#d")), "read"
+        )
+        assert odd.target == plain.replace(self.placed_id, "a%2F..%2Fb%3Fc%23d")
+        assert plain.startswith("/prefix/")
+        for nothing in ("", ".", ".."):
+            with pytest.raises(ProviderError):
+                provider.status(dataclasses.replace(self.handle(), provider_call_id=nothing))
+
+    # Checking the key.
+
+    def test_a_check_succeeds_when_the_key_is_taken(self, wire: Wire) -> None:
+        wire.play(self.good_check())
+        provider = self.provider(wire.url)
+        assert provider.check().method == "GET"
+        provider.read_check(self.send(provider.check(), "read"))
+
+    def good_check(self) -> Behaviour:
+        return answer(404, self.own_error("not found"))
+
+    def test_a_check_fails_when_the_key_is_refused(self, wire: Wire) -> None:
+        for status in (401, 403):
+            wire.play(answer(status, self.own_error("bad key")))
+            provider = self.provider(wire.url)
+            with pytest.raises(Misconfigured):
+                provider.read_check(self.send(provider.check(), "read"))
+
+    @pytest.mark.parametrize("status", [200, 404, 500])
+    def test_a_web_page_proves_no_key(self, wire: Wire, status: int) -> None:
+        wire.play(answer(status, PAGE, HTML))
+        provider = self.provider(wire.url)
+        with pytest.raises(ProviderError):
+            provider.read_check(self.send(provider.check(), "read"))
+
+    # Declarations.
+
+    def test_options_nobody_knows_are_faults(self) -> None:
+        kind = registry.provider_class(self.slug)
+        assert kind.check_options({"colour": "red"}) == {"colour": "This provider has no such option."}
+        account = AccountConfig("https://provider.example", self.credentials, self.options)
+        assert "options.colour" in kind.check_assistant("id", {"colour": "red"}, account)
+
+    def test_the_contracts_own_account_and_assistant_are_fit(self) -> None:
+        kind = registry.provider_class(self.slug)
+        assert kind.check_options(self.options) == {}
+        account = AccountConfig("https://provider.example", self.credentials, self.options)
+        faults = kind.check_assistant(self.order.assistant_external_id, self.order.assistant_options, account)
+        assert faults == {}
+        assert set(kind.required_credentials) <= set(self.credentials)
+
+    # Whatever the bytes.
+
+    def test_nothing_but_a_provider_error_escapes_from_mutated_bodies(self) -> None:
+        dice = random.Random(f"2026 {self.slug}")
+        bodies = [self.placed, self.told, self.callback or self.told, self.own_error("No"), PAGE, *self.samples]
+        provider, read = self.provider(), 0
+        for _ in range(2500):
+            body = _mutated(dice.choice(bodies), dice)
+            headers = {dice.choice(HEADERS): _mutated(dice.choice(VALUES), dice).decode("latin-1") for _ in range(2)}
+            got = Answer(dice.choice([200, 200, 201, 204, 400, 401, 404, 409, 429, 500, 302]), headers, body)
+            for found in _everything(provider, got, self.handle()):
+                read += 1
+                _assert_storable(found)
+        assert read > 100  # the mutations are not all nonsense
+
+
+HEADERS = ["retry-after", "content-type", "link", "callingbox-signature", "location"]
+VALUES = [
+    b"120",
+    b"Mon, 11 May 2026 13:00:00 GMT",
+    b"application/x-www-form-urlencoded",
+    b"multipart/form-data; boundary=b",
+    b"<https://fuse.plumvoice.com/api/outbound/88120457>; rel=status",
+    b"t=1767225600,v1=5f797ca5ae60f24a5bcdd3879c225e236f75df2264a5b0f6d4430c1ccf5d6d91",
+]
+NASTY = [
+    b"null", b"[]", b"{}", b"1e999", b"-1e999", b"NaN", b"-Infinity", b"9" * 5000, b"-1", b"0", b"1.5", b"true",
+    b'"\\u0000"', b'"\\ud800"', b'"\xff\xfe"', b'""', b'" "',
+    b"[" * 2000, b'{"a":' * 300,
+    b'"0001-01-01T00:00:00+23:59"',
+    b'"9999-12-31T23:59:59-12:00"', b'"2026-02-30"', b"1e308", b"253402300800", b'"99999999999999999999"', b"<a/>",
+    b"\x00", b"\xed\xa0\x80", b",", b'"', b"\\", b"}", b"<item>", b"&amp;",
+    b"&x;", b"[0][event]=", b"%00", b"\xf0\x9f\x98\x80",
+]  # fmt: skip
+
+
+def _mutated(body: bytes, dice: random.Random) -> bytes:
+    """A body somebody damaged: values swapped, bytes flipped, cut, doubled, or in another encoding."""
+    for _ in range(dice.choice((0, 1, 1, 2, 4))):
+        at = dice.randrange(len(body) + 1)
+        match dice.randrange(7):
+            case 0:
+                body = body[:at]
+            case 1:
+                body = body[:at] + bytes([dice.randrange(256)]) + body[at + 1 :]
+            case 2:
+                body = body[:at] + dice.choice(NASTY) + body[at:]
+            case 3:
+                end = at + dice.randrange(40)
+                body = body[:end] + body[at:end] + body[end:]
+            case 4 | 5:  # another value in place of one
+                values = list(re.finditer(rb'(?<=:)\s*("[^"]*"|[^,{}\[\]"]+)|(?<=>)[^<>]+(?=<)|(?<==)[^&]+', body))
+                if values:
+                    found = dice.choice(values)
+                    body = body[: found.start()] + dice.choice(NASTY) + body[found.end() :]
+            case 6 if dice.random() < 0.1:
+                body = body.decode(errors="replace").encode(dice.choice(["utf-16", "utf-16-le", "utf-32", "utf-8-sig"]))
+    return body
+
+
+def _everything(provider: Provider, got: Answer, call: CallHandle) -> list[Any]:
+    """What an adapter makes of one answer, by every way into it. Lets nothing but ProviderError be raised."""
+    verification = provider.verify_callback(got.headers, got.body, NOW)
+    assert verification is provider.verify_callback(got.headers, got.body, NOW)
+    ways: list[Callable[[], Any]] = [
+        lambda: provider.read_placing(got),
+        lambda: provider.read_status(got, call, NOW),
+        lambda: provider.read_check(got),
+        lambda: provider.parse_callback(got.headers, got.body),
+        lambda: provider.read_list(got),
+        lambda: provider.read_transcript(got),
+    ]
+    found: list[Any] = []
+    for way in ways:
+        result, error = _outcome(way)
+        if error is not None:
+            assert str(error).endswith((".", "!", "?"))
+            assert "\n" not in str(error)
+            assert len(error.evidence) <= 4096
+        elif result is not None:
+            found += getattr(result, "calls", result if isinstance(result, list) else [result])
+    return found
+
+
+def _outcome(way: Callable[[], Any]) -> tuple[Any, ProviderError | None]:
+    try:
+        return way(), None
+    except ProviderError as error:
+        return None, error
+
+
+def _assert_storable(found: Any) -> None:
+    """Fit for a database: no NUL, no lone surrogate, no infinite number, sane times, bounded texts and numbers."""
+    for name, value in dataclasses.asdict(found).items():
+        if isinstance(value, str):
+            assert not re.search("[\x00\ud800-\udfff]", value), name
+            assert len(value) <= 20_000, name
+        elif isinstance(value, datetime):
+            assert value.tzinfo is UTC
+            assert 2000 <= value.year < 2100
+        elif isinstance(value, Decimal):
+            assert value.is_finite()
+        elif isinstance(value, bool):
+            pass
+        elif isinstance(value, int):
+            assert 0 <= value < 2**31, name
+        elif isinstance(value, dict):
+            assert "\\u0000" not in json.dumps(value, allow_nan=False)
