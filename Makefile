@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: setup demo test test-sqlite test-postgresql lint format migrations clean
+.PHONY: setup demo test test-sqlite test-postgresql lint format requirements endurance clean
 
 setup: $(VENV)/.dev-installed
 
@@ -52,6 +52,11 @@ requirements: $(VENV)/.dev-installed
 		pyproject.toml -o requirements.txt > /dev/null
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--extra dev pyproject.toml -o requirements-dev.txt > /dev/null
+
+# Faulty answers and killed processes under both databases; about ten minutes.
+endurance: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.endurance --contacts 25 --workers 2 --faults 0.2
+	$(BIN)/python -m tests.endurance --contacts 30 --workers 1 --faults 0.1 --kills 10
 
 clean:
 	rm -rf $(VENV) var staticfiles

@@ -34,7 +34,7 @@ def block(account_id: int, code: str, reason: str, until: datetime | None = None
 
 
 def doubt_key(account_id: int, call_id: int) -> None:
-    """A call that was known is not found: the key may belong to another organization of the provider. Staff are told."""
+    """A call that was known is not found: the key may be another organization's. Staff are told."""
     logger.error(
         "Account %s: the provider does not know call %s, which it placed. Is the key right?", account_id, call_id
     )

@@ -175,6 +175,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["tenants.filters.StrictFilters"],
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": True,
+    "URL_FORMAT_OVERRIDE": None,
 }
 
 # The background queue is an alarm clock; rows carry the work. Each worker listens to a queue of its own.

@@ -79,7 +79,7 @@ class AccountForm(ScopedForm):
 
     class Meta:
         model = ProviderAccount
-        exclude = ("organization", "provider", "options")  # noqa: DJ006 (fieldsets name the fields)
+        exclude = ("organization", "provider", "options")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -138,6 +138,13 @@ class ProviderAccountAdmin(ScopedAdmin):
     form = AccountForm
     add_title = "New provider account"
     empty_words = "An account is your sign-in at a voice provider. Add one to be able to place calls."
+    labels = {
+        "calls_per_second": "Calls placed per second",
+        "max_open_calls": "Calls under way at most",
+        "reads_per_second": "Status reads per second",
+        "max_unconfirmed": "Unconfirmed calls at most",
+        "price_per_minute_currency": "Currency",
+    }
     list_display = ("name", "provider_name", "health", "calls_per_second", "max_open_calls")
     list_filter = ("provider", "is_active")
     list_select_related = ("organization",)
@@ -205,7 +212,7 @@ class ProviderAccountAdmin(ScopedAdmin):
             "account": obj,
             "blocked": obj.blocked(now),
             "block_title": dict(ProviderAccount.Block.choices).get(obj.blocked_code, "Blocked"),
-            "blocked_until": utc(obj.blocked_until, "until somebody unblocks it"),
+            "blocked_until": utc(obj.blocked_until, ""),
             "provider_name": obj.get_provider_display(),
             "hints": [
                 (CREDENTIALS[name][0], shown) for name, shown in obj.credentials_hint.items() if name in CREDENTIALS
@@ -290,7 +297,7 @@ class VariablesField(RowsField):
         return [{"name": row["name"], "required": bool(row.get("required")), **row} for row in rows]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return self.prepare(initial) != self.prepare(data)
+        return bool(self.prepare(initial) != self.prepare(data))
 
 
 def _assistant_options(account: ProviderAccount) -> dict[str, forms.Field]:
@@ -301,7 +308,7 @@ def _assistant_options(account: ProviderAccount) -> dict[str, forms.Field]:
             "deployment_id": text_field("Deployment id", required=True),
         }
     if account.provider == "callingbox":
-        kinds = [("", "–"), ("string", "Text"), ("number", "Number"), ("boolean", "Yes or no")]
+        kinds = [("", "-"), ("string", "Text"), ("number", "Number"), ("boolean", "Yes or no")]
         return {
             "prompt": long_text_field("Prompt", help_text="What the assistant shall do. Empty when an agent decides."),
             "language": text_field("Language", help_text="Like en-US."),
@@ -328,7 +335,7 @@ class AssistantForm(OfAccountForm):
 
     class Meta:
         model = Assistant
-        exclude = ("organization", "account", "options")  # noqa: DJ006 (fieldsets name the fields)
+        exclude = ("organization", "account", "options")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -367,7 +374,7 @@ class AssistantAdmin(OfAccountAdmin):
 
     @admin.display(description="variables")
     def variable_names(self, row: Assistant) -> str:
-        return ", ".join(f"{item['name']}{'*' if item.get('required') else ''}" for item in row.variables or []) or "–"
+        return ", ".join(f"{item['name']}{'*' if item.get('required') else ''}" for item in row.variables or []) or "-"
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         account = self.account_for(request, obj)
@@ -402,7 +409,7 @@ class AssistantAdmin(OfAccountAdmin):
 class PhoneNumberForm(OfAccountForm):
     class Meta:
         model = PhoneNumber
-        exclude = ("organization", "account")  # noqa: DJ006 (fieldsets name the fields)
+        exclude = ("organization", "account")
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data

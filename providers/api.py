@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db.models import Model
@@ -21,6 +22,8 @@ from tenants.rest import (
     ScopedField,
     utc_text,
 )
+
+SLOWEST = Decimal("0.001")  # a rate of nothing would be a switch in disguise: `is_active` is one
 
 
 def refuse(faults: dict[str, str]) -> None:
@@ -66,8 +69,8 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
         read_only_fields: ClassVar[Any] = ["credentials_hint"]
         extra_kwargs: ClassVar[Any] = {
             "base_url": {"required": False},
-            "calls_per_second": {"min_value": 0},
-            "reads_per_second": {"min_value": 0},
+            "calls_per_second": {"min_value": SLOWEST},
+            "reads_per_second": {"min_value": SLOWEST},
         }
 
     def get_health(self, account: ProviderAccount) -> str:

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from tenants.models import ApiKey, AuditEntry, Membership, Organization, Scope, Tenant, new_webhook_secret
 from tenants.secrets import hint
@@ -29,6 +30,7 @@ from tenants.staff import (
     Step,
     SuperuserAdmin,
     SuperuserReadOnlyAdmin,
+    page_of,
     reach_of,
     utc,
     utc_column,
@@ -65,12 +67,15 @@ class MembershipInline(ScopedInline):
     model = Membership
     form = MembershipForm
     fields = ("username", "role")
+    verbose_name = "person"
     verbose_name_plural = "People"
+    hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("user")
+        found: QuerySet[Any] = super().get_queryset(request).select_related("user")
+        return found
 
-    def _of_parent(self, request: HttpRequest, obj: Any) -> bool:
+    def _of_parent(self, request: HttpRequest, obj: Any = None) -> bool:
         return reach_of(request).has(Level.ADMIN, obj.pk if obj is not None else None)
 
     has_view_permission = has_add_permission = has_change_permission = has_delete_permission = _of_parent
@@ -102,7 +107,7 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]
 def _rotate(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -> HttpResponse:
     obj.webhook_secret = new_webhook_secret()
     obj.save(update_fields=["webhook_secret"])
-    page: OrganizationAdmin = admin.site._registry[Organization]
+    page = page_of(Organization)
     page.audit(request, obj, "webhook_secret_rotated")
     return shown_once(page, request, "New webhook secret", str(obj.webhook_secret), page.url("change", obj.pk))
 
@@ -122,7 +127,7 @@ class OrganizationAdmin(ScopedAdmin):
     inlines: ClassVar[Sequence[Any]] = (MembershipInline,)
     list_display = ("name", "state", "timezone", "default_region", "added")
     text_fields = ("name",)
-    steps = (
+    steps: ClassVar[tuple[Step, ...]] = (
         Step(
             "rotate-webhook-secret",
             "New webhook secret",
@@ -163,6 +168,15 @@ class OrganizationAdmin(ScopedAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super(ScopedAdmin, self).get_form(request, obj, change=change, **kwargs)
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        given = [*formset.new_objects, *(row for row, _ in formset.changed_objects)]
+        roles = {str(row.user): row.role for row in given} | {
+            str(row.user): "removed" for row in formset.deleted_objects
+        }
+        if roles:
+            self.audit(request, form.instance, "people_changed", roles)
+
     def panel_context(self, request: HttpRequest, obj: Organization) -> dict[str, Any]:
         return {"secret_hint": hint(str(obj.webhook_secret)), "organization": obj}
 
@@ -186,7 +200,10 @@ class ApiKeyForm(ScopedForm):
         required=True,
     )
     whole_tenant = forms.BooleanField(
-        label="For all organizations of the tenant", required=False, help_text="Superusers alone may grant this."
+        label="For all organizations of the tenant",
+        required=False,
+        widget=UnfoldBooleanSwitchWidget(),
+        help_text="Superusers alone may grant this.",
     )
 
     class Meta:
@@ -205,7 +222,7 @@ class ApiKeyForm(ScopedForm):
 
 def _revoke(request: HttpRequest, obj: ApiKey, values: Mapping[str, Any]) -> str:
     ApiKey.objects.filter(pk=obj.pk, revoked_at=None).update(revoked_at=timezone.now())
-    admin.site._registry[ApiKey].audit(request, obj, "revoked", {"name": obj.name})
+    page_of(ApiKey).audit(request, obj, "revoked", {"name": obj.name})
     return f"The key “{obj.name}” is revoked. Programs that use it are refused from now on."
 
 
@@ -215,11 +232,12 @@ class ApiKeyAdmin(ScopedAdmin):
     change_level = delete_level = Level.NOBODY
     form = ApiKeyForm
     add_title = "New API key"
+    plural = "API keys"
     empty_words = "No program has a key yet. Each program should have its own, so that it can be revoked alone."
     list_display = ("name", "prefix_shown", "may", "state", "expires", "last_used")
     text_fields = ("name", "prefix")
     list_select_related = ("organization",)
-    steps = (
+    steps: ClassVar[tuple[Step, ...]] = (
         Step(
             "revoke",
             "Revoke",
@@ -273,7 +291,7 @@ class ApiKeyAdmin(ScopedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         values = form.cleaned_data
-        organization = Organization.objects.select_related("tenant").get(pk=self.organization_for(request, None))
+        organization = Organization.objects.select_related("tenant").get(pk=form.organization_id)
         whole = bool(values.get("whole_tenant")) and reach_of(request).superuser
         row, key = ApiKey.issue(
             tenant=organization.tenant,
@@ -313,7 +331,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
                 ("Who", obj.actor),
                 ("What", obj.action),
                 ("To what", obj.subject),
-                ("Organization", obj.organization or "–"),
+                ("Organization", obj.organization or "-"),
                 *details,
             ]
         }
@@ -332,7 +350,7 @@ for table in (Success, Failure, OrmQ, Schedule, AccessAttempt, AccessFailureLog,
 
 
 @admin.register(User)
-class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):
+class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -352,7 +370,7 @@ class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):
 
     @admin.display(description="name")
     def full_name(self, row: User) -> str:
-        return row.get_full_name() or "–"
+        return row.get_full_name() or "-"
 
     @display(
         description="access",
@@ -379,7 +397,7 @@ class GroupAdmin(SuperuserAdmin, DjangoGroupAdmin):
 
 class TaskAdmin(SuperuserReadOnlyAdmin):
     list_display = ("name", "func", "cluster", "began", "ended")
-    fields = ("name", "func", "cluster", "began", "ended", "attempt_count")
+    fields: ClassVar[Sequence[str]] = ("name", "func", "cluster", "began", "ended", "attempt_count")
     readonly_fields = fields
     began = utc_column("started", "started")
     ended = utc_column("stopped", "stopped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rest_framework.exceptions import NotFound, ValidationError
@@ -10,6 +11,8 @@ from rest_framework.request import Request
 
 # The internal key grows with time, so it is the indexed way to order by creation.
 ORDERINGS = {"created_at": "pk", "-created_at": "-pk"}
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/=]*")  # Python's decoder would skip everything else
 
 
 class CursorPages(CursorPagination):
@@ -35,6 +38,8 @@ class CursorPages(CursorPagination):
         return (ORDERINGS[given],)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
+        if not _BASE64.fullmatch(request.query_params.get(self.cursor_query_param, "")):
+            raise NotFound(self.invalid_cursor_message)
         found = super().decode_cursor(request)
         position: Any = found.position if found else None
         if position is not None and not (position.isascii() and position.isdigit() and len(position) <= 18):

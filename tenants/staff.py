@@ -23,6 +23,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 
 from tenants.access import of_user
@@ -90,7 +91,7 @@ def _reach(user: Any) -> Reach:
     return Reach(access.actor, levels | dict.fromkeys(admins, Level.ADMIN))
 
 
-def utc(moment: datetime | None, empty: str = "–") -> str:
+def utc(moment: datetime | None, empty: str = "-") -> str:
     """A moment as staff read it: always with its zone."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else empty
 
@@ -100,7 +101,8 @@ def utc_column(name: str, title: str) -> Callable[..., str]:
 
     @admin.display(description=title)
     def shown(_: Any, row: models.Model) -> str:
-        return utc(getattr(row, name))
+        moment = getattr(row, name)
+        return format_html('<span class="tl-nowrap">{}</span>', f"{moment:%Y-%m-%d %H:%M} UTC") if moment else "-"
 
     return shown
 
@@ -110,7 +112,8 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        return min(self.object_list[: COUNT_AT_MOST + 1].count(), COUNT_AT_MOST)  # type: ignore[union-attr]
+        rows: Any = self.object_list
+        return min(int(rows[: COUNT_AT_MOST + 1].count()), COUNT_AT_MOST)
 
 
 class NotDone(Exception):
@@ -154,7 +157,7 @@ class Option:
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
     """Choices of the user's own organizations alone."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
         related = model_admin.admin_site._registry[field.related_model]
         return [(row.pk, str(row)) for row in related.get_queryset(request)[:FILTER_CHOICES]]
 
@@ -177,6 +180,8 @@ class ScopedAdmin(ModelAdmin):
     add_title: ClassVar[str] = ""
     empty_words: ClassVar[str] = "There is nothing here yet."
     intro: ClassVar[str] = ""  # one line above the list
+    plural: ClassVar[str] = ""  # what the list is called, where the model's name would not do
+    labels: ClassVar[Mapping[str, str]] = {}  # of the form, where the model's are not words for people
 
     actions = None
     show_full_result_count = False
@@ -248,9 +253,14 @@ class ScopedAdmin(ModelAdmin):
         self, request: HttpRequest, template: str, title: str, status: int = 200, **context: Any
     ) -> TemplateResponse:
         """A page of our own in the admin's frame."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
-        base = {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
+        request.current_app = self.admin_site.name
+        base = {**self.admin_site.each_context(request), "title": title, "opts": self.opts, "crumb": self.heading}
         return TemplateResponse(request, template, base | context, status=status)
+
+    @property
+    def heading(self) -> str:
+        plural = str(self.opts.verbose_name_plural)
+        return self.plural or plural[:1].upper() + plural[1:]
 
     # Lists.
 
@@ -289,11 +299,17 @@ class ScopedAdmin(ModelAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         found = super().get_changelist_instance(request)
         found.result_list = list(found.result_list)
+        found.empty_words = self.words_for_nothing(request)
+        found.full_result_count = found.result_count  # unknown: nothing is said of a total
         self.prepare_rows(request, found.result_list)
         return found
 
+    def words_for_nothing(self, request: HttpRequest) -> str:
+        """What an empty list says; empty while filters are on, which says that nothing matches."""
+        return "" if request.GET else self.empty_words
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        extra = {"empty_words": self.empty_words, "intro": self.intro, **(extra_context or {})}
+        extra = {"title": self.heading, "intro": self.intro, **(extra_context or {})}
         found: HttpResponse = super().changelist_view(request, extra)
         return found
 
@@ -351,7 +367,8 @@ class ScopedAdmin(ModelAdmin):
     def get_field_queryset(self, db: Any, db_field: Any, request: HttpRequest) -> QuerySet[Any] | None:
         related = self.admin_site._registry.get(db_field.remote_field.model)
         if not isinstance(related, ScopedAdmin):
-            return super().get_field_queryset(db, db_field, request)
+            unscoped: QuerySet[Any] | None = super().get_field_queryset(db, db_field, request)
+            return unscoped
         rows = related.get_queryset(request)
         organization_id = getattr(request, "_organization_id", None)
         if organization_id is not None and related.organization_path == "organization":
@@ -361,7 +378,9 @@ class ScopedAdmin(ModelAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and isinstance(db_field, models.DateTimeField):
-            field.label = f"{str(field.label).capitalize()} (UTC)"
+            field.label = f"{self.labels.get(db_field.name, str(field.label).capitalize())} (UTC)"
+        elif field is not None and db_field.name in self.labels:
+            field.label = self.labels[db_field.name]
         for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
             if field is not None and hasattr(field.widget, name):
                 setattr(field.widget, name, False)  # a pop-up form would skip the choices that come before it
@@ -384,6 +403,13 @@ class ScopedAdmin(ModelAdmin):
             subject=str(getattr(obj, "uuid", obj.pk)),
             detail=dict(detail or {}),
         )
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        # Few buttons: one of several ways to save is enough.
+        context["show_save_and_add_another"] = False
+        if self.panel_only:
+            context["show_save_and_continue"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
 
     # The page of one object.
 
@@ -412,7 +438,7 @@ class ScopedAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        extra = dict(extra_context or {})
+        extra = {"crumb": self.heading, **(extra_context or {})}
         if object_id is not None:
             obj = self.get_object(request, object_id)
             if obj is not None and self.has_view_permission(request, obj):
@@ -488,26 +514,30 @@ class ScopedInline(TabularInline):
 
     extra = 0
 
-    def _of_parent(self, request: HttpRequest, obj: Any) -> bool:
-        parent = self.admin_site._registry[self.parent_model]
+    def _of_parent(self, request: HttpRequest, obj: Any = None) -> bool:
+        parent = page_of(self.parent_model)
         return parent.has_add_permission(request) if obj is None else parent.has_change_permission(request, obj)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.admin_site._registry[self.parent_model].has_view_permission(request, obj)
+        return page_of(self.parent_model).has_view_permission(request, obj)
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._of_parent(request, obj)
+    has_add_permission = has_change_permission = has_delete_permission = _of_parent
 
-    has_change_permission = has_delete_permission = _of_parent
+
+def page_of(model: type[models.Model]) -> ScopedAdmin:
+    """The registered pages of a model of ours."""
+    found = admin.site._registry[model]
+    assert isinstance(found, ScopedAdmin)  # noqa: S101 (ours all are)
+    return found
 
 
 class SuperuserAdmin(ModelAdmin):
     """The installation's own affairs."""
 
-    actions = None
+    actions: Any = None
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = CappedPaginator
+    paginator: Any = CappedPaginator
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and getattr(request.user, "is_superuser", False))

@@ -92,7 +92,7 @@ class RowsField(forms.Field):
         return value or []
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return self.prepare(initial) != self.prepare(data)
+        return bool(self.prepare(initial) != self.prepare(data))
 
     def prepare(self, value: Any) -> Any:
         return [{key: item for key, item in row.items() if item} for row in value or []]
@@ -151,7 +151,7 @@ class CommaField(forms.CharField):
         return [word for word in text.replace(";", ",").replace("\n", ",").replace(" ", ",").split(",") if word]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return (initial or []) != self.clean(data or "")
+        return bool((initial or []) != self.clean(data or ""))
 
 
 def text_field(label: str, required: bool = False, **kwargs: Any) -> forms.CharField:

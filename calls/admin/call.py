@@ -17,7 +17,8 @@ from unfold.decorators import display
 from calls import outcomes
 from calls.admin import words
 from calls.models import OPEN, Call, CallEvent, Status
-from campaigns.admin import NumberedAdmin, both_spellings
+from campaigns.admin import NumberedAdmin
+from campaigns.import_pages import both_spellings
 from campaigns.phones import national
 from providers.adapters.errors import ProviderError
 from tenants.staff import Level, NotDone, ScopedRelatedFilter, Step, reach_of, utc, utc_column
@@ -135,8 +136,8 @@ STEPS = (
 class CallAdmin(NumberedAdmin):
     add_level = change_level = delete_level = Level.NOBODY
     empty_words = "No call yet. Launch a single call, or start a campaign."
-    search_help_text = "By the beginning of the number called (+33 6…, 06…), or a whole id."
-    list_display = ("number", "customer_name", "state", "outcome", "of_campaign", "assistant", "ordered")
+    search_help_text = "Number (its beginning) or a whole id"
+    list_display = ("number", "person", "state", "outcome", "of_campaign", "assistant", "ordered")
     list_filter: ClassVar[Sequence[Any]] = ("status", ("account", ScopedRelatedFilter))
     list_lookups = ("campaign", "contact", "status")
     list_select_related = ("campaign", "assistant", "organization")
@@ -152,6 +153,10 @@ class CallAdmin(NumberedAdmin):
     def number(self, row: Call) -> str:
         return both_spellings(row.to_number)
 
+    @admin.display(description="person")
+    def person(self, row: Call) -> str:
+        return row.customer_name or "-"
+
     @display(description="status", label=words.CALL_LABELS)
     def state(self, row: Call) -> str:
         return Status(row.status).label
@@ -159,10 +164,12 @@ class CallAdmin(NumberedAdmin):
     @admin.display(description="detail")
     def outcome(self, row: Call) -> str:
         if row.status == Status.QUEUED:
-            return f"waits: {words.reason(row.status_reason)}" if row.status_reason else "–"
+            return f"waits: {words.reason(row.status_reason)}" if row.status_reason else "-"
+        if row.status == Status.UNCONFIRMED and row.error_message:
+            return row.error_message
         if row.duration_seconds:
             return words.duration(row.duration_seconds)
-        return words.reason(row.ended_reason) or "–"
+        return words.reason(row.ended_reason) or "-"
 
     @admin.display(description="campaign")
     def of_campaign(self, row: Call) -> str:
@@ -199,11 +206,16 @@ class CallAdmin(NumberedAdmin):
         if request.GET.get("status__exact") == Status.UNCONFIRMED:
             extra["title"] = "Unconfirmed calls"
             extra["intro"] = (
-                "The provider's answer to these calls was lost or unclear, so each of them may have rung. Look each one up in "
-                "the provider's dashboard, then say here whether it was placed. Until then the person is not called again."
+                "The provider's answer to these calls was lost or unclear, so each of them may have rung. Look each "
+                "one up in the provider's dashboard, then say here whether it was placed. Until then "
+                "the person is not called again."
             )
-            extra["empty_words"] = "No call is unconfirmed: we know of every call whether it was placed."
         return super().changelist_view(request, extra)
+
+    def words_for_nothing(self, request: HttpRequest) -> str:
+        if request.GET.get("status__exact") == Status.UNCONFIRMED and len(request.GET) == 1:
+            return "No call is unconfirmed: of every call we know whether it was placed."
+        return super().words_for_nothing(request)
 
     def panel_context(self, request: HttpRequest, obj: Call) -> dict[str, Any]:
         events = list(obj.events.all()[:200])
@@ -220,7 +232,10 @@ class CallAdmin(NumberedAdmin):
             "variables": list((obj.dynamic_variables or {}).items()),
             "metadata": list((obj.metadata or {}).items()),
             "result": _result(obj),
-            "checks": (obj.decision or {}).get("checks", []),
+            "checks": [
+                {**check, "name": words.check_name(str(check.get("name", "")))}
+                for check in (obj.decision or {}).get("checks", [])
+            ],
             "checked_at": (obj.decision or {}).get("at", "").replace("T", " ")[:19],
             "decisions": list(obj.decisions.all()),
             "webhook": hook,
@@ -261,13 +276,13 @@ def _facts(call: Call) -> list[tuple[str, Any]]:
             )
         )
     else:
-        rows.append(("Ordered by", call.created_by or "–"))
+        rows.append(("Ordered by", call.created_by or "-"))
     rows += [
         ("Provider's id", call.provider_call_id or "not known"),
-        ("Provider's word", call.provider_status or "–"),
-        ("Ended because", words.reason(call.ended_reason) or "–"),
-        ("Provider's reason", call.provider_reason or "–"),
-        ("Answered by", {"machine": "a machine", "human": "a person"}.get(call.answered_by, call.answered_by) or "–"),
+        ("Provider's word", call.provider_status or "-"),
+        ("Ended because", words.reason(call.ended_reason) or "-"),
+        ("Provider's reason", call.provider_reason or "-"),
+        ("Answered by", {"machine": "a machine", "human": "a person"}.get(call.answered_by, call.answered_by) or "-"),
         ("Duration", words.duration(call.duration_seconds)),
         ("Cost", cost),
         ("Our id", str(call.uuid)),

@@ -17,7 +17,8 @@ from calls import campaign_actions
 from calls.admin import words
 from calls.models import Call
 from campaigns import variables
-from campaigns.admin import NumberedAdmin, both_spellings
+from campaigns.admin import NumberedAdmin
+from campaigns.import_pages import both_spellings
 from campaigns.models import CallingWindow, Campaign, ContactListMember, Recipient, RetryRule
 from campaigns.windows import clock, parse_clock
 from tenants.staff import Level, NotDone, ReadOnlyAdmin, ScopedAdmin, ScopedInline, Step, reach_of, utc, utc_column
@@ -32,7 +33,6 @@ class ClockField(forms.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            max_length=5,
             widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "09:00", "class": "tl-clock"}),
             **kwargs,
         )
@@ -66,13 +66,16 @@ class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def has_changed(self) -> bool:
         # The window that is proposed for a new campaign is kept when nobody touches it.
-        return super().has_changed() or bool(
-            not self.instance.pk and self.is_bound and self.data.getlist(self.add_prefix("days"))
-        )
+        return super().has_changed() or bool(not self.instance.pk and self.is_bound and self._raw_days())
+
+    def _raw_days(self) -> Any:
+        return self.fields["days"].widget.value_from_datadict(self.data, self.files, self.add_prefix("days"))
 
 
 class WindowInline(ScopedInline):
     model = CallingWindow
+    verbose_name = "window"
+    hide_title = True
     form = WindowForm
     verbose_name_plural = "Calling windows, in the time of the person called"
 
@@ -82,6 +85,8 @@ class WindowInline(ScopedInline):
 
 class RetryInline(ScopedInline):
     model = RetryRule
+    verbose_name = "rule"
+    hide_title = True
     fields = ("outcome", "wait_minutes", "max_attempts")
     verbose_name_plural = "Calling again"
 
@@ -97,14 +102,14 @@ class CampaignForm(ScopedForm):
     variables = PairsField(
         value_title="What the assistant is told",
         placeholder="Text, or {{ contact.variables.slot }}",
-        help_text="{{ contact.name }}, {{ contact.phone }}, {{ contact.external_id }} and {{ contact.variables.NAME }} stand for "
-        'the person called, each perhaps with |default:"text". Rows left empty are not sent.',
+        help_text="{{ contact.name }}, {{ contact.phone }}, {{ contact.external_id }} and {{ contact.variables.NAME }} "
+        'stand for the person called, each perhaps with |default:"text". Rows left empty are not sent.',
     )
     holidays = CommaField(help_text="Days on which nobody is called, like 2026-12-25, 2027-01-01.")
 
     class Meta:
         model = Campaign
-        exclude = ("organization",)  # noqa: DJ006 (fieldsets name the fields)
+        exclude = ("organization",)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -125,12 +130,13 @@ class CampaignForm(ScopedForm):
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         assistant = values.get("assistant")
+        account = assistant.account if assistant else None
         strange = [
             row for row in values.get("phone_numbers") or [] if assistant and row.account_id != assistant.account_id
         ]
         if strange:
             names = ", ".join(row.e164 for row in strange)
-            self.add_error("phone_numbers", f"{names} is not at the assistant's account “{assistant.account}”.")
+            self.add_error("phone_numbers", f"{names} is not at the assistant's account “{account}”.")
         if values.get("starts_at") and values.get("ends_at") and values["ends_at"] <= values["starts_at"]:
             self.add_error("ends_at", "The campaign ends before it starts.")
         return values
@@ -164,7 +170,7 @@ def _start_effect(obj: Campaign) -> list[str]:
 
 
 def _open_calls(obj: Campaign) -> str:
-    count = obj.calls.open().count()  # type: ignore[attr-defined]
+    count = obj.calls.open().count()
     return (
         f"{count} call{'s' if count != 1 else ''} under way go{'es' if count == 1 else ''} on to the end."
         if count
@@ -234,6 +240,18 @@ class CampaignAdmin(ScopedAdmin):
     inlines = (WindowInline, RetryInline)
     add_title = "New campaign"
     empty_words = "A campaign calls everybody on a list, within hours and rules that you set."
+    labels = {
+        "phone_numbers": "Caller numbers",
+        "starts_at": "Starts at",
+        "ends_at": "Ends at",
+        "legal_override": "Reason to call outside the legal hours",
+        "max_attempts": "Calls to one person at most",
+        "min_gap_minutes": "Minutes between two calls",
+        "calls_per_minute": "Calls per minute at most",
+        "max_open_calls": "Calls under way at most",
+        "callback_url": "Webhook address",
+        "budget_currency": "Currency",
+    }
     list_display = ("name", "state", "assistant", "begun", "made")
     list_filter = ("status",)
     list_select_related = ("assistant", "organization")
@@ -264,23 +282,46 @@ class CampaignAdmin(ScopedAdmin):
         if obj is None or self.has_change_permission(request, obj):
             return self.fieldsets
         swap = {"variables": "variables_shown", "holidays": "holidays_shown", "starts_at": "starts", "ends_at": "ends"}
-        return [
+        found = [
             (title, {"fields": [swap.get(name, name) for name in part["fields"]]}) for title, part in self.fieldsets
         ]
+        found[2][1]["fields"].insert(0, "windows_shown")
+        found[3][1]["fields"].append("rules_shown")
+        return found
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj is None or self.has_change_permission(request, obj) else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        return ("variables_shown", "holidays_shown", "starts", "ends")
+        return ("variables_shown", "holidays_shown", "starts", "ends", "windows_shown", "rules_shown")
 
     starts = utc_column("starts_at", "Starts at")
     ends = utc_column("ends_at", "Ends at")
 
     @admin.display(description="Variables")
     def variables_shown(self, row: Campaign) -> str:
-        return ", ".join(f"{name}: {value}" for name, value in (row.variables or {}).items()) or "–"
+        return ", ".join(f"{name}: {value}" for name, value in (row.variables or {}).items()) or "-"
+
+    @admin.display(description="Calling windows")
+    def windows_shown(self, row: Campaign) -> str:
+        named = dict(DAYS)
+        shown = [
+            f"{' '.join(named[day] for day in named if day in each.days)} {each.as_window().text}"
+            for each in row.windows.all()
+        ]
+        return "; ".join(shown) or "none"
+
+    @admin.display(description="Calling again")
+    def rules_shown(self, row: Campaign) -> str:
+        rules = [
+            f"{rule.get_outcome_display()}: after {rule.wait_minutes} minutes, {rule.max_attempts} calls in all"
+            for rule in row.retry_rules.all()
+        ]
+        return "; ".join(rules) or "never"
 
     @admin.display(description="Holidays")
     def holidays_shown(self, row: Campaign) -> str:
-        return ", ".join(row.holidays or []) or "–"
+        return ", ".join(row.holidays or []) or "-"
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
@@ -305,7 +346,7 @@ class CampaignAdmin(ScopedAdmin):
         recipients: Mapping[str, int] = found["recipients"]  # type: ignore[assignment]
         outcomes: Mapping[str, int] = found["outcomes"]  # type: ignore[assignment]
         total = sum(recipients.values())
-        over = total - sum(recipients[name] for name in ("pending", "calling", "waiting"))
+        over = total - sum(recipients[name] for name in ("pending", "calling", "waiting", "review"))
         people = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
         parts = {name: recipients[name] for name in words.RECIPIENT_PARTS}
         spent: Mapping[str, str] = found["spent"]  # type: ignore[assignment]
@@ -354,7 +395,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
 
     @admin.display(description="name")
     def name(self, row: Recipient) -> str:
-        return row.contact.name or "–"
+        return row.contact.name or "-"
 
     @admin.display(description="campaign")
     def of_campaign(self, row: Recipient) -> str:
@@ -366,7 +407,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
 
     @admin.display(description="outcome")
     def outcome_shown(self, row: Recipient) -> str:
-        return ", ".join(part for part in (words.reason(row.outcome), words.reason(row.reason)) if part) or "–"
+        return ", ".join(part for part in (words.reason(row.outcome), words.reason(row.reason)) if part) or "-"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [(None, {"fields": []})]
@@ -378,8 +419,8 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
                 ("Person", (reverse("admin:campaigns_contact_change", args=[obj.contact_id]), str(obj.contact))),
                 ("Campaign", (reverse("admin:campaigns_campaign_change", args=[obj.campaign_id]), obj.campaign.name)),
                 ("State", obj.get_status_display()),
-                ("Outcome", words.reason(obj.outcome) or "–"),
-                ("Reason", words.reason(obj.reason) or "–"),
+                ("Outcome", words.reason(obj.outcome) or "-"),
+                ("Reason", words.reason(obj.reason) or "-"),
                 ("Calls made", obj.attempts),
                 ("Next call from", utc(obj.next_attempt_at)),
             ],
@@ -396,7 +437,7 @@ def call_rows(calls: Any) -> list[dict[str, Any]]:
             "badge": words.badge(call),
             "what": words.duration(call.duration_seconds)
             if call.duration_seconds
-            else words.reason(call.ended_reason) or "–",
+            else words.reason(call.ended_reason) or "-",
             "campaign": call.campaign.name if call.campaign_id and call.campaign else "single call",
         }
         for call in calls

@@ -70,7 +70,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
             {status.value: ended[status]["n"] for status in TERMINAL if status in ended}, words.OUTCOME_PARTS
         ),
         "today_total": sum(row["n"] for row in ended.values()),
-        "today_answered": ended.get(Status.COMPLETED, {}).get("n", 0),
+        "today_answered": ended[Status.COMPLETED]["n"] if Status.COMPLETED in ended else 0,
         "today_costs": [words.money(row["total"], row["cost_currency"]) for row in costs if row["total"]],
         "campaigns": _campaigns(mine),
         "campaigns_url": reverse("admin:campaigns_campaign_changelist"),
@@ -102,7 +102,7 @@ def _campaigns(mine: list[int]) -> list[dict[str, Any]]:
     for row in rows:
         parts = {name: counts[row.pk].get(name, 0) for name in words.RECIPIENT_PARTS}
         total = sum(parts.values())
-        over = total - parts["pending"] - parts["calling"] - parts["waiting"]
+        over = total - parts["pending"] - parts["calling"] - parts["waiting"] - parts["review"]
         found.append(
             {
                 "name": row.name,

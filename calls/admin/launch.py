@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -21,30 +21,10 @@ from calls.admin import words
 from calls.models import Call
 from campaigns.phones import NotCallable, normalise
 from providers.models import Assistant, PhoneNumber
-from tenants.staff import Level, ScopedAdmin, reach_of, utc
+from tenants.staff import Level, page_of, reach_of, utc
 from tenants.staff_forms import text_field
 
 CHOICES = 500
-CHECK_WORDS = {
-    "organization": "Organization",
-    "calls_stopped": "Kill switch",
-    "account": "Provider account",
-    "assistant": "Assistant",
-    "caller_number": "Caller number",
-    "campaign": "Campaign",
-    "do_not_call": "Do-not-call list",
-    "country": "Country",
-    "too_late": "Last moment",
-    "not_before": "Not before",
-    "calling_hours": "Calling hours",
-    "open_call": "Other calls to the number",
-    "attempts": "Calls made",
-    "minimum_gap": "Time since the last call",
-    "calls_per_day": "Calls in 24 hours",
-    "budget": "Budget",
-    "caller_number_capacity": "Lines of the caller number",
-    "campaign_capacity": "Lines of the campaign",
-}
 
 
 class LaunchForm(forms.Form):
@@ -171,7 +151,7 @@ def view(request: HttpRequest) -> HttpResponse:
     """Order one call, or ask what the rules say about it."""
     if not reach_of(request).has(Level.OPERATOR):
         raise PermissionDenied
-    page: ScopedAdmin = admin.site._registry[Call]
+    page = page_of(Call)
     decision, refusal = None, ""
     if request.method == "POST":
         form = _form(request, request.POST)
@@ -219,7 +199,7 @@ def _shown(decision: gate.Decision) -> dict[str, Any]:
     }[decision.verdict]
     checks = [
         {
-            "name": CHECK_WORDS.get(check.name, words.reason(check.name).capitalize()),
+            "name": words.check_name(check.name),
             "ok": check.result == "allow",
             "detail": check.detail,
         }

@@ -46,7 +46,7 @@ class ProviderCallbackAdmin(RecordAdmin):
 
     def panel_context(self, request: HttpRequest, obj: ProviderCallback) -> dict[str, Any]:
         body = evidence(bytes(obj.body))
-        call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "–"
+        call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "-"
         return {
             "facts": [
                 ("Received", utc(obj.received_at)),
@@ -81,9 +81,9 @@ class WebhookDeliveryAdmin(RecordAdmin):
                 ("State", self.state(obj)),
                 ("Attempts", obj.attempts),
                 ("Made", utc(obj.created_at)),
-                ("Next attempt", utc(obj.next_attempt_at) if obj.status == WebhookDelivery.Status.PENDING else "–"),
+                ("Next attempt", utc(obj.next_attempt_at) if obj.status == WebhookDelivery.Status.PENDING else "-"),
                 ("Delivered", utc(obj.delivered_at)),
-                ("Last error", obj.last_error or "–"),
+                ("Last error", obj.last_error or "-"),
             ]
         }
 

@@ -20,7 +20,7 @@ from providers.admin import ProviderAccountAdmin
 from providers.models import ProviderAccount
 from tenants.admin import OrganizationAdmin
 from tenants.models import Organization
-from tenants.staff import Level, Step, reach_of
+from tenants.staff import Level, Step, page_of, reach_of
 
 admin.site.unregister([Organization, ProviderAccount, Contact, DoNotCall])
 
@@ -74,7 +74,7 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
 
 def _unblock(request: HttpRequest, obj: ProviderAccount, values: Mapping[str, Any]) -> str:
     accounts.unblock(obj.pk)
-    admin.site._registry[ProviderAccount].audit(request, obj, "unblocked", {"was": obj.blocked_code})
+    page_of(ProviderAccount).audit(request, obj, "unblocked", {"was": obj.blocked_code})
     return f"“{obj.name}” is unblocked and places calls again."
 
 
@@ -115,7 +115,7 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
 @admin.register(Contact)
 class CalledContactAdmin(ContactAdmin):
     def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
-        calls = obj.calls.select_related("campaign")[:25]  # type: ignore[attr-defined]
+        calls = obj.calls.select_related("campaign")[:25]
         return {
             **super().panel_context(request, obj),
             "calls": call_rows(calls),
@@ -134,5 +134,5 @@ class SilencingDoNotCallAdmin(DoNotCallAdmin):
         if going:
             messages.warning(
                 request,
-                f"A call to {national(entry.phone)} was already under way and goes on to its end. No further one is placed.",
+                f"A call to {national(entry.phone)} was already under way and goes on to its end. No other is placed.",
             )

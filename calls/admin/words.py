@@ -29,7 +29,7 @@ CALL_LABELS = {str(status.label): CALL_COLOURS[status] for status in Status}
 CALL_MEANINGS = {
     Status.QUEUED: "It waits for its turn. Nothing was sent to the provider.",
     Status.PLACING: "The request is on its way to the provider.",
-    Status.UNCONFIRMED: "Nobody knows whether the provider placed it: it may be ringing. It is never dialled again by itself.",
+    Status.UNCONFIRMED: "Nobody knows whether the provider placed it: it may be ringing. It is not dialled again.",
     Status.PLACED: "The provider took it and has not dialled yet.",
     Status.DIALING: "The provider dials.",
     Status.RINGING: "The telephone rings.",
@@ -90,21 +90,48 @@ REASONS = {
 }
 
 
+CHECK_WORDS = {
+    "organization": "Organization",
+    "calls_stopped": "Kill switch",
+    "account": "Provider account",
+    "assistant": "Assistant",
+    "caller_number": "Caller number",
+    "campaign": "Campaign",
+    "do_not_call": "Do-not-call list",
+    "country": "Country",
+    "too_late": "Last moment",
+    "not_before": "Not before",
+    "calling_hours": "Calling hours",
+    "open_call": "Other calls to the number",
+    "attempts": "Calls made",
+    "minimum_gap": "Time since the last call",
+    "calls_per_day": "Calls in 24 hours",
+    "budget": "Budget",
+    "caller_number_capacity": "Lines of the caller number",
+    "campaign_capacity": "Lines of the campaign",
+}
+
+
 def reason(code: str) -> str:
     """A machine's code in a person's words."""
     return REASONS.get(code) or code.replace("_", " ")
 
 
+def check_name(code: str) -> str:
+    """One of the gate's questions in words."""
+    return CHECK_WORDS.get(code) or reason(code).capitalize()
+
+
 def money(amount: Decimal | str | None, currency: str) -> str:
     if amount is None:
-        return "–"
+        return "-"
     value = Decimal(amount)
     return f"{value.quantize(Decimal('0.01')) if value else Decimal('0.00')} {currency}"
 
 
 def duration(seconds: int | None) -> str:
     if seconds is None:
-        return "–"
+        return "-"
     return f"{seconds // 60} min {seconds % 60:02d} s" if seconds >= 60 else f"{seconds} s"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import transaction
+from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +29,11 @@ class DoNotCallSerializer(OrganizedSerializer[DoNotCall]):
         model = DoNotCall
         fields: ClassVar[Any] = ["id", "organization", "phone", "reason", "source", "expires_at", "created_at"]
         read_only_fields: ClassVar[Any] = ["source", "created_at"]
+
+    def validate_expires_at(self, moment: datetime | None) -> datetime | None:
+        if moment is not None and moment <= timezone.now():
+            raise ValidationError("This is in the past. To lift an entry, delete it.")
+        return moment
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)

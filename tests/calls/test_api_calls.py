@@ -16,10 +16,43 @@ from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assista
 
 pytestmark = pytest.mark.django_db
 NUMBER = "+33612345678"
-FIELDS = """id organization status provider account assistant phone_number contact campaign recipient attempt to_number
-    from_number customer_name dynamic_variables metadata provider_call_id provider_status ended_reason answered_by
-    error_code error_message result result_status created_at placed_at started_at answered_at ended_at duration_seconds
-    billed_duration_seconds cost callback_url callback_status updated_at""".split()
+FIELDS = [
+    "id",
+    "organization",
+    "status",
+    "provider",
+    "account",
+    "assistant",
+    "phone_number",
+    "contact",
+    "campaign",
+    "recipient",
+    "attempt",
+    "to_number",
+    "from_number",
+    "customer_name",
+    "dynamic_variables",
+    "metadata",
+    "provider_call_id",
+    "provider_status",
+    "ended_reason",
+    "answered_by",
+    "error_code",
+    "error_message",
+    "result",
+    "result_status",
+    "created_at",
+    "placed_at",
+    "started_at",
+    "answered_at",
+    "ended_at",
+    "duration_seconds",
+    "billed_duration_seconds",
+    "cost",
+    "callback_url",
+    "callback_status",
+    "updated_at",
+]
 
 
 @pytest.fixture
@@ -44,7 +77,7 @@ def a_call(assistant: Assistant, number: PhoneNumber, to_number: str, **fields: 
 
 def test_an_order_answers_the_call_object(api: ApiClient, order: dict[str, Any], account: ProviderAccount) -> None:
     now = datetime.now(UTC)
-    later = {
+    later: dict[str, Any] = {
         "not_before": (now + timedelta(hours=2)).isoformat(),
         "not_after": (now + timedelta(hours=3)).isoformat(),
         "customer_name": "Ada",
@@ -221,3 +254,12 @@ def test_a_tenant_level_key_orders_for_the_organization_of_the_objects(
     assert answer.json()["organization"] == str(organization.uuid)
     mixed = order | {"phone_number": str(a_number(an_account(sister)).uuid)}
     assert everywhere.post("/api/v1/calls/", mixed).status_code == 400
+
+
+def test_an_inactive_organization_orders_nothing(
+    api: ApiClient, order: dict[str, Any], organization: Organization
+) -> None:
+    Organization.objects.filter(pk=organization.pk).update(is_active=False)
+    answer = api.post("/api/v1/calls/", order)
+    assert (answer.status_code, answer.json()) == (403, {"error": "Organization is inactive"})
+    assert not Call.objects.exists()

@@ -70,6 +70,11 @@ def test_removing_an_entry_is_written_down(api: ApiClient) -> None:
     assert api.get(f"{LIST}{made['id']}/").status_code == 404
 
 
+def test_an_entry_does_not_end_in_the_past(api: ApiClient) -> None:
+    answer = api.post(LIST, {"phone": NUMBER, "expires_at": "2020-01-01T00:00:00Z"})
+    assert (answer.status_code, answer.json()["details"][0]["field"]) == (400, "expires_at")
+
+
 @pytest.mark.parametrize("phone", ["", "123", "abc", 33612345678, None])
 def test_what_is_no_number_is_a_400(api: ApiClient, phone: object) -> None:
     answer = api.post(LIST, {"phone": phone})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import Any
 
 import pytest
@@ -83,3 +84,15 @@ def test_a_failure_of_ours_is_a_500_so_that_it_comes_again(
 
     monkeypatch.setattr("calls.callbacks.receive", broken)
     assert client.post(hook, {}).status_code == 500
+
+
+def test_a_chunked_body_is_filed_whole(client: ApiClient, hook: str) -> None:
+    """gunicorn hands it over decoded and ended, without a length."""
+    chunked = {
+        "CONTENT_LENGTH": "",
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input": io.BytesIO(b'{"status": "busy"}'),
+        "wsgi.input_terminated": True,
+    }
+    assert client.post(hook, b"-", **chunked).status_code == 200
+    assert bytes(ProviderCallback.objects.get().body) == b'{"status": "busy"}'

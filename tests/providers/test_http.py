@@ -195,7 +195,7 @@ class TestAnswers:
         async def run() -> None:
             async with Client() as client:
                 for _ in range(2):
-                    await getattr(client, verb)(Request("GET", wire.url))
+                    await getattr(client, verb)(Request("GET", f"http://localhost:{wire.port}/"))
 
         asyncio.run(run())
         assert "cookie" not in wire.requests[1].headers

@@ -1,0 +1,204 @@
+"""What providers push: order of checks, hints and evidence, repetition, and callbacks that come at the wrong moment."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import pytest
+
+from calls import callbacks, outcomes, placing
+from calls.models import Call, ProviderCallback, Status
+from providers.adapters.base import CallState, Snapshot
+from providers.adapters.errors import MayBeRinging
+from tenants.models import Organization
+from tests.calls import support
+
+NUMBER = "+12125550150"
+ENDED: dict[str, Any] = {
+    "outboundCallId": "d2a7b1f0-53c4-4e6d-9a18-7f20c4be9911",
+    "contactId": "77e0f3a2-1b9c-4d55-8e3f-0c6a9d2b4411",
+    "status": "completed",
+    "callDetails": {
+        "startedAt": "2026-05-11T13:05:10Z",
+        "endedAt": "2026-05-11T13:06:52Z",
+        "duration": 102,
+        "endedReason": "customer-ended-call",
+    },
+}
+JSON = {"content-type": "application/json"}
+
+
+def claimed(organization: Organization, provider: str, **fields: Any) -> placing.Claim:
+    number = support.reach(organization, "http://127.0.0.1:9", provider, **fields)
+    support.single(number, NUMBER)
+    (found,) = placing.claim(number.account_id)
+    return found
+
+
+def push(claim: placing.Claim, body: Any, headers: dict[str, str] = JSON) -> int:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = callbacks.receive(claim.call.account.provider, claim.call.callback_token, headers, raw)
+    for pk in callbacks.pending():
+        callbacks.process(pk)
+    return answer
+
+
+def fresh(claim: placing.Claim) -> Call:
+    return Call.objects.get(pk=claim.call.pk)
+
+
+def signed(body: Any, secret: str = "whsec_sandbox", at: float | None = None) -> dict[str, str]:
+    stamp = str(int(at or time.time()))
+    mac = hmac.new(secret.encode(), stamp.encode() + b"." + json.dumps(body).encode(), hashlib.sha256).hexdigest()
+    return {**JSON, "callingbox-signature": f"t={stamp},v1={mac}"}
+
+
+def test_nobodys_token_is_404_and_leaves_nothing(callers: Organization) -> None:
+    claim = claimed(callers, "allomia")
+    assert callbacks.receive("allomia", "nobody", JSON, b"{}") == 404
+    assert callbacks.receive("plumvoice", claim.call.callback_token, JSON, b"{}") == 404
+    assert callbacks.receive("allomia", claim.call.reference, JSON, b"{}") == 404
+    assert not ProviderCallback.objects.exists()
+
+
+def test_an_unsigned_callback_only_makes_the_next_read_due(callers: Organization) -> None:
+    claim = claimed(callers, "allomia")
+    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id=ENDED["outboundCallId"]))
+    before = fresh(claim).next_read_at
+    assert push(claim, ENDED) == 200
+    call = fresh(claim)
+    assert call.status == Status.DIALING, "nobody signed it"
+    assert call.next_read_at is not None and before is not None
+    assert call.next_read_at < before
+
+
+def test_an_unsigned_callback_that_names_another_call_is_ignored(callers: Organization) -> None:
+    claim = claimed(callers, "allomia")
+    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="another"))
+    before = fresh(claim)
+    push(claim, ENDED)
+    after = fresh(claim)
+    assert (after.status, after.provider_call_id, after.next_read_at) == (
+        before.status,
+        "another",
+        before.next_read_at,
+    )
+
+
+def test_a_lost_answers_callback_supplies_the_id_and_a_read_confirms_it(callers: Organization) -> None:
+    claim = claimed(callers, "allomia")
+    placing.record(claim, MayBeRinging("?"))
+    push(claim, ENDED)
+    call = fresh(claim)
+    assert (call.status, call.provider_call_id) == (Status.UNCONFIRMED, ENDED["outboundCallId"])
+    assert Call.objects.due_for_read(call.next_read_at).filter(pk=call.pk).exists()  # type: ignore[arg-type]
+
+
+def test_a_callback_that_overtakes_the_answer_waits_for_it(callers: Organization) -> None:
+    claim = claimed(callers, "allomia")
+    push(claim, ENDED)
+    assert ProviderCallback.objects.get().processed_at is None
+    placing.record(claim, MayBeRinging("?"))
+    for pk in callbacks.pending():
+        callbacks.process(pk)
+    assert fresh(claim).provider_call_id == ENDED["outboundCallId"]
+
+
+def test_plums_callback_is_the_outcome_where_no_id_is_known(callers: Organization) -> None:
+    claim = claimed(callers, "plumvoice")
+    placing.record(claim, MayBeRinging("?"))
+    events = [{"event": "connected", "timestamp": 1778500019}, {"event": "disconnected", "timestamp": 1778500061}]
+    push(claim, {"status": "completed", "attempts": "1", "max_attempts": "1", "duration": 42, "events": events})
+    call = fresh(claim)
+    assert (call.status, call.duration_seconds) == (Status.COMPLETED, 42)
+
+
+def test_plums_callback_is_a_hint_where_an_id_is_known(callers: Organization) -> None:
+    claim = claimed(callers, "plumvoice")
+    placing.record(claim, Snapshot(CallState.QUEUED, provider_call_id="88120457"))
+    push(claim, {"status": "completed", "attempts": "1", "max_attempts": "1"})
+    assert fresh(claim).status == Status.PLACED
+
+
+def envelope(status: str, **call: Any) -> dict[str, Any]:
+    full = {"id": "5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3", "status": status, "direction": "outbound", **call}
+    kind = {"type": f"call.{status}", "created": 1778500100, "api_version": "2026-04"}
+    return {"id": "0b7d3c52-6a0e-4c1b-9a55-2f1f6f0f9d11", **kind, "data": {"call": full}}
+
+
+def test_a_signed_callback_is_evidence(callers: Organization) -> None:
+    claim = claimed(callers, "callingbox")
+    placing.record(claim, MayBeRinging("?"))
+    body = envelope("no_answer", to_number=NUMBER)
+    for _ in range(3):
+        assert push(claim, body, signed(body)) == 200
+    call = fresh(claim)
+    assert (call.status, call.events.filter(type="ended").count()) == (Status.NO_ANSWER, 1)
+
+
+@pytest.mark.parametrize("broken", ["wrong secret", "stale", "missing", "other body"])
+def test_a_badly_signed_callback_is_401_and_leaves_nothing(callers: Organization, broken: str) -> None:
+    claim = claimed(callers, "callingbox")
+    body = envelope("completed")
+    headers = {
+        "wrong secret": signed(body, "whsec_other"),
+        "stale": signed(body, at=time.time() - 400),
+        "missing": JSON,
+        "other body": signed(envelope("failed")),
+    }[broken]
+    assert push(claim, body, headers) == 401
+    assert not ProviderCallback.objects.exists()
+    assert fresh(claim).status == Status.PLACING
+
+
+def test_an_account_without_a_secret_takes_callingboxs_callbacks_as_hints(callers: Organization) -> None:
+    claim = claimed(callers, "callingbox", credentials={"api_key": "sk_sandbox"})
+    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3"))
+    body = envelope("completed")
+    assert push(claim, body) == 200
+    assert fresh(claim).status == Status.DIALING
+
+
+def test_the_account_wide_address_finds_the_call_by_the_providers_id(callers: Organization) -> None:
+    keys = {"api_key": "sk_sandbox", "webhook_secret": "whsec_sandbox", "endpoint_secret": "whsec_endpoint"}
+    claim = claimed(callers, "callingbox", credentials=keys)
+    body = envelope("busy", context={"ref": claim.call.reference})
+    placing.record(claim, MayBeRinging("?"))
+    raw, token = json.dumps(body).encode(), claim.call.account.hook_token
+    assert callbacks.receive("callingbox", token, signed(body), raw, account_wide=True) == 401
+    assert callbacks.receive("callingbox", token, signed(body, "whsec_endpoint"), raw, account_wide=True) == 200
+    for pk in callbacks.pending():
+        callbacks.process(pk)
+    assert fresh(claim).status == Status.BUSY
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\x00\xff", b"[" * 20000, b"<html>", b"null", b"{}", b'{"status":"' + b"x" * 5000 + b'"}']
+)
+@pytest.mark.parametrize("provider", ["allomia", "plumvoice"])
+def test_nonsense_is_filed_and_harms_nothing(callers: Organization, provider: str, body: bytes) -> None:
+    claim = claimed(callers, provider)
+    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    assert push(claim, body) == 200
+    assert ProviderCallback.objects.get().processed_at is not None
+    assert fresh(claim).status == Status.DIALING
+
+
+def test_polyai_has_no_callbacks_and_a_push_to_a_calls_token_changes_nothing(callers: Organization) -> None:
+    claim = claimed(callers, "polyai")
+    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    assert push(claim, {"status": "success"}) == 200
+    assert fresh(claim).status == Status.DIALING
+
+
+def test_evidence_for_a_call_given_up_replaces_unknown(callers: Organization) -> None:
+    claim = claimed(callers, "callingbox")
+    placing.record(claim, MayBeRinging("?"))
+    outcomes.give_up(claim.call.pk, Status.UNKNOWN, "26 hours")
+    body = envelope("completed")
+    push(claim, body, signed(body))
+    assert fresh(claim).status == Status.COMPLETED

@@ -1,0 +1,141 @@
+"""Rules that change while a campaign runs hold from the moment their answer is given."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+
+from calls import campaign_actions
+from calls.models import Call, Status
+from campaigns.models import CallingWindow, Campaign, Contact, Recipient
+from tenants.models import ApiKey, Organization
+from tests.calls import support
+from tests.conftest import ApiClient
+
+NUMBERS = [f"+1{area}55501{ending}" for area in ("212", "303", "415") for ending in range(40, 100)]
+
+
+@pytest.fixture
+def slow(callers: Organization, sandbox: Any) -> Campaign:
+    """A campaign of 180 people at ten calls a second: it runs while the test looks."""
+    number = support.reach(callers, sandbox.url, "allomia", calls_per_second=10, max_open_calls=20)
+    made = support.campaign(number, support.people(callers, NUMBERS))
+    campaign_actions.start(made, actor="test")
+    return made
+
+
+@pytest.fixture
+def program(callers: Organization) -> ApiClient:
+    _, key = ApiKey.issue(tenant=callers.tenant, organization=callers, name="test", scopes=["manage"])
+    return ApiClient(key)
+
+
+def rung(sandbox: Any) -> list[str]:
+    return [dial["to_number"] for dial in sandbox.journal()]
+
+
+def test_a_number_on_do_not_call_is_not_dialled_after_the_post_returned(
+    slow: Campaign, sandbox: Any, program: ApiClient
+) -> None:
+    with support.engine(slices=2):
+        support.wait_until(lambda: len(sandbox.journal()) >= 10)
+        listed = {}
+        for number in NUMBERS[::4]:
+            answer = program.post("/api/v1/do-not-call/", {"phone": number, "reason": "asked us to"})
+            assert answer.status_code == 201, answer.content
+            listed[number] = number in rung(sandbox) or bool(answer.json()["open_calls"])
+        support.wait_until(lambda: support.no_call_is_open(slow))
+    after = set(rung(sandbox))
+    for number, before in listed.items():
+        assert (number in after) <= before, f"{number} was dialled after it was listed"
+    skipped = slow.recipients.filter(reason="do_not_call", status=Recipient.Status.SKIPPED).count()
+    assert skipped == sum(not before for before in listed.values()) > 0
+
+
+def test_a_paused_campaign_places_nothing_after_the_pause_returned_and_resumes_where_it_was(
+    slow: Campaign, sandbox: Any, program: ApiClient
+) -> None:
+    path = f"/api/v1/campaigns/{slow.uuid}"
+    with support.engine(slices=2):
+        support.wait_until(lambda: len(sandbox.journal()) >= 10)
+        assert program.post(f"{path}/pause/").json()["status"] == "paused"
+        at_pause = len(sandbox.journal())
+        time.sleep(2)
+        assert len(sandbox.journal()) == at_pause < len(NUMBERS)
+        assert program.post(f"{path}/resume/").json()["status"] == "running"
+        support.wait_until(lambda: support.no_call_is_open(slow))
+    assert sorted(rung(sandbox)) == sorted(NUMBERS)
+
+
+def test_the_kill_switch_stops_campaigns_and_single_calls(
+    slow: Campaign, callers: Organization, sandbox: Any, program: ApiClient
+) -> None:
+    with support.engine(slices=2):
+        support.wait_until(lambda: len(sandbox.journal()) >= 10)
+        answer = program.patch(f"/api/v1/organizations/{callers.uuid}/", {"calls_stopped": True})
+        assert answer.json()["calls_stopped"] is True
+        number = Call.objects.filter(campaign=slow).first().phone_number  # type: ignore[union-attr]
+        support.single(number, "+12025550141")
+        at_stop = len(sandbox.journal())
+        time.sleep(2)
+        assert len(sandbox.journal()) == at_stop
+        program.patch(f"/api/v1/organizations/{callers.uuid}/", {"calls_stopped": False})
+        support.wait_until(lambda: "+12025550141" in rung(sandbox))
+
+
+def test_cancel_withdraws_whom_nobody_called_and_follows_the_open_calls_to_their_end(
+    slow: Campaign, sandbox: Any, program: ApiClient
+) -> None:
+    with support.engine(slices=2):
+        support.wait_until(lambda: len(sandbox.journal()) >= 10)
+        assert program.post(f"/api/v1/campaigns/{slow.uuid}/cancel/").json()["status"] == "canceled"
+        at_cancel = len(sandbox.journal())
+        support.wait_until(lambda: not Call.objects.filter(status__in=Status.values[:7]).exists())
+        time.sleep(1)
+    assert len(sandbox.journal()) == at_cancel
+    counts = {status: slow.recipients.filter(status=status).count() for status in Recipient.Status.values}
+    assert counts["withdrawn"] == len(NUMBERS) - at_cancel
+    assert counts["done"] == at_cancel
+    assert counts["pending"] == counts["calling"] == counts["waiting"] == 0
+
+
+def test_a_contact_outside_the_window_is_deferred_with_the_reason_and_the_time_it_opens(
+    callers: Organization, sandbox: Any, program: ApiClient
+) -> None:
+    """Two people on one list. The window is open now in New York; in India, ten hours ahead, it opens tomorrow."""
+    now = timezone.now()
+    number = support.reach(callers, sandbox.url, "allomia")
+    people = support.people(callers, ["+12125550140", "+12125550141"])
+    Contact.objects.filter(phone="+12125550141").update(timezone="Asia/Kolkata")
+    made = support.campaign(number, people)
+    made.windows.all().delete()
+    opens, closes = (
+        (now + timedelta(hours=hours)).astimezone(ZoneInfo("America/New_York")).replace(second=0, microsecond=0)
+        for hours in (-1, 1)
+    )
+    CallingWindow.objects.create(
+        campaign=made,
+        days=support.EVERY_DAY,
+        opens=opens.hour * 60 + opens.minute,
+        closes=closes.hour * 60 + closes.minute,
+    )
+    campaign_actions.start(made, actor="test")
+    with support.engine():
+        support.wait_until(lambda: "+12125550140" in rung(sandbox))
+        support.wait_until(lambda: Recipient.objects.get(contact__phone="+12125550141").reason != "")
+        support.wait_until(lambda: not Call.objects.open().exists())
+    late = made.recipients.get(contact__phone="+12125550141")
+    assert (late.status, late.reason) == (Recipient.Status.PENDING, "calling_hours")
+    opening = opens.replace(tzinfo=ZoneInfo("Asia/Kolkata")) + timedelta(days=1)
+    while opening - timedelta(days=1) > now:
+        opening -= timedelta(days=1)
+    assert late.next_attempt_at == opening
+    assert rung(sandbox) == ["+12125550140"]
+    (reason,) = program.get(f"/api/v1/campaigns/{made.uuid}/progress/").json()["idle_reasons"]
+    assert (reason["code"], reason["count"]) == ("calling_hours", 1)
+    assert datetime.fromisoformat(reason["until"]) == opening

@@ -1,0 +1,286 @@
+"""No route shows one organization's data to another, and none does more than the key's scope allows.
+
+Every route of the resolver is classified below; a new one that is not fails the suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver
+
+from calls.models import Call
+from campaigns import do_not_call
+from campaigns.models import Campaign, Contact, ContactImport, ContactList, Recipient
+from config import api as routes
+from providers.models import ProviderAccount
+from tenants.models import Organization
+from tests.calls.test_api_calls import a_call
+from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
+
+pytestmark = pytest.mark.django_db
+
+READ, CALL, MANAGE = "read", "call", "manage"
+RANKS = [READ, CALL, MANAGE]
+
+# Name of the route -> scope by method. `{}` stands for the id of the object whose kind is the name's beginning.
+LISTS: dict[str, tuple[str, dict[str, str]]] = {
+    "organization-list": ("organizations/", {"get": READ}),
+    "provider-account-list": ("provider-accounts/", {"get": READ, "post": MANAGE}),
+    "assistant-list": ("assistants/", {"get": READ, "post": MANAGE}),
+    "phone-number-list": ("phone-numbers/", {"get": READ, "post": MANAGE}),
+    "contact-list": ("contacts/", {"get": READ, "post": MANAGE}),
+    "contact-list-list": ("contact-lists/", {"get": READ, "post": MANAGE}),
+    "import-list": ("imports/", {"get": READ}),
+    "do-not-call-list": ("do-not-call/", {"get": READ, "post": MANAGE}),
+    "campaign-list": ("campaigns/", {"get": READ, "post": MANAGE}),
+    "call-list": ("calls/", {"get": READ, "post": CALL}),
+}
+ALL = {"get": READ, "patch": MANAGE, "delete": MANAGE}
+OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "organization-detail": ("organization", "organizations/{}/", {"get": READ, "patch": MANAGE}),
+    "organization-rotate-webhook-secret": (
+        "organization",
+        "organizations/{}/rotate-webhook-secret/",
+        {"post": MANAGE},
+    ),
+    "provider-account-detail": ("account", "provider-accounts/{}/", ALL),
+    "provider-account-check": ("account", "provider-accounts/{}/check/", {"post": MANAGE}),
+    "provider-account-unblock": ("account", "provider-accounts/{}/unblock/", {"post": MANAGE}),
+    "assistant-detail": ("assistant", "assistants/{}/", ALL),
+    "phone-number-detail": ("number", "phone-numbers/{}/", ALL),
+    "contact-detail": ("contact", "contacts/{}/", ALL),
+    "contact-list-detail": ("group", "contact-lists/{}/", ALL),
+    "contact-list-imports": ("group", "contact-lists/{}/imports/", {"post": MANAGE}),
+    "import-detail": ("file", "imports/{}/", {"get": READ}),
+    "import-cancel": ("file", "imports/{}/cancel/", {"post": MANAGE}),
+    "import-errors": ("file", "imports/{}/errors.csv", {"get": READ}),
+    "do-not-call-detail": ("entry", "do-not-call/{}/", ALL),
+    "campaign-detail": ("campaign", "campaigns/{}/", ALL),
+    "campaign-start": ("campaign", "campaigns/{}/start/", {"post": CALL}),
+    "campaign-pause": ("campaign", "campaigns/{}/pause/", {"post": CALL}),
+    "campaign-resume": ("campaign", "campaigns/{}/resume/", {"post": CALL}),
+    "campaign-cancel": ("campaign", "campaigns/{}/cancel/", {"post": CALL}),
+    "campaign-preflight": ("campaign", "campaigns/{}/preflight/", {"get": READ}),
+    "campaign-progress": ("campaign", "campaigns/{}/progress/", {"get": READ}),
+    "recipient-list": ("campaign", "campaigns/{}/recipients/", {"get": READ}),
+    "call-detail": ("call", "calls/{}/", {"get": READ}),
+    "call-cancel": ("call", "calls/{}/cancel/", {"post": CALL}),
+}
+# Outside /api/v1/; their own tests are `test_api_outbound` and `test_api_hooks`.
+OTHERS = {"outbound", "outbound-status", "hook", "account-hook"}
+
+
+def all_routes(patterns: Any = routes.urlpatterns) -> Iterator[URLPattern]:
+    for found in patterns:
+        if isinstance(found, URLResolver):
+            yield from all_routes(found.url_patterns)
+        else:
+            yield found
+
+
+def methods_of(route: URLPattern) -> set[str]:
+    actions = getattr(route.callback, "actions", {})
+    return set(actions) - {"head", "options"}
+
+
+def test_every_route_is_classified_with_every_method() -> None:
+    named = {str(route.name): methods_of(route) for route in all_routes()}
+    known = {name: set(methods) for name, (_, methods) in LISTS.items()}
+    known |= {name: set(methods) for name, (_, _, methods) in OBJECTS.items()}
+    assert {name: methods for name, methods in named.items() if name not in OTHERS} == known
+    assert set(named) >= OTHERS
+
+
+@dataclass
+class World:
+    """One of everything, in one organization."""
+
+    organization: Organization
+    account: ProviderAccount
+    assistant: Any
+    number: Any
+    contact: Contact
+    group: ContactList
+    file: ContactImport
+    entry: Any
+    campaign: Campaign
+    recipient: Recipient
+    call: Call
+
+
+def a_world(home: Organization) -> World:
+    account = an_account(home)
+    assistant, number = an_assistant(account), a_number(account)
+    group = ContactList.objects.create(organization=home, name="G")
+    campaign = Campaign.objects.create(organization=home, name="C", assistant=assistant)
+    contact = Contact.objects.create(organization=home, phone="+33612345699")
+    recipient = Recipient.objects.create(campaign=campaign, contact=contact)
+    entry, _ = do_not_call.add(home, "+33612345698", reason="", source="staff", expires_at=None)
+    return World(
+        organization=home,
+        account=account,
+        assistant=assistant,
+        number=number,
+        contact=contact,
+        group=group,
+        file=ContactImport.objects.create(organization=home, contact_list=group, filename="x.csv"),
+        entry=entry,
+        campaign=campaign,
+        recipient=recipient,
+        call=a_call(assistant, number, contact.phone, campaign=campaign, recipient=recipient),
+    )
+
+
+def send(client: ApiClient, method: str, path: str) -> Any:
+    return getattr(client, method)(f"/api/v1/{path}")
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_another_organizations_object_does_not_exist(
+    name: str, api: ApiClient, stranger: Organization, client_for: KeyMaker, sister: Organization
+) -> None:
+    kind, path, methods = OBJECTS[name]
+    theirs, neighbours = a_world(stranger), a_world(sister)
+    elsewhere = client_for(tenant=sister.tenant, choose=api_home(api))
+    for world, client in ((theirs, api), (neighbours, api), (neighbours, elsewhere)):
+        for method in methods:
+            answer = send(client, method, path.format(getattr(world, kind).uuid))
+            absent = send(client, method, path.format("6d9f7b0c-0000-4000-8000-000000000000"))
+            assert (answer.status_code, answer.json()) == (404, {"error": "Not found"})
+            assert absent.content == answer.content
+
+
+def api_home(api: ApiClient) -> Organization:
+    [found] = api.get("/api/v1/organizations/").json()["results"]
+    return Organization.objects.get(uuid=found["id"])
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_holds_nothing_of_another_organization(
+    name: str, api: ApiClient, stranger: Organization, sister: Organization, organization: Organization
+) -> None:
+    path, _ = LISTS[name]
+    a_world(stranger)
+    a_world(sister)
+    mine = a_world(organization)
+    rows = api.get(f"/api/v1/{path}").json()["results"]
+    assert rows
+    ids = {str(found.uuid) for found in vars(mine).values()}
+    ids |= {str(found.uuid) for found in Contact.objects.filter(organization=organization)}
+    assert {row["id"] for row in rows} <= ids
+
+
+@pytest.mark.parametrize("name", [*LISTS, *OBJECTS])
+def test_a_route_demands_its_scope_and_no_more(name: str, organization: Organization, client_for: KeyMaker) -> None:
+    world = a_world(organization)
+    if name in LISTS:
+        path, methods = LISTS[name]
+    else:
+        kind, path, methods = OBJECTS[name]
+        path = path.format(getattr(world, kind).uuid)
+    clients = {scope: client_for(organization, scope) for scope in RANKS}
+    for method, scope in methods.items():
+        for held in RANKS:
+            answer = send(clients[held], method, path)
+            if RANKS.index(held) < RANKS.index(scope):
+                assert (answer.status_code, answer.json()) == (403, {"error": "Insufficient permissions"})
+            else:
+                assert answer.status_code not in {401, 403, 500}
+        assert send(ApiClient(), method, path).status_code == 401
+
+
+FOREIGN_BODIES = [
+    ("assistants/", {"name": "A", "external_id": "x"}, "account", "account"),
+    ("phone-numbers/", {"e164": "+33142000009", "external_id": "x"}, "account", "account"),
+    ("campaigns/", {"name": "C"}, "assistant", "assistant"),
+    ("contacts/", {"phone": "+33612345600"}, "organization", "organization"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "field", "kind"), FOREIGN_BODIES)
+def test_another_organizations_object_in_a_body_does_not_exist(
+    path: str, body: dict[str, Any], field: str, kind: str, api: ApiClient, stranger: Organization
+) -> None:
+    theirs = a_world(stranger)
+    answer = api.post(f"/api/v1/{path}", body | {field: str(getattr(theirs, kind).uuid)})
+    assert answer.status_code == 400
+    assert {"field": field, "message": "There is no such object.", "code": "does_not_exist"} in answer.json()["details"]
+
+
+def test_another_organizations_objects_in_lists_of_a_body_do_not_exist(api: ApiClient, stranger: Organization) -> None:
+    theirs = a_world(stranger)
+    body = {"name": "C", "phone_numbers": [str(theirs.number.uuid)], "contact_lists": [str(theirs.group.uuid)]}
+    answer = api.post("/api/v1/campaigns/", body)
+    assert answer.status_code == 400
+    assert {fault["field"] for fault in answer.json()["details"]} == {"phone_numbers", "contact_lists"}
+
+
+def test_filters_reach_into_no_other_organization(
+    api: ApiClient, stranger: Organization, organization: Organization
+) -> None:
+    theirs, _ = a_world(stranger), a_world(organization)
+    for query in (
+        f"contacts/?list={theirs.group.uuid}",
+        f"calls/?campaign={theirs.campaign.uuid}",
+        f"calls/?contact={theirs.contact.uuid}",
+        f"calls/?account={theirs.account.uuid}",
+    ):
+        assert api.get(f"/api/v1/{query}").json()["results"] == []
+
+
+NONSENSE: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    2**70,
+    "",
+    "x",
+    "é" * 3000,
+    "2026-13-45T99:00:00Z",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    [],
+    [None],
+    [[1]],
+    [{"a": []}],
+    {},
+    {"a": None},
+    {"generation": ["x"], "environment": {}, "prompt": 5, "returns": {"a": []}, "application_id": []},
+    {"amount": "1e9"},
+    {"amount": "1", "currency": []},
+]
+
+
+CREATES = [(name, "allomia") for name, (_, methods) in LISTS.items() if "post" in methods]
+# Options are read by each provider's own adapter.
+CREATES += [(f"{kind}-list", slug) for kind in ("provider-account", "assistant") for slug in ("polyai", "plumvoice")]
+CREATES += [(f"{kind}-list", "callingbox") for kind in ("provider-account", "assistant")]
+
+
+@pytest.mark.parametrize(("name", "provider"), CREATES)
+def test_no_nonsense_in_a_field_is_a_500(name: str, provider: str, api: ApiClient, organization: Organization) -> None:
+    world = a_world(organization)
+    ProviderAccount.objects.update(provider=provider)
+    path = f"/api/v1/{LISTS[name][0]}"
+    given: dict[str, Any] = {
+        "provider": provider,
+        "name": "N",
+        "account": str(world.account.uuid),
+        "assistant": str(world.assistant.uuid),
+        "phone_number": str(world.number.uuid),
+        "phone": "+33612345601",
+        "to_number": "+33612345601",
+        "e164": "+33142000009",
+        "credentials": {"api_key": "x"},
+    }
+    fields = set(api.get(path).json()["results"][0]) | set(given)
+    for field in fields:
+        for value in NONSENSE:
+            sent = {key: one for key, one in given.items() if key in fields} | {field: value}
+            assert api.post(path, sent).status_code < 500, (field, value)
