@@ -30,8 +30,6 @@ def browser(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api")
     # The browser's driver leaves an event loop running in this thread, which Django takes for asynchronous code.
     monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    # The server's threads come and go: none may leave a connection behind, which would keep the database from going.
-    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
     complaints: list[str] = []
     with sync_api.sync_playwright() as driver:
         program = driver.chromium.launch(
@@ -48,6 +46,8 @@ def browser(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         )
         yield context
         program.close()
+        # Under the driver's loop this thread had a database connection of its own, which nobody else can close.
+        connections.close_all()
     assert complaints == []
 
 

@@ -1,0 +1,199 @@
+"""Both were written from the providers' documents and share no code: here they talk to each other over a socket.
+
+The sandbox refuses any field that is not documented, so an order that is accepted had none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from providers.adapters import http, registry
+from providers.adapters.base import AccountConfig, CallHandle, CallOrder, CallState, Provider, Snapshot
+from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
+from providers.sandbox.server import running
+
+UUID = "6f1c2d3e-4a5b-4c6d-8e7f-901a2b3c4d5e"
+POLYAI = {"auth_token": "sandbox-polyai"}
+BOX = {"api_key": "sk_sandbox", "webhook_secret": "whsec_sandbox"}
+VARIANTS: dict[str, tuple[str, dict[str, str], dict[str, Any], str, dict[str, Any]]] = {
+    "allomia": ("allomia", {"api_key": "sandbox-allomia"}, {}, UUID, {}),
+    "polyai v1_trigger": ("polyai", POLYAI, {"generation": "v1_trigger"}, "", {}),
+    "polyai v1": ("polyai", POLYAI, {"generation": "v1"}, "", {}),
+    "polyai agents": (
+        "polyai",
+        POLYAI,
+        {"generation": "agents", "environment": "live"},
+        "agent-1",
+        {"variant_id": "v"},
+    ),
+    "plumvoice": (
+        "plumvoice",
+        {"email": "sandbox@example.org", "developer_key": "sandbox-plum"},
+        {},
+        "",
+        {"application_id": "4410", "deployment_id": "9021"},
+    ),
+    "callingbox prompt": (
+        "callingbox",
+        BOX,
+        {"generation": "prompt"},
+        "",
+        {"prompt": "Confirm.", "returns": {"ok": "boolean"}, "language": "en", "voicemail_action": "hangup"},
+    ),
+    "callingbox agent": ("callingbox", BOX, {"generation": "agent"}, UUID, {}),
+}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Any]:
+    with running(speed=50, seed=7) as found:
+        yield found
+
+
+def speaker(sandbox: Any, variant: str, **credentials: str) -> Provider:
+    slug, keys, options, _, _ = VARIANTS[variant]
+    return registry.provider(slug, AccountConfig(f"{sandbox.url}/{slug}", {**keys, **credentials}, options))
+
+
+def order(variant: str, to_number: str) -> CallOrder:
+    _, _, _, external_id, options = VARIANTS[variant]
+    carries = variant != "polyai v1_trigger"
+    return CallOrder(
+        reference="a1b2c3d4e5f60718",
+        to_number=to_number,
+        from_number="+16465550100",
+        from_external_id=UUID,
+        assistant_external_id=external_id,
+        assistant_options=options,
+        customer_name="Inès Roy",
+        dynamic_variables={"slot": "Tuesday 9:30", "clinic": "Rue de l'Église"} if carries else {},
+        callback_url="http://127.0.0.1:9/hooks/x/token",
+    )
+
+
+async def follow(adapter: Provider, placing: CallOrder) -> tuple[Snapshot, Snapshot]:
+    """Place one call and read it to its end, as the engine does."""
+    async with http.Client() as client:
+        placed = adapter.read_placing(await client.place(adapter.place(placing)))
+        handle = CallHandle(
+            placed.provider_call_id,
+            placing.reference,
+            placing.to_number,
+            placing.assistant_external_id,
+            placing.assistant_options,
+            datetime.now(UTC),
+        )
+        for _ in range(400):
+            seen = adapter.read_status(await client.read(adapter.status(handle)), handle, datetime.now(UTC))
+            if seen.state.is_terminal:
+                return placed, seen
+            await asyncio.sleep(0.02)
+    raise AssertionError("the call does not end")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    ("ending", "outcome"), [("01", "completed"), ("02", "no_answer"), ("03", "busy"), ("04", "failed")]
+)
+def test_every_generation_is_understood_from_the_order_to_the_end(
+    sandbox: Any, variant: str, ending: str, outcome: str
+) -> None:
+    number = f"+1212555{1 + list(VARIANTS).index(variant):02}{ending}"
+    placed, ended = asyncio.run(follow(speaker(sandbox, variant), order(variant, number)))
+    (dial,) = sandbox.journal(to_number=number)
+    assert dial["id"] == placed.provider_call_id
+    assert not placed.state.is_terminal
+    if variant.startswith("polyai") and outcome in ("no_answer", "busy"):
+        outcome = "failed"  # it cannot tell them apart
+    assert ended.state.value == outcome == dial["outcome"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_our_reference_arrives_wherever_a_provider_has_room_for_it(sandbox: Any, variant: str) -> None:
+    number = f"+1303555{1 + list(VARIANTS).index(variant):02}01"
+    asyncio.run(follow(speaker(sandbox, variant), order(variant, number)))
+    (dial,) = sandbox.journal(to_number=number)
+    has_room = variant not in ("allomia", "polyai v1_trigger")
+    assert dial["reference"] == ("a1b2c3d4e5f60718" if has_room else None)
+
+
+@pytest.mark.parametrize(
+    ("ending", "error", "dials"),
+    [
+        ("08", MayBeRinging, 1),  # connection dropped after dialling
+        ("09", MayBeRinging, 0),  # 500 before dialling: nobody can tell it from the next
+        ("10", MayBeRinging, 1),  # 500 after dialling
+        ("11", NotSent, 0),  # 429
+        ("12", MayBeRinging, 1),  # 2xx without an id
+        ("13", MayBeRinging, 1),  # a proxy's 502
+        ("23", Rejected, 0),  # 400 about this call
+        ("34", MayBeRinging, 1),  # cut-off JSON
+        ("35", MayBeRinging, 0),  # dropped before dialling
+        ("37", Misconfigured, 0),  # refused for the account
+    ],
+)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_answer_to_a_placing_is_sorted_by_what_may_be_done_next(
+    sandbox: Any, variant: str, ending: str, error: type[ProviderError], dials: int
+) -> None:
+    number = f"+1415555{1 + list(VARIANTS).index(variant):02}{ending}"
+    with pytest.raises(error) as caught:
+        asyncio.run(follow(speaker(sandbox, variant), order(variant, number)))
+    assert type(caught.value) is error
+    assert len(sandbox.journal(to_number=number)) == dials
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_wrong_key_is_told_from_a_good_one_by_one_harmless_read(sandbox: Any, variant: str) -> None:
+    async def check(adapter: Provider) -> None:
+        async with http.Client() as client:
+            adapter.read_check(await client.read(adapter.check()))
+
+    before = len(sandbox.journal())
+    asyncio.run(check(speaker(sandbox, variant)))
+    wrong = dict.fromkeys(VARIANTS[variant][1], "sk_wrong")
+    with pytest.raises(Misconfigured):
+        asyncio.run(check(speaker(sandbox, variant, **wrong)))
+    assert len(sandbox.journal()) == before
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_call_of_nobody_is_not_found(sandbox: Any, variant: str) -> None:
+    async def ask(adapter: Provider) -> None:
+        unknown = "123456789" if variant == "plumvoice" else "3f8d9c10-7b5e-4a52-9d1f-62c8e0b7a413"
+        handle = CallHandle(unknown, assistant_external_id=VARIANTS[variant][3])
+        async with http.Client() as client:
+            adapter.read_status(await client.read(adapter.status(handle)), handle, datetime.now(UTC))
+
+    with pytest.raises(NotFound):
+        asyncio.run(ask(speaker(sandbox, variant)))
+
+
+@pytest.mark.parametrize("shape", ["page", "array"])
+@pytest.mark.parametrize("variant", ["callingbox prompt", "callingbox agent"])
+def test_a_call_whose_answer_was_lost_is_found_in_the_list(sandbox: Any, variant: str, shape: str) -> None:
+    sandbox.control(callingbox_list_shape=shape)
+    number = f"+1617555{10 + list(VARIANTS).index(variant) + 2 * (shape == 'page'):02}08"
+    adapter = speaker(sandbox, variant)
+
+    async def look() -> list[Snapshot]:
+        async with http.Client() as client:
+            with pytest.raises(MayBeRinging):
+                adapter.read_placing(await client.place(adapter.place(order(variant, number))))
+            found, page = [], ""
+            while True:
+                listing = adapter.read_list(await client.read(adapter.list_calls(page)))
+                found += [seen for seen in listing.calls if seen.to_number == number]
+                page = listing.next_page
+                if not page:
+                    return found
+
+    (seen,) = asyncio.run(look())
+    assert seen.reference == "a1b2c3d4e5f60718"
+    assert seen.provider_call_id == sandbox.journal(to_number=number)[0]["id"]
+    assert seen.state is not CallState.UNRECOGNISED

@@ -1,0 +1,91 @@
+"""Settings come from the environment, typed, and refuse nonsense with a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from config.environment import read
+
+KEY = "A" * 43 + "="  # 32 zero bytes
+NAMES = (
+    "DEBUG SECRET_KEY FIELD_KEYS DATABASE_URL PUBLIC_BASE_URL ALLOWED_HOSTS ENGINE_SLICES ALLOW_LOOPBACK_URLS".split()  # noqa: SIM905
+)
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SECRET_KEY", "s" * 50)
+    monkeypatch.setenv("FIELD_KEYS", KEY)
+
+
+def test_production_needs_its_secrets_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("SECRET_KEY", "FIELD_KEYS"):
+        with monkeypatch.context() as context:
+            context.delenv(name)
+            with pytest.raises(ImproperlyConfigured, match=name):
+                read(tmp_path)
+    assert list(tmp_path.iterdir()) == [], "nothing is made up outside of development"
+
+
+def test_development_makes_its_secrets_up_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DEBUG", "true")
+    monkeypatch.delenv("SECRET_KEY")
+    monkeypatch.delenv("FIELD_KEYS")
+    first = read(tmp_path)
+    assert read(tmp_path) == first
+    assert (tmp_path / "field-key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("DEBUG", "flase", "DEBUG"),
+        ("ENGINE_SLICES", "many", "ENGINE_SLICES"),
+        ("ENGINE_SLICES", "0", "ENGINE_SLICES"),
+        ("ENGINE_SLICES", "33", "ENGINE_SLICES"),
+        ("FIELD_KEYS", "short", "Fernet"),
+        ("FIELD_KEYS", f"{KEY},nonsense", "Fernet"),
+        ("PUBLIC_BASE_URL", "calls.example.org", "https://"),
+        ("PUBLIC_BASE_URL", "http://calls.example.org", "https://"),
+        ("PUBLIC_BASE_URL", "http://127.0.0.1:8000", "ALLOW_LOOPBACK_URLS"),
+        ("PUBLIC_BASE_URL", "https://user@calls.example.org", "https://"),
+        ("PUBLIC_BASE_URL", "https://calls.example.org/?x=1", "https://"),
+        ("ALLOW_LOOPBACK_URLS", "perhaps", "ALLOW_LOOPBACK_URLS"),
+    ],
+)
+def test_nonsense_is_refused_with_the_name_of_the_setting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=words):
+        read(tmp_path)
+
+
+def test_lists_are_trimmed_and_addresses_lose_their_last_slash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ALLOWED_HOSTS", " a.example.org , b.example.org,")
+    monkeypatch.setenv("PUBLIC_BASE_URL", "https://a.example.org/")
+    found = read(tmp_path)
+    assert found.allowed_hosts == ["a.example.org", "b.example.org"]
+    assert found.public_base_url == "https://a.example.org"
+    assert found.https
+
+
+def test_the_deadlines_nest_and_the_task_queue_is_set_as_it_was_measured_to_be_safe(settings: object) -> None:
+    assert not [found for found in run_checks() if (found.id or "").startswith("calls.")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_attempts", 0), ("retry", 100), ("ack_failures", False), ("workers", 1), ("guard_cycle", 0.7)],
+)
+def test_other_settings_of_the_task_queue_stop_the_start(
+    settings: pytest.FixtureRequest, name: str, value: object
+) -> None:
+    settings.Q_CLUSTER = {**settings.Q_CLUSTER, name: value}  # type: ignore[attr-defined]
+    assert "calls.E002" in {found.id for found in run_checks()}
