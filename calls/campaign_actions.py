@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from calls import outcomes
-from calls.models import OPEN, Call, Status
+from calls.models import Call, Status
 from calls.timing import SEND_WITHIN
 from campaigns import variables
 from campaigns.models import Campaign, Contact, ContactListMember, DoNotCall, Recipient
@@ -209,72 +209,6 @@ def wait_for_silence(calls: QuerySet[Call]) -> None:
         if not calls.filter(status=Status.PLACING, dialed_at__gt=young).exists():
             return
         time.sleep(0.05)
-
-
-def progress(campaign: Campaign) -> dict[str, object]:
-    """Counts as of now, every key always present. Grouped over an index, never a counter that could drift."""
-    from django.db.models import Count, Sum
-
-    rows = campaign.recipients.values("status", "outcome").annotate(n=Count("pk"), tried=Sum("attempts")).order_by()
-    recipients = dict.fromkeys(Recipient.Status.values, 0)
-    names = ("completed", "no_answer", "busy", "failed", "expired", "unknown", "canceled")
-    outcome_counts = dict.fromkeys(names, 0)
-    attempts = 0
-    for row in rows:
-        recipients[row["status"]] += row["n"]
-        attempts += row["tried"] or 0
-        if row["outcome"] in outcome_counts and row["status"] == Recipient.Status.DONE:
-            outcome_counts[row["outcome"]] += row["n"]
-    spent = campaign.calls.aggregate(total=Sum("cost"))["total"]
-    return {
-        "status": campaign.status,
-        "recipients": recipients,
-        "outcomes": outcome_counts,
-        "attempts": attempts,
-        "open_calls": campaign.calls.filter(status__in=OPEN).count(),
-        "spent": {"amount": format(spent or 0, "f"), "currency": campaign.budget_currency},
-        "started_at": campaign.started_at,
-        "estimated_finish": None,
-        "idle_reasons": idle_reasons(campaign),
-    }
-
-
-def idle_reasons(campaign: Campaign) -> list[dict[str, object]]:
-    """Why a running campaign is not calling whom it could: code, sentence, people, until when."""
-    from django.db.models import Count, Min
-
-    if campaign.status == S.PAUSED:
-        message = campaign.status_reason or "The campaign is paused."
-        return [{"code": "campaign_paused", "message": message, "count": None, "until": None}]
-    if campaign.status != S.RUNNING:
-        return []
-    reasons: list[dict[str, object]] = []
-    if campaign.organization.calls_stopped:
-        message = "All calls of the organization are stopped."
-        reasons.append({"code": "calls_stopped", "message": message, "count": None, "until": None})
-    account = campaign.assistant.account if campaign.assistant else None
-    if account and account.blocked(timezone.now()):
-        message = f"The account is blocked: {account.blocked_reason}"
-        reasons.append({"code": "account", "message": message, "count": None, "until": account.blocked_until})
-    waiting = campaign.recipients.filter(status__in=["pending", "waiting"], next_attempt_at__gt=timezone.now())
-    for row in waiting.values("reason").annotate(n=Count("pk"), until=Min("next_attempt_at")).order_by("-n")[:20]:
-        code = row["reason"] or "not_due"
-        message = WAITING_FOR.get(code, "Waiting for the next attempt.")
-        reasons.append({"code": code, "message": message, "count": row["n"], "until": row["until"]})
-    return reasons
-
-
-WAITING_FOR = {
-    "calling_hours": "Outside the calling hours of the person.",
-    "minimum_gap": "Called a short time ago.",
-    "calls_per_day": "Called as often as allowed in 24 hours.",
-    "open_call": "Another call to the number is open.",
-    "caller_number_capacity": "The caller number has no line free.",
-    "campaign_capacity": "The campaign has as many open calls as it may.",
-    "budget": "The budget is spent or reserved.",
-    "calls_stopped": "All calls of the organization are stopped.",
-    "account": "The provider account takes no calls.",
-}
 
 
 def may_delete(contact: Contact) -> bool:

@@ -204,6 +204,8 @@ class Call(models.Model):
             models.Index(fields=["organization", "-id"], name="call_list"),
             models.Index(fields=["organization", "status", "-id"], name="call_list_status"),
             models.Index(fields=["campaign", "status", "-id"], name="call_list_campaign"),
+            # The dashboard's figures of today.
+            models.Index(fields=["organization", "terminal_at"], name="call_ended"),
         ]
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 from calls import campaign_actions
 from calls.admin import words
 from calls.models import Call
+from calls.progress import progress_of
 from campaigns import variables
 from campaigns.admin import NumberedAdmin
 from campaigns.import_pages import both_spellings
@@ -342,14 +343,14 @@ class CampaignAdmin(ScopedAdmin):
             self.audit(request, obj, "legal_hours", {"legal_override": obj.legal_override or "the law applies again"})
 
     def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
-        found = campaign_actions.progress(obj)
-        recipients: Mapping[str, int] = found["recipients"]  # type: ignore[assignment]
-        outcomes: Mapping[str, int] = found["outcomes"]  # type: ignore[assignment]
+        found = progress_of([obj])[obj.pk]
+        recipients: Mapping[str, int] = found["recipients"]
+        outcomes: Mapping[str, int] = found["outcomes"]
         total = sum(recipients.values())
         over = total - sum(recipients[name] for name in ("pending", "calling", "waiting", "review"))
         people = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
         parts = {name: recipients[name] for name in words.RECIPIENT_PARTS}
-        spent: Mapping[str, str] = found["spent"]  # type: ignore[assignment]
+        spent: Mapping[str, str] = found["spent"]
         budget = f" of {words.money(obj.budget, obj.budget_currency)}" if obj.budget is not None else ""
         return {
             "campaign": obj,
@@ -366,7 +367,7 @@ class CampaignAdmin(ScopedAdmin):
             "attempts": found["attempts"],
             "open_calls": found["open_calls"],
             "spent": words.money(spent["amount"], spent["currency"]) + budget,
-            "idle": [{**row, "until": utc(row["until"], "")} for row in found["idle_reasons"]],  # type: ignore[attr-defined]
+            "idle": [{**row, "until": utc(row["until"], "")} for row in found["idle_reasons"]],
             "problems": campaign_actions.problems(obj) if obj.status == S.DRAFT else [],
             "launching": obj.status == S.RUNNING and obj.launched_at is None,
             "started": utc(obj.started_at, "not yet"),

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from calls import campaign_actions
-from calls.api.progress import progress_of
+from calls.progress import progress_of
 from campaigns import variables
 from campaigns.models import CallingWindow, Campaign, ContactList, ContactListMember, Recipient, RetryRule
 from campaigns.windows import clock, parse_clock, parse_day_names

@@ -88,7 +88,7 @@ def test_a_failure_of_ours_is_a_500_so_that_it_comes_again(
 
 def test_a_chunked_body_is_filed_whole(client: ApiClient, hook: str) -> None:
     """gunicorn hands it over decoded and ended, without a length."""
-    chunked = {
+    chunked: dict[str, Any] = {
         "CONTENT_LENGTH": "",
         "HTTP_TRANSFER_ENCODING": "chunked",
         "wsgi.input": io.BytesIO(b'{"status": "busy"}'),
