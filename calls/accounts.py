@@ -9,13 +9,16 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from calls.models import Call, Status
+from calls.timing import CLUSTER_TIMING
 from campaigns.models import Campaign
+from providers.adapters.errors import Misconfigured, ProviderError
 from providers.models import ProviderAccount
 
 logger = logging.getLogger(__name__)
 Block = ProviderAccount.Block
 
-UNREACHABLE_AFTER = 5  # requests in a row that never left
+UNREACHABLE_AFTER = 5  # placings in a row without a usable answer
+BOUNDLESS = 1_000_000
 UNREACHABLE_FOR = 30.0  # seconds, doubling
 UNREACHABLE_AT_MOST = 900.0
 REFUSED_ALIKE_LEAST = 5
@@ -48,7 +51,7 @@ def unblock(account_id: int) -> None:
 
 
 def reached(call_id: int) -> None:
-    """The provider answered: what was unreachable no longer is."""
+    """The provider answered a placing as documented: what was unreachable no longer is."""
     ProviderAccount.objects.filter(calls=call_id, failures_in_a_row__gt=0).update(failures_in_a_row=0)
     ProviderAccount.objects.filter(calls=call_id, blocked_code=Block.UNREACHABLE).update(
         blocked_at=None, blocked_until=None, blocked_code="", blocked_reason=""
@@ -56,12 +59,63 @@ def reached(call_id: int) -> None:
 
 
 def not_reached(account_id: int, reason: str, now: datetime) -> None:
-    """A request that never left. Several in a row block the account for a while, longer each time."""
+    """A placing without a usable answer, sent or not. Several in a row block the account until a read works."""
     ProviderAccount.objects.filter(pk=account_id).update(failures_in_a_row=F("failures_in_a_row") + 1)
-    failures = ProviderAccount.objects.values_list("failures_in_a_row", flat=True).get(pk=account_id)
-    if failures >= UNREACHABLE_AFTER:
-        wait = min(UNREACHABLE_AT_MOST, UNREACHABLE_FOR * 2 ** min(failures - UNREACHABLE_AFTER, 10))
-        block(account_id, Block.UNREACHABLE, reason, now + timedelta(seconds=wait))
+    account = ProviderAccount.objects.get(pk=account_id)
+    if account.failures_in_a_row >= UNREACHABLE_AFTER and not account.blocked(now):
+        block(account_id, Block.UNREACHABLE, reason, now + _until_probe(account.failures_in_a_row))
+
+
+def in_flight_at_most(account: ProviderAccount, placing: int, unconfirmed: int) -> int:
+    """How many more placings may be on the wire at once.
+
+    If all of them, and all that are there, became doubts, they would not exceed `max_unconfirmed`. After failures
+    fewer, at last one alone: so an account that comes back is tried by one call, not by all that wait.
+    """
+    rooms = []
+    if account.max_unconfirmed is not None:
+        rooms.append(account.max_unconfirmed - unconfirmed)
+    if account.failures_in_a_row:
+        rooms.append(UNREACHABLE_AFTER - account.failures_in_a_row)
+    return max(1, min(rooms)) - placing if rooms else BOUNDLESS
+
+
+def claim_probes(now: datetime) -> list[ProviderAccount]:
+    """Unreachable accounts whose next try is due, ours alone for a while."""
+    due = ProviderAccount.objects.filter(blocked_code=Block.UNREACHABLE, blocked_until__lte=now)
+    lease = now + timedelta(seconds=CLUSTER_TIMING.lease)
+    return [account for account in due if _claim_probe(account, lease)]
+
+
+def _claim_probe(account: ProviderAccount, lease: datetime) -> bool:
+    unchanged = ProviderAccount.objects.filter(pk=account.pk, blocked_until=account.blocked_until)
+    return unchanged.filter(blocked_code=Block.UNREACHABLE).update(blocked_until=lease) == 1
+
+
+def probed(account: ProviderAccount, error: ProviderError | None, now: datetime) -> None:
+    """What a harmless read said. It never dials; when it works, one call alone is tried next."""
+    still = ProviderAccount.objects.filter(pk=account.pk, blocked_code=Block.UNREACHABLE)
+    if error is None:
+        still.update(
+            blocked_at=None,
+            blocked_until=None,
+            blocked_code="",
+            blocked_reason="",
+            failures_in_a_row=UNREACHABLE_AFTER - 1,
+            place_tokens=0,
+            place_tokens_at=now,
+        )
+    elif isinstance(error, Misconfigured):
+        block(account.pk, Block.MISCONFIGURED, str(error))
+    else:
+        failures = account.failures_in_a_row + 1
+        still.update(failures_in_a_row=failures, blocked_until=now + _until_probe(failures))
+
+
+def _until_probe(failures: int) -> timedelta:
+    """30 s, doubling, at most a quarter of an hour."""
+    doublings = min(max(0, failures - UNREACHABLE_AFTER), 10)
+    return timedelta(seconds=min(UNREACHABLE_AT_MOST, UNREACHABLE_FOR * 2**doublings))
 
 
 def block_if_too_doubtful(account_id: int) -> None:

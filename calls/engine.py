@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from calls import callbacks, campaign_actions, feeding, following, outcomes, placing, reconciling
+from calls import accounts, callbacks, campaign_actions, feeding, following, outcomes, placing, reconciling
 from calls.models import Heartbeat
 from calls.timing import CLUSTER_TIMING
 from campaigns import import_steps, launching
@@ -108,6 +108,7 @@ class Slice:
                 (self._feed, 0.5),
                 (self._reap, 2.0),
                 (self._reconcile, 1.0),
+                (self._probe, 1.0),
                 (self._campaigns, 1.0),
                 (self._import, 0.5),
                 (self._launch, 0.5),
@@ -225,6 +226,17 @@ class Slice:
         for account, calls in (await self.db(reconciling.claim)).items():
             found = await reconciling.look(self.http, account, calls)
             await self.db(reconciling.record, calls, found)
+        return False
+
+    async def _probe(self) -> bool:
+        """A provider that was down is asked by a read whether it is back."""
+        for account in await self.db(accounts.claim_probes, timezone.now()):
+            error: ProviderError | None = None
+            try:
+                account.adapter.read_check(await self.http.read(account.adapter.check()))
+            except ProviderError as found:
+                error = found
+            await self.db(accounts.probed, account, error, timezone.now())
         return False
 
     async def _campaigns(self) -> bool:

@@ -104,6 +104,7 @@ def doubt(pk: int, fence: int, error: ProviderError) -> None:
             _event(call, "late_answer", RESPONSE, str(error), raw=error.evidence)
             return
         _doubt(call, RESPONSE, str(error), raw=error.evidence)
+        accounts.not_reached(call.account_id, str(error), timezone.now())
 
 
 def reap(now: datetime, limit: int = 200) -> int:

@@ -17,8 +17,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from calls import accounts, gate, outcomes, tokens
 from calls import facts as fact_sheet
-from calls import gate, outcomes, tokens
 from calls.models import Call, CallEvent, Status
 from calls.timing import CLUSTER_TIMING, SEND_WITHIN
 from campaigns.models import Campaign, Contact, Recipient
@@ -64,8 +64,7 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
         account = _lock_account(account_id)
         if account is None or not account.is_active or account.blocked(now):
             return []
-        free = account.max_open_calls - account.calls.open().count()
-        batch = _candidates(account, now, min(limit, free))
+        batch = _candidates(account, now, min(limit, _room(account)))
         _lock_people(batch)
         calls = _fresh(batch)
         allowed = _ask_the_gate(calls, now)
@@ -73,6 +72,13 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
         committed = [call for call, decision in allowed[:taken] if _commit(call, decision, now)]
     started = time.monotonic()
     return [Claim(call, call.account.adapter, call.placing_attempts, started) for call in committed]
+
+
+def _room(account: ProviderAccount) -> int:
+    """How many more calls the account may have open, and on the wire, at once. Counted, never stored."""
+    counts = Counter(account.calls.open().order_by().values_list("status", flat=True))
+    doubtful = accounts.in_flight_at_most(account, counts[Status.PLACING], counts[Status.UNCONFIRMED])
+    return min(account.max_open_calls - counts.total(), doubtful)
 
 
 def _lock_account(account_id: int) -> ProviderAccount | None:

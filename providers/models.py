@@ -108,9 +108,11 @@ class ProviderAccount(models.Model):
         return {name: hint(str(value)) for name, value in (self.credentials or {}).items()}
 
     def blocked(self, now: datetime) -> bool:
+        """Whether nothing may be placed through it. One that could not be reached waits for a read that works:
+        `blocked_until` is then when it is tried next, not when it is trusted again."""
         if self.blocked_at is None:
             return False
-        return self.blocked_until is None or self.blocked_until > now
+        return self.blocked_code == self.Block.UNREACHABLE or self.blocked_until is None or self.blocked_until > now
 
     def clean(self) -> None:
         faults = dict(self.credential_faults(self.provider, self.credentials))

@@ -1,0 +1,149 @@
+"""A provider that is down, for minutes or for hours: few doubts, no dial as a probe, no stampede when it is back."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from calls import accounts, campaign_actions, outcomes, placing
+from calls.models import Call, Status
+from campaigns.models import Campaign
+from providers.adapters.base import CallState, Snapshot
+from providers.adapters.errors import MayBeRinging, Misconfigured, NotSent
+from providers.models import PhoneNumber, ProviderAccount
+from tenants.models import Organization
+from tests.calls import support
+
+NUMBERS = [f"+12125550{1 + tens // 10}{tens % 10}{unit}" for tens in range(8, 12) for unit in range(10)]
+
+
+@pytest.fixture
+def number(callers: Organization) -> PhoneNumber:
+    found = support.reach(callers, "http://127.0.0.1:9", "allomia", max_unconfirmed=5)
+    for to in NUMBERS:
+        support.single(found, to)
+    return found
+
+
+def everything_is_due() -> None:
+    Call.objects.queued().update(due_at=timezone.now())
+    ProviderAccount.objects.update(place_tokens=100, place_tokens_at=timezone.now())
+
+
+def answer_all(number: PhoneNumber, answer: Any) -> int:
+    """Claim what may be claimed and answer it; how many requests went out."""
+    everything_is_due()
+    claims = placing.claim(number.account_id)
+    for claim in claims:
+        placing.record(claim, answer)
+    return len(claims)
+
+
+def fresh(number: PhoneNumber) -> ProviderAccount:
+    return ProviderAccount.objects.get(pk=number.account_id)
+
+
+def test_a_provider_that_goes_silent_leaves_at_most_five_doubts(number: PhoneNumber) -> None:
+    asked = sum(answer_all(number, MayBeRinging("The provider did not answer in time.")) for _ in range(20))
+    assert asked == Call.objects.filter(status=Status.UNCONFIRMED).count() == 5
+    assert fresh(number).blocked_code == "unreachable"
+
+
+def test_two_workers_together_leave_at_most_five_doubts(number: PhoneNumber) -> None:
+    everything_is_due()
+    first = placing.claim(number.account_id)
+    everything_is_due()
+    second = placing.claim(number.account_id)
+    assert len(first) + len(second) == 5, "what is on the wire counts as if it became a doubt"
+
+
+def test_an_unreachable_account_is_tried_by_a_read_and_never_by_a_dial(number: PhoneNumber) -> None:
+    while not fresh(number).blocked(timezone.now()):
+        answer_all(number, NotSent("No connection to the provider could be made; nothing was sent."))
+    three_hours_later = timezone.now() + timedelta(hours=3)
+    assert fresh(number).blocked(three_hours_later), "time alone does not unblock it"
+    assert answer_all(number, None) == 0
+    assert accounts.claim_probes(timezone.now()) == []
+    (probe,) = accounts.claim_probes(three_hours_later)
+    assert accounts.claim_probes(three_hours_later) == [], "two workers do not probe at once"
+    accounts.probed(probe, None, three_hours_later)
+    assert not fresh(number).blocked(three_hours_later)
+
+
+def test_an_account_that_is_back_is_tried_by_one_call_before_the_others(number: PhoneNumber) -> None:
+    while not fresh(number).blocked(timezone.now()):
+        answer_all(number, NotSent("refused"))
+    accounts.probed(fresh(number), None, timezone.now())
+    everything_is_due()
+    (alone,) = placing.claim(number.account_id)
+    everything_is_due()
+    assert placing.claim(number.account_id) == []
+    placing.record(alone, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    everything_is_due()
+    assert len(placing.claim(number.account_id)) == 5
+
+
+def test_failed_probes_come_further_and_further_apart_up_to_a_quarter_of_an_hour(number: PhoneNumber) -> None:
+    while not fresh(number).blocked(timezone.now()):
+        answer_all(number, NotSent("refused"))
+    now, waits = timezone.now(), []
+    for _ in range(9):
+        account = fresh(number)
+        accounts.probed(account, MayBeRinging("502"), now)
+        waits.append((_until(number) - now).total_seconds())
+    assert waits == sorted(waits)
+    assert waits[-1] == 900
+    accounts.probed(fresh(number), Misconfigured("Invalid or missing API key"), now)
+    assert fresh(number).blocked_code == "misconfigured"
+
+
+def _until(number: PhoneNumber) -> datetime:
+    found = fresh(number).blocked_until
+    assert found is not None
+    return found
+
+
+def test_more_old_doubts_than_allowed_block_the_account_though_answers_come(number: PhoneNumber) -> None:
+    for _ in range(6):
+        everything_is_due()
+        claims = placing.claim(number.account_id)
+        for index, claim in enumerate(claims):
+            good = Snapshot(CallState.DIALING, provider_call_id=f"x{claim.call.pk}")
+            placing.record(claim, MayBeRinging("?") if index == 0 else good)
+    assert fresh(number).blocked_code == "unconfirmed"
+    assert Call.objects.filter(status=Status.UNCONFIRMED).count() == 6
+    doubt = Call.objects.filter(status=Status.UNCONFIRMED).first()
+    assert doubt is not None
+    outcomes.release(doubt.pk, actor="staff", reason="Not in the log.")
+    assert not fresh(number).blocked(timezone.now())
+
+
+@pytest.mark.slow
+def test_a_campaign_lives_through_an_outage_of_its_provider(
+    callers: Organization, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "UNREACHABLE_FOR", 1.0)
+    number = support.reach(callers, sandbox.url, "callingbox", calls_per_second=20, max_unconfirmed=5)
+    made = support.campaign(number, support.people(callers, [f"+1212555{i:04}" for i in range(140, 180)]))
+    campaign_actions.start(made, actor="test")
+    with support.engine(slices=2):
+        support.wait_until(lambda: len(sandbox.journal()) >= 8)
+        sandbox.control(outage=["callingbox"])
+        support.wait_until(lambda: fresh(number).blocked_code == "unreachable")
+        support.wait_until(lambda: not Call.objects.filter(status=Status.PLACING).exists())
+        assert Call.objects.filter(status=Status.UNCONFIRMED).count() <= 5
+        rung = len(sandbox.journal())
+        time.sleep(3)
+        assert len(sandbox.journal()) == rung
+        sandbox.control(outage=[])
+        support.wait_until(lambda: Campaign.objects.get(pk=made.pk).status == Campaign.Status.FINISHED, 90)
+    numbers = [dial["to_number"] for dial in sandbox.journal()]
+    assert len(numbers) == len(set(numbers)), "a number was dialled twice"
+    dialled_or_doubtful = set(numbers) | set(
+        Call.objects.filter(status=Status.UNCONFIRMED).values_list("to_number", flat=True)
+    )
+    assert len(dialled_or_doubtful) == 40, "somebody was forgotten"
