@@ -16,6 +16,7 @@ from calls.models import Call, CallEvent, ProviderCallback, Status
 from providers.adapters.base import Snapshot, Verification
 from providers.adapters.errors import ProviderError
 from providers.models import ProviderAccount
+from tenants import failpoints
 
 logger = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024
@@ -42,6 +43,7 @@ def receive(provider: str, token: str, headers: Mapping[str, str], body: bytes, 
         headers={name: value[:500] for name, value in list(headers.items())[:KEPT_HEADERS] if name not in _PRIVATE},
         body=body[:MAX_BODY],
     )
+    failpoints.reach("callbacks.filed")
     return 200
 
 
@@ -86,6 +88,8 @@ def process(pk: int) -> None:
             else:
                 _apply(row.call_id, seen, Verification(row.verification), bytes(row.body))
         row.save()
+        failpoints.reach("callbacks.processing")
+    failpoints.reach("callbacks.processed")
 
 
 def set_aside(pk: int, why: str) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Literal
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from calls import outcomes
@@ -152,9 +152,9 @@ def wind_up_canceled() -> None:
 def finish_where_done() -> int:
     """Campaigns nobody of is left to call. Finished is a query, not a timer."""
     live = [Recipient.Status.PENDING, Recipient.Status.CALLING, Recipient.Status.WAITING]
-    busy = Recipient.objects.filter(status__in=live).values("campaign_id")
-    launched = Campaign.objects.filter(status=S.RUNNING, launched_at__isnull=False)
-    return launched.exclude(pk__in=busy).update(status=S.FINISHED, finished_at=timezone.now())
+    left = Recipient.objects.filter(campaign=OuterRef("pk"), status__in=live)
+    launched = Campaign.objects.filter(~Exists(left), status=S.RUNNING, launched_at__isnull=False)
+    return launched.update(status=S.FINISHED, finished_at=timezone.now())
 
 
 def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, **fields: object) -> None:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from calls.timing import CLUSTER_TIMING
+from tenants import failpoints
 
 
 @register()
@@ -42,3 +43,11 @@ def deadlines_nest(**_: Any) -> list[CheckMessage]:
     if settings.DATABASES["default"].get("OPTIONS", {}).get("pool"):
         errors.append(Error("A connection pool is shared by forked workers. Remove it.", id="calls.E003"))
     return errors
+
+
+@register()
+def no_failpoint_in_production(**_: Any) -> list[CheckMessage]:
+    """Failpoints are for tests: a process told to die must not be one that rings people."""
+    if settings.DEBUG or not failpoints.WANTED:
+        return []
+    return [Error("TRUNKLINE_FAILPOINT is set while DEBUG is off.", hint="Unset it.", id="calls.E004")]

@@ -17,6 +17,7 @@ from calls.models import OPEN, Call, CallEvent, Status
 from campaigns import variables
 from campaigns.models import Campaign, Recipient
 from providers.models import PhoneNumber
+from tenants import failpoints
 
 logger = logging.getLogger(__name__)
 AHEAD = timedelta(seconds=2)
@@ -40,7 +41,10 @@ def feed(campaign_id: int) -> int:
         recipients = _due(campaign, now)
         if not recipients:
             return 0
-        return _feed(campaign, recipients, room, now)
+        fed = _feed(campaign, recipients, room, now)
+        failpoints.reach("feeding.feeding")
+    failpoints.reach("feeding.fed")
+    return fed
 
 
 def _room(campaign: Campaign, now: datetime) -> int:

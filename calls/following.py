@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
 from calls import accounts, outcomes, schedule, tokens
@@ -18,6 +16,7 @@ from providers.adapters import http
 from providers.adapters.base import Provider, Snapshot
 from providers.adapters.errors import Misconfigured, NotFound, NotSent, ProviderError
 from providers.models import ProviderAccount
+from tenants import failpoints
 
 logger = logging.getLogger(__name__)
 BATCH = 100
@@ -37,33 +36,39 @@ def claim(limit: int = BATCH) -> list[Reading]:
     an answer that kills its reader cannot be read for ever."""
     now = timezone.now()
     with transaction.atomic():
-        due = Call.objects.due_for_read(now).select_for_update(skip_locked=True, of=("self",))
-        related = ("account", "assistant", "organization")
-        found = list(due.select_related(*related).order_by("next_read_at")[:limit])
-        allowed = _within_rates(found, now)
-        Call.objects.filter(pk__in=[call.pk for call in allowed]).update(
+        found = [call for pk, count in _rates(now, limit) for call in _take(pk, count, now)]
+        Call.objects.filter(pk__in=[call.pk for call in found]).update(
             next_read_at=now + schedule.READ_LEASE, reads=F("reads") + 1
         )
-    return [Reading(call, call.account.adapter) for call in allowed]
+        if found:
+            failpoints.reach("following.claiming")
+    if found:
+        failpoints.reach("following.claimed")
+    return [Reading(call, call.account.adapter) for call in found]
 
 
-def _within_rates(found: Sequence[Call], now: datetime) -> list[Call]:
-    wanted = Counter(call.account_id for call in found)
-    accounts_ = ProviderAccount.objects.in_bulk(list(wanted))
-    granted = {pk: tokens.take_for_reading(accounts_[pk], count, now) for pk, count in sorted(wanted.items())}
-    allowed = []
-    for call in found:
-        if granted[call.account_id] > 0:
-            granted[call.account_id] -= 1
-            allowed.append(call)
-    return allowed
+def _rates(now: datetime, limit: int) -> list[tuple[int, int]]:
+    """How many reads each account with due ones may make now. A slow account does not stand before the others."""
+    due = Call.objects.due_for_read(now).order_by().values_list("account_id")
+    wanted = dict(due.annotate(n=Count("pk")))
+    found = ProviderAccount.objects.in_bulk(sorted(wanted))
+    granted = [(pk, tokens.take_for_reading(found[pk], min(wanted[pk], limit), now)) for pk in sorted(wanted)]
+    return [(pk, count) for pk, count in granted if count]
+
+
+def _take(account_id: int, count: int, now: datetime) -> list[Call]:
+    due = Call.objects.due_for_read(now).filter(account=account_id).order_by("next_read_at")
+    due = due.select_for_update(skip_locked=True, of=("self",))
+    return list(due.select_related("account", "assistant", "organization")[:count])
 
 
 async def read(client: http.Client, reading: Reading) -> tuple[Snapshot | ProviderError, bytes]:
     """Ask the provider. Never raises a ProviderError: it is the answer. The second value is the raw body."""
     handle, body = reading.call.as_handle(), b""
     try:
+        failpoints.reach("following.reading")
         answer = await client.read(reading.adapter.status(handle))
+        failpoints.reach("following.answered")
         body = answer.body
         return reading.adapter.read_status(answer, handle, timezone.now()), body
     except ProviderError as error:
@@ -76,7 +81,9 @@ def record(reading: Reading, answer: Snapshot | ProviderError, raw: bytes) -> No
     call = reading.call
     if isinstance(answer, Snapshot):
         outcomes.record(call.pk, answer, CallEvent.Source.READ, raw)
+        failpoints.reach("following.recorded")
         _look_again(call, now)
+        failpoints.reach("following.rescheduled")
     elif isinstance(answer, NotFound):
         _not_found(call, answer, now)
     elif isinstance(answer, NotSent) and answer.throttled:

@@ -194,7 +194,9 @@ class Call(models.Model):
             # Capacity: the open calls of an account, a campaign, a number.
             models.Index(fields=["account", "status"], name="call_open_account", condition=Q(status__in=OPEN)),
             # Following: what is due for a read.
-            models.Index(fields=["next_read_at"], name="call_next_read", condition=Q(next_read_at__isnull=False)),
+            models.Index(
+                fields=["account", "next_read_at"], name="call_next_read", condition=Q(next_read_at__isnull=False)
+            ),
             # The reaper.
             models.Index(fields=["lease_until"], name="call_lease", condition=Q(status=Status.PLACING)),
             # The gap and the daily cap of a person; also their page.

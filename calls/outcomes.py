@@ -30,6 +30,7 @@ from campaigns import retries
 from campaigns.models import Campaign, Recipient
 from providers.adapters.base import Snapshot
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
+from tenants import failpoints
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +118,8 @@ def reap(now: datetime, limit: int = 200) -> int:
             if call.status == Status.PLACING and call.lease_until and call.lease_until < now:
                 _doubt(call, ENGINE, "No answer was recorded in time; the request may have gone out.")
                 reaped += 1
+                failpoints.reach("outcomes.reaping")
+        failpoints.reach("outcomes.reaped")
     return reaped
 
 
@@ -155,6 +158,7 @@ def _record(call: Call, seen: Snapshot, source: str, raw: bytes = b"") -> str:
     elif seen.state.name == "UNRECOGNISED" and not _seen_before(call, seen):
         _event(call, "unrecognised", source, f"The provider says '{seen.provider_status[:100]}'.", raw=raw)
     call.save()
+    failpoints.reach("outcomes.recording")
     if before == Status.UNCONFIRMED and call.status != before:
         accounts.lift_if_settled(call.account_id)
     return call.status
@@ -320,6 +324,7 @@ def _finish(call: Call, status: Status, source: str, detail: str, raw: bytes = b
         WebhookDelivery.objects.get_or_create(call=call, defaults={"url": call.callback_url})
     if before == Status.UNCONFIRMED:
         accounts.lift_if_settled(call.account_id)
+    failpoints.reach("outcomes.ending")
 
 
 def _settle(call: Call) -> None:

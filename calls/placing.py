@@ -26,6 +26,7 @@ from providers.adapters import http
 from providers.adapters.base import Provider, Snapshot
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
 from providers.models import ProviderAccount
+from tenants import failpoints
 from tenants.models import Organization
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,10 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
         allowed = _ask_the_gate(calls, now)
         taken = tokens.take_for_placing(account, len(allowed), now)
         committed = [call for call, decision in allowed[:taken] if _commit(call, decision, now)]
+        if committed:
+            failpoints.reach("placing.claiming")
+    if committed:
+        failpoints.reach("placing.claimed")
     started = time.monotonic()
     return [Claim(call, call.account.adapter, call.placing_attempts, started) for call in committed]
 
@@ -187,7 +192,10 @@ async def send(client: http.Client, claim: Claim) -> Snapshot | ProviderError:
         request = claim.adapter.place(claim.call.as_order())
         if time.monotonic() - claim.committed > SEND_WITHIN:
             return Overslept("Too much time passed between the decision and the request, so nothing was sent.")
-        return claim.adapter.read_placing(await client.place(request))
+        failpoints.reach("placing.sending")
+        answer = await client.place(request)
+        failpoints.reach("placing.answered")
+        return claim.adapter.read_placing(answer)
     except ProviderError as error:
         return error
 
@@ -205,3 +213,4 @@ def record(claim: Claim, answer: Snapshot | ProviderError) -> None:
         outcomes.refuse(call.pk, fence, answer)
     else:
         outcomes.doubt(call.pk, fence, answer)
+    failpoints.reach("placing.recorded")

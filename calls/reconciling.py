@@ -16,6 +16,7 @@ from providers.adapters import http
 from providers.adapters.base import Snapshot
 from providers.adapters.errors import ProviderError
 from providers.models import ProviderAccount
+from tenants import failpoints
 
 logger = logging.getLogger(__name__)
 BATCH = 100
@@ -31,6 +32,10 @@ def claim(limit: int = BATCH) -> dict[ProviderAccount, list[Call]]:
         due = Call.objects.due_for_reconciling(now).select_for_update(skip_locked=True, of=("self",))
         calls = list(due.select_related("account").order_by("next_read_at")[:limit])
         Call.objects.filter(pk__in=[call.pk for call in calls]).update(next_read_at=now + schedule.READ_LEASE)
+        if calls:
+            failpoints.reach("reconciling.claiming")
+    if calls:
+        failpoints.reach("reconciling.claimed")
     for call in calls:
         since = call.dialed_at or call.created_at
         if now - since >= schedule.DOUBT_LASTS:
@@ -70,9 +75,11 @@ async def look(client: http.Client, account: ProviderAccount, calls: Sequence[Ca
 def record(calls: Sequence[Call], found: dict[int, Snapshot]) -> None:
     """What was found is followed from now on; the others are looked for again."""
     now = timezone.now()
+    failpoints.reach("reconciling.listed")
     for call in calls:
         if seen := found.get(call.pk):
             outcomes.record(call.pk, seen, CallEvent.Source.LISTING)
+            failpoints.reach("reconciling.recorded")
         else:
             _look_later(call, now)
 

@@ -42,6 +42,7 @@ from campaigns.importing import (
 from campaigns.models import ContactImport, ContactList
 from campaigns.models.contact_import import upload_path
 from campaigns.phones import EVERYWHERE
+from tenants import failpoints
 
 logger = logging.getLogger(__name__)
 
@@ -226,6 +227,7 @@ def run_step(import_id: int, seconds: float = 8.0) -> bool:
     )
     if not claimed:
         return not ContactImport.objects.filter(pk=import_id, status__in=OPEN_STATUSES).exists()
+    failpoints.reach("importing.claimed")
     row = ContactImport.objects.select_related("organization").get(pk=import_id)
     try:
         finished = _Step(row).run(time.monotonic() + seconds)
@@ -326,6 +328,8 @@ class _Step:
                 raise _Interrupted
             if text:  # nobody else can be here: this transaction holds the import's row
                 _write_at(name, row.rejected_bytes, text)
+            failpoints.reach("importing.writing")
+        failpoints.reach("importing.written")
         for column, value in after.items():
             setattr(row, column, value)
 

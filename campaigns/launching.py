@@ -9,6 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from campaigns.models import Campaign, ContactListMember, Recipient
+from tenants import failpoints
 
 LAUNCHABLE = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
 # Rows get public ids where they are made. Django keeps a UUID as 32 hexadecimal characters where there is no such type.
@@ -60,6 +61,8 @@ def step(campaign_id: int, limit: int = 20_000) -> bool:
         if advanced != 1:  # only without row locks: somebody else was faster, and this work is theirs
             transaction.set_rollback(True, using=using)
             return False
+        failpoints.reach("launching.launching")
+    failpoints.reach("launching.launched")
     return done
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import random
 import time
 from typing import Any
 
@@ -202,3 +203,25 @@ def test_evidence_for_a_call_given_up_replaces_unknown(callers: Organization) ->
     body = envelope("completed")
     push(claim, body, signed(body))
     assert fresh(claim).status == Status.COMPLETED
+
+
+@pytest.mark.parametrize("provider", ["allomia", "polyai", "plumvoice", "callingbox"])
+def test_mutated_bodies_are_filed_and_never_break_the_inbox_or_the_call(callers: Organization, provider: str) -> None:
+    """Cut, doubled, overwritten: whatever arrives, it is processed once and the call stays a valid row."""
+    keys = {"credentials": {"api_key": "sk_sandbox"}} if provider == "callingbox" else {}
+    claim = claimed(callers, provider, **keys)
+    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    good = [json.dumps(ENDED), json.dumps(envelope("completed", result={"a": "\u0000"})), "status=completed&attempts=1"]
+    chance = random.Random(20260512)
+    for _ in range(250):
+        raw = bytearray(chance.choice(good).encode())
+        for _ in range(chance.randint(1, 6)):
+            at = chance.randrange(len(raw))
+            raw[at : at + chance.randint(0, 9)] = chance.randbytes(chance.randint(0, 4)) * chance.choice([1, 1, 50])
+        kind = chance.choice(["application/json", "application/xml", "application/x-www-form-urlencoded", ""])
+        callbacks.receive(provider, claim.call.callback_token, {"content-type": kind}, bytes(raw))
+    for pk in callbacks.pending(limit=300):
+        callbacks.process(pk)
+    assert ProviderCallback.objects.filter(processed_at=None).count() == 0
+    assert ProviderCallback.objects.count() == 250
+    assert fresh(claim).status == Status.DIALING, "nobody signed any of it"

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from calls import accounts, campaign_actions, outcomes, placing
+from calls import accounts, campaign_actions, feeding, following, outcomes, placing
 from calls.models import Call, Status
+from campaigns import launching
 from campaigns.models import Campaign
 from providers.adapters.base import CallState, Snapshot
-from providers.adapters.errors import MayBeRinging, Misconfigured, NotSent
+from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
 from tests.calls import support
@@ -147,3 +148,26 @@ def test_a_campaign_lives_through_an_outage_of_its_provider(
         Call.objects.filter(status=Status.UNCONFIRMED).values_list("to_number", flat=True)
     )
     assert len(dialled_or_doubtful) == 40, "somebody was forgotten"
+
+
+def test_our_own_outage_loses_polyais_outcome_visibly_and_dials_nobody_again(callers: Organization) -> None:
+    """We were down for three hours, PolyAI remembers for two: `expired`, never `failed`, and no rule calls again."""
+    number = support.reach(callers, "http://127.0.0.1:9", "polyai")
+    made = support.campaign(number, support.people(callers, NUMBERS[:1]), retries=3)
+    campaign_actions.start(made, actor="test")
+    launching.step(made.pk)
+    feeding.feed(made.pk)
+    (claim,) = placing.claim(number.account_id)
+    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    three_hours_ago = timezone.now() - timedelta(hours=3)
+    Call.objects.update(
+        placed_at=three_hours_ago, dialed_at=three_hours_ago, last_read_at=three_hours_ago, next_read_at=timezone.now()
+    )
+    (reading,) = following.claim()
+    following.record(reading, NotFound("unknown call SID", status=404), b"")
+    call = Call.objects.get()
+    assert (call.status, call.ended_reason) == (Status.EXPIRED, "status_expired")
+    recipient = made.recipients.get()
+    assert (recipient.status, recipient.outcome) == ("done", "expired")
+    assert feeding.feed(made.pk) == 0
+    assert placing.claim(number.account_id) == []
