@@ -16,7 +16,7 @@ from calls import outcomes
 from calls.models import Call, Status
 from calls.timing import SEND_WITHIN
 from campaigns import variables
-from campaigns.models import Campaign, Contact, ContactListMember, DoNotCall, Recipient
+from campaigns.models import Campaign, Contact, ContactImport, ContactListMember, DoNotCall, Recipient
 from tenants.models import AuditEntry, Organization
 
 S = Campaign.Status
@@ -74,6 +74,11 @@ def problems(campaign: Campaign) -> list[Problem]:
         error("ends_in_the_past", "The campaign's end is in the past.")
     if not campaign.organization.is_active:
         error("organization_inactive", "Organization is inactive")
+    lists = campaign.contact_lists.order_by().values("pk")
+    under_way = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
+    if imports := ContactImport.objects.filter(contact_list__in=lists, status__in=under_way).count():
+        message = "People are still being imported into its lists; those who come later may be missed."
+        found.append(Problem("import_running", "warning", message, imports))
     if campaign.organization.calls_stopped:
         found.append(Problem("calls_stopped", "warning", "All calls of the organization are stopped at present."))
     if assistant and assistant.account.blocked(timezone.now()):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from django.db import close_old_connections, connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.utils import timezone
 
 from calls import accounts, callbacks, campaign_actions, feeding, following, outcomes, placing, reconciling
@@ -206,6 +206,8 @@ class Slice:
         for pk in pending:
             try:
                 await self.db(callbacks.process, pk)
+            except (OperationalError, InterfaceError):  # the database's trouble: the callback is as good as before
+                raise
             except Exception as error:
                 logger.exception("Callback %s could not be processed", pk)
                 await self.db(callbacks.set_aside, pk, type(error).__name__)

@@ -41,7 +41,7 @@ class Claim:
     call: Call
     adapter: Provider
     fence: int
-    committed: float  # time.monotonic()
+    committed: float  # time.monotonic() at the `dialed_at` of its call
 
 
 class Overslept(NotSent):
@@ -60,9 +60,10 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
     What may not be dialled now is put off or ended with the reason. Everything here is one transaction; nothing
     is sent in it.
     """
-    now = timezone.now()
     with transaction.atomic(durable=True):
         account = _lock_account(account_id)
+        # One moment for both clocks: who waits for silence counts from `dialed_at`, who sends from `committed`.
+        now, started = timezone.now(), time.monotonic()
         if account is None or not account.is_active or account.blocked(now):
             return []
         batch = _candidates(account, now, min(limit, _room(account)))
@@ -75,7 +76,6 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
             failpoints.reach("placing.claiming")
     if committed:
         failpoints.reach("placing.claimed")
-    started = time.monotonic()
     return [Claim(call, call.account.adapter, call.placing_attempts, started) for call in committed]
 
 

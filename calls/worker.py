@@ -24,6 +24,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from calls import tasks
+from calls.lifeline import LIFELINE
 from calls.models import Heartbeat
 from calls.timing import CLUSTER_TIMING
 
@@ -33,7 +34,6 @@ SILENT_SLOT = 20.0  # seconds without a beat: a replacement is queued
 BETWEEN_REPLACEMENTS = 60.0
 LOOK = 1.0
 STOP_GRACE = 100.0  # a slice may drain for so long
-LIFELINE = "TRUNKLINE_LIFELINE"
 
 
 class Watcher:

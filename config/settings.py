@@ -96,6 +96,8 @@ def _database() -> dict[str, Any]:
         found["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}
     elif found["ENGINE"] == "django.db.backends.postgresql":
         found["CONN_HEALTH_CHECKS"] = True
+        # A process frozen inside a transaction must not hold its locks for ever: the server hangs up on it.
+        found.setdefault("OPTIONS", {})["options"] = "-c idle_in_transaction_session_timeout=60000"
     found["CONN_MAX_AGE"] = 60  # never a pool: forked workers would share its sockets
     return found
 

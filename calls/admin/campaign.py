@@ -10,11 +10,14 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from calls import campaign_actions
+from calls import forecast as forecasting
 from calls.admin import words
+from calls.explain import explain
 from calls.models import Call
 from calls.progress import progress_of
 from campaigns import variables
@@ -26,6 +29,7 @@ from tenants.staff import Level, NotDone, ReadOnlyAdmin, ScopedAdmin, ScopedInli
 from tenants.staff_forms import CommaField, PairsField, ScopedForm
 
 S = Campaign.Status
+FORECAST_AT_ONCE = 5_000  # more people than that take too long for a page; the API tells
 DAYS = [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")]
 
 
@@ -166,8 +170,15 @@ def _start_effect(obj: Campaign) -> list[str]:
         found.append(f"The first call is placed from {utc(obj.starts_at)} on, or at once when that is past.")
     else:
         found.append("The first calls are placed within seconds.")
-    warnings = [problem.message for problem in campaign_actions.problems(obj)]
-    return found + warnings
+    problems = campaign_actions.problems(obj)
+    if people <= FORECAST_AT_ONCE:
+        seen = forecasting.forecast(obj, timezone.now())
+        problems += forecasting.warnings(seen)
+        if seen.finishes_at:
+            found.append(f"It probably ends at {utc(seen.finishes_at)}, after about {seen.calls:,} calls.")
+        if seen.cost_high is not None:
+            found.append(f"It costs {words.money(seen.cost_high, seen.currency)} at most.")
+    return found + [problem.message for problem in problems]
 
 
 def _open_calls(obj: Campaign) -> str:
@@ -415,7 +426,20 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
 
     def panel_context(self, request: HttpRequest, obj: Recipient) -> dict[str, Any]:
         calls = Call.objects.filter(recipient=obj).select_related("account")[:50]
+        found = explain(obj)
+        verdict, colour = {
+            "allow": ("May be called now", "success"),
+            "defer": ("Has to wait", "warning"),
+            "skip": ("Is not called", "danger"),
+        }[found.decision]
         return {
+            "label": verdict,
+            "colour": colour,
+            "until": utc(found.until, ""),
+            "checks": [
+                {"name": words.check_name(check.name), "ok": check.result == "allow", "detail": check.detail}
+                for check in found.checks
+            ],
             "facts": [
                 ("Person", (reverse("admin:campaigns_contact_change", args=[obj.contact_id]), str(obj.contact))),
                 ("Campaign", (reverse("admin:campaigns_campaign_change", args=[obj.campaign_id]), obj.campaign.name)),

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import django_filters
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.http import Http404
+from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -15,13 +16,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from calls import campaign_actions
+from calls import forecast as forecasting
+from calls.explain import explain
 from calls.progress import progress_of
 from campaigns import variables
-from campaigns.models import CallingWindow, Campaign, ContactList, ContactListMember, Recipient, RetryRule
+from campaigns.models import CallingWindow, Campaign, ContactList, Recipient, RetryRule
 from campaigns.windows import clock, parse_clock, parse_day_names
 from providers.models import Assistant, PhoneNumber
 from tenants.errors import Conflict, RefusedByRule, detail
-from tenants.models import AuditEntry, Scope
+from tenants.models import AuditEntry, Organization, Scope
 from tenants.rest import (
     CrudViewSet,
     MoneyField,
@@ -37,7 +40,9 @@ from tenants.rest import (
     TextField,
     UtcDateTimeField,
     WholeField,
+    money,
     public_id,
+    utc_text,
 )
 
 S = Campaign.Status
@@ -258,10 +263,8 @@ class CampaignViewSet(CrudViewSet[Campaign]):
     @action(detail=True, methods=["get"])
     def preflight(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         campaign = self.get_object()
-        found = campaign_actions.problems(campaign)
-        people = campaign.recipients.count() or (
-            ContactListMember.objects.filter(contact_list__campaigns=campaign).values("contact").distinct().count()
-        )
+        seen = forecasting.forecast(campaign, timezone.now())
+        found = campaign_actions.problems(campaign) + forecasting.warnings(seen)
         answer = {
             "ok": not any(problem.severity == "error" for problem in found),
             "problems": [
@@ -273,10 +276,10 @@ class CampaignViewSet(CrudViewSet[Campaign]):
                 }
                 for problem in found
             ],
-            "recipients": people,
-            "callable_now": None,
-            "estimated_cost": None,
-            "estimated_finish": None,
+            "recipients": seen.recipients,
+            "callable_now": seen.callable_now,
+            "estimated_cost": money(seen.cost_high, seen.currency),
+            "estimated_finish": utc_text(seen.finishes_at),
         }
         return Response(answer)
 
@@ -354,7 +357,7 @@ class RecipientFilters(django_filters.FilterSet):
 
 
 class RecipientViewSet(ScopedViewSet[Recipient]):
-    queryset = Recipient.objects.select_related("campaign", "contact")
+    queryset = Recipient.objects.select_related("campaign__organization", "contact")
     serializer_class = RecipientSerializer
     filterset_class = RecipientFilters
     organization_path = "campaign__organization"
@@ -364,3 +367,10 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
         if campaign is None:
             raise Http404
         return super().get_queryset().filter(campaign=campaign)
+
+    def organization_of(self, found: Recipient) -> Organization:
+        return found.campaign.organization
+
+    @action(detail=True, methods=["get"])
+    def explain(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(explain(self.get_object()).as_json())

@@ -89,6 +89,9 @@ class Callbacks:
             return
         if self._befalls("lost", self._world.settings.callback_loss_rate, call, delivery):
             return
+        if self._befalls("delayed", self._world.settings.callback_delay_rate, call, delivery):
+            longest = self._world.settings.callback_delay_seconds
+            await asyncio.sleep(draws.between(0, longest, "delay", call.id, delivery.event))
         arrived = await self._try(call, delivery)
         if self._befalls("doubled", self._world.settings.callback_double_rate, call, delivery):
             await self._try(call, delivery)

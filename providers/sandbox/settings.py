@@ -19,6 +19,8 @@ class Settings:
     reading_fault_rate: float = 0.0
     callback_loss_rate: float = 0.0
     callback_double_rate: float = 0.0
+    callback_delay_rate: float = 0.0  # held back, so that others overtake them
+    callback_delay_seconds: float = 3.0  # for so long at most, in real seconds
     retention_seconds: float = 7200.0  # PolyAI keeps a status about two hours after the end (page of 24 March 2026)
     outage: tuple[str, ...] = ()  # these providers close every connection
     callingbox_generations: tuple[str, ...] = ("prompt", "agent")
@@ -62,4 +64,6 @@ def _checked(name: str, value: Any) -> Any:
         raise ValueError(f"{name} must be between 0 and 1")
     if name == "speed" and value <= 0:
         raise ValueError("speed must be above 0")
+    if name == "callback_delay_seconds" and not 0 <= value <= 3600:
+        raise ValueError("callback_delay_seconds must be between 0 and 3600")
     return int(value) if name == "seed" else float(value)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from calls.models import Status
-from campaigns.models import Campaign, Contact, ContactList, ContactListMember, Recipient
-from providers.models import Assistant, PhoneNumber
+from campaigns import do_not_call
+from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
+from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import AuditEntry, Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
@@ -227,15 +229,50 @@ def test_what_is_not_ready_is_a_422_with_every_problem(api: ApiClient) -> None:
     assert all(set(problem) == {"code", "severity", "message", "count"} for problem in preflight["problems"])
 
 
-def test_the_preflight_has_every_key(api: ApiClient, campaign: Campaign) -> None:
-    assert api.get(at(campaign, "preflight")).json() == {
-        "ok": True,
-        "problems": [],
-        "recipients": 1,
-        "callable_now": None,
-        "estimated_cost": None,
-        "estimated_finish": None,
-    }
+def test_the_preflight_tells_who_when_and_how_much(
+    api: ApiClient, campaign: Campaign, account: ProviderAccount, client_for: KeyMaker, organization: Organization
+) -> None:
+    Campaign.objects.update(legal_override="test")
+    found = api.get(at(campaign, "preflight")).json()
+    finish = datetime.fromisoformat(found.pop("estimated_finish"))
+    assert timedelta(0) < finish - datetime.now(UTC) < timedelta(minutes=5)
+    assert found == {"ok": True, "problems": [], "recipients": 1, "callable_now": 1, "estimated_cost": None}
+    account.price_per_minute, account.price_per_minute_currency = Decimal("0.50"), "EUR"
+    account.save()
+    found = client_for(organization, "read").get(at(campaign, "preflight")).json()
+    assert found["estimated_cost"] == {"amount": "1.50", "currency": "EUR"}
+
+
+def test_the_preflight_counts_who_is_not_called(
+    api: ApiClient, campaign: Campaign, group: ContactList, organization: Organization, assistant: Assistant
+) -> None:
+    Campaign.objects.update(legal_override="test")
+    assistant.variables = [{"name": "slot", "required": True}]
+    assistant.save()
+    for phone, values in [("+33612345601", {"slot": "9"}), ("+33612345602", {"slot": "9"}), ("+447911123456", {})]:
+        row = Contact.objects.create(organization=organization, phone=phone, variables=values)
+        ContactListMember.objects.create(contact_list=group, contact=row)
+    do_not_call.add(organization, "+33612345601", source="test")
+    ContactImport.objects.create(organization=organization, contact_list=group, filename="x.csv")
+    found = api.get(at(campaign, "preflight")).json()
+    assert (found["ok"], found["recipients"], found["callable_now"]) == (True, 4, 1)
+    counts = {problem["code"]: (problem["severity"], problem["count"]) for problem in found["problems"]}
+    expected = ("do_not_call", "country", "missing_variables", "import_running")
+    assert counts == dict.fromkeys(expected, ("warning", 1))
+
+
+def test_the_preflight_of_an_endless_wait_knows_no_end(api: ApiClient, campaign: Campaign) -> None:
+    """Nobody can be called before the campaign ends: no call, no end, and a warning that names the zone."""
+    hour = timedelta(hours=1)
+    now = datetime.now(UTC)
+    late = (now + 6 * hour).astimezone(ZoneInfo("Europe/Paris"))
+    campaign.windows.update(opens=late.hour * 60, closes=late.hour * 60 + 30)
+    Campaign.objects.update(legal_override="test", ends_at=now + 3 * hour)
+    found = api.get(at(campaign, "preflight")).json()
+    assert (found["callable_now"], found["estimated_finish"]) == (0, None)
+    [problem] = found["problems"]
+    assert (problem["code"], problem["count"]) == ("no_open_window", 1)
+    assert "Europe/Paris" in problem["message"]
 
 
 def test_actions_need_call_and_changes_need_manage(

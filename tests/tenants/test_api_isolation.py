@@ -67,6 +67,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "campaign-preflight": ("campaign", "campaigns/{}/preflight/", {"get": READ}),
     "campaign-progress": ("campaign", "campaigns/{}/progress/", {"get": READ}),
     "recipient-list": ("campaign", "campaigns/{}/recipients/", {"get": READ}),
+    "recipient-explain": ("recipient", "campaigns/{world.campaign.uuid}/recipients/{0}/explain/", {"get": READ}),
     "call-detail": ("call", "calls/{}/", {"get": READ}),
     "call-cancel": ("call", "calls/{}/cancel/", {"post": CALL}),
 }
@@ -148,8 +149,8 @@ def test_another_organizations_object_does_not_exist(
     elsewhere = client_for(tenant=sister.tenant, choose=api_home(api))
     for world, client in ((theirs, api), (neighbours, api), (neighbours, elsewhere)):
         for method in methods:
-            answer = send(client, method, path.format(getattr(world, kind).uuid))
-            absent = send(client, method, path.format("6d9f7b0c-0000-4000-8000-000000000000"))
+            answer = send(client, method, path.format(getattr(world, kind).uuid, world=world))
+            absent = send(client, method, path.format("6d9f7b0c-0000-4000-8000-000000000000", world=world))
             assert (answer.status_code, answer.json()) == (404, {"error": "Not found"})
             assert absent.content == answer.content
 
@@ -181,7 +182,7 @@ def test_a_route_demands_its_scope_and_no_more(name: str, organization: Organiza
         path, methods = LISTS[name]
     else:
         kind, path, methods = OBJECTS[name]
-        path = path.format(getattr(world, kind).uuid)
+        path = path.format(getattr(world, kind).uuid, world=world)
     clients = {scope: client_for(organization, scope) for scope in RANKS}
     for method, scope in methods.items():
         for held in RANKS:

@@ -1,0 +1,156 @@
+"""B9: the forecast of a campaign beside one pass of the gate over the same people, in one run.
+
+python -m benchmarks.forecast [--people 100000]
+
+Everything is made in a test database of its own, dropped at the end. Processor time is what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import django
+
+NOW = datetime(2026, 5, 13, 15, 0, tzinfo=UTC)
+AREAS = ("205", "907", "602", "501", "415", "303", "203", "305", "404", "808", "208", "312", "317", "502", "617", "313")
+AT_ONCE = 5_000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--people", type=int, default=100_000)
+    people = parser.parse_args().people
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    os.environ.setdefault("DEBUG", "true")
+    django.setup()
+    from django.db import connection, transaction
+
+    old = connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    try:
+        with transaction.atomic():
+            compare(people)
+    finally:
+        connection.creation.destroy_test_db(old, verbosity=0)
+    return 0
+
+
+def compare(people: int) -> None:
+    from calls.forecast import forecast
+
+    campaign = a_campaign(people)
+    passed, gate_cpu, gate_wall = timed(lambda: one_pass(campaign))
+    forget()
+    found, cpu, wall = timed(lambda: forecast(campaign, NOW))
+    say(f"people                     {people:,}")
+    say(f"one pass of the gate       {gate_cpu:6.2f} s of processor ({gate_wall:.2f} s): {dict(passed)}")
+    outcome = f"{found.calls:,} calls until {found.finishes_at:%Y-%m-%d %H:%M} UTC"
+    say(f"forecast                   {cpu:6.2f} s of processor ({wall:.2f} s): {outcome}")
+    say(f"ratio                      {cpu / gate_cpu:6.2f} (good: at most 3)")
+
+
+def forget() -> None:
+    """What the first run learned of the numbers must not help the second."""
+    from campaigns import legal_hours, phones
+
+    for cached in (phones.country_of, phones.zones_of, phones.is_toll_free, legal_hours.rule_for):
+        cached.cache_clear()
+
+
+def one_pass(campaign: Any) -> Counter[str]:
+    """As the engine asks it: recipients with their contacts, the facts, the decision."""
+    from calls import facts, feeding, gate
+    from calls.explain import caller_numbers
+
+    numbers, verdicts = caller_numbers(campaign), Counter[str]()
+    rows: Iterator[Any] = campaign.recipients.select_related("contact").order_by("pk").iterator(AT_ONCE)
+    while chunk := list(islice(rows, AT_ONCE)):
+        calls = [feeding._call(campaign, row, feeding._caller(numbers, row)) for row in chunk]
+        for sheet in facts.load(calls, NOW):
+            decision = gate.decide(sheet, NOW)
+            verdicts[decision.reason or decision.verdict] += 1
+    return verdicts
+
+
+def a_campaign(people: int) -> Any:
+    """Half of them American, half European; a fifth with a time zone of their own; one in fifty not to be called."""
+    from campaigns.models import CallingWindow, Campaign, Contact, DoNotCall, Recipient, RetryRule
+    from campaigns.phones import number_hash
+    from providers.models import Assistant, PhoneNumber, ProviderAccount
+    from tenants.models import Organization, Tenant
+
+    rng = random.Random(9)  # noqa: S311
+    home = Organization.objects.create(
+        tenant=Tenant.objects.create(name="B"),
+        name="B",
+        default_region="US",
+        allowed_countries=["US", "FR", "GB", "DE"],
+    )
+    account = ProviderAccount.objects.create(
+        organization=home,
+        provider="allomia",
+        name="A",
+        base_url="https://example.org",
+        calls_per_second=5,
+        max_open_calls=300,
+    )
+    campaign = Campaign.objects.create(
+        organization=home,
+        name="B9",
+        status=Campaign.Status.RUNNING,
+        assistant=Assistant.objects.create(organization=home, account=account, name="A", external_id="a"),
+        min_gap_minutes=60,
+        launched_at=NOW,
+    )
+    campaign.phone_numbers.add(PhoneNumber.objects.create(organization=home, account=account, e164="+12125550100"))
+    days = ["mon", "tue", "wed", "thu", "fri"]
+    CallingWindow.objects.create(campaign=campaign, days=days, opens=9 * 60, closes=12 * 60)
+    CallingWindow.objects.create(campaign=campaign, days=[*days, "sat"], opens=13 * 60, closes=19 * 60)
+    for outcome, wait in (("no_answer", 120), ("busy", 15), ("failed", 60), ("voicemail", 24 * 60)):
+        RetryRule.objects.create(campaign=campaign, outcome=outcome, wait_minutes=wait, max_attempts=3)
+    numbers: dict[str, None] = {}
+    while len(numbers) < people:
+        kind = rng.randrange(6)
+        if kind < 3:
+            numbers[f"+1{rng.choice(AREAS)}{rng.randint(2_000_000, 9_999_999)}"] = None
+        else:
+            prefix = {3: "+336", 4: "+4479", 5: "+49151"}[kind]
+            numbers[prefix + str(rng.randint(10_000_000, 99_999_999))] = None
+    zones = ["America/Chicago", "America/Phoenix", "Europe/Berlin", "Europe/Lisbon"]
+    made = Contact.objects.bulk_create(
+        [
+            Contact(organization=home, phone=phone, timezone=rng.choice(zones) if rng.random() < 0.2 else "")
+            for phone in numbers
+        ],
+        batch_size=2_000,
+    )
+    Recipient.objects.bulk_create(
+        [Recipient(campaign=campaign, contact=row, next_attempt_at=NOW) for row in made], batch_size=2_000
+    )
+    DoNotCall.objects.bulk_create(
+        [DoNotCall(organization=home, phone=row.phone, phone_hash=number_hash(row.phone)) for row in made[::50]],
+        batch_size=2_000,
+    )
+    return Campaign.objects.select_related("organization", "assistant__account").prefetch_related("windows").get()
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
+    cpu, wall = time.process_time(), time.perf_counter()
+    found = work()
+    return found, time.process_time() - cpu, time.perf_counter() - wall
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Why a recipient is, or is not, called now: what every check answers, in the words the engine decides by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from calls import facts as fact_sheet
+from calls import feeding, gate
+from calls.gate import Check, Decision, Facts, Verdict
+from calls.models import OPEN, Call, Status
+from campaigns.models import Campaign, Recipient
+from providers.models import PhoneNumber
+from tenants.rest import utc_text
+
+S = Recipient.Status
+OVER = (S.DONE, S.SKIPPED, S.WITHDRAWN)
+# Deferrals that end at a moment known beforehand. When anything else ends, nobody can say.
+FORESEEN = frozenset({"calling_hours", "minimum_gap", "calls_per_day", "not_before"})
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`until`: the next moment the person may be called, where somebody can say; null beside `allow` and `skip`."""
+
+    decision: Verdict
+    until: datetime | None
+    checks: tuple[Check, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        checks = [{"name": check.name, "result": check.result, "detail": check.detail} for check in self.checks]
+        return {"decision": self.decision, "until": utc_text(self.until), "checks": checks}
+
+
+def explain(recipient: Recipient, now: datetime | None = None) -> Explanation:
+    """What stands between this recipient and a call at this moment. Writes nothing."""
+    now = now or timezone.now()
+    known = Recipient.objects.select_related("contact", "campaign__organization", "campaign__assistant__account")
+    recipient = known.prefetch_related("campaign__windows").get(pk=recipient.pk)
+    under_way = _call_under_way(recipient)
+    state = _state(recipient, under_way)
+    call = under_way if under_way and under_way.status == Status.QUEUED else _next_call(recipient)
+    if call is None:
+        return _answer(None, (state, *_not_equipped(recipient.campaign)))
+    if recipient.status in (S.PENDING, S.WAITING) and recipient.next_attempt_at:
+        call.not_before = recipient.next_attempt_at
+    [facts] = fact_sheet.load([call], now)
+    decision = foreseen(facts, now)
+    variables = () if recipient.status in OVER or call.pk else (_variables(recipient.campaign, call),)
+    return _answer(decision, (state, *decision.checks, *variables))
+
+
+def within_a_day(dials: Sequence[datetime], moment: datetime) -> tuple[datetime, ...]:
+    """Those of a person's calls that still count at a later moment."""
+    return tuple(dialed for dialed in dials if dialed > moment - timedelta(days=1))
+
+
+def foreseen(facts: Facts, now: datetime) -> Decision:
+    """The gate's decision, with `until` followed through: a gap may end while the window is closed."""
+    decision = later = gate.decide(facts, now)
+    for _ in range(20):
+        if later.verdict != "defer" or later.until is None or later.reason not in FORESEEN:
+            break
+        decision = replace(decision, until=later.until)
+        then = replace(facts, dialed_in_a_day=within_a_day(facts.dialed_in_a_day, later.until))
+        later = gate.decide(then, later.until)
+    if later.verdict == "skip":
+        return replace(later, checks=decision.checks)
+    return decision
+
+
+def _call_under_way(recipient: Recipient) -> Call | None:
+    related = ("organization", "account", "assistant", "phone_number", "contact", "campaign", "recipient")
+    calls = Call.objects.select_related(*related).prefetch_related("campaign__windows")
+    return calls.filter(recipient=recipient, status__in=(Status.QUEUED, *OPEN)).first()
+
+
+def _next_call(recipient: Recipient) -> Call | None:
+    """The call the engine would queue. None when the campaign has nothing to place it with."""
+    campaign = recipient.campaign
+    if campaign.assistant is None:
+        return None
+    numbers = caller_numbers(campaign)
+    return feeding._call(campaign, recipient, feeding._caller(numbers, recipient)) if numbers else None
+
+
+def caller_numbers(campaign: Campaign) -> list[PhoneNumber]:
+    """Those that the engine spreads the campaign's calls over."""
+    assert campaign.assistant is not None  # noqa: S101
+    usable = campaign.phone_numbers.filter(account=campaign.assistant.account_id, is_active=True)
+    return list(usable.order_by("pk"))
+
+
+def _state(recipient: Recipient, under_way: Call | None) -> Check:
+    """What the recipient's own state says, before any rule is asked."""
+    label = recipient.get_status_display()
+    if recipient.status in OVER:
+        why = (recipient.outcome or recipient.reason).replace("_", " ")
+        return Check("recipient", "skip", f"{label}: {why}." if why else f"{label}.")
+    if under_way and under_way.status == Status.QUEUED:
+        return Check("recipient", detail="A call is queued.")
+    if recipient.status == S.REVIEW:
+        return Check("recipient", "defer", "A person must look: nobody knows whether the last call was placed.")
+    if under_way:
+        return Check("recipient", "defer", f"A call is under way: {under_way.get_status_display().lower()}.")
+    return Check("recipient", detail=f"{label}.")
+
+
+def _not_equipped(campaign: Campaign) -> Iterator[Check]:
+    if campaign.assistant is None:
+        yield Check("assistant", "defer", "The campaign has no assistant.")
+    else:
+        yield Check("caller_number", "defer", "The campaign has no active caller number at the assistant's account.")
+
+
+def _variables(campaign: Campaign, call: Call) -> Check:
+    _, missing = feeding._values(campaign, call)
+    return Check("variables", "skip", f"The assistant needs {', '.join(missing)}.") if missing else Check("variables")
+
+
+def _answer(decision: Decision | None, checks: tuple[Check, ...]) -> Explanation:
+    """One verdict over the state, the gate and the variables: as in the gate, a skip outweighs deferrals."""
+    results = {check.result for check in checks}
+    if decision and decision.verdict == "skip" and "skip" not in results:  # waiting would outlast the campaign
+        checks = (*checks, Check(decision.reason, "skip", decision.detail))
+        results.add("skip")
+    if "skip" in results:
+        return Explanation("skip", None, checks)
+    if "defer" not in results:
+        return Explanation("allow", None, checks)
+    known = decision and decision.reason in FORESEEN and checks[0].result == "allow"
+    return Explanation("defer", decision.until if decision and known else None, checks)

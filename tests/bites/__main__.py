@@ -1,0 +1,161 @@
+"""Plants each deliberate bug in a copy of the code and expects a test to catch it. Exit 1 when one survives.
+
+python -m tests.bites [words of the names of the bugs to run]
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tests.bites.bugs import BUGS
+from tests.bites.planting import Bug, Database, MovedOn, planted
+from tests.postgresql import Unavailable, throwaway_server
+
+ROOT = Path(__file__).resolve().parents[2]
+AT_ONCE = 2
+TIMEOUT = 180
+
+
+@dataclass
+class Run:
+    """What became of the named tests, by node id without parameters."""
+
+    passed: set[str] = field(default_factory=set)
+    failed: dict[str, str] = field(default_factory=dict)  # with the first line of what went wrong
+    other: set[str] = field(default_factory=set)  # skipped, or broken before the test itself began
+    output: str = ""
+
+
+def main(words: Sequence[str]) -> int:
+    bugs = [bug for bug in BUGS if not words or any(word in bug.name for word in words)]
+    try:
+        with throwaway_server() as url, tempfile.TemporaryDirectory(prefix="trunkline-bites-") as directory:
+            return bite(bugs, Path(directory), {"SQLite": "", "PostgreSQL": url})
+    except (Unavailable, MovedOn) as reason:
+        say(str(reason))
+        return 1
+
+
+def bite(bugs: Sequence[Bug], directory: Path, urls: Mapping[Database, str]) -> int:
+    clean = directory / "clean"
+    copy(clean)
+    for bug in bugs:
+        planted(clean, bug)  # before anything is run: a list that rotted is told at once
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        if not all(list(pool.map(lambda database: baseline(bugs, database, clean, urls[database]), urls))):
+            return 1
+        verdicts = list(pool.map(lambda bug: plant(bug, clean, directory, urls[bug.database]), bugs))
+    table(bugs, verdicts)
+    survived = sum(not caught for caught, _ in verdicts)
+    say(f"{len(bugs)} bugs, {len(bugs) - survived} caught, {survived} survived.")
+    return 1 if survived else 0
+
+
+def copy(to: Path) -> None:
+    """The tree as it stands, without what Git ignores."""
+    command = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+
+
+def baseline(bugs: Iterable[Bug], database: Database, clean: Path, url: str) -> bool:
+    """Without a bug, every named test passes."""
+    names = {name for bug in bugs if bug.database == database for name in (*bug.tests, bug.still_passes)}
+    if not names:
+        return True
+    found = pytest(clean, sorted(names), url)
+    if found.passed >= names and not found.failed and not found.other:
+        say(f"{database}: without a bug, all {len(names)} named tests pass.")
+        return True
+    say(f"{database}: a named test does not pass without any bug.\n{found.output}")
+    return False
+
+
+def plant(bug: Bug, clean: Path, directory: Path, url: str) -> tuple[bool, str]:
+    """Whether the bug was caught, and by what; or why not."""
+    with tempfile.TemporaryDirectory(dir=directory) as place:
+        shutil.copytree(clean, place, dirs_exist_ok=True)
+        for name, text in planted(clean, bug).items():
+            (Path(place) / name).write_text(text)
+        found = pytest(Path(place), [*bug.tests, bug.still_passes], url)
+    by = [name for name in bug.tests if name in found.failed]
+    if bug.still_passes not in found.passed or bug.still_passes in found.failed:
+        verdict = False, "it breaks more than it should: " + bug.still_passes.rpartition("::")[2]
+    elif by:
+        verdict = True, ", ".join(dict.fromkeys(name.rpartition("::")[2] for name in by))
+    else:
+        verdict = False, "NOBODY"
+    say(f"{'caught' if verdict[0] else 'SURVIVED'}: {bug.name} ({verdict[1]})")
+    for name in by:
+        say(f"    {found.failed[name][:150]}")
+    if not verdict[0]:
+        say(found.output)
+    return verdict
+
+
+def pytest(root: Path, names: Sequence[str], url: str) -> Run:
+    """The tests of one tree, in a process of their own."""
+    dropped = {"DATABASE_URL", "PUBLIC_BASE_URL", "PYTHONPATH", "PYTEST_ADDOPTS"}
+    environment = {name: value for name, value in os.environ.items() if name not in dropped}
+    environment |= {"DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"DATABASE_URL": url} if url else {}
+    report = root / "report.xml"
+    options = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={report}"]
+    command = [sys.executable, "-m", "pytest", *options, *names]
+    run = Run()
+    try:
+        done = subprocess.run(
+            command, cwd=root, env=environment, check=False, capture_output=True, text=True, timeout=TIMEOUT
+        )
+        run.output = (done.stdout + done.stderr)[-4000:]
+    except subprocess.TimeoutExpired:
+        run.output = f"It did not end within {TIMEOUT} seconds."
+        return run
+    if not report.exists():
+        return run
+    by_key = {name.replace("/", ".").replace(".py::", ".").replace("::", "."): name for name in names}
+    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 - pytest's own report
+        key = f"{case.get('classname')}.{str(case.get('name')).partition('[')[0]}"
+        name = by_key.get(key, key)
+        children = {child.tag for child in case}
+        if "failure" in children:
+            run.failed[name] = next(child.get("message", "") for child in case if child.tag == "failure").split("\n")[0]
+        else:
+            (run.other if children & {"error", "skipped"} else run.passed).add(name)
+    return run
+
+
+def table(bugs: Sequence[Bug], verdicts: Sequence[tuple[bool, str]]) -> None:
+    heads = ("bug", "what it breaks", "caught by", "database")
+    widths = (34, 52, 52, 10)
+    rows = [(bug.name, bug.breaks, by, bug.database) for bug, (_, by) in zip(bugs, verdicts, strict=True)]
+    lines = []
+    for row in (heads, *rows):
+        cells = [textwrap.wrap(text, width) or [""] for text, width in zip(row, widths, strict=True)]
+        for number in range(max(map(len, cells))):
+            parts = (cell[number] if number < len(cell) else "" for cell in cells)
+            lines.append(" | ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip())
+        lines.append("-+-".join("-" * width for width in widths))
+    say("\n" + "\n".join(lines))
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

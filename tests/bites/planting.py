@@ -1,0 +1,51 @@
+"""What a deliberate bug is, and how it is written into a copy of the code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Database = Literal["SQLite", "PostgreSQL"]
+
+# Shows that the planted code still does its ordinary work: a bug that breaks everything is caught by anything.
+ENDS = "tests/calls/test_outcomes.py::test_an_end_moves_the_recipient_settles_the_cost_and_fills_the_outbox"
+ANSWERS = "tests/providers/test_http.py::TestAnswers::test_an_answer_comes_back_as_it_is"
+
+
+class MovedOn(Exception):
+    """The text to be replaced is not there exactly once. A sentence."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One exact replacement in one file."""
+
+    path: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Bug:
+    """`tests` are expected to fail with it, at least one of them; `still_passes` is expected not to."""
+
+    name: str
+    breaks: str  # one sentence
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+    database: Database = "SQLite"
+    still_passes: str = ENDS
+
+
+def planted(root: Path, bug: Bug) -> dict[str, str]:
+    """The files of `root` as the bug leaves them, by path. Raises MovedOn."""
+    found: dict[str, str] = {}
+    for edit in bug.edits:
+        text = found.get(edit.path) or (root / edit.path).read_text()
+        times = text.count(edit.old)
+        if times != 1:
+            raise MovedOn(f"{bug.name}: the code moved on; mend this bug. {edit.path} has its text {times} times.")
+        found[edit.path] = text.replace(edit.old, edit.new)
+        compile(found[edit.path], edit.path, "exec")
+    return found

@@ -1,0 +1,34 @@
+"""The list of deliberate bugs must not rot: each still applies to the code, names tests that exist, and is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bites.bugs import BUGS
+from tests.bites.planting import Bug, planted
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_its_old_text_occurs_exactly_once(bug: Bug) -> None:
+    for path, text in planted(ROOT, bug).items():
+        assert text != (ROOT / path).read_text()
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_the_tests_that_should_catch_it_exist(bug: Bug) -> None:
+    for node in (*bug.tests, bug.still_passes):
+        path, _, name = node.partition("::")
+        sources = [ROOT / path, ROOT / "tests/providers/contract.py"]
+        assert (ROOT / path).is_file()
+        assert any(f"def {name.rpartition('::')[2]}(" in source.read_text() for source in sources), node
+
+
+def test_the_page_tells_every_bug_and_no_other() -> None:
+    rows = [line for line in (ROOT / "docs/bites.md").read_text().splitlines() if line.startswith("| ")][1:]
+    told = [row.split("|")[1].strip() for row in rows]
+    assert told == [bug.name for bug in BUGS]
+    assert len(set(told)) == len(told)

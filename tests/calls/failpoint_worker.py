@@ -1,0 +1,118 @@
+"""One engine slice and a web server for callbacks, in a process that a failpoint may end.
+
+    python -m tests.calls.failpoint_worker <control socket>
+
+Started once, it forks for each message: starting Python and Django takes longer than all the rest. DATABASE_URL comes
+with the environment, everything else with the message.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+import django
+from django.apps import apps
+
+if not apps.ready:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+
+from calls import placing, schedule
+from calls.engine import Slice
+from calls.models import Heartbeat
+from campaigns import import_steps
+from tenants import failpoints
+
+SENT_WITHIN = 1.0
+# Everything that waits for the clock, shorter.
+IMPATIENT: tuple[tuple[Any, str, Any], ...] = (
+    (schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.1)),)),
+    (schedule, "next_look", lambda call, now: now + timedelta(seconds=0.3)),
+    (placing, "SEND_WITHIN", SENT_WITHIN),
+    (import_steps, "BATCH", 5),
+)
+
+
+class ShortSlice(Slice):
+    """A slice that looks for work more often, and takes none once it is told to end."""
+
+    ends: Path | None = None
+
+    @property
+    def claiming(self) -> bool:
+        return super().claiming and not (self.ends and self.ends.exists())
+
+    async def _repeat(self, step: Callable[[], Coroutine[Any, Any, bool]], pause: float) -> None:
+        await super()._repeat(step, min(pause, 0.1))
+
+
+class Web(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+def serve(listening: int) -> None:
+    web = Web(("127.0.0.1", 0), WSGIRequestHandler, bind_and_activate=False)
+    web.socket.close()
+    web.socket = socket.socket(fileno=listening)
+    web.server_name, web.server_port = web.socket.getsockname()
+    web.setup_environ()
+    web.set_app(get_wsgi_application())
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+
+
+def work(order: dict[str, str], listening: int) -> None:
+    """In the forked process."""
+    out = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.environ["TRUNKLINE_FAILPOINT"] = order["failpoint"]
+    importlib.reload(failpoints)
+    settings.MEDIA_ROOT, settings.PUBLIC_BASE_URL = order["uploads"], order["public_base_url"]
+    for module, name, value in IMPATIENT:
+        setattr(module, name, value)
+    serve(listening)
+    Heartbeat.objects.create(worker="doomed", slot=0, run="starting")
+    ShortSlice.ends = Path(order["ends"])
+    ShortSlice("doomed", 0, claim_for=90).run()
+
+
+def main(control: socket.socket) -> None:
+    """One process after the other, until the other side hangs up. Answers its id, then how it ended."""
+    importlib.import_module("config.urls")
+    while True:
+        order, listening, _, _ = socket.recv_fds(control, 65536, 1)
+        if not order:
+            return
+        pid = os.fork()
+        if pid == 0:
+            code = 0
+            try:
+                work(json.loads(order), listening[0])
+            except SystemExit as ending:
+                code = int(ending.code or 0)
+            except BaseException:
+                traceback.print_exc()
+                code = 1
+            os._exit(code)
+        os.close(listening[0])
+        control.send(str(pid).encode())
+        control.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))

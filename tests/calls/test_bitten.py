@@ -1,0 +1,258 @@
+"""Mistakes that only a deliberate bug (tests/bites) showed nobody would have noticed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import connection
+from django.db.models.signals import pre_save
+from django.utils import timezone
+
+from calls import campaign_actions, feeding, outcomes, placing
+from calls.models import Call, CallEvent, Status, WebhookDelivery
+from campaigns import do_not_call
+from campaigns.models import Campaign, Recipient
+from providers.adapters.base import CallState, Request, Snapshot
+from providers.adapters.errors import MayBeRinging, NotSent
+from providers.adapters.http import Client
+from providers.models import PhoneNumber
+from tenants.models import Organization
+from tests.calls import support
+from tests.calls.test_interleavings import Beside, held
+from tests.providers.wire import Behaviour, Wire
+
+NUMBER = "+12125550150"
+NUMBERS = [f"+121255501{ending}" for ending in range(50, 58)]
+DIALING = Snapshot(CallState.DIALING, provider_call_id="x1")
+END = Snapshot(CallState.COMPLETED, provider_call_id="x1", provider_status="completed")
+
+connection = connection  # named in the condition below
+side_by_side = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
+
+
+@pytest.fixture
+def number(callers: Organization) -> PhoneNumber:
+    return support.reach(callers, "http://127.0.0.1:9", "allomia")
+
+
+def running(number: PhoneNumber, numbers: list[str], **fields: Any) -> Campaign:
+    """A running campaign with a due recipient for each number."""
+    made = support.campaign(number, support.people(number.organization, numbers), **fields)
+    Campaign.objects.filter(pk=made.pk).update(status=Campaign.Status.RUNNING, launched_at=timezone.now())
+    for contact in number.organization.contacts.filter(phone__in=numbers):
+        Recipient.objects.create(campaign=made, contact=contact, next_attempt_at=timezone.now())
+    made.refresh_from_db()
+    return made
+
+
+def open_the_day_after_tomorrow_only(made: Campaign) -> None:
+    day = (timezone.now().astimezone(ZoneInfo("America/New_York")) + timedelta(days=2)).weekday()
+    made.windows.update(days=[support.EVERY_DAY[day]])
+
+
+def in_a_claim(number: PhoneNumber, made: Campaign | None = None) -> placing.Claim:
+    if made:
+        feeding.feed(made.pk)
+    else:
+        support.single(number, NUMBER)
+    (claim,) = placing.claim(number.account_id)
+    return claim
+
+
+# The window, wherever a call passes.
+
+
+def test_a_call_queued_before_the_window_closed_is_not_placed_after(number: PhoneNumber) -> None:
+    made = running(number, [NUMBER])
+    assert feeding.feed(made.pk) == 1
+    open_the_day_after_tomorrow_only(made)
+    assert placing.claim(number.account_id) == []
+    call = made.calls.get()
+    assert (call.status, call.status_reason) == (Status.QUEUED, "calling_hours")
+    assert call.due_at is not None and call.due_at > timezone.now() + timedelta(hours=20)
+
+
+def test_a_single_call_is_not_placed_once_its_hours_are_over(number: PhoneNumber, monkeypatch: Any) -> None:
+    call = support.single(number, NUMBER)
+    Organization.objects.update(single_call_hours=Organization.SingleCallHours.LEGAL)
+    night = timezone.now().astimezone(ZoneInfo("America/New_York")).replace(hour=3, minute=0)
+    Call.objects.update(due_at=night - timedelta(hours=1), created_at=night - timedelta(hours=1))
+    monkeypatch.setattr("calls.placing.timezone.now", lambda: night)
+    assert placing.claim(number.account_id) == []
+    call.refresh_from_db()
+    assert (call.status, call.status_reason) == (Status.QUEUED, "calling_hours")
+
+
+def test_nobody_is_queued_outside_the_window(number: PhoneNumber) -> None:
+    made = running(number, [NUMBER])
+    open_the_day_after_tomorrow_only(made)
+    feeding.feed(made.pk)
+    assert not made.calls.exists()
+    recipient = made.recipients.get()
+    assert (recipient.status, recipient.reason) == (Recipient.Status.PENDING, "calling_hours")
+    assert recipient.next_attempt_at is not None and recipient.next_attempt_at > timezone.now() + timedelta(hours=20)
+
+
+# What one batch uses up.
+
+
+def test_one_batch_does_not_spend_the_budget_twice(number: PhoneNumber) -> None:
+    number.account.price_per_minute = Decimal("0.10")
+    number.account.save()
+    made = running(number, NUMBERS, budget=Decimal("0.70"))  # each call sets 0.30 aside
+    feeding.feed(made.pk)
+    assert made.calls.queued().count() == len(NUMBERS)
+    assert len(placing.claim(number.account_id)) == 2
+    assert set(made.calls.queued().values_list("status_reason", flat=True)) == {"budget"}
+    made.calls.queued().update(due_at=timezone.now())
+    assert placing.claim(number.account_id) == []
+
+
+@pytest.mark.parametrize("whose", ["caller number", "campaign"])
+def test_one_batch_keeps_the_limits_of_open_calls(number: PhoneNumber, whose: str) -> None:
+    made = running(number, NUMBERS)
+    feeding.feed(made.pk)
+    assert made.calls.queued().count() == len(NUMBERS)
+    limited: Any = PhoneNumber if whose == "caller number" else Campaign
+    limited.objects.update(max_open_calls=3)
+    assert len(placing.claim(number.account_id)) == 3
+    made.calls.queued().update(due_at=timezone.now())
+    assert placing.claim(number.account_id) == []
+
+
+# Answers, and what is stored with them.
+
+
+def test_the_late_success_of_an_earlier_claim_does_not_touch_a_later_one(number: PhoneNumber) -> None:
+    first = in_a_claim(number)
+    placing.record(first, NotSent("refused"))
+    Call.objects.update(due_at=timezone.now())
+    (second,) = placing.claim(number.account_id)
+    placing.record(first, DIALING)
+    call = Call.objects.get()
+    assert (call.status, call.provider_call_id, call.placing_attempts) == (Status.PLACING, "", second.fence)
+    assert "x1" in call.events.get(type="late_answer").detail
+
+
+def test_an_end_whose_outbox_row_cannot_be_written_is_not_stored(number: PhoneNumber) -> None:
+    claim = in_a_claim(number)
+    Call.objects.update(callback_url="https://example.org/x")
+    placing.record(claim, DIALING)
+
+    def fail(**_: Any) -> None:
+        raise RuntimeError("the disk is full")
+
+    pre_save.connect(fail, sender=WebhookDelivery)
+    try:
+        with pytest.raises(RuntimeError):
+            outcomes.record(claim.call.pk, END, CallEvent.Source.READ)
+    finally:
+        pre_save.disconnect(fail, sender=WebhookDelivery)
+    assert Call.objects.get().status == Status.DIALING
+    outcomes.record(claim.call.pk, END, CallEvent.Source.READ)
+    assert Call.objects.get().status == Status.COMPLETED
+    assert WebhookDelivery.objects.count() == 1
+
+
+def test_a_placing_tries_to_connect_once() -> None:
+    def answer_in_clear(_: Wire, conn: socket.socket) -> bool:
+        conn.sendall(b"HTTP/1.1 400 No\r\n\r\n")
+        return False
+
+    async def place(url: str) -> None:
+        async with Client(deadline=5.0) as client:
+            await client.place(Request("POST", url, json={}))
+
+    with Wire() as wire:
+        wire.play(Behaviour("answers TLS with text", answer_in_clear))
+        with pytest.raises(NotSent):
+            asyncio.run(place(f"https://127.0.0.1:{wire.port}/"))
+        assert wire.connections == 1
+
+
+# Silence.
+
+
+def test_the_time_a_claim_takes_counts_among_its_seconds(number: PhoneNumber, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for silence counts from the moment stored in the claim, however long its commit takes after that."""
+    support.single(number, NUMBER)
+    passed = [1000.0]
+    real = placing._commit
+
+    def slow(*args: Any) -> bool:
+        passed.append(passed[-1] + 60)
+        return real(*args)
+
+    monkeypatch.setattr(placing, "time", SimpleNamespace(monotonic=lambda: passed[-1]))
+    monkeypatch.setattr(placing, "_commit", slow)
+    (claim,) = placing.claim(number.account_id)
+    answer = asyncio.run(placing.send(None, claim))  # type: ignore[arg-type]  # no client: nothing may be sent
+    assert isinstance(answer, placing.Overslept)
+
+
+@pytest.mark.parametrize("switch", ["pause", "cancel", "kill switch", "do not call"])
+def test_what_must_be_silent_waits_for_the_claim_it_met(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, switch: str
+) -> None:
+    made = running(number, [NUMBER])
+    claim = in_a_claim(number, made)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            placing.record(claim, MayBeRinging("?"))
+
+    monkeypatch.setattr("calls.campaign_actions.time.sleep", wait)
+    entry, _ = do_not_call.add(number.organization, NUMBER, source="test")
+    act: dict[str, Callable[[], object]] = {
+        "pause": lambda: campaign_actions.pause(made, actor="test"),
+        "cancel": lambda: campaign_actions.cancel(made, actor="test"),
+        "kill switch": lambda: campaign_actions.stop_all_calls(number.organization, actor="test"),
+        "do not call": lambda: campaign_actions.silence_number(entry),
+    }
+    act[switch]()
+    assert len(waits) == 3
+    assert Call.objects.get().status == Status.UNCONFIRMED
+
+
+# Two at once, on PostgreSQL.
+
+
+@side_by_side
+def test_a_pause_that_answers_before_the_claims_locks_is_seen(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = running(number, [NUMBER])
+    feeding.feed(made.pk)
+    with held(monkeypatch, placing, "_lock_people", after=False) as (reached, go_on):
+        claiming = Beside(lambda: placing.claim(number.account_id))
+        assert reached.wait(10), "it has its candidates, and none of the locks on campaigns and persons"
+        campaign_actions.pause(made, actor="test")
+        go_on.set()
+        assert claiming.join() == []
+    assert made.calls.get().status == Status.QUEUED
+
+
+@side_by_side
+def test_capacity_is_counted_under_the_accounts_lock(number: PhoneNumber, monkeypatch: pytest.MonkeyPatch) -> None:
+    number.account.max_open_calls = 3
+    number.account.save()
+    for to in NUMBERS:
+        support.single(number, to)
+    with held(monkeypatch, placing, "_lock_account", after=True) as (reached, go_on):
+        first = Beside(lambda: placing.claim(number.account_id))
+        assert reached.wait(10), "it has the lock"
+        second = Beside(lambda: placing.claim(number.account_id))
+        assert not second.done.wait(0.5), "the other claim must wait for the lock"
+        go_on.set()
+        assert (len(first.join()), len(second.join())) == (3, 0)
+    assert Call.objects.open().count() == 3

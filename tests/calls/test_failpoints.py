@@ -1,0 +1,380 @@
+"""A process dies, freezes or stumbles at every commit and around every request; what others find must be in order."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as conf
+from django.core.checks import run_checks
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from calls import campaign_actions, placing
+from calls.models import FOLLOWED, TERMINAL, Call, CallEvent, Heartbeat, ProviderCallback, Status, WebhookDelivery
+from campaigns.import_steps import start_import
+from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
+from providers.adapters import http
+from providers.models import PhoneNumber
+from tenants import failpoints
+from tenants.models import Organization
+from tests.calls import support
+from tests.calls.failpoint_worker import IMPATIENT, SENT_WITHIN, ShortSlice
+from tests.calls.test_worker import database_url
+
+POINTS = (
+    "placing.claiming",
+    "placing.claimed",
+    "placing.sending",
+    "placing.answered",
+    "placing.recorded",
+    "outcomes.recording",
+    "outcomes.ending",
+    "outcomes.reaping",
+    "outcomes.reaped",
+    "following.claiming",
+    "following.claimed",
+    "following.reading",
+    "following.answered",
+    "following.recorded",
+    "following.rescheduled",
+    "callbacks.filed",
+    "callbacks.processing",
+    "callbacks.processed",
+    "reconciling.claiming",
+    "reconciling.claimed",
+    "reconciling.listed",
+    "reconciling.recorded",
+    "feeding.feeding",
+    "feeding.fed",
+    "importing.claimed",
+    "importing.writing",
+    "importing.written",
+    "launching.launching",
+    "launching.launched",
+)
+NO_CONNECTION_HERE = ("placing.sending", "placing.answered", "following.reading", "following.answered")
+LOSES_AN_ANSWER = ("placing.claimed", "placing.sending", "placing.answered")
+MOMENT = timedelta(seconds=1)
+CUSTOMER = "http://127.0.0.1:9/ended"
+
+PEOPLE = [f"+121255501{ending}" for ending in ("01", "02", "03", "04", "30")]
+SINGLE, NEVER_SENT, NEVER_RECORDED = "+13035550101", "+13035550119", "+14155550101"
+FILE = b"phone,name\n" + b"".join(b"+1212555%04d,Person %d\n" % (number, number) for number in range(200, 210))
+FILE += b"12,Bad\n+12125550210,Last\n0,Bad too\n"
+
+
+class Scene:
+    """A campaign that is about to start, an import, a single call, and two calls that a worker died over."""
+
+    def __init__(self, owner: Organization, sandbox: Any, listening: socket.socket) -> None:
+        self.sandbox, self.listening = sandbox, listening
+        box = support.reach(owner, sandbox.url, "callingbox")
+        self._strand(box)
+        support.single(box, SINGLE, callback_url=CUSTOMER)
+        number = support.reach(owner, sandbox.url, "allomia")
+        self.campaign = support.campaign(number, support.people(owner, PEOPLE), callback_url=CUSTOMER)
+        imported = ContactList.objects.create(organization=owner, name="Imported")
+        self.imported = start_import(imported, io.BytesIO(FILE), "people.csv")
+        campaign_actions.start(self.campaign, actor="test")
+
+    def _strand(self, box: PhoneNumber) -> None:
+        """One died before its request, one before it recorded the answer."""
+        support.single(box, NEVER_SENT, callback_url=CUSTOMER)
+        support.single(box, NEVER_RECORDED, callback_url=CUSTOMER)
+        claims: dict[str, placing.Claim] = {}
+        while len(claims) < 2:  # as fast as the account's tokens come
+            claims |= {claim.call.to_number: claim for claim in placing.claim(box.account_id)}
+
+        async def send() -> None:
+            async with http.Client() as client:
+                await placing.send(client, claims[NEVER_RECORDED])
+
+        asyncio.run(send())
+        Call.objects.filter(status=Status.PLACING).update(lease_until=timezone.now() - MOMENT)
+
+    @property
+    def rings(self) -> Counter[str]:
+        return Counter(dial["to_number"] for dial in self.sandbox.journal())
+
+    @property
+    def settled(self) -> bool:
+        """All that can be known is known."""
+        under_way = Call.objects.filter(status__in=(Status.QUEUED, Status.PLACING, *FOLLOWED))
+        listed = Call.objects.filter(status=Status.UNCONFIRMED, account__provider="callingbox")
+        self.campaign.refresh_from_db()
+        self.imported.refresh_from_db()
+        return (
+            self.campaign.status == Campaign.Status.FINISHED
+            and self.imported.status == ContactImport.Status.COMPLETED
+            and not under_way.exists()
+            and not listed.filter(to_number__in=list(self.rings)).exists()
+            and not ProviderCallback.objects.filter(processed_at=None).exists()
+        )
+
+
+@pytest.fixture
+def scene(callers: Organization, sandbox: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        for module, name, value in IMPATIENT:
+            monkeypatch.setattr(module, name, value)
+        monkeypatch.setattr(support, "Slice", ShortSlice)
+        sandbox.control(speed=60)
+        found = Scene(callers, sandbox, listening)
+        settings.PUBLIC_BASE_URL = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield found
+
+
+@pytest.fixture(scope="module")
+def nursery(django_db_setup: None, django_db_blocker: Any) -> Iterator[socket.socket]:
+    """What forks the processes that are going to die."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    environment = os.environ | {"DATABASE_URL": database_url(), "DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true"}
+    command = [sys.executable, "-m", "tests.calls.failpoint_worker", str(theirs.fileno())]
+    with ours:
+        process = subprocess.Popen(command, cwd=conf.BASE_DIR, env=environment, pass_fds=[theirs.fileno()])
+        theirs.close()
+        ours.settimeout(90)
+        yield ours
+    process.wait(30)
+
+
+class Doomed:
+    """Another process that works on the scene, up to the failpoint."""
+
+    def __init__(self, nursery: socket.socket, failpoint: str, directory: Path) -> None:
+        self.nursery = nursery
+        self.failpoint = failpoint
+        self.log, self.ends = directory / "log", directory / "ends"
+        self.code: int | None = None
+
+    @contextmanager
+    def working(self, scene: Scene) -> Iterator[None]:
+        """It has reached the failpoint inside, and has ended by its own means afterwards."""
+        order = {
+            "failpoint": self.failpoint,
+            "log": str(self.log),
+            "ends": str(self.ends),
+            "uploads": str(conf.MEDIA_ROOT),
+            "public_base_url": str(conf.PUBLIC_BASE_URL),
+        }
+        socket.send_fds(self.nursery, [json.dumps(order).encode()], [scene.listening.fileno()])
+        scene.listening.close()
+        self.pid = int(self.nursery.recv(100))
+        try:
+            support.wait_until(self._reached, 60, "it was never reached")
+            yield
+            self.end()
+        finally:
+            if self.code is None:
+                os.kill(self.pid, signal.SIGKILL)
+                self._wait()
+        Heartbeat.objects.filter(worker="doomed").delete()
+
+    def _reached(self) -> bool:
+        return self.log.exists() and f"failpoint {self.failpoint}\n" in self.words
+
+    @property
+    def words(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def end(self) -> None:
+        self.ends.touch()
+        if self.code is None:
+            self._wait()
+
+    def _wait(self) -> None:
+        self.code = int(self.nursery.recv(100))
+
+    @property
+    def frozen(self) -> bool:
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    def wake(self) -> None:
+        if self.code is None:
+            os.kill(self.pid, signal.SIGCONT)
+
+
+def time_passes() -> None:
+    """Every lease is over, everything planned is due."""
+    past = timezone.now() - MOMENT
+    Call.objects.filter(status=Status.PLACING).update(lease_until=past)
+    Call.objects.filter(next_read_at__isnull=False).update(next_read_at=past)
+    Call.objects.queued().update(due_at=past)
+    ContactImport.objects.filter(lease_until__isnull=False).update(lease_until=past)
+
+
+def others_go_on(scene: Scene) -> None:
+    """Three turns of another worker: one until all is settled, then two at once that must find nothing to do."""
+    for slices in (1, 2):
+        time_passes()
+        with support.engine(slices, seconds=120):
+            support.wait_until(lambda: scene.settled, 60, "somebody is lost, or stuck")
+
+
+def left_to_others() -> bool:
+    """Whether anybody can work while that process is frozen: it may hold locks."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # as its own time-out for idle transactions would
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()"
+            )
+            return True
+        cursor.execute("PRAGMA busy_timeout = 100")
+        try:
+            with transaction.atomic():
+                return True
+        except OperationalError:
+            return False
+        finally:
+            cursor.execute("PRAGMA busy_timeout = 30000")
+
+
+def matrix() -> Iterator[Any]:
+    for point in POINTS:
+        for action in failpoints.ACTIONS:
+            marks: tuple[pytest.MarkDecorator, ...] = ()
+            if action == "close" and point in NO_CONNECTION_HERE:
+                marks = (pytest.mark.skipif("connection.vendor == 'sqlite'", reason="no connection in this thread"),)
+            yield pytest.param(point, action, marks=marks, id=f"{point}-{action}")
+
+
+@pytest.mark.parametrize(("point", "action"), list(matrix()))
+def test_whatever_befalls_a_process_there_nobody_rings_twice_and_nobody_is_lost(
+    point: str, action: str, scene: Scene, nursery: socket.socket, tmp_path: Path
+) -> None:
+    process = Doomed(nursery, f"{point}:{action}", tmp_path)
+    with process.working(scene):
+        if action == "freeze":
+            support.wait_until(lambda: process.frozen, 10)
+            sleeps_too_long(scene, process, nothing_is_sent=point == "placing.claimed")
+    expected = {"kill": -signal.SIGKILL, "exit": 0 if point == "callbacks.filed" else 3}
+    assert process.code == expected.get(action, 0), process.words[-2000:]
+    others_go_on(scene)
+    assert_all_in_order(scene)
+    if action == "raise" and point not in LOSES_AN_ANSWER:
+        assert list(Call.objects.filter(status=Status.UNCONFIRMED).values_list("to_number", flat=True)) == [NEVER_SENT]
+
+
+def sleeps_too_long(scene: Scene, process: Doomed, *, nothing_is_sent: bool) -> None:
+    """Meanwhile all its leases end and, unless it holds locks, others do all there is to do."""
+    wakes = time.monotonic() + SENT_WITHIN + 0.1
+    rung = set(scene.rings)
+    can_work = left_to_others()
+    claimed = set(Call.objects.filter(status=Status.PLACING).values_list("to_number", flat=True)) - rung
+    if can_work:
+        others_go_on(scene)
+    time.sleep(max(0.0, wakes - time.monotonic()))
+    process.wake()
+    process.end()
+    if nothing_is_sent:
+        assert claimed
+        assert not claimed & set(scene.rings), "it woke up late and sent all the same"
+
+
+def assert_all_in_order(scene: Scene) -> None:
+    assert_nobody_rang_twice(scene)
+    assert_every_dial_is_stored(scene)
+    assert_recipients_agree(scene)
+    assert_each_end_is_told_once()
+    assert_the_import_is_exact(scene)
+
+
+def assert_nobody_rang_twice(scene: Scene) -> None:
+    assert max(scene.rings.values()) == 1, scene.rings
+    dialed = set(Call.objects.filter(dialed_at__isnull=False).values_list("to_number", flat=True))
+    assert set(scene.rings) <= dialed
+    for call in Call.objects.all():
+        assert call.events.filter(type="placing").count() == call.placing_attempts
+
+
+def assert_every_dial_is_stored(scene: Scene) -> None:
+    """With its outcome; a doubt only where the provider can neither be asked nor tells."""
+    calls = {call.to_number: call for call in Call.objects.select_related("account")}
+    assert set(calls) == {*PEOPLE, SINGLE, NEVER_SENT, NEVER_RECORDED}
+    assert Call.objects.count() == len(calls)
+    for dial in scene.sandbox.journal():
+        call = calls[dial["to_number"]]
+        if call.status == Status.UNCONFIRMED:
+            assert call.account.provider == "allomia"
+        else:
+            assert (call.provider_call_id, call.status) == (dial["id"], dial["outcome"])
+            assert call.cost_reserved == 0
+    assert {call.status for call in calls.values()} <= {*TERMINAL, Status.UNCONFIRMED}
+    for number in set(calls) - set(scene.rings):
+        assert calls[number].status == Status.UNCONFIRMED, "its end was made up"
+
+
+def assert_recipients_agree(scene: Scene) -> None:
+    recipients = list(scene.campaign.recipients.prefetch_related("calls"))
+    assert len(recipients) == len(PEOPLE)
+    for recipient in recipients:
+        (call,) = recipient.calls.all()
+        if call.status == Status.UNCONFIRMED:
+            assert recipient.status == Recipient.Status.REVIEW
+        else:
+            assert (recipient.status, recipient.outcome) == (Recipient.Status.DONE, call.status)
+        assert recipient.attempts == 1
+
+
+def assert_each_end_is_told_once() -> None:
+    ended = sorted(Call.objects.filter(status__in=TERMINAL).values_list("pk", flat=True))
+    assert sorted(WebhookDelivery.objects.values_list("call", flat=True)) == ended
+    assert sorted(CallEvent.objects.filter(type="ended").values_list("call", flat=True)) == ended
+
+
+def assert_the_import_is_exact(scene: Scene) -> None:
+    found = scene.imported
+    assert (found.rows_read, found.created, found.updated, found.skipped, found.rejected) == (13, 11, 0, 0, 2)
+    assert Contact.objects.filter(created_by_import=found).count() == 11
+    assert ContactListMember.objects.filter(contact_list=found.contact_list).count() == 11
+    assert len(Path(found.rejected_file.path).read_bytes().splitlines()) == 3
+
+
+def test_a_failpoint_outside_debug_is_refused_by_a_check(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failpoints, "WANTED", "placing.claimed:kill")
+    settings.DEBUG = True
+    assert "calls.E004" not in [found.id for found in run_checks()]
+    settings.DEBUG = False
+    assert "calls.E004" in [found.id for found in run_checks()]
+
+
+def test_a_failpoint_outside_debug_does_nothing() -> None:
+    lines = "from django.conf import settings; settings.configure(); from tenants import failpoints as f; f.reach('a')"
+    environment = os.environ | {"TRUNKLINE_FAILPOINT": "a:kill"}
+    assert subprocess.run([sys.executable, "-c", lines], env=environment, check=False).returncode == 0
+    armed = lines.replace("configure()", "configure(DEBUG=True)")
+    assert subprocess.run([sys.executable, "-c", armed], env=environment, check=False).returncode == -signal.SIGKILL
+
+
+def test_a_failpoint_acts_at_the_visit_that_is_asked_for_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failpoints, "_NAME", "here")
+    monkeypatch.setattr(failpoints, "_ACTION", "raise")
+    monkeypatch.setattr(failpoints, "_NTH", 2)
+    monkeypatch.setattr(failpoints, "_VISITS", iter(range(1, 9)))
+    failpoints.reach("elsewhere")
+    failpoints.reach("here")
+    with pytest.raises(RuntimeError):
+        failpoints.reach("here")
+    failpoints.reach("here")
+
+
+@pytest.mark.parametrize("wanted", ["placing.claimed", "placing.claimed:melt", "placing.claimed:kill:soon"])
+def test_a_failpoint_that_cannot_be_read_is_refused(wanted: str) -> None:
+    with pytest.raises(ValueError, match="name:action"):
+        failpoints._read(wanted)

@@ -1,0 +1,290 @@
+"""The forecast against a campaign played minute by minute, and what the preflight says of who is not called."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter, defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from calls import facts as fact_sheet
+from calls import feeding, gate
+from calls.explain import caller_numbers
+from calls.forecast import DEFAULTS, Ending, endings_of, forecast, warnings
+from calls.models import Call, Status
+from calls.outcomes import min_gap_of, retry_rule
+from campaigns import do_not_call, retries
+from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, Recipient, RetryRule
+from providers.models import Assistant, PhoneNumber
+from tenants.models import Organization
+from tests.conftest import a_number, an_account, an_assistant
+
+pytestmark = pytest.mark.django_db
+SATURDAY = datetime(2026, 3, 7, 16, 0, tzinfo=UTC)  # American clocks go forward the next night
+WEDNESDAY = datetime(2026, 5, 13, 8, 0, tzinfo=UTC)
+EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+MINUTE = timedelta(minutes=1)
+# New York, Denver, Los Angeles, Paris; and India by what the contact says.
+PLACES = [("+1212555", ""), ("+1303555", ""), ("+1415555", ""), ("+3361234", ""), ("+3361299", "Asia/Kolkata")]
+
+
+def a_campaign(organization: Organization, people: int, hours: tuple[tuple[int, int], ...], **fields: Any) -> Campaign:
+    """People of five zones on one list, in windows of every day; nothing is launched yet."""
+    group = ContactList.objects.create(organization=organization, name="G")
+    contacts = [
+        Contact(organization=organization, phone=f"{PLACES[n % 5][0]}{2000 + n}", timezone=PLACES[n % 5][1])
+        for n in range(people)
+    ]
+    made = Contact.objects.bulk_create(contacts)
+    ContactListMember.objects.bulk_create(ContactListMember(contact_list=group, contact=row) for row in made)
+    account = an_account(organization, price_per_minute=Decimal("0.10"))
+    given: dict[str, Any] = {"name": "C", "assistant": an_assistant(account), "min_gap_minutes": 60} | fields
+    found = Campaign.objects.create(organization=organization, **given)
+    found.contact_lists.add(group)
+    found.phone_numbers.add(a_number(account))
+    for opens, closes in hours:
+        CallingWindow.objects.create(campaign=found, days=EVERY_DAY, opens=opens * 60, closes=closes * 60)
+    return found
+
+
+def deck(endings: tuple[Ending, ...], rng: random.Random) -> list[Ending]:
+    """A hundred endings in their shares, shuffled."""
+    cards = [ending for ending in endings for _ in range(round(ending.share * 100))]
+    rng.shuffle(cards)
+    return cards
+
+
+def played(campaign: Campaign, begin: datetime, per_minute: int, seed: int) -> tuple[datetime, Counter[datetime]]:
+    """The campaign minute by minute, asking the gate for each person: when the last call ends, and calls by hour."""
+    rng = random.Random(seed)
+    decks: defaultdict[int, list[Ending]] = defaultdict(list)
+    running = Campaign.objects.prefetch_related("windows").get(pk=campaign.pk)
+    running.status = Campaign.Status.RUNNING
+    people = list(Contact.objects.filter(lists__campaigns=campaign).distinct())
+    rng.shuffle(people)
+    numbers = caller_numbers(campaign)
+    calls = [feeding._call(running, Recipient(campaign=running, contact=row), numbers[0]) for row in people]
+    sheets = fact_sheet.load(calls, begin)
+    dials: list[list[datetime]] = [[] for _ in people]
+    rules = [retry_rule(rule) for rule in campaign.retry_rules.all()]
+    queue = [(begin, n) for n in range(len(people))]
+    heapq.heapify(queue)
+    clock, last, hours = begin, begin, Counter[datetime]()
+    while queue:
+        room = per_minute
+        while queue and queue[0][0] <= clock and room:
+            _, n = heapq.heappop(queue)
+            recent = tuple(moment for moment in dials[n] if moment > clock - timedelta(days=1))
+            facts = replace(
+                sheets[n],
+                attempts=len(dials[n]),
+                last_dialed_at=dials[n][-1] if dials[n] else None,
+                dialed_in_a_day=recent,
+            )
+            decision = gate.decide(facts, clock)
+            if decision.verdict == "defer":
+                heapq.heappush(queue, (cast(datetime, decision.until), n))
+            if decision.verdict != "allow":
+                continue
+            room -= 1
+            dials[n].append(clock)
+            hours[clock.replace(minute=0)] += 1
+            attempt = len(dials[n])
+            decks[attempt] = decks[attempt] or deck(DEFAULTS, rng)
+            ending = decks[attempt].pop()
+            ended = clock + ending.held
+            last = max(last, ended)
+            again = retries.next_attempt(
+                rules, ending.status, ending.voicemail, attempt, campaign.max_attempts, ended, min_gap_of(campaign)
+            )
+            if again:
+                heapq.heappush(queue, (again, n))
+        clock += MINUTE
+    return last, hours
+
+
+def with_retries(campaign: Campaign) -> None:
+    for outcome, wait in (("no_answer", 150), ("busy", 20), ("failed", 60), ("voicemail", 24 * 60)):
+        RetryRule.objects.create(campaign=campaign, outcome=outcome, wait_minutes=wait, max_attempts=4)
+
+
+@pytest.mark.parametrize("begin", [SATURDAY, WEDNESDAY])
+@pytest.mark.parametrize("pace", [1, 3])
+def test_the_forecast_ends_when_a_campaign_played_minute_by_minute_ends(
+    organization: Organization, begin: datetime, pace: int
+) -> None:
+    campaign = a_campaign(organization, 250, ((9, 12), (14, 19)), max_attempts=4, calls_per_minute=pace)
+    campaign.holidays = ["2026-03-09"]
+    campaign.save()
+    with_retries(campaign)
+    found = forecast(campaign, begin)
+    last, hours = played(campaign, begin, pace, seed=pace)
+    assert found.finishes_at is not None
+    assert abs(found.finishes_at - last) <= 0.05 * (last - begin), (found.finishes_at, last)
+    assert found.calls == pytest.approx(hours.total(), rel=0.05)
+    assert sum(calls for _, calls in found.per_hour) == found.calls
+    assert {hour for hour, calls in found.per_hour if calls > 3} <= set(hours)
+
+
+def test_without_retries_everybody_is_called_once_at_the_set_pace(organization: Organization) -> None:
+    campaign = a_campaign(organization, 100, ((0, 24),), calls_per_minute=2, legal_override="test")
+    found = forecast(campaign, WEDNESDAY)
+    assert (found.recipients, found.calls, found.callable_now) == (100, 100, 100)
+    assert found.starts_at == WEDNESDAY
+    assert found.finishes_at is not None
+    assert abs(found.finishes_at - WEDNESDAY - 50 * MINUTE) <= timedelta(minutes=2.5)
+
+
+def test_lines_held_for_long_slow_a_campaign_down(organization: Organization) -> None:
+    campaign = a_campaign(organization, 100, ((0, 24),), max_open_calls=1, legal_override="test")
+    found = forecast(campaign, WEDNESDAY)
+    held = sum(ending.share * ending.held.total_seconds() for ending in DEFAULTS)
+    assert found.finishes_at is not None
+    assert (found.finishes_at - WEDNESDAY).total_seconds() == pytest.approx(100 * held, rel=0.05)
+
+
+def test_a_campaign_for_later_begins_then_and_its_windows_decide(organization: Organization) -> None:
+    starts = WEDNESDAY + timedelta(days=2)
+    campaign = a_campaign(organization, 50, ((9, 12),), starts_at=starts)
+    found = forecast(campaign, WEDNESDAY)
+    # It is ten in Paris; half past one in the afternoon in India; night in America.
+    assert (found.callable_now, found.starts_at) == (10, starts)
+    assert found.finishes_at is not None
+    # The last to open is India, with a French number: on Monday at ten there, by French law.
+    monday = datetime(2026, 5, 18, 4, 30, tzinfo=UTC)
+    assert monday < found.finishes_at < monday + timedelta(minutes=5)
+
+
+def test_whom_a_rule_forbids_is_counted_by_reason(
+    organization: Organization, django_assert_max_num_queries: Any
+) -> None:
+    campaign = a_campaign(organization, 60, ((9, 19),), ends_at=WEDNESDAY + timedelta(hours=4))
+    do_not_call.add(organization, "+33612342003", source="test")
+    organization.allowed_countries = ["FR"]
+    organization.save()
+    assert campaign.assistant is not None
+    campaign.assistant.variables = [{"name": "slot", "required": True}]
+    campaign.assistant.save()
+    campaign.refresh_from_db()
+    Contact.objects.filter(phone__startswith="+3361234").exclude(phone="+33612342008").update(variables={"slot": "9"})
+    Contact.objects.filter(timezone="Asia/Kolkata").update(timezone="Pacific/Auckland", variables={"slot": "9"})
+    with django_assert_max_num_queries(20):
+        found = forecast(campaign, WEDNESDAY)
+    assert found.skipped == {"country": 36, "do_not_call": 1, "missing_variables": 1, "no_open_window": 12}
+    assert (found.callable_now, found.calls) == (10, 10)
+    said = {problem.code: problem for problem in warnings(found)}
+    assert {code: problem.count for code, problem in said.items()} == dict(found.skipped)
+    assert "Pacific/Auckland" in said["no_open_window"].message
+    assert {problem.severity for problem in said.values()} == {"warning"}
+
+
+def test_who_comes_after_the_end_is_not_reached(organization: Organization) -> None:
+    fields = {"calls_per_minute": 1, "legal_override": "test", "ends_at": WEDNESDAY + timedelta(minutes=30)}
+    found = forecast(a_campaign(organization, 100, ((0, 24),), **fields), WEDNESDAY)
+    assert found.not_reached == pytest.approx(70, abs=2)
+    assert found.calls + found.not_reached == 100
+    [problem] = warnings(found)
+    assert (problem.code, problem.count) == ("not_reached", found.not_reached)
+
+
+def test_a_launched_campaign_forecasts_what_is_left(organization: Organization) -> None:
+    campaign = a_campaign(organization, 30, ((0, 24),), legal_override="test", max_attempts=2)
+    RetryRule.objects.create(campaign=campaign, outcome="no_answer", wait_minutes=60, max_attempts=2)
+    people = list(Contact.objects.filter(lists__campaigns=campaign))
+    states = ["done"] * 10 + ["calling"] * 5 + ["waiting"] * 5
+    Recipient.objects.bulk_create(
+        Recipient(
+            campaign=campaign,
+            contact=contact,
+            status=state,
+            attempts=1,
+            next_attempt_at=WEDNESDAY + timedelta(hours=1) if state == "waiting" else None,
+        )
+        for contact, state in zip(people, states, strict=False)
+    )
+    found = forecast(campaign, WEDNESDAY)
+    # Ten are not launched yet; five wait for their last call; of five under way about two get another one.
+    assert (found.recipients, found.callable_now) == (30, 10)
+    assert 10 + 5 + 3 <= found.calls <= 10 + 5 + 2 + 4
+    Campaign.objects.update(launched_at=WEDNESDAY)
+    campaign.refresh_from_db()
+    assert forecast(campaign, WEDNESDAY).recipients == 20
+
+
+def test_the_gap_and_the_daily_cap_hold_in_simulated_time(organization: Organization) -> None:
+    """One call a day to each person: three attempts take more than two days, whatever the rule's wait is."""
+    organization.max_attempts_per_day = 1
+    organization.save()
+    campaign = a_campaign(organization, 20, ((0, 24),), legal_override="test", max_attempts=3, min_gap_minutes=0)
+    campaign.refresh_from_db()
+    RetryRule.objects.create(campaign=campaign, outcome="no_answer", wait_minutes=0, max_attempts=3)
+    found = forecast(campaign, WEDNESDAY)
+    assert found.finishes_at is not None
+    assert timedelta(days=2) <= found.finishes_at - WEDNESDAY <= timedelta(days=2, hours=1)
+
+
+def test_an_end_that_never_comes_is_not_invented(organization: Organization) -> None:
+    campaign = a_campaign(organization, 5, ((0, 24),), legal_override="test")
+    organization.max_attempts_per_day = 0
+    organization.save()
+    campaign.refresh_from_db()
+    assert forecast(campaign, WEDNESDAY).finishes_at is None
+    campaign.assistant = None
+    assert forecast(campaign, WEDNESDAY).callable_now is None
+
+
+def test_own_history_replaces_the_defaults(
+    organization: Organization, assistant: Assistant, phone_number: PhoneNumber, django_assert_num_queries: Any
+) -> None:
+    people = Contact.objects.bulk_create(
+        Contact(organization=organization, phone=f"+3361234{2000 + n}") for n in range(50)
+    )
+    for n, contact in enumerate(people):
+        Call.objects.create(
+            organization=organization,
+            contact=contact,
+            account=assistant.account,
+            assistant=assistant,
+            phone_number=phone_number,
+            to_number=contact.phone,
+            from_number=phone_number.e164,
+            status=Status.COMPLETED if n < 40 else Status.NO_ANSWER,
+            answered_by="machine" if n < 10 else "human",
+            duration_seconds=200 if n < 40 else None,
+            dialed_at=WEDNESDAY - timedelta(days=3),
+            terminal_at=WEDNESDAY - timedelta(days=3) + timedelta(seconds=240 if n < 40 else 20),
+        )
+    with django_assert_num_queries(1):
+        found = {(each.status, each.voicemail): each for each in endings_of(organization.pk, WEDNESDAY)}
+    shares = {key: each.share for key, each in found.items()}
+    assert shares == {("completed", True): 0.2, ("completed", False): 0.6, ("no_answer", False): 0.2}
+    assert found["completed", False].held == timedelta(seconds=240)
+    assert found["completed", False].billed == timedelta(seconds=200)
+    assert found["no_answer", False].billed == timedelta()
+    Call.objects.filter(contact=people[0]).delete()
+    assert endings_of(organization.pk, WEDNESDAY) == DEFAULTS
+
+
+def test_the_cost_is_a_range_and_never_more_than_the_budget_has_left(organization: Organization) -> None:
+    campaign = a_campaign(organization, 100, ((0, 24),), legal_override="test")
+    found = forecast(campaign, WEDNESDAY)
+    billed = sum(ending.share * ending.billed.total_seconds() for ending in DEFAULTS)
+    assert found.cost_low is not None
+    assert float(found.cost_low) == pytest.approx(100 * billed / 60 * 0.10, rel=0.02)
+    assert (found.cost_high, found.currency) == (Decimal("30.00"), "USD")  # three minutes are set aside for a call
+    campaign.budget = Decimal(5)
+    found = forecast(campaign, WEDNESDAY)
+    assert (found.cost_low, found.cost_high) == (Decimal(5), Decimal(5))
+    assert [problem.code for problem in warnings(found)] == ["budget"]
+
+
+def test_more_people_cost_no_more_queries(organization: Organization, django_assert_max_num_queries: Any) -> None:
+    campaign = a_campaign(organization, 400, ((0, 24),), legal_override="test", max_attempts=3)
+    with_retries(campaign)
+    with django_assert_max_num_queries(20):
+        assert forecast(campaign, WEDNESDAY).callable_now == 400

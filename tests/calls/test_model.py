@@ -1,0 +1,642 @@
+"""The model: any order of everything that can happen, and after each step what must always hold.
+
+Real code, a real database, and a world in memory that knows which telephones truly rang (`fake_world.py`). Each example
+is one transaction that is rolled back. `MODEL_EXAMPLES=2000` looks for longer, elsewhere each time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as explore
+
+from calls import (
+    accounts,
+    callbacks,
+    campaign_actions,
+    feeding,
+    following,
+    ordering,
+    outcomes,
+    placing,
+    reconciling,
+    schedule,
+)
+from calls.models import FOLLOWED, LOST, OPEN, TERMINAL, Call, ProviderCallback, Status, WebhookDelivery
+from campaigns import do_not_call, launching
+from campaigns.models import (
+    CallingWindow,
+    Campaign,
+    Contact,
+    ContactList,
+    ContactListMember,
+    DoNotCall,
+    Recipient,
+    RetryRule,
+)
+from providers.adapters.base import Snapshot
+from providers.adapters.errors import ProviderError
+from providers.models import PhoneNumber, ProviderAccount
+from tenants.models import Organization, Tenant
+from tests.calls import support
+from tests.calls.fake_world import FATES, LASTS, OUTCOMES, READ_FAULTS, Dial, Line, Post, World, finished
+
+T = TypeVar("T")
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
+START = datetime(2026, 5, 11, 13, 5, tzinfo=UTC)  # a Monday, 9:05 in New York
+NEW_YORK = ZoneInfo("America/New_York")
+OPENS, CLOSES = 9, 20
+NUMBERS = tuple(f"+1212555015{digit}" for digit in range(4))
+MAX_PER_DAY = 3
+HOOK = "https://example.org/hook"
+# No two of these add up to exactly the 5 seconds within which a claim may be sent.
+LEAPS = (1.3, 1.3, 4.1, 4.1, 31.3, 131.3, 131.3, 947.3, 3701.3, 7501.3, 43201.3, 95003.3, 108007.3)
+R = Recipient.Status
+C = Campaign.Status
+
+picks = st.integers(0, 11)
+fates = st.sampled_from(FATES)
+ends = st.sampled_from(OUTCOMES)
+lengths = st.sampled_from(LASTS)
+faults = st.sampled_from(READ_FAULTS)
+
+
+@dataclass(frozen=True)
+class Base:
+    """What every example starts from."""
+
+    organization: Organization
+    lines: tuple[PhoneNumber, ...]  # one account each
+    contacts: tuple[Contact, ...]
+    contact_list: ContactList
+    campaigns: tuple[Campaign, ...]
+
+
+@dataclass
+class Held:
+    """An answer on its way back to us, which may come late or never."""
+
+    record: Callable[[], None]
+
+
+def _campaign(number: PhoneNumber, contacts: ContactList, **fields: Any) -> Campaign:
+    made = Campaign.objects.create(
+        organization=number.organization,
+        name=number.account.provider,
+        assistant=number.account.assistants.get(),
+        legal_override="test",
+        **fields,
+    )
+    made.phone_numbers.add(number)
+    made.contact_lists.add(contacts)
+    CallingWindow.objects.create(campaign=made, days=support.EVERY_DAY, opens=OPENS * 60, closes=CLOSES * 60)
+    for outcome, wait in (("no_answer", 5), ("busy", 1), ("failed", 2), ("voicemail", 10)):
+        RetryRule.objects.create(campaign=made, outcome=outcome, wait_minutes=wait, max_attempts=50)
+    return made
+
+
+@pytest.fixture
+def base(db: None, settings: Any) -> Base:
+    settings.PUBLIC_BASE_URL = "https://trunkline.example.org"
+    with time_machine.travel(START - timedelta(hours=1), tick=False):
+        organization = Organization.objects.create(
+            tenant=Tenant.objects.create(name="Callers"),
+            name="Callers",
+            default_region="US",
+            timezone="America/New_York",
+            min_gap_minutes=60,
+            max_attempts_per_day=MAX_PER_DAY,
+            single_call_hours=Organization.SingleCallHours.ANY,
+        )
+        limits: dict[str, dict[str, Any]] = {"callingbox": {"max_unconfirmed": 2}, "allomia": {"max_open_calls": 3}}
+        lines = tuple(
+            support.reach(organization, "http://127.0.0.1:9", provider, **limits.get(provider, {}))
+            for provider in ("callingbox", "allomia", "polyai", "plumvoice")
+        )
+        contacts = tuple(Contact.objects.create(organization=organization, phone=number) for number in NUMBERS)
+        listed = ContactList.objects.create(organization=organization, name="People")
+        campaigns = (
+            _campaign(lines[0], listed, max_attempts=3, callback_url=HOOK),
+            _campaign(lines[1], listed, max_attempts=2, min_gap_minutes=10, callback_url=HOOK),
+            _campaign(lines[0], listed, max_attempts=1, min_gap_minutes=0),
+            _campaign(lines[2], listed, max_attempts=2, min_gap_minutes=0),
+        )
+    return Base(organization, lines, contacts, listed, campaigns)
+
+
+def test_whatever_happens_in_whatever_order_nobody_is_rung_twice(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placing, "time", SimpleNamespace(monotonic=time.time))
+    monkeypatch.setattr(
+        campaign_actions, "time", SimpleNamespace(monotonic=time.time, sleep=lambda _: Model.leap(0.71))
+    )
+    monkeypatch.setattr(
+        schedule, "STEPS", ((timedelta(hours=1), timedelta(seconds=3)), (timedelta(hours=24), timedelta(minutes=20)))
+    )
+    explore(
+        lambda: Model(base),  # type: ignore[arg-type]  # made anew for each example, as the class would be
+        settings=settings(
+            max_examples=EXAMPLES or 25,
+            stateful_step_count=40,
+            derandomize=not EXAMPLES,
+            deadline=None,
+            database=None,
+            print_blob=False,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+class Model(RuleBasedStateMachine):
+    """What can happen, and what must hold."""
+
+    _clock: Any = None
+
+    @classmethod
+    def leap(cls, seconds: float) -> None:
+        cls._clock.shift(seconds)
+
+    def __init__(self, base: Base) -> None:
+        super().__init__()
+        self.base = base
+        self.travel = time_machine.travel(START, tick=False)
+        Model._clock = self.travel.start()
+        self.whole = transaction.atomic()
+        self.whole._from_testcase = True  # type: ignore[attr-defined]  # so that durable blocks may stand inside
+        self.whole.__enter__()
+        self.world = World()
+        self.members = 0
+        self.claims: list[tuple[placing.Claim, datetime]] = []  # committed, not sent yet
+        self.answers: list[Held] = []  # of placings
+        self.reads: list[Held] = []
+        self.looks: list[Held] = []
+        self.posts: list[Post] = []
+        self.listed: set[str] = set()  # the person was told that no call will come
+        self.silent: set[int] = set()  # campaigns whose pause or end was answered
+        self.stopped = False
+        self.ended: dict[int, str] = {}
+        self.revived: set[int] = set()
+        self.launched: dict[int, int] = {}
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None:
+                self.settle()
+        finally:
+            transaction.set_rollback(True)
+            self.whole.__exit__(None, None, None)
+            self.travel.stop()
+
+    # People and campaigns.
+
+    @initialize(count=st.integers(1, 4), started=st.integers(1, 4))
+    def begin(self, count: int, started: int) -> None:
+        self._import(count)
+        for campaign in self.base.campaigns[:started]:
+            self.start(self.base.campaigns.index(campaign))
+            while not launching.step(campaign.pk, limit=2):
+                pass
+
+    def _import(self, count: int) -> None:
+        rows = self.base.contacts[self.members : self.members + count]
+        # Keys of our own, so that an example runs alike each time.
+        ContactListMember.objects.bulk_create(
+            ContactListMember(pk=row.pk, contact_list=self.base.contact_list, contact=row) for row in rows
+        )
+        self.members += len(rows)
+
+    @precondition(lambda self: self.members < len(NUMBERS))
+    @rule()
+    def import_one(self) -> None:
+        self._import(1)
+
+    @rule(which=picks)
+    def start(self, which: int) -> None:
+        with suppress(campaign_actions.IllegalNow, campaign_actions.NotReady):
+            campaign_actions.start(self._campaign(which), actor="test")
+
+    @rule(which=picks)
+    def launch(self, which: int) -> None:
+        launching.step(self._campaign(which).pk, limit=2)
+
+    @rule(which=picks)
+    def pause(self, which: int) -> None:
+        campaign = self._campaign(which)
+        with suppress(campaign_actions.IllegalNow):
+            campaign_actions.pause(campaign, actor="test")
+            self.silent.add(campaign.pk)
+
+    @rule(which=picks)
+    def resume(self, which: int) -> None:
+        campaign = self._campaign(which)
+        with suppress(campaign_actions.IllegalNow):
+            campaign_actions.resume(campaign, actor="test")
+            self.silent.discard(campaign.pk)
+
+    @rule(which=picks, sure=st.integers(0, 2))
+    def cancel(self, which: int, sure: int) -> None:
+        if sure:
+            return
+        campaign = self._campaign(which)
+        with suppress(campaign_actions.IllegalNow):
+            campaign_actions.cancel(campaign, actor="test")
+            self.silent.add(campaign.pk)
+
+    @rule()
+    def look_after_campaigns(self) -> None:
+        campaign_actions.start_scheduled()
+        campaign_actions.finish_where_done()
+        campaign_actions.wind_up_canceled()
+
+    @rule(on=st.booleans())
+    def kill_switch(self, on: bool) -> None:
+        if on:
+            campaign_actions.stop_all_calls(self.base.organization, actor="test")
+        else:
+            campaign_actions.allow_calls(self.base.organization, actor="test")
+        self.stopped = on
+
+    @rule(which=picks)
+    def list_number(self, which: int) -> None:
+        number = NUMBERS[which % len(NUMBERS)]
+        entry, _ = do_not_call.add(self.base.organization, number, source="test")
+        campaign_actions.silence_number(entry)
+        self.listed.add(number)
+
+    @precondition(lambda self: self.listed)
+    @rule(which=picks)
+    def unlist_number(self, which: int) -> None:
+        number = _pick(sorted(self.listed), which)
+        do_not_call.remove(DoNotCall.objects.get(phone=number), "test", "test")
+        self.listed.discard(number)
+
+    @rule(which=picks, on=st.booleans())
+    def block_account(self, which: int, on: bool) -> None:
+        account_id = self._account(which)
+        if on:
+            accounts.block(account_id, accounts.Block.UNREACHABLE, "test", timezone.now() + timedelta(minutes=1))
+        else:
+            accounts.unblock(account_id)
+
+    # Placing.
+
+    @rule(which=picks)
+    def feed(self, which: int) -> None:
+        feeding.feed(self._campaign(which).pk)
+
+    @rule(which=picks, to=picks)
+    def order_single(self, which: int, to: int) -> None:
+        line = _pick(self.base.lines, which)
+        order = ordering.Order(
+            self.base.organization, line.account.assistants.get(), line, NUMBERS[to % len(NUMBERS)], callback_url=HOOK
+        )
+        with suppress(ordering.Refused, ordering.AlreadyOpen):
+            ordering.place_single(order)
+
+    @rule(which=picks)
+    def claim(self, which: int) -> None:
+        account_id = self._account(which)
+        before = ProviderAccount.objects.get(pk=account_id)
+        now = timezone.now()
+        found = placing.claim(account_id)
+        assert not (found and before.blocked(now)), "a blocked account places nothing"
+        for each in found:
+            self._may_be_claimed(each, now)
+            self.claims.append((each, now))
+
+    @precondition(lambda self: self.claims)
+    @rule(which=picks, fate=fates, outcome=ends, lasts=lengths)
+    def send(self, which: int, fate: str, outcome: str, lasts: int) -> None:
+        """One request goes out. Its answer is recorded now, later, or never."""
+        self._send(which, fate, outcome, lasts)
+
+    @precondition(lambda self: self.answers)
+    @rule(which=picks)
+    def record_placing(self, which: int) -> None:
+        _take(self.answers, which).record()
+
+    @rule(fate=fates, outcome=ends, lasts=lengths)
+    def work(self, fate: str, outcome: str, lasts: int) -> None:
+        """A good worker: feeds, claims, sends and records at once."""
+        for campaign_id in feeding.running():
+            feeding.feed(campaign_id)
+        mine = len(self.claims)
+        for account_id in placing.accounts_with_work(timezone.now()):
+            self.claim([line.account_id for line in self.base.lines].index(account_id))
+        while len(self.claims) > mine:
+            self._send(mine, fate, outcome, lasts)
+            self.answers.pop().record()
+
+    def _send(self, which: int, fate: str, outcome: str, lasts: int) -> None:
+        claim, claimed_at = _take(self.claims, which)
+        known = len(self.world.dials)
+        line = Line(self.world, claim.call, fate, outcome, lasts, claimed_at)
+        answer = finished(placing.send(line.client, claim))
+        self.answers.append(Held(lambda: placing.record(claim, answer)))
+        for dial in self.world.dials[known:]:
+            self._may_ring(dial, claim.call)
+
+    @rule()
+    def crash(self) -> None:
+        """Every process dies. What was not committed never was."""
+        for lost in (self.claims, self.answers, self.reads, self.looks):
+            lost.clear()
+
+    @rule()
+    def reap(self) -> None:
+        outcomes.reap(timezone.now())
+
+    @rule(seconds=st.sampled_from(LEAPS))
+    def time_passes(self, seconds: float) -> None:
+        self.leap(seconds)
+
+    # Following.
+
+    @rule(fault=faults, late=st.booleans())
+    def read(self, fault: str, late: bool) -> None:
+        for reading in following.claim():
+            answer, raw = finished(following.read(Line(self.world, fate=fault).client, reading))
+            self.reads.append(Held(lambda reading=reading, answer=answer, raw=raw: self._read(reading, answer, raw)))  # type: ignore[misc]
+            if not late:
+                self.reads.pop().record()
+
+    @precondition(lambda self: self.reads)
+    @rule(which=picks)
+    def record_read(self, which: int) -> None:
+        _take(self.reads, which).record()
+
+    def _read(self, reading: following.Reading, answer: Snapshot | ProviderError, raw: bytes) -> None:
+        following.record(reading, answer, raw)
+        if isinstance(answer, Snapshot) and answer.state.is_terminal:
+            self._end_was_told(reading.call.pk)
+
+    @rule(fault=faults, late=st.booleans())
+    def reconcile(self, fault: str, late: bool) -> None:
+        for account, calls in reconciling.claim().items():
+            found = finished(reconciling.look(Line(self.world, fate=fault).client, account, calls))
+            self.looks.append(Held(lambda calls=calls, found=found: self._looked(calls, found)))  # type: ignore[misc]
+            if not late:
+                self.looks.pop().record()
+
+    @precondition(lambda self: self.looks)
+    @rule(which=picks)
+    def record_look(self, which: int) -> None:
+        _take(self.looks, which).record()
+
+    def _looked(self, calls: list[Call], found: dict[int, Snapshot]) -> None:
+        reconciling.record(calls, found)
+        for pk, seen in found.items():
+            if seen.state.is_terminal:
+                self._end_was_told(pk)
+
+    # Callbacks.
+
+    @precondition(lambda self: self.world.dials)
+    @rule(which=picks)
+    def provider_posts(self, which: int) -> None:
+        """Written now; it arrives whenever it does."""
+        dial = _pick(self.world.dials, which)
+        now = timezone.now()
+        if dial.token and (dial.provider == "callingbox" or dial.over(now)):
+            self.posts.append(Post(dial, json.dumps(_body(dial, now)).encode()))
+
+    @precondition(lambda self: self.world.dials)
+    @rule(which=picks)
+    def provider_contradicts_itself(self, which: int) -> None:
+        """After an end that is stored it tells another one, signed."""
+        dial = _pick(self.world.dials, which)
+        stored = Call.objects.get(pk=dial.call).status
+        if dial.provider == "callingbox" and stored in TERMINAL and stored not in LOST:
+            word = "failed" if dial.end != Status.FAILED else "busy"
+            body = _body(replace(dial, outcome=word), timezone.now())
+            self._arrive(Post(dial, json.dumps(body).encode(), forged=True))
+
+    @rule(which=picks)
+    def somebody_forges_a_callback(self, which: int) -> None:
+        """Unsigned, with a token that a log gave away and an id that is none."""
+        calls = list(Call.objects.filter(account__provider="allomia").order_by("pk"))
+        if not calls:
+            return
+        call = _pick(calls, which)
+        body = {"outboundCallId": "forged", "status": "completed", "callDetails": {"duration": 5}}
+        callbacks.receive(
+            "allomia", call.callback_token, {"content-type": "application/json"}, json.dumps(body).encode()
+        )
+
+    @precondition(lambda self: self.posts)
+    @rule(which=picks, again=st.booleans())
+    def post_arrives(self, which: int, again: bool) -> None:
+        post = _take(self.posts, which)
+        self._arrive(post)
+        if again:
+            self.posts.append(post)
+
+    def _arrive(self, post: Post) -> None:
+        status = callbacks.receive(post.dial.provider, post.dial.token, post.headers(timezone.now()), post.body)
+        assert status == 200
+
+    @rule()
+    def process_callbacks(self) -> None:
+        for pk in callbacks.pending():
+            callbacks.process(pk)
+            row = ProviderCallback.objects.get(pk=pk)
+            told = row.account.adapter.parse_callback(row.headers, bytes(row.body))
+            if row.verification == "verified" and told.state.is_terminal and row.call_id is not None:
+                self._end_was_told(row.call_id)
+
+    # Staff.
+
+    @rule(which=picks, carelessly=st.integers(0, 3))
+    def staff_releases(self, which: int, carelessly: int) -> None:
+        calls = list(Call.objects.filter(status=Status.UNCONFIRMED).order_by("pk"))
+        if not calls:
+            return
+        call = _pick(calls, which)
+        dial = self.world.of(call.pk)
+        if dial and carelessly:
+            return
+        outcomes.release(call.pk, actor="test", reason="It never rang.")
+        if dial:
+            dial.excused = True
+
+    @rule(which=picks)
+    def staff_confirms(self, which: int) -> None:
+        calls = list(Call.objects.filter(status__in=(Status.UNCONFIRMED, Status.UNKNOWN)).order_by("pk"))
+        if not calls:
+            return
+        call = _pick(calls, which)
+        dial = self.world.of(call.pk)
+        if dial is None:
+            return
+        with suppress(outcomes.NotPossible):
+            outcomes.confirm_placed(call.pk, dial.provider_id, actor="test", reason="It is in the provider's log.")
+            if self.ended.pop(call.pk, None):
+                self.revived.add(call.pk)
+
+    # What must hold when it is claimed and when it rings.
+
+    def _may_be_claimed(self, claim: placing.Claim, now: datetime) -> None:
+        call = Call.objects.select_related("campaign", "recipient").get(pk=claim.call.pk)
+        campaign = call.campaign
+        assert call.to_number not in self.listed, "a number on the do-not-call list"
+        assert not self.stopped, "all calls are stopped"
+        gap = timedelta(minutes=60)
+        if campaign is not None:
+            assert campaign.status == C.RUNNING, f"the campaign is {campaign.status}"
+            assert OPENS <= now.astimezone(NEW_YORK).hour < CLOSES, "outside the window"
+            if campaign.min_gap_minutes is not None:
+                gap = timedelta(minutes=campaign.min_gap_minutes)
+        before = [dial for dial in self.world.dials if dial.number == call.to_number and not dial.excused]
+        assert all(dial.claimed_at + gap <= now for dial in before), "the gap"
+        assert sum(dial.claimed_at > now - timedelta(days=1) for dial in before) < MAX_PER_DAY, "calls in a day"
+
+    def _may_ring(self, dial: Dial, call: Call) -> None:
+        now = dial.at
+        others = [other for other in self.world.dials if other is not dial and not other.excused]
+        assert all(other.call != dial.call for other in others), "a second dial for one call"
+        for other in others:
+            if other.number == dial.number:
+                assert other.over(now), "two calls to one telephone at once"
+                assert Call.objects.get(pk=other.call).status not in OPEN, "a dial while another is not settled"
+        assert dial.number not in self.listed, "do-not-call was answered"
+        assert not self.stopped, "the kill switch was answered"
+        assert call.campaign_id not in self.silent, "the pause was answered"
+        if call.recipient_id and call.campaign:
+            of_recipient = Call.objects.filter(recipient=call.recipient_id).values_list("pk", flat=True)
+            rung = [each for each in self.world.dials if each.call in set(of_recipient) and not each.excused]
+            assert len(rung) <= call.campaign.max_attempts, "more calls than the campaign allows"
+
+    def _end_was_told(self, pk: int) -> None:
+        dial, status = self.world.of(pk), Call.objects.get(pk=pk).status
+        assert dial is not None
+        assert dial.excused or status == dial.end, f"told that it ended as {dial.end}, stored is {status}"
+
+    # What must hold after every step.
+
+    @invariant()
+    def an_end_is_true_and_stays(self) -> None:
+        told = Counter(WebhookDelivery.objects.values_list("call_id", flat=True))
+        now = timezone.now()
+        for call in Call.objects.all():
+            dial, before = self.world.of(call.pk), self.ended.get(call.pk)
+            if before is not None and before not in LOST:
+                assert call.status == before, f"{before} became {call.status}"
+            if before in LOST:
+                assert call.status == before or (call.status in TERMINAL and call.status not in LOST)
+            if call.status not in TERMINAL:
+                assert call.pk in self.revived or not told[call.pk], "an end was told that is none"
+                continue
+            self.ended[call.pk] = call.status
+            assert told[call.pk] == bool(call.callback_url), "one webhook for one end"
+            if call.status in LOST or (dial and dial.excused):
+                continue
+            if dial is None:
+                refused = call.status == Status.FAILED and call.ended_reason == "refused"
+                assert refused or call.status == Status.CANCELED, f"{call.status}, but it never rang"
+            else:
+                assert call.status == dial.end, f"{call.status}, but it ended as {dial.end}"
+                assert dial.over(now), "it has not ended yet"
+
+    @invariant()
+    def nothing_is_stuck(self) -> None:
+        waits = {Status.QUEUED: "due_at", Status.PLACING: "lease_until", Status.UNCONFIRMED: "next_read_at"}
+        under_way: Counter[int | None] = Counter()
+        for call in Call.objects.exclude(status__in=TERMINAL):
+            assert getattr(call, waits.get(Status(call.status), "next_read_at")) is not None
+            under_way[call.recipient_id] += 1
+            if call.status in FOLLOWED:
+                assert call.provider_call_id or call.account.provider == "plumvoice", "nobody can ask for it"
+        counts: Counter[int] = Counter()
+        for recipient in Recipient.objects.select_related("campaign"):
+            counts[recipient.campaign_id] += 1
+            assert recipient.attempts >= 0
+            if recipient.status in (R.CALLING, R.REVIEW):
+                assert under_way[recipient.pk] == 1, f"{recipient.status} with {under_way[recipient.pk]} calls"
+            if recipient.status in (R.PENDING, R.WAITING):
+                assert not under_way[recipient.pk], f"{recipient.status} while a call is under way"
+                if recipient.campaign.status == C.RUNNING:
+                    assert recipient.next_attempt_at is not None, "nobody calls this recipient"
+        for pk, count in self.launched.items():
+            assert counts[pk] == count, "recipients came or went"
+        done = Campaign.objects.filter(launched_at__isnull=False).values_list("pk", flat=True)
+        self.launched |= {pk: counts[pk] for pk in done}
+
+    # The end of every story.
+
+    def settle(self) -> None:
+        """All goes well from now on: then everything comes to an end."""
+        self.crash()
+        self.kill_switch(False)
+        for which in range(len(self.base.campaigns)):
+            self.resume(which)
+        for turn in range(150):
+            for which in range(len(self.base.lines)):
+                self.block_account(which, False)
+            for campaign_id in campaign_actions.launching_now():
+                launching.step(campaign_id)
+            self.reap()
+            self.process_callbacks()
+            self.read("", late=False)
+            self.reconcile("", late=False)
+            self.work("placed", "completed", 8)
+            self.look_after_campaigns()
+            due = self._next_event()
+            if due is None:
+                break
+            self.leap(max(131.3 if turn < 4 else 1801.3, (due - timezone.now()).total_seconds() + 0.3))
+        self.an_end_is_true_and_stays()
+        self.nothing_is_stuck()
+        left = Call.objects.exclude(status__in=TERMINAL).values_list("pk", "status", "due_at", "next_read_at")
+        assert due is None, f"it never ends: {list(left)}"
+        assert not Campaign.objects.filter(status__in=(C.RUNNING, C.PAUSED, C.SCHEDULED)).exists()
+
+    def _next_event(self) -> datetime | None:
+        live = Call.objects.exclude(status__in=TERMINAL)
+        moments: list[datetime | None] = [
+            moment for row in live.values_list("due_at", "lease_until", "next_read_at", "status") for moment in row[:3]
+        ]
+        moments += Recipient.objects.filter(status__in=(R.PENDING, R.WAITING), campaign__status=C.RUNNING).values_list(
+            "next_attempt_at", flat=True
+        )
+        now = timezone.now()
+        found = [moment for moment in moments if moment]
+        coming = [moment for moment in found if moment > now]
+        return min(coming) if coming else now if found else None
+
+    def _campaign(self, which: int) -> Campaign:
+        return Campaign.objects.get(pk=_pick(self.base.campaigns, which).pk)
+
+    def _account(self, which: int) -> int:
+        return int(_pick(self.base.lines, which).account_id)
+
+
+def _pick(from_: Any, which: int) -> Any:
+    return from_[which % len(from_)]
+
+
+def _take(from_: list[T], which: int) -> T:
+    return from_.pop(which % len(from_))
+
+
+def _body(dial: Dial, now: datetime) -> dict[str, Any]:
+    """A callback's body: the status answer, in an event at CallingBox."""
+    body = dial.body(now)
+    return {"type": "call.updated", "data": {"call": body}} if dial.provider == "callingbox" else body

@@ -1,0 +1,68 @@
+"""python -m tests.chaos [--size small|large] [--database postgresql|sqlite] [--seed N] [--keep]
+
+Exits 1 when a promise was broken, 2 when it could not be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.chaos.plan import SIZES
+from tests.postgresql import Unavailable, free_port, throwaway_server
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", allow_abbrev=False)
+    parser.add_argument("--size", choices=sorted(SIZES), default="small")
+    parser.add_argument("--database", choices=["postgresql", "sqlite"], default="postgresql")
+    parser.add_argument("--seed", type=int, default=None, help="replays the injections of an earlier run")
+    parser.add_argument("--keep", action="store_true", help="keep the logs of the processes")
+    options = parser.parse_args()
+    seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
+    sys.stdout.write(f"chaos: size {options.size}, {options.database}, seed {seed}\n")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended all the same
+    with ExitStack() as stack:
+        directory = Path(tempfile.mkdtemp(prefix="trunkline-chaos-"))
+        if not options.keep:
+            stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        try:
+            os.environ |= _environment(stack, options.database, directory)
+        except Unavailable as reason:
+            sys.stdout.write(f"PostgreSQL cannot be used: {reason}\n")
+            return 2
+        import django
+
+        django.setup()
+        from tests.chaos.run import Run
+
+        code = Run(stack, SIZES[options.size], seed, directory).run()
+        sys.stdout.write("Every promise was kept.\n" if code == 0 else "A PROMISE WAS BROKEN.\n")
+        if code or options.keep:
+            sys.stdout.write(f"Again: python -m tests.chaos --size {options.size} --seed {seed} --keep\n")
+        return code
+
+
+def _environment(stack: ExitStack, database: str, directory: Path) -> dict[str, str]:
+    url = f"sqlite:///{directory}/chaos.sqlite3"
+    if database == "postgresql":
+        url = stack.enter_context(throwaway_server())
+    return {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DEBUG": "true",
+        "ALLOW_LOOPBACK_URLS": "true",
+        "ENGINE_SLICES": "1",
+        "DATABASE_URL": url,
+        "PUBLIC_BASE_URL": f"http://127.0.0.1:{free_port()}",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,263 @@
+"""The verdict. Pure: dials as the providers wrote them down, rows as we stored them, and what was injected.
+
+Who was rung, how often and when is taken from the journal alone; our rows are only asked what they say of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+TERMINAL = frozenset({"completed", "no_answer", "busy", "failed", "canceled", "expired", "unknown"})
+LIVE_RECIPIENT = frozenset({"pending", "calling", "waiting"})
+
+
+@dataclass(frozen=True)
+class Dial:
+    """One entry of the journal."""
+
+    id: str
+    to_number: str
+    at: datetime
+    ended_at: datetime | None
+    outcome: str | None  # None while it is open
+    reference: str | None
+    token: str  # the last part of its callback address, or ""
+
+    @classmethod
+    def from_journal(cls, entry: Mapping[str, object]) -> Dial:
+        ended = entry["ended_at"]
+        return cls(
+            id=str(entry["id"]),
+            to_number=str(entry["to_number"]),
+            at=datetime.fromisoformat(str(entry["at"])),
+            ended_at=datetime.fromisoformat(str(ended)) if ended else None,
+            outcome=str(entry["outcome"]) if entry["outcome"] else None,
+            reference=str(entry["reference"]) if entry["reference"] else None,
+            token=str(entry["callback_url"] or "").rpartition("/")[2],
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stored call."""
+
+    pk: int
+    to_number: str
+    status: str
+    reference: str
+    token: str
+    provider_call_id: str
+    dialed_at: datetime | None
+    terminal_at: datetime | None
+    callback_url: str
+    outbox: int  # webhook rows
+    doubted: Collection[str] = ()  # who doubted it: "response", "engine"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a campaign allows to be done with each of its numbers."""
+
+    max_attempts: int = 1
+    again_after: frozenset[str] = frozenset()
+    closed: bool = False  # its window is shut throughout the run
+
+
+@dataclass(frozen=True)
+class Silence:
+    """These numbers may not be dialled between the two moments (`until` None: for ever after)."""
+
+    kind: str  # "do_not_call" or "paused"
+    numbers: Collection[str]
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything a run leaves behind."""
+
+    dials: Sequence[Dial]
+    rows: Sequence[Row]
+    rules: Mapping[str, Rules]  # by number
+    silences: Sequence[Silence]
+    recipients: Counter[str]  # statuses, of the campaigns that ought to be finished
+    ambiguous_faults: int  # placing requests whose answer left open whether a phone rings
+    stranded: Collection[int]  # calls that were being placed when something was killed
+    left_behind: int = 0  # processes that outlived their watcher
+
+
+PROMISES = (
+    "double dials",
+    "lost",
+    "wrong",
+    "do-not-call dialled",
+    "out-of-window dialled",
+    "dialled while paused",
+    "stuck",
+    "doubts without a cause",
+    "webhook rows missing or too many",
+    "left behind by a dead watcher",
+)
+
+
+@dataclass
+class Verdict:
+    counts: Counter[str] = field(default_factory=Counter)
+    findings: list[str] = field(default_factory=list)
+
+    def against(self, promise: str, what: str) -> None:
+        assert promise in PROMISES
+        self.counts[promise] += 1
+        self.findings.append(f"{promise}: {what}")
+
+    @property
+    def broken(self) -> list[str]:
+        return [promise for promise in PROMISES if self.counts[promise]]
+
+
+def judge(found: Evidence) -> Verdict:
+    verdict = Verdict()
+    owners = _owners(found)
+    _double(found, owners, verdict)
+    _lost_or_wrong(found, owners, verdict)
+    _forbidden(found, verdict)
+    _stuck(found, verdict)
+    _doubts(found, verdict)
+    _outbox(found, verdict)
+    if found.left_behind:
+        verdict.counts["left behind by a dead watcher"] = found.left_behind
+        verdict.findings.append(f"left behind by a dead watcher: {found.left_behind} processes worked on unwatched")
+    verdict.counts["dials"] = len(found.dials)
+    verdict.counts["unconfirmed"] = sum(row.status == "unconfirmed" for row in found.rows)
+    return verdict
+
+
+def _owners(found: Evidence) -> dict[str, Row]:
+    """The row each dial was made for: by our reference, by the secret of its callback address, or by its id; for a
+    dial that carries none of them, by number and time."""
+    by_reference = {row.reference: row for row in found.rows}
+    by_token = {row.token: row for row in found.rows}
+    by_id = {row.provider_call_id: row for row in found.rows if row.provider_call_id}
+    by_number = defaultdict(list)
+    for row in found.rows:
+        by_number[row.to_number].append(row)
+    owners = {}
+    for dial in found.dials:
+        owner = by_reference.get(dial.reference or "") or by_token.get(dial.token) or by_id.get(dial.id)
+        if owner is None:
+            nameless = [
+                row
+                for row in by_number[dial.to_number]
+                if not row.provider_call_id and row.dialed_at and row.dialed_at <= dial.at
+            ]
+            owner = max(nameless, key=lambda row: row.dialed_at or dial.at, default=None)
+        if owner is not None and owner.to_number == dial.to_number:
+            owners[dial.id] = owner
+    return owners
+
+
+def _double(found: Evidence, owners: Mapping[str, Row], verdict: Verdict) -> None:
+    by_number = defaultdict(list)
+    for dial in sorted(found.dials, key=lambda dial: dial.at):
+        by_number[dial.to_number].append(dial)
+    for number, dials in by_number.items():
+        rules = found.rules.get(number, Rules(max_attempts=0))
+        for turn, dial in enumerate(dials):
+            why = ""
+            if turn >= rules.max_attempts:
+                why = f"only {rules.max_attempts} allowed"
+            elif turn:
+                why = _too_early(dials[turn - 1], dial, owners, rules)
+            if why:
+                verdict.against("double dials", f"dial {turn + 1} of {number}: {why}. {dials}")
+
+
+def _too_early(first: Dial, second: Dial, owners: Mapping[str, Row], rules: Rules) -> str:
+    """Why the second dial should not have been made."""
+    known, again = owners.get(first.id), owners.get(second.id)
+    if known is not None and again is not None and known.pk == again.pk:
+        return f"both are call {known.pk}"
+    if first.ended_at is None or first.ended_at > second.at:
+        return "the first had not ended"
+    if first.outcome not in rules.again_after:
+        return f"the first ended as {first.outcome}, after which nobody is called again"
+    if known is None or known.terminal_at is None or known.terminal_at > second.at:
+        return "the end of the first was not stored"
+    return ""
+
+
+def _lost_or_wrong(found: Evidence, owners: Mapping[str, Row], verdict: Verdict) -> None:
+    for dial in found.dials:
+        row = owners.get(dial.id)
+        if row is None:
+            verdict.against("lost", f"no call knows {dial}")
+        elif row.status == "queued" or row.dialed_at is None:
+            verdict.against("lost", f"call {row.pk} is {row.status} and says it was not dialled: {dial}")
+        elif row.is_terminal and row.status != dial.outcome:
+            verdict.against("wrong", f"call {row.pk} is stored as {row.status}: {dial}")
+        elif row.provider_call_id and row.provider_call_id != dial.id:
+            verdict.against("wrong", f"call {row.pk} has the id of another, {row.provider_call_id}: {dial}")
+    dialled = {row.pk for row in owners.values()}
+    for row in found.rows:
+        if row.is_terminal and row.status != "canceled" and row.pk not in dialled:
+            verdict.against("wrong", f"call {row.pk} to {row.to_number} is {row.status}, and nobody was dialled")
+
+
+def _forbidden(found: Evidence, verdict: Verdict) -> None:
+    for dial in found.dials:
+        if found.rules.get(dial.to_number, Rules()).closed:
+            verdict.against("out-of-window dialled", str(dial))
+    by_number = defaultdict(list)
+    for dial in found.dials:
+        by_number[dial.to_number].append(dial)
+    for silence in found.silences:
+        promise = {"do_not_call": "do-not-call dialled", "paused": "dialled while paused"}[silence.kind]
+        for number in silence.numbers:
+            for dial in by_number.get(number, ()):
+                if dial.at > silence.since and (silence.until is None or dial.at < silence.until):
+                    verdict.against(promise, f"from {silence.since} to {silence.until}: {dial}")
+
+
+def _stuck(found: Evidence, verdict: Verdict) -> None:
+    for row in found.rows:
+        if not row.is_terminal and row.status != "unconfirmed":
+            verdict.against("stuck", f"call {row.pk} to {row.to_number} is {row.status}")
+    for status, count in found.recipients.items():
+        if status in LIVE_RECIPIENT and count:
+            verdict.counts["stuck"] += count
+            verdict.findings.append(f"stuck: {count} recipients are {status}")
+
+
+def _doubts(found: Evidence, verdict: Verdict) -> None:
+    """No more doubts than we gave causes for: an ambiguous answer, or a death while placing."""
+    answered = [row for row in found.rows if "response" in row.doubted]
+    verdict.counts["doubts by an answer"] = len(answered)
+    if len(answered) > found.ambiguous_faults:
+        more = len(answered) - found.ambiguous_faults
+        verdict.counts["doubts without a cause"] += more
+        verdict.findings.append(f"doubts without a cause: {more} more than ambiguous answers")
+    reaped = [row for row in found.rows if "engine" in row.doubted]
+    verdict.counts["doubts by a death"] = len(reaped)
+    for row in reaped:
+        if row.pk not in found.stranded:
+            verdict.against("doubts without a cause", f"call {row.pk} got no answer, and nothing was killed then")
+    for row in found.rows:
+        if row.status == "unconfirmed" and not row.doubted:
+            verdict.against("doubts without a cause", f"call {row.pk} has no event that says why")
+
+
+def _outbox(found: Evidence, verdict: Verdict) -> None:
+    for row in found.rows:
+        wanted = 1 if row.is_terminal and row.callback_url else 0
+        if row.outbox != wanted:
+            verdict.against(
+                "webhook rows missing or too many", f"call {row.pk} is {row.status} and has {row.outbox} webhook rows"
+            )

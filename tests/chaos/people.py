@@ -1,0 +1,90 @@
+"""Whom a run calls: one organization, an account at each provider, campaigns with rules of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from tests.chaos.judging import Rules
+from tests.chaos.plan import Size
+
+if TYPE_CHECKING:
+    from campaigns.models import Campaign
+    from tenants.models import Organization
+
+AREAS = {"allomia": "212", "polyai": "310", "plumvoice": "415", "callingbox": "617"}
+RETRYING = "allomia"  # its campaign may call again, once
+AGAIN_AFTER = frozenset({"no_answer", "busy", "failed"})
+OUT_OF_HOURS = "out of hours"
+FULL_SPEED = {"calls_per_second": 50, "max_open_calls": 100, "reads_per_second": 300, "max_unconfirmed": None}
+
+
+class People:
+    """The organization, its campaigns, and what each number may expect."""
+
+    def __init__(self, sandbox_url: str, callback_url: str, size: Size) -> None:
+        from tenants.models import Organization, Tenant
+
+        self.organization: Organization = Organization.objects.create(
+            tenant=Tenant.objects.create(name="Chaos"),
+            name="Chaos",
+            default_region="US",
+            min_gap_minutes=0,
+            max_attempts_per_day=100,
+        )
+        self.campaigns: dict[str, Campaign] = {}
+        self.numbers: dict[str, list[str]] = {}
+        self.rules: dict[str, Rules] = {}
+        self._make(sandbox_url, callback_url, size)
+
+    def _make(self, sandbox_url: str, callback_url: str, size: Size) -> None:
+        from tests.calls import support
+
+        each = (size.contacts - size.out_of_hours) // (len(AREAS) * size.accounts)
+        # So slow that the injections fall into the middle of it; `hurry` lifts that.
+        pace = FULL_SPEED | {"calls_per_second": round(each / (0.7 * size.seconds), 2)}
+        for provider, area in AREAS.items():
+            numbers = _numbers(area)
+            rules = Rules(2, AGAIN_AFTER) if provider == RETRYING else Rules(1)
+            for turn in range(size.accounts):
+                caller = support.reach(self.organization, sandbox_url, provider, **pace)
+                mine = list(islice(numbers, each))
+                self._campaign(f"{provider} {turn + 1}", caller, mine, rules, callback_url)
+            if provider == RETRYING:
+                late = list(islice(numbers, size.out_of_hours))
+                self._campaign(OUT_OF_HOURS, caller, late, Rules(1, closed=True), callback_url)
+
+    def _campaign(self, name: str, caller: object, numbers: list[str], rules: Rules, callback_url: str) -> None:
+        from providers.models import PhoneNumber
+        from tests.calls import support
+
+        assert isinstance(caller, PhoneNumber)
+        made = support.campaign(
+            caller, support.people(self.organization, numbers), retries=rules.max_attempts, callback_url=callback_url
+        )
+        if rules.closed:  # on a day that is today nowhere on earth
+            day = (timezone.now() + timedelta(days=3)).strftime("%a").lower()
+            made.windows.update(days=[day])
+        self.campaigns[name], self.numbers[name] = made, numbers
+        self.rules |= dict.fromkeys(numbers, rules)
+
+    @property
+    def ending(self) -> list[Campaign]:
+        """The campaigns that ought to come to an end."""
+        return [made for name, made in self.campaigns.items() if name != OUT_OF_HOURS]
+
+    def hurry(self) -> None:
+        """From now on as fast as the accounts allow."""
+        self.organization.provider_accounts.update(**FULL_SPEED)
+
+
+def _numbers(area: str) -> Iterator[str]:
+    """Numbers without a script of their own at the sandbox: their calls end by its seeded mix."""
+    for exchange in range(555, 565):
+        for line in range(100):
+            for ending in range(40, 100):
+                yield f"+1{area}{exchange}{line:02}{ending:02}"

@@ -1,0 +1,67 @@
+"""What a run does and when: sizes, and the seeded list of injections."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["slice", "worker", "monitor", "pusher", "guard", "main", "watcher"]
+# The last three take the whole tree with them, and starting one anew is most of this machine's work: they are rarer.
+KINDS: tuple[Kind, ...] = ("slice", "worker", "monitor", "pusher", "guard", "main", "watcher")
+SHARES = {"slice": 2, "worker": 2, "monitor": 2, "pusher": 2, "guard": 1, "main": 1, "watcher": 1}
+What = Literal["kill", "pause", "stop", "list", "crash"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything."""
+
+    contacts: int
+    kills: int
+    seconds: float  # the kills and all else fall into these
+    do_not_call: int
+    pauses: int
+    crashes: int
+    deadline: float  # for everything to end afterwards
+    workers: int = 3
+    accounts: int = 1  # at each provider, with a campaign each
+    faults: float = 0.2  # share of placings, readings and callbacks
+    out_of_hours: int = 20  # contacts of a campaign whose window is closed
+
+
+SIZES = {
+    "small": Size(contacts=1_000, kills=40, seconds=40, do_not_call=20, pauses=6, crashes=0, deadline=240),
+    "large": Size(
+        contacts=10_000, kills=200, seconds=400, do_not_call=60, pauses=30, crashes=5, deadline=1_200, accounts=3
+    ),
+}
+
+
+@dataclass(frozen=True, order=True)
+class Injection:
+    at: float  # seconds after the launch
+    what: What
+    kind: Kind = "worker"
+
+
+def injections(size: Size, chance: random.Random) -> list[Injection]:
+    """In the order of their moments."""
+    pack = [kind for kind in KINDS for _ in range(SHARES[kind])]
+    kinds = [pack[turn % len(pack)] for turn in range(size.kills)]
+    chance.shuffle(kinds)
+    found = [Injection(at, "kill", kind) for at, kind in zip(_spread(size.kills, size, chance), kinds, strict=True)]
+    wanted: list[tuple[What, int]] = [
+        ("pause", size.pauses),
+        ("list", size.do_not_call),
+        ("crash", size.crashes),
+        ("stop", max(1, size.pauses // 6)),
+    ]
+    for what, count in wanted:
+        found += [Injection(at, what) for at in _spread(count, size, chance)]
+    return sorted(found)
+
+
+def _spread(count: int, size: Size, chance: random.Random) -> list[float]:
+    """One moment in each of so many equal parts of the time."""
+    return [size.seconds * (turn + chance.random()) / count for turn in range(count)]

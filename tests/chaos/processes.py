@@ -1,0 +1,164 @@
+"""The processes of a run: started, watched over as a supervisor would, and killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from tests.chaos.plan import Kind
+from tests.endurance import children
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+Process = subprocess.Popen[bytes]
+POOL = 4  # processes of a cluster's pool, with one engine slice
+
+
+MARK = "TRUNKLINE_CHAOS"  # an environment variable by which everything below a worker is known, whoever its parent is
+
+
+def spawn(stack: ExitStack, log: Path, *arguments: str, mark: str = "") -> Process:
+    """Python with these arguments, in a session of its own."""
+    out = stack.enter_context(log.open("ab"))
+    environment = os.environ | {MARK: mark}
+    return subprocess.Popen(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=out, stderr=out, start_new_session=True
+    )
+
+
+class Workers:
+    """Several `manage.py worker`, each with its tree of processes."""
+
+    def __init__(self, stack: ExitStack, directory: Path, count: int, chance: random.Random) -> None:
+        self._stack, self._directory, self._count, self._chance = stack, directory, count, chance
+        self._running: list[Process] = []
+        self._kind: dict[int, Kind] = {}  # of a guard's children
+        self._missing: defaultdict[int, list[Kind]] = defaultdict(list)  # killed, and not yet replaced by their guard
+        self._mark = f"{directory.name}-worker"
+
+    def start(self) -> None:
+        self._running = [self._spawn(slot) for slot in range(self._count)]
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the watchers."""
+        return [process.pid for process in self._running]
+
+    def _spawn(self, slot: int) -> Process:
+        log = self._directory / f"worker-{slot}.log"
+        return spawn(self._stack, log, "manage.py", "worker", mark=self._mark)
+
+    def supervise(self) -> None:
+        """Start again what ended."""
+        for slot, process in enumerate(self._running):
+            if process.poll() is not None:
+                self._running[slot] = self._spawn(slot)
+
+    def kill(self, kinds: Sequence[Kind]) -> Kind | None:
+        """SIGKILL to one process of the first of these kinds that is found in any tree. None: there is none."""
+        trees = [self._tree(process) for process in self._chance.sample(self._running, len(self._running))]
+        for wanted in kinds:
+            for tree in trees:
+                if found := tree.get(wanted):
+                    guard, pid = self._chance.choice(found)
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                        if guard:
+                            self._missing[guard].append("worker" if wanted == "slice" else wanted)
+                        return wanted
+        return None
+
+    def _tree(self, process: Process) -> dict[Kind, list[tuple[int, int]]]:
+        """Pairs (its guard or 0, pid) by kind."""
+        if process.poll() is not None:
+            return {}
+        found: defaultdict[Kind, list[tuple[int, int]]] = defaultdict(list)
+        found["watcher"].append((0, process.pid))
+        for main in children(process.pid)[:1]:
+            found["main"].append((0, main))
+            for guard in children(main)[:1]:
+                found["guard"].append((0, guard))
+                for kind, pid in self._named(guard):
+                    found[kind].append((guard, pid))
+        if found["worker"]:
+            found["slice"] = [pair for pair in found["worker"] if _threads(pair[1]) > 4]  # the engine has several
+        return found
+
+    def _named(self, guard: int) -> list[tuple[Kind, int]]:
+        """A guard starts its pool, then the monitor, then the pusher; later whatever is missing."""
+        pids = children(guard)
+        if not any(pid in self._kind for pid in pids):
+            if len(pids) < POOL + 2:
+                return []  # still starting
+            self._kind |= dict.fromkeys(pids[:-2], "worker")
+            self._kind |= {pids[-2]: "monitor", pids[-1]: "pusher"}
+        for pid in pids:
+            if pid not in self._kind:
+                self._kind[pid] = self._missing[guard].pop(0) if self._missing[guard] else "worker"
+        return [(self._kind[pid], pid) for pid in pids]
+
+    def left_behind(self) -> list[int]:
+        """Processes that live on without a watcher. Looked at twice: trees grow and fall while we look."""
+        found = self._unwatched()
+        time.sleep(1)
+        return sorted(found & self._unwatched())
+
+    def _unwatched(self) -> set[int]:
+        living = set(_marked(self._mark))
+        return living - {pid for process in self._running for pid in family(process.pid)}
+
+    def end(self) -> None:
+        """SIGKILL to every process of every worker, past and present; returns when none is left."""
+        deadline = time.monotonic() + 30
+        while alive := _marked(self._mark):
+            for pid in alive:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for process in self._running:
+                process.wait()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"These processes do not end: {alive}")
+            time.sleep(0.05)
+        self._running = []
+
+
+def family(pid: int) -> list[int]:
+    """A process and all below it."""
+    return [pid, *(below for child in children(pid) for below in family(child))]
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def described(pid: int) -> str:
+    """For a report."""
+    fields = _stat(pid)
+    return f"process {pid}, parent {fields[1]}, group {fields[2]}, {fields[17]} threads" if fields else f"process {pid}"
+
+
+def _marked(mark: str) -> list[int]:
+    """Living processes that were started with this mark."""
+    wanted = f"{MARK}={mark}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):  # it has ended, or is not ours
+                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found
+
+
+def _threads(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[17]) if fields else 0

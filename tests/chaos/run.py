@@ -1,0 +1,403 @@
+"""One run: set up, launch, injure, let it heal, judge."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+import threading
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from providers.sandbox.server import running
+from tests.chaos import judging, sink
+from tests.chaos.database import Server, stubbornly
+from tests.chaos.judging import PROMISES, Dial, Evidence, Row, Silence, Verdict
+from tests.chaos.people import OUT_OF_HOURS, People
+from tests.chaos.plan import KINDS, Injection, Kind, Size, injections
+from tests.chaos.processes import Process, Workers, described, spawn
+
+if TYPE_CHECKING:
+    from campaigns.models import Campaign
+
+AMBIGUOUS = (  # the sandbox's names of placing faults after which nobody can know whether a phone rings
+    "500 before dialling",
+    "500 after dialling",
+    "dropped before dialling",
+    "dropped after dialling",
+    "2xx without id",
+    "truncated JSON after dialling",
+    "HTML 502 after dialling",
+)
+SPEED = 10
+DEAD_READ_LEASE = timedelta(seconds=91)  # a read claimed by a process that died is due again after so long
+
+
+class Run:
+    def __init__(self, stack: ExitStack, size: Size, seed: int, directory: Path) -> None:
+        self.stack, self.size, self.seed, self.directory = stack, size, seed, directory
+        self.random = random.Random(seed)
+        self.kills: list[tuple[Kind, float]] = []  # kind, moment
+        self.crashes: list[float] = []
+        self.silences: list[Silence] = []
+        self.stranded: set[int] = set()
+        self.threads: list[threading.Thread] = []
+        self.troubles: list[str] = []
+        self.worked: list[float] = []  # moments at which the providers saw a request
+        self.judging = False
+        self.began = time.monotonic()
+
+    def run(self) -> int:
+        from django.core.management import call_command
+        from django.db import connection
+
+        call_command("migrate", verbosity=0)
+        self.server = Server() if connection.vendor == "postgresql" and self.size.crashes else None
+        self.sandbox = self.stack.enter_context(running(speed=SPEED, seed=self.seed))
+        share = self.size.faults
+        self.sandbox.control(
+            placing_fault_rate=share,
+            reading_fault_rate=share,
+            callback_loss_rate=share,
+            callback_double_rate=share,
+            callback_delay_rate=share,
+        )
+        self.workers = Workers(self.stack, self.directory, self.size.workers, self.random)
+        web = self._web()
+        try:
+            self.people = People(self.sandbox.url, self.stack.enter_context(sink.listening()), self.size)
+            self.workers.start()
+            self._launch()
+            pulse = threading.Thread(target=self._watch_the_work, name="pulse", daemon=True)
+            pulse.start()
+            self._injure()
+            self._heal()
+            self.judging = True
+            pulse.join()
+        finally:
+            self.workers.end()
+            web.terminate()
+            web.wait(30)
+        return self._report(self._judge())
+
+    def _web(self) -> Process:
+        listen = os.environ["PUBLIC_BASE_URL"].removeprefix("http://")
+        return spawn(
+            self.stack, self.directory / "web.log", "-m", "gunicorn", "config.wsgi", "--threads", "4", "--bind", listen
+        )
+
+    def _launch(self) -> None:
+        from calls import campaign_actions
+
+        for campaign in self.people.campaigns.values():
+            campaign_actions.start(campaign, actor="chaos")
+        deadline = time.monotonic() + 60
+        while not self.sandbox.requests()["placing"]:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"No worker places anything; their logs are in {self.directory}.")
+            time.sleep(0.1)
+        self.say(f"{len(self.people.rules)} contacts, {self.size.workers} workers; the first call was placed")
+
+    # What is done to it.
+
+    def _injure(self) -> None:
+        started = time.monotonic()
+        spoken = 0
+        for injection in injections(self.size, self.random):
+            while (wait := started + injection.at - time.monotonic()) > 0:
+                self.workers.supervise()
+                time.sleep(min(wait, 0.1))
+            self._inject(injection)
+            if (tens := int(injection.at / self.size.seconds * 6)) > spoken:
+                spoken = tens
+                self.say(f"{len(self.sandbox.journal())} dials, {len(self.kills)} kills")
+        for thread in self.threads:
+            thread.join(60)
+
+    def _inject(self, injection: Injection) -> None:
+        if injection.what == "kill":
+            self._kill(injection.kind)
+        elif injection.what == "pause":
+            name = self.random.choice([name for name in self.people.campaigns if name != OUT_OF_HOURS])
+            self._aside(self._pause, name, self.random.uniform(0.5, 3))
+        elif injection.what == "stop":
+            self._aside(self._stop_all, self.random.uniform(0.5, 2))
+        elif injection.what == "list":
+            self._aside(self._list_number, self.random.random())
+        elif self.server:
+            self._aside(self._crash, self.random.uniform(0, 2))
+
+    def _aside(self, work: Callable[..., None], *args: object) -> None:
+        """What waits for an answer must not hold up the rest."""
+
+        def guarded() -> None:
+            from django.db import connection
+
+            try:
+                work(*args)
+            except Exception as error:
+                self.troubles.append(f"{work.__name__.strip('_')}: {error!r}")
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=guarded, daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def _kill(self, wanted: Kind) -> None:
+        deadline = time.monotonic() + 20
+        patience = time.monotonic() + 1.5  # while the tree is still growing
+        while (kind := self.workers.kill([wanted] if time.monotonic() < patience else KINDS)) is None:
+            self.workers.supervise()
+            if time.monotonic() > deadline:
+                raise RuntimeError("No process of any worker can be found.")
+            time.sleep(0.1)
+        self.kills.append((kind, time.monotonic()))
+        self._note_stranded()
+
+    def _note_stranded(self) -> None:
+        """Calls that are being placed as something dies. Read after the death: those of the dead stay as they are."""
+        from calls.models import Call, Status
+
+        found = stubbornly(lambda: list(Call.objects.filter(status=Status.PLACING).values_list("pk", flat=True)))
+        self.stranded |= set(found)
+
+    def _pause(self, name: str, seconds: float) -> None:
+        from calls import campaign_actions
+        from campaigns.models import Campaign
+
+        pk = self.people.campaigns[name].pk
+        campaign = stubbornly(lambda: Campaign.objects.get(pk=pk))
+        if campaign.status != Campaign.Status.RUNNING:
+            return
+        try:
+            stubbornly(lambda: campaign_actions.pause(campaign, actor="chaos"))
+        except campaign_actions.IllegalNow:
+            return  # it finished meanwhile
+        since = datetime.now(UTC)
+        time.sleep(seconds)
+        until = datetime.now(UTC)
+        stubbornly(lambda: campaign_actions.resume(campaign, actor="chaos"))
+        self.silences.append(Silence("paused", self.people.numbers[name], since, until))
+
+    def _stop_all(self, seconds: float) -> None:
+        from calls import campaign_actions
+
+        stubbornly(lambda: campaign_actions.stop_all_calls(self.people.organization, actor="chaos"))
+        since = datetime.now(UTC)
+        time.sleep(seconds)
+        until = datetime.now(UTC)
+        stubbornly(lambda: campaign_actions.allow_calls(self.people.organization, actor="chaos"))
+        self.silences.append(Silence("paused", list(self.people.rules), since, until))
+
+    def _list_number(self, draw: float) -> None:
+        """Somebody who is about to be called, where there is one."""
+        from calls import campaign_actions
+        from calls.models import Call, Status
+        from campaigns import do_not_call
+        from campaigns.models import Recipient
+
+        def upcoming() -> list[str]:
+            queued = list(Call.objects.filter(status=Status.QUEUED).values_list("to_number", flat=True))
+            live = [Recipient.Status.PENDING, Recipient.Status.WAITING]
+            waiting = Recipient.objects.filter(campaign__in=self.people.ending, status__in=live)
+            return queued or list(waiting.order_by("sort_key").values_list("contact__phone", flat=True)[:20])
+
+        numbers = stubbornly(upcoming) or list(self.people.rules)
+        number = numbers[int(draw * len(numbers))]
+        entry, _ = stubbornly(lambda: do_not_call.add(self.people.organization, number, source="chaos"))
+        stubbornly(lambda: campaign_actions.silence_number(entry))  # what every door to the list does before it answers
+        self.silences.append(Silence("do_not_call", [number], datetime.now(UTC)))
+
+    def _crash(self, seconds: float) -> None:
+        assert self.server is not None
+        self.crashes.append(time.monotonic())
+        self.server.crash(seconds)
+        self._note_stranded()
+        self.say(f"the database crashed, and was away for {time.monotonic() - self.crashes[-1]:.1f} s")
+
+    def _watch_the_work(self) -> None:
+        seen = 0
+        while not self.judging:
+            now = sum(self.sandbox.requests().values())
+            if now > seen:
+                self.worked.append(time.monotonic())
+                seen = now
+            time.sleep(0.1)
+
+    # How it gets well.
+
+    def _heal(self) -> None:
+        """All workers are killed and started anew. Leases of the dead are cut short: nobody is left to answer them."""
+        from django.utils import timezone
+
+        from calls.models import Call, Heartbeat, Status
+
+        silent = timezone.now() - timedelta(seconds=20)
+        names = [f"trunkline-{socket.gethostname()}-{pid}" for pid in self.workers.pids]
+        beats = Heartbeat.objects.filter(worker__in=names, beaten_at__lt=silent)
+        self.hanging = stubbornly(lambda: beats.count())
+        time.sleep(3)  # whoever notices that his watcher has died has done so
+        self.left_behind = self.workers.left_behind()
+        for pid in self.left_behind:
+            self.say(f"unwatched: {described(pid)}")
+        self.workers.end()
+        self._note_stranded()
+        now = timezone.now()
+        stubbornly(lambda: Call.objects.filter(status=Status.PLACING).update(lease_until=now - timedelta(seconds=1)))
+        stubbornly(
+            lambda: (
+                Call.objects.open().filter(next_read_at__range=(now, now + DEAD_READ_LEASE)).update(next_read_at=now)
+            )
+        )
+        stubbornly(self.people.hurry)
+        self.say(f"{len(self.sandbox.journal())} dials, {len(self.kills)} kills done; all workers start anew")
+        deadline = time.monotonic() + self.size.deadline
+        while time.monotonic() < deadline:
+            self.workers.start()
+            spoken = time.monotonic()
+            while time.monotonic() < deadline and not stubbornly(self._over):
+                self.workers.supervise()
+                time.sleep(0.5)
+                if time.monotonic() > spoken + 15:
+                    spoken = time.monotonic()
+                    self.say(f"{len(self.sandbox.journal())} dials, {stubbornly(_under_way)} calls under way")
+            self.sandbox.control(callback_loss_rate=1)  # what is on its way still arrives, nothing more follows
+            time.sleep(self.sandbox.control()["settings"]["callback_delay_seconds"])
+            self.workers.end()
+            if stubbornly(self._over):
+                break
+        self.say("everything has ended" if stubbornly(self._over) else "NOT everything has ended")
+
+    def _over(self) -> bool:
+        from calls.models import Call, ProviderCallback, Status
+        from campaigns.models import Campaign
+
+        if any(made.status != Campaign.Status.FINISHED for made in self._campaigns()):
+            return False
+        if Call.objects.open().exclude(status=Status.UNCONFIRMED, provider_call_id="").exists():
+            return False
+        return not ProviderCallback.objects.filter(processed_at=None).exists()
+
+    def _campaigns(self) -> list[Campaign]:
+        from campaigns.models import Campaign
+
+        return list(Campaign.objects.filter(pk__in=[made.pk for made in self.people.ending]))
+
+    # What became of it.
+
+    def _judge(self) -> Verdict:
+        from campaigns.models import Recipient
+
+        faults = self.sandbox.control()["faults"]["placing"]
+        statuses = Recipient.objects.filter(campaign__in=self.people.ending).values_list("status", flat=True)
+        return judging.judge(
+            Evidence(
+                dials=[Dial.from_journal(entry) for entry in self.sandbox.journal()],
+                rows=_rows(),
+                rules=self.people.rules,
+                silences=self.silences,
+                recipients=Counter(statuses),
+                ambiguous_faults=sum(faults.get(name, 0) for name in AMBIGUOUS),
+                stranded=self.stranded,
+                left_behind=len(self.left_behind),
+            )
+        )
+
+    def _report(self, verdict: Verdict) -> int:
+        from calls.models import Call
+
+        control = self.sandbox.control()
+        ends = Counter(Call.objects.values_list("status", flat=True))
+        for line in verdict.findings[:50] + self.troubles:
+            self.say(line)
+        for campaign in self._campaigns():
+            if campaign.status_reason:
+                self.say(f"{campaign} paused itself: {campaign.status_reason}")
+        for where, counts in control["faults"].items():
+            self.say(f"faults, {where}: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
+        self.say("calls: " + ", ".join(f"{name} {count}" for name, count in sorted(ends.items())))
+        self.say("kills: " + ", ".join(f"{name} {n}" for name, n in sorted(Counter(k for k, _ in self.kills).items())))
+        self.say(f"seed {self.seed}, {time.monotonic() - self.began:.0f} s in all")
+        sys.stdout.write(self._table(verdict))
+        sys.stdout.flush()
+        return 1 if verdict.broken or self.troubles or len(self.kills) < self.size.kills else 0
+
+    def _table(self, verdict: Verdict) -> str:
+        from calls.models import Call, ProviderCallback, WebhookDelivery
+
+        counts = verdict.counts
+        again = Call.objects.filter(attempt=2, dialed_at__isnull=False).count()
+        bound = counts["doubts by an answer"] + counts["doubts by a death"]
+        listed = sum(silence.kind == "do_not_call" for silence in self.silences)
+        lines = [
+            ("dials in the providers' journal", counts["dials"], ""),
+            ("calls made again by a retry rule", again, ""),
+            *((promise, counts[promise], "must be 0") for promise in PROMISES),
+            ("unconfirmed at the end", counts["unconfirmed"], f"at most {bound} doubts arose"),
+            ("… by an ambiguous answer", counts["doubts by an answer"], "at most the ambiguous faults"),
+            ("… by a death while placing", counts["doubts by a death"], f"{len(self.stranded)} were being placed"),
+            ("callbacks that arrived", ProviderCallback.objects.count(), ""),
+            ("webhook rows", WebhookDelivery.objects.count(), "one for each call that ended"),
+            ("do-not-call entries while running", listed, ""),
+            ("pauses and stops while running", len(self.silences) - listed, ""),
+            ("kills done", len(self.kills), f"of {self.size.kills}"),
+            ("database crashes", len(self.crashes), ""),
+            ("workers hanging after the last kill", self.hanging, f"of {self.size.workers}"),
+            ("slowest return to work after a kill, s", round(self._slowest([at for _, at in self.kills]), 1), ""),
+            ("slowest return to work after a crash, s", round(self._slowest(self.crashes), 1), ""),
+        ]  # fmt: skip
+        return "\n| | | |\n|---|---:|---|\n" + "".join(
+            f"| {name} | {value} | {note} |\n" for name, value, note in lines
+        )
+
+    def _slowest(self, moments: list[float]) -> float:
+        """The longest time after one of these moments until the providers saw a request again."""
+        waits = []
+        for moment in moments:
+            after = bisect_right(self.worked, moment)
+            if after < len(self.worked):
+                waits.append(self.worked[after] - moment)
+        return max(waits, default=0.0)
+
+    def say(self, text: str) -> None:
+        sys.stdout.write(f"[{time.monotonic() - self.began:5.0f} s] {text}\n")
+        sys.stdout.flush()
+
+
+def _under_way() -> int:
+    from calls.models import TERMINAL, Call, Status
+
+    return Call.objects.exclude(status__in=[*TERMINAL, Status.UNCONFIRMED]).count()
+
+
+def _rows() -> list[Row]:
+    from calls.models import Call, CallEvent, WebhookDelivery
+
+    outbox = Counter(WebhookDelivery.objects.values_list("call_id", flat=True))
+    doubts: dict[int, set[str]] = {}
+    for pk, source in CallEvent.objects.filter(type="unconfirmed").values_list("call_id", "source"):
+        doubts.setdefault(pk, set()).add(source)
+    return [
+        Row(
+            pk=call.pk,
+            to_number=call.to_number,
+            status=call.status,
+            reference=call.reference,
+            token=call.callback_token,
+            provider_call_id=call.provider_call_id,
+            dialed_at=call.dialed_at,
+            terminal_at=call.terminal_at,
+            callback_url=call.callback_url,
+            outbox=outbox[call.pk],
+            doubted=doubts.get(call.pk, frozenset()),
+        )
+        for call in Call.objects.order_by("pk")
+    ]
