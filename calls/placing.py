@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -74,6 +74,9 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
         committed = [call for call, decision in allowed[:taken] if _commit(call, decision, now)]
         if committed:
             failpoints.reach("placing.claiming")
+    if connection.connection is None:
+        # Closed in the middle, a transaction is rolled back without an error: nothing of it may be sent.
+        raise OperationalError("The connection was closed before the claim was committed.")
     if committed:
         failpoints.reach("placing.claimed")
     return [Claim(call, call.account.adapter, call.placing_attempts, started) for call in committed]

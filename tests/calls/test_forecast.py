@@ -14,8 +14,9 @@ import pytest
 
 from calls import facts as fact_sheet
 from calls import feeding, gate
+from calls.course import DEFAULTS, Ending, endings_of
 from calls.explain import caller_numbers
-from calls.forecast import DEFAULTS, Ending, endings_of, forecast, warnings
+from calls.forecast import forecast, warnings
 from calls.models import Call, Status
 from calls.outcomes import min_gap_of, retry_rule
 from campaigns import do_not_call, retries
@@ -284,7 +285,7 @@ def test_the_cost_is_a_range_and_never_more_than_the_budget_has_left(organizatio
 
 
 def test_more_people_cost_no_more_queries(organization: Organization, django_assert_max_num_queries: Any) -> None:
-    campaign = a_campaign(organization, 400, ((0, 24),), legal_override="test", max_attempts=3)
+    campaign = a_campaign(organization, 400, ((0, 24),), legal_override="test", max_attempts=3, budget=Decimal(900))
     with_retries(campaign)
     with django_assert_max_num_queries(20):
         assert forecast(campaign, WEDNESDAY).callable_now == 400

@@ -20,7 +20,8 @@ AREAS = {"allomia": "212", "polyai": "310", "plumvoice": "415", "callingbox": "6
 RETRYING = "allomia"  # its campaign may call again, once
 AGAIN_AFTER = frozenset({"no_answer", "busy", "failed"})
 OUT_OF_HOURS = "out of hours"
-FULL_SPEED = {"calls_per_second": 50, "max_open_calls": 100, "reads_per_second": 300, "max_unconfirmed": None}
+# Calls in doubt keep their place among the open ones for ever: there must be room for them beside the others.
+FULL_SPEED = {"calls_per_second": 50, "max_open_calls": 500, "reads_per_second": 300, "max_unconfirmed": None}
 
 
 class People:

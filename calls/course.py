@@ -1,0 +1,308 @@
+"""A campaign in simulated time: the gate is asked at each moment, once for everybody it answers alike."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from django.db.models import Avg, BooleanField, Count, DurationField, ExpressionWrapper, F, Q
+from django.db.models.functions import Coalesce
+
+from calls import facts as fact_sheet
+from calls import gate
+from calls.explain import within_a_day
+from calls.gate import Facts
+from calls.models import Call, Status
+from calls.outcomes import min_gap_of, retry_rule
+from campaigns import retries
+from campaigns.models import Campaign
+from providers.models import PhoneNumber
+
+HISTORY, ENOUGH = timedelta(days=90), 50  # the organization's own calls, and how many of them say something
+HORIZON = timedelta(days=400)
+PATIENCE = 100  # deferrals in a row after which somebody is never called
+PARTS = 500  # of the whole: how finely time and people are told apart
+
+
+@dataclass(frozen=True)
+class Ending:
+    """One way calls end: its share of all, how long such a call holds a line, how much of it is paid for."""
+
+    status: str
+    voicemail: bool
+    share: float
+    held: timedelta
+    billed: timedelta = timedelta()
+
+
+# For an organization without enough calls of its own. docs/api.md names them.
+DEFAULTS = (
+    Ending(Status.COMPLETED, False, 0.35, timedelta(seconds=120), timedelta(seconds=105)),
+    Ending(Status.COMPLETED, True, 0.15, timedelta(seconds=45), timedelta(seconds=30)),
+    Ending(Status.NO_ANSWER, False, 0.37, timedelta(seconds=35)),
+    Ending(Status.BUSY, False, 0.07, timedelta(seconds=10)),
+    Ending(Status.FAILED, False, 0.06, timedelta(seconds=10)),
+)
+
+
+def endings_of(organization_id: int, now: datetime) -> tuple[Ending, ...]:
+    """How the organization's calls of late ended; DEFAULTS where there are too few of them."""
+    wanted = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)
+    calls = Call.objects.filter(
+        organization=organization_id, terminal_at__gt=now - HISTORY, status__in=wanted, dialed_at__isnull=False
+    )
+    machine = Q(answered_by="machine") | Q(ended_reason="voicemail")  # Call.is_voicemail
+    rows = list(
+        calls.annotate(machine=ExpressionWrapper(machine, output_field=BooleanField()))
+        .values("status", "machine")
+        .annotate(
+            n=Count("pk"),
+            held=Avg(ExpressionWrapper(F("terminal_at") - F("dialed_at"), output_field=DurationField())),
+            billed=Avg(Coalesce("billed_duration_seconds", "duration_seconds", 0)),
+        )
+        .order_by("status", "machine")
+    )
+    total = sum(row["n"] for row in rows)
+    if total < ENOUGH:
+        return DEFAULTS
+    second = timedelta(seconds=1)
+    return tuple(
+        Ending(
+            row["status"],
+            bool(row["machine"]),
+            row["n"] / total,
+            max(row["held"] or second, second),
+            timedelta(seconds=float(row["billed"] or 0)),
+        )
+        for row in rows
+    )
+
+
+@dataclass(slots=True)
+class Cohort:
+    """People whom the gate answers alike. `dials`: when they were called, oldest first."""
+
+    facts: Facts
+    attempts: int
+    dials: tuple[datetime, ...]
+    size: int
+    batch: int = 0
+    deferred: int = 0
+
+    def facts_at(self, moment: datetime) -> Facts:
+        last = self.dials[-1] if self.dials else None
+        recent = within_a_day(self.dials, moment)
+        return replace(self.facts, attempts=self.attempts, last_dialed_at=last, dialed_in_a_day=recent)
+
+
+class Course:
+    """The campaign in simulated time: first due, first called, as fast as the limits let it."""
+
+    def __init__(
+        self, campaign: Campaign, numbers: Sequence[PhoneNumber], endings: Sequence[Ending], begin: datetime
+    ) -> None:
+        assert campaign.assistant is not None  # noqa: S101
+        self.campaign, self.account, self.endings, self.begin = campaign, campaign.assistant.account, endings, begin
+        self.rules, self.gap = [retry_rule(rule) for rule in campaign.retry_rules.all()], min_gap_of(campaign)
+        self.per_second = _calls_per_second(campaign, numbers, endings)
+        self.skipped: Counter[str] = Counter()
+        self.per_hour: Counter[datetime] = Counter()
+        self.calls = self.not_reached = 0
+        self.paid = timedelta()
+        self.starts_at: datetime | None = None
+        self.last_end: datetime | None = None
+        self.ends = True
+        self._queue: list[tuple[datetime, int, Cohort]] = []
+        self._waiting: dict[tuple[Any, ...], tuple[Cohort, int]] = {}
+        self._turns = count()
+        self._alike: dict[Facts, Facts] = {}
+        self._closed: dict[tuple[Any, ...], tuple[datetime, datetime]] = {}
+        self._owed: defaultdict[int, list[float]] = defaultdict(lambda: [0.0] * len(endings))
+        self._grain = timedelta(seconds=1)
+        self._total = 1
+
+    @property
+    def finishes_at(self) -> datetime | None:
+        return self.last_end if self.ends else None
+
+    def run(self, waiting: Counter[tuple[Facts, datetime]], under_way: Counter[Facts]) -> None:
+        self._total = max(1, waiting.total() + under_way.total())
+        if self.per_second <= 0:
+            self.ends = not waiting
+            return
+        self._grain = max(self._grain, timedelta(seconds=self._total / self.per_second / PARTS))
+        for facts, size in under_way.items():
+            dials = facts.dialed_in_a_day or ((facts.last_dialed_at,) if facts.last_dialed_at else ())
+            self._end(Cohort(self._template(facts), max(1, facts.attempts), dials, size), size, self.begin)
+        for (facts, due), size in waiting.items():
+            dials = facts.dialed_in_a_day or ((facts.last_dialed_at,) if facts.last_dialed_at else ())
+            self._wait(due, Cohort(self._template(facts), facts.attempts, dials, size))
+        clock = self.begin
+        while self._queue:
+            due, turn, cohort = heapq.heappop(self._queue)
+            self._forget(due, turn, cohort)
+            moment = max(clock, due)
+            if self._may_be_called(cohort, moment):
+                clock = self._call(cohort, due, moment)
+
+    def _may_be_called(self, cohort: Cohort, moment: datetime) -> bool:
+        """Asks the gate. Who has to wait waits, who is skipped is gone."""
+        until = self._known_to_be_closed(cohort, moment)
+        if until is None:
+            decision = gate.decide(cohort.facts_at(moment), moment)
+            if decision.verdict == "allow":
+                return True
+            if decision.verdict == "skip":
+                self._drop(cohort, decision.reason)
+                return False
+            until = decision.until or moment + gate.LATER
+            if (hours := decision.failed("calling_hours")) and hours.until:
+                self._closed[cohort.facts.zones, cohort.facts.hours] = (moment, hours.until)
+        cohort.deferred += 1
+        if cohort.deferred > PATIENCE or until > self.begin + HORIZON:
+            self.ends = False
+        else:
+            self._wait(until, cohort)
+        return False
+
+    def _known_to_be_closed(self, cohort: Cohort, moment: datetime) -> datetime | None:
+        """The gate said so for the same zones and hours, and for how long."""
+        since, until = self._closed.get((cohort.facts.zones, cohort.facts.hours), (moment, moment))
+        not_after = cohort.facts.not_after
+        return until if since <= moment < until and not (not_after and until >= not_after) else None
+
+    def _drop(self, cohort: Cohort, reason: str) -> None:
+        if cohort.attempts == 0 and reason == "no_open_window":
+            self.not_reached += cohort.size
+        elif cohort.attempts == 0:
+            self.skipped[reason] += cohort.size
+
+    def _call(self, cohort: Cohort, due: datetime, moment: datetime) -> datetime:
+        """Call some of them; the rest keep their place. Answers when the next call can go out."""
+        cohort.batch = cohort.batch or self._batch(cohort.size)
+        size = min(cohort.size, cohort.batch)
+        takes = timedelta(seconds=size / self.per_second)
+        self.calls += size
+        self.starts_at = min(self.starts_at or moment, moment)
+        self.per_hour[moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)] += size
+        dialed_at = moment + takes / 2
+        dials = (*cohort.dials, dialed_at)[-max(1, cohort.facts.max_per_day) :]
+        self._end(Cohort(cohort.facts, cohort.attempts + 1, dials, size), size, dialed_at)
+        if cohort.size > size:
+            cohort.size, cohort.deferred = cohort.size - size, 0
+            heapq.heappush(self._queue, (due, next(self._turns), cohort))
+        return moment + takes
+
+    def _batch(self, size: int) -> int:
+        """Neighbours in time take turns, in proportion to their number."""
+        if size <= self._total // PARTS:
+            return size
+        return math.ceil(size / max(100, 4 * PARTS // max(1, len(self._alike))))
+
+    def _end(self, called: Cohort, size: int, dialed_at: datetime) -> None:
+        for ending, number in zip(self.endings, self._split(size, called.attempts), strict=True):
+            if not number:
+                continue
+            ended = dialed_at + ending.held
+            self.last_end = max(self.last_end or ended, ended)
+            self.paid += ending.billed * number
+            again = retries.next_attempt(
+                self.rules,
+                ending.status,
+                ending.voicemail,
+                called.attempts,
+                self.campaign.max_attempts,
+                ended,
+                self.gap,
+            )
+            if again:
+                self._wait(again, Cohort(called.facts, called.attempts, called.dials, number))
+
+    def _split(self, size: int, attempts: int) -> list[int]:
+        """Whole people by ending. What rounding owes is carried to the next calls of the same attempt."""
+        owed = self._owed[attempts]
+        due = [debt + size * ending.share for debt, ending in zip(owed, self.endings, strict=True)]
+        taken = [max(0, math.floor(share)) for share in due]
+        while (rest := size - sum(taken)) != 0:
+            step = 1 if rest > 0 else -1
+            worst = max(range(len(due)), key=lambda i: (taken[i] + step >= 0, step * (due[i] - taken[i])))
+            taken[worst] += step
+        self._owed[attempts] = [share - number for share, number in zip(due, taken, strict=True)]
+        return taken
+
+    # Who waits for about the same moment, and was called at about the same hours, waits together.
+
+    def _template(self, facts: Facts) -> Facts:
+        """The facts without what differs between people who were called and what passes by itself."""
+        plain = replace(
+            facts,
+            organization_active=True,
+            calls_stopped=False,
+            account_active=True,
+            account_blocked=False,
+            open_call=False,
+            attempts=0,
+            last_dialed_at=None,
+            dialed_in_a_day=(),
+            budget=None,
+            number_open=0,
+            campaign_open=0,
+        )
+        return self._alike.setdefault(plain, plain)
+
+    def _key(self, due: datetime, cohort: Cohort) -> tuple[Any, ...]:
+        hours = tuple(int(dialed.timestamp()) // 3600 for dialed in cohort.dials)
+        return id(cohort.facts), cohort.attempts, (due - self.begin) // self._grain, hours
+
+    def _wait(self, due: datetime, cohort: Cohort) -> None:
+        key = self._key(due, cohort)
+        if key in self._waiting:
+            other, _ = self._waiting[key]
+            other.size += cohort.size
+            other.batch, other.dials = 0, tuple(map(max, other.dials, cohort.dials))
+            return
+        turn = next(self._turns)
+        self._waiting[key] = (cohort, turn)
+        cohort.batch = 0
+        heapq.heappush(self._queue, (due, turn, cohort))
+
+    def _forget(self, due: datetime, turn: int, cohort: Cohort) -> None:
+        key = self._key(due, cohort)
+        if self._waiting.get(key, (None, -1))[1] == turn:
+            del self._waiting[key]
+
+    def cost(self) -> tuple[Decimal | None, Decimal | None]:
+        """As expected, and at most: when every call is answered and lasts as long as money is set aside for, or as the
+        organization's answered calls do where that is longer."""
+        price = self.account.price_per_minute
+        if price is None:
+            return None, None
+        longest = max(ending.billed for ending in self.endings) / timedelta(minutes=1)
+        minutes = max(fact_sheet.RESERVED_MINUTES, Decimal(str(round(longest, 4))))
+        low = price * Decimal(str(round(self.paid / timedelta(minutes=1), 4)))
+        high = max(low, price * minutes * self.calls)
+        cent = Decimal("0.01")
+        return low.quantize(cent), high.quantize(cent)
+
+
+def _calls_per_second(campaign: Campaign, numbers: Sequence[PhoneNumber], endings: Sequence[Ending]) -> float:
+    """The slowest of: the account's pace, the campaign's pace, and the lines over the mean time a call holds one."""
+    assert campaign.assistant is not None  # noqa: S101
+    account = campaign.assistant.account
+    limits = [account.max_open_calls]
+    if campaign.max_open_calls is not None:
+        limits.append(campaign.max_open_calls)
+    if all(number.max_open_calls for number in numbers):
+        limits.append(sum(number.max_open_calls or 0 for number in numbers))
+    held = sum(ending.share * ending.held.total_seconds() for ending in endings)
+    found = [float(account.calls_per_second), min(limits) / held]
+    if campaign.calls_per_minute is not None:
+        found.append(campaign.calls_per_minute / 60)
+    return min(found)
