@@ -73,7 +73,7 @@ def one_pass(campaign: Any) -> Counter[str]:
     numbers, verdicts = caller_numbers(campaign), Counter[str]()
     rows: Iterator[Any] = campaign.recipients.select_related("contact").order_by("pk").iterator(AT_ONCE)
     while chunk := list(islice(rows, AT_ONCE)):
-        calls = [feeding._call(campaign, row, feeding._caller(numbers, row)) for row in chunk]
+        calls = [feeding.call_for(campaign, row, feeding.caller_for(numbers, row)) for row in chunk]
         for sheet in facts.load(calls, NOW):
             decision = gate.decide(sheet, NOW)
             verdicts[decision.reason or decision.verdict] += 1

@@ -11,7 +11,7 @@ from django.utils import timezone
 from calls.models import Call, Status
 from calls.timing import CLUSTER_TIMING
 from campaigns.models import Campaign
-from providers.adapters.errors import Misconfigured, ProviderError
+from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
 from providers.models import ProviderAccount
 
 logger = logging.getLogger(__name__)
@@ -59,10 +59,15 @@ def reached(call_id: int) -> None:
 
 
 def not_reached(account_id: int, reason: str, now: datetime) -> None:
-    """A placing without a usable answer, sent or not. Several in a row block the account until a read works."""
-    ProviderAccount.objects.filter(pk=account_id).update(failures_in_a_row=F("failures_in_a_row") + 1)
+    """A placing without a usable answer, sent or not. Several in a row, or one that leaves no room for another doubt,
+    block the account until a read works."""
+    # Counted up to the limit: a burst of failures must not put the first probe off as if it had failed for hours.
+    below = ProviderAccount.objects.filter(pk=account_id, failures_in_a_row__lt=UNREACHABLE_AFTER)
+    below.update(failures_in_a_row=F("failures_in_a_row") + 1)
     account = ProviderAccount.objects.get(pk=account_id)
-    if account.failures_in_a_row >= UNREACHABLE_AFTER and not account.blocked(now):
+    doubts = Call.objects.filter(account=account_id, status=Status.UNCONFIRMED).count()
+    full = account.max_unconfirmed is not None and doubts >= account.max_unconfirmed
+    if (account.failures_in_a_row >= UNREACHABLE_AFTER or full) and not account.blocked(now):
         block(account_id, Block.UNREACHABLE, reason, now + _until_probe(account.failures_in_a_row))
 
 
@@ -95,7 +100,8 @@ def _claim_probe(account: ProviderAccount, lease: datetime) -> bool:
 def probed(account: ProviderAccount, error: ProviderError | None, now: datetime) -> None:
     """What a harmless read said. It never dials; when it works, one call alone is tried next."""
     still = ProviderAccount.objects.filter(pk=account.pk, blocked_code=Block.UNREACHABLE)
-    if error is None:
+    throttled = isinstance(error, NotSent) and error.throttled
+    if error is None or throttled or isinstance(error, Rejected):  # it is alive, whatever it thinks of the question
         still.update(
             blocked_at=None,
             blocked_until=None,

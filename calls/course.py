@@ -175,8 +175,7 @@ class Course:
     def _known_to_be_closed(self, cohort: Cohort, moment: datetime) -> datetime | None:
         """The gate said so for the same zones and hours, and for how long."""
         since, until = self._closed.get((cohort.facts.zones, cohort.facts.hours), (moment, moment))
-        not_after = cohort.facts.not_after
-        return until if since <= moment < until and not (not_after and until >= not_after) else None
+        return until if since <= moment < until else None
 
     def _drop(self, cohort: Cohort, reason: str) -> None:
         if cohort.attempts == 0 and reason == "no_open_window":

@@ -85,7 +85,7 @@ def _next_call(recipient: Recipient) -> Call | None:
     if campaign.assistant is None:
         return None
     numbers = caller_numbers(campaign)
-    return feeding._call(campaign, recipient, feeding._caller(numbers, recipient)) if numbers else None
+    return feeding.call_for(campaign, recipient, feeding.caller_for(numbers, recipient)) if numbers else None
 
 
 def caller_numbers(campaign: Campaign) -> list[PhoneNumber]:
@@ -118,7 +118,7 @@ def _not_equipped(campaign: Campaign) -> Iterator[Check]:
 
 
 def _variables(campaign: Campaign, call: Call) -> Check:
-    _, missing = feeding._values(campaign, call)
+    _, missing = feeding.values_for(campaign, call)
     return Check("variables", "skip", f"The assistant needs {', '.join(missing)}.") if missing else Check("variables")
 
 

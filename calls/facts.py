@@ -30,12 +30,11 @@ def load(calls: Sequence[Call], now: datetime) -> list[Facts]:
     listed = _listed(calls, now)
     open_numbers = _open_numbers(calls)
     history = _history(calls, now)
-    hours = {call.campaign_id: _campaign_hours(call.campaign) for call in calls if call.campaign}
+    campaigns = {call.campaign_id: call.campaign for call in calls if call.campaign}
+    hours = {pk: _campaign_hours(campaign) for pk, campaign in campaigns.items()}
     lines = _open_by("phone_number_id", {call.phone_number_id for call in calls if call.phone_number.max_open_calls})
     open_campaign = _open_by("campaign_id", {c.campaign_id for c in calls if c.campaign and c.campaign.max_open_calls})
-    spent = {
-        call.campaign_id: _spent(call.campaign) for call in calls if call.campaign and call.campaign.budget is not None
-    }
+    spent = {pk: spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None}
     return [
         _facts(
             call,
@@ -160,8 +159,8 @@ def _open_by(column: str, keys: Iterable[int | None]) -> Counter[int | None]:
     return Counter(dict(rows.annotate(n=Count("pk")).order_by()))
 
 
-def _spent(campaign: Campaign) -> Decimal:
-    """Paid and set aside so far."""
+def spent_on(campaign: Campaign) -> Decimal:
+    """What a campaign has paid and set aside so far, in the account's currency."""
     total = campaign.calls.exclude(status=Status.QUEUED).aggregate(
         total=Sum(Coalesce("cost", "cost_reserved", output_field=Call._meta.get_field("cost_reserved")))
     )

@@ -90,7 +90,7 @@ def _feed(campaign: Campaign, recipients: Sequence[Recipient], room: int, now: d
     numbers = list(campaign.phone_numbers.filter(account=account, is_active=True).order_by("pk"))
     if not numbers:
         return 0
-    calls = [_call(campaign, recipient, _caller(numbers, recipient)) for recipient in recipients]
+    calls = [call_for(campaign, recipient, caller_for(numbers, recipient)) for recipient in recipients]
     settled = 0
     for call, facts in zip(calls, fact_sheet.load(calls, now), strict=True):
         assert call.recipient is not None  # noqa: S101
@@ -98,7 +98,7 @@ def _feed(campaign: Campaign, recipients: Sequence[Recipient], room: int, now: d
         if decision.verdict == "allow":
             if room <= 0:
                 break
-            values, missing = _values(campaign, call)
+            values, missing = values_for(campaign, call)
             if missing:
                 _skip(call.recipient, "missing_variables: " + ", ".join(missing))
             else:
@@ -113,7 +113,8 @@ def _feed(campaign: Campaign, recipients: Sequence[Recipient], room: int, now: d
     return settled
 
 
-def _call(campaign: Campaign, recipient: Recipient, number: PhoneNumber) -> Call:
+def call_for(campaign: Campaign, recipient: Recipient, number: PhoneNumber) -> Call:
+    """The next call to a recipient, not saved and without its variables."""
     assert campaign.assistant is not None  # noqa: S101
     contact = recipient.contact
     return Call(
@@ -133,12 +134,12 @@ def _call(campaign: Campaign, recipient: Recipient, number: PhoneNumber) -> Call
     )
 
 
-def _caller(numbers: Sequence[PhoneNumber], recipient: Recipient) -> PhoneNumber:
+def caller_for(numbers: Sequence[PhoneNumber], recipient: Recipient) -> PhoneNumber:
     """Spread evenly over the caller numbers, and the same one for a recipient's every attempt."""
     return numbers[recipient.contact_id % len(numbers)]
 
 
-def _values(campaign: Campaign, call: Call) -> tuple[dict[str, str], list[str]]:
+def values_for(campaign: Campaign, call: Call) -> tuple[dict[str, str], list[str]]:
     """The campaign's variables for this contact. A declared one it does not name comes from the contact's own."""
     assert campaign.assistant is not None  # noqa: S101
     declared = campaign.assistant.variables

@@ -29,6 +29,7 @@ from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from providers.models import PhoneNumber
 
 AT_ONCE = 5_000  # people read and judged in one go
+AT_MOST = 200_000  # people forecast while somebody waits for the page
 LINES = frozenset({"caller_number_capacity", "campaign_capacity"})  # checks that do not concern the person
 S = Recipient.Status
 
@@ -50,11 +51,14 @@ class Forecast:
     cost_high: Decimal | None = None  # at most
     currency: str = ""
     budget_runs_out: bool = False
+    too_many: bool = False
 
 
-def forecast(campaign: Campaign, now: datetime) -> Forecast:
-    """Reads people in chunks, writes nothing."""
+def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST) -> Forecast:
+    """Reads people in chunks, writes nothing. More than `at_most` people are counted and not forecast."""
     people = _people_of(campaign)
+    if people > at_most:
+        return Forecast(people, too_many=True)
     numbers = caller_numbers(campaign) if campaign.assistant else []
     if campaign.assistant is None or not numbers:
         return Forecast(people)
@@ -122,7 +126,7 @@ class Prospect:
         self.status, self.attempts, self.due, self.contact_id, self.phone, self.timezone, *rest = row
         own: Sequence[Any] = rest or ("", "", {})
         self.name, self.external_id, self.variables = own
-        self.phone_number = feeding._caller(numbers, cast(Any, self))
+        self.phone_number = feeding.caller_for(numbers, cast(Any, self))
         self.phone_number_id = self.phone_number.pk
         self.not_before, self.not_after = None, campaign.ends_at
 
@@ -153,7 +157,7 @@ class Judged:
 def _judge(campaign: Campaign, numbers: Sequence[PhoneNumber], begin: datetime) -> Judged:
     as_running = copy(campaign)
     as_running.status, as_running.budget = Campaign.Status.RUNNING, None
-    budget, spent = campaign.budget, fact_sheet._spent(campaign) if campaign.budget is not None else Decimal(0)
+    budget, spent = campaign.budget, fact_sheet.spent_on(campaign) if campaign.budget is not None else Decimal(0)
     found = Judged()
     decisions: dict[Facts, gate.Decision] = {}
     with_variables = _needs_variables(campaign)
@@ -171,7 +175,7 @@ def _judge(campaign: Campaign, numbers: Sequence[PhoneNumber], begin: datetime) 
                 found.skipped[decision.reason] += 1
                 if decision.reason in {"no_open_window", "calling_hours"}:
                     found.zones_never_open.update(facts.zones)
-            elif with_variables and feeding._values(as_running, cast(Any, person))[1]:
+            elif with_variables and feeding.values_for(as_running, cast(Any, person))[1]:
                 found.skipped["missing_variables"] += 1
             else:
                 due = max(begin, person.due or begin)
@@ -183,7 +187,7 @@ def _judge(campaign: Campaign, numbers: Sequence[PhoneNumber], begin: datetime) 
 def _money_left(campaign: Campaign) -> Decimal | None:
     if campaign.budget is None:
         return None
-    return max(campaign.budget - fact_sheet._spent(campaign), Decimal(0))
+    return max(campaign.budget - fact_sheet.spent_on(campaign), Decimal(0))
 
 
 def _person_may_be_called(decision: gate.Decision) -> bool:
@@ -240,6 +244,9 @@ def warnings(found: Forecast) -> list[Problem]:
     if found.not_reached:
         message = f"{_people(found.not_reached)} will probably not be reached before the campaign ends."
         problems.append(Problem("not_reached", "warning", message, found.not_reached))
+    if found.too_many:
+        message = f"{_people(found.recipients)} are too many to forecast; nothing is said of who will not be called."
+        problems.append(Problem("not_forecast", "warning", message, found.recipients))
     if found.budget_runs_out:
         problems.append(Problem("budget", "warning", "The budget is probably spent before everybody is called."))
     return problems

@@ -172,6 +172,7 @@ def example(region: str | None) -> str:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)) if number else EXAMPLE
 
 
+@lru_cache(maxsize=1024)
 def _known(e164: str) -> Any:
     try:
         return phonenumbers.parse(e164, None)

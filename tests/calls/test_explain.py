@@ -79,6 +79,13 @@ def test_the_state_comes_first(
     assert len(found.checks) > 8
 
 
+def test_nobody_knows_when_a_person_has_looked(recipient: Recipient) -> None:
+    Recipient.objects.update(status=S.REVIEW, attempts=1)
+    found = explain(recipient, NOON + timedelta(hours=8))  # the window's opening alone would be known
+    assert (found.decision, found.until) == ("defer", None)
+    assert stopping(found) == {"recipient": "defer", "calling_hours": "defer"}
+
+
 def under_way(recipient: Recipient, status: Status, **fields: Any) -> None:
     campaign = recipient.campaign
     assert campaign.assistant is not None

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 import pytest
+from django.urls import reverse
 
 from calls import facts as fact_sheet
 from calls import feeding, gate
@@ -69,7 +70,7 @@ def played(campaign: Campaign, begin: datetime, per_minute: int, seed: int) -> t
     people = list(Contact.objects.filter(lists__campaigns=campaign).distinct())
     rng.shuffle(people)
     numbers = caller_numbers(campaign)
-    calls = [feeding._call(running, Recipient(campaign=running, contact=row), numbers[0]) for row in people]
+    calls = [feeding.call_for(running, Recipient(campaign=running, contact=row), numbers[0]) for row in people]
     sheets = fact_sheet.load(calls, begin)
     dials: list[list[datetime]] = [[] for _ in people]
     rules = [retry_rule(rule) for rule in campaign.retry_rules.all()]
@@ -110,21 +111,21 @@ def played(campaign: Campaign, begin: datetime, per_minute: int, seed: int) -> t
 
 
 def with_retries(campaign: Campaign) -> None:
-    for outcome, wait in (("no_answer", 150), ("busy", 20), ("failed", 60), ("voicemail", 24 * 60)):
-        RetryRule.objects.create(campaign=campaign, outcome=outcome, wait_minutes=wait, max_attempts=4)
+    for outcome, wait in (("no_answer", 150), ("busy", 20), ("failed", 60), ("voicemail", 6 * 60)):
+        RetryRule.objects.create(campaign=campaign, outcome=outcome, wait_minutes=wait, max_attempts=3)
 
 
 @pytest.mark.parametrize("begin", [SATURDAY, WEDNESDAY])
-@pytest.mark.parametrize("pace", [1, 3])
+@pytest.mark.parametrize(("pace", "seed"), [(1, 1), (1, 2), (3, 3), (3, 4)])
 def test_the_forecast_ends_when_a_campaign_played_minute_by_minute_ends(
-    organization: Organization, begin: datetime, pace: int
+    organization: Organization, begin: datetime, pace: int, seed: int
 ) -> None:
-    campaign = a_campaign(organization, 250, ((9, 12), (14, 19)), max_attempts=4, calls_per_minute=pace)
+    campaign = a_campaign(organization, 500, ((9, 12), (14, 19)), max_attempts=4, calls_per_minute=pace)
     campaign.holidays = ["2026-03-09"]
     campaign.save()
     with_retries(campaign)
     found = forecast(campaign, begin)
-    last, hours = played(campaign, begin, pace, seed=pace)
+    last, hours = played(campaign, begin, pace, seed)
     assert found.finishes_at is not None
     assert abs(found.finishes_at - last) <= 0.05 * (last - begin), (found.finishes_at, last)
     assert found.calls == pytest.approx(hours.total(), rel=0.05)
@@ -284,8 +285,27 @@ def test_the_cost_is_a_range_and_never_more_than_the_budget_has_left(organizatio
     assert [problem.code for problem in warnings(found)] == ["budget"]
 
 
+def test_too_many_people_are_counted_and_nothing_is_claimed_of_them(organization: Organization) -> None:
+    campaign = a_campaign(organization, 20, ((0, 24),))
+    found = forecast(campaign, WEDNESDAY, at_most=19)
+    assert (found.recipients, found.callable_now, found.finishes_at) == (20, None, None)
+    assert [(problem.code, problem.count) for problem in warnings(found)] == [("not_forecast", 20)]
+    assert warnings(forecast(campaign, WEDNESDAY, at_most=20)) == []
+
+
 def test_more_people_cost_no_more_queries(organization: Organization, django_assert_max_num_queries: Any) -> None:
     campaign = a_campaign(organization, 400, ((0, 24),), legal_override="test", max_attempts=3, budget=Decimal(900))
     with_retries(campaign)
     with django_assert_max_num_queries(20):
         assert forecast(campaign, WEDNESDAY).callable_now == 400
+
+
+def test_the_start_page_says_when_it_ends_what_it_costs_and_who_is_left_out(
+    organization: Organization, admin_client: Any
+) -> None:
+    campaign = a_campaign(organization, 20, ((0, 24),), legal_override="test")
+    do_not_call.add(organization, "+33612342003", source="test")
+    page = admin_client.get(reverse("admin:campaigns_campaign_step", args=[campaign.pk, "start"])).content.decode()
+    assert "after about 19 calls" in page
+    assert "It costs 5.70 USD at most." in page
+    assert "1 person on the do-not-call list: not called." in page

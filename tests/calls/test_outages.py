@@ -14,7 +14,7 @@ from calls.models import Call, Status
 from campaigns import launching
 from campaigns.models import Campaign
 from providers.adapters.base import CallState, Snapshot
-from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent
+from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, Rejected
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
 from tests.calls import support
@@ -108,8 +108,31 @@ def _until(number: PhoneNumber) -> datetime:
     return found
 
 
+def test_a_burst_of_failures_does_not_put_the_next_try_off_for_hours(number: PhoneNumber) -> None:
+    ProviderAccount.objects.update(max_unconfirmed=None)
+    burst = []
+    for _ in range(4):  # all these requests were on the wire when the provider went down
+        everything_is_due()
+        burst += placing.claim(number.account_id)
+    assert len(burst) == 32
+    for claim in burst:
+        placing.record(claim, MayBeRinging("?"))
+    now = timezone.now()
+    accounts.probed(fresh(number), MayBeRinging("502"), now)
+    assert _until(number) - now <= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("error", [None, NotSent("slow down", status=429), Rejected("bad request", status=400)])
+def test_a_provider_that_answers_at_all_is_back(number: PhoneNumber, error: Any) -> None:
+    while not fresh(number).blocked(timezone.now()):
+        answer_all(number, NotSent("refused"))
+    accounts.probed(fresh(number), error, timezone.now())
+    assert not fresh(number).blocked(timezone.now())
+
+
 def test_more_old_doubts_than_allowed_block_the_account_though_answers_come(number: PhoneNumber) -> None:
     for _ in range(6):
+        accounts.probed(fresh(number), None, timezone.now())  # and what asks whether it is alive is answered
         everything_is_due()
         claims = placing.claim(number.account_id)
         for index, claim in enumerate(claims):
