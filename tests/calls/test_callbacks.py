@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from calls import callbacks, outcomes, placing
 from calls.models import Call, ProviderCallback, Status
@@ -225,3 +226,21 @@ def test_mutated_bodies_are_filed_and_never_break_the_inbox_or_the_call(callers:
     assert ProviderCallback.objects.filter(processed_at=None).count() == 0
     assert ProviderCallback.objects.count() == 250
     assert fresh(claim).status == Status.DIALING, "nobody signed any of it"
+
+
+def test_a_callback_outlives_trouble_with_the_database(callers: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plum's callback can be all that is ever heard of a call: a database that hangs up must not cost it."""
+    claim = claimed(callers, "plumvoice")
+    placing.record(claim, MayBeRinging("?"))
+    body = json.dumps({"status": "completed", "attempts": "1", "max_attempts": "1"}).encode()
+    callbacks.receive("plumvoice", claim.call.callback_token, JSON, body)
+    real, troubles = callbacks.process, iter([OperationalError("server closed the connection")])
+
+    def troubled(pk: int) -> None:
+        for trouble in troubles:
+            raise trouble
+        real(pk)
+
+    monkeypatch.setattr(callbacks, "process", troubled)
+    with support.engine():
+        support.wait_until(lambda: fresh(claim).status == Status.COMPLETED, 20, "the callback was thrown away")
