@@ -134,6 +134,8 @@ def _take_as_hint(call_id: int, seen: Snapshot, now: datetime) -> None:
             call.provider_call_id = seen.provider_call_id[:200]
     if call.provider_call_id:
         call.next_read_at = now
-    call.save(update_fields=["provider_call_id", "next_read_at", "updated_at"])
+        if call.is_terminal:  # given up: asked again for a while, not for ever
+            call.settle_until = now + outcomes.SETTLING_LASTS
+    call.save(update_fields=["provider_call_id", "next_read_at", "settle_until", "updated_at"])
     detail = f"The provider says '{seen.provider_status[:100]}'; asked for its status now."
     CallEvent.objects.create(call=call, type="callback", source=CallEvent.Source.CALLBACK, detail=detail)

@@ -16,7 +16,6 @@ from django.utils import timezone
 from calls import accounts, schedule, tokens
 from calls.folding import fold
 from calls.models import (
-    FOLLOWED,
     LOST,
     TERMINAL,
     Call,
@@ -167,9 +166,10 @@ def _record(call: Call, seen: Snapshot, source: str, raw: bytes = b"") -> str:
 def _follow_on(call: Call, seen: Snapshot, status: str, now: datetime) -> None:
     """When somebody looks again."""
     if status in TERMINAL:
-        if seen.settled or seen.state.is_terminal is False:
-            if seen.settled:
-                call.next_read_at = None
+        if not seen.state.is_terminal:
+            return  # a late report of the way there says nothing of what is still awaited
+        if seen.settled:
+            call.next_read_at = None
             return
         call.settle_until = call.settle_until or now + SETTLING_LASTS
         waiting = call.provider_call_id and now < call.settle_until
@@ -426,20 +426,3 @@ def _seen_before(call: Call, seen: Snapshot) -> bool:
 def _words(seen: Snapshot) -> str:
     said = f"The provider says '{seen.provider_status[:100]}'." if seen.provider_status else ""
     return f"{said} {seen.ended_reason}".strip()
-
-
-__all__ = [
-    "FOLLOWED",
-    "NotPossible",
-    "cancel",
-    "confirm_placed",
-    "doubt",
-    "give_up",
-    "misconfigured",
-    "placed",
-    "reap",
-    "record",
-    "refuse",
-    "release",
-    "requeue",
-]

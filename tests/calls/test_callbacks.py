@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 
-from calls import callbacks, outcomes, placing
+from calls import callbacks, following, outcomes, placing
 from calls.models import Call, ProviderCallback, Status
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging
@@ -244,3 +245,15 @@ def test_a_callback_outlives_trouble_with_the_database(callers: Organization, mo
     monkeypatch.setattr(callbacks, "process", troubled)
     with support.engine():
         support.wait_until(lambda: fresh(claim).status == Status.COMPLETED, 20, "the callback was thrown away")
+
+
+def test_a_hint_about_a_call_given_up_is_looked_into_for_a_while_and_not_for_ever(callers: Organization) -> None:
+    claim = claimed(callers, "allomia")
+    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id=ENDED["outboundCallId"]))
+    outcomes.give_up(claim.call.pk, Status.UNKNOWN, "24 hours")
+    push(claim, ENDED)
+    assert fresh(claim).settle_until is not None
+    Call.objects.update(settle_until=timezone.now(), next_read_at=timezone.now())
+    (reading,) = following.claim()
+    following.record(reading, MayBeRinging("502"), b"")
+    assert fresh(claim).next_read_at is None

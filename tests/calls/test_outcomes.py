@@ -385,3 +385,12 @@ def test_a_doubt_without_any_way_to_look_ends_as_unknown_after_26_hours(number: 
     Call.objects.update(dialed_at=timezone.now() - timedelta(hours=27), next_read_at=timezone.now())
     reconciling.claim()
     assert fresh(claim).status == Status.UNKNOWN
+
+
+def test_a_late_report_of_the_way_does_not_end_the_wait_for_a_result(callers: Organization) -> None:
+    call = placed(support.reach(callers, "http://127.0.0.1:9", "callingbox"))
+    waiting = Snapshot(CallState.COMPLETED, provider_call_id="x1", result_status="pending", settled=False)
+    outcomes.record(call.pk, waiting, CallEvent.Source.READ)
+    outcomes.record(call.pk, Snapshot(CallState.RINGING, provider_call_id="x1"), CallEvent.Source.CALLBACK)
+    call.refresh_from_db()
+    assert call.next_read_at is not None
