@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.timezone import now as utc_now
 
 from campaigns.models import Campaign, Contact, Recipient
@@ -85,6 +85,7 @@ class Call(models.Model):
     """One dial attempt. What was ordered is frozen at creation; what became of it is written by `outcomes` alone."""
 
     PRIORITY_BULK = 0
+    PRIORITY_CALL_BACK = 50
     PRIORITY_SINGLE = 100
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
@@ -101,6 +102,8 @@ class Call(models.Model):
     dynamic_variables = models.JSONField(default=dict, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     attempt = models.PositiveSmallIntegerField(default=1)  # of this recipient
+    campaign_version = models.PositiveIntegerField(null=True, blank=True)  # the rules it was placed under
+    asked_for = models.BooleanField(default=False)  # the person asked to be called back at this time
     reference = models.CharField(max_length=32, default=new_reference, unique=True, editable=False)
     callback_token = models.CharField(max_length=64, default=new_token, unique=True, editable=False)
     callback_url = models.CharField(max_length=2000, blank=True)
@@ -206,6 +209,16 @@ class Call(models.Model):
             models.Index(fields=["organization", "-id"], name="call_list"),
             models.Index(fields=["organization", "status", "-id"], name="call_list_status"),
             models.Index(fields=["campaign", "status", "-id"], name="call_list_campaign"),
+            # Money spent today, by an organization and by an account; caller numbers' use today.
+            models.Index(
+                fields=["organization", "dialed_at"], name="call_dialed", condition=Q(dialed_at__isnull=False)
+            ),
+            models.Index(
+                fields=["account", "dialed_at"], name="call_dialed_account", condition=Q(dialed_at__isnull=False)
+            ),
+            models.Index(
+                fields=["phone_number", "dialed_at"], name="call_dialed_number", condition=Q(dialed_at__isnull=False)
+            ),
             # The dashboard's figures of today.
             models.Index(fields=["organization", "terminal_at"], name="call_ended"),
         ]
@@ -256,6 +269,42 @@ class Call(models.Model):
         if not settings.PUBLIC_BASE_URL or not self.account.adapter.has_callbacks:
             return ""
         return f"{settings.PUBLIC_BASE_URL}/hooks/{self.account.provider}/{self.callback_token}"
+
+
+class CallBack(models.Model):
+    """A promise: somebody asked to be called at a time. Kept by a call placed in time, or missed and said so."""
+
+    class Status(models.TextChoices):
+        DUE = "due", "Due"
+        KEPT = "kept", "Kept"
+        MISSED = "missed", "Missed"
+        CANCELED = "canceled", "Canceled"
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="call_backs")
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="call_backs")
+    recipient = models.ForeignKey(Recipient, on_delete=models.PROTECT, related_name="call_backs")
+    call = models.OneToOneField(Call, on_delete=models.PROTECT, null=True, blank=True, related_name="call_back")
+    due_at = models.DateTimeField()
+    latest_at = models.DateTimeField()  # missed when nothing was placed by then
+    status = models.CharField(max_length=8, choices=Status, default=Status.DUE)
+    reason = models.CharField(max_length=500, blank=True)  # why it was missed
+    note = models.CharField(max_length=500, blank=True)
+    created_by = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = "call-back"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["recipient"], name="one_call_back_due", condition=Q(status="due")),
+            models.CheckConstraint(condition=Q(latest_at__gt=F("due_at")), name="call_back_has_a_span"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["due_at"], name="call_back_due", condition=Q(status="due"))]
+
+    def __str__(self) -> str:
+        return f"Call back {self.contact} at {self.due_at:%Y-%m-%d %H:%M} UTC"
 
 
 class CallEvent(models.Model):

@@ -15,9 +15,10 @@ LAUNCHABLE = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
 # Rows get public ids where they are made. Django keeps a UUID as 32 hexadecimal characters where there is no such type.
 NEW_UUID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
 INSERT = """
-INSERT INTO {recipient} (uuid, campaign_id, contact_id, status, reason, outcome, attempts, next_attempt_at, sort_key)
+INSERT INTO {recipient} (uuid, campaign_id, contact_id, status, reason, outcome, attempts, next_attempt_at, sort_key,
+    waits_in)
 SELECT {new_uuid}, %(campaign)s, contact_id, %(status)s, '', '', 0, {due},
-       ((id + %(campaign)s) %% 2147483647 * 1327217885) %% 2147483647
+       ((id + %(campaign)s) %% 2147483647 * 1327217885) %% 2147483647, ''
 FROM {member}
 WHERE id > %(after)s AND id <= %(through)s
   AND contact_list_id IN (SELECT contactlist_id FROM {lists} WHERE campaign_id = %(campaign)s)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.timezone import now as utc_now
 
@@ -45,6 +46,26 @@ def check_variables(declared: Any) -> None:
         raise ValidationError("A variable is declared twice.")
 
 
+OPT_OUT_FIELD = re.compile(
+    r"ended_reason|provider_reason|provider_status|answered_by|result(\.[A-Za-z0-9_-]{1,64}){1,8}"
+)
+
+
+def check_opt_out_rules(rules: Any) -> None:
+    """`[{"field", "equals"}]`: the name of an end's field, dotted into the structured result, and a text."""
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise ValidationError('Write a list like [{"field": "result.opt_out", "equals": "true"}].', code="invalid")
+    for rule in rules:
+        if set(rule) != {"field", "equals"} or not all(isinstance(text, str) and text for text in rule.values()):
+            raise ValidationError("Each rule has a field and the text it equals, both as text.", code="invalid")
+        if not OPT_OUT_FIELD.fullmatch(rule["field"]):
+            raise ValidationError(
+                f"{rule['field'][:80]!r} is not known: result.NAME, ended_reason, provider_reason, provider_status or "
+                "answered_by.",
+                code="invalid",
+            )
+
+
 class ProviderAccount(models.Model):
     """Our sign-in at a provider, its limits, and how it fares."""
 
@@ -68,6 +89,20 @@ class ProviderAccount(models.Model):
     )
     price_per_minute = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
     price_per_minute_currency = models.CharField(max_length=3, default="USD")
+    reserved_minutes = models.DecimalField(
+        max_digits=6,
+        decimal_places=2,
+        default=3,
+        validators=[MinValueValidator(0)],
+        help_text="What a call is taken to last until it is over: budgets set so many minutes of the price aside.",
+    )
+    daily_budget = models.DecimalField(
+        max_digits=14,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="In the currency of the price, for a day in the organization's time zone. Empty: no limit.",
+    )
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
@@ -150,6 +185,12 @@ class Assistant(models.Model):
     external_id = models.CharField("provider's id", max_length=200, blank=True)
     options = models.JSONField(default=dict, blank=True)
     variables = models.JSONField(default=list, blank=True, validators=[check_variables])
+    opt_out_rules = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_opt_out_rules],
+        help_text='Ends that mean "do not call me again", like [{"field": "result.opt_out", "equals": "true"}].',
+    )
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
@@ -189,6 +230,15 @@ class PhoneNumber(models.Model):
     label = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField("active", default=True)
     max_open_calls = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit of its own.")
+    max_calls_per_day = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="In any 24 hours. A number that calls too much is soon marked as spam. Empty: no limit.",
+    )
+    rest_seconds = models.PositiveIntegerField(
+        "rest", default=0, help_text="Seconds between two calls from this number."
+    )
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:

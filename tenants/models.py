@@ -82,6 +82,12 @@ class Organization(models.Model):
     max_attempts_per_day = models.PositiveSmallIntegerField(
         default=3, help_text="Calls to one person in any 24 hours, over all campaigns."
     )
+    max_attempts_per_30_days = models.PositiveSmallIntegerField(
+        "calls in 30 days",
+        null=True,
+        blank=True,
+        help_text="Calls to one person in any 30 days, over all campaigns. Empty: no limit.",
+    )
     webhook_secret = EncryptedJSONField(default=new_webhook_secret, editable=False)
     daily_budget = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     daily_budget_currency = models.CharField(max_length=3, default="USD")
@@ -182,6 +188,25 @@ class ApiKey(models.Model):
             raise ValidationError({"scopes": f"Name at least one of {', '.join(Scope.values)}."})
         if self.organization_id and self.organization and self.organization.tenant_id != self.tenant_id:
             raise ValidationError({"organization": "This organization belongs to another tenant."})
+
+
+class Alert(models.Model):
+    """Something a person of the organization should know, said once for each `key`."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="alerts")
+    key = models.CharField(max_length=200)  # like "budget.80:campaign:<id>": the same news is not told twice
+    message = models.CharField(max_length=500)
+    subject = models.CharField(max_length=200, blank=True)  # the public id of what it is about
+    at = models.DateTimeField(default=utc_now)
+    seen_at = models.DateTimeField(null=True, blank=True)
+    seen_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["organization", "key"], name="alert_told_once")]
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class AuditEntry(models.Model):

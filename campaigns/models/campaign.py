@@ -41,13 +41,29 @@ class Campaign(models.Model):
         FINISHED = "finished", "Finished"
         CANCELED = "canceled", "Canceled"
 
+    class NumberChoice(models.TextChoices):
+        ROTATE = "rotate", "Spread over all of them"
+        LOCAL = "local", "The nearest: same area code, else same country, else any"
+
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="campaigns")
     name = models.CharField(max_length=200)
     status = models.CharField(max_length=9, choices=Status, default=Status.DRAFT, editable=False)
     status_reason = models.CharField(max_length=500, blank=True, editable=False)  # why it paused itself
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="campaigns", null=True, blank=True)
+    assistant_weight = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MaxValueValidator(1000)],
+        help_text="The assistant's share beside the variants'. 0: only where no other can call.",
+    )
     phone_numbers = models.ManyToManyField(PhoneNumber, related_name="campaigns", blank=True)
+    number_choice = models.CharField(
+        "choice of caller number",
+        max_length=6,
+        choices=NumberChoice,
+        default=NumberChoice.ROTATE,
+        help_text="A person's later calls come from the number of the first, where it may still call.",
+    )
     contact_lists = models.ManyToManyField(ContactList, related_name="campaigns", blank=True)
     variables = models.JSONField(default=dict, blank=True)
     timezone = models.CharField(
@@ -65,7 +81,14 @@ class Campaign(models.Model):
         "minimum gap", null=True, blank=True, help_text="Minutes between two calls. Empty: the organization's."
     )
     max_open_calls = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit of its own.")
-    calls_per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit of its own.")
+    calls_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Spread evenly over the minute. Empty: no limit of its own."
+    )
+    priority = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="Its share where campaigns wait for the same account: twice as much gets twice the calls.",
+    )
     budget = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     budget_currency = models.CharField(max_length=3, default="USD")
     legal_override = models.CharField(
@@ -77,6 +100,9 @@ class Campaign(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)  # of its rules; see CampaignVersion
+    next_call_at = models.DateTimeField(null=True, blank=True, editable=False)  # the pace allows none before
+    share_used = models.FloatField(default=0, editable=False)  # calls fed by priority: who has least is next
     launched_through = models.BigIntegerField(default=0, editable=False)  # list members up to here are recipients
     launched_at = models.DateTimeField(null=True, blank=True, editable=False)  # all of them are
 
@@ -95,6 +121,39 @@ class Campaign(models.Model):
     def editable(self) -> bool:
         """Whether its rules may be changed."""
         return self.status in {self.Status.DRAFT, self.Status.SCHEDULED, self.Status.PAUSED}
+
+
+class CampaignVariant(models.Model):
+    """Another assistant that the campaign's people may be called by: a share of them, or where the others cannot."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="variants")
+    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="variants")
+    weight = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(1000)])  # 0: fallback alone
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["campaign", "assistant"], name="one_variant_each")]
+
+    def __str__(self) -> str:
+        return f"{self.assistant} ({self.weight})"
+
+
+class CampaignVersion(models.Model):
+    """The rules of a campaign as somebody left them. Written, never changed."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    at = models.DateTimeField(default=utc_now)
+    actor = models.CharField(max_length=200)
+    changes = models.JSONField(default=dict)  # {field: [before, after]}
+    rules = models.JSONField(default=dict)  # all of them, as the API shows them
+
+    class Meta:
+        ordering: ClassVar = ["-number"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["campaign", "number"], name="one_version_each")]
+
+    def __str__(self) -> str:
+        return f"{self.campaign}, version {self.number}"
 
 
 class CallingWindow(models.Model):
@@ -131,6 +190,19 @@ class RetryRule(models.Model):
     outcome = models.CharField(max_length=9, choices=Outcome)
     wait_minutes = models.PositiveIntegerField(default=60, validators=[MaxValueValidator(60 * 24 * 60)])
     max_attempts = models.PositiveSmallIntegerField(default=3, validators=[MinValueValidator(1), MaxValueValidator(50)])
+    multiplier = models.DecimalField(
+        max_digits=4,
+        decimal_places=2,
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(10)],
+        help_text="Each wait is so many times the one before.",
+    )
+    max_wait_minutes = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MaxValueValidator(60 * 24 * 60)], help_text="Empty: the waits grow on."
+    )
+    other_time_of_day = models.BooleanField(
+        default=False, help_text="Morning, afternoon or evening: another one than last time, where windows allow it."
+    )
 
     class Meta:
         ordering: ClassVar = ["id"]
@@ -161,6 +233,10 @@ class Recipient(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     sort_key = models.IntegerField(default=0)
+    # Kept from the first call on.
+    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    phone_number = models.ForeignKey(PhoneNumber, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    waits_in = models.CharField(max_length=64, blank=True)  # the time zone whose calling hours are waited for
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["campaign", "contact"], name="once_per_campaign")]

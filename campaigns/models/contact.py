@@ -55,6 +55,9 @@ class Contact(models.Model):
     consent_basis = models.CharField(max_length=64, blank=True)
     consent_at = models.DateTimeField(null=True, blank=True)
     consent_evidence = models.TextField(blank=True)
+    on_hold = models.BooleanField(default=False, help_text="Nobody calls this person while it is on.")
+    hold_until = models.DateTimeField(null=True, blank=True, help_text="Empty: until somebody lifts it.")
+    hold_reason = models.CharField(max_length=200, blank=True)
     created_by_import = models.ForeignKey(
         "campaigns.ContactImport", on_delete=models.SET_NULL, null=True, editable=False, related_name="created_contacts"
     )
@@ -78,6 +81,10 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.phone}".strip()
+
+    def held(self, now: datetime) -> bool:
+        """Whether nobody calls this person now."""
+        return self.on_hold and (self.hold_until is None or self.hold_until > now)
 
 
 class ContactList(models.Model):
