@@ -67,14 +67,14 @@ def forget() -> None:
 
 def one_pass(campaign: Any) -> Counter[str]:
     """As the engine asks it: recipients with their contacts, the facts, the decision."""
-    from calls import facts, feeding, gate
-    from calls.explain import caller_numbers
+    from calls import facts, gate
+    from calls.choosing import Choices
 
-    numbers, verdicts = caller_numbers(campaign), Counter[str]()
+    choices, verdicts = Choices(campaign, NOW), Counter[str]()
     rows: Iterator[Any] = campaign.recipients.select_related("contact").order_by("pk").iterator(AT_ONCE)
     while chunk := list(islice(rows, AT_ONCE)):
-        calls = [feeding.call_for(campaign, row, feeding.caller_for(numbers, row)) for row in chunk]
-        for sheet in facts.load(calls, NOW):
+        calls = [choices.call_for(row) for row in chunk]
+        for sheet in facts.load([call for call in calls if call], NOW):
             decision = gate.decide(sheet, NOW)
             verdicts[decision.reason or decision.verdict] += 1
     return verdicts

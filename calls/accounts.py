@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from calls.choosing import can_go_on
 from calls.models import Call, Status
 from calls.timing import CLUSTER_TIMING
 from campaigns.models import Campaign
@@ -31,9 +32,18 @@ def block(account_id: int, code: str, reason: str, until: datetime | None = None
         blocked_at=timezone.now(), blocked_until=until, blocked_code=code, blocked_reason=reason[:1000]
     )
     if blocked and code == Block.MISCONFIGURED:
-        running = Campaign.objects.filter(status=Campaign.Status.RUNNING, assistant__account=account_id)
-        running.update(status=Campaign.Status.PAUSED, status_reason=f"The account is set up wrongly: {reason}"[:500])
+        for campaign in using(account_id).filter(status=Campaign.Status.RUNNING):
+            if not can_go_on(campaign, account_id, timezone.now()):
+                reason_in_words = f"The account is set up wrongly: {reason}"[:500]
+                still = Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.RUNNING)
+                still.update(status=Campaign.Status.PAUSED, status_reason=reason_in_words)
     logger.error("Account %s is blocked (%s): %s", account_id, code, reason)
+
+
+def using(account_id: int) -> QuerySet[Campaign]:
+    """Campaigns one of whose assistants is at this account."""
+    through_it = Q(assistant__account=account_id) | Q(variants__assistant__account=account_id)
+    return Campaign.objects.filter(through_it).select_related("assistant__account").distinct()
 
 
 def doubt_key(account_id: int, call_id: int) -> None:

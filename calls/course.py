@@ -15,15 +15,14 @@ from typing import Any
 from django.db.models import Avg, BooleanField, Count, DurationField, ExpressionWrapper, F, Q
 from django.db.models.functions import Coalesce
 
-from calls import facts as fact_sheet
 from calls import gate
-from calls.explain import within_a_day
+from calls.choosing import Choice, Choices
+from calls.explain import within_a_day, within_a_month
 from calls.gate import Facts
 from calls.models import Call, Status
 from calls.outcomes import min_gap_of, retry_rule
 from campaigns import retries
 from campaigns.models import Campaign
-from providers.models import PhoneNumber
 
 HISTORY, ENOUGH = timedelta(days=90), 50  # the organization's own calls, and how many of them say something
 HORIZON = timedelta(days=400)
@@ -98,20 +97,22 @@ class Cohort:
 
     def facts_at(self, moment: datetime) -> Facts:
         last = self.dials[-1] if self.dials else None
-        recent = within_a_day(self.dials, moment)
-        return replace(self.facts, attempts=self.attempts, last_dialed_at=last, dialed_in_a_day=recent)
+        return replace(
+            self.facts,
+            attempts=self.attempts,
+            last_dialed_at=last,
+            dialed_in_a_day=within_a_day(self.dials, moment),
+            dialed_in_30_days=within_a_month(self.dials, moment) if self.facts.max_per_30_days is not None else (),
+        )
 
 
 class Course:
     """The campaign in simulated time: first due, first called, as fast as the limits let it."""
 
-    def __init__(
-        self, campaign: Campaign, numbers: Sequence[PhoneNumber], endings: Sequence[Ending], begin: datetime
-    ) -> None:
-        assert campaign.assistant is not None  # noqa: S101
-        self.campaign, self.account, self.endings, self.begin = campaign, campaign.assistant.account, endings, begin
+    def __init__(self, campaign: Campaign, choices: Choices, endings: Sequence[Ending], begin: datetime) -> None:
+        self.campaign, self.choices, self.endings, self.begin = campaign, choices, endings, begin
         self.rules, self.gap = [retry_rule(rule) for rule in campaign.retry_rules.all()], min_gap_of(campaign)
-        self.per_second = _calls_per_second(campaign, numbers, endings)
+        self.per_second = _calls_per_second(campaign, choices, endings)
         self.skipped: Counter[str] = Counter()
         self.per_hour: Counter[datetime] = Counter()
         self.calls = self.not_reached = 0
@@ -139,10 +140,10 @@ class Course:
             return
         self._grain = max(self._grain, timedelta(seconds=self._total / self.per_second / PARTS))
         for facts, size in under_way.items():
-            dials = facts.dialed_in_a_day or ((facts.last_dialed_at,) if facts.last_dialed_at else ())
+            dials = _dials_of(facts)
             self._end(Cohort(self._template(facts), max(1, facts.attempts), dials, size), size, self.begin)
         for (facts, due), size in waiting.items():
-            dials = facts.dialed_in_a_day or ((facts.last_dialed_at,) if facts.last_dialed_at else ())
+            dials = _dials_of(facts)
             self._wait(due, Cohort(self._template(facts), facts.attempts, dials, size))
         clock = self.begin
         while self._queue:
@@ -192,7 +193,8 @@ class Course:
         self.starts_at = min(self.starts_at or moment, moment)
         self.per_hour[moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)] += size
         dialed_at = moment + takes / 2
-        dials = (*cohort.dials, dialed_at)[-max(1, cohort.facts.max_per_day) :]
+        remembered = max(1, cohort.facts.max_per_day, cohort.facts.max_per_30_days or 0)
+        dials = (*cohort.dials, dialed_at)[-remembered:]
         self._end(Cohort(cohort.facts, cohort.attempts + 1, dials, size), size, dialed_at)
         if cohort.size > size:
             cohort.size, cohort.deferred = cohort.size - size, 0
@@ -250,9 +252,16 @@ class Course:
             attempts=0,
             last_dialed_at=None,
             dialed_in_a_day=(),
+            dialed_in_30_days=(),
+            reserve=Decimal(0),
             budget=None,
+            purses=(),
             number_open=0,
             campaign_open=0,
+            campaign_next_at=None,
+            number_last_at=None,
+            number_in_a_day=0,
+            number_day_frees_at=None,
         )
         return self._alike.setdefault(plain, plain)
 
@@ -280,28 +289,47 @@ class Course:
     def cost(self) -> tuple[Decimal | None, Decimal | None]:
         """As expected, and at most: when every call is answered and lasts as long as money is set aside for, or as the
         organization's answered calls do where that is longer."""
-        price = self.account.price_per_minute
-        if price is None:
+        shares = self.choices.shares()
+        if any(choice.account.price_per_minute is None for choice, _ in shares):
             return None, None
+        price = sum((_price(choice) * Decimal(share) for choice, share in shares), Decimal(0))
         longest = max(ending.billed for ending in self.endings) / timedelta(minutes=1)
-        minutes = max(fact_sheet.RESERVED_MINUTES, Decimal(str(round(longest, 4))))
+        reserved = max(choice.account.reserved_minutes for choice, _ in shares)
+        minutes = max(reserved, Decimal(str(round(longest, 4))))
         low = price * Decimal(str(round(self.paid / timedelta(minutes=1), 4)))
         high = max(low, price * minutes * self.calls)
         cent = Decimal("0.01")
         return low.quantize(cent), high.quantize(cent)
 
 
-def _calls_per_second(campaign: Campaign, numbers: Sequence[PhoneNumber], endings: Sequence[Ending]) -> float:
-    """The slowest of: the account's pace, the campaign's pace, and the lines over the mean time a call holds one."""
-    assert campaign.assistant is not None  # noqa: S101
-    account = campaign.assistant.account
-    limits = [account.max_open_calls]
-    if campaign.max_open_calls is not None:
-        limits.append(campaign.max_open_calls)
-    if all(number.max_open_calls for number in numbers):
-        limits.append(sum(number.max_open_calls or 0 for number in numbers))
+def _dials_of(facts: Facts) -> tuple[datetime, ...]:
+    known = facts.dialed_in_30_days or facts.dialed_in_a_day
+    return known or ((facts.last_dialed_at,) if facts.last_dialed_at else ())
+
+
+def _price(choice: Choice) -> Decimal:
+    return choice.account.price_per_minute or Decimal(0)
+
+
+def _calls_per_second(campaign: Campaign, choices: Choices, endings: Sequence[Ending]) -> float:
+    """The slowest of: the campaign's pace, its lines over the mean time a call holds one, and that of each assistant
+    by its share of the people."""
     held = sum(ending.share * ending.held.total_seconds() for ending in endings)
-    found = [float(account.calls_per_second), min(limits) / held]
+    found = [_rate_of(choice, held) / share for choice, share in choices.shares()]
+    if campaign.max_open_calls is not None:
+        found.append(campaign.max_open_calls / held)
     if campaign.calls_per_minute is not None:
         found.append(campaign.calls_per_minute / 60)
+    return min(found)
+
+
+def _rate_of(choice: Choice, held: float) -> float:
+    """The slowest of: the account's pace, and its lines, or its caller numbers' lines and rests."""
+    account, numbers = choice.account, choice.numbers
+    lines = [account.max_open_calls]
+    if all(number.max_open_calls for number in numbers):
+        lines.append(sum(number.max_open_calls or 0 for number in numbers))
+    found = [float(account.calls_per_second), min(lines) / held]
+    if all(number.rest_seconds for number in numbers):
+        found.append(sum(1 / number.rest_seconds for number in numbers))
     return min(found)

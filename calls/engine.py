@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.utils import timezone
 
-from calls import accounts, callbacks, campaign_actions, feeding, following, outcomes, placing, reconciling
+from calls import accounts, budgets, callbacks, campaign_actions, feeding, following, outcomes, placing, reconciling
 from calls.models import Heartbeat
 from calls.timing import CLUSTER_TIMING
 from campaigns import import_steps, launching
@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 THREADS = 6
 BEAT = 5.0
+LOOK = 0.2  # seconds between two looks for calls to place
 PLACINGS_AT_ONCE = 200
 READS_AT_ONCE = 100
 
@@ -102,7 +103,7 @@ class Slice:
             asyncio.create_task(self._repeat(step, pause))
             for step, pause in (
                 (self._beat, 1.0),
-                (self._place, 0.2),
+                (self._place, LOOK),
                 (self._read, 0.25),
                 (self._callbacks, 0.25),
                 (self._feed, 0.5),
@@ -110,6 +111,7 @@ class Slice:
                 (self._reconcile, 1.0),
                 (self._probe, 1.0),
                 (self._campaigns, 1.0),
+                (self._money, 2.0),
                 (self._import, 0.5),
                 (self._launch, 0.5),
             )
@@ -164,7 +166,9 @@ class Slice:
             for claim in await self.db(placing.claim, account_id):
                 found = True
                 self._spawn(self._place_one(claim))
-        return found
+        if not found:
+            await asyncio.sleep(await self.db(placing.until_next, timezone.now(), LOOK))
+        return True
 
     async def _place_one(self, claim: placing.Claim) -> None:
         try:
@@ -214,10 +218,15 @@ class Slice:
         return bool(pending)
 
     async def _feed(self) -> bool:
-        for campaign_id in await self.db(feeding.running):
+        for organization_id in await self.db(feeding.running):
             if not self.claiming:
                 break
-            await self.db(feeding.feed, campaign_id)
+            await self.db(feeding.feed_all, organization_id)
+        await self.db(feeding.reroute, timezone.now())
+        return False
+
+    async def _money(self) -> bool:
+        await self.db(budgets.watch, timezone.now())
         return False
 
     async def _reap(self) -> bool:

@@ -10,17 +10,17 @@ from typing import Any
 from django.utils import timezone
 
 from calls import facts as fact_sheet
-from calls import feeding, gate
+from calls import gate
+from calls.choosing import Choices, values_for
 from calls.gate import Check, Decision, Facts, Verdict
 from calls.models import OPEN, Call, Status
 from campaigns.models import Campaign, Recipient
-from providers.models import PhoneNumber
 from tenants.rest import utc_text
 
 S = Recipient.Status
 OVER = (S.DONE, S.SKIPPED, S.WITHDRAWN)
 # Deferrals that end at a moment known beforehand. When anything else ends, nobody can say.
-FORESEEN = frozenset({"calling_hours", "minimum_gap", "calls_per_day", "not_before"})
+FORESEEN = gate.OF_THE_PERSON - {"on_hold"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,10 @@ def within_a_day(dials: Sequence[datetime], moment: datetime) -> tuple[datetime,
     return tuple(dialed for dialed in dials if dialed > moment - timedelta(days=1))
 
 
+def within_a_month(dials: Sequence[datetime], moment: datetime) -> tuple[datetime, ...]:
+    return tuple(dialed for dialed in dials if dialed > moment - timedelta(days=30))
+
+
 def foreseen(facts: Facts, now: datetime) -> Decision:
     """The gate's decision, with `until` followed through: a gap may end while the window is closed."""
     decision = later = gate.decide(facts, now)
@@ -66,7 +70,12 @@ def foreseen(facts: Facts, now: datetime) -> Decision:
         if later.verdict != "defer" or later.until is None or later.reason not in FORESEEN:
             break
         decision = replace(decision, until=later.until)
-        then = replace(facts, dialed_in_a_day=within_a_day(facts.dialed_in_a_day, later.until))
+        then = replace(
+            facts,
+            dialed_in_a_day=within_a_day(facts.dialed_in_a_day, later.until),
+            dialed_in_30_days=within_a_month(facts.dialed_in_30_days, later.until),
+            on_hold=facts.on_hold and (facts.hold_until is None or facts.hold_until > later.until),
+        )
         later = gate.decide(then, later.until)
     if later.verdict == "skip":
         return replace(later, checks=decision.checks)
@@ -84,15 +93,9 @@ def _next_call(recipient: Recipient) -> Call | None:
     campaign = recipient.campaign
     if campaign.assistant is None:
         return None
-    numbers = caller_numbers(campaign)
-    return feeding.call_for(campaign, recipient, feeding.caller_for(numbers, recipient)) if numbers else None
-
-
-def caller_numbers(campaign: Campaign) -> list[PhoneNumber]:
-    """Those that the engine spreads the campaign's calls over."""
-    assert campaign.assistant is not None  # noqa: S101
-    usable = campaign.phone_numbers.filter(account=campaign.assistant.account_id, is_active=True)
-    return list(usable.order_by("pk"))
+    now = timezone.now()
+    call = Choices(campaign, now).call_for(recipient)
+    return call or Choices(campaign, now, whatever_their_state=True).call_for(recipient)
 
 
 def _state(recipient: Recipient, under_way: Call | None) -> Check:
@@ -118,7 +121,7 @@ def _not_equipped(campaign: Campaign) -> Iterator[Check]:
 
 
 def _variables(campaign: Campaign, call: Call) -> Check:
-    _, missing = feeding.values_for(campaign, call)
+    _, missing = values_for(campaign, call)
     return Check("variables", "skip", f"The assistant needs {', '.join(missing)}.") if missing else Check("variables")
 
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Max, Min
 
-from calls.gate import Facts
-from calls.models import OPEN, Call, Status
+from calls import budgets, pace
+from calls.gate import Facts, Purse
+from calls.models import OPEN, Call
 from campaigns import do_not_call
 from campaigns.legal_hours import legal_hours
 from campaigns.models import Campaign
 from campaigns.phones import country_of
 from campaigns.windows import Hours, candidate_zones
+from providers.models import PhoneNumber
 from tenants.models import Organization
 
 HISTORY = timedelta(days=30)
-# What a call is taken to cost before it is over, in minutes of the account's price.
-RESERVED_MINUTES = Decimal(3)
+A_DAY = timedelta(days=1)
+UNBOUNDED = 32_767
 
 
 def load(calls: Sequence[Call], now: datetime) -> list[Facts]:
@@ -34,7 +36,9 @@ def load(calls: Sequence[Call], now: datetime) -> list[Facts]:
     hours = {pk: _campaign_hours(campaign) for pk, campaign in campaigns.items()}
     lines = _open_by("phone_number_id", {call.phone_number_id for call in calls if call.phone_number.max_open_calls})
     open_campaign = _open_by("campaign_id", {c.campaign_id for c in calls if c.campaign and c.campaign.max_open_calls})
-    spent = {pk: spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None}
+    spent = {pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None}
+    purses = _purses(calls, now)
+    used = _use_of_numbers(calls, now)
     return [
         _facts(
             call,
@@ -46,6 +50,8 @@ def load(calls: Sequence[Call], now: datetime) -> list[Facts]:
             number_open=lines[call.phone_number_id],
             campaign_open=open_campaign[call.campaign_id],
             spent=spent.get(call.campaign_id, Decimal(0)),
+            purses=purses[call.account_id],
+            used=used.get(call.phone_number_id, UNUSED),
         )
         for call in calls
     ]
@@ -62,11 +68,16 @@ def _facts(
     number_open: int,
     campaign_open: int,
     spent: Decimal,
+    purses: tuple[Purse, ...],
+    used: NumberUse,
 ) -> Facts:
     organization, account, campaign, recipient = call.organization, call.account, call.campaign, call.recipient
     gap = organization.min_gap_minutes
     if campaign and campaign.min_gap_minutes is not None:
         gap = campaign.min_gap_minutes
+    if call.asked_for:
+        gap = 0  # they asked to be called then
+    on_hold = call.contact.held(now)
     ends = [moment for moment in (call.not_after, campaign.ends_at if campaign else None) if moment]
     return Facts(
         organization_active=organization.is_active,
@@ -89,24 +100,83 @@ def _facts(
         hours=hours_of(call, campaign_hours),
         open_call=open_call,
         attempts=recipient.attempts if recipient else 0,
-        max_attempts=campaign.max_attempts if campaign else None,
+        max_attempts=campaign.max_attempts if campaign and not call.asked_for else None,
         last_dialed_at=dialed[-1] if dialed else None,
         min_gap=timedelta(minutes=gap),
-        dialed_in_a_day=tuple(moment for moment in dialed if moment > now - timedelta(days=1)),
-        max_per_day=organization.max_attempts_per_day,
+        dialed_in_a_day=tuple(moment for moment in dialed if moment > now - A_DAY),
+        max_per_day=UNBOUNDED if call.asked_for else organization.max_attempts_per_day,
         spent=spent,
-        reserve=reserve_of(call),
+        reserve=budgets.reserve_of(account),
         budget=campaign.budget if campaign else None,
         number_open=number_open,
         number_max_open=call.phone_number.max_open_calls,
         campaign_open=campaign_open,
         campaign_max_open=campaign.max_open_calls if campaign else None,
+        hold_until=call.contact.hold_until if on_hold else None,
+        on_hold=on_hold,
+        dialed_in_30_days=tuple(dialed) if organization.max_attempts_per_30_days is not None else (),
+        max_per_30_days=None if call.asked_for else organization.max_attempts_per_30_days,
+        purses=purses,
+        campaign_next_at=campaign.next_call_at if campaign and pace.holds(call) else None,
+        number_last_at=used.last,
+        number_rest=timedelta(seconds=call.phone_number.rest_seconds),
+        number_in_a_day=used.count,
+        number_max_in_a_day=call.phone_number.max_calls_per_day,
+        number_day_frees_at=used.first + A_DAY if used.first else None,
     )
 
 
+@dataclass(frozen=True)
+class NumberUse:
+    """The calls from a caller number in the last 24 hours."""
+
+    count: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+UNUSED = NumberUse()
+
+
+def use_of(numbers: Iterable[PhoneNumber], now: datetime) -> dict[int, NumberUse]:
+    """By number; only of those that have a rest or a cap."""
+    limited = [number.pk for number in numbers if number.rest_seconds or number.max_calls_per_day is not None]
+    if not limited:
+        return {}
+    rows = Call.objects.filter(phone_number__in=limited, dialed_at__gt=now - A_DAY).values("phone_number").order_by()
+    found = rows.annotate(n=Count("pk"), first=Min("dialed_at"), last=Max("dialed_at"))
+    return {row["phone_number"]: NumberUse(row["n"], row["first"], row["last"]) for row in found}
+
+
+def _use_of_numbers(calls: Sequence[Call], now: datetime) -> dict[int, NumberUse]:
+    return use_of({call.phone_number_id: call.phone_number for call in calls}.values(), now)
+
+
+def _purses(calls: Sequence[Call], now: datetime) -> dict[int, tuple[Purse, ...]]:
+    """The budgets of the day that each account's calls are paid from."""
+    today: dict[int, Purse] = {}
+    found: dict[int, tuple[Purse, ...]] = {}
+    for account, organization in {call.account_id: (call.account, call.organization) for call in calls}.values():
+        purses = []
+        tomorrow = budgets.day_of(organization, now)[1]
+        if organization.daily_budget is not None and (
+            organization.daily_budget_currency == account.price_per_minute_currency
+        ):
+            if organization.pk not in today:
+                used = budgets.spent_today(organization, now)
+                today[organization.pk] = Purse("organization_budget", organization.daily_budget, used, tomorrow)
+            purses.append(today[organization.pk])
+        if account.daily_budget is not None:
+            used = budgets.spent_today_through(account, now)
+            purses.append(Purse("account_budget", account.daily_budget, used, tomorrow))
+        found[account.pk] = tuple(purses)
+    return found
+
+
 def hours_of(call: Call, campaign_hours: Hours | None) -> tuple[Hours, ...]:
-    """The sets of hours that must all be open: the campaign's, and the law's unless it is lifted."""
-    found = [campaign_hours] if campaign_hours is not None else []
+    """The sets of hours that must all be open: the campaign's, and the law's unless it is lifted. Who asked to be
+    called at a time is not held to the campaign's."""
+    found = [campaign_hours] if campaign_hours is not None and not call.asked_for else []
     if call.campaign:
         lifted = bool(call.campaign.legal_override)
     else:
@@ -121,12 +191,6 @@ def _campaign_hours(campaign: Campaign) -> Hours:
         windows=tuple(window.as_window() for window in campaign.windows.all()),
         holidays=frozenset(date.fromisoformat(day) for day in campaign.holidays),
     )
-
-
-def reserve_of(call: Call) -> Decimal:
-    """What is set aside when the call is placed."""
-    price = call.account.price_per_minute
-    return price * RESERVED_MINUTES if price is not None else Decimal(0)
 
 
 def _listed(calls: Sequence[Call], now: datetime) -> set[tuple[int, str]]:
@@ -157,11 +221,3 @@ def _history(calls: Sequence[Call], now: datetime) -> defaultdict[int, list[date
 def _open_by(column: str, keys: Iterable[int | None]) -> Counter[int | None]:
     rows = Call.objects.filter(**{f"{column}__in": list(keys)}, status__in=OPEN).values_list(column)
     return Counter(dict(rows.annotate(n=Count("pk")).order_by()))
-
-
-def spent_on(campaign: Campaign) -> Decimal:
-    """What a campaign has paid and set aside so far, in the account's currency."""
-    total = campaign.calls.exclude(status=Status.QUEUED).aggregate(
-        total=Sum(Coalesce("cost", "cost_reserved", output_field=Call._meta.get_field("cost_reserved")))
-    )
-    return total["total"] or Decimal(0)

@@ -1,22 +1,28 @@
 """Feeding: due recipients of running campaigns become queued calls, only as far as capacity for the next two seconds
-reaches. So a pause is immediate, and nothing waits in a provider's queue."""
+reaches. So a pause is immediate, and nothing waits in a provider's queue.
+
+Campaigns that wait for the same accounts take turns by priority (`sharing`); each calls no faster than its pace.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from calls import budgets, gate, outcomes, pace, sharing
 from calls import facts as fact_sheet
-from calls import gate
+from calls.choosing import Choices, can_go_on, values_for
 from calls.models import OPEN, Call, CallEvent, Status
-from campaigns import variables
 from campaigns.models import Campaign, Recipient
-from providers.models import PhoneNumber
+from providers.models import ProviderAccount
 from tenants import failpoints
 
 logger = logging.getLogger(__name__)
@@ -26,137 +32,164 @@ S = Recipient.Status
 
 
 def running() -> list[int]:
-    return list(Campaign.objects.filter(status=Campaign.Status.RUNNING).values_list("pk", flat=True))
+    """Organizations with a running campaign."""
+    found = Campaign.objects.filter(status=Campaign.Status.RUNNING).order_by()
+    return list(found.values_list("organization_id", flat=True).distinct())
 
 
-def feed(campaign_id: int) -> int:
-    """Queue what can be placed next of one campaign. Answers how many recipients were settled one way or another."""
+def feed_all(organization_id: int) -> int:
+    """Queue what can be placed next of all its running campaigns, by turns. Answers how many were queued."""
+    now = timezone.now()
+    campaigns = _campaigns().filter(organization=organization_id, status=Campaign.Status.RUNNING)
+    choices = {campaign.pk: Choices(campaign, now) for campaign in campaigns}
+    accounts = {account.pk: account for found in choices.values() for account in found.accounts()}
+    rooms = {pk: room_of(account, now) for pk, account in accounts.items()}
+    contenders = [
+        sharing.Contender(
+            campaign.pk,
+            campaign.priority,
+            campaign.share_used,
+            frozenset(choice.account.pk for choice, _ in choices[campaign.pk].shares()),
+            _due(campaign, now)[: sum(room for room in rooms.values() if room > 0)].count(),
+        )
+        for campaign in campaigns
+    ]
+    queued = 0
+    for turn in sharing.turns(contenders, rooms):
+        queued += feed(turn.campaign, turn.calls, starting_from=turn.share_used)
+    return queued
+
+
+def _campaigns() -> QuerySet[Campaign]:
+    related = ("organization", "assistant__account")
+    return Campaign.objects.select_related(*related).prefetch_related("windows").order_by("pk")
+
+
+def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float | None = None) -> int:
+    """Queue what can be placed next of one campaign. Answers how many recipients were queued.
+
+    `starting_from`: where its account of turns begins, see `sharing`.
+    """
     now = timezone.now()
     with transaction.atomic():
-        related = ("organization", "assistant__account")
-        campaign = Campaign.objects.select_related(*related).prefetch_related("windows").get(pk=campaign_id)
-        room = _room(campaign, now)
-        if room <= 0:
+        campaign = _campaigns().get(pk=campaign_id)
+        if campaign.status != Campaign.Status.RUNNING or not campaign.organization.is_active:
             return 0
-        recipients = _due(campaign, now)
+        if campaign.organization.calls_stopped:
+            return 0
+        choices = Choices(campaign, now)
+        rooms = {account.pk: room_of(account, now) for account in choices.accounts()}
+        limit = min(_room_of_campaign(campaign, now), BOUNDLESS if at_most is None else at_most)
+        if limit <= 0 or all(room <= 0 for room in rooms.values()):
+            return 0
+        locked = _due(campaign, now).select_for_update(skip_locked=True, of=("self",)).select_related("contact")
+        recipients = list(locked[:LOOKED_AT])
         if not recipients:
             return 0
-        fed = _feed(campaign, recipients, room, now)
+        fed = _feed(campaign, choices, recipients, rooms, limit, now)
+        if fed:
+            sharing.used(campaign, fed, starting_from)
         failpoints.reach("feeding.feeding")
     failpoints.reach("feeding.fed")
     return fed
 
 
-def _room(campaign: Campaign, now: datetime) -> int:
-    """How many more calls may be queued: nothing that could not be placed within two seconds."""
-    if campaign.status != Campaign.Status.RUNNING or campaign.assistant is None:
-        return 0
-    account, organization = campaign.assistant.account, campaign.organization
-    if organization.calls_stopped or not organization.is_active or not account.is_active or account.blocked(now):
+BOUNDLESS = 1_000_000
+
+
+def room_of(account: ProviderAccount, now: datetime) -> int:
+    """How many more calls may be queued at an account: nothing that could not be placed within two seconds."""
+    if not account.is_active or account.blocked(now):
         return 0
     queued = account.calls.queued().filter(due_at__lte=now + AHEAD).count()
     room = min(
         account.max_open_calls - account.calls.open().count(),
         math.ceil(float(account.calls_per_second) * AHEAD.total_seconds()) + 1,
     )
-    room -= queued
-    mine = campaign.calls.filter(status__in=(Status.QUEUED, *OPEN))
+    return room - queued
+
+
+def _room_of_campaign(campaign: Campaign, now: datetime) -> int:
+    room = BOUNDLESS
     if campaign.max_open_calls is not None:
-        room = min(room, campaign.max_open_calls - mine.count())
+        room = campaign.max_open_calls - campaign.calls.filter(status__in=(Status.QUEUED, *OPEN)).count()
     if campaign.calls_per_minute is not None:
-        room = min(room, _pace(campaign, now))
+        room = min(room, len(_moments(campaign, now)))
     return room
 
 
-def _pace(campaign: Campaign, now: datetime) -> int:
-    """Calls per minute, spread evenly: at most what one interval allows, never a minute's worth at once."""
-    assert campaign.calls_per_minute is not None  # noqa: S101
-    interval = timedelta(minutes=1) / max(1, campaign.calls_per_minute)
-    minute = campaign.calls.filter(created_at__gt=now - timedelta(minutes=1)).count()
-    last = campaign.calls.order_by("-pk").values_list("created_at", flat=True).first()
-    since = now - last if last else timedelta(minutes=1)
-    return min(campaign.calls_per_minute - minute, int(since / interval), max(1, math.ceil(AHEAD / interval)))
+def _moments(campaign: Campaign, now: datetime) -> list[datetime]:
+    """When the pace lets the campaign's next calls go out that are not queued yet, as far as we look ahead."""
+    if campaign.calls_per_minute is None:
+        return []
+    queued = campaign.calls.queued().filter(asked_for=False).count()
+    return pace.moments(campaign, now, now + AHEAD)[queued:]
 
 
-def _due(campaign: Campaign, now: datetime) -> list[Recipient]:
+def _due(campaign: Campaign, now: datetime) -> QuerySet[Recipient]:
     due = campaign.recipients.filter(status__in=[S.PENDING, S.WAITING], next_attempt_at__lte=now)
-    due = due.select_for_update(skip_locked=True, of=("self",)).select_related("contact")
-    return list(due.order_by("next_attempt_at", "sort_key")[:LOOKED_AT])
+    return due.order_by("next_attempt_at", "sort_key")
 
 
-def _feed(campaign: Campaign, recipients: Sequence[Recipient], room: int, now: datetime) -> int:
-    assert campaign.assistant is not None  # noqa: S101
-    account = campaign.assistant.account
-    numbers = list(campaign.phone_numbers.filter(account=account, is_active=True).order_by("pk"))
-    if not numbers:
-        return 0
-    calls = [call_for(campaign, recipient, caller_for(numbers, recipient)) for recipient in recipients]
-    settled = 0
+def _feed(
+    campaign: Campaign,
+    choices: Choices,
+    recipients: Sequence[Recipient],
+    rooms: dict[int, int],
+    limit: int,
+    now: datetime,
+) -> int:
+    made = [choices.call_for(recipient) for recipient in recipients]
+    calls = [call for call in made if call is not None]
+    moments = iter(_moments(campaign, now))
+    from_number: Counter[int] = Counter()
+    queued = 0
     for call, facts in zip(calls, fact_sheet.load(calls, now), strict=True):
         assert call.recipient is not None  # noqa: S101
-        decision = gate.decide(facts, now)
+        # The pace is kept by the moment at which a call becomes due.
+        used = facts.number_in_a_day + from_number[call.phone_number_id]
+        decision = gate.decide(replace(facts, campaign_next_at=None, number_in_a_day=used), now)
         if decision.verdict == "allow":
-            if room <= 0:
+            if queued >= limit:
                 break
+            if rooms[call.account_id] <= 0:
+                continue
             values, missing = values_for(campaign, call)
             if missing:
                 _skip(call.recipient, "missing_variables: " + ", ".join(missing))
-            else:
-                call.dynamic_variables = values
-                room -= _queue(call)
+                continue
+            call.dynamic_variables = values
+            call.due_at = next(moments, now)
+            if _queue(call):
+                queued += 1
+                rooms[call.account_id] -= 1
+                from_number[call.phone_number_id] += 1
         elif decision.verdict == "defer" and decision.until:
-            call.recipient.next_attempt_at, call.recipient.reason = decision.until, decision.reason
-            call.recipient.save(update_fields=["next_attempt_at", "reason"])
+            _defer(call.recipient, decision)
+            if decision.reason == "budget" and budgets.pause_if_spent(campaign):
+                break
         else:
             _skip(call.recipient, decision.reason)
-        settled += 1
-    return settled
+    return queued
 
 
-def call_for(campaign: Campaign, recipient: Recipient, number: PhoneNumber) -> Call:
-    """The next call to a recipient, not saved and without its variables."""
-    assert campaign.assistant is not None  # noqa: S101
-    contact = recipient.contact
-    return Call(
-        organization=campaign.organization,
-        campaign=campaign,
-        recipient=recipient,
-        contact=contact,
-        account=campaign.assistant.account,
-        assistant=campaign.assistant,
-        phone_number=number,
-        to_number=contact.phone,
-        from_number=number.e164,
-        customer_name=contact.name,
-        attempt=recipient.attempts + 1,
-        callback_url=campaign.callback_url,
-        not_after=campaign.ends_at,
-    )
-
-
-def caller_for(numbers: Sequence[PhoneNumber], recipient: Recipient) -> PhoneNumber:
-    """Spread evenly over the caller numbers, and the same one for a recipient's every attempt."""
-    return numbers[recipient.contact_id % len(numbers)]
-
-
-def values_for(campaign: Campaign, call: Call) -> tuple[dict[str, str], list[str]]:
-    """The campaign's variables for this contact. A declared one it does not name comes from the contact's own."""
-    assert campaign.assistant is not None  # noqa: S101
-    declared = campaign.assistant.variables
-    own = {item["name"]: call.contact.variables.get(item["name"], "") for item in declared}
-    given = {name: value for name, value in own.items() if value}
-    given |= variables.resolve(campaign.variables, call.contact)
-    return variables.complete(declared, given)
-
-
-def _queue(call: Call) -> int:
+def _queue(call: Call) -> bool:
     """One recipient has at most one unfinished call, whoever feeds it twice."""
     try:
         with transaction.atomic():
             call.save()
     except IntegrityError:
-        return 0
-    Recipient.objects.filter(calls=call).update(status=S.CALLING, reason="", next_attempt_at=None)
+        return False
+    recipient = call.recipient
+    assert recipient is not None  # noqa: S101
+    Recipient.objects.filter(pk=recipient.pk).update(
+        status=S.CALLING,
+        reason="",
+        waits_in="",
+        next_attempt_at=None,
+        assistant=recipient.assistant_id or call.assistant_id,
+        phone_number=recipient.phone_number_id or call.phone_number_id,
+    )
     CallEvent.objects.create(
         call=call,
         type="queued",
@@ -164,12 +197,38 @@ def _queue(call: Call) -> int:
         source=CallEvent.Source.ENGINE,
         detail=f"Attempt {call.attempt} of the campaign.",
     )
-    return 1
+    return True
+
+
+def _defer(recipient: Recipient, decision: gate.Decision) -> None:
+    recipient.next_attempt_at, recipient.reason = decision.until, decision.reason
+    recipient.waits_in = decision.where
+    recipient.save(update_fields=["next_attempt_at", "reason", "waits_in"])
 
 
 def _skip(recipient: Recipient, reason: str) -> None:
     """Not called (any more): done where it was called before, or its time ran out; skipped where a rule forbids it."""
     over = recipient.attempts > 0 or reason == "no_open_window"
     recipient.status = S.DONE if over else S.SKIPPED
-    recipient.reason, recipient.next_attempt_at = reason[:200], None
-    recipient.save(update_fields=["status", "reason", "next_attempt_at"])
+    recipient.reason, recipient.next_attempt_at, recipient.waits_in = reason[:200], None, ""
+    recipient.save(update_fields=["status", "reason", "next_attempt_at", "waits_in"])
+
+
+def reroute(now: datetime, limit: int = 200) -> int:
+    """Queued calls of campaigns whose account takes none, where another of the campaign's assistants can call.
+
+    Nothing was sent for a queued call, so it may end and its recipient be fed again.
+    """
+    stuck = Q(blocked_at__isnull=False) | Q(is_active=False)
+    rerouted = 0
+    for account in ProviderAccount.objects.filter(stuck):
+        if account.is_active and not account.blocked(now):
+            continue
+        waiting = account.calls.queued().filter(campaign__status=Campaign.Status.RUNNING, asked_for=False)
+        for campaign in _campaigns().filter(pk__in=waiting.order_by().values("campaign")):
+            if not can_go_on(campaign, account.pk, now):
+                continue
+            for call in waiting.filter(campaign=campaign)[:limit]:
+                detail = f"{account.name} takes no calls now; another assistant of the campaign calls instead."
+                rerouted += outcomes.cancel(call, outcomes.REROUTED, detail)
+    return rerouted

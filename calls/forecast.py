@@ -18,15 +18,14 @@ from typing import Any, cast
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models import prefetch_related_objects as prefetch
 
+from calls import budgets, gate
 from calls import facts as fact_sheet
-from calls import feeding, gate
 from calls.campaign_actions import Problem
+from calls.choosing import Choices, values_for, weighted_assistants
 from calls.course import Course, endings_of
-from calls.explain import caller_numbers
 from calls.gate import Facts
 from calls.models import Call
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
-from providers.models import PhoneNumber
 
 AT_ONCE = 5_000  # people read and judged in one go
 AT_MOST = 200_000  # people forecast while somebody waits for the page
@@ -59,13 +58,13 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST) -> Forec
     people = _people_of(campaign)
     if people > at_most:
         return Forecast(people, too_many=True)
-    numbers = caller_numbers(campaign) if campaign.assistant else []
-    if campaign.assistant is None or not numbers:
+    choices = Choices(campaign, now, whatever_their_state=True)
+    if not choices.usable:
         return Forecast(people)
     prefetch([campaign], "windows", "retry_rules")
     begin = max(now, campaign.starts_at or now)
-    judged = _judge(campaign, numbers, begin)
-    course = Course(campaign, numbers, endings_of(campaign.organization_id, now), begin)
+    judged = _judge(campaign, choices, begin)
+    course = Course(campaign, choices, endings_of(campaign.organization_id, now), begin)
     course.run(judged.waiting, judged.under_way)
     low, high = course.cost()
     left = _money_left(campaign)
@@ -84,7 +83,7 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST) -> Forec
         per_hour=tuple(sorted(course.per_hour.items())),
         cost_low=low,
         cost_high=high,
-        currency=campaign.assistant.account.price_per_minute_currency,
+        currency=choices.usable[0].account.price_per_minute_currency,
         budget_runs_out=short,
     )
 
@@ -98,16 +97,21 @@ class Prospect:
 
     __slots__ = (
         "account",
+        "account_id",
+        "asked_for",
         "assistant",
+        "assistant_id",
         "attempts",
         "campaign",
         "campaign_id",
         "contact_id",
         "due",
         "external_id",
+        "hold_until",
         "name",
         "not_after",
         "not_before",
+        "on_hold",
         "organization",
         "organization_id",
         "phone",
@@ -118,17 +122,21 @@ class Prospect:
         "variables",
     )
 
-    def __init__(self, campaign: Campaign, numbers: Sequence[PhoneNumber], row: Sequence[Any]) -> None:
-        assert campaign.assistant is not None  # noqa: S101
+    def __init__(self, campaign: Campaign, choices: Choices, row: Sequence[Any]) -> None:
         self.campaign, self.campaign_id = campaign, campaign.pk
         self.organization, self.organization_id = campaign.organization, campaign.organization_id
-        self.assistant, self.account = campaign.assistant, campaign.assistant.account
-        self.status, self.attempts, self.due, self.contact_id, self.phone, self.timezone, *rest = row
-        own: Sequence[Any] = rest or ("", "", {})
-        self.name, self.external_id, self.variables = own
-        self.phone_number = feeding.caller_for(numbers, cast(Any, self))
+        self.status, self.attempts, self.due, self.assistant_id, self.phone_number_id, *rest = row
+        self.contact_id, self.phone, self.timezone, self.on_hold, self.hold_until, *own = rest
+        texts: Sequence[Any] = own or ("", "", {})
+        self.name, self.external_id, self.variables = texts
+        choice = choices.choice_for(cast(Any, self)) or choices.usable[0]
+        self.assistant, self.account, self.account_id = choice.assistant, choice.account, choice.account.pk
+        self.phone_number = choices.number_for(choice, cast(Any, self), self.phone)
         self.phone_number_id = self.phone_number.pk
-        self.not_before, self.not_after = None, campaign.ends_at
+        self.not_before, self.not_after, self.asked_for = None, campaign.ends_at, False
+
+    def held(self, now: datetime) -> bool:
+        return bool(self.on_hold) and (self.hold_until is None or self.hold_until > now)
 
     @property
     def to_number(self) -> str:
@@ -154,15 +162,15 @@ class Judged:
     under_way: Counter[Facts] = field(default_factory=Counter)
 
 
-def _judge(campaign: Campaign, numbers: Sequence[PhoneNumber], begin: datetime) -> Judged:
+def _judge(campaign: Campaign, choices: Choices, begin: datetime) -> Judged:
     as_running = copy(campaign)
     as_running.status, as_running.budget = Campaign.Status.RUNNING, None
-    budget, spent = campaign.budget, fact_sheet.spent_on(campaign) if campaign.budget is not None else Decimal(0)
+    budget, spent = campaign.budget, budgets.spent_on(campaign) if campaign.budget is not None else Decimal(0)
     found = Judged()
     decisions: dict[Facts, gate.Decision] = {}
     with_variables = _needs_variables(campaign)
     rows = _rows(campaign, with_variables)
-    while chunk := [Prospect(as_running, numbers, row) for row in islice(rows, AT_ONCE)]:
+    while chunk := [Prospect(as_running, choices, row) for row in islice(rows, AT_ONCE)]:
         sheets = fact_sheet.load(cast("Sequence[Call]", chunk), begin)
         for person, facts in zip(chunk, sheets, strict=True):
             if person.status == S.CALLING:
@@ -175,7 +183,7 @@ def _judge(campaign: Campaign, numbers: Sequence[PhoneNumber], begin: datetime) 
                 found.skipped[decision.reason] += 1
                 if decision.reason in {"no_open_window", "calling_hours"}:
                     found.zones_never_open.update(facts.zones)
-            elif with_variables and feeding.values_for(as_running, cast(Any, person))[1]:
+            elif with_variables and values_for(as_running, cast(Any, person))[1]:
                 found.skipped["missing_variables"] += 1
             else:
                 due = max(begin, person.due or begin)
@@ -187,7 +195,7 @@ def _judge(campaign: Campaign, numbers: Sequence[PhoneNumber], begin: datetime) 
 def _money_left(campaign: Campaign) -> Decimal | None:
     if campaign.budget is None:
         return None
-    return max(campaign.budget - fact_sheet.spent_on(campaign), Decimal(0))
+    return max(campaign.budget - budgets.spent_on(campaign), Decimal(0))
 
 
 def _person_may_be_called(decision: gate.Decision) -> bool:
@@ -195,7 +203,7 @@ def _person_may_be_called(decision: gate.Decision) -> bool:
 
 
 def _needs_variables(campaign: Campaign) -> bool:
-    return bool(campaign.assistant and any(item.get("required") for item in campaign.assistant.variables))
+    return any(item.get("required") for assistant, _ in weighted_assistants(campaign) for item in assistant.variables)
 
 
 def _not_launched(campaign: Campaign) -> QuerySet[Contact]:
@@ -212,13 +220,22 @@ def _people_of(campaign: Campaign) -> int:
 
 
 def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
-    """Status, attempts, due, contact, number, zone (and what variables are made of) of everybody still to be called."""
-    wanted = ["pk", "phone", "timezone", *(["name", "external_id", "variables"] if with_variables else [])]
+    """Status, attempts, due, assistant, caller number, contact, number, zone, hold (and what variables are made of) of
+    everybody still to be called."""
+    wanted = [
+        "pk",
+        "phone",
+        "timezone",
+        "on_hold",
+        "hold_until",
+        *(["name", "external_id", "variables"] if with_variables else []),
+    ]
     live = campaign.recipients.filter(status__in=[S.PENDING, S.WAITING, S.CALLING]).order_by("pk")
-    own = live.values_list("status", "attempts", "next_attempt_at", *(f"contact__{name}" for name in wanted))
+    state = ("status", "attempts", "next_attempt_at", "assistant_id", "phone_number_id")
+    own = live.values_list(*state, *(f"contact__{name}" for name in wanted))
     yield from own.iterator(AT_ONCE)
     for row in _not_launched(campaign).order_by("pk").values_list(*wanted).iterator(AT_ONCE):
-        yield (S.PENDING, 0, None, *row)
+        yield (S.PENDING, 0, None, None, None, *row)
 
 
 # What the preflight says of it.

@@ -8,11 +8,41 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from campaigns.windows import Hours, is_open, next_opening
+from campaigns.windows import Hours, closed_zone, is_open, local_text, next_opening
 
 Verdict = Literal["allow", "defer", "skip"]
 SOON = timedelta(seconds=15)  # when nobody can say when a limit will have room
 LATER = timedelta(minutes=5)
+MOMENT = timedelta(milliseconds=50)
+EVENLY = frozenset({"pace", "caller_number_rest"})  # spread over time to the fraction of a second
+# A person's rule outlasts the call; a limit of ours may still find room before its time is over.
+OF_THE_PERSON = frozenset(
+    {"calling_hours", "minimum_gap", "calls_per_day", "calls_per_30_days", "not_before", "hold", "on_hold"}
+)
+# Why somebody waits, in the words of every page: decisions, explanations and idle reasons alike.
+WORDS = {
+    "calls_stopped": "All calls of the organization are stopped.",
+    "on_hold": "The person is on hold until somebody lifts it.",
+    "open_call": "Another call to this number is open.",
+    "caller_number_capacity": "The caller number has no line free.",
+    "campaign_capacity": "The campaign has as many open calls as it may.",
+    "pace": "The campaign calls as fast as it may.",
+    "caller_number_rest": "The caller number rests between two calls.",
+    "caller_number_day": "The caller number has called as often as it may in 24 hours.",
+    "budget": "The campaign's budget is spent or set aside.",
+    "organization_budget": "The organization's budget of the day is spent or set aside.",
+    "account_budget": "The account's budget of the day is spent or set aside.",
+}
+
+
+@dataclass(frozen=True)
+class Purse:
+    """Money for a day, until it `renews_at`. `check`: its name among the checks; `used`: spent or set aside."""
+
+    check: str
+    limit: Decimal
+    used: Decimal
+    renews_at: datetime
 
 
 @dataclass(frozen=True)
@@ -49,6 +79,17 @@ class Facts:
     number_max_open: int | None = None
     campaign_open: int = 0
     campaign_max_open: int | None = None
+    hold_until: datetime | None = None
+    on_hold: bool = False
+    dialed_in_30_days: tuple[datetime, ...] = ()  # oldest first; empty where there is no such cap
+    max_per_30_days: int | None = None
+    purses: tuple[Purse, ...] = ()
+    campaign_next_at: datetime | None = None  # the pace allows no call before
+    number_last_at: datetime | None = None
+    number_rest: timedelta = timedelta()
+    number_in_a_day: int = 0
+    number_max_in_a_day: int | None = None
+    number_day_frees_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +100,7 @@ class Check:
     result: Verdict = "allow"
     detail: str = ""
     until: datetime | None = None
+    where: str = ""  # the time zone whose hours are waited for
 
 
 @dataclass(frozen=True)
@@ -70,6 +112,7 @@ class Decision:
     detail: str = ""
     until: datetime | None = None
     checks: Sequence[Check] = field(default_factory=tuple)
+    where: str = ""
 
     def failed(self, name: str) -> Check | None:
         return next((check for check in self.checks if check.name == name and check.result != "allow"), None)
@@ -94,14 +137,14 @@ def decide(facts: Facts, now: datetime) -> Decision:
     if not deferred:
         return Decision("allow", checks=checks)
     last = max(deferred, key=lambda check: check.until or now)
-    until = max(last.until or now, now + timedelta(seconds=1))
+    until = max(last.until or now, now + (MOMENT if last.name in EVENLY else timedelta(seconds=1)))
     if facts.not_after and until >= facts.not_after:
-        # A person's rule outlasts the call; a limit of ours may still find room.
-        if last.name in {"calling_hours", "minimum_gap", "calls_per_day", "not_before"}:
+        if last.name in OF_THE_PERSON:
             name = "no_open_window" if facts.campaign_status else "too_late"
-            return Decision("skip", name, f"{last.detail} That is after the last moment allowed.", checks=checks)
+            over = Check(name, "skip", f"{last.detail} That is after the last moment allowed.")
+            return Decision("skip", name, over.detail, checks=(*checks, over))
         until = facts.not_after
-    return Decision("defer", last.name, last.detail, until, checks)
+    return Decision("defer", last.name, last.detail, until, checks, last.where)
 
 
 def _switches(facts: Facts, now: datetime) -> Iterator[Check]:
@@ -110,7 +153,7 @@ def _switches(facts: Facts, now: datetime) -> Iterator[Check]:
     else:
         yield Check("organization", "defer", "The organization is inactive.", now + LATER)
     if facts.calls_stopped:
-        yield Check("calls_stopped", "defer", "All calls of the organization are stopped.", now + SOON)
+        yield Check("calls_stopped", "defer", WORDS["calls_stopped"], now + SOON)
     else:
         yield Check("calls_stopped")
 
@@ -171,13 +214,23 @@ def _hours(facts: Facts, now: datetime) -> Iterator[Check]:
     if opening is None:
         yield Check("calling_hours", "skip", f"No calling window opens in the next days in {where}.")
     else:
-        text = f"Outside calling hours in {where} until {_utc(opening)}."
-        yield Check("calling_hours", "defer", text, opening)
+        zone = closed_zone(facts.hours, facts.zones, now)
+        yield Check("calling_hours", "defer", outside_hours(opening, zone, now), opening, zone)
+
+
+def outside_hours(until: datetime | None, zone: str, now: datetime) -> str:
+    """The sentence for somebody, or many, whose calling hours are waited for."""
+    return f"Outside calling hours until {local_text(until, zone, now)}." if until else "Outside calling hours."
 
 
 def _person(facts: Facts, now: datetime) -> Iterator[Check]:
+    if facts.on_hold:
+        if facts.hold_until:
+            yield Check("hold", "defer", f"The person is on hold until {_utc(facts.hold_until)}.", facts.hold_until)
+        else:
+            yield Check("on_hold", "defer", WORDS["on_hold"], now + LATER)
     if facts.open_call:
-        yield Check("open_call", "defer", "Another call to this number is open.", now + SOON)
+        yield Check("open_call", "defer", WORDS["open_call"], now + SOON)
     else:
         yield Check("open_call")
     if facts.max_attempts is not None:
@@ -194,15 +247,34 @@ def _person(facts: Facts, now: datetime) -> Iterator[Check]:
         yield Check("calls_per_day", "defer", detail, until)
     else:
         yield Check("calls_per_day")
+    most = facts.max_per_30_days
+    if most is not None:
+        made = f"Called {len(facts.dialed_in_30_days)} of {most} times in 30 days"
+        if len(facts.dialed_in_30_days) >= most:
+            until = facts.dialed_in_30_days[-most] + timedelta(days=30) if most else now + timedelta(days=1)
+            yield Check("calls_per_30_days", "defer", f"{made}; again from {_utc(until)}.", until)
+        else:
+            yield Check("calls_per_30_days", detail=f"{made}.")
 
 
 def _limits(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.budget is not None and facts.spent + facts.reserve > facts.budget:
-        yield Check("budget", "defer", f"{facts.spent} of {facts.budget} are spent or reserved.", now + LATER)
+        yield Check("budget", "defer", WORDS["budget"], now + LATER)
+    for purse in facts.purses:
+        if purse.used + facts.reserve > purse.limit:
+            yield Check(purse.check, "defer", WORDS[purse.check], purse.renews_at)
     if facts.number_max_open is not None and facts.number_open >= facts.number_max_open:
-        yield Check("caller_number_capacity", "defer", "The caller number has no line free.", now + SOON)
+        yield Check("caller_number_capacity", "defer", WORDS["caller_number_capacity"], now + SOON)
+    if facts.number_max_in_a_day is not None and facts.number_in_a_day >= facts.number_max_in_a_day:
+        frees_at = max(facts.number_day_frees_at or now, now + LATER)
+        yield Check("caller_number_day", "defer", WORDS["caller_number_day"], frees_at)
+    if facts.number_last_at and facts.number_last_at + facts.number_rest > now:
+        rested_at = facts.number_last_at + facts.number_rest
+        yield Check("caller_number_rest", "defer", WORDS["caller_number_rest"], rested_at)
     if facts.campaign_max_open is not None and facts.campaign_open >= facts.campaign_max_open:
-        yield Check("campaign_capacity", "defer", "The campaign has as many open calls as it may.", now + SOON)
+        yield Check("campaign_capacity", "defer", WORDS["campaign_capacity"], now + SOON)
+    if facts.campaign_next_at and facts.campaign_next_at > now:
+        yield Check("pace", "defer", WORDS["pace"], facts.campaign_next_at)
 
 
 CHECKS: tuple[Callable[[Facts, datetime], Iterator[Check]], ...] = (

@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Min
 from django.utils import timezone
 
-from calls import accounts, gate, outcomes, tokens
+from calls import accounts, budgets, gate, outcomes, pace, tokens
 from calls import facts as fact_sheet
 from calls.models import Call, CallEvent, Status
 from calls.timing import CLUSTER_TIMING, SEND_WITHIN
@@ -54,6 +54,13 @@ def accounts_with_work(now: datetime) -> list[int]:
     return list(due.order_by().values_list("account_id", flat=True).distinct())
 
 
+def until_next(now: datetime, at_most: float) -> float:
+    """Seconds until the next queued call is due, so that a pace is kept to the moment."""
+    soon = Call.objects.queued().filter(due_at__gt=now, due_at__lt=now + timedelta(seconds=at_most))
+    due_at = soon.aggregate(first=Min("due_at"))["first"]
+    return (due_at - now).total_seconds() if due_at else at_most
+
+
 def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
     """Commit up to `limit` due calls of one account to being dialled, after asking the gate under all locks.
 
@@ -72,6 +79,7 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
         allowed = _ask_the_gate(calls, now)
         taken = tokens.take_for_placing(account, len(allowed), now)
         committed = [call for call, decision in allowed[:taken] if _commit(call, decision, now)]
+        pace.went_out(committed, now)
         if committed:
             failpoints.reach("placing.claiming")
     if connection.connection is None:
@@ -125,12 +133,18 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, gate.Dec
     lines: Counter[int] = Counter()
     in_campaign: Counter[int | None] = Counter()
     reserved: defaultdict[int | None, Decimal] = defaultdict(Decimal)
+    in_this_batch = Decimal(0)  # all of one account, and so of one organization
+    paced: dict[int | None, datetime | None] = {}
     for call, found in zip(calls, fact_sheet.load(calls, now), strict=True):
         facts = replace(
             found,
             number_open=found.number_open + lines[call.phone_number_id],
             campaign_open=found.campaign_open + in_campaign[call.campaign_id],
             spent=found.spent + reserved[call.campaign_id],
+            purses=tuple(replace(purse, used=purse.used + in_this_batch) for purse in found.purses),
+            campaign_next_at=paced.get(call.campaign_id, found.campaign_next_at),
+            number_in_a_day=found.number_in_a_day + lines[call.phone_number_id],
+            number_last_at=now if lines[call.phone_number_id] else found.number_last_at,
         )
         decision = gate.decide(facts, now)
         if decision.verdict == "allow":
@@ -138,6 +152,9 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, gate.Dec
             lines[call.phone_number_id] += 1
             in_campaign[call.campaign_id] += 1
             reserved[call.campaign_id] += facts.reserve
+            in_this_batch += facts.reserve
+            if call.campaign and pace.holds(call):
+                paced[call.campaign_id] = pace.next_moment(call.campaign, facts.campaign_next_at, now)
         elif decision.verdict == "defer" and decision.until is not None:
             put_off(call, decision.until, decision.reason, decision.detail)
         else:
@@ -167,7 +184,8 @@ def _commit(call: Call, decision: gate.Decision, now: datetime) -> bool:
                     dialed_at=now,
                     placing_attempts=F("placing_attempts") + 1,
                     decision=decision.as_json(now),
-                    cost_reserved=fact_sheet.reserve_of(call),
+                    cost_reserved=budgets.reserve_of(call.account),
+                    campaign_version=call.campaign.version if call.campaign else None,
                 )
             )
     except IntegrityError:

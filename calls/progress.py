@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Min, Q, Sum
-from django.utils import timezone
+from django.db.models import Count, Q, Sum
 
+from calls.idle import idle_reasons
 from calls.models import OPEN, Call
 from campaigns.models import Campaign, Recipient
 from tenants.rest import money, utc_text
@@ -47,39 +47,3 @@ def _nothing_yet(campaign: Campaign) -> dict[str, Any]:
         "estimated_finish": None,
         "idle_reasons": idle_reasons(campaign),
     }
-
-
-def idle_reasons(campaign: Campaign) -> list[dict[str, Any]]:
-    """Why a running campaign is not calling whom it could: code, sentence, people, until when (a datetime)."""
-    if campaign.status == Campaign.Status.PAUSED:
-        message = campaign.status_reason or "The campaign is paused."
-        return [{"code": "campaign_paused", "message": message, "count": None, "until": None}]
-    if campaign.status != Campaign.Status.RUNNING:
-        return []
-    reasons: list[dict[str, Any]] = []
-    if campaign.organization.calls_stopped:
-        message = "All calls of the organization are stopped."
-        reasons.append({"code": "calls_stopped", "message": message, "count": None, "until": None})
-    account = campaign.assistant.account if campaign.assistant else None
-    if account and account.blocked(timezone.now()):
-        message = f"The account is blocked: {account.blocked_reason}"
-        reasons.append({"code": "account", "message": message, "count": None, "until": account.blocked_until})
-    waiting = campaign.recipients.filter(status__in=["pending", "waiting"], next_attempt_at__gt=timezone.now())
-    for row in waiting.values("reason").annotate(n=Count("pk"), until=Min("next_attempt_at")).order_by("-n")[:20]:
-        code = row["reason"] or "not_due"
-        message = WAITING_FOR.get(code, "Waiting for the next attempt.")
-        reasons.append({"code": code, "message": message, "count": row["n"], "until": row["until"]})
-    return reasons
-
-
-WAITING_FOR = {
-    "calling_hours": "Outside the calling hours of the person.",
-    "minimum_gap": "Called a short time ago.",
-    "calls_per_day": "Called as often as allowed in 24 hours.",
-    "open_call": "Another call to the number is open.",
-    "caller_number_capacity": "The caller number has no line free.",
-    "campaign_capacity": "The campaign has as many open calls as it may.",
-    "budget": "The budget is spent or reserved.",
-    "calls_stopped": "All calls of the organization are stopped.",
-    "account": "The provider account takes no calls.",
-}

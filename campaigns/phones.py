@@ -189,6 +189,14 @@ def country_of(e164: str) -> str:
 
 
 @lru_cache(maxsize=32_768)
+def area_of(e164: str) -> str:
+    """The beginning that numbers of one area share, like +1212; "" where numbers tell no area."""
+    number = _known(e164)
+    length = phonenumbers.length_of_geographical_area_code(number) if number is not None else 0
+    return e164[: len(f"+{number.country_code}") + length] if number is not None and length else ""
+
+
+@lru_cache(maxsize=32_768)
 def zones_of(e164: str) -> tuple[str, ...]:
     """Every time zone the owner may live in; empty when nothing is known."""
     number = _known(e164)

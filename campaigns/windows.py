@@ -115,6 +115,19 @@ def is_open(hours: Sequence[Hours], zones: Sequence[str], now: datetime) -> bool
     return True
 
 
+def closed_zone(hours: Sequence[Hours], zones: Sequence[str], now: datetime) -> str:
+    """The first of `zones` in which something is closed: whose hours are waited for."""
+    return next((zone for zone in zones if not is_open(hours, (zone,), now)), zones[0] if zones else "")
+
+
+def local_text(moment: datetime, zone: str, now: datetime) -> str:
+    """A moment for people of a zone: "09:00 Europe/Paris", with the day where it is not today's there."""
+    place = _zone(zone)
+    local, today = moment.astimezone(place or UTC), now.astimezone(place or UTC).date()
+    day = "" if local.date() == today else f"{local:%a} {local.day} {local:%b} "
+    return f"{day}{local:%H:%M} {zone if place else 'UTC'}"
+
+
 def next_opening(
     hours: Sequence[Hours], zones: Sequence[str], now: datetime, horizon_days: int = 15
 ) -> datetime | None:

@@ -385,7 +385,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what is set aside is not stored",
         "Each batch finds the whole budget again until the first calls are over.",
-        (Edit("calls/placing.py", "cost_reserved=fact_sheet.reserve_of(call),", "cost_reserved=0,"),),
+        (Edit("calls/placing.py", "cost_reserved=budgets.reserve_of(call.account),", "cost_reserved=0,"),),
         (BITTEN + "test_one_batch_does_not_spend_the_budget_twice",),
         still_passes=OUTCOMES + "test_a_late_different_end_is_kept_as_an_event_and_changes_nothing",
     ),
@@ -425,9 +425,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/feeding.py",
-                "        decision = gate.decide(facts, now)\n",
-                "        from dataclasses import replace\n\n"
-                "        decision = gate.decide(replace(facts, hours=()), now)\n",
+                "gate.decide(replace(facts, campaign_next_at=None, number_in_a_day=used), now)",
+                "gate.decide(replace(facts, campaign_next_at=None, number_in_a_day=used, hours=()), now)",
             ),
         ),
         (BITTEN + "test_nobody_is_queued_outside_the_window",),

@@ -14,9 +14,9 @@ import pytest
 from django.urls import reverse
 
 from calls import facts as fact_sheet
-from calls import feeding, gate
+from calls import gate
+from calls.choosing import Choices
 from calls.course import DEFAULTS, Ending, endings_of
-from calls.explain import caller_numbers
 from calls.forecast import forecast, warnings
 from calls.models import Call, Status
 from calls.outcomes import min_gap_of, retry_rule
@@ -69,8 +69,9 @@ def played(campaign: Campaign, begin: datetime, per_minute: int, seed: int) -> t
     running.status = Campaign.Status.RUNNING
     people = list(Contact.objects.filter(lists__campaigns=campaign).distinct())
     rng.shuffle(people)
-    numbers = caller_numbers(campaign)
-    calls = [feeding.call_for(running, Recipient(campaign=running, contact=row), numbers[0]) for row in people]
+    choices = Choices(running, begin)
+    made = [choices.call_for(Recipient(campaign=running, contact=row)) for row in people]
+    calls = [call for call in made if call is not None]
     sheets = fact_sheet.load(calls, begin)
     dials: list[list[datetime]] = [[] for _ in people]
     rules = [retry_rule(rule) for rule in campaign.retry_rules.all()]

@@ -336,8 +336,8 @@ class Model(RuleBasedStateMachine):
     @rule(fate=fates, outcome=ends, lasts=lengths)
     def work(self, fate: str, outcome: str, lasts: int) -> None:
         """A good worker: feeds, claims, sends and records at once."""
-        for campaign_id in feeding.running():
-            feeding.feed(campaign_id)
+        for organization_id in feeding.running():
+            feeding.feed_all(organization_id)
         mine = len(self.claims)
         for account_id in placing.accounts_with_work(timezone.now()):
             self.claim([line.account_id for line in self.base.lines].index(account_id))

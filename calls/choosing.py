@@ -1,0 +1,180 @@
+"""With what a recipient is called: which of the campaign's assistants, from which caller number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from calls import facts as fact_sheet
+from calls.models import Call
+from campaigns import variables
+from campaigns.models import Campaign, Contact, Recipient
+from campaigns.phones import area_of, country_of
+from providers.models import Assistant, PhoneNumber, ProviderAccount
+
+SPREAD, TURN = 0x6A09E667, 0x9E3779B1  # neighbours fall far apart, and otherwise than in the order of calling
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One assistant that people may be called by, and the caller numbers of its account. Weight 0: fallback alone."""
+
+    assistant: Assistant
+    weight: int
+    numbers: tuple[PhoneNumber, ...]
+    usable: bool
+
+    @property
+    def account(self) -> ProviderAccount:
+        return self.assistant.account
+
+
+class Person(Protocol):
+    """A recipient, or what stands for one in a forecast."""
+
+    contact_id: int
+    assistant_id: int | None
+    phone_number_id: int | None
+
+
+class Choices:
+    """All that a campaign can call with at a moment, in the order in which one stands in for another."""
+
+    def __init__(self, campaign: Campaign, now: datetime, *, whatever_their_state: bool = False) -> None:
+        """`whatever_their_state`: to foresee and to explain, where what is blocked or switched off now counts too."""
+        self.campaign = campaign
+        numbers = list(campaign.phone_numbers.filter(is_active=True).order_by("pk"))
+        self.use = fact_sheet.use_of(numbers, now)
+        self.all = [_choice(pair, numbers, now, whatever_their_state) for pair in weighted_assistants(campaign)]
+        self.usable = [choice for choice in self.all if choice.usable]
+        self._total = sum(choice.weight for choice in self.all)
+
+    def accounts(self) -> list[ProviderAccount]:
+        """Of the usable choices, each once."""
+        return list({choice.account.pk: choice.account for choice in self.usable}.values())
+
+    def shares(self) -> list[tuple[Choice, float]]:
+        """The usable choices that new people are called by, and the part of them that each will have."""
+        with_weight = [choice for choice in self.usable if choice.weight]
+        total = sum(choice.weight for choice in with_weight)
+        if total:
+            return [(choice, choice.weight / total) for choice in with_weight]
+        return [(self.usable[0], 1.0)] if self.usable else []
+
+    def choice_for(self, person: Person) -> Choice | None:
+        """The assistant of the person's first call, else their share's; where it cannot call now, the next that can."""
+        if not self.usable:
+            return None
+        own = next((choice for choice in self.all if choice.assistant.pk == person.assistant_id), None)
+        own = own or self._by_weight(person.contact_id)
+        if own.usable:
+            return own
+        return next((choice for choice in self._after(own) if choice.usable), None)
+
+    def _by_weight(self, contact_id: int) -> Choice:
+        """Shares come out even over any run of neighbours, not only in the long run."""
+        if not self._total:
+            return self.all[0]
+        point = (contact_id * SPREAD + self.campaign.pk * TURN) % 2**32 * self._total >> 32
+        for choice in self.all:
+            if point < choice.weight:
+                return choice
+            point -= choice.weight
+        raise AssertionError("a point lies within the weights")
+
+    def _after(self, own: Choice) -> list[Choice]:
+        place = self.all.index(own)
+        others = self.all[place + 1 :] + self.all[:place]
+        return sorted(others, key=lambda choice: choice.weight == 0)
+
+    def number_for(self, choice: Choice, person: Person, phone: str) -> PhoneNumber:
+        """The number of the person's first call while it may still call today; else by the campaign's rule."""
+        able = [number for number in choice.numbers if not self._full(number)] or list(choice.numbers)
+        for number in able:
+            if number.pk == person.phone_number_id:
+                return number
+        if self.campaign.number_choice == Campaign.NumberChoice.LOCAL:
+            able = nearest(able, phone)
+        if any(_limited(number) for number in able):
+            return min(able, key=lambda number: (self._used(number), number.pk))
+        return able[person.contact_id % len(able)]
+
+    def _used(self, number: PhoneNumber) -> int:
+        return self.use.get(number.pk, fact_sheet.UNUSED).count
+
+    def _full(self, number: PhoneNumber) -> bool:
+        return number.max_calls_per_day is not None and self._used(number) >= number.max_calls_per_day
+
+    def _took(self, number: PhoneNumber) -> None:
+        """The next choice takes this one into account."""
+        if _limited(number):
+            used = self.use.get(number.pk, fact_sheet.UNUSED)
+            self.use[number.pk] = fact_sheet.NumberUse(used.count + 1, used.first, used.last)
+
+    def call_for(self, recipient: Recipient) -> Call | None:
+        """The next call to a recipient, not saved and without its variables. None when nothing can call now."""
+        choice = self.choice_for(recipient)
+        if choice is None:
+            return None
+        contact: Contact = recipient.contact
+        number = self.number_for(choice, recipient, contact.phone)
+        self._took(number)
+        return Call(
+            organization=self.campaign.organization,
+            campaign=self.campaign,
+            recipient=recipient,
+            contact=contact,
+            account=choice.account,
+            assistant=choice.assistant,
+            phone_number=number,
+            to_number=contact.phone,
+            from_number=number.e164,
+            customer_name=contact.name,
+            attempt=recipient.attempts + 1,
+            callback_url=self.campaign.callback_url,
+            not_after=self.campaign.ends_at,
+        )
+
+
+def weighted_assistants(campaign: Campaign) -> list[tuple[Assistant, int]]:
+    """The campaign's own assistant first, then its variants."""
+    own = [(campaign.assistant, campaign.assistant_weight)] if campaign.assistant else []
+    variants = campaign.variants.select_related("assistant__account").order_by("pk")
+    return own + [(variant.assistant, variant.weight) for variant in variants]
+
+
+def _choice(
+    pair: tuple[Assistant, int], numbers: Sequence[PhoneNumber], now: datetime, whatever_its_state: bool
+) -> Choice:
+    assistant, weight = pair
+    account = assistant.account
+    own = tuple(number for number in numbers if number.account_id == account.pk)
+    works = assistant.is_active and account.is_active and not account.blocked(now)
+    return Choice(assistant, weight, own, bool(own) and (works or whatever_its_state))
+
+
+def _limited(number: PhoneNumber) -> bool:
+    return bool(number.rest_seconds) or number.max_calls_per_day is not None
+
+
+def nearest(numbers: Sequence[PhoneNumber], phone: str) -> list[PhoneNumber]:
+    """Those of the person's area code, else of their country, else all."""
+    area, country = area_of(phone), country_of(phone)
+    same_area = [number for number in numbers if area and number.e164.startswith(area)]
+    return same_area or [number for number in numbers if country_of(number.e164) == country] or list(numbers)
+
+
+def values_for(campaign: Campaign, call: Call) -> tuple[dict[str, str], list[str]]:
+    """The campaign's variables for this contact. A declared one it does not name comes from the contact's own."""
+    declared = call.assistant.variables
+    own = {item["name"]: call.contact.variables.get(item["name"], "") for item in declared}
+    given = {name: value for name, value in own.items() if value}
+    given |= variables.resolve(campaign.variables, call.contact)
+    return variables.complete(declared, given)
+
+
+def can_go_on(campaign: Campaign, without_account: int, now: datetime) -> bool:
+    """Whether another of its assistants, at another account, can call in place of this account's."""
+    return any(choice.account.pk != without_account for choice in Choices(campaign, now).usable)

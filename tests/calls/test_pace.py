@@ -1,0 +1,87 @@
+"""Calls per minute, spread evenly: in any ten seconds within one of the set rate, and no burst after a pause."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calls import feeding, pace, placing
+from calls.models import Call
+from campaigns import launching
+from campaigns.models import Campaign
+from tenants.models import Organization
+from tests.calls import support
+
+START = datetime(2026, 5, 13, 16, 0, tzinfo=UTC)
+
+
+@given(st.integers(1, 240), st.lists(st.floats(0.005, 0.05), min_size=20, max_size=200))
+def test_any_ten_seconds_hold_the_set_rate_within_one(per_minute: int, looks: list[float]) -> None:
+    """However irregularly the engine looks: it wakes for the next due call, a little late each time."""
+    campaign = Campaign(calls_per_minute=per_minute)
+    now, allowed_from, placed, n = START, None, [], 0
+    while now < START + timedelta(seconds=60):
+        late = timedelta(seconds=looks[n % len(looks)])
+        now, n = max(now, allowed_from or now) + late, n + 1
+        while allowed_from is None or allowed_from <= now:
+            allowed_from = pace.next_moment(campaign, allowed_from, now)
+            placed.append(now)
+    ten = timedelta(seconds=10)
+    for first in placed:
+        assert sum(first <= moment < first + ten for moment in placed) <= math.ceil(per_minute / 6) + 1
+        if first + ten <= now:
+            assert sum(first <= moment < first + ten for moment in placed) >= math.floor(per_minute / 6) - 1
+
+
+def test_what_was_missed_while_nobody_looked_is_not_made_up_for() -> None:
+    campaign = Campaign(calls_per_minute=60)
+    later = START + timedelta(hours=1)
+    after = pace.next_moment(campaign, START, later)
+    assert after == later  # one turn that was just missed, at most
+    assert pace.next_moment(campaign, after, later) == later + timedelta(seconds=1)
+
+
+@pytest.mark.django_db
+def test_the_engines_own_steps_keep_the_pace(organization: Organization) -> None:
+    """Feeding and claiming, five times a second in simulated time."""
+    with time_machine.travel(START, tick=False) as clock:
+        line = support.reach(organization, "http://127.0.0.1:9", "allomia")
+        people = support.people(organization, [f"+16465555{n:03d}" for n in range(60)])
+        made = support.campaign(line, people, calls_per_minute=90, status=Campaign.Status.RUNNING)
+        launching.step(made.pk)
+        for tick in range(100):
+            if tick % 2 == 0:
+                feeding.feed_all(organization.pk)
+            placing.claim(line.account_id)
+            clock.shift(0.2)
+    dials = [moment for moment in Call.objects.order_by("dialed_at").values_list("dialed_at", flat=True) if moment]
+    assert len(dials) == pytest.approx(30, abs=1)
+    ten = timedelta(seconds=10)
+    for first in dials:
+        if first + ten <= START + timedelta(seconds=20):
+            assert abs(sum(first <= moment < first + ten for moment in dials) - 15) <= 1
+
+
+@pytest.mark.django_db
+def test_three_campaigns_of_an_account_get_their_shares(organization: Organization) -> None:
+    made = []
+    with time_machine.travel(START, tick=False) as clock:
+        line = support.reach(organization, "http://127.0.0.1:9", "allomia", max_open_calls=10_000, calls_per_second=5)
+        for n, priority in enumerate((1, 2, 5)):
+            people = support.people(organization, [f"+1646555{n}{m:03d}" for m in range(150)])
+            made.append(support.campaign(line, people, priority=priority, status=Campaign.Status.RUNNING))
+            launching.step(made[-1].pk)
+        for tick in range(150):
+            if tick % 2 == 0:
+                feeding.feed_all(organization.pk)
+            placing.claim(line.account_id)
+            clock.shift(0.2)
+    placed = [campaign.calls.filter(dialed_at__isnull=False).count() for campaign in made]
+    assert sum(placed) > 100
+    for found, priority in zip(placed, (1, 2, 5), strict=True):
+        assert found / sum(placed) == pytest.approx(priority / 8, abs=0.05)
