@@ -19,7 +19,7 @@ from django.db import connection
 from calls.models import Call, Heartbeat, Status
 from tenants.models import Organization
 from tests.calls import support
-from tests.endurance import children
+from tests.chaos.processes import children
 
 pytestmark = [pytest.mark.slow]
 NUMBER = "+12125550101"

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from providers.sandbox.server import running
 from tests.chaos import judging, sink
 from tests.chaos.database import Server, stubbornly
-from tests.chaos.judging import PROMISES, Dial, Evidence, Row, Silence, Verdict
+from tests.chaos.gathering import gather, over
+from tests.chaos.judging import PROMISES, Silence, Verdict
 from tests.chaos.people import OUT_OF_HOURS, People
 from tests.chaos.plan import KINDS, Injection, Kind, Size, injections
 from tests.chaos.processes import Process, Workers, described, spawn
@@ -27,15 +28,6 @@ from tests.chaos.processes import Process, Workers, described, spawn
 if TYPE_CHECKING:
     from campaigns.models import Campaign
 
-AMBIGUOUS = (  # the sandbox's names of placing faults after which nobody can know whether a phone rings
-    "500 before dialling",
-    "500 after dialling",
-    "dropped before dialling",
-    "dropped after dialling",
-    "2xx without id",
-    "truncated JSON after dialling",
-    "HTML 502 after dialling",
-)
 SPEED = 10
 DEAD_READ_LEASE = timedelta(seconds=91)  # a read claimed by a process that died is due again after so long
 
@@ -277,14 +269,7 @@ class Run:
         self.say("everything has ended" if stubbornly(self._over) else "NOT everything has ended")
 
     def _over(self) -> bool:
-        from calls.models import Call, ProviderCallback, Status
-        from campaigns.models import Campaign
-
-        if any(made.status != Campaign.Status.FINISHED for made in self._campaigns()):
-            return False
-        if Call.objects.open().exclude(status=Status.UNCONFIRMED, provider_call_id="").exists():
-            return False
-        return not ProviderCallback.objects.filter(processed_at=None).exists()
+        return over(self.people.ending)
 
     def _campaigns(self) -> list[Campaign]:
         from campaigns.models import Campaign
@@ -294,22 +279,9 @@ class Run:
     # What became of it.
 
     def _judge(self) -> Verdict:
-        from campaigns.models import Recipient
-
-        faults = self.sandbox.control()["faults"]["placing"]
-        statuses = Recipient.objects.filter(campaign__in=self.people.ending).values_list("status", flat=True)
-        return judging.judge(
-            Evidence(
-                dials=[Dial.from_journal(entry) for entry in self.sandbox.journal()],
-                rows=_rows(),
-                rules=self.people.rules,
-                silences=self.silences,
-                recipients=Counter(statuses),
-                ambiguous_faults=sum(faults.get(name, 0) for name in AMBIGUOUS),
-                stranded=self.stranded,
-                left_behind=len(self.left_behind),
-            )
-        )
+        left = len(self.left_behind)
+        people = self.people
+        return judging.judge(gather(self.sandbox, people.ending, people.rules, self.stranded, self.silences, left))
 
     def _report(self, verdict: Verdict) -> int:
         from calls.models import Call
@@ -376,28 +348,3 @@ def _under_way() -> int:
     from calls.models import TERMINAL, Call, Status
 
     return Call.objects.exclude(status__in=[*TERMINAL, Status.UNCONFIRMED]).count()
-
-
-def _rows() -> list[Row]:
-    from calls.models import Call, CallEvent, WebhookDelivery
-
-    outbox = Counter(WebhookDelivery.objects.values_list("call_id", flat=True))
-    doubts: dict[int, set[str]] = {}
-    for pk, source in CallEvent.objects.filter(type="unconfirmed").values_list("call_id", "source"):
-        doubts.setdefault(pk, set()).add(source)
-    return [
-        Row(
-            pk=call.pk,
-            to_number=call.to_number,
-            status=call.status,
-            reference=call.reference,
-            token=call.callback_token,
-            provider_call_id=call.provider_call_id,
-            dialed_at=call.dialed_at,
-            terminal_at=call.terminal_at,
-            callback_url=call.callback_url,
-            outbox=outbox[call.pk],
-            doubted=doubts.get(call.pk, frozenset()),
-        )
-        for call in Call.objects.order_by("pk")
-    ]
