@@ -45,7 +45,7 @@ class People:
     def _make(self, sandbox_url: str, callback_url: str, size: Size) -> None:
         from tests.calls import support
 
-        each = (size.contacts - size.out_of_hours) // (len(AREAS) * size.accounts)
+        each, left = divmod(size.contacts - size.out_of_hours, len(AREAS) * size.accounts)
         # So slow that the injections fall into the middle of it; `hurry` lifts that.
         pace = FULL_SPEED | {"calls_per_second": round(each / (0.7 * size.seconds), 2)}
         for provider, area in AREAS.items():
@@ -53,7 +53,8 @@ class People:
             rules = Rules(2, AGAIN_AFTER) if provider == RETRYING else Rules(1)
             for turn in range(size.accounts):
                 caller = support.reach(self.organization, sandbox_url, provider, **pace)
-                mine = list(islice(unscripted, each))
+                mine = list(islice(unscripted, each + (1 if left > 0 else 0)))
+                left -= 1
                 self._campaign(f"{provider} {turn + 1}", caller, mine, rules, callback_url)
             if provider == RETRYING:
                 late = list(islice(unscripted, size.out_of_hours))

@@ -45,11 +45,13 @@ class Run:
         self.worked: list[float] = []  # moments at which the providers saw a request
         self.judging = False
         self.began = time.monotonic()
+        self.phases: list[tuple[str, float]] = []  # what was done, from when
 
     def run(self) -> int:
         from django.core.management import call_command
         from django.db import connection
 
+        self._phase("setting up")
         call_command("migrate", verbosity=0)
         self.server = Server() if connection.vendor == "postgresql" and self.size.crashes else None
         self.sandbox = self.stack.enter_context(running(speed=SPEED, seed=self.seed))
@@ -69,7 +71,9 @@ class Run:
             self._launch()
             pulse = threading.Thread(target=self._watch_the_work, name="pulse", daemon=True)
             pulse.start()
+            self._phase("injuring")
             self._injure()
+            self._phase("restarting")
             self._heal()
             self.judging = True
             pulse.join()
@@ -77,7 +81,11 @@ class Run:
             self.workers.end()
             web.terminate()
             web.wait(30)
+        self._phase("judging")
         return self._report(self._judge())
+
+    def _phase(self, name: str) -> None:
+        self.phases.append((name, time.monotonic()))
 
     def _web(self) -> Process:
         listen = os.environ["PUBLIC_BASE_URL"].removeprefix("http://")
@@ -253,6 +261,7 @@ class Run:
         self.say(f"{len(self.sandbox.journal())} dials, {len(self.kills)} kills done; all workers start anew")
         deadline = time.monotonic() + self.size.deadline
         while time.monotonic() < deadline:
+            self._phase("finishing")
             self.workers.start()
             spoken = time.monotonic()
             while time.monotonic() < deadline and not stubbornly(self._over):
@@ -261,6 +270,7 @@ class Run:
                 if time.monotonic() > spoken + 15:
                     spoken = time.monotonic()
                     self.say(f"{len(self.sandbox.journal())} dials, {stubbornly(_under_way)} calls under way")
+            self._phase("last callbacks")
             self.sandbox.control(callback_loss_rate=1)  # what is on its way still arrives, nothing more follows
             time.sleep(self.sandbox.control()["settings"]["callback_delay_seconds"])
             self.workers.end()
@@ -297,6 +307,9 @@ class Run:
             self.say(f"faults, {where}: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
         self.say("calls: " + ", ".join(f"{name} {count}" for name, count in sorted(ends.items())))
         self.say("kills: " + ", ".join(f"{name} {n}" for name, n in sorted(Counter(k for k, _ in self.kills).items())))
+        self._phase("")
+        spans = zip(self.phases, self.phases[1:], strict=False)
+        self.say("seconds: " + ", ".join(f"{name} {end - start:.0f}" for (name, start), (_, end) in spans))
         self.say(f"seed {self.seed}, {time.monotonic() - self.began:.0f} s in all")
         sys.stdout.write(self._table(verdict))
         sys.stdout.flush()
