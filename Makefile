@@ -60,10 +60,10 @@ requirements: $(VENV)/.dev-installed
 chaos: $(VENV)/.dev-installed
 	$(BIN)/python -m tests.chaos --size $(SIZE) --database $(DATABASE) $(ARGS)
 
-# How long a single worker takes to go on after each kind of process is killed; both kinds of trouble, about ten minutes.
+# How long a single worker takes to go on after each kind of process is killed, each twice; about ten minutes.
+# ARGS="--contacts 150 --kills 35" kills each five times.
 endurance: $(VENV)/.dev-installed
-	$(BIN)/python -m tests.endurance --contacts 25 --workers 2 --faults 0.2
-	$(BIN)/python -m tests.endurance --contacts 30 --workers 1 --faults 0.1 --kills 10
+	$(BIN)/python -m tests.endurance --database $(DATABASE) --contacts 60 --workers 1 --faults 0.1 --kills 14 $(ARGS)
 
 # Deliberate bugs, one at a time in a copy of the code, must each be caught by a test; see docs/bites.md.
 bites: $(VENV)/.dev-installed

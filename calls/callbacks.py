@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024
 KEPT_HEADERS = 40
 BATCH = 100
+RETRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))  # then it is set aside
 
 
 def receive(provider: str, token: str, headers: Mapping[str, str], body: bytes, *, account_wide: bool = False) -> int:
@@ -62,7 +63,7 @@ def _whose(provider: str, token: str, account_wide: bool) -> tuple[Call | None, 
 
 def pending(limit: int = BATCH) -> list[int]:
     """Unread callbacks, oldest first. Those of a call whose placing is not answered yet wait for that answer."""
-    unread = ProviderCallback.objects.filter(processed_at=None)
+    unread = ProviderCallback.objects.filter(processed_at=None, next_attempt_at__lte=timezone.now())
     ready = unread.exclude(call__status=Status.PLACING)
     return list(ready.order_by("pk").values_list("pk", flat=True)[:limit])
 
@@ -71,12 +72,12 @@ def process(pk: int) -> None:
     """Read one callback. Repeating it changes nothing."""
     with transaction.atomic():
         found = ProviderCallback.objects.select_for_update(skip_locked=True, of=("self",)).filter(
-            pk=pk, processed_at=None
+            pk=pk, processed_at=None, next_attempt_at__lte=timezone.now()
         )
         row = found.select_related("account").first()
         if row is None:
             return
-        row.processed_at = timezone.now()
+        row.processed_at, row.error = timezone.now(), ""
         try:
             seen = row.account.adapter.parse_callback(row.headers, bytes(row.body))
         except ProviderError as error:
@@ -92,9 +93,30 @@ def process(pk: int) -> None:
     failpoints.reach("callbacks.processed")
 
 
-def set_aside(pk: int, why: str) -> None:
-    """One callback that cannot be processed must not stand before the others."""
-    ProviderCallback.objects.filter(pk=pk).update(processed_at=timezone.now(), error=f"Failed: {why}")
+def put_off(pk: int) -> None:
+    """The database was in trouble. The callback is as good as before, and stands before no other meanwhile."""
+    ProviderCallback.objects.filter(pk=pk, processed_at=None).update(next_attempt_at=timezone.now() + RETRY_WAITS[0])
+
+
+def note_failure(pk: int, why: str) -> None:
+    """Processing it failed by a mistake of ours: it is tried again later, a few times, then set aside for people."""
+    now = timezone.now()
+    with transaction.atomic():
+        row = ProviderCallback.objects.select_for_update().filter(pk=pk, processed_at=None).first()
+        if row is None:
+            return
+        row.attempts += 1
+        if row.attempts <= len(RETRY_WAITS):
+            row.next_attempt_at = now + RETRY_WAITS[row.attempts - 1]
+            row.error = f"Reading it failed ({why[:200]}); it is tried again."
+        else:
+            row.processed_at = now
+            row.error = f"Set aside: reading it failed {row.attempts} times ({why[:200]})."
+            logger.error("Callback %s: %s", pk, row.error)
+            if row.call_id:
+                source = CallEvent.Source.CALLBACK
+                CallEvent.objects.create(call_id=row.call_id, type="callback", source=source, detail=row.error)
+        row.save(update_fields=["attempts", "error", "next_attempt_at", "processed_at"])
 
 
 def _call_of(account: ProviderAccount, seen: Snapshot) -> int | None:

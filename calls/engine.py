@@ -210,11 +210,12 @@ class Slice:
         for pk in pending:
             try:
                 await self.db(callbacks.process, pk)
-            except (OperationalError, InterfaceError):  # the database's trouble: the callback is as good as before
-                raise
+            except (OperationalError, InterfaceError):
+                logger.exception("The database did not let callback %s be processed", pk)
+                await self.db(callbacks.put_off, pk)
             except Exception as error:
                 logger.exception("Callback %s could not be processed", pk)
-                await self.db(callbacks.set_aside, pk, type(error).__name__)
+                await self.db(callbacks.note_failure, pk, type(error).__name__)
         return bool(pending)
 
     async def _feed(self) -> bool:

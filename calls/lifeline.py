@@ -11,8 +11,7 @@ LIFELINE = "TRUNKLINE_LIFELINE"  # the number of the pipe's reading end, which e
 
 
 def hold() -> None:
-    """Let the whole process group end with the watcher. Held by more than one process of it: any of them may be
-    killed first."""
+    """Let the whole process group end with the watcher. Every process of it holds on: any of them may be the last."""
     if LIFELINE in os.environ:
         _hold(os.getpid())
 

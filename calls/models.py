@@ -359,6 +359,8 @@ class ProviderCallback(models.Model):
     headers = models.JSONField(default=dict)
     body = models.BinaryField()
     processed_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)  # that failed by a mistake of ours
+    next_attempt_at = models.DateTimeField(default=utc_now)
     error = models.CharField(max_length=500, blank=True)
 
     class Meta:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from calls import lifeline
 from calls.engine import Slice
 from calls.models import Heartbeat
 
 
 def engine_slice(worker: str, slot: int) -> None:
     """One turn; its successor is queued when it stops taking work, so that draining costs no time."""
-    lifeline.hold()
     Slice(worker, slot, on_claimed=lambda: queue_slice(worker, slot)).run()
 
 

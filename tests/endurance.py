@@ -1,8 +1,8 @@
-"""Campaigns over all four providers while answers are faulty and processes are killed. Judged by the sandbox's journal.
+"""How soon a worker goes on after one of its processes is killed: one kind at a time, judged by the sandbox's journal.
 
     python -m tests.endurance [--database sqlite|postgresql] [--contacts 25] [--workers 2] [--faults 0.2] [--kills 10]
 
-Prints what was done and one line of counts; exits 1 when a promise was broken.
+Prints what was done, a table of the kinds, and one line of counts; exits 1 when a promise was broken.
 """
 
 from __future__ import annotations
@@ -11,29 +11,41 @@ import argparse
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-ROOT = Path(__file__).resolve().parent.parent
-KINDS = ("worker", "monitor", "pusher", "guard", "main", "watcher")
+from tests.chaos.gathering import gather, over
+from tests.chaos.judging import PROMISES, Rules, judge
+from tests.chaos.people import AREAS, FULL_SPEED, numbers
+from tests.chaos.plan import KINDS, Kind
+from tests.chaos.processes import Workers, spawn
+
+if TYPE_CHECKING:
+    from campaigns.models import Campaign
+
+RULES = Rules(2, frozenset({"no_answer", "busy", "failed"}))
+MARK = 240.0  # seconds; work must have resumed by then
+PATIENCE = 300.0
+PER_KILL = 60.0  # seconds of work to be had for each kill
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--contacts", type=int, default=25, help="per provider")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="with one alone, the times are that worker's own")
     parser.add_argument("--faults", type=float, default=0.2)
-    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--kills", type=int, default=0, help=f"in turn: {', '.join(KINDS)}")
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--seconds", type=int, default=3000)
+    parser.add_argument("--seconds", type=int, default=3000, help="for everything to end after the last kill")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended all the same
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-endurance-")))
         os.environ |= _environment(stack, options.database, directory)
@@ -53,6 +65,7 @@ def _environment(stack: ExitStack, database: str, directory: Path) -> dict[str, 
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DEBUG": "true",
         "ALLOW_LOOPBACK_URLS": "true",
+        "ENGINE_SLICES": "1",
         "DATABASE_URL": url,
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{free_port()}",
     }
@@ -62,12 +75,12 @@ class Endurance:
     """One run: set up, launch, kill, wait, judge."""
 
     def __init__(self, stack: ExitStack, options: argparse.Namespace, directory: Path) -> None:
-        self.options = options
+        self.stack, self.options, self.directory = stack, options, directory
         self.random = random.Random(options.seed)
-        self.directory = directory
-        self.stack = stack
-        self.workers: list[subprocess.Popen[bytes]] = []
-        self.killed: list[tuple[str, float]] = []
+        self.returns: list[tuple[Kind, float]] = []  # what was killed, the longest silence after it
+        self.stranded: set[int] = set()
+        self.rules: dict[str, Rules] = {}
+        self.campaigns: list[Campaign] = []
 
     def run(self) -> int:
         from django.core.management import call_command
@@ -78,171 +91,129 @@ class Endurance:
         self.sandbox = self.stack.enter_context(running(speed=2, seed=self.options.seed))
         self.sandbox.control(placing_fault_rate=self.options.faults, reading_fault_rate=self.options.faults)
         say(f"seed {self.options.seed}, {self.options}")
+        listen = os.environ["PUBLIC_BASE_URL"].removeprefix("http://")
+        gunicorn = ("-m", "gunicorn", "config.wsgi", "--threads", "4", "--bind", listen)
+        web = spawn(self.stack, self.directory / "web.log", *gunicorn)
+        self.workers = Workers(self.stack, self.directory, self.options.workers, self.random)
         try:
-            self.web = self._spawn("web", "-m", "gunicorn", "config.wsgi", "--threads", "4", "--bind", self._listen())
-            self.workers = [self._spawn_worker() for _ in range(self.options.workers)]
+            self.workers.start()
             self._launch()
             for turn in range(self.options.kills):
+                if over(self.campaigns):
+                    say("There was not enough work for all kills: give it more --contacts.")
+                    break
                 self._kill(KINDS[turn % len(KINDS)])
             self._finish()
-            return self._judge()
         finally:
-            for process in [*self.workers, self.web]:
-                process.terminate()
-            for process in [*self.workers, self.web]:
-                process.wait(150)
-
-    def _listen(self) -> str:
-        return os.environ["PUBLIC_BASE_URL"].removeprefix("http://")
-
-    def _spawn(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        log = self.stack.enter_context((self.directory / f"{name}.log").open("ab"))
-        command = [sys.executable, *arguments]
-        return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
-
-    def _spawn_worker(self) -> subprocess.Popen[bytes]:
-        return self._spawn("worker", "manage.py", "worker")
+            self.workers.end()
+            web.terminate()
+            web.wait(30)
+        return self._judge()
 
     def _launch(self) -> None:
         from calls import campaign_actions
         from tenants.models import Organization, Tenant
         from tests.calls import support
 
-        organization = Organization.objects.create(
+        self.organization = Organization.objects.create(
             tenant=Tenant.objects.create(name="Endurance"),
             name="Endurance",
             default_region="US",
             min_gap_minutes=0,
             max_attempts_per_day=100,
         )
-        self.campaigns = []
+        contacts, kills = self.options.contacts, self.options.kills
         # Slow enough that the kills fall into the middle of it.
-        pace = (
-            {"calls_per_second": 4, "max_open_calls": 20}
-            if not self.options.kills
-            else {
-                "calls_per_second": max(0.05, self.options.contacts / (90 * max(1, self.options.kills))),
-                "max_open_calls": 20,
-            }
-        )
-        for area, provider in zip("2346", support.SANDBOX_KEYS, strict=True):
-            number = support.reach(organization, self.sandbox.url, provider, **pace)
-            numbers = [f"+1{area}{10 + i // 60:02}55501{40 + i % 60:02}" for i in range(self.options.contacts)]
-            self.campaigns.append(support.campaign(number, support.people(organization, numbers), retries=2))
+        rate = max(0.05, contacts / (PER_KILL * kills)) if kills else 4
+        for provider, area in AREAS.items():
+            number = support.reach(self.organization, self.sandbox.url, provider, calls_per_second=rate)
+            mine = list(islice(numbers(area), contacts))
+            self.rules |= dict.fromkeys(mine, RULES)
+            people = support.people(self.organization, mine)
+            self.campaigns.append(support.campaign(number, people, retries=RULES.max_attempts))
         for campaign in self.campaigns:
             campaign_actions.start(campaign, actor="endurance")
 
-    def _kill(self, kind: str) -> None:
-        """Wait until the work goes on, kill one process of one worker, and see how long until it goes on again."""
-        victim = self.random.choice(self.workers)
-        before = self._activity()
-        self._wait_for_activity(before)
+    def _kill(self, wanted: Kind) -> None:
+        """Kill one process while work goes on, and look on until a slice that started later works in its stead."""
+        seen = self._requests()
+        while self._requests() == seen and not over(self.campaigns):
+            self._look_on()
         time.sleep(self.random.uniform(0, 3))
-        pid = self._process(victim, kind)
-        if pid is None:
-            say(f"no {kind} to kill")
-            return
-        os.kill(pid, signal.SIGKILL)
-        if kind == "watcher":  # what a supervisor does
-            victim.wait()
-            self.workers[self.workers.index(victim)] = self._spawn_worker()
-        for other in self.workers:  # with one worker alone, the time shown is that worker's own
-            if other.poll() is not None:
-                self.workers[self.workers.index(other)] = self._spawn_worker()
-        took = self._wait_for_activity(self._activity())
-        self.killed.append((kind, took))
-        say(f"killed {kind} ({pid}): work went on after {took:.0f} s")
+        deadline = time.monotonic() + PATIENCE
+        while (killed := self.workers.kill([wanted])) is None:  # the tree is still growing
+            if time.monotonic() > deadline:
+                say(f"no {wanted} was found")
+                return
+            self._look_on()
+        took = self._until_work_goes_on()
+        self._note_stranded()
+        self.returns.append((killed, took))
+        say(f"{len(self.returns)}. {killed} killed: no request for {took:.1f} s at most")
 
-    def _activity(self) -> int:
-        """Grows while work is done: claims taken by slices, as the database sees them."""
-        from calls.models import CallEvent
+    def _until_work_goes_on(self) -> float:
+        """Seconds: the longest silence from now until a slice that starts after now has worked."""
+        from django.utils import timezone
 
-        return CallEvent.objects.count() + sum(self.sandbox.requests().values())
+        from calls.models import Heartbeat
 
-    def _wait_for_activity(self, before: int) -> float:
-        started = time.monotonic()
-        while self._activity() <= before:
-            if self._over() or time.monotonic() - started > 300:
-                break
-            time.sleep(0.2)
-        return time.monotonic() - started
+        began, last, longest = timezone.now(), time.monotonic(), 0.0
+        seen, successor = self._requests(), False
+        self._note_stranded()
+        while time.monotonic() - last < PATIENCE:
+            self._look_on()
+            now, requests = time.monotonic(), self._requests()
+            longest = max(longest, now - last)
+            if requests > seen:
+                seen, last = requests, now
+                if successor:
+                    return longest
+            successor = successor or Heartbeat.objects.filter(started_at__gt=began).exclude(run="starting").exists()
+            if over(self.campaigns):
+                return longest
+        return longest
 
-    def _process(self, worker: subprocess.Popen[bytes], kind: str) -> int | None:
-        """The pid of one kind of process of a worker's tree."""
-        if kind == "watcher":
-            return worker.pid
-        mains = children(worker.pid)
-        guards = children(mains[0]) if mains else []
-        pool = children(guards[0]) if guards else []
-        found = {"main": mains, "guard": guards, "worker": pool[:-2], "monitor": pool[-2:-1], "pusher": pool[-1:]}
-        return self.random.choice(found[kind]) if found[kind] else None
+    def _look_on(self) -> None:
+        self.workers.supervise()
+        time.sleep(0.2)
 
-    def _over(self) -> bool:
+    def _requests(self) -> int:
+        return sum(self.sandbox.requests().values())
+
+    def _note_stranded(self) -> None:
         from calls.models import Call, Status
-        from campaigns.models import Campaign
 
-        if Campaign.objects.exclude(status=Campaign.Status.FINISHED).exists():
-            return False
-        return not Call.objects.open().exclude(status=Status.UNCONFIRMED).exists()
+        self.stranded |= set(Call.objects.filter(status=Status.PLACING).values_list("pk", flat=True))
 
     def _finish(self) -> None:
+        self.organization.provider_accounts.update(**FULL_SPEED)
         deadline = time.monotonic() + self.options.seconds
-        while not self._over() and time.monotonic() < deadline:
+        quiet = 0
+        while quiet < 5 and time.monotonic() < deadline:  # a late callback may still come
+            quiet = quiet + 1 if over(self.campaigns) else 0
+            self.workers.supervise()
             time.sleep(1)
-        time.sleep(45)  # late callbacks and the looks into CallingBox's list
 
     def _judge(self) -> int:
-        from calls.models import OPEN, Call, Status
-        from campaigns.models import Recipient
+        from calls.models import Call
 
-        dials = self.sandbox.journal()
-        calls = {call.provider_call_id: call for call in Call.objects.exclude(provider_call_id="")}
-        doubts = Counter(Call.objects.filter(status=Status.UNCONFIRMED).values_list("to_number", flat=True))
-        without_id = list(Call.objects.filter(provider_call_id="", dialed_at__isnull=False))
-        counts: Counter[str] = Counter(dials=len(dials))
-        per_number = Counter(dial["to_number"] for dial in dials)
-        attempts = dict(Recipient.objects.values_list("contact__phone", "attempts"))
-        for number, rung in per_number.items():
-            counts["double"] += max(0, rung - attempts.get(number, 0))
-        for dial in dials:
-            call = calls.get(dial["id"])
-            if call is None:  # never told us its id: a doubt, or Plum's callback alone
-                same = [c for c in without_id if c.to_number == dial["to_number"]]
-                counts["lost"] += not same and not doubts[dial["to_number"]]
-                if same and not any(c.status in (dial["outcome"], Status.UNCONFIRMED) for c in same):
-                    counts["wrong"] += 1
-            elif call.status != dial["outcome"]:
-                counts["wrong" if call.is_terminal else "stuck"] += 1
-                say(f"dial {dial} is stored as {call.status}")
-        counts["stuck"] += Call.objects.filter(status__in=OPEN).exclude(status=Status.UNCONFIRMED).count()
-        counts["unconfirmed"] = sum(doubts.values())
-        say("outcomes: " + str(dict(Counter(Call.objects.values_list("status", flat=True)))))
-        say("recipients: " + str(dict(Counter(Recipient.objects.values_list("status", flat=True)))))
-        faults = self.sandbox.control()["faults"]
-        say(f"faults injected: {faults}")
-        slowest = max((took for _, took in self.killed), default=0.0)
-        say(
-            f"dials {counts['dials']}, dialled more often than attempted {counts['double']}, lost {counts['lost']}, "
-            f"wrong {counts['wrong']}, stuck {counts['stuck']}, unconfirmed {counts['unconfirmed']}, "
-            f"kills {len(self.killed)}, slowest return to work {slowest:.0f} s"
-        )
-        bad = counts["double"] + counts["lost"] + counts["wrong"] + counts["stuck"]
-        return 1 if bad or slowest > 240 or not self._over() else 0
-
-
-def children(pid: int) -> list[int]:
-    """Living children of a process, in the order they were started."""
-    found: list[tuple[int, int]] = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append((int(fields[19]), int(entry.name)))
-    return [child for _, child in sorted(found)]
+        verdict = judge(gather(self.sandbox, self.campaigns, self.rules, self.stranded))
+        for finding in verdict.findings[:50]:
+            say(finding)
+        say("calls: " + str(dict(Counter(Call.objects.values_list("status", flat=True)))))
+        say(f"faults injected: {self.sandbox.control()['faults']}")
+        slowest = max((took for _, took in self.returns), default=0.0)
+        if self.returns:
+            say("\n| killed | times | slowest return to work, s |\n|---|---:|---:|")
+        for kind in KINDS:
+            if times := [took for killed, took in self.returns if killed == kind]:
+                say(f"| {kind} | {len(times)} | {max(times):.1f} |")
+        counts = verdict.counts
+        promises = ", ".join(f"{promise} {counts[promise]}" for promise in PROMISES)
+        say(f"\ndials {counts['dials']}, {promises}, unconfirmed {counts['unconfirmed']}, kills {len(self.returns)}")
+        kept = not verdict.broken and slowest <= MARK and len(self.returns) == self.options.kills
+        say("Every promise was kept." if kept else "A PROMISE WAS BROKEN.")
+        return 0 if kept else 1
 
 
 def say(text: Any) -> None:

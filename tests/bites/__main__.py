@@ -1,10 +1,13 @@
 """Plants each deliberate bug in a copy of the code and expects a test to catch it. Exit 1 when one survives.
 
-python -m tests.bites [words of the names of the bugs to run]
+python -m tests.bites [--model EXAMPLES] [words of the names of the bugs to run]
+
+With `--model` no other test is asked than the model, with so many examples, about the bugs that it should find.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -18,7 +21,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tests.bites.bugs import BUGS
-from tests.bites.planting import Bug, Database, MovedOn, planted
+from tests.bites.planting import MODEL, Bug, Database, MovedOn, planted
 from tests.postgresql import Unavailable, throwaway_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,11 +39,20 @@ class Run:
     output: str = ""
 
 
-def main(words: Sequence[str]) -> int:
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bites", allow_abbrev=False)
+    parser.add_argument("--model", type=int, default=0, metavar="EXAMPLES")
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args()
+    words: list[str] = options.words
     bugs = [bug for bug in BUGS if not words or any(word in bug.name for word in words)]
     try:
-        with throwaway_server() as url, tempfile.TemporaryDirectory(prefix="trunkline-bites-") as directory:
-            return bite(bugs, Path(directory), {"SQLite": "", "PostgreSQL": url})
+        with tempfile.TemporaryDirectory(prefix="trunkline-bites-") as directory:
+            if options.model:
+                asked = [bug for bug in bugs if bug.model or words]
+                return bite_the_model(asked, Path(directory), options.model)
+            with throwaway_server() as url:
+                return bite(bugs, Path(directory), {"SQLite": "", "PostgreSQL": url})
     except (Unavailable, MovedOn) as reason:
         say(str(reason))
         return 1
@@ -59,6 +71,34 @@ def bite(bugs: Sequence[Bug], directory: Path, urls: Mapping[Database, str]) -> 
     survived = sum(not caught for caught, _ in verdicts)
     say(f"{len(bugs)} bugs, {len(bugs) - survived} caught, {survived} survived.")
     return 1 if survived else 0
+
+
+def bite_the_model(bugs: Sequence[Bug], directory: Path, examples: int) -> int:
+    """Each bug against the model alone."""
+    clean = directory / "clean"
+    copy(clean)
+    for bug in bugs:
+        planted(clean, bug)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        caught = list(pool.map(lambda bug: ask_the_model(bug, clean, directory, examples), bugs))
+    say(f"{len(bugs)} bugs, {sum(caught)} found by the model alone.")
+    return 0 if all(caught) else 1
+
+
+def ask_the_model(bug: Bug, clean: Path, directory: Path, examples: int) -> bool:
+    with tempfile.TemporaryDirectory(dir=directory) as place:
+        write(bug, clean, Path(place))
+        found = pytest(Path(place), [MODEL], "", examples)
+    what = found.failed.get(MODEL, "")
+    say(f"{'found' if what else 'NOT FOUND'}: {bug.name} ({what[:150] if what else found.output[-300:]})")
+    return bool(what)
+
+
+def write(bug: Bug, clean: Path, place: Path) -> None:
+    """A copy of the tree, with the bug."""
+    shutil.copytree(clean, place, dirs_exist_ok=True)
+    for name, text in planted(clean, bug).items():
+        (place / name).write_text(text)
 
 
 def copy(to: Path) -> None:
@@ -87,9 +127,7 @@ def baseline(bugs: Iterable[Bug], database: Database, clean: Path, url: str) -> 
 def plant(bug: Bug, clean: Path, directory: Path, url: str) -> tuple[bool, str]:
     """Whether the bug was caught, and by what; or why not."""
     with tempfile.TemporaryDirectory(dir=directory) as place:
-        shutil.copytree(clean, place, dirs_exist_ok=True)
-        for name, text in planted(clean, bug).items():
-            (Path(place) / name).write_text(text)
+        write(bug, clean, Path(place))
         found = pytest(Path(place), [*bug.tests, bug.still_passes], url)
     by = [name for name in bug.tests if name in found.failed]
     if bug.still_passes not in found.passed or bug.still_passes in found.failed:
@@ -106,23 +144,25 @@ def plant(bug: Bug, clean: Path, directory: Path, url: str) -> tuple[bool, str]:
     return verdict
 
 
-def pytest(root: Path, names: Sequence[str], url: str) -> Run:
+def pytest(root: Path, names: Sequence[str], url: str, examples: int = 0) -> Run:
     """The tests of one tree, in a process of their own."""
     dropped = {"DATABASE_URL", "PUBLIC_BASE_URL", "PYTHONPATH", "PYTEST_ADDOPTS"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
     environment |= {"DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true", "PYTHONDONTWRITEBYTECODE": "1"}
     environment |= {"DATABASE_URL": url} if url else {}
+    environment |= {"MODEL_EXAMPLES": str(examples), "MODEL_SHRINKS": ""} if examples else {}
+    timeout = TIMEOUT + 5 * examples
     report = root / "report.xml"
-    options = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={report}"]
-    command = [sys.executable, "-m", "pytest", *options, *names]
+    plugins = ["-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, "--tb=short", f"--junitxml={report}", *names]
     run = Run()
     try:
         done = subprocess.run(
-            command, cwd=root, env=environment, check=False, capture_output=True, text=True, timeout=TIMEOUT
+            command, cwd=root, env=environment, check=False, capture_output=True, text=True, timeout=timeout
         )
         run.output = (done.stdout + done.stderr)[-4000:]
     except subprocess.TimeoutExpired:
-        run.output = f"It did not end within {TIMEOUT} seconds."
+        run.output = f"It did not end within {timeout} seconds."
         return run
     if not report.exists():
         return run
@@ -158,4 +198,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -89,6 +89,18 @@ BUGS: tuple[Bug, ...] = (
         (OUTCOMES + "test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_counts",),
     ),
     Bug(
+        "a doubt goes back to the queue",
+        "An answer that leaves open whether a phone rings is taken for one that says it does not.",
+        (
+            Edit(
+                "calls/placing.py",
+                "        outcomes.doubt(call.pk, fence, answer)\n",
+                "        outcomes.requeue(call.pk, fence, NotSent(str(answer)))\n",
+            ),
+        ),
+        (CALLBACKS + "test_a_lost_answers_callback_supplies_the_id_and_a_read_confirms_it",),
+    ),
+    Bug(
         "the fence is removed from refusals",
         "The late answer of an earlier claim puts a call back into the queue while a later request is out.",
         (
@@ -406,6 +418,24 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         (BITTEN + "test_one_batch_keeps_the_limits_of_open_calls",),
+    ),
+    Bug(
+        "attempts are not counted",
+        "Whoever does not answer is called again without an end.",
+        (Edit("calls/placing.py", '.update(attempts=F("attempts") + 1)', '.update(attempts=F("attempts"))'),),
+        (BITTEN + "test_a_claim_is_an_attempt",),
+    ),
+    Bug(
+        "do-not-call is checked at feeding only",
+        "A call that was queued before the entry rings the person after it.",
+        (
+            Edit(
+                "calls/placing.py",
+                "            found,\n            number_open=",
+                "            found,\n            do_not_call=False,\n            number_open=",
+            ),
+        ),
+        (BITTEN + "test_a_call_queued_before_the_number_was_listed_is_not_placed_after",),
     ),
     Bug(
         "the window is checked at feeding only",

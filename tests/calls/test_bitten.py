@@ -80,6 +80,21 @@ def test_a_call_queued_before_the_window_closed_is_not_placed_after(number: Phon
     assert call.due_at is not None and call.due_at > timezone.now() + timedelta(hours=20)
 
 
+def test_a_call_queued_before_the_number_was_listed_is_not_placed_after(number: PhoneNumber) -> None:
+    made = running(number, [NUMBER])
+    assert feeding.feed(made.pk) == 1
+    do_not_call.add(number.organization, NUMBER, source="test")
+    assert placing.claim(number.account_id) == []
+    call = made.calls.get()
+    assert (call.status, call.status_reason) == (Status.CANCELED, "do_not_call")
+
+
+def test_a_claim_is_an_attempt(number: PhoneNumber) -> None:
+    made = running(number, [NUMBER])
+    in_a_claim(number, made)
+    assert made.recipients.get().attempts == 1
+
+
 def test_a_single_call_is_not_placed_once_its_hours_are_over(number: PhoneNumber, monkeypatch: Any) -> None:
     call = support.single(number, NUMBER)
     Organization.objects.update(single_call_hours=Organization.SingleCallHours.LEGAL)

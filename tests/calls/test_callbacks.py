@@ -257,3 +257,85 @@ def test_a_hint_about_a_call_given_up_is_looked_into_for_a_while_and_not_for_eve
     (reading,) = following.claim()
     following.record(reading, MayBeRinging("502"), b"")
     assert fresh(claim).next_read_at is None
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, pks: set[int], error: Exception) -> None:
+    """Processing these callbacks fails by a mistake of ours, after everything was done and before the commit."""
+    real = callbacks._apply
+
+    def broken(call_id: int, *args: Any) -> None:
+        real(call_id, *args)
+        if ProviderCallback.objects.filter(pk__in=pks, call=call_id).exists():
+            raise error
+
+    monkeypatch.setattr(callbacks, "_apply", broken)
+
+
+def filed(callers: Organization, number: str, account: Any = None) -> ProviderCallback:
+    """The callback of a doubt at Plum: all that is ever heard of that call."""
+    if account is None:
+        account = support.reach(callers, "http://127.0.0.1:9", "plumvoice").account
+    support.single(account.phone_numbers.get(), number)
+    (claim,) = placing.claim(account.pk)
+    placing.record(claim, MayBeRinging("?"))
+    body = json.dumps({"status": "completed", "attempts": "1", "max_attempts": "1"}).encode()
+    callbacks.receive("plumvoice", claim.call.callback_token, JSON, body)
+    return ProviderCallback.objects.get(call=claim.call)
+
+
+def test_a_callback_that_trips_over_our_mistake_is_tried_again_while_others_are_processed(
+    callers: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = filed(callers, NUMBER)
+    second = filed(callers, "+12125550151", first.account)
+    failing(monkeypatch, {first.pk}, KeyError("a mistake of ours"))
+    with support.engine():
+        support.wait_until(lambda: Call.objects.get(pk=second.call_id).status == Status.COMPLETED, 20)
+        support.wait_until(lambda: ProviderCallback.objects.get(pk=first.pk).attempts == 1, 20)
+        first.refresh_from_db()
+        assert (first.processed_at, first.error) == (None, "Reading it failed (KeyError); it is tried again.")
+        assert Call.objects.get(pk=first.call_id).status == Status.UNCONFIRMED, "half of it was stored"
+        monkeypatch.undo()
+        ProviderCallback.objects.update(next_attempt_at=timezone.now())
+        support.wait_until(lambda: Call.objects.get(pk=first.call_id).status == Status.COMPLETED, 20, "it was dropped")
+    first.refresh_from_db()
+    assert first.processed_at is not None
+    assert first.error == ""
+
+
+def test_a_callback_that_fails_again_and_again_is_set_aside_visibly(callers: Organization) -> None:
+    row = filed(callers, NUMBER)
+    waits = []
+    for _ in range(5):
+        assert callbacks.pending() == [row.pk]
+        before = timezone.now()
+        callbacks.note_failure(row.pk, "KeyError")
+        assert callbacks.pending() == []
+        row.refresh_from_db()
+        waits.append(row.next_attempt_at - before)
+        ProviderCallback.objects.update(next_attempt_at=before)
+    assert waits[:4] == sorted(waits[:4])
+    assert (row.attempts, row.error) == (5, "Set aside: reading it failed 5 times (KeyError).")
+    assert row.processed_at is not None
+    event = row.call.events.get(type="callback")  # type: ignore[union-attr]
+    assert event.detail == row.error
+
+
+def test_a_worker_that_listed_a_callback_before_it_was_put_off_leaves_it_alone(callers: Organization) -> None:
+    row = filed(callers, NUMBER)
+    callbacks.note_failure(row.pk, "KeyError")
+    callbacks.process(row.pk)
+    row.refresh_from_db()
+    assert row.processed_at is None
+
+
+def test_trouble_with_the_database_costs_a_callback_no_attempt(
+    callers: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = filed(callers, NUMBER)
+    second = filed(callers, "+12125550151", first.account)
+    failing(monkeypatch, {first.pk}, OperationalError("deadlock detected"))
+    with support.engine():
+        support.wait_until(lambda: Call.objects.get(pk=second.call_id).status == Status.COMPLETED, 20, "it waits")
+    first.refresh_from_db()
+    assert (first.attempts, first.processed_at) == (0, None)

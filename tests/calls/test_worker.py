@@ -19,7 +19,7 @@ from django.db import connection
 from calls.models import Call, Heartbeat, Status
 from tenants.models import Organization
 from tests.calls import support
-from tests.endurance import children
+from tests.chaos.processes import children
 
 pytestmark = [pytest.mark.slow]
 NUMBER = "+12125550101"
@@ -87,6 +87,24 @@ def test_the_whole_cluster_ends_with_its_watcher_however_it_dies(callers: Organi
         support.wait_until(beating, 60)
         family = tree(process.pid)
         assert len(family) >= 7
+        process.kill()
+        process.wait()
+        support.wait_until(lambda: not alive(family), 30, "processes were left behind")
+
+
+def test_no_process_of_a_cluster_outlives_the_watcher_whichever_died_before(
+    callers: Organization, tmp_path: Path
+) -> None:
+    with worker(tmp_path / "log") as process:
+        support.wait_until(beating, 60)
+        family = tree(process.pid)
+        (main,) = children(process.pid)
+        (guard,) = children(main)
+        process.send_signal(signal.SIGSTOP)  # it has not noticed yet
+        for pid in (main, *children(guard)[:-2]):  # those that began to hold on by themselves
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(1.5)  # the guard replaces what it lost
+        family += tree(guard)
         process.kill()
         process.wait()
         support.wait_until(lambda: not alive(family), 30, "processes were left behind")

@@ -45,18 +45,19 @@ class People:
     def _make(self, sandbox_url: str, callback_url: str, size: Size) -> None:
         from tests.calls import support
 
-        each = (size.contacts - size.out_of_hours) // (len(AREAS) * size.accounts)
+        each, left = divmod(size.contacts - size.out_of_hours, len(AREAS) * size.accounts)
         # So slow that the injections fall into the middle of it; `hurry` lifts that.
         pace = FULL_SPEED | {"calls_per_second": round(each / (0.7 * size.seconds), 2)}
         for provider, area in AREAS.items():
-            numbers = _numbers(area)
+            unscripted = numbers(area)
             rules = Rules(2, AGAIN_AFTER) if provider == RETRYING else Rules(1)
             for turn in range(size.accounts):
                 caller = support.reach(self.organization, sandbox_url, provider, **pace)
-                mine = list(islice(numbers, each))
+                mine = list(islice(unscripted, each + (1 if left > 0 else 0)))
+                left -= 1
                 self._campaign(f"{provider} {turn + 1}", caller, mine, rules, callback_url)
             if provider == RETRYING:
-                late = list(islice(numbers, size.out_of_hours))
+                late = list(islice(unscripted, size.out_of_hours))
                 self._campaign(OUT_OF_HOURS, caller, late, Rules(1, closed=True), callback_url)
 
     def _campaign(self, name: str, caller: object, numbers: list[str], rules: Rules, callback_url: str) -> None:
@@ -83,7 +84,7 @@ class People:
         self.organization.provider_accounts.update(**FULL_SPEED)
 
 
-def _numbers(area: str) -> Iterator[str]:
+def numbers(area: str) -> Iterator[str]:
     """Numbers without a script of their own at the sandbox: their calls end by its seeded mix."""
     for exchange in range(555, 565):
         for line in range(100):

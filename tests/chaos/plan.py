@@ -31,7 +31,7 @@ class Size:
 
 
 SIZES = {
-    "small": Size(contacts=1_000, kills=40, seconds=40, do_not_call=20, pauses=6, crashes=0, deadline=240),
+    "small": Size(contacts=1_000, kills=40, seconds=40, do_not_call=20, pauses=6, crashes=0, deadline=240, accounts=2),
     "large": Size(
         contacts=10_000, kills=200, seconds=400, do_not_call=60, pauses=30, crashes=5, deadline=1_200, accounts=3
     ),

@@ -14,7 +14,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.chaos.plan import Kind
-from tests.endurance import children
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Process = subprocess.Popen[bytes]
@@ -127,6 +126,21 @@ class Workers:
                 raise RuntimeError(f"These processes do not end: {alive}")
             time.sleep(0.05)
         self._running = []
+
+
+def children(pid: int) -> list[int]:
+    """Living children of a process, in the order they were started."""
+    found: list[tuple[int, int]] = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append((int(fields[19]), int(entry.name)))
+    return [child for _, child in sorted(found)]
 
 
 def family(pid: int) -> list[int]:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from providers.sandbox.server import running
 from tests.chaos import judging, sink
 from tests.chaos.database import Server, stubbornly
-from tests.chaos.judging import PROMISES, Dial, Evidence, Row, Silence, Verdict
+from tests.chaos.gathering import gather, over
+from tests.chaos.judging import PROMISES, Silence, Verdict
 from tests.chaos.people import OUT_OF_HOURS, People
 from tests.chaos.plan import KINDS, Injection, Kind, Size, injections
 from tests.chaos.processes import Process, Workers, described, spawn
@@ -27,15 +28,6 @@ from tests.chaos.processes import Process, Workers, described, spawn
 if TYPE_CHECKING:
     from campaigns.models import Campaign
 
-AMBIGUOUS = (  # the sandbox's names of placing faults after which nobody can know whether a phone rings
-    "500 before dialling",
-    "500 after dialling",
-    "dropped before dialling",
-    "dropped after dialling",
-    "2xx without id",
-    "truncated JSON after dialling",
-    "HTML 502 after dialling",
-)
 SPEED = 10
 DEAD_READ_LEASE = timedelta(seconds=91)  # a read claimed by a process that died is due again after so long
 
@@ -53,11 +45,13 @@ class Run:
         self.worked: list[float] = []  # moments at which the providers saw a request
         self.judging = False
         self.began = time.monotonic()
+        self.phases: list[tuple[str, float]] = []  # what was done, from when
 
     def run(self) -> int:
         from django.core.management import call_command
         from django.db import connection
 
+        self._phase("setting up")
         call_command("migrate", verbosity=0)
         self.server = Server() if connection.vendor == "postgresql" and self.size.crashes else None
         self.sandbox = self.stack.enter_context(running(speed=SPEED, seed=self.seed))
@@ -77,7 +71,9 @@ class Run:
             self._launch()
             pulse = threading.Thread(target=self._watch_the_work, name="pulse", daemon=True)
             pulse.start()
+            self._phase("injuring")
             self._injure()
+            self._phase("restarting")
             self._heal()
             self.judging = True
             pulse.join()
@@ -85,7 +81,11 @@ class Run:
             self.workers.end()
             web.terminate()
             web.wait(30)
+        self._phase("judging")
         return self._report(self._judge())
+
+    def _phase(self, name: str) -> None:
+        self.phases.append((name, time.monotonic()))
 
     def _web(self) -> Process:
         listen = os.environ["PUBLIC_BASE_URL"].removeprefix("http://")
@@ -261,6 +261,7 @@ class Run:
         self.say(f"{len(self.sandbox.journal())} dials, {len(self.kills)} kills done; all workers start anew")
         deadline = time.monotonic() + self.size.deadline
         while time.monotonic() < deadline:
+            self._phase("finishing")
             self.workers.start()
             spoken = time.monotonic()
             while time.monotonic() < deadline and not stubbornly(self._over):
@@ -269,6 +270,7 @@ class Run:
                 if time.monotonic() > spoken + 15:
                     spoken = time.monotonic()
                     self.say(f"{len(self.sandbox.journal())} dials, {stubbornly(_under_way)} calls under way")
+            self._phase("last callbacks")
             self.sandbox.control(callback_loss_rate=1)  # what is on its way still arrives, nothing more follows
             time.sleep(self.sandbox.control()["settings"]["callback_delay_seconds"])
             self.workers.end()
@@ -277,14 +279,7 @@ class Run:
         self.say("everything has ended" if stubbornly(self._over) else "NOT everything has ended")
 
     def _over(self) -> bool:
-        from calls.models import Call, ProviderCallback, Status
-        from campaigns.models import Campaign
-
-        if any(made.status != Campaign.Status.FINISHED for made in self._campaigns()):
-            return False
-        if Call.objects.open().exclude(status=Status.UNCONFIRMED, provider_call_id="").exists():
-            return False
-        return not ProviderCallback.objects.filter(processed_at=None).exists()
+        return over(self.people.ending)
 
     def _campaigns(self) -> list[Campaign]:
         from campaigns.models import Campaign
@@ -294,22 +289,9 @@ class Run:
     # What became of it.
 
     def _judge(self) -> Verdict:
-        from campaigns.models import Recipient
-
-        faults = self.sandbox.control()["faults"]["placing"]
-        statuses = Recipient.objects.filter(campaign__in=self.people.ending).values_list("status", flat=True)
-        return judging.judge(
-            Evidence(
-                dials=[Dial.from_journal(entry) for entry in self.sandbox.journal()],
-                rows=_rows(),
-                rules=self.people.rules,
-                silences=self.silences,
-                recipients=Counter(statuses),
-                ambiguous_faults=sum(faults.get(name, 0) for name in AMBIGUOUS),
-                stranded=self.stranded,
-                left_behind=len(self.left_behind),
-            )
-        )
+        left = len(self.left_behind)
+        people = self.people
+        return judging.judge(gather(self.sandbox, people.ending, people.rules, self.stranded, self.silences, left))
 
     def _report(self, verdict: Verdict) -> int:
         from calls.models import Call
@@ -325,6 +307,9 @@ class Run:
             self.say(f"faults, {where}: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
         self.say("calls: " + ", ".join(f"{name} {count}" for name, count in sorted(ends.items())))
         self.say("kills: " + ", ".join(f"{name} {n}" for name, n in sorted(Counter(k for k, _ in self.kills).items())))
+        self._phase("")
+        spans = zip(self.phases, self.phases[1:], strict=False)
+        self.say("seconds: " + ", ".join(f"{name} {end - start:.0f}" for (name, start), (_, end) in spans))
         self.say(f"seed {self.seed}, {time.monotonic() - self.began:.0f} s in all")
         sys.stdout.write(self._table(verdict))
         sys.stdout.flush()
@@ -376,28 +361,3 @@ def _under_way() -> int:
     from calls.models import TERMINAL, Call, Status
 
     return Call.objects.exclude(status__in=[*TERMINAL, Status.UNCONFIRMED]).count()
-
-
-def _rows() -> list[Row]:
-    from calls.models import Call, CallEvent, WebhookDelivery
-
-    outbox = Counter(WebhookDelivery.objects.values_list("call_id", flat=True))
-    doubts: dict[int, set[str]] = {}
-    for pk, source in CallEvent.objects.filter(type="unconfirmed").values_list("call_id", "source"):
-        doubts.setdefault(pk, set()).add(source)
-    return [
-        Row(
-            pk=call.pk,
-            to_number=call.to_number,
-            status=call.status,
-            reference=call.reference,
-            token=call.callback_token,
-            provider_call_id=call.provider_call_id,
-            dialed_at=call.dialed_at,
-            terminal_at=call.terminal_at,
-            callback_url=call.callback_url,
-            outbox=outbox[call.pk],
-            doubted=doubts.get(call.pk, frozenset()),
-        )
-        for call in Call.objects.order_by("pk")
-    ]

@@ -1,0 +1,86 @@
+"""What a run leaves behind: the providers' journal, and our rows beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tests.chaos.judging import Dial, Evidence, Row, Rules, Silence
+
+if TYPE_CHECKING:
+    from campaigns.models import Campaign
+    from providers.sandbox.server import Running
+
+AMBIGUOUS = (  # the sandbox's names of placing faults after which nobody can know whether a phone rings
+    "500 before dialling",
+    "500 after dialling",
+    "dropped before dialling",
+    "dropped after dialling",
+    "2xx without id",
+    "truncated JSON after dialling",
+    "HTML 502 after dialling",
+)
+
+
+def over(campaigns: Sequence[Campaign]) -> bool:
+    """Whether these campaigns are finished and nothing is under way any more."""
+    from calls.models import Call, ProviderCallback, Status
+    from campaigns.models import Campaign
+
+    mine = Campaign.objects.filter(pk__in=[made.pk for made in campaigns])
+    if mine.exclude(status=Campaign.Status.FINISHED).exists():
+        return False
+    if Call.objects.open().exclude(status=Status.UNCONFIRMED, provider_call_id="").exists():
+        return False
+    return not ProviderCallback.objects.filter(processed_at=None).exists()
+
+
+def gather(
+    sandbox: Running,
+    campaigns: Sequence[Campaign],
+    rules: Mapping[str, Rules],
+    stranded: Collection[int],
+    silences: Sequence[Silence] = (),
+    left_behind: int = 0,
+) -> Evidence:
+    """`campaigns` are those that ought to be finished."""
+    from campaigns.models import Recipient
+
+    faults = sandbox.control()["faults"]["placing"]
+    statuses = Recipient.objects.filter(campaign__in=campaigns).values_list("status", flat=True)
+    return Evidence(
+        dials=[Dial.from_journal(entry) for entry in sandbox.journal()],
+        rows=_rows(),
+        rules=rules,
+        silences=silences,
+        recipients=Counter(statuses),
+        ambiguous_faults=sum(faults.get(name, 0) for name in AMBIGUOUS),
+        stranded=stranded,
+        left_behind=left_behind,
+    )
+
+
+def _rows() -> list[Row]:
+    from calls.models import Call, CallEvent, WebhookDelivery
+
+    outbox = Counter(WebhookDelivery.objects.values_list("call_id", flat=True))
+    doubts: dict[int, set[str]] = {}
+    for pk, source in CallEvent.objects.filter(type="unconfirmed").values_list("call_id", "source"):
+        doubts.setdefault(pk, set()).add(source)
+    return [
+        Row(
+            pk=call.pk,
+            to_number=call.to_number,
+            status=call.status,
+            reference=call.reference,
+            token=call.callback_token,
+            provider_call_id=call.provider_call_id,
+            dialed_at=call.dialed_at,
+            terminal_at=call.terminal_at,
+            callback_url=call.callback_url,
+            outbox=outbox[call.pk],
+            doubted=doubts.get(call.pk, frozenset()),
+        )
+        for call in Call.objects.order_by("pk")
+    ]
