@@ -14,6 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from calls import accounts, schedule, tokens
+from calls import facts as fact_sheet
 from calls.folding import fold
 from calls.models import (
     LOST,
@@ -26,7 +27,7 @@ from calls.models import (
     evidence,
 )
 from campaigns import retries
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, Recipient, RetryRule
 from providers.adapters.base import Snapshot
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
 from tenants import failpoints
@@ -345,22 +346,33 @@ def _move_on(call: Call, now: datetime) -> None:
     if call.status == Status.CANCELED:
         _after_cancel(call, recipient, campaign, now)
         return
-    again = None
-    if campaign.status in GOING:
-        again = retries.next_attempt(
-            [retry_rule(rule) for rule in campaign.retry_rules.all()],
-            call.status,
-            call.is_voicemail,
-            recipient.attempts,
-            campaign.max_attempts,
-            call.ended_at or now,
-            min_gap_of(campaign),
-        )
+    again = _next_attempt(call, recipient, campaign, now) if campaign.status in GOING else None
     recipient.outcome = call.status
     recipient.reason = "voicemail" if call.is_voicemail else call.ended_reason[:200]
     recipient.status = Recipient.Status.WAITING if again else Recipient.Status.DONE
     recipient.next_attempt_at = max(again, now) if again else None
     recipient.save(update_fields=["outcome", "reason", "status", "next_attempt_at"])
+
+
+def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> datetime | None:
+    rules = [retry_rule(rule) for rule in campaign.retry_rules.all()]
+    again = retries.next_attempt(
+        rules,
+        call.status,
+        call.is_voicemail,
+        recipient.attempts,
+        campaign.max_attempts,
+        call.ended_at or now,
+        min_gap_of(campaign),
+    )
+    rule = retries.rule_after(rules, call.status, call.is_voicemail)
+    if again is None or rule is None or not rule.other_time_of_day:
+        return again
+    [facts] = fact_sheet.load([call], now)  # the hours and zones that the gate will ask
+    last = call.dialed_at or call.ended_at or now
+    return retries.at_another_time_of_day(
+        max(again, now), last, facts.hours, facts.zones, facts.not_after, recipient.contact_id
+    )
 
 
 GOING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
@@ -383,10 +395,16 @@ def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: dat
     recipient.save(update_fields=["reason", "status", "next_attempt_at", "attempts", "outcome"])
 
 
-def retry_rule(rule: object) -> retries.Rule:
+def retry_rule(rule: RetryRule) -> retries.Rule:
     """A stored rule as the pure one."""
-    outcome, minutes, most = (getattr(rule, name) for name in ("outcome", "wait_minutes", "max_attempts"))
-    return retries.Rule(outcome=outcome, wait=timedelta(minutes=minutes), max_attempts=most)
+    return retries.Rule(
+        outcome=rule.outcome,
+        wait=timedelta(minutes=rule.wait_minutes),
+        max_attempts=rule.max_attempts,
+        multiplier=rule.multiplier,
+        max_wait=None if rule.max_wait_minutes is None else timedelta(minutes=rule.max_wait_minutes),
+        other_time_of_day=rule.other_time_of_day,
+    )
 
 
 def min_gap_of(campaign: Campaign) -> timedelta:
