@@ -6,6 +6,7 @@ Every function is one transaction and locks the call first; each may be repeated
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from calls import accounts, schedule, tokens
+from calls import accounts, opt_out, schedule, tokens
 from calls import facts as fact_sheet
 from calls.folding import fold
 from calls.models import (
@@ -51,12 +52,14 @@ RESPONSE, READ, ENGINE, STAFF = (
 def placed(pk: int, fence: int, seen: Snapshot) -> None:
     """A 2xx with a usable id."""
     accounts.reached(pk)
-    with transaction.atomic():
-        call = _locked(pk)
+
+    def answered(call: Call, person_locked: bool) -> str:
         if call.placing_attempts != fence:
             _event(call, "late_answer", RESPONSE, f"Answer to claim {fence}: placed as {seen.provider_call_id}.")
-            return
-        _record(call, seen, RESPONSE)
+            return call.status
+        return _record(call, seen, RESPONSE, person_locked=person_locked)
+
+    _with_person_if_need_be(pk, answered)
 
 
 def requeue(pk: int, fence: int, error: NotSent, *, blames_account: bool = True) -> None:
@@ -128,16 +131,29 @@ def reap(now: datetime, limit: int = 200) -> int:
 
 def record(pk: int, seen: Snapshot, source: str, raw: bytes = b"") -> str:
     """Fold one piece of evidence into a call. Answers its status afterwards."""
-    with transaction.atomic():
-        return _record(_locked(pk), seen, source, raw)
+    return _with_person_if_need_be(pk, lambda call, person: _record(call, seen, source, raw, person_locked=person))
 
 
-def _record(call: Call, seen: Snapshot, source: str, raw: bytes = b"") -> str:
+def _with_person_if_need_be(pk: int, work: Callable[[Call, bool], str]) -> str:
+    """One transaction under the call's lock. Who has to lock the person too does so first, in the order of a placing:
+    rare enough that finding it out costs a transaction that is rolled back."""
+    try:
+        with transaction.atomic():
+            return work(_locked(pk), False)
+    except opt_out.NeedsPerson:
+        with transaction.atomic():
+            opt_out.lock_person(Call.objects.only("account", "campaign", "contact").get(pk=pk))
+            return work(_locked(pk), True)
+
+
+def _record(call: Call, seen: Snapshot, source: str, raw: bytes = b"", *, person_locked: bool) -> str:
     now = timezone.now()
     before = call.status
     found = fold(call, seen)
     if found.conflict:
         _event(call, "conflict", source, found.conflict, raw=raw)
+    if not found.foreign:
+        opt_out.honour(call, seen, source, person_locked=person_locked)
     changes = dict(found.changes)
     changes.pop("status", None)
     for name, value in changes.items():
