@@ -22,7 +22,9 @@ class NeedsPerson(Exception):
 
 def said(rules: Iterable[Mapping[str, str]], seen: Snapshot) -> Mapping[str, str] | None:
     """The first rule that this piece of evidence meets."""
-    return next((rule for rule in rules if _text(_value(seen, rule["field"])) == rule["equals"].strip().casefold()), None)
+    return next(
+        (rule for rule in rules if _text(_value(seen, rule["field"])) == rule["equals"].strip().casefold()), None
+    )
 
 
 def _value(seen: Snapshot, field: str) -> Any:
@@ -43,7 +45,7 @@ def _text(value: Any) -> str | None:
 def lock_person(call: Call) -> None:
     """What a placing locks before it reads the facts, in its order; the call itself comes after."""
     list(ProviderAccount.objects.select_for_update(no_key=True).filter(pk=call.account_id).values_list("pk"))
-    list(Campaign.objects.select_for_update(no_key=True).filter(pk=call.campaign_id).values_list("pk"))
+    list(Campaign.objects.select_for_update(no_key=True).filter(pk=call.campaign_id or 0).values_list("pk"))
     list(Contact.objects.select_for_update().filter(pk=call.contact_id).values_list("pk"))
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from calls import opt_out, outcomes, placing
 from calls import facts as fact_sheet
+from calls import opt_out, outcomes, placing
 from calls.models import Call, Status
 from campaigns import do_not_call
 from campaigns.models import Campaign, DoNotCall, Recipient
@@ -215,27 +215,29 @@ def test_an_opt_out_waits_for_the_claim_that_came_first(
 
 
 @postgresql
-@pytest.mark.parametrize("status", [Status.UNCONFIRMED, Status.QUEUED])
-def test_evidence_for_a_call_that_a_claim_holds_does_not_lock_both_up(
-    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, status: str
+@pytest.mark.parametrize("claim_first", [True, False])
+@pytest.mark.parametrize("answer", [MayBeRinging("?"), NotSent("?")])
+def test_evidence_for_a_call_that_a_claim_wants_does_not_lock_both_up(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, answer: Any, claim_first: bool
 ) -> None:
-    """The claim holds account and queued call and wants the person; the end wants all three."""
+    """A claim holds account and queued call and wants the person; the end wants all three."""
     call = support.single(number, NUMBER)
     (claim,) = placing.claim(number.account_id)
-    placing.record(claim, MayBeRinging("?") if status == Status.UNCONFIRMED else NotSent("?"))
-    if status == Status.UNCONFIRMED:
+    placing.record(claim, answer)
+    if isinstance(answer, MayBeRinging):
         in_another_campaign(number)
     Call.objects.update(due_at=call.created_at)
-    number.account.max_unconfirmed = 50
-    number.account.save()
-    with held(monkeypatch, placing, "_lock_people", after=False) as (reached, go_on):
-        claiming = Beside(lambda: placing.claim(number.account_id))
+    place = (lambda: placing.claim(number.account_id), placing, "_lock_people", False)
+    end = (lambda: outcomes.record(call.pk, OPTED_OUT, "callback"), opt_out, "lock_person", True)
+    (first, module, name, after), (second, *_) = (place, end) if claim_first else (end, place)
+    with held(monkeypatch, module, name, after=after) as (reached, go_on):
+        one = Beside(first)
         assert reached.wait(10)
-        ending = Beside(lambda: outcomes.record(call.pk, OPTED_OUT, "callback"))
-        ending.done.wait(0.5)
+        other = Beside(second)
+        other.done.wait(0.5)
         go_on.set()
-        claiming.join()
-        ending.join()
+        one.join()
+        other.join()
     assert listed()
     assert Call.objects.get(pk=call.pk).status == Status.COMPLETED
 
