@@ -327,9 +327,10 @@ class OptOutField(RowsField):
         super().__init__(
             OPT_OUT_COLUMNS,
             label="Ends that mean “do not call me again”",
-            help_text="When a call ends so, its number goes on the do-not-call list at once. Fields: result.NAME (as the "
-            "assistant returns it, dotted where nested), ended_reason, provider_reason, provider_status, answered_by. "
-            "Yes and no are written true and false; capitals do not matter. No row: nothing is concluded from an end.",
+            help_text="When a call ends so, its number goes on the do-not-call list at once. Fields: result.NAME (as "
+            "the assistant returns it, dotted where nested), ended_reason, provider_reason, provider_status, "
+            "answered_by. Yes and no are written true and false; capitals do not matter. Without a row nothing is "
+            "concluded from an end.",
         )
 
 

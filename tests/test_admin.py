@@ -32,7 +32,7 @@ from campaigns.models import (
     Recipient,
 )
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.models import ApiKey, AuditEntry, Membership, Organization
+from tenants.models import Alert, ApiKey, AuditEntry, Membership, Organization
 from tenants.staff import page_of
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +109,12 @@ def world(
         "providercallback": ProviderCallback.objects.create(
             call=call, account=account, verification="unsigned", body=b"{}"
         ),
+        "alert": Alert.objects.create(
+            organization=organization,
+            key=f"account.blocked:{account.uuid}",
+            message="Something is wrong.",
+            subject=str(account.uuid),
+        ),
         "webhookdelivery": WebhookDelivery.objects.create(call=call, url="https://example.org/hook"),
     }
 
@@ -135,6 +141,7 @@ OWN_PAGES = (
     "admin:index",
     "admin:calls_call_launch",
     "admin:calls_call_overview",
+    "admin:calls_call_legal_hours",
     "admin:campaigns_contactlist_counts",
 )
 
@@ -301,7 +308,7 @@ def test_secrets_cannot_be_guessed_by_filters(
 
 def test_what_machines_write_people_only_read(sign_in: SignIn, world: dict[str, models.Model]) -> None:
     client = sign_in()
-    for name in ("call", "recipient", "providercallback", "webhookdelivery", "auditentry", "contactimport"):
+    for name in ("call", "recipient", "providercallback", "webhookdelivery", "auditentry", "contactimport", "alert"):
         row = world[name]
         change = reverse(f"admin:{row._meta.app_label}_{name}_change", args=[row.pk])
         assert client.post(change, {}).status_code == 403, name
