@@ -194,6 +194,9 @@ def test_holidays_are_those_of_the_calendars_on_the_wall() -> None:
         return " ".join(sorted(f"{day:%m-%d}" for day in days if day.year == year))
 
     assert of(holidays.UNITED_STATES, 2026) == "01-01 01-19 02-16 05-25 06-19 07-03 07-04 09-07 10-12 11-11 11-26 12-25"
-    assert of(holidays.AUSTRALIA, 2027) == "01-01 01-26 03-26 03-29 04-25 12-25 12-26 12-27 12-28"assert of(holidays.SOUTH_AFRICA, 2027) == "01-01 03-21 03-22 03-26 03-29 04-27 05-01 06-16 08-09 09-24 12-16 12-25 12-26 12-27"
+    assert of(holidays.AUSTRALIA, 2027) == "01-01 01-26 03-26 03-29 04-25 12-25 12-26 12-27 12-28"
+    assert of(holidays.SOUTH_AFRICA, 2027) == (
+        "01-01 03-21 03-22 03-26 03-29 04-27 05-01 06-16 08-09 09-24 12-16 12-25 12-26 12-27"
+    )
     assert of(holidays.SPAIN, 2026) == "01-01 01-06 04-02 04-03 05-01 08-15 10-12 11-01 12-06 12-08 12-25"
     assert of(holidays.ITALY, 2026) == "01-01 01-06 04-06 04-25 05-01 06-02 08-15 10-04 11-01 12-08 12-25 12-26"
