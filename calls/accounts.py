@@ -14,6 +14,7 @@ from calls.timing import CLUSTER_TIMING
 from campaigns.models import Campaign
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
 from providers.models import ProviderAccount
+from tenants import alerts
 
 logger = logging.getLogger(__name__)
 Block = ProviderAccount.Block
@@ -28,12 +29,15 @@ REFUSED_ALIKE_SHARE = 0.03
 
 def block(account_id: int, code: str, reason: str, until: datetime | None = None) -> None:
     """Place nothing more through it. A fault of the set-up also pauses its campaigns, with the reason in words."""
-    blocked = ProviderAccount.objects.filter(pk=account_id).update(
-        blocked_at=timezone.now(), blocked_until=until, blocked_code=code, blocked_reason=reason[:1000]
-    )
-    if blocked and code == Block.MISCONFIGURED:
+    now = timezone.now()
+    values = {"blocked_at": now, "blocked_until": until, "blocked_code": code, "blocked_reason": reason[:1000]}
+    same = ProviderAccount.objects.filter(pk=account_id)
+    news = same.exclude(blocked_code=code).update(**values)
+    if news:
+        _tell_of_block(same.select_related("organization").get(), now)
+    if (news or same.update(**values)) and code == Block.MISCONFIGURED:
         for campaign in using(account_id).filter(status=Campaign.Status.RUNNING):
-            if not can_go_on(campaign, account_id, timezone.now()):
+            if not can_go_on(campaign, account_id, now):
                 reason_in_words = f"The account is set up wrongly: {reason}"[:500]
                 still = Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.RUNNING)
                 still.update(status=Campaign.Status.PAUSED, status_reason=reason_in_words)
@@ -44,6 +48,15 @@ def using(account_id: int) -> QuerySet[Campaign]:
     """Campaigns one of whose assistants is at this account."""
     through_it = Q(assistant__account=account_id) | Q(variants__assistant__account=account_id)
     return Campaign.objects.filter(through_it).select_related("assistant__account").distinct()
+
+
+def _tell_of_block(account: ProviderAccount, now: datetime) -> None:
+    """Once for each block, however many calls meet it."""
+    words = (
+        f"Account “{account.name}” is blocked: {Block(account.blocked_code).label.lower()}. {account.blocked_reason}"
+    )
+    key = f"account.blocked:{account.uuid}:{account.blocked_code}:{now.isoformat()}"
+    alerts.tell(account.organization, key, words, str(account.uuid))
 
 
 def doubt_key(account_id: int, call_id: int) -> None:
@@ -165,8 +178,11 @@ def pause_if_refused_alike(call: Call) -> None:
     if alike < REFUSED_ALIKE_LEAST:
         return
     concluded = calls.exclude(status=Status.QUEUED).count()
-    if alike >= concluded * REFUSED_ALIKE_SHARE:
-        Campaign.objects.filter(calls=call, status=Campaign.Status.RUNNING).update(
-            status=Campaign.Status.PAUSED,
-            status_reason=f"The provider refused {alike} calls alike: {call.error_message}"[:500],
-        )
+    if alike < concluded * REFUSED_ALIKE_SHARE:
+        return
+    words = f"The provider refused {alike} calls alike: {call.error_message}"
+    running = Campaign.objects.filter(calls=call, status=Campaign.Status.RUNNING)
+    if running.update(status=Campaign.Status.PAUSED, status_reason=words[:500]):
+        campaign = Campaign.objects.select_related("organization").get(calls=call)
+        key = f"campaign.refused_alike:{campaign.uuid}:{timezone.now().isoformat()}"
+        alerts.tell(campaign.organization, key, f"“{campaign.name}” paused itself. {words}", str(campaign.uuid))

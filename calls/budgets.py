@@ -20,7 +20,8 @@ from django.db.models.functions import Coalesce
 from calls.models import Call, Status
 from campaigns.models import Campaign
 from providers.models import ProviderAccount
-from tenants.models import Alert, AuditEntry, Organization
+from tenants import alerts
+from tenants.models import AuditEntry, Organization
 
 ALERT_AT = (50, 80, 100)  # per cent
 ZERO = Decimal(0)
@@ -128,15 +129,10 @@ def _budgets_of_the_day(now: datetime) -> Iterator[Budget]:
 def _tell(budget: Budget, subject: str) -> None:
     for percent in ALERT_AT:
         if budget.percent >= percent:
-            Alert.objects.get_or_create(
-                organization=budget.organization,
-                key=f"budget.{percent}:{budget.key}:{budget.limit.normalize()}",
-                defaults={
-                    "message": f"{percent} % of the budget of {budget.whose} is spent or set aside: "
-                    f"{budget.used:.2f} of {budget.limit:.2f} {budget.currency}."[:500],
-                    "subject": subject,
-                },
-            )
+            key = f"budget.{percent}:{budget.key}:{budget.limit.normalize()}"
+            amounts = f"{budget.used:.2f} of {budget.limit:.2f} {budget.currency}"
+            words = f"{percent} % of the budget of {budget.whose} is spent or set aside: {amounts}."
+            alerts.tell(budget.organization, key, words, subject)
 
 
 def pause_if_spent(campaign: Campaign) -> bool:

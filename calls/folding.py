@@ -47,6 +47,7 @@ class Fold:
 
     changes: Mapping[str, Any]  # field -> new value; may be empty
     conflict: str = ""  # a terminal word that came too late, or a foreign id; kept as an event
+    foreign: bool = False  # it speaks of another call
 
     @property
     def status(self) -> str | None:
@@ -57,7 +58,8 @@ class Fold:
 def fold(call: Any, seen: Snapshot) -> Fold:
     """Fold one piece of evidence into a call (anything with the call's fields)."""
     if seen.provider_call_id and call.provider_call_id and seen.provider_call_id != call.provider_call_id:
-        return Fold({}, conflict=f"This speaks of another call of the provider: {seen.provider_call_id[:200]}.")
+        text = f"This speaks of another call of the provider: {seen.provider_call_id[:200]}."
+        return Fold({}, conflict=text, foreign=True)
     changes: dict[str, Any] = {}
     if seen.provider_call_id and not call.provider_call_id:
         changes["provider_call_id"] = seen.provider_call_id[:200]

@@ -6,6 +6,7 @@ Every function is one transaction and locks the call first; each may be repeated
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,7 +14,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from calls import accounts, schedule, tokens
+from calls import accounts, opt_out, schedule, tokens
+from calls import facts as fact_sheet
 from calls.folding import fold
 from calls.models import (
     LOST,
@@ -26,7 +28,7 @@ from calls.models import (
     evidence,
 )
 from campaigns import retries
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, Recipient, RetryRule
 from providers.adapters.base import Snapshot
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
 from tenants import failpoints
@@ -51,12 +53,14 @@ RESPONSE, READ, ENGINE, STAFF = (
 def placed(pk: int, fence: int, seen: Snapshot) -> None:
     """A 2xx with a usable id."""
     accounts.reached(pk)
-    with transaction.atomic():
-        call = _locked(pk)
+
+    def answered(call: Call, person_locked: bool) -> str:
         if call.placing_attempts != fence:
             _event(call, "late_answer", RESPONSE, f"Answer to claim {fence}: placed as {seen.provider_call_id}.")
-            return
-        _record(call, seen, RESPONSE)
+            return call.status
+        return _record(call, seen, RESPONSE, person_locked=person_locked)
+
+    _with_person_if_need_be(pk, answered)
 
 
 def requeue(pk: int, fence: int, error: NotSent, *, blames_account: bool = True) -> None:
@@ -128,16 +132,29 @@ def reap(now: datetime, limit: int = 200) -> int:
 
 def record(pk: int, seen: Snapshot, source: str, raw: bytes = b"") -> str:
     """Fold one piece of evidence into a call. Answers its status afterwards."""
-    with transaction.atomic():
-        return _record(_locked(pk), seen, source, raw)
+    return _with_person_if_need_be(pk, lambda call, person: _record(call, seen, source, raw, person_locked=person))
 
 
-def _record(call: Call, seen: Snapshot, source: str, raw: bytes = b"") -> str:
+def _with_person_if_need_be(pk: int, work: Callable[[Call, bool], str]) -> str:
+    """One transaction under the call's lock. Who has to lock the person too does so first, in the order of a placing:
+    rare enough that finding it out costs a transaction that is rolled back."""
+    try:
+        with transaction.atomic():
+            return work(_locked(pk), False)
+    except opt_out.NeedsPerson:
+        with transaction.atomic():
+            opt_out.lock_person(Call.objects.only("account", "campaign", "contact").get(pk=pk))
+            return work(_locked(pk), True)
+
+
+def _record(call: Call, seen: Snapshot, source: str, raw: bytes = b"", *, person_locked: bool) -> str:
     now = timezone.now()
     before = call.status
     found = fold(call, seen)
     if found.conflict:
         _event(call, "conflict", source, found.conflict, raw=raw)
+    if not found.foreign:
+        opt_out.honour(call, seen, source, person_locked=person_locked)
     changes = dict(found.changes)
     changes.pop("status", None)
     for name, value in changes.items():
@@ -346,22 +363,33 @@ def _move_on(call: Call, now: datetime) -> None:
     if call.status == Status.CANCELED:
         _after_cancel(call, recipient, campaign, now)
         return
-    again = None
-    if campaign.status in GOING:
-        again = retries.next_attempt(
-            [retry_rule(rule) for rule in campaign.retry_rules.all()],
-            call.status,
-            call.is_voicemail,
-            recipient.attempts,
-            campaign.max_attempts,
-            call.ended_at or now,
-            min_gap_of(campaign),
-        )
+    again = _next_attempt(call, recipient, campaign, now) if campaign.status in GOING else None
     recipient.outcome = call.status
     recipient.reason = "voicemail" if call.is_voicemail else call.ended_reason[:200]
     recipient.status = Recipient.Status.WAITING if again else Recipient.Status.DONE
     recipient.next_attempt_at = max(again, now) if again else None
     recipient.save(update_fields=["outcome", "reason", "status", "next_attempt_at"])
+
+
+def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> datetime | None:
+    rules = [retry_rule(rule) for rule in campaign.retry_rules.all()]
+    again = retries.next_attempt(
+        rules,
+        call.status,
+        call.is_voicemail,
+        recipient.attempts,
+        campaign.max_attempts,
+        call.ended_at or now,
+        min_gap_of(campaign),
+    )
+    rule = retries.rule_after(rules, call.status, call.is_voicemail)
+    if again is None or rule is None or not rule.other_time_of_day:
+        return again
+    [facts] = fact_sheet.load([call], now)  # the hours and zones that the gate will ask
+    last = call.dialed_at or call.ended_at or now
+    return retries.at_another_time_of_day(
+        max(again, now), last, facts.hours, facts.zones, facts.not_after, recipient.contact_id
+    )
 
 
 GOING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
@@ -390,10 +418,16 @@ def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: dat
     recipient.save(update_fields=changed)
 
 
-def retry_rule(rule: object) -> retries.Rule:
+def retry_rule(rule: RetryRule) -> retries.Rule:
     """A stored rule as the pure one."""
-    outcome, minutes, most = (getattr(rule, name) for name in ("outcome", "wait_minutes", "max_attempts"))
-    return retries.Rule(outcome=outcome, wait=timedelta(minutes=minutes), max_attempts=most)
+    return retries.Rule(
+        outcome=rule.outcome,
+        wait=timedelta(minutes=rule.wait_minutes),
+        max_attempts=rule.max_attempts,
+        multiplier=rule.multiplier,
+        max_wait=None if rule.max_wait_minutes is None else timedelta(minutes=rule.max_wait_minutes),
+        other_time_of_day=rule.other_time_of_day,
+    )
 
 
 def min_gap_of(campaign: Campaign) -> timedelta:

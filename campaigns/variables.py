@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -89,6 +90,50 @@ def _value(placeholder: re.Match[str], contact: HasVariables) -> str:
         value = (contact.variables or {}).get(placeholder["variable"], "")
     text = "" if value is None else str(value)
     return text if text.strip() else placeholder["default"] or ""
+
+
+def values_for(
+    templates: Mapping[str, str], declared: list[dict[str, Any]], contact: HasVariables
+) -> tuple[dict[str, str], list[str]]:
+    """What an assistant is told about one contact, and the required names that are missing or empty.
+
+    A declared variable that the campaign does not name comes from the contact's own, else from its default.
+    """
+    own = {item["name"]: str((contact.variables or {}).get(item["name"]) or "") for item in declared}
+    given = {name: value for name, value in own.items() if value}
+    return complete(declared, given | resolve(templates, contact))
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One variable as a contact's call would carry it."""
+
+    name: str
+    value: str
+    source: str  # "campaign", "contact", "default", or "" where nothing gives it a value
+    required: bool
+    missing: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def preview(templates: Mapping[str, str], declared: list[dict[str, Any]], contact: HasVariables) -> list[Preview]:
+    """Every variable of a contact's call with where its value comes from; by the same steps as the call itself."""
+    full, missing = values_for(templates, declared, contact)
+    rendered, own = resolve(templates, contact), contact.variables or {}
+    wanted = {item["name"]: bool(item.get("required")) for item in declared}
+    found = []
+    for name in sorted({*wanted, *full}):
+        value = full.get(name, "")
+        if not value.strip():
+            source = ""
+        elif name in templates:
+            source = "campaign" if rendered[name].strip() else "default"
+        else:
+            source = "contact" if own.get(name) else "default"
+        found.append(Preview(name, value, source, wanted.get(name, False), name in missing))
+    return found
 
 
 def complete(declared: list[dict[str, Any]], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

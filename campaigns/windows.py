@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
@@ -87,7 +88,8 @@ class Hours:
 
 
 @lru_cache(maxsize=1024)
-def _zone(name: str) -> ZoneInfo | None:
+def zone_named(name: str) -> ZoneInfo | None:
+    """The zone of this name; None when there is none."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, TypeError):  # unknown, malformed, or a directory of zones
@@ -105,7 +107,7 @@ def is_open(hours: Sequence[Hours], zones: Sequence[str], now: datetime) -> bool
     if not zones:
         return False
     for name in zones:
-        zone = _zone(name)
+        zone = zone_named(name)
         if zone is None:
             return False
         local = now.astimezone(zone)
@@ -139,7 +141,7 @@ def next_opening(
     now = now.astimezone(UTC) if now.tzinfo else now
     if is_open(hours, zones, now):
         return now
-    known = [zone for zone in map(_zone, zones) if zone is not None]
+    known = [zone for zone in map(zone_named, zones) if zone is not None]
     if not zones or len(known) != len(zones):
         return None
     tried = now
@@ -190,7 +192,7 @@ def _jump(zone: ZoneInfo, day: date) -> datetime | None:
 @lru_cache(maxsize=1024)
 def _offsets(name: str) -> tuple[timedelta | None, ...]:
     """The zone's offset week by week: zones that share it are one place for our purpose."""
-    zone = _zone(name)
+    zone = zone_named(name)
     if zone is None:
         return ()
     start = datetime(2025, 1, 1, tzinfo=UTC)
@@ -211,3 +213,35 @@ def candidate_zones(contact_timezone: str, phone: str, fallback: str) -> tuple[s
     if is_toll_free(phone) or not _few_enough(zones):
         return (fallback,)
     return zones
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """The zones a person may be in, where that is known from, and how sure it is."""
+
+    zones: tuple[str, ...]
+    source: Literal["contact", "number", "default"]
+    confidence: Literal["certain", "likely", "guess"]
+    reason: str  # a sentence
+
+
+def whereabouts(contact_timezone: str, phone: str, fallback: str) -> Whereabouts:
+    """What `candidate_zones` answers, and why."""
+    zones = candidate_zones(contact_timezone, phone, fallback)
+    if contact_timezone:
+        return Whereabouts(zones, "contact", "certain", "The contact says its time zone.")
+    known = zones_of(phone)
+    if is_toll_free(phone):
+        return _by_default(zones, "The number is toll-free and rings anywhere")
+    if not known:
+        return _by_default(zones, "The number tells no time zone")
+    if not _few_enough(known):
+        return _by_default(zones, f"The number may be in any of {len(known)} time zones")
+    if len({_offsets(name) for name in zones}) == 1:
+        return Whereabouts(zones, "number", "likely", "The number was issued in this time zone.")
+    text = f"The number was issued where there are {len(zones)} time zones; it must be calling hours in all of them."
+    return Whereabouts(zones, "number", "guess", text)
+
+
+def _by_default(zones: tuple[str, ...], why: str) -> Whereabouts:
+    return Whereabouts(zones, "default", "guess", f"{why}; the campaign's own time zone stands in.")

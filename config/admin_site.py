@@ -22,6 +22,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     unconfirmed = request.GET.get("status__exact") == Status.UNCONFIRMED
     calls = reverse("admin:calls_call_changelist")
     launch = reverse("admin:calls_call_launch")
+    hours = reverse("admin:calls_call_legal_hours")
 
     def item(title: str, icon: str, url: str, level: Level = Level.VIEWER, **more: Any) -> dict[str, Any] | None:
         if not (reach.superuser or reach.has(level)):
@@ -40,7 +41,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         count = more.get("badge", 0)
         return {"badge": f"{count if count < 100 else '99+'}", "badge_variant": "danger"} if count else {}
 
-    at_calls = request.path.startswith(calls) and not request.path.startswith(launch)
+    at_calls = request.path.startswith(calls) and not request.path.startswith((launch, hours))
     groups = [
         (
             "Work",
@@ -56,6 +57,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     active=at_calls and unconfirmed,
                     badge=doubtful,
                 ),
+                item("Alerts", "notifications", "admin:tenants_alert_changelist"),
             ],
         ),
         (
@@ -73,6 +75,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 item("Accounts", "hub", "admin:providers_provideraccount_changelist"),
                 item("Assistants", "support_agent", "admin:providers_assistant_changelist"),
                 item("Numbers", "dialpad", "admin:providers_phonenumber_changelist"),
+                item("Legal hours", "gavel", hours),
             ],
         ),
         (

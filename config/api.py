@@ -9,11 +9,13 @@ from calls.api.accounts import CallingAccountViewSet
 from calls.api.calls import CallViewSet
 from calls.api.campaigns import CampaignViewSet, RecipientViewSet
 from calls.api.do_not_call import DoNotCallViewSet
+from calls.api.evidence import EvidenceView
 from calls.api.hooks import HookView
 from calls.api.organizations import CallingOrganizationViewSet
 from calls.api.outbound import OutboundStatusView, OutboundView
 from campaigns.api import ContactListViewSet, ContactViewSet, ImportErrorsViewSet, ImportViewSet
 from providers.api import AssistantViewSet, PhoneNumberViewSet
+from tenants.alerts_api import AlertViewSet
 
 router = SimpleRouter()
 router.register("organizations", CallingOrganizationViewSet, "organization")
@@ -27,9 +29,11 @@ router.register("do-not-call", DoNotCallViewSet, "do-not-call")
 router.register("campaigns", CampaignViewSet, "campaign")
 router.register("campaigns/(?P<campaign>[^/.]+)/recipients", RecipientViewSet, "recipient")
 router.register("calls", CallViewSet, "call")
+router.register("alerts", AlertViewSet, "alert")
 
 v1 = [
     path("imports/<str:id>/errors.csv", ImportErrorsViewSet.as_view({"get": "errors"}), name="import-errors"),
+    path("calls/evidence.csv", EvidenceView.as_view(), name="evidence"),
     *router.urls,
 ]
 

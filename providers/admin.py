@@ -30,6 +30,7 @@ from tenants.staff_forms import (
     text_field,
 )
 
+PRICE = ["price_per_minute", "price_per_minute_currency", "reserved_minutes", "daily_budget"]
 ABOUT = {
     "allomia": "AI assistants set up on its dashboard. Needs an API key.",
     "polyai": "Voice agents set up by PolyAI. Needs an auth token.",
@@ -72,6 +73,12 @@ def _options(provider: str) -> dict[str, forms.Field]:
     return {"generation": choice_field("API generation", kinds)}
 
 
+def _or_default(form: forms.ModelForm[Any], name: str) -> Any:
+    """What an emptied box means for a column that is never empty."""
+    given = form.cleaned_data[name]
+    return form._meta.model._meta.get_field(name).get_default() if given is None else given
+
+
 class AccountForm(ScopedForm):
     """Secrets are written, never read back. An address or provider is never changed under stored secrets."""
 
@@ -86,6 +93,8 @@ class AccountForm(ScopedForm):
         if not self.instance.pk:
             self.instance.provider = self.provider_slug
         adapter = registry.provider_class(self.instance.provider)
+        if "reserved_minutes" in self.fields:
+            self.fields["reserved_minutes"].required = False
         if "base_url" in self.fields and not self.instance.pk:
             self.fields["base_url"].initial = adapter.default_base_url
         stored = self.instance.credentials or {}
@@ -98,6 +107,9 @@ class AccountForm(ScopedForm):
         for name in _options(self.instance.provider):
             if f"option_{name}" in self.fields:
                 self.fields[f"option_{name}"].initial = (self.instance.options or {}).get(name, "")
+
+    def clean_reserved_minutes(self) -> Any:
+        return _or_default(self, "reserved_minutes")
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
@@ -144,6 +156,8 @@ class ProviderAccountAdmin(ScopedAdmin):
         "reads_per_second": "Status reads per second",
         "max_unconfirmed": "Unconfirmed calls at most",
         "price_per_minute_currency": "Currency",
+        "reserved_minutes": "Minutes set aside for each call",
+        "daily_budget": "Budget for a day",
     }
     list_display = ("name", "provider_name", "health", "calls_per_second", "max_open_calls")
     list_filter = ("provider", "is_active")
@@ -203,7 +217,7 @@ class ProviderAccountAdmin(ScopedAdmin):
             found.append(("Credentials", {"fields": secrets, "description": note}))
             found.append(("Options", {"fields": options}))
         found.append(("Limits", {"fields": limits}))
-        found.append(("Price", {"fields": ["price_per_minute", "price_per_minute_currency"]}))
+        found.append(("Money", {"fields": PRICE}))
         return found
 
     def panel_context(self, request: HttpRequest, obj: ProviderAccount) -> dict[str, Any]:
@@ -300,6 +314,26 @@ class VariablesField(RowsField):
         return bool(self.prepare(initial) != self.prepare(data))
 
 
+OPT_OUT_COLUMNS = [
+    Column("field", "Field", placeholder="result.opt_out"),
+    Column("equals", "Equals", placeholder="true"),
+]
+
+
+class OptOutField(RowsField):
+    """The ends after which a number is not called again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            OPT_OUT_COLUMNS,
+            label="Ends that mean “do not call me again”",
+            help_text="When a call ends so, its number goes on the do-not-call list at once. Fields: result.NAME (as "
+            "the assistant returns it, dotted where nested), ended_reason, provider_reason, provider_status, "
+            "answered_by. Yes and no are written true and false; capitals do not matter. Without a row nothing is "
+            "concluded from an end.",
+        )
+
+
 def _assistant_options(account: ProviderAccount) -> dict[str, forms.Field]:
     """The assistant's options as fields, by name."""
     if account.provider == "plumvoice":
@@ -332,6 +366,7 @@ def _assistant_options(account: ProviderAccount) -> dict[str, forms.Field]:
 
 class AssistantForm(OfAccountForm):
     variables = VariablesField()
+    opt_out_rules = OptOutField()
 
     class Meta:
         model = Assistant
@@ -389,14 +424,19 @@ class AssistantAdmin(OfAccountAdmin):
         found: list[Any] = [(None, {"fields": ["name", "external_id", "is_active"]})]
         if names:
             found.append((f"At {account.get_provider_display()}", {"fields": names}))
-        return [*found, ("What it is told", {"fields": ["variables_shown" if readable else "variables"]})]
+        told, opt_out = ("variables_shown", "opt_out_shown") if readable else ("variables", "opt_out_rules")
+        return [*found, ("What it is told", {"fields": [told]}), ("Opt-out", {"fields": [opt_out]})]
 
     @admin.display(description="Variables")
     def variables_shown(self, row: Assistant) -> str:
         return self.variable_names(row)
 
+    @admin.display(description="Ends that mean “do not call me again”")
+    def opt_out_shown(self, row: Assistant) -> str:
+        return ", ".join(f"{rule['field']} is {rule['equals']}" for rule in row.opt_out_rules) or "-"
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        return ("variables_shown",)
+        return ("variables_shown", "opt_out_shown")
 
     def panel_context(self, request: HttpRequest, obj: Assistant) -> dict[str, Any]:
         return {"account": obj.account, "account_url": self.account_url(obj)}
@@ -410,6 +450,14 @@ class PhoneNumberForm(OfAccountForm):
     class Meta:
         model = PhoneNumber
         exclude = ("organization", "account")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "rest_seconds" in self.fields:
+            self.fields["rest_seconds"].required = False
+
+    def clean_rest_seconds(self) -> Any:
+        return _or_default(self, "rest_seconds")
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
@@ -429,7 +477,15 @@ class PhoneNumberAdmin(OfAccountAdmin):
     list_display = ("e164", "label", "account", "max_open_calls", "is_active")
     number_fields = ("e164",)
     text_fields = ("label",)
-    fieldsets = ((None, {"fields": ("e164", "external_id", "label", "max_open_calls", "is_active")}),)
+    fieldsets = (
+        (None, {"fields": ("e164", "external_id", "label", "is_active")}),
+        ("Limits", {"fields": ("max_open_calls", "max_calls_per_day", "rest_seconds")}),
+    )
+    labels = {
+        "max_open_calls": "Calls under way at most",
+        "max_calls_per_day": "Calls a day at most",
+        "rest_seconds": "Rest between two calls, in seconds",
+    }
     panel_template = "trunkline/of_account.html"
 
     def panel_context(self, request: HttpRequest, obj: PhoneNumber) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tenants.rest import (
     OrganizedSerializer,
     PublicIdField,
     ScopedField,
+    money,
     utc_text,
 )
 
@@ -32,6 +33,17 @@ def refuse(faults: dict[str, str]) -> None:
         raise ValidationError({name: [text] for name, text in faults.items()})
 
 
+class PriceMoneyField(MoneyField):
+    """Money in the currency of the account's price, which is also what a currency left out means."""
+
+    def get_attribute(self, instance: ProviderAccount) -> Any:
+        return money(getattr(instance, self.column), instance.price_per_minute_currency)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        found = super().to_internal_value(data)
+        return found if "currency" in data else {self.column: found[self.column]}
+
+
 class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
     id = PublicIdField()
     organization = OrganizationField()
@@ -39,6 +51,7 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
     credentials = ObjectField(write_only=True)
     options = ObjectField(required=False)
     price_per_minute = MoneyField()
+    daily_budget = PriceMoneyField()
     health = serializers.SerializerMethodField()
     blocked_until = serializers.SerializerMethodField()
     blocked_reason = serializers.SerializerMethodField()
@@ -60,6 +73,8 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
             "reads_per_second",
             "max_unconfirmed",
             "price_per_minute",
+            "reserved_minutes",
+            "daily_budget",
             "is_active",
             "health",
             "blocked_until",
@@ -109,8 +124,19 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
                     faults["credentials"] = f"Give the credentials again when {name} changes."
         options = attrs.get("options", old.options if old else {})
         faults |= {f"options.{name}": text for name, text in adapter.check_options(options or {}).items()}
+        faults |= self._budget_faults(attrs, old)
         refuse(faults)
         return attrs
+
+    def _budget_faults(self, attrs: dict[str, Any], old: ProviderAccount | None) -> dict[str, str]:
+        """The budget has no currency of its own, so it must not change its meaning with the price's."""
+        before = old.price_per_minute_currency if old else "USD"
+        currency = attrs.get("price_per_minute_currency", before)
+        if attrs.pop("daily_budget_currency", currency) != currency:
+            return {"daily_budget.currency": f"The budget is in the currency of the price, which is {currency}."}
+        if old and old.daily_budget is not None and currency != before and "daily_budget" not in attrs:
+            return {"daily_budget": "The currency of the price changes: give the daily budget again, or null."}
+        return {}
 
 
 class OfAccountSerializer(OrganizedSerializer[Any]):
@@ -143,6 +169,7 @@ class AssistantSerializer(OfAccountSerializer):
             "external_id",
             "options",
             "variables",
+            "opt_out_rules",
             "is_active",
         ]
 
@@ -159,6 +186,8 @@ class PhoneNumberSerializer(OfAccountSerializer):
             "label",
             "is_active",
             "max_open_calls",
+            "max_calls_per_day",
+            "rest_seconds",
         ]
 
 

@@ -52,17 +52,19 @@ OPT_OUT_FIELD = re.compile(
 
 
 def check_opt_out_rules(rules: Any) -> None:
-    """`[{"field", "equals"}]`: the name of an end's field, dotted into the structured result, and a text."""
+    """`[{"field", "equals"}]`: the name of an end's field, dotted into the structured result, and a text.
+
+    The errors carry no code: under "invalid" a form would show its own words for JSON instead.
+    """
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-        raise ValidationError('Write a list like [{"field": "result.opt_out", "equals": "true"}].', code="invalid")
+        raise ValidationError('Write a list like [{"field": "result.opt_out", "equals": "true"}].')
     for rule in rules:
         if set(rule) != {"field", "equals"} or not all(isinstance(text, str) and text for text in rule.values()):
-            raise ValidationError("Each rule has a field and the text it equals, both as text.", code="invalid")
+            raise ValidationError("Each rule has a field and the text it equals, both as text.")
         if not OPT_OUT_FIELD.fullmatch(rule["field"]):
             raise ValidationError(
                 f"{rule['field'][:80]!r} is not known: result.NAME, ended_reason, provider_reason, provider_status or "
-                "answered_by.",
-                code="invalid",
+                "answered_by."
             )
 
 

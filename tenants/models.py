@@ -193,6 +193,7 @@ class ApiKey(models.Model):
 class Alert(models.Model):
     """Something a person of the organization should know, said once for each `key`."""
 
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="alerts")
     key = models.CharField(max_length=200)  # like "budget.80:campaign:<id>": the same news is not told twice
     message = models.CharField(max_length=500)

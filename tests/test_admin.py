@@ -32,7 +32,7 @@ from campaigns.models import (
     Recipient,
 )
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.models import ApiKey, AuditEntry, Membership, Organization
+from tenants.models import Alert, ApiKey, AuditEntry, Membership, Organization
 from tenants.staff import page_of
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +109,12 @@ def world(
         "providercallback": ProviderCallback.objects.create(
             call=call, account=account, verification="unsigned", body=b"{}"
         ),
+        "alert": Alert.objects.create(
+            organization=organization,
+            key=f"account.blocked:{account.uuid}",
+            message="Something is wrong.",
+            subject=str(account.uuid),
+        ),
         "webhookdelivery": WebhookDelivery.objects.create(call=call, url="https://example.org/hook"),
     }
 
@@ -135,6 +141,7 @@ OWN_PAGES = (
     "admin:index",
     "admin:calls_call_launch",
     "admin:calls_call_overview",
+    "admin:calls_call_legal_hours",
     "admin:campaigns_contactlist_counts",
 )
 
@@ -301,7 +308,7 @@ def test_secrets_cannot_be_guessed_by_filters(
 
 def test_what_machines_write_people_only_read(sign_in: SignIn, world: dict[str, models.Model]) -> None:
     client = sign_in()
-    for name in ("call", "recipient", "providercallback", "webhookdelivery", "auditentry", "contactimport"):
+    for name in ("call", "recipient", "providercallback", "webhookdelivery", "auditentry", "contactimport", "alert"):
         row = world[name]
         change = reverse(f"admin:{row._meta.app_label}_{name}_change", args=[row.pk])
         assert client.post(change, {}).status_code == 403, name
@@ -542,6 +549,50 @@ def test_an_assistants_variables_are_rows(sign_in: SignIn, account: ProviderAcco
     ]
     text = client.get(reverse("admin:providers_assistant_change", args=[row.pk])).content.decode()
     assert 'value="Main street"' in text
+
+
+def test_an_assistants_opt_out_rules_are_rows(sign_in: SignIn, assistant: Assistant) -> None:
+    client = sign_in(assistant.organization, "manager")
+    url = reverse("admin:providers_assistant_change", args=[assistant.pk])
+    form = {
+        "name": "Reminder",
+        "external_id": "as_1",
+        "is_active": "on",
+        "variables-rows": "0",
+        "opt_out_rules-rows": "2",
+        "opt_out_rules-0-field": "result.opt_out",
+        "opt_out_rules-0-equals": "true",
+    }
+    assert "is not known" in client.post(url, {**form, "opt_out_rules-0-field": "mood"}).content.decode()
+    assert "the text it equals" in client.post(url, {**form, "opt_out_rules-0-equals": ""}).content.decode()
+    assert client.post(url, form).status_code == 302
+    assistant.refresh_from_db()
+    assert assistant.opt_out_rules == [{"field": "result.opt_out", "equals": "true"}]
+    assert 'value="result.opt_out"' in client.get(url).content.decode()
+    viewed = sign_in(assistant.organization, "viewer").get(url).content.decode()
+    assert "result.opt_out is true" in viewed
+
+
+def test_limits_of_money_and_numbers_are_kept(
+    sign_in: SignIn, account: ProviderAccount, phone_number: PhoneNumber
+) -> None:
+    client = sign_in(account.organization, "manager")
+    url = reverse("admin:providers_provideraccount_change", args=[account.pk])
+    form = account_form(base_url=account.base_url, reserved_minutes="4.5", daily_budget="20")
+    assert client.post(url, form).status_code == 302
+    account.refresh_from_db()
+    assert (account.reserved_minutes, account.daily_budget) == (Decimal("4.5"), Decimal(20))
+    assert client.post(url, {**form, "reserved_minutes": "", "daily_budget": ""}).status_code == 302
+    account.refresh_from_db()
+    assert (account.reserved_minutes, account.daily_budget) == (Decimal(3), None)
+    url = reverse("admin:providers_phonenumber_change", args=[phone_number.pk])
+    form = {"external_id": "pn", "is_active": "on", "max_calls_per_day": "80", "rest_seconds": "30"}
+    assert client.post(url, form).status_code == 302
+    phone_number.refresh_from_db()
+    assert (phone_number.max_calls_per_day, phone_number.rest_seconds) == (80, 30)
+    assert client.post(url, {**form, "max_calls_per_day": "", "rest_seconds": ""}).status_code == 302
+    phone_number.refresh_from_db()
+    assert (phone_number.max_calls_per_day, phone_number.rest_seconds) == (None, 0)
 
 
 def test_a_prompt_with_results(sign_in: SignIn, organization: Organization) -> None:

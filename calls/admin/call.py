@@ -191,12 +191,14 @@ class CallAdmin(NumberedAdmin):
         return [(None, {"fields": []})]
 
     def get_urls(self) -> list[URLPattern]:
-        from calls.admin import dashboard, launch
+        from calls.admin import dashboard, evidence, launch, legal_hours
 
         wrap = self.admin_site.admin_view
         ours = [
             path("launch/", wrap(launch.view), name="calls_call_launch"),
             path("launch/fields/", wrap(launch.fields_view), name="calls_call_launch_fields"),
+            path("evidence.csv", wrap(evidence.view), name="calls_call_evidence"),
+            path("legal-hours/", wrap(legal_hours.view), name="calls_call_legal_hours"),
             path("overview/", wrap(dashboard.fragment_view), name="calls_call_overview"),
         ]
         return [*ours, *super().get_urls()]

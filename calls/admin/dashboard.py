@@ -17,7 +17,7 @@ from calls.models import OPEN, TERMINAL, Call, Heartbeat, Status
 from campaigns.models import Campaign, ContactListMember, Recipient
 from campaigns.phones import national
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.models import Organization
+from tenants.models import Alert, Organization
 from tenants.staff import Level, Reach, reach_of, utc
 
 SHOWN = 8
@@ -77,6 +77,8 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "doubtful": [_doubtful(call) for call in doubtful],
         "doubtful_total": live.get(Status.UNCONFIRMED, 0),
         "doubtful_url": f"{listed}?status__exact={Status.UNCONFIRMED.value}",
+        "alerts_total": Alert.objects.filter(organization__in=mine, seen_at=None)[:100].count(),
+        "alerts_url": reverse("admin:tenants_alert_changelist"),
         "blocked": _blocked(mine, now),
         "stopped": [
             (row.name, reverse("admin:tenants_organization_change", args=[row.pk]))

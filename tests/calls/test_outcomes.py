@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -394,3 +394,27 @@ def test_a_late_report_of_the_way_does_not_end_the_wait_for_a_result(callers: Or
     outcomes.record(call.pk, Snapshot(CallState.RINGING, provider_call_id="x1"), CallEvent.Source.CALLBACK)
     call.refresh_from_db()
     assert call.next_read_at is not None
+
+
+def test_a_retry_at_another_time_of_day_keeps_the_windows_of_the_person(
+    number: PhoneNumber, recipient: Recipient, time_machine: Any
+) -> None:
+    time_machine.move_to(datetime(2027, 6, 7, 15, 0, tzinfo=UTC), tick=False)  # a Monday, 11 in New York
+    campaign = recipient.campaign
+    campaign.windows.update(opens=9 * 60, closes=18 * 60)
+    campaign.retry_rules.update(wait_minutes=15, multiplier=2, max_wait_minutes=20, other_time_of_day=True)
+    claim = claimed(number, recipient)
+    placing.record(claim, Snapshot(CallState.BUSY, provider_call_id="x1"))
+    recipient.refresh_from_db()
+    noon = datetime(2027, 6, 7, 16, 0, tzinfo=UTC)
+    assert recipient.next_attempt_at is not None
+    assert noon <= recipient.next_attempt_at < noon + timedelta(hours=1)
+
+    # Called in the afternoon, with no evening or morning left before the end: the wait alone counts.
+    time_machine.move_to(noon + timedelta(hours=2), tick=False)
+    Campaign.objects.update(ends_at=noon + timedelta(hours=4))
+    recipient.campaign.refresh_from_db()
+    claim = claimed(number, recipient)
+    placing.record(claim, Snapshot(CallState.BUSY, provider_call_id="x2"))
+    recipient.refresh_from_db()
+    assert recipient.next_attempt_at == noon + timedelta(hours=2, minutes=20)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.variables import complete, faults, resolve, used
+from campaigns.variables import Preview, complete, faults, preview, resolve, used, values_for
 
 ZOE = SimpleNamespace(name="Zoé", phone="+33123456789", external_id="", variables={"slot": "9:30", "empty": " "})
 
@@ -103,3 +103,50 @@ def test_declared_defaults_are_filled_in_and_missing_ones_named() -> None:
     full, missing = complete(declared, {"slot": " ", "doctor": "Ada", "note": "", "extra": "kept"})
     assert full == {"slot": " ", "doctor": "Ada", "clinic": "Main street", "note": "none", "extra": "kept"}
     assert missing == ["slot"]
+
+
+def test_a_preview_says_where_each_value_comes_from_and_what_is_missing() -> None:
+    declared: list[dict[str, Any]] = [
+        {"name": "slot", "required": True},
+        {"name": "clinic", "required": True, "default": "Main street"},
+        {"name": "doctor", "required": True},
+        {"name": "empty", "default": "none"},
+        {"name": "room"},
+    ]
+    templates = {"greeting": "Hello {{ contact.name }}", "doctor": "{{ contact.variables.doctor }}", "empty": ""}
+    assert preview(templates, declared, ZOE) == [
+        Preview("clinic", "Main street", "default", True, False),
+        Preview("doctor", "", "", True, True),
+        Preview("empty", "none", "default", False, False),
+        Preview("greeting", "Hello Zoé", "campaign", False, False),
+        Preview("room", "", "", False, False),
+        Preview("slot", "9:30", "contact", True, False),
+    ]
+    assert preview(templates, declared, ZOE)[0].as_json() == {
+        "name": "clinic",
+        "value": "Main street",
+        "source": "default",
+        "required": True,
+        "missing": False,
+    }
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["", " ", "x", "{{ contact.variables.a }}"])),
+    st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["", " ", "y"])),
+    st.lists(
+        st.fixed_dictionaries(
+            {"name": st.sampled_from("abcd"), "required": st.booleans(), "default": st.sampled_from(["", "z"])}
+        ),
+        unique_by=lambda item: item["name"],
+    ),
+)
+def test_a_preview_shows_the_values_that_the_call_carries(
+    templates: dict[str, str], own: dict[str, str], declared: list[dict[str, Any]]
+) -> None:
+    contact = SimpleNamespace(name="", phone="", external_id="", variables=own)
+    full, missing = values_for(templates, declared, contact)
+    shown = preview(templates, declared, contact)
+    assert {item.name: item.value for item in shown if item.name in full} == full
+    assert [item.name for item in shown if item.missing] == sorted(missing)
+    assert all(bool(item.source) == bool(item.value.strip()) for item in shown)

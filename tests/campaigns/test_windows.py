@@ -19,6 +19,7 @@ from campaigns.windows import (
     next_opening,
     parse_clock,
     parse_day_names,
+    whereabouts,
 )
 
 MINUTE = timedelta(minutes=1)
@@ -229,6 +230,33 @@ def test_zones_with_the_same_clock_count_once_and_are_all_asked() -> None:
     zones = candidate_zones("", "+447400123456", "America/Denver")
     assert "Europe/London" in zones
     assert len(zones) > 3
+
+
+@pytest.mark.parametrize(
+    ("own", "phone", "source", "confidence", "words"),
+    [
+        ("Asia/Tokyo", "+33123456789", "contact", "certain", "says its time zone"),
+        ("", "+33123456789", "number", "likely", "was issued in this time zone"),
+        ("", "+447400123456", "number", "likely", "was issued in this time zone"),
+        ("", "+13095551234", "number", "likely", "was issued"),
+        ("", "+18005551234", "default", "guess", "toll-free"),
+        ("", "+61412345678", "default", "guess", "any of"),
+        ("", "+999123", "default", "guess", "tells no time zone"),
+    ],
+)
+def test_where_a_zone_is_known_from_and_how_sure_it_is(
+    own: str, phone: str, source: str, confidence: str, words: str
+) -> None:
+    found = whereabouts(own, phone, "America/Denver")
+    assert found.zones == candidate_zones(own, phone, "America/Denver")
+    assert (found.source, found.confidence) == (source, confidence)
+    assert words in found.reason
+
+
+def test_a_number_of_two_zones_is_a_guess_and_says_how_many() -> None:
+    found = whereabouts("", "+12085551234", "America/Denver")  # Idaho has two
+    assert (found.source, found.confidence, len(found.zones)) == ("number", "guess", 2)
+    assert "2 time zones" in found.reason
 
 
 @pytest.mark.parametrize("days", [None, [], "mon", {"mon": 1}, ["monday"], ["Mon"], [0], [["mon"]], ["mon", None]])

@@ -44,6 +44,8 @@ def test_every_field_of_an_account_is_stored_and_given_back(api: ApiClient, orga
         "reads_per_second": 7,
         "max_unconfirmed": None,
         "price_per_minute": {"amount": "0.123456", "currency": "EUR"},
+        "reserved_minutes": 4.5,
+        "daily_budget": {"amount": "250.50", "currency": "EUR"},
         "is_active": False,
     }
     answer = api.post(ACCOUNTS, given | {"credentials": {"auth_token": "secret-token-1234"}})
@@ -69,6 +71,7 @@ def test_what_is_left_out_or_null_is_the_default(api: ApiClient) -> None:
         assert found["base_url"] == "https://allomia.com"
         assert (found["options"], found["calls_per_second"], found["max_open_calls"]) == ({}, 1, 10)
         assert (found["reads_per_second"], found["max_unconfirmed"], found["price_per_minute"]) == (5, 5, None)
+        assert (found["reserved_minutes"], found["daily_budget"]) == (3, None)
         assert (found["is_active"], found["health"]) == (True, "ok")
 
 
@@ -98,12 +101,30 @@ def test_what_is_left_out_or_null_is_the_default(api: ApiClient) -> None:
         ({"price_per_minute": {"amount": "1", "currency": "usd"}}, "price_per_minute.currency"),
         ({"price_per_minute": {"amount": "-1"}}, "price_per_minute.amount"),
         ({"price_per_minute": {"amount": "1", "x": 1}}, "price_per_minute.x"),
+        ({"reserved_minutes": -1}, "reserved_minutes"),
+        ({"reserved_minutes": "3"}, "reserved_minutes"),
+        ({"daily_budget": 5}, "daily_budget"),
+        ({"daily_budget": {"amount": "5", "currency": "EUR"}}, "daily_budget.currency"),
         ({"nope": 1}, "nope"),
     ],
 )
 def test_a_wrong_field_of_an_account_is_named(api: ApiClient, change: dict[str, Any], field: str) -> None:
     assert field in faults(api.post(ACCOUNTS, NEW | change))
     assert not ProviderAccount.objects.exists()
+
+
+def test_a_daily_budget_is_in_the_currency_of_the_price(api: ApiClient) -> None:
+    euro = {"price_per_minute": {"amount": "0.12", "currency": "EUR"}}
+    found = api.post(ACCOUNTS, NEW | euro | {"daily_budget": {"amount": "5"}}).json()
+    assert found["daily_budget"] == {"amount": "5.00", "currency": "EUR"}
+    path = f"{ACCOUNTS}{found['id']}/"
+    dollar = {"price_per_minute": {"amount": "0.12", "currency": "USD"}}
+    assert faults(api.patch(path, dollar)) == {"daily_budget"}
+    assert faults(api.patch(path, {"daily_budget": {"amount": "5", "currency": "USD"}})) == {"daily_budget.currency"}
+    both = api.patch(path, dollar | {"daily_budget": {"amount": "7", "currency": "USD"}}).json()
+    assert both["daily_budget"] == {"amount": "7.00", "currency": "USD"}
+    assert api.patch(path, euro | {"daily_budget": None}).json()["daily_budget"] is None
+    assert api.patch(path, dollar).status_code == 200
 
 
 def test_the_key_is_never_sent_to_an_address_chosen_without_it(api: ApiClient, account: ProviderAccount) -> None:
@@ -227,6 +248,7 @@ def test_every_field_of_an_assistant_is_stored_and_given_back(api: ApiClient, ac
             {"name": "slot", "required": True, "description": "When", "default": "", "example": "9:30"},
             {"name": "place"},
         ],
+        "opt_out_rules": [{"field": "result.opt_out", "equals": "true"}],
         "is_active": False,
     }
     answer = api.post("/api/v1/assistants/", given)
@@ -247,6 +269,27 @@ def test_an_assistant_that_cannot_call_is_a_400(
     assert faults(api.post("/api/v1/assistants/", wrong)) == {"variables"}
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        "result.opt_out",
+        [["result.opt_out", "true"]],
+        [{"field": "result.opt_out"}],
+        [{"field": "result.opt_out", "equals": True}],
+        [{"field": "result.opt_out", "equals": ""}],
+        [{"field": "result", "equals": "x"}],
+        [{"field": "status", "equals": "x"}],
+        [{"field": "result.a..b", "equals": "x"}],
+        [{"field": "result.opt_out", "equals": "true", "why": "x"}],
+    ],
+)
+def test_a_wrong_opt_out_rule_is_refused(api: ApiClient, account: ProviderAccount, rules: Any) -> None:
+    new = {"account": str(account.uuid), "name": "Reminder", "external_id": "as_1"}
+    assert faults(api.post("/api/v1/assistants/", new | {"opt_out_rules": rules})) == {"opt_out_rules"}
+    assert api.post("/api/v1/assistants/", new | {"opt_out_rules": None}).json()["opt_out_rules"] == []
+
+
 def test_a_change_is_judged_together_with_what_stays(api: ApiClient, assistant: Assistant) -> None:
     path = one("/api/v1/assistants/", assistant)
     assert faults(api.patch(path, {"external_id": ""})) == {"external_id"}
@@ -262,6 +305,8 @@ def test_every_field_of_a_number_is_stored_and_given_back(api: ApiClient, accoun
         "label": "Front desk",
         "is_active": True,
         "max_open_calls": 3,
+        "max_calls_per_day": 80,
+        "rest_seconds": 45,
     }
     answer = api.post("/api/v1/phone-numbers/", given)
     assert answer.status_code == 201, answer.content
@@ -278,6 +323,8 @@ def test_a_number_needs_what_its_provider_needs(api: ApiClient, account: Provide
     new = {"account": str(account.uuid), "e164": "+33142000002"}
     assert faults(api.post("/api/v1/phone-numbers/", new)) == {"external_id"}
     assert faults(api.post("/api/v1/phone-numbers/", new | {"e164": "0142000002"})) == {"e164"}
+    limits = {"max_calls_per_day": 0, "rest_seconds": -1}
+    assert faults(api.post("/api/v1/phone-numbers/", new | {"external_id": "x"} | limits)) == set(limits)
 
 
 def test_an_object_goes_to_the_organization_of_what_it_names(

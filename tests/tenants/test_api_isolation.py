@@ -17,7 +17,7 @@ from campaigns import do_not_call
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, Recipient
 from config import api as routes
 from providers.models import ProviderAccount
-from tenants.models import Organization
+from tenants.models import Alert, Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
 
@@ -38,6 +38,7 @@ LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "do-not-call-list": ("do-not-call/", {"get": READ, "post": MANAGE}),
     "campaign-list": ("campaigns/", {"get": READ, "post": MANAGE}),
     "call-list": ("calls/", {"get": READ, "post": CALL}),
+    "alert-list": ("alerts/", {"get": READ}),
 }
 ALL = {"get": READ, "patch": MANAGE, "delete": MANAGE}
 OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -70,9 +71,11 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "recipient-explain": ("recipient", "campaigns/{world.campaign.uuid}/recipients/{0}/explain/", {"get": READ}),
     "call-detail": ("call", "calls/{}/", {"get": READ}),
     "call-cancel": ("call", "calls/{}/cancel/", {"post": CALL}),
+    "alert-detail": ("alert", "alerts/{}/", {"get": READ}),
+    "alert-seen": ("alert", "alerts/{}/seen/", {"post": CALL}),
 }
-# Outside /api/v1/; their own tests are `test_api_outbound` and `test_api_hooks`.
-OTHERS = {"outbound", "outbound-status", "hook", "account-hook"}
+# Their own tests are `test_api_outbound`, `test_api_hooks` and `test_evidence`.
+OTHERS = {"outbound", "outbound-status", "hook", "account-hook", "evidence"}
 
 
 def all_routes(patterns: Any = routes.urlpatterns) -> Iterator[URLPattern]:
@@ -111,6 +114,7 @@ class World:
     campaign: Campaign
     recipient: Recipient
     call: Call
+    alert: Alert
 
 
 def a_world(home: Organization) -> World:
@@ -133,6 +137,7 @@ def a_world(home: Organization) -> World:
         campaign=campaign,
         recipient=recipient,
         call=a_call(assistant, number, contact.phone, campaign=campaign, recipient=recipient),
+        alert=Alert.objects.create(organization=home, key="account.blocked", message="Blocked."),
     )
 
 

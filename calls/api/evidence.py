@@ -1,0 +1,49 @@
+"""The evidence about one number, as a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from calls import evidence
+from campaigns import phones
+from tenants.access import Access
+from tenants.rest import AnyAccept
+
+
+class EvidenceView(APIView):
+    """`GET /api/v1/calls/evidence.csv?to_number=+…`: what is known of every call to a number."""
+
+    content_negotiation_class = AnyAccept
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> StreamingHttpResponse:
+        reach: Any = request.auth
+        return as_file(list(reach.scopes), _number(request, reach))
+
+
+def as_file(organizations: list[int], phone: str) -> StreamingHttpResponse:
+    """Streamed: a number that was called for years has a long history."""
+    answer = StreamingHttpResponse(evidence.lines(organizations, phone), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="evidence-{phone[1:]}.csv"'
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _number(request: Request, reach: Access) -> str:
+    """Raises ValidationError."""
+    if unknown := sorted(set(request.query_params) - {"to_number"}):
+        raise ValidationError({name: ["There is no such filter."] for name in unknown}, code="unknown_filter")
+    text = request.query_params.get("to_number", "").strip()
+    if not text:
+        raise ValidationError({"to_number": ["Say which number, like +33123456789."]}, code="required")
+    # An unescaped plus in a query string arrives as a space, which was cut off.
+    for candidate in (text, f"+{text}") if text.isdigit() else (text,):
+        try:
+            return phones.normalise(candidate, reach.home.default_region if reach.home else "", phones.EVERYWHERE)
+        except phones.NotCallable as error:
+            complaint = str(error)
+    raise ValidationError({"to_number": [complaint]})

@@ -1,0 +1,267 @@
+"""An end that means "do not call me again" lists the number in the transaction that stores it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from calls import facts as fact_sheet
+from calls import opt_out, outcomes, placing
+from calls.models import Call, Status
+from campaigns import do_not_call
+from campaigns.models import Campaign, DoNotCall, Recipient
+from providers.adapters.base import CallState, Snapshot
+from providers.adapters.errors import MayBeRinging, NotSent
+from providers.models import Assistant, PhoneNumber
+from tenants.models import AuditEntry, Organization
+from tests.calls import support
+from tests.calls.test_interleavings import Beside, held
+
+NUMBER = "+12125550150"
+RULE = {"field": "result.opt_out", "equals": "true"}
+DIALING = Snapshot(CallState.DIALING, provider_call_id="x1")
+END = Snapshot(CallState.COMPLETED, provider_call_id="x1", provider_status="completed", duration_seconds=60)
+OPTED_OUT = replace(END, result={"opt_out": True}, result_status="completed")
+
+postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
+connection = connection  # named in the condition above
+
+
+@pytest.mark.parametrize(
+    ("field", "equals", "seen"),
+    [
+        ("result.opt_out", "true", {"result": {"opt_out": True}}),
+        ("result.opt_out", "TRUE", {"result": {"opt_out": True}}),
+        ("result.opt_out", "false", {"result": {"opt_out": False}}),
+        ("result.opt_out", "true", {"result": {"opt_out": "True "}}),
+        ("result.wish.code", "3", {"result": {"wish": {"code": 3}}}),
+        ("result.wish.code", "0.5", {"result": {"wish": {"code": 0.5}}}),
+        ("result.wish", "Stop calling", {"result": {"wish": "stop CALLING"}}),
+        ("ended_reason", "do_not_call", {"ended_reason": "do_not_call"}),
+        ("provider_reason", "caller opted out", {"provider_reason": "Caller opted out"}),
+        ("provider_status", "opted-out", {"provider_status": "opted-out"}),
+        ("answered_by", "lawyer", {"answered_by": "lawyer"}),
+    ],
+)
+def test_a_rule_is_met(field: str, equals: str, seen: dict[str, Any]) -> None:
+    rule = {"field": field, "equals": equals}
+    assert opt_out.said([RULE | {"equals": "never"}, rule], Snapshot(CallState.COMPLETED, **seen)) == rule
+
+
+@pytest.mark.parametrize(
+    ("field", "equals", "seen"),
+    [
+        ("result.opt_out", "true", {}),
+        ("result.opt_out", "true", {"result": {"opt_out": False}}),
+        ("result.opt_out", "true", {"result": {"opt_out": 1}}),
+        ("result.opt_out", "null", {"result": {"opt_out": None}}),
+        ("result.opt_out.why", "true", {"result": {"opt_out": True}}),
+        ("result.opt_out", "[]", {"result": {"opt_out": []}}),
+        ("result.1", "1", {"result": {"1": True}}),
+        ("ended_reason", " ", {"ended_reason": ""}),
+        ("ended_reason", "do_not_call", {"ended_reason": "do_not_call_back_today"}),
+    ],
+)
+def test_a_rule_is_not_met(field: str, equals: str, seen: dict[str, Any]) -> None:
+    assert opt_out.said([{"field": field, "equals": equals}], Snapshot(CallState.COMPLETED, **seen)) is None
+
+
+@pytest.fixture
+def number(callers: Organization) -> PhoneNumber:
+    found = support.reach(callers, "http://127.0.0.1:9", "allomia")
+    Assistant.objects.update(opt_out_rules=[RULE])
+    return found
+
+
+def on_its_way(number: PhoneNumber, **fields: Any) -> Call:
+    call = support.single(number, NUMBER, **fields)
+    (claim,) = placing.claim(number.account_id)
+    placing.record(claim, DIALING)
+    return call
+
+
+def listed() -> bool:
+    return DoNotCall.objects.exists()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_end_or_its_late_result_lists_the_number_and_says_why(number: PhoneNumber, late: bool) -> None:
+    call = on_its_way(number)
+    if late:
+        outcomes.record(call.pk, replace(END, settled=False, result_status="pending"), "read")
+        assert not listed()
+    outcomes.record(call.pk, OPTED_OUT, "callback")
+    entry = DoNotCall.objects.get()
+    assert (entry.phone, entry.source, entry.expires_at) == (NUMBER, "opt-out", None)
+    assert entry.reason == f"Call {call.uuid}: result.opt_out is true."
+    event = call.events.get(type="opt-out")
+    assert (event.source, "result.opt_out" in event.detail) == ("callback", True)
+    audit = AuditEntry.objects.get(action="do_not_call.opt_out")
+    assert audit.detail == {**RULE, "entry": str(entry.uuid), "listed_already": False}
+    assert NUMBER not in str(audit.detail)
+    found = Call.objects.get(pk=call.pk)
+    assert (found.status, found.result) == (Status.COMPLETED, {"opt_out": True})
+
+
+def test_a_placing_answered_by_an_end_lists_the_number(number: PhoneNumber) -> None:
+    support.single(number, NUMBER)
+    (claim,) = placing.claim(number.account_id)
+    placing.record(claim, OPTED_OUT)
+    assert listed()
+
+
+def test_a_conflicting_end_that_says_so_counts(number: PhoneNumber) -> None:
+    call = on_its_way(number)
+    outcomes.record(call.pk, Snapshot(CallState.NO_ANSWER, provider_call_id="x1"), "read")
+    outcomes.record(call.pk, OPTED_OUT, "callback")
+    assert listed()
+    assert Call.objects.get(pk=call.pk).status == Status.NO_ANSWER
+
+
+def test_evidence_about_another_call_lists_nobody(number: PhoneNumber) -> None:
+    call = on_its_way(number)
+    outcomes.record(call.pk, replace(OPTED_OUT, provider_call_id="another"), "callback")
+    assert not listed()
+
+
+def test_without_rules_nothing_is_concluded(number: PhoneNumber) -> None:
+    Assistant.objects.update(opt_out_rules=[])
+    outcomes.record(on_its_way(number).pk, OPTED_OUT, "read")
+    assert not listed()
+
+
+def test_the_same_evidence_again_does_not_undo_what_staff_did(number: PhoneNumber) -> None:
+    call = on_its_way(number)
+    outcomes.record(call.pk, OPTED_OUT, "callback")
+    do_not_call.remove(DoNotCall.objects.get(), "ada", "They asked us to call again.")
+    outcomes.record(call.pk, OPTED_OUT, "read")
+    assert not listed()
+    assert call.events.filter(type="opt-out").count() == 1
+
+
+def test_a_number_that_was_listed_for_a_while_is_listed_for_ever(number: PhoneNumber) -> None:
+    from django.utils import timezone
+
+    call = on_its_way(number)
+    do_not_call.add(number.organization, NUMBER, source="staff", expires_at=timezone.now())
+    outcomes.record(call.pk, OPTED_OUT, "read")
+    assert DoNotCall.objects.get().expires_at is None
+
+
+def test_nothing_queued_to_the_number_is_placed_afterwards(number: PhoneNumber, callers: Organization) -> None:
+    other = support.reach(callers, "http://127.0.0.1:9", "polyai")
+    call = on_its_way(number)
+    waiting = in_another_campaign(other)
+    outcomes.record(call.pk, OPTED_OUT, "read")
+    assert placing.claim(other.account_id) == []
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.ended_reason) == (Status.CANCELED, "do_not_call")
+    assert Recipient.objects.get().reason == "do_not_call"
+
+
+def in_another_campaign(number: PhoneNumber) -> Call:
+    made = support.campaign(number, support.people(number.organization, [NUMBER]), status=Campaign.Status.RUNNING)
+    contact = number.organization.contacts.get(phone=NUMBER)
+    recipient = Recipient.objects.create(campaign=made, contact=contact, status=Recipient.Status.CALLING)
+    return support.single(number, NUMBER, campaign=made, recipient=recipient, priority=0)
+
+
+# Beside a claim for the same person, held at the worst moment, in both orders.
+
+
+@postgresql
+@pytest.mark.parametrize("one_account", [True, False])
+def test_a_claim_waits_for_the_opt_out_and_sees_it(
+    number: PhoneNumber, callers: Organization, monkeypatch: pytest.MonkeyPatch, one_account: bool
+) -> None:
+    other = number if one_account else support.reach(callers, "http://127.0.0.1:9", "polyai")
+    call = on_its_way(number)
+    waiting = in_another_campaign(other)
+    with held(monkeypatch, do_not_call, "number_hash", after=False) as (reached, go_on):
+        ending = Beside(lambda: outcomes.record(call.pk, OPTED_OUT, "read"))
+        assert reached.wait(10), "the end holds the person's lock by now"
+        claiming = Beside(lambda: placing.claim(other.account_id))
+        assert not claiming.done.wait(0.5), "the claim must wait for the person's lock"
+        go_on.set()
+        assert ending.join() == Status.COMPLETED
+        assert claiming.join() == []
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.ended_reason) == (Status.CANCELED, "do_not_call")
+
+
+@postgresql
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("one_account", [True, False])
+def test_an_opt_out_waits_for_the_claim_that_came_first(
+    number: PhoneNumber, callers: Organization, monkeypatch: pytest.MonkeyPatch, one_account: bool, after: bool
+) -> None:
+    other = number if one_account else support.reach(callers, "http://127.0.0.1:9", "polyai")
+    call = on_its_way(number)
+    outcomes.record(call.pk, replace(END, settled=False, result_status="pending"), "read")
+    in_another_campaign(other)
+    with held(monkeypatch, fact_sheet, "load", after=after) as (reached, go_on):
+        claiming = Beside(lambda: placing.claim(other.account_id))
+        assert reached.wait(10)
+        ending = Beside(lambda: outcomes.record(call.pk, OPTED_OUT, "read"))
+        assert not ending.done.wait(0.5), "the entry must wait for the person's lock"
+        go_on.set()
+        assert len(claiming.join()) == 1
+        ending.join()
+    assert listed()
+
+
+@postgresql
+@pytest.mark.parametrize("claim_first", [True, False])
+@pytest.mark.parametrize("answer", [MayBeRinging("?"), NotSent("?")])
+def test_evidence_for_a_call_that_a_claim_wants_does_not_lock_both_up(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, answer: Any, claim_first: bool
+) -> None:
+    """A claim holds account and queued call and wants the person; the end wants all three."""
+    call = support.single(number, NUMBER)
+    (claim,) = placing.claim(number.account_id)
+    placing.record(claim, answer)
+    if isinstance(answer, MayBeRinging):
+        in_another_campaign(number)
+    Call.objects.update(due_at=call.created_at)
+    place = (lambda: placing.claim(number.account_id), placing, "_lock_people", False)
+    end = (lambda: outcomes.record(call.pk, OPTED_OUT, "callback"), opt_out, "lock_person", True)
+    (first, module, name, after), (second, *_) = (place, end) if claim_first else (end, place)
+    with held(monkeypatch, module, name, after=after) as (reached, go_on):
+        one = Beside(first)
+        assert reached.wait(10)
+        other = Beside(second)
+        other.done.wait(0.5)
+        go_on.set()
+        one.join()
+        other.join()
+    assert listed()
+    assert Call.objects.get(pk=call.pk).status == Status.COMPLETED
+
+
+def test_many_ends_and_claims_at_once_never_lock_each_other_up(number: PhoneNumber, callers: Organization) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite runs one writer at a time")
+    other = support.reach(callers, "http://127.0.0.1:9", "polyai")
+    Assistant.objects.update(opt_out_rules=[RULE])
+    numbers = [f"+121255501{ending}" for ending in range(40, 60)]
+    calls = [support.single(number, phone) for phone in numbers]
+    for _ in range(3):
+        for claim in placing.claim(number.account_id):
+            placing.record(claim, replace(DIALING, provider_call_id=str(claim.call.pk)))
+    for phone in numbers:
+        support.single(other, phone)
+
+    def end(call: Call) -> str:
+        return outcomes.record(call.pk, replace(OPTED_OUT, provider_call_id=str(call.pk)), "read")
+
+    work: list[Callable[[], Any]] = []
+    for call in calls:
+        work += [lambda call=call: end(call), lambda: placing.claim(other.account_id)]  # type: ignore[misc]
+    for start in range(0, len(work), 8):
+        for beside in [Beside(each) for each in work[start : start + 8]]:
+            beside.join()
+    assert DoNotCall.objects.count() == len(numbers)
