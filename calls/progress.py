@@ -82,4 +82,5 @@ WAITING_FOR = {
     "budget": "The budget is spent or reserved.",
     "calls_stopped": "All calls of the organization are stopped.",
     "account": "The provider account takes no calls.",
+    "hold": "The person is on hold.",
 }

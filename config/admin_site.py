@@ -56,6 +56,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     active=at_calls and unconfirmed,
                     badge=doubtful,
                 ),
+                item("Call-backs", "phone_callback", "admin:calls_callback_changelist"),
             ],
         ),
         (

@@ -316,7 +316,7 @@ def test_lifting_the_legal_hours_is_kept(manager: Client, campaign: Campaign) ->
         "windows-0-campaign": campaign.pk,
     }
     assert manager.post(url, form).status_code == 302
-    assert AuditEntry.objects.get(action="campaign.legal_hours").detail == {"legal_override": "Emergency recall"}
+    assert AuditEntry.objects.get(action="campaign.legal_override").detail == {"reason": "Emergency recall"}
 
 
 # Imports.
