@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 S = Recipient.Status
 B = CallBack.Status
 TOLERANCE = timedelta(minutes=30)
-AT_ONCE = 200
+AT_ONCE = 500
 CANCELED_BY_SOMEBODY = ("canceled_by_request", "canceled_by_staff", "call_back_canceled")
 GOING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
 IDLE = (S.PENDING, S.WAITING, S.DONE, S.SKIPPED)
@@ -117,6 +117,7 @@ def queue_due(now: datetime) -> int:
         due_at__lte=now,
         latest_at__gt=now,
         call=None,
+        recipient__status__in=IDLE,
         recipient__campaign__status=Campaign.Status.RUNNING,
     )
     ids = list(due.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE])
@@ -288,7 +289,8 @@ def _why_queued(call: Call) -> str:
 
 
 def _locked(pk: int) -> CallBack | None:
-    """The call-back, locked; with what it is about as it is now."""
+    """The call-back, locked after its recipient, as `promise` does; with what it is about as it is now."""
+    list(Recipient.objects.select_for_update(of=("self",)).filter(call_backs=pk).values_list("pk"))
     return CallBack.objects.select_related(*RELATED).select_for_update(of=("self",)).filter(pk=pk).first()
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from calls import facts as fact_sheet
 from calls import feeding, gate
 from calls.gate import Check, Decision, Facts, Verdict
-from calls.models import OPEN, Call, Status
+from calls.models import OPEN, Call, CallBack, Status
 from campaigns.models import Campaign, Recipient
 from providers.models import PhoneNumber
 from tenants.rest import utc_text
@@ -107,6 +107,8 @@ def _state(recipient: Recipient, under_way: Call | None) -> Check:
         return Check("recipient", "defer", "A person must look: nobody knows whether the last call was placed.")
     if under_way:
         return Check("recipient", "defer", f"A call is under way: {under_way.get_status_display().lower()}.")
+    if promised := recipient.call_backs.filter(status=CallBack.Status.DUE).first():
+        return Check("recipient", "defer", f"A call-back is promised for {utc_text(promised.due_at)}.", promised.due_at)
     return Check("recipient", detail=f"{label}.")
 
 
@@ -132,5 +134,7 @@ def _answer(decision: Decision | None, checks: tuple[Check, ...]) -> Explanation
         return Explanation("skip", None, checks)
     if "defer" not in results:
         return Explanation("allow", None, checks)
+    if checks[0].until:  # a call-back: nothing comes before
+        return Explanation("defer", checks[0].until, checks)
     known = decision and decision.reason in FORESEEN and checks[0].result == "allow"
     return Explanation("defer", decision.until if decision and known else None, checks)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, Min, Q, Sum
 from django.utils import timezone
 
-from calls.models import OPEN, Call
+from calls.models import OPEN, Call, CallBack
 from campaigns.models import Campaign, Recipient
 from tenants.rest import money, utc_text
 
@@ -69,6 +69,11 @@ def idle_reasons(campaign: Campaign) -> list[dict[str, Any]]:
         code = row["reason"] or "not_due"
         message = WAITING_FOR.get(code, "Waiting for the next attempt.")
         reasons.append({"code": code, "message": message, "count": row["n"], "until": row["until"]})
+    promised = CallBack.objects.filter(recipient__campaign=campaign, status=CallBack.Status.DUE, call=None)
+    found = promised.aggregate(n=Count("pk"), until=Min("due_at"))
+    if found["n"]:
+        message = "Asked to be called back at a time of their own."
+        reasons.append({"code": "call_back", "message": message, "count": found["n"], "until": found["until"]})
     return reasons
 
 

@@ -327,7 +327,7 @@ def test_fifty_are_a_page_and_two_hundred_the_most(api: ApiClient, organization:
 
 def test_an_unknown_filter_is_a_400_on_every_list(api: ApiClient) -> None:
     lists = [name for name, _ in LISTS.values()]
-    assert len(lists) == 10
+    assert len(lists) == 11
     for name in lists:
         answer = api.get(f"/api/v1/{name}?colour=red")
         assert (answer.status_code, shape(answer)["details"][0]["field"]) == (400, "colour")
@@ -346,6 +346,9 @@ def test_every_field_of_an_organization_is_given_back(api: ApiClient, organizati
         "is_active": True,
         "calls_stopped": False,
         "single_call_hours": "legal",
+        "min_gap_minutes": 60,
+        "max_attempts_per_day": 2,
+        "max_attempts_per_30_days": 10,
         "daily_budget": {"amount": "12.50", "currency": "EUR"},
     }
     answer = api.patch(path, given)
