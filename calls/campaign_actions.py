@@ -13,13 +13,14 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from calls import outcomes
-from calls.models import Call, Status
+from calls.models import Call, CallBack, Status
 from calls.timing import SEND_WITHIN
-from campaigns import variables
+from campaigns import variables, versions
 from campaigns.models import Campaign, Contact, ContactImport, ContactListMember, DoNotCall, Recipient
 from tenants.models import AuditEntry, Organization
 
 S = Campaign.Status
+IMPORTING = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
 
 
 class IllegalNow(Exception):
@@ -39,9 +40,9 @@ class Problem:
 class NotReady(Exception):
     """The preflight found errors."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem], sentence: str = "The campaign cannot start yet.") -> None:
         errors = " ".join(problem.message for problem in problems if problem.severity == "error")
-        super().__init__(f"The campaign cannot start yet. {errors}")
+        super().__init__(f"{sentence} {errors}")
         self.problems = problems
 
 
@@ -64,6 +65,9 @@ def problems(campaign: Campaign) -> list[Problem]:
             error("assistant_faulty", f"The assistant cannot place calls: {field}: {text}")
         if not campaign.phone_numbers.filter(account=assistant.account, is_active=True).exists():
             error("no_phone_number", "Choose a caller number of the assistant's account.")
+    for variant in campaign.variants.select_related("assistant__account"):
+        for field, text in variant.assistant.faults().items():
+            error("assistant_faulty", f"{variant.assistant} cannot place calls: {field}: {text}")
     if not campaign.windows.exists():
         error("no_window", "Add at least one calling window; without one nobody may be called at any hour.")
     for name, text in variables.faults(campaign.variables).items():
@@ -75,9 +79,8 @@ def problems(campaign: Campaign) -> list[Problem]:
     if not campaign.organization.is_active:
         error("organization_inactive", "Organization is inactive")
     lists = campaign.contact_lists.order_by().values("pk")
-    under_way = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
-    if imports := ContactImport.objects.filter(contact_list__in=lists, status__in=under_way).count():
-        message = "People are still being imported into its lists; those who come later may be missed."
+    if imports := ContactImport.objects.filter(contact_list__in=lists, status__in=IMPORTING).count():
+        message = "People are still being imported into its lists; they are called, too, as they come in."
         found.append(Problem("import_running", "warning", message, imports))
     if campaign.organization.calls_stopped:
         found.append(Problem("calls_stopped", "warning", "All calls of the organization are stopped at present."))
@@ -158,7 +161,12 @@ def finish_where_done() -> int:
     """Campaigns nobody of is left to call. Finished is a query, not a timer."""
     live = [Recipient.Status.PENDING, Recipient.Status.CALLING, Recipient.Status.WAITING]
     left = Recipient.objects.filter(campaign=OuterRef("pk"), status__in=live)
-    launched = Campaign.objects.filter(~Exists(left), status=S.RUNNING, launched_at__isnull=False)
+    promised = CallBack.objects.filter(recipient__campaign=OuterRef("pk"), status=CallBack.Status.DUE)
+    coming = ContactImport.objects.filter(
+        contact_list__campaigns=OuterRef("pk"), status__in=IMPORTING, created_at__lt=OuterRef("launched_at")
+    )
+    over = (~Exists(left), ~Exists(promised), ~Exists(coming))
+    launched = Campaign.objects.filter(*over, status=S.RUNNING, launched_at__isnull=False)
     return launched.update(status=S.FINISHED, finished_at=timezone.now())
 
 
@@ -172,6 +180,8 @@ def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, 
         if not won and campaign.status != to:
             verb = {S.RUNNING: "resumed", S.PAUSED: "paused", S.CANCELED: "canceled"}.get(S(to), "started")
             raise IllegalNow(f"A {campaign.status} campaign cannot be {verb}.")
+        if won and S.DRAFT in allowed and to != S.CANCELED:
+            versions.begin(campaign, actor=actor)
         if won:
             AuditEntry.objects.create(
                 organization=campaign.organization, actor=actor, action=f"campaign.{to}", subject=str(campaign.uuid)

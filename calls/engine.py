@@ -18,7 +18,19 @@ from typing import Any, TypeVar
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.utils import timezone
 
-from calls import accounts, budgets, callbacks, campaign_actions, feeding, following, outcomes, placing, reconciling
+from calls import (
+    accounts,
+    budgets,
+    call_backs,
+    callbacks,
+    campaign_actions,
+    feeding,
+    following,
+    live_edits,
+    outcomes,
+    placing,
+    reconciling,
+)
 from calls.models import Heartbeat
 from calls.timing import CLUSTER_TIMING
 from campaigns import import_steps, launching
@@ -112,6 +124,8 @@ class Slice:
                 (self._probe, 1.0),
                 (self._campaigns, 1.0),
                 (self._money, 2.0),
+                (self._call_backs, 1.0),
+                (self._look_again, 0.5),
                 (self._import, 0.5),
                 (self._launch, 0.5),
             )
@@ -255,6 +269,16 @@ class Slice:
         await self.db(campaign_actions.start_scheduled)
         await self.db(campaign_actions.finish_where_done)
         await self.db(campaign_actions.wind_up_canceled)
+        return False
+
+    async def _call_backs(self) -> bool:
+        await self.db(call_backs.step, timezone.now())
+        return False
+
+    async def _look_again(self) -> bool:
+        for campaign_id in await self.db(live_edits.to_look_at_again):
+            if self.claiming:
+                await self.long_db(live_edits.look_again, campaign_id)
         return False
 
     async def _import(self) -> bool:

@@ -13,7 +13,7 @@ from calls import facts as fact_sheet
 from calls import gate
 from calls.choosing import Choices, values_for
 from calls.gate import Check, Decision, Facts, Verdict
-from calls.models import OPEN, Call, Status
+from calls.models import OPEN, Call, CallBack, Status
 from campaigns.models import Campaign, Recipient
 from tenants.rest import utc_text
 
@@ -43,7 +43,7 @@ def explain(recipient: Recipient, now: datetime | None = None) -> Explanation:
     recipient = known.prefetch_related("campaign__windows").get(pk=recipient.pk)
     under_way = _call_under_way(recipient)
     state = _state(recipient, under_way)
-    call = under_way if under_way and under_way.status == Status.QUEUED else _next_call(recipient)
+    call = under_way if under_way and under_way.status == Status.QUEUED else next_call(recipient)
     if call is None:
         return _answer(None, (state, *_not_equipped(recipient.campaign)))
     if recipient.status in (S.PENDING, S.WAITING) and recipient.next_attempt_at:
@@ -88,7 +88,7 @@ def _call_under_way(recipient: Recipient) -> Call | None:
     return calls.filter(recipient=recipient, status__in=(Status.QUEUED, *OPEN)).first()
 
 
-def _next_call(recipient: Recipient) -> Call | None:
+def next_call(recipient: Recipient) -> Call | None:
     """The call the engine would queue. None when the campaign has nothing to place it with."""
     campaign = recipient.campaign
     if campaign.assistant is None:
@@ -110,6 +110,8 @@ def _state(recipient: Recipient, under_way: Call | None) -> Check:
         return Check("recipient", "defer", "A person must look: nobody knows whether the last call was placed.")
     if under_way:
         return Check("recipient", "defer", f"A call is under way: {under_way.get_status_display().lower()}.")
+    if promised := recipient.call_backs.filter(status=CallBack.Status.DUE).first():
+        return Check("recipient", "defer", f"A call-back is promised for {utc_text(promised.due_at)}.", promised.due_at)
     return Check("recipient", detail=f"{label}.")
 
 
@@ -135,5 +137,7 @@ def _answer(decision: Decision | None, checks: tuple[Check, ...]) -> Explanation
         return Explanation("skip", None, checks)
     if "defer" not in results:
         return Explanation("allow", None, checks)
+    if checks[0].until:  # a call-back: nothing comes before
+        return Explanation("defer", checks[0].until, checks)
     known = decision and decision.reason in FORESEEN and checks[0].result == "allow"
     return Explanation("defer", decision.until if decision and known else None, checks)

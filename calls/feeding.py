@@ -180,6 +180,19 @@ def _queue(call: Call) -> bool:
             call.save()
     except IntegrityError:
         return False
+    under_way(call)
+    CallEvent.objects.create(
+        call=call,
+        type="queued",
+        to_status=Status.QUEUED,
+        source=CallEvent.Source.ENGINE,
+        detail=f"Attempt {call.attempt} of the campaign.",
+    )
+    return True
+
+
+def under_way(call: Call) -> None:
+    """Its recipient waits for this call. The assistant and the caller number of the first call are kept."""
     recipient = call.recipient
     assert recipient is not None  # noqa: S101
     Recipient.objects.filter(pk=recipient.pk).update(
@@ -190,14 +203,6 @@ def _queue(call: Call) -> bool:
         assistant=recipient.assistant_id or call.assistant_id,
         phone_number=recipient.phone_number_id or call.phone_number_id,
     )
-    CallEvent.objects.create(
-        call=call,
-        type="queued",
-        to_status=Status.QUEUED,
-        source=CallEvent.Source.ENGINE,
-        detail=f"Attempt {call.attempt} of the campaign.",
-    )
-    return True
 
 
 def _defer(recipient: Recipient, decision: gate.Decision) -> None:

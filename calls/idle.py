@@ -12,7 +12,7 @@ from django.utils import timezone
 from calls import gate
 from calls.choosing import Choices
 from calls.feeding import room_of
-from calls.models import OPEN
+from calls.models import OPEN, CallBack
 from campaigns.models import Campaign, Recipient
 
 KINDS = 20  # reasons shown at most
@@ -35,7 +35,7 @@ def idle_reasons(campaign: Campaign) -> list[Reason]:
     if campaign.status != Campaign.Status.RUNNING:
         return []
     now = timezone.now()
-    return [*_switches(campaign, now), *_deferred(campaign, now), *_due(campaign, now)]
+    return [*_switches(campaign, now), *_deferred(campaign, now), *_promised(campaign), *_due(campaign, now)]
 
 
 def _reason(code: str, message: str, count: int | None = None, until: datetime | None = None) -> Reason:
@@ -73,6 +73,13 @@ def _deferred(campaign: Campaign, now: datetime) -> Iterator[Reason]:
         yield _reason(code, message, row["n"], until)
     if later:
         yield _reason("not_due", "Waiting for the next attempt.", later, soonest)
+
+
+def _promised(campaign: Campaign) -> Iterator[Reason]:
+    promised = CallBack.objects.filter(recipient__campaign=campaign, status=CallBack.Status.DUE, call=None)
+    found = promised.aggregate(n=Count("pk"), until=Min("due_at"))
+    if found["n"]:
+        yield _reason("call_back", "Asked to be called back at a time of their own.", found["n"], found["until"])
 
 
 def _due(campaign: Campaign, now: datetime) -> Iterator[Reason]:

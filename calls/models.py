@@ -290,6 +290,9 @@ class CallBack(models.Model):
     status = models.CharField(max_length=8, choices=Status, default=Status.DUE)
     reason = models.CharField(max_length=500, blank=True)  # why it was missed
     note = models.CharField(max_length=500, blank=True)
+    # Where the recipient goes on from when nothing came of it. Empty: not set aside for it yet.
+    status_before = models.CharField(max_length=9, blank=True)
+    next_attempt_before = models.DateTimeField(null=True, blank=True)
     created_by = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
     ended_at = models.DateTimeField(null=True, blank=True)

@@ -117,10 +117,13 @@ class ContactSerializer(OrganizedSerializer[Contact]):
             "timezone",
             "variables",
             "do_not_call",
+            "on_hold",
+            "hold_until",
+            "hold_reason",
             "created_at",
             "updated_at",
         ]
-        read_only_fields: ClassVar[Any] = ["created_at", "updated_at"]
+        read_only_fields: ClassVar[Any] = ["on_hold", "hold_until", "hold_reason", "created_at", "updated_at"]
 
     def get_do_not_call(self, contact: Contact) -> bool:
         known = self.context.get("listed")

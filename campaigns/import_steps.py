@@ -29,6 +29,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from campaigns import launching
 from campaigns.import_columns import ColumnMapping, UnreadableFile, chosen_mapping
 from campaigns.import_format import SAMPLE_BYTES, UTF_8_MARK, FileFormat, sniff
 from campaigns.import_upsert import Upsert
@@ -204,9 +205,12 @@ def _claimable() -> Any:
 def cancel(imp: ContactImport) -> bool:
     """Stop an import where it is; what it brought stays. False when it is over already."""
     now = timezone.now()
-    stopped = ContactImport.objects.filter(pk=imp.pk, status__in=OPEN_STATUSES).update(
-        status=ContactImport.Status.CANCELED, finished_at=now, lease_until=None
-    )
+    with transaction.atomic():
+        stopped = ContactImport.objects.filter(pk=imp.pk, status__in=OPEN_STATUSES).update(
+            status=ContactImport.Status.CANCELED, finished_at=now, lease_until=None
+        )
+        if stopped:
+            launching.after_import(imp)
     return stopped == 1
 
 
@@ -249,7 +253,9 @@ def _mine(row: ContactImport) -> Any:
 
 
 def _end(row: ContactImport, status: str, **fields: Any) -> bool:
-    _mine(row).update(status=status, finished_at=timezone.now(), lease_until=None, **fields)
+    with transaction.atomic():
+        if _mine(row).update(status=status, finished_at=timezone.now(), lease_until=None, **fields):
+            launching.after_import(row)
     return True
 
 

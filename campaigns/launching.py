@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import connections, router, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
-from campaigns.models import Campaign, ContactListMember, Recipient
+from campaigns.models import Campaign, ContactImport, ContactListMember, Recipient
 from tenants import failpoints
 
 LAUNCHABLE = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
@@ -65,6 +66,23 @@ def step(campaign_id: int, limit: int = 20_000) -> bool:
         failpoints.reach("launching.launching")
     failpoints.reach("launching.launched")
     return done
+
+
+def again(campaign_ids: Iterable[int]) -> None:
+    """Go through the lists of started campaigns once more; who is a recipient already stays the one they are."""
+    going = Campaign.objects.filter(pk__in=campaign_ids, status__in=LAUNCHABLE)
+    going.update(launched_at=None, launched_through=0)
+
+
+def after_import(row: ContactImport) -> None:
+    """People who came into a list while a campaign took it in may have been passed over: that campaign looks again.
+
+    A list that grows later is taken in when somebody says so: nobody is called only because a list they were put on
+    had been used.
+    """
+    overlapping = Q(launched_at=None) | Q(launched_at__gte=row.created_at)
+    lists = Campaign.contact_lists.through.objects.filter(contactlist=row.contact_list_id).values("campaign")
+    again(Campaign.objects.filter(overlapping, pk__in=lists, status__in=LAUNCHABLE).values_list("pk", flat=True))
 
 
 def _extent(ids: Any) -> tuple[int, int]:

@@ -124,7 +124,7 @@ def closed_zone(hours: Sequence[Hours], zones: Sequence[str], now: datetime) -> 
 
 def local_text(moment: datetime, zone: str, now: datetime) -> str:
     """A moment for people of a zone: "09:00 Europe/Paris", with the day where it is not today's there."""
-    place = _zone(zone)
+    place = zone_named(zone)
     local, today = moment.astimezone(place or UTC), now.astimezone(place or UTC).date()
     day = "" if local.date() == today else f"{local:%a} {local.day} {local:%b} "
     return f"{day}{local:%H:%M} {zone if place else 'UTC'}"

@@ -58,6 +58,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     badge=doubtful,
                 ),
                 item("Alerts", "notifications", "admin:tenants_alert_changelist"),
+                item("Call-backs", "phone_callback", "admin:calls_callback_changelist"),
             ],
         ),
         (

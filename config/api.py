@@ -6,14 +6,16 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from calls.api.accounts import CallingAccountViewSet
+from calls.api.call_backs import CallBackViewSet
 from calls.api.calls import CallViewSet
-from calls.api.campaigns import CampaignViewSet, RecipientViewSet
+from calls.api.campaigns import CampaignVersionViewSet, CampaignViewSet
 from calls.api.do_not_call import DoNotCallViewSet
 from calls.api.evidence import EvidenceView
 from calls.api.hooks import HookView
 from calls.api.organizations import CallingOrganizationViewSet
 from calls.api.outbound import OutboundStatusView, OutboundView
-from campaigns.api import ContactListViewSet, ContactViewSet, ImportErrorsViewSet, ImportViewSet
+from calls.api.recipients import CallingContactViewSet, RecipientViewSet
+from campaigns.api import ContactListViewSet, ImportErrorsViewSet, ImportViewSet
 from providers.api import AssistantViewSet, PhoneNumberViewSet
 from tenants.alerts_api import AlertViewSet
 
@@ -22,14 +24,16 @@ router.register("organizations", CallingOrganizationViewSet, "organization")
 router.register("provider-accounts", CallingAccountViewSet, "provider-account")
 router.register("assistants", AssistantViewSet, "assistant")
 router.register("phone-numbers", PhoneNumberViewSet, "phone-number")
-router.register("contacts", ContactViewSet, "contact")
+router.register("contacts", CallingContactViewSet, "contact")
 router.register("contact-lists", ContactListViewSet, "contact-list")
 router.register("imports", ImportViewSet, "import")
 router.register("do-not-call", DoNotCallViewSet, "do-not-call")
 router.register("campaigns", CampaignViewSet, "campaign")
 router.register("campaigns/(?P<campaign>[^/.]+)/recipients", RecipientViewSet, "recipient")
+router.register("campaigns/(?P<campaign>[^/.]+)/versions", CampaignVersionViewSet, "campaign-version")
 router.register("calls", CallViewSet, "call")
 router.register("alerts", AlertViewSet, "alert")
+router.register("call-backs", CallBackViewSet, "call-back")
 
 v1 = [
     path("imports/<str:id>/errors.csv", ImportErrorsViewSet.as_view({"get": "errors"}), name="import-errors"),

@@ -143,7 +143,10 @@ class OrganizationAdmin(ScopedAdmin):
     panel_template = "trunkline/organization.html"
     fieldsets = (
         (None, {"fields": ("name", "tenant", "is_active", "timezone", "default_region", "allowed_countries")}),
-        ("Rules for every call", {"fields": ("single_call_hours", "min_gap_minutes", "max_attempts_per_day")}),
+        (
+            "Rules for every call",
+            {"fields": ("single_call_hours", "min_gap_minutes", "max_attempts_per_day", "max_attempts_per_30_days")},
+        ),
         ("Budget", {"fields": ("daily_budget", "daily_budget_currency")}),
     )
     added = utc_column("created_at", "added")

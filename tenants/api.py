@@ -32,6 +32,9 @@ class OrganizationSerializer(StrictModelSerializer[Organization]):
             "is_active",
             "calls_stopped",
             "single_call_hours",
+            "min_gap_minutes",
+            "max_attempts_per_day",
+            "max_attempts_per_30_days",
             "daily_budget",
         ]
 

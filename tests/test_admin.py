@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from calls.models import Call, CallEvent, Heartbeat, ProviderCallback, Status, WebhookDelivery
+from calls.models import Call, CallBack, CallEvent, Heartbeat, ProviderCallback, Status, WebhookDelivery
 from campaigns import do_not_call
 from campaigns.models import (
     CallingWindow,
@@ -105,6 +105,13 @@ def world(
         "donotcall": entry,
         "campaign": campaign,
         "recipient": recipient,
+        "callback": CallBack.objects.create(
+            organization=organization,
+            contact=contact,
+            recipient=recipient,
+            due_at=now,
+            latest_at=now + timedelta(minutes=30),
+        ),
         "call": call,
         "providercallback": ProviderCallback.objects.create(
             call=call, account=account, verification="unsigned", body=b"{}"
@@ -240,6 +247,11 @@ def campaign_form(**fields: Any) -> dict[str, Any]:
         "windows-0-closes": "24:00",
         "retry_rules-TOTAL_FORMS": "0",
         "retry_rules-INITIAL_FORMS": "0",
+        "variants-TOTAL_FORMS": "0",
+        "variants-INITIAL_FORMS": "0",
+        "assistant_weight": "1",
+        "number_choice": "rotate",
+        "priority": "1",
         **fields,
     }
 

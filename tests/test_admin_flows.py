@@ -12,11 +12,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from calls import campaign_actions
 from calls.models import Call, Status
 from campaigns import do_not_call, import_steps
 from campaigns.models import CallingWindow, Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import AuditEntry, Membership, Organization
+from tests.conftest import an_account
 from tests.test_admin import campaign_form
 
 pytestmark = pytest.mark.django_db
@@ -281,6 +283,7 @@ def test_a_campaign_is_made_in_one_form(manager: Client, campaign: Campaign) -> 
             "retry_rules-TOTAL_FORMS": "1",
             "retry_rules-0-outcome": "busy",
             "retry_rules-0-wait_minutes": "30",
+            "retry_rules-0-multiplier": "1.5",
             "retry_rules-0-max_attempts": "2",
         },
     )
@@ -300,11 +303,105 @@ def test_a_campaign_is_made_in_one_form(manager: Client, campaign: Campaign) -> 
     assert 'value="09:00"' in page and 'value="24:00"' in page
 
 
-def test_a_running_campaign_is_not_edited(manager: Client, campaign: Campaign) -> None:
-    Campaign.objects.update(status="running")
+def edited(campaign: Campaign, **fields: Any) -> dict[str, Any]:
+    """The form of a campaign as its page shows it, with changes."""
+    return campaign_form(
+        **{
+            "name": campaign.name,
+            "phone_numbers": [row.pk for row in campaign.phone_numbers.all()],
+            "contact_lists": [row.pk for row in campaign.contact_lists.all()],
+            "windows-INITIAL_FORMS": "1",
+            "windows-0-id": campaign.windows.get().pk,
+            "windows-0-campaign": campaign.pk,
+            **fields,
+        }
+    )
+
+
+def test_a_running_campaign_is_edited_and_its_page_tells_what_was_changed(manager: Client, campaign: Campaign) -> None:
+    campaign_actions.start(campaign, actor="olga")
     url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
-    assert "Mon 00:00-24:00" in text_of(manager.get(url))
-    assert manager.post(url, campaign_form()).status_code == 403
+    answer = manager.post(url, edited(campaign, max_attempts="5"))
+    assert answer.status_code == 302, text_of(answer)
+    campaign.refresh_from_db()
+    assert (campaign.max_attempts, campaign.version, campaign.status) == (5, 2, "running")
+    assert campaign.assistant is not None, "what a running campaign keeps is not in the form"
+    page = text_of(manager.get(reverse("admin:campaigns_campaign_panel", args=[campaign.pk])))
+    assert "Version 2" in page and "mona" in page
+    assert "Calls to one person at most: 3 → 5" in page
+    assert "Calling windows: mon 00:00-24:00 → mon tue 09:00-24:00" in page
+
+
+def test_a_refused_edit_changes_nothing_and_says_why(manager: Client, campaign: Campaign) -> None:
+    campaign_actions.start(campaign, actor="olga")
+    url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    page = text_of(manager.post(url, edited(campaign, contact_lists=[], name="Other"), follow=True))
+    assert "Withdraw those who shall not be called" in page and "was changed successfully" not in page
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.version, campaign.contact_lists.count()) == ("Reminders", 1, 1)
+
+
+def test_a_form_opened_before_the_campaign_paused_itself_does_not_start_it_again(
+    manager: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_actions.start(campaign, actor="olga")
+    from calls.admin.campaign import CampaignForm
+
+    real = CampaignForm.clean
+
+    def slow(self: Any) -> Any:
+        Campaign.objects.update(status="paused", status_reason="The account is set up wrongly")
+        return real(self)
+
+    monkeypatch.setattr(CampaignForm, "clean", slow)
+    manager.post(reverse("admin:campaigns_campaign_change", args=[campaign.pk]), edited(campaign, max_attempts="5"))
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.max_attempts) == ("paused", 5)
+
+
+def test_other_assistants_are_of_the_same_organization(
+    manager: Client, campaign: Campaign, account: ProviderAccount, stranger: Organization
+) -> None:
+    mine = Assistant.objects.create(organization=account.organization, account=account, name="Bea", external_id="b")
+    theirs = Assistant.objects.create(
+        organization=stranger, account=an_account(stranger), name="Foreign voice", external_id="f"
+    )
+    url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    page = text_of(manager.get(url))
+    assert "Bea" in page and "Foreign voice" not in page
+    rows = {"variants-TOTAL_FORMS": "1", "variants-0-weight": "1", "variants-0-campaign": campaign.pk}
+    form = edited(campaign, assistant=campaign.assistant_id)
+    assert manager.post(url, form | rows | {"variants-0-assistant": theirs.pk}).status_code == 200
+    own = manager.post(url, form | rows | {"variants-0-assistant": campaign.assistant_id})
+    assert "stands among the other assistants as well" in text_of(own)
+    assert manager.post(url, form | rows | {"variants-0-assistant": mine.pk}).status_code == 302
+    assert campaign.variants.get().assistant == mine
+
+
+def test_a_person_is_withdrawn_held_and_promised_a_call_back_with_buttons(
+    operator: Client, campaign: Campaign, contact: Contact
+) -> None:
+    campaign_actions.start(campaign, actor="olga")
+    Campaign.objects.update(legal_override="test")
+    row = Recipient.objects.create(campaign=campaign, contact=contact)
+
+    def press(step: str, **values: Any) -> str:
+        url = reverse("admin:campaigns_recipient_step", args=[row.pk, step])
+        return text_of(operator.post(url, values, follow=True))
+
+    later = (timezone.now() + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")
+    assert "This is in the past" in press("call-back", at="2020-01-01T10:00", tolerance="30")
+    assert "is called back at" in press("call-back", at=later, tolerance="30", note="After work")
+    listed = text_of(operator.get("/admin/calls/callback/?status__exact=due"))
+    assert "After work" in listed and "Reminders" in listed
+    assert "is not called back" in press("cancel-call-back")
+    assert "is on hold" in press("hold", reason="Complaint")
+    page = text_of(operator.get(reverse("admin:campaigns_contact_change", args=[contact.pk])))
+    assert "On hold." in page and "Complaint" in page
+    assert "may be called again" in press("unhold")
+    assert "is withdrawn" in press("withdraw")
+    row.refresh_from_db()
+    assert row.status == "withdrawn"
 
 
 def test_lifting_the_legal_hours_is_kept(manager: Client, campaign: Campaign) -> None:
@@ -316,7 +413,7 @@ def test_lifting_the_legal_hours_is_kept(manager: Client, campaign: Campaign) ->
         "windows-0-campaign": campaign.pk,
     }
     assert manager.post(url, form).status_code == 302
-    assert AuditEntry.objects.get(action="campaign.legal_hours").detail == {"legal_override": "Emergency recall"}
+    assert AuditEntry.objects.get(action="campaign.legal_override").detail == {"reason": "Emergency recall"}
 
 
 # Imports.

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from calls import campaign_actions
+from calls import campaign_actions, live_edits
 from calls import forecast as forecasting
 from calls.admin import words
+from calls.admin.history import history_of
+from calls.admin.people_steps import RECIPIENT_STEPS, call_back_link, hold_words
 from calls.explain import explain
 from calls.models import Call
 from calls.progress import progress_of
 from campaigns import variables
 from campaigns.admin import NumberedAdmin
 from campaigns.import_pages import both_spellings
-from campaigns.models import CallingWindow, Campaign, ContactListMember, Recipient, RetryRule
+from campaigns.models import CallingWindow, Campaign, CampaignVariant, ContactListMember, Recipient, RetryRule
 from campaigns.windows import clock, parse_clock
-from tenants.staff import Level, NotDone, ReadOnlyAdmin, ScopedAdmin, ScopedInline, Step, reach_of, utc, utc_column
+from providers.models import Assistant
+from tenants.staff import (
+    Level,
+    NotDone,
+    ReadOnlyAdmin,
+    ScopedAdmin,
+    ScopedInline,
+    Step,
+    page_of,
+    reach_of,
+    utc,
+    utc_column,
+)
 from tenants.staff_forms import CommaField, PairsField, ScopedForm
 
 S = Campaign.Status
@@ -92,14 +108,39 @@ class RetryInline(ScopedInline):
     model = RetryRule
     verbose_name = "rule"
     hide_title = True
-    fields = ("outcome", "wait_minutes", "max_attempts")
+    fields = ("outcome", "wait_minutes", "multiplier", "max_wait_minutes", "other_time_of_day", "max_attempts")
     verbose_name_plural = "Calling again"
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        labels = {"outcome": "After", "wait_minutes": "Wait (minutes)", "max_attempts": "Calls in all"}
+        labels = {
+            "outcome": "After",
+            "wait_minutes": "Wait (minutes)",
+            "multiplier": "Each wait times",
+            "max_wait_minutes": "Wait at most (minutes)",
+            "other_time_of_day": "Another time of day",
+            "max_attempts": "Calls in all",
+        }
         if field is not None:
             field.label = labels.get(db_field.name, field.label)
+        return field
+
+
+class VariantInline(ScopedInline):
+    model = CampaignVariant
+    verbose_name = "assistant"
+    hide_title = True
+    fields = ("assistant", "weight")
+    verbose_name_plural = "Other assistants, by their share of the people; 0 only where no other can call"
+
+    def get_field_queryset(self, db: Any, db_field: Any, request: HttpRequest) -> Any:
+        return page_of(Campaign).get_field_queryset(db, db_field, request)  # of this organization alone
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
+            if field is not None and hasattr(field.widget, name):
+                setattr(field.widget, name, False)
         return field
 
 
@@ -134,17 +175,25 @@ class CampaignForm(ScopedForm):
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
-        assistant = values.get("assistant")
-        account = assistant.account if assistant else None
-        strange = [
-            row for row in values.get("phone_numbers") or [] if assistant and row.account_id != assistant.account_id
-        ]
+        assistant = values.get("assistant", self.instance.assistant)
+        others = self._others()
+        if assistant in others:
+            self.add_error(None, "The campaign's assistant stands among the other assistants as well.")
+        accounts = {one.account_id for one in (assistant, *others) if one}
+        strange = [row for row in values.get("phone_numbers") or [] if accounts and row.account_id not in accounts]
         if strange:
             names = ", ".join(row.e164 for row in strange)
-            self.add_error("phone_numbers", f"{names} is not at the assistant's account “{account}”.")
+            self.add_error("phone_numbers", f"{names} is not at the account of one of the campaign's assistants.")
         if values.get("starts_at") and values.get("ends_at") and values["ends_at"] <= values["starts_at"]:
             self.add_error("ends_at", "The campaign ends before it starts.")
         return values
+
+    def _others(self) -> list[Assistant]:
+        """The assistants that the rows below the form name: the caller numbers may be of their accounts."""
+        named = [name for name in self.data if re.fullmatch(r"variants-\d+-assistant", name)]
+        kept = [name for name in named if f"{name.removesuffix('assistant')}DELETE" not in self.data]
+        ids = [self.data[name] for name in kept if self.data[name].isdecimal()]
+        return list(Assistant.objects.filter(pk__in=ids, organization=self.instance.organization_id))
 
 
 def _do(action: Callable[..., None], sentence: str) -> Callable[[HttpRequest, Any, Mapping[str, Any]], str]:
@@ -233,6 +282,19 @@ STEPS = (
         button="Resume calling",
     ),
     Step(
+        "refresh",
+        "Take in new people",
+        Level.OPERATOR,
+        lambda obj: [
+            "Whoever was put on one of its lists since it started is called, too. Nobody is called twice for it.",
+            "Who was withdrawn stays withdrawn.",
+        ],
+        _do(live_edits.refresh, "“{name}” takes in the people added to its lists."),
+        offered=lambda obj: obj.status in {S.RUNNING, S.PAUSED},
+        icon="group_add",
+        button="Take them in",
+    ),
+    Step(
         "cancel",
         "Cancel campaign",
         Level.OPERATOR,
@@ -249,11 +311,13 @@ STEPS = (
 @admin.register(Campaign)
 class CampaignAdmin(ScopedAdmin):
     form = CampaignForm
-    inlines = (WindowInline, RetryInline)
+    inlines = (WindowInline, RetryInline, VariantInline)
     add_title = "New campaign"
     empty_words = "A campaign calls everybody on a list, within hours and rules that you set."
     labels = {
+        "assistant_weight": "Share of this assistant",
         "phone_numbers": "Caller numbers",
+        "number_choice": "Which of them calls",
         "starts_at": "Starts at",
         "ends_at": "Ends at",
         "legal_override": "Reason to call outside the legal hours",
@@ -273,10 +337,16 @@ class CampaignAdmin(ScopedAdmin):
     begun = utc_column("started_at", "started")
     made = utc_column("created_at", "made")
     fieldsets = (
-        (None, {"fields": ("name", "assistant", "phone_numbers", "contact_lists")}),
+        (
+            None,
+            {"fields": ("name", "assistant", "assistant_weight", "phone_numbers", "number_choice", "contact_lists")},
+        ),
         ("What the assistant is told", {"fields": ("variables",)}),
         ("When", {"fields": ("starts_at", "ends_at", "timezone", "holidays", "legal_override")}),
-        ("How often", {"fields": ("max_attempts", "min_gap_minutes", "calls_per_minute", "max_open_calls")}),
+        (
+            "How often",
+            {"fields": ("max_attempts", "min_gap_minutes", "calls_per_minute", "max_open_calls", "priority")},
+        ),
         ("Budget and reports", {"fields": ("budget", "budget_currency", "callback_url")}),
     )
 
@@ -292,7 +362,10 @@ class CampaignAdmin(ScopedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None or self.has_change_permission(request, obj):
-            return self.fieldsets
+            swap = {"starts_at": "starts"} if obj is not None and obj.status == S.RUNNING else {}
+            return [
+                (title, {"fields": [swap.get(name, name) for name in part["fields"]]}) for title, part in self.fieldsets
+            ]
         swap = {"variables": "variables_shown", "holidays": "holidays_shown", "starts_at": "starts", "ends_at": "ends"}
         found = [
             (title, {"fields": [swap.get(name, name) for name in part["fields"]]}) for title, part in self.fieldsets
@@ -305,7 +378,8 @@ class CampaignAdmin(ScopedAdmin):
         return self.inlines if obj is None or self.has_change_permission(request, obj) else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        return ("variables_shown", "holidays_shown", "starts", "ends", "windows_shown", "rules_shown")
+        shown = ("variables_shown", "holidays_shown", "starts", "ends", "windows_shown", "rules_shown")
+        return (*shown, "assistant") if obj is not None and obj.status == S.RUNNING else shown
 
     starts = utc_column("starts_at", "Starts at")
     ends = utc_column("ends_at", "Ends at")
@@ -348,10 +422,35 @@ class CampaignAdmin(ScopedAdmin):
             found["initial"] = [{"days": ["mon", "tue", "wed", "thu", "fri"], "opens": 9 * 60, "closes": 19 * 60}]
         return found
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """A change is one edit, with its version; what is refused leaves nothing behind."""
+        obj = self.get_object(request, object_id) if object_id and request.method == "POST" else None
+        if obj is None:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        try:
+            with live_edits.edit(obj, actor=reach_of(request).actor):
+                return super().changeform_view(request, object_id, form_url, extra_context)
+        except (campaign_actions.IllegalNow, campaign_actions.NotReady) as error:
+            list(messages.get_messages(request))  # what was said of a success that is none
+            messages.error(request, f"Nothing was changed. {error}")
+            return redirect(request.path)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if "legal_override" in form.changed_data:
-            self.audit(request, obj, "legal_hours", {"legal_override": obj.legal_override or "the law applies again"})
+        if not change:
+            super().save_model(request, obj, form, change)
+            if obj.legal_override:
+                self.audit(request, obj, "legal_override", {"reason": obj.legal_override})
+            return
+        # The form's own columns: the engine writes the others meanwhile.
+        names = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=[name for name in form.cleaned_data if name in names])
+        self.audit(request, obj, "changed", {"fields": form.changed_data})
 
     def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
         found = progress_of([obj])[obj.pk]
@@ -384,6 +483,7 @@ class CampaignAdmin(ScopedAdmin):
             "started": utc(obj.started_at, "not yet"),
             "finished": utc(obj.finished_at, ""),
             "starts": utc(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
+            "history": history_of(obj),
         }
 
 
@@ -399,6 +499,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
     empty_words = "Nobody here. A campaign's people appear when it starts."
     panel_only = True
     panel_template = "trunkline/recipient.html"
+    steps = RECIPIENT_STEPS
     next_attempt = utc_column("next_attempt_at", "next call from")
 
     @admin.display(description="number")
@@ -426,6 +527,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
 
     def panel_context(self, request: HttpRequest, obj: Recipient) -> dict[str, Any]:
         calls = Call.objects.filter(recipient=obj).select_related("account")[:50]
+        promised = obj.call_backs.first()
         found = explain(obj)
         verdict, colour = {
             "allow": ("May be called now", "success"),
@@ -448,6 +550,8 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
                 ("Reason", words.reason(obj.reason) or "-"),
                 ("Calls made", obj.attempts),
                 ("Next call from", utc(obj.next_attempt_at)),
+                ("Call-back", call_back_link(promised)),
+                ("Hold", hold_words(obj.contact)),
             ],
             "calls": call_rows(calls),
         }

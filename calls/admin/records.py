@@ -12,7 +12,8 @@ from django.utils import timezone
 from unfold.decorators import display
 
 from calls.admin.call import masked
-from calls.models import Heartbeat, ProviderCallback, WebhookDelivery, evidence
+from calls.admin.people_steps import CALL_BACK_COLOURS, CALL_BACK_STEPS
+from calls.models import CallBack, Heartbeat, ProviderCallback, WebhookDelivery, evidence
 from tenants.staff import Level, ReadOnlyAdmin, SuperuserReadOnlyAdmin, utc, utc_column
 
 ALIVE = timedelta(seconds=60)
@@ -84,6 +85,54 @@ class WebhookDeliveryAdmin(RecordAdmin):
                 ("Next attempt", utc(obj.next_attempt_at) if obj.status == WebhookDelivery.Status.PENDING else "-"),
                 ("Delivered", utc(obj.delivered_at)),
                 ("Last error", obj.last_error or "-"),
+            ]
+        }
+
+
+@admin.register(CallBack)
+class CallBackAdmin(ReadOnlyAdmin):
+    list_display = ("due", "person", "of_campaign", "state", "reason", "note", "created_by")
+    list_filter = ("status",)
+    list_lookups = ("contact", "recipient")
+    list_select_related = ("contact", "recipient__campaign", "organization")
+    ordering = ("-id",)
+    plural = "Call-backs"
+    empty_words = "Nobody has asked to be called back. A call-back is promised on the page of a campaign's person."
+    intro = "People who asked to be called at a time: due, kept or missed."
+    panel_only = True
+    panel_template = "trunkline/facts.html"
+    steps = CALL_BACK_STEPS
+    due = utc_column("due_at", "asked for")
+
+    @admin.display(description="person")
+    def person(self, row: CallBack) -> str:
+        return str(row.contact)
+
+    @admin.display(description="campaign")
+    def of_campaign(self, row: CallBack) -> str:
+        return row.recipient.campaign.name
+
+    @display(description="state", label=CALL_BACK_COLOURS)
+    def state(self, row: CallBack) -> str:
+        return str(row.get_status_display())
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": []})]
+
+    def panel_context(self, request: HttpRequest, obj: CallBack) -> dict[str, Any]:
+        call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "-"
+        return {
+            "facts": [
+                ("Person", (reverse("admin:campaigns_recipient_change", args=[obj.recipient_id]), str(obj.contact))),
+                ("Campaign", obj.recipient.campaign.name),
+                ("State", self.state(obj)),
+                ("Reason", obj.reason or "-"),
+                ("Asked for", utc(obj.due_at)),
+                ("At the latest", utc(obj.latest_at)),
+                ("Note", obj.note or "-"),
+                ("Call", call),
+                ("Promised by", f"{obj.created_by or '-'}, {utc(obj.created_at)}"),
+                ("Over", utc(obj.ended_at)),
             ]
         }
 

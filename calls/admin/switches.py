@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from calls import accounts, campaign_actions
 from calls.admin.campaign import call_rows
+from calls.admin.people_steps import CONTACT_STEPS, hold_words
 from calls.models import OPEN, Call, Status
 from campaigns.admin import ContactAdmin, DoNotCallAdmin
 from campaigns.models import Contact, DoNotCall
@@ -114,10 +115,13 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
 
 @admin.register(Contact)
 class CalledContactAdmin(ContactAdmin):
+    steps = CONTACT_STEPS
+
     def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
         calls = obj.calls.select_related("campaign")[:25]
         return {
             **super().panel_context(request, obj),
+            "hold": hold_words(obj) if obj.held(timezone.now()) else "",
             "calls": call_rows(calls),
             "calls_url": f"{reverse('admin:calls_call_changelist')}?contact__id__exact={obj.pk}",
             "launch_url": f"{reverse('admin:calls_call_launch')}?to_number={obj.phone.replace('+', '%2B')}",

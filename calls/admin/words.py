@@ -87,6 +87,11 @@ REASONS = {
     "open_call": "another call to the number is open",
     "status_expired": "the provider forgot the outcome",
     "poll_deadline": "no evidence came in time",
+    "hold": "on hold",
+    "withdrawn": "withdrawn by staff",
+    "call_back": "asked to be called back",
+    "call_back_canceled": "the call-back was canceled",
+    "rules_changed": "the rules were changed; another call takes its place",
 }
 
 

@@ -80,6 +80,8 @@ class CallSerializer(StrictModelSerializer[Call]):
             "campaign",
             "recipient",
             "attempt",
+            "campaign_version",
+            "asked_for",
             "to_number",
             "from_number",
             "customer_name",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, ClassVar
 
-import django_filters
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.http import Http404
 from django.utils import timezone
@@ -15,30 +15,36 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import campaign_actions
+from calls import campaign_actions, live_edits
 from calls import forecast as forecasting
-from calls.explain import explain
 from calls.progress import progress_of
 from campaigns import variables
-from campaigns.models import CallingWindow, Campaign, ContactList, Recipient, RetryRule
+from campaigns.models import (
+    CallingWindow,
+    Campaign,
+    CampaignVariant,
+    CampaignVersion,
+    ContactList,
+    RetryRule,
+)
 from campaigns.windows import clock, parse_clock, parse_day_names
 from providers.models import Assistant, PhoneNumber
 from tenants.errors import Conflict, RefusedByRule, detail
-from tenants.models import AuditEntry, Organization, Scope
+from tenants.models import AuditEntry, Scope
 from tenants.rest import (
     CrudViewSet,
+    FlagField,
     MoneyField,
     ObjectField,
     OrganizationField,
     OrganizedSerializer,
     PublicIdField,
+    RateField,
     ReplacedList,
     ScopedField,
     ScopedViewSet,
     StrictModelSerializer,
     StrictSerializer,
-    TextField,
-    UtcDateTimeField,
     WholeField,
     money,
     public_id,
@@ -46,22 +52,7 @@ from tenants.rest import (
 )
 
 S = Campaign.Status
-OVER = (S.FINISHED, S.CANCELED)
-# What may change while calls are being placed. Whom and with what is changed in a pause.
-WHILE_RUNNING = frozenset(
-    {
-        "name",
-        "max_attempts",
-        "min_gap_minutes",
-        "max_open_calls",
-        "calls_per_minute",
-        "budget",
-        "budget_currency",
-        "ends_at",
-        "callback_url",
-    }
-)
-LISTS = ("windows", "retry_rules")
+LISTS: dict[str, Any] = {"windows": CallingWindow, "retry_rules": RetryRule, "variants": CampaignVariant}
 
 
 class ClockField(serializers.Field[Any, Any, Any, Any]):
@@ -97,10 +88,27 @@ class WindowSerializer(StrictSerializer):
         return attrs
 
 
+class MultiplierField(RateField):
+    """A number, also written as text: 1.1 is no number that every program keeps."""
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, str):
+            return serializers.DecimalField.to_internal_value(self, data)
+        return super().to_internal_value(data)
+
+
 class RetryRuleSerializer(StrictSerializer):
     outcome = serializers.ChoiceField(choices=RetryRule.Outcome.choices)
     wait_minutes = WholeField(min_value=0, max_value=60 * 24 * 60, default=60)
     max_attempts = WholeField(min_value=1, max_value=50, default=3)
+    multiplier = MultiplierField(max_digits=4, decimal_places=2, min_value=1, max_value=10, default=Decimal(1))
+    max_wait_minutes = WholeField(min_value=0, max_value=60 * 24 * 60, default=None, allow_null=True)
+    other_time_of_day = FlagField(default=False)
+
+
+class VariantSerializer(StrictSerializer):
+    assistant = ScopedField(queryset=Assistant.objects.select_related("organization", "account"))
+    weight = WholeField(min_value=0, max_value=1000, default=0)
 
 
 class CampaignSerializer(OrganizedSerializer[Campaign]):
@@ -115,6 +123,7 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
     variables = ObjectField(required=False)
     windows = ReplacedList(WindowSerializer)
     retry_rules = ReplacedList(RetryRuleSerializer)
+    variants = ReplacedList(VariantSerializer)
     budget = MoneyField()
     progress = serializers.SerializerMethodField()
 
@@ -126,7 +135,10 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
             "name",
             "status",
             "assistant",
+            "assistant_weight",
+            "variants",
             "phone_numbers",
+            "number_choice",
             "contact_lists",
             "variables",
             "timezone",
@@ -137,15 +149,17 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
             "min_gap_minutes",
             "max_open_calls",
             "calls_per_minute",
+            "priority",
             "budget",
             "legal_override",
             "starts_at",
             "ends_at",
             "callback_url",
+            "version",
             "progress",
             "created_at",
         ]
-        read_only_fields: ClassVar[Any] = ["status", "created_at"]
+        read_only_fields: ClassVar[Any] = ["status", "version", "created_at"]
 
     def get_progress(self, campaign: Campaign) -> dict[str, Any]:
         known = self.context.get("progress") or progress_of([campaign])
@@ -172,10 +186,31 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
         if starts and ends and ends <= starts:
             raise ValidationError({"ends_at": "This must be after starts_at."})
         assistant = attrs.get("assistant", getattr(old, "assistant", None))
+        others = self._variants(attrs, old, assistant)
         numbers = attrs.get("phone_numbers", list(old.phone_numbers.all()) if old else [])
-        if assistant and any(number.account_id != assistant.account_id for number in numbers):
-            raise ValidationError({"phone_numbers": "Every number must be of the assistant's account."})
+        accounts = {one.account_id for one in (assistant, *others) if one}
+        if accounts and any(number.account_id not in accounts for number in numbers):
+            raise ValidationError({"phone_numbers": "Every number must be of the account of one of its assistants."})
         return attrs
+
+    def _variants(self, attrs: dict[str, Any], old: Campaign | None, assistant: Assistant | None) -> list[Assistant]:
+        """The assistants beside the first. Raises ValidationError by position."""
+        if "variants" in attrs:
+            found = [row["assistant"] for row in attrs["variants"]]
+        else:
+            found = [row.assistant for row in old.variants.select_related("assistant")] if old else []
+        home = old.organization if old else attrs["organization"]
+        faults: dict[str, Any] = {}
+        for place, one in enumerate(found):
+            if one.organization_id != home.pk:
+                faults[str(place)] = {"assistant": ["This belongs to another organization."]}
+            elif one == assistant or one in found[:place]:
+                faults[str(place)] = {"assistant": ["The campaign has this assistant already."]}
+            elif "variants" in attrs and not one.account.is_active:
+                faults[str(place)] = {"assistant": ["This assistant's account is switched off."]}
+        if faults:
+            raise ValidationError({"variants": faults})
+        return found
 
     def create(self, validated_data: dict[str, Any]) -> Campaign:
         lists = {name: validated_data.pop(name, []) for name in LISTS}
@@ -191,19 +226,20 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
 
     def _with_lists(self, campaign: Campaign, lists: dict[str, Any]) -> Campaign:
         """Windows and rules are replaced as a whole."""
-        models: dict[str, Any] = {"windows": CallingWindow, "retry_rules": RetryRule}
         for name, items in lists.items():
             getattr(campaign, name).all().delete()
-            models[name].objects.bulk_create(models[name](campaign=campaign, **item) for item in items)
+            LISTS[name].objects.bulk_create(LISTS[name](campaign=campaign, **item) for item in items)
         return campaign
 
 
 class CampaignViewSet(CrudViewSet[Campaign]):
     queryset = Campaign.objects.select_related("organization", "assistant__account").prefetch_related(
-        "phone_numbers", "contact_lists", "windows", "retry_rules"
+        "phone_numbers", "contact_lists", "windows", "retry_rules", "variants__assistant"
     )
     serializer_class = CampaignSerializer
-    action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(("start", "pause", "resume", "cancel"), Scope.CALL)
+    action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(
+        ("start", "pause", "resume", "cancel", "refresh"), Scope.CALL
+    )
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -223,21 +259,24 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         return self._answer(serializer.instance.pk)
 
     def perform_save(self, serializer: Any) -> None:
-        campaign, given = serializer.instance, serializer.validated_data
-        before = ""
-        if campaign is not None:
-            now = self.locked(campaign)  # the engine may have moved it on meanwhile
-            _refuse_changes(now, {name for name, value in given.items() if _differs(campaign, name, value)})
-            before = now.legal_override
-        campaign = serializer.save()
-        if campaign.legal_override != before:
-            AuditEntry.objects.create(
-                organization=campaign.organization,
-                actor=self.reach.actor,
-                action="campaign.legal_override",
-                subject=str(campaign.uuid),
-                detail={"reason": campaign.legal_override},
-            )
+        if serializer.instance is None:
+            campaign = serializer.save()
+            if campaign.legal_override:
+                AuditEntry.objects.create(
+                    organization=campaign.organization,
+                    actor=self.reach.actor,
+                    action="campaign.legal_override",
+                    subject=str(campaign.uuid),
+                    detail={"reason": campaign.legal_override},
+                )
+            return
+        try:
+            with live_edits.edit(serializer.instance, actor=self.reach.actor):
+                serializer.save()
+        except campaign_actions.IllegalNow as error:
+            raise Conflict(str(error)) from error
+        except campaign_actions.NotReady as error:
+            raise _not_ready(error) from error
 
     def perform_destroy(self, instance: Campaign) -> None:
         if self.locked(instance).status != S.DRAFT:
@@ -259,6 +298,10 @@ class CampaignViewSet(CrudViewSet[Campaign]):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self._act(campaign_actions.cancel)
+
+    @action(detail=True, methods=["post"])
+    def refresh(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self._act(live_edits.refresh)
 
     @action(detail=True, methods=["get"])
     def preflight(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -295,10 +338,7 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         except campaign_actions.IllegalNow as error:
             raise Conflict(str(error)) from error
         except campaign_actions.NotReady as error:
-            errors = [problem for problem in error.problems if problem.severity == "error"]
-            raise RefusedByRule(
-                str(error), [detail(problem.code, problem.message, problem.code) for problem in errors]
-            ) from error
+            raise _not_ready(error) from error
         return self._answer(campaign.pk)
 
     def _answer(self, pk: int, status: int = 200) -> Response:
@@ -307,70 +347,32 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         return Response(self.get_serializer(fresh).data, status=status)
 
 
-def _refuse_changes(campaign: Campaign, changed: set[str]) -> None:
-    if campaign.status in OVER and changed:
-        raise Conflict(f"A {campaign.status} campaign cannot be changed.")
-    if campaign.status == S.RUNNING and (held := sorted(changed - WHILE_RUNNING)):
-        raise Conflict(f"Pause the campaign to change {', '.join(held)}.")
+def _not_ready(error: campaign_actions.NotReady) -> RefusedByRule:
+    errors = [problem for problem in error.problems if problem.severity == "error"]
+    return RefusedByRule(str(error), [detail(problem.code, problem.message, problem.code) for problem in errors])
 
 
-def _differs(campaign: Campaign, name: str, value: Any) -> bool:
-    held = getattr(campaign, name)
-    if name in LISTS:
-        fields = ("days", "opens", "closes") if name == "windows" else ("outcome", "wait_minutes", "max_attempts")
-        return [{field: getattr(row, field) for field in fields} for row in held.all()] != list(map(dict, value))
-    if name in ("phone_numbers", "contact_lists"):
-        return {row.pk for row in held.all()} != {row.pk for row in value}
-    return bool(held != value)
-
-
-class RecipientSerializer(StrictModelSerializer[Recipient]):
-    id = PublicIdField()
-    phone = TextField(source="contact.phone", read_only=True)
-    name = TextField(source="contact.name", read_only=True)
-    next_attempt_at = UtcDateTimeField(read_only=True)
-
+class CampaignVersionSerializer(StrictModelSerializer[CampaignVersion]):
     class Meta:
-        model = Recipient
-        fields: ClassVar[Any] = [
-            "id",
-            "campaign",
-            "contact",
-            "phone",
-            "name",
-            "status",
-            "reason",
-            "outcome",
-            "attempts",
-            "next_attempt_at",
-        ]
+        model = CampaignVersion
+        fields: ClassVar[Any] = ["number", "at", "actor", "changes", "rules"]
         read_only_fields = fields
 
 
-class RecipientFilters(django_filters.FilterSet):
-    status = django_filters.MultipleChoiceFilter(choices=Recipient.Status.choices)
-    outcome = django_filters.CharFilter()
+class CampaignVersionViewSet(ScopedViewSet[CampaignVersion]):
+    """The rules of a campaign as they changed, newest first."""
 
-    class Meta:
-        model = Recipient
-        fields: ClassVar[Any] = []
-
-
-class RecipientViewSet(ScopedViewSet[Recipient]):
-    queryset = Recipient.objects.select_related("campaign__organization", "contact")
-    serializer_class = RecipientSerializer
-    filterset_class = RecipientFilters
+    queryset = CampaignVersion.objects.all()
+    serializer_class = CampaignVersionSerializer
     organization_path = "campaign__organization"
 
     def get_queryset(self) -> Any:
-        campaign = self.reach.visible(Campaign.objects.all()).filter(uuid=public_id(self.kwargs["campaign"])).first()
-        if campaign is None:
-            raise Http404
-        return super().get_queryset().filter(campaign=campaign)
+        return super().get_queryset().filter(campaign=campaign_of(self))
 
-    def organization_of(self, found: Recipient) -> Organization:
-        return found.campaign.organization
 
-    @action(detail=True, methods=["get"])
-    def explain(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response(explain(self.get_object()).as_json())
+def campaign_of(view: ScopedViewSet[Any]) -> Campaign:
+    """The campaign of the path. Raises Http404 for one that the caller cannot see."""
+    found = view.reach.visible(Campaign.objects.all()).filter(uuid=public_id(view.kwargs["campaign"])).first()
+    if found is None:
+        raise Http404
+    return found

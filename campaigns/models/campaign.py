@@ -105,6 +105,8 @@ class Campaign(models.Model):
     share_used = models.FloatField(default=0, editable=False)  # calls fed by priority: who has least is next
     launched_through = models.BigIntegerField(default=0, editable=False)  # list members up to here are recipients
     launched_at = models.DateTimeField(null=True, blank=True, editable=False)  # all of them are
+    # Its rules changed: recipients after this one, put off by the old ones, are still to be looked at again.
+    look_again_after = models.BigIntegerField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -120,7 +122,7 @@ class Campaign(models.Model):
     @property
     def editable(self) -> bool:
         """Whether its rules may be changed."""
-        return self.status in {self.Status.DRAFT, self.Status.SCHEDULED, self.Status.PAUSED}
+        return self.status not in {self.Status.FINISHED, self.Status.CANCELED}
 
 
 class CampaignVariant(models.Model):

@@ -9,6 +9,9 @@ BITTEN = "tests/calls/test_bitten.py::"
 BESIDE = "tests/calls/test_interleavings.py::"
 CALLBACKS = "tests/calls/test_callbacks.py::"
 FOLDING = "tests/calls/test_folding.py::"
+EDITS = "tests/calls/test_live_edits.py::"
+PEOPLE = "tests/calls/test_recipient_actions.py::"
+CALL_BACKS = "tests/calls/test_call_backs.py::"
 HTTP = "tests/providers/test_http.py::"
 VERDICTS = tuple(
     f"tests/providers/test_{provider}::test_an_answer_that_is_no_success_is_sorted"
@@ -537,5 +540,59 @@ BUGS: tuple[Bug, ...] = (
             OUTCOMES + "test_staff_release_ends_the_call_and_gives_the_recipient_back",
             OUTCOMES + "test_evidence_after_a_release_is_kept_and_does_not_reopen_it",
         ),
+    ),
+    # Changes while it runs.
+    Bug(
+        "an edit does not lock the campaign",
+        "A window is closed and answered for while a claim that saw it open is about to dial.",
+        (
+            Edit(
+                "campaigns/versions.py",
+                'Campaign.objects.select_for_update(no_key=True, of=("self",)).get(pk=pk)',
+                "Campaign.objects.get(pk=pk)",
+            ),
+        ),
+        (
+            EDITS + "test_an_edit_waits_for_the_claim_it_met_and_holds_for_the_next",
+            EDITS + "test_a_claim_that_comes_second_sees_the_new_rules",
+        ),
+        database="PostgreSQL",
+    ),
+    Bug(
+        "an edit cuts the waits between calls",
+        "Whoever was called a minute ago is called again because somebody changed a holiday.",
+        (Edit("calls/live_edits.py", "        reason__in=PUT_OFF,\n", ""),),
+        (EDITS + "test_a_retry_is_never_brought_forward",),
+    ),
+    Bug(
+        "a withdrawal does not wait for silence",
+        "A withdrawal is answered, and then the person's phone rings.",
+        (Edit("calls/recipient_actions.py", "    wait_for_silence(mine)\n", ""),),
+        (PEOPLE + "test_it_answers_only_when_the_claim_it_met_is_answered",),
+        database="PostgreSQL",
+    ),
+    Bug(
+        "a withdrawn person's request goes back to the queue",
+        "A request that turns out, late, not to have been sent is sent again although the person was withdrawn.",
+        (
+            Edit(
+                "calls/recipient_actions.py",
+                "    mine.filter(status__in=(Status.QUEUED, *OPEN)).update(not_after=timezone.now())\n",
+                "",
+            ),
+        ),
+        (PEOPLE + "test_a_request_that_was_not_sent_is_not_sent_after_the_withdrawal",),
+    ),
+    Bug(
+        "a retry comes before the call-back",
+        "Somebody who asked to be called in the evening is rung at once.",
+        (
+            Edit(
+                "calls/call_backs.py",
+                'update(status=S.WAITING, reason="call_back", next_attempt_at=None)',
+                'update(status=S.WAITING, reason="call_back")',
+            ),
+        ),
+        (CALL_BACKS + "test_a_promise_sets_the_recipient_aside",),
     ),
 )

@@ -71,9 +71,27 @@ def test_every_field_of_a_campaign_is_stored_and_given_back(
         ],
         "holidays": ["2026-12-25"],
         "retry_rules": [
-            {"outcome": "no_answer", "wait_minutes": 60, "max_attempts": 3},
-            {"outcome": "voicemail", "wait_minutes": 0, "max_attempts": 1},
+            {
+                "outcome": "no_answer",
+                "wait_minutes": 60,
+                "max_attempts": 3,
+                "multiplier": 1.5,
+                "max_wait_minutes": 600,
+                "other_time_of_day": True,
+            },
+            {
+                "outcome": "voicemail",
+                "wait_minutes": 0,
+                "max_attempts": 1,
+                "multiplier": 1,
+                "max_wait_minutes": None,
+                "other_time_of_day": False,
+            },
         ],
+        "assistant_weight": 3,
+        "variants": [{"assistant": str(an_assistant(an_account(organization)).uuid), "weight": 1}],
+        "number_choice": "local",
+        "priority": 5,
         "max_attempts": 4,
         "min_gap_minutes": 30,
         "max_open_calls": 5,
@@ -88,7 +106,7 @@ def test_every_field_of_a_campaign_is_stored_and_given_back(
     assert answer.status_code == 201, answer.content
     found = answer.json()
     assert found | given == found
-    assert set(found) == set(given) | {"id", "status", "progress", "created_at"}
+    assert set(found) == set(given) | {"id", "status", "version", "progress", "created_at"}
     assert found["status"] == "draft"
     assert api.get(f"{CAMPAIGNS}{found['id']}/").json() == found
     assert api.patch(f"{CAMPAIGNS}{found['id']}/", found).json() == found
@@ -296,14 +314,15 @@ def test_limits_change_while_it_runs_but_not_whom_it_calls(api: ApiClient, campa
     assert answer.status_code == 409
     answer = api.patch(at(campaign), {"max_open_calls": 2, "budget": {"amount": "5.00"}})
     assert (answer.status_code, answer.json()["max_open_calls"]) == (200, 2)
-    refused: list[dict[str, Any]] = [{"assistant": None}, {"contact_lists": []}, {"windows": []}]
+    refused: list[dict[str, Any]] = [{"assistant": None}, {"contact_lists": []}, {"starts_at": "2099-01-01T00:00:00Z"}]
     for change in refused:
         answer = api.patch(at(campaign), change)
         assert (answer.status_code, set(answer.json())) == (409, {"error"})
     # Sending back what is there changes nothing.
     assert api.patch(at(campaign), api.get(at(campaign)).json()).status_code == 200
     api.post(at(campaign, "pause"))
-    assert api.patch(at(campaign), {"contact_lists": []}).status_code == 200
+    answer = api.patch(at(campaign), {"contact_lists": []})
+    assert answer.status_code == 409 and "Withdraw" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("status", [S.FINISHED, S.CANCELED])
@@ -416,8 +435,8 @@ def test_a_page_costs_a_fixed_number_of_queries(
 ) -> None:
     for _ in range(5):
         api.post(CAMPAIGNS, plan)
-    # key, campaigns, four prefetched sets, recipients, calls
-    with django_assert_max_num_queries(8):
+    # key, campaigns, five prefetched sets, recipients, calls
+    with django_assert_max_num_queries(9):
         assert len(api.get(CAMPAIGNS).json()["results"]) == 5
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.urls import URLPattern, URLResolver
+from django.utils import timezone
 
-from calls.models import Call
+from calls.models import Call, CallBack
 from campaigns import do_not_call
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, Recipient
 from config import api as routes
@@ -37,6 +39,7 @@ LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "import-list": ("imports/", {"get": READ}),
     "do-not-call-list": ("do-not-call/", {"get": READ, "post": MANAGE}),
     "campaign-list": ("campaigns/", {"get": READ, "post": MANAGE}),
+    "call-back-list": ("call-backs/", {"get": READ}),
     "call-list": ("calls/", {"get": READ, "post": CALL}),
     "alert-list": ("alerts/", {"get": READ}),
 }
@@ -54,6 +57,8 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "assistant-detail": ("assistant", "assistants/{}/", ALL),
     "phone-number-detail": ("number", "phone-numbers/{}/", ALL),
     "contact-detail": ("contact", "contacts/{}/", ALL),
+    "contact-hold": ("contact", "contacts/{}/hold/", {"post": CALL}),
+    "contact-unhold": ("contact", "contacts/{}/unhold/", {"post": CALL}),
     "contact-list-detail": ("group", "contact-lists/{}/", ALL),
     "contact-list-imports": ("group", "contact-lists/{}/imports/", {"post": MANAGE}),
     "import-detail": ("file", "imports/{}/", {"get": READ}),
@@ -65,10 +70,21 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "campaign-pause": ("campaign", "campaigns/{}/pause/", {"post": CALL}),
     "campaign-resume": ("campaign", "campaigns/{}/resume/", {"post": CALL}),
     "campaign-cancel": ("campaign", "campaigns/{}/cancel/", {"post": CALL}),
+    "campaign-refresh": ("campaign", "campaigns/{}/refresh/", {"post": CALL}),
+    "campaign-version-list": ("campaign", "campaigns/{}/versions/", {"get": READ}),
     "campaign-preflight": ("campaign", "campaigns/{}/preflight/", {"get": READ}),
     "campaign-progress": ("campaign", "campaigns/{}/progress/", {"get": READ}),
     "recipient-list": ("campaign", "campaigns/{}/recipients/", {"get": READ}),
     "recipient-explain": ("recipient", "campaigns/{world.campaign.uuid}/recipients/{0}/explain/", {"get": READ}),
+    **{
+        f"recipient-{name}": (
+            "recipient",
+            f"campaigns/{{world.campaign.uuid}}/recipients/{{0}}/{name}/",
+            {"post": CALL},
+        )
+        for name in ("withdraw", "hold", "unhold", "call-back", "cancel-call-back")
+    },
+    "call-back-detail": ("call_back", "call-backs/{}/", {"get": READ}),
     "call-detail": ("call", "calls/{}/", {"get": READ}),
     "call-cancel": ("call", "calls/{}/cancel/", {"post": CALL}),
     "alert-detail": ("alert", "alerts/{}/", {"get": READ}),
@@ -113,6 +129,7 @@ class World:
     entry: Any
     campaign: Campaign
     recipient: Recipient
+    call_back: CallBack
     call: Call
     alert: Alert
 
@@ -136,6 +153,13 @@ def a_world(home: Organization) -> World:
         entry=entry,
         campaign=campaign,
         recipient=recipient,
+        call_back=CallBack.objects.create(
+            organization=home,
+            contact=contact,
+            recipient=recipient,
+            due_at=timezone.now() + timedelta(hours=1),
+            latest_at=timezone.now() + timedelta(hours=2),
+        ),
         call=a_call(assistant, number, contact.phone, campaign=campaign, recipient=recipient),
         alert=Alert.objects.create(organization=home, key="account.blocked", message="Blocked."),
     )

@@ -1,0 +1,54 @@
+"""Call-backs: what was promised, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import django_filters
+
+from calls.models import CallBack
+from tenants.rest import PublicIdField, ReadViewSet, ScopedField, StrictModelSerializer, TextField
+
+
+class CallBackSerializer(StrictModelSerializer[CallBack]):
+    id = PublicIdField()
+    campaign = ScopedField(source="recipient.campaign", read_only=True)
+    phone = TextField(source="contact.phone", read_only=True)
+
+    class Meta:
+        model = CallBack
+        fields: ClassVar[Any] = [
+            "id",
+            "organization",
+            "campaign",
+            "recipient",
+            "contact",
+            "phone",
+            "status",
+            "reason",
+            "due_at",
+            "latest_at",
+            "note",
+            "call",
+            "created_by",
+            "created_at",
+            "ended_at",
+        ]
+        read_only_fields = fields
+
+
+class CallBackFilters(django_filters.FilterSet):
+    status = django_filters.MultipleChoiceFilter(choices=CallBack.Status.choices)
+    contact = django_filters.UUIDFilter(field_name="contact__uuid")
+    campaign = django_filters.UUIDFilter(field_name="recipient__campaign__uuid")
+    due_before = django_filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="lt")
+
+    class Meta:
+        model = CallBack
+        fields: ClassVar[Any] = []
+
+
+class CallBackViewSet(ReadViewSet[CallBack]):
+    queryset = CallBack.objects.select_related("organization", "recipient__campaign", "contact", "call")
+    serializer_class = CallBackSerializer
+    filterset_class = CallBackFilters

@@ -1,0 +1,182 @@
+"""The people of a campaign: list, explain, and what is done about one of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import django_filters
+from django.utils import timezone
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from calls import call_backs, recipient_actions
+from calls.api.call_backs import CallBackSerializer
+from calls.api.campaigns import campaign_of
+from calls.campaign_actions import IllegalNow
+from calls.explain import explain
+from calls.models import CallBack
+from calls.ordering import Refused
+from campaigns.api import ContactViewSet
+from campaigns.models import Contact, Recipient
+from tenants.errors import Conflict, RefusedByRule, detail
+from tenants.models import Organization, Scope
+from tenants.rest import (
+    PublicIdField,
+    ScopedViewSet,
+    StrictModelSerializer,
+    StrictSerializer,
+    TextField,
+    UtcDateTimeField,
+    WholeField,
+    utc_text,
+)
+
+
+class RecipientSerializer(StrictModelSerializer[Recipient]):
+    id = PublicIdField()
+    phone = TextField(source="contact.phone", read_only=True)
+    name = TextField(source="contact.name", read_only=True)
+    next_attempt_at = UtcDateTimeField(read_only=True)
+
+    class Meta:
+        model = Recipient
+        fields: ClassVar[Any] = [
+            "id",
+            "campaign",
+            "contact",
+            "phone",
+            "name",
+            "status",
+            "reason",
+            "outcome",
+            "attempts",
+            "next_attempt_at",
+        ]
+        read_only_fields = fields
+
+
+class HoldSerializer(StrictSerializer):
+    until = UtcDateTimeField(required=False, allow_null=True)
+    reason = TextField(required=False, allow_blank=True, max_length=200)
+
+    def validate_until(self, until: Any) -> Any:
+        if until and until <= timezone.now():
+            raise ValidationError("This is in the past.")
+        return until
+
+
+class PromiseSerializer(StrictSerializer):
+    at = UtcDateTimeField()
+    note = TextField(required=False, allow_blank=True, max_length=500)
+    tolerance_minutes = WholeField(required=False, min_value=1, max_value=24 * 60)
+
+
+class RecipientFilters(django_filters.FilterSet):
+    status = django_filters.MultipleChoiceFilter(choices=Recipient.Status.choices)
+    outcome = django_filters.CharFilter()
+
+    class Meta:
+        model = Recipient
+        fields: ClassVar[Any] = []
+
+
+def _hold(view: ScopedViewSet[Any], contact: Contact, request: Request) -> None:
+    form = HoldSerializer(data=request.data, context=view.get_serializer_context())
+    form.is_valid(raise_exception=True)
+    recipient_actions.hold(contact, actor=view.reach.actor, **form.validated_data)
+
+
+class RecipientViewSet(ScopedViewSet[Recipient]):
+    queryset = Recipient.objects.select_related("campaign__organization", "contact__organization")
+    serializer_class = RecipientSerializer
+    filterset_class = RecipientFilters
+    organization_path = "campaign__organization"
+    action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(
+        ("withdraw", "hold", "unhold", "call_back", "cancel_call_back"), Scope.CALL
+    )
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(campaign=campaign_of(self))
+
+    def organization_of(self, found: Recipient) -> Organization:
+        return found.campaign.organization
+
+    @action(detail=True, methods=["get"])
+    def explain(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(explain(self.get_object()).as_json())
+
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """When it answers nothing further is placed to this person in this campaign."""
+        recipient = self.get_object()
+        try:
+            recipient_actions.withdraw(recipient, actor=self.reach.actor)
+        except IllegalNow as error:
+            raise Conflict(str(error)) from error
+        return self._answer(recipient)
+
+    @action(detail=True, methods=["post"])
+    def hold(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Of the person, in every campaign."""
+        recipient = self.get_object()
+        _hold(self, recipient.contact, request)
+        return self._answer(recipient)
+
+    @action(detail=True, methods=["post"])
+    def unhold(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        recipient = self.get_object()
+        recipient_actions.unhold(recipient.contact, actor=self.reach.actor)
+        return self._answer(recipient)
+
+    @action(detail=True, methods=["post"], url_path="call-back")
+    def call_back(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        recipient = self.get_object()
+        form = PromiseSerializer(data=request.data, context=self.get_serializer_context())
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        if "tolerance_minutes" in given:
+            given["tolerance"] = timedelta(minutes=given.pop("tolerance_minutes"))
+        try:
+            found = call_backs.promise(recipient, actor=self.reach.actor, **given)
+        except IllegalNow as error:
+            raise Conflict(str(error)) from error
+        except Refused as error:
+            message = str(error).rstrip(".")
+            why = f"{message}; next allowed {utc_text(error.until)}" if error.until else message
+            raise RefusedByRule(message, [detail("at", why, error.code)]) from error
+        return Response(CallBackSerializer(found, context=self.get_serializer_context()).data, status=201)
+
+    @action(detail=True, methods=["post"], url_path="cancel-call-back")
+    def cancel_call_back(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        found = CallBack.objects.filter(recipient=self.get_object(), status=CallBack.Status.DUE).first()
+        if found is None:
+            raise Conflict("No call-back to this person is due.")
+        try:
+            call_backs.cancel(found, actor=self.reach.actor)
+        except IllegalNow as error:
+            raise Conflict(str(error)) from error
+        return Response(CallBackSerializer(found, context=self.get_serializer_context()).data)
+
+    def _answer(self, recipient: Recipient) -> Response:
+        return Response(self.get_serializer(self.get_queryset().get(pk=recipient.pk)).data)
+
+
+class CallingContactViewSet(ContactViewSet):
+    """Contacts, with the hold that must be silent when it answers."""
+
+    action_scopes: ClassVar[dict[str, Scope]] = {"hold": Scope.CALL, "unhold": Scope.CALL}
+
+    @action(detail=True, methods=["post"])
+    def hold(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        contact = self.get_object()
+        _hold(self, contact, request)
+        return Response(self.get_serializer(contact).data)
+
+    @action(detail=True, methods=["post"])
+    def unhold(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        contact = self.get_object()
+        recipient_actions.unhold(contact, actor=self.reach.actor)
+        return Response(self.get_serializer(contact).data)

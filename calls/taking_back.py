@@ -1,0 +1,34 @@
+"""Calls that wait in the queue and shall not be placed as they stand: their recipients are called by another one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from calls import outcomes
+from calls.models import Call
+from campaigns.models import Recipient
+
+S = Recipient.Status
+
+
+def take_back(call: Call, reason: str, detail: str, now: datetime) -> bool:
+    """End a queued call of a campaign; its recipient is due as before. False when it is queued no more.
+
+    Nobody is told of its end: the call that replaces it has one.
+    """
+    with transaction.atomic():
+        queued = Call.objects.queued().filter(pk=call.pk)
+        if not queued.update(callback_url=""):
+            return False
+        before = Recipient.objects.get(calls=call)
+        outcomes.cancel(call, reason, detail)
+        if before.status != S.WITHDRAWN:
+            Recipient.objects.filter(pk=before.pk).update(
+                status=S.WAITING if before.attempts else S.PENDING,
+                reason="",
+                outcome=before.outcome,
+                next_attempt_at=now,
+            )
+    return True
