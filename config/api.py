@@ -14,6 +14,7 @@ from calls.api.organizations import CallingOrganizationViewSet
 from calls.api.outbound import OutboundStatusView, OutboundView
 from campaigns.api import ContactListViewSet, ContactViewSet, ImportErrorsViewSet, ImportViewSet
 from providers.api import AssistantViewSet, PhoneNumberViewSet
+from tenants.api_keys import ApiKeyViewSet
 
 router = SimpleRouter()
 router.register("organizations", CallingOrganizationViewSet, "organization")
@@ -27,6 +28,7 @@ router.register("do-not-call", DoNotCallViewSet, "do-not-call")
 router.register("campaigns", CampaignViewSet, "campaign")
 router.register("campaigns/(?P<campaign>[^/.]+)/recipients", RecipientViewSet, "recipient")
 router.register("calls", CallViewSet, "call")
+router.register("api-keys", ApiKeyViewSet, "api-key")
 
 v1 = [
     path("imports/<str:id>/errors.csv", ImportErrorsViewSet.as_view({"get": "errors"}), name="import-errors"),

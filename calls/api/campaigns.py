@@ -203,6 +203,7 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         "phone_numbers", "contact_lists", "windows", "retry_rules"
     )
     serializer_class = CampaignSerializer
+    outside_transaction = frozenset({"pause", "cancel"})  # they wait until the engine has seen it
     action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(("start", "pause", "resume", "cancel"), Scope.CALL)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -17,7 +17,7 @@ from campaigns import do_not_call
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, Recipient
 from config import api as routes
 from providers.models import ProviderAccount
-from tenants.models import Organization
+from tenants.models import ApiKey, Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
 
@@ -38,6 +38,7 @@ LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "do-not-call-list": ("do-not-call/", {"get": READ, "post": MANAGE}),
     "campaign-list": ("campaigns/", {"get": READ, "post": MANAGE}),
     "call-list": ("calls/", {"get": READ, "post": CALL}),
+    "api-key-list": ("api-keys/", {"get": READ, "post": MANAGE}),
 }
 ALL = {"get": READ, "patch": MANAGE, "delete": MANAGE}
 OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -70,6 +71,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "recipient-explain": ("recipient", "campaigns/{world.campaign.uuid}/recipients/{0}/explain/", {"get": READ}),
     "call-detail": ("call", "calls/{}/", {"get": READ}),
     "call-cancel": ("call", "calls/{}/cancel/", {"post": CALL}),
+    "api-key-detail": ("key", "api-keys/{}/", ALL),
 }
 # Outside /api/v1/; their own tests are `test_api_outbound` and `test_api_hooks`.
 OTHERS = {"outbound", "outbound-status", "hook", "account-hook"}
@@ -111,6 +113,7 @@ class World:
     campaign: Campaign
     recipient: Recipient
     call: Call
+    key: ApiKey
 
 
 def a_world(home: Organization) -> World:
@@ -133,6 +136,7 @@ def a_world(home: Organization) -> World:
         campaign=campaign,
         recipient=recipient,
         call=a_call(assistant, number, contact.phone, campaign=campaign, recipient=recipient),
+        key=ApiKey.issue(tenant=home.tenant, organization=home, name="K", scopes=["manage"])[0],
     )
 
 
@@ -171,7 +175,8 @@ def test_a_list_holds_nothing_of_another_organization(
     rows = api.get(f"/api/v1/{path}").json()["results"]
     assert rows
     ids = {str(found.uuid) for found in vars(mine).values()}
-    ids |= {str(found.uuid) for found in Contact.objects.filter(organization=organization)}
+    for model in (Contact, ApiKey):
+        ids |= {str(found.uuid) for found in model.objects.filter(organization=organization)}
     assert {row["id"] for row in rows} <= ids
 
 
