@@ -37,8 +37,7 @@ class CallerThrottle(BaseThrottle):
 
     def wait(self) -> float:
         """Seconds until the next request is taken."""
-        spent_until = RequestBudget.objects.values_list("spent_until", flat=True).get(caller=self.caller)
-        return max(0.0, spent_until - _latest(time.time(), 1))
+        return max(0.0, _stands(self.caller) - _latest(time.time(), 1))
 
 
 def _spend(caller: str) -> bool:
@@ -50,26 +49,25 @@ def _spend(caller: str) -> bool:
 
 
 def _take(caller: str) -> bool:
-    """One request for now and some to hold; else just the one."""
-    several = max(1, settings.API_BURST // 10)
+    """One request for now and some to hold; else just the one. Who has nothing left costs a read and no write."""
+    now, several = time.time(), max(1, settings.API_BURST // 10)
+    stands = _stands(caller)
     for count in (several, 1):
-        if _withdraw(caller, count):
+        if stands <= _latest(now, count) and _withdraw(caller, count, now):
             with _lock:
                 _held[caller] = _held.get(caller, 0) + count - 1
             return True
     return False
 
 
-def _withdraw(caller: str, count: int) -> bool:
-    now = time.time()
-    budget = RequestBudget.objects.filter(caller=caller)
-    spent = Greatest(F("spent_until"), Value(now)) + count / settings.API_RATE
-    if budget.filter(spent_until__lte=_latest(now, count)).update(spent_until=spent):
-        return True
-    if budget.exists():
-        return False
-    RequestBudget.objects.bulk_create([RequestBudget(caller=caller)], ignore_conflicts=True)
-    return bool(budget.filter(spent_until__lte=_latest(now, count)).update(spent_until=spent))
+def _stands(caller: str) -> float:
+    return RequestBudget.objects.get_or_create(caller=caller)[0].spent_until
+
+
+def _withdraw(caller: str, count: int, now: float) -> bool:
+    """True when nobody else has taken it meanwhile."""
+    budget = RequestBudget.objects.filter(caller=caller, spent_until__lte=_latest(now, count))
+    return budget.update(spent_until=Greatest(F("spent_until"), Value(now)) + count / settings.API_RATE) == 1
 
 
 def _latest(now: float, count: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -74,6 +75,15 @@ def test_most_requests_cost_no_write(api: ApiClient, settings: Any, django_asser
     api.get(CONTACTS)
     with django_assert_num_queries(2 * 9):
         statuses(api, 9)
+
+
+def test_who_is_refused_writes_nothing(
+    api: ApiClient, limits: Any, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    statuses(api, 20)
+    with django_assert_num_queries(3) as seen:
+        assert statuses(api, 1) == [429]
+    assert all(query["sql"].startswith("SELECT") for query in seen.captured_queries)
 
 
 @pytest.mark.django_db(transaction=True)
