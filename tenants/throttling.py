@@ -1,7 +1,8 @@
 """So many requests a second for each caller, over all web processes.
 
 The budget is one number in one row (the generic cell rate algorithm), spent by a single conditional UPDATE. A process
-takes a tenth of the burst at a time and then asks nobody, so that most requests cost no write.
+takes a tenth of the burst at a time and then asks nobody, so that most requests cost no write. What one process holds
+is not to be had by another: the burst is never more than the limit, and less by at most a tenth for each process.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tenants.models import RequestBudget
 ROUNDING = 1e-4  # seconds: sums of floats are not exact
 
 _held: dict[str, int] = {}  # taken by this process, not yet spent
+_turns: dict[str, threading.Lock] = {}
 _lock = threading.Lock()
 
 
@@ -33,11 +35,19 @@ class CallerThrottle(BaseThrottle):
         if not isinstance(request.auth, Access):
             return True
         self.caller = caller_of(request)
-        return _spend(self.caller) or _take(self.caller)
+        if _spend(self.caller):
+            return True
+        with _taking(self.caller):  # one thread at a time, or they would hold more than they need and refuse the rest
+            return _spend(self.caller) or _take(self.caller)
 
     def wait(self) -> float:
         """Seconds until the next request is taken."""
         return max(0.0, _stands(self.caller) - _latest(time.time(), 1))
+
+
+def _taking(caller: str) -> threading.Lock:
+    with _lock:
+        return _turns.setdefault(caller, threading.Lock())
 
 
 def _spend(caller: str) -> bool:

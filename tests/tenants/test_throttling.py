@@ -87,22 +87,24 @@ def test_who_is_refused_writes_nothing(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_more_than_the_burst_is_taken_by_threads_at_once(
-    organization: Organization, client_for: KeyMaker, limits: Any
+@pytest.mark.parametrize(("threads", "each"), [(20, 1), (8, 6)])
+def test_threads_at_once_are_given_the_burst_and_no_more(
+    organization: Organization, client_for: KeyMaker, limits: Any, threads: int, each: int
 ) -> None:
     key = client_for(organization).defaults["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
-    found: list[int] = []
+    start, found = threading.Barrier(threads), list[int]()
 
     def some() -> None:
         try:
-            found.extend(statuses(ApiClient(key), 6))
+            start.wait()
+            found.extend(statuses(ApiClient(key), each))
         finally:
             connections.close_all()
 
-    threads = [threading.Thread(target=some) for _ in range(8)]
-    for thread in threads:
+    running = [threading.Thread(target=some) for _ in range(threads)]
+    for thread in running:
         thread.start()
-    for thread in threads:
+    for thread in running:
         thread.join(60)
     assert found.count(200) == 20
-    assert found.count(429) == 28
+    assert found.count(429) == threads * each - 20
