@@ -36,6 +36,7 @@ from calls.timing import CLUSTER_TIMING
 from campaigns import import_steps, launching
 from providers.adapters import http
 from providers.adapters.errors import ProviderError
+from tenants import idempotency
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -128,6 +129,7 @@ class Slice:
                 (self._look_again, 0.5),
                 (self._import, 0.5),
                 (self._launch, 0.5),
+                (self._tidy, 60.0),
             )
         ]
         await asyncio.gather(*loops)
@@ -294,6 +296,10 @@ class Slice:
                 await self.long_db(launching.step, campaign_id)
                 return True
         return False
+
+    async def _tidy(self) -> bool:
+        """What is kept for a day, no longer."""
+        return bool(await self.db(idempotency.purge))
 
 
 def take_slot(worker: str, slot: int, run_id: str) -> bool:

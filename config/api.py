@@ -18,6 +18,7 @@ from calls.api.recipients import CallingContactViewSet, RecipientViewSet
 from campaigns.api import ContactListViewSet, ImportErrorsViewSet, ImportViewSet
 from providers.api import AssistantViewSet, PhoneNumberViewSet
 from tenants.alerts_api import AlertViewSet
+from tenants.api_keys import ApiKeyViewSet
 
 router = SimpleRouter()
 router.register("organizations", CallingOrganizationViewSet, "organization")
@@ -34,6 +35,7 @@ router.register("campaigns/(?P<campaign>[^/.]+)/versions", CampaignVersionViewSe
 router.register("calls", CallViewSet, "call")
 router.register("alerts", AlertViewSet, "alert")
 router.register("call-backs", CallBackViewSet, "call-back")
+router.register("api-keys", ApiKeyViewSet, "api-key")
 
 v1 = [
     path("imports/<str:id>/errors.csv", ImportErrorsViewSet.as_view({"get": "errors"}), name="import-errors"),

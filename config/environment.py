@@ -13,6 +13,8 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -26,6 +28,9 @@ class Environment:
     allowed_hosts: list[str]
     engine_slices: int
     allow_loopback_urls: bool
+    api_rate: int
+    api_burst: int
+    metrics_allow: tuple[Network, ...]
 
     @property
     def https(self) -> bool:
@@ -46,17 +51,32 @@ def read(var: Path) -> Environment:
             allowed_hosts=_words(env.list("ALLOWED_HOSTS", [])),
             engine_slices=env.int("ENGINE_SLICES", 1),
             allow_loopback_urls=env.bool("ALLOW_LOOPBACK_URLS", False),
+            api_rate=env.int("API_RATE", 50),
+            api_burst=env.int("API_BURST", 100),
+            metrics_allow=_networks(env.list("METRICS_ALLOW", ["127.0.0.0/8", "::1"])),
         )
     except EnvError as error:
         raise ImproperlyConfigured(str(error)) from error
     if not 1 <= found.engine_slices <= 32:
         raise ImproperlyConfigured("ENGINE_SLICES must be a whole number from 1 to 32.")
+    for name, value in (("API_RATE", found.api_rate), ("API_BURST", found.api_burst)):
+        if not 1 <= value <= 1_000_000:
+            raise ImproperlyConfigured(f"{name} must be a whole number from 1 to 1000000.")
     _check_public_base_url(found)
     return found
 
 
 def _words(given: list[str]) -> list[str]:
     return [word.strip() for word in given if word.strip()]
+
+
+def _networks(given: list[str]) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(word) for word in _words(given))
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "METRICS_ALLOW must be a comma-separated list of addresses or networks, like 127.0.0.1,10.0.0.0/8."
+        ) from error
 
 
 def _made_up(path: Path, debug: bool, name: str) -> str:

@@ -26,7 +26,7 @@ class Formatter(logging.Formatter):
             "logger": record.name,
             "event": masked(record.getMessage()),
         }
-        if request_id := current_request_id():
+        if request_id := current_request_id() or getattr(getattr(record, "request", None), "request_id", ""):
             event["request_id"] = request_id
         if record.exc_info:
             event["exception"] = masked(self.formatException(record.exc_info))

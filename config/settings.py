@@ -24,6 +24,9 @@ FIELD_KEYS = ENVIRONMENT.field_keys
 PUBLIC_BASE_URL = ENVIRONMENT.public_base_url
 ALLOW_LOOPBACK_URLS = ENVIRONMENT.allow_loopback_urls
 ENGINE_SLICES = ENVIRONMENT.engine_slices
+API_RATE = ENVIRONMENT.api_rate
+API_BURST = ENVIRONMENT.api_burst
+METRICS_ALLOW = ENVIRONMENT.metrics_allow
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts or (["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
 
 INSTALLED_APPS = [
@@ -49,6 +52,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "tenants.middleware.RequestIdMiddleware",
+    "config.operations.CountAnswers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -126,7 +130,7 @@ SECURE_SSL_REDIRECT = ENVIRONMENT.https
 SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENVIRONMENT.https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENVIRONMENT.https else None
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL] if PUBLIC_BASE_URL else []
 
@@ -170,6 +174,7 @@ REST_FRAMEWORK = {
         "tenants.authentication.StaffSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.permissions.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["tenants.throttling.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tenants.parsing.StrictJSONParser"],
     "EXCEPTION_HANDLER": "tenants.errors.exception_handler",

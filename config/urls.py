@@ -8,12 +8,8 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
+from config import operations
 from tenants.errors import page_not_found
-
-
-def healthz(request: HttpRequest) -> HttpResponse:
-    """The process is alive. Asks nobody, the database least of all."""
-    return HttpResponse("ok", content_type="text/plain")
 
 
 def api_not_found(request: HttpRequest, *args: str) -> HttpResponse:
@@ -21,7 +17,9 @@ def api_not_found(request: HttpRequest, *args: str) -> HttpResponse:
 
 
 urlpatterns = [
-    path("healthz", healthz, name="healthz"),
+    path("healthz", operations.healthz, name="healthz"),
+    path("readyz", operations.readyz, name="readyz"),
+    path("metrics", operations.metrics, name="metrics"),
     path("", include("config.api")),
     # Programs get the API's 404 even while DEBUG shows people its own.
     re_path(r"^(api|hooks)/", csrf_exempt(api_not_found), name="api-not-found"),

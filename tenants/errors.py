@@ -104,16 +104,17 @@ def _text(error: Http404, default: str) -> tuple[str]:
 
 
 def _answer(error: exceptions.APIException) -> Response:
-    headers: dict[str, str] = {}
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
-        headers["WWW-Authenticate"] = getattr(error, "auth_header", 'Bearer realm="api"')
+        headers = {"WWW-Authenticate": getattr(error, "auth_header", 'Bearer realm="api"')}
         return Response(shape("Invalid or missing API key"), status=401, headers=headers)
     if isinstance(error, exceptions.Throttled):
-        headers["Retry-After"] = str(int(getattr(error, "wait", None) or 0) + 1)
+        wait = max(1, int(getattr(error, "wait", None) or 1))
+        sentence = f"Too many requests. Try again in {wait} {'second' if wait == 1 else 'seconds'}."
+        return Response(shape(sentence), status=429, headers={"Retry-After": str(wait)})
     if isinstance(error, exceptions.ValidationError):
         return Response(invalid(flatten(error.get_full_details())), status=400)
     details = getattr(error, "details", None)
-    return Response(shape(str(error.detail), details), status=error.status_code, headers=headers)
+    return Response(shape(str(error.detail), details), status=error.status_code)
 
 
 def invalid(faults: list[dict[str, str]]) -> dict[str, Any]:

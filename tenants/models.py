@@ -226,3 +226,30 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor}: {self.action} {self.subject}"
+
+
+class StoredAnswer(models.Model):
+    """The answer to a POST that carried an `Idempotency-Key`, or the marker that it is still being made."""
+
+    slot = models.CharField(max_length=64, unique=True)  # digest of caller, organization and key
+    fingerprint = models.CharField(max_length=64)  # digest of address and body
+    run = models.CharField(max_length=32)  # whose turn it is: only this one may store its answer
+    started_at = models.DateTimeField(default=utc_now)
+    answer = EncryptedJSONField(null=True)  # encrypted, for some answers show a secret
+
+    class Meta:
+        # The purge of what is over.
+        indexes: ClassVar = [models.Index(fields=["started_at"], name="stored_answer_age")]
+
+    def __str__(self) -> str:
+        return f"Answer {self.slot[:8]}"
+
+
+class RequestBudget(models.Model):
+    """How many requests a caller may still send. One number says it: the moment until which it has spent its rate."""
+
+    caller = models.CharField(max_length=32, unique=True)
+    spent_until = models.FloatField(default=0.0)  # seconds since 1970, so that both databases can reckon with it
+
+    def __str__(self) -> str:
+        return self.caller

@@ -23,6 +23,7 @@ from rest_framework.response import Response
 
 from tenants.access import Access
 from tenants.errors import Conflict, Invalid, detail
+from tenants.idempotency import IdempotentPosts
 from tenants.models import Organization, Scope
 from tenants.permissions import demanded
 
@@ -421,7 +422,7 @@ class AnyAccept(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-class ScopedViewSet(viewsets.GenericViewSet[M], Generic[M]):
+class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
     """Objects of the caller's organizations alone: a list of them, each by its public id."""
 
     lookup_field = "uuid"

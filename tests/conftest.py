@@ -15,6 +15,7 @@ from django.test import Client
 
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants import throttling
 from tenants.models import ApiKey, Organization, Tenant
 
 
@@ -34,6 +35,8 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 def _test_settings(settings: Any, tmp_path: Path) -> None:
     settings.ALLOW_LOOPBACK_URLS = True
     settings.MEDIA_ROOT = tmp_path / "uploads"
+    settings.API_RATE = settings.API_BURST = 100_000  # tests are quicker than programs may be
+    throttling.forget_held()
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 

@@ -11,9 +11,19 @@ from django.core.exceptions import ImproperlyConfigured
 from config.environment import read
 
 KEY = "A" * 43 + "="  # 32 zero bytes
-NAMES = (
-    "DEBUG SECRET_KEY FIELD_KEYS DATABASE_URL PUBLIC_BASE_URL ALLOWED_HOSTS ENGINE_SLICES ALLOW_LOOPBACK_URLS".split()  # noqa: SIM905
-)
+NAMES = [
+    "DEBUG",
+    "SECRET_KEY",
+    "FIELD_KEYS",
+    "DATABASE_URL",
+    "PUBLIC_BASE_URL",
+    "ALLOWED_HOSTS",
+    "ENGINE_SLICES",
+    "ALLOW_LOOPBACK_URLS",
+    "API_RATE",
+    "API_BURST",
+    "METRICS_ALLOW",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +67,10 @@ def test_development_makes_its_secrets_up_once(monkeypatch: pytest.MonkeyPatch, 
         ("PUBLIC_BASE_URL", "https://user@calls.example.org", "https://"),
         ("PUBLIC_BASE_URL", "https://calls.example.org/?x=1", "https://"),
         ("ALLOW_LOOPBACK_URLS", "perhaps", "ALLOW_LOOPBACK_URLS"),
+        ("API_RATE", "0", "API_RATE"),
+        ("API_BURST", "-1", "API_BURST"),
+        ("API_BURST", "lots", "API_BURST"),
+        ("METRICS_ALLOW", "everybody", "METRICS_ALLOW"),
     ],
 )
 def test_nonsense_is_refused_with_the_name_of_the_setting(

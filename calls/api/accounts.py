@@ -38,6 +38,8 @@ def with_open_calls(queryset: QuerySet[ProviderAccount]) -> QuerySet[ProviderAcc
 
 
 class CallingAccountViewSet(ProviderAccountViewSet):
+    outside_transaction = frozenset({"check"})  # asks the provider
+
     def get_queryset(self) -> Any:
         return with_open_calls(super().get_queryset())
 

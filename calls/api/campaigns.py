@@ -237,6 +237,7 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         "phone_numbers", "contact_lists", "windows", "retry_rules", "variants__assistant"
     )
     serializer_class = CampaignSerializer
+    outside_transaction = frozenset({"pause", "cancel"})  # they wait until the engine has seen it
     action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(
         ("start", "pause", "resume", "cancel", "refresh"), Scope.CALL
     )

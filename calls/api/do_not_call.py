@@ -45,6 +45,7 @@ class DoNotCallSerializer(OrganizedSerializer[DoNotCall]):
 class DoNotCallViewSet(CrudViewSet[DoNotCall]):
     queryset = DoNotCall.objects.select_related("organization")
     serializer_class = DoNotCallSerializer
+    outside_transaction = frozenset({"create"})  # it waits until the engine has seen it
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Answers when nothing can be placed to the number any more; what is open already is named."""

@@ -20,6 +20,7 @@ from campaigns.api import NumberField, VariablesField, refuse_country
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
 from tenants.access import Access
+from tenants.idempotency import IdempotentPosts
 from tenants.models import Organization, Scope
 from tenants.rest import IdField, StrictSerializer, TextField, public_id
 
@@ -35,7 +36,7 @@ class OutboundSerializer(StrictSerializer):
     callbackUrl = TextField(max_length=2000, required=False, validators=[check_callback_url])
 
 
-class OutboundView(APIView):
+class OutboundView(IdempotentPosts, APIView):
     """POST: dial one number."""
 
     write_scope: ClassVar[Scope] = Scope.CALL

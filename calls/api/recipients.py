@@ -94,6 +94,7 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
     serializer_class = RecipientSerializer
     filterset_class = RecipientFilters
     organization_path = "campaign__organization"
+    outside_transaction = frozenset({"withdraw", "hold"})  # they wait until the engine has seen it
     action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(
         ("withdraw", "hold", "unhold", "call_back", "cancel_call_back"), Scope.CALL
     )
@@ -167,6 +168,7 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
 class CallingContactViewSet(ContactViewSet):
     """Contacts, with the hold that must be silent when it answers."""
 
+    outside_transaction = frozenset({"hold"})
     action_scopes: ClassVar[dict[str, Scope]] = {"hold": Scope.CALL, "unhold": Scope.CALL}
 
     @action(detail=True, methods=["post"])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from calls import campaign_actions
 from calls.models import Call, Status, WebhookDelivery
 from campaigns.models import Campaign, Recipient
-from tenants.models import Organization
+from tenants.models import Organization, StoredAnswer
 from tests.calls import support
 
 PROVIDERS = ["allomia", "polyai", "plumvoice", "callingbox"]
@@ -169,3 +171,11 @@ def _settled(made: Campaign, sandbox: Any) -> bool:
         or not left.filter(status=Status.UNCONFIRMED).exists()
         or all(call.to_number not in rings(sandbox) for call in left)
     )
+
+
+def test_stored_answers_are_forgotten_after_a_day(callers: Organization) -> None:
+    StoredAnswer.objects.create(slot="old", started_at=timezone.now() - timedelta(hours=25))
+    StoredAnswer.objects.create(slot="new")
+    with support.engine():
+        support.wait_until(lambda: not StoredAnswer.objects.filter(slot="old").exists())
+    assert StoredAnswer.objects.get().slot == "new"

@@ -19,7 +19,7 @@ from campaigns import do_not_call
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, Recipient
 from config import api as routes
 from providers.models import ProviderAccount
-from tenants.models import Alert, Organization
+from tenants.models import Alert, ApiKey, Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
 
@@ -42,6 +42,7 @@ LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "call-back-list": ("call-backs/", {"get": READ}),
     "call-list": ("calls/", {"get": READ, "post": CALL}),
     "alert-list": ("alerts/", {"get": READ}),
+    "api-key-list": ("api-keys/", {"get": READ, "post": MANAGE}),
 }
 ALL = {"get": READ, "patch": MANAGE, "delete": MANAGE}
 OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -89,6 +90,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "call-cancel": ("call", "calls/{}/cancel/", {"post": CALL}),
     "alert-detail": ("alert", "alerts/{}/", {"get": READ}),
     "alert-seen": ("alert", "alerts/{}/seen/", {"post": CALL}),
+    "api-key-detail": ("key", "api-keys/{}/", ALL),
 }
 # Their own tests are `test_api_outbound`, `test_api_hooks` and `test_evidence`.
 OTHERS = {"outbound", "outbound-status", "hook", "account-hook", "evidence"}
@@ -132,6 +134,7 @@ class World:
     call_back: CallBack
     call: Call
     alert: Alert
+    key: ApiKey
 
 
 def a_world(home: Organization) -> World:
@@ -162,6 +165,7 @@ def a_world(home: Organization) -> World:
         ),
         call=a_call(assistant, number, contact.phone, campaign=campaign, recipient=recipient),
         alert=Alert.objects.create(organization=home, key="account.blocked", message="Blocked."),
+        key=ApiKey.issue(tenant=home.tenant, organization=home, name="K", scopes=["manage"])[0],
     )
 
 
@@ -200,7 +204,8 @@ def test_a_list_holds_nothing_of_another_organization(
     rows = api.get(f"/api/v1/{path}").json()["results"]
     assert rows
     ids = {str(found.uuid) for found in vars(mine).values()}
-    ids |= {str(found.uuid) for found in Contact.objects.filter(organization=organization)}
+    for model in (Contact, ApiKey):
+        ids |= {str(found.uuid) for found in model.objects.filter(organization=organization)}
     assert {row["id"] for row in rows} <= ids
 
 

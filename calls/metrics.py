@@ -1,0 +1,91 @@
+"""What an operator watches, counted at the moment of asking over the indexes that the engine uses itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db.models import Count, Max, Min, Q
+from django.utils import timezone
+from django_q.models import OrmQ
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from calls.models import OPEN, Call, Heartbeat, ProviderCallback, WebhookDelivery
+from campaigns.models import Campaign, ContactImport
+from providers.models import ProviderAccount
+
+
+def newest_beat_age() -> float | None:
+    """Seconds since any worker was heard of; None when none ever was."""
+    newest = Heartbeat.objects.aggregate(at=Max("beaten_at"))["at"]
+    return _age(newest, timezone.now()) if newest else None
+
+
+class Figures(Collector):
+    """The gauges of `/metrics`."""
+
+    def collect(self) -> Iterator[Metric]:
+        now = timezone.now()
+        yield from _calls(now)
+        yield from _queues(now)
+        yield from _workers(now)
+        running = Campaign.objects.filter(status=Campaign.Status.RUNNING).count()
+        yield _gauge("trunkline_campaigns_running", "Campaigns that are running.", running)
+        lasting = Q(blocked_code=ProviderAccount.Block.UNREACHABLE) | Q(blocked_until=None) | Q(blocked_until__gt=now)
+        blocked = ProviderAccount.objects.filter(lasting, blocked_at__isnull=False, is_active=True).count()
+        yield _gauge("trunkline_accounts_blocked", "Provider accounts that are blocked.", blocked)
+
+
+def _calls(now: datetime) -> Iterator[Metric]:
+    counts = Call.objects.open().order_by().values("status").annotate(n=Count("pk")).values_list("status", "n")
+    found = dict.fromkeys(OPEN, 0) | dict(counts)
+    by_status = GaugeMetricFamily("trunkline_calls_open", "Open calls; unconfirmed ones need eyes.", labels=["status"])
+    for status, count in found.items():
+        by_status.add_metric([str(status)], count)
+    yield by_status
+
+
+def _queues(now: datetime) -> Iterator[Metric]:
+    """How much waits, and how late the oldest of it is."""
+    waiting = {
+        "placing": (Call.objects.queued().filter(due_at__lte=now), "due_at"),
+        "reading": (Call.objects.due_for_read(now), "next_read_at"),
+        "reconciling": (Call.objects.due_for_reconciling(now), "next_read_at"),
+        "callbacks": (ProviderCallback.objects.filter(processed_at=None), "received_at"),
+        "webhooks": (
+            WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING, next_attempt_at__lte=now),
+            "next_attempt_at",
+        ),
+        "imports": (
+            ContactImport.objects.filter(status__in=[ContactImport.Status.PENDING, ContactImport.Status.RUNNING]),
+            "created_at",
+        ),
+        "tasks": (OrmQ.objects.filter(lock__lte=now), "lock"),
+    }
+    due = GaugeMetricFamily("trunkline_queue_due", "What is due in a queue of the engine.", labels=["queue"])
+    oldest = GaugeMetricFamily("trunkline_queue_oldest_seconds", "For how long the oldest is due.", labels=["queue"])
+    for name, (rows, moment) in waiting.items():
+        found = rows.order_by().aggregate(n=Count("pk"), since=Min(moment))
+        due.add_metric([name], found["n"])
+        oldest.add_metric([name], _age(found["since"], now) if found["since"] else 0.0)
+    yield due
+    yield oldest
+    yield _gauge("trunkline_calls_queued", "Calls that wait for their turn.", Call.objects.queued().count())
+    pending = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING).count()
+    yield _gauge("trunkline_webhooks_pending", "Webhook deliveries not yet made, due or not.", pending)
+
+
+def _workers(now: datetime) -> Iterator[Metric]:
+    ages = GaugeMetricFamily("trunkline_heartbeat_age_seconds", "Since a slot's last sign.", labels=["worker", "slot"])
+    for beat in Heartbeat.objects.order_by("worker", "slot"):
+        ages.add_metric([beat.worker, str(beat.slot)], _age(beat.beaten_at, now))
+    yield ages
+
+
+def _gauge(name: str, what: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, what, value=value)
+
+
+def _age(moment: datetime, now: datetime) -> float:
+    return max(0.0, (now - moment).total_seconds())

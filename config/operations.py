@@ -1,0 +1,104 @@
+"""For whoever runs the installation: is it alive, is it ready, how is it doing."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from calls import metrics as figures
+from calls.timing import CLUSTER_TIMING
+from tenants.errors import shape
+
+ANSWERS = Counter("trunkline_http_responses", "Answers of this web server, by class of status.", ["status"])
+# What a proxy forwards comes from anywhere, whatever address it seems to come from.
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-Ip")
+
+
+class CountAnswers:
+    """Middleware: how many answers of each class (2xx, 4xx, …)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        ANSWERS.labels(f"{response.status_code // 100}xx").inc()
+        return response
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process is alive. Asks nobody, the database least of all."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when calls are placed and followed, else 503; each part says what it lacks."""
+    parts = {"database": _part(_database), "migrations": _part(_migrations), "worker": _part(_worker)}
+    ready = all(part["ok"] for part in parts.values())
+    return JsonResponse({"ok": ready, **parts}, status=200 if ready else 503)
+
+
+def _part(check: Callable[[], str]) -> dict[str, Any]:
+    """`check` answers what is wrong, in a sentence."""
+    try:
+        wrong = check()
+    except DatabaseError:
+        wrong = "The database does not answer."
+    return {"ok": not wrong, "message": wrong}
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return ""
+
+
+def _migrations() -> str:
+    executor = MigrationExecutor(connection)
+    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    return f"{missing} migrations are not applied. Run manage.py migrate." if missing else ""
+
+
+def _worker() -> str:
+    age = figures.newest_beat_age()
+    if age is None:
+        return "No worker has started. Run manage.py worker."
+    if age > CLUSTER_TIMING.watcher:
+        return f"No worker has been heard of for {age:.0f} seconds. See whether manage.py worker runs."
+    return ""
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text. Counted when asked for; no organization and no number is named."""
+    if not _may_read_metrics(request):
+        return JsonResponse(shape("Metrics are not for this address. See METRICS_ALLOW."), status=403)
+    registry = CollectorRegistry()
+    registry.register(figures.Figures())
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # several web processes put their counts together there
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        registry.register(ANSWERS)
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _may_read_metrics(request: HttpRequest) -> bool:
+    if any(name in request.headers for name in FORWARDED):
+        return False
+    try:
+        address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return any(address in network for network in settings.METRICS_ALLOW)

@@ -1,0 +1,182 @@
+"""`/readyz`, `/metrics`, and the request's id in the logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from django.utils import timezone
+
+from calls.models import Heartbeat, Status
+from config import operations
+from config.logs import Formatter
+from providers.models import Assistant, PhoneNumber
+from tenants.models import Organization
+from tests.calls.test_api_calls import a_call
+from tests.conftest import ApiClient
+
+pytestmark = pytest.mark.django_db
+OK = {"ok": True, "message": ""}
+
+
+@pytest.fixture
+def worker(db: None) -> Heartbeat:
+    return Heartbeat.objects.create(worker="w", slot=0, run="r")
+
+
+# Ready.
+
+
+def test_it_is_ready_with_a_database_its_tables_and_a_worker(worker: Heartbeat) -> None:
+    answer = Client().get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"ok": True, "database": OK, "migrations": OK, "worker": OK}
+    assert answer["X-Request-Id"]
+
+
+def faulty(part: str) -> str:
+    answer = Client().get("/readyz")
+    found = answer.json()
+    assert (answer.status_code, found["ok"]) == (503, False)
+    assert [name for name in ("database", "migrations", "worker") if not found[name]["ok"]] == [part]
+    return str(found[part]["message"])
+
+
+def test_a_worker_that_is_silent_for_three_minutes_is_told(worker: Heartbeat) -> None:
+    Heartbeat.objects.update(beaten_at=timezone.now() - timedelta(seconds=175))
+    assert Client().get("/readyz").status_code == 200
+    Heartbeat.objects.update(beaten_at=timezone.now() - timedelta(seconds=181))
+    assert "181 seconds" in faulty("worker")
+    Heartbeat.objects.create(worker="v", slot=0)
+    assert Client().get("/readyz").status_code == 200, "one worker is enough"
+    Heartbeat.objects.all().delete()
+    assert "manage.py worker" in faulty("worker")
+
+
+def test_a_migration_that_is_missing_is_told(worker: Heartbeat) -> None:
+    MigrationRecorder(connection).record_unapplied("tenants", "0004_idempotency_and_throttle")
+    assert "manage.py migrate" in faulty("migrations")
+
+
+def test_a_database_that_does_not_answer_is_told(worker: Heartbeat, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> str:
+        raise DatabaseError("secret words of the server")
+
+    monkeypatch.setattr(operations, "_database", broken)
+    assert faulty("database") == "The database does not answer."
+
+
+# Metrics.
+
+
+def figures(**extra: str) -> dict[str, float]:
+    answer = Client().get("/metrics", **extra)  # type: ignore[arg-type]
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/plain")
+    lines = [line for line in answer.content.decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def test_calls_queues_and_workers_are_counted(
+    worker: Heartbeat, assistant: Assistant, phone_number: PhoneNumber, organization: Organization
+) -> None:
+    now = timezone.now()
+    a_call(assistant, phone_number, "+33612345671", status=Status.QUEUED, due_at=now - timedelta(seconds=90))
+    a_call(assistant, phone_number, "+33612345672", status=Status.QUEUED, due_at=now + timedelta(hours=1))
+    a_call(assistant, phone_number, "+33612345673", status=Status.UNCONFIRMED, next_read_at=now, due_at=None)
+    found = figures()
+    assert found["trunkline_calls_queued"] == 2
+    assert found['trunkline_queue_due{queue="placing"}'] == 1
+    assert 90 <= found['trunkline_queue_oldest_seconds{queue="placing"}'] < 120
+    assert found['trunkline_calls_open{status="unconfirmed"}'] == 1
+    assert found['trunkline_calls_open{status="ringing"}'] == 0
+    assert found['trunkline_queue_due{queue="reconciling"}'] == 1
+    assert found['trunkline_heartbeat_age_seconds{slot="0",worker="w"}'] < 60
+    assert found["trunkline_webhooks_pending"] == 0
+    assert found["trunkline_accounts_blocked"] == 0
+    assert found["trunkline_campaigns_running"] == 0
+
+
+def test_answers_are_counted_by_class(api: ApiClient) -> None:
+    before = figures()
+    api.get("/api/v1/nope/")
+    api.get("/api/v1/contacts/")
+    name = 'trunkline_http_responses_total{{status="{}xx"}}'
+    after = figures()
+    assert after[name.format(4)] - before.get(name.format(4), 0) == 1
+    assert after[name.format(2)] - before.get(name.format(2), 0) == 2  # the first look at the metrics too
+
+
+def test_nobody_is_named(assistant: Assistant, phone_number: PhoneNumber, organization: Organization) -> None:
+    organization.name = "Nobody's business"
+    organization.save()
+    a_call(assistant, phone_number, "+33612345671", customer_name="Ada")
+    text = Client().get("/metrics").content.decode()
+    for word in (organization.name, str(organization.uuid), "33612345671", phone_number.e164, "Ada", assistant.name):
+        assert word not in text
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+def test_this_machine_may_read_them(address: str) -> None:
+    assert Client().get("/metrics", REMOTE_ADDR=address).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "192.0.2.1", "::2", "::ffff:10.0.0.1", "", "unix:"])
+def test_others_may_not(address: str, settings: Any) -> None:
+    answer = Client().get("/metrics", REMOTE_ADDR=address)
+    assert (answer.status_code, set(answer.json())) == (403, {"error"})
+    assert "trunkline" not in answer.content.decode()
+
+
+def test_a_network_can_be_allowed(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ipaddress import ip_network
+
+    settings.METRICS_ALLOW = (ip_network("10.0.0.0/8"),)
+    assert Client().get("/metrics", REMOTE_ADDR="10.1.2.3").status_code == 200
+    assert Client().get("/metrics", REMOTE_ADDR="127.0.0.1").status_code == 403
+
+
+@pytest.mark.parametrize("header", operations.FORWARDED)
+def test_what_a_proxy_forwards_comes_from_elsewhere(header: str) -> None:
+    """A proxy on this machine makes everybody look local."""
+    for said in ("203.0.113.9", "127.0.0.1"):
+        assert Client(headers={header: said}).get("/metrics").status_code == 403
+
+
+def test_metrics_cost_few_queries(django_assert_max_num_queries: Callable[..., Any], worker: Heartbeat) -> None:
+    with django_assert_max_num_queries(14):
+        Client().get("/metrics")
+
+
+def test_probes_are_not_redirected_to_https(settings: Any, worker: Heartbeat) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert Client().get(path).status_code == 200
+
+
+# Logs.
+
+
+def test_every_line_of_a_request_carries_its_id(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django's own line about a 4xx too, written when the answer is on its way out."""
+    lines: list[dict[str, Any]] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(json.loads(Formatter().format(record)))
+
+    handler = Keep()
+    logging.getLogger("django.request").addHandler(handler)
+    try:
+        api.get("/api/v1/nope/", headers={"x-request-id": "one"})
+        api.post("/api/v1/contacts/", {}, headers={"x-request-id": "two"})
+    finally:
+        logging.getLogger("django.request").removeHandler(handler)
+    assert [line["request_id"] for line in lines] == ["one", "two"]
