@@ -97,7 +97,7 @@ class ContactForm(ScopedForm):
 
 class ContactAdmin(NumberedAdmin):
     form = ContactForm
-    empty_words = "Nobody yet. Import a list of people from a CSV file, or add one by hand."
+    empty_words = "Nobody yet. Import a list of people from a CSV or Excel file, or add one by hand."
     list_display = ("number", "name", "callable", "external_id", "zone")
     list_display_links = ("number", "name")
     list_filter: ClassVar[Sequence[Any]] = (("lists", ScopedRelatedFilter),)
@@ -190,7 +190,7 @@ class ContactListAdmin(ImportPages):
     form = ContactListForm
     add_level = change_level = Level.OPERATOR
     add_title = "New list"
-    empty_words = "A list holds the people a campaign calls. Make one, then import a CSV file into it."
+    empty_words = "A list holds the people a campaign calls. Make one, then import a CSV or Excel file into it."
     list_display = ("name", "people", "added")
     list_select_related = ("organization",)
     text_fields = ("name",)

@@ -38,7 +38,7 @@ def both_spellings(e164: str) -> str:
 class UploadForm(forms.Form):
     """A file and how to read it. Everything but the file may be left to us."""
 
-    file = forms.FileField(label="CSV file", widget=UnfoldAdminFileFieldWidget())
+    file = forms.FileField(label="CSV file or Excel workbook (.xlsx)", widget=UnfoldAdminFileFieldWidget())
     delimiter = choice_field(
         "Columns are separated by", [("", "Find out"), (",", "Comma"), (";", "Semicolon"), ("\t", "Tab"), ("|", "Bar")]
     )
@@ -173,8 +173,8 @@ class ImportPages(ScopedAdmin):
         if "_import" not in request.POST:
             return self._preview(request, obj, request.POST["stored"], request.POST)
         with default_storage.open(values["file"], "rb") as file:
-            form = importing.sniff(
-                file.read(importing.SAMPLE_BYTES),
+            form = importing.format_of(
+                cast("BinaryIO", file),
                 values["name"],
                 delimiter=values["delimiter"],
                 encoding=values["encoding"],
@@ -193,8 +193,8 @@ class ImportPages(ScopedAdmin):
         values = signing.loads(token, salt="import", max_age=PREVIEW_KEPT)
         rows: Sequence[Any] = []
         with default_storage.open(values["file"], "rb") as file:
-            form = importing.sniff(
-                file.read(importing.SAMPLE_BYTES),
+            form = importing.format_of(
+                cast("BinaryIO", file),
                 values["name"],
                 delimiter=values["delimiter"],
                 encoding=values["encoding"],

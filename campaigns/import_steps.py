@@ -30,7 +30,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from campaigns.import_columns import ColumnMapping, UnreadableFile, chosen_mapping
-from campaigns.import_format import SAMPLE_BYTES, UTF_8_MARK, FileFormat, sniff
+from campaigns.import_format import SAMPLE_BYTES, UTF_8_MARK, ZIP, FileFormat, format_of, sniff
 from campaigns.import_upsert import Upsert
 from campaigns.importing import (
     ContactRow,
@@ -93,8 +93,10 @@ def start_import(
     if on_duplicate not in ContactImport.OnDuplicate.values:
         raise UnreadableFile(f"'{on_duplicate[:20]}' is not known; choose update or skip.")
     upload = _Upload(file)
-    form = sniff(upload.head, filename, delimiter=delimiter, encoding=encoding)
-    ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+    form = None
+    if not upload.head.startswith(ZIP):  # a workbook can be read only as a whole
+        form = sniff(upload.head, filename, delimiter=delimiter, encoding=encoding)
+        ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
     row = ContactImport(
         organization_id=contact_list.organization_id,
         contact_list=contact_list,
@@ -105,7 +107,11 @@ def start_import(
     name = upload_path(row, filename)
     try:
         row.file.name = default_storage.save(name, upload)
-        if not encoding and upload.bad_utf_8 and form.encoding == "utf-8" and upload.head.isascii():
+        if form is None:
+            with default_storage.open(row.file.name) as stored:
+                form = format_of(_binary(stored))
+            ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+        elif not encoding and upload.bad_utf_8 and form.encoding == "utf-8" and upload.head.isascii():
             # The first letter that is not ASCII comes late: only now the encoding can be told.
             form = replace(
                 sniff(upload.head + b"\n" + upload.bad_utf_8, filename, delimiter=form.delimiter), header=form.header
@@ -113,8 +119,8 @@ def start_import(
         _check_has_rows(row, form)
         row.encoding, row.delimiter = form.encoding, form.delimiter
         row.mapping = chosen_mapping(form.header, mapping)
-        row.sha256, row.bytes_total = upload.sha256.hexdigest(), upload.total
-        row.note = _same_file_note(row)
+        row.sha256, row.bytes_total = upload.sha256.hexdigest(), form.size or upload.total
+        row.note = f"{form.note} {_same_file_note(row)}".strip()
         row.save(force_insert=True)
     except BaseException:
         default_storage.delete(row.file.name or name)
@@ -284,7 +290,7 @@ class _Step:
         row = self.row
         with default_storage.open(row.file.name or "") as stored:
             file = _binary(stored)
-            form = sniff(file.read(SAMPLE_BYTES), delimiter=row.delimiter, encoding=row.encoding)
+            form = format_of(file, delimiter=row.delimiter, encoding=row.encoding)
             self.columns = ColumnMapping.of(form.header, row.mapping)
             rows = read_rows(file, form, row.bytes_read, row.lines_read, phone=self.columns.phone)
             for batch in _batches(rows, self._take):

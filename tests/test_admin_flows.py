@@ -17,6 +17,7 @@ from campaigns import do_not_call, import_steps
 from campaigns.models import CallingWindow, Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import AuditEntry, Membership, Organization
+from tests.campaigns.workbooks import archive, parts_of, sheet
 from tests.test_admin import campaign_form
 
 pytestmark = pytest.mark.django_db
@@ -360,6 +361,19 @@ def test_a_file_is_imported_after_a_look(operator: Client, people: ContactList) 
     assert people.contacts.get().name == "Claire"
     count = text_of(operator.get(reverse("admin:campaigns_contactlist_counts"), {"ids": people.pk}))
     assert ">1<" in count
+
+
+def test_a_workbook_is_imported_after_a_look(operator: Client, people: ContactList) -> None:
+    url = reverse("admin:campaigns_contactlist_import", args=[people.pk])
+    file = archive(parts_of(sheet([["Mobile", "Name"], [612345601, "Claire"]]), sheet([]), names=("December", "Old")))
+    page = text_of(operator.post(url, upload("people.xlsx", file) | {"_preview": "1"}))
+    assert (
+        "06 12 34 56 01" in page and "only the first, &#x27;December&#x27;, is read" in page and "separated" not in page
+    )
+    token = page.partition('name="stored" value="')[2].partition('"')[0]
+    operator.post(url, {"stored": token, "_import": "1", "column-0": "phone", "column-1": "name"})
+    assert import_steps.run_step(ContactImport.objects.get().pk)
+    assert people.contacts.get().name == "Claire"
 
 
 def test_a_file_that_is_no_csv_is_refused_in_words(operator: Client, people: ContactList) -> None:
