@@ -21,7 +21,7 @@ from django.utils import timezone
 from calls import accounts, callbacks, campaign_actions, feeding, following, outcomes, placing, reconciling
 from calls.models import Heartbeat
 from calls.timing import CLUSTER_TIMING
-from campaigns import import_steps, launching
+from campaigns import import_steps, import_undo, launching
 from providers.adapters import http
 from providers.adapters.errors import ProviderError
 
@@ -111,6 +111,7 @@ class Slice:
                 (self._probe, 1.0),
                 (self._campaigns, 1.0),
                 (self._import, 0.5),
+                (self._undo, 0.5),
                 (self._launch, 0.5),
             )
         ]
@@ -251,6 +252,13 @@ class Slice:
         for import_id in await self.long_db(import_steps.due):
             if self.claiming:
                 await self.long_db(import_steps.run_step, import_id)
+                return True
+        return False
+
+    async def _undo(self) -> bool:
+        for import_id in await self.long_db(import_undo.due):
+            if self.claiming:
+                await self.long_db(import_undo.run_step, import_id)
                 return True
         return False
 

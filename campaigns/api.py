@@ -17,7 +17,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import do_not_call, import_steps, phones
+from campaigns import do_not_call, import_steps, import_undo, phones
 from campaigns.import_columns import UnreadableFile
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember
 from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
@@ -297,6 +297,18 @@ class ImportViewSet(ReadViewSet[ContactImport]):
             raise Conflict("This import is over.")
         found.refresh_from_db()
         return Response(self.get_serializer(found).data)
+
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Remove what it created and nothing has called since; contacts it updated stay. Done in the background."""
+        found = self.get_object()
+        try:
+            import_undo.undo(found, self.reach.actor)
+        except import_undo.NotOver as error:
+            raise Conflict(str(error)) from error
+        found.refresh_from_db()
+        done = found.status == ContactImport.Status.UNDONE
+        return Response(self.get_serializer(found).data, status=200 if done else 202)
 
 
 class ImportErrorsViewSet(ReadViewSet[ContactImport]):

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.models import Call, Status
-from campaigns import do_not_call, import_steps
+from campaigns import do_not_call, import_steps, import_undo
 from campaigns.models import CallingWindow, Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import AuditEntry, Membership, Organization
@@ -405,6 +405,23 @@ def test_an_import_is_canceled(operator: Client, people: ContactList) -> None:
     operator.post(reverse("admin:campaigns_contactimport_step", args=[row.pk, "cancel"]))
     row.refresh_from_db()
     assert row.status == "canceled"
+
+
+def test_an_import_is_undone(operator: Client, people: ContactList) -> None:
+    operator.post(reverse("admin:campaigns_contactlist_import", args=[people.pk]), upload() | {"_now": "1"})
+    row = ContactImport.objects.get()
+    url = reverse("admin:campaigns_contactimport_step", args=[row.pk, "undo"])
+    assert "is not possible any more" in text_of(operator.get(url, follow=True)), "it has not even begun"
+    while not import_steps.run_step(row.pk):
+        pass
+    page = text_of(operator.get(url))
+    assert "1 people whom this file brought are removed" in page and "0 people whom it brought stay" in page
+    assert "is being undone" in text_of(operator.post(url, follow=True))
+    assert "0 people so far" in text_of(operator.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
+    assert import_undo.run_step(row.pk)
+    assert not Contact.objects.exists()
+    page = text_of(operator.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
+    assert "1 people were removed" in page and "Undo import" not in page
 
 
 def test_a_person_is_added_once(manager: Client, organization: Organization) -> None:

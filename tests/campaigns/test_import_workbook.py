@@ -6,6 +6,7 @@ import random
 import re
 import struct
 import zipfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -357,8 +358,8 @@ def test_a_workbook_is_imported_in_steps_and_its_bad_rows_are_a_csv(
     contact_list: ContactList, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_steps, "BATCH", 50)
-    rows: list[list[object]] = [
-        [*HEAD],
+    rows: list[Sequence[object]] = [
+        HEAD,
         *[[33610000000 + n if n % 10 else "1.5E+10", f"Name {n}", "=1+1"] for n in range(600)],
     ]
     imp = take(contact_list, archive(parts_of(sheet(rows), sheet([]))))

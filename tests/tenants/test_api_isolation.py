@@ -57,6 +57,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "contact-list-imports": ("group", "contact-lists/{}/imports/", {"post": MANAGE}),
     "import-detail": ("file", "imports/{}/", {"get": READ}),
     "import-cancel": ("file", "imports/{}/cancel/", {"post": MANAGE}),
+    "import-undo": ("file", "imports/{}/undo/", {"post": MANAGE}),
     "import-errors": ("file", "imports/{}/errors.csv", {"get": READ}),
     "do-not-call-detail": ("entry", "do-not-call/{}/", ALL),
     "campaign-detail": ("campaign", "campaigns/{}/", ALL),
