@@ -21,7 +21,7 @@ from django.utils import timezone
 from calls import accounts, callbacks, campaign_actions, feeding, following, outcomes, placing, reconciling
 from calls.models import Heartbeat
 from calls.timing import CLUSTER_TIMING
-from campaigns import import_steps, import_undo, launching
+from campaigns import import_cleanup, import_steps, import_undo, launching
 from providers.adapters import http
 from providers.adapters.errors import ProviderError
 
@@ -113,6 +113,7 @@ class Slice:
                 (self._import, 0.5),
                 (self._undo, 0.5),
                 (self._launch, 0.5),
+                (self._forget, 60.0),
             )
         ]
         await asyncio.gather(*loops)
@@ -261,6 +262,9 @@ class Slice:
                 await self.long_db(import_undo.run_step, import_id)
                 return True
         return False
+
+    async def _forget(self) -> bool:
+        return await self.long_db(import_cleanup.forget, timezone.now()) > 0
 
     async def _launch(self) -> bool:
         for campaign_id in await self.long_db(campaign_actions.launching_now):

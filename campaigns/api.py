@@ -13,7 +13,7 @@ from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.decorators import action
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -320,6 +320,8 @@ class ImportErrorsViewSet(ReadViewSet[ContactImport]):
     def errors(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         found = self.get_object()
         name = f"import-{found.uuid}-errors.csv"
+        if found.rejected and not found.rejected_file:
+            raise NotFound("The rejected rows of this import are not kept any more.")
         if found.rejected_file:
             file = found.rejected_file.open("rb")
             return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
