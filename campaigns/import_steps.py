@@ -13,7 +13,6 @@ import hashlib
 import io
 import logging
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -42,6 +41,7 @@ from campaigns.importing import (
 from campaigns.models import ContactImport, ContactList
 from campaigns.models.contact_import import upload_path
 from campaigns.phones import EVERYWHERE
+from campaigns.spreadsheets import harmless
 from tenants import failpoints
 
 logger = logging.getLogger(__name__)
@@ -50,8 +50,6 @@ BATCH = 1_000
 LEASE = timedelta(seconds=120)
 PIECE = 256 * 1024
 OPEN_STATUSES = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-PLAIN_NUMBER = re.compile(r"\+\d{7,15}")
 
 
 class FileTooLarge(ValueError):
@@ -345,10 +343,10 @@ class _Step:
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         if not self.row.rejected_bytes:
-            writer.writerow(_harmless([*self.columns.header, "line", "reason"]))
+            writer.writerow(harmless([*self.columns.header, "line", "reason"]))
         for each in rejected:
             cells = _fitted(each.cells, len(self.columns.header), self.row.delimiter or ",")
-            writer.writerow([*_harmless(cells), str(each.line), each.reason])
+            writer.writerow([*harmless(cells), str(each.line), each.reason])
         data = text.getvalue().encode("utf-8", "replace")
         return data if self.row.rejected_bytes else UTF_8_MARK + data
 
@@ -371,14 +369,6 @@ def _fitted(cells: Sequence[str], width: int, delimiter: str) -> list[str]:
     if len(cells) > width:
         fitted[-1] = delimiter.join(cells[width - 1 :])
     return fitted
-
-
-def _harmless(cells: Iterable[str]) -> list[str]:
-    """Cells that no spreadsheet takes for a formula; numbers in E.164 stay as they are."""
-    return [
-        f"'{cell}" if cell.startswith(FORMULA) and not PLAIN_NUMBER.fullmatch(cell) else cell.replace("\0", "\ufffd")
-        for cell in cells
-    ]
 
 
 def _write_at(name: str, offset: int, data: bytes) -> None:

@@ -7,7 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from calls.api.accounts import CallingAccountViewSet
 from calls.api.calls import CallViewSet
-from calls.api.campaigns import CampaignViewSet, RecipientViewSet
+from calls.api.campaigns import CampaignViewSet, RecipientViewSet, ResultsViewSet
 from calls.api.do_not_call import DoNotCallViewSet
 from calls.api.hooks import HookView
 from calls.api.organizations import CallingOrganizationViewSet
@@ -30,6 +30,7 @@ router.register("calls", CallViewSet, "call")
 
 v1 = [
     path("imports/<str:id>/errors.csv", ImportErrorsViewSet.as_view({"get": "errors"}), name="import-errors"),
+    path("campaigns/<str:campaign>/results.csv", ResultsViewSet.as_view({"get": "results"}), name="campaign-results"),
     *router.urls,
 ]
 

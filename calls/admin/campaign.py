@@ -8,13 +8,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from calls import campaign_actions
+from calls import campaign_actions, results
 from calls import forecast as forecasting
 from calls.admin import words
 from calls.explain import explain
@@ -353,6 +353,20 @@ class CampaignAdmin(ScopedAdmin):
         if "legal_override" in form.changed_data:
             self.audit(request, obj, "legal_hours", {"legal_override": obj.legal_override or "the law applies again"})
 
+    def get_urls(self) -> list[URLPattern]:
+        ours = path(
+            "<int:pk>/results.csv",
+            self.admin_site.admin_view(self.results_view),
+            name="campaigns_campaign_results",
+        )
+        return [ours, *super().get_urls()]
+
+    def results_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        obj = self.found(request, pk)
+        if obj is None:
+            return self.not_found(request)
+        return results.download(obj, obj.recipients.all(), reach_of(request).actor)
+
     def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
         found = progress_of([obj])[obj.pk]
         recipients: Mapping[str, int] = found["recipients"]
@@ -373,6 +387,7 @@ class CampaignAdmin(ScopedAdmin):
             "percent": over * 100 // total if total else 0,
             "bar": words.bar(parts, words.RECIPIENT_PARTS),
             "people_url": people,
+            "results_url": self.url("results", obj.pk),
             "outcomes": words.bar(outcomes, words.OUTCOME_PARTS),
             "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
             "attempts": found["attempts"],

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.http import Http404
+from django.http import Http404, HttpResponseBase
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -15,7 +15,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import campaign_actions
+from calls import campaign_actions, results
 from calls import forecast as forecasting
 from calls.explain import explain
 from calls.progress import progress_of
@@ -26,6 +26,7 @@ from providers.models import Assistant, PhoneNumber
 from tenants.errors import Conflict, RefusedByRule, detail
 from tenants.models import AuditEntry, Organization, Scope
 from tenants.rest import (
+    AnyAccept,
     CrudViewSet,
     MoneyField,
     ObjectField,
@@ -362,11 +363,14 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
     filterset_class = RecipientFilters
     organization_path = "campaign__organization"
 
-    def get_queryset(self) -> Any:
-        campaign = self.reach.visible(Campaign.objects.all()).filter(uuid=public_id(self.kwargs["campaign"])).first()
-        if campaign is None:
+    def campaign(self) -> Campaign:
+        found = self.reach.visible(Campaign.objects.all()).filter(uuid=public_id(self.kwargs["campaign"])).first()
+        if found is None:
             raise Http404
-        return super().get_queryset().filter(campaign=campaign)
+        return found
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(campaign=self.campaign())
 
     def organization_of(self, found: Recipient) -> Organization:
         return found.campaign.organization
@@ -374,3 +378,13 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
     @action(detail=True, methods=["get"])
     def explain(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return Response(explain(self.get_object()).as_json())
+
+
+class ResultsViewSet(RecipientViewSet):
+    """`results.csv`: what became of each person, with the filters of the recipients."""
+
+    content_negotiation_class = AnyAccept
+
+    def results(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        rows = self.filter_queryset(self.get_queryset())
+        return results.download(self.campaign(), rows, self.reach.actor)
