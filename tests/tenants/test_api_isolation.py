@@ -67,9 +67,11 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "campaign-cancel": ("campaign", "campaigns/{}/cancel/", {"post": CALL}),
     "campaign-preflight": ("campaign", "campaigns/{}/preflight/", {"get": READ}),
     "campaign-progress": ("campaign", "campaigns/{}/progress/", {"get": READ}),
+    "campaign-results": ("campaign", "campaigns/{}/results.csv", {"get": READ}),
     "recipient-list": ("campaign", "campaigns/{}/recipients/", {"get": READ}),
     "recipient-explain": ("recipient", "campaigns/{world.campaign.uuid}/recipients/{0}/explain/", {"get": READ}),
     "call-detail": ("call", "calls/{}/", {"get": READ}),
+    "call-transcript": ("call", "calls/{}/transcript/", {"get": READ}),
     "call-cancel": ("call", "calls/{}/cancel/", {"post": CALL}),
 }
 # Outside /api/v1/; their own tests are `test_api_outbound` and `test_api_hooks`.
