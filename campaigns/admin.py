@@ -302,7 +302,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         Step(
             "undo",
             "Undo import…",
-            Level.OPERATOR,
+            Level.MANAGER,
             _undo_effect,
             _undo,
             offered=lambda obj: obj.status in import_undo.OVER,

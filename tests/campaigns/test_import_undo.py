@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from campaigns import import_steps, import_undo
+from campaigns import do_not_call, import_steps, import_undo
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.models import Assistant
 from tenants.models import AuditEntry, Organization
@@ -158,3 +158,18 @@ def test_an_undo_is_asked_for_over_the_api(
         409,
         {"error": "This import is still running. Cancel it first, then undo it."},
     )
+
+
+def test_a_person_who_is_deleted_while_somebody_waits_for_them_is_made_again(
+    organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An insert that meets a row which is just being deleted inserts nothing, and then there is nothing to lock."""
+    real, turns = Contact.objects.bulk_create, []
+
+    def meets_a_row_that_goes(*given: Any, **fields: Any) -> Any:
+        turns.append(1)
+        return [] if len(turns) == 1 else real(*given, **fields)
+
+    monkeypatch.setattr(Contact.objects, "bulk_create", meets_a_row_that_goes)
+    do_not_call.add(organization, PHONES[0], reason="asked", source="staff")
+    assert (left(), len(turns)) == ({PHONES[0]}, 2)

@@ -68,7 +68,7 @@ STEPS = {
     ("providers_provideraccount", "unblock"): MANAGER,
     ("providers_provideraccount", "check"): MANAGER,
     ("campaigns_contactimport", "cancel"): OPERATOR,
-    ("campaigns_contactimport", "undo"): OPERATOR,
+    ("campaigns_contactimport", "undo"): MANAGER,
     ("campaigns_donotcall", "remove"): MANAGER,
     ("campaigns_campaign", "start"): OPERATOR,
     ("campaigns_campaign", "pause"): OPERATOR,
