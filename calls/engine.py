@@ -33,7 +33,7 @@ from calls import (
 )
 from calls.models import Heartbeat
 from calls.timing import CLUSTER_TIMING
-from campaigns import import_steps, launching
+from campaigns import import_cleanup, import_steps, import_undo, launching
 from providers.adapters import http
 from providers.adapters.errors import ProviderError
 from tenants import idempotency
@@ -128,8 +128,10 @@ class Slice:
                 (self._call_backs, 1.0),
                 (self._look_again, 0.5),
                 (self._import, 0.5),
+                (self._undo, 0.5),
                 (self._launch, 0.5),
                 (self._tidy, 60.0),
+                (self._forget, 60.0),
             )
         ]
         await asyncio.gather(*loops)
@@ -289,6 +291,16 @@ class Slice:
                 await self.long_db(import_steps.run_step, import_id)
                 return True
         return False
+
+    async def _undo(self) -> bool:
+        for import_id in await self.long_db(import_undo.due):
+            if self.claiming:
+                await self.long_db(import_undo.run_step, import_id)
+                return True
+        return False
+
+    async def _forget(self) -> bool:
+        return await self.long_db(import_cleanup.forget, timezone.now()) > 0
 
     async def _launch(self) -> bool:
         for campaign_id in await self.long_db(campaign_actions.launching_now):

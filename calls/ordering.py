@@ -15,6 +15,7 @@ from calls import gate
 from calls.models import Call, CallEvent, Status
 from campaigns import variables
 from campaigns.models import Contact
+from campaigns.people import lock_person
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
 
@@ -99,12 +100,6 @@ def preview(order: Order) -> gate.Decision:
     contact = contact or Contact(organization=order.organization, phone=order.to_number)
     call = _call(order, contact, {}, now)
     return gate.decide(fact_sheet.load([call], now)[0], now)
-
-
-def lock_person(organization: Organization, phone: str, name: str = "") -> Contact:
-    """The contact of a number, made if need be, locked until the transaction ends."""
-    Contact.objects.bulk_create([Contact(organization=organization, phone=phone, name=name)], ignore_conflicts=True)
-    return Contact.objects.select_for_update(no_key=True).get(organization=organization, phone=phone)
 
 
 def _call(order: Order, contact: Contact, values: Mapping[str, str], now: datetime) -> Call:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from campaigns import do_not_call, import_steps
+from campaigns import do_not_call, import_steps, import_undo
 from campaigns.import_pages import ImportPages, both_spellings
 from campaigns.models import Contact, ContactImport, ContactList, ContactListMember, DoNotCall
 from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
@@ -97,7 +97,7 @@ class ContactForm(ScopedForm):
 
 class ContactAdmin(NumberedAdmin):
     form = ContactForm
-    empty_words = "Nobody yet. Import a list of people from a CSV file, or add one by hand."
+    empty_words = "Nobody yet. Import a list of people from a CSV or Excel file, or add one by hand."
     list_display = ("number", "name", "callable", "external_id", "zone")
     list_display_links = ("number", "name")
     list_filter: ClassVar[Sequence[Any]] = (("lists", ScopedRelatedFilter),)
@@ -190,7 +190,7 @@ class ContactListAdmin(ImportPages):
     form = ContactListForm
     add_level = change_level = Level.OPERATOR
     add_title = "New list"
-    empty_words = "A list holds the people a campaign calls. Make one, then import a CSV file into it."
+    empty_words = "A list holds the people a campaign calls. Make one, then import a CSV or Excel file into it."
     list_display = ("name", "people", "added")
     list_select_related = ("organization",)
     text_fields = ("name",)
@@ -244,12 +244,34 @@ def _cancel(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any])
     return "The import is canceled. The people imported so far stay on the list."
 
 
+def _undo_effect(obj: ContactImport) -> list[str]:
+    found = import_undo.extent(obj)
+    return [
+        f"{found.going:,} people whom this file brought are removed for good.",
+        f"{found.staying:,} people whom it brought stay: they were called, are part of a campaign, or stand on another "
+        "list.",
+        f"What the file changed in {obj.updated:,} rows about people who were there before stays; those whom it put on "
+        "the list and nobody has called since are taken off it.",
+        "It runs in the background and cannot be taken back; the file can be imported again.",
+    ]
+
+
+def _undo(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -> str:
+    try:
+        import_undo.undo(obj, reach_of(request).actor)
+    except import_undo.NotOver as error:
+        raise NotDone(str(error)) from error
+    return "The import is being undone. You may leave this page."
+
+
 IMPORT_COLOURS = {
     "Waiting": "info",
     "Running": "primary",
     "Completed": "success",
     "Failed": "danger",
     "Canceled": "warning",
+    "Being undone": "primary",
+    "Undone": "default",
 }
 
 
@@ -277,6 +299,17 @@ class ContactImportAdmin(ReadOnlyAdmin):
             tone="danger",
             icon="cancel",
         ),
+        Step(
+            "undo",
+            "Undo import…",
+            Level.MANAGER,
+            _undo_effect,
+            _undo,
+            offered=lambda obj: obj.status in import_undo.OVER,
+            tone="danger",
+            icon="undo",
+            button="Undo the import",
+        ),
     )
 
     @display(description="state", label=IMPORT_COLOURS)
@@ -292,10 +325,12 @@ class ContactImportAdmin(ReadOnlyAdmin):
 
     def panel_context(self, request: HttpRequest, obj: ContactImport) -> dict[str, Any]:
         running = obj.status in import_steps.OPEN_STATUSES
+        undoing = obj.status == ContactImport.Status.UNDOING
         percent = 100 if not running else min(99, obj.bytes_read * 100 // obj.bytes_total) if obj.bytes_total else 0
         return {
             "row": obj,
-            "live": running,
+            "live": running or undoing,
+            "undoing": undoing,
             "percent": percent,
             "colour": IMPORT_COLOURS[self.state(obj)],
             "begun": utc(obj.started_at, "not begun yet"),

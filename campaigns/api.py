@@ -13,11 +13,11 @@ from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.decorators import action
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import do_not_call, import_steps, phones
+from campaigns import do_not_call, import_steps, import_undo, phones
 from campaigns.import_columns import UnreadableFile
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember
 from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
@@ -301,6 +301,18 @@ class ImportViewSet(ReadViewSet[ContactImport]):
         found.refresh_from_db()
         return Response(self.get_serializer(found).data)
 
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Remove what it created and nothing has called since; contacts it updated stay. Done in the background."""
+        found = self.get_object()
+        try:
+            import_undo.undo(found, self.reach.actor)
+        except import_undo.NotOver as error:
+            raise Conflict(str(error)) from error
+        found.refresh_from_db()
+        done = found.status == ContactImport.Status.UNDONE
+        return Response(self.get_serializer(found).data, status=200 if done else 202)
+
 
 class ImportErrorsViewSet(ReadViewSet[ContactImport]):
     """`errors.csv`: the rejected rows as they came, with line and reason."""
@@ -311,6 +323,8 @@ class ImportErrorsViewSet(ReadViewSet[ContactImport]):
     def errors(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         found = self.get_object()
         name = f"import-{found.uuid}-errors.csv"
+        if found.rejected and not found.rejected_file:
+            raise NotFound("The rejected rows of this import are not kept any more.")
         if found.rejected_file:
             file = found.rejected_file.open("rb")
             return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")

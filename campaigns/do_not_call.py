@@ -7,7 +7,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from campaigns.models import Contact, DoNotCall
+from campaigns.models import DoNotCall
+from campaigns.people import lock_person
 from campaigns.phones import number_hash, number_hashes
 from providers.models import check_e164
 from tenants.models import AuditEntry, Organization
@@ -25,8 +26,7 @@ def add(
     before, or sees the entry. An entry that exists is kept: it can only last longer, and take a reason.
     """
     check_e164(phone)
-    Contact.objects.bulk_create([Contact(organization=organization, phone=phone)], ignore_conflicts=True)
-    Contact.objects.select_for_update().get(organization=organization, phone=phone)
+    lock_person(organization, phone)
     hashed = number_hash(phone)
     entry, created = DoNotCall.objects.get_or_create(
         organization=organization,

@@ -7,10 +7,12 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from charset_normalizer import from_bytes
 
 from campaigns.import_columns import UnreadableFile, unique_header
+from campaigns.import_workbook import Workbook
 
 SAMPLE_BYTES = 256 * 1024
 GUESS_BYTES = 64 * 1024
@@ -19,12 +21,17 @@ MAX_HEADER = 64_000  # characters
 DELIMITERS = ",;\t|"
 UTF_16 = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
 UTF_8_MARK = b"\xef\xbb\xbf"
+ZIP = b"PK\x03\x04"
+WORKBOOK = "xlsx"  # in the place of an encoding
 # What is not text in lines, and what to say about it.
 MAGIC = (
-    (b"PK\x03\x04", "This is a spreadsheet or zip file, not CSV; open it and save it as 'CSV UTF-8'."),
+    (ZIP, "This is a spreadsheet or zip file, not CSV; open it and save it as 'CSV UTF-8'."),
     (b"PK\x05\x06", "This is an empty zip file, not CSV; save the sheet as 'CSV UTF-8'."),
     (b"\x1f\x8b", "This file is compressed (gzip); unpack it and hand in the CSV inside."),
-    (b"\xd0\xcf\x11\xe0", "This is an old Excel file, not CSV; open it and save it as 'CSV UTF-8'."),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "This is an old Excel file, or one with a password; save it as .xlsx without one, or as 'CSV UTF-8'.",
+    ),
     (b"%PDF", "This is a PDF, not CSV; export the table as 'CSV UTF-8'."),
     (b"BZh", "This file is compressed (bzip2); unpack it and hand in the CSV inside."),
     (b"\xfd7zXZ", "This file is compressed (xz); unpack it and hand in the CSV inside."),
@@ -51,6 +58,20 @@ class FileFormat:
     delimiter: str
     header: tuple[str, ...]
     confident: bool
+    size: int = 0  # of a workbook's sheet, unpacked: what its offsets count in
+    note: str = ""  # what a person should know about the file
+
+
+def format_of(file: BinaryIO, filename: str = "", *, delimiter: str = "", encoding: str = "") -> FileFormat:
+    """How to read an open file: a workbook says so itself, text is sniffed. Raises UnreadableFile."""
+    head = file.read(SAMPLE_BYTES)
+    if not head.startswith(ZIP):
+        return sniff(head, filename, delimiter=delimiter, encoding=encoding)
+    book = Workbook(file)
+    names = book.sheet_names
+    note = f"The workbook has {len(names)} sheets; only the first, '{names[0]}', is read." if len(names) > 1 else ""
+    header = _checked_header(book.header, "the right sheet first")
+    return FileFormat(WORKBOOK, ",", header, confident=True, size=book.size, note=note)
 
 
 def sniff(sample: bytes, filename: str = "", *, delimiter: str = "", encoding: str = "") -> FileFormat:
@@ -155,19 +176,24 @@ def _header(sample: bytes, encoding: str, delimiter: str) -> tuple[str, tuple[st
         cells = next(csv.reader(physical, delimiter=delimiter, strict=True), [])
     except csv.Error:
         cells = [cell.strip(' "') for cell in lines[0].split(delimiter)]
+    return delimiter, _checked_header(cells, "the right delimiter", lines[0])
+
+
+def _checked_header(found: Sequence[str], remedy: str, shown: str = "") -> tuple[str, ...]:
+    cells = list(found)
     while len(cells) > MAX_COLUMNS and not cells[-1].strip():  # Excel can write thousands of them
         cells.pop()
     if len(cells) > MAX_COLUMNS:
         raise UnreadableFile(
             f"The first line has {len(cells)} columns, at most {MAX_COLUMNS} can be read; "
-            "remove columns, or choose the right delimiter."
+            f"remove columns, or choose {remedy}."
         )
-    header = unique_header(cells)
     if not any(character.isalpha() for cell in cells for character in cell):
+        shown = shown or ", ".join(cells)
         raise UnreadableFile(
-            f"The first line must name the columns, like phone,name; it holds '{lines[0][:60]}'. Add a header line."
+            f"The first line must name the columns, like phone,name; it holds '{shown[:60]}'. Add a header line."
         )
-    return delimiter, header
+    return unique_header(cells)
 
 
 def _guess_delimiter(lines: Sequence[str]) -> str:

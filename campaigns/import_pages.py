@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, BinaryIO, cast
 
 from django import forms
@@ -19,15 +18,13 @@ from django.utils.crypto import get_random_string
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
-from campaigns import import_steps, importing
+from campaigns import import_cleanup, import_steps, importing
+from campaigns.import_cleanup import PREVIEW_FOLDER, PREVIEW_KEPT
 from campaigns.import_columns import UnreadableFile, chosen_mapping
 from campaigns.models import ContactImport, ContactList
 from campaigns.phones import national
 from tenants.staff import Level, ScopedAdmin
 from tenants.staff_forms import choice_field, text_field
-
-PREVIEW_KEPT = timedelta(hours=6)
-PREVIEW_FOLDER = "previews"
 
 
 def both_spellings(e164: str) -> str:
@@ -38,7 +35,7 @@ def both_spellings(e164: str) -> str:
 class UploadForm(forms.Form):
     """A file and how to read it. Everything but the file may be left to us."""
 
-    file = forms.FileField(label="CSV file", widget=UnfoldAdminFileFieldWidget())
+    file = forms.FileField(label="CSV file or Excel workbook (.xlsx)", widget=UnfoldAdminFileFieldWidget())
     delimiter = choice_field(
         "Columns are separated by", [("", "Find out"), (",", "Comma"), (";", "Semicolon"), ("\t", "Tab"), ("|", "Bar")]
     )
@@ -127,7 +124,7 @@ class ImportPages(ScopedAdmin):
         if "_now" in request.POST:
             with file.open("rb") as opened:
                 return self._start(request, obj, opened, file.name, values, None)
-        _forget_old_previews()
+        import_cleanup.forget_previews(timezone.now())
         stored = default_storage.save(f"{PREVIEW_FOLDER}/{get_random_string(32)}", file)
         token = signing.dumps(
             {"file": stored, "name": file.name, "list": obj.pk, "user": request.user.pk, **values}, salt="import"
@@ -173,8 +170,8 @@ class ImportPages(ScopedAdmin):
         if "_import" not in request.POST:
             return self._preview(request, obj, request.POST["stored"], request.POST)
         with default_storage.open(values["file"], "rb") as file:
-            form = importing.sniff(
-                file.read(importing.SAMPLE_BYTES),
+            form = importing.format_of(
+                cast("BinaryIO", file),
                 values["name"],
                 delimiter=values["delimiter"],
                 encoding=values["encoding"],
@@ -193,8 +190,8 @@ class ImportPages(ScopedAdmin):
         values = signing.loads(token, salt="import", max_age=PREVIEW_KEPT)
         rows: Sequence[Any] = []
         with default_storage.open(values["file"], "rb") as file:
-            form = importing.sniff(
-                file.read(importing.SAMPLE_BYTES),
+            form = importing.format_of(
+                cast("BinaryIO", file),
                 values["name"],
                 delimiter=values["delimiter"],
                 encoding=values["encoding"],
@@ -235,15 +232,3 @@ def _preview_row(row: importing.ContactRow | importing.RejectedRow) -> dict[str,
         "external_id": row.external_id,
         "variables": variables,
     }
-
-
-def _forget_old_previews() -> None:
-    """Files that nobody came back for."""
-    try:
-        _, names = default_storage.listdir(PREVIEW_FOLDER)
-    except FileNotFoundError:
-        return
-    for name in names:
-        stored = f"{PREVIEW_FOLDER}/{name}"
-        if default_storage.get_modified_time(stored) < timezone.now() - PREVIEW_KEPT:
-            default_storage.delete(stored)

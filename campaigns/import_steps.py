@@ -13,7 +13,6 @@ import hashlib
 import io
 import logging
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +30,7 @@ from django.utils import timezone
 
 from campaigns import launching
 from campaigns.import_columns import ColumnMapping, UnreadableFile, chosen_mapping
-from campaigns.import_format import SAMPLE_BYTES, UTF_8_MARK, FileFormat, sniff
+from campaigns.import_format import SAMPLE_BYTES, UTF_8_MARK, ZIP, FileFormat, format_of, sniff
 from campaigns.import_upsert import Upsert
 from campaigns.importing import (
     ContactRow,
@@ -43,6 +42,7 @@ from campaigns.importing import (
 from campaigns.models import ContactImport, ContactList
 from campaigns.models.contact_import import upload_path
 from campaigns.phones import EVERYWHERE
+from campaigns.spreadsheets import harmless
 from tenants import failpoints
 
 logger = logging.getLogger(__name__)
@@ -51,8 +51,6 @@ BATCH = 1_000
 LEASE = timedelta(seconds=120)
 PIECE = 256 * 1024
 OPEN_STATUSES = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-PLAIN_NUMBER = re.compile(r"\+\d{7,15}")
 
 
 class FileTooLarge(ValueError):
@@ -94,8 +92,10 @@ def start_import(
     if on_duplicate not in ContactImport.OnDuplicate.values:
         raise UnreadableFile(f"'{on_duplicate[:20]}' is not known; choose update or skip.")
     upload = _Upload(file)
-    form = sniff(upload.head, filename, delimiter=delimiter, encoding=encoding)
-    ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+    form = None
+    if not upload.head.startswith(ZIP):  # a workbook can be read only as a whole
+        form = sniff(upload.head, filename, delimiter=delimiter, encoding=encoding)
+        ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
     row = ContactImport(
         organization_id=contact_list.organization_id,
         contact_list=contact_list,
@@ -106,7 +106,11 @@ def start_import(
     name = upload_path(row, filename)
     try:
         row.file.name = default_storage.save(name, upload)
-        if not encoding and upload.bad_utf_8 and form.encoding == "utf-8" and upload.head.isascii():
+        if form is None:
+            with default_storage.open(row.file.name) as stored:
+                form = format_of(_binary(stored))
+            ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+        elif not encoding and upload.bad_utf_8 and form.encoding == "utf-8" and upload.head.isascii():
             # The first letter that is not ASCII comes late: only now the encoding can be told.
             form = replace(
                 sniff(upload.head + b"\n" + upload.bad_utf_8, filename, delimiter=form.delimiter), header=form.header
@@ -114,8 +118,8 @@ def start_import(
         _check_has_rows(row, form)
         row.encoding, row.delimiter = form.encoding, form.delimiter
         row.mapping = chosen_mapping(form.header, mapping)
-        row.sha256, row.bytes_total = upload.sha256.hexdigest(), upload.total
-        row.note = _same_file_note(row)
+        row.sha256, row.bytes_total = upload.sha256.hexdigest(), form.size or upload.total
+        row.note = f"{form.note} {_same_file_note(row)}".strip()
         row.save(force_insert=True)
     except BaseException:
         default_storage.delete(row.file.name or name)
@@ -290,7 +294,7 @@ class _Step:
         row = self.row
         with default_storage.open(row.file.name or "") as stored:
             file = _binary(stored)
-            form = sniff(file.read(SAMPLE_BYTES), delimiter=row.delimiter, encoding=row.encoding)
+            form = format_of(file, delimiter=row.delimiter, encoding=row.encoding)
             self.columns = ColumnMapping.of(form.header, row.mapping)
             rows = read_rows(file, form, row.bytes_read, row.lines_read, phone=self.columns.phone)
             for batch in _batches(rows, self._take):
@@ -345,10 +349,10 @@ class _Step:
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         if not self.row.rejected_bytes:
-            writer.writerow(_harmless([*self.columns.header, "line", "reason"]))
+            writer.writerow(harmless([*self.columns.header, "line", "reason"]))
         for each in rejected:
             cells = _fitted(each.cells, len(self.columns.header), self.row.delimiter or ",")
-            writer.writerow([*_harmless(cells), str(each.line), each.reason])
+            writer.writerow([*harmless(cells), str(each.line), each.reason])
         data = text.getvalue().encode("utf-8", "replace")
         return data if self.row.rejected_bytes else UTF_8_MARK + data
 
@@ -371,14 +375,6 @@ def _fitted(cells: Sequence[str], width: int, delimiter: str) -> list[str]:
     if len(cells) > width:
         fitted[-1] = delimiter.join(cells[width - 1 :])
     return fitted
-
-
-def _harmless(cells: Iterable[str]) -> list[str]:
-    """Cells that no spreadsheet takes for a formula; numbers in E.164 stay as they are."""
-    return [
-        f"'{cell}" if cell.startswith(FORMULA) and not PLAIN_NUMBER.fullmatch(cell) else cell.replace("\0", "\ufffd")
-        for cell in cells
-    ]
 
 
 def _write_at(name: str, offset: int, data: bytes) -> None:

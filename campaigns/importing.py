@@ -23,7 +23,17 @@ from campaigns.import_columns import (
     guess_mapping,
     mapping_faults,
 )
-from campaigns.import_format import MAX_COLUMNS, SAMPLE_BYTES, UTF_8_MARK, UTF_16, FileFormat, sniff
+from campaigns.import_format import (
+    MAX_COLUMNS,
+    SAMPLE_BYTES,
+    UTF_8_MARK,
+    UTF_16,
+    WORKBOOK,
+    FileFormat,
+    format_of,
+    sniff,
+)
+from campaigns.import_workbook import Workbook
 from campaigns.phones import NotCallable, normalise
 
 __all__ = [
@@ -36,6 +46,7 @@ __all__ = [
     "UnreadableFile",
     "chosen_mapping",
     "contact_of",
+    "format_of",
     "guess_mapping",
     "mapping_faults",
     "preview",
@@ -156,17 +167,25 @@ def read_rows(
 
     `phone`, the column of the number, helps to notice rows that a stray quote swallowed.
     """
-    lines = _Lines(file, form.encoding, offset)
     waiting_for_header = offset == 0
-    for record in _records(lines, form, line, phone):
+    if form.encoding == WORKBOOK:
+        records = _workbook_records(file, form, offset, line)
+    else:
+        records = _records(_Lines(file, form.encoding, offset), form, line, phone)
+    for record in records:
         if waiting_for_header:
             waiting_for_header = record.blank or _separator_line(record.cells)
             continue
         yield record
 
 
+def _workbook_records(file: BinaryIO, form: FileFormat, offset: int, line: int) -> Iterator[ReadRow]:
+    """Rows of a sheet. `end` is where each begins: reading again there leaves out what was read before."""
+    for number, cells, begin, fault in Workbook(file).rows(offset, line):
+        yield _checked(number, cells, begin, fault, form)
+
+
 def _records(lines: _Lines, form: FileFormat, number: int, phone: int | None) -> Iterator[ReadRow]:
-    width = len(form.header)
     while (first := lines.next()) is not None:
         number += 1
         raw, end = first
@@ -176,17 +195,24 @@ def _records(lines: _Lines, form: FileFormat, number: int, phone: int | None) ->
         else:
             cells, taken, fault = _quoted(text, lines, form, phone)
             end = taken[-1][1] if taken else end
-        if not fault and any(len(cell) > MAX_CELL for cell in cells):
-            fault = LONG_REASON
-        if not fault and len(cells) > width:
-            extra, cells = cells[width:], cells[:width]
-            if any(cell.strip() for cell in extra):
-                cells = [*cells, *extra]
-                fault = (
-                    f"This line has {len(cells)} columns but the header has {width}; "
-                    f"remove the extra '{_name_of(form.delimiter)}', or put the cell in quotes."
-                )
-        yield ReadRow(number, tuple(_short(cell) for cell in cells) if fault else tuple(cells), end, fault)
+        yield _checked(number, cells, end, fault, form)
+
+
+def _checked(line: int, cells: Sequence[str], end: int, fault: str, form: FileFormat) -> ReadRow:
+    """The row, with a fault where a cell is too long or there are more cells than columns."""
+    width = len(form.header)
+    if not fault and any(len(cell) > MAX_CELL for cell in cells):
+        fault = LONG_REASON
+    if not fault and len(cells) > width:
+        extra, cells = cells[width:], cells[:width]
+        if any(cell.strip() for cell in extra):
+            cells = [*cells, *extra]
+            fault = f"This line has {len(cells)} columns but the header has {width}; " + (
+                "name the column, or empty it."
+                if form.encoding == WORKBOOK
+                else f"remove the extra '{_name_of(form.delimiter)}', or put the cell in quotes."
+            )
+    return ReadRow(line, tuple(_short(cell) for cell in cells) if fault else tuple(cells), end, fault)
 
 
 def _quoted(

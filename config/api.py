@@ -14,7 +14,7 @@ from calls.api.evidence import EvidenceView
 from calls.api.hooks import HookView
 from calls.api.organizations import CallingOrganizationViewSet
 from calls.api.outbound import OutboundStatusView, OutboundView
-from calls.api.recipients import CallingContactViewSet, RecipientViewSet
+from calls.api.recipients import CallingContactViewSet, RecipientViewSet, ResultsViewSet
 from campaigns.api import ContactListViewSet, ImportErrorsViewSet, ImportViewSet
 from providers.api import AssistantViewSet, PhoneNumberViewSet
 from tenants.alerts_api import AlertViewSet
@@ -40,6 +40,7 @@ router.register("api-keys", ApiKeyViewSet, "api-key")
 v1 = [
     path("imports/<str:id>/errors.csv", ImportErrorsViewSet.as_view({"get": "errors"}), name="import-errors"),
     path("calls/evidence.csv", EvidenceView.as_view(), name="evidence"),
+    path("campaigns/<str:campaign>/results.csv", ResultsViewSet.as_view({"get": "results"}), name="campaign-results"),
     *router.urls,
 ]
 

@@ -69,6 +69,13 @@ class TooLarge(exceptions.APIException):
     default_code = "too_large"
 
 
+class Unavailable(exceptions.APIException):
+    """Somebody else's server, which this answer depends on, did not answer."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+
+
 def shape(message: str, details: list[dict[str, str]] | None = None) -> dict[str, Any]:
     body: dict[str, Any] = {"error": message}
     if details:

@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from calls import campaign_actions
 from calls.models import Call, Status
-from campaigns import do_not_call, import_steps
+from campaigns import do_not_call, import_steps, import_undo
 from campaigns.models import CallingWindow, Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import AuditEntry, Membership, Organization
+from tests.campaigns.workbooks import archive, parts_of, sheet
 from tests.conftest import an_account
 from tests.test_admin import campaign_form
 
@@ -459,6 +460,19 @@ def test_a_file_is_imported_after_a_look(operator: Client, people: ContactList) 
     assert ">1<" in count
 
 
+def test_a_workbook_is_imported_after_a_look(operator: Client, people: ContactList) -> None:
+    url = reverse("admin:campaigns_contactlist_import", args=[people.pk])
+    file = archive(parts_of(sheet([["Mobile", "Name"], [612345601, "Claire"]]), sheet([]), names=("December", "Old")))
+    page = text_of(operator.post(url, upload("people.xlsx", file) | {"_preview": "1"}))
+    assert (
+        "06 12 34 56 01" in page and "only the first, &#x27;December&#x27;, is read" in page and "separated" not in page
+    )
+    token = page.partition('name="stored" value="')[2].partition('"')[0]
+    operator.post(url, {"stored": token, "_import": "1", "column-0": "phone", "column-1": "name"})
+    assert import_steps.run_step(ContactImport.objects.get().pk)
+    assert people.contacts.get().name == "Claire"
+
+
 def test_a_file_that_is_no_csv_is_refused_in_words(operator: Client, people: ContactList) -> None:
     url = reverse("admin:campaigns_contactlist_import", args=[people.pk])
     for how in ("_preview", "_now"):
@@ -488,6 +502,24 @@ def test_an_import_is_canceled(operator: Client, people: ContactList) -> None:
     operator.post(reverse("admin:campaigns_contactimport_step", args=[row.pk, "cancel"]))
     row.refresh_from_db()
     assert row.status == "canceled"
+
+
+def test_an_import_is_undone(operator: Client, manager: Client, people: ContactList) -> None:
+    operator.post(reverse("admin:campaigns_contactlist_import", args=[people.pk]), upload() | {"_now": "1"})
+    row = ContactImport.objects.get()
+    url = reverse("admin:campaigns_contactimport_step", args=[row.pk, "undo"])
+    assert operator.get(url).status_code == 403, "an undo deletes people"
+    assert "is not possible any more" in text_of(manager.get(url, follow=True)), "it has not even begun"
+    while not import_steps.run_step(row.pk):
+        pass
+    page = text_of(manager.get(url))
+    assert "1 people whom this file brought are removed" in page and "0 people whom it brought stay" in page
+    assert "is being undone" in text_of(manager.post(url, follow=True))
+    assert "0 people so far" in text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
+    assert import_undo.run_step(row.pk)
+    assert not Contact.objects.exists()
+    page = text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
+    assert "1 people were removed" in page and "Undo import" not in page
 
 
 def test_a_person_is_added_once(manager: Client, organization: Organization) -> None:

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
-from calls import outcomes
+from calls import outcomes, transcripts
 from calls.admin import words
 from calls.models import OPEN, Call, CallEvent, Status
 from campaigns.admin import NumberedAdmin
@@ -200,6 +200,7 @@ class CallAdmin(NumberedAdmin):
             path("evidence.csv", wrap(evidence.view), name="calls_call_evidence"),
             path("legal-hours/", wrap(legal_hours.view), name="calls_call_legal_hours"),
             path("overview/", wrap(dashboard.fragment_view), name="calls_call_overview"),
+            path("<int:pk>/transcript/", wrap(self.transcript_view), name="calls_call_transcript"),
         ]
         return [*ours, *super().get_urls()]
 
@@ -218,6 +219,21 @@ class CallAdmin(NumberedAdmin):
         if request.GET.get("status__exact") == Status.UNCONFIRMED and len(request.GET) == 1:
             return "No call is unconfirmed: of every call we know whether it was placed."
         return super().words_for_nothing(request)
+
+    def transcript_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What was said, fetched when somebody asks."""
+        obj = self.found(request, pk)
+        if obj is None:
+            return self.not_found(request)
+        fault, turns = "", []
+        try:
+            turns = [(utc(turn.started_at, ""), turn.role, turn.text) for turn in transcripts.read(obj)]
+        except (transcripts.NoTranscript, transcripts.TooMany, transcripts.Unreadable) as error:
+            fault = str(error)
+        back = self.url("change", pk)
+        return self.page(
+            request, "trunkline/transcript.html", f"{obj}: what was said", turns=turns, fault=fault, back=back
+        )
 
     def panel_context(self, request: HttpRequest, obj: Call) -> dict[str, Any]:
         events = list(obj.events.all()[:200])
@@ -241,6 +257,7 @@ class CallAdmin(NumberedAdmin):
             "checked_at": (obj.decision or {}).get("at", "").replace("T", " ")[:19],
             "decisions": list(obj.decisions.all()),
             "webhook": hook,
+            "transcript_url": self.url("transcript", obj.pk) if transcripts.may_exist(obj) else "",
         }
 
 

@@ -9,14 +9,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from calls import campaign_actions, live_edits
+from calls import campaign_actions, live_edits, results
 from calls import forecast as forecasting
 from calls.admin import words
 from calls.admin.history import history_of
@@ -452,6 +452,20 @@ class CampaignAdmin(ScopedAdmin):
         obj.save(update_fields=[name for name in form.cleaned_data if name in names])
         self.audit(request, obj, "changed", {"fields": form.changed_data})
 
+    def get_urls(self) -> list[URLPattern]:
+        ours = path(
+            "<int:pk>/results.csv",
+            self.admin_site.admin_view(self.results_view),
+            name="campaigns_campaign_results",
+        )
+        return [ours, *super().get_urls()]
+
+    def results_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        obj = self.found(request, pk)
+        if obj is None:
+            return self.not_found(request)
+        return results.download(obj, obj.recipients.all(), reach_of(request).actor)
+
     def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
         found = progress_of([obj])[obj.pk]
         recipients: Mapping[str, int] = found["recipients"]
@@ -472,6 +486,7 @@ class CampaignAdmin(ScopedAdmin):
             "percent": over * 100 // total if total else 0,
             "bar": words.bar(parts, words.RECIPIENT_PARTS),
             "people_url": people,
+            "results_url": self.url("results", obj.pk),
             "outcomes": words.bar(outcomes, words.OUTCOME_PARTS),
             "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
             "attempts": found["attempts"],

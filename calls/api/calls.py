@@ -9,18 +9,18 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, Throttled, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import outcomes
+from calls import outcomes, transcripts
 from calls.api.orders import place
 from calls.models import Call, CallEvent, Status
 from calls.ordering import Order
 from campaigns.api import NumberField, VariablesField, number_filter, refuse_country
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
-from tenants.errors import Conflict
+from tenants.errors import Conflict, Unavailable
 from tenants.models import Scope
 from tenants.rest import (
     ObjectField,
@@ -33,6 +33,7 @@ from tenants.rest import (
     UtcDateTimeField,
     money,
     organization_for,
+    utc_text,
 )
 
 RELATED = (
@@ -215,3 +216,17 @@ class CallViewSet(ReadViewSet[Call]):
         if not outcomes.cancel(call, "canceled_by_request", "Canceled by request.", actor=self.reach.actor):
             raise Conflict("Only a queued call can be canceled.")
         return Response(self.get_serializer(self.get_queryset().get(pk=call.pk)).data)
+
+    @action(detail=True, methods=["get"])
+    def transcript(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What was said, read from the provider now and kept nowhere here."""
+        try:
+            turns = transcripts.read(self.get_object())
+        except transcripts.NoTranscript as error:
+            raise NotFound(str(error)) from error
+        except transcripts.TooMany as error:
+            raise Throttled(wait=error.seconds, detail=str(error)) from error
+        except transcripts.Unreadable as error:
+            raise Unavailable(str(error)) from error
+        found = [{"role": turn.role, "text": turn.text, "at": utc_text(turn.started_at)} for turn in turns]
+        return Response({"transcript": found})

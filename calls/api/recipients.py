@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import django_filters
+from django.http import HttpResponseBase
 from django.utils import timezone
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import call_backs, recipient_actions
+from calls import call_backs, recipient_actions, results
 from calls.api.call_backs import CallBackSerializer
 from calls.api.campaigns import campaign_of
 from calls.campaign_actions import IllegalNow
@@ -24,6 +25,7 @@ from campaigns.models import Contact, Recipient
 from tenants.errors import Conflict, RefusedByRule, detail
 from tenants.models import Organization, Scope
 from tenants.rest import (
+    AnyAccept,
     PublicIdField,
     ScopedViewSet,
     StrictModelSerializer,
@@ -163,6 +165,16 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
 
     def _answer(self, recipient: Recipient) -> Response:
         return Response(self.get_serializer(self.get_queryset().get(pk=recipient.pk)).data)
+
+
+class ResultsViewSet(RecipientViewSet):
+    """`results.csv`: what became of each person, with the filters of the recipients."""
+
+    content_negotiation_class = AnyAccept
+
+    def results(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        rows = self.filter_queryset(self.get_queryset())
+        return results.download(campaign_of(self), rows, self.reach.actor)
 
 
 class CallingContactViewSet(ContactViewSet):

@@ -27,6 +27,8 @@ class ContactImport(models.Model):
         COMPLETED = "completed", "Completed"
         FAILED = "failed", "Failed"
         CANCELED = "canceled", "Canceled"
+        UNDOING = "undoing", "Being undone"
+        UNDONE = "undone", "Undone"
 
     class OnDuplicate(models.TextChoices):
         UPDATE = "update", "Update the contact"
@@ -54,6 +56,7 @@ class ContactImport(models.Model):
     updated = models.BigIntegerField(default=0)
     skipped = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
+    removed = models.BigIntegerField(default=0)  # people whom an undo removed
     rejected_bytes = models.BigIntegerField(default=0, editable=False)  # of the rejected file; more is a dead worker's
     error = models.TextField(blank=True)
     note = models.TextField(blank=True)  # what a person should know though nothing is wrong

@@ -142,11 +142,13 @@ class CallingBox(Voice):
             raise Refused(400, "limit must be between 1 and 100")
         found = self._listed()
         ids = [record["id"] for record in found]
+        page = found[: int(limit)]
         if "starting_after" in query:
             found = found[_position(ids, query["starting_after"]) + 1 :]
+            page = found[: int(limit)]
         elif "ending_before" in query:
-            found = found[: _position(ids, query["ending_before"])][-int(limit) :]
-        page = found[: int(limit)]
+            found = found[: _position(ids, query["ending_before"])]
+            page = found[-int(limit) :]  # those next to the cursor, still newest first
         if self.world.settings.callingbox_list_shape == "array":
             return await self.shown(request, answer_json(page))
         return await self.shown(request, answer_json({"data": page, "has_more": len(found) > len(page)}))

@@ -355,7 +355,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "do-not-call without the person's lock",
         "An entry answers while a claim that did not see it is about to dial.",
-        (Edit("campaigns/do_not_call.py", "Contact.objects.select_for_update().get(", "Contact.objects.get("),),
+        (Edit("campaigns/do_not_call.py", "    lock_person(organization, phone)\n", ""),),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
         "PostgreSQL",
     ),

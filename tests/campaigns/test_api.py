@@ -9,11 +9,12 @@ import pytest
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from campaigns import do_not_call
+from campaigns import do_not_call, import_steps
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
 from tests.calls.test_api_calls import a_call
+from tests.campaigns.workbooks import workbook
 from tests.conftest import ApiClient, KeyMaker
 
 pytestmark = pytest.mark.django_db
@@ -215,6 +216,17 @@ def test_a_file_is_taken_in_and_read_later(api: ApiClient, upload: Any) -> None:
     assert (row.mapping, row.on_duplicate, row.default_region) == ({"phone": "phone", "name": ""}, "skip", "FR")
     assert api.get(f"/api/v1/imports/{row.uuid}/").json() == found
     assert api.get("/api/v1/imports/").json()["results"] == [found]
+
+
+def test_a_workbook_is_taken_in_like_any_other_file(upload: Any) -> None:
+    file = io.BytesIO(workbook([["phone", "name"], [33612345678, "Ada"]]))
+    file.name = "people.xlsx"
+    answer = upload(file=file)
+    assert answer.status_code == 202, answer.content
+    assert import_steps.run_step(ContactImport.objects.get().pk)
+    assert Contact.objects.get(name="Ada").phone == "+33612345678"
+    bad = io.BytesIO(workbook([["who"], ["Ada"]]))
+    assert upload(file=bad).json()["details"][0]["field"] == "file"
 
 
 @pytest.mark.parametrize(

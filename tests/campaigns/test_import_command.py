@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 
 from campaigns.models import ContactImport, ContactList
 from tenants.models import Organization
+from tests.campaigns.workbooks import archive, parts_of, sheet
 
 pytestmark = pytest.mark.django_db
 A = "+33612345678"
@@ -31,6 +32,16 @@ def test_the_command_imports_into_a_new_list_and_sums_up(
     assert "list.csv" in out.err  # the progress bar
     contact = ContactList.objects.get(name="New").contacts.get()
     assert contact.variables == {"city": "Lyon"}
+
+
+def test_the_command_reads_a_workbook(
+    organization: Organization, contact_list: ContactList, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "list.xlsx"
+    file.write_bytes(archive(parts_of(sheet([["phone"], [612345678]]), sheet([]))))
+    call_command("import_contacts", str(file), organization=str(organization.uuid), list_name="Patients")
+    assert contact_list.contacts.get().phone == A
+    assert "only the first, 'Sheet1', is read" in capsys.readouterr().out
 
 
 def test_the_command_uses_a_list_that_exists(

@@ -64,6 +64,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "contact-list-imports": ("group", "contact-lists/{}/imports/", {"post": MANAGE}),
     "import-detail": ("file", "imports/{}/", {"get": READ}),
     "import-cancel": ("file", "imports/{}/cancel/", {"post": MANAGE}),
+    "import-undo": ("file", "imports/{}/undo/", {"post": MANAGE}),
     "import-errors": ("file", "imports/{}/errors.csv", {"get": READ}),
     "do-not-call-detail": ("entry", "do-not-call/{}/", ALL),
     "campaign-detail": ("campaign", "campaigns/{}/", ALL),
@@ -75,6 +76,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "campaign-version-list": ("campaign", "campaigns/{}/versions/", {"get": READ}),
     "campaign-preflight": ("campaign", "campaigns/{}/preflight/", {"get": READ}),
     "campaign-progress": ("campaign", "campaigns/{}/progress/", {"get": READ}),
+    "campaign-results": ("campaign", "campaigns/{}/results.csv", {"get": READ}),
     "recipient-list": ("campaign", "campaigns/{}/recipients/", {"get": READ}),
     "recipient-explain": ("recipient", "campaigns/{world.campaign.uuid}/recipients/{0}/explain/", {"get": READ}),
     **{
@@ -87,6 +89,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     },
     "call-back-detail": ("call_back", "call-backs/{}/", {"get": READ}),
     "call-detail": ("call", "calls/{}/", {"get": READ}),
+    "call-transcript": ("call", "calls/{}/transcript/", {"get": READ}),
     "call-cancel": ("call", "calls/{}/cancel/", {"post": CALL}),
     "alert-detail": ("alert", "alerts/{}/", {"get": READ}),
     "alert-seen": ("alert", "alerts/{}/seen/", {"post": CALL}),

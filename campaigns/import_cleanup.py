@@ -1,0 +1,72 @@
+"""Uploaded files do not stay: they hold people's numbers. What became of their rows does."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.core.files.storage import default_storage
+from django.db.models import Q
+
+from campaigns.models import ContactImport
+
+UPLOAD_KEPT = timedelta(days=7)
+REJECTED_KEPT = timedelta(days=30)  # people correct these rows and hand them in again
+PREVIEW_KEPT = timedelta(hours=6)
+PREVIEW_FOLDER = "previews"
+UPLOAD_FOLDER = "imports"
+AT_ONCE = 100
+
+
+def forget(now: datetime, limit: int = AT_ONCE) -> int:
+    """Delete the files that have been kept long enough. Answers how many; at most `limit` of each kind."""
+    return (
+        _forget("file", now - UPLOAD_KEPT, limit)
+        + _forget("rejected_file", now - REJECTED_KEPT, limit)
+        + forget_previews(now, limit)
+        + _forget_strays(now - UPLOAD_KEPT, limit)
+    )
+
+
+def _forget(column: str, before: datetime, limit: int) -> int:
+    """The file first, then its name: whoever dies in between is followed by somebody who finds no file."""
+    rows = ContactImport.objects.filter(finished_at__lt=before).exclude(**{column: ""}).order_by("finished_at")
+    found = list(rows.values_list("pk", column)[:limit])
+    for pk, name in found:
+        default_storage.delete(name)
+        ContactImport.objects.filter(pk=pk, **{column: name}).update(**{column: ""})
+    return len(found)
+
+
+def forget_previews(now: datetime, limit: int = AT_ONCE) -> int:
+    """Files that nobody came back for."""
+    return _delete(_older(PREVIEW_FOLDER, now - PREVIEW_KEPT)[:limit])
+
+
+def _forget_strays(before: datetime, limit: int) -> int:
+    """Files of no import: it was deleted, or its process died while the file came in."""
+    names = _older(UPLOAD_FOLDER, before)
+    known = ContactImport.objects.filter(Q(file__in=names) | Q(rejected_file__in=names))
+    mine = {name for pair in known.values_list("file", "rejected_file") for name in pair} if names else set()
+    return _delete([name for name in names if name not in mine][:limit])
+
+
+def _older(folder: str, before: datetime) -> list[str]:
+    try:
+        _, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return []
+    found = []
+    for name in names:
+        stored = f"{folder}/{name}"
+        try:
+            if default_storage.get_modified_time(stored) < before:
+                found.append(stored)
+        except FileNotFoundError:  # another worker was faster
+            continue
+    return found[: 10 * AT_ONCE]
+
+
+def _delete(names: list[str]) -> int:
+    for name in names:
+        default_storage.delete(name)
+    return len(names)

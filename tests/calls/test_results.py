@@ -1,0 +1,150 @@
+"""`results.csv`: one row per person, however many."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from calls import results
+from campaigns.models import Campaign, Contact, Recipient
+from providers.models import Assistant, PhoneNumber
+from tenants.models import AuditEntry, Membership, Organization
+from tests.calls.test_api_calls import a_call
+from tests.conftest import ApiClient, KeyMaker
+
+pytestmark = pytest.mark.django_db
+AT = datetime(2026, 5, 12, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def campaign(organization: Organization, assistant: Assistant) -> Campaign:
+    return Campaign.objects.create(organization=organization, name="C", assistant=assistant)
+
+
+def recipients(campaign: Campaign, count: int, **fields: Any) -> list[Recipient]:
+    phones = [f"+3361{number:07d}" for number in range(count)]
+    people = [Contact(organization=campaign.organization, phone=phone, name="Ada") for phone in phones]
+    Contact.objects.bulk_create(people)
+    rows = [Recipient(campaign=campaign, contact=person, **fields) for person in Contact.objects.order_by("pk")]
+    return Recipient.objects.bulk_create(rows)
+
+
+def rows_of(answer: Any) -> list[dict[str, str]]:
+    assert answer.status_code == 200
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_a_row_tells_what_became_of_a_person(
+    api: ApiClient, campaign: Campaign, assistant: Assistant, phone_number: PhoneNumber
+) -> None:
+    done, waiting = recipients(campaign, 2)
+    Recipient.objects.filter(pk=done.pk).update(status="done", outcome="completed", attempts=2, reason="=1+1")
+    Contact.objects.filter(pk=done.contact_id).update(name="@Ada", external_id="-7")
+    called: dict[str, Any] = {"campaign": campaign, "recipient": done}
+    a_call(assistant, phone_number, done.contact.phone, **called, status="no_answer", cost=Decimal("0.01"))
+    last = a_call(
+        assistant,
+        phone_number,
+        done.contact.phone,
+        **called,
+        answered_at=AT,
+        ended_at=AT,
+        duration_seconds=61,
+        cost=Decimal("0.4125"),
+        answered_by="human",
+        result={"confirmed": True},
+        dynamic_variables={"slot": "9:30"},
+    )
+    answer = api.get(f"/api/v1/campaigns/{campaign.uuid}/results.csv", headers={"accept": "text/csv"})
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer["Content-Disposition"]
+    found, other = rows_of(answer)
+    assert found == {
+        "recipient": str(done.uuid),
+        "contact": str(done.contact.uuid),
+        "phone": done.contact.phone,
+        "name": "'@Ada",
+        "external_id": "'-7",
+        "status": "done",
+        "outcome": "completed",
+        "reason": "'=1+1",
+        "attempts": "2",
+        "call": str(last.uuid),
+        "call_status": "completed",
+        "started_at": "",
+        "answered_at": "2026-05-12T09:30:00Z",
+        "ended_at": "2026-05-12T09:30:00Z",
+        "duration_seconds": "61",
+        "answered_by": "human",
+        "cost": "0.4225",
+        "currency": "USD",
+        "result": '{"confirmed": true}',
+        "variables": '{"slot": "9:30"}',
+    }
+    assert (other["recipient"], other["status"], other["call"]) == (str(waiting.uuid), "pending", "")
+    assert AuditEntry.objects.get(action="campaign.exported").subject == str(campaign.uuid)
+
+
+def test_the_queries_grow_with_the_chunks_and_nothing_else(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setattr(results, "CHUNK", 10)
+    recipients(campaign, 35)
+    with django_assert_num_queries(4 * 2 + 1):  # nobody was called: no query for calls
+        pieces = list(results.text(campaign.recipients.all()))
+    assert len(pieces) == 5
+    rows = list(csv.reader(io.StringIO("".join(pieces[1:]))))
+    assert len({row[0] for row in rows}) == len(rows) == 35
+
+
+def test_rows_are_made_while_they_are_read(api: ApiClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "CHUNK", 1)
+    recipients(campaign, 3)
+    pieces = iter(results.text(campaign.recipients.all()))
+    next(pieces)
+    next(pieces)
+    Recipient.objects.update(status="done")
+    assert "done" in next(pieces)
+
+
+def test_filters_are_those_of_the_recipients_and_strict(api: ApiClient, campaign: Campaign) -> None:
+    made = recipients(campaign, 3)
+    Recipient.objects.filter(pk=made[1].pk).update(status="done", outcome="busy")
+    path = f"/api/v1/campaigns/{campaign.uuid}/results.csv"
+    assert len(rows_of(api.get(path))) == 3
+    assert [row["outcome"] for row in rows_of(api.get(f"{path}?status=done&outcome=busy"))] == ["busy"]
+    assert rows_of(api.get(f"{path}?outcome=failed")) == []
+    assert api.get(f"{path}?state=done").status_code == 400
+    assert api.get(f"{path}?status=nonsense").status_code == 400
+
+
+def test_another_organizations_results_do_not_exist(
+    campaign: Campaign, client_for: KeyMaker, stranger: Organization
+) -> None:
+    path = f"/api/v1/campaigns/{campaign.uuid}/results.csv"
+    assert client_for(stranger).get(path).status_code == 404
+    assert ApiClient().get(path).status_code == 401
+    assert not AuditEntry.objects.filter(action="campaign.exported").exists()
+
+
+def test_staff_download_the_results_from_the_campaigns_page(campaign: Campaign, stranger: Organization) -> None:
+    recipients(campaign, 2)
+    user = User.objects.create_user("ada@example.org", is_staff=True)
+    Membership.objects.create(user=user, organization=campaign.organization, role="viewer")
+    client = Client()
+    client.force_login(user)
+    url = reverse("admin:campaigns_campaign_results", args=[campaign.pk])
+    assert url in client.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk])).content.decode()
+    assert len(rows_of(client.get(url))) == 2
+    Membership.objects.update(organization=stranger)
+    assert client.get(url).status_code == 404

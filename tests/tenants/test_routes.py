@@ -1,0 +1,351 @@
+"""Every address we answer, of programs and of people: who may use it, and that nobody reaches another organization.
+
+A route that stands in no table below (or, for the API, in `test_api_isolation`) fails the suite. To add one: an API
+route goes into the tables there; an admin page of a model into MODELS, a button into STEPS, any other page into PAGES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import models
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from campaigns.models import ContactImport
+from tenants.models import Membership, Organization
+from tenants.staff import ScopedAdmin
+from tests.tenants.test_api_isolation import LISTS, OBJECTS, OTHERS, World, a_world
+from tests.test_admin import sign_in, world
+
+__all__ = ["sign_in", "world"]  # fixtures
+pytestmark = pytest.mark.django_db
+
+VIEWER, OPERATOR, MANAGER, ADMIN, NOBODY = "viewer", "operator", "manager", "admin", "nobody"
+ROLES = [VIEWER, OPERATOR, MANAGER, ADMIN]
+SCOPE_OF_ROLE = {VIEWER: "read", OPERATOR: "call", MANAGER: "manage", ADMIN: "manage"}
+SCOPES = ["read", "call", "manage"]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The lowest role that may do it; a superuser may do what is for nobody else, where it can be done at all."""
+
+    view: str
+    add: str
+    change: str
+    delete: str
+
+
+MODELS = {
+    "tenants_organization": Levels(VIEWER, NOBODY, MANAGER, NOBODY),
+    "tenants_apikey": Levels(ADMIN, ADMIN, NOBODY, NOBODY),
+    "tenants_auditentry": Levels(MANAGER, NOBODY, NOBODY, NOBODY),
+    "providers_provideraccount": Levels(VIEWER, MANAGER, MANAGER, MANAGER),
+    "providers_assistant": Levels(VIEWER, MANAGER, MANAGER, MANAGER),
+    "providers_phonenumber": Levels(VIEWER, MANAGER, MANAGER, MANAGER),
+    "campaigns_contact": Levels(VIEWER, MANAGER, MANAGER, MANAGER),
+    "campaigns_contactlist": Levels(VIEWER, OPERATOR, OPERATOR, MANAGER),
+    "campaigns_contactimport": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
+    "campaigns_donotcall": Levels(VIEWER, OPERATOR, NOBODY, NOBODY),
+    "campaigns_campaign": Levels(VIEWER, MANAGER, MANAGER, MANAGER),
+    "campaigns_recipient": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
+    "calls_call": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
+    "calls_providercallback": Levels(MANAGER, NOBODY, NOBODY, NOBODY),
+    "calls_webhookdelivery": Levels(MANAGER, NOBODY, NOBODY, NOBODY),
+}
+# Buttons on an object's page.
+STEPS = {
+    ("tenants_organization", "stop-calls"): OPERATOR,
+    ("tenants_organization", "allow-calls"): MANAGER,
+    ("tenants_organization", "rotate-webhook-secret"): ADMIN,
+    ("tenants_apikey", "revoke"): ADMIN,
+    ("providers_provideraccount", "unblock"): MANAGER,
+    ("providers_provideraccount", "check"): MANAGER,
+    ("campaigns_contactimport", "cancel"): OPERATOR,
+    ("campaigns_contactimport", "undo"): MANAGER,
+    ("campaigns_donotcall", "remove"): MANAGER,
+    ("campaigns_campaign", "start"): OPERATOR,
+    ("campaigns_campaign", "pause"): OPERATOR,
+    ("campaigns_campaign", "resume"): OPERATOR,
+    ("campaigns_campaign", "cancel"): OPERATOR,
+    ("calls_call", "confirm-placed"): OPERATOR,
+    ("calls_call", "release"): OPERATOR,
+    ("calls_call", "cancel"): OPERATOR,
+}
+# Other pages: the model whose object they are about (empty: none), the lowest role.
+PAGES = {
+    "campaigns_contactlist_counts": ("", VIEWER),
+    "campaigns_contactlist_import": ("campaigns_contactlist", OPERATOR),
+    "campaigns_contactimport_rejected": ("campaigns_contactimport", VIEWER),
+    "campaigns_campaign_results": ("campaigns_campaign", VIEWER),
+    "calls_call_transcript": ("calls_call", VIEWER),
+    "calls_call_launch": ("", OPERATOR),
+    "calls_call_launch_fields": ("", OPERATOR),
+    "calls_call_overview": ("", VIEWER),
+}
+# The installation's own affairs: superusers alone.
+SUPERUSERS = {
+    *("tenants_tenant", "auth_user", "auth_group", "calls_heartbeat"),
+    *("django_q_success", "django_q_failure", "django_q_ormq"),
+    *("axes_accessattempt", "axes_accessfailurelog", "axes_accesslog"),
+}
+# Of nobody's data, or with tests of their own below.
+OPEN = {
+    *("healthz", "home", "api-not-found", "index", "login", "logout", "jsi18n", "app_list"),
+    *("password_change", "password_change_done", "auth_user_password_change"),
+    *("search", "autocomplete", "view_on_site"),
+}
+STANDARD = ("changelist", "add", "change", "delete", "history")
+
+
+def routes(patterns: Any = None) -> Iterator[URLPattern]:
+    for found in get_resolver().url_patterns if patterns is None else patterns:
+        if isinstance(found, URLResolver):
+            yield from routes(found.url_patterns)
+        else:
+            yield found
+
+
+def names_of(model: str, kinds: tuple[str, ...]) -> set[str]:
+    return {f"{model}_{kind}" for kind in kinds}
+
+
+def test_every_route_is_classified() -> None:
+    known = {*LISTS, *OBJECTS, *OTHERS, *OPEN, *PAGES}
+    for model in MODELS:
+        known |= names_of(model, (*STANDARD, "panel", "step"))
+    for model in SUPERUSERS:
+        known |= names_of(model, STANDARD)
+    named = {str(route.name) for route in routes() if route.name}
+    assert named - known == set(), "classify these routes"
+    assert known - named == set(), "these routes are gone"
+    # Without a name: Django's redirect from an object to its form, and the admin's own 404.
+    assert {str(route.pattern) for route in routes() if not route.name} <= {"<path:object_id>/", "(?P<url>.*)$"}
+
+
+def test_every_button_is_classified() -> None:
+    found = {
+        (f"{model._meta.app_label}_{model._meta.model_name}", step.name)
+        for model, page in admin.site._registry.items()
+        if isinstance(page, ScopedAdmin)
+        for step in page.steps
+    }
+    assert found == set(STEPS)
+
+
+def row_of(world: dict[str, models.Model], model: str) -> models.Model:
+    return world[model.partition("_")[2]]
+
+
+def urls_of(world: dict[str, models.Model], model: str) -> Iterator[str]:
+    """Every address about one object of a model."""
+    row = row_of(world, model)
+    for kind in ("change", "delete", "history", "panel"):
+        yield reverse(f"admin:{model}_{kind}", args=[row.pk])
+    for owner, step in STEPS:
+        if owner == model:
+            yield reverse(f"admin:{model}_step", args=[row.pk, step])
+    for name, (owner, _) in PAGES.items():
+        if owner == model:
+            yield reverse(f"admin:{name}", args=[row.pk])
+
+
+def staff_of(organization: Organization, role: str) -> Client:
+    user = User.objects.create(username=f"{role}-of-{organization.pk}", is_staff=True)
+    Membership.objects.create(user=user, organization=organization, role=role)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def demanded(model: str, url: str, method: str) -> str:
+    if url.endswith("/delete/"):
+        return MODELS[model].delete
+    return MODELS[model].change if url.endswith("/change/") and method == "post" else MODELS[model].view
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_another_organizations_object_has_no_page(
+    model: str, world: dict[str, models.Model], stranger: Organization, sister: Organization
+) -> None:
+    row = row_of(world, model)
+    for home in (stranger, sister):
+        client = staff_of(home, ADMIN)
+        for url in urls_of(world, model):
+            absent = url.replace(f"/{row.pk}/", "/987654/")
+            for method in ("get", "post"):
+                send = getattr(client, method)
+                # What nobody may do is refused before anything is looked up.
+                expected = 403 if demanded(model, url, method) == NOBODY else 404
+                assert (send(url).status_code, send(absent).status_code) == (expected, expected), (method, url)
+    assert type(row)._default_manager.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_list_shows_nothing_of_another_organization(
+    model: str, world: dict[str, models.Model], stranger: Organization
+) -> None:
+    client, row = staff_of(stranger, ADMIN), row_of(world, model)
+    for query in ("", f"?q={row}", f"?id__exact={row.pk}"):
+        page = client.get(reverse(f"admin:{model}_changelist") + query, follow=True)
+        text = page.content.decode()
+        assert reverse(f"admin:{model}_change", args=[row.pk]) not in text
+
+
+def test_neither_search_nor_autocomplete_nor_a_shortcut_finds_another_organizations_object(
+    world: dict[str, models.Model], stranger: Organization
+) -> None:
+    client = staff_of(stranger, ADMIN)
+    words = ("Reminders", "December", "Our own sign-in", "612345678", "a.csv", "Acme")
+    for model in admin.site._registry:
+        for field in model._meta.fields:
+            if not field.is_relation:
+                continue
+            label, name = model._meta.label_lower.split(".")
+            query = {"app_label": label, "model_name": name, "field_name": field.name}
+            answer = client.get(reverse("admin:autocomplete"), query)
+            assert answer.status_code in {200, 403, 404}
+            theirs = {str(row.pk) for row in world.values() if type(row) is field.related_model}
+            if answer.status_code == 200:
+                assert not theirs & {found["id"] for found in answer.json()["results"]}
+    for word in words:
+        found = client.get(reverse("admin:search"), {"s": word})
+        assert found.status_code == 200
+        assert not any(f"/{row.pk}/change" in found.content.decode() for row in world.values())
+    for row in world.values():
+        from django.contrib.contenttypes.models import ContentType
+
+        kind = ContentType.objects.get_for_model(row)
+        assert client.get(reverse("admin:view_on_site", args=[kind.pk, row.pk])).status_code == 404
+
+
+def allowed(role: str, least: str) -> bool:
+    return least != NOBODY and ROLES.index(role) >= ROLES.index(least)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_page_demands_its_role_and_no_more(
+    model: str, role: str, world: dict[str, models.Model], organization: Organization
+) -> None:
+    client, row, levels = staff_of(organization, role), row_of(world, model), MODELS[model]
+    change = reverse(f"admin:{model}_change", args=[row.pk])
+    # The page, how it is asked for, the role it demands.
+    matrix = [
+        (reverse(f"admin:{model}_changelist"), "get", levels.view),
+        (change, "get", levels.view),
+        (reverse(f"admin:{model}_panel", args=[row.pk]), "get", levels.view),
+        (reverse(f"admin:{model}_history", args=[row.pk]), "get", levels.view),
+        (reverse(f"admin:{model}_add"), "get", levels.add),
+        (change, "post", levels.change),
+    ]
+    for step in [step for owner, step in STEPS if owner == model]:
+        matrix.append((reverse(f"admin:{model}_step", args=[row.pk, step]), "get", STEPS[model, step]))
+    for url, method, least in matrix:
+        found = getattr(client, method)(url).status_code
+        if allowed(role, least):
+            assert found in {200, 302}, (url, method)
+        else:
+            assert found in {403, 404}, (url, method)
+    # What may be deleted depends on what refers to it as well; what may not is refused whatever it is.
+    if not allowed(role, levels.delete):
+        delete = reverse(f"admin:{model}_delete", args=[row.pk])
+        assert client.get(delete).status_code in {403, 404}
+        assert client.post(delete, {"post": "yes"}).status_code in {403, 404}
+        assert type(row)._default_manager.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_other_pages_and_buttons_demand_their_role(
+    role: str, world: dict[str, models.Model], organization: Organization
+) -> None:
+    client = staff_of(organization, role)
+    ContactImport.objects.update(rejected=0)
+    for name, (owner, least) in PAGES.items():
+        url = reverse(f"admin:{name}", args=[row_of(world, owner).pk] if owner else [])
+        found = client.get(url).status_code
+        if allowed(role, least):
+            # There is no file of rejected rows here, so that page is a 404 for everybody.
+            assert found in ({404} if name.endswith("_rejected") else {200, 302}), url
+        else:
+            assert found == 403, url
+    for (model, step), least in STEPS.items():
+        if not allowed(role, least):
+            url = reverse(f"admin:{model}_step", args=[row_of(world, model).pk, step])
+            assert client.post(url).status_code in {403, 404}, url
+
+
+@pytest.mark.parametrize("model", sorted(SUPERUSERS))
+def test_the_installations_affairs_are_for_superusers(model: str, organization: Organization) -> None:
+    for role in ROLES:
+        client = staff_of(organization, role)
+        for kind in ("changelist", "add"):
+            assert client.get(reverse(f"admin:{model}_{kind}")).status_code == 403
+        for kind in ("change", "delete", "history"):
+            assert client.get(reverse(f"admin:{model}_{kind}", args=[1])).status_code in {302, 403, 404}
+
+
+def test_nobody_sees_anything_unless_signed_in(world: dict[str, models.Model]) -> None:
+    client = Client()
+    for model in MODELS:
+        for url in (*urls_of(world, model), reverse(f"admin:{model}_changelist"), reverse(f"admin:{model}_add")):
+            answer: Any = client.get(url)
+            assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "/admin/login/"), url
+
+
+# --- the API with the session of the admin ------------------------------------------------------------------------
+
+
+def api_routes(found: World) -> Iterator[tuple[str, dict[str, str]]]:
+    for path, methods in LISTS.values():
+        yield f"/api/v1/{path}", methods
+    for kind, path, methods in OBJECTS.values():
+        yield f"/api/v1/{path.format(getattr(found, kind).uuid, world=found)}", methods
+    yield "/api/outbound", {"post": "call"}
+    yield f"/api/outbound/{found.call.uuid}/status", {"get": "read"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_reaches_what_its_scope_reaches(role: str, organization: Organization) -> None:
+    client, found = staff_of(organization, role), a_world(organization)
+    for path, methods in api_routes(found):
+        for method, scope in methods.items():
+            if method == "delete":
+                continue  # the objects are needed below; that a delete demands its scope is in the next test
+            status = getattr(client, method)(path, content_type="application/json").status_code
+            if SCOPES.index(SCOPE_OF_ROLE[role]) < SCOPES.index(scope):
+                assert status == 403, (method, path)
+            else:
+                assert status not in {401, 403, 500}, (method, path)
+
+
+@pytest.mark.parametrize("role", [VIEWER, OPERATOR])
+def test_nobody_below_a_manager_deletes(role: str, organization: Organization) -> None:
+    client, found = staff_of(organization, role), a_world(organization)
+    for path, methods in api_routes(found):
+        if "delete" in methods:
+            assert client.delete(path).status_code == 403
+
+
+def test_another_organizations_user_gets_404_for_every_object_and_no_row(
+    organization: Organization, stranger: Organization, sister: Organization
+) -> None:
+    found = a_world(organization)
+    for home in (stranger, sister):
+        client = staff_of(home, ADMIN)
+        for kind, path, methods in OBJECTS.values():
+            url = f"/api/v1/{path.format(getattr(found, kind).uuid, world=found)}"
+            for method in methods:
+                answer = getattr(client, method)(url, content_type="application/json")
+                assert (answer.status_code, answer.json()) == (404, {"error": "Not found"}), url
+        for path, _ in LISTS.values():
+            rows = client.get(f"/api/v1/{path}").json()["results"]
+            assert [row["id"] for row in rows] == ([str(home.uuid)] if path == "organizations/" else [])
+        answer = client.get(f"/api/outbound/{found.call.uuid}/status")
+        assert (answer.status_code, answer.json()) == (404, {"error": "Outbound call not found"})
