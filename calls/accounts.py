@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from calls import outbox
 from calls.models import Call, Status
 from calls.timing import CLUSTER_TIMING
 from campaigns.models import Campaign
@@ -27,12 +29,16 @@ REFUSED_ALIKE_SHARE = 0.03
 
 def block(account_id: int, code: str, reason: str, until: datetime | None = None) -> None:
     """Place nothing more through it. A fault of the set-up also pauses its campaigns, with the reason in words."""
-    blocked = ProviderAccount.objects.filter(pk=account_id).update(
-        blocked_at=timezone.now(), blocked_until=until, blocked_code=code, blocked_reason=reason[:1000]
-    )
-    if blocked and code == Block.MISCONFIGURED:
-        running = Campaign.objects.filter(status=Campaign.Status.RUNNING, assistant__account=account_id)
-        running.update(status=Campaign.Status.PAUSED, status_reason=f"The account is set up wrongly: {reason}"[:500])
+    account = ProviderAccount.objects.filter(pk=account_id)
+    with transaction.atomic():
+        news = account.exclude(blocked_at__isnull=False, blocked_code=code).update(blocked_code=code)
+        blocked = account.update(blocked_at=timezone.now(), blocked_until=until, blocked_reason=reason[:1000])
+        if news:
+            outbox.tell_of_block(account_id)
+        if blocked and code == Block.MISCONFIGURED:
+            running = Campaign.objects.filter(status=Campaign.Status.RUNNING, assistant__account=account_id)
+            why = f"The account is set up wrongly: {reason}"[:500]
+            outbox.move_campaigns(running, Campaign.Status.PAUSED, status_reason=why)
     logger.error("Account %s is blocked (%s): %s", account_id, code, reason)
 
 
@@ -156,7 +162,6 @@ def pause_if_refused_alike(call: Call) -> None:
         return
     concluded = calls.exclude(status=Status.QUEUED).count()
     if alike >= concluded * REFUSED_ALIKE_SHARE:
-        Campaign.objects.filter(calls=call, status=Campaign.Status.RUNNING).update(
-            status=Campaign.Status.PAUSED,
-            status_reason=f"The provider refused {alike} calls alike: {call.error_message}"[:500],
-        )
+        running = Campaign.objects.filter(calls=call, status=Campaign.Status.RUNNING)
+        why = f"The provider refused {alike} calls alike: {call.error_message}"[:500]
+        outbox.move_campaigns(running, Campaign.Status.PAUSED, status_reason=why)

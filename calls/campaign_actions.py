@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from calls import outcomes
+from calls import outbox, outcomes
 from calls.models import Call, Status
 from calls.timing import SEND_WITHIN
 from campaigns import variables
@@ -115,7 +115,7 @@ def start_scheduled() -> None:
     """Campaigns whose time has come."""
     now = timezone.now()
     due = Campaign.objects.filter(Q(starts_at=None) | Q(starts_at__lte=now), status=S.SCHEDULED)
-    due.update(status=S.RUNNING, started_at=now)
+    outbox.move_campaigns(due, S.RUNNING, started_at=now)
 
 
 def resume(campaign: Campaign, *, actor: str) -> None:
@@ -159,7 +159,7 @@ def finish_where_done() -> int:
     live = [Recipient.Status.PENDING, Recipient.Status.CALLING, Recipient.Status.WAITING]
     left = Recipient.objects.filter(campaign=OuterRef("pk"), status__in=live)
     launched = Campaign.objects.filter(~Exists(left), status=S.RUNNING, launched_at__isnull=False)
-    return launched.update(status=S.FINISHED, finished_at=timezone.now())
+    return outbox.move_campaigns(launched, S.FINISHED, finished_at=timezone.now())
 
 
 def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, **fields: object) -> None:
@@ -176,6 +176,7 @@ def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, 
             AuditEntry.objects.create(
                 organization=campaign.organization, actor=actor, action=f"campaign.{to}", subject=str(campaign.uuid)
             )
+            outbox.tell_of_campaign(campaign.pk)
 
 
 def stop_all_calls(organization: Organization, *, actor: str) -> None:

@@ -12,6 +12,7 @@ from calls.api.do_not_call import DoNotCallViewSet
 from calls.api.hooks import HookView
 from calls.api.organizations import CallingOrganizationViewSet
 from calls.api.outbound import OutboundStatusView, OutboundView
+from calls.api.webhooks import WebhookDeliveryViewSet, WebhookEndpointViewSet
 from campaigns.api import ContactListViewSet, ContactViewSet, ImportErrorsViewSet, ImportViewSet
 from providers.api import AssistantViewSet, PhoneNumberViewSet
 
@@ -27,6 +28,8 @@ router.register("do-not-call", DoNotCallViewSet, "do-not-call")
 router.register("campaigns", CampaignViewSet, "campaign")
 router.register("campaigns/(?P<campaign>[^/.]+)/recipients", RecipientViewSet, "recipient")
 router.register("calls", CallViewSet, "call")
+router.register("webhook-endpoints", WebhookEndpointViewSet, "webhook-endpoint")
+router.register("webhook-deliveries", WebhookDeliveryViewSet, "webhook-delivery")
 
 v1 = [
     path("imports/<str:id>/errors.csv", ImportErrorsViewSet.as_view({"get": "errors"}), name="import-errors"),

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver
 
-from calls.models import Call
+from calls.models import Call, WebhookDelivery
 from campaigns import do_not_call
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, Recipient
 from config import api as routes
 from providers.models import ProviderAccount
-from tenants.models import Organization
+from tenants.models import Organization, WebhookEndpoint
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
 
@@ -38,6 +38,8 @@ LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "do-not-call-list": ("do-not-call/", {"get": READ, "post": MANAGE}),
     "campaign-list": ("campaigns/", {"get": READ, "post": MANAGE}),
     "call-list": ("calls/", {"get": READ, "post": CALL}),
+    "webhook-endpoint-list": ("webhook-endpoints/", {"get": READ, "post": MANAGE}),
+    "webhook-delivery-list": ("webhook-deliveries/", {"get": READ}),
 }
 ALL = {"get": READ, "patch": MANAGE, "delete": MANAGE}
 OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -70,9 +72,15 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "recipient-explain": ("recipient", "campaigns/{world.campaign.uuid}/recipients/{0}/explain/", {"get": READ}),
     "call-detail": ("call", "calls/{}/", {"get": READ}),
     "call-cancel": ("call", "calls/{}/cancel/", {"post": CALL}),
+    "webhook-endpoint-detail": ("endpoint", "webhook-endpoints/{}/", ALL),
+    "webhook-endpoint-rotate-secret": ("endpoint", "webhook-endpoints/{}/rotate-secret/", {"post": MANAGE}),
+    "webhook-endpoint-test": ("endpoint", "webhook-endpoints/{}/test/", {"post": MANAGE}),
+    "webhook-delivery-detail": ("delivery", "webhook-deliveries/{}/", {"get": READ}),
+    "webhook-delivery-replay": ("delivery", "webhook-deliveries/{}/replay/", {"post": MANAGE}),
 }
-# Outside /api/v1/; their own tests are `test_api_outbound` and `test_api_hooks`.
-OTHERS = {"outbound", "outbound-status", "hook", "account-hook"}
+# Outside /api/v1/, or about no single object; their own tests are `test_api_outbound`, `test_api_hooks` and
+# `test_api_webhooks`.
+OTHERS = {"outbound", "outbound-status", "hook", "account-hook", "webhook-delivery-replay-range"}
 
 
 def all_routes(patterns: Any = routes.urlpatterns) -> Iterator[URLPattern]:
@@ -111,6 +119,8 @@ class World:
     campaign: Campaign
     recipient: Recipient
     call: Call
+    endpoint: WebhookEndpoint
+    delivery: WebhookDelivery
 
 
 def a_world(home: Organization) -> World:
@@ -120,6 +130,8 @@ def a_world(home: Organization) -> World:
     campaign = Campaign.objects.create(organization=home, name="C", assistant=assistant)
     contact = Contact.objects.create(organization=home, phone="+33612345699")
     recipient = Recipient.objects.create(campaign=campaign, contact=contact)
+    call = a_call(assistant, number, contact.phone, campaign=campaign, recipient=recipient)
+    endpoint = WebhookEndpoint.objects.create(organization=home, url="https://example.org/hook")
     entry, _ = do_not_call.add(home, "+33612345698", reason="", source="staff", expires_at=None)
     return World(
         organization=home,
@@ -132,7 +144,11 @@ def a_world(home: Organization) -> World:
         entry=entry,
         campaign=campaign,
         recipient=recipient,
-        call=a_call(assistant, number, contact.phone, campaign=campaign, recipient=recipient),
+        call=call,
+        endpoint=endpoint,
+        delivery=WebhookDelivery.objects.create(
+            organization=home, endpoint=endpoint, call=call, url=endpoint.url, host="example.org"
+        ),
     )
 
 
