@@ -289,6 +289,9 @@ class Slice:
             self._spawn(self._deliver_one(claim), self._deliveries)
         if claims:
             await asyncio.sleep(0.02)  # what these hosts answer at once makes room for their next ones
+        elif self._deliveries:
+            done, _ = await asyncio.wait(self._deliveries, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+            return bool(done)
         return bool(claims)
 
     async def _deliver_one(self, claim: webhooks.Claim) -> None:

@@ -132,7 +132,7 @@ def _news(call: Call, before: _Known, now: _Known) -> list[str]:
     news: list[str] = []
     if now.placed and not before.placed:
         news.append(Event.CALL_PLACED)
-    if now.answered and not before.answered:
+    if now.answered and not before.answered and before.status not in LOST:
         news.append(Event.CALL_ANSWERED)
     if now.status == Status.UNCONFIRMED != before.status:
         news.append(Event.CALL_UNCONFIRMED)
