@@ -215,12 +215,11 @@ def signed(message_id: str, body: str, secrets: tuple[str, ...], now: datetime) 
 def record(claimed: Claim, answer: Answer) -> None:
     """Store it, if the row is still this claim's."""
     now = timezone.now()
+    mine = WebhookDelivery.objects.filter(pk=claimed.pk, lease_until=claimed.lease_until)
+    if answer.accepted:
+        mine.update(status=State.DELIVERED, delivered_at=now, last_error="", slot=None, lease_until=None)
+        return
     with transaction.atomic():
-        mine = WebhookDelivery.objects.filter(pk=claimed.pk, lease_until=claimed.lease_until)
-        free = {"slot": None, "lease_until": None}
-        if answer.accepted:
-            mine.update(status=State.DELIVERED, delivered_at=now, last_error="", **free)
-            return
         row = mine.select_for_update(of=("self",)).select_related("endpoint").first()
         if row is None:
             return
