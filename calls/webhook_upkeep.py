@@ -18,6 +18,7 @@ State = WebhookDelivery.Status
 DELIVERED_KEPT = timedelta(days=30)
 FAILED_KEPT = timedelta(days=90)
 PURGED_AT_ONCE = 1000
+REPLAYED_AT_ONCE = 10_000
 
 
 class NotPossible(Exception):
@@ -38,15 +39,19 @@ def replay_range(
     before: datetime,
     endpoint: WebhookEndpoint | None = None,
 ) -> int:
-    """Send again what was made in a time and is over. What belongs to endpoints that are off stays as it is."""
+    """Send again what was made in a time and is over, the oldest REPLAYED_AT_ONCE of it. Answers how many.
+
+    What belongs to endpoints that are off stays as it is.
+    """
     found = deliveries.filter(status=status, created_at__gte=after, created_at__lt=before)
     found = found.exclude(endpoint__is_active=False)
-    return _again(found.filter(endpoint=endpoint) if endpoint else found)
+    found = found.filter(endpoint=endpoint) if endpoint else found
+    return _again(found.order_by("pk")[:REPLAYED_AT_ONCE])
 
 
 def _again(found: QuerySet[WebhookDelivery]) -> int:
     # What is on the wire at this moment is left alone: it is being sent.
-    idle = WebhookDelivery.objects.filter(pk__in=found.order_by().values("pk"), slot=None)
+    idle = WebhookDelivery.objects.filter(pk__in=found.values("pk"), slot=None)
     return idle.update(
         status=State.PENDING, attempts=0, next_attempt_at=timezone.now(), delivered_at=None, last_error=""
     )

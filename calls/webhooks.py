@@ -85,15 +85,16 @@ class Answer:
 # Claiming.
 
 # Each host that waits, its free slots and its next due rows. The steps from host to host are steps in an index, so this
-# costs by the host, not by the row. Literals, because SQLite uses a partial index only where it can read the condition.
+# costs by the host, not by the row; MIN(host) would read all rows where PostgreSQL's statistics are stale. Literals,
+# because SQLite uses a partial index only where it can read the condition.
 _WAITING = "FROM calls_webhookdelivery d WHERE d.status = 'pending' AND d.slot IS NULL"
 _NEXT_DUE = f"SELECT d.id {_WAITING} AND d.host = h.host AND d.next_attempt_at <= %s ORDER BY d.next_attempt_at, d.id"
 _HELD = "EXISTS (SELECT 1 FROM calls_webhookdelivery d WHERE d.host = h.host AND d.slot = {})"
 _HOSTS = f"""
 WITH RECURSIVE h (host, n) AS (
-    SELECT (SELECT MIN(d.host) {_WAITING} AND d.host > %s), 1
+    SELECT (SELECT d.host {_WAITING} AND d.host > %s ORDER BY d.host LIMIT 1), 1
     UNION ALL
-    SELECT (SELECT MIN(d.host) {_WAITING} AND d.host > h.host), h.n + 1
+    SELECT (SELECT d.host {_WAITING} AND d.host > h.host ORDER BY d.host LIMIT 1), h.n + 1
     FROM h WHERE h.host IS NOT NULL AND h.n < {HOSTS_AT_ONCE}
 )
 SELECT h.host, {_HELD.format(1)}, {_HELD.format(2)}, ({_NEXT_DUE} LIMIT 1), ({_NEXT_DUE} LIMIT 1 OFFSET 1)

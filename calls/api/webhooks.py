@@ -198,4 +198,4 @@ class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
             given["created_before"],
             endpoint,
         )
-        return Response({"replayed": count})
+        return Response({"replayed": count, "more": count >= webhook_upkeep.REPLAYED_AT_ONCE})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from calls import outbox
+from calls import outbox, webhook_upkeep
 from calls.models import WebhookDelivery
 from tenants.models import AuditEntry, Organization, WebhookEndpoint, WebhookEvent
 from tests.conftest import ApiClient, KeyMaker
@@ -138,7 +138,11 @@ def test_deliveries_are_filtered(api: ApiClient, organization: Organization, end
 
 
 def test_a_range_is_replayed(
-    api: ApiClient, endpoint: WebhookEndpoint, organization: Organization, sister: Organization
+    api: ApiClient,
+    endpoint: WebhookEndpoint,
+    organization: Organization,
+    sister: Organization,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = timezone.now()
     off = WebhookEndpoint.objects.create(organization=organization, url=URL, is_active=False)
@@ -157,10 +161,16 @@ def test_a_range_is_replayed(
         "created_before": (now - timedelta(hours=1)).isoformat(),
     }
     answer = api.post(f"{DELIVERIES}replay/", {**span, "endpoint": str(endpoint.uuid), "status": "failed"})
-    assert (answer.status_code, answer.json()) == (200, {"replayed": 2})
+    assert (answer.status_code, answer.json()) == (200, {"replayed": 2, "more": False})
     assert set(WebhookDelivery.objects.filter(status=D.PENDING)) == set(wanted)
-    assert api.post(f"{DELIVERIES}replay/", span).json() == {"replayed": 0}
-    assert api.post(f"{DELIVERIES}replay/", {**span, "status": "delivered"}).json() == {"replayed": 1}
+    assert api.post(f"{DELIVERIES}replay/", span).json()["replayed"] == 0
+    assert api.post(f"{DELIVERIES}replay/", {**span, "status": "delivered"}).json()["replayed"] == 1
+    WebhookDelivery.objects.update(status=D.FAILED)
+    monkeypatch.setattr(webhook_upkeep, "REPLAYED_AT_ONCE", 2)
+    assert [api.post(f"{DELIVERIES}replay/", span).json() for _ in range(2)] == [
+        {"replayed": 2, "more": True},
+        {"replayed": 1, "more": False},
+    ]
 
 
 def test_a_range_needs_its_ends_its_scope_and_an_endpoint_one_can_see(
