@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from calls import outbox
 from calls.choosing import can_go_on
 from calls.models import Call, Status
 from calls.timing import CLUSTER_TIMING
@@ -32,15 +34,17 @@ def block(account_id: int, code: str, reason: str, until: datetime | None = None
     now = timezone.now()
     values = {"blocked_at": now, "blocked_until": until, "blocked_code": code, "blocked_reason": reason[:1000]}
     same = ProviderAccount.objects.filter(pk=account_id)
-    news = same.exclude(blocked_code=code).update(**values)
-    if news:
-        _tell_of_block(same.select_related("organization").get(), now)
-    if (news or same.update(**values)) and code == Block.MISCONFIGURED:
-        for campaign in using(account_id).filter(status=Campaign.Status.RUNNING):
-            if not can_go_on(campaign, account_id, now):
-                reason_in_words = f"The account is set up wrongly: {reason}"[:500]
-                still = Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.RUNNING)
-                still.update(status=Campaign.Status.PAUSED, status_reason=reason_in_words)
+    with transaction.atomic():
+        news = same.exclude(blocked_at__isnull=False, blocked_code=code).update(**values)
+        if news:
+            outbox.tell_of_block(account_id)
+            _tell_of_block(same.select_related("organization").get(), now)
+        if (news or same.update(**values)) and code == Block.MISCONFIGURED:
+            running = using(account_id).filter(status=Campaign.Status.RUNNING)
+            stuck = [campaign.pk for campaign in running if not can_go_on(campaign, account_id, now)]
+            why = f"The account is set up wrongly: {reason}"[:500]
+            still = Campaign.objects.filter(pk__in=stuck, status=Campaign.Status.RUNNING)
+            outbox.move_campaigns(still, Campaign.Status.PAUSED, status_reason=why)
     logger.error("Account %s is blocked (%s): %s", account_id, code, reason)
 
 
@@ -182,7 +186,7 @@ def pause_if_refused_alike(call: Call) -> None:
         return
     words = f"The provider refused {alike} calls alike: {call.error_message}"
     running = Campaign.objects.filter(calls=call, status=Campaign.Status.RUNNING)
-    if running.update(status=Campaign.Status.PAUSED, status_reason=words[:500]):
+    if outbox.move_campaigns(running, Campaign.Status.PAUSED, status_reason=words[:500]):
         campaign = Campaign.objects.select_related("organization").get(calls=call)
         key = f"campaign.refused_alike:{campaign.uuid}:{timezone.now().isoformat()}"
         alerts.tell(campaign.organization, key, f"“{campaign.name}” paused itself. {words}", str(campaign.uuid))

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from calls import outbox
 from calls.models import Call, Status
 from campaigns.models import Campaign
 from providers.models import ProviderAccount
@@ -148,7 +149,8 @@ def pause_if_spent(campaign: Campaign) -> bool:
         if not _gone(paid, _cheapest(fresh), fresh.budget):
             return False
         reason = f"The budget is spent: {paid:.2f} of {fresh.budget:.2f} {fresh.budget_currency}."
-        Campaign.objects.filter(pk=fresh.pk).update(status=Campaign.Status.PAUSED, status_reason=reason)
+        running = Campaign.objects.filter(pk=fresh.pk, status=Campaign.Status.RUNNING)
+        outbox.move_campaigns(running, Campaign.Status.PAUSED, status_reason=reason)
         AuditEntry.objects.create(
             organization=fresh.organization,
             actor="Trunkline",

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from calls import outcomes
+from calls import outbox, outcomes
 from calls.models import Call, CallBack, Status
 from calls.timing import SEND_WITHIN
 from campaigns import variables, versions
@@ -118,7 +118,7 @@ def start_scheduled() -> None:
     """Campaigns whose time has come."""
     now = timezone.now()
     due = Campaign.objects.filter(Q(starts_at=None) | Q(starts_at__lte=now), status=S.SCHEDULED)
-    due.update(status=S.RUNNING, started_at=now)
+    outbox.move_campaigns(due, S.RUNNING, started_at=now)
 
 
 def resume(campaign: Campaign, *, actor: str) -> None:
@@ -167,7 +167,7 @@ def finish_where_done() -> int:
     )
     over = (~Exists(left), ~Exists(promised), ~Exists(coming))
     launched = Campaign.objects.filter(*over, status=S.RUNNING, launched_at__isnull=False)
-    return launched.update(status=S.FINISHED, finished_at=timezone.now())
+    return outbox.move_campaigns(launched, S.FINISHED, finished_at=timezone.now())
 
 
 def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, **fields: object) -> None:
@@ -186,6 +186,7 @@ def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, 
             AuditEntry.objects.create(
                 organization=campaign.organization, actor=actor, action=f"campaign.{to}", subject=str(campaign.uuid)
             )
+            outbox.tell_of_campaign(campaign.pk)
 
 
 def stop_all_calls(organization: Organization, *, actor: str) -> None:

@@ -27,13 +27,17 @@ from calls import (
     feeding,
     following,
     live_edits,
+    outbox,
     outcomes,
     placing,
     reconciling,
+    webhook_upkeep,
+    webhooks,
 )
 from calls.models import Heartbeat
 from calls.timing import CLUSTER_TIMING
 from campaigns import import_cleanup, import_steps, import_undo, launching
+from providers import outgoing
 from providers.adapters import http
 from providers.adapters.errors import ProviderError
 from tenants import idempotency
@@ -46,6 +50,8 @@ BEAT = 5.0
 LOOK = 0.2  # seconds between two looks for calls to place
 PLACINGS_AT_ONCE = 200
 READS_AT_ONCE = 100
+DELIVERIES_AT_ONCE = 300
+WEBHOOK_THREADS = 2  # of their own: customers' systems must not keep calls waiting
 
 
 class Database:
@@ -94,22 +100,25 @@ class Slice:
         self.drain_for = float(CLUSTER_TIMING.drain - CLUSTER_TIMING.claim)
         self.superseded = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._round = webhooks.Round()
 
     def run(self) -> None:
         asyncio.run(self._run())
 
     async def _run(self) -> None:
         self._ends = time.monotonic() + self.claim_for
-        self.db, self.long_db = Database(THREADS), Database(1)
+        self.db, self.long_db, self.webhook_db = Database(THREADS), Database(1), Database(WEBHOOK_THREADS)
         try:
             if not await self.db(take_slot, self.worker, self.slot, self.run_id):
                 self.superseded = True
                 return
-            async with http.Client() as self.http:
+            async with http.Client() as self.http, outgoing.Client() as self.outgoing:
                 await self._turn()
         finally:
             self.db.close()
             self.long_db.close()
+            self.webhook_db.close()
 
     async def _turn(self) -> None:
         loops = [
@@ -132,13 +141,16 @@ class Slice:
                 (self._launch, 0.5),
                 (self._tidy, 60.0),
                 (self._forget, 60.0),
+                (self._deliver, 0.25),
+                (self._tell_of_imports, 1.0),
+                (self._purge_webhooks, 10.0),
             )
         ]
         await asyncio.gather(*loops)
         if self.on_claimed and not self.superseded:
             await self.db(self.on_claimed)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self.drain_for)
+        if left := self._tasks | self._deliveries:
+            await asyncio.wait(left, timeout=self.drain_for)
 
     @property
     def claiming(self) -> bool:
@@ -159,10 +171,11 @@ class Slice:
             if not busy:
                 await asyncio.sleep(min(pause * 2**trouble, 10.0, max(0.0, self._ends - time.monotonic()) + 0.01))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]] | None = None) -> None:
+        tasks = self._tasks if among is None else among
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     # The steps. Each answers whether it found work.
 
@@ -312,6 +325,31 @@ class Slice:
     async def _tidy(self) -> bool:
         """What is kept for a day, no longer."""
         return bool(await self.db(idempotency.purge))
+
+    async def _deliver(self) -> bool:
+        claims = await self.webhook_db(webhooks.claim, DELIVERIES_AT_ONCE - len(self._deliveries), self._round)
+        for claim in claims:
+            self._spawn(self._deliver_one(claim), self._deliveries)
+        if claims:
+            await asyncio.sleep(0.02)  # what these hosts answer at once makes room for their next ones
+        elif self._deliveries:
+            done, _ = await asyncio.wait(self._deliveries, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+            return bool(done)
+        return bool(claims)
+
+    async def _deliver_one(self, claim: webhooks.Claim) -> None:
+        try:
+            if answer := await webhooks.send(self.outgoing, claim):
+                await self.webhook_db(webhooks.record, claim, answer)
+        except Exception:  # when the lease ends it is sent again, with the same id
+            logger.exception("Webhook %s: what came of it was lost", claim.message_id)
+
+    async def _tell_of_imports(self) -> bool:
+        await self.webhook_db(outbox.tell_of_imports)
+        return False
+
+    async def _purge_webhooks(self) -> bool:
+        return await self.webhook_db(webhook_upkeep.purge) > 0
 
 
 def take_slot(worker: str, slot: int, run_id: str) -> bool:

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from calls import accounts, opt_out, schedule, tokens
+from calls import accounts, opt_out, outbox, schedule, tokens
 from calls import facts as fact_sheet
 from calls.folding import fold
 from calls.models import (
@@ -24,7 +24,6 @@ from calls.models import (
     CallEvent,
     StaffDecision,
     Status,
-    WebhookDelivery,
     evidence,
 )
 from campaigns import retries
@@ -175,6 +174,7 @@ def _record(call: Call, seen: Snapshot, source: str, raw: bytes = b"", *, person
     elif seen.state.name == "UNRECOGNISED" and not _seen_before(call, seen):
         _event(call, "unrecognised", source, f"The provider says '{seen.provider_status[:100]}'.", raw=raw)
     call.save()
+    outbox.tell(call)
     failpoints.reach("outcomes.recording")
     if before == Status.UNCONFIRMED and call.status != before:
         accounts.lift_if_settled(call.account_id)
@@ -251,6 +251,7 @@ def confirm_placed(pk: int, provider_call_id: str, *, actor: str, reason: str) -
             raise NotPossible("Another call to this number is open. Settle that one first.") from error
         StaffDecision.objects.filter(call=call, applied=False).update(applied=True)
         _event(call, "staff", STAFF, f"{actor}: it was placed. {reason}", before, call.status)
+        outbox.tell(call)
         accounts.lift_if_settled(call.account_id)
 
 
@@ -280,7 +281,7 @@ def _decide(call: Call, to: Status, actor: str, reason: str) -> None:
 
 def _locked(pk: int) -> Call:
     related = ("account", "campaign", "recipient", "organization", "assistant")
-    return Call.objects.select_related(*related).select_for_update(of=("self",)).get(pk=pk)
+    return outbox.remember(Call.objects.select_related(*related).select_for_update(of=("self",)).get(pk=pk))
 
 
 def _may_conclude(call: Call, fence: int) -> bool:
@@ -320,6 +321,7 @@ def _doubt(call: Call, source: str, detail: str, raw: bytes = b"") -> None:
     call.error_message = call.error_message or detail[:500]
     call.save()
     _event(call, "unconfirmed", source, detail, before, call.status, raw)
+    outbox.tell(call)
     _move_recipient(call, Recipient.Status.REVIEW, reason="unconfirmed")
     accounts.block_if_too_doubtful(call.account_id)
 
@@ -339,7 +341,8 @@ def _finish(call: Call, status: Status, source: str, detail: str, raw: bytes = b
     _event(call, "ended", source, detail, before, status, raw)
     _move_on(call, now)
     if call.callback_url and before not in LOST and call.ended_reason != REROUTED:
-        WebhookDelivery.objects.get_or_create(call=call, defaults={"url": call.callback_url})
+        outbox.add_callback(call)
+    outbox.tell(call)
     if before == Status.UNCONFIRMED:
         accounts.lift_if_settled(call.account_id)
     failpoints.reach("outcomes.ending")

@@ -86,6 +86,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 item("Staff", "group", "admin:auth_user_changelist", Level.SUPERUSER),
                 item("API keys", "key", "admin:tenants_apikey_changelist", Level.ADMIN),
                 item("Webhooks", "webhook", "admin:calls_webhookdelivery_changelist", Level.MANAGER),
+                item("Webhook endpoints", "share", "admin:tenants_webhookendpoint_changelist", Level.MANAGER),
                 item("Callbacks", "move_to_inbox", "admin:calls_providercallback_changelist", Level.MANAGER),
                 item("Audit", "history", "admin:tenants_auditentry_changelist", Level.MANAGER),
                 item("Workers", "monitor_heart", "admin:calls_heartbeat_changelist", Level.SUPERUSER),

@@ -15,6 +15,7 @@ from calls.api.hooks import HookView
 from calls.api.organizations import CallingOrganizationViewSet
 from calls.api.outbound import OutboundStatusView, OutboundView
 from calls.api.recipients import CallingContactViewSet, RecipientViewSet, ResultsViewSet
+from calls.api.webhooks import WebhookDeliveryViewSet, WebhookEndpointViewSet
 from campaigns.api import ContactListViewSet, ImportErrorsViewSet, ImportViewSet
 from providers.api import AssistantViewSet, PhoneNumberViewSet
 from tenants.alerts_api import AlertViewSet
@@ -36,6 +37,8 @@ router.register("calls", CallViewSet, "call")
 router.register("alerts", AlertViewSet, "alert")
 router.register("call-backs", CallBackViewSet, "call-back")
 router.register("api-keys", ApiKeyViewSet, "api-key")
+router.register("webhook-endpoints", WebhookEndpointViewSet, "webhook-endpoint")
+router.register("webhook-deliveries", WebhookDeliveryViewSet, "webhook-delivery")
 
 v1 = [
     path("imports/<str:id>/errors.csv", ImportErrorsViewSet.as_view({"get": "errors"}), name="import-errors"),

@@ -20,7 +20,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from tenants.models import ApiKey, AuditEntry, Membership, Organization, Scope, Tenant, new_webhook_secret
+from tenants.models import ApiKey, AuditEntry, Membership, Organization, Scope, Tenant
 from tenants.secrets import hint
 from tenants.staff import (
     Level,
@@ -105,8 +105,7 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 def _rotate(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -> HttpResponse:
-    obj.webhook_secret = new_webhook_secret()
-    obj.save(update_fields=["webhook_secret"])
+    obj.rotate_webhook_secret()
     page = page_of(Organization)
     page.audit(request, obj, "webhook_secret_rotated")
     return shown_once(page, request, "New webhook secret", str(obj.webhook_secret), page.url("change", obj.pk))
@@ -133,8 +132,8 @@ class OrganizationAdmin(ScopedAdmin):
             "New webhook secret",
             Level.ADMIN,
             lambda obj: [
-                "A new secret signs every webhook from now on. It is shown once.",
-                "Programs that check the old signature refuse our webhooks until they know the new secret.",
+                "A new secret signs every callback of a call from now on. It is shown once.",
+                "For a day the old secret signs beside it; until then tell the new one to the programs that check it.",
             ],
             _rotate,
             icon="key",

@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tenants.models import AuditEntry, Organization, new_webhook_secret
+from tenants.models import AuditEntry, Organization
 from tenants.permissions import demanded
 from tenants.rest import MoneyField, PublicIdField, ReadViewSet, ScopedField, StrictModelSerializer
 
@@ -75,11 +75,10 @@ class OrganizationViewSet(ReadViewSet[Organization]):
 
     @action(detail=True, methods=["post"], url_path="rotate-webhook-secret")
     def rotate_webhook_secret(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """A new secret, shown here once. The old one signs nothing any more."""
+        """A new secret, shown here once. The old one signs beside it for a day."""
         organization = self.get_object()
         with transaction.atomic():
-            organization.webhook_secret = new_webhook_secret()
-            organization.save(update_fields=["webhook_secret"])
+            organization.rotate_webhook_secret()
             self._note(organization, "rotate_webhook_secret")
         return Response({"webhook_secret": organization.webhook_secret})
 

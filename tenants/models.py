@@ -7,6 +7,7 @@ import hashlib
 import secrets
 import uuid
 import zoneinfo
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -38,6 +39,9 @@ def check_regions(codes: Any) -> None:
 def new_webhook_secret() -> str:
     """A Standard Webhooks secret: `whsec_` and 24 random bytes in base64."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+
+
+OVERLAP = timedelta(hours=24)  # how long a replaced secret signs beside the new one
 
 
 class Tenant(models.Model):
@@ -89,6 +93,8 @@ class Organization(models.Model):
         help_text="Calls to one person in any 30 days, over all campaigns. Empty: no limit.",
     )
     webhook_secret = EncryptedJSONField(default=new_webhook_secret, editable=False)
+    old_webhook_secret = EncryptedJSONField(null=True, editable=False)
+    old_webhook_secret_until = models.DateTimeField(null=True, editable=False)
     daily_budget = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     daily_budget_currency = models.CharField(max_length=3, default="USD")
     created_at = models.DateTimeField(default=utc_now, editable=False)
@@ -107,6 +113,71 @@ class Organization(models.Model):
         if self.default_region in {"US", "CA"}:
             return frozenset({"US", "CA"})
         return frozenset({self.default_region})
+
+    def rotate_webhook_secret(self) -> None:
+        """A new secret. The old one signs beside it for a day; a second rotation ends that at once."""
+        self.old_webhook_secret, self.old_webhook_secret_until = self.webhook_secret, utc_now() + OVERLAP
+        self.webhook_secret = new_webhook_secret()
+        self.save(update_fields=["webhook_secret", "old_webhook_secret", "old_webhook_secret_until"])
+
+    def webhook_secrets(self, now: datetime) -> list[str]:
+        """What callbacks are signed with, newest first."""
+        return _signing(self.webhook_secret, self.old_webhook_secret, self.old_webhook_secret_until, now)
+
+
+def _signing(secret: str, old: str | None, until: datetime | None, now: datetime) -> list[str]:
+    return [secret, old] if old and until and now < until else [secret]
+
+
+class WebhookEvent(models.TextChoices):
+    """What an organization's endpoints can be told of."""
+
+    CALL_PLACED = "call.placed", "Call placed"
+    CALL_ANSWERED = "call.answered", "Call answered"
+    CALL_ENDED = "call.ended", "Call ended"
+    CALL_RESULT = "call.result", "More known of an ended call"
+    CALL_UNCONFIRMED = "call.unconfirmed", "Call unconfirmed"
+    CAMPAIGN_STARTED = "campaign.started", "Campaign running"
+    CAMPAIGN_PAUSED = "campaign.paused", "Campaign paused"
+    CAMPAIGN_FINISHED = "campaign.finished", "Campaign finished"
+    IMPORT_FINISHED = "import.finished", "Import over"
+    ACCOUNT_BLOCKED = "account.blocked", "Account blocked"
+
+
+def all_webhook_events() -> list[str]:
+    return list(WebhookEvent.values)
+
+
+class WebhookEndpoint(models.Model):
+    """A customer's address that is told of what happens in an organization."""
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="webhook_endpoints")
+    url = models.CharField("address", max_length=2000)
+    events = models.JSONField(default=all_webhook_events)
+    description = models.CharField(max_length=200, blank=True)
+    is_active = models.BooleanField("active", default=True)
+    disabled_reason = models.CharField(max_length=200, blank=True, editable=False)
+    secret = EncryptedJSONField(default=new_webhook_secret, editable=False)
+    old_secret = EncryptedJSONField(null=True, editable=False)
+    old_secret_until = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return self.description or self.url
+
+    def rotate_secret(self) -> None:
+        """A new secret. The old one signs beside it for a day; a second rotation ends that at once."""
+        self.old_secret, self.old_secret_until = self.secret, utc_now() + OVERLAP
+        self.secret = new_webhook_secret()
+        self.save(update_fields=["secret", "old_secret", "old_secret_until"])
+
+    def secrets(self, now: datetime) -> list[str]:
+        """What its deliveries are signed with, newest first."""
+        return _signing(self.secret, self.old_secret, self.old_secret_until, now)
 
 
 class Membership(models.Model):

@@ -32,7 +32,7 @@ from campaigns.models import (
     Recipient,
 )
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.models import Alert, ApiKey, AuditEntry, Membership, Organization
+from tenants.models import Alert, ApiKey, AuditEntry, Membership, Organization, WebhookEndpoint
 from tenants.staff import page_of
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +92,7 @@ def world(
     )
     CallEvent.objects.create(call=call, type="unconfirmed", source="response", detail="Lost.", raw=f"echo {CANARY}")
     entry, _ = do_not_call.add(organization, "+33612345699", reason="asked", source="staff")
+    endpoint = WebhookEndpoint.objects.create(organization=organization, url="https://example.org/hook")
     return {
         "organization": organization,
         "apikey": ApiKey.issue(tenant=organization.tenant, organization=organization, name="CRM", scopes=["read"])[0],
@@ -122,7 +123,10 @@ def world(
             message="Something is wrong.",
             subject=str(account.uuid),
         ),
-        "webhookdelivery": WebhookDelivery.objects.create(call=call, url="https://example.org/hook"),
+        "webhookendpoint": endpoint,
+        "webhookdelivery": WebhookDelivery.objects.create(
+            organization=organization, endpoint=endpoint, call=call, url=endpoint.url, host="example.org"
+        ),
     }
 
 
@@ -320,7 +324,16 @@ def test_secrets_cannot_be_guessed_by_filters(
 
 def test_what_machines_write_people_only_read(sign_in: SignIn, world: dict[str, models.Model]) -> None:
     client = sign_in()
-    for name in ("call", "recipient", "providercallback", "webhookdelivery", "auditentry", "contactimport", "alert"):
+    for name in (
+        "call",
+        "recipient",
+        "providercallback",
+        "webhookdelivery",
+        "webhookendpoint",
+        "auditentry",
+        "contactimport",
+        "alert",
+    ):
         row = world[name]
         change = reverse(f"admin:{row._meta.app_label}_{name}_change", args=[row.pk])
         assert client.post(change, {}).status_code == 403, name

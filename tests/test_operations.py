@@ -61,7 +61,7 @@ def test_a_worker_that_is_silent_for_three_minutes_is_told(worker: Heartbeat) ->
 
 
 def test_a_migration_that_is_missing_is_told(worker: Heartbeat) -> None:
-    MigrationRecorder(connection).record_unapplied("tenants", "0004_idempotency_and_throttle")
+    MigrationRecorder(connection).record_unapplied("tenants", "0005_webhooks")
     assert "manage.py migrate" in faulty("migrations")
 
 

@@ -1,5 +1,5 @@
 """The pages about execution, and what execution adds to the pages of the rooms below."""
 
-from calls.admin import alerts, call, campaign, evidence, launch, legal_hours, records, switches
+from calls.admin import alerts, call, campaign, evidence, launch, legal_hours, records, switches, webhooks
 
-__all__ = ["alerts", "call", "campaign", "evidence", "launch", "legal_hours", "records", "switches"]
+__all__ = ["alerts", "call", "campaign", "evidence", "launch", "legal_hours", "records", "switches", "webhooks"]

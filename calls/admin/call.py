@@ -237,7 +237,8 @@ class CallAdmin(NumberedAdmin):
 
     def panel_context(self, request: HttpRequest, obj: Call) -> dict[str, Any]:
         events = list(obj.events.all()[:200])
-        hook = getattr(obj, "webhook_delivery", None)
+        from calls.admin import webhooks
+
         return {
             "call": obj,
             "live": obj.status in OPEN or obj.status == Status.QUEUED,
@@ -256,7 +257,7 @@ class CallAdmin(NumberedAdmin):
             ],
             "checked_at": (obj.decision or {}).get("at", "").replace("T", " ")[:19],
             "decisions": list(obj.decisions.all()),
-            "webhook": hook,
+            "webhooks": webhooks.of_call(request, obj),
             "transcript_url": self.url("transcript", obj.pk) if transcripts.may_exist(obj) else "",
         }
 

@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from calls.admin.call import masked
 from calls.admin.people_steps import CALL_BACK_COLOURS, CALL_BACK_STEPS
-from calls.models import CallBack, Heartbeat, ProviderCallback, WebhookDelivery, evidence
+from calls.models import CallBack, Heartbeat, ProviderCallback, evidence
 from tenants.staff import Level, ReadOnlyAdmin, SuperuserReadOnlyAdmin, utc, utc_column
 
 ALIVE = timedelta(seconds=60)
@@ -58,34 +58,6 @@ class ProviderCallbackAdmin(RecordAdmin):
             ],
             "raw_title": "As it came",
             "raw": masked(body, obj.call) if obj.call else body,
-        }
-
-
-@admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(RecordAdmin):
-    organization_path = "call__organization"
-    list_display = ("made", "url", "state", "attempts", "last_error")
-    list_filter = ("status",)
-    list_select_related = ("call",)
-    empty_words = "No webhook yet. Calls and campaigns with a callback address send one at each call's end."
-    made = utc_column("created_at", "made")
-
-    @display(description="state", label={"Pending": "info", "Delivered": "success", "Failed": "danger"})
-    def state(self, row: WebhookDelivery) -> str:
-        return str(row.get_status_display())
-
-    def panel_context(self, request: HttpRequest, obj: WebhookDelivery) -> dict[str, Any]:
-        return {
-            "facts": [
-                ("To", obj.url),
-                ("Call", (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call))),
-                ("State", self.state(obj)),
-                ("Attempts", obj.attempts),
-                ("Made", utc(obj.created_at)),
-                ("Next attempt", utc(obj.next_attempt_at) if obj.status == WebhookDelivery.Status.PENDING else "-"),
-                ("Delivered", utc(obj.delivered_at)),
-                ("Last error", obj.last_error or "-"),
-            ]
         }
 
 

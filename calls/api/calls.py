@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from calls import outcomes, transcripts
 from calls.api.orders import place
-from calls.models import Call, CallEvent, Status
+from calls.models import Call, CallEvent, Status, WebhookDelivery
 from calls.ordering import Order
 from campaigns.api import NumberField, VariablesField, number_filter, refuse_country
 from providers.models import Assistant, PhoneNumber
@@ -44,8 +44,8 @@ RELATED = (
     "contact",
     "campaign",
     "recipient",
-    "webhook_delivery",
 )
+CALLBACK = WebhookDelivery.objects.filter(call=OuterRef("pk"), endpoint=None)
 
 
 class EventSerializer(serializers.ModelSerializer[CallEvent]):
@@ -114,10 +114,13 @@ class CallSerializer(StrictModelSerializer[Call]):
         return money(call.cost, call.cost_currency)
 
     def get_callback_status(self, call: Call) -> str:
-        delivery = getattr(call, "webhook_delivery", None)
         if not call.callback_url:
             return "none"
-        return delivery.status if delivery else "pending"
+        if hasattr(call, "callback_delivery"):
+            found = call.callback_delivery
+        else:
+            found = call.webhook_deliveries.filter(endpoint=None).values_list("status", flat=True).first()
+        return found or call.callback_outcome or "pending"
 
 
 class CallWithEventsSerializer(CallSerializer):
@@ -188,7 +191,7 @@ class CallFilters(django_filters.FilterSet):
 
 
 class CallViewSet(ReadViewSet[Call]):
-    queryset = Call.objects.select_related(*RELATED)
+    queryset = Call.objects.select_related(*RELATED).annotate(callback_delivery=Subquery(CALLBACK.values("status")))
     serializer_class = CallSerializer
     filterset_class = CallFilters
     write_scope = Scope.CALL

@@ -64,10 +64,13 @@ class ContactImport(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    end_told = models.BooleanField(default=False, editable=False)  # to whom it concerns, by the engine
 
     class Meta:
         ordering: ClassVar = ["-id"]
         verbose_name = "import"
+        # The engine: imports that are over and untold.
+        indexes: ClassVar = [models.Index(fields=["id"], name="import_untold", condition=models.Q(end_told=False))]
 
     def __str__(self) -> str:
         return f"{self.filename} into {self.contact_list}"

@@ -295,9 +295,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/outcomes.py",
-                'WebhookDelivery.objects.get_or_create(call=call, defaults={"url": call.callback_url})',
-                "transaction.on_commit(lambda: WebhookDelivery.objects.get_or_create("
-                'call=call, defaults={"url": call.callback_url}) and None)',
+                "outbox.add_callback(call)",
+                "transaction.on_commit(lambda: outbox.add_callback(call))",
             ),
         ),
         (BITTEN + "test_an_end_whose_outbox_row_cannot_be_written_is_not_stored",),

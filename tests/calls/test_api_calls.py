@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from calls import outbox
 from calls.models import Call, Status, WebhookDelivery
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber, ProviderAccount
@@ -125,7 +126,8 @@ def test_money_and_delivery_are_told(api: ApiClient, assistant: Assistant, phone
         cost_currency="EUR",
         callback_url="https://example.org/",
     )
-    WebhookDelivery.objects.create(call=call, url=call.callback_url, status="delivered")
+    outbox.add_callback(call)
+    WebhookDelivery.objects.update(status="delivered")
     silent = a_call(assistant, phone_number, "+33612345679")
     found = api.get(f"/api/v1/calls/{call.uuid}/").json()
     assert found["cost"] == {"amount": "0.4125", "currency": "EUR"}

@@ -66,8 +66,17 @@ POINTS = (
     "importing.written",
     "launching.launching",
     "launching.launched",
+    "webhooks.claiming",
+    "webhooks.claimed",
+    "webhooks.sending",
 )
-NO_CONNECTION_HERE = ("placing.sending", "placing.answered", "following.reading", "following.answered")
+NO_CONNECTION_HERE = (
+    "placing.sending",
+    "placing.answered",
+    "following.reading",
+    "following.answered",
+    "webhooks.sending",
+)
 LOSES_AN_ANSWER = ("placing.claimed", "placing.sending", "placing.answered")
 MOMENT = timedelta(seconds=1)
 CUSTOMER = "http://127.0.0.1:9/ended"

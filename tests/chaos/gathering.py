@@ -64,7 +64,7 @@ def gather(
 def _rows() -> list[Row]:
     from calls.models import Call, CallEvent, WebhookDelivery
 
-    outbox = Counter(WebhookDelivery.objects.values_list("call_id", flat=True))
+    outbox = Counter(WebhookDelivery.objects.filter(endpoint=None).values_list("call_id", flat=True))
     doubts: dict[int, set[str]] = {}
     for pk, source in CallEvent.objects.filter(type="unconfirmed").values_list("call_id", "source"):
         doubts.setdefault(pk, set()).add(source)

@@ -330,7 +330,7 @@ class Run:
             ("… by an ambiguous answer", counts["doubts by an answer"], "at most the ambiguous faults"),
             ("… by a death while placing", counts["doubts by a death"], f"{len(self.stranded)} were being placed"),
             ("callbacks that arrived", ProviderCallback.objects.count(), ""),
-            ("webhook rows", WebhookDelivery.objects.count(), "one for each call that ended"),
+            ("webhook rows", WebhookDelivery.objects.filter(endpoint=None).count(), "one for each call that ended"),
             ("do-not-call entries while running", listed, ""),
             ("pauses and stops while running", len(self.silences) - listed, ""),
             ("kills done", len(self.kills), f"of {self.size.kills}"),

@@ -14,12 +14,12 @@ import pytest
 from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 
-from calls.models import Call, CallBack
+from calls.models import Call, CallBack, WebhookDelivery
 from campaigns import do_not_call
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, Recipient
 from config import api as routes
 from providers.models import ProviderAccount
-from tenants.models import Alert, ApiKey, Organization
+from tenants.models import Alert, ApiKey, Organization, WebhookEndpoint
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
 
@@ -43,6 +43,8 @@ LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "call-list": ("calls/", {"get": READ, "post": CALL}),
     "alert-list": ("alerts/", {"get": READ}),
     "api-key-list": ("api-keys/", {"get": READ, "post": MANAGE}),
+    "webhook-endpoint-list": ("webhook-endpoints/", {"get": READ, "post": MANAGE}),
+    "webhook-delivery-list": ("webhook-deliveries/", {"get": READ}),
 }
 ALL = {"get": READ, "patch": MANAGE, "delete": MANAGE}
 OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -94,9 +96,14 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "alert-detail": ("alert", "alerts/{}/", {"get": READ}),
     "alert-seen": ("alert", "alerts/{}/seen/", {"post": CALL}),
     "api-key-detail": ("key", "api-keys/{}/", ALL),
+    "webhook-endpoint-detail": ("endpoint", "webhook-endpoints/{}/", ALL),
+    "webhook-endpoint-rotate-secret": ("endpoint", "webhook-endpoints/{}/rotate-secret/", {"post": MANAGE}),
+    "webhook-endpoint-test": ("endpoint", "webhook-endpoints/{}/test/", {"post": MANAGE}),
+    "webhook-delivery-detail": ("delivery", "webhook-deliveries/{}/", {"get": READ}),
+    "webhook-delivery-replay": ("delivery", "webhook-deliveries/{}/replay/", {"post": MANAGE}),
 }
-# Their own tests are `test_api_outbound`, `test_api_hooks` and `test_evidence`.
-OTHERS = {"outbound", "outbound-status", "hook", "account-hook", "evidence"}
+# Their own tests are `test_api_outbound`, `test_api_hooks`, `test_evidence` and `test_api_webhooks`.
+OTHERS = {"outbound", "outbound-status", "hook", "account-hook", "evidence", "webhook-delivery-replay-range"}
 
 
 def all_routes(patterns: Any = routes.urlpatterns) -> Iterator[URLPattern]:
@@ -138,6 +145,8 @@ class World:
     call: Call
     alert: Alert
     key: ApiKey
+    endpoint: WebhookEndpoint
+    delivery: WebhookDelivery
 
 
 def a_world(home: Organization) -> World:
@@ -147,6 +156,8 @@ def a_world(home: Organization) -> World:
     campaign = Campaign.objects.create(organization=home, name="C", assistant=assistant)
     contact = Contact.objects.create(organization=home, phone="+33612345699")
     recipient = Recipient.objects.create(campaign=campaign, contact=contact)
+    call = a_call(assistant, number, contact.phone, campaign=campaign, recipient=recipient)
+    endpoint = WebhookEndpoint.objects.create(organization=home, url="https://example.org/hook")
     entry, _ = do_not_call.add(home, "+33612345698", reason="", source="staff", expires_at=None)
     return World(
         organization=home,
@@ -166,9 +177,13 @@ def a_world(home: Organization) -> World:
             due_at=timezone.now() + timedelta(hours=1),
             latest_at=timezone.now() + timedelta(hours=2),
         ),
-        call=a_call(assistant, number, contact.phone, campaign=campaign, recipient=recipient),
+        call=call,
         alert=Alert.objects.create(organization=home, key="account.blocked", message="Blocked."),
         key=ApiKey.issue(tenant=home.tenant, organization=home, name="K", scopes=["manage"])[0],
+        endpoint=endpoint,
+        delivery=WebhookDelivery.objects.create(
+            organization=home, endpoint=endpoint, call=call, url=endpoint.url, host="example.org"
+        ),
     )
 
 

@@ -1,0 +1,201 @@
+"""Webhook endpoints of an organization, and everything that was or will be delivered."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.db import transaction
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from calls import webhook_upkeep
+from calls.models import WebhookDelivery
+from providers.urls_allowed import check_callback_url
+from tenants.errors import Conflict
+from tenants.models import AuditEntry, Scope, WebhookEndpoint, WebhookEvent
+from tenants.rest import (
+    CrudViewSet,
+    OrganizationField,
+    OrganizedSerializer,
+    PublicIdField,
+    ReadViewSet,
+    ScopedField,
+    StrictModelSerializer,
+    StrictSerializer,
+    TextField,
+    UtcDateTimeField,
+    utc_text,
+)
+
+State = WebhookDelivery.Status
+
+
+class WebhookEndpointSerializer(OrganizedSerializer[WebhookEndpoint]):
+    id = PublicIdField()
+    organization = OrganizationField()
+    url = TextField(max_length=2000, validators=[check_callback_url])
+    events = serializers.ListField(
+        child=serializers.ChoiceField(choices=WebhookEvent.choices), required=False, allow_empty=False
+    )
+    secret = serializers.SerializerMethodField()
+
+    class Meta:
+        model = WebhookEndpoint
+        fields: ClassVar[Any] = [
+            "id",
+            "organization",
+            "url",
+            "events",
+            "description",
+            "is_active",
+            "disabled_reason",
+            "secret",
+            "created_at",
+        ]
+        read_only_fields: ClassVar[Any] = ["disabled_reason", "created_at"]
+
+    def get_secret(self, endpoint: WebhookEndpoint) -> str | None:
+        """In the answer of the create alone."""
+        return str(endpoint.secret) if self.context.get("show_secret") else None
+
+    def validate_events(self, events: list[str]) -> list[str]:
+        return sorted(set(events))
+
+
+class WebhookDeliverySerializer(StrictModelSerializer[WebhookDelivery]):
+    id = PublicIdField()
+    next_attempt_at = serializers.SerializerMethodField()
+
+    class Meta:
+        model = WebhookDelivery
+        fields: ClassVar[Any] = [
+            "id",
+            "organization",
+            "endpoint",
+            "call",
+            "event",
+            "url",
+            "status",
+            "attempts",
+            "next_attempt_at",
+            "last_error",
+            "created_at",
+            "delivered_at",
+        ]
+        read_only_fields = fields
+
+    def get_next_attempt_at(self, delivery: WebhookDelivery) -> str | None:
+        return utc_text(delivery.next_attempt_at) if delivery.status == State.PENDING else None
+
+
+class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
+    queryset = WebhookEndpoint.objects.select_related("organization")
+    serializer_class = WebhookEndpointSerializer
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "show_secret": self.action == "create"}
+
+    def perform_save(self, serializer: Any) -> None:
+        before: WebhookEndpoint | None = serializer.instance
+        was_active = before is not None and before.is_active
+        endpoint = serializer.save()
+        if before is None:
+            self._note(endpoint, "created")
+            return
+        if endpoint.is_active and not was_active and endpoint.disabled_reason:
+            endpoint.disabled_reason = ""
+            endpoint.save(update_fields=["disabled_reason"])
+        webhook_upkeep.follow(endpoint)
+
+    def perform_destroy(self, instance: WebhookEndpoint) -> None:
+        self._note(instance, "deleted")
+        instance.delete()
+
+    @action(detail=True, methods=["post"], url_path="rotate-secret")
+    def rotate_secret(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A new secret, shown here once. The old one signs beside it for a day."""
+        found = self.get_object()
+        with transaction.atomic():
+            endpoint = self.locked(found)
+            endpoint.rotate_secret()
+            self._note(endpoint, "secret_rotated")
+        return Response({"secret": endpoint.secret, "old_secret_until": utc_text(endpoint.old_secret_until)})
+
+    @action(detail=True, methods=["post"])
+    def test(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One delivery of the event `webhook.test`, tried once. See what came of it among the deliveries."""
+        try:
+            made = webhook_upkeep.try_out(self.get_object())
+        except webhook_upkeep.NotPossible as error:
+            raise Conflict(str(error)) from error
+        return Response(WebhookDeliverySerializer(made, context=self.get_serializer_context()).data, status=202)
+
+    def _note(self, endpoint: WebhookEndpoint, what: str) -> None:
+        AuditEntry.objects.create(
+            organization=endpoint.organization,
+            actor=self.reach.actor,
+            action=f"webhook_endpoint.{what}",
+            subject=str(endpoint.uuid),
+        )
+
+
+class WebhookDeliveryFilters(django_filters.FilterSet):
+    endpoint = django_filters.UUIDFilter(field_name="endpoint__uuid")
+    call = django_filters.UUIDFilter(field_name="call__uuid")
+    status = django_filters.MultipleChoiceFilter(choices=State.choices)
+    event = django_filters.CharFilter()
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = WebhookDelivery
+        fields: ClassVar[Any] = []
+
+
+class RangeSerializer(StrictSerializer):
+    """Which deliveries to send again."""
+
+    endpoint = ScopedField(queryset=WebhookEndpoint.objects.select_related("organization"), required=False)
+    created_after = UtcDateTimeField()
+    created_before = UtcDateTimeField()
+    status = serializers.ChoiceField(choices=[State.FAILED, State.DELIVERED], default=State.FAILED)
+
+
+class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
+    queryset = WebhookDelivery.objects.select_related("organization", "endpoint", "call").defer(
+        "body", "endpoint__secret", "endpoint__old_secret"
+    )
+    serializer_class = WebhookDeliverySerializer
+    filterset_class = WebhookDeliveryFilters
+
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Again, with the same id."""
+        delivery = self.get_object()
+        try:
+            webhook_upkeep.replay(delivery)
+        except webhook_upkeep.NotPossible as error:
+            raise Conflict(str(error)) from error
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @action(detail=False, methods=["post"], url_path="replay", url_name="replay-range")
+    def replay_range(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """All that were made in a time, in every organization where the caller may."""
+        form = RangeSerializer(data=request.data, context=self.get_serializer_context())
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        endpoint = given.get("endpoint")
+        if endpoint:
+            self.reach.require(Scope.MANAGE, endpoint.organization)
+        manageable = [pk for pk in self.reach.scopes if self.reach.may(Scope.MANAGE, pk)]
+        count = webhook_upkeep.replay_range(
+            WebhookDelivery.objects.filter(organization__in=manageable, organization__is_active=True),
+            given["status"],
+            given["created_after"],
+            given["created_before"],
+            endpoint,
+        )
+        return Response({"replayed": count, "more": count >= webhook_upkeep.REPLAYED_AT_ONCE})

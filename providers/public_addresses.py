@@ -1,0 +1,58 @@
+"""Which network addresses are other people's, out on the internet: the only ones a customer's URL may lead to. Pure."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+# Python's own `is_private` and `is_global` know most of these, in some versions only, and not all.
+_DENIED_4 = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # shared by a provider's customers
+        "127.0.0.0/8",
+        "169.254.0.0/16",  # link-local; where clouds tell a machine its secrets
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",  # 6to4 relays
+        "192.168.0.0/16",
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",
+    )
+)
+_UNICAST_6 = IPv6Network("2000::/3")  # everything else is local, translated, multicast or not in use
+_DENIED_6 = tuple(
+    ip_network(text)
+    for text in (
+        "2001::/23",  # Teredo, ORCHID and other protocols
+        "2001:db8::/32",
+        "2002::/16",  # 6to4: carries an IPv4 address
+        "3fff::/20",
+    )
+)
+
+
+def is_public(address: str) -> bool:
+    """Whether this is an address anybody on the internet could reach. False for what is no address at all."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    if isinstance(found, IPv4Address):
+        return found.is_global and not any(found in net for net in _DENIED_4)
+    return not found.scope_id and found in _UNICAST_6 and not any(found in net for net in _DENIED_6)
+
+
+def is_loopback(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return found.is_loopback

@@ -1,0 +1,235 @@
+"""What endpoints are told of: every event is written with what it tells of, once, and only where somebody listens."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from calls import accounts, campaign_actions, outbox, outcomes, placing
+from calls.models import Call, CallEvent, Status, WebhookDelivery
+from campaigns import import_steps
+from campaigns.models import Campaign, ContactImport, ContactList
+from providers.adapters.base import CallState, Snapshot
+from providers.adapters.errors import MayBeRinging, Misconfigured
+from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.models import Organization, WebhookEndpoint
+from tests.calls.test_api_calls import a_call
+from tests.conftest import ApiClient
+
+pytestmark = pytest.mark.django_db
+READ = CallEvent.Source.READ
+DIALING = Snapshot(CallState.DIALING, provider_status="dialing", provider_call_id="p1")
+TALKING = Snapshot(CallState.IN_PROGRESS, provider_status="talking", answered_at=timezone.now())
+DONE = Snapshot(CallState.COMPLETED, provider_status="completed", answered_at=timezone.now(), duration_seconds=20)
+
+
+@pytest.fixture
+def endpoint(organization: Organization) -> WebhookEndpoint:
+    return WebhookEndpoint.objects.create(organization=organization, url="https://example.org/hook")
+
+
+@pytest.fixture
+def call(assistant: Assistant, phone_number: PhoneNumber) -> Call:
+    return a_call(assistant, phone_number, "+33612345678", status=Status.QUEUED)
+
+
+def told() -> list[str]:
+    return list(WebhookDelivery.objects.exclude(endpoint=None).order_by("pk").values_list("event", flat=True))
+
+
+def last() -> dict[str, Any]:
+    row = WebhookDelivery.objects.exclude(endpoint=None).latest("pk")
+    found: dict[str, Any] = json.loads(row.body)
+    return found
+
+
+def dial(call: Call) -> placing.Claim:
+    [claim] = placing.claim(call.account_id)
+    return claim
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_is_told_step_by_step(call: Call, endpoint: WebhookEndpoint, api: ApiClient) -> None:
+    placing.record(dial(call), DIALING)
+    assert told() == ["call.placed"]
+    outcomes.record(call.pk, DIALING, READ)
+    outcomes.record(call.pk, TALKING, READ)
+    outcomes.record(call.pk, TALKING, READ)
+    assert told() == ["call.placed", "call.answered"]
+    outcomes.record(call.pk, DONE, READ)
+    outcomes.record(call.pk, DONE, READ)
+    assert told() == ["call.placed", "call.answered", "call.ended"]
+    found = last()
+    shown = api.get(f"/api/v1/calls/{call.uuid}/").json()
+    shown.pop("events")
+    assert found["type"] == "call.ended" and found["timestamp"].endswith("Z")
+    assert {**found["data"], "updated_at": ""} == {**shown, "updated_at": ""}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_of_which_only_the_end_is_learned_was_answered_too(call: Call, endpoint: WebhookEndpoint) -> None:
+    placing.record(dial(call), DIALING)
+    outcomes.record(call.pk, DONE, READ)
+    assert told() == ["call.placed", "call.answered", "call.ended"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_result_that_comes_after_the_end_is_told_once(call: Call, endpoint: WebhookEndpoint) -> None:
+    placing.record(dial(call), DIALING)
+    pending = Snapshot(CallState.COMPLETED, provider_status="completed", result_status="pending", settled=False)
+    outcomes.record(call.pk, pending, READ)
+    assert told() == ["call.placed", "call.ended"]
+    result = Snapshot(
+        CallState.COMPLETED, provider_status="completed", result_status="ready", result={"yes": True}, settled=True
+    )
+    outcomes.record(call.pk, result, READ)
+    outcomes.record(call.pk, result, READ)
+    assert told() == ["call.placed", "call.ended", "call.result"]
+    assert last()["data"]["result"] == {"yes": True}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_doubt_is_told_and_its_real_end_later_is_no_second_end(call: Call, endpoint: WebhookEndpoint) -> None:
+    Call.objects.update(callback_url="https://example.org/x")
+    placing.record(dial(call), MayBeRinging("No answer."))
+    assert told() == ["call.unconfirmed"]
+    outcomes.give_up(call.pk, Status.UNKNOWN, "Nobody knows.")
+    assert told() == ["call.unconfirmed", "call.ended"]
+    assert last()["data"]["status"] == "unknown"
+    outcomes.record(call.pk, DONE, READ)
+    assert told() == ["call.unconfirmed", "call.ended", "call.result"]
+    assert last()["data"]["status"] == "completed"
+    assert WebhookDelivery.objects.filter(endpoint=None).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_given_up_and_found_again_ends_once(call: Call, endpoint: WebhookEndpoint) -> None:
+    placing.record(dial(call), MayBeRinging("No answer."))
+    outcomes.give_up(call.pk, Status.UNKNOWN, "Nobody knows.")
+    outcomes.confirm_placed(call.pk, "p7", actor="ann", reason="I saw it.")
+    outcomes.record(call.pk, Snapshot(CallState.BUSY, provider_status="busy"), READ)
+    assert told() == ["call.unconfirmed", "call.ended", "call.placed", "call.result"]
+
+
+def test_news_is_undone_with_what_it_tells_of(call: Call, endpoint: WebhookEndpoint) -> None:
+    with transaction.atomic():
+        outcomes.cancel(call, "canceled_by_request", "Canceled.")
+        assert told() == ["call.ended"]
+        transaction.set_rollback(True)
+    assert told() == []
+    assert Call.objects.get().status == Status.QUEUED
+
+
+def test_an_endpoint_hears_what_it_subscribes_to_of_its_own_organization(
+    call: Call, organization: Organization, sister: Organization
+) -> None:
+    for owner, fields in (
+        (organization, {"events": ["call.placed"]}),
+        (organization, {"is_active": False}),
+        (sister, {}),
+    ):
+        WebhookEndpoint.objects.create(organization=owner, url="https://example.org/", **fields)
+    listening = WebhookEndpoint.objects.create(
+        organization=organization, url="https://example.org/", events=["call.ended"]
+    )
+    outcomes.cancel(call, "canceled_by_request", "Canceled.")
+    assert WebhookDelivery.objects.get().endpoint == listening
+
+
+def test_where_nobody_listens_it_costs_one_query(call: Call, django_assert_num_queries: Any) -> None:
+    outbox.remember(call)
+    call.status = Status.BUSY
+    with django_assert_num_queries(1):
+        outbox.tell(call)
+    with django_assert_num_queries(0):
+        outbox.tell(call)
+
+
+def test_what_cannot_be_described_loses_no_outcome(
+    call: Call, endpoint: WebhookEndpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(call: Call) -> Any:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(outbox, "_call_object", broken)
+    assert outcomes.cancel(call, "canceled_by_request", "Canceled.")
+    assert Call.objects.get().status == Status.CANCELED
+    assert "could not be described" in caplog.text
+
+
+# Campaigns.
+
+
+@pytest.fixture
+def campaign(organization: Organization, assistant: Assistant) -> Campaign:
+    return Campaign.objects.create(organization=organization, name="C", assistant=assistant)
+
+
+def test_a_campaign_is_told_at_every_change(campaign: Campaign, endpoint: WebhookEndpoint, api: ApiClient) -> None:
+    Campaign.objects.update(status=Campaign.Status.SCHEDULED, starts_at=timezone.now() - timedelta(minutes=1))
+    campaign_actions.start_scheduled()
+    campaign_actions.start_scheduled()
+    assert told() == ["campaign.started"]
+    campaign_actions.pause(campaign, actor="ann")
+    campaign_actions.pause(campaign, actor="ann")
+    assert told() == ["campaign.started", "campaign.paused"]
+    campaign_actions.resume(campaign, actor="ann")
+    Campaign.objects.update(launched_at=timezone.now())
+    campaign_actions.finish_where_done()
+    campaign_actions.finish_where_done()
+    assert told() == ["campaign.started", "campaign.paused", "campaign.started", "campaign.finished"]
+    found = last()["data"]
+    shown = api.get(f"/api/v1/campaigns/{campaign.uuid}/").json()
+    assert set(found) == set(shown)
+    assert (found["status"], found["progress"]["status"]) == ("finished", "finished")
+
+
+def test_a_canceled_campaign_is_finished_as_canceled(campaign: Campaign, endpoint: WebhookEndpoint) -> None:
+    campaign_actions.cancel(campaign, actor="ann")
+    assert told() == ["campaign.finished"]
+    assert last()["data"]["status"] == "canceled"
+
+
+# Accounts.
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_blocked_account_is_told_once_without_its_keys_and_with_its_campaigns(
+    call: Call, campaign: Campaign, endpoint: WebhookEndpoint, account: ProviderAccount
+) -> None:
+    Campaign.objects.update(status=Campaign.Status.RUNNING)
+    placing.record(dial(call), Misconfigured("The key is wrong."))
+    assert told() == ["account.blocked", "campaign.paused"]
+    accounts.block(account.pk, accounts.Block.MISCONFIGURED, "The key is still wrong.")
+    assert told() == ["account.blocked", "campaign.paused"]
+    body = json.loads(WebhookDelivery.objects.get(event="account.blocked").body)
+    assert body["data"]["id"] == str(account.uuid)
+    assert body["data"]["blocked_reason"] == "The key is wrong."
+    assert "credentials" not in json.dumps(body) and "sandbox-allomia" not in json.dumps(body)
+    accounts.unblock(account.pk)
+    accounts.block(account.pk, accounts.Block.UNREACHABLE, "Down.", timezone.now() + timedelta(minutes=1))
+    assert told().count("account.blocked") == 2
+
+
+# Imports.
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "canceled"])
+def test_an_import_that_is_over_is_told_once(
+    status: str, organization: Organization, endpoint: WebhookEndpoint, api: ApiClient
+) -> None:
+    people = ContactList.objects.create(organization=organization, name="P")
+    found = ContactImport.objects.create(organization=organization, contact_list=people, filename="p.csv")
+    assert outbox.tell_of_imports() == 0
+    if status == "canceled":
+        import_steps.cancel(found)
+    else:
+        ContactImport.objects.update(status=status)
+    assert (outbox.tell_of_imports(), outbox.tell_of_imports()) == (1, 0)
+    assert told() == ["import.finished"]
+    assert last()["data"] == api.get(f"/api/v1/imports/{found.uuid}/").json()

@@ -1,0 +1,313 @@
+"""Customers' URLs lead to public addresses or nowhere. Real sockets; the network is watched, not imitated."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from django.core.exceptions import ValidationError
+
+from providers import outgoing
+from providers.public_addresses import is_public
+from providers.urls_allowed import check_callback_url
+from tests.receivers import Receiver, answering, receiving
+
+BODY = b'{"type":"call.ended"}'
+
+
+def post(url: str, lookup: Any = None, tls: ssl.SSLContext | None = None, deadline: float = 10.0) -> int:
+    async def go() -> int:
+        async with outgoing.Client(lookup=lookup, tls=tls, deadline=deadline) as client:
+            return await client.post(url, BODY, {"content-type": "application/json", "webhook-id": "w1"})
+
+    return asyncio.run(go())
+
+
+def words(url: str, **given: Any) -> str:
+    with pytest.raises(outgoing.Undelivered) as found:
+        post(url, **given)
+    return str(found.value)
+
+
+def words_of(text: str) -> list[str]:
+    return text.split()
+
+
+# Addresses.
+
+PRIVATE = words_of(
+    """
+    0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.255.255.254
+    169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.1 192.0.0.170 192.0.2.1 192.88.99.1 192.168.1.1
+    198.18.0.1 198.19.255.255 198.51.100.7 203.0.113.9 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255 ::
+    ::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::1 100::1 2001::1
+    2001:0:7f00:1:: 2001:10::1 2001:20::1 2001:db8::1 2002:7f00:1:: 3fff::1 5f00::1 fc00::1 fd12:3456::1
+    fe80::1 fe80::1%eth0 fec0::1 ff02::1 localhost example.org 127.1 0x7f000001
+    """
+)
+PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450:4007::200e"]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_an_address_that_is_not_public_is_none(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_public_address_is_one(address: str) -> None:
+    assert is_public(address)
+
+
+# Spellings.
+
+HOSTS = words_of(
+    """
+    127.0.0.1 127.1 127.0.1 127.000.000.001 0127.0.0.1 0177.0.0.1 0177.0.0.01 0x7f.0.0.1 0x7f.1 0x7f000001
+    0X7F000001 2130706433 017700000001 0 0.0.0.0 127.127.127.127 127.0.0.1. localhost localhost. LOCALHOST
+    LocalHost localhost.localdomain foo.localhost ip6-localhost [::1] [::] [0:0:0:0:0:0:0:1]
+    [::ffff:127.0.0.1] [::ffff:7f00:1] [0000::1] [::127.0.0.1] [64:ff9b::7f00:1] [2002:7f00:1::] [fe80::1]
+    [fe80::1%25lo] [fc00::1] [fec0::1] [ff02::1] [::1]. ①②⑦.⓪.⓪.① 127。0。0。1 １２７.０.０.１ ⓛⓞⓒⓐⓛⓗⓞⓢⓣ
+    169.254.169.254 10.0.0.1 172.16.0.1 192.168.0.1 100.64.0.1 198.18.0.1 224.0.0.1 255.255.255.255 metadata
+    metadata.google.internal router.local printer.lan intranet 1.2.3 3232235521 0xc0a80001
+    127.0.0.1%00.example.org example.org@127.0.0.1 127.0.0.1#.example.org 127.0.0.1\\.example.org [127.0.0.1]
+    127.0.0.1:80:443 ::1 127.0.0.1,example.org 1.0.0.127.in-addr.arpa 0x7f.0x0.0x0.0x1 00000177.0.0.1
+    127.0.0x1 .127.0.0.1 127..0.1
+    """  # noqa: RUF001
+)
+
+
+@pytest.fixture
+def listener(settings: Any) -> Iterator[Receiver]:
+    """On every loopback address, and nobody may come."""
+    settings.ALLOW_LOOPBACK_URLS = False
+    with receiving(host="0.0.0.0") as found:
+        yield found
+
+
+def test_the_spellings_are_many() -> None:
+    assert len(set(HOSTS)) >= 60
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_no_spelling_of_a_private_address_is_saved_or_connected_to(host: str, listener: Receiver) -> None:
+    for url in (f"https://{host}:{listener.port}/", f"http://{host}:{listener.port}/", f"https://{host}/"):
+        with pytest.raises(ValidationError):
+            check_callback_url(url)
+        assert words(url) == "address not allowed"
+    assert listener.connections == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.org/",
+        "file:///etc/passwd",
+        "gopher://example.org/",
+        "//example.org/",
+        "example.org",
+        "https://",
+        "https:///path",
+        "https://user@example.org/",
+        "https://user:word@example.org/",
+        "https://example.org/#part",
+        "https://example.org\t/",
+        "https://example.org/ x",
+        "https://example.org:99999/",
+        "https://example.org/" + "x" * 2000,
+        "http://example.org/",
+    ],
+)
+def test_what_is_no_plain_https_address_is_refused(url: str, settings: Any) -> None:
+    settings.ALLOW_LOOPBACK_URLS = False
+    with pytest.raises(ValidationError):
+        check_callback_url(url)
+    assert words(url) == "address not allowed"
+
+
+def resolver(*answers: list[str]) -> Any:
+    """A name server that says something else each time; its last word stays."""
+    said = iter(answers)
+    last: list[str] = []
+    asked: list[str] = []
+
+    def lookup(host: str, port: int, **_: Any) -> list[tuple[Any, ...]]:
+        nonlocal last
+        asked.append(host)
+        last = next(said, last)
+        kinds = {4: socket.AF_INET, 6: socket.AF_INET6}
+        return [(kinds[ipaddress.ip_address(each).version], socket.SOCK_STREAM, 0, "", (each, port)) for each in last]
+
+    lookup.asked = asked  # type: ignore[attr-defined]
+    return lookup
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (["127.0.0.1"],),
+        (["93.184.216.34", "127.0.0.1"],),  # one of several
+        (["127.0.0.1", "93.184.216.34"],),
+        (["::1"],),
+        (["::ffff:127.0.0.1"],),
+        (["64:ff9b::7f00:1"],),
+        (["10.0.0.7"],),
+        (["169.254.169.254"],),
+        (["127.0.0.1"], ["93.184.216.34"]),
+    ],
+)
+def test_a_name_that_leads_inside_is_not_connected_to(answers: tuple[list[str], ...], listener: Receiver) -> None:
+    url = f"https://rebinding.example.org:{listener.port}/"
+    check_callback_url(url)  # at save nothing is wrong with it
+    lookup = resolver(*answers)
+    assert words(url, lookup=lookup) == "address not public"
+    assert len(lookup.asked) == 1
+    assert listener.connections == 0
+
+
+def test_a_name_is_resolved_once_and_the_connection_goes_there(
+    listener: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Public when asked, loopback ever after: whoever asked again would be led inside."""
+    went: list[str] = []
+
+    def record(self: socket.socket, address: Any) -> None:
+        went.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket.socket, "connect", record)
+    lookup = resolver(["93.184.216.34"], ["127.0.0.1"])
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    assert words(f"https://rebinding.example.org:{listener.port}/", lookup=lookup) == "connection refused"
+    assert lookup.asked == ["rebinding.example.org"]
+    assert set(went) == {"93.184.216.34"}
+    assert listener.connections == 0
+
+
+def test_no_socket_is_made_for_a_private_address_whatever_led_to_it(listener: Receiver) -> None:
+    with pytest.raises(outgoing.NotPublic):
+        outgoing._guarded_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", listener.port)))
+
+
+def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving() as proxy, receiving() as receiver:
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        assert post(receiver.url) == 204
+        assert (proxy.connections, len(receiver.received)) == (0, 1)
+
+
+# What the other side does.
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_an_answer_and_not_followed(status: int) -> None:
+    with receiving() as inside, receiving(answering(status, {"Location": inside.url})) as receiver:
+        assert post(receiver.url) == status
+        assert (inside.connections, len(receiver.received)) == (0, 1)
+
+
+def test_a_body_without_end_is_not_read_to_its_end() -> None:
+    sent: list[int] = []
+
+    def endless(handler: Any) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        for _ in range(2000):
+            sent.append(handler.wfile.write(b"x" * 65536))
+
+    with receiving(endless) as receiver:
+        assert post(receiver.url) == 200
+    assert sum(sent) < 64 * 1024 * 1024
+
+
+def test_an_answer_whose_body_drips_is_taken_at_its_first_line() -> None:
+    def drip(handler: Any) -> None:
+        import time
+
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        for _ in range(30):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+    with receiving(drip) as receiver:
+        assert post(receiver.url, deadline=0.5) == 200
+
+
+def test_failures_are_told_in_classes() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert words(f"http://127.0.0.1:{port}/") == "connection refused"
+    with receiving(answering(204, after=2)) as slow:
+        assert words(slow.url, deadline=0.3) == "timed out"
+    with receiving(lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH_9.2 secret banner\r\n\r\n")) as banner:
+        assert words(banner.url) == "answer not readable"
+    with receiving(lambda handler: handler.connection.close()) as rude:
+        assert words(rude.url) == "connection broken"
+
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    assert words("https://nobody.example.org/", lookup=unknown) == "name not found"
+
+
+# TLS.
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context with a certificate for `hooks.example.org`, and a client's that trusts it."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example.org")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.example.org")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    chain, secret = Path(folder / "chain.pem"), Path(folder / "key.pem")
+    chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(chain, secret)
+    return server, ssl.create_default_context(cafile=str(chain))
+
+
+def test_the_certificate_must_be_the_names_own(authority: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    """The connection goes to the address that was found; name, certificate and Host stay the URL's."""
+    serving, trusting = authority
+    seen: list[str | None] = []
+    serving.sni_callback = lambda _, name, __: seen.append(name)
+    lookup = resolver(["127.0.0.1"])
+    with receiving(tls=serving) as receiver:
+        assert post(f"https://hooks.example.org:{receiver.port}/hook", lookup=lookup, tls=trusting) == 204
+        assert seen == ["hooks.example.org"]
+        assert receiver.received[0].headers["host"] == f"hooks.example.org:{receiver.port}"
+        other = f"https://other.example.org:{receiver.port}/hook"
+        assert words(other, lookup=lookup, tls=trusting) == "certificate not valid"
+        assert words(f"https://hooks.example.org:{receiver.port}/", lookup=lookup) == "certificate not valid"
+        assert len(receiver.received) == 1
