@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from calls import outbox, outcomes
+from calls.choosing import weighted_assistants
 from calls.models import Call, CallBack, Status
 from calls.timing import SEND_WITHIN
 from campaigns import variables, versions
@@ -53,21 +54,10 @@ def problems(campaign: Campaign) -> list[Problem]:
     def error(code: str, message: str) -> None:
         found.append(Problem(code, "error", message))
 
-    assistant = campaign.assistant
-    if assistant is None:
+    if campaign.assistant is None:
         error("no_assistant", "Choose an assistant.")
-    else:
-        if not assistant.is_active:
-            error("assistant_inactive", "The assistant is switched off.")
-        if not assistant.account.is_active:
-            error("account_inactive", "The assistant's account is switched off.")
-        for field, text in assistant.faults().items():
-            error("assistant_faulty", f"The assistant cannot place calls: {field}: {text}")
-        if not campaign.phone_numbers.filter(account=assistant.account, is_active=True).exists():
-            error("no_phone_number", "Choose a caller number of the assistant's account.")
-    for variant in campaign.variants.select_related("assistant__account"):
-        for field, text in variant.assistant.faults().items():
-            error("assistant_faulty", f"{variant.assistant} cannot place calls: {field}: {text}")
+    found += _of_assistants(campaign)
+    found += _of_money(campaign)
     if not campaign.windows.exists():
         error("no_window", "Add at least one calling window; without one nobody may be called at any hour.")
     for name, text in variables.faults(campaign.variables).items():
@@ -84,10 +74,56 @@ def problems(campaign: Campaign) -> list[Problem]:
         found.append(Problem("import_running", "warning", message, imports))
     if campaign.organization.calls_stopped:
         found.append(Problem("calls_stopped", "warning", "All calls of the organization are stopped at present."))
-    if assistant and assistant.account.blocked(timezone.now()):
-        found.append(
-            Problem("account_blocked", "warning", f"The account is blocked: {assistant.account.blocked_reason}")
-        )
+    now = timezone.now()
+    for account in {assistant.account for assistant, _ in weighted_assistants(campaign)}:
+        if account.blocked(now):
+            found.append(Problem("account_blocked", "warning", f"The account is blocked: {account.blocked_reason}"))
+    return found
+
+
+def _of_assistants(campaign: Campaign) -> list[Problem]:
+    """What keeps each assistant from calling. Where another can stand in, that is a warning."""
+    assistants = [assistant for assistant, _ in weighted_assistants(campaign)]
+    numbers = set(campaign.phone_numbers.filter(is_active=True).values_list("account_id", flat=True))
+    idle: list[Problem] = []
+    faulty: list[Problem] = []
+    can_call = 0
+    for assistant in assistants:
+        name = "The assistant" if len(assistants) == 1 else f"Assistant '{assistant.name}'"
+        before = len(idle)
+        if not assistant.is_active:
+            idle.append(Problem("assistant_inactive", "error", f"{name} is switched off."))
+        if not assistant.account.is_active:
+            idle.append(Problem("account_inactive", "error", f"{name}'s account is switched off."))
+        if assistant.account_id not in numbers:
+            idle.append(
+                Problem("no_phone_number", "error", f"Choose a caller number of the account of {_lower(name)}.")
+            )
+        for field, text in assistant.faults().items():
+            faulty.append(Problem("assistant_faulty", "error", f"{name} cannot place calls: {field}: {text}"))
+        can_call += len(idle) == before
+    if can_call:
+        idle = [replace(problem, severity="warning") for problem in idle]
+    return idle + faulty
+
+
+def _of_money(campaign: Campaign) -> list[Problem]:
+    """A budget is kept in one currency, and can be kept to the cent only where calls have a price."""
+    found = []
+    if campaign.budget is not None:
+        for account in {assistant.account for assistant, _ in weighted_assistants(campaign)}:
+            if account.price_per_minute is None:
+                message = (
+                    f"'{account.name}' has no price per minute: nothing is set aside for its calls, so those under way "
+                    "may cost more than the budget has left."
+                )
+                found.append(Problem("budget_without_price", "warning", message))
+            elif account.price_per_minute_currency != campaign.budget_currency:
+                message = (
+                    f"The budget is in {campaign.budget_currency}, but '{account.name}' is priced in "
+                    f"{account.price_per_minute_currency}. Use one currency."
+                )
+                found.append(Problem("budget_currency", "error", message))
     return found
 
 

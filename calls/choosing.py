@@ -168,11 +168,7 @@ def nearest(numbers: Sequence[PhoneNumber], phone: str) -> list[PhoneNumber]:
 
 def values_for(campaign: Campaign, call: Call) -> tuple[dict[str, str], list[str]]:
     """The campaign's variables for this contact. A declared one it does not name comes from the contact's own."""
-    declared = call.assistant.variables
-    own = {item["name"]: call.contact.variables.get(item["name"], "") for item in declared}
-    given = {name: value for name, value in own.items() if value}
-    given |= variables.resolve(campaign.variables, call.contact)
-    return variables.complete(declared, given)
+    return variables.values_for(campaign.variables, call.assistant.variables, call.contact)
 
 
 def can_go_on(campaign: Campaign, without_account: int, now: datetime) -> bool:

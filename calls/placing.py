@@ -158,7 +158,7 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, gate.Dec
         elif decision.verdict == "defer" and decision.until is not None:
             put_off(call, decision.until, decision.reason, decision.detail)
         else:
-            outcomes.cancel(call, decision.reason, decision.detail)
+            outcomes.cancel(call, decision.reason, decision.detail, decision=decision.as_json(now))
     return allowed
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
@@ -11,12 +12,11 @@ from django.http import StreamingHttpResponse
 
 from calls.models import Call
 from campaigns.models import Campaign, Recipient
-from campaigns.spreadsheets import lines
 from tenants.models import AuditEntry
 from tenants.rest import money, utc_text
+from tenants.spreadsheets import lines
 
 CHUNK = 1_000
-MARK = "\ufeff"  # so that Excel reads UTF-8
 COLUMNS = (
     *("recipient", "contact", "phone", "name", "external_id", "status", "outcome", "reason", "attempts"),
     *("call", "call_status", "started_at", "answered_at", "ended_at", "duration_seconds", "answered_by"),
@@ -44,8 +44,12 @@ def download(campaign: Campaign, recipients: QuerySet[Recipient], actor: str) ->
 
 
 def text(recipients: QuerySet[Recipient]) -> Iterator[str]:
-    """The file in pieces; three queries each."""
-    yield MARK + lines([COLUMNS])
+    """The file in pieces."""
+    return lines(chain([COLUMNS], _rows(recipients)))
+
+
+def _rows(recipients: QuerySet[Recipient]) -> Iterator[Sequence[str]]:
+    """Three queries for each chunk."""
     last = Call.objects.filter(recipient=OuterRef("pk")).order_by("-pk").values("pk")[:1]
     rows = recipients.select_related("contact").annotate(last_call=Subquery(last)).order_by("pk")
     after = 0
@@ -54,7 +58,8 @@ def text(recipients: QuerySet[Recipient]) -> Iterator[str]:
         calls = Call.objects.defer("decision", "metadata").in_bulk([row.last_call for row in chunk if row.last_call])
         spent = Call.objects.filter(recipient__in=chunk).order_by().values_list("recipient").annotate(n=Sum("cost"))
         costs = dict(spent)
-        yield lines(_row(row, calls.get(row.last_call), costs.get(row.pk)) for row in chunk)
+        for row in chunk:
+            yield _row(row, calls.get(row.last_call), costs.get(row.pk))
 
 
 def _row(row: Any, call: Call | None, spent: Any) -> list[str]:

@@ -42,8 +42,8 @@ from campaigns.importing import (
 from campaigns.models import ContactImport, ContactList
 from campaigns.models.contact_import import upload_path
 from campaigns.phones import EVERYWHERE
-from campaigns.spreadsheets import harmless
 from tenants import failpoints
+from tenants.spreadsheets import harmless
 
 logger = logging.getLogger(__name__)
 

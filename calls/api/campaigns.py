@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -17,6 +18,8 @@ from rest_framework.response import Response
 
 from calls import campaign_actions, live_edits
 from calls import forecast as forecasting
+from calls.choosing import Choices
+from calls.comparison import compare
 from calls.progress import progress_of
 from campaigns import variables
 from campaigns.models import (
@@ -24,7 +27,9 @@ from campaigns.models import (
     Campaign,
     CampaignVariant,
     CampaignVersion,
+    Contact,
     ContactList,
+    Recipient,
     RetryRule,
 )
 from campaigns.windows import clock, parse_clock, parse_day_names
@@ -326,6 +331,29 @@ class CampaignViewSet(CrudViewSet[Campaign]):
             "estimated_finish": utc_text(seen.finishes_at),
         }
         return Response(answer)
+
+    @action(detail=True, methods=["get"])
+    def preview(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What a contact's call would carry, variable by variable, with whom they would be called by."""
+        campaign = self.get_object()
+        contact = self.reach.visible(Contact.objects.all()).filter(
+            organization=campaign.organization, uuid=public_id(request.query_params.get("contact", ""))
+        )
+        person = contact.first()
+        if person is None:
+            raise ValidationError({"contact": "Name a contact of this organization: ?contact=<id>."})
+        kept = Recipient.objects.filter(campaign=campaign, contact=person).first()
+        choices = Choices(campaign, timezone.now(), whatever_their_state=True)
+        choice = choices.choice_for(kept or Recipient(campaign=campaign, contact=person))
+        declared = choice.assistant.variables if choice else []
+        found = variables.preview(campaign.variables, declared, person)
+        answer = {"assistant": choice.assistant.uuid if choice else None, "variables": [asdict(row) for row in found]}
+        return Response(answer)
+
+    @action(detail=True, methods=["get"])
+    def variants(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """How the assistants compare, and whether the sample says anything yet."""
+        return Response(compare(self.get_object()).as_json())
 
     @action(detail=True, methods=["get"])
     def progress(self, request: Request, *args: Any, **kwargs: Any) -> Response:
