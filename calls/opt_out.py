@@ -13,7 +13,7 @@ from providers.adapters.base import Snapshot
 from providers.models import ProviderAccount
 from tenants.models import AuditEntry
 
-SOURCE = EVENT = "opt-out"
+SOURCE, EVENT = "opt-out", "opt_out"
 
 
 class NeedsPerson(Exception):

@@ -6,9 +6,10 @@ Every function is one transaction and locks the call first; each may be repeated
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -217,13 +218,17 @@ class NotPossible(Exception):
     """The call is not in a state that allows it. A sentence for the person."""
 
 
-def cancel(call: Call, reason: str, detail: str, *, actor: str = "") -> bool:
-    """End a queued call that will not be placed. False when it is not queued any more."""
+def cancel(call: Call, reason: str, detail: str, *, actor: str = "", decision: Mapping[str, Any] | None = None) -> bool:
+    """End a queued call that will not be placed. False when it is not queued any more.
+
+    `decision`: the gate's answer that ends it, kept as evidence.
+    """
     with transaction.atomic():
         fresh = _locked(call.pk)
         if fresh.status != Status.QUEUED:
             return False
         fresh.status_reason = fresh.ended_reason = reason
+        fresh.decision = decision or fresh.decision
         _finish(fresh, Status.CANCELED, STAFF if actor else ENGINE, f"{detail} ({actor})" if actor else detail)
         return True
 

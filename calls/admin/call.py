@@ -341,6 +341,7 @@ EVENT_WORDS = {
     "not_sent": "Not sent, queued again",
     "misconfigured": "Refused for our set-up, queued again",
     "deferred": "Put off",
+    "opt_out": "Does not want to be called again",
 }
 
 

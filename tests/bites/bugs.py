@@ -593,5 +593,25 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         (CALL_BACKS + "test_a_promise_sets_the_recipient_aside",),
+    # Who asked not to be called again.
+    Bug(
+        "an opt-out is stored without its entry",
+        "An end that says so is kept, and the next campaign rings the person all the same.",
+        (Edit("calls/outcomes.py", "    if not found.foreign:\n", "    if False:\n"),),
+        ("tests/calls/test_opt_out.py::test_nothing_queued_to_the_number_is_placed_afterwards",),
+    ),
+    Bug(
+        "an opt-out locks the person before the account",
+        "An end and a claim wait for each other, and the database throws one of them away.",
+        (
+            Edit(
+                "calls/opt_out.py",
+                "    list(ProviderAccount.objects.select_for_update(no_key=True)"
+                '.filter(pk=call.account_id).values_list("pk"))\n',
+                "",
+            ),
+        ),
+        ("tests/calls/test_opt_out.py::test_evidence_for_a_call_that_a_claim_wants_does_not_lock_both_up",),
+        "PostgreSQL",
     ),
 )

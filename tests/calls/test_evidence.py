@@ -100,7 +100,8 @@ def test_calls_ended_by_a_rule_and_people_left_out_are_there_with_the_reason(
     api: ApiClient, call: Call, assistant: Assistant, phone_number: PhoneNumber
 ) -> None:
     skipped = a_call(assistant, phone_number, NUMBER, status=Status.QUEUED)
-    outcomes.cancel(skipped, "do_not_call", "The number is on the do-not-call list.")  # as the placing does
+    answer = {"decision": "skip", "checks": [{"name": "do_not_call", "result": "skip", "detail": "Listed."}]}
+    outcomes.cancel(skipped, "do_not_call", "The number is on the do-not-call list.", decision=answer)
     other = Campaign.objects.create(organization=call.organization, name="April")
     Recipient.objects.create(campaign=other, contact=call.contact, status="skipped", reason="do_not_call")
     third = Campaign.objects.create(organization=call.organization, name="May")
@@ -111,6 +112,7 @@ def test_calls_ended_by_a_rule_and_people_left_out_are_there_with_the_reason(
         ("call", "", "canceled", "do_not_call"),
         ("no call", "April", "skipped", "do_not_call"),
     ]
+    assert (rows[1]["decision"], json.loads(rows[1]["checks"])) == ("skip", answer["checks"])
 
 
 @pytest.mark.parametrize("written", [NUMBER, "06 12 34 56 78", "33612345678"])

@@ -98,7 +98,7 @@ def test_an_end_or_its_late_result_lists_the_number_and_says_why(number: PhoneNu
     entry = DoNotCall.objects.get()
     assert (entry.phone, entry.source, entry.expires_at) == (NUMBER, "opt-out", None)
     assert entry.reason == f"Call {call.uuid}: result.opt_out is true."
-    event = call.events.get(type="opt-out")
+    event = call.events.get(type="opt_out")
     assert (event.source, "result.opt_out" in event.detail) == ("callback", True)
     audit = AuditEntry.objects.get(action="do_not_call.opt_out")
     assert audit.detail == {**RULE, "entry": str(entry.uuid), "listed_already": False}
@@ -140,7 +140,7 @@ def test_the_same_evidence_again_does_not_undo_what_staff_did(number: PhoneNumbe
     do_not_call.remove(DoNotCall.objects.get(), "ada", "They asked us to call again.")
     outcomes.record(call.pk, OPTED_OUT, "read")
     assert not listed()
-    assert call.events.filter(type="opt-out").count() == 1
+    assert call.events.filter(type="opt_out").count() == 1
 
 
 def test_a_number_that_was_listed_for_a_while_is_listed_for_ever(number: PhoneNumber) -> None:
