@@ -96,9 +96,8 @@ def _of_assistants(campaign: Campaign) -> list[Problem]:
         if not assistant.account.is_active:
             idle.append(Problem("account_inactive", "error", f"{name}'s account is switched off."))
         if assistant.account_id not in numbers:
-            idle.append(
-                Problem("no_phone_number", "error", f"Choose a caller number of the account of {_lower(name)}.")
-            )
+            whose = name[0].lower() + name[1:]
+            idle.append(Problem("no_phone_number", "error", f"Choose a caller number of the account of {whose}."))
         for field, text in assistant.faults().items():
             faulty.append(Problem("assistant_faulty", "error", f"{name} cannot place calls: {field}: {text}"))
         can_call += len(idle) == before

@@ -593,6 +593,7 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         (CALL_BACKS + "test_a_promise_sets_the_recipient_aside",),
+    ),
     # Who asked not to be called again.
     Bug(
         "an opt-out is stored without its entry",
