@@ -37,6 +37,7 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         (OUTCOMES + "test_a_claim_commits_the_intent_before_anything_is_sent",),
+        model=True,
     ),
     Bug(
         "intent not committed before the request",
@@ -66,6 +67,7 @@ BUGS: tuple[Bug, ...] = (
         "A process held up after its claim rings a person after a pause, or a do-not-call entry, was answered.",
         (Edit("calls/placing.py", " > SEND_WITHIN:\n", " > 1e9:\n"),),
         (BITTEN + "test_the_time_a_claim_takes_counts_among_its_seconds",),
+        model=True,
     ),
     Bug(
         "the seconds of a claim are counted from its commit",
@@ -90,6 +92,7 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         (OUTCOMES + "test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_counts",),
+        model=True,
     ),
     Bug(
         "a doubt goes back to the queue",
@@ -102,6 +105,7 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         (CALLBACKS + "test_a_lost_answers_callback_supplies_the_id_and_a_read_confirms_it",),
+        model=True,
     ),
     Bug(
         "the fence is removed from refusals",
@@ -144,6 +148,7 @@ BUGS: tuple[Bug, ...] = (
         ),
         VERDICTS,
         still_passes=ANSWERS,
+        model=True,
     ),
     Bug(
         "no answer in time means not sent",

@@ -32,3 +32,5 @@ def test_the_page_tells_every_bug_and_no_other() -> None:
     told = [row.split("|")[1].strip() for row in rows]
     assert told == [bug.name for bug in BUGS]
     assert len(set(told)) == len(told)
+    found = [row.split("|")[1].strip() for row in rows if row.split("|")[-2].strip() == "finds it"]
+    assert found == [bug.name for bug in BUGS if bug.model]

@@ -67,8 +67,8 @@ START = datetime(2026, 5, 11, 13, 5, tzinfo=UTC)  # a Monday, 9:05 in New York
 NEW_YORK = ZoneInfo("America/New_York")
 OPENS, CLOSES = 9, 20
 NUMBERS = tuple(f"+1212555015{digit}" for digit in range(4))
-GAP = timedelta(minutes=10)
-MAX_PER_DAY = 3
+GAP = timedelta(minutes=7)
+MAX_PER_DAY = 6
 HOOK = "https://example.org/hook"
 # No two of these add up to exactly the 5 seconds within which a claim may be sent.
 # The long ones are rare: out of the window's hours little happens.
@@ -77,6 +77,7 @@ R = Recipient.Status
 C = Campaign.Status
 
 CHORES = (campaign_actions.start_scheduled, campaign_actions.finish_where_done, campaign_actions.wind_up_canceled)
+VERBS = ("start", "launch", "resume", "start", "launch", "pause", "resume", "cancel")
 
 picks = st.integers(0, 11)
 fates = st.sampled_from(FATES)
@@ -235,43 +236,58 @@ class Model(RuleBasedStateMachine):
     def import_one(self) -> None:
         self._import(1)
 
-    @rule(which=picks)
+    @rule(which=picks, verb=st.sampled_from(VERBS))
+    def manage_campaign(self, which: int, verb: str) -> None:
+        {
+            "start": self.start,
+            "launch": self.launch,
+            "pause": self.pause,
+            "resume": self.resume,
+            "cancel": self.cancel,
+        }[verb](which)
+
     def start(self, which: int) -> None:
         with suppress(campaign_actions.IllegalNow, campaign_actions.NotReady):
             campaign_actions.start(self._campaign(which), actor="test")
 
-    @rule(which=picks)
     def launch(self, which: int) -> None:
         launching.step(self._campaign(which).pk, limit=2)
 
-    @rule(which=picks)
     def pause(self, which: int) -> None:
         campaign = self._campaign(which)
         with suppress(campaign_actions.IllegalNow):
             campaign_actions.pause(campaign, actor="test")
             self.silent.add(campaign.pk)
 
-    @rule(which=picks)
     def resume(self, which: int) -> None:
         campaign = self._campaign(which)
         with suppress(campaign_actions.IllegalNow):
             campaign_actions.resume(campaign, actor="test")
             self.silent.discard(campaign.pk)
 
-    @rule(which=picks, sure=st.integers(0, 2))
-    def cancel(self, which: int, sure: int) -> None:
-        if sure:
-            return
+    def cancel(self, which: int) -> None:
         campaign = self._campaign(which)
         with suppress(campaign_actions.IllegalNow):
             campaign_actions.cancel(campaign, actor="test")
             self.silent.add(campaign.pk)
 
     @rule(chore=st.sampled_from(CHORES))
-    def look_after_campaigns(self, chore: Callable[[], object]) -> None:
+    def keep_house(self, chore: Callable[[], object]) -> None:
         chore()
 
-    @rule(on=st.sampled_from((False, False, True)))
+    @rule(
+        which=picks, what=st.sampled_from(("number", "account", "everything")), no=st.sampled_from((False, False, True))
+    )
+    def forbid_or_allow(self, which: int, what: str, no: bool) -> None:
+        if what == "account":
+            self.block_account(which, no)
+        elif what == "all":
+            self.kill_switch(no)
+        elif no:
+            self._list(NUMBERS[which % len(NUMBERS)])
+        elif self.listed:
+            self.unlist_number(which)
+
     def kill_switch(self, on: bool) -> None:
         if on:
             campaign_actions.stop_all_calls(self.base.organization, actor="test")
@@ -279,24 +295,16 @@ class Model(RuleBasedStateMachine):
             campaign_actions.allow_calls(self.base.organization, actor="test")
         self.stopped = on
 
-    @rule(which=picks, sure=st.booleans())
-    def list_number(self, which: int, sure: bool) -> None:
-        if sure:
-            self._list(NUMBERS[which % len(NUMBERS)])
-
     def _list(self, number: str) -> None:
         entry, _ = do_not_call.add(self.base.organization, number, source="test")
         campaign_actions.silence_number(entry)
         self.listed.add(number)
 
-    @precondition(lambda self: self.listed)
-    @rule(which=picks)
     def unlist_number(self, which: int) -> None:
         number = _pick(sorted(self.listed), which)
         do_not_call.remove(DoNotCall.objects.get(phone=number), "test", "test")
         self.listed.discard(number)
 
-    @rule(which=picks, on=st.sampled_from((False, False, True)))
     def block_account(self, which: int, on: bool) -> None:
         account_id = self._account(which)
         if on:
@@ -305,10 +313,6 @@ class Model(RuleBasedStateMachine):
             accounts.unblock(account_id)
 
     # Placing.
-
-    @rule(which=picks)
-    def feed(self, which: int) -> None:
-        feeding.feed(self._campaign(which).pk)
 
     @rule(which=picks, to=picks)
     def order_single(self, which: int, to: int) -> None:
@@ -335,6 +339,7 @@ class Model(RuleBasedStateMachine):
     @rule(which=picks, how=st.sampled_from(("pause", "list", "stop")), fate=fates, outcome=ends, lasts=lengths)
     def work_is_overtaken(self, which: int, how: str, fate: str, outcome: str, lasts: int) -> None:
         """A worker is held up between its decision and its requests, and somebody says no to one of them meanwhile."""
+        self.order_single(which, len(self.world.dials))
         self.take_up()
         if not self.claims:
             return
@@ -354,24 +359,30 @@ class Model(RuleBasedStateMachine):
         """One request goes out. Its answer is recorded now, later, or never."""
         self._send(which, fate, outcome, lasts)
 
-    @precondition(lambda self: self.answers)
-    @rule(which=picks, again=st.booleans())
-    def record_placing(self, which: int, again: bool) -> None:
-        """It may be recorded a second time: whoever does not learn of a commit repeats it."""
-        answer = _take(self.answers, which)
-        answer.record()
-        if again:
-            self.answers.append(answer)
-
     # Hypothesis is fondest of the rule with the fewest arguments and the first name: something should happen in it.
     @rule()
     def all_goes_well(self) -> None:
-        self.work("placed", "no_answer", 8)
-        self.leap(31.3)
+        self.order_single(len(self.world.dials), len(self.world.dials))
+        self._work("placed", "no_answer", 8)
+        self.leap(131.3)
+
+    @rule(kind=st.sampled_from(("answers", "answers", "reads", "looks")), which=picks, again=st.booleans())
+    def record_late(self, kind: str, which: int, again: bool) -> None:
+        """It may be recorded a second time: whoever does not learn of a commit repeats it."""
+        held: list[Held] = getattr(self, kind)
+        if held:
+            answer = _take(held, which)
+            answer.record()
+            if again and kind == "answers":
+                held.append(answer)
 
     @rule(fate=fates, outcome=ends, lasts=lengths)
     def work(self, fate: str, outcome: str, lasts: int) -> None:
-        """A good worker: reads, feeds, claims, sends and records at once."""
+        """A good worker, with something to do: reads, feeds, claims, sends and records at once."""
+        self.order_single(lasts, len(self.world.dials))
+        self._work(fate, outcome, lasts)
+
+    def _work(self, fate: str, outcome: str, lasts: int) -> None:
         self.process_callbacks()
         self.read("", late=False)
         mine = len(self.claims)
@@ -391,6 +402,7 @@ class Model(RuleBasedStateMachine):
     @rule(fate=fates, outcome=ends, lasts=lengths, late=st.booleans())
     def work_and_stall(self, fate: str, outcome: str, lasts: int, late: bool) -> None:
         """A worker that stalls after its requests: its answers come after the lease, or never."""
+        self.order_single(lasts, len(self.world.dials))
         self.take_up()
         while self.claims:
             self._send(0, fate, outcome, lasts)
@@ -421,7 +433,6 @@ class Model(RuleBasedStateMachine):
             if sure and whose in ("", name):
                 lost.clear()
 
-    @rule()
     def reap(self) -> None:
         outcomes.reap(timezone.now())
 
@@ -439,11 +450,6 @@ class Model(RuleBasedStateMachine):
             if not late:
                 self.reads.pop().record()
 
-    @precondition(lambda self: self.reads)
-    @rule(which=picks)
-    def record_read(self, which: int) -> None:
-        _take(self.reads, which).record()
-
     def _read(self, reading: following.Reading, answer: Snapshot | ProviderError, raw: bytes) -> None:
         following.record(reading, answer, raw)
         if isinstance(answer, Snapshot) and answer.state.is_terminal:
@@ -456,11 +462,6 @@ class Model(RuleBasedStateMachine):
             self.looks.append(Held(lambda calls=calls, found=found: self._looked(calls, found)))  # type: ignore[misc]
             if not late:
                 self.looks.pop().record()
-
-    @precondition(lambda self: self.looks)
-    @rule(which=picks)
-    def record_look(self, which: int) -> None:
-        _take(self.looks, which).record()
 
     def _looked(self, calls: list[Call], found: dict[int, Snapshot]) -> None:
         reconciling.record(calls, found)
@@ -657,7 +658,7 @@ class Model(RuleBasedStateMachine):
             self.process_callbacks()
             self.read("", late=False)
             self.reconcile("", late=False)
-            self.work("placed", "completed", 8)
+            self._work("placed", "completed", 8)
             for chore in CHORES:
                 chore()
             due = self._next_event()
