@@ -1,4 +1,4 @@
-"""B12: what one dead receiver costs the other 49, with a full outbox and the engine's own slice.
+"""What one dead receiver costs the other 49, with a full outbox and the engine's own slice.
 
 python -m benchmarks.webhooks [--deliveries 100000] [--endpoints 50] [--rounds 1]
 
