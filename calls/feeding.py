@@ -72,7 +72,8 @@ def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float |
     """
     now = timezone.now()
     with transaction.atomic():
-        campaign = _campaigns().get(pk=campaign_id)
+        # Locked, so that nobody is put off by rules that an edit has just changed.
+        campaign = _campaigns().select_for_update(no_key=True, of=("self",)).get(pk=campaign_id)
         if campaign.status != Campaign.Status.RUNNING or not campaign.organization.is_active:
             return 0
         if campaign.organization.calls_stopped:

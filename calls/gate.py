@@ -262,7 +262,8 @@ def _limits(facts: Facts, now: datetime) -> Iterator[Check]:
         yield Check("budget", "defer", WORDS["budget"], now + LATER)
     for purse in facts.purses:
         if purse.used + facts.reserve > purse.limit:
-            yield Check(purse.check, "defer", WORDS[purse.check], purse.renews_at)
+            # It may be raised before the day is over.
+            yield Check(purse.check, "defer", WORDS[purse.check], min(purse.renews_at, now + LATER))
     if facts.number_max_open is not None and facts.number_open >= facts.number_max_open:
         yield Check("caller_number_capacity", "defer", WORDS["caller_number_capacity"], now + SOON)
     if facts.number_max_in_a_day is not None and facts.number_in_a_day >= facts.number_max_in_a_day:

@@ -37,6 +37,7 @@ PUT_OFF = frozenset(
         "calls_per_30_days",
         "budget",
         "caller_number_capacity",
+        "caller_number_day",
         "campaign_capacity",
     }
 )

@@ -311,9 +311,9 @@ def _undo_claim(call: Call, fence: int, due_at: datetime, reason: str, detail: s
         _finish(call, Status.CANCELED, ENGINE, "Another call to this number is queued already.")
         return True
     if call.recipient_id:
-        Recipient.objects.filter(pk=call.recipient_id).update(
-            attempts=F("attempts") - 1, status=Recipient.Status.CALLING, reason=""
-        )
+        mine = Recipient.objects.filter(pk=call.recipient_id)
+        mine.update(attempts=F("attempts") - 1)
+        mine.exclude(status=Recipient.Status.WITHDRAWN).update(status=Recipient.Status.CALLING, reason="")
     _event(call, reason, RESPONSE, detail, before, Status.QUEUED)
     return True
 

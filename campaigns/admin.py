@@ -24,6 +24,7 @@ from campaigns import do_not_call, import_steps, import_undo
 from campaigns.import_pages import ImportPages, both_spellings
 from campaigns.models import Contact, ContactImport, ContactList, ContactListMember, DoNotCall
 from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
+from campaigns.windows import whereabouts
 from tenants.models import Organization
 from tenants.staff import (
     Level,
@@ -167,8 +168,11 @@ class ContactAdmin(NumberedAdmin):
             (row.name, reverse("admin:campaigns_contactlist_change", args=[row.pk])) for row in obj.lists.all()[:20]
         ]
         add = reverse("admin:campaigns_donotcall_add")
+        home = whereabouts(obj.timezone, obj.phone, obj.organization.timezone)
         return {
             "contact": obj,
+            "whereabouts": home,
+            "zones": ", ".join(home.zones),
             "entry": entry,
             "lists": lists,
             "may_call": self.holds(request, Level.OPERATOR, obj),

@@ -58,6 +58,9 @@ MODELS = {
     "calls_call": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
     "calls_providercallback": Levels(MANAGER, NOBODY, NOBODY, NOBODY),
     "calls_webhookdelivery": Levels(MANAGER, NOBODY, NOBODY, NOBODY),
+    "calls_callback": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
+    "tenants_alert": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
+    "tenants_webhookendpoint": Levels(MANAGER, NOBODY, NOBODY, NOBODY),
 }
 # Buttons on an object's page.
 STEPS = {
@@ -74,6 +77,18 @@ STEPS = {
     ("campaigns_campaign", "pause"): OPERATOR,
     ("campaigns_campaign", "resume"): OPERATOR,
     ("campaigns_campaign", "cancel"): OPERATOR,
+    ("campaigns_campaign", "refresh"): OPERATOR,
+    ("campaigns_contact", "hold"): OPERATOR,
+    ("campaigns_contact", "unhold"): OPERATOR,
+    ("campaigns_recipient", "withdraw"): OPERATOR,
+    ("campaigns_recipient", "hold"): OPERATOR,
+    ("campaigns_recipient", "unhold"): OPERATOR,
+    ("campaigns_recipient", "call-back"): OPERATOR,
+    ("campaigns_recipient", "cancel-call-back"): OPERATOR,
+    ("calls_callback", "cancel-call-back"): OPERATOR,
+    ("calls_webhookdelivery", "replay"): MANAGER,
+    ("tenants_webhookendpoint", "test"): MANAGER,
+    ("tenants_alert", "seen"): OPERATOR,
     ("calls_call", "confirm-placed"): OPERATOR,
     ("calls_call", "release"): OPERATOR,
     ("calls_call", "cancel"): OPERATOR,
@@ -88,6 +103,7 @@ PAGES = {
     "calls_call_launch": ("", OPERATOR),
     "calls_call_launch_fields": ("", OPERATOR),
     "calls_call_overview": ("", VIEWER),
+    "calls_call_legal_hours": ("", VIEWER),
 }
 # The installation's own affairs: superusers alone.
 SUPERUSERS = {
@@ -99,7 +115,8 @@ SUPERUSERS = {
 OPEN = {
     *("healthz", "home", "api-not-found", "index", "login", "logout", "jsi18n", "app_list"),
     *("password_change", "password_change_done", "auth_user_password_change"),
-    *("search", "autocomplete", "view_on_site"),
+    *("search", "autocomplete", "view_on_site", "readyz", "metrics"),
+    "calls_call_evidence",  # test_evidence
 }
 STANDARD = ("changelist", "add", "change", "delete", "history")
 
