@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
@@ -336,12 +337,14 @@ class CampaignViewSet(CrudViewSet[Campaign]):
     def preview(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """What a contact's call would carry, variable by variable, with whom they would be called by."""
         campaign = self.get_object()
-        contact = self.reach.visible(Contact.objects.all()).filter(
-            organization=campaign.organization, uuid=public_id(request.query_params.get("contact", ""))
-        )
-        person = contact.first()
+        try:
+            wanted = uuid.UUID(request.query_params.get("contact", ""))
+        except ValueError as error:
+            raise ValidationError({"contact": "Name a contact: ?contact=<id>."}) from error
+        people = self.reach.visible(Contact.objects.all()).filter(organization=campaign.organization)
+        person = people.filter(uuid=wanted).first()
         if person is None:
-            raise ValidationError({"contact": "Name a contact of this organization: ?contact=<id>."})
+            raise Http404
         kept = Recipient.objects.filter(campaign=campaign, contact=person).first()
         choices = Choices(campaign, timezone.now(), whatever_their_state=True)
         choice = choices.choice_for(kept or Recipient(campaign=campaign, contact=person))

@@ -1,0 +1,152 @@
+"""Why nobody is being called: every deferral and every skip says the same words wherever it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+
+from calls import feeding, placing
+from calls.explain import explain
+from calls.idle import idle_reasons
+from calls.models import CallEvent
+from campaigns import launching
+from campaigns.models import CallingWindow, Campaign, Contact
+from providers.models import PhoneNumber, ProviderAccount
+from tenants.models import Organization
+from tests.calls import support
+
+NOON = datetime(2026, 5, 13, 16, 0, tzinfo=UTC)  # a Wednesday, noon in New York
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def made(organization: Organization) -> Campaign:
+    line = support.reach(organization, "http://127.0.0.1:9", "allomia", price_per_minute=Decimal("0.10"))
+    people = support.people(organization, [f"+1212555{n:04d}" for n in range(1200, 1206)])
+    found = support.campaign(line, people, status=Campaign.Status.RUNNING)
+    ProviderAccount.objects.update(place_tokens_at=NOON - timedelta(minutes=1))
+    return found
+
+
+def at_night(campaign: Campaign) -> None:
+    CallingWindow.objects.update(opens=20 * 60, closes=21 * 60)
+
+
+def held(campaign: Campaign) -> None:
+    Contact.objects.update(on_hold=True)
+
+
+def no_money(campaign: Campaign) -> None:
+    Organization.objects.update(daily_budget=Decimal("0.10"))
+
+
+def no_lines(campaign: Campaign) -> None:
+    Campaign.objects.update(max_open_calls=1)
+
+
+def slowly(campaign: Campaign) -> None:
+    Campaign.objects.update(calls_per_minute=1)
+
+
+def small_account(campaign: Campaign) -> None:
+    ProviderAccount.objects.update(max_open_calls=1)
+
+
+def resting(campaign: Campaign) -> None:
+    PhoneNumber.objects.update(rest_seconds=600)
+
+
+def capped(campaign: Campaign) -> None:
+    PhoneNumber.objects.update(max_calls_per_day=1)
+
+
+SITUATIONS: list[tuple[Callable[[Campaign], None], str, str]] = [
+    (at_night, "calling_hours", "Outside calling hours until 20:00 America/New_York."),
+    (held, "on_hold", "The person is on hold until somebody lifts it."),
+    (no_money, "organization_budget", "The organization's budget of the day is spent or set aside."),
+    (no_lines, "campaign_capacity", "The campaign has as many open calls as it may."),
+    (slowly, "pace", "The campaign calls as fast as it may."),
+    (small_account, "account_capacity", "Waiting for account capacity: allomia."),
+    (capped, "caller_number_day", "The caller number has called as often as it may in 24 hours."),
+]
+
+
+def run(campaign: Campaign) -> None:
+    launching.step(campaign.pk)
+    for _ in range(3):
+        feeding.feed_all(campaign.organization_id)
+        placing.claim(campaign.assistant.account_id if campaign.assistant else 0)
+
+
+@pytest.mark.parametrize(("arrange", "code", "words"), SITUATIONS)
+def test_a_campaign_that_waits_says_why_and_for_how_many(
+    made: Campaign, arrange: Callable[[Campaign], None], code: str, words: str
+) -> None:
+    arrange(made)
+    with time_machine.travel(NOON, tick=False):
+        run(made)
+        reasons = {reason["code"]: reason for reason in idle_reasons(Campaign.objects.get())}
+        waiting = made.recipients.filter(status__in=["pending", "waiting"]).count()
+    assert reasons[code]["message"] == words
+    assert waiting > 0
+    assert reasons[code]["count"] == waiting
+
+
+@pytest.mark.parametrize("arrange", [at_night, held, no_money, capped])
+def test_the_page_of_a_person_says_the_same_words(made: Campaign, arrange: Callable[[Campaign], None]) -> None:
+    arrange(made)
+    with time_machine.travel(NOON, tick=False):
+        run(made)
+        messages = {reason["message"] for reason in idle_reasons(Campaign.objects.get())}
+        for recipient in made.recipients.filter(status__in=["pending", "waiting"]):
+            why = {check.detail for check in explain(recipient).checks if check.result == "defer"}
+            assert why & messages, (why, messages)
+
+
+def test_a_queued_call_that_is_put_off_tells_it_on_its_timeline(made: Campaign) -> None:
+    with time_machine.travel(NOON, tick=False):
+        launching.step(made.pk)
+        feeding.feed_all(made.organization_id)
+        Organization.objects.update(daily_budget=Decimal("0.10"))
+        placing.claim(made.assistant.account_id if made.assistant else 0)
+    told = set(CallEvent.objects.filter(type="deferred").values_list("detail", flat=True))
+    assert told == {"The organization's budget of the day is spent or set aside."}
+
+
+def test_a_skip_is_explained_by_its_own_words(made: Campaign) -> None:
+    from campaigns import do_not_call
+
+    with time_machine.travel(NOON, tick=False):
+        launching.step(made.pk)
+        do_not_call.add(made.organization, "+12125551200", source="test")
+        feeding.feed_all(made.organization_id)
+        skipped = made.recipients.get(contact__phone="+12125551200")
+        found = {check.name: check for check in explain(skipped).checks if check.result == "skip"}
+    assert (skipped.status, skipped.reason) == ("skipped", "do_not_call")
+    assert found["do_not_call"].detail == "The number is on the do-not-call list."
+    assert found["recipient"].detail == "Not called: do not call."
+
+
+def test_nothing_is_waited_for_where_everybody_is_called(made: Campaign) -> None:
+    with time_machine.travel(NOON, tick=False):
+        run(made)
+        assert idle_reasons(Campaign.objects.get()) == []
+
+
+def test_over_the_api(made: Campaign, api: Any) -> None:
+    at_night(made)
+    with time_machine.travel(NOON, tick=False):
+        run(made)
+        answer = api.get(f"/api/v1/campaigns/{made.uuid}/progress/").json()
+    (reason,) = answer["idle_reasons"]
+    assert reason == {
+        "code": "calling_hours",
+        "message": "Outside calling hours until 20:00 America/New_York.",
+        "count": 6,
+        "until": "2026-05-14T00:00:00Z",
+    }
