@@ -8,6 +8,7 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
+from config.openapi.pages import DocsView, SchemaView
 from tenants.errors import page_not_found
 
 
@@ -23,6 +24,8 @@ def api_not_found(request: HttpRequest, *args: str) -> HttpResponse:
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("", include("config.api")),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/docs/", DocsView.as_view(), name="docs"),
     # Programs get the API's 404 even while DEBUG shows people its own.
     re_path(r"^(api|hooks)/", csrf_exempt(api_not_found), name="api-not-found"),
     path("admin/", admin.site.urls),
