@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.utils.module_loading import import_string
+from drf_spectacular.utils import OpenApiParameter
 
 from config.openapi import shapes
-from config.openapi.shapes import COUNT, FLAG, ID, MOMENT, TEXT, WORD, listed, maybe, obj
+from config.openapi.shapes import COUNT, FLAG, MOMENT, TEXT, WORD, listed, maybe, obj
 
 Key = tuple[str, str]
 
@@ -22,11 +23,6 @@ def serializer(path: str) -> Callable[[], Any]:
 
 def ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
-
-
-def plus(path: str, **more: Any) -> Callable[[], Any]:
-    """A serializer's answer with more in it."""
-    return lambda: {"allOf": [import_string(path), obj(**more)]}
 
 
 TAGS = {"HookView": "hooks", "EvidenceView": "calls"}
@@ -52,6 +48,10 @@ SUMMARIES: dict[Key | None, str] = {
     ("ImportErrorsViewSet", "errors"): "The rejected rows",
     ("ResultsViewSet", "results"): "What became of each person",
     ("EvidenceView", "get"): "What is known of the calls to a number",
+}
+
+ASKS: dict[Key | None, list[OpenApiParameter]] = {
+    ("EvidenceView", "get"): [OpenApiParameter("to_number", str, required=True, description="The number called.")],
 }
 
 TAKES: dict[Key | None, Callable[[], Any]] = {
@@ -178,5 +178,3 @@ EXAMPLES: dict[Key | None, dict[str, Any]] = {
     },
     ("ApiKeyViewSet", "create"): {"request": {"name": "CRM", "scopes": ["call"]}},
 }
-
-__all__ = ["EXAMPLES", "GIVES", "ID", "SUMMARIES", "TAGS", "TAKES"]

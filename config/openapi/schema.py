@@ -14,7 +14,8 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS
 
-from config.openapi import bodies, fields, shapes, words
+from config.openapi import bodies, shapes, words
+from config.openapi import fields as fields  # registers them
 from tenants.access import Access
 from tenants.pagination import ORDERINGS, CursorPages
 from tenants.permissions import HasScope, demanded
@@ -72,7 +73,7 @@ class ContractSchema(AutoSchema):
     def _noun(self) -> str:
         return str(getattr(self.view, "basename", None) or self.get_tags()[0]).replace("-", " ")
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         handler = getattr(self.view, self.action, None)
         text = " ".join((getattr(handler, "__doc__", None) or "").split())
         scope = self._scope()
@@ -89,9 +90,12 @@ class ContractSchema(AutoSchema):
         return "_".join([*self._tokenize_path()[:-1], self.action]).replace("-", "_")
 
     def get_filter_backends(self) -> list[Any]:
-        found: list[Any] = super().get_filter_backends()
-        # Filters of a list also narrow the file that is made of it.
-        return found or (list(self.view.filter_backends) if self.is_file and hasattr(self.view, "queryset") else [])
+        if not self.is_file:
+            return list(super().get_filter_backends())
+        return list(getattr(self.view, "filter_backends", []))  # the filters of a list narrow a file made of it too
+
+    def get_override_parameters(self) -> list[Any]:
+        return list(bodies.ASKS.get(self._key(bodies.ASKS), []))
 
     def _scope(self) -> str:
         if not self.is_authenticated or not any(isinstance(found, HasScope) for found in self.view.get_permissions()):
@@ -164,7 +168,9 @@ class ContractSchema(AutoSchema):
     def get_examples(self) -> list[OpenApiExample]:
         found = bodies.EXAMPLES.get(self._key(bodies.EXAMPLES), {})
         return [
-            OpenApiExample(f"{self.get_summary()}: {which}", value, **{f"{which}_only": True})
+            OpenApiExample(
+                self.get_summary(), value, request_only=which == "request", response_only=which == "response"
+            )
             for which, value in found.items()
         ]
 
@@ -177,7 +183,8 @@ class ContractSchema(AutoSchema):
             # Every key is always there: null says that there is nothing.
             written = {name for name, field in serializer.fields.items() if not field.write_only}
             schema["required"] = sorted(written | set(shapes.EXTRA.get(type(serializer).__name__, {})))
-        elif isinstance(serializer, StrictFields):
+            self._mark_empty_columns(serializer, schema["properties"])
+        elif issubclass(type(serializer), StrictFields):
             schema["additionalProperties"] = False
             for name, field in serializer.fields.items():
                 if isinstance(field, TextField) and not field.read_only:
@@ -185,6 +192,14 @@ class ContractSchema(AutoSchema):
             self._mark_resettable(serializer, schema["properties"])
         schema.pop("description", None)
         return schema
+
+    def _mark_empty_columns(self, serializer: Any, properties: dict[str, Any]) -> None:
+        """A read-only field need not say that its column knows null."""
+        model = getattr(getattr(serializer, "Meta", None), "model", None)
+        columns = {column.name for column in model._meta.fields if column.null} if model else set()
+        for name, field in serializer.fields.items():
+            if field.source in columns and not field.allow_null:
+                properties[name] = append_meta(properties[name], {"nullable": True})
 
     def _mark_resettable(self, serializer: Any, properties: dict[str, Any]) -> None:
         """null stands for the default, as leaving the field out does."""
@@ -217,6 +232,3 @@ def mock_request(method: str, path: str, view: Any, original_request: Any, **kwa
     request = build_mock_request(method, path, view, None, **kwargs)
     request.auth = Access(actor="document")
     return request
-
-
-__all__ = ["ContractSchema", "fields", "mock_request"]
