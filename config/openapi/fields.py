@@ -12,22 +12,27 @@ from config.openapi import shapes
 CLOCK = r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$"
 
 
-class Number(OpenApiSerializerFieldExtension):
+class Field(OpenApiSerializerFieldExtension):
+    """Of a kind of field and of the kinds made of it."""
+
+    match_subclasses = True
+
+
+class Number(Field):
     target_class = "campaigns.api.NumberField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return {"type": "string", "examples": ["+33612345678"]}
 
 
-class Reference(OpenApiSerializerFieldExtension):
+class Reference(Field):
     target_class = "tenants.rest.ScopedField"
-    match_subclasses = True
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return {"type": "string", "format": "uuid"}
 
 
-class Money(OpenApiSerializerFieldExtension):
+class Money(Field):
     target_class = "tenants.rest.MoneyField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
@@ -40,7 +45,7 @@ class Money(OpenApiSerializerFieldExtension):
         return {**component.ref, "nullable": True}
 
 
-class Rate(OpenApiSerializerFieldExtension):
+class Rate(Field):
     target_class = "tenants.rest.RateField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
@@ -53,21 +58,21 @@ class Rate(OpenApiSerializerFieldExtension):
         }
 
 
-class Object(OpenApiSerializerFieldExtension):
+class Object(Field):
     target_class = "tenants.rest.ObjectField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return dict(shapes.OBJECT)
 
 
-class Variables(OpenApiSerializerFieldExtension):
+class Variables(Field):
     target_class = "campaigns.api.VariablesField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return dict(shapes.TEXTS)
 
 
-class Clock(OpenApiSerializerFieldExtension):
+class Clock(Field):
     target_class = "calls.api.campaigns.ClockField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
@@ -75,7 +80,7 @@ class Clock(OpenApiSerializerFieldExtension):
         return {"type": "string", "pattern": CLOCK if self.target.field_name == "opens" else midnight}
 
 
-class Replaced(OpenApiSerializerFieldExtension):
+class Replaced(Field):
     target_class = "tenants.rest.ReplacedList"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
