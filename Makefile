@@ -6,8 +6,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 SIZE ?= small
 DATABASE ?= postgresql
+EXAMPLES ?= 25
+SEED ?= 1
 
-.PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance bites clean
+.PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance bites schemathesis clean
 
 setup: $(VENV)/.dev-installed
 
@@ -68,6 +70,11 @@ endurance: $(VENV)/.dev-installed
 # Deliberate bugs, one at a time in a copy of the code, must each be caught by a test; see docs/bites.md.
 bites: $(VENV)/.dev-installed
 	$(BIN)/python -m tests.bites $(ARGS)
+
+# Made-up requests, good and bad, over every operation of the API's document. SEED=7 makes up others.
+schemathesis: $(VENV)/.dev-installed
+	DEBUG=true SCHEMATHESIS_EXAMPLES=$(EXAMPLES) SCHEMATHESIS_SEED=$(SEED) $(BIN)/python -m pytest -q -s \
+		tests/config/test_schemathesis.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) var staticfiles

@@ -12,6 +12,7 @@ from csp.constants import NONE, SELF
 
 from calls.timing import CLUSTER_TIMING
 from config.environment import read
+from config.openapi.overview import DESCRIPTION, ENUM_NAMES
 from config.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -40,6 +41,8 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_filters",
     "django_q",
     "axes",
@@ -183,6 +186,25 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": True,
     "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.schema.ContractSchema",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Trunkline",
+    "DESCRIPTION": DESCRIPTION,
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "LICENSE": {"name": "MIT"},
+    "SCHEMA_PATH_PREFIX": r"/api(/v1)?",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": ENUM_NAMES,
+    "GET_MOCK_REQUEST": "config.openapi.schema.mock_request",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.document.add_common_parts",
+    ],
+    "DISABLE_DOCSTRING_DESCRIPTIONS": True,
 }
 
 # The background queue is an alarm clock; rows carry the work. Each worker listens to a queue of its own.

@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
 from config import operations
+from config.openapi.pages import DocsView, SchemaView
 from tenants.errors import page_not_found
 
 
@@ -21,6 +22,8 @@ urlpatterns = [
     path("readyz", operations.readyz, name="readyz"),
     path("metrics", operations.metrics, name="metrics"),
     path("", include("config.api")),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/docs/", DocsView.as_view(), name="docs"),
     # Programs get the API's 404 even while DEBUG shows people its own.
     re_path(r"^(api|hooks)/", csrf_exempt(api_not_found), name="api-not-found"),
     path("admin/", admin.site.urls),

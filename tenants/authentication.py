@@ -81,12 +81,13 @@ class StaffSessionAuthentication(SessionAuthentication):
 
 
 def chosen(request: Request, reach: Access) -> Access:
-    """Narrowed to `X-Organization` where the caller names one. One it cannot see does not exist."""
-    name = request.headers.get("X-Organization", "").strip()
-    if not name:
+    """Narrowed to `X-Organization` where it is sent. One the caller cannot see does not exist; an empty one neither:
+    a forgotten value must not mean all organizations."""
+    name = request.headers.get("X-Organization")
+    if name is None:
         return reach
     try:
-        wanted = uuid.UUID(name)
+        wanted = uuid.UUID(name.strip())
     except ValueError as error:
         raise NotFound("Organization not found") from error
     organization = reach.organizations().filter(uuid=wanted).first()

@@ -10,7 +10,8 @@ from rest_framework.request import Request
 
 
 class StrictFilters(DjangoFilterBackend):
-    """Filters named on the view. An unknown name is 400: a typo must not widen a list."""
+    """Filters named on the view. An unknown name is 400, and so is one without a value: a typo or an unset variable
+    must not widen a list."""
 
     always = frozenset({"limit", "cursor", "ordering", "format"})
 
@@ -20,4 +21,6 @@ class StrictFilters(DjangoFilterBackend):
         if unknown := sorted(set(request.query_params) - known):
             faults = {name: ["There is no such filter."] for name in unknown}
             raise ValidationError(faults, code="unknown_filter")
+        if empty := [name for name in request.query_params if not all(request.query_params.getlist(name))]:
+            raise ValidationError({name: ["Give a value, or leave the filter out."] for name in empty}, code="empty")
         return super().filter_queryset(request, queryset, view)

@@ -12,8 +12,9 @@ from django.contrib.auth.models import User
 from django.db import connections
 
 from calls.models import Call
+from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber
-from tenants.models import Membership, Organization
+from tenants.models import ApiKey, Membership, Organization
 
 CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), "")
 
@@ -112,3 +113,20 @@ def test_a_row_is_added_to_an_assistants_variables(signed_in: Any, assistant: As
     page.wait_for_url("**/assistant/")
     assistant.refresh_from_db()
     assert [item["name"] for item in assistant.variables] == ["slot"]
+
+
+def test_the_api_is_read_and_tried_in_a_browser(browser: Any, organization: Organization, contact: Contact) -> None:
+    _, key = ApiKey.issue(tenant=organization.tenant, organization=organization, name="k", scopes=["read"])
+    page = browser.new_page()
+    served = page.goto("/api/docs/")
+    policy = served.headers["content-security-policy"]
+    assert "script-src 'self';" in policy and "unsafe" not in policy
+    page.click("button.authorize")
+    page.fill("#auth-bearer-value", key)
+    page.click("button.auth.authorize")
+    page.click("button.btn-done")
+    page.click("#operations-tag-contacts")
+    page.click("#operations-contacts-contacts_list button.opblock-summary-control")
+    page.click("#operations-contacts-contacts_list .try-out__btn")
+    page.click("#operations-contacts-contacts_list .execute")
+    page.wait_for_selector(f"text={contact.phone}")

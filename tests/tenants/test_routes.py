@@ -115,7 +115,7 @@ SUPERUSERS = {
 OPEN = {
     *("healthz", "home", "api-not-found", "index", "login", "logout", "jsi18n", "app_list"),
     *("password_change", "password_change_done", "auth_user_password_change"),
-    *("search", "autocomplete", "view_on_site", "readyz", "metrics"),
+    *("search", "autocomplete", "view_on_site", "readyz", "metrics", "schema", "docs"),
     "calls_call_evidence",  # test_evidence
 }
 STANDARD = ("changelist", "add", "change", "delete", "history")

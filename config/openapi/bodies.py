@@ -1,0 +1,180 @@
+"""What operations take and give where that is not simply the view's serializer, by view and action.
+
+An entry for a view counts for the views made of it. Serializers are named by their path, and looked up when needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.utils.module_loading import import_string
+from drf_spectacular.utils import OpenApiParameter
+
+from config.openapi import shapes
+from config.openapi.shapes import COUNT, FLAG, MOMENT, TEXT, WORD, listed, maybe, obj
+
+Key = tuple[str, str]
+
+
+def serializer(path: str) -> Callable[[], Any]:
+    return lambda: import_string(path)
+
+
+def ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+TAGS = {"HookView": "hooks", "EvidenceView": "calls"}
+
+NOUNS = {"do not call": ("do-not-call entry", "do-not-call entries")}
+
+SUMMARIES: dict[Key | None, str] = {
+    ("OutboundView", "post"): "Dial one number",
+    ("OutboundStatusView", "get"): "Where a call stands",
+    ("HookView", "get"): "Whether the address exists",
+    ("HookView", "post"): "A provider reports",
+    ("CallViewSet", "create"): "Order a call",
+    ("CallViewSet", "transcript"): "What was said in a call",
+    ("CampaignViewSet", "preflight"): "What a start would meet, and a forecast",
+    ("CampaignViewSet", "progress"): "How far a campaign is",
+    ("RecipientViewSet", "explain"): "Why a person is or is not called",
+    ("OrganizationViewSet", "rotate_webhook_secret"): "Make a new webhook secret",
+    ("RecipientViewSet", "call_back"): "Promise a call-back",
+    ("RecipientViewSet", "cancel_call_back"): "Cancel a call-back",
+    ("WebhookEndpointViewSet", "rotate_secret"): "Make a new secret",
+    ("WebhookDeliveryViewSet", "replay_range"): "Deliver many again",
+    ("ContactListViewSet", "imports"): "Import a file of contacts",
+    ("ImportErrorsViewSet", "errors"): "The rejected rows",
+    ("ResultsViewSet", "results"): "What became of each person",
+    ("EvidenceView", "get"): "What is known of the calls to a number",
+}
+
+ASKS: dict[Key | None, list[OpenApiParameter]] = {
+    ("EvidenceView", "get"): [OpenApiParameter("to_number", str, required=True, description="The number called.")],
+}
+
+TAKES: dict[Key | None, Callable[[], Any]] = {
+    ("OutboundView", "post"): serializer("calls.api.outbound.OutboundSerializer"),
+    ("CallViewSet", "create"): serializer("calls.api.calls.OrderSerializer"),
+    ("ContactListViewSet", "imports"): serializer("campaigns.api.UploadSerializer"),
+    ("HookView", "post"): lambda: {"application/json": dict(shapes.OBJECT)},
+    ("RecipientViewSet", "hold"): serializer("calls.api.recipients.HoldSerializer"),
+    ("RecipientViewSet", "call_back"): serializer("calls.api.recipients.PromiseSerializer"),
+    ("CallingContactViewSet", "hold"): serializer("calls.api.recipients.HoldSerializer"),
+    ("WebhookDeliveryViewSet", "replay_range"): serializer("calls.api.webhooks.RangeSerializer"),
+}
+
+IMPORT = serializer("campaigns.api.ImportSerializer")
+CALL_BACK = serializer("calls.api.call_backs.CallBackSerializer")
+GIVES: dict[Key | None, dict[int, Any]] = {
+    ("OutboundView", "post"): {201: ref("OutboundCall")},
+    ("OutboundStatusView", "get"): {200: ref("OutboundStatus")},
+    ("HookView", "get"): {200: None},
+    ("HookView", "post"): {200: obj()},
+    ("CallViewSet", "create"): {201: serializer("calls.api.calls.CallSerializer")},
+    ("CallViewSet", "transcript"): {
+        200: obj(transcript=listed(obj(role=TEXT, text=TEXT, at=maybe(MOMENT)))),
+        503: ref("Error"),
+    },
+    ("CampaignViewSet", "preflight"): {200: ref("Preflight")},
+    ("CampaignViewSet", "progress"): {200: ref("Progress")},
+    ("RecipientViewSet", "explain"): {200: ref("Explanation")},
+    ("RecipientViewSet", "call_back"): {201: CALL_BACK},
+    ("RecipientViewSet", "cancel_call_back"): {200: CALL_BACK},
+    ("ProviderAccountViewSet", "check"): {200: obj(ok=FLAG, message=WORD)},
+    ("OrganizationViewSet", "rotate_webhook_secret"): {
+        200: obj(webhook_secret={"type": "string", "pattern": "^whsec_"})
+    },
+    ("ContactListViewSet", "imports"): {202: IMPORT},
+    ("ImportViewSet", "undo"): {200: IMPORT, 202: IMPORT},
+    ("DoNotCallViewSet", "create"): {200: ref("DoNotCallAdded"), 201: ref("DoNotCallAdded")},
+    ("WebhookEndpointViewSet", "rotate_secret"): {200: obj(secret=TEXT, old_secret_until=maybe(MOMENT))},
+    ("WebhookEndpointViewSet", "test"): {202: serializer("calls.api.webhooks.WebhookDeliverySerializer")},
+    ("WebhookDeliveryViewSet", "replay_range"): {200: obj(replayed=COUNT)},
+}
+
+AN_ID = "0b0f6a3e-6f0b-4c53-9d6e-2f6a2f9d4c11"
+ANOTHER = "5f3c8a52-0a6e-4a52-8a53-0d9f6f2b7a10"
+EXAMPLES: dict[Key | None, dict[str, Any]] = {
+    ("OutboundView", "post"): {
+        "request": {
+            "phoneNumber": "+33612345678",
+            "assistantId": AN_ID,
+            "phoneNumberId": ANOTHER,
+            "customerName": "Ada",
+            "dynamicVariables": {"slot": "9:30"},
+            "callbackUrl": "https://example.org/calls",
+        },
+        "response": {
+            "outboundCallId": AN_ID,
+            "contactId": ANOTHER,
+            "status": "calling",
+            "message": "Outbound call dispatched",
+        },
+    },
+    ("OutboundStatusView", "get"): {
+        "response": {
+            "outboundCallId": AN_ID,
+            "contactId": ANOTHER,
+            "status": "completed",
+            "callDetails": {
+                "startedAt": "2026-05-12T09:30:12Z",
+                "endedAt": "2026-05-12T09:31:40Z",
+                "duration": 88,
+                "endedReason": "call-ended",
+            },
+        },
+    },
+    ("ProviderAccountViewSet", "create"): {
+        "request": {
+            "provider": "allomia",
+            "name": "AlloMia",
+            "credentials": {"api_key": "..."},
+            "max_open_calls": 20,
+            "calls_per_second": 5,
+            "price_per_minute": {"amount": "0.12", "currency": "EUR"},
+        }
+    },
+    ("AssistantViewSet", "create"): {
+        "request": {
+            "account": AN_ID,
+            "name": "Reminder",
+            "external_id": "as_1",
+            "variables": [{"name": "slot", "required": True, "example": "9:30"}],
+        }
+    },
+    ("PhoneNumberViewSet", "create"): {
+        "request": {"account": AN_ID, "e164": "+33142000001", "external_id": "pn_1", "label": "Front desk"}
+    },
+    ("OrganizationViewSet", "partial_update"): {"request": {"calls_stopped": True}},
+    ("ContactViewSet", "create"): {
+        "request": {"phone": "+33612345678", "name": "Ada", "timezone": "Europe/Paris", "variables": {"slot": "9:30"}}
+    },
+    ("ContactListViewSet", "create"): {"request": {"name": "March"}},
+    ("DoNotCallViewSet", "create"): {"request": {"phone": "+33612345678", "reason": "asked us on 3 March"}},
+    ("CampaignViewSet", "create"): {
+        "request": {
+            "name": "March reminders",
+            "assistant": AN_ID,
+            "phone_numbers": [ANOTHER],
+            "contact_lists": [AN_ID],
+            "variables": {"slot": '{{ contact.variables.slot|default:"soon" }}'},
+            "windows": [{"days": ["mon", "tue", "wed", "thu", "fri"], "opens": "09:00", "closes": "19:00"}],
+            "holidays": ["2026-12-25"],
+            "retry_rules": [{"outcome": "no_answer", "wait_minutes": 120, "max_attempts": 3}],
+            "budget": {"amount": "100.00", "currency": "EUR"},
+        }
+    },
+    ("CallViewSet", "create"): {
+        "request": {
+            "to_number": "+33612345678",
+            "assistant": AN_ID,
+            "phone_number": ANOTHER,
+            "dynamic_variables": {"slot": "9:30"},
+            "metadata": {"order": "4711"},
+            "not_after": "2027-05-12T18:00:00Z",
+        }
+    },
+    ("ApiKeyViewSet", "create"): {"request": {"name": "CRM", "scopes": ["call"]}},
+}

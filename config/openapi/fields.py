@@ -1,0 +1,113 @@
+"""Our own kinds of fields and our own sign-in, in the words of JSON Schema. Importing this registers them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.plumbing import ResolvedComponent
+
+from config.openapi import shapes
+
+CLOCK = r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$"
+
+
+class Field(OpenApiSerializerFieldExtension):
+    """Of a kind of field and of the kinds made of it."""
+
+    match_subclasses = True
+
+
+class Number(Field):
+    target_class = "campaigns.api.NumberField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        return {"type": "string", "examples": ["+33612345678"]}
+
+
+class Reference(Field):
+    target_class = "tenants.rest.ScopedField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        return {"type": "string", "format": "uuid"}
+
+
+class Money(Field):
+    target_class = "tenants.rest.MoneyField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        if direction == "request":
+            return {**shapes.money_given(self.target._places()), "nullable": True}
+        component = ResolvedComponent(
+            name="Money", type=ResolvedComponent.SCHEMA, schema=shapes.MONEY, object=shapes.MONEY["title"]
+        )
+        auto_schema.registry.register_on_missing(component)
+        return {**component.ref, "nullable": True}
+
+
+class Rate(Field):
+    target_class = "tenants.rest.RateField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        whole = self.target.max_digits - self.target.decimal_places
+        lowest = self.target.min_value
+        return {
+            "type": "number",
+            "minimum": 0 if lowest is None else float(lowest),
+            "exclusiveMaximum": 10**whole,
+        }
+
+
+class Object(Field):
+    target_class = "tenants.rest.ObjectField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        return dict(shapes.OBJECT)
+
+
+class Variables(Field):
+    target_class = "campaigns.api.VariablesField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        return dict(shapes.TEXTS)
+
+
+class Clock(Field):
+    target_class = "calls.api.campaigns.ClockField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        midnight = CLOCK.removesuffix("$") + "$|^24:00$"
+        return {"type": "string", "pattern": CLOCK if self.target.field_name == "opens" else midnight}
+
+
+class Replaced(Field):
+    target_class = "tenants.rest.ReplacedList"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        return {"type": "array", "items": auto_schema.resolve_serializer(self.target.item, direction).ref}
+
+
+class Bearer(OpenApiAuthenticationExtension):
+    target_class = "tenants.authentication.ApiKeyAuthentication"
+    name = "key"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key: `Authorization: Bearer tl_...`. Its scopes are `read`, `call` and `manage`; "
+            "each includes the ones before it.",
+        }
+
+
+class Session(OpenApiAuthenticationExtension):
+    target_class = "tenants.authentication.StaffSessionAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "sessionid",
+            "description": "Staff signed in to the admin. What changes something needs the `X-CSRFToken` header too.",
+        }

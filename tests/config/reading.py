@@ -1,0 +1,60 @@
+"""Reading the document as a program would."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from config.openapi.pages import document
+
+
+def the_document() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(document())
+    return found
+
+
+def resolved(schema: Any) -> dict[str, Any]:
+    """Without references and without what only says that null is possible; parts put together."""
+    found: dict[str, Any] = dict(schema)
+    while "$ref" in found:
+        node: Any = the_document()
+        for part in found["$ref"].removeprefix("#/").split("/"):
+            node = node[part]
+        found = dict(node)
+    parts = [resolved(part) for part in found.get("allOf", [])]
+    parts += [resolved(part) for part in found.get("oneOf", []) if part.get("type") != "null"][:1]
+    for part in parts:
+        found["properties"] = {**part.get("properties", {}), **found.get("properties", {})}
+        found = {**part, **found}
+    return found
+
+
+def operation(method: str, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = the_document()["paths"][path][method]
+    return found
+
+
+def body(method: str, path: str) -> dict[str, Any]:
+    [content] = operation(method, path)["requestBody"]["content"].values()
+    return resolved(content["schema"])
+
+
+def answer(method: str, path: str, status: str = "200") -> dict[str, Any]:
+    """Of a list: one of its results."""
+    [content] = operation(method, path)["responses"][status]["content"].values()
+    found = resolved(content["schema"])
+    results = found.get("properties", {}).get("results")
+    return resolved(results["items"]) if results else found
+
+
+def words(schema: Any) -> set[Any]:
+    """What an enum allows, or the enums of a list."""
+    found = resolved(schema)
+    if "items" in found:
+        return words(found["items"])
+    return {word for word in found["enum"] if word is not None}
+
+
+def query_names(path: str) -> set[str]:
+    parameters = [resolved(found) for found in operation("get", path).get("parameters", [])]
+    return {found["name"] for found in parameters if found["in"] == "query"}

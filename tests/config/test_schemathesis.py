@@ -1,0 +1,212 @@
+"""The application does what its document says: made-up requests, good and bad, over every operation.
+
+A few for each operation in the suite, thousands with `make schemathesis` (SCHEMATHESIS_EXAMPLES). What is made up is
+the same in every run with one SCHEMATHESIS_SEED. Ids that fit their shape mostly become those of real objects, else
+nearly every answer would be a 404. Every case sees the same world: what it changes is taken back.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, transaction
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from config.openapi.pages import document
+from config.wsgi import application
+from tenants.models import ApiKey, Organization
+from tests.tenants.test_api_isolation import World, a_world
+
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))  # for each operation, of good and of bad requests each
+SEED = int(os.environ.get("SCHEMATHESIS_SEED", "1"))
+CHECKS: list[Any] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+# Operation -> checks it is spared, and why. Nothing else is left out.
+SPARED: dict[str, tuple[set[Any], str]] = {
+    f"{method} {path}": ({negative_data_rejection}, "GET tells nobody anything; a report is stored as it comes.")
+    for path in ("/hooks/{provider}/{token}", "/hooks/callingbox/account/{token}")
+    for method in ("GET", "POST")
+}
+seen: Counter[str] = Counter()
+
+
+@cache
+def contract() -> Any:
+    found = schemathesis.openapi.from_dict(json.loads(document()))
+    found.app = application
+    return found
+
+
+@cache
+def operations() -> dict[str, Any]:
+    return {found.ok().label: found.ok() for found in contract().get_all_operations()}
+
+
+@pytest.fixture(autouse=True)
+def _one_connection() -> Iterator[None]:
+    """Requests share the test's transaction, as Django's own test client arranges it."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def world(organization: Organization) -> World:
+    return a_world(organization)
+
+
+@pytest.fixture
+def key(organization: Organization) -> str:
+    fields = {"name": "Made up", "scopes": ["manage"]}
+    return ApiKey.issue(tenant=organization.tenant, organization=organization, **fields)[1]
+
+
+def test_every_operation_is_tried() -> None:
+    methods = {"get", "post", "patch", "delete", "put", "head", "options", "trace"}
+    paths = json.loads(document())["paths"]
+    told = {f"{method.upper()} {path}" for path, found in paths.items() for method in methods & set(found)}
+    assert set(operations()) == told
+    assert set(SPARED) <= told
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize("label", operations())
+@pytest.mark.django_db
+def test_an_operation_does_what_is_said_of_it(label: str, mode: GenerationMode, world: World, key: str) -> None:
+    operation = operations()[label]
+    spared, _ = SPARED.get(label, (set(), ""))
+    checks = [check for check in CHECKS if check not in spared]
+
+    @seed(SEED)
+    @settings(
+        max_examples=EXAMPLES,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), real=st.integers(0, 7))
+    def run(case: Any, real: int) -> None:
+        make_real(case, world, real > 0)
+        with transaction.atomic():
+            response = case.call(headers={"Authorization": f"Bearer {key}"})
+            transaction.set_rollback(True)
+        seen[f"{response.status_code}"] += 1
+        case.validate_response(response, checks=checks)
+
+    try:
+        run()
+    except Exception as error:
+        if "Unsatisfiable" in type(error).__name__ or "can't be negated" in str(error):
+            return  # nothing about this operation can be wrong
+        raise
+
+
+def make_real(case: Any, world: World, wanted: bool) -> None:
+    """Ids become those of objects that there are, numbers such that can be called."""
+    ids = real_ids(case.operation.path, world)
+    case.headers = _headers(case.headers or {}, world, wanted)
+    if not wanted:
+        return
+    case.path_parameters = {
+        name: ids.get(name, value) if _is_id(value) else value for name, value in (case.path_parameters or {}).items()
+    }
+    if isinstance(case.body, dict):
+        case.body = {name: _real(name, value, ids) for name, value in case.body.items()}
+
+
+def real_ids(path: str, world: World) -> dict[str, Any]:
+    """By the name under which an operation knows them."""
+    kinds = {
+        "organizations": world.organization,
+        "provider-accounts": world.account,
+        "assistants": world.assistant,
+        "phone-numbers": world.number,
+        "contacts": world.contact,
+        "contact-lists": world.group,
+        "imports": world.file,
+        "do-not-call": world.entry,
+        "campaigns": world.campaign,
+        "recipients": world.recipient,
+        "calls": world.call,
+        "outbound": world.call,
+    }
+    named = [part for part in path.partition("{id}")[0].split("/") if part in kinds]
+    found = {
+        "organization": world.organization,
+        "campaign": world.campaign,
+        "account": world.account,
+        "assistant": world.assistant,
+        "assistantId": world.assistant,
+        "phone_number": world.number,
+        "phone_numbers": world.number,
+        "phoneNumberId": world.number,
+        "contact_lists": world.group,
+        **({"id": kinds[named[-1]]} if named else {}),
+    }
+    return {name: str(one.uuid) for name, one in found.items()}
+
+
+NUMBERS = {"phone": "+33612345{:03}", "to_number": "+33612345{:03}", "phoneNumber": "+33612345{:03}"}
+
+
+def _real(name: str, value: Any, ids: dict[str, Any]) -> Any:
+    if name in ids and _is_id(value):
+        return ids[name]
+    if name in ids and isinstance(value, list) and value and all(_is_id(one) for one in value):
+        return [ids[name]]
+    if name in NUMBERS and isinstance(value, str) and len(value) >= 10:
+        return NUMBERS[name].format(len(value) * 7 % 1000)
+    return value
+
+
+def _headers(headers: Any, world: World, wanted: bool) -> Any:
+    found = dict(headers)
+    if wanted and _is_id(found.get("X-Organization")):
+        found["X-Organization"] = str(world.organization.uuid)
+    if importlib.util.find_spec("tenants.idempotency") is None:
+        found.pop("Idempotency-Key", None)
+    return found
+
+
+def _is_id(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(uuid.UUID(value))
+    except ValueError:
+        return False
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _say_how_many() -> Iterator[None]:
+    """With SCHEMATHESIS_EXAMPLES set: how many requests were answered how."""
+    yield
+    if "SCHEMATHESIS_EXAMPLES" in os.environ:
+        print(f"\n{sum(seen.values())} requests: {dict(sorted(seen.items()))}")  # noqa: T201
