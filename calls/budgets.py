@@ -34,18 +34,27 @@ def reserve_of(account: ProviderAccount) -> Decimal:
 
 def spent_on(campaign: Campaign) -> Decimal:
     """What a campaign has paid and set aside so far, in the account's currency."""
-    return _spent(campaign.calls.exclude(status=Status.QUEUED))
+    return _spent(campaign.calls.exclude(status=Status.QUEUED))[0]
 
 
 def spent_today(organization: Organization, now: datetime) -> Decimal:
     """By all calls dialled in its day, at accounts with a price in the currency of its budget."""
+    return spent_and_paid_today(organization, now)[0]
+
+
+def spent_today_through(account: ProviderAccount, now: datetime) -> Decimal:
+    return spent_and_paid_today_through(account, now)[0]
+
+
+def spent_and_paid_today(organization: Organization, now: datetime) -> tuple[Decimal, Decimal]:
+    """What is paid or set aside, and what of it is paid."""
     calls = Call.objects.filter(
         organization=organization, account__price_per_minute_currency=organization.daily_budget_currency
     )
     return _spent_since(calls, day_of(organization, now)[0])
 
 
-def spent_today_through(account: ProviderAccount, now: datetime) -> Decimal:
+def spent_and_paid_today_through(account: ProviderAccount, now: datetime) -> tuple[Decimal, Decimal]:
     return _spent_since(Call.objects.filter(account=account), day_of(account.organization, now)[0])
 
 
@@ -61,14 +70,15 @@ def _today(organization: Organization, now: datetime) -> str:
     return now.astimezone(ZoneInfo(organization.timezone)).date().isoformat()
 
 
-def _spent_since(calls: QuerySet[Call], start: datetime) -> Decimal:
+def _spent_since(calls: QuerySet[Call], start: datetime) -> tuple[Decimal, Decimal]:
     return _spent(calls.filter(dialed_at__gte=start))
 
 
-def _spent(calls: QuerySet[Call]) -> Decimal:
-    """Their costs, and what is set aside for those whose cost is not known yet."""
+def _spent(calls: QuerySet[Call]) -> tuple[Decimal, Decimal]:
+    """Their costs and what is set aside for those whose cost is not known yet; and the costs alone."""
     amount = Coalesce("cost", "cost_reserved", output_field=Call._meta.get_field("cost_reserved"))
-    return calls.order_by().aggregate(total=Sum(amount))["total"] or ZERO
+    found = calls.order_by().aggregate(total=Sum(amount), paid=Sum("cost"))
+    return found["total"] or ZERO, found["paid"] or ZERO
 
 
 # What the engine does about it.
