@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 SIZE ?= small
+CONTACTS ?= 50000
 DATABASE ?= postgresql
 
-.PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance bites clean
+.PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance month bites clean
 
 setup: $(VENV)/.dev-installed
 
@@ -64,6 +65,10 @@ chaos: $(VENV)/.dev-installed
 endurance: $(VENV)/.dev-installed
 	$(BIN)/python -m tests.endurance --contacts 25 --workers 2 --faults 0.2
 	$(BIN)/python -m tests.endurance --contacts 30 --workers 1 --faults 0.1 --kills 10
+
+# Simulated weeks of campaigns, judged by an oracle of its own (docs/month.md). CONTACTS=2000 is smaller.
+month: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.month --contacts $(CONTACTS) $(ARGS)
 
 # Deliberate bugs, one at a time in a copy of the code, must each be caught by a test; see docs/bites.md.
 bites: $(VENV)/.dev-installed

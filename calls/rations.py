@@ -42,7 +42,7 @@ class Rolling:
 
 
 class Daily:
-    """So much money in a day of the organization: calls at what they cost on the average, the last one's reserve left."""
+    """So much money in a day of the organization: calls at their average cost, while there is the reserve of one."""
 
     def __init__(self, organization: Organization, limit: float, cost: float, reserve: float, used: float) -> None:
         self.organization, self.limit, self.cost, self.reserve, self.used = organization, limit, cost, reserve, used

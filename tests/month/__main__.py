@@ -65,8 +65,10 @@ def _run(options: argparse.Namespace) -> int:
     found = oracle.judge(wanted, journal)
     for line in report.lines(wanted, journal, found):
         say(line)
-    say(f"{options.database}, seed {options.seed}, {options.season}: {played:.0f} s, judged in "
-        f"{time.monotonic() - began - played:.0f} s.")
+    say(
+        f"{options.database}, seed {options.seed}, {options.season}: {played:.0f} s, judged in "
+        f"{time.monotonic() - began - played:.0f} s."
+    )
     say("Every promise was kept." if not found.violations else "A PROMISE WAS BROKEN.")
     return 1 if found.violations else 0
 

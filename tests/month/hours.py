@@ -13,7 +13,7 @@ MINUTE = timedelta(minutes=1)
 EVERY_DAY, WORKDAYS, WEEKEND = tuple(range(7)), tuple(range(5)), (5, 6)
 FRENCH_HOLIDAYS = tuple(
     date.fromisoformat(f"2026-{day}")
-    for day in "01-01 04-06 05-01 05-08 05-14 05-25 07-14 08-15 11-01 11-11 12-25".split()
+    for day in ["01-01", "04-06", "05-01", "05-08", "05-14", "05-25", "07-14", "08-15", "11-01", "11-11", "12-25"]
 )
 LAWS: dict[str, tuple[tuple[Opening, ...], tuple[date, ...]]] = {
     "US": ((Opening(EVERY_DAY, 480, 1260),), ()),

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from tests.month.hours import Calendar
-from tests.month.plan import Account, Campaign, Organization, Person, Plan
+from tests.month.plan import Account, Campaign, Organization, Person, Place, Plan
 from tests.month.run import Journal, Left
 from tests.month.telephone import Dial
 
@@ -170,7 +171,7 @@ class _Judge:
             made = self._made(campaign, person)
             if len(made) > campaign.max_attempts:
                 self.found("attempts", f"{campaign.name} {person.phone}: {len(made)}")
-            for n, (dial, later) in enumerate(zip(made, made[1:], strict=False), start=1):
+            for n, (dial, later) in enumerate(pairwise(made), start=1):
                 again = self._again(campaign, dial, n)
                 if again is None or later.at < again:
                     self.found("retry", f"{campaign.name} {person.phone}: {dial.outcome} {dial.at}, then {later.at}")
@@ -270,8 +271,6 @@ class _Judge:
                 own = [dial for dial in dials if dial.account == account.name]
                 limit = account.daily_budget
                 by_account[account.name] += self._purse("account's day", own, limit, _reserve(account), tomorrow)
-        for account in organization.accounts:
-            by_account[account.name] += self._full(account)
         return {campaign.name: self._poor(campaign, shared, by_account) for campaign in organization.campaigns}
 
     def _poor(self, campaign: Campaign, shared: list[Span], by_account: dict[str, list[Span]]) -> list[Span]:
@@ -285,7 +284,8 @@ class _Judge:
             campaign.budget or Decimal(0)
         ):
             self.found("paused without need", f"{campaign.name} at {paused}")
-        return [*shared, *spent, *(span for account in accounts for span in by_account[account.name])]
+        full = [span for account in accounts for span in self._full(account, campaign)]
+        return [*shared, *spent, *full, *(span for account in accounts for span in by_account[account.name])]
 
     def _purse(
         self, kind: str, dials: Iterable[Dial], limit: Decimal | None, reserve: Decimal, renewed: datetime
@@ -315,11 +315,12 @@ class _Judge:
                 heapq.heappush(settled, (dial.recorded_at or self.plan.end, order, dial))
         settle(renewed)
         ends = [at for at, _ in steps[1:]] + [renewed]
-        return [(at, end) for (at, amount), end in zip(steps, ends, strict=True) if amount + reserve > limit]
+        return [(at, end) for (at, amount), end in zip(steps, ends, strict=False) if amount + reserve > limit]
 
-    def _full(self, account: Account) -> list[Span]:
-        """When every number of an account had called as often as it may."""
-        numbers = [number for number in self.organization.numbers if number.account == account.name]
+    def _full(self, account: Account, campaign: Campaign) -> list[Span]:
+        """When every number of the campaign at an account had called as often as it may."""
+        own = [number for number in self.organization.numbers if number.e164 in campaign.numbers]
+        numbers = [number for number in own if number.account == account.name]
         if not numbers or any(number.per_day is None for number in numbers):
             return []
         changes: list[tuple[datetime, int, str]] = []
@@ -351,16 +352,19 @@ class _Judge:
             dues = [launched, *(self._again(campaign, dial, n) for n, dial in enumerate(made, start=1))]
             for due, until in zip(dues, [*(dial.at for dial in made), self.plan.end], strict=True):
                 if due is not None and (missed := self._missed(campaign, person, due, until, chances[person.place])):
-                    self.found("left behind", f"{campaign.name} {person.phone} from {missed[0]} to {missed[1]}")
+                    self.found(
+                        "left behind",
+                        f"{self.organization.name}: {campaign.name} {person.phone} from {missed[0]} to {missed[1]}",
+                    )
 
-    def _chances(self, campaign: Campaign, place: object, poor: list[Span]) -> list[Span]:
+    def _chances(self, campaign: Campaign, place: Place, poor: list[Span]) -> list[Span]:
         """When the campaign called nobody for a while although it could have called people of this place."""
         moments = [dial.at for dial in self.dials if dial.campaign == campaign.name]
         edges = [max(self.plan.begin, campaign.starts_at or self.plan.begin), *moments]
         edges.append(min(self.plan.end, campaign.ends_at or self.plan.end))
-        table = self.calendar.may_call(campaign, place)  # type: ignore[arg-type]
-        found = []
-        for first, last in zip(edges, edges[1:], strict=False):
+        table = self.calendar.may_call(campaign, place)
+        found: list[Span] = []
+        for first, last in pairwise(edges):
             if last - first < PATIENCE:
                 continue
             for span in _without([(first, last)], [*self.still[""], *self.still[campaign.name], *poor]):
@@ -417,10 +421,9 @@ def _without(spans: Iterable[Span], blocked: Iterable[Span]) -> list[Span]:
     found = list(spans)
     for first, last in blocked:
         if first < last:
-            found = [
-                piece
-                for a, b in found
-                for piece in ((a, min(b, first)), (max(a, last), b))
-                if piece[0] < piece[1]
-            ] if any(a < last and first < b for a, b in found) else found
+            found = (
+                [piece for a, b in found for piece in ((a, min(b, first)), (max(a, last), b)) if piece[0] < piece[1]]
+                if any(a < last and first < b for a, b in found)
+                else found
+            )
     return found

@@ -14,6 +14,7 @@ from typing import Any
 
 HOUR = timedelta(hours=1)
 MONEY = Decimal
+FIVE = MONEY(5)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ PLACES = (
     Place("+4915112", 6, "DE", ("Europe/Berlin",), "8-21"),
     Place("+351912", 6, "PT", ("Atlantic/Azores", "Europe/Lisbon"), "8-21"),
     Place("+34612", 6, "ES", ("Atlantic/Canary", "Europe/Madrid"), "8-21"),
-    Place("+612925", 6, "AU", ("Australia/Sydney",), "8-21"),
+    Place("+612925", 5, "AU", ("Australia/Sydney",), "8-21"),
     Place("+614123", 5, "AU", (), "8-21", 2),  # mobiles of a whole continent
     Place("+614124", 5, "AU", ("Australia/Lord_Howe",), "8-21", 2, "Australia/Lord_Howe"),
     Place("+64211", 6, "NZ", ("Pacific/Auckland", "Pacific/Chatham"), "8-21", 2),
@@ -86,7 +87,7 @@ class Account:
     calls_per_second: int = 40
     max_open: int = 200
     price: Decimal | None = None
-    reserved_minutes: Decimal = MONEY(5)
+    reserved_minutes: Decimal = FIVE
     daily_budget: Decimal | None = None
 
 
@@ -182,7 +183,7 @@ def month(contacts: int, seed: int, season: str = "spring") -> Plan:
     """One crowded organization in which everything happens, and quiet ones of which each meets one kind of limit."""
     rng = random.Random(seed)
     begin = SEASONS[season]
-    quiet_size = max(40, min(400, contacts // 16))
+    quiet_size = max(20, min(400, contacts // 10))
     crowded = _crowded(max(100, contacts - 6 * quiet_size), begin, rng)
     return Plan(begin, begin + LASTS, (crowded, *_quiet(quiet_size, begin, rng)))
 

@@ -27,6 +27,7 @@ from tests.month.telephone import DOUBT_LASTS, Dial, Telephones
 CROWDED_TICK = timedelta(seconds=15)  # what ends within one is recorded together
 TICK = timedelta(seconds=2)
 CHORES = timedelta(hours=2)
+A_WHILE = timedelta(minutes=10)
 A_BIT = timedelta(milliseconds=1)
 WAITING = (Recipient.Status.PENDING, Recipient.Status.WAITING)
 
@@ -109,8 +110,8 @@ class Month:
         self._place(now)
 
     def _next(self, now: datetime) -> datetime:
-        queued = Call.objects.queued().filter(due_at__gt=now).aggregate(first=Min("due_at"))["first"]
-        moments = [self._chores_at, *self._feeds.values(), *([queued] if queued else [])]
+        queued: datetime | None = Call.objects.queued().filter(due_at__gt=now).aggregate(first=Min("due_at"))["first"]
+        moments: list[datetime] = [self._chores_at, *self._feeds.values(), *([queued] if queued else [])]
         moments += [self._ends[0][0]] if self._ends else []
         moments += [self._deeds[0][0]] if self._deeds else []
         moments += [self._retry_at] if self._retry_at else []
@@ -165,7 +166,7 @@ class Month:
         live = Recipient.objects.filter(
             campaign__organization=organization, campaign__status=Campaign.Status.RUNNING, status__in=WAITING
         )
-        first = live.aggregate(first=Min("next_attempt_at"))["first"]
+        first: datetime | None = live.aggregate(first=Min("next_attempt_at"))["first"]
         if first is None:
             return self._chores_at
         if first > now:
@@ -173,8 +174,10 @@ class Month:
         if queued or self._deferred_some(organization, now):
             return now + self._tick_of(organization)
         paced = Campaign.objects.filter(organization=organization, status=Campaign.Status.RUNNING)
-        next_at = paced.filter(next_call_at__gt=now + TICK).aggregate(first=Min("next_call_at"))["first"]
-        return min([now + 15 * TICK, *([next_at - TICK / 2] if next_at else [])])
+        next_at: datetime | None = paced.filter(next_call_at__gt=now + TICK).aggregate(first=Min("next_call_at"))[
+            "first"
+        ]
+        return min([now + A_WHILE, *([next_at - TICK / 2] if next_at else [])])
 
     def _tick_of(self, organization: int) -> timedelta:
         return CROWDED_TICK if len(self._home_of[organization].plan.campaigns) > 1 else TICK
@@ -237,9 +240,9 @@ class Month:
         found = Recipient.objects.values_list(
             "campaign__organization", "campaign", "contact__phone", "status", "reason", "attempts", "next_attempt_at"
         )
-        for organization, campaign, phone, *rest in found.iterator():
+        for organization, campaign, phone, status, reason, attempts, next_at in found.iterator():
             name = self._home_of[organization].plan.name, self._campaign_name[campaign], phone
-            self.journal.left[name] = Left(*rest)
+            self.journal.left[name] = Left(status, reason, attempts, next_at)
 
 
 def _tick_after(moment: datetime) -> datetime:
