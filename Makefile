@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 SIZE ?= small
+CONTACTS ?= 50000
 DATABASE ?= postgresql
 EXAMPLES ?= 25
 SEED ?= 1
 
-.PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance bites schemathesis clean
+.PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance month bites schemathesis clean
 
 setup: $(VENV)/.dev-installed
 
@@ -66,6 +67,10 @@ chaos: $(VENV)/.dev-installed
 # ARGS="--contacts 150 --kills 35" kills each five times.
 endurance: $(VENV)/.dev-installed
 	$(BIN)/python -m tests.endurance --database $(DATABASE) --contacts 60 --workers 1 --faults 0.1 --kills 14 $(ARGS)
+
+# Simulated weeks of campaigns, judged by an oracle of its own (docs/month.md). CONTACTS=2000 is smaller.
+month: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.month --contacts $(CONTACTS) $(ARGS)
 
 # Deliberate bugs, one at a time in a copy of the code, must each be caught by a test; see docs/bites.md.
 bites: $(VENV)/.dev-installed

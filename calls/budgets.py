@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from calls import outbox
 from calls.models import Call, Status
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Recipient
 from providers.models import ProviderAccount
 from tenants import alerts
 from tenants.models import AuditEntry, Organization
@@ -36,18 +37,27 @@ def reserve_of(account: ProviderAccount) -> Decimal:
 
 def spent_on(campaign: Campaign) -> Decimal:
     """What a campaign has paid and set aside so far, in the account's currency."""
-    return _spent(campaign.calls.exclude(status=Status.QUEUED))
+    return _spent(campaign.calls.exclude(status=Status.QUEUED))[0]
 
 
 def spent_today(organization: Organization, now: datetime) -> Decimal:
     """By all calls dialled in its day, at accounts with a price in the currency of its budget."""
+    return spent_and_paid_today(organization, now)[0]
+
+
+def spent_today_through(account: ProviderAccount, now: datetime) -> Decimal:
+    return spent_and_paid_today_through(account, now)[0]
+
+
+def spent_and_paid_today(organization: Organization, now: datetime) -> tuple[Decimal, Decimal]:
+    """What is paid or set aside, and what of it is paid."""
     calls = Call.objects.filter(
         organization=organization, account__price_per_minute_currency=organization.daily_budget_currency
     )
     return _spent_since(calls, day_of(organization, now)[0])
 
 
-def spent_today_through(account: ProviderAccount, now: datetime) -> Decimal:
+def spent_and_paid_today_through(account: ProviderAccount, now: datetime) -> tuple[Decimal, Decimal]:
     return _spent_since(Call.objects.filter(account=account), day_of(account.organization, now)[0])
 
 
@@ -63,14 +73,25 @@ def _today(organization: Organization, now: datetime) -> str:
     return now.astimezone(ZoneInfo(organization.timezone)).date().isoformat()
 
 
-def _spent_since(calls: QuerySet[Call], start: datetime) -> Decimal:
+def _spent_since(calls: QuerySet[Call], start: datetime) -> tuple[Decimal, Decimal]:
     return _spent(calls.filter(dialed_at__gte=start))
 
 
-def _spent(calls: QuerySet[Call]) -> Decimal:
-    """Their costs, and what is set aside for those whose cost is not known yet."""
+def _spent(calls: QuerySet[Call]) -> tuple[Decimal, Decimal]:
+    """Their costs and what is set aside for those whose cost is not known yet; and the costs alone."""
     amount = Coalesce("cost", "cost_reserved", output_field=Call._meta.get_field("cost_reserved"))
-    return calls.order_by().aggregate(total=Sum(amount))["total"] or ZERO
+    found = calls.order_by().aggregate(total=Sum(amount), paid=Sum("cost"))
+    return found["total"] or ZERO, found["paid"] or ZERO
+
+
+def look_again(organization: Organization) -> None:
+    """Its budgets of the day may have changed: whoever waits for one is asked again at once."""
+    now, waiting = timezone.now(), ("organization_budget", "account_budget")
+    live = (Recipient.Status.PENDING, Recipient.Status.WAITING)
+    mine = Recipient.objects.filter(campaign__organization=organization, status__in=live, reason__in=waiting)
+    mine.filter(campaign__status=Campaign.Status.RUNNING, next_attempt_at__gt=now).update(next_attempt_at=now)
+    queued = Call.objects.queued().filter(organization=organization, status_reason__in=waiting)
+    queued.filter(due_at__gt=now).update(due_at=now)
 
 
 # What the engine does about it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -47,6 +47,7 @@ class Choices:
         self.campaign = campaign
         numbers = list(campaign.phone_numbers.filter(is_active=True).order_by("pk"))
         self.use = fact_sheet.use_of(numbers, now)
+        self._used_so_far = dict(self.use)
         self.all = [_choice(pair, numbers, now, whatever_their_state) for pair in weighted_assistants(campaign)]
         self.usable = [choice for choice in self.all if choice.usable]
         self._total = sum(choice.weight for choice in self.all)
@@ -106,6 +107,15 @@ class Choices:
 
     def _full(self, number: PhoneNumber) -> bool:
         return number.max_calls_per_day is not None and self._used(number) >= number.max_calls_per_day
+
+    def another_may_call(self, call: Call, taken: Mapping[int, int]) -> bool:
+        """Whether a number of its assistant has calls of the day left, `taken` having just been used by others."""
+        numbers = next(choice.numbers for choice in self.all if choice.assistant.pk == call.assistant_id)
+        used = {number.pk: self._used_so_far.get(number.pk, fact_sheet.UNUSED).count for number in numbers}
+        return any(
+            number.max_calls_per_day is None or used[number.pk] + taken.get(number.pk, 0) < number.max_calls_per_day
+            for number in numbers
+        )
 
     def _took(self, number: PhoneNumber) -> None:
         """The next choice takes this one into account."""

@@ -21,6 +21,7 @@ from calls.explain import within_a_day, within_a_month
 from calls.gate import Facts
 from calls.models import Call, Status
 from calls.outcomes import min_gap_of, retry_rule
+from calls.rations import rations_of
 from campaigns import retries
 from campaigns.models import Campaign
 
@@ -113,6 +114,8 @@ class Course:
         self.campaign, self.choices, self.endings, self.begin = campaign, choices, endings, begin
         self.rules, self.gap = [retry_rule(rule) for rule in campaign.retry_rules.all()], min_gap_of(campaign)
         self.per_second = _calls_per_second(campaign, choices, endings)
+        billed = sum((ending.billed * ending.share for ending in endings), timedelta())
+        self.rations = rations_of(campaign, choices, billed, begin)
         self.skipped: Counter[str] = Counter()
         self.per_hour: Counter[datetime] = Counter()
         self.calls = self.not_reached = 0
@@ -151,7 +154,20 @@ class Course:
             self._forget(due, turn, cohort)
             moment = max(clock, due)
             if self._may_be_called(cohort, moment):
-                clock = self._call(cohort, due, moment)
+                room, renews_at = self._room(moment)
+                if room > 0:
+                    clock = self._call(cohort, due, moment, room)
+                elif renews_at > self.begin + HORIZON:
+                    self.ends = False
+                else:
+                    clock = renews_at
+                    heapq.heappush(self._queue, (due, next(self._turns), cohort))
+
+    def _room(self, moment: datetime) -> tuple[int, datetime]:
+        """How many calls the limits of the day let through, and when they let others through where that is none."""
+        rooms = [ration.room(moment) for ration in self.rations]
+        closed = [renews_at for room, renews_at in rooms if room <= 0]
+        return min((room for room, _ in rooms), default=self._total), max(closed, default=moment)
 
     def _may_be_called(self, cohort: Cohort, moment: datetime) -> bool:
         """Asks the gate. Who has to wait waits, who is skipped is gone."""
@@ -184,10 +200,12 @@ class Course:
         elif cohort.attempts == 0:
             self.skipped[reason] += cohort.size
 
-    def _call(self, cohort: Cohort, due: datetime, moment: datetime) -> datetime:
+    def _call(self, cohort: Cohort, due: datetime, moment: datetime, room: int) -> datetime:
         """Call some of them; the rest keep their place. Answers when the next call can go out."""
         cohort.batch = cohort.batch or self._batch(cohort.size)
-        size = min(cohort.size, cohort.batch)
+        size = min(cohort.size, cohort.batch, room)
+        for ration in self.rations:
+            ration.take(size, moment)
         takes = timedelta(seconds=size / self.per_second)
         self.calls += size
         self.starts_at = min(self.starts_at or moment, moment)

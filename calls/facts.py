@@ -163,12 +163,12 @@ def _purses(calls: Sequence[Call], now: datetime) -> dict[int, tuple[Purse, ...]
             organization.daily_budget_currency == account.price_per_minute_currency
         ):
             if organization.pk not in today:
-                used = budgets.spent_today(organization, now)
-                today[organization.pk] = Purse("organization_budget", organization.daily_budget, used, tomorrow)
+                used, paid = budgets.spent_and_paid_today(organization, now)
+                today[organization.pk] = Purse("organization_budget", organization.daily_budget, used, tomorrow, paid)
             purses.append(today[organization.pk])
         if account.daily_budget is not None:
-            used = budgets.spent_today_through(account, now)
-            purses.append(Purse("account_budget", account.daily_budget, used, tomorrow))
+            used, paid = budgets.spent_and_paid_today_through(account, now)
+            purses.append(Purse("account_budget", account.daily_budget, used, tomorrow, paid))
         found[account.pk] = tuple(purses)
     return found
 

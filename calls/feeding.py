@@ -166,6 +166,8 @@ def _feed(
                 rooms[call.account_id] -= 1
                 from_number[call.phone_number_id] += 1
         elif decision.verdict == "defer" and decision.until:
+            if decision.reason == "caller_number_day" and choices.another_may_call(call, from_number):
+                continue  # that one was kept for somebody who does not need it now; it is theirs next time
             _defer(call.recipient, decision)
             if decision.reason == "budget" and budgets.pause_if_spent(campaign):
                 break

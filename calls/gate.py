@@ -37,12 +37,19 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Purse:
-    """Money for a day, until it `renews_at`. `check`: its name among the checks; `used`: spent or set aside."""
+    """Money for a day, until it `renews_at`. `check`: its name among the checks; `used`: spent or set aside; `paid`: of
+    that what will not come back before, all of it where nobody says."""
 
     check: str
     limit: Decimal
     used: Decimal
     renews_at: datetime
+    paid: Decimal | None = None
+
+    def has_room_at(self, reserve: Decimal, now: datetime) -> datetime:
+        """Tomorrow when it is paid out; soon when calls that end may leave some of what is set aside for them."""
+        paid_out = (self.used if self.paid is None else self.paid) + reserve > self.limit
+        return self.renews_at if paid_out else min(self.renews_at, now + LATER)
 
 
 @dataclass(frozen=True)
@@ -262,8 +269,7 @@ def _limits(facts: Facts, now: datetime) -> Iterator[Check]:
         yield Check("budget", "defer", WORDS["budget"], now + LATER)
     for purse in facts.purses:
         if purse.used + facts.reserve > purse.limit:
-            # It may be raised before the day is over.
-            yield Check(purse.check, "defer", WORDS[purse.check], min(purse.renews_at, now + LATER))
+            yield Check(purse.check, "defer", WORDS[purse.check], purse.has_room_at(facts.reserve, now))
     if facts.number_max_open is not None and facts.number_open >= facts.number_max_open:
         yield Check("caller_number_capacity", "defer", WORDS["caller_number_capacity"], now + SOON)
     if facts.number_max_in_a_day is not None and facts.number_in_a_day >= facts.number_max_in_a_day:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from calls import accounts, campaign_actions
+from calls import accounts, budgets, campaign_actions
 from calls.admin.campaign import call_rows
 from calls.admin.people_steps import CONTACT_STEPS, hold_words
 from calls.models import OPEN, Call, Status
@@ -72,6 +72,10 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
         *OrganizationAdmin.steps,
     )
 
+    def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        budgets.look_again(obj)
+
 
 def _unblock(request: HttpRequest, obj: ProviderAccount, values: Mapping[str, Any]) -> str:
     accounts.unblock(obj.pk)
@@ -99,6 +103,10 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
         ),
         *ProviderAccountAdmin.steps,
     )
+
+    def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        budgets.look_again(obj.organization)
 
     def panel_context(self, request: HttpRequest, obj: ProviderAccount) -> dict[str, Any]:
         mine = Call.objects.filter(account=obj)

@@ -12,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import accounts
+from calls import accounts, budgets
 from calls.models import Call
 from providers.adapters import http
 from providers.adapters.base import Provider
@@ -48,6 +48,7 @@ class CallingAccountViewSet(ProviderAccountViewSet):
         if account and provider and provider != account.provider and account.calls.exists():
             raise Conflict("This account has calls, so its provider cannot change. Make another account.")
         super().perform_save(serializer)
+        budgets.look_again(serializer.instance.organization)
 
     @action(detail=True, methods=["post"])
     def check(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -328,7 +328,12 @@ class CampaignViewSet(CrudViewSet[Campaign]):
             ],
             "recipients": seen.recipients,
             "callable_now": seen.callable_now,
+            "skipped": dict(sorted(seen.skipped.items())),
+            "zones_never_open": seen.zones_never_open,
+            "per_hour": [{"at": utc_text(at), "calls": calls} for at, calls in seen.per_hour],
+            "estimated_start": utc_text(seen.starts_at),
             "estimated_cost": money(seen.cost_high, seen.currency),
+            "estimated_cost_low": money(seen.cost_low, seen.currency),
             "estimated_finish": utc_text(seen.finishes_at),
         }
         return Response(answer)

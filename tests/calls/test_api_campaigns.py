@@ -254,11 +254,25 @@ def test_the_preflight_tells_who_when_and_how_much(
     found = api.get(at(campaign, "preflight")).json()
     finish = datetime.fromisoformat(found.pop("estimated_finish"))
     assert timedelta(0) < finish - datetime.now(UTC) < timedelta(minutes=5)
-    assert found == {"ok": True, "problems": [], "recipients": 1, "callable_now": 1, "estimated_cost": None}
+    start = datetime.fromisoformat(found.pop("estimated_start"))
+    [hour] = found.pop("per_hour")
+    assert datetime.fromisoformat(hour["at"]) <= start < datetime.fromisoformat(hour["at"]) + timedelta(hours=1)
+    assert hour["calls"] == 1
+    assert found == {
+        "ok": True,
+        "problems": [],
+        "recipients": 1,
+        "callable_now": 1,
+        "skipped": {},
+        "zones_never_open": [],
+        "estimated_cost": None,
+        "estimated_cost_low": None,
+    }
     account.price_per_minute, account.price_per_minute_currency = Decimal("0.50"), "EUR"
     account.save()
     found = client_for(organization, "read").get(at(campaign, "preflight")).json()
     assert found["estimated_cost"] == {"amount": "1.50", "currency": "EUR"}
+    assert Decimal(0) <= Decimal(found["estimated_cost_low"]["amount"]) <= Decimal("1.50")
 
 
 def test_the_preflight_counts_who_is_not_called(
@@ -277,6 +291,7 @@ def test_the_preflight_counts_who_is_not_called(
     counts = {problem["code"]: (problem["severity"], problem["count"]) for problem in found["problems"]}
     expected = ("do_not_call", "country", "missing_variables", "import_running")
     assert counts == dict.fromkeys(expected, ("warning", 1))
+    assert found["skipped"] == dict.fromkeys(expected[:3], 1)
 
 
 def test_the_preflight_of_an_endless_wait_knows_no_end(api: ApiClient, campaign: Campaign) -> None:

@@ -66,6 +66,19 @@ def test_no_more_is_set_aside_than_the_cap(line: PhoneNumber, whose: str, reason
 
 
 @pytest.mark.django_db
+def test_a_raised_budget_of_the_day_is_used_at_once(line: PhoneNumber, api: Any) -> None:
+    made = running(line)
+    Organization.objects.update(daily_budget=Decimal("0.10"))
+    place_all(line)
+    assert set_aside() == 0 and made.recipients.filter(reason="organization_budget").exists()
+    at = f"/api/v1/organizations/{line.organization.uuid}/"
+    changed = api.patch(at, {"daily_budget": {"amount": "1.00", "currency": "USD"}}, content_type="application/json")
+    assert changed.status_code == 200, changed.json()
+    place_all(line)
+    assert set_aside() == Decimal("0.90")
+
+
+@pytest.mark.django_db
 def test_the_reserve_is_the_accounts_own_choice(line: PhoneNumber) -> None:
     ProviderAccount.objects.update(reserved_minutes=Decimal("10"))
     running(line, budget=Decimal("2.50"))

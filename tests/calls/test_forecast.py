@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
@@ -31,6 +33,7 @@ SATURDAY = datetime(2026, 3, 7, 16, 0, tzinfo=UTC)  # American clocks go forward
 WEDNESDAY = datetime(2026, 5, 13, 8, 0, tzinfo=UTC)
 EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 MINUTE = timedelta(minutes=1)
+PARIS = ZoneInfo("Europe/Paris")
 # New York, Denver, Los Angeles, Paris; and India by what the contact says.
 PLACES = [("+1212555", ""), ("+1303555", ""), ("+1415555", ""), ("+3361234", ""), ("+3361299", "Asia/Kolkata")]
 
@@ -310,3 +313,36 @@ def test_the_start_page_says_when_it_ends_what_it_costs_and_who_is_left_out(
     assert "after about 19 calls" in page
     assert "It costs 5.70 USD at most." in page
     assert "1 person on the do-not-call list: not called." in page
+
+
+def test_caller_numbers_that_may_call_so_often_in_a_day_set_the_pace(organization: Organization) -> None:
+    campaign = a_campaign(organization, 100, ((0, 24),), legal_override="test")
+    campaign.phone_numbers.update(max_calls_per_day=20)
+    found = forecast(campaign, WEDNESDAY)
+    assert found.finishes_at is not None
+    assert timedelta(days=4) <= found.finishes_at - WEDNESDAY <= timedelta(days=4, hours=1)
+    by_day = Counter(hour.date() for hour, calls in found.per_hour for _ in range(calls))
+    assert set(by_day.values()) == {20}
+
+
+@pytest.mark.parametrize("whose", ["organization", "account"])
+def test_a_budget_of_the_day_sets_the_pace(organization: Organization, whose: str) -> None:
+    """A call costs about 0.07, and 0.30 is set aside for it: so many fit into 1.80 until 0.30 is not left."""
+    campaign = a_campaign(organization, 100, ((0, 24),), legal_override="test")
+    assert campaign.assistant is not None
+    owner: Any = organization if whose == "organization" else campaign.assistant.account
+    owner.daily_budget = Decimal("1.80")
+    owner.save()
+    campaign.refresh_from_db()
+    found = forecast(campaign, WEDNESDAY)
+    by_day = Counter(hour.astimezone(PARIS).date() for hour, calls in found.per_hour for _ in range(calls))
+    billed = sum(ending.share * ending.billed.total_seconds() for ending in DEFAULTS) / 60 * 0.10
+    assert set(list(by_day.values())[:-1]) == {math.floor(1.50 / billed) + 1}
+    assert found.calls == 100
+
+
+def test_a_budget_too_small_for_one_call_never_ends(organization: Organization) -> None:
+    organization.daily_budget = Decimal("0.20")
+    organization.save()
+    campaign = a_campaign(organization, 5, ((0, 24),), legal_override="test")
+    assert forecast(campaign, WEDNESDAY).finishes_at is None

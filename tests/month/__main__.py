@@ -1,0 +1,82 @@
+"""python -m tests.month [--contacts N] [--seed S] [--database sqlite|postgresql] [--season spring|autumn]
+
+Exits 1 when a promise was broken, 2 when it could not be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.month import plan
+from tests.postgresql import Unavailable, throwaway_server
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.month", allow_abbrev=False)
+    parser.add_argument("--contacts", type=int, default=50_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--season", choices=sorted(plan.SEASONS), default="spring")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "DEBUG": "true"}
+        os.environ.pop("DATABASE_URL", None)
+        if options.database == "postgresql":
+            try:
+                os.environ["DATABASE_URL"] = stack.enter_context(throwaway_server())
+            except Unavailable as reason:
+                say(f"PostgreSQL cannot be used: {reason}")
+                return 2
+        import django
+
+        django.setup()
+        _database(stack, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-month-"))))
+        return _run(options)
+
+
+def _database(stack: ExitStack, directory: Path) -> None:
+    """A database of this run alone; nobody waits for the disk."""
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = directory / "month.sqlite3"
+        connection.settings_dict["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+    old = connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    stack.callback(connection.creation.destroy_test_db, old, 0)
+
+
+def _run(options: argparse.Namespace) -> int:
+    import logging
+
+    from tests.month import oracle, report
+    from tests.month.run import Month
+
+    logging.disable(logging.CRITICAL)  # its troubles are part of the plan
+    began = time.monotonic()
+    wanted = plan.month(options.contacts, options.seed, options.season)
+    journal = Month(wanted, options.seed, say).run()
+    played = time.monotonic() - began
+    found = oracle.judge(wanted, journal)
+    for line in report.lines(wanted, journal, found):
+        say(line)
+    say(
+        f"{options.database}, seed {options.seed}, {options.season}: {played:.0f} s, judged in "
+        f"{time.monotonic() - began - played:.0f} s."
+    )
+    say("Every promise was kept." if not found.violations else "A PROMISE WAS BROKEN.")
+    return 1 if found.violations else 0
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,270 @@
+"""The product through a month of simulated time: from one moment at which something is due to the next."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import time_machine
+from django.db.models import Min
+
+from calls import budgets, campaign_actions, feeding, forecast, outcomes, placing
+from calls.models import Call, CallEvent
+from campaigns import do_not_call, launching
+from campaigns.models import Campaign, Contact, Recipient
+from providers.adapters.base import CallState, Snapshot
+from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
+from tests.month import world
+from tests.month.plan import Deed, Plan
+from tests.month.telephone import DOUBT_LASTS, Dial, Telephones
+
+CROWDED_TICK = timedelta(seconds=15)  # what ends within one is recorded together
+TICK = timedelta(seconds=2)
+CHORES = timedelta(hours=2)
+A_WHILE = timedelta(minutes=10)
+A_BIT = timedelta(milliseconds=1)
+WAITING = (Recipient.Status.PENDING, Recipient.Status.WAITING)
+
+
+@dataclass
+class Left:
+    """How a recipient stands at the end of the month."""
+
+    status: str
+    reason: str
+    attempts: int
+    next_attempt_at: datetime | None = None
+
+
+@dataclass
+class Journal:
+    """What happened, told by the telephones and the hands that interfered; and what the product then says."""
+
+    dials: list[Dial] = field(default_factory=list)
+    deeds: list[tuple[str, Deed]] = field(default_factory=list)  # organization, deed
+    paused: list[tuple[str, str, datetime]] = field(default_factory=list)  # campaigns that paused themselves
+    left: dict[tuple[str, str, str], Left] = field(default_factory=dict)  # organization, campaign, phone
+    forecasts: dict[tuple[str, str], forecast.Forecast] = field(default_factory=dict)
+
+
+class Month:
+    def __init__(self, plan: Plan, seed: int, say: Callable[[str], None] = lambda text: None) -> None:
+        self.plan, self.say = plan, say
+        self.telephones = Telephones(seed)
+        self.journal = Journal()
+        self._ends: list[tuple[datetime, int, int, Dial]] = []
+        self._turns = count()
+        self._steps = 0
+        self._retry_at: datetime | None = None
+        self._due_before: dict[int, int] = {}
+
+    def run(self) -> Journal:
+        with time_machine.travel(self.plan.begin, tick=False) as clock:
+            self.homes = world.build(self.plan)
+            self._names()
+            for home in self.homes:
+                for name, campaign in home.campaigns.items():
+                    found = forecast.forecast(Campaign.objects.get(pk=campaign.pk), self.plan.begin)
+                    self.journal.forecasts[home.plan.name, name] = found
+            for home in self.homes:
+                for campaign in home.campaigns.values():
+                    campaign_actions.start(campaign, actor="the month")
+            self._deeds = [(deed.at, n, home, deed) for n, home in enumerate(self.homes) for deed in home.plan.deeds]
+            self._deeds.sort(key=lambda each: each[:2])
+            self._feeds = {home.row.pk: self.plan.begin for home in self.homes}
+            self._chores_at = self.plan.begin
+            now = self.plan.begin
+            while now < self.plan.end:
+                clock.move_to(now)
+                self._step(now)
+                now = max(self._next(now), now + A_BIT)
+            clock.move_to(self.plan.end)
+            self._look()
+        return self.journal
+
+    def _names(self) -> None:
+        self._home_of = {home.row.pk: home for home in self.homes}
+        self._row_of = {home.plan.name: home.row.pk for home in self.homes}
+        self._campaign_name = {c.pk: name for home in self.homes for name, c in home.campaigns.items()}
+        self._account_name = {a.pk: name for home in self.homes for name, a in home.accounts.items()}
+
+    def _step(self, now: datetime) -> None:
+        self._steps += 1
+        while self._deeds and self._deeds[0][0] <= now:
+            _, _, home, deed = self._deeds.pop(0)
+            self._do(home, deed, now)
+        if now >= self._chores_at:
+            self._chores(now)
+        while self._ends and self._ends[0][0] <= now:
+            _, _, pk, dial = heapq.heappop(self._ends)
+            self._end(pk, dial, now)
+        for organization, at in self._feeds.items():
+            if at <= now:
+                self._feeds[organization] = self._feed(organization, now)
+        self._place(now)
+
+    def _next(self, now: datetime) -> datetime:
+        queued: datetime | None = Call.objects.queued().filter(due_at__gt=now).aggregate(first=Min("due_at"))["first"]
+        moments: list[datetime] = [self._chores_at, *self._feeds.values(), *([queued] if queued else [])]
+        moments += [self._ends[0][0]] if self._ends else []
+        moments += [self._deeds[0][0]] if self._deeds else []
+        moments += [self._retry_at] if self._retry_at else []
+        return min(moments)
+
+    # What people do.
+
+    def _do(self, home: world.Home, deed: Deed, now: datetime) -> None:
+        campaign = home.campaigns.get(deed.subject)
+        contact = Contact.objects.filter(organization=home.row, phone=deed.subject)
+        if deed.kind == "list":
+            do_not_call.add(home.row, deed.subject, source="test")
+        elif deed.kind == "hold":
+            contact.update(on_hold=True, hold_until=deed.until)
+        elif deed.kind == "lift":
+            contact.update(on_hold=False, hold_until=None)
+        elif deed.kind == "stop":
+            campaign_actions.stop_all_calls(home.row, actor="the month")
+        elif deed.kind == "allow":
+            campaign_actions.allow_calls(home.row, actor="the month")
+        elif deed.kind == "pause" and campaign:
+            campaign_actions.pause(campaign, actor="the month")
+        elif deed.kind == "resume" and campaign:
+            campaign_actions.resume(campaign, actor="the month")
+        self.journal.deeds.append((home.plan.name, Deed(now, deed.kind, deed.subject, deed.until)))
+        self._feeds[home.row.pk] = now
+
+    # What the engine does, in the order of its own loops.
+
+    def _chores(self, now: datetime) -> None:
+        campaign_actions.start_scheduled()
+        for pk in campaign_actions.launching_now():
+            while not launching.step(pk):
+                pass
+            self._feeds[Campaign.objects.get(pk=pk).organization_id] = now
+        campaign_actions.finish_where_done()
+        self._watch(now)
+        starts = [each.starts_at for home in self.plan.organizations for each in home.campaigns if each.starts_at]
+        self._chores_at = min([now + CHORES, *(at for at in starts if at > now)])
+
+    def _watch(self, now: datetime) -> None:
+        budgets.watch(now)
+        known = {(organization, campaign) for organization, campaign, _ in self.journal.paused}
+        for row in Campaign.objects.filter(status=Campaign.Status.PAUSED).exclude(status_reason=""):
+            name = (self._home_of[row.organization_id].plan.name, row.name)
+            if name not in known:
+                self.journal.paused.append((*name, now))
+
+    def _feed(self, organization: int, now: datetime) -> datetime:
+        """Answers when to feed again: soon where something moved, else when somebody is due or a line is free."""
+        queued = feeding.feed_all(organization)
+        live = Recipient.objects.filter(
+            campaign__organization=organization, campaign__status=Campaign.Status.RUNNING, status__in=WAITING
+        )
+        first: datetime | None = live.aggregate(first=Min("next_attempt_at"))["first"]
+        if first is None:
+            return self._chores_at
+        if first > now:
+            return min(first, self._chores_at)
+        if queued or self._deferred_some(organization, now):
+            return now + self._tick_of(organization)
+        paced = Campaign.objects.filter(organization=organization, status=Campaign.Status.RUNNING)
+        next_at: datetime | None = paced.filter(next_call_at__gt=now + TICK).aggregate(first=Min("next_call_at"))[
+            "first"
+        ]
+        return min([now + A_WHILE, *([next_at - TICK / 2] if next_at else [])])
+
+    def _tick_of(self, organization: int) -> timedelta:
+        return CROWDED_TICK if len(self._home_of[organization].plan.campaigns) > 1 else TICK
+
+    def _deferred_some(self, organization: int, now: datetime) -> bool:
+        due = Recipient.objects.filter(
+            campaign__organization=organization, status__in=WAITING, next_attempt_at__lte=now
+        ).count()
+        before, self._due_before[organization] = self._due_before.get(organization), due
+        return before != due
+
+    def _place(self, now: datetime) -> None:
+        self._retry_at = None
+        for account in placing.accounts_with_work(now):
+            while claims := placing.claim(account):
+                for claim in claims:
+                    self._ring(claim, now)
+        if Call.objects.queued().filter(due_at__lte=now).exclude(campaign__status=Campaign.Status.PAUSED).exists():
+            self._retry_at = now + TICK / 10
+
+    def _ring(self, claim: placing.Claim, now: datetime) -> None:
+        call = claim.call
+        dial = Dial(
+            at=now,
+            organization=self._home_of[call.organization_id].plan.name,
+            campaign=self._campaign_name[call.campaign_id or 0],
+            account=self._account_name[call.account_id],
+            number=call.from_number,
+            phone=call.to_number,
+            reserved=budgets.reserve_of(call.account),
+        )
+        self.telephones.ring(dial)
+        self.journal.dials.append(dial)
+        placing.record(claim, ANSWERS[dial.answer](call.pk))
+        if dial.ended_at:
+            seen_at = dial.ended_at if dial.answer == "placed" else dial.ended_at + DOUBT_LASTS
+            if self._tick_of(call.organization_id) == CROWDED_TICK:
+                seen_at = _tick_after(seen_at)
+            heapq.heappush(self._ends, (seen_at, next(self._turns), call.pk, dial))
+        else:
+            dial.recorded_at = now
+        if len(self.journal.dials) % 1000 == 0:
+            self.say(f"{now:%d %b %H:%M}  {len(self.journal.dials):>7,} dials, {self._steps:,} steps")
+
+    def _end(self, pk: int, dial: Dial, now: datetime) -> None:
+        snapshot = Snapshot(
+            state=STATES[dial.outcome],
+            provider_call_id=f"c{pk}",
+            ended_at=dial.ended_at,
+            duration_seconds=dial.paid_seconds or None,
+            answered_by="machine" if dial.machine else "",
+        )
+        outcomes.record(pk, snapshot, CallEvent.Source.READ)
+        dial.recorded_at = now
+        dial.cost = Call.objects.values_list("cost", flat=True).get(pk=pk) or Decimal(0)
+        organization = self._row_of[dial.organization]
+        self._feeds[organization] = min(self._feeds[organization], now)
+
+    def _look(self) -> None:
+        found = Recipient.objects.values_list(
+            "campaign__organization", "campaign", "contact__phone", "status", "reason", "attempts", "next_attempt_at"
+        )
+        for organization, campaign, phone, status, reason, attempts, next_at in found.iterator():
+            name = self._home_of[organization].plan.name, self._campaign_name[campaign], phone
+            self.journal.left[name] = Left(status, reason, attempts, next_at)
+
+
+def _tick_after(moment: datetime) -> datetime:
+    seconds = CROWDED_TICK.total_seconds()
+    return datetime.fromtimestamp(math.ceil(moment.timestamp() / seconds) * seconds, UTC)
+
+
+STATES = {
+    "completed": CallState.COMPLETED,
+    "no_answer": CallState.NO_ANSWER,
+    "busy": CallState.BUSY,
+    "failed": CallState.FAILED,
+}
+
+
+def _given(error: type[ProviderError]) -> Callable[[int], ProviderError]:
+    return lambda pk: error("A trouble of the simulated month.")
+
+
+ANSWERS: dict[str, Callable[[int], Any]] = {
+    "placed": lambda pk: Snapshot(state=CallState.DIALING, provider_call_id=f"c{pk}"),
+    "not_sent": _given(NotSent),
+    "refused": _given(Rejected),
+    "doubt": _given(MayBeRinging),
+}

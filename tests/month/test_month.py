@@ -1,0 +1,137 @@
+"""A small simulated month, and proof that its judge is not asleep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.month import oracle, plan
+from tests.month.plan import Account, Campaign, Deed, Number, Organization, Person, Place, Plan
+from tests.month.run import Journal, Left, Month
+from tests.month.telephone import Dial
+
+NEW_YORK = Place("+1212555", 4, "US", ("America/New_York",), "US")
+ANN, BOB = Person("+12125550140", NEW_YORK), Person("+12125550141", NEW_YORK)
+BEGIN = datetime(2026, 3, 6, tzinfo=UTC)
+NOON = datetime(2026, 3, 6, 17, 0, tzinfo=UTC)  # a Friday in New York
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_small_month_breaks_no_promise() -> None:
+    wanted = plan.month(200, seed=3)
+    journal = Month(wanted, seed=3).run()
+    assert len(journal.dials) > 200
+    assert oracle.judge(wanted, journal).violations == []
+
+
+def a_plan(people: tuple[Person, ...] = (ANN,), **fields: Any) -> Plan:
+    """One campaign from nine to five that calls again two hours after no answer; `fields` by whose they are."""
+    campaign = Campaign(
+        "c",
+        people,
+        (plan.opening(range(7), 9, 17),),
+        (("a", 1),),
+        ("+12125550100",),
+        retries=(("no_answer", 120, 3),),
+    )
+    campaign = replace(campaign, **fields.pop("campaign", {}))
+    account = replace(Account("a", price=Decimal("0.1")), **fields.pop("account", {}))
+    number = replace(Number("+12125550100", "a"), **fields.pop("number", {}))
+    home = Organization("o", (account,), (number,), (campaign,), gap=HOUR, per_day=2)
+    return Plan(BEGIN, BEGIN + timedelta(days=3), (replace(home, **fields),))
+
+
+def dial(at: datetime, phone: str = ANN.phone, **fields: Any) -> Dial:
+    given: dict[str, Any] = {
+        "outcome": "no_answer",
+        "ended_at": at + MINUTE,
+        "recorded_at": at + MINUTE,
+        "reserved": Decimal("0.5"),
+    }
+    return Dial(at, "o", "c", "a", "+12125550100", phone, **(given | fields))
+
+
+def judged(wanted: Plan, dials: list[Dial], *, deeds: tuple[Deed, ...] = (), **left: Any) -> set[str]:
+    journal = Journal(dials=dials, deeds=[("o", deed) for deed in deeds])
+    for person in wanted.organizations[0].campaigns[0].people:
+        own = [each for each in dials if each.phone == person.phone]
+        given: dict[str, Any] = {"status": "done", "reason": "", "attempts": len(own)}
+        if not own or (own[-1].outcome == "no_answer" and len(own) < 3):
+            given["status"] = "waiting"
+        journal.left["o", "c", person.phone] = Left(**(given | left))
+    return set(oracle.judge(wanted, journal).counted())
+
+
+ANSWERED = {"outcome": "completed"}
+LISTED = Deed(BEGIN, "list", ANN.phone)
+BREAKS: dict[str, Callable[[], set[str]]] = {
+    "closed hours": lambda: judged(a_plan(), [dial(NOON - 4 * HOUR, **ANSWERED)]),
+    "country": lambda: judged(a_plan(countries=("FR",)), [dial(NOON, **ANSWERED)]),
+    "do not call": lambda: judged(a_plan(), [dial(NOON, **ANSWERED)], deeds=(LISTED,)),
+    "on hold": lambda: judged(a_plan(), [dial(NOON, **ANSWERED)], deeds=(Deed(BEGIN, "hold", ANN.phone),)),
+    "stopped or paused": lambda: judged(a_plan(), [dial(NOON, **ANSWERED)], deeds=(Deed(BEGIN, "stop"),)),
+    "outside its time": lambda: judged(a_plan(campaign={"ends_at": NOON}), [dial(NOON, **ANSWERED)]),
+    "second open call": lambda: judged(
+        a_plan(gap=timedelta()), [dial(NOON, recorded_at=NOON + 3 * HOUR), dial(NOON + 2 * HOUR + MINUTE)]
+    ),
+    "minimum gap": lambda: judged(a_plan(gap=4 * HOUR), [dial(NOON), dial(NOON + 3 * HOUR)]),
+    "calls per day": lambda: judged(a_plan(per_day=1), [dial(NOON), dial(NOON + 3 * HOUR)]),
+    "calls per 30 days": lambda: judged(a_plan(per_30_days=1), [dial(NOON), dial(NOON + 25 * HOUR)]),
+    "attempts": lambda: judged(a_plan(campaign={"max_attempts": 1}), [dial(NOON), dial(NOON + 3 * HOUR)]),
+    "retry": lambda: judged(a_plan(), [dial(NOON, **ANSWERED), dial(NOON + 3 * HOUR)]),
+    "open calls": lambda: judged(
+        a_plan((ANN, BOB), account={"max_open": 1}), [dial(NOON, **ANSWERED), dial(NOON, BOB.phone, **ANSWERED)]
+    ),
+    "account's rate": lambda: judged(
+        a_plan((ANN, BOB), account={"calls_per_second": 1}),
+        [dial(NOON, **ANSWERED), dial(NOON, BOB.phone, **ANSWERED)],
+    ),
+    "pace": lambda: judged(a_plan(campaign={"per_minute": 1}), [dial(NOON), dial(NOON), dial(NOON)]),
+    "number's day": lambda: judged(a_plan(number={"per_day": 1}), [dial(NOON), dial(NOON + 3 * HOUR)]),
+    "number's rest": lambda: judged(a_plan(number={"rest": 60}), [dial(NOON), dial(NOON)]),
+    "campaign's budget": lambda: judged(a_plan(campaign={"budget": Decimal("0.4")}), [dial(NOON)]),
+    "organization's day": lambda: judged(a_plan(daily_budget=Decimal("0.4")), [dial(NOON)]),
+    "account's day": lambda: judged(a_plan(account={"daily_budget": Decimal("0.4")}), [dial(NOON)]),
+    "left behind": lambda: judged(a_plan(), []),
+    "wrong end": lambda: judged(a_plan(), [dial(NOON)], status="done"),
+}
+
+
+@pytest.mark.parametrize("kind", BREAKS)
+def test_the_judge_finds_a_broken(kind: str) -> None:
+    assert kind in BREAKS[kind]()
+
+
+def test_the_judge_finds_a_campaign_that_paused_without_need() -> None:
+    wanted = a_plan(campaign={"budget": Decimal(9)})
+    journal = Journal(paused=[("o", "c", NOON)])
+    assert "paused without need" in oracle.judge(wanted, journal).counted()
+
+
+def test_every_kind_is_broken_once() -> None:
+    assert {*BREAKS, "paused without need"} == set(oracle.KINDS)
+
+
+def test_the_judge_is_content_with_a_right_month() -> None:
+    opens = datetime(2026, 3, 6, 14, 0, tzinfo=UTC)
+    assert judged(a_plan(), [dial(opens, **ANSWERED)]) == set()
+    again = opens + 2 * HOUR + MINUTE
+    assert judged(a_plan(), [dial(opens), dial(again, **ANSWERED)]) == set()
+
+
+def test_the_hours_know_holidays_midnight_and_jumping_clocks() -> None:
+    from tests.month.hours import Calendar
+
+    calendar = Calendar(BEGIN, BEGIN + timedelta(days=4))
+    nights = (plan.opening([5], 22, 4),)  # Saturday the 7th into Sunday, when two becomes three
+    table = calendar.open_in("America/New_York", nights, ())
+    assert sum(table) == 5 * 60
+    assert sum(calendar.open_in("America/New_York", nights, (date(2026, 3, 7),))) == 0
+    assert sum(calendar.open_in("America/New_York", nights, (date(2026, 3, 8),))) == 2 * 60
