@@ -15,12 +15,24 @@ FRENCH_HOLIDAYS = tuple(
     date.fromisoformat(f"2026-{day}")
     for day in ["01-01", "04-06", "05-01", "05-08", "05-14", "05-25", "07-14", "08-15", "11-01", "11-11", "12-25"]
 )
+SPANISH_HOLIDAYS = tuple(
+    date.fromisoformat(f"2026-{day}")
+    for day in ["01-01", "01-06", "04-02", "04-03", "05-01", "08-15", "10-12", "11-01", "12-06", "12-08", "12-25"]
+)
+AUSTRALIAN_HOLIDAYS = tuple(
+    date.fromisoformat(f"2026-{day}")
+    for day in ["01-01", "01-26", "04-03", "04-06", "04-25", "12-25", "12-26", "12-28"]
+)
 LAWS: dict[str, tuple[tuple[Opening, ...], tuple[date, ...]]] = {
     "US": ((Opening(EVERY_DAY, 480, 1260),), ()),
     "US-FL": ((Opening(EVERY_DAY, 480, 1200),), ()),
     "CA": ((Opening(WORKDAYS, 540, 1290), Opening(WEEKEND, 600, 1080)), ()),
     "FR": ((Opening(WORKDAYS, 600, 780), Opening(WORKDAYS, 840, 1200)), FRENCH_HOLIDAYS),
     "8-21": ((Opening(EVERY_DAY, 480, 1260),), ()),
+    "9-21": ((Opening(EVERY_DAY, 540, 1260),), ()),
+    "careful": ((Opening(WORKDAYS, 540, 1200), Opening((5,), 600, 960)), ()),
+    "AU": ((Opening(WORKDAYS, 540, 1200), Opening((5,), 540, 1020)), AUSTRALIAN_HOLIDAYS),
+    "ES": ((Opening(WORKDAYS, 540, 1260),), SPANISH_HOLIDAYS),
 }
 QUARTER = 15  # no clock has ever jumped within a quarter of an hour
 
