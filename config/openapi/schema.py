@@ -181,8 +181,10 @@ class ContractSchema(AutoSchema):
         schema["properties"] |= shapes.EXTRA.get(type(serializer).__name__, {})
         if direction == "response":
             # Every key is always there: null says that there is nothing.
-            written = {name for name, field in serializer.fields.items() if not field.write_only}
-            schema["required"] = sorted(written | set(shapes.EXTRA.get(type(serializer).__name__, {})))
+            name = type(serializer).__name__
+            written = {found for found, field in serializer.fields.items() if not field.write_only}
+            written -= {found for found in written if (name, found) in shapes.SOMETIMES}
+            schema["required"] = sorted(written | set(shapes.EXTRA.get(name, {})))
             self._mark_empty_columns(serializer, schema["properties"])
         elif issubclass(type(serializer), StrictFields):
             schema["additionalProperties"] = False

@@ -117,6 +117,8 @@ FIELDS: dict[tuple[str, str], Schema] = {
 EXTRA: dict[str, dict[str, Schema]] = {
     "EventSerializer": {"from": maybe(TEXT), "to": maybe(TEXT)},
 }
+# What only some answers have.
+SOMETIMES = {("ApiKeySerializer", "key")}
 # Plain serializers for which null is the same as leaving an optional field out.
 NULL_IS_ABSENT = frozenset({"OrderSerializer", "OutboundSerializer"})
 
