@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 MARK = "\ufeff"  # without it some spreadsheets guess another encoding
+PIECE = 32 * 1024
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 PLAIN_NUMBER = re.compile(r"\+\d{7,15}")
 
@@ -21,12 +22,14 @@ def harmless(cells: Iterable[str]) -> list[str]:
 
 
 def lines(rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """The rows as a file, piece by piece."""
+    """The rows as a file, a piece at a time."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    yield MARK
+    text.write(MARK)
     for row in rows:
         writer.writerow(harmless(row))
-        yield text.getvalue()
-        text.seek(0)
-        text.truncate()
+        if text.tell() > PIECE:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()

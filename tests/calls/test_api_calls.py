@@ -29,6 +29,8 @@ FIELDS = [
     "campaign",
     "recipient",
     "attempt",
+    "campaign_version",
+    "asked_for",
     "to_number",
     "from_number",
     "customer_name",

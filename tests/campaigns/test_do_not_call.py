@@ -35,7 +35,7 @@ def test_the_contact_is_locked_before_the_entry_is_written(organization: Organiz
     writes = [n for n, sql in enumerate(words) if sql.startswith("INSERT") and "donotcall" in sql]
     assert locks[0] < writes[0]
     if connection.vendor == "postgresql":
-        assert "FOR UPDATE" in words[locks[0]]
+        assert "FOR NO KEY UPDATE" in words[locks[0]]
 
 
 def test_adding_twice_keeps_one_entry_that_lasts_longer_and_takes_a_reason(organization: Organization) -> None:
