@@ -135,12 +135,12 @@ def _sentence(one: Variant, other: Variant, pairs: int) -> str:
     pooled = (one.completed + other.completed) / people
     spread = math.sqrt(1 / one.people + 1 / other.people)
     z = _z((1 - SURE) / pairs)
-    rates = f"{_percent(one.completed / one.people)} and {_percent(other.completed / other.people)}"
+    rates = f"{percent(one.completed / one.people)} and {percent(other.completed / other.people)}"
     difference = one.completed / one.people - other.completed / other.people
     enough = min(v for each in (one, other) for v in (each.completed, each.people - each.completed)) >= FEW
     if enough and abs(difference) > z * math.sqrt(pooled * (1 - pooled)) * spread:
         better, worse = (one, other) if difference > 0 else (other, one)
-        points = _percent(abs(difference)).removesuffix(" %")
+        points = percent(abs(difference)).removesuffix(" %")
         return f"“{better.name}” reaches more people than “{worse.name}”, by about {points} points ({rates})."
     # Where nearly all or nearly none are reached the spread is small by chance: one half is the careful guess.
     scatter = math.sqrt(pooled * (1 - pooled)) if enough else 0.5
@@ -151,5 +151,6 @@ def _sentence(one: Variant, other: Variant, pairs: int) -> str:
     )
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Like “33.3 %”."""
     return f"{share * 100:.1f}".rstrip("0").rstrip(".") + " %"
