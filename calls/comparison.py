@@ -19,6 +19,9 @@ from tenants.rest import money
 SURE = 0.95
 FEW = 5  # completed and not: below, a normal curve does not describe a share
 
+ENDED = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)  # a phone was rung, or may have been
+REACHED = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -72,14 +75,12 @@ class Comparison:
 
 def compare(campaign: Campaign) -> Comparison:
     """By the assistant of each call that was dialled, or may have been; a call still open is not counted."""
-    ended = [Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED]
-    calls = Call.objects.filter(campaign=campaign, status__in=ended, dialed_at__isnull=False)
-    reached = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
+    calls = Call.objects.filter(campaign=campaign, status__in=ENDED, dialed_at__isnull=False)
     paid = Q(cost__isnull=False)
     counted = calls.values("assistant").annotate(
         people=Count("recipient", distinct=True),
         dialed=Count("pk"),
-        completed=Count("recipient", filter=reached, distinct=True),
+        completed=Count("recipient", filter=REACHED, distinct=True),
         currencies=Count("cost_currency", filter=paid, distinct=True),
         currency=Max("cost_currency", filter=paid),
         paid=Sum("cost"),

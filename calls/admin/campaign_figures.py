@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from calls import forecast as forecasting
 from calls.admin import words
+from calls.admin.campaign_charts import charts_of
 from calls.admin.history import history_of
 from calls.choosing import Choices
 from calls.comparison import Variant, compare, percent
 from campaigns import variables
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.phones import national
-from tenants.staff import utc
 
 S = Campaign.Status
 FORECAST_AT_ONCE = 5_000  # more people than that take too long for a page; the API tells
@@ -27,6 +27,7 @@ def figures_of(campaign: Campaign) -> dict[str, Any]:
     return {
         "forecast": _forecast(campaign),
         "comparison": _comparison(campaign),
+        **charts_of(campaign),
         "previews": _previews(campaign),
         "history": history_of(campaign),
     }
@@ -43,7 +44,7 @@ def _forecast(campaign: Campaign) -> dict[str, Any] | None:
     return {
         "too_many": f"More than {FORECAST_AT_ONCE:,} people" if found.too_many else "",
         "condition": "" if campaign.starts_at and campaign.starts_at > timezone.now() else when,
-        "ends": utc(found.finishes_at, ""),
+        "ends": f"{found.finishes_at:%Y-%m-%d %H:%M} UTC" if found.finishes_at else "",
         "calls": f"{found.calls:,} more call{'' if found.calls == 1 else 's'}",
         "costs": words.money(found.cost_low, found.currency) if found.cost_low is not None else "",
         "at_most": words.money(found.cost_high, found.currency) if found.cost_high is not None else "",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.admin import words
+from calls.admin.campaign_charts import charts_of
 from calls.models import Call, Status
 from campaigns import do_not_call
 from campaigns.models import Campaign, CampaignVariant, Contact, ContactList, ContactListMember, Recipient
@@ -26,7 +28,7 @@ from tests.calls import support
 from tests.conftest import an_assistant
 
 pytestmark = pytest.mark.django_db
-PANEL_ASKS, FIGURES_ASK = 15, 28  # most of the latter are the forecast's
+PANEL_ASKS, FIGURES_ASK = 15, 31  # most of the latter are the forecast's
 NUMBERS = [f"+3361234{n:04d}" for n in range(5)]
 
 
@@ -175,7 +177,7 @@ def test_assistants_stand_side_by_side_when_there_are_several(viewer: Client, ca
 
 def test_the_message_is_shown_for_the_first_people_of_the_lists(viewer: Client, campaign: Campaign) -> None:
     assert campaign.assistant
-    assert "What the assistant is told" not in read(viewer, campaign, "figures")
+    assert "Preview" not in read(viewer, campaign, "figures")
     campaign.assistant.variables = [{"name": "slot", "required": True}, {"name": "clinic", "default": "Main street"}]
     campaign.assistant.save()
     Campaign.objects.update(variables={"greeting": "Dear {{ contact.name }}"})
@@ -190,6 +192,69 @@ def test_the_message_is_shown_for_the_first_people_of_the_lists(viewer: Client, 
     assert "slot (of the contact) 9:30" in text
     assert "06 12 34 00 01 clinic (default) Main street greeting Dear Ada slot - Not called: slot is missing." in text
     assert text.count("clinic") == 3 and text.count("Dear Ben") == 1 and text.count("Dear Later") == 1
+
+
+# Pictures.
+
+
+def test_a_campaign_without_calls_has_no_pictures(viewer: Client, campaign: Campaign) -> None:
+    a_call(launched(campaign)[0], Status.PLACED, terminal_at=None)
+    text = read(viewer, campaign, "figures")
+    assert not [title for title in ("How calls ended", "When people answer", "How many calls") if title in text]
+
+
+def test_outcomes_are_drawn_by_hour_and_later_by_day(campaign: Campaign) -> None:
+    one, two, *_ = launched(campaign)
+    noon = datetime(2026, 3, 4, 12, 40, tzinfo=UTC)
+    a_call(one, Status.BUSY, terminal_at=noon)
+    a_call(one, Status.COMPLETED, terminal_at=noon + timedelta(hours=2))
+    a_call(two, Status.NO_ANSWER, terminal_at=noon)
+    shown = charts_of(campaign)["over_time"]
+    drawn = json.loads(shown["data"])
+    assert drawn["labels"] == ["04 Mar 12:00", "04 Mar 13:00", "04 Mar 14:00"], "an hour without calls has its place"
+    assert [(each["label"], each["data"]) for each in drawn["datasets"]] == [
+        ("Completed", [0, 0, 1]),
+        ("No answer or busy", [2, 0, 0]),
+    ]
+    a_call(two, Status.COMPLETED, terminal_at=noon + timedelta(days=99))
+    shown = charts_of(campaign)["over_time"]
+    assert (shown["unit"], shown["cut"], len(shown["rows"])) == ("day", "the last 60 days", 60)
+    assert shown["rows"][-1] == ("11 Jun", [1])
+
+
+def test_the_heat_map_is_in_the_time_of_the_person_called(viewer: Client, campaign: Campaign) -> None:
+    monday = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
+    people = launched(campaign)
+    for person in people:
+        a_call(person, Status.NO_ANSWER, dialed_at=monday)  # Tuesday in Paris
+    a_call(people[0], Status.COMPLETED, dialed_at=monday)
+    a_call(people[1], Status.COMPLETED, dialed_at=monday, answered_by="machine")
+    Contact.objects.filter(pk=people[2].contact_id).update(timezone="Asia/Tokyo")
+    heat = charts_of(campaign)["heat"]
+    assert (heat["hours"][0], heat["hours"][-1]) == ("00", "08")
+    tuesday = dict(heat["rows"])["Tue"]
+    assert (tuesday[0]["text"], tuesday[0]["shade"]) == ("17", 0)
+    assert tuesday[0]["title"] == "1 of 6 calls reached a person"
+    assert (tuesday[8]["text"], tuesday[8]["shade"]) == ("0", "few")
+    assert [cell["text"] for cell in dict(heat["rows"])["Mon"]] == [""] * 9
+    assert "Hour 00 01 02 03 04 05 06 07 08 Mon Tue 17 0" in read(viewer, campaign, "figures")
+
+
+def test_at_which_call_people_were_reached(viewer: Client, campaign: Campaign) -> None:
+    people = launched(campaign)
+    for person in people[:4]:
+        a_call(person, Status.NO_ANSWER)
+        a_call(person, Status.CANCELED, attempt=2, dialed_at=None)
+    a_call(people[0], Status.COMPLETED, attempt=2)
+    a_call(people[1], Status.COMPLETED, attempt=2, ended_reason="voicemail")
+    a_call(people[4], Status.COMPLETED)
+    assert "1 5 1 20 % 2 2 1 50 %" in read(viewer, campaign, "figures")
+
+
+def test_pictures_hold_nothing_of_other_campaigns(campaign: Campaign, phone_number: PhoneNumber) -> None:
+    other = support.campaign(phone_number, campaign.contact_lists.get(), status="draft")
+    a_call(launched(other)[0], Status.COMPLETED)
+    assert not any(charts_of(campaign).values())
 
 
 # How often the database is asked.
