@@ -19,6 +19,9 @@ from tenants.rest import money
 SURE = 0.95
 FEW = 5  # completed and not: below, a normal curve does not describe a share
 
+ENDED = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)  # a phone was rung, or may have been
+REACHED = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -72,14 +75,12 @@ class Comparison:
 
 def compare(campaign: Campaign) -> Comparison:
     """By the assistant of each call that was dialled, or may have been; a call still open is not counted."""
-    ended = [Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED]
-    calls = Call.objects.filter(campaign=campaign, status__in=ended, dialed_at__isnull=False)
-    reached = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
+    calls = Call.objects.filter(campaign=campaign, status__in=ENDED, dialed_at__isnull=False)
     paid = Q(cost__isnull=False)
     counted = calls.values("assistant").annotate(
         people=Count("recipient", distinct=True),
         dialed=Count("pk"),
-        completed=Count("recipient", filter=reached, distinct=True),
+        completed=Count("recipient", filter=REACHED, distinct=True),
         currencies=Count("cost_currency", filter=paid, distinct=True),
         currency=Max("cost_currency", filter=paid),
         paid=Sum("cost"),
@@ -135,12 +136,12 @@ def _sentence(one: Variant, other: Variant, pairs: int) -> str:
     pooled = (one.completed + other.completed) / people
     spread = math.sqrt(1 / one.people + 1 / other.people)
     z = _z((1 - SURE) / pairs)
-    rates = f"{_percent(one.completed / one.people)} and {_percent(other.completed / other.people)}"
+    rates = f"{percent(one.completed / one.people)} and {percent(other.completed / other.people)}"
     difference = one.completed / one.people - other.completed / other.people
     enough = min(v for each in (one, other) for v in (each.completed, each.people - each.completed)) >= FEW
     if enough and abs(difference) > z * math.sqrt(pooled * (1 - pooled)) * spread:
         better, worse = (one, other) if difference > 0 else (other, one)
-        points = _percent(abs(difference)).removesuffix(" %")
+        points = percent(abs(difference)).removesuffix(" %")
         return f"“{better.name}” reaches more people than “{worse.name}”, by about {points} points ({rates})."
     # Where nearly all or nearly none are reached the spread is small by chance: one half is the careful guess.
     scatter = math.sqrt(pooled * (1 - pooled)) if enough else 0.5
@@ -151,5 +152,6 @@ def _sentence(one: Variant, other: Variant, pairs: int) -> str:
     )
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Like “33.3 %”."""
     return f"{share * 100:.1f}".rstrip("0").rstrip(".") + " %"

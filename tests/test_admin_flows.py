@@ -327,7 +327,7 @@ def test_a_running_campaign_is_edited_and_its_page_tells_what_was_changed(manage
     campaign.refresh_from_db()
     assert (campaign.max_attempts, campaign.version, campaign.status) == (5, 2, "running")
     assert campaign.assistant is not None, "what a running campaign keeps is not in the form"
-    page = text_of(manager.get(reverse("admin:campaigns_campaign_panel", args=[campaign.pk])))
+    page = text_of(manager.get(reverse("admin:campaigns_campaign_figures", args=[campaign.pk])))
     assert "Version 2" in page and "mona" in page
     assert "Calls to one person at most: 3 → 5" in page
     assert "Calling windows: mon 00:00-24:00 → mon tue 09:00-24:00" in page

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connections
+from django.utils import timezone
 
 from calls.models import Call
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import ApiKey, Membership, Organization
+from tests.calls import support
 
 CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), "")
 
@@ -130,3 +132,18 @@ def test_the_api_is_read_and_tried_in_a_browser(browser: Any, organization: Orga
     page.click("#operations-contacts-contacts_list .try-out__btn")
     page.click("#operations-contacts-contacts_list .execute")
     page.wait_for_selector(f"text={contact.phone}")
+
+
+def test_the_charts_of_a_campaign_are_drawn(
+    signed_in: Any, organization: Organization, assistant: Assistant, phone_number: PhoneNumber
+) -> None:
+    campaign = support.campaign(phone_number, support.people(organization, ["+33612345678"]), status="paused")
+    call = support.single(phone_number, "+33612345678")
+    now = timezone.now()
+    Call.objects.filter(pk=call.pk).update(campaign=campaign, status="completed", dialed_at=now, terminal_at=now)
+    page = signed_in
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/")
+    page.wait_for_selector("text=When people answer")
+    page.wait_for_function("Chart.getChart(document.querySelector('canvas.chart'))?.data.datasets.length === 1")
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0

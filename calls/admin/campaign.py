@@ -9,17 +9,19 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponseBase
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from calls import campaign_actions, live_edits, results
+from calls import budgets, campaign_actions, live_edits, results
 from calls import forecast as forecasting
 from calls.admin import words
-from calls.admin.history import history_of
+from calls.admin.campaign_figures import FORECAST_AT_ONCE, figures_of
 from calls.admin.people_steps import RECIPIENT_STEPS, call_back_link, hold_words
 from calls.explain import explain
 from calls.models import Call
@@ -45,7 +47,6 @@ from tenants.staff import (
 from tenants.staff_forms import CommaField, PairsField, ScopedForm
 
 S = Campaign.Status
-FORECAST_AT_ONCE = 5_000  # more people than that take too long for a page; the API tells
 DAYS = [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")]
 
 
@@ -308,6 +309,22 @@ STEPS = (
 )
 
 
+def _budget(obj: Campaign) -> dict[str, Any] | None:
+    """How much of it is gone; None without one."""
+    if obj.budget is None:
+        return None
+    used = budgets.spent_on(obj)
+    return words.budget(used, obj.budget, obj.budget_currency)
+
+
+def _idle(row: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "message": row["message"],
+        "people": words.people(row["count"]) if row["count"] else "",
+        "until": utc(row["until"], ""),
+    }
+
+
 @admin.register(Campaign)
 class CampaignAdmin(ScopedAdmin):
     form = CampaignForm
@@ -353,6 +370,9 @@ class CampaignAdmin(ScopedAdmin):
     @display(description="status", label=words.CAMPAIGN_LABELS)
     def state(self, row: Campaign) -> str:
         return str(row.get_status_display())
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("organization", "assistant__account")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.editable)
@@ -453,18 +473,25 @@ class CampaignAdmin(ScopedAdmin):
         self.audit(request, obj, "changed", {"fields": form.changed_data})
 
     def get_urls(self) -> list[URLPattern]:
-        ours = path(
-            "<int:pk>/results.csv",
-            self.admin_site.admin_view(self.results_view),
-            name="campaigns_campaign_results",
-        )
-        return [ours, *super().get_urls()]
+        view, name = self.admin_site.admin_view, "campaigns_campaign"
+        ours = [
+            path("<int:pk>/results.csv", view(self.results_view), name=f"{name}_results"),
+            path("<int:pk>/figures/", view(self.figures_view), name=f"{name}_figures"),
+        ]
+        return [*ours, *super().get_urls()]
 
     def results_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         obj = self.found(request, pk)
         if obj is None:
             return self.not_found(request)
         return results.download(obj, obj.recipients.all(), reach_of(request).actor)
+
+    def figures_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The part of the page that takes longer; it comes after the rest."""
+        obj = self.found(request, pk)
+        if obj is None:
+            return self.not_found(request)
+        return TemplateResponse(request, "trunkline/campaign_figures.html", figures_of(obj))
 
     def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
         found = progress_of([obj])[obj.pk]
@@ -475,7 +502,6 @@ class CampaignAdmin(ScopedAdmin):
         people = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
         parts = {name: recipients[name] for name in words.RECIPIENT_PARTS}
         spent: Mapping[str, str] = found["spent"]
-        budget = f" of {words.money(obj.budget, obj.budget_currency)}" if obj.budget is not None else ""
         return {
             "campaign": obj,
             "live": obj.status in {S.RUNNING, S.PAUSED, S.SCHEDULED},
@@ -491,14 +517,15 @@ class CampaignAdmin(ScopedAdmin):
             "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
             "attempts": found["attempts"],
             "open_calls": found["open_calls"],
-            "spent": words.money(spent["amount"], spent["currency"]) + budget,
-            "idle": [{**row, "until": utc(row["until"], "")} for row in found["idle_reasons"]],
+            "spent": words.money(spent["amount"], spent["currency"]),
+            "budget": _budget(obj),
+            "idle": [_idle(row) for row in found["idle_reasons"]],
             "problems": campaign_actions.problems(obj) if obj.status == S.DRAFT else [],
             "launching": obj.status == S.RUNNING and obj.launched_at is None,
             "started": utc(obj.started_at, "not yet"),
             "finished": utc(obj.finished_at, ""),
             "starts": utc(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
-            "history": history_of(obj),
+            "figures_url": self.url("figures", obj.pk),
         }
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Q, Sum
@@ -11,16 +14,20 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin import words
+from calls.admin import needs, words
 from calls.admin.records import ALIVE
+from calls.budgets import spent_today
+from calls.comparison import ENDED, percent
 from calls.models import OPEN, TERMINAL, Call, Heartbeat, Status
 from campaigns.models import Campaign, ContactListMember, Recipient
 from campaigns.phones import national
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.models import Alert, Organization
+from tenants.models import Organization
 from tenants.staff import Level, Reach, reach_of, utc
 
 SHOWN = 8
+BUDGETS = 3  # organizations whose spending of today is shown
+WEEK = timedelta(days=7)
 
 
 def index(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -48,11 +55,19 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         calls.filter(status__in=(Status.QUEUED, *OPEN)).values_list("status").annotate(n=Count("pk")).order_by()
     )
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    today = calls.filter(status__in=TERMINAL, terminal_at__gte=midnight)
-    ended = {row["status"]: row for row in today.values("status").annotate(n=Count("pk"), cost=Sum("cost")).order_by()}
-    costs = today.exclude(cost=None).values("cost_currency").annotate(total=Sum("cost")).order_by("cost_currency")
+    this, before = Q(terminal_at__gte=midnight), Q(terminal_at__gte=midnight - WEEK, terminal_at__lt=now - WEEK)
+    both = calls.filter(this | before, status__in=TERMINAL)
+    ended, costs = _ended(
+        both.values_list("status", "cost_currency")
+        .annotate(n=Count("pk", filter=this), before=Count("pk", filter=before), cost=Sum("cost", filter=this))
+        .order_by("cost_currency")
+    )
+    switched = Q(calls_stopped=True) | Q(daily_budget__isnull=False)
+    organizations = list(Organization.objects.filter(switched, pk__in=mine).order_by("name"))
+    alerts_total = needs.new_alerts(mine)
     doubtful = calls.filter(status=Status.UNCONFIRMED).select_related("account", "campaign").order_by("id")[:SHOWN]
-    steps = _first_steps(reach, mine)
+    campaigns = _campaigns(mine)
+    steps = [] if campaigns else _first_steps(reach, mine)
     return {
         "now": utc(now),
         "live": [
@@ -69,23 +84,27 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "today": words.bar(
             {status.value: ended[status]["n"] for status in TERMINAL if status in ended}, words.OUTCOME_PARTS
         ),
+        "outcomes": _outcomes(ended),
+        "weekday": f"{now:%A}",
+        "budgets": _spent_today([row for row in organizations if row.daily_budget is not None], len(mine), now),
         "today_total": sum(row["n"] for row in ended.values()),
         "today_answered": ended[Status.COMPLETED]["n"] if Status.COMPLETED in ended else 0,
-        "today_costs": [words.money(row["total"], row["cost_currency"]) for row in costs if row["total"]],
-        "campaigns": _campaigns(mine),
+        "today_costs": [words.money(total, currency) for currency, total in costs.items() if total],
+        "campaigns": campaigns,
         "campaigns_url": reverse("admin:campaigns_campaign_changelist"),
         "doubtful": [_doubtful(call) for call in doubtful],
         "doubtful_total": live.get(Status.UNCONFIRMED, 0),
         "doubtful_url": f"{listed}?status__exact={Status.UNCONFIRMED.value}",
-        "alerts_total": Alert.objects.filter(organization__in=mine, seen_at=None)[:100].count(),
+        "alerts_total": alerts_total,
         "alerts_url": reverse("admin:tenants_alert_changelist"),
-        "blocked": _blocked(mine, now),
+        "needs": needs.needs_of(mine, live.get(Status.UNCONFIRMED, 0), alerts_total, now),
         "stopped": [
             (row.name, reverse("admin:tenants_organization_change", args=[row.pk]))
-            for row in Organization.objects.filter(pk__in=mine, calls_stopped=True)[:SHOWN]
-        ],
+            for row in organizations
+            if row.calls_stopped
+        ][:SHOWN],
         "steps": steps,
-        "asleep": _nobody_works(now) and any(live.values()),
+        "asleep": any(live.values()) and _nobody_works(now),
         "may_launch": reach.has(Level.OPERATOR),
         "launch_url": reverse("admin:calls_call_launch"),
     }
@@ -132,19 +151,44 @@ def _doubtful(call: Call) -> dict[str, Any]:
     }
 
 
-def _blocked(mine: list[int], now: Any) -> list[dict[str, Any]]:
-    rows = ProviderAccount.objects.filter(organization__in=mine, blocked_at__isnull=False)[:50]
+def _ended(rows: Iterable[Any]) -> tuple[dict[str, dict[str, int]], dict[str, Decimal]]:
+    """Calls by status, today and a week before; the costs of today by currency."""
+    ended: dict[str, dict[str, int]] = {}
+    costs: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for status, currency, n, before, cost in rows:
+        counts = ended.setdefault(status, {"n": 0, "before": 0})
+        counts["n"] += n
+        counts["before"] += before
+        costs[currency] += cost or 0
+    return ended, costs
+
+
+def _spent_today(limited: list[Organization], all_of_mine: int, now: datetime) -> list[dict[str, Any]]:
+    """By organizations with a budget of the day, by their own clocks."""
     return [
         {
-            "name": row.name,
-            "url": reverse("admin:providers_provideraccount_change", args=[row.pk]),
-            "title": dict(ProviderAccount.Block.choices).get(row.blocked_code, "Blocked"),
-            "reason": row.blocked_reason,
-            "until": utc(row.blocked_until, ""),
+            "title": f"{row.name} today" if all_of_mine > 1 else "Budget of today",
+            "budget": words.budget(spent_today(row, now), row.daily_budget or Decimal(0), row.daily_budget_currency),
+            "zone": row.timezone,
         }
-        for row in rows
-        if row.blocked(now)
+        for row in limited[:BUDGETS]
     ]
+
+
+def _outcomes(ended: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+    """How calls ended today, beside the same weekday before until the same time."""
+    rows = [
+        {"label": status.label, "colour": words.CALL_COLOURS[status], **ended[status]}
+        for status in TERMINAL
+        if status in ended
+    ]
+    shares = [_answered(ended, which) for which in ("n", "before")]
+    return [*rows, {"label": "Answered", "n": shares[0], "before": shares[1]}] if rows else []
+
+
+def _answered(ended: dict[str, dict[str, int]], which: str) -> str:
+    rung = sum(ended[status][which] for status in ENDED if status in ended)
+    return percent(ended[Status.COMPLETED][which] / rung) if rung and Status.COMPLETED in ended else "-"
 
 
 def _nobody_works(now: Any) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from calls.budgets import ALERT_AT
 from calls.models import Call, Status
 from campaigns.models import Campaign, Recipient
 
@@ -132,6 +133,22 @@ def money(amount: Decimal | str | None, currency: str) -> str:
         return "-"
     value = Decimal(amount)
     return f"{value.quantize(Decimal('0.01')) if value else Decimal('0.00')} {currency}"
+
+
+def people(n: int) -> str:
+    return "1 person" if n == 1 else f"{n:,} people"
+
+
+def budget(used: Decimal, limit: Decimal, currency: str) -> dict[str, Any]:
+    """How much of a budget is gone, with a colour from the steps at which alerts are told."""
+    percent = int(used * 100 / limit) if limit > 0 else 100
+    passed = sum(percent >= step for step in ALERT_AT)
+    return {
+        "used": money(used, currency),
+        "limit": money(limit, currency),
+        "percent": percent,
+        "colour": ("success", "info", "warning", "danger")[passed],
+    }
 
 
 def duration(seconds: int | None) -> str:

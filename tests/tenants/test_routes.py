@@ -99,6 +99,7 @@ PAGES = {
     "campaigns_contactlist_import": ("campaigns_contactlist", OPERATOR),
     "campaigns_contactimport_rejected": ("campaigns_contactimport", VIEWER),
     "campaigns_campaign_results": ("campaigns_campaign", VIEWER),
+    "campaigns_campaign_figures": ("campaigns_campaign", VIEWER),
     "calls_call_transcript": ("calls_call", VIEWER),
     "calls_call_launch": ("", OPERATOR),
     "calls_call_launch_fields": ("", OPERATOR),

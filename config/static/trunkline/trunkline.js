@@ -33,6 +33,11 @@
     }
   });
 
+  // The theme draws the charts that a page comes with; those of a part that comes later are drawn when it is there.
+  document.addEventListener("htmx:afterSettle", function (event) {
+    if (event.target.querySelector("canvas.chart")) renderCharts();
+  });
+
   // A signed-out session answers with the sign-in page: show it whole instead of inside a panel.
   document.addEventListener("htmx:beforeSwap", function (event) {
     var address = event.detail.xhr.responseURL || "";

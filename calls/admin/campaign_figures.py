@@ -1,0 +1,107 @@
+"""What a campaign's page tells beside its progress: when it ends, how its assistants compare, what people are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from calls import forecast as forecasting
+from calls.admin import words
+from calls.admin.campaign_charts import charts_of
+from calls.admin.history import history_of
+from calls.choosing import Choices
+from calls.comparison import Variant, compare, percent
+from campaigns import variables
+from campaigns.models import Campaign, Contact, ContactListMember, Recipient
+from campaigns.phones import national
+
+S = Campaign.Status
+FORECAST_AT_ONCE = 5_000  # more people than that take too long for a page; the API tells
+PREVIEWED = 3  # contacts
+SOURCES = {"campaign": "", "contact": "of the contact", "default": "default", "": ""}
+
+
+def figures_of(campaign: Campaign) -> dict[str, Any]:
+    """Asked for once, after the page: none of it is needed to see what goes on."""
+    return {
+        "forecast": _forecast(campaign),
+        "comparison": _comparison(campaign),
+        **charts_of(campaign),
+        "previews": _previews(campaign),
+        "history": history_of(campaign),
+    }
+
+
+def _forecast(campaign: Campaign) -> dict[str, Any] | None:
+    """None where there is nothing left to foresee."""
+    if not campaign.editable:
+        return None
+    found = forecasting.forecast(campaign, timezone.now(), FORECAST_AT_ONCE)
+    if not found.recipients or (found.finishes_at is None and not found.too_many and not found.skipped):
+        return None
+    when = {S.PAUSED: "If it is resumed now", S.DRAFT: "If it starts now"}.get(S(campaign.status), "")
+    return {
+        "too_many": f"More than {FORECAST_AT_ONCE:,} people" if found.too_many else "",
+        "condition": "" if campaign.starts_at and campaign.starts_at > timezone.now() else when,
+        "ends": f"{found.finishes_at:%Y-%m-%d %H:%M} UTC" if found.finishes_at else "",
+        "calls": f"{found.calls:,} more call{'' if found.calls == 1 else 's'}",
+        "costs": words.money(found.cost_low, found.currency) if found.cost_low is not None else "",
+        "at_most": words.money(found.cost_high, found.currency) if found.cost_high is not None else "",
+        "warnings": [] if found.too_many else [problem.message for problem in forecasting.warnings(found)],
+    }
+
+
+def _comparison(campaign: Campaign) -> dict[str, Any] | None:
+    """None where one assistant makes all calls."""
+    found = compare(campaign)
+    if len(found.variants) < 2:
+        return None
+    return {"rows": [_variant(row) for row in found.variants], "statement": found.statement}
+
+
+def _variant(row: Variant) -> dict[str, str]:
+    return {
+        "name": row.name,
+        "people": f"{row.people:,}",
+        "calls": f"{row.calls:,}",
+        "reached": f"{row.completed:,}",
+        "rate": "-" if row.rate is None else percent(row.rate),
+        "range": "-" if row.rate is None else f"{percent(row.low)} to {percent(row.high)}",
+        "cost": words.money(row.cost, row.currency),
+        "cost_each": words.money(row.cost_per_completed, row.currency),
+    }
+
+
+def _previews(campaign: Campaign) -> list[dict[str, Any]]:
+    """What the calls to the first people of its lists carry, by the same steps as the calls themselves."""
+    if not campaign.editable:
+        return []
+    contacts = _first_contacts(campaign)
+    kept = {row.contact_id: row for row in campaign.recipients.filter(contact__in=contacts)}
+    choices = Choices(campaign, timezone.now(), whatever_their_state=True)
+    several = len(choices.all) > 1
+    found = []
+    for contact in contacts:
+        choice = choices.choice_for(kept.get(contact.pk) or Recipient(campaign=campaign, contact=contact))
+        assistant = choice.assistant if choice else campaign.assistant
+        rows = variables.preview(campaign.variables, assistant.variables if assistant else [], contact)
+        if rows:
+            found.append(
+                {
+                    "name": contact.name,
+                    "number": national(contact.phone),
+                    "assistant": assistant.name if assistant and several else "",
+                    "rows": [{"name": r.name, "value": r.value, "source": SOURCES[r.source]} for r in rows],
+                    "missing": [r.name for r in rows if r.missing],
+                }
+            )
+    return found
+
+
+def _first_contacts(campaign: Campaign) -> list[Contact]:
+    """Of its lists, each once; the fourth of a person who stands on all lists is looked at as well."""
+    lists = list(campaign.contact_lists.values_list("pk", flat=True))
+    members = ContactListMember.objects.filter(contact_list__in=lists).select_related("contact")
+    rows = members.order_by("contact_list", "contact")[: PREVIEWED * 4]
+    return list({row.contact_id: row.contact for row in rows}.values())[:PREVIEWED]

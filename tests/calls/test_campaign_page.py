@@ -1,0 +1,281 @@
+"""A campaign's page: what it says of money, waiting people, assistants, messages and times, and how often it asks."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from calls.admin import words
+from calls.admin.campaign_charts import charts_of
+from calls.models import Call, Status
+from campaigns import do_not_call
+from campaigns.models import Campaign, CampaignVariant, Contact, ContactList, ContactListMember, Recipient
+from providers.models import Assistant, PhoneNumber
+from tenants.models import Membership, Organization
+from tests.calls import support
+from tests.conftest import an_assistant
+
+pytestmark = pytest.mark.django_db
+PANEL_ASKS, FIGURES_ASK = 15, 31  # most of the latter are the forecast's
+NUMBERS = [f"+3361234{n:04d}" for n in range(5)]
+
+
+@pytest.fixture
+def viewer(organization: Organization) -> Client:
+    user = User.objects.create(username="vera", is_staff=True)
+    Membership.objects.create(user=user, organization=organization, role="viewer")
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def campaign(organization: Organization, assistant: Assistant, phone_number: PhoneNumber) -> Campaign:
+    return support.campaign(phone_number, support.people(organization, NUMBERS, name="Ada"), status="draft")
+
+
+def read(client: Client, campaign: Campaign, page: str = "panel") -> str:
+    """The words of a part of its page, as a person reads them."""
+    answer = client.get(reverse(f"admin:campaigns_campaign_{page}", args=[campaign.pk]))
+    assert answer.status_code == 200
+    return words_of(answer.content.decode())
+
+
+def words_of(page: str) -> str:
+    """Tags within a sentence are nothing, others part words."""
+    parts = html.unescape(re.sub(r"<(?!/?(strong|b|a)\b)[^>]*>", " ", page))
+    return re.sub(r" (?=[.,] )", "", " ".join(re.sub(r"</?(strong|b|a)\b[^>]*>", "", parts).split()))
+
+
+def launched(campaign: Campaign, **fields: Any) -> list[Recipient]:
+    """Running, everybody on its lists to be called."""
+    now = timezone.now()
+    Campaign.objects.filter(pk=campaign.pk).update(status="running", started_at=now, launched_at=now)
+    campaign.refresh_from_db()
+    contacts = Contact.objects.filter(memberships__contact_list__campaigns=campaign).order_by("pk")
+    return [Recipient.objects.create(campaign=campaign, contact=contact, **fields) for contact in contacts]
+
+
+def a_call(recipient: Recipient, status: str, **fields: Any) -> Call:
+    campaign = recipient.campaign
+    number = campaign.phone_numbers.get()
+    now = timezone.now()
+    given: dict[str, Any] = {
+        "assistant": campaign.assistant,
+        "dialed_at": now,
+        "terminal_at": now,
+        "next_read_at": now,
+        "cost_currency": campaign.budget_currency,
+    }
+    return Call.objects.create(
+        organization=campaign.organization,
+        campaign=campaign,
+        recipient=recipient,
+        contact=recipient.contact,
+        account=number.account,
+        phone_number=number,
+        to_number=recipient.contact.phone,
+        from_number=number.e164,
+        status=status,
+        **(given | fields),
+    )
+
+
+# Money.
+
+
+@pytest.mark.parametrize(
+    ("used", "percent", "colour"),
+    [("4.99", 49, "success"), ("5", 50, "info"), ("8", 80, "warning"), ("10", 100, "danger"), ("12", 120, "danger")],
+)
+def test_a_budget_changes_its_colour_where_alerts_are_told(used: str, percent: int, colour: str) -> None:
+    found = words.budget(Decimal(used), Decimal(10), "EUR")
+    assert (found["percent"], found["colour"]) == (percent, colour)
+
+
+def test_what_is_set_aside_counts_against_the_budget(viewer: Client, campaign: Campaign) -> None:
+    assert "Budget" not in read(viewer, campaign)
+    Campaign.objects.update(budget=Decimal(10), budget_currency="EUR")
+    first, second, *_ = launched(campaign)
+    a_call(first, Status.COMPLETED, cost=Decimal("6.50"), cost_reserved=Decimal(3))
+    a_call(second, Status.PLACED, cost_reserved=Decimal("1.50"))
+    assert "8.00 EUR of 10.00 EUR spent or set aside for calls under way (80 %)." in read(viewer, campaign)
+
+
+# Who waits, and why.
+
+
+def test_idle_reasons_are_sentences_with_counts(viewer: Client, campaign: Campaign) -> None:
+    assert "Why it is not calling" not in read(viewer, campaign)
+    people = launched(campaign)
+    later = timezone.now() + timedelta(hours=2)
+    Recipient.objects.filter(pk__in=[row.pk for row in people[:3]]).update(next_attempt_at=later, reason="minimum_gap")
+    Recipient.objects.filter(pk=people[3].pk).update(next_attempt_at=later, reason="hold")
+    text = read(viewer, campaign)
+    assert f"Called a short time ago. 3 people, the first from {later:%Y-%m-%d %H:%M:%S} UTC." in text
+    assert "The person is on hold. 1 person, the first" in text
+
+
+def test_a_running_campaign_that_waits_for_nobody_says_nothing(viewer: Client, campaign: Campaign) -> None:
+    launched(campaign, status="done", outcome="completed")
+    assert "Why it is not calling" not in read(viewer, campaign)
+
+
+# What is still to come.
+
+
+def test_the_forecast_says_when_it_ends_and_what_it_costs(viewer: Client, campaign: Campaign) -> None:
+    text = read(viewer, campaign, "figures")
+    assert re.search(r"If it starts now, it probably ends at 20\d\d-.* UTC, after about \d+ more calls\.", text), text
+    campaign.assistant.account.price_per_minute = Decimal(1)  # type: ignore[union-attr]
+    campaign.assistant.account.save()  # type: ignore[union-attr]
+    launched(campaign)
+    text = read(viewer, campaign, "figures")
+    assert re.search(r"It probably ends at .*, for about \d+\.\d\d USD and \d+\.\d\d USD at most\.", text), text
+    Campaign.objects.update(status="finished")
+    assert "What is still to come" not in read(viewer, campaign, "figures")
+
+
+def test_too_many_people_are_not_forecast(viewer: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calls.admin.campaign_figures.FORECAST_AT_ONCE", 4)
+    assert "More than 4 people are on it: no forecast" in read(viewer, campaign, "figures")
+
+
+# Assistants side by side.
+
+
+def test_assistants_stand_side_by_side_when_there_are_several(viewer: Client, campaign: Campaign) -> None:
+    assert "side by side" not in read(viewer, campaign, "figures")
+    assert campaign.assistant
+    friendly = an_assistant(campaign.assistant.account, name="Friendly")
+    CampaignVariant.objects.create(campaign=campaign, assistant=friendly, weight=1)
+    one, two, three, *_ = launched(campaign)
+    a_call(one, Status.NO_ANSWER, cost=Decimal("0.10"))
+    a_call(one, Status.COMPLETED, cost=Decimal("0.20"), attempt=2)
+    a_call(two, Status.BUSY, cost=Decimal(0))
+    a_call(three, Status.COMPLETED, assistant=friendly, cost=Decimal("0.40"))
+    text = read(viewer, campaign, "figures")
+    assert re.search(r"Reminder 2 3 1 50 % [\d.]+ % to [\d.]+ % 0\.30 USD 0\.30 USD", text), text
+    assert re.search(r"Friendly 1 1 1 100 % [\d.]+ % to 100 % 0\.40 USD 0\.40 USD", text), text
+    assert "“Reminder” and “Friendly” may be equal" in text
+
+
+# What people are told.
+
+
+def test_the_message_is_shown_for_the_first_people_of_the_lists(viewer: Client, campaign: Campaign) -> None:
+    assert campaign.assistant
+    assert "Preview" not in read(viewer, campaign, "figures")
+    campaign.assistant.variables = [{"name": "slot", "required": True}, {"name": "clinic", "default": "Main street"}]
+    campaign.assistant.save()
+    Campaign.objects.update(variables={"greeting": "Dear {{ contact.name }}"})
+    first, _, *rest = Contact.objects.order_by("pk")
+    Contact.objects.filter(pk=first.pk).update(name="Ben [b]", variables={"slot": "9:30"})
+    Contact.objects.filter(pk__in=[row.pk for row in rest]).update(name="Later")
+    also = ContactList.objects.create(organization=campaign.organization, name="Also")
+    ContactListMember.objects.create(contact_list=also, contact=first)
+    campaign.contact_lists.add(also)
+    text = read(viewer, campaign, "figures")
+    assert "Ben [b] 06 12 34 00 00 clinic (default) Main street greeting Dear Ben [b]" in text
+    assert "slot (of the contact) 9:30" in text
+    assert "06 12 34 00 01 clinic (default) Main street greeting Dear Ada slot - Not called: slot is missing." in text
+    assert text.count("clinic") == 3 and text.count("Dear Ben") == 1 and text.count("Dear Later") == 1
+
+
+# Pictures.
+
+
+def test_a_campaign_without_calls_has_no_pictures(viewer: Client, campaign: Campaign) -> None:
+    a_call(launched(campaign)[0], Status.PLACED, terminal_at=None)
+    text = read(viewer, campaign, "figures")
+    assert not [title for title in ("How calls ended", "When people answer", "How many calls") if title in text]
+
+
+def test_outcomes_are_drawn_by_hour_and_later_by_day(campaign: Campaign) -> None:
+    one, two, *_ = launched(campaign)
+    noon = datetime(2026, 3, 4, 12, 40, tzinfo=UTC)
+    a_call(one, Status.BUSY, terminal_at=noon)
+    a_call(one, Status.COMPLETED, terminal_at=noon + timedelta(hours=2))
+    a_call(two, Status.NO_ANSWER, terminal_at=noon)
+    shown = charts_of(campaign)["over_time"]
+    drawn = json.loads(shown["data"])
+    assert drawn["labels"] == ["04 Mar 12:00", "04 Mar 13:00", "04 Mar 14:00"], "an hour without calls has its place"
+    assert [(each["label"], each["data"]) for each in drawn["datasets"]] == [
+        ("Completed", [0, 0, 1]),
+        ("No answer or busy", [2, 0, 0]),
+    ]
+    a_call(two, Status.COMPLETED, terminal_at=noon + timedelta(days=99))
+    shown = charts_of(campaign)["over_time"]
+    assert (shown["unit"], shown["cut"], len(shown["rows"])) == ("day", "the last 60 days", 60)
+    assert shown["rows"][-1] == ("11 Jun", [1])
+
+
+def test_the_heat_map_is_in_the_time_of_the_person_called(viewer: Client, campaign: Campaign) -> None:
+    monday = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
+    people = launched(campaign)
+    for person in people:
+        a_call(person, Status.NO_ANSWER, dialed_at=monday)  # Tuesday in Paris
+    a_call(people[0], Status.COMPLETED, dialed_at=monday)
+    a_call(people[1], Status.COMPLETED, dialed_at=monday, answered_by="machine")
+    Contact.objects.filter(pk=people[2].contact_id).update(timezone="Asia/Tokyo")
+    heat = charts_of(campaign)["heat"]
+    assert (heat["hours"][0], heat["hours"][-1]) == ("00", "08")
+    tuesday = dict(heat["rows"])["Tue"]
+    assert (tuesday[0]["text"], tuesday[0]["shade"]) == ("17", 0)
+    assert tuesday[0]["title"] == "1 of 6 calls reached a person"
+    assert (tuesday[8]["text"], tuesday[8]["shade"]) == ("0", "few")
+    assert [cell["text"] for cell in dict(heat["rows"])["Mon"]] == [""] * 9
+    assert "Hour 00 01 02 03 04 05 06 07 08 Mon Tue 17 0" in read(viewer, campaign, "figures")
+
+
+def test_at_which_call_people_were_reached(viewer: Client, campaign: Campaign) -> None:
+    people = launched(campaign)
+    for person in people[:4]:
+        a_call(person, Status.NO_ANSWER)
+        a_call(person, Status.CANCELED, attempt=2, dialed_at=None)
+    a_call(people[0], Status.COMPLETED, attempt=2)
+    a_call(people[1], Status.COMPLETED, attempt=2, ended_reason="voicemail")
+    a_call(people[4], Status.COMPLETED)
+    assert "1 5 1 20 % 2 2 1 50 %" in read(viewer, campaign, "figures")
+
+
+def test_pictures_hold_nothing_of_other_campaigns(campaign: Campaign, phone_number: PhoneNumber) -> None:
+    other = support.campaign(phone_number, campaign.contact_lists.get(), status="draft")
+    a_call(launched(other)[0], Status.COMPLETED)
+    assert not any(charts_of(campaign).values())
+
+
+# How often the database is asked.
+
+
+def test_the_page_asks_a_fixed_number_of_questions(viewer: Client, campaign: Campaign) -> None:
+    assert campaign.assistant
+    Campaign.objects.update(budget=Decimal(10))
+    CampaignVariant.objects.create(campaign=campaign, assistant=an_assistant(campaign.assistant.account, name="B"))
+    do_not_call.listed(campaign.organization_id, NUMBERS, timezone.now())  # makes the installation's key, once
+    counts = []
+    people = launched(campaign)
+    for half in (people[:2], people[2:]):
+        for person in half:
+            a_call(person, Status.NO_ANSWER)
+            a_call(person, Status.COMPLETED, attempt=2, cost=Decimal("0.10"))
+        found = {}
+        for page in ("panel", "figures"):
+            with CaptureQueriesContext(connection) as queries:
+                read(viewer, campaign, page)
+            found[page] = len(queries)
+        counts.append(found)
+    assert counts[0] == counts[1]
+    assert counts[0]["panel"] <= PANEL_ASKS and counts[0]["figures"] <= FIGURES_ASK, counts

@@ -1,0 +1,139 @@
+"""The dashboard: what needs a person with the way to it, today beside a week ago, and what the day may still cost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from calls.admin.dashboard import _outcomes
+from calls.admin.needs import needs_of
+from calls.models import Call, CallBack, Status
+from campaigns.models import Campaign, ContactImport, Recipient
+from providers.models import PhoneNumber, ProviderAccount
+from tenants.models import Alert, Organization
+from tests.calls import support
+from tests.calls.test_campaign_page import viewer, words_of
+
+__all__ = ["viewer"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("assistant")]
+ASKS = 19
+
+
+def trouble(number: PhoneNumber) -> dict[str, Any]:
+    """One of everything that a person should look at, and beside each one that nobody need."""
+    organization, now = number.organization, timezone.now()
+    campaign = support.campaign(number, support.people(organization, ["+33612345678"]), status="paused")
+    Campaign.objects.filter(pk=campaign.pk).update(name="December", status_reason="The budget is spent.")
+    support.campaign(number, campaign.contact_lists.get(), status="paused")  # by a person
+    call = support.single(number, "+33612345679", status=Status.UNCONFIRMED, dialed_at=now, next_read_at=now)
+    ProviderAccount.objects.filter(pk=number.account_id).update(
+        blocked_at=now, blocked_code="misconfigured", blocked_reason="The key was refused."
+    )
+    lists = campaign.contact_lists.get()
+    made = {"organization": organization, "contact_list": lists}
+    failed = ContactImport.objects.create(**made, filename="new.csv", status="failed", error="It is no spreadsheet.")
+    ContactImport.objects.create(**made, filename="fine.csv", status="completed")
+    old = ContactImport.objects.create(**made, filename="old.csv", status="failed")
+    ContactImport.objects.filter(pk=old.pk).update(created_at=now - timedelta(days=8))
+    person = Recipient.objects.create(campaign=campaign, contact=call.contact)
+    given = {"organization": organization, "contact": call.contact, "recipient": person, "due_at": now}
+    for status, ended in (("missed", now), ("missed", now - timedelta(days=8)), ("kept", now)):
+        CallBack.objects.create(**given, latest_at=now + timedelta(hours=1), status=status, ended_at=ended)
+    Alert.objects.create(organization=organization, key="a", message="New.")
+    Alert.objects.create(organization=organization, key="b", message="Read.", seen_at=now)
+    return {"campaign": campaign, "account": number.account, "import": failed}
+
+
+def test_everything_that_needs_a_person_is_named_with_the_way_to_it(
+    viewer: Client, organization: Organization, phone_number: PhoneNumber
+) -> None:
+    assert "These need a person" not in words_of(viewer.get("/admin/").content.decode())
+    found = trouble(phone_number)
+    needs = needs_of([organization.pk], 1, 1, timezone.now())
+    assert [(need.title, need.url) for need in needs] == [
+        ("1 unconfirmed call", "/admin/calls/call/?status__exact=unconfirmed"),
+        (
+            "AlloMia is blocked: set up wrongly",
+            reverse("admin:providers_provideraccount_change", args=[found["account"].pk]),
+        ),
+        ("“December” paused itself", reverse("admin:campaigns_campaign_change", args=[found["campaign"].pk])),
+        ("1 missed call-back", "/admin/calls/callback/?status__exact=missed"),
+        ("The import of new.csv failed", reverse("admin:campaigns_contactimport_change", args=[found["import"].pk])),
+        ("1 new alert", "/admin/tenants/alert/"),
+    ]
+    text = words_of(viewer.get("/admin/").content.decode())
+    for sentence in ("The key was refused.", "The budget is spent.", "It is no spreadsheet.", "1 new alert"):
+        assert sentence in text
+    for need in needs:
+        assert viewer.get(need.url).status_code == 200, need.url
+
+
+def test_nothing_of_another_organization_is_named(stranger: Organization, phone_number: PhoneNumber) -> None:
+    trouble(phone_number)
+    assert needs_of([stranger.pk], 0, 0, timezone.now()) == []
+
+
+def ended(number: PhoneNumber, status: str, at: datetime) -> None:
+    call = support.single(number, "+33612345678", status=status, dialed_at=at)
+    Call.objects.filter(pk=call.pk).update(terminal_at=at)
+
+
+def test_today_stands_beside_the_same_weekday_before_until_the_same_time(
+    viewer: Client, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = datetime(2026, 3, 11, 12, tzinfo=UTC)  # a Wednesday
+    monkeypatch.setattr("calls.admin.dashboard.timezone.now", lambda: noon)
+    hour, week = timedelta(hours=1), timedelta(days=7)
+    for status, at in (
+        ("completed", noon - hour),
+        ("busy", noon - hour),
+        ("busy", noon - 13 * hour),  # yesterday
+        ("completed", noon - week - hour),
+        ("completed", noon - week - 2 * hour),
+        ("unknown", noon - week - hour),
+        ("failed", noon - week + hour),  # later that day
+        ("failed", noon - week - 13 * hour),  # the day before
+    ):
+        ended(phone_number, status, at)
+    text = words_of(viewer.get(reverse("admin:calls_call_overview")).content.decode())
+    assert "Today Last Wednesday, by now Completed 1 2 Busy 1 0 Outcome unknown 0 1 Answered 50 % 100 %" in text, text
+
+
+def test_nobody_called_has_no_share() -> None:
+    assert _outcomes({}) == []
+    assert _outcomes({"canceled": {"n": 1, "before": 0}})[-1] == {"label": "Answered", "n": "-", "before": "-"}
+
+
+def test_the_budget_of_the_day(viewer: Client, organization: Organization, phone_number: PhoneNumber) -> None:
+    assert "Budget of today" not in words_of(viewer.get("/admin/").content.decode())
+    Organization.objects.filter(pk=organization.pk).update(daily_budget=Decimal(10), daily_budget_currency="EUR")
+    ProviderAccount.objects.update(price_per_minute=Decimal(1), price_per_minute_currency="EUR")
+    support.single(
+        phone_number,
+        "+33612345678",
+        status="placed",
+        dialed_at=timezone.now(),
+        next_read_at=timezone.now(),
+        cost_reserved=Decimal(3),
+    )
+    text = words_of(viewer.get("/admin/").content.decode())
+    assert "Budget of today 3.00 EUR of 10.00 EUR spent or set aside for calls under way (30 %)." in text
+    assert "The day is that of Europe/Paris." in text
+
+
+def test_trouble_costs_no_further_questions(
+    viewer: Client, organization: Organization, phone_number: PhoneNumber
+) -> None:
+    Organization.objects.filter(pk=organization.pk).update(daily_budget=Decimal(10))
+    trouble(phone_number)
+    with CaptureQueriesContext(connection) as queries:
+        assert viewer.get("/admin/").status_code == 200
+    assert len(queries) <= ASKS, [query["sql"][:120] for query in queries]
