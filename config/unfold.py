@@ -12,6 +12,10 @@ def _script(request: HttpRequest) -> str:
     return static("trunkline/trunkline.js")
 
 
+def _alpine(request: HttpRequest) -> str:
+    return static("trunkline/alpine.js")
+
+
 def _style(request: HttpRequest) -> str:
     return static("trunkline/trunkline.css")
 
@@ -31,7 +35,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "calls.admin.dashboard.index",
     "STYLES": [_style],
-    "SCRIPTS": [_script],
+    "SCRIPTS": [_alpine, _script],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {

@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Q, QuerySet
+from django.forms.utils import pretty_name
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -513,6 +514,14 @@ class ScopedInline(TabularInline):
     """Rows of a parent's form: whoever may change the parent may change them."""
 
     extra = 0
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """A table's heading is no label: each field says its own to those who hear the page."""
+        formset = super().get_formset(request, obj, **kwargs)
+        for name, field in formset.form.base_fields.items():
+            if not isinstance(field.widget, forms.CheckboxSelectMultiple):
+                field.widget.attrs.setdefault("aria-label", field.label or pretty_name(name))
+        return formset
 
     def _of_parent(self, request: HttpRequest, obj: Any = None) -> bool:
         parent = page_of(self.parent_model)
