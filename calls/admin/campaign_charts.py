@@ -30,6 +30,7 @@ SERIES = (
     ("Failed or unknown", "danger", {Status.FAILED, Status.EXPIRED, Status.UNKNOWN}),
     ("Canceled", "default", {Status.CANCELED}),
 )
+TICKS = "#7f8896"  # to be read on light and on dark
 OPTIONS = json.dumps(
     {
         "animation": False,
@@ -38,8 +39,12 @@ OPTIONS = json.dumps(
         "interaction": {"mode": "index", "intersect": False},
         "plugins": {"legend": {"display": False}},
         "scales": {
-            "x": {"stacked": True, "grid": {"display": False}, "ticks": {"maxRotation": 0, "autoSkipPadding": 16}},
-            "y": {"stacked": True, "grid": {}, "beginAtZero": True, "ticks": {"precision": 0}},
+            "x": {
+                "stacked": True,
+                "grid": {"display": False},
+                "ticks": {"color": TICKS, "maxRotation": 0, "autoSkipPadding": 16},
+            },
+            "y": {"stacked": True, "grid": {}, "beginAtZero": True, "ticks": {"color": TICKS, "precision": 0}},
         },
     }
 )

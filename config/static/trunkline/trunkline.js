@@ -33,9 +33,10 @@
     }
   });
 
-  // The theme draws the charts that a page comes with; those of a part that comes later are drawn when it is there.
+  // The theme draws the charts that are there when the page is loaded; those of a part that comes later are drawn here.
   document.addEventListener("htmx:afterSettle", function (event) {
-    if (event.target.querySelector("canvas.chart")) renderCharts();
+    var canvas = event.target.querySelector("canvas.chart");
+    if (canvas && document.readyState === "complete" && !Chart.getChart(canvas)) renderCharts();
   });
 
   // A signed-out session answers with the sign-in page: show it whole instead of inside a panel.
