@@ -23,7 +23,8 @@ from campaigns import do_not_call
 from campaigns.legal_hours import legal_hours
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.windows import candidate_zones, is_open, next_opening
-from tenants.models import Alert, AuditEntry
+from tenants import alerts
+from tenants.models import AuditEntry
 
 logger = logging.getLogger(__name__)
 S = Recipient.Status
@@ -227,14 +228,8 @@ def _end(found: CallBack, status: CallBack.Status, reason: str, now: datetime) -
         _give_back(found, now)
     if status == B.MISSED:
         who, when = str(found.contact), _utc(found.due_at)
-        Alert.objects.get_or_create(
-            organization=found.organization,
-            key=f"call_back.missed:{found.uuid}",
-            defaults={
-                "message": f"{who} asked to be called back at {when} and was not. {reason}"[:500],
-                "subject": str(found.uuid),
-            },
-        )
+        words = f"{who} asked to be called back at {when} and was not. {reason}"
+        alerts.tell(found.organization, f"call_back.missed:{found.uuid}", words, str(found.uuid))
 
 
 def _give_back(found: CallBack, now: datetime) -> None:
