@@ -174,6 +174,13 @@ def example(region: str | None) -> str:
 
 @lru_cache(maxsize=1024)
 def _known(e164: str) -> Any:
+    """A number in E.164 taken apart. That is all there is to it; the library would look for other forms first."""
+    digits = e164[1:]
+    if e164.startswith("+") and digits.isascii() and digits.isdigit():
+        for length in (1, 2, 3):
+            code, national = int(digits[:length]), digits[length:]
+            if code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE and len(national) > 2 and national[0] != "0":
+                return phonenumbers.PhoneNumber(country_code=code, national_number=int(national))
     try:
         return phonenumbers.parse(e164, None)
     except phonenumbers.NumberParseException:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import phonenumbers
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -210,3 +211,23 @@ def test_the_key_is_read_once_per_process() -> None:
         assert len(connection.queries_log) == before
     finally:
         connection.force_debug_cursor = False
+
+
+def test_a_number_in_e164_is_taken_apart_as_the_library_does() -> None:
+    kinds = [value for value in phonenumbers.PhoneNumberType.values() if value != phonenumbers.PhoneNumberType.UNKNOWN]
+    known = 0
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        for kind in kinds:
+            example = phonenumbers.example_number_for_type(region, kind)
+            if example is None:
+                continue
+            e164 = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+            for last in "0159":
+                written = e164[:-1] + last
+                ours, theirs = phones._known(written), phonenumbers.parse(written, None)
+                assert (ours.country_code, phonenumbers.national_significant_number(ours)) == (
+                    theirs.country_code,
+                    phonenumbers.national_significant_number(theirs),
+                ), written
+                known += 1
+    assert known > 3000
