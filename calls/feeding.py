@@ -17,10 +17,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from calls import budgets, gate, outcomes, pace, sharing
+from calls import budgets, gate, pace, sharing
 from calls import facts as fact_sheet
 from calls.choosing import Choices, can_go_on, values_for
 from calls.models import OPEN, Call, CallEvent, Status
+from calls.taking_back import take_back
 from campaigns.models import Campaign, Recipient
 from providers.models import ProviderAccount
 from tenants import failpoints
@@ -238,5 +239,5 @@ def reroute(now: datetime, limit: int = 200) -> int:
                 continue
             for call in waiting.filter(campaign=campaign)[:limit]:
                 detail = f"{account.name} takes no calls now; another assistant of the campaign calls instead."
-                rerouted += outcomes.cancel(call, outcomes.REROUTED, detail)
+                rerouted += take_back(call, "rerouted", detail, now)
     return rerouted

@@ -38,7 +38,6 @@ logger = logging.getLogger(__name__)
 REQUEUE_AFTER = timedelta(seconds=10)
 REQUEUE_MISCONFIGURED_AFTER = timedelta(minutes=1)
 SETTLING_LASTS = timedelta(minutes=30)
-REROUTED = "rerouted"  # a queued call that another assistant makes in its place
 RESPONSE, READ, ENGINE, STAFF = (
     CallEvent.Source.RESPONSE,
     CallEvent.Source.READ,
@@ -345,7 +344,7 @@ def _finish(call: Call, status: Status, source: str, detail: str, raw: bytes = b
     StaffDecision.objects.filter(call=call, applied=False).update(applied=True)
     _event(call, "ended", source, detail, before, status, raw)
     _move_on(call, now)
-    if call.callback_url and before not in LOST and call.ended_reason != REROUTED:
+    if call.callback_url and before not in LOST:
         outbox.add_callback(call)
     outbox.tell(call)
     if before == Status.UNCONFIRMED:
@@ -408,11 +407,6 @@ def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: dat
     if call.ended_reason == "released_by_staff" and campaign.status in GOING:
         recipient.status, recipient.next_attempt_at = Recipient.Status.WAITING, now
         recipient.attempts = max(0, recipient.attempts - 1)
-    elif call.ended_reason == REROUTED:
-        recipient.status = Recipient.Status.WAITING if recipient.attempts else Recipient.Status.PENDING
-        recipient.next_attempt_at = now
-        if not recipient.attempts:  # nobody was called yet: the next assistant is theirs
-            recipient.assistant = recipient.phone_number = None
     elif call.ended_reason in {"campaign", "campaign_canceled"}:
         touched = recipient.attempts > 0
         recipient.status = Recipient.Status.DONE if touched else Recipient.Status.WITHDRAWN
@@ -422,8 +416,7 @@ def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: dat
         recipient.status = Recipient.Status.DONE if recipient.attempts else Recipient.Status.SKIPPED
     if recipient.status == Recipient.Status.DONE and not recipient.outcome:
         recipient.outcome = Status.CANCELED
-    changed = ["reason", "status", "next_attempt_at", "attempts", "outcome", "assistant", "phone_number"]
-    recipient.save(update_fields=changed)
+    recipient.save(update_fields=["reason", "status", "next_attempt_at", "attempts", "outcome"])
 
 
 def retry_rule(rule: RetryRule) -> retries.Rule:

@@ -25,10 +25,13 @@ def take_back(call: Call, reason: str, detail: str, now: datetime) -> bool:
         before = Recipient.objects.get(calls=call)
         outcomes.cancel(call, reason, detail)
         if before.status != S.WITHDRAWN:
+            # Who was not called yet is not bound to the assistant and the number of a call that never was.
+            kept = {} if before.attempts else {"assistant": None, "phone_number": None}
             Recipient.objects.filter(pk=before.pk).update(
                 status=S.WAITING if before.attempts else S.PENDING,
                 reason="",
                 outcome=before.outcome,
                 next_attempt_at=now,
+                **kept,
             )
     return True
