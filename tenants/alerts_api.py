@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import django_filters
+from django.db.models import QuerySet
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,11 +26,14 @@ class AlertSerializer(StrictModelSerializer[Alert]):
 
 
 class AlertFilters(django_filters.FilterSet):
-    seen = django_filters.BooleanFilter(field_name="seen_at", lookup_expr="isnull", exclude=True)
+    seen = django_filters.ChoiceFilter(choices=[("true", "true"), ("false", "false")], method="by_seen")
 
     class Meta:
         model = Alert
         fields: ClassVar[Any] = []
+
+    def by_seen(self, queryset: QuerySet[Alert], name: str, text: str) -> QuerySet[Alert]:
+        return queryset.filter(seen_at__isnull=text == "false")
 
 
 class AlertViewSet(ReadViewSet[Alert]):

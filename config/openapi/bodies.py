@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.utils.module_loading import import_string
 from drf_spectacular.utils import OpenApiParameter
@@ -37,6 +38,8 @@ SUMMARIES: dict[Key | None, str] = {
     ("CallViewSet", "create"): "Order a call",
     ("CallViewSet", "transcript"): "What was said in a call",
     ("CampaignViewSet", "preflight"): "What a start would meet, and a forecast",
+    ("CampaignViewSet", "preview"): "What a contact would be told, and by whom",
+    ("CampaignViewSet", "variants"): "How the assistants compare",
     ("CampaignViewSet", "progress"): "How far a campaign is",
     ("RecipientViewSet", "explain"): "Why a person is or is not called",
     ("OrganizationViewSet", "rotate_webhook_secret"): "Make a new webhook secret",
@@ -51,6 +54,7 @@ SUMMARIES: dict[Key | None, str] = {
 }
 
 ASKS: dict[Key | None, list[OpenApiParameter]] = {
+    ("CampaignViewSet", "preview"): [OpenApiParameter("contact", UUID, required=True, description="Whom.")],
     ("EvidenceView", "get"): [OpenApiParameter("to_number", str, required=True, description="The number called.")],
 }
 
@@ -78,6 +82,8 @@ GIVES: dict[Key | None, dict[int, Any]] = {
         503: ref("Error"),
     },
     ("CampaignViewSet", "preflight"): {200: ref("Preflight")},
+    ("CampaignViewSet", "preview"): {200: ref("Preview")},
+    ("CampaignViewSet", "variants"): {200: ref("Comparison")},
     ("CampaignViewSet", "progress"): {200: ref("Progress")},
     ("RecipientViewSet", "explain"): {200: ref("Explanation")},
     ("RecipientViewSet", "call_back"): {201: CALL_BACK},

@@ -155,8 +155,43 @@ PREFLIGHT: Schema = obj(
     ),
     recipients=COUNT,
     callable_now=maybe(COUNT),
+    skipped={"type": "object", "additionalProperties": COUNT, "description": "People who will not be called, by rule."},
+    zones_never_open=listed(WORD),
+    per_hour=listed(obj(at=MOMENT, calls=COUNT)),
+    estimated_start=maybe(MOMENT),
     estimated_cost=maybe(MONEY_REF),
+    estimated_cost_low=maybe(MONEY_REF),
     estimated_finish=maybe(MOMENT),
+)
+PREVIEW: Schema = obj(
+    assistant=maybe(ID),
+    variables=listed(
+        obj(
+            name=WORD,
+            value=TEXT,
+            source={"type": "string", "enum": ["campaign", "contact", "default", ""]},
+            required=FLAG,
+            missing=FLAG,
+        )
+    ),
+)
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+COMPARISON: Schema = obj(
+    variants=listed(
+        obj(
+            assistant=ID,
+            name=WORD,
+            people=COUNT,
+            calls=COUNT,
+            completed=COUNT,
+            rate=maybe(SHARE),
+            rate_low=SHARE,
+            rate_high=SHARE,
+            cost=maybe(MONEY_REF),
+            cost_per_completed=maybe(MONEY_REF),
+        )
+    ),
+    statement=WORD,
 )
 DECISION: Schema = {"type": "string", "enum": ["allow", "defer", "skip"]}
 EXPLANATION: Schema = obj(
@@ -184,6 +219,8 @@ SCHEMAS: dict[str, Schema] = {
     "Money": MONEY,
     "Progress": PROGRESS,
     "Preflight": PREFLIGHT,
+    "Preview": PREVIEW,
+    "Comparison": COMPARISON,
     "Explanation": EXPLANATION,
     "OutboundCall": OUTBOUND,
     "OutboundStatus": OUTBOUND_STATUS,
