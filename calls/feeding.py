@@ -20,7 +20,7 @@ from django.utils import timezone
 from calls import budgets, gate, pace, sharing
 from calls import facts as fact_sheet
 from calls.choosing import Choices, can_go_on, values_for
-from calls.models import OPEN, Call, CallEvent, Status
+from calls.models import Call, CallEvent, Status
 from calls.taking_back import take_back
 from campaigns.models import Campaign, Recipient
 from providers.models import ProviderAccount
@@ -114,7 +114,7 @@ def room_of(account: ProviderAccount, now: datetime) -> int:
 def _room_of_campaign(campaign: Campaign, now: datetime) -> int:
     room = BOUNDLESS
     if campaign.max_open_calls is not None:
-        room = campaign.max_open_calls - campaign.calls.filter(status__in=(Status.QUEUED, *OPEN)).count()
+        room = campaign.max_open_calls - campaign.calls.open().count() - _about_to_go(campaign, now)
     if campaign.calls_per_minute is not None:
         room = min(room, len(_moments(campaign, now)))
     return room
@@ -124,8 +124,12 @@ def _moments(campaign: Campaign, now: datetime) -> list[datetime]:
     """When the pace lets the campaign's next calls go out that are not queued yet, as far as we look ahead."""
     if campaign.calls_per_minute is None:
         return []
-    queued = campaign.calls.queued().filter(asked_for=False).count()
-    return pace.moments(campaign, now, now + AHEAD)[queued:]
+    return pace.moments(campaign, now, now + AHEAD)[_about_to_go(campaign, now) :]
+
+
+def _about_to_go(campaign: Campaign, now: datetime) -> int:
+    """Its queued calls that take part in the next two seconds. One that was put off, to tomorrow perhaps, does not."""
+    return campaign.calls.queued().filter(asked_for=False, due_at__lte=now + AHEAD).count()
 
 
 def _due(campaign: Campaign, now: datetime) -> QuerySet[Recipient]:

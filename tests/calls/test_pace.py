@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,3 +86,16 @@ def test_three_campaigns_of_an_account_get_their_shares(organization: Organizati
     assert sum(placed) > 100
     for found, priority in zip(placed, (1, 2, 5), strict=True):
         assert found / sum(placed) == pytest.approx(priority / 8, abs=0.05)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("limit", [{"calls_per_minute": 12}, {"max_open_calls": 1}])
+def test_a_queued_call_that_is_put_off_keeps_nobody_waiting(organization: Organization, limit: dict[str, int]) -> None:
+    """Its person's hours closed between the queue and the claim: until they open, the others are called."""
+    line = support.reach(organization, "http://127.0.0.1:9", "allomia")
+    people = support.people(organization, ["+16465555001", "+16465555002"])
+    made = support.campaign(line, people, status=Campaign.Status.RUNNING, **limit)
+    launching.step(made.pk)
+    assert feeding.feed(made.pk, at_most=1) == 1
+    Call.objects.update(due_at=timezone.now() + timedelta(hours=10), status_reason="calling_hours")
+    assert feeding.feed(made.pk) == 1
