@@ -41,7 +41,7 @@ def block(account_id: int, code: str, reason: str, until: datetime | None = None
             _tell_of_block(same.select_related("organization").get(), now)
         if (news or same.update(**values)) and code == Block.MISCONFIGURED:
             running = using(account_id).filter(status=Campaign.Status.RUNNING)
-            stuck = [campaign.pk for campaign in running if not can_go_on(campaign, account_id, now)]
+            stuck = [campaign.pk for campaign in running if not can_go_on(campaign, now)]
             why = f"The account is set up wrongly: {reason}"[:500]
             still = Campaign.objects.filter(pk__in=stuck, status=Campaign.Status.RUNNING)
             outbox.move_campaigns(still, Campaign.Status.PAUSED, status_reason=why)

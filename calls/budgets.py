@@ -116,15 +116,14 @@ class Budget:
 def watch(now: datetime) -> None:
     """Tell who should know at 50, 80 and 100 per cent; pause a campaign whose budget leaves room for no other call."""
     for campaign in _campaigns_with_budget():
-        used = spent_on(campaign)
-        _tell(Budget(f"campaign:{campaign.uuid}", f"'{campaign.name}'", *_of(campaign, used)), str(campaign.uuid))
-        pause_if_spent(campaign)
+        used, limit = spent_on(campaign), campaign.budget or ZERO
+        key, whose = f"campaign:{campaign.uuid}", f"'{campaign.name}'"
+        budget = Budget(key, whose, campaign.organization, limit, used, campaign.budget_currency)
+        _tell(budget, str(campaign.uuid))
+        if _gone(used, _cheapest(campaign), limit):
+            pause_if_spent(campaign)
     for budget in _budgets_of_the_day(now):
         _tell(budget, "")
-
-
-def _of(campaign: Campaign, used: Decimal) -> tuple[Organization, Decimal, Decimal, str]:
-    return campaign.organization, campaign.budget or ZERO, used, campaign.budget_currency
 
 
 def _campaigns_with_budget() -> QuerySet[Campaign]:
@@ -179,6 +178,8 @@ def pause_if_spent(campaign: Campaign) -> bool:
             subject=str(fresh.uuid),
             detail={"reason": reason},
         )
+        words = f"'{fresh.name}' paused itself. {reason}"
+        alerts.tell(fresh.organization, f"budget.spent:{fresh.uuid}:{fresh.budget.normalize()}", words, str(fresh.uuid))
         return True
 
 

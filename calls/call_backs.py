@@ -16,6 +16,7 @@ from django.utils import timezone
 from calls import explain, feeding, outcomes
 from calls.campaign_actions import IllegalNow
 from calls.choosing import values_for
+from calls.gate import utc
 from calls.models import OPEN, Call, CallBack, CallEvent, Status
 from calls.ordering import Refused
 from calls.taking_back import take_back
@@ -145,7 +146,7 @@ def _settle(pk: int, now: datetime) -> None:
         why = _why_queued(known.call)
         _drop(known.call, "too_late", "The time of the call-back passed.")
     else:
-        why = _why(known)
+        why = _why(known, now)
     with transaction.atomic():
         found = _locked(pk)
         if found is None or found.status != B.DUE:
@@ -175,7 +176,7 @@ def _queue(pk: int, now: datetime) -> int:
         recipient = Recipient.objects.select_related("contact", "campaign__organization").get(pk=found.recipient_id)
         if recipient.status not in IDLE or Call.objects.filter(recipient=recipient, status__in=OPEN).exists():
             return 0  # it waits for the call under way
-        call = explain.next_call(recipient)
+        call = explain.next_call(recipient, now)
         if call is None:
             return 0
         call.dynamic_variables, missing = values_for(recipient.campaign, call)
@@ -195,7 +196,7 @@ def _queue(pk: int, now: datetime) -> int:
             type="queued",
             to_status=Status.QUEUED,
             source=CallEvent.Source.ENGINE,
-            detail=f"The person asked to be called back at {_utc(found.due_at)}.",
+            detail=f"The person asked to be called back at {utc(found.due_at)}.",
         )
     return 1
 
@@ -204,7 +205,7 @@ def _refuse_time(campaign: Campaign, contact: Contact, at: datetime, now: dateti
     if at <= now:
         raise Refused("This is in the past.", "past")
     if campaign.ends_at and at >= campaign.ends_at:
-        raise Refused(f"The campaign ends before, at {_utc(campaign.ends_at)}.", "too_late")
+        raise Refused(f"The campaign ends before, at {utc(campaign.ends_at)}.", "too_late")
     zones = candidate_zones(contact.timezone, contact.phone, campaign.zone)
     hours = (legal_hours(contact.phone),)
     if not campaign.legal_override and not is_open(hours, zones, at):
@@ -227,7 +228,7 @@ def _end(found: CallBack, status: CallBack.Status, reason: str, now: datetime) -
     if status != B.KEPT:
         _give_back(found, now)
     if status == B.MISSED:
-        who, when = str(found.contact), _utc(found.due_at)
+        who, when = str(found.contact), utc(found.due_at)
         words = f"{who} asked to be called back at {when} and was not. {reason}"
         alerts.tell(found.organization, f"call_back.missed:{found.uuid}", words, str(found.uuid))
 
@@ -252,7 +253,7 @@ def _drop(call: Call, reason: str, detail: str) -> bool:
     return call.status == Status.CANCELED
 
 
-def _why(found: CallBack) -> str:
+def _why(found: CallBack, now: datetime) -> str:
     """Why nobody was called, in words."""
     call, campaign = found.call, found.recipient.campaign
     if call is not None:
@@ -262,7 +263,7 @@ def _why(found: CallBack) -> str:
         return "The campaign was paused."
     if found.recipient.status in (S.CALLING, S.REVIEW):
         return "Another call to the person was under way."
-    made = explain.next_call(found.recipient)
+    made = explain.next_call(found.recipient, now)
     if made is None:
         return "The campaign had no caller number to call from."
     _, missing = values_for(campaign, made)
@@ -291,7 +292,3 @@ def _note(found: CallBack, what: str, actor: str, detail: dict[str, str]) -> Non
         subject=str(found.uuid),
         detail=detail,
     )
-
-
-def _utc(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

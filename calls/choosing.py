@@ -181,6 +181,6 @@ def values_for(campaign: Campaign, call: Call) -> tuple[dict[str, str], list[str
     return variables.values_for(campaign.variables, call.assistant.variables, call.contact)
 
 
-def can_go_on(campaign: Campaign, without_account: int, now: datetime) -> bool:
-    """Whether another of its assistants, at another account, can call in place of this account's."""
-    return any(choice.account.pk != without_account for choice in Choices(campaign, now).usable)
+def can_go_on(campaign: Campaign, now: datetime) -> bool:
+    """Whether any of its assistants can call: none does through an account that is blocked or switched off."""
+    return bool(Choices(campaign, now).usable)

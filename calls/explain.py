@@ -43,7 +43,7 @@ def explain(recipient: Recipient, now: datetime | None = None) -> Explanation:
     recipient = known.prefetch_related("campaign__windows").get(pk=recipient.pk)
     under_way = _call_under_way(recipient)
     state = _state(recipient, under_way)
-    call = under_way if under_way and under_way.status == Status.QUEUED else next_call(recipient)
+    call = under_way if under_way and under_way.status == Status.QUEUED else next_call(recipient, now)
     if call is None:
         return _answer(None, (state, *_not_equipped(recipient.campaign)))
     if recipient.status in (S.PENDING, S.WAITING) and recipient.next_attempt_at:
@@ -88,12 +88,11 @@ def _call_under_way(recipient: Recipient) -> Call | None:
     return calls.filter(recipient=recipient, status__in=(Status.QUEUED, *OPEN)).first()
 
 
-def next_call(recipient: Recipient) -> Call | None:
+def next_call(recipient: Recipient, now: datetime) -> Call | None:
     """The call the engine would queue. None when the campaign has nothing to place it with."""
     campaign = recipient.campaign
     if campaign.assistant is None:
         return None
-    now = timezone.now()
     call = Choices(campaign, now).call_for(recipient)
     return call or Choices(campaign, now, whatever_their_state=True).call_for(recipient)
 

@@ -38,7 +38,7 @@ def load(calls: Sequence[Call], now: datetime) -> list[Facts]:
     open_campaign = _open_by("campaign_id", {c.campaign_id for c in calls if c.campaign and c.campaign.max_open_calls})
     spent = {pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None}
     purses = _purses(calls, now)
-    used = _use_of_numbers(calls, now)
+    used = use_of({call.phone_number_id: call.phone_number for call in calls}.values(), now)
     return [
         _facts(
             call,
@@ -146,10 +146,6 @@ def use_of(numbers: Iterable[PhoneNumber], now: datetime) -> dict[int, NumberUse
     rows = Call.objects.filter(phone_number__in=limited, dialed_at__gt=now - A_DAY).values("phone_number").order_by()
     found = rows.annotate(n=Count("pk"), first=Min("dialed_at"), last=Max("dialed_at"))
     return {row["phone_number"]: NumberUse(row["n"], row["first"], row["last"]) for row in found}
-
-
-def _use_of_numbers(calls: Sequence[Call], now: datetime) -> dict[int, NumberUse]:
-    return use_of({call.phone_number_id: call.phone_number for call in calls}.values(), now)
 
 
 def _purses(calls: Sequence[Call], now: datetime) -> dict[int, tuple[Purse, ...]]:

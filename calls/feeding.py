@@ -17,8 +17,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from calls import budgets, gate, pace, sharing
 from calls import facts as fact_sheet
+from calls import gate, pace, sharing
 from calls.choosing import Choices, can_go_on, values_for
 from calls.models import Call, CallEvent, Status
 from calls.taking_back import take_back
@@ -174,8 +174,6 @@ def _feed(
             if decision.reason == "caller_number_day" and choices.another_may_call(call, from_number):
                 continue  # that one was kept for somebody who does not need it now; it is theirs next time
             _defer(call.recipient, decision)
-            if decision.reason == "budget" and budgets.pause_if_spent(campaign):
-                break
         else:
             _skip(call.recipient, decision.reason)
     return queued
@@ -232,16 +230,14 @@ def reroute(now: datetime, limit: int = 200) -> int:
 
     Nothing was sent for a queued call, so it may end and its recipient be fed again.
     """
-    stuck = Q(blocked_at__isnull=False) | Q(is_active=False)
+    idle = Q(account__blocked_at__isnull=False) | Q(account__is_active=False)
+    waiting = Call.objects.queued().filter(idle, campaign__status=Campaign.Status.RUNNING, asked_for=False)
     rerouted = 0
-    for account in ProviderAccount.objects.filter(stuck):
-        if account.is_active and not account.blocked(now):
+    for campaign in _campaigns().filter(pk__in=waiting.order_by().values("campaign")):
+        if not can_go_on(campaign, now):
             continue
-        waiting = account.calls.queued().filter(campaign__status=Campaign.Status.RUNNING, asked_for=False)
-        for campaign in _campaigns().filter(pk__in=waiting.order_by().values("campaign")):
-            if not can_go_on(campaign, account.pk, now):
-                continue
-            for call in waiting.filter(campaign=campaign)[:limit]:
-                detail = f"{account.name} takes no calls now; another assistant of the campaign calls instead."
+        for call in waiting.filter(campaign=campaign).select_related("account")[:limit]:
+            if not call.account.is_active or call.account.blocked(now):
+                detail = f"{call.account.name} takes no calls now; another assistant of the campaign calls instead."
                 rerouted += take_back(call, "rerouted", detail, now)
     return rerouted

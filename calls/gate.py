@@ -15,10 +15,9 @@ SOON = timedelta(seconds=15)  # when nobody can say when a limit will have room
 LATER = timedelta(minutes=5)
 MOMENT = timedelta(milliseconds=50)
 EVENLY = frozenset({"pace", "caller_number_rest"})  # spread over time to the fraction of a second
+HOLDS = ("hold", "on_hold")  # until a moment; until somebody lifts it
 # A person's rule outlasts the call; a limit of ours may still find room before its time is over.
-OF_THE_PERSON = frozenset(
-    {"calling_hours", "minimum_gap", "calls_per_day", "calls_per_30_days", "not_before", "hold", "on_hold"}
-)
+OF_THE_PERSON = frozenset({"calling_hours", "minimum_gap", "calls_per_day", "calls_per_30_days", "not_before", *HOLDS})
 # Why somebody waits, in the words of every page: decisions, explanations and idle reasons alike.
 WORDS = {
     "calls_stopped": "All calls of the organization are stopped.",
@@ -38,18 +37,17 @@ WORDS = {
 @dataclass(frozen=True)
 class Purse:
     """Money for a day, until it `renews_at`. `check`: its name among the checks; `used`: spent or set aside; `paid`: of
-    that what will not come back before, all of it where nobody says."""
+    that what will not come back before."""
 
     check: str
     limit: Decimal
     used: Decimal
     renews_at: datetime
-    paid: Decimal | None = None
+    paid: Decimal
 
     def has_room_at(self, reserve: Decimal, now: datetime) -> datetime:
         """Tomorrow when it is paid out; soon when calls that end may leave some of what is set aside for them."""
-        paid_out = (self.used if self.paid is None else self.paid) + reserve > self.limit
-        return self.renews_at if paid_out else min(self.renews_at, now + LATER)
+        return self.renews_at if self.paid + reserve > self.limit else min(self.renews_at, now + LATER)
 
 
 @dataclass(frozen=True)
@@ -207,9 +205,9 @@ def _country(facts: Facts, now: datetime) -> Iterator[Check]:
 def _period(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.not_after and now >= facts.not_after:
         name = "no_open_window" if facts.campaign_status else "too_late"
-        yield Check(name, "skip", f"The last moment allowed was {_utc(facts.not_after)}.")
+        yield Check(name, "skip", f"The last moment allowed was {utc(facts.not_after)}.")
     if facts.not_before and now < facts.not_before:
-        yield Check("not_before", "defer", f"Not before {_utc(facts.not_before)}.", facts.not_before)
+        yield Check("not_before", "defer", f"Not before {utc(facts.not_before)}.", facts.not_before)
 
 
 def _hours(facts: Facts, now: datetime) -> Iterator[Check]:
@@ -233,7 +231,7 @@ def outside_hours(until: datetime | None, zone: str, now: datetime) -> str:
 def _person(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.on_hold:
         if facts.hold_until:
-            yield Check("hold", "defer", f"The person is on hold until {_utc(facts.hold_until)}.", facts.hold_until)
+            yield Check("hold", "defer", f"The person is on hold until {utc(facts.hold_until)}.", facts.hold_until)
         else:
             yield Check("on_hold", "defer", WORDS["on_hold"], now + LATER)
     if facts.open_call:
@@ -245,12 +243,12 @@ def _person(facts: Facts, now: datetime) -> Iterator[Check]:
         yield Check("attempts", "skip" if facts.attempts >= facts.max_attempts else "allow", done)
     free_at = facts.last_dialed_at + facts.min_gap if facts.last_dialed_at else None
     if free_at and free_at > now:
-        yield Check("minimum_gap", "defer", f"Called a short time ago; again from {_utc(free_at)}.", free_at)
+        yield Check("minimum_gap", "defer", f"Called a short time ago; again from {utc(free_at)}.", free_at)
     else:
         yield Check("minimum_gap")
     if len(facts.dialed_in_a_day) >= facts.max_per_day:
         until = facts.dialed_in_a_day[-facts.max_per_day] + timedelta(days=1) if facts.max_per_day else now + LATER
-        detail = f"Called {len(facts.dialed_in_a_day)} times in 24 hours; again from {_utc(until)}."
+        detail = f"Called {len(facts.dialed_in_a_day)} times in 24 hours; again from {utc(until)}."
         yield Check("calls_per_day", "defer", detail, until)
     else:
         yield Check("calls_per_day")
@@ -259,7 +257,7 @@ def _person(facts: Facts, now: datetime) -> Iterator[Check]:
         made = f"Called {len(facts.dialed_in_30_days)} of {most} times in 30 days"
         if len(facts.dialed_in_30_days) >= most:
             until = facts.dialed_in_30_days[-most] + timedelta(days=30) if most else now + timedelta(days=1)
-            yield Check("calls_per_30_days", "defer", f"{made}; again from {_utc(until)}.", until)
+            yield Check("calls_per_30_days", "defer", f"{made}; again from {utc(until)}.", until)
         else:
             yield Check("calls_per_30_days", detail=f"{made}.")
 
@@ -297,5 +295,6 @@ CHECKS: tuple[Callable[[Facts, datetime], Iterator[Check]], ...] = (
 )
 
 
-def _utc(moment: datetime) -> str:
+def utc(moment: datetime) -> str:
+    """A moment within a sentence."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

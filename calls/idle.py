@@ -35,23 +35,22 @@ def idle_reasons(campaign: Campaign) -> list[Reason]:
     if campaign.status != Campaign.Status.RUNNING:
         return []
     now = timezone.now()
-    return [*_switches(campaign, now), *_deferred(campaign, now), *_promised(campaign), *_due(campaign, now)]
+    choices = Choices(campaign, now)
+    switches, due = _switches(campaign, choices, now), _due(campaign, choices, now)
+    return [*switches, *_deferred(campaign, now), *_promised(campaign), *due]
 
 
 def _reason(code: str, message: str, count: int | None = None, until: datetime | None = None) -> Reason:
     return {"code": code, "message": message, "count": count, "until": until}
 
 
-def _switches(campaign: Campaign, now: datetime) -> Iterator[Reason]:
+def _switches(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason]:
     if not campaign.organization.is_active:
         yield _reason("organization", "The organization is inactive.")
     if campaign.organization.calls_stopped:
         yield _reason("calls_stopped", gate.WORDS["calls_stopped"])
-    seen = set()
-    for choice in Choices(campaign, now, whatever_their_state=True).all:
-        account = choice.account
-        if account.blocked(now) and account.pk not in seen:
-            seen.add(account.pk)
+    for account in {choice.account.pk: choice.account for choice in choices.all}.values():
+        if account.blocked(now):
             message = f"The provider account is blocked: {account.blocked_reason}"
             yield _reason("account", message, until=account.blocked_until)
 
@@ -82,16 +81,15 @@ def _promised(campaign: Campaign) -> Iterator[Reason]:
         yield _reason("call_back", "Asked to be called back at a time of their own.", found["n"], found["until"])
 
 
-def _due(campaign: Campaign, now: datetime) -> Iterator[Reason]:
+def _due(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason]:
     """People whom nothing but our own limits keeps waiting."""
     live = campaign.recipients.filter(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
     if count := live.filter(next_attempt_at__lte=now).count():
-        code, message, until = _limit(campaign, now)
+        code, message, until = _limit(campaign, choices, now)
         yield _reason(code, message, count, until)
 
 
-def _limit(campaign: Campaign, now: datetime) -> tuple[str, str, datetime | None]:
-    choices = Choices(campaign, now)
+def _limit(campaign: Campaign, choices: Choices, now: datetime) -> tuple[str, str, datetime | None]:
     if not choices.usable:
         return "account", "Waiting for an assistant whose account and caller number can call.", None
     limit = campaign.max_open_calls

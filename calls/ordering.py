@@ -23,7 +23,7 @@ WAITS_FOR = timedelta(hours=1)
 # The answers that a single call gets at once; everything else (a blocked account, no free line) only makes it wait.
 REFUSALS = (
     *("do_not_call", "country", "calling_hours", "minimum_gap", "calls_per_day", "calls_per_30_days"),
-    *("hold", "on_hold", "assistant", "caller_number"),
+    *(*gate.HOLDS, "assistant", "caller_number"),
 )
 
 

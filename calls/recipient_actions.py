@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from calls import call_backs, outcomes
 from calls.campaign_actions import IllegalNow, wait_for_silence
+from calls.gate import HOLDS
 from calls.models import OPEN, Call, CallBack, Status
 from campaigns.models import Contact, Recipient
 from tenants.models import AuditEntry
@@ -65,9 +66,9 @@ def unhold(contact: Contact, *, actor: str) -> None:
             _note(held, actor, "contact.unhold", str(held.uuid))
         held.on_hold, held.hold_until, held.hold_reason = False, None, ""
         held.save(update_fields=["on_hold", "hold_until", "hold_reason", "updated_at"])
-    waiting = Recipient.objects.filter(contact=contact, reason="hold", next_attempt_at__gt=now)
+    waiting = Recipient.objects.filter(contact=contact, reason__in=HOLDS, next_attempt_at__gt=now)
     waiting.filter(status__in=[S.PENDING, S.WAITING]).update(next_attempt_at=now)
-    Call.objects.queued().filter(contact=contact, status_reason="hold", due_at__gt=now).update(due_at=now)
+    Call.objects.queued().filter(contact=contact, status_reason__in=HOLDS, due_at__gt=now).update(due_at=now)
     contact.refresh_from_db()
 
 

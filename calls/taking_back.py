@@ -16,7 +16,7 @@ S = Recipient.Status
 def take_back(call: Call, reason: str, detail: str, now: datetime) -> bool:
     """End a queued call of a campaign; its recipient is due as before. False when it is queued no more.
 
-    Nobody is told of its end: the call that replaces it has one.
+    Its callback address is not told of its end, for the call that replaces it has one; endpoints are, as of any end.
     """
     with transaction.atomic():
         queued = Call.objects.queued().filter(pk=call.pk)

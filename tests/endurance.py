@@ -24,7 +24,7 @@ from tests.chaos.gathering import gather, over
 from tests.chaos.judging import PROMISES, Rules, judge
 from tests.chaos.people import AREAS, FULL_SPEED, numbers
 from tests.chaos.plan import KINDS, Kind
-from tests.chaos.processes import Workers, spawn
+from tests.chaos.processes import Workers, environment, spawn
 
 if TYPE_CHECKING:
     from campaigns.models import Campaign
@@ -48,27 +48,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended all the same
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-endurance-")))
-        os.environ |= _environment(stack, options.database, directory)
+        os.environ |= environment(stack, options.database, directory)
         import django
 
         django.setup()
         return Endurance(stack, options, directory).run()
-
-
-def _environment(stack: ExitStack, database: str, directory: Path) -> dict[str, str]:
-    from tests.postgresql import free_port, throwaway_server
-
-    url = f"sqlite:///{directory}/endurance.sqlite3"
-    if database == "postgresql":
-        url = stack.enter_context(throwaway_server())
-    return {
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "DEBUG": "true",
-        "ALLOW_LOOPBACK_URLS": "true",
-        "ENGINE_SLICES": "1",
-        "DATABASE_URL": url,
-        "PUBLIC_BASE_URL": f"http://127.0.0.1:{free_port()}",
-    }
 
 
 class Endurance:

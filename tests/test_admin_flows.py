@@ -346,7 +346,7 @@ def test_a_form_opened_before_the_campaign_paused_itself_does_not_start_it_again
     manager: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaign_actions.start(campaign, actor="olga")
-    from calls.admin.campaign import CampaignForm
+    from calls.admin.campaign_form import CampaignForm
 
     real = CampaignForm.clean
 

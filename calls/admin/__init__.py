@@ -1,5 +1,16 @@
 """The pages about execution, and what execution adds to the pages of the rooms below."""
 
-from calls.admin import alerts, call, campaign, evidence, launch, legal_hours, records, switches, webhooks
+from calls.admin import alerts, call, campaign, evidence, launch, legal_hours, recipient, records, switches, webhooks
 
-__all__ = ["alerts", "call", "campaign", "evidence", "launch", "legal_hours", "records", "switches", "webhooks"]
+__all__ = [
+    "alerts",
+    "call",
+    "campaign",
+    "evidence",
+    "launch",
+    "legal_hours",
+    "recipient",
+    "records",
+    "switches",
+    "webhooks",
+]

@@ -17,7 +17,7 @@ from unfold.decorators import display
 from calls import outcomes, transcripts
 from calls.admin import words
 from calls.models import OPEN, Call, CallEvent, Status
-from campaigns.admin import NumberedAdmin
+from campaigns.admin.numbers import NumberedAdmin
 from campaigns.import_pages import both_spellings
 from campaigns.phones import national
 from providers.adapters.errors import ProviderError

@@ -11,10 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls import accounts, budgets, campaign_actions
-from calls.admin.campaign import call_rows
 from calls.admin.people_steps import CONTACT_STEPS, hold_words
+from calls.admin.recipient import call_rows
 from calls.models import OPEN, Call, Status
-from campaigns.admin import ContactAdmin, DoNotCallAdmin
+from campaigns.admin.contact import ContactAdmin
+from campaigns.admin.do_not_call import DoNotCallAdmin
 from campaigns.models import Contact, DoNotCall
 from campaigns.phones import national
 from providers.admin import ProviderAccountAdmin

@@ -152,7 +152,7 @@ def pytest(root: Path, names: Sequence[str], url: str, examples: int = 0) -> Run
     environment |= {"DATABASE_URL": url} if url else {}
     environment |= {"MODEL_EXAMPLES": str(examples), "MODEL_SHRINKS": ""} if examples else {}
     timeout = TIMEOUT + 5 * examples
-    report = root / "report.xml"
+    report = root / ("report-postgresql.xml" if url else "report-sqlite.xml")  # both may run in one tree
     plugins = ["-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
     command = [sys.executable, "-m", "pytest", "-q", *plugins, "--tb=short", f"--junitxml={report}", *names]
     run = Run()

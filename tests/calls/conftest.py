@@ -6,15 +6,20 @@ from typing import Any
 
 import pytest
 
-from calls import schedule
-from providers.sandbox.server import running
+from calls import campaign_actions, schedule
+from campaigns import launching
+from campaigns.models import Campaign, Recipient
+from providers.models import PhoneNumber
+from providers.sandbox import server
 from tenants.models import Organization, Tenant
+from tests.calls import support
+from tests.conftest import ApiClient, KeyMaker
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Any]:
     """The four providers over loopback, twenty times faster than life."""
-    with running(speed=20, seed=7) as found:
+    with server.running(speed=20, seed=7) as found:
         yield found
 
 
@@ -43,3 +48,29 @@ def hooks(live_server: Any, settings: Any) -> str:
     """Our own web server, so that providers' callbacks arrive."""
     settings.PUBLIC_BASE_URL = live_server.url
     return str(live_server.url)
+
+
+@pytest.fixture
+def number(callers: Organization) -> PhoneNumber:
+    """A caller number whose provider does not answer: for what comes before the request."""
+    return support.reach(callers, "http://127.0.0.1:9", "allomia")
+
+
+@pytest.fixture
+def running(number: PhoneNumber) -> Campaign:
+    """A started campaign of one person."""
+    made = support.campaign(number, support.people(number.organization, ["+12125550150"]), retries=3)
+    campaign_actions.start(made, actor="ada")
+    launching.step(made.pk)
+    return made
+
+
+@pytest.fixture
+def recipient(running: Campaign) -> Recipient:
+    return running.recipients.get()
+
+
+@pytest.fixture
+def program(callers: Organization, client_for: KeyMaker) -> ApiClient:
+    """A program with a key of scope `call`."""
+    return client_for(callers, "call")

@@ -12,7 +12,7 @@ from django.db import connection
 
 from calls.engine import Slice
 from calls.models import Call, Heartbeat
-from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, RetryRule
+from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, Recipient, RetryRule
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
 
@@ -123,3 +123,8 @@ def wait_until(true: Callable[[], object], seconds: float = 60, what: str = "") 
 def no_call_is_open(made: Campaign) -> bool:
     made.refresh_from_db()
     return made.status == Campaign.Status.FINISHED and not Call.objects.open().filter(campaign=made).exists()
+
+
+def address_of(recipient: Recipient, action: str) -> str:
+    """Where the API does something about one person of a campaign."""
+    return f"/api/v1/campaigns/{recipient.campaign.uuid}/recipients/{recipient.uuid}/{action}/"

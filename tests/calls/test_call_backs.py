@@ -18,39 +18,12 @@ from providers.adapters.errors import MayBeRinging, Rejected
 from providers.models import PhoneNumber
 from tenants.models import Alert, AuditEntry, Organization
 from tests.calls import support
-from tests.conftest import ApiClient, KeyMaker
+from tests.conftest import ApiClient
 
 NUMBER = "+12125550150"
 R, B = Recipient.Status, CallBack.Status
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def number(callers: Organization) -> PhoneNumber:
-    return support.reach(callers, "http://127.0.0.1:9", "allomia")
-
-
-@pytest.fixture
-def running(number: PhoneNumber) -> Campaign:
-    made = support.campaign(number, support.people(number.organization, [NUMBER]), retries=3)
-    campaign_actions.start(made, actor="ada")
-    launching.step(made.pk)
-    return made
-
-
-@pytest.fixture
-def recipient(running: Campaign) -> Recipient:
-    return running.recipients.get()
-
-
-@pytest.fixture
-def program(callers: Organization, client_for: KeyMaker) -> ApiClient:
-    return client_for(callers, "call")
-
-
-def at(recipient: Recipient, action: str) -> str:
-    return f"/api/v1/campaigns/{recipient.campaign.uuid}/recipients/{recipient.uuid}/{action}/"
 
 
 def promised(recipient: Recipient, ago: timedelta = MINUTE, **fields: Any) -> CallBack:
@@ -81,7 +54,7 @@ def kept_or_missed(found: CallBack) -> tuple[str, str]:
 def test_a_promise_sets_the_recipient_aside(program: ApiClient, recipient: Recipient) -> None:
     when = timezone.now().replace(microsecond=0) + HOUR
     body = {"at": when.isoformat(), "note": "After work", "tolerance_minutes": 10}
-    answer = program.post(at(recipient, "call-back"), body)
+    answer = program.post(support.address_of(recipient, "call-back"), body)
     assert answer.status_code == 201, answer.content
     found = answer.json()
     expected = {"status": "due", "note": "After work", "phone": NUMBER, "call": None, "reason": "", "ended_at": None}
@@ -89,7 +62,7 @@ def test_a_promise_sets_the_recipient_aside(program: ApiClient, recipient: Recip
     assert datetime.fromisoformat(found["latest_at"]) == when + 10 * MINUTE
     assert feeding.feed(recipient.campaign_id) == 0, "nobody calls before"
     assert campaign_actions.finish_where_done() == 0
-    second = program.post(at(recipient, "call-back"), body)
+    second = program.post(support.address_of(recipient, "call-back"), body)
     assert second.status_code == 409 and "cancel that one first" in second.json()["error"]
     [listed] = program.get("/api/v1/call-backs/?status=due").json()["results"]
     assert listed == found == program.get(f"/api/v1/call-backs/{found['id']}/").json()
@@ -104,11 +77,11 @@ def test_a_promise_sets_the_recipient_aside(program: ApiClient, recipient: Recip
 def test_a_canceled_promise_gives_the_retry_back_its_time(program: ApiClient, recipient: Recipient) -> None:
     retry = timezone.now() + timedelta(hours=5)
     Recipient.objects.update(status=R.WAITING, attempts=1, next_attempt_at=retry)
-    program.post(at(recipient, "call-back"), {"at": (timezone.now() + HOUR).isoformat()})
-    assert program.post(at(recipient, "cancel-call-back")).json()["status"] == "canceled"
+    program.post(support.address_of(recipient, "call-back"), {"at": (timezone.now() + HOUR).isoformat()})
+    assert program.post(support.address_of(recipient, "cancel-call-back")).json()["status"] == "canceled"
     recipient.refresh_from_db()
     assert (recipient.status, recipient.next_attempt_at) == (R.WAITING, retry)
-    assert program.post(at(recipient, "cancel-call-back")).status_code == 409
+    assert program.post(support.address_of(recipient, "cancel-call-back")).status_code == 409
 
 
 def test_who_was_called_already_can_be_called_back(recipient: Recipient, number: PhoneNumber) -> None:
@@ -138,20 +111,20 @@ def test_who_was_called_already_can_be_called_back(recipient: Recipient, number:
 def test_a_wrong_promise_is_refused(
     program: ApiClient, recipient: Recipient, body: dict[str, Any], status: int
 ) -> None:
-    assert program.post(at(recipient, "call-back"), body).status_code == status
+    assert program.post(support.address_of(recipient, "call-back"), body).status_code == status
     assert not CallBack.objects.exists()
 
 
 def test_a_promise_no_rule_lets_be_kept_is_refused(program: ApiClient, recipient: Recipient) -> None:
     def codes(moment: datetime) -> list[str]:
-        answer = program.post(at(recipient, "call-back"), {"at": moment.isoformat()})
+        answer = program.post(support.address_of(recipient, "call-back"), {"at": moment.isoformat()})
         assert answer.status_code == 422, answer.content
         return [f"{fault['field']}:{fault['code']}" for fault in answer.json()["details"]]
 
     soon = timezone.now() + HOUR
     night = datetime.now(ZoneInfo("America/New_York")).replace(hour=3, minute=0) + timedelta(days=1)
     Campaign.objects.update(legal_override="")
-    answer = program.post(at(recipient, "call-back"), {"at": night.isoformat()})
+    answer = program.post(support.address_of(recipient, "call-back"), {"at": night.isoformat()})
     assert (answer.status_code, answer.json()["details"][0]["code"]) == (422, "calling_hours")
     assert "; next allowed " in answer.json()["details"][0]["message"]
     Campaign.objects.update(legal_override="test", ends_at=soon)
@@ -168,7 +141,7 @@ def test_a_promise_no_rule_lets_be_kept_is_refused(program: ApiClient, recipient
 def test_a_campaign_that_does_not_run_promises_nothing(program: ApiClient, recipient: Recipient, status: str) -> None:
     Campaign.objects.update(status=status)
     body = {"at": (timezone.now() + HOUR).isoformat()}
-    assert program.post(at(recipient, "call-back"), body).status_code == 409
+    assert program.post(support.address_of(recipient, "call-back"), body).status_code == 409
 
 
 # Kept.
@@ -191,8 +164,8 @@ def test_when_its_time_comes_it_goes_before_the_bulk_and_is_kept(recipient: Reci
 
 def test_who_waits_for_a_call_back_is_explained(program: ApiClient, recipient: Recipient) -> None:
     when = timezone.now().replace(microsecond=0) + HOUR
-    program.post(at(recipient, "call-back"), {"at": when.isoformat()})
-    found = program.get(at(recipient, "explain")).json()
+    program.post(support.address_of(recipient, "call-back"), {"at": when.isoformat()})
+    found = program.get(support.address_of(recipient, "explain")).json()
     text = when.isoformat().replace("+00:00", "Z")
     assert (found["decision"], found["until"]) == ("defer", text)
     assert found["checks"][0]["detail"] == f"A call-back is promised for {text}."
@@ -226,11 +199,11 @@ def test_it_waits_for_the_call_under_way_and_then_takes_the_place_of_the_retry(
 
 def test_a_queued_call_gives_way_to_the_promise(program: ApiClient, recipient: Recipient) -> None:
     feeding.feed(recipient.campaign_id)
-    program.post(at(recipient, "call-back"), {"at": (timezone.now() + HOUR).isoformat()})
+    program.post(support.address_of(recipient, "call-back"), {"at": (timezone.now() + HOUR).isoformat()})
     assert Call.objects.get().ended_reason == "call_back"
     recipient.refresh_from_db()
     assert (recipient.status, recipient.next_attempt_at) == (R.WAITING, None)
-    program.post(at(recipient, "cancel-call-back"))
+    program.post(support.address_of(recipient, "cancel-call-back"))
     recipient.refresh_from_db()
     assert recipient.status == R.PENDING and recipient.next_attempt_at
 
@@ -316,13 +289,13 @@ def test_one_can_be_canceled_until_the_person_is_called(
     promised(recipient)
     call_backs.step(timezone.now())
     if queued:
-        assert program.post(at(recipient, "cancel-call-back")).json()["status"] == "canceled"
+        assert program.post(support.address_of(recipient, "cancel-call-back")).json()["status"] == "canceled"
         assert Call.objects.get().status == Status.CANCELED
         recipient.refresh_from_db()
         assert recipient.status == R.PENDING
     else:
         placing.claim(number.account_id)
-        assert program.post(at(recipient, "cancel-call-back")).status_code == 409
+        assert program.post(support.address_of(recipient, "cancel-call-back")).status_code == 409
 
 
 def test_the_engine_keeps_a_promise_by_itself(callers: Organization, sandbox: Any) -> None:

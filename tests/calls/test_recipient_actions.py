@@ -12,15 +12,14 @@ from django.utils import timezone
 from calls import campaign_actions, feeding, outcomes, placing, recipient_actions
 from calls import facts as fact_sheet
 from calls.models import Call, CallBack, Status
-from campaigns import launching
-from campaigns.models import Campaign, Contact, Recipient
+from campaigns.models import Contact, Recipient
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import NotSent
 from providers.models import PhoneNumber
-from tenants.models import AuditEntry, Organization
+from tenants.models import AuditEntry
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
-from tests.conftest import ApiClient, KeyMaker
+from tests.conftest import ApiClient
 
 connection = connection  # named in conditions below
 NUMBER = "+12125550150"
@@ -28,38 +27,11 @@ R = Recipient.Status
 only_side_by_side = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
 
 
-@pytest.fixture
-def number(callers: Organization) -> PhoneNumber:
-    return support.reach(callers, "http://127.0.0.1:9", "allomia")
-
-
-@pytest.fixture
-def running(number: PhoneNumber) -> Campaign:
-    made = support.campaign(number, support.people(number.organization, [NUMBER]), retries=3)
-    campaign_actions.start(made, actor="ada")
-    launching.step(made.pk)
-    return made
-
-
-@pytest.fixture
-def recipient(running: Campaign) -> Recipient:
-    return running.recipients.get()
-
-
-@pytest.fixture
-def program(callers: Organization, client_for: KeyMaker) -> ApiClient:
-    return client_for(callers, "call")
-
-
-def at(recipient: Recipient, action: str) -> str:
-    return f"/api/v1/campaigns/{recipient.campaign.uuid}/recipients/{recipient.uuid}/{action}/"
-
-
 def test_a_withdrawn_person_is_not_called_any_more(program: ApiClient, recipient: Recipient) -> None:
     feeding.feed(recipient.campaign_id)
     queued = Call.objects.get()
     for _ in range(2):
-        answer = program.post(at(recipient, "withdraw"))
+        answer = program.post(support.address_of(recipient, "withdraw"))
         assert (answer.status_code, answer.json()["status"]) == (200, "withdrawn"), answer.content
     queued.refresh_from_db()
     assert (queued.status, queued.ended_reason) == (Status.CANCELED, "withdrawn")
@@ -77,7 +49,7 @@ def test_an_open_call_of_who_is_withdrawn_is_followed_to_its_end(
     feeding.feed(recipient.campaign_id)
     [claim] = placing.claim(number.account_id)
     placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))
-    assert program.post(at(recipient, "withdraw")).status_code == 200
+    assert program.post(support.address_of(recipient, "withdraw")).status_code == 200
     outcomes.record(claim.call.pk, Snapshot(CallState.NO_ANSWER), "read")
     assert Call.objects.get().status == Status.NO_ANSWER
     recipient.refresh_from_db()
@@ -91,7 +63,7 @@ def test_a_request_that_was_not_sent_is_not_sent_after_the_withdrawal(
     feeding.feed(recipient.campaign_id)
     [claim] = placing.claim(number.account_id)
     Call.objects.update(dialed_at=timezone.now() - timedelta(seconds=20))
-    assert program.post(at(recipient, "withdraw")).status_code == 200
+    assert program.post(support.address_of(recipient, "withdraw")).status_code == 200
     placing.record(claim, NotSent("No connection"))
     Call.objects.queued().update(due_at=timezone.now())
     assert placing.claim(number.account_id) == []
@@ -102,14 +74,14 @@ def test_a_request_that_was_not_sent_is_not_sent_after_the_withdrawal(
 @pytest.mark.parametrize("status", [R.DONE, R.SKIPPED])
 def test_who_is_done_cannot_be_withdrawn(program: ApiClient, recipient: Recipient, status: str) -> None:
     Recipient.objects.update(status=status)
-    answer = program.post(at(recipient, "withdraw"))
+    answer = program.post(support.address_of(recipient, "withdraw"))
     assert (answer.status_code, set(answer.json())) == (409, {"error"})
 
 
 def test_a_call_back_of_who_is_withdrawn_is_canceled(program: ApiClient, recipient: Recipient) -> None:
     when = (timezone.now() + timedelta(hours=1)).isoformat()
-    assert program.post(at(recipient, "call-back"), {"at": when}).status_code == 201
-    program.post(at(recipient, "withdraw"))
+    assert program.post(support.address_of(recipient, "call-back"), {"at": when}).status_code == 201
+    program.post(support.address_of(recipient, "withdraw"))
     assert CallBack.objects.get().status == CallBack.Status.CANCELED
     recipient.refresh_from_db()
     assert recipient.status == R.WITHDRAWN
@@ -167,7 +139,7 @@ def test_a_hold_is_of_the_person_and_its_end_lets_them_be_called_at_once(
     program: ApiClient, recipient: Recipient
 ) -> None:
     until = timezone.now() + timedelta(days=2)
-    answer = program.post(at(recipient, "hold"), {"until": until.isoformat(), "reason": "A complaint"})
+    answer = program.post(support.address_of(recipient, "hold"), {"until": until.isoformat(), "reason": "A complaint"})
     assert answer.status_code == 200, answer.content
     contact = f"/api/v1/contacts/{recipient.contact.uuid}/"
     found = program.get(contact).json()
@@ -194,10 +166,30 @@ def test_nobody_calls_a_person_on_hold(recipient: Recipient, number: PhoneNumber
     assert placing.claim(number.account_id) == []
 
 
+@pytest.mark.parametrize("until", [None, timedelta(hours=5)])
+def test_who_waited_for_the_hold_alone_is_due_when_it_is_lifted(
+    recipient: Recipient, number: PhoneNumber, until: timedelta | None
+) -> None:
+    now = timezone.now()
+    recipient_actions.hold(recipient.contact, actor="ada", until=now + until if until else None)
+    feeding.feed(recipient.campaign_id)
+    single = support.single(number, NUMBER)
+    placing.claim(number.account_id)
+    recipient.refresh_from_db()
+    single.refresh_from_db()
+    assert recipient.next_attempt_at and recipient.next_attempt_at > timezone.now()
+    assert single.due_at and single.due_at > timezone.now()
+    recipient_actions.unhold(recipient.contact, actor="ada")
+    recipient.refresh_from_db()
+    single.refresh_from_db()
+    assert recipient.next_attempt_at <= timezone.now()
+    assert single.due_at <= timezone.now()
+
+
 @pytest.mark.parametrize(
     "body", [{"until": "2020-01-01T00:00:00Z"}, {"until": "soon"}, {"reason": "x" * 201}, {"reason": 5}, {"x": 1}]
 )
 def test_a_wrong_hold_is_named(program: ApiClient, recipient: Recipient, body: dict[str, Any]) -> None:
-    answer = program.post(at(recipient, "hold"), body)
+    answer = program.post(support.address_of(recipient, "hold"), body)
     assert [fault["field"] for fault in answer.json()["details"]] == list(body)
     assert not Contact.objects.filter(on_hold=True).exists()

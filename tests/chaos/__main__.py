@@ -16,7 +16,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.chaos.plan import SIZES
-from tests.postgresql import Unavailable, free_port, throwaway_server
+from tests.chaos.processes import environment
+from tests.postgresql import Unavailable
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def main() -> int:
         if not options.keep:
             stack.callback(shutil.rmtree, directory, ignore_errors=True)
         try:
-            os.environ |= _environment(stack, options.database, directory)
+            os.environ |= environment(stack, options.database, directory)
         except Unavailable as reason:
             sys.stdout.write(f"PostgreSQL cannot be used: {reason}\n")
             return 2
@@ -48,20 +49,6 @@ def main() -> int:
         if code or options.keep:
             sys.stdout.write(f"Again: python -m tests.chaos --size {options.size} --seed {seed} --keep\n")
         return code
-
-
-def _environment(stack: ExitStack, database: str, directory: Path) -> dict[str, str]:
-    url = f"sqlite:///{directory}/chaos.sqlite3"
-    if database == "postgresql":
-        url = stack.enter_context(throwaway_server())
-    return {
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "DEBUG": "true",
-        "ALLOW_LOOPBACK_URLS": "true",
-        "ENGINE_SLICES": "1",
-        "DATABASE_URL": url,
-        "PUBLIC_BASE_URL": f"http://127.0.0.1:{free_port()}",
-    }
 
 
 if __name__ == "__main__":

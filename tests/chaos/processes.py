@@ -14,6 +14,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.chaos.plan import Kind
+from tests.postgresql import free_port, throwaway_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Process = subprocess.Popen[bytes]
@@ -26,9 +27,13 @@ MARK = "TRUNKLINE_CHAOS"  # an environment variable by which everything below a 
 def spawn(stack: ExitStack, log: Path, *arguments: str, mark: str = "") -> Process:
     """Python with these arguments, in a session of its own."""
     out = stack.enter_context(log.open("ab"))
-    environment = os.environ | {MARK: mark}
     return subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=out, stderr=out, start_new_session=True
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=os.environ | {MARK: mark},
+        stdout=out,
+        stderr=out,
+        start_new_session=True,
     )
 
 
@@ -176,3 +181,18 @@ def _marked(mark: str) -> list[int]:
 def _threads(pid: int) -> int:
     fields = _stat(pid)
     return int(fields[17]) if fields else 0
+
+
+def environment(stack: ExitStack, database: str, directory: Path) -> dict[str, str]:
+    """What the processes of a run are told: a database of its own, ended with `stack`. Raises Unavailable."""
+    url = f"sqlite:///{directory}/calls.sqlite3"
+    if database == "postgresql":
+        url = stack.enter_context(throwaway_server())
+    return {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DEBUG": "true",
+        "ALLOW_LOOPBACK_URLS": "true",
+        "ENGINE_SLICES": "1",
+        "DATABASE_URL": url,
+        "PUBLIC_BASE_URL": f"http://127.0.0.1:{free_port()}",
+    }

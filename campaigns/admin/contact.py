@@ -1,0 +1,138 @@
+"""Contacts. What needs execution is added in `calls/admin`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import display
+
+from campaigns import do_not_call
+from campaigns.admin.numbers import NumberedAdmin
+from campaigns.import_pages import both_spellings
+from campaigns.models import Contact, DoNotCall
+from campaigns.phones import NotCallable, normalise
+from campaigns.windows import whereabouts
+from tenants.models import Organization
+from tenants.staff import (
+    Level,
+    ScopedRelatedFilter,
+)
+from tenants.staff_forms import PairsField, ScopedForm, text_field
+
+
+class ContactForm(ScopedForm):
+    phone = text_field(
+        "Number", required=True, help_text="As you would dial it, or with its country: +33 1 23 45 67 89."
+    )
+    variables = PairsField(
+        label="Variables",
+        help_text="What campaigns may tell the assistant about this person.",
+        placeholder="Monday at 9:30",
+    )
+
+    class Meta:
+        model = Contact
+        exclude = ("organization",)
+
+    def clean_phone(self) -> str:
+        organization = Organization.objects.get(pk=self.organization_id or 0)
+        try:
+            phone = normalise(self.cleaned_data["phone"], organization.default_region, organization.callable_countries)
+        except NotCallable as error:
+            raise forms.ValidationError(str(error)) from error
+        if Contact.objects.filter(organization=organization, phone=phone).exists():
+            raise forms.ValidationError("There is a contact with this number already.")
+        return phone
+
+
+class ContactAdmin(NumberedAdmin):
+    form = ContactForm
+    empty_words = "Nobody yet. Import a list of people from a CSV or Excel file, or add one by hand."
+    list_display = ("number", "name", "callable", "external_id", "zone")
+    list_display_links = ("number", "name")
+    list_filter: ClassVar[Sequence[Any]] = (("lists", ScopedRelatedFilter),)
+    list_select_related = ("organization",)
+    number_fields = ("phone",)
+    text_fields = ("name",)
+    exact_fields = ("external_id",)
+    ordering = ("-id",)
+    panel_template = "trunkline/contact.html"
+    fieldsets = (
+        (None, {"fields": ("phone", "name", "external_id", "language", "timezone")}),
+        ("Variables", {"fields": ("variables",)}),
+        ("Consent", {"fields": ("consent_basis", "consent_at", "consent_evidence")}),
+    )
+
+    @admin.display(description="number")
+    def number(self, row: Contact) -> str:
+        return both_spellings(row.phone)
+
+    @admin.display(description="time zone")
+    def zone(self, row: Contact) -> str:
+        return row.timezone or "of the number"
+
+    @display(description="may be called", label={"Do not call": "danger", "Yes": "success"})
+    def callable(self, row: Contact) -> str:
+        return "Do not call" if getattr(row, "listed", False) else "Yes"
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        for organization_id in {row.organization_id for row in rows}:
+            mine = [row for row in rows if row.organization_id == organization_id]
+            listed = do_not_call.listed(organization_id, [row.phone for row in mine], timezone.now())
+            for row in mine:
+                row.listed = row.phone in listed
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        if obj is None:
+            return ()
+        if not self.has_change_permission(request, obj):
+            return ("number", "variables_shown")
+        return ("number",)  # a new number is a new contact
+
+    @admin.display(description="Variables")
+    def variables_shown(self, row: Contact) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in (row.variables or {}).items()) or "-"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.fieldsets
+        changing = self.has_change_permission(request, obj)
+        return [
+            (None, {"fields": ("number", "name", "external_id", "language", "timezone")}),
+            ("Variables", {"fields": ("variables" if changing else "variables_shown",)}),
+            ("Consent", {"fields": ("consent_basis", "consent_at", "consent_evidence")}),
+        ]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if obj is not None:
+            form.base_fields.pop("phone", None)
+        return form
+
+    def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
+        entry = (
+            DoNotCall.objects.in_force(timezone.now()).filter(organization=obj.organization_id, phone=obj.phone).first()
+        )
+        lists = [
+            (row.name, reverse("admin:campaigns_contactlist_change", args=[row.pk])) for row in obj.lists.all()[:20]
+        ]
+        add = reverse("admin:campaigns_donotcall_add")
+        home = whereabouts(obj.timezone, obj.phone, obj.organization.timezone)
+        return {
+            "contact": obj,
+            "whereabouts": home,
+            "zones": ", ".join(home.zones),
+            "entry": entry,
+            "lists": lists,
+            "may_call": self.holds(request, Level.OPERATOR, obj),
+            "do_not_call_url": f"{add}?organization={obj.organization_id}&phone={obj.phone.replace('+', '%2B')}",
+        }
+
+
+admin.site.register(Contact, ContactAdmin)

@@ -1,0 +1,175 @@
+"""Imports: how far each is, what became of its rows, and taking it back."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.core.files.storage import default_storage
+from django.http import FileResponse, HttpRequest
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import display
+
+from campaigns import import_steps, import_undo
+from campaigns.models import ContactImport
+from tenants.staff import (
+    Level,
+    NotDone,
+    ReadOnlyAdmin,
+    ScopedRelatedFilter,
+    Step,
+    page_of,
+    reach_of,
+    utc,
+    utc_column,
+)
+
+
+def _cancel(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -> str:
+    import_steps.cancel(obj)
+    page_of(ContactImport).audit(request, obj, "canceled")
+    return "The import is canceled. The people imported so far stay on the list."
+
+
+def _undo_effect(obj: ContactImport) -> list[str]:
+    found = import_undo.extent(obj)
+    return [
+        f"{found.going:,} people whom this file brought are removed for good.",
+        f"{found.staying:,} people whom it brought stay: they were called, are part of a campaign, or stand on another "
+        "list.",
+        f"What the file changed in {obj.updated:,} rows about people who were there before stays; those whom it put on "
+        "the list and nobody has called since are taken off it.",
+        "It runs in the background and cannot be taken back; the file can be imported again.",
+    ]
+
+
+def _undo(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -> str:
+    try:
+        import_undo.undo(obj, reach_of(request).actor)
+    except import_undo.NotOver as error:
+        raise NotDone(str(error)) from error
+    return "The import is being undone. You may leave this page."
+
+
+IMPORT_COLOURS = {
+    "Waiting": "info",
+    "Running": "primary",
+    "Completed": "success",
+    "Failed": "danger",
+    "Canceled": "warning",
+    "Being undone": "primary",
+    "Undone": "default",
+}
+
+
+@admin.register(ContactImport)
+class ContactImportAdmin(ReadOnlyAdmin):
+    empty_words = "No file has been imported yet. Open a list and choose “Import people”."
+    list_display = ("filename", "contact_list", "state", "numbers", "begun")
+    list_filter = ("status", ("contact_list", ScopedRelatedFilter))
+    list_select_related = ("contact_list", "organization")
+    text_fields = ("filename",)
+    panel_only = True
+    panel_template = "trunkline/contact_import.html"
+    begun = utc_column("created_at", "handed in")
+    steps = (
+        Step(
+            "cancel",
+            "Cancel import",
+            Level.OPERATOR,
+            lambda obj: [
+                "No further rows are read.",
+                f"The {obj.created + obj.updated} people imported so far stay on the list.",
+            ],
+            _cancel,
+            offered=lambda obj: obj.status in import_steps.OPEN_STATUSES,
+            tone="danger",
+            icon="cancel",
+        ),
+        Step(
+            "undo",
+            "Undo import…",
+            Level.MANAGER,
+            _undo_effect,
+            _undo,
+            offered=lambda obj: obj.status in import_undo.OVER,
+            tone="danger",
+            icon="undo",
+            button="Undo the import",
+        ),
+    )
+
+    @display(description="state", label=IMPORT_COLOURS)
+    def state(self, row: ContactImport) -> str:
+        return str(row.get_status_display())
+
+    @admin.display(description="rows")
+    def numbers(self, row: ContactImport) -> str:
+        return f"{row.created:,} new, {row.updated:,} updated, {row.skipped:,} skipped, {row.rejected:,} rejected"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": []})]
+
+    def panel_context(self, request: HttpRequest, obj: ContactImport) -> dict[str, Any]:
+        running = obj.status in import_steps.OPEN_STATUSES
+        undoing = obj.status == ContactImport.Status.UNDOING
+        percent = 100 if not running else min(99, obj.bytes_read * 100 // obj.bytes_total) if obj.bytes_total else 0
+        return {
+            "row": obj,
+            "live": running or undoing,
+            "undoing": undoing,
+            "percent": percent,
+            "colour": IMPORT_COLOURS[self.state(obj)],
+            "begun": utc(obj.started_at, "not begun yet"),
+            "ended": utc(obj.finished_at),
+            "mapping": [(column, _target(target)) for column, target in (obj.mapping or {}).items()],
+            "list_url": reverse("admin:campaigns_contactlist_change", args=[obj.contact_list_id]),
+            "rejected_url": self.url("rejected", obj.pk) if obj.rejected and obj.rejected_file else "",
+            "examples": _rejected_examples(obj) if obj.rejected and obj.rejected_file and not running else [],
+        }
+
+    def get_urls(self) -> list[URLPattern]:
+        ours = path(
+            "<int:pk>/rejected.csv",
+            self.admin_site.admin_view(self.rejected_view),
+            name="campaigns_contactimport_rejected",
+        )
+        return [ours, *super().get_urls()]
+
+    def rejected_view(self, request: HttpRequest, pk: int) -> Any:
+        obj = self.found(request, pk)
+        if obj is None or not obj.rejected_file or not default_storage.exists(str(obj.rejected_file.name)):
+            return self.not_found(request)
+        return FileResponse(
+            obj.rejected_file.open("rb"),
+            as_attachment=True,
+            filename="rejected-rows.csv",
+            content_type="text/csv; charset=utf-8",
+        )
+
+
+def _target(target: str) -> str:
+    words = {
+        "phone": "Number",
+        "name": "Name",
+        "external_id": "Your id",
+        "language": "Language",
+        "timezone": "Time zone",
+    }
+    return words.get(target) or (f"Variable {target.partition('.')[2]}" if target else "left out")
+
+
+def _rejected_examples(obj: ContactImport, limit: int = 10) -> list[tuple[str, str]]:
+    """Line and reason of the first rejected rows."""
+    if not default_storage.exists(str(obj.rejected_file.name)):
+        return []
+    with obj.rejected_file.open("rb") as file:
+        head = file.read(65_536).decode("utf-8-sig", "replace")
+    delimiter = obj.delimiter or ","
+    rows = list(csv.DictReader(io.StringIO(head), delimiter=delimiter))[:limit]
+    if rows and "reason" not in rows[0]:
+        rows = list(csv.DictReader(io.StringIO(head)))[:limit]
+    return [(row.get("line") or "", row.get("reason") or "") for row in rows]

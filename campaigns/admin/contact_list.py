@@ -1,0 +1,79 @@
+"""Lists of contacts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from campaigns.import_pages import ImportPages
+from campaigns.models import ContactList, ContactListMember
+from tenants.staff import (
+    Level,
+    utc_column,
+)
+from tenants.staff_forms import ScopedForm
+
+
+class ContactListForm(ScopedForm):
+    class Meta:
+        model = ContactList
+        fields = ("name",)
+
+
+@admin.register(ContactList)
+class ContactListAdmin(ImportPages):
+    form = ContactListForm
+    add_level = change_level = Level.OPERATOR
+    add_title = "New list"
+    empty_words = "A list holds the people a campaign calls. Make one, then import a CSV or Excel file into it."
+    list_display = ("name", "people", "added")
+    list_select_related = ("organization",)
+    text_fields = ("name",)
+    panel_template = "trunkline/contact_list.html"
+    list_after_template = "trunkline/counts.html"
+    added = utc_column("created_at", "made")
+
+    @admin.display(description="people")
+    def people(self, row: ContactList) -> str:
+        return format_html('<span id="count-{}" class="tl-count">…</span>', row.pk)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"counts_url": self.url("counts"), **(extra_context or {})})
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        ours = [
+            path("counts/", wrap(self.counts_view), name="campaigns_contactlist_counts"),
+            path("<int:pk>/import/", wrap(self.import_view), name="campaigns_contactlist_import"),
+        ]
+        return [*ours, *super().get_urls()]
+
+    def counts_view(self, request: HttpRequest) -> HttpResponse:
+        """The sizes of the lists shown, fetched after the page: counting a long list takes a while."""
+        asked = [
+            int(each) for each in request.GET.get("ids", "").split(",")[:200] if each.isdecimal() and len(each) < 19
+        ]
+        visible = list(self.get_queryset(request).filter(pk__in=asked).values_list("pk", flat=True))
+        rows = ContactListMember.objects.filter(contact_list__in=visible).values_list("contact_list")
+        counted = dict(rows.annotate(n=Count("pk")).order_by())
+        return TemplateResponse(
+            request, "trunkline/counted.html", {"counts": [(pk, counted.get(pk, 0)) for pk in visible]}
+        )
+
+    def panel_context(self, request: HttpRequest, obj: ContactList) -> dict[str, Any]:
+        return {
+            "contact_list": obj,
+            "counts_url": f"{self.url('counts')}?ids={obj.pk}",
+            "import_url": self.url("import", obj.pk),
+            "may_import": self.holds(request, Level.OPERATOR, obj),
+            "people_url": f"{reverse('admin:campaigns_contact_changelist')}?lists__id__exact={obj.pk}",
+            "imports": [
+                (row, reverse("admin:campaigns_contactimport_change", args=[row.pk])) for row in obj.imports.all()[:10]
+            ],
+        }

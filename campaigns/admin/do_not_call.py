@@ -1,0 +1,139 @@
+"""The do-not-call list. What needs execution is added in `calls/admin`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+
+from campaigns import do_not_call
+from campaigns.admin.numbers import NumberedAdmin
+from campaigns.import_pages import both_spellings
+from campaigns.models import DoNotCall
+from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
+from tenants.models import Organization
+from tenants.staff import (
+    Level,
+    NotDone,
+    ReasonForm,
+    Step,
+    reach_of,
+    utc,
+    utc_column,
+)
+from tenants.staff_forms import ScopedForm, text_field
+
+
+class DoNotCallForm(ScopedForm):
+    phone = text_field(
+        "Number", required=True, help_text="As you would dial it, or with its country: +33 1 23 45 67 89."
+    )
+    reason = text_field("Reason", required=True, max_length=500, help_text="Like “asked on the phone”. It is kept.")
+
+    class Meta:
+        model = DoNotCall
+        fields = ("phone", "reason", "expires_at")
+
+    def clean_phone(self) -> str:
+        organization = Organization.objects.get(pk=self.organization_id or 0)
+        try:
+            return normalise(self.cleaned_data["phone"], organization.default_region, EVERYWHERE)
+        except NotCallable as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean_expires_at(self) -> Any:
+        moment = self.cleaned_data["expires_at"]
+        if moment and moment <= timezone.now():
+            raise forms.ValidationError("This moment is past. Leave it empty to list the number for ever.")
+        return moment
+
+
+def _remove(request: HttpRequest, obj: DoNotCall, values: Mapping[str, Any]) -> HttpResponse:
+    if not values["reason"].strip():
+        raise NotDone("Say why this number may be called again.")
+    phone = obj.phone
+    do_not_call.remove(obj, reach_of(request).actor, values["reason"])
+    messages.success(request, f"{national(phone)} may be called again.")
+    return redirect("admin:campaigns_donotcall_changelist")
+
+
+class DoNotCallAdmin(NumberedAdmin):
+    form = DoNotCallForm
+    add_level = Level.OPERATOR
+    change_level = delete_level = Level.NOBODY
+    add_title = "Do not call a number"
+    search_help_text = "Number (the beginning)"
+    empty_words = "No number is listed. People who ask not to be called belong here: nothing rings them then."
+    intro = "Nobody of the organization rings these numbers, whatever campaign or program asks for it."
+    list_display = ("number", "reason", "source_shown", "ends", "since")
+    list_select_related = ("organization",)
+    number_fields = ("phone",)
+    ordering = ("-id",)
+    panel_only = True
+    panel_template = "trunkline/facts.html"
+    since = utc_column("created_at", "since")
+    steps = (
+        Step(
+            "remove",
+            "Allow calls again",
+            Level.MANAGER,
+            lambda obj: [
+                f"{national(obj.phone)} is taken off the list: campaigns and programs may ring this person again.",
+                "Your name and the reason are kept.",
+            ],
+            _remove,
+            form=ReasonForm,
+            tone="danger",
+            icon="call",
+        ),
+    )
+
+    @admin.display(description="number")
+    def number(self, row: DoNotCall) -> str:
+        return both_spellings(row.phone)
+
+    @admin.display(description="entered by")
+    def source_shown(self, row: DoNotCall) -> str:
+        return row.source
+
+    @admin.display(description="ends")
+    def ends(self, row: DoNotCall) -> str:
+        if row.expires_at and row.expires_at <= timezone.now():
+            return f"over since {utc(row.expires_at)}"
+        return utc(row.expires_at, "never")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": [] if obj is not None else ["phone", "reason", "expires_at"]})]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"phone": request.GET.get("phone", "")}
+
+    def panel_context(self, request: HttpRequest, obj: DoNotCall) -> dict[str, Any]:
+        facts = [("Number", both_spellings(obj.phone)), ("Reason", obj.reason or "-"), ("Entered by", obj.source)]
+        return {"facts": [*facts, ("Since", utc(obj.created_at)), ("Ends", self.ends(obj))]}
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        values = form.cleaned_data
+        organization = Organization.objects.get(pk=form.organization_id or 0)
+        entry, created = do_not_call.add(
+            organization,
+            values["phone"],
+            reason=values["reason"],
+            source=reach_of(request).actor[:64],
+            expires_at=values["expires_at"],
+        )
+        obj.__dict__.update(entry.__dict__)
+        if created:
+            self.audit(request, entry, "added", {"reason": values["reason"]})
+        self.after_listing(request, entry)
+
+    def after_listing(self, request: HttpRequest, entry: DoNotCall) -> None:
+        """What must be true before the person is told that the number is safe."""
+
+
+admin.site.register(DoNotCall, DoNotCallAdmin)
