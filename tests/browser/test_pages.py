@@ -5,77 +5,23 @@ Chromium reports what the content security policy refuses in the console, so a v
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connections
 from django.urls import reverse
 from django.utils import timezone
 
 from calls.models import Call, Status
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber
-from tenants.models import Alert, ApiKey, Membership, Organization
+from tenants.models import Alert, ApiKey, Organization
+from tests.browser.support import MARKS, faults_of
 from tests.calls import support
 
-AXE = (Path(__file__).parent / "assets" / "axe.min.js").read_text()
-CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), "")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium on this machine."),
-    pytest.mark.django_db(transaction=True),
-]
-
-
-@pytest.fixture
-def browser(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A browser context whose complaints fail the test: console, page errors, refused and outside requests."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    # The browser's driver leaves an event loop running in this thread, which Django takes for asynchronous code.
-    monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    complaints: list[str] = []
-    with sync_api.sync_playwright() as driver:
-        program = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        context = program.new_context(base_url=live_server.url)
-        context.on(
-            "console",
-            lambda said: (
-                complaints.append(f"{said.text} {said.location['url']}") if said.type in {"error", "warning"} else None
-            ),
-        )
-        context.on("weberror", lambda error: complaints.append(str(error.error)))
-        context.on(
-            "request",
-            lambda asked: (
-                None if asked.url.startswith((live_server.url, "data:")) else complaints.append(f"outside: {asked.url}")
-            ),
-        )
-        yield context
-        program.close()
-        # Under the driver's loop this thread had a database connection of its own, which nobody else can close.
-        connections.close_all()
-    assert complaints == []
-
-
-@pytest.fixture
-def signed_in(browser: Any, organization: Organization) -> Any:
-    user = User.objects.create_user("olga", password="a-long-password", is_staff=True)
-    Membership.objects.create(user=user, organization=organization, role="manager")
-    page = browser.new_page()
-    page.goto("/admin/")
-    page.fill("#id_username", "olga")
-    page.fill("#id_password", "a-long-password")
-    page.click("button[type=submit]")
-    page.wait_for_url("**/admin/")
-    return page
+pytestmark = MARKS
 
 
 def test_a_call_is_launched_in_a_browser(signed_in: Any, assistant: Assistant, phone_number: PhoneNumber) -> None:
@@ -203,18 +149,6 @@ def work(assistant: Assistant, phone_number: PhoneNumber) -> dict[str, str]:
         "assistant": f"/admin/providers/assistant/{assistant.pk}/change/",
         "numbers": "/admin/providers/phonenumber/",
     }
-
-
-def faults_of(page: Any) -> list[str]:
-    """What axe-core calls serious or critical on the page as it stands."""
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{fault['id']}: {node['target']} {node['failureSummary']}"
-        for fault in found["violations"]
-        if fault["impact"] in {"serious", "critical"}
-        for node in fault["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
