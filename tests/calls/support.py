@@ -64,9 +64,8 @@ def campaign(number: PhoneNumber, contacts: ContactList, *, retries: int = 1, **
     """A running campaign around the clock, with immediate retries of busy and unanswered calls."""
     made = Campaign.objects.create(
         organization=number.organization,
-        name="Campaign",
         assistant=number.account.assistants.get(),
-        **{"max_attempts": retries, "min_gap_minutes": 0, "legal_override": "test", **fields},
+        **{"name": "Campaign", "max_attempts": retries, "min_gap_minutes": 0, "legal_override": "test", **fields},
     )
     made.phone_numbers.add(number)
     made.contact_lists.add(contacts)

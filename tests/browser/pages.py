@@ -1,0 +1,60 @@
+"""Every page of the back office by a name, found from what is registered: a new page is looked at untold."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from django.contrib import admin
+from django.db import models
+from django.urls import NoReverseMatch, reverse
+
+from tenants.models import Organization
+from tenants.staff import Level, ScopedAdmin
+
+OF_NO_MODEL = {
+    "dashboard": "admin:index",
+    "launch": "admin:calls_call_launch",
+    "legal hours": "admin:calls_call_legal_hours",
+}
+OF_ONE_ROW = ("import",)  # pages of a row beside its own: `<app>_<model>_<name>`
+
+
+def pages_of(organization: Organization, level: Level = Level.ADMIN) -> dict[str, str]:
+    """Addresses by name, as far as the level reaches.
+
+    Each list, each form for something new, a row in each status, each question before a step.
+    """
+    found = {name: reverse(route) for name, route in OF_NO_MODEL.items()}
+    for model, page in admin.site._registry.items():
+        if isinstance(page, ScopedAdmin) and page.view_level <= level:
+            found |= _of_model(model, page, organization, level)
+    return found
+
+
+def _of_model(model: type[models.Model], page: ScopedAdmin, organization: Organization, level: Level) -> dict[str, str]:
+    route = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    name = str(model._meta.verbose_name)
+    found = {str(model._meta.verbose_name_plural): reverse(f"{route}_changelist")}
+    if page.add_level <= level:
+        found[f"new {name}"] = reverse(f"{route}_add")
+    for title, row in _rows(model, page, organization).items():
+        found[f"{name}{title}"] = reverse(f"{route}_change", args=[row.pk])
+        for other in OF_ONE_ROW:
+            with suppress(NoReverseMatch):
+                found[f"{name}{title}, {other}"] = reverse(f"{route}_{other}", args=[row.pk])
+        for step in page.steps:
+            if step.level <= level and step.offered(row):
+                found[f"{name}{title}, {step.name}"] = reverse(f"{route}_step", args=[row.pk, step.name])
+    return found
+
+
+def _rows(model: type[models.Model], page: ScopedAdmin, organization: Organization) -> dict[str, models.Model]:
+    """The newest row of each status; the newest where there are none."""
+    mine = model._default_manager.filter(**{page.organization_path: organization.pk}).order_by("-pk")
+    if page.organization_path == "pk":
+        mine = model._default_manager.filter(pk=organization.pk)
+    if "status" not in {field.name for field in model._meta.get_fields()}:
+        newest = mine.first()
+        return {"": newest} if newest else {}
+    statuses = mine.order_by().values_list("status", flat=True).distinct()
+    return {f" {status}": mine.filter(status=status)[0] for status in sorted(statuses)}

@@ -1,0 +1,90 @@
+"""python -m tests.browser.screenshots [--out DIRECTORY] [--only WORDS] [--empty | --full]
+
+Pictures of every page, in light and dark, 1280 and 400 pixels wide, of an organization at work (the demo's, with some
+trouble added) and of one that has nothing yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+from contextlib import ExitStack
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+from tests.browser import demo
+
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+WIDTHS = (1280, 400)
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.browser.screenshots", allow_abbrev=False)
+    parser.add_argument("--out", type=Path, default=ROOT / "var" / "screenshots")
+    parser.add_argument("--only", default="", help="Pages whose names hold these words.")
+    parser.add_argument("--contacts", type=int, default=30)
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-screenshots-")))
+        running = stack.enter_context(demo.running(directory, options.contacts))
+        os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true"}
+        os.environ["DATABASE_URL"] = running.database
+        import django
+
+        django.setup()
+        return _take(stack, running, options)
+
+
+def _take(stack: ExitStack, running: demo.Demo, options: argparse.Namespace) -> int:
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser import work
+    from tests.browser.pages import pages_of
+    from tests.browser.support import CHROMIUM
+
+    full, empty = work.trouble(), work.nothing_yet(running.password)
+    subjects = [("full", running.user, pages_of(full)), ("empty", work.NEWCOMER, pages_of(empty))]
+    driver = stack.enter_context(sync_playwright())
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    taken = 0
+    for (subject, user, pages), theme, width in product(subjects, THEMES, WIDTHS):
+        context = chromium.new_context(
+            base_url=running.url, color_scheme=theme, viewport={"width": width, "height": 900}
+        )
+        page = context.new_page()
+        _sign_in(page, user, running.password)
+        folder = options.out / f"{subject}-{theme}-{width}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, path in pages.items():
+            if options.only in name:
+                page.goto(path, wait_until="networkidle")
+                page.screenshot(path=folder / f"{_filename(name)}.png", full_page=True)
+                taken += 1
+        context.close()
+        sys.stdout.write(f"{folder}\n")
+        sys.stdout.flush()
+    chromium.close()
+    sys.stdout.write(f"{taken} pictures.\n")
+    return 0
+
+
+def _sign_in(page: Any, user: str, password: str) -> None:
+    page.goto("/admin/")
+    page.fill("#id_username", user)
+    page.fill("#id_password", password)
+    page.click("button[type=submit]")
+    page.wait_for_url("**/admin/")
+
+
+def _filename(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""What pictures are taken of: the demo's organization with some trouble added, and one that has nothing yet."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from calls import accounts, call_backs, campaign_actions, outbox, recipient_actions
+from calls.models import Call, Status, WebhookDelivery
+from campaigns import do_not_call, launching
+from campaigns.models import CallingWindow, Campaign, CampaignVariant, Contact, ContactImport, Recipient
+from providers.models import Assistant
+from tenants import alerts
+from tenants.models import Membership, Organization, WebhookEndpoint
+from tests.calls import support
+
+NEWCOMER = "newcomer@example.org"
+WHO = "user:demo@example.org"
+
+
+def nothing_yet(password: str) -> Organization:
+    """An organization that was made a minute ago, and who has just been let in."""
+    organization = Organization.objects.create(
+        tenant=Organization.objects.get().tenant, name="Harbour pharmacy", timezone="Europe/Lisbon", default_region="PT"
+    )
+    user = User.objects.create_user(NEWCOMER, NEWCOMER, password, is_staff=True)
+    Membership.objects.create(user=user, organization=organization, role=Membership.Role.ADMIN)
+    return organization
+
+
+def trouble() -> Organization:
+    """The demo's organization: everything that a person may have to look at has happened once."""
+    organization = Organization.objects.get()
+    reminder = Campaign.objects.filter(organization=organization).earliest("pk")
+    waiting = _waiting(organization, reminder)
+    _other_campaigns(reminder)
+    _doubt(organization)
+    _people(organization, waiting)
+    plum = organization.provider_accounts.get(provider="plumvoice")
+    accounts.block(plum.pk, "misconfigured", "Plum Voice Fuse refused the credentials (401).")
+    alerts.tell(organization, "example", "“Spring check-ups” used 80 % of its budget of 400.00 USD.")
+    _webhooks(organization)
+    people = organization.contact_lists.earliest("pk")
+    ContactImport.objects.create(
+        organization=organization,
+        contact_list=people,
+        filename="people.pages",
+        status=ContactImport.Status.FAILED,
+        error="This is no CSV or Excel file.",
+        finished_at=timezone.now(),
+    )
+    return organization
+
+
+def _waiting(organization: Organization, reminder: Campaign) -> Campaign:
+    """Runs, at hours that are not now; two assistants share its people."""
+    later = timezone.now() + timedelta(hours=30)
+    made = Campaign.objects.create(
+        organization=organization,
+        name="Spring check-ups",
+        assistant=reminder.assistant,
+        variables={"appointment": '{{ contact.variables.appointment|default:"soon" }}'},
+        max_attempts=3,
+        budget=Decimal(400),
+        budget_currency="USD",
+        calls_per_minute=30,
+    )
+    made.contact_lists.add(organization.contact_lists.earliest("pk"))
+    made.phone_numbers.set(organization.phone_numbers.filter(account__provider__in=["allomia", "callingbox"]))
+    other = Assistant.objects.get(organization=organization, account__provider="callingbox")
+    CampaignVariant.objects.create(campaign=made, assistant=other, weight=1)
+    CallingWindow.objects.create(campaign=made, days=[support.EVERY_DAY[later.weekday()]], opens=600, closes=1020)
+    campaign_actions.start(made, actor=WHO)
+    while not launching.step(made.pk):
+        pass
+    return made
+
+
+def _other_campaigns(reminder: Campaign) -> None:
+    """A draft that lacks much, one for later, one that stands still."""
+    home = reminder.organization
+    Campaign.objects.create(organization=home, name="Flu vaccination")
+    contacts = home.contact_lists.latest("pk")
+    number = reminder.phone_numbers.get()
+    later = timezone.now() + timedelta(days=3)
+    support.campaign(number, contacts, name="Next week's letters", status="scheduled", starts_at=later)
+    support.campaign(number, contacts, name="Unpaid bills", status="paused", status_reason="The budget is used up.")
+
+
+def _doubt(organization: Organization) -> None:
+    number = organization.phone_numbers.get(account__provider="polyai")
+    now = timezone.now()
+    doubt = {"status": Status.UNCONFIRMED, "dialed_at": now, "next_read_at": now + timedelta(hours=6)}
+    support.single(number, "+13035550108", **doubt)
+
+
+def _people(organization: Organization, waiting: Campaign) -> None:
+    first, second, third = Contact.objects.filter(recipients__campaign=waiting).order_by("pk")[:3]
+    do_not_call.add(organization, first.phone, reason="Asked on the phone", source=WHO)
+    do_not_call.add(organization, "+12125550177", reason="Letter of 3 March", source=WHO)
+    recipient_actions.hold(second, actor=WHO, reason="Is in hospital until Easter")
+    promised = Recipient.objects.get(campaign=waiting, contact=third)
+    call_backs.promise(promised, _next_wednesday(), actor=WHO, note="After work, please")
+
+
+def _next_wednesday() -> datetime:
+    """A time at which anybody may be called."""
+    now = timezone.now().astimezone(ZoneInfo("America/New_York"))
+    return (now + timedelta(days=(2 - now.weekday()) % 7 or 7)).replace(hour=16, minute=0)
+
+
+def _webhooks(organization: Organization) -> None:
+    endpoint = WebhookEndpoint.objects.create(
+        organization=organization, url="https://crm.example.org/trunkline", description="Patient records"
+    )
+    for status, error in (("delivered", ""), ("failed", "answered 500")):
+        call = Call.objects.filter(organization=organization).latest("pk")
+        made = outbox.delivery_to(endpoint, "call.ended", outbox.body_of("call.ended", {}), call)
+        made.status, made.last_error, made.attempts = WebhookDelivery.Status(status), error, 3
+        made.save()
