@@ -14,7 +14,7 @@ from django.db.models import Count, Max, Q, Sum
 from calls.models import Call, Status
 from campaigns.models import Campaign
 from providers.models import Assistant
-from tenants.rest import money
+from tenants.api_fields import money
 
 SURE = 0.95
 FEW = 5  # completed and not: below, a normal curve does not describe a share

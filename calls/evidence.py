@@ -15,8 +15,8 @@ from campaigns.models import Campaign, Contact, DoNotCall, Recipient
 from campaigns.phones import number_hash
 from campaigns.windows import candidate_zones, zone_named
 from tenants import spreadsheets
+from tenants.api_fields import utc_text
 from tenants.models import AuditEntry, Organization
-from tenants.rest import utc_text
 
 COLUMNS = (
     "record",

@@ -15,7 +15,7 @@ from calls.choosing import Choices, values_for
 from calls.gate import Check, Decision, Facts, Verdict
 from calls.models import OPEN, Call, CallBack, Status
 from campaigns.models import Campaign, Recipient
-from tenants.rest import utc_text
+from tenants.api_fields import utc_text
 
 S = Recipient.Status
 OVER = (S.DONE, S.SKIPPED, S.WITHDRAWN)

@@ -21,9 +21,9 @@ from rest_framework.utils.encoders import JSONEncoder
 from calls.models import LOST, TERMINAL, Call, Status, WebhookDelivery
 from campaigns.models import Campaign, ContactImport
 from providers.models import ProviderAccount
+from tenants.api_fields import utc_text
 from tenants.models import WebhookEndpoint
 from tenants.models import WebhookEvent as Event
-from tenants.rest import utc_text
 
 # What is told is written as the API shows it. Its serializers are imported where they are used: their modules also
 # hold the addresses that change calls and campaigns, and so import this one.

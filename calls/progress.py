@@ -11,7 +11,7 @@ from django.db.models import Count, Q, Sum
 from calls.idle import idle_reasons
 from calls.models import OPEN, Call
 from campaigns.models import Campaign, Recipient
-from tenants.rest import money, utc_text
+from tenants.api_fields import money, utc_text
 
 OUTCOMES = ("completed", "no_answer", "busy", "failed", "expired", "unknown", "canceled")
 

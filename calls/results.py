@@ -12,8 +12,8 @@ from django.http import StreamingHttpResponse
 
 from calls.models import Call
 from campaigns.models import Campaign, Recipient
+from tenants.api_fields import money, utc_text
 from tenants.models import AuditEntry
-from tenants.rest import money, utc_text
 from tenants.spreadsheets import lines
 
 CHUNK = 1_000

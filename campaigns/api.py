@@ -22,21 +22,12 @@ from campaigns.import_columns import UnreadableFile
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember
 from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
 from providers.models import VARIABLE_NAME
+from tenants.api_fields import PublicIdField, ScopedField, TextField
+from tenants.api_serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
+from tenants.api_views import AnyAccept, CrudViewSet, ReadViewSet
 from tenants.errors import Conflict, RefusedByRule, TooLarge, detail
 from tenants.models import Organization
 from tenants.parsing import UploadParser
-from tenants.rest import (
-    AnyAccept,
-    CrudViewSet,
-    OrganizationField,
-    OrganizedSerializer,
-    PublicIdField,
-    ReadViewSet,
-    ScopedField,
-    StrictModelSerializer,
-    StrictSerializer,
-    TextField,
-)
 
 
 class NumberField(TextField):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, CampaignVersion
 from campaigns.windows import DAYS, clock
-from tenants.rest import money, utc_text
+from tenants.api_fields import money, utc_text
 
 PLAIN = (
     "name",

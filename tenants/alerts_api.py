@@ -11,8 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tenants import alerts
+from tenants.api_fields import PublicIdField, ScopedField
+from tenants.api_serializers import StrictModelSerializer
+from tenants.api_views import ReadViewSet
 from tenants.models import Alert, Scope
-from tenants.rest import PublicIdField, ReadViewSet, ScopedField, StrictModelSerializer
 
 
 class AlertSerializer(StrictModelSerializer[Alert]):

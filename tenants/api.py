@@ -10,9 +10,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from tenants.api_fields import MoneyField, PublicIdField, ScopedField
+from tenants.api_serializers import StrictModelSerializer
+from tenants.api_views import ReadViewSet
 from tenants.models import AuditEntry, Organization
 from tenants.permissions import demanded
-from tenants.rest import MoneyField, PublicIdField, ReadViewSet, ScopedField, StrictModelSerializer
 
 
 class OrganizationSerializer(StrictModelSerializer[Organization]):

@@ -11,8 +11,10 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from tenants.access import RANK
+from tenants.api_fields import PublicIdField, utc_text
+from tenants.api_serializers import OrganizationField, OrganizedSerializer
+from tenants.api_views import CrudViewSet
 from tenants.models import ApiKey, AuditEntry, Scope
-from tenants.rest import CrudViewSet, OrganizationField, OrganizedSerializer, PublicIdField, utc_text
 
 
 class ApiKeySerializer(OrganizedSerializer[ApiKey]):

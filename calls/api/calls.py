@@ -20,21 +20,11 @@ from calls.ordering import Order
 from campaigns.api import NumberField, VariablesField, number_filter, refuse_country
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
+from tenants.api_fields import ObjectField, PublicIdField, ScopedField, TextField, UtcDateTimeField, money, utc_text
+from tenants.api_serializers import StrictModelSerializer, StrictSerializer, organization_for
+from tenants.api_views import ReadViewSet
 from tenants.errors import Conflict, Unavailable
 from tenants.models import Scope
-from tenants.rest import (
-    ObjectField,
-    PublicIdField,
-    ReadViewSet,
-    ScopedField,
-    StrictModelSerializer,
-    StrictSerializer,
-    TextField,
-    UtcDateTimeField,
-    money,
-    organization_for,
-    utc_text,
-)
 
 RELATED = (
     "organization",

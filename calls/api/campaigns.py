@@ -35,27 +35,27 @@ from campaigns.models import (
 )
 from campaigns.windows import clock, parse_clock, parse_day_names
 from providers.models import Assistant, PhoneNumber
-from tenants.errors import Conflict, RefusedByRule, detail
-from tenants.models import AuditEntry, Scope
-from tenants.rest import (
-    CrudViewSet,
+from tenants.api_fields import (
     FlagField,
     MoneyField,
     ObjectField,
-    OrganizationField,
-    OrganizedSerializer,
     PublicIdField,
     RateField,
-    ReplacedList,
     ScopedField,
-    ScopedViewSet,
-    StrictModelSerializer,
-    StrictSerializer,
     WholeField,
     money,
-    public_id,
     utc_text,
 )
+from tenants.api_serializers import (
+    OrganizationField,
+    OrganizedSerializer,
+    ReplacedList,
+    StrictModelSerializer,
+    StrictSerializer,
+)
+from tenants.api_views import CrudViewSet, ScopedViewSet, public_id
+from tenants.errors import Conflict, RefusedByRule, detail
+from tenants.models import AuditEntry, Scope
 
 S = Campaign.Status
 LISTS: dict[str, Any] = {"windows": CallingWindow, "retry_rules": RetryRule, "variants": CampaignVariant}

@@ -15,8 +15,10 @@ from calls import campaign_actions
 from campaigns import do_not_call
 from campaigns.api import NumberField
 from campaigns.models import DoNotCall
+from tenants.api_fields import PublicIdField, TextField
+from tenants.api_serializers import OrganizationField, OrganizedSerializer
+from tenants.api_views import CrudViewSet
 from tenants.models import AuditEntry
-from tenants.rest import CrudViewSet, OrganizationField, OrganizedSerializer, PublicIdField, TextField
 
 
 class DoNotCallSerializer(OrganizedSerializer[DoNotCall]):

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from calls import evidence
 from campaigns import phones
 from tenants.access import Access
-from tenants.rest import AnyAccept
+from tenants.api_views import AnyAccept
 
 
 class EvidenceView(APIView):

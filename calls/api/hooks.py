@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from calls import callbacks
+from tenants.api_views import AnyAccept
 from tenants.errors import TooLarge, shape
-from tenants.rest import AnyAccept
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 

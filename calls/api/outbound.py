@@ -20,9 +20,11 @@ from campaigns.api import NumberField, VariablesField, refuse_country
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
 from tenants.access import Access
+from tenants.api_fields import IdField, TextField
+from tenants.api_serializers import StrictSerializer
+from tenants.api_views import public_id
 from tenants.idempotency import IdempotentPosts
 from tenants.models import Organization, Scope
-from tenants.rest import IdField, StrictSerializer, TextField, public_id
 
 M = TypeVar("M", bound=models.Model)
 

@@ -22,19 +22,11 @@ from calls.models import CallBack
 from calls.ordering import Refused
 from campaigns.api import ContactViewSet
 from campaigns.models import Contact, Recipient
+from tenants.api_fields import PublicIdField, TextField, UtcDateTimeField, WholeField, utc_text
+from tenants.api_serializers import StrictModelSerializer, StrictSerializer
+from tenants.api_views import AnyAccept, ScopedViewSet
 from tenants.errors import Conflict, RefusedByRule, detail
 from tenants.models import Organization, Scope
-from tenants.rest import (
-    AnyAccept,
-    PublicIdField,
-    ScopedViewSet,
-    StrictModelSerializer,
-    StrictSerializer,
-    TextField,
-    UtcDateTimeField,
-    WholeField,
-    utc_text,
-)
 
 
 class RecipientSerializer(StrictModelSerializer[Recipient]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from calls.models import LOST, Call, Status
-from tenants.rest import utc_text
+from tenants.api_fields import utc_text
 
 STATUSES = {
     Status.COMPLETED: "completed",

@@ -14,21 +14,11 @@ from rest_framework.response import Response
 from calls import webhook_upkeep
 from calls.models import WebhookDelivery
 from providers.urls_allowed import check_callback_url
+from tenants.api_fields import PublicIdField, ScopedField, TextField, UtcDateTimeField, utc_text
+from tenants.api_serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
+from tenants.api_views import CrudViewSet, ReadViewSet
 from tenants.errors import Conflict
 from tenants.models import AuditEntry, Scope, WebhookEndpoint, WebhookEvent
-from tenants.rest import (
-    CrudViewSet,
-    OrganizationField,
-    OrganizedSerializer,
-    PublicIdField,
-    ReadViewSet,
-    ScopedField,
-    StrictModelSerializer,
-    StrictSerializer,
-    TextField,
-    UtcDateTimeField,
-    utc_text,
-)
 
 State = WebhookDelivery.Status
 

@@ -26,14 +26,14 @@ class Number(Field):
 
 
 class Reference(Field):
-    target_class = "tenants.rest.ScopedField"
+    target_class = "tenants.api_fields.ScopedField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return {"type": "string", "format": "uuid"}
 
 
 class Money(Field):
-    target_class = "tenants.rest.MoneyField"
+    target_class = "tenants.api_fields.MoneyField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         if direction == "request":
@@ -46,7 +46,7 @@ class Money(Field):
 
 
 class Rate(Field):
-    target_class = "tenants.rest.RateField"
+    target_class = "tenants.api_fields.RateField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         whole = self.target.max_digits - self.target.decimal_places
@@ -59,7 +59,7 @@ class Rate(Field):
 
 
 class Object(Field):
-    target_class = "tenants.rest.ObjectField"
+    target_class = "tenants.api_fields.ObjectField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return dict(shapes.OBJECT)
@@ -81,7 +81,7 @@ class Clock(Field):
 
 
 class Replaced(Field):
-    target_class = "tenants.rest.ReplacedList"
+    target_class = "tenants.api_serializers.ReplacedList"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return {"type": "array", "items": auto_schema.resolve_serializer(self.target.item, direction).ref}
