@@ -10,7 +10,8 @@ DATABASE ?= postgresql
 EXAMPLES ?= 25
 SEED ?= 1
 
-.PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance month bites schemathesis clean
+.PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance month bites schemathesis \
+	screenshots clean
 
 setup: $(VENV)/.dev-installed
 
@@ -71,6 +72,10 @@ endurance: $(VENV)/.dev-installed
 # Simulated weeks of campaigns, judged by an oracle of its own (docs/month.md). CONTACTS=2000 is smaller.
 month: $(VENV)/.dev-installed
 	$(BIN)/python -m tests.month --contacts $(CONTACTS) $(ARGS)
+
+# Every page in light and dark, wide and narrow, of an organization at work and of one with nothing yet.
+screenshots: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 # Deliberate bugs, one at a time in a copy of the code, must each be caught by a test; see docs/bites.md.
 bites: $(VENV)/.dev-installed

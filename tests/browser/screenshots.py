@@ -43,11 +43,14 @@ def main() -> int:
 def _take(stack: ExitStack, running: demo.Demo, options: argparse.Namespace) -> int:
     from playwright.sync_api import sync_playwright
 
+    from tenants.models import Organization
     from tests.browser import work
     from tests.browser.pages import pages_of
     from tests.browser.support import CHROMIUM
 
-    full, empty = work.trouble(), work.nothing_yet(running.password)
+    full = Organization.objects.get()
+    work.trouble(full)
+    empty = work.nothing_yet(running.password)
     subjects = [("full", running.user, pages_of(full)), ("empty", work.NEWCOMER, pages_of(empty))]
     driver = stack.enter_context(sync_playwright())
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

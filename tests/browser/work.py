@@ -1,4 +1,4 @@
-"""What pictures are taken of: the demo's organization with some trouble added, and one that has nothing yet."""
+"""What is looked at in a browser: an organization at work, with some trouble, and one that has nothing yet."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from calls import accounts, call_backs, campaign_actions, outbox, recipient_actions
-from calls.models import Call, Status, WebhookDelivery
+from calls.models import Call, CallEvent, Status, WebhookDelivery
 from campaigns import do_not_call, launching
 from campaigns.models import CallingWindow, Campaign, CampaignVariant, Contact, ContactImport, Recipient
+from config.demo import sample
 from providers.models import Assistant
 from tenants import alerts
 from tenants.models import Membership, Organization, WebhookEndpoint
@@ -20,6 +21,7 @@ from tests.calls import support
 
 NEWCOMER = "newcomer@example.org"
 WHO = "user:demo@example.org"
+S = Status
 
 
 def nothing_yet(password: str) -> Organization:
@@ -32,9 +34,28 @@ def nothing_yet(password: str) -> Organization:
     return organization
 
 
-def trouble() -> Organization:
-    """The demo's organization: everything that a person may have to look at has happened once."""
-    organization = Organization.objects.get()
+def done(organization: Organization, text: str = "They asked to be called in the morning.") -> None:
+    """What the demo leaves behind, without its processes: calls that ended in all ways, and `text` about them."""
+    assistants = sample.set_up(organization, "http://127.0.0.1:9")
+    everybody = [number for each in sample.SAMPLES for number in sample.numbers(each, 4)]
+    people = support.people(organization, everybody, name="Ada Roy", variables={"appointment": "Tuesday 9:30"})
+    for assistant, each in zip(assistants, sample.SAMPLES, strict=True):
+        Contact.objects.filter(phone__in=sample.numbers(each, 4)).update(
+            variables={"appointment": "Tuesday 9:30", "team": each.slug}
+        )
+        sample.campaign(assistant, people)
+    campaign = Campaign.objects.earliest("pk")
+    number = campaign.phone_numbers.get()
+    now = timezone.now()
+    for phone, status in zip(everybody, (S.COMPLETED, S.NO_ANSWER, S.FAILED, S.QUEUED), strict=False):
+        ended = {} if status == S.QUEUED else {"dialed_at": now, "terminal_at": now, "ended_reason": "hangup"}
+        result = {"confirmed": True, "note": text} if status == S.COMPLETED else None
+        call = support.single(number, phone, campaign=campaign, status=status, result=result, **ended)
+        CallEvent.objects.create(call=call, type="status", to_status=status, source="read", detail=text, raw=text)
+
+
+def trouble(organization: Organization) -> None:
+    """Everything that a person may have to look at has happened once, to an organization with `done` or a demo."""
     reminder = Campaign.objects.filter(organization=organization).earliest("pk")
     waiting = _waiting(organization, reminder)
     _other_campaigns(reminder)
@@ -53,7 +74,6 @@ def trouble() -> Organization:
         error="This is no CSV or Excel file.",
         finished_at=timezone.now(),
     )
-    return organization
 
 
 def _waiting(organization: Organization, reminder: Campaign) -> Campaign:
@@ -94,7 +114,7 @@ def _other_campaigns(reminder: Campaign) -> None:
 def _doubt(organization: Organization) -> None:
     number = organization.phone_numbers.get(account__provider="polyai")
     now = timezone.now()
-    doubt = {"status": Status.UNCONFIRMED, "dialed_at": now, "next_read_at": now + timedelta(hours=6)}
+    doubt = {"status": S.UNCONFIRMED, "dialed_at": now, "next_read_at": now + timedelta(hours=6)}
     support.single(number, "+13035550108", **doubt)
 
 

@@ -39,6 +39,17 @@
     if (canvas && document.readyState === "complete" && !Chart.getChart(canvas)) renderCharts();
   });
 
+  // A table wider than the page scrolls by itself: the keyboard must be able to reach it.
+  function makeScrollable() {
+    document.querySelectorAll(".tl-scroll").forEach(function (part) {
+      if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+      else part.removeAttribute("tabindex");
+    });
+  }
+  window.addEventListener("load", makeScrollable);
+  window.addEventListener("resize", makeScrollable);
+  document.addEventListener("htmx:afterSettle", makeScrollable);
+
   // A signed-out session answers with the sign-in page: show it whole instead of inside a panel.
   document.addEventListener("htmx:beforeSwap", function (event) {
     var address = event.detail.xhr.responseURL || "";

@@ -1,0 +1,94 @@
+"""Every registered page, whatever it is: everybody can use it, it fits a telephone, and what others wrote is text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from calls.models import CallBack
+from campaigns.models import Campaign, Contact, ContactImport, ContactList, DoNotCall
+from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.models import Alert, AuditEntry, Organization, WebhookEndpoint
+from tests.browser import work
+from tests.browser.pages import pages_of
+from tests.browser.support import MARKS, a_member, faults_of, sign_in
+
+pytestmark = [
+    *MARKS,
+    pytest.mark.skipif("os.environ.get('DATABASE_URL')", reason="a browser sees the same pages on either database"),
+]
+WIDTHS = {"light": 1280, "dark": 400}
+SPILL = "document.documentElement.scrollWidth - window.innerWidth"
+HOSTILE = """"><img src=x onerror="document.title='hit'"><script>document.title='hit'</script>{{7*7}}"""
+
+
+@pytest.fixture
+def manager(browser: Any, organization: Organization) -> Any:
+    a_member(organization, "admin")
+    return sign_in(browser.new_page())
+
+
+def visit(page: Any, pages: dict[str, str]) -> Iterator[str]:
+    """Each page, by name, once it has settled."""
+    for name, path in pages.items():
+        answer = page.goto(path, wait_until="networkidle")
+        assert answer.status == 200, f"{name}: {answer.status}"
+        yield name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_are_for_everybody_and_fit(manager: Any, organization: Organization, theme: str) -> None:
+    work.done(organization)
+    work.trouble(organization)
+    manager.emulate_media(color_scheme=theme)
+    manager.set_viewport_size({"width": WIDTHS[theme], "height": 900})
+    faults: dict[str, list[str]] = {}
+    for name in visit(manager, pages_of(organization)):
+        assert ("dark" in (manager.get_attribute("html", "class") or "")) == (theme == "dark"), name
+        faults[name] = faults_of(manager)
+        if (spill := manager.evaluate(SPILL)) > 0:
+            faults[name].append(f"{spill} pixels wider than the window")
+    manager.context.clear_cookies()
+    manager.goto("/admin/")
+    faults["sign-in"] = faults_of(manager)
+    assert {name: found for name, found in faults.items() if found} == {}
+
+
+@pytest.mark.slow
+def test_what_others_wrote_is_text_on_every_page(manager: Any, organization: Organization) -> None:
+    """The browser's complaints (a refused script, a picture that is not there) fail this test as well."""
+    work.done(organization, HOSTILE)
+    work.trouble(organization)
+    poison(organization)
+    shown = 0
+    for name in visit(manager, pages_of(organization)):
+        assert manager.title() != "hit", name
+        assert manager.locator("img[src=x]").count() == 0, name
+        shown += "{{7*7}}" in manager.inner_text("body")
+        assert manager.evaluate(SPILL) <= 0, name
+    assert shown > 20
+
+
+def test_a_page_that_spills_is_found(manager: Any) -> None:
+    manager.evaluate("document.body.style.width = '3000px'")
+    assert manager.evaluate(SPILL) > 0
+
+
+def poison(organization: Organization) -> None:
+    """Markup in every text that somebody else may write."""
+    Organization.objects.filter(pk=organization.pk).update(name=HOSTILE)
+    Contact.objects.update(name=HOSTILE, hold_reason=HOSTILE, variables={"appointment": HOSTILE, "<b>": HOSTILE})
+    Campaign.objects.update(name=HOSTILE, status_reason=HOSTILE)
+    ContactList.objects.update(name=HOSTILE)
+    ContactImport.objects.update(filename=HOSTILE, error=HOSTILE, note=HOSTILE)
+    DoNotCall.objects.update(reason=HOSTILE)
+    Assistant.objects.update(name=HOSTILE, variables=[{"name": "appointment", "required": True, "example": HOSTILE}])
+    PhoneNumber.objects.update(label=HOSTILE)
+    ProviderAccount.objects.update(name=HOSTILE, blocked_reason=HOSTILE)
+    CallBack.objects.update(note=HOSTILE)
+    Alert.objects.update(message=HOSTILE)
+    AuditEntry.objects.update(detail={"reason": HOSTILE}, actor=HOSTILE)
+    WebhookEndpoint.objects.update(description=HOSTILE)
