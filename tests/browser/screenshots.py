@@ -14,7 +14,7 @@ import tempfile
 from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tests.browser import demo
 
@@ -46,7 +46,7 @@ def _take(stack: ExitStack, running: demo.Demo, options: argparse.Namespace) -> 
     from tenants.models import Organization
     from tests.browser import work
     from tests.browser.pages import pages_of
-    from tests.browser.support import CHROMIUM
+    from tests.browser.support import CHROMIUM, sign_in
 
     full = Organization.objects.get()
     work.trouble(full)
@@ -61,7 +61,7 @@ def _take(stack: ExitStack, running: demo.Demo, options: argparse.Namespace) -> 
             base_url=running.url, color_scheme=theme, viewport={"width": width, "height": 900}
         )
         page = context.new_page()
-        _sign_in(page, user, running.password)
+        sign_in(page, user, running.password)
         folder = options.out / f"{subject}-{theme}-{width}"
         folder.mkdir(parents=True, exist_ok=True)
         for name, path in pages.items():
@@ -75,14 +75,6 @@ def _take(stack: ExitStack, running: demo.Demo, options: argparse.Namespace) -> 
     chromium.close()
     sys.stdout.write(f"{taken} pictures.\n")
     return 0
-
-
-def _sign_in(page: Any, user: str, password: str) -> None:
-    page.goto("/admin/")
-    page.fill("#id_username", user)
-    page.fill("#id_password", password)
-    page.click("button[type=submit]")
-    page.wait_for_url("**/admin/")
 
 
 def _filename(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,46 @@ MARKS = [
 PASSWORD = "a-long-password"
 
 
+@contextmanager
+def chromium(url: str) -> Iterator[Any]:
+    """A browser context. Fails when the console, a page or a request to another host complained meanwhile.
+
+    What the content security policy refuses is said in the console, too.
+    """
+    sync_api = pytest.importorskip("playwright.sync_api")
+    complaints: list[str] = []
+
+    def listen(said: Any) -> None:
+        if said.type in {"error", "warning"}:
+            complaints.append(f"{said.text} {said.location['url']}")
+
+    def watch(asked: Any) -> None:
+        if not asked.url.startswith((url, "data:")):
+            complaints.append(f"outside: {asked.url}")
+
+    with sync_api.sync_playwright() as driver:
+        program = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        context = program.new_context(base_url=url)
+        context.on("console", listen)
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("request", watch)
+        yield context
+        program.close()
+    assert complaints == []
+
+
 def a_member(organization: Organization, role: str = "manager", name: str = "olga") -> User:
     user = User.objects.create_user(name, password=PASSWORD, is_staff=True)
     Membership.objects.create(user=user, organization=organization, role=role)
     return user
 
 
-def sign_in(page: Any, name: str = "olga") -> Any:
+def sign_in(page: Any, name: str = "olga", password: str = PASSWORD) -> Any:
     page.goto("/admin/")
     page.fill("#id_username", name)
-    page.fill("#id_password", PASSWORD)
+    page.fill("#id_password", password)
     page.click("button[type=submit]")
     page.wait_for_url("**/admin/")
     return page
