@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 
 def _script(request: HttpRequest) -> str:
@@ -36,6 +37,12 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "calls.admin.dashboard.index",
     "STYLES": [_style],
     "SCRIPTS": [_alpine, _script],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "My settings", "link": reverse_lazy("my-settings")},
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+        ]
+    },
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {

@@ -12,6 +12,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.dateparse import parse_datetime
 from unfold.decorators import display
 
 from calls import outcomes, transcripts
@@ -21,7 +22,8 @@ from campaigns.admin.numbers import NumberedAdmin
 from campaigns.import_pages import both_spellings
 from campaigns.phones import national
 from providers.adapters.errors import ProviderError
-from tenants.staff import Level, NotDone, ScopedRelatedFilter, Step, reach_of, utc, utc_column
+from tenants.local_time import local_time, local_time_column
+from tenants.staff import Level, NotDone, ScopedRelatedFilter, Step, reach_of
 
 MASK = "••••"
 
@@ -147,7 +149,7 @@ class CallAdmin(NumberedAdmin):
     steps = STEPS
     panel_only = True
     panel_template = "trunkline/call.html"
-    ordered = utc_column("created_at", "ordered")
+    ordered = local_time_column("created_at", "ordered")
 
     @admin.display(description="number")
     def number(self, row: Call) -> str:
@@ -227,7 +229,7 @@ class CallAdmin(NumberedAdmin):
             return self.not_found(request)
         fault, turns = "", []
         try:
-            turns = [(utc(turn.started_at, ""), turn.role, turn.text) for turn in transcripts.read(obj)]
+            turns = [(local_time(turn.started_at, ""), turn.role, turn.text) for turn in transcripts.read(obj)]
         except (transcripts.NoTranscript, transcripts.TooMany, transcripts.Unreadable) as error:
             fault = str(error)
         back = self.url("change", pk)
@@ -255,7 +257,7 @@ class CallAdmin(NumberedAdmin):
                 {**check, "name": words.check_name(str(check.get("name", "")))}
                 for check in (obj.decision or {}).get("checks", [])
             ],
-            "checked_at": (obj.decision or {}).get("at", "").replace("T", " ")[:19],
+            "checked_at": local_time(parse_datetime((obj.decision or {}).get("at", ""))),
             "decisions": list(obj.decisions.all()),
             "webhooks": webhooks.of_call(request, obj),
             "transcript_url": self.url("transcript", obj.pk) if transcripts.may_exist(obj) else "",
@@ -325,7 +327,7 @@ def _times(call: Call) -> list[tuple[str, str]]:
         ("Ended", call.ended_at),
         ("Next look", call.next_read_at),
     )
-    return [(name, utc(moment)) for name, moment in named if moment]
+    return [(name, local_time(moment)) for name, moment in named if moment]
 
 
 EVENT_WORDS = {
@@ -348,7 +350,7 @@ EVENT_WORDS = {
 def _moment(event: CallEvent, call: Call) -> dict[str, Any]:
     to = Status(event.to_status) if event.to_status in Status.values else None
     return {
-        "at": utc(event.at),
+        "at": local_time(event.at),
         "title": EVENT_WORDS.get(event.type, event.type.replace("_", " ").capitalize()),
         "to": to.label if to else "",
         "colour": words.CALL_COLOURS[to] if to else "default",

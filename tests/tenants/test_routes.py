@@ -118,6 +118,7 @@ OPEN = {
     *("password_change", "password_change_done", "auth_user_password_change"),
     *("search", "autocomplete", "view_on_site", "readyz", "metrics", "schema", "docs"),
     "calls_call_evidence",  # test_evidence
+    "my-settings",  # test_local_time
 }
 STANDARD = ("changelist", "add", "change", "delete", "history")
 
