@@ -7,17 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from calls import call_backs, recipient_actions
+from calls import call_backs, erasing, recipient_actions
 from calls.campaign_actions import IllegalNow
 from calls.models import CallBack
 from calls.ordering import Refused
 from campaigns.models import Campaign, Contact, Recipient
 from tenants.local_time import LocalTimeField, local_time
-from tenants.staff import Level, NotDone, Step, reach_of
+from tenants.staff import Level, NotDone, ReasonForm, Step, page_of, reach_of
 
 CALL_BACK_COLOURS = {"Due": "info", "Kept": "success", "Missed": "danger", "Canceled": "default"}
 INPUT = {"class": "tl-input"}
@@ -47,12 +49,31 @@ class PromiseForm(forms.Form):
     note = forms.CharField(required=False, max_length=500, widget=forms.TextInput(attrs=INPUT))
 
 
+class EraseForm(ReasonForm):
+    never_again = forms.BooleanField(
+        label="Put the number on the do-not-call list",
+        required=False,
+        initial=True,
+        help_text="Otherwise the next import may bring the person back.",
+    )
+
+
 def _withdraw(request: HttpRequest, obj: Recipient, values: Mapping[str, Any]) -> str:
     try:
         recipient_actions.withdraw(obj, actor=reach_of(request).actor)
     except IllegalNow as error:
         raise NotDone(str(error)) from error
     return f"{obj.contact} is withdrawn. Nothing further of this campaign is placed to this person."
+
+
+def _erase(request: HttpRequest, obj: Contact, values: Mapping[str, Any]) -> HttpResponse:
+    who = str(obj)
+    try:
+        erasing.erase(obj, actor=reach_of(request).actor, reason=values["reason"], never_again=values["never_again"])
+    except IllegalNow as error:
+        raise NotDone(str(error)) from error
+    messages.success(request, f"{who} is erased.")
+    return redirect(page_of(Contact).url("changelist"))
 
 
 def _contact(obj: Recipient | Contact) -> Contact:
@@ -113,6 +134,26 @@ CANCEL = Step(
     icon="phone_disabled",
 )
 CALL_BACK_STEPS = (CANCEL,)
+ERASE = Step(
+    "erase",
+    "Erase…",
+    Level.MANAGER,
+    lambda obj: [
+        f"The name, the number, the variables and your id of {obj} go for good, here and on every call, with what "
+        "was said to them and what came back.",
+        "The person leaves every list and campaign; calls that wait in the queue are canceled.",
+        "That calls were made stays: when, by which rules, how they ended and what they cost.",
+        "A do-not-call entry of the number stays in force. Only a keyed hash of the number is kept.",
+        "What providers and your own systems know is not touched: ask them. Imported files go by themselves, rejected "
+        "rows last, thirty days after the import.",
+        "This cannot be undone.",
+    ],
+    _erase,
+    form=EraseForm,
+    tone="danger",
+    icon="person_off",
+    button="Erase this person for good",
+)
 CONTACT_STEPS = (
     Step(
         "hold",

@@ -39,7 +39,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
 
     @admin.display(description="number")
     def number(self, row: Recipient) -> str:
-        return both_spellings(row.contact.phone)
+        return both_spellings(row.contact.number)
 
     @admin.display(description="name")
     def name(self, row: Recipient) -> str:

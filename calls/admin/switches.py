@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls import accounts, budgets, campaign_actions
-from calls.admin.people_steps import CONTACT_STEPS, hold_words
+from calls.admin.people_steps import CONTACT_STEPS, ERASE, hold_words
 from calls.admin.recipient import call_rows
 from calls.models import OPEN, Call, Status
 from campaigns.admin.contact import ContactAdmin
@@ -124,7 +124,7 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
 
 @admin.register(Contact)
 class CalledContactAdmin(ContactAdmin):
-    steps = CONTACT_STEPS
+    steps = (*CONTACT_STEPS, ERASE)
 
     def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
         calls = obj.calls.select_related("campaign")[:25]

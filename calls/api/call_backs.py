@@ -13,7 +13,7 @@ from tenants.rest import PublicIdField, ReadViewSet, ScopedField, StrictModelSer
 class CallBackSerializer(StrictModelSerializer[CallBack]):
     id = PublicIdField()
     campaign = ScopedField(source="recipient.campaign", read_only=True)
-    phone = TextField(source="contact.phone", read_only=True)
+    phone = TextField(source="contact.number", read_only=True)
 
     class Meta:
         model = CallBack

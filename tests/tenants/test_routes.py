@@ -80,6 +80,7 @@ STEPS = {
     ("campaigns_campaign", "refresh"): OPERATOR,
     ("campaigns_contact", "hold"): OPERATOR,
     ("campaigns_contact", "unhold"): OPERATOR,
+    ("campaigns_contact", "erase"): MANAGER,
     ("campaigns_recipient", "withdraw"): OPERATOR,
     ("campaigns_recipient", "hold"): OPERATOR,
     ("campaigns_recipient", "unhold"): OPERATOR,
