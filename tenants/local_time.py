@@ -26,20 +26,26 @@ def local_time(moment: datetime | None, empty: str = "-") -> str:
     return _shown(moment, "%Y-%m-%d %H:%M:%S") if moment else empty
 
 
+def local_minute(moment: datetime | None, empty: str = "-") -> str:
+    """The same without its seconds, for tables and sentences."""
+    return _shown(moment, "%Y-%m-%d %H:%M") if moment else empty
+
+
 def local_time_column(name: str, title: str) -> Callable[..., str]:
     """A list column or read-only field showing a moment with its zone."""
 
     @admin.display(description=title)
     def shown(_: Any, row: models.Model) -> str:
         moment = getattr(row, name)
-        return format_html('<span class="tl-nowrap">{}</span>', _shown(moment, "%Y-%m-%d %H:%M")) if moment else "-"
+        return format_html('<span class="tl-nowrap">{}</span>', local_minute(moment)) if moment else "-"
 
     return shown
 
 
-def time_in(zone: ZoneInfo, moment: datetime) -> str:
-    """A moment as somebody in another zone reads it."""
-    return _shown(moment, "%Y-%m-%d %H:%M:%S", zone)
+def time_in(zone: ZoneInfo, moment: datetime, clock: str = "%H:%M") -> str:
+    """The time of day in another zone, with the date where that is another one than here."""
+    same_day = moment.astimezone(zone).date() == timezone.localtime(moment).date()
+    return _shown(moment, clock if same_day else f"%Y-%m-%d {clock}", zone)
 
 
 def _shown(moment: datetime, spelling: str, zone: ZoneInfo | None = None) -> str:

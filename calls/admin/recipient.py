@@ -16,7 +16,7 @@ from calls.models import Call
 from campaigns.admin.numbers import NumberedAdmin
 from campaigns.import_pages import both_spellings
 from campaigns.models import Recipient
-from tenants.local_time import local_time, local_time_column
+from tenants.local_time import local_minute, local_time, local_time_column
 from tenants.staff import (
     ReadOnlyAdmin,
 )
@@ -97,7 +97,7 @@ def call_rows(calls: Any) -> list[dict[str, Any]]:
     return [
         {
             "url": reverse("admin:calls_call_change", args=[call.pk]),
-            "at": local_time(call.created_at),
+            "at": local_minute(call.created_at),
             "badge": words.badge(call),
             "what": words.duration(call.duration_seconds)
             if call.duration_seconds

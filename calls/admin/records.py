@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import display
 
-from calls.admin.call import masked
+from calls.admin.call_page import masked
 from calls.admin.people_steps import CALL_BACK_COLOURS, CALL_BACK_STEPS
 from calls.models import CallBack, Heartbeat, ProviderCallback, evidence
 from tenants.local_time import local_time, local_time_column

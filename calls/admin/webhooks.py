@@ -144,6 +144,8 @@ def of_call(request: HttpRequest, call: Call) -> list[dict[str, Any]]:
         {
             "title": row.event if row.endpoint_id else "Callback",
             "url": row.url,
+            "host": row.host,
+            "at": row.delivered_at or row.created_at,
             "state": row.get_status_display(),
             "colour": STATE_COLOURS[str(row.get_status_display())],
             "attempts": row.attempts,

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, Contact, DoNotCall, Recipient
 from providers.models import Assistant, PhoneNumber
-from tenants.local_time import local_time, time_in
+from tenants.local_time import local_minute, local_time, time_in
 from tenants.models import AuditEntry, Membership, Organization, StaffSettings
 from tests.calls import support
 from tests.conftest import ApiClient
@@ -34,7 +34,9 @@ def test_a_moment_is_always_shown_with_its_zone() -> None:
         assert local_time(NOON) == "2026-07-01 14:00:05 CEST"
     with timezone.override(ZoneInfo("America/Sao_Paulo")):
         assert local_time(NOON) == "2026-07-01 09:00:05 UTC-03"  # a zone that has no letters
-    assert time_in(ZoneInfo("Asia/Tokyo"), NOON) == "2026-07-01 21:00:05 JST"
+    assert local_minute(NOON) == "2026-07-01 12:00 UTC"
+    assert time_in(ZoneInfo("Asia/Tokyo"), NOON, "%H:%M:%S") == "21:00:05 JST"
+    assert time_in(ZoneInfo("Asia/Tokyo"), NOON + timedelta(hours=4)) == "2026-07-02 01:00 JST"
 
 
 def an_entry(organization: Organization) -> str:
