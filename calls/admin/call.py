@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from unfold.decorators import display
 
-from calls import transcripts
+from calls import search, transcripts
 from calls.admin import call_page, words
 from calls.admin.call_steps import STEPS
 from calls.models import Call, Status
 from campaigns.admin.numbers import NumberedAdmin
 from campaigns.import_pages import both_spellings
+from providers.models import ProviderAccount
 from tenants.local_time import local_time, local_time_column
-from tenants.staff import Level, ScopedRelatedFilter
+from tenants.staff import Level, ScopedRelatedFilter, reach_of, regions_of
 
 
 @admin.register(Call)
@@ -72,10 +72,18 @@ class CallAdmin(NumberedAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        try:
-            return queryset.filter(uuid=uuid.UUID(search_term.strip())), False
-        except ValueError:
-            return super().get_search_results(request, queryset, search_term)
+        """By a whole id, or by how the number begins: the people are found first, who have an index for it."""
+        reach = reach_of(request)
+        asked = search.read(search_term, reach.levels, lambda: regions_of(request))
+        if not asked.term:
+            return queryset, False
+        accounts = ProviderAccount.objects.filter(organization__in=asked.organizations)
+        found = Q(provider_call_id=asked.term, account__in=list(accounts.values_list("pk", flat=True)))
+        if asked.ids:
+            found |= Q(uuid__range=asked.ids)
+        if asked.numbers:
+            found |= Q(contact__in=search.of_numbers(asked.numbers, asked.organizations))
+        return queryset.filter(found), False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [(None, {"fields": []})]
