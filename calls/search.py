@@ -68,31 +68,33 @@ def _begins(column: str, numbers: Iterable[str]) -> Q:
 
 
 def contacts(asked: Asked, limit: int = AT_ONCE) -> list[Contact]:
-    rows = Contact.objects.filter(asked.mine, erased_at=None)
-    known = Q(external_id=asked.term)
-    if asked.names:
-        known |= Q(name__istartswith=asked.term)
-    found = list(rows.filter(known)[:limit]) if asked.term else []
+    if not asked.term:
+        return []
+    found = Q(external_id=asked.term)
     if asked.ids:
-        found += rows.filter(uuid__range=asked.ids)[:limit]
+        found |= Q(uuid__range=asked.ids)
     if asked.numbers:
-        found += rows.filter(_begins("phone", asked.numbers))[:limit]
-    return list({row.pk: row for row in found}.values())[:limit]
+        found |= _begins("phone", asked.numbers)
+    if asked.names:
+        found |= Q(name__istartswith=asked.term)
+    return list(Contact.objects.filter(found, asked.mine, erased_at=None)[:limit])
 
 
 def calls(asked: Asked, people: Sequence[Contact], limit: int = AT_ONCE) -> list[Call]:
     """Those of an id, then the latest of the people found."""
     rows = Call.objects.filter(asked.mine).select_related("campaign").order_by("-pk")
     rows = rows.defer("decision", "result", "metadata", "dynamic_variables")
-    found: list[Call] = []
-    if asked.ids:
-        found += rows.filter(uuid__range=asked.ids)[:limit]
-    if asked.term:
-        accounts = list(ProviderAccount.objects.filter(asked.mine).values_list("pk", flat=True))
-        found += rows.filter(account__in=accounts, provider_call_id=asked.term)[:limit]
+    found = list(rows.filter(by_id(asked))[:limit]) if asked.term else []
     if people:
         found += rows.filter(contact__in=[person.pk for person in people])[:limit]
     return list({row.pk: row for row in found}.values())[:limit]
+
+
+def by_id(asked: Asked) -> Q:
+    """Calls by their provider's id, or ours. The accounts are named, for providers' ids are kept by account."""
+    accounts = ProviderAccount.objects.filter(asked.mine).values_list("pk", flat=True)
+    found = Q(provider_call_id=asked.term, account__in=list(accounts))
+    return found | Q(uuid__range=asked.ids) if asked.ids else found
 
 
 def of_numbers(numbers: Iterable[str], organizations: Iterable[int]) -> list[int]:

@@ -17,7 +17,6 @@ from calls.admin.call_steps import STEPS
 from calls.models import Call, Status
 from campaigns.admin.numbers import NumberedAdmin
 from campaigns.import_pages import both_spellings
-from providers.models import ProviderAccount
 from tenants.local_time import local_time, local_time_column
 from tenants.staff import Level, ScopedRelatedFilter, reach_of, regions_of
 
@@ -77,10 +76,7 @@ class CallAdmin(NumberedAdmin):
         asked = search.read(search_term, reach.levels, lambda: regions_of(request))
         if not asked.term:
             return queryset, False
-        accounts = ProviderAccount.objects.filter(organization__in=asked.organizations)
-        found = Q(provider_call_id=asked.term, account__in=list(accounts.values_list("pk", flat=True)))
-        if asked.ids:
-            found |= Q(uuid__range=asked.ids)
+        found = search.by_id(asked)
         if asked.numbers:
             found |= Q(contact__in=search.of_numbers(asked.numbers, asked.organizations))
         return queryset.filter(found), False
