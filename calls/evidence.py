@@ -64,7 +64,9 @@ def _rows(organizations: Sequence[int], phone: str) -> Iterator[list[str]]:
     yield list(COLUMNS)
     for organization in Organization.objects.filter(pk__in=organizations).order_by("pk"):
         file = _File(organization, phone, _do_not_call(organization, phone))
-        calls = Call.objects.filter(organization=organization, to_number=phone)
+        erased = list(Contact.objects.filter(organization=organization, phone_hash=number_hash(phone)))
+        theirs = Q(to_number=phone) | Q(contact__in=erased) if erased else Q(to_number=phone)
+        calls = Call.objects.filter(theirs, organization=organization)
         for call in calls.select_related("contact", "campaign", "account").order_by("pk").iterator(chunk_size=500):
             yield file.of_call(call)
         never = Recipient.objects.filter(contact__organization=organization, contact__phone=phone, calls=None)

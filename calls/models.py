@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -308,7 +308,7 @@ class CallBack(models.Model):
         indexes: ClassVar = [models.Index(fields=["due_at"], name="call_back_due", condition=Q(status="due"))]
 
     def __str__(self) -> str:
-        return f"Call back {self.contact} at {self.due_at:%Y-%m-%d %H:%M} UTC"
+        return f"Call back {self.contact} at {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 class CallEvent(models.Model):

@@ -64,7 +64,7 @@ def _rows(recipients: QuerySet[Recipient]) -> Iterator[Sequence[str]]:
 
 def _row(row: Any, call: Call | None, spent: Any) -> list[str]:
     contact = row.contact
-    person = [row.uuid, contact.uuid, contact.phone, contact.name, contact.external_id]
+    person = [row.uuid, contact.uuid, contact.number, contact.name, contact.external_id]
     cells = [*person, row.status, row.outcome, row.reason, row.attempts]
     if call is not None:
         cost = money(spent, call.cost_currency) or {"amount": "", "currency": ""}

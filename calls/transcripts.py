@@ -34,7 +34,8 @@ class TooMany(Exception):
 
 def may_exist(call: Call) -> bool:
     """Whether the provider could have one."""
-    return call.account.adapter.can_transcribe and bool(call.provider_call_id)
+    known = bool(call.provider_call_id) and not call.contact.erased_at
+    return call.account.adapter.can_transcribe and known
 
 
 def read(call: Call) -> Sequence[Segment]:
@@ -42,6 +43,8 @@ def read(call: Call) -> Sequence[Segment]:
     adapter = call.account.adapter
     if not adapter.can_transcribe:
         raise NoTranscript(f"{adapter.name} has no transcripts that can be read by the id of a call.")
+    if call.contact.erased_at:
+        raise NoTranscript("The person called was erased, so what was said is not shown.")
     if not call.provider_call_id:
         raise NoTranscript("The provider's id of this call is not known, so its transcript cannot be read.")
     now = timezone.now()

@@ -170,7 +170,7 @@ class ContactFilters(django_filters.FilterSet):
 
 
 class ContactViewSet(CrudViewSet[Contact]):
-    queryset = Contact.objects.select_related("organization")
+    queryset = Contact.objects.select_related("organization").filter(erased_at=None)
     serializer_class = ContactSerializer
     filterset_class = ContactFilters
     taken = ("phone", "There is a contact with this number already.")

@@ -6,10 +6,15 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 
 def _script(request: HttpRequest) -> str:
     return static("trunkline/trunkline.js")
+
+
+def _keyboard(request: HttpRequest) -> str:
+    return static("trunkline/keyboard.js")
 
 
 def _alpine(request: HttpRequest) -> str:
@@ -35,7 +40,13 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "calls.admin.dashboard.index",
     "STYLES": [_style],
-    "SCRIPTS": [_alpine, _script],
+    "SCRIPTS": [_alpine, _script, _keyboard],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "My settings", "link": reverse_lazy("my-settings")},
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+        ]
+    },
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {
@@ -53,8 +64,8 @@ UNFOLD: dict[str, Any] = {
         }
     },
     "SIDEBAR": {
-        "show_search": False,
-        "command_search": False,
+        "show_search": True,
+        "command_search": True,
         "show_all_applications": False,
         "navigation": "config.admin_site.navigation",
     },

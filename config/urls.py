@@ -8,8 +8,9 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
-from config import operations
+from config import operations, search
 from config.openapi.pages import DocsView, SchemaView
+from tenants import my_settings
 from tenants.errors import page_not_found
 
 
@@ -26,6 +27,8 @@ urlpatterns = [
     path("api/docs/", DocsView.as_view(), name="docs"),
     # Programs get the API's 404 even while DEBUG shows people its own.
     re_path(r"^(api|hooks)/", csrf_exempt(api_not_found), name="api-not-found"),
+    path("admin/search/", admin.site.admin_view(search.view), name="search"),  # before the theme's own
+    path("admin/my-settings/", admin.site.admin_view(my_settings.view), name="my-settings"),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
 ]

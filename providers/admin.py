@@ -19,7 +19,8 @@ from providers.adapters.base import Answer, Request
 from providers.adapters.errors import ProviderError
 from providers.adapters.http import Client
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.staff import Level, NotDone, Option, ScopedAdmin, ScopedRelatedFilter, Step, reach_of, utc
+from tenants.local_time import local_time
+from tenants.staff import Level, NotDone, Option, ScopedAdmin, ScopedRelatedFilter, Step, reach_of
 from tenants.staff_forms import (
     Column,
     RowsField,
@@ -226,7 +227,7 @@ class ProviderAccountAdmin(ScopedAdmin):
             "account": obj,
             "blocked": obj.blocked(now),
             "block_title": dict(ProviderAccount.Block.choices).get(obj.blocked_code, "Blocked"),
-            "blocked_until": utc(obj.blocked_until, ""),
+            "blocked_until": local_time(obj.blocked_until, ""),
             "provider_name": obj.get_provider_display(),
             "hints": [
                 (CREDENTIALS[name][0], shown) for name, shown in obj.credentials_hint.items() if name in CREDENTIALS

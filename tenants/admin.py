@@ -20,6 +20,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
+from tenants.local_time import local_time, local_time_column
 from tenants.models import ApiKey, AuditEntry, Membership, Organization, Scope, Tenant
 from tenants.secrets import hint
 from tenants.staff import (
@@ -32,8 +33,6 @@ from tenants.staff import (
     SuperuserReadOnlyAdmin,
     page_of,
     reach_of,
-    utc,
-    utc_column,
 )
 from tenants.staff_forms import CommaField, ScopedForm, choice_field, text_field
 
@@ -148,7 +147,7 @@ class OrganizationAdmin(ScopedAdmin):
         ),
         ("Budget", {"fields": ("daily_budget", "daily_budget_currency")}),
     )
-    added = utc_column("created_at", "added")
+    added = local_time_column("created_at", "added")
 
     @display(
         description="calls",
@@ -189,7 +188,7 @@ admin.site.register(Organization, OrganizationAdmin)
 @admin.register(Tenant)
 class TenantAdmin(SuperuserAdmin):
     list_display = ("name", "added")
-    added = utc_column("created_at", "added")
+    added = local_time_column("created_at", "added")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -253,8 +252,8 @@ class ApiKeyAdmin(ScopedAdmin):
     )
     panel_only = True
     panel_template = "trunkline/facts.html"
-    expires = utc_column("expires_at", "expires")
-    last_used = utc_column("last_used_at", "last used")
+    expires = local_time_column("expires_at", "expires")
+    last_used = local_time_column("last_used_at", "last used")
 
     @admin.display(description="key")
     def prefix_shown(self, row: ApiKey) -> str:
@@ -284,10 +283,10 @@ class ApiKeyAdmin(ScopedAdmin):
                 ("For", where),
                 ("May", ", ".join(Scope(name).label for name in obj.scopes)),
                 ("State", self.state(obj)),
-                ("Made", utc(obj.created_at)),
-                ("Expires", utc(obj.expires_at, "never")),
-                ("Revoked", utc(obj.revoked_at)),
-                ("Last used", utc(obj.last_used_at, "never")),
+                ("Made", local_time(obj.created_at)),
+                ("Expires", local_time(obj.expires_at, "never")),
+                ("Revoked", local_time(obj.revoked_at)),
+                ("Last used", local_time(obj.last_used_at, "never")),
             ]
         }
 
@@ -320,7 +319,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     empty_words = "Nothing has been done yet that somebody may ask about later."
     panel_only = True
     panel_template = "trunkline/facts.html"
-    when = utc_column("at", "when")
+    when = local_time_column("at", "when")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [(None, {"fields": []})]
@@ -329,7 +328,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         details = [(str(name).replace("_", " ").capitalize(), _words(value)) for name, value in obj.detail.items()]
         return {
             "facts": [
-                ("When", utc(obj.at)),
+                ("When", local_time(obj.at)),
                 ("Who", obj.actor),
                 ("What", obj.action),
                 ("To what", obj.subject),
@@ -358,7 +357,7 @@ class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "full_name", "kind", "last_seen")
     list_filter = ("is_active", "is_staff", "is_superuser")
-    last_seen = utc_column("last_login", "last signed in")
+    last_seen = local_time_column("last_login", "last signed in")
     readonly_fields = ("memberships_shown",)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -401,8 +400,8 @@ class TaskAdmin(SuperuserReadOnlyAdmin):
     list_display = ("name", "func", "cluster", "began", "ended")
     fields: ClassVar[Sequence[str]] = ("name", "func", "cluster", "began", "ended", "attempt_count")
     readonly_fields = fields
-    began = utc_column("started", "started")
-    ended = utc_column("stopped", "stopped")
+    began = local_time_column("started", "started")
+    ended = local_time_column("stopped", "stopped")
 
 
 @admin.register(Success)
@@ -419,7 +418,7 @@ class FailureAdmin(TaskAdmin):
 class QueueAdmin(SuperuserReadOnlyAdmin):
     list_display = ("key", "taken")
     fields = readonly_fields = ("key", "taken")
-    taken = utc_column("lock", "hidden until")
+    taken = local_time_column("lock", "hidden until")
 
 
 class SignInAdmin(SuperuserReadOnlyAdmin):
@@ -427,7 +426,7 @@ class SignInAdmin(SuperuserReadOnlyAdmin):
     search_fields = ("username", "ip_address")
     fields: ClassVar[Sequence[str]] = ("attempted", "username", "ip_address", "path_info", "user_agent")
     readonly_fields = fields
-    attempted = utc_column("attempt_time", "when")
+    attempted = local_time_column("attempt_time", "when")
 
 
 @admin.register(AccessAttempt)

@@ -200,6 +200,16 @@ class Membership(models.Model):
         return f"{self.user}: {self.role} of {self.organization}"
 
 
+class StaffSettings(models.Model):
+    """What a member of staff chose for themselves."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="staff_settings")
+    timezone = models.CharField("time zone", max_length=64, blank=True, validators=[check_timezone])
+
+    def __str__(self) -> str:
+        return f"Settings of {self.user}"
+
+
 class Scope(models.TextChoices):
     """What a key may do. Each includes those before it."""
 

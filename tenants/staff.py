@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -24,11 +23,10 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
-from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 
-from tenants.access import of_user
-from tenants.models import AuditEntry, Membership, Organization, Scope
+from tenants.local_time import with_zone
+from tenants.models import AuditEntry, Membership, Organization
 
 COUNT_AT_MOST = 10_000
 FILTER_CHOICES = 50
@@ -45,7 +43,12 @@ class Level(IntEnum):
     NOBODY = 9
 
 
-SCOPE_LEVEL = {Scope.READ: Level.VIEWER, Scope.CALL: Level.OPERATOR, Scope.MANAGE: Level.MANAGER}
+ROLE_LEVEL = {
+    Membership.Role.VIEWER: Level.VIEWER,
+    Membership.Role.OPERATOR: Level.OPERATOR,
+    Membership.Role.MANAGER: Level.MANAGER,
+    Membership.Role.ADMIN: Level.ADMIN,
+}
 
 
 @dataclass(frozen=True)
@@ -82,30 +85,12 @@ def reach_of(request: HttpRequest) -> Reach:
 def _reach(user: Any) -> Reach:
     if not user.is_authenticated or not user.is_active:
         return Reach("", {})
-    access = of_user(user)
+    actor = user.get_username()
     if user.is_superuser:
-        return Reach(access.actor, dict.fromkeys(access.scopes, Level.SUPERUSER), superuser=True)
-    admins = Membership.objects.filter(user_id=user.pk, role=Membership.Role.ADMIN).values_list(
-        "organization", flat=True
-    )
-    levels = {pk: SCOPE_LEVEL[scope] for pk, scope in access.scopes.items()}
-    return Reach(access.actor, levels | dict.fromkeys(admins, Level.ADMIN))
-
-
-def utc(moment: datetime | None, empty: str = "-") -> str:
-    """A moment as staff read it: always with its zone."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else empty
-
-
-def utc_column(name: str, title: str) -> Callable[..., str]:
-    """A list column or read-only field showing a moment with its zone."""
-
-    @admin.display(description=title)
-    def shown(_: Any, row: models.Model) -> str:
-        moment = getattr(row, name)
-        return format_html('<span class="tl-nowrap">{}</span>', f"{moment:%Y-%m-%d %H:%M} UTC") if moment else "-"
-
-    return shown
+        every = Organization.objects.values_list("pk", flat=True)
+        return Reach(actor, dict.fromkeys(every, Level.SUPERUSER), superuser=True)
+    roles = Membership.objects.filter(user_id=user.pk).values_list("organization_id", "role")
+    return Reach(actor, {pk: ROLE_LEVEL[Membership.Role(role)] for pk, role in roles})
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
@@ -379,7 +364,7 @@ class ScopedAdmin(ModelAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and isinstance(db_field, models.DateTimeField):
-            field.label = f"{self.labels.get(db_field.name, str(field.label).capitalize())} (UTC)"
+            field.label = with_zone(self.labels.get(db_field.name, str(field.label).capitalize()))
         elif field is not None and db_field.name in self.labels:
             field.label = self.labels[db_field.name]
         for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):

@@ -1,11 +1,24 @@
 """The pages about execution, and what execution adds to the pages of the rooms below."""
 
-from calls.admin import alerts, call, campaign, evidence, launch, legal_hours, recipient, records, switches, webhooks
+from calls.admin import (
+    alerts,
+    call,
+    campaign,
+    contact,
+    evidence,
+    launch,
+    legal_hours,
+    recipient,
+    records,
+    switches,
+    webhooks,
+)
 
 __all__ = [
     "alerts",
     "call",
     "campaign",
+    "contact",
     "evidence",
     "launch",
     "legal_hours",

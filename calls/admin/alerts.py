@@ -15,8 +15,9 @@ from unfold.decorators import display
 from campaigns.models import Campaign
 from providers.models import ProviderAccount
 from tenants import alerts
+from tenants.local_time import local_time, local_time_column
 from tenants.models import Alert
-from tenants.staff import Level, ReadOnlyAdmin, Step, reach_of, utc, utc_column
+from tenants.staff import Level, ReadOnlyAdmin, Step, reach_of
 
 SUBJECTS: Mapping[str, type[Model]] = {"account": ProviderAccount, "campaign": Campaign}
 
@@ -36,7 +37,7 @@ class AlertAdmin(ReadOnlyAdmin):
     ordering = (Case(When(seen_at=None, then=Value(0)), default=Value(1)), "-id")
     empty_words = "Nothing needs your attention."
     intro = "What you should know, the unseen first. Each is said once."
-    told = utc_column("at", "when")
+    told = local_time_column("at", "when")
     steps: ClassVar[tuple[Step, ...]] = (
         Step(
             "seen",
@@ -58,9 +59,10 @@ class AlertAdmin(ReadOnlyAdmin):
         return [(None, {"fields": []})]
 
     def panel_context(self, request: HttpRequest, obj: Alert) -> dict[str, Any]:
-        facts: list[tuple[str, Any]] = [("What", obj.message), ("When", utc(obj.at)), ("About", self._subject(obj))]
+        facts: list[tuple[str, Any]] = [("What", obj.message), ("When", local_time(obj.at))]
+        facts.append(("About", self._subject(obj)))
         if obj.seen_at:
-            facts.append(("Seen", f"{utc(obj.seen_at)}, {obj.seen_by}"))
+            facts.append(("Seen", f"{local_time(obj.seen_at)}, {obj.seen_by}"))
         return {"facts": facts}
 
     def _subject(self, obj: Alert) -> Any:

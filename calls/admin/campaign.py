@@ -21,11 +21,10 @@ from calls.admin.campaign_form import DAYS, CampaignForm, RetryInline, VariantIn
 from calls.admin.campaign_steps import STEPS
 from calls.progress import progress_of
 from campaigns.models import Campaign
+from tenants.local_time import local_time, local_time_column
 from tenants.staff import (
     ScopedAdmin,
     reach_of,
-    utc,
-    utc_column,
 )
 
 S = Campaign.Status
@@ -43,7 +42,7 @@ def _idle(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "message": row["message"],
         "people": words.people(row["count"]) if row["count"] else "",
-        "until": utc(row["until"], ""),
+        "until": local_time(row["until"], ""),
     }
 
 
@@ -73,8 +72,8 @@ class CampaignAdmin(ScopedAdmin):
     text_fields = ("name",)
     steps = STEPS
     panel_template = "trunkline/campaign.html"
-    begun = utc_column("started_at", "started")
-    made = utc_column("created_at", "made")
+    begun = local_time_column("started_at", "started")
+    made = local_time_column("created_at", "made")
     fieldsets = (
         (
             None,
@@ -123,8 +122,8 @@ class CampaignAdmin(ScopedAdmin):
         shown = ("variables_shown", "holidays_shown", "starts", "ends", "windows_shown", "rules_shown")
         return (*shown, "assistant") if obj is not None and obj.status == S.RUNNING else shown
 
-    starts = utc_column("starts_at", "Starts at")
-    ends = utc_column("ends_at", "Ends at")
+    starts = local_time_column("starts_at", "Starts at")
+    ends = local_time_column("ends_at", "Ends at")
 
     @admin.display(description="Variables")
     def variables_shown(self, row: Campaign) -> str:
@@ -244,8 +243,8 @@ class CampaignAdmin(ScopedAdmin):
             "idle": [_idle(row) for row in found["idle_reasons"]],
             "problems": campaign_actions.problems(obj) if obj.status == S.DRAFT else [],
             "launching": obj.status == S.RUNNING and obj.launched_at is None,
-            "started": utc(obj.started_at, "not yet"),
-            "finished": utc(obj.finished_at, ""),
-            "starts": utc(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
+            "started": local_time(obj.started_at, "not yet"),
+            "finished": local_time(obj.finished_at, ""),
+            "starts": local_time(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
             "figures_url": self.url("figures", obj.pk),
         }

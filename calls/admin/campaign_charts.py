@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -58,8 +58,8 @@ def charts_of(campaign: Campaign) -> dict[str, Any]:
 def _over_time(campaign: Campaign) -> dict[str, Any] | None:
     """How calls ended, by hour or by day of UTC."""
     ended = Call.objects.filter(campaign=campaign, status__in=TERMINAL, terminal_at__isnull=False)
-    hours = ended.annotate(hour=TruncHour("terminal_at")).values_list("hour", "status").annotate(n=Count("pk"))
-    rows: list[Any] = list(hours.order_by("hour"))
+    hours = ended.annotate(hour=TruncHour("terminal_at", tzinfo=UTC)).values_list("hour", "status")
+    rows: list[Any] = list(hours.annotate(n=Count("pk")).order_by("hour"))
     if not rows:
         return None
     first, last = rows[0][0], rows[-1][0]
@@ -108,7 +108,7 @@ def _start(moment: datetime, hourly: bool) -> datetime:
 def _heat(campaign: Campaign) -> dict[str, Any] | None:
     """Which part of the calls reached a person, by weekday and hour where the person called is."""
     ended = Call.objects.filter(campaign=campaign, status__in=ENDED, dialed_at__isnull=False)
-    placed = ended.annotate(hour=TruncHour("dialed_at"), area=Substr("to_number", 1, AREA))
+    placed = ended.annotate(hour=TruncHour("dialed_at", tzinfo=UTC), area=Substr("to_number", 1, AREA))
     groups = placed.values_list("hour", "area", "contact__timezone")
     counted = groups.annotate(n=Count("pk"), reached=Count("pk", filter=REACHED), number=Min("to_number"))
     called: defaultdict[tuple[int, int], int] = defaultdict(int)

@@ -15,6 +15,7 @@ from calls.comparison import Variant, compare, percent
 from campaigns import variables
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.phones import national
+from tenants.local_time import local_time
 
 S = Campaign.Status
 FORECAST_AT_ONCE = 5_000  # more people than that take too long for a page; the API tells
@@ -44,7 +45,7 @@ def _forecast(campaign: Campaign) -> dict[str, Any] | None:
     return {
         "too_many": f"More than {FORECAST_AT_ONCE:,} people" if found.too_many else "",
         "condition": "" if campaign.starts_at and campaign.starts_at > timezone.now() else when,
-        "ends": f"{found.finishes_at:%Y-%m-%d %H:%M} UTC" if found.finishes_at else "",
+        "ends": local_time(found.finishes_at, ""),
         "calls": f"{found.calls:,} more call{'' if found.calls == 1 else 's'}",
         "costs": words.money(found.cost_low, found.currency) if found.cost_low is not None else "",
         "at_most": words.money(found.cost_high, found.currency) if found.cost_high is not None else "",

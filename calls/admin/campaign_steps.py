@@ -13,12 +13,12 @@ from calls import forecast as forecasting
 from calls.admin import words
 from calls.admin.campaign_figures import FORECAST_AT_ONCE
 from campaigns.models import Campaign, ContactListMember, Recipient
+from tenants.local_time import local_time
 from tenants.staff import (
     Level,
     NotDone,
     Step,
     reach_of,
-    utc,
 )
 
 S = Campaign.Status
@@ -34,7 +34,7 @@ def _do(action: Callable[..., None], sentence: str) -> Callable[[HttpRequest, An
         except campaign_actions.IllegalNow as error:
             raise NotDone(str(error)) from error
         obj.refresh_from_db()
-        return sentence.format(name=obj.name, status=obj.get_status_display().lower(), starts=utc(obj.starts_at))
+        return sentence.format(name=obj.name, status=obj.get_status_display().lower(), starts=local_time(obj.starts_at))
 
     return perform
 
@@ -44,7 +44,7 @@ def _start_effect(obj: Campaign) -> list[str]:
     shown = "more than 100,000" if people > 100_000 else f"{people:,}"
     found = [f"{shown} entries on its lists are called, each person once, within the calling windows and the rules."]
     if obj.starts_at:
-        found.append(f"The first call is placed from {utc(obj.starts_at)} on, or at once when that is past.")
+        found.append(f"The first call is placed from {local_time(obj.starts_at)} on, or at once when that is past.")
     else:
         found.append("The first calls are placed within seconds.")
     problems = campaign_actions.problems(obj)
@@ -52,7 +52,7 @@ def _start_effect(obj: Campaign) -> list[str]:
         seen = forecasting.forecast(obj, timezone.now())
         problems += forecasting.warnings(seen)
         if seen.finishes_at:
-            found.append(f"It probably ends at {utc(seen.finishes_at)}, after about {seen.calls:,} calls.")
+            found.append(f"It probably ends at {local_time(seen.finishes_at)}, after about {seen.calls:,} calls.")
         if seen.cost_high is not None:
             found.append(f"It costs {words.money(seen.cost_high, seen.currency)} at most.")
     return found + [problem.message for problem in problems]

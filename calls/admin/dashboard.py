@@ -22,8 +22,9 @@ from calls.models import OPEN, TERMINAL, Call, Heartbeat, Status
 from campaigns.models import Campaign, ContactListMember, Recipient
 from campaigns.phones import national
 from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.local_time import local_time
 from tenants.models import Organization
-from tenants.staff import Level, Reach, reach_of, utc
+from tenants.staff import Level, Reach, reach_of
 
 SHOWN = 8
 BUDGETS = 3  # organizations whose spending of today is shown
@@ -69,7 +70,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     campaigns = _campaigns(mine)
     steps = [] if campaigns else _first_steps(reach, mine)
     return {
-        "now": utc(now),
+        "now": local_time(now),
         "live": [
             {
                 "label": status.label,
@@ -146,7 +147,7 @@ def _doubtful(call: Call) -> dict[str, Any]:
         "number": national(call.to_number),
         "name": call.customer_name,
         "account": call.account.name,
-        "since": utc(call.dialed_at or call.created_at),
+        "since": local_time(call.dialed_at or call.created_at),
         "why": call.error_message or words.reason(call.status_reason),
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 from calls.admin import words
 from campaigns.models import Campaign, ContactList, RetryRule
 from providers.models import Assistant, PhoneNumber
-from tenants.staff import utc
+from tenants.local_time import local_time
 
 SHOWN = 20
 LABELS = {
@@ -35,7 +35,7 @@ def history_of(campaign: Campaign) -> list[dict[str, Any]]:
     return [
         {
             "number": version.number,
-            "at": utc(version.at),
+            "at": local_time(version.at),
             "actor": version.actor,
             "lines": [_line(field, pair, names) for field, pair in version.changes.items()]
             or ["The rules it started with."],

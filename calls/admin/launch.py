@@ -21,7 +21,8 @@ from calls.admin import words
 from calls.models import Call
 from campaigns.phones import NotCallable, normalise
 from providers.models import Assistant, PhoneNumber
-from tenants.staff import Level, page_of, reach_of, utc
+from tenants.local_time import local_time, with_zone
+from tenants.staff import Level, page_of, reach_of
 from tenants.staff_forms import text_field
 
 CHOICES = 500
@@ -31,7 +32,7 @@ class LaunchForm(forms.Form):
     to_number = text_field("Number to call", required=True, help_text="As you would dial it, or with its country.")
     customer_name = text_field("Name of the person", max_length=200)
     not_before = forms.SplitDateTimeField(
-        label="Not before (UTC)",
+        label=with_zone("Not before"),
         required=False,
         widget=UnfoldAdminSplitDateTimeWidget(),
         help_text="Empty: now. A call that has found no moment within an hour is dropped.",
@@ -165,7 +166,8 @@ def view(request: HttpRequest) -> HttpResponse:
                 try:
                     call = ordering.place_single(order)
                 except ordering.Refused as error:
-                    refusal = f"{error} {f'It is allowed from {utc(error.until)}.' if error.until else ''}".strip()
+                    allowed = f"It is allowed from {local_time(error.until)}." if error.until else ""
+                    refusal = f"{error} {allowed}".strip()
                 except ordering.AlreadyOpen:
                     refusal = (
                         "A call to this number is already open. Wait for its end, or look at it in the list of calls."

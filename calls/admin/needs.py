@@ -11,8 +11,8 @@ from django.urls import reverse
 from calls.models import CallBack, Status
 from campaigns.models import Campaign, ContactImport
 from providers.models import ProviderAccount
+from tenants.local_time import local_time
 from tenants.models import Alert
-from tenants.staff import utc
 
 SHOWN = 8  # of each kind
 COUNTED = 100
@@ -60,7 +60,7 @@ def _blocked(organizations: Sequence[int], now: datetime) -> list[Need]:
     return [
         Need(
             f"{row.name} is blocked: {titles.get(row.blocked_code, 'blocked').lower()}",
-            row.blocked_reason + (f" Until {utc(row.blocked_until)}." if row.blocked_until else ""),
+            row.blocked_reason + (f" Until {local_time(row.blocked_until)}." if row.blocked_until else ""),
             reverse("admin:providers_provideraccount_change", args=[row.pk]),
         )
         for row in rows

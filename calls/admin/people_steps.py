@@ -7,29 +7,27 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from calls import call_backs, recipient_actions
+from calls import call_backs, erasing, recipient_actions
 from calls.campaign_actions import IllegalNow
 from calls.models import CallBack
 from calls.ordering import Refused
 from campaigns.models import Campaign, Contact, Recipient
-from tenants.staff import Level, NotDone, Step, reach_of, utc
+from tenants.local_time import LocalTimeField, local_time
+from tenants.staff import Level, NotDone, ReasonForm, Step, page_of, reach_of
 
 CALL_BACK_COLOURS = {"Due": "info", "Kept": "success", "Missed": "danger", "Canceled": "default"}
 INPUT = {"class": "tl-input"}
 OVER = (Recipient.Status.DONE, Recipient.Status.SKIPPED, Recipient.Status.WITHDRAWN)
 
 
-def moment_field(label: str, required: bool, help_text: str) -> forms.DateTimeField:
-    widget = forms.DateTimeInput(attrs={**INPUT, "type": "datetime-local"})
-    return forms.DateTimeField(label=label, required=required, widget=widget, help_text=help_text)
-
-
 class HoldForm(forms.Form):
-    until = moment_field("Until (UTC)", False, "Empty: until somebody lifts it.")
+    until = LocalTimeField("Until", required=False, help_text="Empty: until somebody lifts it.")
     reason = forms.CharField(required=False, max_length=200, widget=forms.TextInput(attrs=INPUT))
 
     def clean_until(self) -> Any:
@@ -40,7 +38,7 @@ class HoldForm(forms.Form):
 
 
 class PromiseForm(forms.Form):
-    at = moment_field("When (UTC)", True, "The time the person asked for.")
+    at = LocalTimeField("When", help_text="The time the person asked for.")
     tolerance = forms.IntegerField(
         label="At most so many minutes later",
         min_value=1,
@@ -51,12 +49,31 @@ class PromiseForm(forms.Form):
     note = forms.CharField(required=False, max_length=500, widget=forms.TextInput(attrs=INPUT))
 
 
+class EraseForm(ReasonForm):
+    never_again = forms.BooleanField(
+        label="Put the number on the do-not-call list",
+        required=False,
+        initial=True,
+        help_text="Otherwise the next import may bring the person back.",
+    )
+
+
 def _withdraw(request: HttpRequest, obj: Recipient, values: Mapping[str, Any]) -> str:
     try:
         recipient_actions.withdraw(obj, actor=reach_of(request).actor)
     except IllegalNow as error:
         raise NotDone(str(error)) from error
     return f"{obj.contact} is withdrawn. Nothing further of this campaign is placed to this person."
+
+
+def _erase(request: HttpRequest, obj: Contact, values: Mapping[str, Any]) -> HttpResponse:
+    who = str(obj)
+    try:
+        erasing.erase(obj, actor=reach_of(request).actor, reason=values["reason"], never_again=values["never_again"])
+    except IllegalNow as error:
+        raise NotDone(str(error)) from error
+    messages.success(request, f"{who} is erased.")
+    return redirect(page_of(Contact).url("changelist"))
 
 
 def _contact(obj: Recipient | Contact) -> Contact:
@@ -80,10 +97,10 @@ def _promise(request: HttpRequest, obj: Recipient, values: Mapping[str, Any]) ->
     try:
         found = call_backs.promise(obj, values["at"], actor=actor, note=values["note"], tolerance=tolerance)
     except Refused as error:
-        raise NotDone(f"{error} Next allowed: {utc(error.until)}." if error.until else str(error)) from error
+        raise NotDone(f"{error} Next allowed: {local_time(error.until)}." if error.until else str(error)) from error
     except IllegalNow as error:
         raise NotDone(str(error)) from error
-    return f"{obj.contact} is called back at {utc(found.due_at)}."
+    return f"{obj.contact} is called back at {local_time(found.due_at)}."
 
 
 def _cancel(request: HttpRequest, obj: Recipient | CallBack, values: Mapping[str, Any]) -> str:
@@ -117,6 +134,26 @@ CANCEL = Step(
     icon="phone_disabled",
 )
 CALL_BACK_STEPS = (CANCEL,)
+ERASE = Step(
+    "erase",
+    "Erase…",
+    Level.MANAGER,
+    lambda obj: [
+        f"The name, the number, the variables and your id of {obj} go for good, here and on every call, with what "
+        "was said to them and what came back.",
+        "The person leaves every list and campaign; calls that wait in the queue are canceled.",
+        "That calls were made stays: when, by which rules, how they ended and what they cost.",
+        "A do-not-call entry of the number stays in force. Only a keyed hash of the number is kept.",
+        "What providers and your own systems know is not touched: ask them. Imported files go by themselves, rejected "
+        "rows last, thirty days after the import.",
+        "This cannot be undone.",
+    ],
+    _erase,
+    form=EraseForm,
+    tone="danger",
+    icon="person_off",
+    button="Erase this person for good",
+)
 CONTACT_STEPS = (
     Step(
         "hold",
@@ -183,12 +220,14 @@ def call_back_link(found: CallBack | None) -> Any:
     """A call-back among the facts of a person."""
     if found is None:
         return "-"
-    text = f"{found.get_status_display()}: {utc(found.due_at)}"
+    text = f"{found.get_status_display()}: {local_time(found.due_at)}"
     return (reverse("admin:calls_callback_change", args=[found.pk]), text)
 
 
 def hold_words(contact: Contact) -> str:
     if not contact.held(timezone.now()):
         return "-"
-    until = f"Nobody calls this person until {utc(contact.hold_until)}" if contact.hold_until else "Nobody calls them"
+    until = "Nobody calls this person"
+    if contact.hold_until:
+        until += f" until {local_time(contact.hold_until)}"
     return f"{until}: {contact.hold_reason}" if contact.hold_reason else f"{until}."

@@ -16,10 +16,9 @@ from calls.models import Call
 from campaigns.admin.numbers import NumberedAdmin
 from campaigns.import_pages import both_spellings
 from campaigns.models import Recipient
+from tenants.local_time import local_minute, local_time, local_time_column
 from tenants.staff import (
     ReadOnlyAdmin,
-    utc,
-    utc_column,
 )
 
 
@@ -36,11 +35,11 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
     panel_only = True
     panel_template = "trunkline/recipient.html"
     steps = RECIPIENT_STEPS
-    next_attempt = utc_column("next_attempt_at", "next call from")
+    next_attempt = local_time_column("next_attempt_at", "next call from")
 
     @admin.display(description="number")
     def number(self, row: Recipient) -> str:
-        return both_spellings(row.contact.phone)
+        return both_spellings(row.contact.number)
 
     @admin.display(description="name")
     def name(self, row: Recipient) -> str:
@@ -73,7 +72,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         return {
             "label": verdict,
             "colour": colour,
-            "until": utc(found.until, ""),
+            "until": local_time(found.until, ""),
             "checks": [
                 {"name": words.check_name(check.name), "ok": check.result == "allow", "detail": check.detail}
                 for check in found.checks
@@ -85,7 +84,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
                 ("Outcome", words.reason(obj.outcome) or "-"),
                 ("Reason", words.reason(obj.reason) or "-"),
                 ("Calls made", obj.attempts),
-                ("Next call from", utc(obj.next_attempt_at)),
+                ("Next call from", local_time(obj.next_attempt_at)),
                 ("Call-back", call_back_link(promised)),
                 ("Hold", hold_words(obj.contact)),
             ],
@@ -98,7 +97,7 @@ def call_rows(calls: Any) -> list[dict[str, Any]]:
     return [
         {
             "url": reverse("admin:calls_call_change", args=[call.pk]),
-            "at": utc(call.created_at),
+            "at": local_minute(call.created_at),
             "badge": words.badge(call),
             "what": words.duration(call.duration_seconds)
             if call.duration_seconds

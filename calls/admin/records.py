@@ -11,10 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import display
 
-from calls.admin.call import masked
+from calls.admin.call_page import masked
 from calls.admin.people_steps import CALL_BACK_COLOURS, CALL_BACK_STEPS
 from calls.models import CallBack, Heartbeat, ProviderCallback, evidence
-from tenants.staff import Level, ReadOnlyAdmin, SuperuserReadOnlyAdmin, utc, utc_column
+from tenants.local_time import local_time, local_time_column
+from tenants.staff import Level, ReadOnlyAdmin, SuperuserReadOnlyAdmin
 
 ALIVE = timedelta(seconds=60)
 
@@ -35,7 +36,7 @@ class ProviderCallbackAdmin(RecordAdmin):
     list_display = ("received", "account", "verified", "state")
     list_select_related = ("account", "call")
     empty_words = "No provider has sent a callback yet."
-    received = utc_column("received_at", "received")
+    received = local_time_column("received_at", "received")
 
     @display(description="signature", label={"verified": "success", "unsigned": "info", "bad": "danger"})
     def verified(self, row: ProviderCallback) -> str:
@@ -43,14 +44,14 @@ class ProviderCallbackAdmin(RecordAdmin):
 
     @admin.display(description="state")
     def state(self, row: ProviderCallback) -> str:
-        return row.error or (f"read {utc(row.processed_at)}" if row.processed_at else "waits to be read")
+        return row.error or (f"read {local_time(row.processed_at)}" if row.processed_at else "waits to be read")
 
     def panel_context(self, request: HttpRequest, obj: ProviderCallback) -> dict[str, Any]:
         body = evidence(bytes(obj.body))
         call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "-"
         return {
             "facts": [
-                ("Received", utc(obj.received_at)),
+                ("Received", local_time(obj.received_at)),
                 ("Account", obj.account.name),
                 ("Call", call),
                 ("Signature", obj.verification),
@@ -74,7 +75,7 @@ class CallBackAdmin(ReadOnlyAdmin):
     panel_only = True
     panel_template = "trunkline/facts.html"
     steps = CALL_BACK_STEPS
-    due = utc_column("due_at", "asked for")
+    due = local_time_column("due_at", "asked for")
 
     @admin.display(description="person")
     def person(self, row: CallBack) -> str:
@@ -99,12 +100,12 @@ class CallBackAdmin(ReadOnlyAdmin):
                 ("Campaign", obj.recipient.campaign.name),
                 ("State", self.state(obj)),
                 ("Reason", obj.reason or "-"),
-                ("Asked for", utc(obj.due_at)),
-                ("At the latest", utc(obj.latest_at)),
+                ("Asked for", local_time(obj.due_at)),
+                ("At the latest", local_time(obj.latest_at)),
                 ("Note", obj.note or "-"),
                 ("Call", call),
-                ("Promised by", f"{obj.created_by or '-'}, {utc(obj.created_at)}"),
-                ("Over", utc(obj.ended_at)),
+                ("Promised by", f"{obj.created_by or '-'}, {local_time(obj.created_at)}"),
+                ("Over", local_time(obj.ended_at)),
             ]
         }
 
@@ -113,8 +114,8 @@ class CallBackAdmin(ReadOnlyAdmin):
 class HeartbeatAdmin(SuperuserReadOnlyAdmin):
     list_display = ("worker", "slot", "state", "beaten", "began")
     fields = readonly_fields = ("worker", "slot", "beaten", "began")
-    beaten = utc_column("beaten_at", "last sign of life")
-    began = utc_column("started_at", "started")
+    beaten = local_time_column("beaten_at", "last sign of life")
+    began = local_time_column("started_at", "started")
 
     @display(description="state", label={"Alive": "success", "Silent": "danger"})
     def state(self, row: Heartbeat) -> str:

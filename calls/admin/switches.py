@@ -1,4 +1,4 @@
-"""What execution adds to the pages of organizations, accounts, people and the do-not-call list."""
+"""What execution adds to the pages of organizations, accounts and the do-not-call list."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls import accounts, budgets, campaign_actions
-from calls.admin.people_steps import CONTACT_STEPS, hold_words
-from calls.admin.recipient import call_rows
 from calls.models import OPEN, Call, Status
-from campaigns.admin.contact import ContactAdmin
 from campaigns.admin.do_not_call import DoNotCallAdmin
-from campaigns.models import Contact, DoNotCall
+from campaigns.models import DoNotCall
 from campaigns.phones import national
 from providers.admin import ProviderAccountAdmin
 from providers.models import ProviderAccount
@@ -24,7 +21,7 @@ from tenants.admin import OrganizationAdmin
 from tenants.models import Organization
 from tenants.staff import Level, Step, page_of, reach_of
 
-admin.site.unregister([Organization, ProviderAccount, Contact, DoNotCall])
+admin.site.unregister([Organization, ProviderAccount, DoNotCall])
 
 
 def _stop(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -> str:
@@ -120,24 +117,6 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
             "calls_url": listed,
             "unconfirmed_url": f"{listed}&status__exact={Status.UNCONFIRMED.value}",
         }
-
-
-@admin.register(Contact)
-class CalledContactAdmin(ContactAdmin):
-    steps = CONTACT_STEPS
-
-    def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
-        calls = obj.calls.select_related("campaign")[:25]
-        return {
-            **super().panel_context(request, obj),
-            "hold": hold_words(obj) if obj.held(timezone.now()) else "",
-            "calls": call_rows(calls),
-            "calls_url": f"{reverse('admin:calls_call_changelist')}?contact__id__exact={obj.pk}",
-            "launch_url": f"{reverse('admin:calls_call_launch')}?to_number={obj.phone.replace('+', '%2B')}",
-        }
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and (obj is None or campaign_actions.may_delete(obj))
 
 
 @admin.register(DoNotCall)

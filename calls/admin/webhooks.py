@@ -14,8 +14,9 @@ from unfold.decorators import display
 from calls import webhook_upkeep
 from calls.admin.records import RecordAdmin
 from calls.models import Call, WebhookDelivery
+from tenants.local_time import local_time, local_time_column
 from tenants.models import WebhookEndpoint
-from tenants.staff import Level, NotDone, ScopedRelatedFilter, Step, page_of, reach_of, utc, utc_column
+from tenants.staff import Level, NotDone, ScopedRelatedFilter, Step, page_of, reach_of
 
 STATE_COLOURS = {"Pending": "info", "Delivered": "success", "Failed": "danger"}
 SHOWN_OF_A_CALL = 50
@@ -44,7 +45,7 @@ class WebhookEndpointAdmin(RecordAdmin):
     empty_words = "No endpoint yet. Programs add them over the API, at /api/v1/webhook-endpoints/."
     list_display: ClassVar[Sequence[Any]] = ("address", "description", "state", "made")
     list_select_related = ("organization",)
-    made = utc_column("created_at", "made")
+    made = local_time_column("created_at", "made")
     steps: ClassVar[tuple[Step, ...]] = (
         Step(
             "test",
@@ -76,7 +77,7 @@ class WebhookEndpointAdmin(RecordAdmin):
                 ("Description", obj.description or "-"),
                 ("Events", ", ".join(obj.events)),
                 ("State", f"{self.state(obj)}. {obj.disabled_reason}".strip()),
-                ("Made", utc(obj.created_at)),
+                ("Made", local_time(obj.created_at)),
                 ("Deliveries", (f"{deliveries}?endpoint__id__exact={obj.pk}", "show them")),
             ]
         }
@@ -91,7 +92,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
     list_select_related = ("call", "organization")
     exact_fields = ("event",)
     empty_words = "No webhook yet. Endpoints are told of events; calls with a callback address tell it of their end."
-    made = utc_column("created_at", "made")
+    made = local_time_column("created_at", "made")
     steps: ClassVar[tuple[Step, ...]] = (
         Step(
             "replay",
@@ -124,9 +125,9 @@ class WebhookDeliveryAdmin(RecordAdmin):
                 ("Call", call),
                 ("State", self.state(obj)),
                 ("Attempts", obj.attempts),
-                ("Made", utc(obj.created_at)),
-                ("Next attempt", utc(obj.next_attempt_at) if pending else "-"),
-                ("Delivered", utc(obj.delivered_at)),
+                ("Made", local_time(obj.created_at)),
+                ("Next attempt", local_time(obj.next_attempt_at) if pending else "-"),
+                ("Delivered", local_time(obj.delivered_at)),
                 ("Last error", obj.last_error or "-"),
                 ("Id", str(obj.uuid)),
             ],
@@ -143,6 +144,8 @@ def of_call(request: HttpRequest, call: Call) -> list[dict[str, Any]]:
         {
             "title": row.event if row.endpoint_id else "Callback",
             "url": row.url,
+            "host": row.host,
+            "at": row.delivered_at or row.created_at,
             "state": row.get_status_display(),
             "colour": STATE_COLOURS[str(row.get_status_display())],
             "attempts": row.attempts,

@@ -15,7 +15,7 @@ from tenants.api_views import ReadViewSet
 class CallBackSerializer(StrictModelSerializer[CallBack]):
     id = PublicIdField()
     campaign = ScopedField(source="recipient.campaign", read_only=True)
-    phone = TextField(source="contact.phone", read_only=True)
+    phone = TextField(source="contact.number", read_only=True)
 
     class Meta:
         model = CallBack

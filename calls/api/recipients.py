@@ -31,7 +31,7 @@ from tenants.models import Organization, Scope
 
 class RecipientSerializer(StrictModelSerializer[Recipient]):
     id = PublicIdField()
-    phone = TextField(source="contact.phone", read_only=True)
+    phone = TextField(source="contact.number", read_only=True)
     name = TextField(source="contact.name", read_only=True)
     next_attempt_at = UtcDateTimeField(read_only=True)
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -68,6 +69,9 @@ class ContactAdmin(NumberedAdmin):
         ("Variables", {"fields": ("variables",)}),
         ("Consent", {"fields": ("consent_basis", "consent_at", "consent_evidence")}),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(erased_at=None)
 
     @admin.display(description="number")
     def number(self, row: Contact) -> str:

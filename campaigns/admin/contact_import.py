@@ -15,6 +15,7 @@ from unfold.decorators import display
 
 from campaigns import import_steps, import_undo
 from campaigns.models import ContactImport
+from tenants.local_time import local_time, local_time_column
 from tenants.staff import (
     Level,
     NotDone,
@@ -23,8 +24,6 @@ from tenants.staff import (
     Step,
     page_of,
     reach_of,
-    utc,
-    utc_column,
 )
 
 
@@ -74,7 +73,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
     text_fields = ("filename",)
     panel_only = True
     panel_template = "trunkline/contact_import.html"
-    begun = utc_column("created_at", "handed in")
+    begun = local_time_column("created_at", "handed in")
     steps = (
         Step(
             "cancel",
@@ -123,8 +122,8 @@ class ContactImportAdmin(ReadOnlyAdmin):
             "undoing": undoing,
             "percent": percent,
             "colour": IMPORT_COLOURS[self.state(obj)],
-            "begun": utc(obj.started_at, "not begun yet"),
-            "ended": utc(obj.finished_at),
+            "begun": local_time(obj.started_at, "not begun yet"),
+            "ended": local_time(obj.finished_at),
             "mapping": [(column, _target(target)) for column, target in (obj.mapping or {}).items()],
             "list_url": reverse("admin:campaigns_contactlist_change", args=[obj.contact_list_id]),
             "rejected_url": self.url("rejected", obj.pk) if obj.rejected and obj.rejected_file else "",

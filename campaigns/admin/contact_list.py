@@ -13,9 +13,9 @@ from django.utils.html import format_html
 
 from campaigns.import_pages import ImportPages
 from campaigns.models import ContactList, ContactListMember
+from tenants.local_time import local_time_column
 from tenants.staff import (
     Level,
-    utc_column,
 )
 from tenants.staff_forms import ScopedForm
 
@@ -37,7 +37,7 @@ class ContactListAdmin(ImportPages):
     text_fields = ("name",)
     panel_template = "trunkline/contact_list.html"
     list_after_template = "trunkline/counts.html"
-    added = utc_column("created_at", "made")
+    added = local_time_column("created_at", "made")
 
     @admin.display(description="people")
     def people(self, row: ContactList) -> str:

@@ -16,6 +16,7 @@ from campaigns.admin.numbers import NumberedAdmin
 from campaigns.import_pages import both_spellings
 from campaigns.models import DoNotCall
 from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
+from tenants.local_time import local_time, local_time_column
 from tenants.models import Organization
 from tenants.staff import (
     Level,
@@ -23,8 +24,6 @@ from tenants.staff import (
     ReasonForm,
     Step,
     reach_of,
-    utc,
-    utc_column,
 )
 from tenants.staff_forms import ScopedForm, text_field
 
@@ -76,7 +75,7 @@ class DoNotCallAdmin(NumberedAdmin):
     ordering = ("-id",)
     panel_only = True
     panel_template = "trunkline/facts.html"
-    since = utc_column("created_at", "since")
+    since = local_time_column("created_at", "since")
     steps = (
         Step(
             "remove",
@@ -104,8 +103,8 @@ class DoNotCallAdmin(NumberedAdmin):
     @admin.display(description="ends")
     def ends(self, row: DoNotCall) -> str:
         if row.expires_at and row.expires_at <= timezone.now():
-            return f"over since {utc(row.expires_at)}"
-        return utc(row.expires_at, "never")
+            return f"over since {local_time(row.expires_at)}"
+        return local_time(row.expires_at, "never")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [(None, {"fields": [] if obj is not None else ["phone", "reason", "expires_at"]})]
@@ -115,7 +114,7 @@ class DoNotCallAdmin(NumberedAdmin):
 
     def panel_context(self, request: HttpRequest, obj: DoNotCall) -> dict[str, Any]:
         facts = [("Number", both_spellings(obj.phone)), ("Reason", obj.reason or "-"), ("Entered by", obj.source)]
-        return {"facts": [*facts, ("Since", utc(obj.created_at)), ("Ends", self.ends(obj))]}
+        return {"facts": [*facts, ("Since", local_time(obj.created_at)), ("Ends", self.ends(obj))]}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         values = form.cleaned_data

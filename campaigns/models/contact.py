@@ -58,6 +58,8 @@ class Contact(models.Model):
     on_hold = models.BooleanField(default=False, help_text="Nobody calls this person while it is on.")
     hold_until = models.DateTimeField(null=True, blank=True, help_text="Empty: until somebody lifts it.")
     hold_reason = models.CharField(max_length=200, blank=True)
+    erased_at = models.DateTimeField(null=True, editable=False)  # who it was is gone; its calls still refer to it
+    phone_hash = models.CharField(max_length=64, blank=True, editable=False)  # of an erased number, for disputes
     created_by_import = models.ForeignKey(
         "campaigns.ContactImport", on_delete=models.SET_NULL, null=True, editable=False, related_name="created_contacts"
     )
@@ -77,10 +79,17 @@ class Contact(models.Model):
             models.Index(fields=["organization", "external_id"], name="contact_external", condition=~Q(external_id="")),
             # Prefix search by name in the admin and API.
             models.Index(fields=["organization", "name"], name="contact_name"),
+            # Evidence about a number whose owner was erased.
+            models.Index(fields=["organization", "phone_hash"], name="contact_erased", condition=~Q(phone_hash="")),
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} {self.phone}".strip()
+        return "Erased person" if self.erased_at else f"{self.name} {self.phone}".strip()
+
+    @property
+    def number(self) -> str:
+        """The number as programs and files are told it; empty once it is erased."""
+        return "" if self.erased_at else self.phone
 
     def held(self, now: datetime) -> bool:
         """Whether nobody calls this person now."""

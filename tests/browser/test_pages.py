@@ -137,7 +137,7 @@ def test_the_theme_works_without_evaluated_scripts(signed_in: Any, assistant: As
     page.keyboard.press("Control+k")
     page.wait_for_selector("#search-input-command:focus")
     page.locator("#search-input-command").press_sequentially("assistant")
-    page.wait_for_selector("#command-results-list li")
+    page.wait_for_selector("#command-results-list [role=option]")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.wait_for_url("**/assistant/**")

@@ -80,6 +80,7 @@ STEPS = {
     ("campaigns_campaign", "refresh"): OPERATOR,
     ("campaigns_contact", "hold"): OPERATOR,
     ("campaigns_contact", "unhold"): OPERATOR,
+    ("campaigns_contact", "erase"): MANAGER,
     ("campaigns_recipient", "withdraw"): OPERATOR,
     ("campaigns_recipient", "hold"): OPERATOR,
     ("campaigns_recipient", "unhold"): OPERATOR,
@@ -118,6 +119,7 @@ OPEN = {
     *("password_change", "password_change_done", "auth_user_password_change"),
     *("search", "autocomplete", "view_on_site", "readyz", "metrics", "schema", "docs"),
     "calls_call_evidence",  # test_evidence
+    "my-settings",  # test_local_time
 }
 STANDARD = ("changelist", "add", "change", "delete", "history")
 

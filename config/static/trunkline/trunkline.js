@@ -26,6 +26,8 @@
   document.addEventListener("click", function (event) {
     var add = event.target.closest("[data-rows-add]");
     if (add) addRow(add.closest("[data-rows]"));
+    var zone = event.target.closest("[data-browser-zone]");
+    if (zone) document.querySelector(zone.dataset.browserZone).value = Intl.DateTimeFormat().resolvedOptions().timeZone;
     var copy = event.target.closest("[data-copy]");
     if (copy) {
       var text = document.querySelector(copy.dataset.copy).textContent;

@@ -1,0 +1,133 @@
+"""Erasing a person: what tells who they were goes everywhere; that calls were made, when and why they might be, stays.
+
+Of the number a keyed hash is kept, so that the do-not-call list goes on to hold and a dispute about it can be answered.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.utils import timezone
+
+from calls import outcomes, recipient_actions
+from calls.campaign_actions import IllegalNow, may_delete
+from calls.models import OPEN, Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery, new_token
+from campaigns import do_not_call
+from campaigns.models import Contact, DoNotCall, Recipient
+from campaigns.phones import number_hash
+from tenants.models import Alert, AuditEntry
+
+R = Recipient.Status
+REASON = "The person is erased."
+OUR_OWN = (CallEvent.Source.ENGINE, CallEvent.Source.STAFF)  # whose sentences name nobody
+
+
+def erase(contact: Contact, *, actor: str, reason: str, never_again: bool) -> None:
+    """Take back what is queued, then forget who it was. `never_again`: list the number as do-not-call first.
+
+    Raises IllegalNow while a call is under way or its result is awaited.
+    """
+    _refuse_while_busy(contact)
+    before = {name: getattr(contact, name) for name in ("on_hold", "hold_until", "hold_reason")}
+    recipient_actions.hold(contact, actor=actor, reason=REASON)  # nothing further is placed from here on
+    try:
+        _refuse_while_busy(contact)
+        _take_back(contact, actor)
+        if never_again:
+            do_not_call.add(contact.organization, contact.phone, reason="Asked to be erased.", source="erasure")
+        _forget(contact, actor, reason)
+    except IllegalNow:
+        Contact.objects.filter(pk=contact.pk).update(**before)
+        raise
+
+
+def _refuse_while_busy(contact: Contact) -> None:
+    calls = Call.objects.filter(contact=contact)
+    if calls.filter(status=Status.UNCONFIRMED).exists():
+        raise IllegalNow("A call to this person is unconfirmed. Settle it first, then erase the person.")
+    if calls.filter(status__in=OPEN).exists():
+        raise IllegalNow("A call to this person is under way. Erase the person when it is over.")
+    if calls.filter(next_read_at__isnull=False).exists():
+        raise IllegalNow("The result of a call to this person is still awaited. Try again in half an hour.")
+
+
+def _take_back(contact: Contact, actor: str) -> None:
+    """Off every list and out of every campaign, under the locks of those who place and feed."""
+    contact.memberships.all().delete()
+    for recipient in contact.recipients.exclude(status__in=[R.DONE, R.SKIPPED]).order_by("pk"):
+        with suppress(IllegalNow):  # it is done meanwhile
+            recipient_actions.withdraw(recipient, actor=actor)
+    for call in Call.objects.queued().filter(contact=contact).order_by("pk"):
+        outcomes.cancel(call, "erased", REASON, actor=actor)
+
+
+@transaction.atomic
+def _forget(contact: Contact, actor: str, reason: str) -> None:
+    # The whole row is locked: nothing that refers to the person can be added until they are forgotten.
+    held = Contact.objects.select_for_update().get(pk=contact.pk)
+    _refuse_while_busy(held)
+    if Call.objects.queued().filter(contact=held).exists():
+        raise IllegalNow("A call to this person was queued at the same moment. Try again.")
+    AuditEntry.objects.create(
+        organization=held.organization,
+        actor=actor,
+        action="contact.erase",
+        subject=str(held.uuid),
+        detail={"reason": reason},
+    )
+    hashed = number_hash(held.phone)
+    DoNotCall.objects.filter(organization=held.organization_id, phone_hash=hashed).update(phone="")
+    _forget_words(held)
+    if may_delete(held):
+        held.delete()
+        return
+    _forget_calls(held)
+    held.name = held.external_id = held.language = held.consent_evidence = ""
+    held.phone, held.phone_hash, held.erased_at = f"erased{held.pk:x}", hashed, timezone.now()
+    held.variables, held.created_by_import = {}, None
+    held.on_hold, held.hold_until, held.hold_reason = True, None, REASON
+    held.save()
+
+
+def _forget_calls(contact: Contact) -> None:
+    """What was ordered for them and what came back; no callback of a provider is taken for them any more."""
+    calls = Call.objects.filter(contact=contact)
+    for pk in calls.values_list("pk", flat=True):
+        Call.objects.filter(pk=pk).update(callback_token=new_token())
+    ours = WebhookDelivery.objects.filter(call__in=calls).exclude(status=WebhookDelivery.Status.PENDING)
+    for status, call in ours.filter(endpoint=None).values_list("status", "call"):
+        Call.objects.filter(pk=call).update(callback_outcome=status)
+    ours.delete()
+    ProviderCallback.objects.filter(call__in=calls).delete()
+    events = CallEvent.objects.filter(call__in=calls)
+    events.exclude(source__in=OUR_OWN).update(detail="")
+    events.update(raw="")
+    CallBack.objects.filter(contact=contact).update(note="")
+    calls.update(
+        to_number="",
+        customer_name="",
+        dynamic_variables={},
+        metadata={},
+        result=None,
+        provider_reason="",
+        error_message="",
+        settle_until=None,
+    )
+
+
+def _forget_words(contact: Contact) -> None:
+    """Sentences that name them: of alerts, of the audit, and of the history of their page."""
+    promises = [str(uuid) for uuid in contact.call_backs.values_list("uuid", flat=True)]
+    Alert.objects.filter(organization=contact.organization_id, subject__in=promises).update(
+        message="A call-back was missed. The person is erased."
+    )
+    for entry in AuditEntry.objects.filter(
+        organization=contact.organization_id, subject__in=[str(contact.uuid), *promises]
+    ).exclude(action="contact.erase"):
+        kept = {name: value for name, value in entry.detail.items() if name not in {"reason", "note", "name"}}
+        AuditEntry.objects.filter(pk=entry.pk).update(detail=kept)
+    kind = ContentType.objects.get_for_model(Contact)
+    LogEntry.objects.filter(content_type=kind, object_id=str(contact.pk)).update(object_repr="Erased person")

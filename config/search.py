@@ -1,0 +1,140 @@
+"""Search over everything: what somebody types leads to people, calls, campaigns and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from calls import search
+from calls.admin import words
+from calls.models import Call, Status
+from campaigns.models import Campaign, Contact, DoNotCall
+from campaigns.phones import country_of, national, number_hashes
+from config.admin_site import navigation
+from tenants.local_time import local_minute
+from tenants.staff import reach_of, regions_of
+
+
+@dataclass(frozen=True)
+class Hit:
+    url: str
+    title: str
+    detail: str = ""
+    state: str = ""
+    colour: str = "default"
+
+
+@dataclass(frozen=True)
+class Group:
+    """What was found of one kind, and where all of it is listed."""
+
+    kind: str
+    icon: str
+    hits: list[Hit]
+    more: str = ""
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    """The results for the command palette, in parts; a term too short for anything finds pages alone."""
+    term = request.GET.get("s", "")
+    groups = [group for group in found(request, term) if group.hits]
+    count = sum(len(group.hits) for group in groups)
+    context = {"groups": groups, "term": term.strip(), "count": count}
+    return TemplateResponse(request, "trunkline/search.html", context, headers={"Cache-Control": "no-store"})
+
+
+def found(request: HttpRequest, term: str) -> Iterable[Group]:
+    reach = reach_of(request)
+    asked = search.read(term, reach.levels, lambda: regions_of(request))
+    if not asked.term:
+        return
+    people = search.contacts(asked)
+    yield _group("People", "person", "campaigns_contact", asked.term, _people(people))
+    calls = search.calls(asked, people)
+    yield _group("Calls", "call", "calls_call", asked.term if asked.numbers else "", [_call(row) for row in calls])
+    running = search.campaigns(asked)
+    yield _group("Campaigns", "campaign", "campaigns_campaign", asked.term, [_campaign(row) for row in running])
+    lists = [Hit(_url("campaigns_contactlist", row.pk), row.name) for row in search.lists(asked)]
+    yield Group("Lists", "list_alt", lists)
+    speakers = [
+        Hit(_url("providers_assistant", row.pk), row.name, row.account.name) for row in search.assistants(asked)
+    ]
+    yield Group("Assistants", "support_agent", speakers)
+    numbers = [
+        Hit(_url("providers_phonenumber", row.pk), _number(row.e164), row.label or row.account.name)
+        for row in search.caller_numbers(asked)
+    ]
+    yield Group("Caller numbers", "dialpad", numbers)
+    yield Group("Pages", "web_asset", list(_pages(request, asked.term)))
+
+
+def _url(name: str, pk: int) -> str:
+    return reverse(f"admin:{name}_change", args=[pk])
+
+
+def _group(kind: str, icon: str, name: str, term: str, hits: list[Hit]) -> Group:
+    """With the way to the whole list where there may be more of them."""
+    full = len(hits) == search.AT_ONCE and term
+    return Group(kind, icon, hits, f"{reverse(f'admin:{name}_changelist')}?{urlencode({'q': term})}" if full else "")
+
+
+def _number(e164: str) -> str:
+    country = country_of(e164)
+    return f"{national(e164)}{f' ({country})' if country else ''}" if e164 else "erased"
+
+
+def _people(rows: list[Contact]) -> list[Hit]:
+    now = timezone.now()
+    by_hash = number_hashes(row.phone for row in rows)
+    homes = {row.organization_id for row in rows}
+    listed = DoNotCall.objects.in_force(now).filter(organization__in=homes, phone_hash__in=list(by_hash))
+    silent = {(home, by_hash[hashed]) for home, hashed in listed.values_list("organization", "phone_hash")}
+    hits = []
+    for row in rows:
+        state, colour = ("Do not call", "danger") if (row.organization_id, row.phone) in silent else ("", "")
+        if not state and row.held(now):
+            state, colour = "On hold", "warning"
+        hits.append(
+            Hit(_url("campaigns_contact", row.pk), row.name or _number(row.phone), _number(row.phone), state, colour)
+        )
+    return hits
+
+
+def _call(row: Call) -> Hit:
+    status = Status(row.status)
+    who = f"{row.customer_name}, {_number(row.to_number)}" if row.customer_name else _number(row.to_number)
+    what = row.campaign.name if row.campaign else "single call"
+    return Hit(
+        _url("calls_call", row.pk),
+        who,
+        f"{local_minute(row.created_at)}, {what}",
+        str(status.label),
+        words.CALL_COLOURS[status],
+    )
+
+
+def _campaign(row: Campaign) -> Hit:
+    status = Campaign.Status(row.status)
+    return Hit(
+        _url("campaigns_campaign", row.pk),
+        row.name,
+        f"made {local_minute(row.created_at)}",
+        str(status.label),
+        words.CAMPAIGN_COLOURS[status],
+    )
+
+
+def _pages(request: HttpRequest, term: str) -> Iterable[Hit]:
+    """Where the sidebar leads, and where only the user's menu does."""
+    places: list[dict[str, Any]] = [item for group in navigation(request) for item in group["items"]]
+    places.append({"title": "My settings", "link": reverse("my-settings")})
+    for item in places:
+        if term.lower() in item["title"].lower():
+            yield Hit(item["link"], item["title"])
