@@ -18,7 +18,7 @@ from campaigns.admin.contact import ContactAdmin
 from campaigns.admin.do_not_call import DoNotCallAdmin
 from campaigns.models import Contact, DoNotCall
 from campaigns.phones import national
-from providers.admin import ProviderAccountAdmin
+from providers.admin.accounts import ProviderAccountAdmin
 from providers.models import ProviderAccount
 from tenants.admin import OrganizationAdmin
 from tenants.models import Organization
