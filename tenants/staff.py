@@ -27,8 +27,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 
-from tenants.access import of_user
-from tenants.models import AuditEntry, Membership, Organization, Scope
+from tenants.models import AuditEntry, Membership, Organization
 
 COUNT_AT_MOST = 10_000
 FILTER_CHOICES = 50
@@ -45,7 +44,12 @@ class Level(IntEnum):
     NOBODY = 9
 
 
-SCOPE_LEVEL = {Scope.READ: Level.VIEWER, Scope.CALL: Level.OPERATOR, Scope.MANAGE: Level.MANAGER}
+ROLE_LEVEL = {
+    Membership.Role.VIEWER: Level.VIEWER,
+    Membership.Role.OPERATOR: Level.OPERATOR,
+    Membership.Role.MANAGER: Level.MANAGER,
+    Membership.Role.ADMIN: Level.ADMIN,
+}
 
 
 @dataclass(frozen=True)
@@ -82,14 +86,12 @@ def reach_of(request: HttpRequest) -> Reach:
 def _reach(user: Any) -> Reach:
     if not user.is_authenticated or not user.is_active:
         return Reach("", {})
-    access = of_user(user)
+    actor = user.get_username()
     if user.is_superuser:
-        return Reach(access.actor, dict.fromkeys(access.scopes, Level.SUPERUSER), superuser=True)
-    admins = Membership.objects.filter(user_id=user.pk, role=Membership.Role.ADMIN).values_list(
-        "organization", flat=True
-    )
-    levels = {pk: SCOPE_LEVEL[scope] for pk, scope in access.scopes.items()}
-    return Reach(access.actor, levels | dict.fromkeys(admins, Level.ADMIN))
+        everywhere = Organization.objects.values_list("pk", flat=True)
+        return Reach(actor, dict.fromkeys(everywhere, Level.SUPERUSER), superuser=True)
+    roles = Membership.objects.filter(user_id=user.pk).values_list("organization", "role")
+    return Reach(actor, {pk: ROLE_LEVEL[Membership.Role(role)] for pk, role in roles})
 
 
 def utc(moment: datetime | None, empty: str = "-") -> str:

@@ -1,6 +1,18 @@
 """The pages about execution, and what execution adds to the pages of the rooms below."""
 
-from calls.admin import alerts, call, campaign, evidence, launch, legal_hours, recipient, records, switches, webhooks
+from calls.admin import (
+    alerts,
+    call,
+    campaign,
+    evidence,
+    launch,
+    legal_hours,
+    recipient,
+    records,
+    set_up,
+    switches,
+    webhooks,
+)
 
 __all__ = [
     "alerts",
@@ -11,6 +23,7 @@ __all__ = [
     "legal_hours",
     "recipient",
     "records",
+    "set_up",
     "switches",
     "webhooks",
 ]

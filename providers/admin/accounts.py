@@ -9,15 +9,13 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils import timezone
-from unfold.decorators import display
 
 from providers.adapters import registry
 from providers.adapters.base import Answer, Request
 from providers.adapters.errors import ProviderError
 from providers.adapters.http import Client
 from providers.models import ProviderAccount
-from tenants.staff import Level, NotDone, Option, ScopedAdmin, Step, utc
+from tenants.staff import Level, NotDone, Option, ScopedAdmin, Step
 from tenants.staff_forms import ScopedForm, SecretField, choice_field, or_default, text_field
 
 PRICE = ["price_per_minute", "price_per_minute_currency", "reserved_minutes", "daily_budget"]
@@ -144,7 +142,7 @@ class ProviderAccountAdmin(ScopedAdmin):
         "reserved_minutes": "Minutes set aside for each call",
         "daily_budget": "Budget for a day",
     }
-    list_display = ("name", "provider_name", "health", "calls_per_second", "max_open_calls")
+    list_display: ClassVar[Sequence[str]] = ("name", "provider_name", "calls_per_second", "max_open_calls")
     list_filter = ("provider", "is_active")
     list_select_related = ("organization",)
     text_fields = ("name",)
@@ -164,12 +162,6 @@ class ProviderAccountAdmin(ScopedAdmin):
     @admin.display(description="provider")
     def provider_name(self, row: ProviderAccount) -> str:
         return str(row.get_provider_display())
-
-    @display(description="health", label={"In service": "success", "Blocked": "danger", "Switched off": "warning"})
-    def health(self, row: ProviderAccount) -> str:
-        if not row.is_active:
-            return "Switched off"
-        return "Blocked" if row.blocked(timezone.now()) else "In service"
 
     def choices_before_add(self, request: HttpRequest) -> Iterable[tuple[str, str, Sequence[Option]]]:
         yield from super().choices_before_add(request)
@@ -206,12 +198,8 @@ class ProviderAccountAdmin(ScopedAdmin):
         return found
 
     def panel_context(self, request: HttpRequest, obj: ProviderAccount) -> dict[str, Any]:
-        now = timezone.now()
         return {
             "account": obj,
-            "blocked": obj.blocked(now),
-            "block_title": dict(ProviderAccount.Block.choices).get(obj.blocked_code, "Blocked"),
-            "blocked_until": utc(obj.blocked_until, ""),
             "provider_name": obj.get_provider_display(),
             "hints": [
                 (CREDENTIALS[name][0], shown) for name, shown in obj.credentials_hint.items() if name in CREDENTIALS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -41,7 +41,7 @@ class PhoneNumberAdmin(OfAccountAdmin):
     form = PhoneNumberForm
     add_title = "New caller number"
     empty_words = "A caller number is what the person called sees. Add an account first, then its numbers."
-    list_display = ("e164", "label", "account", "max_open_calls", "is_active")
+    list_display: ClassVar[Sequence[str]] = ("e164", "label", "account", "max_open_calls", "is_active")
     number_fields = ("e164",)
     text_fields = ("label",)
     fieldsets = (
