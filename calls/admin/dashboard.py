@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -24,6 +24,7 @@ from tenants.staff import reach_of, utc
 
 SHOWN = 8
 LOOKED_AT = 100  # campaigns among which those shown are found: running ones before the others
+LARGE, KEPT = 20_000, 30  # people of a campaign above which its counts are kept for so many seconds
 S = Campaign.Status
 IN_ORDER = (S.RUNNING, S.PAUSED, S.SCHEDULED)
 LEFT = ("pending", "calling", "waiting", "review")
@@ -87,12 +88,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
 def _campaigns(mine: list[int], now: datetime) -> list[dict[str, Any]]:
     going = Campaign.objects.filter(status__in=IN_ORDER, organization__in=mine).select_related("organization")
     rows = sorted(going[:LOOKED_AT], key=lambda row: IN_ORDER.index(S(row.status)))[:SHOWN]
-    counts: defaultdict[int, dict[str, int]] = defaultdict(dict)
-    grouped = (
-        Recipient.objects.filter(campaign__in=rows).values_list("campaign", "status").annotate(n=Count("pk")).order_by()
-    )
-    for campaign_id, status, count in grouped:
-        counts[campaign_id][status] = count
+    counts = _counts([row.pk for row in rows])
     kept = foreseen.kept_of([row for row in rows if row.status == S.RUNNING])
     found = []
     for row in rows:
@@ -113,6 +109,20 @@ def _campaigns(mine: list[int], now: datetime) -> list[dict[str, Any]]:
                 **_end(row, kept.get(row.pk), over, total, now),
             }
         )
+    return found
+
+
+def _counts(campaigns: list[int]) -> dict[int, dict[str, int]]:
+    """People by status. A large campaign is counted twice a minute, however many look at it."""
+    keys = {pk: f"campaign-people:{pk}" for pk in campaigns}
+    kept = cache.get_many(keys.values())
+    found: dict[int, dict[str, int]] = {pk: kept.get(key, {}) for pk, key in keys.items()}
+    rows = Recipient.objects.filter(campaign__in=[pk for pk in campaigns if keys[pk] not in kept])
+    for pk, status, n in rows.values_list("campaign", "status").annotate(n=Count("pk")).order_by():
+        found[pk][status] = n
+    large = {keys[pk]: counts for pk, counts in found.items() if keys[pk] not in kept and sum(counts.values()) > LARGE}
+    if large:
+        cache.set_many(large, KEPT)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Case, Count, Q, Sum, When
-from django.db.models.functions import ExtractHour
+from django.db.models.functions import TruncHour
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -33,6 +33,7 @@ WEEK = 7  # days
 HOURS = range(24)
 SERIES = (("Answered", "success"), ("Not answered", "warning"), ("Under way", "primary"))
 ANSWERED = Q(status__in=(Status.COMPLETED, Status.IN_PROGRESS))
+GOING = Q(status__in=[status for status in OPEN if status != Status.IN_PROGRESS])
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,11 @@ def _answered(ended: dict[str, dict[str, int]], which: str) -> str:
 def _hours(mine: Sequence[int], day: Day) -> dict[str, Any] | None:
     """Calls by the hour in which they were placed. Always the whole day, so that bars stay where they are."""
     placed = Call.objects.filter(organization__in=mine, dialed_at__gte=day.starts)
-    by_hour = placed.annotate(hour=ExtractHour("dialed_at", tzinfo=ZoneInfo(day.zone))).values_list("hour").order_by()
-    rows = by_hour.annotate(n=Count("pk"), answered=Count("pk", filter=ANSWERED), going=Count("pk", filter=GOING))
-    counts = {hour: (answered, n - answered - going, going) for hour, n, answered, going in rows}
+    hours = placed.annotate(hour=TruncHour("dialed_at", tzinfo=ZoneInfo(day.zone))).values_list("hour").order_by()
+    rows: Iterable[Any] = hours.annotate(
+        n=Count("pk"), answered=Count("pk", filter=ANSWERED), going=Count("pk", filter=GOING)
+    )
+    counts = {at.hour: (answered, n - answered - going, going) for at, n, answered, going in rows}
     if not counts:
         return None
     labels = [f"{hour:02d}:00" for hour in HOURS]
@@ -173,9 +176,6 @@ def _hours(mine: Sequence[int], day: Day) -> dict[str, Any] | None:
             }
         ),
     }
-
-
-GOING = Q(status__in=[status for status in OPEN if status != Status.IN_PROGRESS])
 
 
 def _budgets(limited: Sequence[Organization], all_of_mine: int, now: datetime) -> list[dict[str, Any]]:

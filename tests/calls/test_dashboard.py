@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -201,3 +202,24 @@ def test_the_budgets_of_several_organizations_are_each_their_own(
     found = spent_today_by(both, timezone.now())
     assert found == {each.pk: spent_today(each, timezone.now()) for each in both}
     assert found == {organization.pk: 3, sister.pk: 4}
+
+
+def test_a_large_campaign_is_counted_now_and_then(
+    viewer: Client, organization: Organization, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = support.people(organization, ["+33612345678", "+33612345679", "+33612345680"])
+    campaign = support.campaign(phone_number, people, status="paused")
+    Recipient.objects.bulk_create(Recipient(campaign=campaign, contact=each) for each in people.contacts.all())
+
+    def shown() -> str:
+        return words_of(viewer.get(reverse("admin:calls_call_overview")).content.decode())
+
+    assert "0 of 3 people, 0 %" in shown()
+    Recipient.objects.filter(pk=Recipient.objects.all()[0].pk).update(status="done")
+    assert "1 of 3 people, 33 %" in shown()
+    monkeypatch.setattr("calls.admin.dashboard.LARGE", 2)
+    assert "1 of 3 people" in shown()
+    Recipient.objects.update(status="done")
+    assert "1 of 3 people" in shown()
+    cache.clear()
+    assert "3 of 3 people, 100 %" in shown()
