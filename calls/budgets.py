@@ -7,7 +7,7 @@ say for how many minutes money is set aside.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -27,6 +27,7 @@ from tenants.models import AuditEntry, Organization
 
 ALERT_AT = (50, 80, 100)  # per cent
 ZERO = Decimal(0)
+AMOUNT = Coalesce("cost", "cost_reserved", output_field=Call._meta.get_field("cost_reserved"))
 
 
 def reserve_of(account: ProviderAccount) -> Decimal:
@@ -61,6 +62,18 @@ def spent_and_paid_today_through(account: ProviderAccount, now: datetime) -> tup
     return _spent_since(Call.objects.filter(account=account), day_of(account.organization, now)[0])
 
 
+def spent_today_by(organizations: Sequence[Organization], now: datetime) -> dict[int, Decimal]:
+    """The same for several, by internal key, in one query."""
+    if not organizations:
+        return {}
+    of_any = Q(pk__in=[])
+    for each in organizations:
+        day = Q(dialed_at__gte=day_of(each, now)[0], account__price_per_minute_currency=each.daily_budget_currency)
+        of_any |= day & Q(organization=each)
+    rows = Call.objects.filter(of_any).values_list("organization").annotate(total=Sum(AMOUNT)).order_by()
+    return {pk: total or ZERO for pk, total in rows}
+
+
 def day_of(organization: Organization, now: datetime) -> tuple[datetime, datetime]:
     """When its day began, and when the next begins, by its own clock."""
     zone = ZoneInfo(organization.timezone)
@@ -79,8 +92,7 @@ def _spent_since(calls: QuerySet[Call], start: datetime) -> tuple[Decimal, Decim
 
 def _spent(calls: QuerySet[Call]) -> tuple[Decimal, Decimal]:
     """Their costs and what is set aside for those whose cost is not known yet; and the costs alone."""
-    amount = Coalesce("cost", "cost_reserved", output_field=Call._meta.get_field("cost_reserved"))
-    found = calls.order_by().aggregate(total=Sum(amount), paid=Sum("cost"))
+    found = calls.order_by().aggregate(total=Sum(AMOUNT), paid=Sum("cost"))
     return found["total"] or ZERO, found["paid"] or ZERO
 
 

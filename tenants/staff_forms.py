@@ -179,3 +179,9 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if self.organization_id is not None and self.instance.organization_id is None:
             self.instance.organization_id = self.organization_id
+
+
+def or_default(form: forms.ModelForm[Any], name: str) -> Any:
+    """What an emptied box means for a column that is never empty."""
+    given = form.cleaned_data[name]
+    return form._meta.model._meta.get_field(name).get_default() if given is None else given

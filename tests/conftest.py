@@ -37,7 +37,8 @@ def _test_settings(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "uploads"
     settings.API_RATE = settings.API_BURST = 100_000  # tests are quicker than programs may be
     throttling.forget_held()
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(tmp_path)}
+    settings.CACHES = {"default": memory}  # of this test alone
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from calls.admin import (
     legal_hours,
     recipient,
     records,
+    set_up,
     switches,
     webhooks,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "legal_hours",
     "recipient",
     "records",
+    "set_up",
     "switches",
     "webhooks",
 ]

@@ -85,7 +85,7 @@ class CallAdmin(NumberedAdmin):
         return [(None, {"fields": []})]
 
     def get_urls(self) -> list[URLPattern]:
-        from calls.admin import dashboard, evidence, launch, legal_hours
+        from calls.admin import dashboard, evidence, first_steps, launch, legal_hours, today
 
         wrap = self.admin_site.admin_view
         ours = [
@@ -94,6 +94,8 @@ class CallAdmin(NumberedAdmin):
             path("evidence.csv", wrap(evidence.view), name="calls_call_evidence"),
             path("legal-hours/", wrap(legal_hours.view), name="calls_call_legal_hours"),
             path("overview/", wrap(dashboard.fragment_view), name="calls_call_overview"),
+            path("overview/today/", wrap(today.view), name="calls_call_today"),
+            path("overview/sandbox/", wrap(first_steps.sandbox_view), name="calls_call_sandbox"),
             path("<int:pk>/transcript/", wrap(self.transcript_view), name="calls_call_transcript"),
         ]
         return [*ours, *super().get_urls()]

@@ -15,7 +15,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from calls import budgets, campaign_actions, live_edits, results
-from calls.admin import words
+from calls.admin import foreseen, words
 from calls.admin.campaign_figures import figures_of
 from calls.admin.campaign_form import DAYS, CampaignForm, RetryInline, VariantInline, WindowInline
 from calls.admin.campaign_steps import STEPS
@@ -198,6 +198,7 @@ class CampaignAdmin(ScopedAdmin):
         ours = [
             path("<int:pk>/results.csv", view(self.results_view), name=f"{name}_results"),
             path("<int:pk>/figures/", view(self.figures_view), name=f"{name}_figures"),
+            path("<int:pk>/end/", view(foreseen.view), name=f"{name}_end"),
         ]
         return [*ours, *super().get_urls()]
 

@@ -1,4 +1,4 @@
-"""What execution adds to the pages of organizations, accounts and the do-not-call list."""
+"""What execution adds to the pages of organizations and the do-not-call list."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils import timezone
 
-from calls import accounts, budgets, campaign_actions
-from calls.models import OPEN, Call, Status
+from calls import budgets, campaign_actions
+from calls.models import Call
 from campaigns.admin.do_not_call import DoNotCallAdmin
 from campaigns.models import DoNotCall
 from campaigns.phones import national
-from providers.admin import ProviderAccountAdmin
-from providers.models import ProviderAccount
 from tenants.admin import OrganizationAdmin
 from tenants.models import Organization
-from tenants.staff import Level, Step, page_of, reach_of
+from tenants.staff import Level, Step, reach_of
 
-admin.site.unregister([Organization, ProviderAccount, DoNotCall])
+admin.site.unregister([Organization, DoNotCall])
 
 
 def _stop(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -> str:
@@ -73,50 +69,6 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         budgets.look_again(obj)
-
-
-def _unblock(request: HttpRequest, obj: ProviderAccount, values: Mapping[str, Any]) -> str:
-    accounts.unblock(obj.pk)
-    page_of(ProviderAccount).audit(request, obj, "unblocked", {"was": obj.blocked_code})
-    return f"“{obj.name}” is unblocked and places calls again."
-
-
-@admin.register(ProviderAccount)
-class WorkingAccountAdmin(ProviderAccountAdmin):
-    steps = (
-        Step(
-            "unblock",
-            "Unblock",
-            Level.MANAGER,
-            lambda obj: [
-                f"It was blocked because: {obj.blocked_reason}",
-                "Unblocked, it places calls again within seconds. If the cause remains, it is blocked again.",
-                "Campaigns that were paused with it stay paused until you resume them.",
-            ],
-            _unblock,
-            offered=lambda obj: obj.blocked(timezone.now()),
-            tone="primary",
-            icon="lock_open",
-            button="Unblock (places calls again)",
-        ),
-        *ProviderAccountAdmin.steps,
-    )
-
-    def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        budgets.look_again(obj.organization)
-
-    def panel_context(self, request: HttpRequest, obj: ProviderAccount) -> dict[str, Any]:
-        mine = Call.objects.filter(account=obj)
-        doubtful = mine.filter(status=Status.UNCONFIRMED).count()
-        listed = f"{reverse('admin:calls_call_changelist')}?account__id__exact={obj.pk}"
-        return {
-            **super().panel_context(request, obj),
-            "open_calls": mine.filter(status__in=OPEN).count(),
-            "unconfirmed": doubtful,
-            "calls_url": listed,
-            "unconfirmed_url": f"{listed}&status__exact={Status.UNCONFIRMED.value}",
-        }
 
 
 @admin.register(DoNotCall)

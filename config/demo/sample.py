@@ -5,65 +5,35 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from typing import Any
 
 from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, RetryRule
-from providers.models import Assistant, PhoneNumber, ProviderAccount
+from providers import sample as sandbox
+from providers.models import Assistant
 from tenants.models import Organization, Tenant
 
 FIRST = ("Ada", "Ben", "Chloe", "Dan", "Elif", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Kofi", "Lea", "Mara", "Noor")
 LAST = ("Roy", "Lopez", "Chen", "Haddad", "Novak", "Okafor", "Silva", "Weber", "Tanaka", "Moreau")
-ID = "6f1c2d3e-4a5b-4c6d-8e7f-901a2b3c4d5e"
 
 
 @dataclass(frozen=True)
-class Sample:
+class Team:
     """One provider's part of the demo. `area` is the area code of its contacts' fictional numbers."""
 
-    slug: str
-    name: str
+    sample: sandbox.Sample
     area: str
-    credentials: dict[str, str]
-    account_options: dict[str, Any]
-    assistant: dict[str, Any]
-    variables: bool
     stories: tuple[int, ...]  # scripted endings, beside the realistic mix
 
+    @property
+    def slug(self) -> str:
+        return self.sample.slug
 
-SAMPLES = (
-    Sample(
-        "allomia",
-        "AlloMia",
-        "212",
-        {"api_key": "sandbox-allomia"},
-        {},
-        {"external_id": ID},
-        True,
-        (1, 2, 3, 5, 8),  # 08: placed, and the answer lost on the way; its callback brings the id
-    ),
-    Sample(
-        "polyai", "PolyAI", "303", {"auth_token": "sandbox-polyai"}, {"generation": "v1_trigger"}, {}, False, (1, 2)
-    ),
-    Sample(
-        "plumvoice",
-        "Plum Voice Fuse",
-        "415",
-        {"email": "sandbox@example.org", "developer_key": "sandbox-plum"},
-        {},
-        {"options": {"application_id": "4410", "deployment_id": "9021"}},
-        True,
-        (1, 2, 3, 8),
-    ),
-    Sample(
-        "callingbox",
-        "CallingBox",
-        "617",
-        {"api_key": "sk_sandbox", "webhook_secret": "whsec_sandbox"},
-        {"generation": "prompt"},
-        {"options": {"prompt": "Confirm the appointment.", "returns": {"confirmed": "boolean"}}},
-        True,
-        (1, 2, 3, 5, 8),  # 08: found again in the provider's list of calls
-    ),
+
+TEAMS = (
+    # 08: placed, and the answer lost on the way; its callback brings the id
+    Team(sandbox.ALLOMIA, "212", (1, 2, 3, 5, 8)),
+    Team(sandbox.POLYAI, "303", (1, 2)),
+    Team(sandbox.PLUMVOICE, "415", (1, 2, 3, 8)),
+    Team(sandbox.CALLINGBOX, "617", (1, 2, 3, 5, 8)),  # 08: found again in the provider's list of calls
 )
 
 BROKEN_ROWS = (
@@ -80,19 +50,19 @@ def contacts_csv(each: int) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["name", "phone", "appointment", "team"])
-    for sample in SAMPLES:
-        for index, number in enumerate(numbers(sample, each)):
+    for team in TEAMS:
+        for index, number in enumerate(numbers(team, each)):
             name = f"{FIRST[index % len(FIRST)]} {LAST[index // len(FIRST) % len(LAST)]}"
-            writer.writerow([name, number, f"Tuesday {8 + index % 9}:{index % 4 * 15:02}", sample.slug])
+            writer.writerow([name, number, f"Tuesday {8 + index % 9}:{index % 4 * 15:02}", team.slug])
     for row in BROKEN_ROWS:
         writer.writerow(row)
     return out.getvalue().encode()
 
 
-def numbers(sample: Sample, each: int) -> list[str]:
+def numbers(team: Team, each: int) -> list[str]:
     """Fictional numbers (555-01xx) whose last two digits choose what happens in the sandbox: 40-99 is a mix."""
-    endings = [*sample.stories, *range(40, 100)]
-    areas = [str(int(sample.area) + step) for step in range(1 + each // len(endings))]
+    endings = [*team.stories, *range(40, 100)]
+    areas = [str(int(team.area) + step) for step in range(1 + each // len(endings))]
     return [f"+1{AREAS.get(area, area)}55501{ending:02}" for area in areas for ending in endings][:each]
 
 
@@ -113,36 +83,7 @@ def organization() -> Organization:
 
 def set_up(organization: Organization, sandbox_url: str) -> list[Assistant]:
     """Accounts, assistants and caller numbers, one each per provider."""
-    made = []
-    for index, sample in enumerate(SAMPLES):
-        account = ProviderAccount(
-            organization=organization,
-            provider=sample.slug,
-            name=f"{sample.name} (sandbox)",
-            base_url=f"{sandbox_url}/{sample.slug}",
-            credentials=sample.credentials,
-            options=sample.account_options,
-            calls_per_second=5,
-            max_open_calls=15,
-            reads_per_second=30,
-        )
-        account.full_clean()
-        account.save()
-        declared = [{"name": "appointment", "required": True, "example": "Tuesday 9:30"}] if sample.variables else []
-        assistant = Assistant(
-            organization=organization,
-            account=account,
-            name=f"{sample.name} reminder",
-            variables=declared,
-            **{"external_id": "", **sample.assistant},
-        )
-        assistant.full_clean()
-        assistant.save()
-        PhoneNumber.objects.create(
-            organization=organization, account=account, e164=f"+1646555010{index}", external_id=ID, label="Front desk"
-        )
-        made.append(assistant)
-    return made
+    return [sandbox.set_up(organization, team.sample, sandbox_url) for team in TEAMS]
 
 
 def campaign(assistant: Assistant, people: ContactList) -> Campaign:

@@ -37,9 +37,9 @@ def nothing_yet(password: str) -> Organization:
 def done(organization: Organization, text: str = "They asked to be called in the morning.") -> None:
     """What the demo leaves behind, without its processes: calls that ended in all ways, and `text` about them."""
     assistants = sample.set_up(organization, "http://127.0.0.1:9")
-    everybody = [number for each in sample.SAMPLES for number in sample.numbers(each, 4)]
+    everybody = [number for each in sample.TEAMS for number in sample.numbers(each, 4)]
     people = support.people(organization, everybody, name="Ada Roy", variables={"appointment": "Tuesday 9:30"})
-    for assistant, each in zip(assistants, sample.SAMPLES, strict=True):
+    for assistant, each in zip(assistants, sample.TEAMS, strict=True):
         Contact.objects.filter(phone__in=sample.numbers(each, 4)).update(
             variables={"appointment": "Tuesday 9:30", "team": each.slug}
         )

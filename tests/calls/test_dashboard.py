@@ -7,24 +7,28 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin.dashboard import _outcomes
 from calls.admin.needs import needs_of
+from calls.admin.today import Day, outcomes
+from calls.budgets import spent_today, spent_today_by
 from calls.models import Call, CallBack, Status
-from campaigns.models import Campaign, ContactImport, Recipient
+from campaigns.models import Campaign, ContactImport, ContactList, Recipient
 from providers.models import PhoneNumber, ProviderAccount
-from tenants.models import Alert, Organization
+from tenants.models import Alert, Membership, Organization
 from tests.calls import support
 from tests.calls.test_campaign_page import viewer, words_of
+from tests.conftest import a_number, an_account, an_assistant
 
 __all__ = ["viewer"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("assistant")]
-ASKS = 19
+ASKS = 15
 
 
 def trouble(number: PhoneNumber) -> dict[str, Any]:
@@ -81,6 +85,12 @@ def test_nothing_of_another_organization_is_named(stranger: Organization, phone_
     assert needs_of([stranger.pk], 0, 0, timezone.now()) == []
 
 
+def today(client: Client) -> str:
+    answer = client.get(reverse("admin:calls_call_today"))
+    assert answer.status_code == 200
+    return words_of(answer.content.decode())
+
+
 def ended(number: PhoneNumber, status: str, at: datetime) -> None:
     call = support.single(number, "+33612345678", status=status, dialed_at=at)
     Call.objects.filter(pk=call.pk).update(terminal_at=at)
@@ -89,8 +99,8 @@ def ended(number: PhoneNumber, status: str, at: datetime) -> None:
 def test_today_stands_beside_the_same_weekday_before_until_the_same_time(
     viewer: Client, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noon = datetime(2026, 3, 11, 12, tzinfo=UTC)  # a Wednesday
-    monkeypatch.setattr("calls.admin.dashboard.timezone.now", lambda: noon)
+    noon = datetime(2026, 3, 11, 11, tzinfo=UTC)  # of a Wednesday in Paris, where the organization is
+    monkeypatch.setattr("calls.admin.today.timezone.now", lambda: noon)
     hour, week = timedelta(hours=1), timedelta(days=7)
     for status, at in (
         ("completed", noon - hour),
@@ -103,17 +113,18 @@ def test_today_stands_beside_the_same_weekday_before_until_the_same_time(
         ("failed", noon - week - 13 * hour),  # the day before
     ):
         ended(phone_number, status, at)
-    text = words_of(viewer.get(reverse("admin:calls_call_overview")).content.decode())
+    text = today(viewer)
+    assert "Today until 12:00, Europe/Paris 2 calls ended, 3 by now last Wednesday 50 % answered" in text, text
     assert "Today Last Wednesday, by now Completed 1 2 Busy 1 0 Outcome unknown 0 1 Answered 50 % 100 %" in text, text
 
 
 def test_nobody_called_has_no_share() -> None:
-    assert _outcomes({}) == []
-    assert _outcomes({"canceled": {"n": 1, "before": 0}})[-1] == {"label": "Answered", "n": "-", "before": "-"}
+    assert outcomes({}) == []
+    assert outcomes({"canceled": {"n": 1, "before": 0}})[-1] == {"label": "Answered", "n": "-", "before": "-"}
 
 
 def test_the_budget_of_the_day(viewer: Client, organization: Organization, phone_number: PhoneNumber) -> None:
-    assert "Budget of today" not in words_of(viewer.get("/admin/").content.decode())
+    assert "Budget of today" not in today(viewer)
     Organization.objects.filter(pk=organization.pk).update(daily_budget=Decimal(10), daily_budget_currency="EUR")
     ProviderAccount.objects.update(price_per_minute=Decimal(1), price_per_minute_currency="EUR")
     support.single(
@@ -124,16 +135,91 @@ def test_the_budget_of_the_day(viewer: Client, organization: Organization, phone
         next_read_at=timezone.now(),
         cost_reserved=Decimal(3),
     )
-    text = words_of(viewer.get("/admin/").content.decode())
+    text = today(viewer)
     assert "Budget of today 3.00 EUR of 10.00 EUR spent or set aside for calls under way (30 %)." in text
     assert "The day is that of Europe/Paris." in text
 
 
+@pytest.mark.parametrize("path", ["/admin/", "/admin/calls/call/overview/", "/admin/calls/call/overview/today/"])
 def test_trouble_costs_no_further_questions(
-    viewer: Client, organization: Organization, phone_number: PhoneNumber
+    viewer: Client, organization: Organization, phone_number: PhoneNumber, path: str
 ) -> None:
     Organization.objects.filter(pk=organization.pk).update(daily_budget=Decimal(10))
     trouble(phone_number)
+    for _ in range(3):
+        support.campaign(phone_number, ContactList.objects.get(), status="running")
     with CaptureQueriesContext(connection) as queries:
-        assert viewer.get("/admin/").status_code == 200
+        assert viewer.get(path).status_code == 200
     assert len(queries) <= ASKS, [query["sql"][:120] for query in queries]
+
+
+def test_a_day_is_that_of_the_zone_whatever_its_clock_does() -> None:
+    sunday = Day("Europe/Paris", datetime(2026, 3, 29, 10, tzinfo=UTC))  # summer time has begun in the night
+    assert sunday.starts == datetime(2026, 3, 28, 23, tzinfo=UTC)
+    assert sunday.before == (datetime(2026, 3, 21, 23, tzinfo=UTC), datetime(2026, 3, 22, 11, tzinfo=UTC))
+
+
+def test_calls_stand_at_the_hour_of_the_organizations_clock(
+    viewer: Client, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = datetime(2026, 3, 11, 11, tzinfo=UTC)
+    monkeypatch.setattr("calls.admin.today.timezone.now", lambda: noon)
+    assert "No call has been placed today." in today(viewer)
+    later = {"next_read_at": noon + timedelta(hours=1)}
+    for to, status, at, more in (
+        ("+33612345601", "completed", noon - timedelta(minutes=30), {}),
+        ("+33612345602", "in_progress", noon - timedelta(minutes=10), later),
+        ("+33612345603", "ringing", noon - timedelta(minutes=5), later),
+        ("+33612345604", "busy", noon - timedelta(hours=2, minutes=1), {}),
+        ("+33612345605", "completed", noon - timedelta(hours=12, minutes=1), {}),  # yesterday in Paris
+        ("+33612345606", "canceled", None, {}),
+    ):
+        support.single(phone_number, to, status=status, dialed_at=at, **more)
+    text = today(viewer)
+    assert "Answered 2 Not answered 1 Under way 1" in text
+    assert "Hour Answered Not answered Under way 09:00 0 1 0 11:00 2 0 1" in text
+
+
+def test_organizations_of_several_zones_share_the_day_of_utc(
+    viewer: Client, sister: Organization, phone_number: PhoneNumber
+) -> None:
+    Membership.objects.create(user=User.objects.get(), organization=sister, role="viewer")
+    Organization.objects.filter(pk=sister.pk).update(timezone="Asia/Tokyo")
+    assert ", UTC" in today(viewer)
+    Organization.objects.filter(pk=sister.pk).update(timezone="Europe/Paris")
+    assert ", Europe/Paris" in today(viewer)
+
+
+def test_the_budgets_of_several_organizations_are_each_their_own(
+    viewer: Client, organization: Organization, sister: Organization, phone_number: PhoneNumber
+) -> None:
+    theirs = a_number(an_account(sister))
+    an_assistant(theirs.account)
+    given = {"status": "placed", "dialed_at": timezone.now(), "next_read_at": timezone.now()}
+    support.single(phone_number, "+33612345678", cost_reserved=Decimal(3), **given)
+    support.single(theirs, "+33612345678", cost_reserved=Decimal(4), **given)
+    both = list(Organization.objects.filter(pk__in=[organization.pk, sister.pk]))
+    found = spent_today_by(both, timezone.now())
+    assert found == {each.pk: spent_today(each, timezone.now()) for each in both}
+    assert found == {organization.pk: 3, sister.pk: 4}
+
+
+def test_a_large_campaign_is_counted_now_and_then(
+    viewer: Client, organization: Organization, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = support.people(organization, ["+33612345678", "+33612345679", "+33612345680"])
+    campaign = support.campaign(phone_number, people, status="paused")
+    Recipient.objects.bulk_create(Recipient(campaign=campaign, contact=each) for each in people.contacts.all())
+
+    def shown() -> str:
+        return words_of(viewer.get(reverse("admin:calls_call_overview")).content.decode())
+
+    assert "0 of 3 people, 0 %" in shown()
+    Recipient.objects.filter(pk=Recipient.objects.all()[0].pk).update(status="done")
+    assert "1 of 3 people, 33 %" in shown()
+    monkeypatch.setattr("calls.admin.dashboard.LARGE", 2)
+    assert "1 of 3 people" in shown()
+    Recipient.objects.update(status="done")
+    assert "1 of 3 people" in shown()
+    cache.clear()
+    assert "3 of 3 people, 100 %" in shown()

@@ -101,10 +101,13 @@ PAGES = {
     "campaigns_contactimport_rejected": ("campaigns_contactimport", VIEWER),
     "campaigns_campaign_results": ("campaigns_campaign", VIEWER),
     "campaigns_campaign_figures": ("campaigns_campaign", VIEWER),
+    "campaigns_campaign_end": ("campaigns_campaign", VIEWER),
     "calls_call_transcript": ("calls_call", VIEWER),
     "calls_call_launch": ("", OPERATOR),
     "calls_call_launch_fields": ("", OPERATOR),
     "calls_call_overview": ("", VIEWER),
+    "calls_call_today": ("", VIEWER),
+    "calls_call_sandbox": ("", MANAGER),
     "calls_call_legal_hours": ("", VIEWER),
 }
 # The installation's own affairs: superusers alone.

@@ -2,14 +2,18 @@
 (function () {
   "use strict";
 
-  // Panels refresh themselves every three seconds while the page is in sight.
+  // Panels refresh themselves while the page is in sight: every three seconds, or as seldom as they say.
+  var SECONDS = 3;
+  var turns = 0;
   window.setInterval(function () {
     if (document.hidden || !window.htmx) return;
+    turns += 1;
     document.querySelectorAll("[data-refresh]").forEach(function (panel) {
+      if (turns % Math.round((Number(panel.dataset.refresh) || SECONDS) / SECONDS) !== 0) return;
       if (panel.querySelector("details[open]") || panel.contains(document.activeElement)) return;
       window.htmx.trigger(panel, "tl:refresh");
     });
-  }, 3000);
+  }, SECONDS * 1000);
 
   function addRow(rows) {
     var count = rows.querySelector("[data-rows-count]");
@@ -36,9 +40,16 @@
   });
 
   // The theme draws the charts that are there when the page is loaded; those of a part that comes later are drawn here.
+  // A chart that stayed while the part around it was refreshed takes the new values.
   document.addEventListener("htmx:afterSettle", function (event) {
     var canvas = event.target.querySelector("canvas.chart");
     if (canvas && document.readyState === "complete" && !Chart.getChart(canvas)) renderCharts();
+    event.target.querySelectorAll("[data-chart]").forEach(function (figure) {
+      var chart = Chart.getChart(figure.querySelector("canvas"));
+      if (!chart) return;
+      JSON.parse(figure.dataset.chart).forEach(function (values, place) { chart.data.datasets[place].data = values; });
+      chart.update();
+    });
   });
 
   // A table wider than the page scrolls by itself: the keyboard must be able to reach it.

@@ -1,0 +1,91 @@
+"""How accounts fare: counted at the moment of asking, over the calls that ended in the last hour."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models.functions import RowNumber
+
+from calls.models import TERMINAL, Call, Status
+from providers.models import ProviderAccount
+
+HOUR = timedelta(hours=1)
+REMEMBERED = timedelta(days=7)  # how far back the last call that was placed is looked for
+LATEST = 500  # calls of an account whose placing is measured
+ANSWERED_WITHIN = timedelta(minutes=1)  # what was confirmed later is no answer to the request
+ERRORS = (Status.FAILED, Status.EXPIRED, Status.UNKNOWN)
+ENDED = [status for status in TERMINAL if status != Status.CANCELED]
+
+
+@dataclass(frozen=True)
+class Health:
+    """`ended`, `failed` and the seconds that placing took are of the last hour; None where nothing was measured."""
+
+    open_calls: int = 0
+    unconfirmed: int = 0
+    ended: int = 0
+    failed: int = 0
+    median: float | None = None
+    slow: float | None = None  # 95 of 100 were quicker
+    last_placed: datetime | None = None
+
+
+def health_of(accounts: Sequence[ProviderAccount], now: datetime) -> dict[int, Health]:
+    """By internal key, in four queries however many accounts there are."""
+    keys = [account.pk for account in accounts]
+    if not keys:
+        return {}
+    opened: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    counted = Call.objects.open().filter(account__in=keys).values_list("account", "status").annotate(n=Count("pk"))
+    for pk, status, n in counted.order_by():
+        opened[pk][status] += n
+    calls = Call.objects.filter(
+        organization__in={account.organization_id for account in accounts}, account__in=keys, terminal_at__gt=now - HOUR
+    )
+    failed = Q(status__in=ERRORS)
+    rows = calls.filter(status__in=ENDED).values_list("account").order_by()
+    ended = {pk: (n, errors) for pk, n, errors in rows.annotate(n=Count("pk"), failed=Count("pk", filter=failed))}
+    took = _took(calls)
+    last = _last_placed(keys, now)
+    return {
+        pk: Health(
+            opened[pk].total(),
+            opened[pk][Status.UNCONFIRMED],
+            *ended.get(pk, (0, 0)),
+            quantile(took[pk], 0.5),
+            quantile(took[pk], 0.95),
+            last.get(pk),
+        )
+        for pk in keys
+    }
+
+
+def _took(calls: QuerySet[Call]) -> defaultdict[int, list[float]]:
+    """Seconds from the decision to the provider's answer, of the latest calls of each account, in order."""
+    placed = calls.filter(dialed_at__isnull=False, placed_at__gt=F("dialed_at"))
+    turn = Window(RowNumber(), partition_by=F("account"), order_by=F("terminal_at").desc())
+    rows = placed.annotate(turn=turn).filter(turn__lte=LATEST).order_by()
+    found: defaultdict[int, list[float]] = defaultdict(list)
+    for pk, dialed_at, placed_at in rows.values_list("account", "dialed_at", "placed_at"):
+        if dialed_at and placed_at and placed_at - dialed_at < ANSWERED_WITHIN:
+            found[pk].append((placed_at - dialed_at).total_seconds())
+    for values in found.values():
+        values.sort()
+    return found
+
+
+def _last_placed(keys: Sequence[int], now: datetime) -> dict[int, datetime]:
+    placed = Call.objects.filter(account=OuterRef("pk"), dialed_at__gt=now - REMEMBERED, placed_at__isnull=False)
+    last = Subquery(placed.order_by("-dialed_at").values("placed_at")[:1])
+    rows = ProviderAccount.objects.filter(pk__in=keys).annotate(last=last).order_by()
+    return {pk: at for pk, at in rows.values_list("pk", "last") if at}
+
+
+def quantile(ordered: Sequence[float], share: float) -> float | None:
+    """The value that so large a share does not exceed."""
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)] if ordered else None

@@ -1,0 +1,207 @@
+"""Accounts at providers: credentials are written and never shown, limits, money."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+
+from providers.adapters import registry
+from providers.adapters.base import Answer, Request
+from providers.adapters.errors import ProviderError
+from providers.adapters.http import Client
+from providers.models import ProviderAccount
+from tenants.staff import Level, NotDone, Option, ScopedAdmin, Step
+from tenants.staff_forms import ScopedForm, SecretField, choice_field, or_default, text_field
+
+PRICE = ["price_per_minute", "price_per_minute_currency", "reserved_minutes", "daily_budget"]
+ABOUT = {
+    "allomia": "AI assistants set up on its dashboard. Needs an API key.",
+    "polyai": "Voice agents set up by PolyAI. Needs an auth token.",
+    "plumvoice": "IVR applications made with Fuse. Needs an e-mail address and a developer key.",
+    "callingbox": "AI calls from a prompt or an agent, in the USA. Needs an API key.",
+}
+CREDENTIALS = {
+    "api_key": ("API key", ""),
+    "auth_token": ("Auth token", ""),
+    "email": ("E-mail address", "Of the Fuse sign-in."),
+    "developer_key": ("Developer key", "From the Fuse account page."),
+    "webhook_secret": ("Webhook secret", "Begins with whsec_. Without it their callbacks are only hints."),
+    "endpoint_secret": ("Endpoint secret", "Signs the account-wide callback endpoint, if you set one up."),
+}
+
+
+def _options(provider: str) -> dict[str, forms.Field]:
+    """The account's options as fields, by name."""
+    if provider == "allomia":
+        return {"organization_id": text_field("Organization id", help_text="For reading its call log. May be empty.")}
+    if provider == "polyai":
+        generations = [
+            ("v1_trigger", "v1 trigger: the number alone, no variables"),
+            ("v1", "v1: with variables"),
+            ("agents", "agents: with variables, an agent and an environment"),
+        ]
+        places = [("", "Their default"), ("live", "Live"), ("pre-release", "Pre-release"), ("sandbox", "Sandbox")]
+        return {
+            "generation": choice_field("API generation", generations, required=True),
+            "agent_id": text_field("Agent id", help_text="For assistants that name no agent of their own."),
+            "environment": choice_field("Environment", places),
+        }
+    if provider == "plumvoice":
+        return {
+            "variables_field": text_field(
+                "Variables field", help_text="The form field that carries the variables. Empty: variables."
+            )
+        }
+    kinds = [("", "By the assistant"), ("prompt", "Prompt: said with each call"), ("agent", "Agent: set up there")]
+    return {"generation": choice_field("API generation", kinds)}
+
+
+class AccountForm(ScopedForm):
+    """Secrets are written, never read back. An address or provider is never changed under stored secrets."""
+
+    provider_slug = ""
+
+    class Meta:
+        model = ProviderAccount
+        exclude = ("organization", "provider", "options")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.pk:
+            self.instance.provider = self.provider_slug
+        adapter = registry.provider_class(self.instance.provider)
+        if "reserved_minutes" in self.fields:
+            self.fields["reserved_minutes"].required = False
+        if "base_url" in self.fields and not self.instance.pk:
+            self.fields["base_url"].initial = adapter.default_base_url
+        stored = self.instance.credentials or {}
+        for name, (label, help_text) in CREDENTIALS.items():
+            if f"secret_{name}" in self.fields:
+                required = name in adapter.required_credentials and not stored.get(name)
+                self.fields[f"secret_{name}"] = SecretField(
+                    str(stored.get(name, "")), label=label, help_text=help_text, required=required
+                )
+        for name in _options(self.instance.provider):
+            if f"option_{name}" in self.fields:
+                self.fields[f"option_{name}"].initial = (self.instance.options or {}).get(name, "")
+
+    def clean_reserved_minutes(self) -> Any:
+        return or_default(self, "reserved_minutes")
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        given = {name: values[f"secret_{name}"] for name in CREDENTIALS if values.get(f"secret_{name}")}
+        adapter = registry.provider_class(self.instance.provider)
+        stored = dict(self.instance.credentials or {})
+        if self.instance.pk and "base_url" in self.changed_data:
+            # The stored secrets were entered for the old address and must not travel to another.
+            stored = {}
+            for name in adapter.required_credentials:
+                if name not in given:
+                    self.add_error(f"secret_{name}", "The address has changed: enter this again.")
+        self.instance.credentials = stored | given
+        options = {
+            key: value for key, value in (self.instance.options or {}).items() if f"option_{key}" not in self.fields
+        }
+        chosen = {name: values.get(f"option_{name}") for name in _options(self.instance.provider)}
+        self.instance.options = options | {name: value for name, value in chosen.items() if value}
+        return values
+
+
+async def _read(request: Request) -> Answer:
+    async with Client(deadline=10.0) as client:
+        return await client.read(request)
+
+
+def check_credentials(account: ProviderAccount) -> str:
+    """One harmless read. Raises NotDone with the provider's class of refusal in words."""
+    adapter = account.adapter
+    try:
+        adapter.read_check(asyncio.run(_read(adapter.check())))
+    except ProviderError as error:
+        raise NotDone(f"{adapter.name} does not accept them: {error}") from error
+    return f"{adapter.name} accepts the credentials of “{account.name}”."
+
+
+@admin.register(ProviderAccount)
+class ProviderAccountAdmin(ScopedAdmin):
+    form = AccountForm
+    add_title = "New provider account"
+    empty_words = "An account is your sign-in at a voice provider. Add one to be able to place calls."
+    labels = {
+        "calls_per_second": "Calls placed per second",
+        "max_open_calls": "Calls under way at most",
+        "reads_per_second": "Status reads per second",
+        "max_unconfirmed": "Unconfirmed calls at most",
+        "price_per_minute_currency": "Currency",
+        "reserved_minutes": "Minutes set aside for each call",
+        "daily_budget": "Budget for a day",
+    }
+    list_display: ClassVar[Sequence[str]] = ("name", "provider_name", "calls_per_second", "max_open_calls")
+    list_filter = ("provider", "is_active")
+    list_select_related = ("organization",)
+    text_fields = ("name",)
+    steps: ClassVar[tuple[Step, ...]] = (
+        Step(
+            "check",
+            "Check credentials",
+            Level.MANAGER,
+            lambda obj: ["One harmless read is sent to the provider. Nothing is placed and nothing is changed."],
+            lambda request, obj, values: check_credentials(obj),
+            icon="verified_user",
+            button="Check now",
+        ),
+    )
+    panel_template = "trunkline/account.html"
+
+    @admin.display(description="provider")
+    def provider_name(self, row: ProviderAccount) -> str:
+        return str(row.get_provider_display())
+
+    def choices_before_add(self, request: HttpRequest) -> Iterable[tuple[str, str, Sequence[Option]]]:
+        yield from super().choices_before_add(request)
+        yield (
+            "provider",
+            "Which provider?",
+            [Option(slug, str(name), ABOUT.get(slug, "")) for slug, name in registry.choices()],
+        )
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        provider = obj.provider if obj is not None else self.chosen(request, "provider")
+        adapter = registry.provider_class(provider)
+        names = (*adapter.required_credentials, *adapter.optional_credentials)
+        fields: dict[str, Any] = {f"secret_{name}": forms.CharField(required=False) for name in names}
+        fields |= {f"option_{name}": field for name, field in _options(provider).items()}
+        kwargs["form"] = type("AccountForm", (AccountForm,), {**fields, "provider_slug": provider})
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        provider = obj.provider if obj is not None else self.chosen(request, "provider")
+        adapter = registry.provider_class(provider)
+        secrets = [f"secret_{name}" for name in (*adapter.required_credentials, *adapter.optional_credentials)]
+        if obj is not None and not self.has_change_permission(request, obj):
+            secrets = []
+        options = [] if obj is not None and not secrets else [f"option_{name}" for name in _options(provider)]
+        limits = ["calls_per_second", "max_open_calls", "reads_per_second", "max_unconfirmed"]
+        note = "Empty boxes keep what is stored. Stored secrets are never shown." if obj is not None else ""
+        found: list[Any] = [(None, {"fields": ["name", "base_url", "is_active"]})]
+        if secrets:
+            found.append(("Credentials", {"fields": secrets, "description": note}))
+            found.append(("Options", {"fields": options}))
+        found.append(("Limits", {"fields": limits}))
+        found.append(("Money", {"fields": PRICE}))
+        return found
+
+    def panel_context(self, request: HttpRequest, obj: ProviderAccount) -> dict[str, Any]:
+        return {
+            "account": obj,
+            "provider_name": obj.get_provider_display(),
+            "hints": [
+                (CREDENTIALS[name][0], shown) for name, shown in obj.credentials_hint.items() if name in CREDENTIALS
+            ],
+        }

@@ -1,0 +1,65 @@
+"""What belongs to an account: chosen before the form, and shown on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from providers.models import ProviderAccount
+from tenants.staff import Option, ScopedAdmin, ScopedRelatedFilter, page_of, reach_of
+from tenants.staff_forms import ScopedForm
+
+
+class OfAccountAdmin(ScopedAdmin):
+    """What belongs to an account, which is chosen before the form and stays."""
+
+    list_select_related = ("account", "organization")
+    list_filter: ClassVar[Sequence[Any]] = (("account", ScopedRelatedFilter), "is_active")
+    panel_template = "trunkline/of_account.html"
+
+    def accounts(self, request: HttpRequest) -> QuerySet[ProviderAccount]:
+        found = ProviderAccount.objects.filter(organization__in=reach_of(request).organizations(self.add_level))
+        return found.select_related("organization")
+
+    def choices_before_add(self, request: HttpRequest) -> Iterable[tuple[str, str, Sequence[Option]]]:
+        rows = self.accounts(request)[:200]
+        named = len(reach_of(request).levels) > 1
+        yield (
+            "account",
+            "At which account?",
+            [
+                Option(str(row.pk), row.name, f"{row.get_provider_display()}{f', {row.organization}' if named else ''}")
+                for row in rows
+            ],
+        )
+
+    def account_for(self, request: HttpRequest, obj: Any) -> ProviderAccount:
+        found: ProviderAccount = (
+            obj.account if obj is not None else self.accounts(request).get(pk=self.chosen(request, "account"))
+        )
+        return found
+
+    def panel_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        return {"account": obj.account, "account_url": page_of(ProviderAccount).url("change", obj.account_id)}
+
+    def organization_for(self, request: HttpRequest, obj: Any) -> int | None:
+        return self.account_for(request, obj).organization_id
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_exclude(request, obj), "account"]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (form,), {"account": self.account_for(request, obj)})
+
+
+class OfAccountForm(ScopedForm):
+    account: ClassVar[ProviderAccount]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.pk:
+            self.instance.account = self.account

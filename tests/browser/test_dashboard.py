@@ -1,0 +1,165 @@
+"""The dashboard in a browser: it leads on from nothing, draws the day, follows what happens, and fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from calls.models import Call, Status
+from campaigns.models import Recipient
+from providers import sample
+from providers.models import Assistant, PhoneNumber, ProviderAccount
+from providers.sandbox import server
+from tenants.models import Organization
+from tests.browser.support import MARKS, a_member, faults_of, sign_in
+from tests.calls import support
+from tests.conftest import a_number, an_account, an_assistant
+
+pytestmark = MARKS
+DRAWN = "Chart.getChart(document.querySelector('#calls-per-hour canvas'))"
+THEMES = ["light", "dark"]
+
+
+def until(page: Any, expression: str) -> None:
+    """What `wait_for_function` does, without the evaluation that the page refuses."""
+    for _ in range(100):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"Never true: {expression}")
+
+
+@pytest.fixture
+def busy(assistant: Assistant, phone_number: PhoneNumber) -> PhoneNumber:
+    """A running campaign, calls of today, one that is unconfirmed and an account that is blocked."""
+    organization, now = assistant.organization, timezone.now()
+    people = support.people(organization, [f"+336123456{n:02d}" for n in range(20)], name="Ada")
+    campaign = support.campaign(phone_number, people, status="running", started_at=now)
+    Recipient.objects.bulk_create(Recipient(campaign=campaign, contact=each) for each in people.contacts.all())
+    for number in range(6):
+        call = support.single(phone_number, f"+336123456{number:02d}")
+        done = {"dialed_at": now, "placed_at": now + timedelta(seconds=0.4), "terminal_at": now}
+        status = Status.COMPLETED if number % 2 else Status.BUSY
+        Call.objects.filter(pk=call.pk).update(campaign=campaign, status=status, **done)
+    doubt = {"status": Status.UNCONFIRMED, "dialed_at": now, "next_read_at": now + timedelta(hours=1)}
+    support.single(phone_number, "+33612345699", customer_name="Unsure", **doubt)
+    an_account(
+        organization,
+        name="Second",
+        blocked_at=now,
+        blocked_code="misconfigured",
+        blocked_reason="The key was <b>refused</b>.",
+    )
+    return phone_number
+
+
+def test_the_day_is_drawn_and_follows_what_happens(signed_in: Any, busy: PhoneNumber) -> None:
+    page = signed_in
+    page.goto("/admin/")
+    until(page, f"{DRAWN}?.data.datasets.length === 3")
+    total = f"{DRAWN}.data.datasets.flatMap(each => each.data).reduce((sum, n) => sum + n, 0)"
+    assert page.evaluate(total) == 7
+    page.wait_for_selector("text=The key was <b>refused</b>.")
+    page.wait_for_selector("text=/ends about/")
+    page.evaluate("window.stayed = true")
+    # A call begins: the page tells by itself, in the figures of the day as well, and the chart stays the same one.
+    page.evaluate(f"window.chart = {DRAWN}")
+    later = timezone.now() + timedelta(hours=1)
+    support.single(busy, "+33612345677", status=Status.RINGING, dialed_at=timezone.now(), next_read_at=later)
+    page.wait_for_selector(".tl-big:has-text('2 under way')", timeout=15_000)
+    page.evaluate("htmx.trigger('#today', 'tl:refresh')")  # which is due every half minute
+    until(page, f"{total} === 8")
+    assert page.evaluate(f"window.stayed && window.chart === {DRAWN}")
+
+
+def test_nothing_is_asked_while_the_page_is_out_of_sight(signed_in: Any, busy: PhoneNumber) -> None:
+    page = signed_in
+    page.goto("/admin/", wait_until="networkidle")
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(7_000)
+    assert asked == []
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+    with page.expect_request("**/overview/", timeout=10_000):
+        pass
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_it_is_for_everybody_and_fits(signed_in: Any, busy: PhoneNumber, theme: str) -> None:
+    page = signed_in
+    page.emulate_media(color_scheme=theme)
+    for width in (1280, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        for path in (
+            "/admin/",
+            f"/admin/providers/provideraccount/{busy.account_id}/change/",
+            "/admin/providers/provideraccount/",
+            f"/admin/providers/phonenumber/{busy.pk}/change/",
+            "/admin/providers/phonenumber/",
+            f"/admin/providers/assistant/{busy.account.assistants.get().pk}/change/",
+        ):
+            page.goto(path, wait_until="networkidle")
+            if path == "/admin/":
+                until(page, f"{DRAWN} !== undefined")
+            assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (path, width)
+            assert faults_of(page) == [], (path, width)
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with server.running(speed=20) as found:
+        monkeypatch.setattr(sample, "ADDRESS", found.url)
+        yield found.url
+
+
+def test_an_empty_house_leads_over_the_sandbox_to_a_test_call(
+    browser: Any, organization: Organization, sandbox: str
+) -> None:
+    a_member(organization)
+    page = sign_in(browser.new_page())
+    page.wait_for_selector("text=The way to your first campaign")
+    page.wait_for_selector(f"text=The sandbox is running at {sandbox}.")
+    assert faults_of(page) == []
+    page.click("button:has-text('Try it with the sandbox')")
+    page.wait_for_selector("text=/has the account/")
+    assert page.locator(".tl-way .tl-done").count() == 3
+    page.wait_for_selector(".tl-next >> text=Import people")
+    # The assistant is tried on one's own telephone.
+    page.goto(f"/admin/providers/assistant/{Assistant.objects.get().pk}/change/")
+    page.fill("#test-number", "06 12 34 56 01")
+    page.click("button:has-text('Test call')")
+    page.wait_for_selector("input[name=variable-appointment]")
+    assert page.input_value("input[name=variable-appointment]") == "Tuesday 9:30"
+    assert page.input_value("input[name=to_number]") == "06 12 34 56 01"
+    page.click("text=Check without calling")
+    page.wait_for_selector("text=It would be placed at once.")
+    page.click("text=Place the call")
+    page.wait_for_selector("text=It waits for its turn")
+    assert Call.objects.get().to_number == "+33612345601"
+
+
+def test_everybody_sees_their_own(
+    browser: Any, organization: Organization, stranger: Organization, busy: PhoneNumber
+) -> None:
+    theirs = a_number(an_account(stranger, name="Their line"), e164="+33142000009")
+    an_assistant(theirs.account, name="Theirs")
+    people = support.people(stranger, ["+33612345678"])
+    support.campaign(theirs, people, status="running", started_at=timezone.now()).save()
+    a_member(organization, "viewer", "vera")
+    a_member(stranger, "manager", "stan")
+    seen = {}
+    for name in ("vera", "stan"):
+        page = sign_in(browser.new_page(), name)
+        page.wait_for_selector("text=Calls per hour")
+        page.wait_for_selector("#today .tl-health")
+        seen[name] = page.inner_text("#content, main, body")
+        page.context.clear_cookies()
+    assert "Unsure" in seen["vera"] and "Second" in seen["vera"] and "Their line" not in seen["vera"]
+    assert "Their line" in seen["stan"] and "No call has been placed today." in seen["stan"]
+    assert "Unsure" not in seen["stan"] and "Second" not in seen["stan"]
+    assert ProviderAccount.objects.count() == 3

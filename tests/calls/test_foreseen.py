@@ -1,0 +1,113 @@
+"""The probable end of running campaigns on the dashboard: asked for after the page, once a minute, by one alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from calls.admin import foreseen
+from calls.forecast import Forecast
+from campaigns.models import Campaign, Recipient
+from providers.models import PhoneNumber
+from tests.calls import support
+from tests.calls.test_campaign_page import NUMBERS, viewer, words_of
+
+__all__ = ["viewer"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("assistant")]
+NOW = datetime(2026, 3, 11, 11, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def campaign(phone_number: PhoneNumber) -> Campaign:
+    people = support.people(phone_number.organization, NUMBERS)
+    made = support.campaign(phone_number, people, status="running", started_at=timezone.now())
+    Recipient.objects.bulk_create(Recipient(campaign=made, contact=contact) for contact in people.contacts.all())
+    return made
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The campaigns whose forecast was asked for; it ends at four in Paris."""
+    found: list[int] = []
+
+    def forecast(campaign: Campaign, now: datetime, at_most: int) -> Forecast:
+        found.append(campaign.pk)
+        return Forecast(5, finishes_at=NOW + 4 * HOUR)
+
+    monkeypatch.setattr(foreseen, "forecast", forecast)
+    return found
+
+
+def test_the_dashboard_asks_for_the_end_after_the_page(viewer: Client, campaign: Campaign) -> None:
+    url = reverse("admin:campaigns_campaign_end", args=[campaign.pk])
+    assert f'hx-get="{url}"' in viewer.get("/admin/").content.decode()
+    sentence = viewer.get(url).content.decode().strip()
+    assert sentence.startswith("ends about ") and sentence.endswith("(Europe/Paris)")
+    page = viewer.get("/admin/").content.decode()
+    assert sentence in page and url not in page
+
+
+def test_it_is_asked_once_a_minute(campaign: Campaign, asked: list[int]) -> None:
+    assert foreseen.ask(campaign, NOW) == "ends about 16:00 (Europe/Paris)"
+    assert foreseen.ask(campaign, NOW + timedelta(seconds=59)) == "ends about 16:00 (Europe/Paris)"
+    assert len(asked) == 1
+    foreseen.ask(campaign, NOW + timedelta(seconds=61))
+    assert len(asked) == 2
+
+
+def test_it_is_asked_by_one_alone_while_the_others_see_what_was_said(campaign: Campaign, asked: list[int]) -> None:
+    cache.set(foreseen._key(campaign.pk), foreseen.Foreseen("ends about 15:00", NOW - 2 * HOUR))
+    cache.add(f"{foreseen._key(campaign.pk)}:asked", True)
+    assert foreseen.ask(campaign, NOW) == "ends about 15:00"
+    assert asked == []
+
+
+def test_a_campaign_that_stands_still_has_no_end(campaign: Campaign, asked: list[int]) -> None:
+    campaign.status = Campaign.Status.PAUSED
+    assert foreseen.ask(campaign, NOW) == ""
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (NOW + HOUR, "ends about 13:00 (Europe/Paris)"),
+        (NOW + 14 * HOUR, "ends about Thu 12 Mar, 02:00 (Europe/Paris)"),
+        (None, "no end can be foreseen"),
+    ],
+)
+def test_the_end_in_words(at: datetime | None, expected: str) -> None:
+    assert foreseen._words(at, "Europe/Paris", NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("ran", "settled", "left", "expected"),
+    [
+        (HOUR, 1000, 3000, "ends about 15:00 (Europe/Paris) at the pace so far"),
+        (timedelta(minutes=9), 1000, 3000, ""),
+        (HOUR, 49, 3000, ""),
+        (1000 * HOUR, 50, 10_000, ""),
+    ],
+)
+def test_of_many_people_the_pace_tells(ran: timedelta, settled: int, left: int, expected: str) -> None:
+    campaign: Any = Campaign(started_at=NOW - ran, timezone="Europe/Paris")
+    assert foreseen.by_pace(campaign, settled, left, NOW) == expected
+
+
+def test_a_large_campaign_is_not_forecast(
+    viewer: Client, campaign: Campaign, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calls.admin.dashboard.FORECAST_AT_ONCE", 4)
+    monkeypatch.setattr(foreseen, "SETTLED", 1)
+    Campaign.objects.update(started_at=timezone.now() - HOUR)
+    Recipient.objects.filter(pk__in=Recipient.objects.values_list("pk")[:2]).update(status="done")
+    page = viewer.get("/admin/").content.decode()
+    assert "at the pace so far" in words_of(page)
+    assert reverse("admin:campaigns_campaign_end", args=[campaign.pk]) not in page

@@ -1,0 +1,210 @@
+"""How accounts and caller numbers fare: counted rightly, said in words, of nobody else, in few questions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from calls.admin import account_health, number_use
+from calls.admin.number_use import Use
+from calls.health import Health, health_of, quantile
+from calls.models import Call, Status
+from providers.models import PhoneNumber, ProviderAccount
+from tenants.models import Organization
+from tests.calls import support
+from tests.calls.test_campaign_page import viewer, words_of
+from tests.conftest import a_number, an_account, an_assistant
+
+__all__ = ["viewer"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("assistant")]
+SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def calls(number: PhoneNumber, count: int, **fields: Any) -> None:
+    """To a new person each."""
+    start = Call.objects.count()
+    for at in range(start, start + count):
+        support.single(number, f"+336123{at:05d}", **fields)
+
+
+def ended(number: PhoneNumber, status: str, count: int = 1, ago: timedelta = MINUTE, **fields: Any) -> None:
+    at = timezone.now() - ago
+    calls(number, count, **{"status": status, "dialed_at": at - MINUTE, "terminal_at": at, **fields})
+
+
+def test_health_counts_the_last_hour_and_what_is_open(phone_number: PhoneNumber) -> None:
+    now, later = timezone.now(), {"next_read_at": timezone.now() + HOUR}
+    ended(phone_number, "completed", 3)
+    ended(phone_number, "failed", dialed_at=None)  # refused: it rang nobody
+    ended(phone_number, "unknown")
+    ended(phone_number, "canceled", dialed_at=None)
+    ended(phone_number, "failed", ago=2 * HOUR)
+    calls(phone_number, 2, status="ringing", dialed_at=now, **later)
+    calls(phone_number, 1, status="unconfirmed", dialed_at=now, **later)
+    calls(phone_number, 1)  # queued
+    found = health_of([phone_number.account], now)[phone_number.account_id]
+    assert found == Health(open_calls=3, unconfirmed=1, ended=5, failed=2)
+
+
+def test_placing_is_measured_from_the_decision_to_the_answer(phone_number: PhoneNumber) -> None:
+    now = timezone.now()
+    for seconds in range(1, 21):
+        ended(phone_number, "busy", dialed_at=now - 2 * MINUTE, placed_at=now - 2 * MINUTE + seconds * SECOND / 10)
+    ended(phone_number, "busy", dialed_at=now - 20 * MINUTE, placed_at=now - MINUTE)  # found again later
+    found = health_of([phone_number.account], now)[phone_number.account_id]
+    assert (found.median, found.slow) == (1.0, 1.9)
+    assert found.last_placed == now - 2 * MINUTE + 2 * SECOND  # of the latest that was dialled
+    Call.objects.update(terminal_at=now - 8 * DAY, dialed_at=now - 8 * DAY, placed_at=now - 8 * DAY + SECOND)
+    assert health_of([phone_number.account], now)[phone_number.account_id] == Health()
+
+
+def test_an_account_has_its_own_health(phone_number: PhoneNumber, stranger: Organization) -> None:
+    quiet, theirs = an_account(phone_number.organization, name="Quiet"), a_number(an_account(stranger))
+    an_assistant(theirs.account)
+    ended(phone_number, "failed")
+    ended(theirs, "completed", 2)
+    found = health_of([phone_number.account, quiet], timezone.now())
+    assert {pk: (each.ended, each.failed) for pk, each in found.items()} == {
+        phone_number.account_id: (1, 1),
+        quiet.pk: (0, 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"), [([], 0.5, None), ([3.0], 0.95, 3.0), ([1.0, 2.0, 3.0, 4.0], 0.5, 2.0)]
+)
+def test_quantiles(values: list[float], share: float, expected: float | None) -> None:
+    assert quantile(values, share) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "label", "detail"),
+    [
+        ({}, "In service", ""),
+        ({"is_active": False}, "Switched off", "Nothing is placed through it."),
+        ({"failures_in_a_row": 1}, "Failing", "The last request to place a call had no usable answer."),
+        ({"failures_in_a_row": 3}, "Failing", "3 requests in a row to place a call had no usable answer. After 5 in a"),
+        (
+            {"blocked_code": "misconfigured", "blocked_reason": "The key was refused."},
+            "Blocked",
+            "Set up wrongly. The key was refused. It lasts until somebody unblocks it.",
+        ),
+        (
+            {"blocked_code": "unconfirmed", "blocked_reason": "6 calls are unconfirmed."},
+            "Blocked",
+            "Too many unconfirmed calls. 6 calls are unconfirmed. It lasts until the unconfirmed calls are settled",
+        ),
+        (
+            {"blocked_code": "unreachable", "blocked_reason": "It did not answer.", "until": MINUTE},
+            "Blocked",
+            "Cannot be reached. It did not answer. A harmless read is tried again at 20",
+        ),
+        ({"blocked_code": "misconfigured", "blocked_reason": "x", "until": -MINUTE}, "In service", ""),
+    ],
+)
+def test_the_breaker_is_told_in_words(
+    account: ProviderAccount, fields: dict[str, Any], label: str, detail: str
+) -> None:
+    now, until = timezone.now(), fields.pop("until", None)
+    for name, value in fields.items():
+        setattr(account, name, value)
+    if account.blocked_code:
+        account.blocked_at, account.blocked_until = now, now + until if until else None
+    found = account_health.state_of(account, now)
+    assert found.label == label
+    assert found.detail.startswith(detail) and bool(found.detail) == bool(detail)
+
+
+@pytest.mark.parametrize(
+    ("ago", "expected"), [(SECOND, "just now"), (90 * SECOND, "1 min ago"), (3 * DAY, "3 days ago")]
+)
+def test_how_long_ago(ago: timedelta, expected: str) -> None:
+    assert account_health.ago(timezone.now() - ago, timezone.now()) == expected
+
+
+def test_the_pages_of_an_account_tell_how_it_fares(viewer: Client, phone_number: PhoneNumber) -> None:
+    ended(phone_number, "completed", 3, placed_at=timezone.now() - 2 * MINUTE + SECOND / 2)
+    ended(phone_number, "failed")
+    ProviderAccount.objects.update(failures_in_a_row=2)
+    page = reverse("admin:providers_provideraccount_change", args=[phone_number.account_id])
+    text = words_of(viewer.get(page).content.decode())
+    assert "Calls under way 0 of 50 at most Unconfirmed calls 0 of 5 at most" in text
+    assert "Calls that ended in the last hour 4 Failed, of these 1 (25 %)" in text
+    assert "Failing. 2 requests in a row" in text
+    listed = words_of(viewer.get(reverse("admin:providers_provideraccount_changelist")).content.decode())
+    assert "AlloMia AlloMia Failing 0 of 50 4 1 (25 %)" in listed
+    figures = words_of(viewer.get(reverse("admin:calls_call_today")).content.decode())
+    assert "AlloMia Failing 0 of 50 4 ended 1 (25 %)" in figures and "2 requests in a row" in figures
+
+
+def test_blocked_accounts_come_first_on_the_dashboard(viewer: Client, account: ProviderAccount) -> None:
+    for number in range(8):
+        an_account(account.organization, name=f"Other {number}")
+    last = ProviderAccount.objects.order_by("-pk")[0]
+    ProviderAccount.objects.filter(pk=last.pk).update(
+        blocked_at=timezone.now(), blocked_code="misconfigured", blocked_reason="The key was refused."
+    )
+    text = words_of(viewer.get(reverse("admin:calls_call_today")).content.decode())
+    assert text.index("Other 7 Blocked") < text.index("Other 0") and "Other 6" not in text  # which are behind "all"
+
+
+# --- caller numbers ---
+
+
+def test_the_use_of_a_number(phone_number: PhoneNumber) -> None:
+    ended(phone_number, "completed", 2)
+    ended(phone_number, "completed", answered_by="machine")
+    ended(phone_number, "busy", ago=DAY - HOUR)
+    ended(phone_number, "no_answer", ago=3 * DAY)
+    ended(phone_number, "completed", ago=8 * DAY)
+    now = timezone.now()
+    calls(phone_number, 1, status="ringing", dialed_at=now - SECOND, next_read_at=now + HOUR)
+    use = number_use.use_of([phone_number], now)[phone_number.pk]
+    assert (use.today, use.ended, use.reached, use.last) == (5, 5, 2, now - SECOND)
+    assert number_use.answered(use) == "40 % of 5"
+    assert number_use.answered(Use()) == "-"
+
+
+def test_when_a_number_may_call_again(phone_number: PhoneNumber) -> None:
+    now = timezone.now()
+    use = Use(today=3, first=now - 20 * HOUR, last=now - MINUTE)
+    assert number_use.rests_until(phone_number, use, now) is None
+    phone_number.rest_seconds = 90
+    assert number_use.rests_until(phone_number, use, now) == now + 30 * SECOND
+    phone_number.max_calls_per_day = 3
+    assert number_use.rests_until(phone_number, use, now) == now + 4 * HOUR
+    assert number_use.used(phone_number, use) == "3 of 3"
+    phone_number.max_calls_per_day, phone_number.rest_seconds = 4, 60
+    assert number_use.rests_until(phone_number, use, now) is None
+
+
+def test_the_pages_of_a_number_tell_its_use(viewer: Client, phone_number: PhoneNumber) -> None:
+    ended(phone_number, "completed")
+    ended(phone_number, "busy")
+    PhoneNumber.objects.update(max_calls_per_day=2)
+    page = viewer.get(reverse("admin:providers_phonenumber_change", args=[phone_number.pk]))
+    text = words_of(page.content.decode())
+    assert "Calls in 24 hours 2 of 2 at most" in text
+    assert "Answered by a person, in 7 days 50 % of 2 calls" in text and "Rest until 20" in text
+    listed = words_of(viewer.get(reverse("admin:providers_phonenumber_changelist")).content.decode())
+    assert "01 42 00 00 01" in listed and "2 of 2 50 % of 2 20" in listed
+
+
+@pytest.mark.parametrize("model", ["phonenumber", "provideraccount"])
+def test_the_lists_ask_as_much_of_many_as_of_one(viewer: Client, phone_number: PhoneNumber, model: str) -> None:
+    url, counts = reverse(f"admin:providers_{model}_changelist"), []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            assert viewer.get(url).status_code == 200
+        counts.append(len(queries))
+        for each in range(5):
+            ended(a_number(an_account(phone_number.organization), e164=f"+3314200010{each}"), "busy", 0)
+            ended(phone_number, Status.BUSY)
+    assert counts[0] == counts[1] <= 15, [query["sql"][:120] for query in queries]
