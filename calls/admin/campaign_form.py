@@ -20,6 +20,7 @@ from tenants.staff import (
 )
 from tenants.staff_forms import CommaField, PairsField, ScopedForm
 
+PROPOSED_WINDOW = {"days": ["mon", "tue", "wed", "thu", "fri"], "opens": 9 * 60, "closes": 19 * 60}
 DAYS = [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")]
 
 
@@ -73,9 +74,6 @@ class WindowInline(ScopedInline):
     hide_title = True
     form = WindowForm
     verbose_name_plural = "Calling windows, in the time of the person called"
-
-    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
-        return 1 if obj is None else 0
 
 
 class RetryInline(ScopedInline):
@@ -150,7 +148,7 @@ class CampaignForm(ScopedForm):
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         assistant = values.get("assistant", self.instance.assistant)
-        others = self._others()
+        others = self.others()
         if assistant in others:
             self.add_error(None, "The campaign's assistant stands among the other assistants as well.")
         accounts = {one.account_id for one in (assistant, *others) if one}
@@ -162,7 +160,7 @@ class CampaignForm(ScopedForm):
             self.add_error("ends_at", "The campaign ends before it starts.")
         return values
 
-    def _others(self) -> list[Assistant]:
+    def others(self) -> list[Assistant]:
         """The assistants that the rows below the form name: the caller numbers may be of their accounts."""
         named = [name for name in self.data if re.fullmatch(r"variants-\d+-assistant", name)]
         kept = [name for name in named if f"{name.removesuffix('assistant')}DELETE" not in self.data]

@@ -21,7 +21,7 @@ from calls.admin import words
 from calls.models import Call
 from campaigns.phones import NotCallable, normalise
 from providers.models import Assistant, PhoneNumber
-from tenants.staff import Level, page_of, reach_of, utc
+from tenants.staff import Level, NotDone, page_of, reach_of, utc
 from tenants.staff_forms import text_field
 
 CHOICES = 500
@@ -159,17 +159,11 @@ def view(request: HttpRequest) -> HttpResponse:
             order = form.order(reach_of(request).actor)
             if "_check" in request.POST:
                 decision = ordering.preview(order)
-            elif not order.organization.is_active:
-                refusal = "The organization is inactive: it places no calls."
             else:
                 try:
-                    call = ordering.place_single(order)
-                except ordering.Refused as error:
-                    refusal = f"{error} {f'It is allowed from {utc(error.until)}.' if error.until else ''}".strip()
-                except ordering.AlreadyOpen:
-                    refusal = (
-                        "A call to this number is already open. Wait for its end, or look at it in the list of calls."
-                    )
+                    call = placed(order)
+                except NotDone as error:
+                    refusal = str(error)
                 except ordering.MissingVariables as error:
                     for name in error.names:
                         form.add_error(f"variable-{name}", "The assistant needs this.")
@@ -189,6 +183,20 @@ def view(request: HttpRequest) -> HttpResponse:
         media=form.media,
         calls_url=page.url("changelist"),
     )
+
+
+def placed(order: ordering.Order) -> Call:
+    """Order the call. Raises NotDone with the reason in words, MissingVariables."""
+    if not order.organization.is_active:
+        raise NotDone("The organization is inactive: it places no calls.")
+    try:
+        return ordering.place_single(order)
+    except ordering.Refused as error:
+        raise NotDone(f"{error} It is allowed from {utc(error.until)}." if error.until else str(error)) from error
+    except ordering.AlreadyOpen as error:
+        raise NotDone(
+            "A call to this number is already open. Wait for its end, or look at it in the list of calls."
+        ) from error
 
 
 def _shown(decision: gate.Decision) -> dict[str, Any]:
