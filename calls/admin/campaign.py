@@ -166,7 +166,7 @@ class CampaignAdmin(WizardPages):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """A change is one edit, with its version; what is refused leaves nothing behind. A new campaign is made in steps."""
+        """A change is one edit, with its version; what is refused leaves nothing. A new campaign is made in steps."""
         if object_id is None:
             return self.first_view(request)
         obj = self.get_object(request, object_id) if object_id and request.method == "POST" else None

@@ -23,6 +23,14 @@ from tenants.staff_forms import CommaField, PairsField, ScopedForm
 PROPOSED_WINDOW = {"days": ["mon", "tue", "wed", "thu", "fri"], "opens": 9 * 60, "closes": 19 * 60}
 DAYS = [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")]
 
+HELP = {
+    "starts_at": "Empty: as soon as somebody starts it.",
+    "ends_at": "Nobody is called after it. Empty: when everybody is dealt with.",
+    "legal_override": "A reason lifts the legal calling hours for this campaign. It is kept with your name.",
+    "callback_url": "Your system is sent every outcome there, signed. Empty: none.",
+    "budget": "When it is spent or set aside the campaign pauses itself and says so. Empty: no budget.",
+}
+
 
 class ClockField(forms.CharField):
     """Minutes after midnight, written HH:MM."""
@@ -95,6 +103,8 @@ class RetryInline(ScopedInline):
         }
         if field is not None:
             field.label = labels.get(db_field.name, field.label)
+            if db_field.name == "outcome":
+                field.choices = [("", "Choose"), *field.choices]  # a row nobody touched is no rule
         return field
 
 
@@ -113,6 +123,8 @@ class VariantInline(ScopedInline):
         for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
             if field is not None and hasattr(field.widget, name):
                 setattr(field.widget, name, False)
+        if field is not None and db_field.name == "weight":
+            field.label = "Share"
         return field
 
 
@@ -135,6 +147,9 @@ class CampaignForm(ScopedForm):
             given = dict(self.instance.variables or {})
             blank = {item["name"]: "" for item in self.instance.assistant.variables or []}
             self.initial["variables"] = blank | given
+        for name, words in HELP.items():
+            if name in self.fields:
+                self.fields[name].help_text = words
         # Only now is the organization known by which the instance is judged.
         if "assistant" in self.fields:
             self.fields["assistant"].required = False

@@ -22,7 +22,7 @@ from tenants.staff_forms import text_field
 class TestCallForm(forms.Form):
     """Only the number: everything else is the campaign's."""
 
-    test_number = text_field("Your own number", required=True, help_text="As you would dial it, or with its country.")
+    test_number = text_field("Your own number", help_text="As you would dial it, or with its country.")
 
     def __init__(self, campaign: Campaign, data: Any = None, initial: Any = None) -> None:
         super().__init__(data, initial=initial)
@@ -30,6 +30,8 @@ class TestCallForm(forms.Form):
 
     def clean_test_number(self) -> str:
         text, home = self.cleaned_data["test_number"], self.organization
+        if not text:
+            raise forms.ValidationError("Write your number first.")
         try:
             return normalise(text, home.default_region, home.callable_countries)
         except NotCallable as error:

@@ -28,7 +28,8 @@ from calls.admin.wizard_steps import CHECK, STEPS, WHAT, WHEN, WHOM, WizardStep,
 from calls.choosing import weighted_assistants
 from calls.models import Call
 from campaigns.models import Campaign, CampaignVariant
-from providers.models import Assistant
+from campaigns.phones import country_of, national
+from providers.models import Assistant, PhoneNumber
 from tenants.staff import NotDone, ScopedAdmin, page_of, reach_of, utc
 
 S = Campaign.Status
@@ -250,7 +251,7 @@ class WizardPages(ScopedAdmin):
         accounts = {assistant.account_id for assistant in chosen}
         numbers = field.queryset.filter(account__in=accounts, is_active=True).select_related("account")
         several = len(accounts) > 1
-        field.widget.choices = [(row.pk, f"{row} ({row.account})" if several else str(row)) for row in numbers]
+        field.widget.choices = [(row.pk, _number(row, several)) for row in numbers]
         return {
             "chosen": chosen,
             "numbers": field.widget.choices,
@@ -274,6 +275,11 @@ class WizardPages(ScopedAdmin):
         if fault:
             messages.error(request, f"The step is saved, and the test call is not placed. {fault}")
         return redirect(WHAT.url(obj))
+
+
+def _number(row: PhoneNumber, with_account: bool) -> str:
+    text = f"{national(row.e164)} ({country_of(row.e164)}) {row.label}".strip()
+    return f"{text}, {row.account}" if with_account else text
 
 
 def _read(campaign: Campaign) -> None:

@@ -101,7 +101,8 @@ def go_on_button(campaign: Campaign) -> tuple[Button, str]:
     step = go_on(campaign)
     if not campaign.drafted_through:
         return Button("Look at it step by step", icon="checklist"), step.url(campaign)
-    return Button(f"Go on with step {step.number}: {step.title}", "primary", "checklist"), step.url(campaign)
+    tone = "default" if step == CHECK else "primary"
+    return Button(f"Go on with step {step.number}: {step.title}", tone, "checklist"), step.url(campaign)
 
 
 def errors_by_step(problems: Iterable[Problem]) -> set[str]:

@@ -223,7 +223,7 @@ def test_a_number_of_another_account_is_neither_offered_nor_taken(
     elsewhere = a_number(an_account(organization, name="Other"), e164="+33142000077")
     manager.post(at(draft, "what"), what(assistant))
     page = manager.get(at(draft, "what")).content.decode()
-    assert "+33142000001" in page and "+33142000077" not in page
+    assert "01 42 00 00 01 (FR)" in page and "01 42 00 00 77" not in page
     refused = text_of(manager.post(at(draft, "what"), what(assistant, elsewhere)))
     assert "+33142000077 is not at the account of one of the campaign's assistants." in refused
     assert not draft.phone_numbers.exists()
@@ -249,7 +249,7 @@ def test_nothing_of_another_organization_is_offered_or_taken(
     ]
     assert [answer.status_code for answer in answers] == [200] * len(answers)
     fields = manager.post(at(draft, "fields"), what(theirs)).content.decode()
-    assert "Hidden" not in fields and "+33142000088" not in fields
+    assert "Hidden" not in fields and "01 42 00 00 88" not in fields
     counted = text_of(manager.get("/admin/campaigns/campaign/people/", {"contact_lists": [hidden.pk]}))
     assert "Tick the lists" in counted
     draft.refresh_from_db()
@@ -391,11 +391,11 @@ def test_numbers_and_variables_follow_the_assistant_chosen(
         "variables-1-name": "",
     }
     page = manager.post(at(draft, "fields"), what(assistant) | typed).content.decode()
-    assert "+33142000001" in page and "+33142000077" not in page
+    assert "01 42 00 00 01 (FR)" in page and "01 42 00 00 77" not in page
     assert 'value="slot"' in page and 'value="Hello"' in page and "The time" in page
     both = what(assistant) | rows("variants", {"assistant": second.pk, "weight": "1"})
     page = manager.post(at(draft, "fields"), both).content.decode()
-    assert "+33142000001" in page and "+33142000077 (Other)" in page
+    assert "01 42 00 00 01 (FR), AlloMia" in page and "01 42 00 00 77 (FR), Other" in page
     nothing = manager.post(at(draft, "fields"), what(assistant) | {"assistant": ""})
     assert "Choose the assistant first" in text_of(nothing)
     draft.refresh_from_db()
@@ -405,9 +405,9 @@ def test_numbers_and_variables_follow_the_assistant_chosen(
 def test_without_a_script_the_numbers_are_asked_for(
     manager: Client, draft: Campaign, assistant: Assistant, phone_number: PhoneNumber
 ) -> None:
-    assert "+33142000001" not in manager.get(at(draft, "what")).content.decode()
+    assert "01 42 00 00 01" not in manager.get(at(draft, "what")).content.decode()
     shown = manager.post(at(draft, "what"), what(assistant, _show="1"))
-    assert shown.status_code == 200 and "+33142000001" in shown.content.decode()
+    assert shown.status_code == 200 and "01 42 00 00 01" in shown.content.decode()
     assert "Nothing was saved" not in text_of(shown)
     draft.refresh_from_db()
     assert draft.assistant is None
@@ -430,6 +430,18 @@ def test_the_windows_of_the_form_say_when_they_open(manager: Client, draft: Camp
     removed = when(**{"windows-0-DELETE": "on"})
     assert "Without a window nobody is called" in text_of(manager.post(at(draft, "openings"), removed))
     assert not draft.windows.exists()
+
+
+def test_a_row_that_nobody_touched_is_no_rule(manager: Client, draft: Campaign, assistant: Assistant) -> None:
+    """As the pages show them: a spare row for those without scripts."""
+    page = manager.get(at(draft, "limits"))
+    [spare] = page.context["formsets"][0].forms
+    shown = {name: spare[name].value() or "" for name in ("wait_minutes", "multiplier", "max_attempts")}
+    first = next(iter(spare.fields["outcome"].choices))[0]
+    manager.post(at(draft, "limits"), limits() | rows("retry_rules", shown | {"outcome": first}))
+    assert not draft.retry_rules.exists()
+    manager.post(at(draft, "what"), what(assistant) | rows("variants", {"assistant": "", "weight": "0"}))
+    assert not draft.variants.exists()
 
 
 def test_a_window_is_proposed_until_there_is_one(manager: Client, draft: Campaign) -> None:
@@ -532,7 +544,7 @@ def test_a_test_call_says_what_the_first_person_would_be_told(
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        ("", "This field is required."),
+        ("", "Write your number first."),
         ("12", "is not a phone number"),
         ("+33612345679", "The number is on the do-not-call list."),
     ],
@@ -656,5 +668,4 @@ def test_a_step_asks_a_fixed_number_of_questions(
         with CaptureQueriesContext(connection) as queries:
             assert manager.get(at(draft, step)).status_code == 200
         counts.append(len(queries))
-    print("\n".join(query["sql"][:10] + "..." + query["sql"][query["sql"].index("FROM"):][:230] for query in queries))
     assert counts[0] == counts[1] <= MOST_QUESTIONS, [query["sql"][:160] for query in queries]

@@ -78,6 +78,7 @@ STEPS = {
     ("campaigns_campaign", "resume"): OPERATOR,
     ("campaigns_campaign", "cancel"): OPERATOR,
     ("campaigns_campaign", "refresh"): OPERATOR,
+    ("campaigns_campaign", "copy"): MANAGER,
     ("campaigns_contact", "hold"): OPERATOR,
     ("campaigns_contact", "unhold"): OPERATOR,
     ("campaigns_recipient", "withdraw"): OPERATOR,
@@ -100,6 +101,11 @@ PAGES = {
     "campaigns_contactimport_rejected": ("campaigns_contactimport", VIEWER),
     "campaigns_campaign_results": ("campaigns_campaign", VIEWER),
     "campaigns_campaign_figures": ("campaigns_campaign", VIEWER),
+    "campaigns_campaign_people": ("", MANAGER),
+    **{
+        f"campaigns_campaign_{page}": ("campaigns_campaign", MANAGER)
+        for page in ("whom", "what", "when", "limits", "check", "fields", "preview", "openings", "forecast")
+    },
     "calls_call_transcript": ("calls_call", VIEWER),
     "calls_call_launch": ("", OPERATOR),
     "calls_call_launch_fields": ("", OPERATOR),
