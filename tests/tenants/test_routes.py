@@ -109,6 +109,8 @@ PAGES = {
     "calls_call_transcript": ("calls_call", VIEWER),
     "calls_call_launch": ("", OPERATOR),
     "calls_call_launch_fields": ("", OPERATOR),
+    "calls_call_launch_people": ("", OPERATOR),
+    "calls_call_launch_person": ("", OPERATOR),
     "calls_call_overview": ("", VIEWER),
     "calls_call_legal_hours": ("", VIEWER),
 }
