@@ -84,7 +84,7 @@ def problems(campaign: Campaign) -> list[Problem]:
 def _of_assistants(campaign: Campaign) -> list[Problem]:
     """What keeps each assistant from calling. Where another can stand in, that is a warning."""
     assistants = [assistant for assistant, _ in weighted_assistants(campaign)]
-    numbers = set(campaign.phone_numbers.filter(is_active=True).values_list("account_id", flat=True))
+    numbers = {number.account_id for number in campaign.phone_numbers.all() if number.is_active}
     idle: list[Problem] = []
     faulty: list[Problem] = []
     can_call = 0

@@ -151,7 +151,9 @@ class Choices:
 def weighted_assistants(campaign: Campaign) -> list[tuple[Assistant, int]]:
     """The campaign's own assistant first, then its variants."""
     own = [(campaign.assistant, campaign.assistant_weight)] if campaign.assistant else []
-    variants = campaign.variants.select_related("assistant__account").order_by("pk")
+    variants = campaign.variants.all()
+    if "variants" not in getattr(campaign, "_prefetched_objects_cache", ()):
+        variants = variants.select_related("assistant__account").order_by("pk")
     return own + [(variant.assistant, variant.weight) for variant in variants]
 
 

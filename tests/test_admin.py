@@ -155,6 +155,7 @@ OWN_PAGES = (
     "admin:calls_call_today",
     "admin:calls_call_legal_hours",
     "admin:campaigns_contactlist_counts",
+    "admin:campaigns_campaign_people",
 )
 
 
@@ -232,11 +233,14 @@ def test_lists_filters_and_choices_hold_nothing_of_others(
     assert "Reminder" not in form and "December" not in form
     own = ContactList.objects.create(organization=stranger, name="Mine")
     answer = client.post(
-        "/admin/campaigns/campaign/add/",
-        {**campaign_form(), "assistant": world["assistant"].pk, "contact_lists": [own.pk, world["contactlist"].pk]},
+        "/admin/campaigns/campaign/add/", {"name": "New", "contact_lists": [own.pk, world["contactlist"].pk]}
     )
     assert answer.status_code == 200
     assert not Campaign.objects.filter(organization=stranger).exists()
+    draft = Campaign.objects.create(organization=stranger, name="New")
+    form = {**campaign_form(), "assistant": world["assistant"].pk, "contact_lists": [own.pk]}
+    answer = client.post(reverse("admin:campaigns_campaign_change", args=[draft.pk]), form)
+    assert answer.status_code == 200 and not draft.contact_lists.exists()
 
 
 def campaign_form(**fields: Any) -> dict[str, Any]:

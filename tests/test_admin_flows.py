@@ -270,7 +270,7 @@ def test_progress_is_shown(operator: Client, campaign: Campaign, organization: O
     assert "+33612000003" in people and "+33612000000" not in people
 
 
-def test_a_campaign_is_made_in_one_form(manager: Client, campaign: Campaign) -> None:
+def test_a_draft_is_filled_in_on_one_page(manager: Client, campaign: Campaign) -> None:
     lists, numbers = campaign.contact_lists.get(), campaign.phone_numbers.get()
     form = campaign_form(
         assistant=campaign.assistant_id,
@@ -288,14 +288,14 @@ def test_a_campaign_is_made_in_one_form(manager: Client, campaign: Campaign) -> 
             "retry_rules-0-max_attempts": "2",
         },
     )
-    bad = manager.post(
-        "/admin/campaigns/campaign/add/",
-        form | {"variables-0-value": "{{ contact.password }}", "windows-0-opens": "9 o'clock"},
-    )
-    assert "is not understood" in text_of(bad) and "Write it like 09:00" in text_of(bad)
-    answer = manager.post("/admin/campaigns/campaign/add/", form)
-    assert answer.status_code == 302, text_of(answer)
+    manager.post("/admin/campaigns/campaign/add/", {"name": "New"})
     made = Campaign.objects.get(name="New")
+    url = reverse("admin:campaigns_campaign_change", args=[made.pk])
+    bad = manager.post(url, form | {"variables-0-value": "{{ contact.password }}", "windows-0-opens": "9 o'clock"})
+    assert "is not understood" in text_of(bad) and "Write it like 09:00" in text_of(bad)
+    answer = manager.post(url, form)
+    assert answer.status_code == 302, text_of(answer)
+    made.refresh_from_db()
     window = made.windows.get()
     assert (window.days, window.opens, window.closes) == (["mon", "tue"], 540, 1440)
     assert made.variables == {"slot": "{{ contact.variables.slot }}"} and made.holidays == ["2026-12-25", "2027-01-01"]

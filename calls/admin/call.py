@@ -91,6 +91,8 @@ class CallAdmin(NumberedAdmin):
         ours = [
             path("launch/", wrap(launch.view), name="calls_call_launch"),
             path("launch/fields/", wrap(launch.fields_view), name="calls_call_launch_fields"),
+            path("launch/people/", wrap(launch.people_view), name="calls_call_launch_people"),
+            path("launch/person/", wrap(launch.person_view), name="calls_call_launch_person"),
             path("evidence.csv", wrap(evidence.view), name="calls_call_evidence"),
             path("legal-hours/", wrap(legal_hours.view), name="calls_call_legal_hours"),
             path("overview/", wrap(dashboard.fragment_view), name="calls_call_overview"),

@@ -19,11 +19,12 @@ from calls.admin import foreseen, words
 from calls.admin.campaign_figures import figures_of
 from calls.admin.campaign_form import DAYS, CampaignForm, RetryInline, VariantInline, WindowInline
 from calls.admin.campaign_steps import STEPS
+from calls.admin.wizard import WizardPages
+from calls.admin.wizard_steps import go_on_button
 from calls.progress import progress_of
 from campaigns.models import Campaign
 from tenants.local_time import local_time, local_time_column
 from tenants.staff import (
-    ScopedAdmin,
     reach_of,
 )
 
@@ -47,7 +48,7 @@ def _idle(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 @admin.register(Campaign)
-class CampaignAdmin(ScopedAdmin):
+class CampaignAdmin(WizardPages):
     form = CampaignForm
     inlines = (WindowInline, RetryInline, VariantInline)
     add_title = "New campaign"
@@ -157,12 +158,6 @@ class CampaignAdmin(ScopedAdmin):
             field.help_text = ""
         return field
 
-    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
-        found: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
-        if isinstance(inline, WindowInline) and not obj.pk:
-            found["initial"] = [{"days": ["mon", "tue", "wed", "thu", "fri"], "opens": 9 * 60, "closes": 19 * 60}]
-        return found
-
     def changeform_view(
         self,
         request: HttpRequest,
@@ -170,7 +165,9 @@ class CampaignAdmin(ScopedAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """A change is one edit, with its version; what is refused leaves nothing behind."""
+        """A change is one edit, with its version; what is refused leaves nothing. A new campaign is made in steps."""
+        if object_id is None:
+            return self.first_view(request)
         obj = self.get_object(request, object_id) if object_id and request.method == "POST" else None
         if obj is None:
             return super().changeform_view(request, object_id, form_url, extra_context)
@@ -214,6 +211,12 @@ class CampaignAdmin(ScopedAdmin):
         if obj is None:
             return self.not_found(request)
         return TemplateResponse(request, "trunkline/campaign_figures.html", figures_of(obj))
+
+    def _panel(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
+        found = super()._panel(request, obj)
+        if obj.status == S.DRAFT and self.has_change_permission(request, obj):
+            found["steps"].insert(0, go_on_button(obj))
+        return found
 
     def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
         found = progress_of([obj])[obj.pk]

@@ -29,7 +29,7 @@ def figures_of(campaign: Campaign) -> dict[str, Any]:
         "forecast": _forecast(campaign),
         "comparison": _comparison(campaign),
         **charts_of(campaign),
-        "previews": _previews(campaign),
+        "previews": previews_of(campaign),
         "history": history_of(campaign),
     }
 
@@ -74,11 +74,11 @@ def _variant(row: Variant) -> dict[str, str]:
     }
 
 
-def _previews(campaign: Campaign) -> list[dict[str, Any]]:
+def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
     """What the calls to the first people of its lists carry, by the same steps as the calls themselves."""
     if not campaign.editable:
         return []
-    contacts = _first_contacts(campaign)
+    contacts = first_contacts(campaign)
     kept = {row.contact_id: row for row in campaign.recipients.filter(contact__in=contacts)}
     choices = Choices(campaign, timezone.now(), whatever_their_state=True)
     several = len(choices.all) > 1
@@ -100,7 +100,7 @@ def _previews(campaign: Campaign) -> list[dict[str, Any]]:
     return found
 
 
-def _first_contacts(campaign: Campaign) -> list[Contact]:
+def first_contacts(campaign: Campaign) -> list[Contact]:
     """Of its lists, each once; the fourth of a person who stands on all lists is looked at as well."""
     lists = list(campaign.contact_lists.values_list("pk", flat=True))
     members = ContactListMember.objects.filter(contact_list__in=lists).select_related("contact")

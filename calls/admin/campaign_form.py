@@ -20,7 +20,16 @@ from tenants.staff import (
 )
 from tenants.staff_forms import CommaField, PairsField, ScopedForm
 
+PROPOSED_WINDOW = {"days": ["mon", "tue", "wed", "thu", "fri"], "opens": 9 * 60, "closes": 19 * 60}
 DAYS = [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")]
+
+HELP = {
+    "starts_at": "Empty: as soon as somebody starts it.",
+    "ends_at": "Nobody is called after it. Empty: when everybody is dealt with.",
+    "legal_override": "A reason lifts the legal calling hours for this campaign. It is kept with your name.",
+    "callback_url": "Your system is sent every outcome there, signed. Empty: none.",
+    "budget": "When it is spent or set aside the campaign pauses itself and says so. Empty: no budget.",
+}
 
 
 class ClockField(forms.CharField):
@@ -74,9 +83,6 @@ class WindowInline(ScopedInline):
     form = WindowForm
     verbose_name_plural = "Calling windows, in the time of the person called"
 
-    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
-        return 1 if obj is None else 0
-
 
 class RetryInline(ScopedInline):
     model = RetryRule
@@ -97,6 +103,8 @@ class RetryInline(ScopedInline):
         }
         if field is not None:
             field.label = labels.get(db_field.name, field.label)
+            if db_field.name == "outcome":
+                field.choices = [("", "Choose"), *field.choices]  # a row nobody touched is no rule
         return field
 
 
@@ -115,6 +123,8 @@ class VariantInline(ScopedInline):
         for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
             if field is not None and hasattr(field.widget, name):
                 setattr(field.widget, name, False)
+        if field is not None and db_field.name == "weight":
+            field.label = "Share"
         return field
 
 
@@ -137,6 +147,9 @@ class CampaignForm(ScopedForm):
             given = dict(self.instance.variables or {})
             blank = {item["name"]: "" for item in self.instance.assistant.variables or []}
             self.initial["variables"] = blank | given
+        for name, words in HELP.items():
+            if name in self.fields:
+                self.fields[name].help_text = words
         # Only now is the organization known by which the instance is judged.
         if "assistant" in self.fields:
             self.fields["assistant"].required = False
@@ -150,7 +163,7 @@ class CampaignForm(ScopedForm):
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         assistant = values.get("assistant", self.instance.assistant)
-        others = self._others()
+        others = self.others()
         if assistant in others:
             self.add_error(None, "The campaign's assistant stands among the other assistants as well.")
         accounts = {one.account_id for one in (assistant, *others) if one}
@@ -162,7 +175,7 @@ class CampaignForm(ScopedForm):
             self.add_error("ends_at", "The campaign ends before it starts.")
         return values
 
-    def _others(self) -> list[Assistant]:
+    def others(self) -> list[Assistant]:
         """The assistants that the rows below the form name: the caller numbers may be of their accounts."""
         named = [name for name in self.data if re.fullmatch(r"variants-\d+-assistant", name)]
         kept = [name for name in named if f"{name.removesuffix('assistant')}DELETE" not in self.data]

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.http import HttpRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from calls import campaign_actions, live_edits
 from calls import forecast as forecasting
 from calls.admin import words
 from calls.admin.campaign_figures import FORECAST_AT_ONCE
+from campaigns.copying import copy_of
 from campaigns.models import Campaign, ContactListMember, Recipient
 from tenants.local_time import local_time
 from tenants.staff import (
     Level,
     NotDone,
     Step,
+    page_of,
     reach_of,
 )
 
@@ -76,6 +80,24 @@ def _cancel_effect(obj: Campaign) -> list[str]:
     ]
 
 
+def _copy(request: HttpRequest, obj: Campaign, values: Mapping[str, Any]) -> HttpResponse:
+    page = page_of(Campaign)
+    made = copy_of(obj, timezone.now())
+    page.audit(request, made, "added", {"copy_of": str(obj.uuid)})
+    messages.success(request, f"“{made.name}” is a draft: look through its steps, it calls nobody until you start it.")
+    return redirect(page.url("whom", made.pk))
+
+
+def _copy_effect(obj: Campaign) -> list[str]:
+    found = [
+        "A new draft has the same lists, assistants, numbers, variables, windows, limits and budget.",
+        "When it is started, everybody on these lists is called, those too whom this campaign has reached.",
+        "Dates that have passed are left out.",
+    ]
+    lifted = "The reason to call outside the legal hours is not copied: give one again where it still holds."
+    return [*found, lifted] if obj.legal_override else found
+
+
 STEPS = (
     Step(
         "start",
@@ -132,5 +154,14 @@ STEPS = (
         tone="danger",
         icon="stop",
         button="Cancel the campaign for good",
+    ),
+    Step(
+        "copy",
+        "Copy as a new campaign",
+        Level.MANAGER,
+        _copy_effect,
+        _copy,
+        icon="content_copy",
+        button="Make the copy",
     ),
 )

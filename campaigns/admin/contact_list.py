@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from campaigns import list_sizes
 from campaigns.import_pages import ImportPages
-from campaigns.models import ContactList, ContactListMember
+from campaigns.models import ContactList
 from tenants.local_time import local_time_column
 from tenants.staff import (
     Level,
@@ -60,11 +60,8 @@ class ContactListAdmin(ImportPages):
             int(each) for each in request.GET.get("ids", "").split(",")[:200] if each.isdecimal() and len(each) < 19
         ]
         visible = list(self.get_queryset(request).filter(pk__in=asked).values_list("pk", flat=True))
-        rows = ContactListMember.objects.filter(contact_list__in=visible).values_list("contact_list")
-        counted = dict(rows.annotate(n=Count("pk")).order_by())
-        return TemplateResponse(
-            request, "trunkline/counted.html", {"counts": [(pk, counted.get(pk, 0)) for pk in visible]}
-        )
+        counts = [(pk, list_sizes.written(n)) for pk, n in list_sizes.sizes(visible).items()]
+        return TemplateResponse(request, "trunkline/counted.html", {"counts": counts})
 
     def panel_context(self, request: HttpRequest, obj: ContactList) -> dict[str, Any]:
         return {

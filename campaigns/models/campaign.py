@@ -27,7 +27,7 @@ def check_holidays(days: object) -> None:
         try:
             datetime.date.fromisoformat(day)
         except (TypeError, ValueError) as error:
-            raise ValidationError(f"{day!r} is not a day. Write it like 2026-12-25.", code="invalid") from error
+            raise ValidationError(f"{day!r} is not a day. Write it like 2026-12-25.", code="invalid_day") from error
 
 
 class Campaign(models.Model):
@@ -100,6 +100,8 @@ class Campaign(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # The steps in which somebody makes it that are behind them; 0: it was made in one go.
+    drafted_through = models.PositiveSmallIntegerField(default=0, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)  # of its rules; see CampaignVersion
     next_call_at = models.DateTimeField(null=True, blank=True, editable=False)  # the pace allows none before
     share_used = models.FloatField(default=0, editable=False)  # calls fed by priority: who has least is next

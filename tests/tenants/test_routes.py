@@ -78,6 +78,7 @@ STEPS = {
     ("campaigns_campaign", "resume"): OPERATOR,
     ("campaigns_campaign", "cancel"): OPERATOR,
     ("campaigns_campaign", "refresh"): OPERATOR,
+    ("campaigns_campaign", "copy"): MANAGER,
     ("campaigns_contact", "hold"): OPERATOR,
     ("campaigns_contact", "unhold"): OPERATOR,
     ("campaigns_contact", "erase"): MANAGER,
@@ -102,9 +103,16 @@ PAGES = {
     "campaigns_campaign_results": ("campaigns_campaign", VIEWER),
     "campaigns_campaign_figures": ("campaigns_campaign", VIEWER),
     "campaigns_campaign_end": ("campaigns_campaign", VIEWER),
+    "campaigns_campaign_people": ("", MANAGER),
+    **{
+        f"campaigns_campaign_{page}": ("campaigns_campaign", MANAGER)
+        for page in ("whom", "what", "when", "limits", "check", "fields", "preview", "openings", "forecast")
+    },
     "calls_call_transcript": ("calls_call", VIEWER),
     "calls_call_launch": ("", OPERATOR),
     "calls_call_launch_fields": ("", OPERATOR),
+    "calls_call_launch_people": ("", OPERATOR),
+    "calls_call_launch_person": ("", OPERATOR),
     "calls_call_overview": ("", VIEWER),
     "calls_call_today": ("", VIEWER),
     "calls_call_sandbox": ("", MANAGER),

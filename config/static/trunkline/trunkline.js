@@ -18,8 +18,10 @@
   function addRow(rows) {
     var count = rows.querySelector("[data-rows-count]");
     var blank = rows.querySelector("[data-rows-blank]").content.cloneNode(true);
-    blank.querySelectorAll("[name]").forEach(function (field) {
-      field.name = field.name.replace("__row__", count.value);
+    blank.querySelectorAll("[name], [id], [for]").forEach(function (part) {
+      ["name", "id", "for"].forEach(function (key) {
+        if (part.hasAttribute(key)) part.setAttribute(key, part.getAttribute(key).replace("__row__", count.value));
+      });
     });
     var first = blank.querySelector("input, select");
     rows.querySelector("[data-rows-body]").appendChild(blank);

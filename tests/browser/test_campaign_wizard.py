@@ -1,0 +1,184 @@
+"""A campaign is made step by step in a browser, from a list just imported to the start, mistakes included."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from campaigns import import_steps
+from campaigns.models import Campaign, ContactList
+from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.models import Organization
+from tests.browser.support import MARKS, faults_of
+from tests.conftest import an_account, an_assistant
+
+pytestmark = MARKS
+CSV = b"Mobile;Full name;Slot\n06 12 34 56 01;Claire;9:30\n06 12 34 56 02;Hugo;\n"
+STEP = "Save and go on"
+
+
+@pytest.fixture
+def house(organization: Organization, assistant: Assistant, phone_number: PhoneNumber) -> ContactList:
+    """Two assistants of two accounts, and a list into which two people were imported."""
+    assistant.variables = [{"name": "slot", "required": True, "description": "The time", "example": "9:30"}]
+    assistant.save()
+    an_assistant(an_account(organization, name="Other account"), name="Second")
+    ProviderAccount.objects.update(price_per_minute="0.10", price_per_minute_currency="USD")
+    people = ContactList.objects.create(organization=organization, name="December")
+    row = import_steps.start_import(people, BytesIO(CSV), "people.csv")
+    while not import_steps.run_step(row.pk):
+        pass
+    assert people.contacts.count() == 2
+    return people
+
+
+def look(page: Any, name: str) -> None:
+    """It fits, and is for everybody: in light and dark, on a desk and on a telephone."""
+    folder = os.environ.get("SCREENSHOTS")
+    for theme in ("light", "dark"):
+        page.evaluate("theme => document.documentElement.classList.toggle('dark', theme === 'dark')", theme)
+        for width in (1280, 400):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_timeout(50)
+            assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (name, width)
+            if folder:
+                page.screenshot(path=f"{folder}/{name}-{theme}-{width}.png", full_page=True)
+        page.set_viewport_size({"width": 1280, "height": 900})
+        assert faults_of(page) == [], (name, theme)
+
+
+def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList) -> None:
+    page = signed_in
+    page.goto("/admin/campaigns/campaign/")
+    page.click("text=New campaign")
+    # Whom.
+    page.click(f"text={STEP}")
+    page.wait_for_selector("text=Nothing was saved.")
+    look(page, "1-whom-error")
+    page.fill("input[name=name]", "Reminders")
+    page.wait_for_function(f"document.querySelector('#count-{house.pk}').textContent === '2'")
+    page.check("text=December")
+    page.wait_for_selector("text=All of them may be called.")
+    look(page, "1-whom")
+    page.click(f"text={STEP}")
+    # With what.
+    page.wait_for_selector("text=Choose the assistant first")
+    look(page, "2-what-empty")
+    page.select_option("select[name=assistant]", label="Reminder")
+    page.wait_for_selector("text=01 42 00 00 01")
+    assert page.locator("input[name=variables-0-name]").input_value() == "slot"
+    page.wait_for_selector("text=Not called: slot is missing.")
+    page.fill("input[name=variables-0-value]", "at {{ contact.variables.Slot }")
+    page.wait_for_selector("section, .tl-bad >> text=is not understood")
+    page.click(f"text={STEP}")
+    page.wait_for_selector("text=Nothing was saved.")
+    look(page, "2-what-error")
+    page.fill("input[name=variables-0-value]", 'at {{ contact.variables.slot|default:"noon" }}')
+    page.wait_for_selector("text=at noon")
+    page.check("text=01 42 00 00 01")
+    look(page, "2-what")
+    page.click(f"text={STEP}")
+    # When.
+    page.wait_for_selector("text=Within the law's hours.")
+    page.fill("input[name=windows-0-opens]", "nine")
+    page.click(f"text={STEP}")
+    page.wait_for_selector("text=Write it like 09:00")
+    look(page, "3-when-error")
+    page.fill("input[name=windows-0-opens]", "11:00")
+    page.click("text=Add a window")
+    page.locator("input[name=windows-1-days]").nth(5).check()
+    page.fill("input[name=windows-1-opens]", "10:00")
+    page.fill("input[name=windows-1-closes]", "16:00")
+    look(page, "3-when")
+    page.click(f"text={STEP}")
+    # Limits.
+    page.wait_for_selector("text=Calling again")
+    page.fill("input[name=max_attempts]", "0")
+    page.click(f"text={STEP}")
+    page.wait_for_selector("text=Nothing was saved.")
+    look(page, "4-limits-error")
+    page.fill("input[name=max_attempts]", "3")
+    page.select_option("select[name=retry_rules-0-outcome]", label="Busy")
+    page.fill("input[name=budget]", "5")
+    page.fill("input[name=budget_currency]", "EUR")
+    look(page, "4-limits")
+    page.click(f"text={STEP}")
+    # Check: what is wrong leads to where it is mended.
+    page.wait_for_selector("text=Before it can start:")
+    look(page, "5-check-error")
+    page.locator(".tl-problems a", has_text="Step 4").first.click()
+    page.fill("input[name=budget_currency]", "USD")
+    page.click(f"text={STEP}")
+    page.wait_for_selector("text=Everything is there: it can start.")
+    page.wait_for_selector("text=Probably ends")
+    look(page, "5-check")
+    page.click("text=Keep as a draft")
+    page.wait_for_selector("text=Go on with step 5: Check")
+    look(page, "6-draft")
+    page.click("text=Go on with step 5: Check")
+    page.click("text=Start now")
+    page.click("button:has-text('Start calling')")
+    page.wait_for_selector("text=is running")
+    made = Campaign.objects.get()
+    assert (made.status, made.name, made.variables) == (
+        "running",
+        "Reminders",
+        {"slot": 'at {{ contact.variables.slot|default:"noon" }}'},
+    )
+    assert [row.as_window().text for row in made.windows.all()] == [
+        "11:00-19:00",
+        "10:00-16:00",
+    ]
+    assert (made.retry_rules.get().outcome, made.budget_currency) == ("busy", "USD")
+    # Once more.
+    page.click("text=Copy as a new campaign")
+    page.click("text=Make the copy")
+    page.wait_for_selector("text=Whom do you want to call?")
+    assert page.locator("input[name=name]").input_value() == "Copy of Reminders"
+
+
+def test_a_test_call_is_ordered_from_the_step_where_the_text_is_written(signed_in: Any, house: ContactList) -> None:
+    made = Campaign.objects.create(organization=house.organization, name="Reminders", drafted_through=1)
+    made.contact_lists.add(house)
+    page = signed_in
+    page.goto(f"/admin/campaigns/campaign/{made.pk}/steps/what/")
+    page.select_option("select[name=assistant]", label="Reminder")
+    page.check("text=01 42 00 00 01")
+    page.fill("input[name=variables-0-value]", "noon")
+    page.fill("input[name=test_number]", "06 99 00 00 01")
+    # The key of the form saves; nobody is rung by it.
+    page.press("input[name=test_number]", "Enter")
+    page.wait_for_selector("text=When may people be called?")
+    page.go_back()
+    page.fill("input[name=test_number]", "06 99 00 00 01")
+    page.click("text=Save, and call me now")
+    page.wait_for_selector("text=The test call is ordered.")
+    look(page, "7-test-call")
+    page.click("text=Follow it")
+    page.wait_for_selector("text=It waits for its turn")
+
+
+def test_the_steps_work_without_scripts(browser: Any, signed_in: Any, house: ContactList) -> None:
+    state = signed_in.context.storage_state()
+    context = signed_in.context.browser.new_context(
+        java_script_enabled=False, storage_state=state, base_url=signed_in.url.partition("/admin/")[0]
+    )
+    page = context.new_page()
+    page.goto("/admin/campaigns/campaign/add/")
+    page.fill("input[name=name]", "Reminders")
+    page.check("text=December")
+    page.click(f"text={STEP}")
+    page.select_option("select[name=assistant]", label="Reminder")
+    page.click("button[name=_show]")
+    page.fill("input[name=variables-0-value]", "noon")
+    page.check("text=01 42 00 00 01")
+    page.click(f"text={STEP}")
+    page.click(f"text={STEP}")
+    page.click(f"text={STEP}")
+    page.click("text=Start now")
+    page.click("button:has-text('Start calling')")
+    assert Campaign.objects.get().status == "running"
+    context.close()
