@@ -460,6 +460,14 @@ def test_a_file_is_imported_after_a_look(operator: Client, people: ContactList) 
     assert ">1<" in count
 
 
+def test_the_people_of_the_only_list_are_its_people(operator: Client, people: ContactList, contact: Contact) -> None:
+    page = text_of(operator.get(reverse("admin:campaigns_contact_changelist"), {"lists__id__exact": people.pk}))
+    assert contact.phone not in page
+    people.members.create(contact=contact)
+    page = text_of(operator.get(reverse("admin:campaigns_contact_changelist"), {"lists__id__exact": people.pk}))
+    assert contact.phone in page
+
+
 def test_a_workbook_is_imported_after_a_look(operator: Client, people: ContactList) -> None:
     url = reverse("admin:campaigns_contactlist_import", args=[people.pk])
     file = archive(parts_of(sheet([["Mobile", "Name"], [612345601, "Claire"]]), sheet([]), names=("December", "Old")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -41,6 +42,9 @@ class ContactListAdmin(ImportPages):
 
     @admin.display(description="people")
     def people(self, row: ContactList) -> str:
+        counted = getattr(row, "counted", None)
+        if counted is not None:
+            return str(counted)
         return format_html('<span id="count-{}" class="tl-count">…</span>', row.pk)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -60,11 +64,15 @@ class ContactListAdmin(ImportPages):
             int(each) for each in request.GET.get("ids", "").split(",")[:200] if each.isdecimal() and len(each) < 19
         ]
         visible = list(self.get_queryset(request).filter(pk__in=asked).values_list("pk", flat=True))
-        rows = ContactListMember.objects.filter(contact_list__in=visible).values_list("contact_list")
-        counted = dict(rows.annotate(n=Count("pk")).order_by())
+        counted = _sizes(visible)
         return TemplateResponse(
             request, "trunkline/counted.html", {"counts": [(pk, counted.get(pk, 0)) for pk in visible]}
         )
+
+    def prepare_export(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        counted = _sizes([row.pk for row in rows])
+        for row in rows:
+            row.counted = counted.get(row.pk, 0)
 
     def panel_context(self, request: HttpRequest, obj: ContactList) -> dict[str, Any]:
         return {
@@ -77,3 +85,8 @@ class ContactListAdmin(ImportPages):
                 (row, reverse("admin:campaigns_contactimport_change", args=[row.pk])) for row in obj.imports.all()[:10]
             ],
         }
+
+
+def _sizes(lists: Sequence[int]) -> dict[int, int]:
+    rows = ContactListMember.objects.filter(contact_list__in=lists).values_list("contact_list")
+    return dict(rows.annotate(n=Count("pk")).order_by())
