@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from campaigns.import_pages import ImportPages
+from campaigns.import_pages import ImportPages, import_links
 from campaigns.models import ContactList, ContactListMember
 from tenants.staff import (
     Level,
@@ -40,6 +40,9 @@ class ContactListAdmin(ImportPages):
     list_after_template = "trunkline/counts.html"
     added = utc_column("created_at", "made")
 
+    def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
+        return import_links(request)
+
     @admin.display(description="people")
     def people(self, row: ContactList) -> str:
         counted = getattr(row, "counted", None)
@@ -54,7 +57,6 @@ class ContactListAdmin(ImportPages):
         wrap = self.admin_site.admin_view
         ours = [
             path("counts/", wrap(self.counts_view), name="campaigns_contactlist_counts"),
-            path("<int:pk>/import/", wrap(self.import_view), name="campaigns_contactlist_import"),
         ]
         return [*ours, *super().get_urls()]
 
@@ -79,6 +81,7 @@ class ContactListAdmin(ImportPages):
             "contact_list": obj,
             "counts_url": f"{self.url('counts')}?ids={obj.pk}",
             "import_url": self.url("import", obj.pk),
+            "export_url": f"{reverse('admin:campaigns_contact_export')}?lists__id__exact={obj.pk}",
             "may_import": self.holds(request, Level.OPERATOR, obj),
             "people_url": f"{reverse('admin:campaigns_contact_changelist')}?lists__id__exact={obj.pk}",
             "imports": [

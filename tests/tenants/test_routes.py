@@ -52,6 +52,7 @@ MODELS = {
     "campaigns_contact": Levels(VIEWER, MANAGER, MANAGER, MANAGER),
     "campaigns_contactlist": Levels(VIEWER, OPERATOR, OPERATOR, MANAGER),
     "campaigns_contactimport": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
+    "campaigns_importmapping": Levels(VIEWER, NOBODY, OPERATOR, OPERATOR),
     "campaigns_donotcall": Levels(VIEWER, OPERATOR, NOBODY, NOBODY),
     "campaigns_campaign": Levels(VIEWER, MANAGER, MANAGER, MANAGER),
     "campaigns_recipient": Levels(VIEWER, NOBODY, NOBODY, NOBODY),
@@ -97,6 +98,7 @@ STEPS = {
 PAGES = {
     "campaigns_contactlist_counts": ("", VIEWER),
     "campaigns_contactlist_import": ("campaigns_contactlist", OPERATOR),
+    "campaigns_contactlist_import_new": ("", OPERATOR),
     "campaigns_contactimport_rejected": ("campaigns_contactimport", VIEWER),
     "campaigns_campaign_results": ("campaigns_campaign", VIEWER),
     "campaigns_campaign_figures": ("campaigns_campaign", VIEWER),
