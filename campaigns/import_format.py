@@ -132,8 +132,8 @@ def _guess_encoding(sample: bytes) -> tuple[str, bool]:
 
 def _mostly_utf_8(sample: bytes) -> bool:
     """Whether a few lines spoil a file of UTF-8: other encodings hardly ever look like it."""
-    lines = [line for line in sample.splitlines() if not line.isascii()]
-    good = sum(is_utf_8(line) for line in lines)
+    lines = [line for line in sample.splitlines(keepends=True) if not line.isascii()]
+    good = sum(is_utf_8(line) for line in lines)  # an end of line is no place to stop in mid-character
     return good > 0 and good >= len(lines) - good
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO
@@ -49,7 +49,6 @@ __all__ = [
     "format_of",
     "guess_mapping",
     "mapping_faults",
-    "preview",
     "read_rows",
     "sniff",
 ]
@@ -350,23 +349,3 @@ def _complaint(contact: ContactRow) -> str:
     if sum(len(name) + len(value.encode()) for name, value in contact.variables.items()) > MAX_VARIABLES_BYTES:
         return "The variables of this line are larger than 16 KB in all; shorten them."
     return ""
-
-
-def preview(
-    file: BinaryIO,
-    form: FileFormat,
-    mapping: Mapping[str, str] | None,
-    *,
-    region: str,
-    allowed: Collection[str],
-    rows: int = 10,
-) -> list[ContactRow | RejectedRow]:
-    """What the first rows become. Raises UnreadableFile on a mapping that cannot be used."""
-    columns = ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
-    found: list[ContactRow | RejectedRow] = []
-    for row in read_rows(file, form, phone=columns.phone):
-        if len(found) >= rows:
-            break
-        if not row.blank:
-            found.append(contact_of(row, columns, region, allowed))
-    return found

@@ -39,6 +39,7 @@ def local_time_column(name: str, title: str) -> Callable[..., str]:
         moment = getattr(row, name)
         return format_html('<span class="tl-nowrap">{}</span>', local_minute(moment)) if moment else "-"
 
+    shown.moment = name  # type: ignore[attr-defined]  # files have it in full
     return shown
 
 

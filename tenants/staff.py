@@ -23,8 +23,9 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 
+from tenants.exports import ExportedList
 from tenants.local_time import with_zone
 from tenants.models import AuditEntry, Membership, Organization
 
@@ -147,8 +148,12 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
         related = model_admin.admin_site._registry[field.related_model]
         return [(row.pk, str(row)) for row in related.get_queryset(request)[:FILTER_CHOICES]]
 
+    def has_output(self) -> bool:
+        """Also with a single choice, or none, once it is used: what is dropped here would show every row."""
+        return bool(self.used_parameters) or super().has_output()
 
-class ScopedAdmin(ModelAdmin):
+
+class ScopedAdmin(ExportedList):
     """A ModelAdmin of rows that belong to organizations, found over `organization_path`."""
 
     organization_path: ClassVar[str] = "organization"
@@ -176,7 +181,6 @@ class ScopedAdmin(ModelAdmin):
     list_per_page = 50
     sortable_by: ClassVar[Sequence[str]] = ()
     change_form_template = "trunkline/change_form.html"
-    change_list_template = "trunkline/change_list.html"
     delete_confirmation_template = "trunkline/delete.html"
 
     # Who sees and does what.
@@ -278,9 +282,6 @@ class ScopedAdmin(ModelAdmin):
     def number_prefixes(self, request: HttpRequest, term: str) -> Iterable[str]:
         """E.164 beginnings that a written number may mean in the user's organizations."""
         return [term] if term.startswith("+") else []
-
-    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        """Look up for a whole page what its rows show besides their own columns."""
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         found = super().get_changelist_instance(request)
@@ -525,7 +526,7 @@ def page_of(model: type[models.Model]) -> ScopedAdmin:
     return found
 
 
-class SuperuserAdmin(ModelAdmin):
+class SuperuserAdmin(ExportedList):
     """The installation's own affairs."""
 
     actions: Any = None

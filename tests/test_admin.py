@@ -20,7 +20,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from calls.models import Call, CallBack, CallEvent, Heartbeat, ProviderCallback, Status, WebhookDelivery
-from campaigns import do_not_call
+from campaigns import do_not_call, import_mappings
 from campaigns.models import (
     CallingWindow,
     Campaign,
@@ -103,6 +103,7 @@ def world(
         "contact": contact,
         "contactlist": people,
         "contactimport": ContactImport.objects.create(organization=organization, contact_list=people, filename="a.csv"),
+        "importmapping": import_mappings.remember(organization, "CRM export", ["Tel"], {"Tel": "phone"}, "olga"),
         "donotcall": entry,
         "campaign": campaign,
         "recipient": recipient,

@@ -429,21 +429,34 @@ def people(organization: Organization) -> ContactList:
 
 
 def upload(name: str = "people.csv", content: bytes = CSV) -> dict[str, Any]:
-    return {"file": SimpleUploadedFile(name, content), "on_duplicate": "update"}
+    return {"file": SimpleUploadedFile(name, content)}
+
+
+def kept(page: str) -> dict[str, str]:
+    """What the second page hands on of the first."""
+    return {name: page.partition(f'name="{name}" value="')[2].partition('"')[0] for name in ("stored", "columns")}
+
+
+def begin_import(client: Client, people: ContactList) -> ContactImport:
+    url = reverse("admin:campaigns_contactlist_import", args=[people.pk])
+    fields = {"column-0": "phone", "column-1": "name", "column-2": ""}
+    client.post(url, kept(text_of(client.post(url, upload()))) | fields | {"_import": "1"})
+    return ContactImport.objects.get()
 
 
 def test_a_file_is_imported_after_a_look(operator: Client, people: ContactList) -> None:
     url = reverse("admin:campaigns_contactlist_import", args=[people.pk])
-    page = text_of(operator.post(url, upload() | {"_preview": "1"}))
-    assert "06 12 34 56 01" in page and "Rejected:" in page and "Claire" in page and "semicolons" in page
+    page = text_of(operator.post(url, upload()))
+    assert "06 12 34 56 01" in page and "Rejected:" in page and "Claire" in page and "Semicolon (found)" in page
+    assert "Of 2 rows <strong" in page and "1 would be rejected</strong> and 1 imported" in page
     assert not ContactImport.objects.exists()
-    token = page.partition('name="stored" value="')[2].partition('"')[0]
-    mapping = {"column-0": "phone", "column-1": "name", "column-2": ""}
-    again = text_of(operator.post(url, {"stored": token, "_again": "1", **mapping}))
-    assert "9:30" not in again
-    both = operator.post(url, {"stored": token, "_import": "1", **mapping, "column-1": "phone"})
+    mapping = kept(page) | {"column-0": "phone", "column-1": "name", "column-2": ""}
+    assert "Slot</span> 9:30" in page
+    again = text_of(operator.post(url, mapping))
+    assert "Slot</span> 9:30" not in again
+    both = operator.post(url, {**mapping, "_import": "1", "column-1": "phone"})
     assert both.status_code == 200 and "Two columns become phone" in text_of(both)
-    answer = operator.post(url, {"stored": token, "_import": "1", **mapping})
+    answer = operator.post(url, {**mapping, "_import": "1"})
     row = ContactImport.objects.get()
     assert answer["Location"] == reverse("admin:campaigns_contactimport_change", args=[row.pk])
     assert row.mapping == {"Mobile": "phone", "Full name": "name", "Slot": ""}
@@ -460,34 +473,36 @@ def test_a_file_is_imported_after_a_look(operator: Client, people: ContactList) 
     assert ">1<" in count
 
 
+def test_the_people_of_the_only_list_are_its_people(operator: Client, people: ContactList, contact: Contact) -> None:
+    page = text_of(operator.get(reverse("admin:campaigns_contact_changelist"), {"lists__id__exact": people.pk}))
+    assert contact.phone not in page
+    people.members.create(contact=contact)
+    page = text_of(operator.get(reverse("admin:campaigns_contact_changelist"), {"lists__id__exact": people.pk}))
+    assert contact.phone in page
+
+
 def test_a_workbook_is_imported_after_a_look(operator: Client, people: ContactList) -> None:
     url = reverse("admin:campaigns_contactlist_import", args=[people.pk])
     file = archive(parts_of(sheet([["Mobile", "Name"], [612345601, "Claire"]]), sheet([]), names=("December", "Old")))
-    page = text_of(operator.post(url, upload("people.xlsx", file) | {"_preview": "1"}))
+    page = text_of(operator.post(url, upload("people.xlsx", file)))
     assert (
         "06 12 34 56 01" in page and "only the first, &#x27;December&#x27;, is read" in page and "separated" not in page
     )
-    token = page.partition('name="stored" value="')[2].partition('"')[0]
-    operator.post(url, {"stored": token, "_import": "1", "column-0": "phone", "column-1": "name"})
+    operator.post(url, {**kept(page), "_import": "1", "column-0": "phone", "column-1": "name"})
     assert import_steps.run_step(ContactImport.objects.get().pk)
     assert people.contacts.get().name == "Claire"
 
 
 def test_a_file_that_is_no_csv_is_refused_in_words(operator: Client, people: ContactList) -> None:
     url = reverse("admin:campaigns_contactlist_import", args=[people.pk])
-    for how in ("_preview", "_now"):
-        answer = operator.post(url, upload(content=b"%PDF-1.4") | {how: "1"})
-        assert answer.status_code == 200 and "This is a PDF" in text_of(answer)
+    answer = operator.post(url, upload(content=b"%PDF-1.4"))
+    assert answer.status_code == 200 and "This is a PDF" in text_of(answer)
     assert not ContactImport.objects.exists()
 
 
 def test_a_stored_file_serves_its_own_list_and_person(operator: Client, manager: Client, people: ContactList) -> None:
     url = reverse("admin:campaigns_contactlist_import", args=[people.pk])
-    token = (
-        text_of(operator.post(url, upload() | {"_preview": "1"}))
-        .partition('name="stored" value="')[2]
-        .partition('"')[0]
-    )
+    token = kept(text_of(operator.post(url, upload())))["stored"]
     other = ContactList.objects.create(organization=people.organization, name="Other")
     elsewhere = reverse("admin:campaigns_contactlist_import", args=[other.pk])
     for client, where, stored in ((operator, elsewhere, token), (manager, url, token), (operator, url, f"{token}x")):
@@ -497,16 +512,14 @@ def test_a_stored_file_serves_its_own_list_and_person(operator: Client, manager:
 
 
 def test_an_import_is_canceled(operator: Client, people: ContactList) -> None:
-    operator.post(reverse("admin:campaigns_contactlist_import", args=[people.pk]), upload() | {"_now": "1"})
-    row = ContactImport.objects.get()
+    row = begin_import(operator, people)
     operator.post(reverse("admin:campaigns_contactimport_step", args=[row.pk, "cancel"]))
     row.refresh_from_db()
     assert row.status == "canceled"
 
 
 def test_an_import_is_undone(operator: Client, manager: Client, people: ContactList) -> None:
-    operator.post(reverse("admin:campaigns_contactlist_import", args=[people.pk]), upload() | {"_now": "1"})
-    row = ContactImport.objects.get()
+    row = begin_import(operator, people)
     url = reverse("admin:campaigns_contactimport_step", args=[row.pk, "undo"])
     assert operator.get(url).status_code == 403, "an undo deletes people"
     assert "is not possible any more" in text_of(manager.get(url, follow=True)), "it has not even begun"

@@ -17,6 +17,7 @@ from campaigns.models import Contact
 from campaigns.models.contact import check_variable_values
 from campaigns.phones import NotCallable, country_of, national, normalise
 from providers.models import Assistant, PhoneNumber
+from tenants.local_time import with_zone
 from tenants.staff_forms import text_field
 
 CHOICES = 500
@@ -27,7 +28,7 @@ class LaunchForm(forms.Form):
     to_number = text_field("Number to call", required=True, help_text="As you would dial it, or with its country.")
     customer_name = text_field("Name of the person", max_length=200)
     not_before = forms.SplitDateTimeField(
-        label="Not before (UTC)",
+        label=with_zone("Not before"),
         required=False,
         widget=UnfoldAdminSplitDateTimeWidget(),
         help_text="Empty: now. A call that has found no moment within an hour is dropped.",

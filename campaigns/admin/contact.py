@@ -15,7 +15,7 @@ from unfold.decorators import display
 
 from campaigns import do_not_call
 from campaigns.admin.numbers import NumberedAdmin
-from campaigns.import_pages import both_spellings
+from campaigns.import_pages import both_spellings, import_links
 from campaigns.models import Contact, DoNotCall
 from campaigns.phones import NotCallable, normalise
 from campaigns.windows import whereabouts
@@ -72,6 +72,9 @@ class ContactAdmin(NumberedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(erased_at=None)
+
+    def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
+        return import_links(request)
 
     @admin.display(description="number")
     def number(self, row: Contact) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from campaigns import import_steps, import_undo
+from campaigns.import_pages import import_links
 from campaigns.models import ContactImport
 from tenants.local_time import local_time, local_time_column
 from tenants.staff import (
@@ -66,7 +67,7 @@ IMPORT_COLOURS = {
 
 @admin.register(ContactImport)
 class ContactImportAdmin(ReadOnlyAdmin):
-    empty_words = "No file has been imported yet. Open a list and choose “Import people”."
+    empty_words = "No file has been imported yet. “Import people” takes a CSV file or an Excel workbook."
     list_display = ("filename", "contact_list", "state", "numbers", "begun")
     list_filter = ("status", ("contact_list", ScopedRelatedFilter))
     list_select_related = ("contact_list", "organization")
@@ -101,6 +102,12 @@ class ContactImportAdmin(ReadOnlyAdmin):
         ),
     )
 
+    def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
+        return [
+            *import_links(request),
+            (reverse("admin:campaigns_importmapping_changelist"), "Saved mappings", "bookmark"),
+        ]
+
     @display(description="state", label=IMPORT_COLOURS)
     def state(self, row: ContactImport) -> str:
         return str(row.get_status_display())
@@ -124,7 +131,8 @@ class ContactImportAdmin(ReadOnlyAdmin):
             "colour": IMPORT_COLOURS[self.state(obj)],
             "begun": local_time(obj.started_at, "not begun yet"),
             "ended": local_time(obj.finished_at),
-            "mapping": [(column, _target(target)) for column, target in (obj.mapping or {}).items()],
+            "mapping": [(column, target_words(target)) for column, target in (obj.mapping or {}).items()],
+            "summary": _summary(obj),
             "list_url": reverse("admin:campaigns_contactlist_change", args=[obj.contact_list_id]),
             "rejected_url": self.url("rejected", obj.pk) if obj.rejected and obj.rejected_file else "",
             "examples": _rejected_examples(obj) if obj.rejected and obj.rejected_file and not running else [],
@@ -150,7 +158,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         )
 
 
-def _target(target: str) -> str:
+def target_words(target: str) -> str:
     words = {
         "phone": "Number",
         "name": "Name",
@@ -159,6 +167,24 @@ def _target(target: str) -> str:
         "timezone": "Time zone",
     }
     return words.get(target) or (f"Variable {target.partition('.')[2]}" if target else "left out")
+
+
+def _summary(obj: ContactImport) -> str:
+    """What an import that is over has done, in a sentence."""
+    if obj.status != ContactImport.Status.COMPLETED:
+        return ""
+    parts = [
+        f"{_people(obj.created)} new" if obj.created else "",
+        f"{obj.updated:,} known already and updated" if obj.updated else "",
+        f"{obj.skipped:,} known already and left as they are" if obj.skipped else "",
+        f"{obj.rejected:,} rejected" if obj.rejected else "",
+    ]
+    read = "1 row was read" if obj.rows_read == 1 else f"{obj.rows_read:,} rows were read"
+    return f"{read}: {', '.join(filter(None, parts)) or 'nobody new'}."
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count:,} people"
 
 
 def _rejected_examples(obj: ContactImport, limit: int = 10) -> list[tuple[str, str]]:

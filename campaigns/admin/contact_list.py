@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -11,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from campaigns import list_sizes
-from campaigns.import_pages import ImportPages
+from campaigns.import_pages import ImportPages, import_links
 from campaigns.models import ContactList
 from tenants.local_time import local_time_column
 from tenants.staff import (
@@ -39,8 +40,14 @@ class ContactListAdmin(ImportPages):
     list_after_template = "trunkline/counts.html"
     added = local_time_column("created_at", "made")
 
+    def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
+        return import_links(request)
+
     @admin.display(description="people")
     def people(self, row: ContactList) -> str:
+        counted = getattr(row, "counted", None)
+        if counted is not None:
+            return str(counted)
         return format_html('<span id="count-{}" class="tl-count">…</span>', row.pk)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -50,7 +57,6 @@ class ContactListAdmin(ImportPages):
         wrap = self.admin_site.admin_view
         ours = [
             path("counts/", wrap(self.counts_view), name="campaigns_contactlist_counts"),
-            path("<int:pk>/import/", wrap(self.import_view), name="campaigns_contactlist_import"),
         ]
         return [*ours, *super().get_urls()]
 
@@ -63,11 +69,17 @@ class ContactListAdmin(ImportPages):
         counts = [(pk, list_sizes.written(n)) for pk, n in list_sizes.sizes(visible).items()]
         return TemplateResponse(request, "trunkline/counted.html", {"counts": counts})
 
+    def prepare_export(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        counted = list_sizes.exact([row.pk for row in rows])
+        for row in rows:
+            row.counted = counted.get(row.pk, 0)
+
     def panel_context(self, request: HttpRequest, obj: ContactList) -> dict[str, Any]:
         return {
             "contact_list": obj,
             "counts_url": f"{self.url('counts')}?ids={obj.pk}",
             "import_url": self.url("import", obj.pk),
+            "export_url": f"{reverse('admin:campaigns_contact_export')}?lists__id__exact={obj.pk}",
             "may_import": self.holds(request, Level.OPERATOR, obj),
             "people_url": f"{reverse('admin:campaigns_contact_changelist')}?lists__id__exact={obj.pk}",
             "imports": [

@@ -3,6 +3,7 @@
 from campaigns.models.campaign import CallingWindow, Campaign, CampaignVariant, CampaignVersion, Recipient, RetryRule
 from campaigns.models.contact import Contact, ContactList, ContactListMember, DoNotCall, InstallationKey
 from campaigns.models.contact_import import ContactImport
+from campaigns.models.import_mapping import ImportMapping
 
 __all__ = [
     "CallingWindow",
@@ -14,6 +15,7 @@ __all__ = [
     "ContactList",
     "ContactListMember",
     "DoNotCall",
+    "ImportMapping",
     "InstallationKey",
     "Recipient",
     "RetryRule",

@@ -16,9 +16,10 @@ from python_calamine import CalamineError, load_workbook
 
 from campaigns import import_steps, import_workbook, import_workbook_zip
 from campaigns.import_columns import ColumnMapping, UnreadableFile, chosen_mapping
+from campaigns.import_preview import survey
 from campaigns.import_steps import run_step, start_import
 from campaigns.import_workbook import Workbook
-from campaigns.importing import ContactRow, contact_of, format_of, preview, read_rows
+from campaigns.importing import ContactRow, contact_of, format_of, read_rows
 from campaigns.models import Contact, ContactImport, ContactList
 from tests.campaigns.workbooks import archive, cell, part, parts_of, rows_of, sheet, strings, styles, workbook
 
@@ -341,7 +342,7 @@ def test_the_first_sheet_is_read_and_the_person_told() -> None:
     data = archive(parts_of(sheet([HEAD, [A]]), sheet([HEAD, [B]]), names=("Patients", "Old")))
     form = format_of(io.BytesIO(data))
     assert form.note == "The workbook has 2 sheets; only the first, 'Patients', is read."
-    [shown] = preview(io.BytesIO(data), form, None, region="FR", allowed={"FR"})
+    [shown] = survey(io.BytesIO(data), form, None, region="FR", allowed={"FR"}).first
     assert isinstance(shown, ContactRow)
     assert shown.phone == A
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from campaigns.import_preview import survey
 from campaigns.importing import (
     MAX_CELL,
     MAX_LINE_BYTES,
@@ -22,7 +23,6 @@ from campaigns.importing import (
     contact_of,
     guess_mapping,
     mapping_faults,
-    preview,
     read_rows,
     sniff,
 )
@@ -304,9 +304,13 @@ def test_more_than_64_variables_are_a_fault_of_the_mapping() -> None:
     assert any("65 columns" in fault for fault in mapping_faults(header, guess_mapping(header)))
 
 
+def test_accents_at_the_end_of_a_line_are_not_taken_for_utf_8() -> None:
+    assert sniff("Tel;Nom\n0612345601;Zoé\n0612345602;René\n".encode("cp1252")).encoding == "cp1252"
+
+
 def test_a_preview_shows_contacts_and_complaints() -> None:
     data = f"phone,name\n{A},Zoé\n\n0612,Ada\n{B},Bob\n{C},Eve\n".encode()
-    shown = preview(io.BytesIO(data), sniff(data), None, region="FR", allowed=ALLOWED, rows=3)
+    shown = survey(io.BytesIO(data), sniff(data), None, region="FR", allowed=ALLOWED, rows=3).first
     assert [type(row) for row in shown] == [ContactRow, RejectedRow, ContactRow]
     assert isinstance(shown[1], RejectedRow)
     assert (shown[1].line, shown[1].cells) == (4, ("0612", "Ada"))

@@ -1,0 +1,42 @@
+"""Mappings that were saved while importing: what they are, another name, and forgetting them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from campaigns.admin.contact_import import target_words
+from campaigns.models import ImportMapping
+from tenants.local_time import local_time, local_time_column
+from tenants.staff import Level, ScopedAdmin
+from tenants.staff_forms import ScopedForm
+
+
+class ImportMappingForm(ScopedForm):
+    class Meta:
+        model = ImportMapping
+        fields = ("name",)
+
+
+@admin.register(ImportMapping)
+class ImportMappingAdmin(ScopedAdmin):
+    form = ImportMappingForm
+    add_level = Level.NOBODY
+    change_level = delete_level = Level.OPERATOR
+    empty_words = "No mapping is saved. While you import a file, tick “Remember what these columns become”."
+    intro = "What the columns of a file become, filled in by itself for the next file with the same columns."
+    list_display = ("name", "columns", "saved_by", "saved")
+    list_select_related = ("organization",)
+    text_fields = ("name",)
+    panel_template = "trunkline/facts.html"
+    saved = local_time_column("saved_at", "saved")
+
+    @admin.display(description="columns")
+    def columns(self, row: ImportMapping) -> str:
+        return ", ".join(row.mapping)
+
+    def panel_context(self, request: HttpRequest, obj: ImportMapping) -> dict[str, Any]:
+        facts = [(column, target_words(target)) for column, target in obj.mapping.items()]
+        return {"facts": [*facts, ("Saved", f"{local_time(obj.saved_at)}, {obj.saved_by}")]}

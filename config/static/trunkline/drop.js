@@ -1,0 +1,97 @@
+// Files: dropped or chosen, named before they are sent, and refused here where they would be refused there.
+(function () {
+  "use strict";
+
+  // The theme writes a chosen file's name into the next text field, whatever that is for; here it must not.
+  document.querySelectorAll("[data-drop] input[type=file]").forEach(function (input) { input.hasChangeListener = true; });
+
+  function words(bytes) {
+    if (bytes < 1024) return bytes + " bytes";
+    if (bytes < 1024 * 1024) return Math.round(bytes / 1024) + " KB";
+    return (bytes / 1024 / 1024).toFixed(1) + " MB";
+  }
+
+  function faultOf(zone, file) {
+    var name = file.name.toLowerCase();
+    var known = zone.dataset.suffixes.split(",").some(function (suffix) { return name.endsWith(suffix); });
+    if (!known) return zone.dataset.wrongType;
+    return file.size > Number(zone.dataset.limit) ? zone.dataset.tooLarge : "";
+  }
+
+  function look(zone) {
+    var input = zone.querySelector("input[type=file]");
+    var said = zone.querySelector("[data-drop-said]");
+    var file = input.files[0];
+    var fault = file ? faultOf(zone, file) : "";
+    input.setCustomValidity(fault);
+    said.textContent = "";
+    zone.classList.toggle("tl-has-file", Boolean(file) && !fault);
+    if (!file) return;
+    var name = document.createElement("strong");
+    name.textContent = file.name;
+    said.append(name, " (" + words(file.size) + ") ");
+    if (fault) {
+      var why = document.createElement("span");
+      why.className = "tl-bad";
+      why.textContent = fault;
+      said.append(why);
+      return;
+    }
+    // A new list is called like its file, until somebody says otherwise.
+    var named = document.querySelector("[data-named-by-file] input");
+    if (named && (!named.value || named.value === named.dataset.byFile)) {
+      named.value = named.dataset.byFile = file.name.replace(/\.[^.]*$/, "").slice(0, 200);
+    }
+  }
+
+  document.addEventListener("dragover", function (event) {
+    var zone = event.target.closest("[data-drop]");
+    event.preventDefault();  // a file let fall beside it must not take the page away
+    document.querySelectorAll("[data-drop]").forEach(function (each) { each.classList.toggle("tl-over", each === zone); });
+  });
+  document.addEventListener("dragleave", function (event) {
+    var zone = event.target.closest("[data-drop]");
+    if (zone && !zone.contains(event.relatedTarget)) zone.classList.remove("tl-over");
+  });
+  document.addEventListener("drop", function (event) {
+    var zone = event.target.closest("[data-drop]") || document.querySelector("[data-drop]");
+    event.preventDefault();
+    if (!zone) return;
+    zone.classList.remove("tl-over");
+    if (!event.dataTransfer || !event.dataTransfer.files.length) return;
+    zone.querySelector("input[type=file]").files = event.dataTransfer.files;
+    look(zone);
+  });
+
+  // Fields that matter only beside another one: while it is ticked, or while it is empty.
+  function uncover() {
+    document.querySelectorAll("[data-shown-with]").forEach(function (part) {
+      part.hidden = !document.getElementById(part.dataset.shownWith).checked;
+    });
+    document.querySelectorAll("[data-shown-without]").forEach(function (part) {
+      part.hidden = document.getElementById(part.dataset.shownWithout).value !== "";
+    });
+  }
+
+  document.addEventListener("change", function (event) {
+    var zone = event.target.closest("[data-drop]");
+    if (zone) look(zone);
+    uncover();
+  });
+  document.addEventListener("htmx:afterSettle", uncover);
+
+  // Sent once, however often the button is pressed.
+  document.addEventListener("submit", function (event) {
+    var form = event.target.closest("form[data-once]");
+    if (!form) return;
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "yes";
+    var button = event.submitter;
+    if (button && button.dataset.onceSaid) button.textContent = button.dataset.onceSaid;
+  });
+  window.addEventListener("pageshow", function (event) {
+    if (event.persisted) window.location.reload();
+    document.querySelectorAll("[data-drop]").forEach(look);
+    uncover();
+  });
+})();
