@@ -23,8 +23,8 @@ from django.utils.text import capfirst, slugify
 from unfold.admin import ModelAdmin
 
 from tenants.access import of_user
+from tenants.api_fields import utc_text
 from tenants.models import AuditEntry
-from tenants.rest import utc_text
 from tenants.spreadsheets import lines
 
 CHUNK = 1_000

@@ -7,8 +7,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaigns', "0008_drafted_through"),
-        ('tenants', "0008_drafted_through"),
+        ('campaigns', '0008_drafted_through'),
+        ('tenants', '0005_webhooks'),
     ]
 
     operations = [
