@@ -73,7 +73,8 @@ def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> 
         SELECT gen_random_uuid(), %(home)s,
             '+1' || ({_array(AREAS)})[1 + g %% {len(AREAS)}] || lpad((2000000 + g / {len(AREAS)})::text, 7, '0'),
             ({_array(FIRST)})[1 + g %% 12] || ' ' || ({_array(LAST)})[1 + (g / 12) %% 12],
-            CASE WHEN g %% 3 = 0 THEN 'C-' || g ELSE '' END, '', CASE WHEN g %% 5 = 0 THEN 'America/Chicago' ELSE '' END,
+            CASE WHEN g %% 3 = 0 THEN 'C-' || g ELSE '' END, '',
+            CASE WHEN g %% 5 = 0 THEN 'America/Chicago' ELSE '' END,
             jsonb_build_object('slot', 'Monday at ' || g %% 12), '', '', g %% 400 = 0, '',
             now() - interval '40 days', now()
         FROM generate_series(1, %(contacts)s) g
@@ -109,7 +110,8 @@ def _array(words: tuple[str, ...]) -> str:
 def _providers(organization: Any) -> tuple[list[Any], list[Any]]:
     from providers.models import Assistant, PhoneNumber, ProviderAccount
 
-    assistants, numbers = [], []
+    assistants: list[Any] = []
+    numbers: list[Any] = []
     for provider in ("allomia", "callingbox"):
         account = ProviderAccount.objects.create(
             organization=organization, provider=provider, name=provider, base_url="https://example.org",
@@ -241,12 +243,14 @@ def _calls(cursor: Any, calls: int) -> None:
             e.status, CASE e.status WHEN 'canceled' THEN 'canceled_by_staff' ELSE '' END, 0,
             CASE e.status WHEN 'queued' THEN now() END, 1,
             CASE WHEN e.status NOT IN ('queued', 'canceled') THEN at END, %(decision)s::jsonb,
-            CASE WHEN e.status NOT IN ('queued', 'canceled', 'unconfirmed') THEN md5(random()::text || c.id) ELSE '' END,
+            CASE WHEN e.status NOT IN ('queued', 'canceled', 'unconfirmed') THEN md5(random()::text || c.id) ELSE ''
+                END,
             e.status, at, CASE e.status WHEN 'completed' THEN at + interval '10 seconds' END,
             CASE WHEN e.status IN ('completed', 'no_answer', 'busy', 'failed') THEN at + interval '70 seconds' END,
             CASE e.status WHEN 'completed' THEN (c.id %% 180)::int END,
             CASE e.status WHEN 'completed' THEN 'hangup_callee' ELSE '' END, '', '', '',
-            CASE e.status WHEN 'unconfirmed' THEN 'The provider answered 502.' ELSE '' END, '', 0.3,
+            CASE e.status WHEN 'unconfirmed' THEN 'The provider answered 502.' ELSE '' END, '',
+            CASE WHEN e.status IN ('dialing', 'in_progress', 'unconfirmed') THEN 0.3 ELSE 0 END,
             CASE e.status WHEN 'completed' THEN (c.id %% 180) / 600.0 WHEN 'no_answer' THEN 0 END, 'USD',
             CASE WHEN e.status NOT IN ('queued', 'dialing', 'in_progress', 'unconfirmed')
                 THEN at + interval '75 seconds' END,
@@ -295,7 +299,9 @@ def _beside(cursor: Any, organization: Any, lists: list[Any], contacts: int) -> 
     numbers = Contact.objects.filter(organization=organization).order_by("pk").values_list("phone", flat=True)
     DoNotCall.objects.bulk_create(
         [
-            DoNotCall(organization=organization, phone=phone, phone_hash=number_hash(phone), reason="asked on the phone")
+            DoNotCall(
+                organization=organization, phone=phone, phone_hash=number_hash(phone), reason="asked on the phone"
+            )
             for phone in numbers[: contacts // 20]
         ],
         batch_size=5_000,

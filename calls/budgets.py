@@ -7,19 +7,19 @@ say for how many minutes money is set aside.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from calls import outbox
-from calls.models import Call, Status
+from calls.models import OPEN, Call
 from campaigns.models import Campaign, Recipient
 from providers.models import ProviderAccount
 from tenants import alerts
@@ -37,7 +37,17 @@ def reserve_of(account: ProviderAccount) -> Decimal:
 
 def spent_on(campaign: Campaign) -> Decimal:
     """What a campaign has paid and set aside so far, in the account's currency."""
-    return _spent(campaign.calls.exclude(status=Status.QUEUED))[0]
+    return sum(paid_and_reserved([campaign.pk]).get(campaign.pk, (ZERO, ZERO)), ZERO)
+
+
+def paid_and_reserved(campaigns: Iterable[int]) -> dict[int, tuple[Decimal, Decimal]]:
+    """What campaigns have paid, and set aside for open calls whose cost is not known yet; each from an index."""
+    calls = Call.objects.filter(campaign=OuterRef("pk")).order_by().values("campaign")
+    paid = calls.filter(cost__gt=0).values(total=Sum("cost"))
+    reserved = calls.filter(status__in=OPEN, cost=None).values(total=Sum("cost_reserved"))
+    rows = Campaign.objects.filter(pk__in=list(campaigns)).order_by()
+    found = rows.values_list("pk", Subquery(paid), Subquery(reserved))
+    return {pk: (spent or ZERO, aside or ZERO) for pk, spent, aside in found}
 
 
 def spent_today(organization: Organization, now: datetime) -> Decimal:

@@ -12,6 +12,10 @@ def _script(request: HttpRequest) -> str:
     return static("trunkline/trunkline.js")
 
 
+def _drawer(request: HttpRequest) -> str:
+    return static("trunkline/drawer.js")
+
+
 def _alpine(request: HttpRequest) -> str:
     return static("trunkline/alpine.js")
 
@@ -35,7 +39,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "calls.admin.dashboard.index",
     "STYLES": [_style],
-    "SCRIPTS": [_alpine, _script],
+    "SCRIPTS": [_alpine, _script, _drawer],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {

@@ -27,8 +27,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 
-from tenants.access import of_user
-from tenants.models import AuditEntry, Membership, Organization, Scope
+from tenants.models import AuditEntry, Membership, Organization
 
 COUNT_AT_MOST = 10_000
 FILTER_CHOICES = 50
@@ -45,7 +44,12 @@ class Level(IntEnum):
     NOBODY = 9
 
 
-SCOPE_LEVEL = {Scope.READ: Level.VIEWER, Scope.CALL: Level.OPERATOR, Scope.MANAGE: Level.MANAGER}
+ROLE_LEVEL = {
+    Membership.Role.VIEWER: Level.VIEWER,
+    Membership.Role.OPERATOR: Level.OPERATOR,
+    Membership.Role.MANAGER: Level.MANAGER,
+    Membership.Role.ADMIN: Level.ADMIN,
+}
 
 
 @dataclass(frozen=True)
@@ -82,14 +86,12 @@ def reach_of(request: HttpRequest) -> Reach:
 def _reach(user: Any) -> Reach:
     if not user.is_authenticated or not user.is_active:
         return Reach("", {})
-    access = of_user(user)
+    actor = user.get_username()
     if user.is_superuser:
-        return Reach(access.actor, dict.fromkeys(access.scopes, Level.SUPERUSER), superuser=True)
-    admins = Membership.objects.filter(user_id=user.pk, role=Membership.Role.ADMIN).values_list(
-        "organization", flat=True
-    )
-    levels = {pk: SCOPE_LEVEL[scope] for pk, scope in access.scopes.items()}
-    return Reach(access.actor, levels | dict.fromkeys(admins, Level.ADMIN))
+        every = Organization.objects.values_list("pk", flat=True)
+        return Reach(actor, dict.fromkeys(every, Level.SUPERUSER), superuser=True)
+    roles = Membership.objects.filter(user_id=user.pk).values_list("organization_id", "role")
+    return Reach(actor, {pk: ROLE_LEVEL[Membership.Role(role)] for pk, role in roles})
 
 
 def utc(moment: datetime | None, empty: str = "-") -> str:
@@ -109,12 +111,19 @@ def utc_column(name: str, title: str) -> Callable[..., str]:
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than a person pages: a full count walks the whole table."""
+    """Counts no further than a person pages: a full count walks the whole table, and so does one in order."""
 
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
+        rows = rows.order_by()
         return min(int(rows[: COUNT_AT_MOST + 1].count()), COUNT_AT_MOST)
+
+
+def capped(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """The keys of rows that few or many may match, for a list to sort: found by the index of what they match, where the
+    database would else walk the list's own order in the hope to meet them soon."""
+    return rows.order_by().values("pk")[: COUNT_AT_MOST + 1]
 
 
 class NotDone(Exception):
@@ -138,6 +147,7 @@ class Step:
     tone: str = "default"  # default, primary, danger
     icon: str = ""
     button: str = ""  # on the confirmation; the label when empty
+    part: str = ""  # a page about the object, by the name of its address, that the confirmation shows once it is there
 
 
 class ReasonForm(forms.Form):
@@ -156,7 +166,10 @@ class Option:
 
 
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
-    """Choices of the user's own organizations alone."""
+    """Choices of the user's own organizations alone. Nothing is offered for rows without any: they are looked for by
+    walking through all."""
+
+    include_empty_choice = False
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
         related = model_admin.admin_site._registry[field.related_model]
@@ -284,11 +297,15 @@ class ScopedAdmin(ModelAdmin):
         for name in self.text_fields:
             found |= Q(**{f"{name}__istartswith": term})
         for name in self.exact_fields:
-            found |= Q(**{name: term})
+            found |= self.exactly(request, name, term)
         for prefix in self.number_prefixes(request, term) if self.number_fields else ():
             for name in self.number_fields:
                 found |= Q(**{f"{name}__startswith": prefix})
-        return queryset.filter(found), False
+        return queryset.filter(pk__in=capped(queryset.filter(found))), False
+
+    def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
+        """Rows whose column is the term."""
+        return Q(**{name: term})
 
     def number_prefixes(self, request: HttpRequest, term: str) -> Iterable[str]:
         """E.164 beginnings that a written number may mean in the user's organizations."""
@@ -429,6 +446,16 @@ class ScopedAdmin(ModelAdmin):
             **self.panel_context(request, obj),
         }
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Looked up once for a page that shows it."""
+        if request.method != "GET":
+            return super().get_object(request, object_id, from_field)
+        seen = request.__dict__.setdefault("_objects", {})
+        key = (self.opts.label, object_id, from_field)
+        if key not in seen:
+            seen[key] = super().get_object(request, object_id, from_field)
+        return seen[key]
+
     def url(self, name: str, *args: Any) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}", args=args)
 
@@ -499,6 +526,7 @@ class ScopedAdmin(ModelAdmin):
             effect=wanted.effect(obj),
             form=form,
             back=back,
+            part_url=self.url(wanted.part, pk) if wanted.part else "",
         )
 
 

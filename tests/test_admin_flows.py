@@ -237,7 +237,7 @@ def test_a_campaign_is_run_with_buttons(operator: Client, campaign: Campaign) ->
     url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
     assert "it can start" in text_of(operator.get(url))
     confirmation = operator.get(reverse("admin:campaigns_campaign_step", args=[campaign.pk, "start"]))
-    assert "1 entries on its lists are called" in text_of(confirmation)
+    assert "1 entry on its lists is called" in text_of(confirmation)
     assert press("start") == "running"
     assert "data-refresh" in text_of(operator.get(url))
     assert press("pause") == "paused"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -15,12 +17,14 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from calls import budgets, campaign_actions, live_edits, results
+from calls.admin import people as people_page
 from calls.admin import words
-from calls.admin.campaign_figures import figures_of
+from calls.admin.campaign_counts import OPEN, counts_of
+from calls.admin.campaign_figures import figures_of, forecast_of, settings_of
 from calls.admin.campaign_form import DAYS, CampaignForm, RetryInline, VariantInline, WindowInline
 from calls.admin.campaign_steps import STEPS
-from calls.progress import progress_of
-from campaigns.models import Campaign
+from calls.idle import idle_reasons
+from campaigns.models import Campaign, Recipient
 from tenants.staff import (
     ScopedAdmin,
     reach_of,
@@ -31,20 +35,29 @@ from tenants.staff import (
 S = Campaign.Status
 
 
-def _budget(obj: Campaign) -> dict[str, Any] | None:
-    """How much of it is gone; None without one."""
-    if obj.budget is None:
-        return None
-    used = budgets.spent_on(obj)
-    return words.budget(used, obj.budget, obj.budget_currency)
-
-
 def _idle(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "message": row["message"],
         "people": words.people(row["count"]) if row["count"] else "",
         "until": utc(row["until"], ""),
     }
+
+
+def _idle_part(request: HttpRequest, obj: Campaign) -> dict[str, Any]:
+    return {
+        "live": obj.status in {S.RUNNING, S.PAUSED},
+        "idle_url": request.path,
+        "idle": [_idle(row) for row in idle_reasons(obj)],
+    }
+
+
+PARTS: dict[str, Callable[[HttpRequest, Campaign], dict[str, Any]]] = {
+    "idle": _idle_part,
+    "people": people_page.people_of,
+    "forecast": lambda request, obj: forecast_of(obj),
+    "figures": lambda request, obj: figures_of(obj),
+    "settings": lambda request, obj: settings_of(obj),
+}
 
 
 @admin.register(Campaign)
@@ -73,6 +86,7 @@ class CampaignAdmin(ScopedAdmin):
     text_fields = ("name",)
     steps = STEPS
     panel_template = "trunkline/campaign.html"
+    parts = tuple(PARTS)
     begun = utc_column("started_at", "started")
     made = utc_column("created_at", "made")
     fieldsets = (
@@ -198,7 +212,10 @@ class CampaignAdmin(ScopedAdmin):
         view, name = self.admin_site.admin_view, "campaigns_campaign"
         ours = [
             path("<int:pk>/results.csv", view(self.results_view), name=f"{name}_results"),
-            path("<int:pk>/figures/", view(self.figures_view), name=f"{name}_figures"),
+            *(
+                path(f"<int:pk>/{part}/", view(self.part_view), {"part": part}, name=f"{name}_{part}")
+                for part in self.parts
+            ),
         ]
         return [*ours, *super().get_urls()]
 
@@ -208,44 +225,50 @@ class CampaignAdmin(ScopedAdmin):
             return self.not_found(request)
         return results.download(obj, obj.recipients.all(), reach_of(request).actor)
 
-    def figures_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The part of the page that takes longer; it comes after the rest."""
+    def part_view(self, request: HttpRequest, pk: int, part: str) -> HttpResponse:
+        """A part of the page that takes longer, or is looked through by itself; it comes after the rest."""
         obj = self.found(request, pk)
         if obj is None:
             return self.not_found(request)
-        return TemplateResponse(request, "trunkline/campaign_figures.html", figures_of(obj))
+        return TemplateResponse(request, f"trunkline/campaign_{part}.html", PARTS[part](request, obj))
 
     def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
-        found = progress_of([obj])[obj.pk]
-        recipients: Mapping[str, int] = found["recipients"]
-        outcomes: Mapping[str, int] = found["outcomes"]
-        total = sum(recipients.values())
-        over = total - sum(recipients[name] for name in ("pending", "calling", "waiting", "review"))
+        counts = counts_of(obj)
+        recipients = Counter({name: counts.by("status", {})[name] for name in words.RECIPIENT_PARTS})
+        outcomes = counts.by("outcome", {"status": Recipient.Status.DONE})
+        total = counts.total
+        over = total - sum(recipients[name] for name in OPEN)
+        paid, reserved = budgets.paid_and_reserved([obj.pk])[obj.pk]
         people = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
-        parts = {name: recipients[name] for name in words.RECIPIENT_PARTS}
-        spent: Mapping[str, str] = found["spent"]
+        asked = urlencode({name: request.GET[name] for name in people_page.ADDRESS if request.GET.get(name)})
         return {
             "campaign": obj,
             "live": obj.status in {S.RUNNING, S.PAUSED, S.SCHEDULED},
+            "every": people_page.refresh_seconds(total),
             "label": obj.get_status_display(),
             "colour": words.CAMPAIGN_COLOURS[S(obj.status)],
             "total": total,
             "over": over,
             "percent": over * 100 // total if total else 0,
-            "bar": words.bar(parts, words.RECIPIENT_PARTS),
+            "bar": words.bar({name: recipients[name] for name in words.RECIPIENT_PARTS}, words.RECIPIENT_PARTS),
             "people_url": people,
             "results_url": self.url("results", obj.pk),
-            "outcomes": words.bar(outcomes, words.OUTCOME_PARTS),
+            "outcomes": words.bar({name: outcomes[name] for name in words.OUTCOME_PARTS}, words.OUTCOME_PARTS),
+            "funnel": counts.funnel() if total else [],
             "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
-            "attempts": found["attempts"],
-            "open_calls": found["open_calls"],
-            "spent": words.money(spent["amount"], spent["currency"]),
-            "budget": _budget(obj),
-            "idle": [_idle(row) for row in found["idle_reasons"]],
+            "attempts": counts.attempts,
+            "open_calls": obj.calls.open().count(),
+            "spent": words.money(paid, obj.budget_currency),
+            "budget": words.budget(paid + reserved, obj.budget, obj.budget_currency)
+            if obj.budget is not None
+            else None,
             "problems": campaign_actions.problems(obj) if obj.status == S.DRAFT else [],
             "launching": obj.status == S.RUNNING and obj.launched_at is None,
             "started": utc(obj.started_at, "not yet"),
             "finished": utc(obj.finished_at, ""),
             "starts": utc(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
-            "figures_url": self.url("figures", obj.pk),
+            "parts": [
+                (part, f"{self.url(part, obj.pk)}?{asked}" if part == "people" and asked else self.url(part, obj.pk))
+                for part in self.parts
+            ],
         }

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from calls import forecast as forecasting
 from calls.admin import words
-from calls.admin.campaign_charts import charts_of
+from calls.admin.campaign_charts import LATEST, charts_of
 from calls.admin.history import history_of
 from calls.choosing import Choices
 from calls.comparison import Variant, compare, percent
@@ -23,14 +23,17 @@ SOURCES = {"campaign": "", "contact": "of the contact", "default": "default", ""
 
 
 def figures_of(campaign: Campaign) -> dict[str, Any]:
-    """Asked for once, after the page: none of it is needed to see what goes on."""
-    return {
-        "forecast": _forecast(campaign),
-        "comparison": _comparison(campaign),
-        **charts_of(campaign),
-        "previews": _previews(campaign),
-        "history": history_of(campaign),
-    }
+    """What its calls say: asked for after the page, because none of it is needed to see what goes on."""
+    return {"comparison": _comparison(campaign), **charts_of(campaign)}
+
+
+def settings_of(campaign: Campaign) -> dict[str, Any]:
+    """What people are told, and what was changed."""
+    return {"previews": _previews(campaign), "history": history_of(campaign)}
+
+
+def forecast_of(campaign: Campaign) -> dict[str, Any]:
+    return {"forecast": _forecast(campaign)}
 
 
 def _forecast(campaign: Campaign) -> dict[str, Any] | None:
@@ -54,10 +57,11 @@ def _forecast(campaign: Campaign) -> dict[str, Any] | None:
 
 def _comparison(campaign: Campaign) -> dict[str, Any] | None:
     """None where one assistant makes all calls."""
-    found = compare(campaign)
-    if len(found.variants) < 2:
+    if not campaign.variants.exists():
         return None
-    return {"rows": [_variant(row) for row in found.variants], "statement": found.statement}
+    found = compare(campaign, LATEST)
+    cut = f"the latest {LATEST:,} calls" if found.cut else ""
+    return {"rows": [_variant(row) for row in found.variants], "statement": found.statement, "cut": cut}
 
 
 def _variant(row: Variant) -> dict[str, str]:

@@ -99,7 +99,11 @@ PAGES = {
     "campaigns_contactlist_import": ("campaigns_contactlist", OPERATOR),
     "campaigns_contactimport_rejected": ("campaigns_contactimport", VIEWER),
     "campaigns_campaign_results": ("campaigns_campaign", VIEWER),
-    "campaigns_campaign_figures": ("campaigns_campaign", VIEWER),
+    **{
+        f"campaigns_campaign_{part}": ("campaigns_campaign", VIEWER)
+        for part in ("idle", "people", "forecast", "figures", "settings")
+    },
+    "campaigns_recipient_explain": ("campaigns_recipient", VIEWER),
     "calls_call_transcript": ("calls_call", VIEWER),
     "calls_call_launch": ("", OPERATOR),
     "calls_call_launch_fields": ("", OPERATOR),
