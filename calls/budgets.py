@@ -14,7 +14,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -37,17 +37,32 @@ def reserve_of(account: ProviderAccount) -> Decimal:
 
 def spent_on(campaign: Campaign) -> Decimal:
     """What a campaign has paid and set aside so far, in the account's currency."""
-    return sum(paid_and_reserved([campaign.pk]).get(campaign.pk, (ZERO, ZERO)), ZERO)
+    return sums_of([campaign.pk])[campaign.pk].gone
 
 
-def paid_and_reserved(campaigns: Iterable[int]) -> dict[int, tuple[Decimal, Decimal]]:
-    """What campaigns have paid, and set aside for open calls whose cost is not known yet; each from an index."""
+@dataclass(frozen=True)
+class Sums:
+    """What a campaign has paid, what is set aside for its open calls whose cost is not known yet, and how many are
+    open."""
+
+    paid: Decimal
+    reserved: Decimal
+    open_calls: int
+
+    @property
+    def gone(self) -> Decimal:
+        return self.paid + self.reserved
+
+
+def sums_of(campaigns: Iterable[int]) -> dict[int, Sums]:
+    """By campaign; each sum is of an index alone, or of the few calls that are open."""
     calls = Call.objects.filter(campaign=OuterRef("pk")).order_by().values("campaign")
-    paid = calls.filter(cost__gt=0).values(total=Sum("cost"))
-    reserved = calls.filter(status__in=OPEN, cost=None).values(total=Sum("cost_reserved"))
+    paid, under_way = calls.filter(cost__gt=0).values(total=Sum("cost")), calls.filter(status__in=OPEN)
+    reserved = under_way.values(total=Sum("cost_reserved", filter=Q(cost=None)))
+    counted = under_way.values(n=Count("*"))
     rows = Campaign.objects.filter(pk__in=list(campaigns)).order_by()
-    found = rows.values_list("pk", Subquery(paid), Subquery(reserved))
-    return {pk: (spent or ZERO, aside or ZERO) for pk, spent, aside in found}
+    found = rows.values_list("pk", Subquery(paid), Subquery(reserved), Subquery(counted))
+    return {pk: Sums(spent or ZERO, aside or ZERO, n or 0) for pk, spent, aside, n in found}
 
 
 def spent_today(organization: Organization, now: datetime) -> Decimal:

@@ -10,7 +10,6 @@ from django.db.models import Count, Sum
 
 from calls import budgets
 from calls.idle import idle_reasons
-from calls.models import Call
 from campaigns.models import Campaign, Recipient
 from tenants.rest import money, utc_text
 
@@ -28,11 +27,8 @@ def progress_of(campaigns: Sequence[Campaign]) -> dict[int, dict[str, Any]]:
         if row["outcome"] in OUTCOMES and row["status"] == Recipient.Status.DONE:
             progress["outcomes"][row["outcome"]] += row["n"]
     currencies = {campaign.pk: campaign.budget_currency for campaign in campaigns}
-    for pk, (paid, _) in budgets.paid_and_reserved(found).items():
-        found[pk]["spent"] = money(paid, currencies[pk])
-    under_way = Call.objects.open().filter(campaign__in=found).values_list("campaign_id").annotate(n=Count("*"))
-    for pk, n in under_way.order_by():
-        found[pk]["open_calls"] = n
+    for pk, sums in budgets.sums_of(found).items():
+        found[pk] |= {"open_calls": sums.open_calls, "spent": money(sums.paid, currencies[pk])}
     return found
 
 

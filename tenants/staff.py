@@ -30,6 +30,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from tenants.models import AuditEntry, Membership, Organization
 
 COUNT_AT_MOST = 10_000
+SEARCHED_AT_MOST = 1_000
 FILTER_CHOICES = 50
 
 
@@ -119,11 +120,21 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         rows = rows.order_by()
         return min(int(rows[: COUNT_AT_MOST + 1].count()), COUNT_AT_MOST)
 
+    def page(self, number: Any) -> Any:
+        """A later page is found by its keys: what the rows show besides is not joined to all those before."""
+        found = super().page(number)
+        rows: Any = self.object_list
+        if found.number > 1:
+            start = (found.number - 1) * self.per_page
+            keys = list(rows.values_list("pk", flat=True)[start : start + self.per_page])
+            found.object_list = rows.filter(pk__in=keys)
+        return found
 
-def capped(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """The keys of rows that few or many may match, for a list to sort: found by the index of what they match, where the
-    database would else walk the list's own order in the hope to meet them soon."""
-    return rows.order_by().values("pk")[: COUNT_AT_MOST + 1]
+
+def first_keys(rows: QuerySet[Any]) -> list[Any]:
+    """The keys of what a search found, at most so many, in no order. They are looked up by the index of what they
+    match: asked for in a list's order, the database would walk that order in the hope to meet them soon."""
+    return list(rows.order_by().values_list("pk", flat=True)[:SEARCHED_AT_MOST])
 
 
 class NotDone(Exception):
@@ -301,7 +312,7 @@ class ScopedAdmin(ModelAdmin):
         for prefix in self.number_prefixes(request, term) if self.number_fields else ():
             for name in self.number_fields:
                 found |= Q(**{f"{name}__startswith": prefix})
-        return queryset.filter(pk__in=capped(queryset.filter(found))), False
+        return queryset.filter(pk__in=first_keys(queryset.filter(found))), False
 
     def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
         """Rows whose column is the term."""

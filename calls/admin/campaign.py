@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -21,7 +21,7 @@ from calls.admin import people as people_page
 from calls.admin import words
 from calls.admin.campaign_counts import OPEN, counts_of
 from calls.admin.campaign_figures import figures_of, forecast_of, settings_of
-from calls.admin.campaign_form import DAYS, CampaignForm, RetryInline, VariantInline, WindowInline
+from calls.admin.campaign_form import DAYS, CampaignForm, RetryInline, VariantInline, WindowInline, offer_once
 from calls.admin.campaign_steps import STEPS
 from calls.idle import idle_reasons
 from campaigns.models import Campaign, Recipient
@@ -44,7 +44,11 @@ def _idle(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _idle_part(request: HttpRequest, obj: Campaign) -> dict[str, Any]:
+    """Why it is not calling: of a draft, what stands before its start."""
+    draft = obj.status == S.DRAFT
     return {
+        "draft": draft,
+        "problems": campaign_actions.problems(obj) if draft else [],
         "live": obj.status in {S.RUNNING, S.PAUSED},
         "idle_url": request.path,
         "idle": [_idle(row) for row in idle_reasons(obj)],
@@ -54,7 +58,7 @@ def _idle_part(request: HttpRequest, obj: Campaign) -> dict[str, Any]:
 PARTS: dict[str, Callable[[HttpRequest, Campaign], dict[str, Any]]] = {
     "idle": _idle_part,
     "people": people_page.people_of,
-    "forecast": lambda request, obj: forecast_of(obj),
+    "forecast": lambda request, obj: forecast_of(obj, "all" in request.GET) | {"forecast_url": f"{request.path}?all"},
     "figures": lambda request, obj: figures_of(obj),
     "settings": lambda request, obj: settings_of(obj),
 }
@@ -165,6 +169,19 @@ class CampaignAdmin(ScopedAdmin):
     def holidays_shown(self, row: Campaign) -> str:
         return ", ".join(row.holidays or []) or "-"
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "assistant":
+            offer_once(field, request)
+        return field
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """What is only read on its page is asked for once, however often it is shown."""
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None and request.method == "GET" and not self.has_change_permission(request, obj):
+            prefetch_related_objects([obj], "windows", "retry_rules", "phone_numbers", "contact_lists")
+        return obj
+
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
@@ -233,20 +250,35 @@ class CampaignAdmin(ScopedAdmin):
         return TemplateResponse(request, f"trunkline/campaign_{part}.html", PARTS[part](request, obj))
 
     def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
+        return {
+            "campaign": obj,
+            "live": obj.status in {S.RUNNING, S.PAUSED, S.SCHEDULED},
+            "label": obj.get_status_display(),
+            "colour": words.CAMPAIGN_COLOURS[S(obj.status)],
+            "launching": obj.status == S.RUNNING and obj.launched_at is None,
+            "started": utc(obj.started_at, "not yet"),
+            "finished": utc(obj.finished_at, ""),
+            "starts": utc(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
+            "parts": [(part, self._part_url(request, obj, part)) for part in self.parts],
+            **(self._progress(obj) if obj.status not in {S.DRAFT, S.SCHEDULED} else {}),
+        }
+
+    def _part_url(self, request: HttpRequest, obj: Campaign, part: str) -> str:
+        asked = urlencode({name: request.GET[name] for name in people_page.ADDRESS if request.GET.get(name)})
+        url = self.url(part, obj.pk)
+        return f"{url}?{asked}" if part == "people" and asked else url
+
+    def _progress(self, obj: Campaign) -> dict[str, Any]:
+        """How far it is; of one that has not started there is nothing to tell."""
         counts = counts_of(obj)
         recipients = Counter({name: counts.by("status", {})[name] for name in words.RECIPIENT_PARTS})
         outcomes = counts.by("outcome", {"status": Recipient.Status.DONE})
         total = counts.total
         over = total - sum(recipients[name] for name in OPEN)
-        paid, reserved = budgets.paid_and_reserved([obj.pk])[obj.pk]
+        sums = budgets.sums_of([obj.pk])[obj.pk]
         people = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
-        asked = urlencode({name: request.GET[name] for name in people_page.ADDRESS if request.GET.get(name)})
         return {
-            "campaign": obj,
-            "live": obj.status in {S.RUNNING, S.PAUSED, S.SCHEDULED},
             "every": people_page.refresh_seconds(total),
-            "label": obj.get_status_display(),
-            "colour": words.CAMPAIGN_COLOURS[S(obj.status)],
             "total": total,
             "over": over,
             "percent": over * 100 // total if total else 0,
@@ -257,18 +289,7 @@ class CampaignAdmin(ScopedAdmin):
             "funnel": counts.funnel() if total else [],
             "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
             "attempts": counts.attempts,
-            "open_calls": obj.calls.open().count(),
-            "spent": words.money(paid, obj.budget_currency),
-            "budget": words.budget(paid + reserved, obj.budget, obj.budget_currency)
-            if obj.budget is not None
-            else None,
-            "problems": campaign_actions.problems(obj) if obj.status == S.DRAFT else [],
-            "launching": obj.status == S.RUNNING and obj.launched_at is None,
-            "started": utc(obj.started_at, "not yet"),
-            "finished": utc(obj.finished_at, ""),
-            "starts": utc(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
-            "parts": [
-                (part, f"{self.url(part, obj.pk)}?{asked}" if part == "people" and asked else self.url(part, obj.pk))
-                for part in self.parts
-            ],
+            "open_calls": sums.open_calls,
+            "spent": words.money(sums.paid, obj.budget_currency),
+            "budget": words.budget(sums.gone, obj.budget, obj.budget_currency) if obj.budget is not None else None,
         }

@@ -12,14 +12,13 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Min, QuerySet
 from django.db.models.functions import Substr, TruncHour
 
-from calls.comparison import ENDED, REACHED, latest_of, percent
+from calls.comparison import ENDED, REACHED, percent
 from calls.models import TERMINAL, Call, Status
 from campaigns.models import Campaign
 from campaigns.windows import candidate_zones
 
 BY_HOUR = timedelta(hours=48)  # a longer time is shown by day
 BARS = 60  # the latest
-LATEST = 20_000  # calls that are looked at
 GROUPS = 20_000  # hours and areas looked at for the heat map, the latest
 AREA = 6  # characters of a number that tell its time zone, as +12125
 FEW = 5  # calls in an hour of the week below which its share is not shaded
@@ -51,15 +50,9 @@ OPTIONS = json.dumps(
 )
 
 
-def charts_of(campaign: Campaign) -> dict[str, Any]:
+def charts_of(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any]:
     """Grouped in the database; each part is empty when there is nothing yet."""
-    calls, cut = latest_of(campaign, LATEST)
-    return {
-        "latest": f"{LATEST:,}" if cut else "",
-        "over_time": _over_time(calls),
-        "heat": _heat(calls, campaign),
-        "tries": _tries(calls),
-    }
+    return {"over_time": _over_time(calls), "heat": _heat(calls, campaign), "tries": _tries(calls)}
 
 
 def _over_time(calls: QuerySet[Call]) -> dict[str, Any] | None:

@@ -100,6 +100,16 @@ class RetryInline(ScopedInline):
         return field
 
 
+def offer_once(field: Any, request: HttpRequest) -> None:
+    """Assistants are offered in each row of the page: they are looked up once for all."""
+    if not isinstance(field, forms.ModelChoiceField) or request.method != "GET":
+        return
+    seen = request.__dict__.setdefault("_assistants", [])
+    if not seen:
+        seen += [("", "---------"), *((row.pk, str(row)) for row in field.queryset or ())]
+    field.choices = seen
+
+
 class VariantInline(ScopedInline):
     model = CampaignVariant
     verbose_name = "assistant"
@@ -115,6 +125,8 @@ class VariantInline(ScopedInline):
         for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
             if field is not None and hasattr(field.widget, name):
                 setattr(field.widget, name, False)
+        if db_field.name == "assistant":
+            offer_once(field, request)
         return field
 
 

@@ -24,7 +24,7 @@ from campaigns.admin.numbers import NumberedAdmin
 from campaigns.import_pages import both_spellings
 from campaigns.models import Contact, Recipient
 from campaigns.phones import national
-from tenants.staff import ReadOnlyAdmin, ScopedRelatedFilter, capped, reach_of, utc
+from tenants.staff import ReadOnlyAdmin, ScopedRelatedFilter, first_keys, reach_of, utc
 
 VERDICTS = {
     "allow": ("May be called now", "success"),
@@ -133,7 +133,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         for prefix in self.number_prefixes(request, term):
             wanted |= Q(phone__startswith=prefix)
         contacts = Contact.objects.filter(wanted, organization__in=list(reach_of(request).levels))
-        return queryset.filter(pk__in=capped(queryset.filter(contact__in=capped(contacts)))), False
+        return queryset.filter(contact__in=first_keys(contacts)), False
 
     def get_urls(self) -> list[URLPattern]:
         ours = path(

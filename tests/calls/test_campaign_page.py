@@ -151,7 +151,12 @@ def test_the_forecast_says_when_it_ends_and_what_it_costs(viewer: Client, campai
 
 def test_too_many_people_are_not_forecast(viewer: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("calls.admin.campaign_figures.FORECAST_AT_ONCE", 4)
-    assert "More than 4 people are on it: no forecast" in read(viewer, campaign, "forecast")
+    page = reverse("admin:campaigns_campaign_forecast", args=[campaign.pk])
+    asked = viewer.get(page).content.decode()
+    assert "5 people are still to be called" in words_of(asked) and f'hx-get="{page}?all"' in asked
+    assert "it probably ends at" in words_of(viewer.get(f"{page}?all").content.decode())
+    monkeypatch.setattr("calls.admin.campaign_figures.FORECAST_ASKED_FOR", 4)
+    assert "5 people are on it, too many for a forecast" in read(viewer, campaign, "forecast")
 
 
 # Assistants side by side.
@@ -210,7 +215,7 @@ def test_outcomes_are_drawn_by_hour_and_later_by_day(campaign: Campaign) -> None
     a_call(one, Status.BUSY, terminal_at=noon)
     a_call(one, Status.COMPLETED, terminal_at=noon + timedelta(hours=2))
     a_call(two, Status.NO_ANSWER, terminal_at=noon)
-    shown = charts_of(campaign)["over_time"]
+    shown = charts_of(campaign, campaign.calls.all())["over_time"]
     drawn = json.loads(shown["data"])
     assert drawn["labels"] == ["04 Mar 12:00", "04 Mar 13:00", "04 Mar 14:00"], "an hour without calls has its place"
     assert [(each["label"], each["data"]) for each in drawn["datasets"]] == [
@@ -218,7 +223,7 @@ def test_outcomes_are_drawn_by_hour_and_later_by_day(campaign: Campaign) -> None
         ("No answer or busy", [2, 0, 0]),
     ]
     a_call(two, Status.COMPLETED, terminal_at=noon + timedelta(days=99))
-    shown = charts_of(campaign)["over_time"]
+    shown = charts_of(campaign, campaign.calls.all())["over_time"]
     assert (shown["unit"], shown["cut"], len(shown["rows"])) == ("day", "the last 60 days", 60)
     assert shown["rows"][-1] == ("11 Jun", [1])
 
@@ -231,7 +236,7 @@ def test_the_heat_map_is_in_the_time_of_the_person_called(viewer: Client, campai
     a_call(people[0], Status.COMPLETED, dialed_at=monday)
     a_call(people[1], Status.COMPLETED, dialed_at=monday, answered_by="machine")
     Contact.objects.filter(pk=people[2].contact_id).update(timezone="Asia/Tokyo")
-    heat = charts_of(campaign)["heat"]
+    heat = charts_of(campaign, campaign.calls.all())["heat"]
     assert (heat["hours"][0], heat["hours"][-1]) == ("00", "08")
     tuesday = dict(heat["rows"])["Tue"]
     assert (tuesday[0]["text"], tuesday[0]["shade"]) == ("17", 0)
@@ -255,7 +260,7 @@ def test_at_which_call_people_were_reached(viewer: Client, campaign: Campaign) -
 def test_pictures_hold_nothing_of_other_campaigns(campaign: Campaign, phone_number: PhoneNumber) -> None:
     other = support.campaign(phone_number, campaign.contact_lists.get(), status="draft")
     a_call(launched(other)[0], Status.COMPLETED)
-    assert not any(charts_of(campaign).values())
+    assert not any(charts_of(campaign, campaign.calls.all()).values())
 
 
 # How often the database is asked.
