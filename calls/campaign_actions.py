@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
@@ -18,6 +18,7 @@ from calls.models import Call, CallBack, Status
 from calls.timing import SEND_WITHIN
 from campaigns import variables, versions
 from campaigns.models import Campaign, Contact, ContactImport, ContactListMember, DoNotCall, Recipient
+from providers.models import Assistant, ProviderAccount
 from tenants.models import AuditEntry, Organization
 
 S = Campaign.Status
@@ -56,8 +57,10 @@ def problems(campaign: Campaign) -> list[Problem]:
 
     if campaign.assistant is None:
         error("no_assistant", "Choose an assistant.")
-    found += _of_assistants(campaign)
-    found += _of_money(campaign)
+    assistants = [assistant for assistant, _ in weighted_assistants(campaign)]
+    accounts = list({assistant.account_id: assistant.account for assistant in assistants}.values())
+    found += _of_assistants(campaign, assistants)
+    found += _of_money(campaign, accounts)
     if not campaign.windows.exists():
         error("no_window", "Add at least one calling window; without one nobody may be called at any hour.")
     for name, text in variables.faults(campaign.variables).items():
@@ -75,13 +78,13 @@ def problems(campaign: Campaign) -> list[Problem]:
     if campaign.organization.calls_stopped:
         found.append(Problem("calls_stopped", "warning", "All calls of the organization are stopped at present."))
     now = timezone.now()
-    for account in {assistant.account for assistant, _ in weighted_assistants(campaign)}:
+    for account in accounts:
         if account.blocked(now):
             found.append(Problem("account_blocked", "warning", f"The account is blocked: {account.blocked_reason}"))
     return found
 
 
-def _of_assistants(campaign: Campaign) -> list[Problem]:
+def _of_assistants(campaign: Campaign, assistants: Sequence[Assistant]) -> list[Problem]:
     """What keeps each assistant from calling. Where another can stand in, that is a warning."""
     assistants = [assistant for assistant, _ in weighted_assistants(campaign)]
     numbers = {number.account_id for number in campaign.phone_numbers.all() if number.is_active}
@@ -106,11 +109,11 @@ def _of_assistants(campaign: Campaign) -> list[Problem]:
     return idle + faulty
 
 
-def _of_money(campaign: Campaign) -> list[Problem]:
+def _of_money(campaign: Campaign, accounts: Sequence[ProviderAccount]) -> list[Problem]:
     """A budget is kept in one currency, and can be kept to the cent only where calls have a price."""
     found = []
     if campaign.budget is not None:
-        for account in {assistant.account for assistant, _ in weighted_assistants(campaign)}:
+        for account in accounts:
             if account.price_per_minute is None:
                 message = (
                     f"'{account.name}' has no price per minute: nothing is set aside for its calls, so those under way "

@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from django.db.models import Avg, BooleanField, Count, DurationField, ExpressionWrapper, F, Q
+from django.db.models import Avg, BooleanField, Count, DurationField, ExpressionWrapper, F, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from calls import gate
@@ -26,6 +26,7 @@ from campaigns import retries
 from campaigns.models import Campaign
 
 HISTORY, ENOUGH = timedelta(days=90), 50  # the organization's own calls, and how many of them say something
+LATEST = 20_000  # and no more: a forecast is waited for
 HORIZON = timedelta(days=400)
 PATIENCE = 100  # deferrals in a row after which somebody is never called
 PARTS = 500  # of the whole: how finely time and people are told apart
@@ -53,10 +54,12 @@ DEFAULTS = (
 
 
 def endings_of(organization_id: int, now: datetime) -> tuple[Ending, ...]:
-    """How the organization's calls of late ended; DEFAULTS where there are too few of them."""
+    """How the organization's calls of late, its latest ones, ended; DEFAULTS where there are too few of them."""
+    mine = Call.objects.filter(organization=organization_id)
+    first = Subquery(mine.order_by("-pk").values("pk")[LATEST - 1 : LATEST])
     wanted = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)
-    calls = Call.objects.filter(
-        organization=organization_id, terminal_at__gt=now - HISTORY, status__in=wanted, dialed_at__isnull=False
+    calls = mine.filter(
+        pk__gte=Coalesce(first, 0), terminal_at__gt=now - HISTORY, status__in=wanted, dialed_at__isnull=False
     )
     machine = Q(answered_by="machine") | Q(ended_reason="voicemail")  # Call.is_voicemail
     rows = list(

@@ -19,6 +19,7 @@ from tenants.api_fields import utc_text
 
 S = Recipient.Status
 OVER = (S.DONE, S.SKIPPED, S.WITHDRAWN)
+EXPLAINED = ("contact", "campaign__organization", "campaign__assistant__account")  # looked at beside the recipient
 # Deferrals that end at a moment known beforehand. When anything else ends, nobody can say.
 FORESEEN = gate.OF_THE_PERSON - {"on_hold"}
 
@@ -38,9 +39,12 @@ class Explanation:
 
 def explain(recipient: Recipient, now: datetime | None = None) -> Explanation:
     """What stands between this recipient and a call at this moment. Writes nothing."""
-    now = now or timezone.now()
-    known = Recipient.objects.select_related("contact", "campaign__organization", "campaign__assistant__account")
-    recipient = known.prefetch_related("campaign__windows").get(pk=recipient.pk)
+    known = Recipient.objects.select_related(*EXPLAINED).prefetch_related("campaign__windows")
+    return explain_loaded(known.get(pk=recipient.pk), now or timezone.now())
+
+
+def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
+    """The same for a recipient just read with what `EXPLAINED` names and `campaign__windows`."""
     under_way = _call_under_way(recipient)
     state = _state(recipient, under_way)
     call = under_way if under_way and under_way.status == Status.QUEUED else next_call(recipient, now)
@@ -83,9 +87,12 @@ def foreseen(facts: Facts, now: datetime) -> Decision:
 
 
 def _call_under_way(recipient: Recipient) -> Call | None:
-    related = ("organization", "account", "assistant", "phone_number", "contact", "campaign", "recipient")
-    calls = Call.objects.select_related(*related).prefetch_related("campaign__windows")
-    return calls.filter(recipient=recipient, status__in=(Status.QUEUED, *OPEN)).first()
+    related = ("account", "assistant", "phone_number")
+    found = Call.objects.select_related(*related).filter(recipient=recipient, status__in=(Status.QUEUED, *OPEN)).first()
+    if found:
+        found.recipient, found.contact, found.campaign = recipient, recipient.contact, recipient.campaign
+        found.organization = recipient.campaign.organization
+    return found
 
 
 def next_call(recipient: Recipient, now: datetime) -> Call | None:

@@ -21,7 +21,7 @@ from django.db.models import prefetch_related_objects as prefetch
 from calls import budgets, gate
 from calls import facts as fact_sheet
 from calls.campaign_actions import Problem
-from calls.choosing import Choices, values_for, weighted_assistants
+from calls.choosing import Choices, values_for
 from calls.course import Course, endings_of
 from calls.gate import Facts
 from calls.models import Call
@@ -63,11 +63,12 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST) -> Forec
         return Forecast(people)
     prefetch([campaign], "windows", "retry_rules")
     begin = max(now, campaign.starts_at or now)
-    judged = _judge(campaign, choices, begin)
+    spent = budgets.spent_on(campaign) if campaign.budget is not None else Decimal(0)
+    judged = _judge(campaign, choices, begin, spent)
     course = Course(campaign, choices, endings_of(campaign.organization_id, now), begin)
     course.run(judged.waiting, judged.under_way)
     low, high = course.cost()
-    left = _money_left(campaign)
+    left = None if campaign.budget is None else max(campaign.budget - spent, Decimal(0))
     short = left is not None and low is not None and low > left
     if left is not None and low is not None and high is not None:
         low, high = min(low, left), min(high, left)
@@ -162,13 +163,12 @@ class Judged:
     under_way: Counter[Facts] = field(default_factory=Counter)
 
 
-def _judge(campaign: Campaign, choices: Choices, begin: datetime) -> Judged:
-    as_running = copy(campaign)
+def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal) -> Judged:
+    as_running, budget = copy(campaign), campaign.budget
     as_running.status, as_running.budget = Campaign.Status.RUNNING, None
-    budget, spent = campaign.budget, budgets.spent_on(campaign) if campaign.budget is not None else Decimal(0)
     found = Judged()
     decisions: dict[Facts, gate.Decision] = {}
-    with_variables = _needs_variables(campaign)
+    with_variables = _needs_variables(choices)
     rows = _rows(campaign, with_variables)
     while chunk := [Prospect(as_running, choices, row) for row in islice(rows, AT_ONCE)]:
         sheets = fact_sheet.load(cast("Sequence[Call]", chunk), begin)
@@ -192,18 +192,12 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime) -> Judged:
     return found
 
 
-def _money_left(campaign: Campaign) -> Decimal | None:
-    if campaign.budget is None:
-        return None
-    return max(campaign.budget - budgets.spent_on(campaign), Decimal(0))
-
-
 def _person_may_be_called(decision: gate.Decision) -> bool:
     return all(check.result == "allow" or check.name in LINES for check in decision.checks)
 
 
-def _needs_variables(campaign: Campaign) -> bool:
-    return any(item.get("required") for assistant, _ in weighted_assistants(campaign) for item in assistant.variables)
+def _needs_variables(choices: Choices) -> bool:
+    return any(item.get("required") for choice in choices.all for item in choice.assistant.variables)
 
 
 def _not_launched(campaign: Campaign) -> QuerySet[Contact]:

@@ -91,7 +91,9 @@ class Call(models.Model):
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="calls")
     recipient = models.ForeignKey(Recipient, on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
-    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.PROTECT, null=True, blank=True, related_name="calls", db_index=False
+    )
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="calls")
     account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="calls")
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="calls")
@@ -205,11 +207,19 @@ class Call(models.Model):
             models.Index(fields=["lease_until"], name="call_lease", condition=Q(status=Status.PLACING)),
             # The gap and the daily cap of a person; also their page.
             models.Index(fields=["contact", "-id"], name="call_contact"),
-            models.Index(fields=["organization", "to_number", "-id"], name="call_number"),
+            # Also searched by the beginning of the number, which PostgreSQL does with this class alone.
+            models.Index(
+                fields=["organization", "to_number", "-id"],
+                name="call_to_number",
+                opclasses=["int8_ops", "varchar_pattern_ops", "int8_ops"],
+            ),
             # Lists.
             models.Index(fields=["organization", "-id"], name="call_list"),
             models.Index(fields=["organization", "status", "-id"], name="call_list_status"),
-            models.Index(fields=["campaign", "status", "-id"], name="call_list_campaign"),
+            models.Index(fields=["campaign", "-id"], name="call_list_campaign"),
+            models.Index(fields=["campaign", "status", "-id"], name="call_campaign_status"),
+            # What a campaign has paid, summed from the index alone.
+            models.Index(fields=["campaign", "cost"], name="call_cost", condition=Q(cost__gt=0)),
             # Money spent today, by an organization and by an account; caller numbers' use today.
             models.Index(
                 fields=["organization", "dialed_at"], name="call_dialed", condition=Q(dialed_at__isnull=False)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 
+from calls import budgets
 from calls.idle import idle_reasons
-from calls.models import OPEN, Call
 from campaigns.models import Campaign, Recipient
 from tenants.api_fields import money, utc_text
 
@@ -20,18 +20,15 @@ def progress_of(campaigns: Sequence[Campaign]) -> dict[int, dict[str, Any]]:
     """By internal key; every key of the contract always present. Only running campaigns are asked why they idle."""
     found = {campaign.pk: _nothing_yet(campaign) for campaign in campaigns}
     people = Recipient.objects.filter(campaign__in=found).values("campaign_id", "status", "outcome")
-    for row in people.annotate(n=Count("pk"), tried=Sum("attempts")).order_by():
+    for row in people.annotate(n=Count("*"), tried=Sum("attempts")).order_by():
         progress = found[row["campaign_id"]]
         progress["recipients"][row["status"]] += row["n"]
         progress["attempts"] += row["tried"] or 0
         if row["outcome"] in OUTCOMES and row["status"] == Recipient.Status.DONE:
             progress["outcomes"][row["outcome"]] += row["n"]
-    calls = Call.objects.filter(campaign__in=found).values("campaign_id")
     currencies = {campaign.pk: campaign.budget_currency for campaign in campaigns}
-    for sums in calls.annotate(open=Count("pk", filter=Q(status__in=OPEN)), spent=Sum("cost")).order_by():
-        progress = found[sums["campaign_id"]]
-        progress["open_calls"] = sums["open"]
-        progress["spent"] = money(sums["spent"] or Decimal(0), currencies[sums["campaign_id"]])
+    for pk, sums in budgets.sums_of(found).items():
+        found[pk] |= {"open_calls": sums.open_calls, "spent": money(sums.paid, currencies[pk])}
     return found
 
 

@@ -17,6 +17,10 @@ def _keyboard(request: HttpRequest) -> str:
     return static("trunkline/keyboard.js")
 
 
+def _drawer(request: HttpRequest) -> str:
+    return static("trunkline/drawer.js")
+
+
 def _alpine(request: HttpRequest) -> str:
     return static("trunkline/alpine.js")
 
@@ -40,7 +44,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "calls.admin.dashboard.index",
     "STYLES": [_style],
-    "SCRIPTS": [_alpine, _script, _keyboard],
+    "SCRIPTS": [_alpine, _script, _keyboard, _drawer],
     "ACCOUNT": {
         "navigation": [
             {"title": "My settings", "link": reverse_lazy("my-settings")},

@@ -30,6 +30,7 @@ from tenants.local_time import with_zone
 from tenants.models import AuditEntry, Membership, Organization
 
 COUNT_AT_MOST = 10_000
+SEARCHED_AT_MOST = 1_000
 FILTER_CHOICES = 50
 
 
@@ -95,12 +96,29 @@ def _reach(user: Any) -> Reach:
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than a person pages: a full count walks the whole table."""
+    """Counts no further than a person pages: a full count walks the whole table, and so does one in order."""
 
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
+        rows = rows.order_by()
         return min(int(rows[: COUNT_AT_MOST + 1].count()), COUNT_AT_MOST)
+
+    def page(self, number: Any) -> Any:
+        """A later page is found by its keys: what the rows show besides is not joined to all those before."""
+        found = super().page(number)
+        rows: Any = self.object_list
+        if found.number > 1:
+            start = (found.number - 1) * self.per_page
+            keys = list(rows.values_list("pk", flat=True)[start : start + self.per_page])
+            found.object_list = rows.filter(pk__in=keys)
+        return found
+
+
+def first_keys(rows: QuerySet[Any]) -> list[Any]:
+    """The keys of what a search found, at most so many, in no order. They are looked up by the index of what they
+    match: asked for in a list's order, the database would walk that order in the hope to meet them soon."""
+    return list(rows.order_by().values_list("pk", flat=True)[:SEARCHED_AT_MOST])
 
 
 class NotDone(Exception):
@@ -124,6 +142,7 @@ class Step:
     tone: str = "default"  # default, primary, danger
     icon: str = ""
     button: str = ""  # on the confirmation; the label when empty
+    part: str = ""  # a page about the object, by the name of its address, that the confirmation shows once it is there
 
 
 class ReasonForm(forms.Form):
@@ -142,7 +161,10 @@ class Option:
 
 
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
-    """Choices of the user's own organizations alone."""
+    """Choices of the user's own organizations alone. Nothing is offered for rows without any: they are looked for by
+    walking through all."""
+
+    include_empty_choice = False
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
         related = model_admin.admin_site._registry[field.related_model]
@@ -273,11 +295,15 @@ class ScopedAdmin(ExportedList):
         for name in self.text_fields:
             found |= Q(**{f"{name}__istartswith": term})
         for name in self.exact_fields:
-            found |= Q(**{name: term})
+            found |= self.exactly(request, name, term)
         for prefix in self.number_prefixes(request, term) if self.number_fields else ():
             for name in self.number_fields:
                 found |= Q(**{f"{name}__startswith": prefix})
-        return queryset.filter(found), False
+        return queryset.filter(pk__in=first_keys(queryset.filter(found))), False
+
+    def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
+        """Rows whose column is the term."""
+        return Q(**{name: term})
 
     def number_prefixes(self, request: HttpRequest, term: str) -> Iterable[str]:
         """E.164 beginnings that a written number may mean in the user's organizations."""
@@ -415,6 +441,16 @@ class ScopedAdmin(ExportedList):
             **self.panel_context(request, obj),
         }
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Looked up once for a page that shows it."""
+        if request.method != "GET":
+            return super().get_object(request, object_id, from_field)
+        seen = request.__dict__.setdefault("_objects", {})
+        key = (self.opts.label, object_id, from_field)
+        if key not in seen:
+            seen[key] = super().get_object(request, object_id, from_field)
+        return seen[key]
+
     def url(self, name: str, *args: Any) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}", args=args)
 
@@ -485,6 +521,7 @@ class ScopedAdmin(ExportedList):
             effect=wanted.effect(obj),
             form=form,
             back=back,
+            part_url=self.url(wanted.part, pk) if wanted.part else "",
         )
 
 

@@ -156,7 +156,7 @@ OWN_PAGES = (
     "admin:calls_call_today",
     "admin:calls_call_legal_hours",
     "admin:campaigns_contactlist_counts",
-    "admin:campaigns_campaign_people",
+    "admin:campaigns_campaign_listed",
 )
 
 

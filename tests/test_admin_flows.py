@@ -235,9 +235,9 @@ def test_a_campaign_is_run_with_buttons(operator: Client, campaign: Campaign) ->
         return str(campaign.status)
 
     url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
-    assert "it can start" in text_of(operator.get(url))
+    assert "it can start" in text_of(operator.get(reverse("admin:campaigns_campaign_idle", args=[campaign.pk])))
     confirmation = operator.get(reverse("admin:campaigns_campaign_step", args=[campaign.pk, "start"]))
-    assert "1 entries on its lists are called" in text_of(confirmation)
+    assert "1 entry on its lists is called" in text_of(confirmation)
     assert press("start") == "running"
     assert "data-refresh" in text_of(operator.get(url))
     assert press("pause") == "paused"
@@ -327,7 +327,7 @@ def test_a_running_campaign_is_edited_and_its_page_tells_what_was_changed(manage
     campaign.refresh_from_db()
     assert (campaign.max_attempts, campaign.version, campaign.status) == (5, 2, "running")
     assert campaign.assistant is not None, "what a running campaign keeps is not in the form"
-    page = text_of(manager.get(reverse("admin:campaigns_campaign_figures", args=[campaign.pk])))
+    page = text_of(manager.get(reverse("admin:campaigns_campaign_settings", args=[campaign.pk])))
     assert "Version 2" in page and "mona" in page
     assert "Calls to one person at most: 3 → 5" in page
     assert "Calling windows: mon 00:00-24:00 → mon tue 09:00-24:00" in page

@@ -17,6 +17,7 @@ from calls.admin.call_steps import STEPS
 from calls.models import Call, Status
 from campaigns.admin.numbers import NumberedAdmin
 from campaigns.import_pages import both_spellings
+from providers.models import ProviderAccount
 from tenants.local_time import local_time, local_time_column
 from tenants.staff import Level, ScopedRelatedFilter, reach_of, regions_of
 
@@ -66,7 +67,15 @@ class CallAdmin(NumberedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # The request as sent and the raw evidence are long, and only the page of one call shows them.
-        return super().get_queryset(request).defer("decision", "result", "metadata", "dynamic_variables")
+        rows = super().get_queryset(request)
+        if request.resolver_match and "object_id" in request.resolver_match.kwargs:
+            return rows.select_related("campaign", "account", "assistant", "phone_number", "organization")
+        return rows.defer("decision", "result", "metadata", "dynamic_variables")
+
+    def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
+        """A provider's id has an index by account."""
+        accounts = ProviderAccount.objects.filter(organization__in=list(reach_of(request).levels))
+        return Q(account__in=list(accounts.values_list("pk", flat=True)), **{name: term}) & ~Q(**{name: ""})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -16,13 +18,15 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from calls import budgets, campaign_actions, live_edits, results
 from calls.admin import foreseen, words
-from calls.admin.campaign_figures import figures_of
-from calls.admin.campaign_form import DAYS, CampaignForm, RetryInline, VariantInline, WindowInline
+from calls.admin import people as people_page
+from calls.admin.campaign_counts import OPEN, counts_of
+from calls.admin.campaign_figures import figures_of, forecast_of, settings_of
+from calls.admin.campaign_form import DAYS, CampaignForm, RetryInline, VariantInline, WindowInline, offer_once
 from calls.admin.campaign_steps import STEPS
 from calls.admin.wizard import WizardPages
 from calls.admin.wizard_steps import go_on_button
-from calls.progress import progress_of
-from campaigns.models import Campaign
+from calls.idle import idle_reasons
+from campaigns.models import Campaign, Recipient
 from tenants.local_time import local_time, local_time_column
 from tenants.staff import (
     reach_of,
@@ -31,20 +35,33 @@ from tenants.staff import (
 S = Campaign.Status
 
 
-def _budget(obj: Campaign) -> dict[str, Any] | None:
-    """How much of it is gone; None without one."""
-    if obj.budget is None:
-        return None
-    used = budgets.spent_on(obj)
-    return words.budget(used, obj.budget, obj.budget_currency)
-
-
 def _idle(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "message": row["message"],
         "people": words.people(row["count"]) if row["count"] else "",
         "until": local_time(row["until"], ""),
     }
+
+
+def _idle_part(request: HttpRequest, obj: Campaign) -> dict[str, Any]:
+    """Why it is not calling: of a draft, what stands before its start."""
+    draft = obj.status == S.DRAFT
+    return {
+        "draft": draft,
+        "problems": campaign_actions.problems(obj) if draft else [],
+        "live": obj.status in {S.RUNNING, S.PAUSED},
+        "idle_url": request.path,
+        "idle": [_idle(row) for row in idle_reasons(obj)],
+    }
+
+
+PARTS: dict[str, Callable[[HttpRequest, Campaign], dict[str, Any]]] = {
+    "idle": _idle_part,
+    "people": people_page.people_of,
+    "forecast": lambda request, obj: forecast_of(obj, "all" in request.GET) | {"forecast_url": f"{request.path}?all"},
+    "figures": lambda request, obj: figures_of(obj),
+    "settings": lambda request, obj: settings_of(obj),
+}
 
 
 @admin.register(Campaign)
@@ -73,6 +90,7 @@ class CampaignAdmin(WizardPages):
     text_fields = ("name",)
     steps = STEPS
     panel_template = "trunkline/campaign.html"
+    parts = tuple(PARTS)
     begun = local_time_column("started_at", "started")
     made = local_time_column("created_at", "made")
     fieldsets = (
@@ -151,6 +169,19 @@ class CampaignAdmin(WizardPages):
     def holidays_shown(self, row: Campaign) -> str:
         return ", ".join(row.holidays or []) or "-"
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "assistant":
+            offer_once(field, request)
+        return field
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """What is only read on its page is asked for once, however often it is shown."""
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None and request.method == "GET" and not self.has_change_permission(request, obj):
+            prefetch_related_objects([obj], "windows", "retry_rules", "phone_numbers", "contact_lists")
+        return obj
+
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
@@ -194,8 +225,11 @@ class CampaignAdmin(WizardPages):
         view, name = self.admin_site.admin_view, "campaigns_campaign"
         ours = [
             path("<int:pk>/results.csv", view(self.results_view), name=f"{name}_results"),
-            path("<int:pk>/figures/", view(self.figures_view), name=f"{name}_figures"),
             path("<int:pk>/end/", view(foreseen.view), name=f"{name}_end"),
+            *(
+                path(f"<int:pk>/{part}/", view(self.part_view), {"part": part}, name=f"{name}_{part}")
+                for part in self.parts
+            ),
         ]
         return [*ours, *super().get_urls()]
 
@@ -205,12 +239,12 @@ class CampaignAdmin(WizardPages):
             return self.not_found(request)
         return results.download(obj, obj.recipients.all(), reach_of(request).actor)
 
-    def figures_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The part of the page that takes longer; it comes after the rest."""
+    def part_view(self, request: HttpRequest, pk: int, part: str) -> HttpResponse:
+        """A part of the page that takes longer, or is looked through by itself; it comes after the rest."""
         obj = self.found(request, pk)
         if obj is None:
             return self.not_found(request)
-        return TemplateResponse(request, "trunkline/campaign_figures.html", figures_of(obj))
+        return TemplateResponse(request, f"trunkline/campaign_{part}.html", PARTS[part](request, obj))
 
     def _panel(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
         found = super()._panel(request, obj)
@@ -219,36 +253,46 @@ class CampaignAdmin(WizardPages):
         return found
 
     def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
-        found = progress_of([obj])[obj.pk]
-        recipients: Mapping[str, int] = found["recipients"]
-        outcomes: Mapping[str, int] = found["outcomes"]
-        total = sum(recipients.values())
-        over = total - sum(recipients[name] for name in ("pending", "calling", "waiting", "review"))
-        people = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
-        parts = {name: recipients[name] for name in words.RECIPIENT_PARTS}
-        spent: Mapping[str, str] = found["spent"]
         return {
             "campaign": obj,
             "live": obj.status in {S.RUNNING, S.PAUSED, S.SCHEDULED},
             "label": obj.get_status_display(),
             "colour": words.CAMPAIGN_COLOURS[S(obj.status)],
-            "total": total,
-            "over": over,
-            "percent": over * 100 // total if total else 0,
-            "bar": words.bar(parts, words.RECIPIENT_PARTS),
-            "people_url": people,
-            "results_url": self.url("results", obj.pk),
-            "outcomes": words.bar(outcomes, words.OUTCOME_PARTS),
-            "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
-            "attempts": found["attempts"],
-            "open_calls": found["open_calls"],
-            "spent": words.money(spent["amount"], spent["currency"]),
-            "budget": _budget(obj),
-            "idle": [_idle(row) for row in found["idle_reasons"]],
-            "problems": campaign_actions.problems(obj) if obj.status == S.DRAFT else [],
             "launching": obj.status == S.RUNNING and obj.launched_at is None,
             "started": local_time(obj.started_at, "not yet"),
             "finished": local_time(obj.finished_at, ""),
             "starts": local_time(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
-            "figures_url": self.url("figures", obj.pk),
+            "parts": [(part, self._part_url(request, obj, part)) for part in self.parts],
+            **(self._progress(obj) if obj.status not in {S.DRAFT, S.SCHEDULED} else {}),
+        }
+
+    def _part_url(self, request: HttpRequest, obj: Campaign, part: str) -> str:
+        asked = urlencode({name: request.GET[name] for name in people_page.ADDRESS if request.GET.get(name)})
+        url = self.url(part, obj.pk)
+        return f"{url}?{asked}" if part == "people" and asked else url
+
+    def _progress(self, obj: Campaign) -> dict[str, Any]:
+        """How far it is; of one that has not started there is nothing to tell."""
+        counts = counts_of(obj)
+        recipients = Counter({name: counts.by("status", {})[name] for name in words.RECIPIENT_PARTS})
+        outcomes = counts.by("outcome", {"status": Recipient.Status.DONE})
+        total = counts.total
+        over = total - sum(recipients[name] for name in OPEN)
+        sums = budgets.sums_of([obj.pk])[obj.pk]
+        people = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
+        return {
+            "every": people_page.refresh_seconds(total),
+            "total": total,
+            "over": over,
+            "percent": over * 100 // total if total else 0,
+            "bar": words.bar({name: recipients[name] for name in words.RECIPIENT_PARTS}, words.RECIPIENT_PARTS),
+            "people_url": people,
+            "results_url": self.url("results", obj.pk),
+            "outcomes": words.bar({name: outcomes[name] for name in words.OUTCOME_PARTS}, words.OUTCOME_PARTS),
+            "funnel": counts.funnel() if total else [],
+            "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
+            "attempts": counts.attempts,
+            "open_calls": sums.open_calls,
+            "spent": words.money(sums.paid, obj.budget_currency),
+            "budget": words.budget(sums.gone, obj.budget, obj.budget_currency) if obj.budget is not None else None,
         }

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 from django.db.models.functions import Substr, TruncHour
 
 from calls.comparison import ENDED, REACHED, percent
@@ -50,16 +50,18 @@ OPTIONS = json.dumps(
 )
 
 
-def charts_of(campaign: Campaign) -> dict[str, Any]:
-    """Three queries, grouped in the database; each part is empty when there is nothing yet."""
-    return {"over_time": _over_time(campaign), "heat": _heat(campaign), "tries": _tries(campaign)}
+def charts_of(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any]:
+    """Grouped in the database; each part is empty when there is nothing yet."""
+    return {"over_time": _over_time(calls), "heat": _heat(calls, campaign), "tries": _tries(calls)}
 
 
-def _over_time(campaign: Campaign) -> dict[str, Any] | None:
+def _over_time(calls: QuerySet[Call]) -> dict[str, Any] | None:
     """How calls ended, by hour or by day of UTC."""
-    ended = Call.objects.filter(campaign=campaign, status__in=TERMINAL, terminal_at__isnull=False)
-    hours = ended.annotate(hour=TruncHour("terminal_at", tzinfo=UTC)).values_list("hour", "status")
-    rows: list[Any] = list(hours.annotate(n=Count("pk")).order_by("hour"))
+    ended = calls.filter(status__in=TERMINAL, terminal_at__isnull=False)
+    hours = (
+        ended.annotate(hour=TruncHour("terminal_at", tzinfo=UTC)).values_list("hour", "status").annotate(n=Count("pk"))
+    )
+    rows: list[Any] = list(hours.order_by("hour"))
     if not rows:
         return None
     first, last = rows[0][0], rows[-1][0]
@@ -105,9 +107,9 @@ def _start(moment: datetime, hourly: bool) -> datetime:
     return moment if hourly else moment.replace(hour=0)
 
 
-def _heat(campaign: Campaign) -> dict[str, Any] | None:
+def _heat(calls: QuerySet[Call], campaign: Campaign) -> dict[str, Any] | None:
     """Which part of the calls reached a person, by weekday and hour where the person called is."""
-    ended = Call.objects.filter(campaign=campaign, status__in=ENDED, dialed_at__isnull=False)
+    ended = calls.filter(status__in=ENDED, dialed_at__isnull=False)
     placed = ended.annotate(hour=TruncHour("dialed_at", tzinfo=UTC), area=Substr("to_number", 1, AREA))
     groups = placed.values_list("hour", "area", "contact__timezone")
     counted = groups.annotate(n=Count("pk"), reached=Count("pk", filter=REACHED), number=Min("to_number"))
@@ -142,9 +144,9 @@ def _cell(called: int, reached: int) -> dict[str, Any]:
     }
 
 
-def _tries(campaign: Campaign) -> list[dict[str, Any]]:
+def _tries(calls: QuerySet[Call]) -> list[dict[str, Any]]:
     """At which of their calls people were reached."""
-    ended = Call.objects.filter(campaign=campaign, status__in=ENDED, dialed_at__isnull=False)
+    ended = calls.filter(status__in=ENDED, dialed_at__isnull=False)
     people = Count("recipient", distinct=True)
     reached = Count("recipient", filter=REACHED, distinct=True)
     rows: Iterable[Any] = ended.values_list("attempt").annotate(called=people, reached=reached).order_by("attempt")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from calls import forecast as forecasting
@@ -11,39 +12,51 @@ from calls.admin import words
 from calls.admin.campaign_charts import charts_of
 from calls.admin.history import history_of
 from calls.choosing import Choices
-from calls.comparison import Variant, compare, percent
+from calls.comparison import Variant, compare, percent, sample_of
+from calls.models import Call
 from campaigns import variables
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.phones import national
 from tenants.local_time import local_time
 
 S = Campaign.Status
-FORECAST_AT_ONCE = 5_000  # more people than that take too long for a page; the API tells
+FORECAST_AT_ONCE = 1_000  # more people than that take too long for a page: then somebody asks for it
+FORECAST_ASKED_FOR = 20_000  # and more than that the API tells
+SAMPLE = 3_000  # calls that figures are made of where there are more
 PREVIEWED = 3  # contacts
 SOURCES = {"campaign": "", "contact": "of the contact", "default": "default", "": ""}
 
 
 def figures_of(campaign: Campaign) -> dict[str, Any]:
-    """Asked for once, after the page: none of it is needed to see what goes on."""
+    """What its calls say: asked for after the page, because none of it is needed to see what goes on."""
+    calls, every = sample_of(campaign, SAMPLE)
     return {
-        "forecast": _forecast(campaign),
-        "comparison": _comparison(campaign),
-        **charts_of(campaign),
-        "previews": previews_of(campaign),
-        "history": history_of(campaign),
+        "every": every if every > 1 else None,
+        "comparison": _comparison(campaign, calls),
+        **charts_of(campaign, calls),
     }
 
 
-def _forecast(campaign: Campaign) -> dict[str, Any] | None:
+def settings_of(campaign: Campaign) -> dict[str, Any]:
+    """What people are told, and what was changed."""
+    return {"previews": previews_of(campaign), "history": history_of(campaign)}
+
+
+def forecast_of(campaign: Campaign, asked_for: bool) -> dict[str, Any]:
+    return {"forecast": _forecast(campaign, FORECAST_ASKED_FOR if asked_for else FORECAST_AT_ONCE)}
+
+
+def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
     """None where there is nothing left to foresee."""
     if not campaign.editable:
         return None
-    found = forecasting.forecast(campaign, timezone.now(), FORECAST_AT_ONCE)
+    found = forecasting.forecast(campaign, timezone.now(), at_most)
     if not found.recipients or (found.finishes_at is None and not found.too_many and not found.skipped):
         return None
     when = {S.PAUSED: "If it is resumed now", S.DRAFT: "If it starts now"}.get(S(campaign.status), "")
     return {
-        "too_many": f"More than {FORECAST_AT_ONCE:,} people" if found.too_many else "",
+        "too_many": words.people(found.recipients) if found.too_many else "",
+        "may_ask": at_most < found.recipients <= FORECAST_ASKED_FOR,
         "condition": "" if campaign.starts_at and campaign.starts_at > timezone.now() else when,
         "ends": local_time(found.finishes_at, ""),
         "calls": f"{found.calls:,} more call{'' if found.calls == 1 else 's'}",
@@ -53,11 +66,11 @@ def _forecast(campaign: Campaign) -> dict[str, Any] | None:
     }
 
 
-def _comparison(campaign: Campaign) -> dict[str, Any] | None:
+def _comparison(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any] | None:
     """None where one assistant makes all calls."""
-    found = compare(campaign)
-    if len(found.variants) < 2:
+    if not campaign.variants.exists():
         return None
+    found = compare(campaign, calls)
     return {"rows": [_variant(row) for row in found.variants], "statement": found.statement}
 
 

@@ -108,6 +108,16 @@ class RetryInline(ScopedInline):
         return field
 
 
+def offer_once(field: Any, request: HttpRequest) -> None:
+    """Assistants are offered in each row of the page: they are looked up once for all."""
+    if not isinstance(field, forms.ModelChoiceField) or request.method != "GET":
+        return
+    seen = request.__dict__.setdefault("_assistants", [])
+    if not seen:
+        seen += [("", "---------"), *((row.pk, str(row)) for row in field.queryset or ())]
+    field.choices = seen
+
+
 class VariantInline(ScopedInline):
     model = CampaignVariant
     verbose_name = "assistant"
@@ -125,6 +135,8 @@ class VariantInline(ScopedInline):
                 setattr(field.widget, name, False)
         if field is not None and db_field.name == "weight":
             field.label = "Share"
+        if db_field.name == "assistant":
+            offer_once(field, request)
         return field
 
 

@@ -114,8 +114,17 @@ def _cancel(request: HttpRequest, obj: Recipient | CallBack, values: Mapping[str
     return f"{found.contact} is not called back."
 
 
+def latest_call_back(recipient: Recipient) -> CallBack | None:
+    """Looked up once for a page; one that is due is the latest, because no other is promised beside it."""
+    found: list[CallBack] | None = recipient.__dict__.get("_latest_call_back")
+    if found is None:
+        found = recipient.__dict__["_latest_call_back"] = list(recipient.call_backs.all()[:1])
+    return found[0] if found else None
+
+
 def _due(recipient: Recipient) -> CallBack | None:
-    return CallBack.objects.filter(recipient=recipient, status=CallBack.Status.DUE).first()
+    found = latest_call_back(recipient)
+    return found if found and found.status == CallBack.Status.DUE else None
 
 
 def _may_be_promised(obj: Recipient) -> bool:

@@ -47,12 +47,12 @@ class WizardPages(ScopedAdmin):
             for step in STEPS
         ]
         parts = [
-            path(f"<int:pk>/steps/{part}/", view(self.part_view), {"part": part}, name=f"{name}_{part}")
+            path(f"<int:pk>/steps/{part}/", view(self.part_view), {"part": part}, name=f"{name}_draft_{part}")
             for part in wizard_live.PARTS
         ]
         others = [
-            path("people/", view(self.people_view), name=f"{name}_people"),
-            path("<int:pk>/steps/fields/", view(self.fields_view), name=f"{name}_fields"),
+            path("people/", view(self.people_view), name=f"{name}_listed"),
+            path("<int:pk>/steps/fields/", view(self.fields_view), name=f"{name}_draft_fields"),
         ]
         return [*others, *pages, *parts, *super().get_urls()]
 
@@ -174,7 +174,7 @@ class WizardPages(ScopedAdmin):
     ) -> dict[str, Any]:
         """What one step alone shows."""
         if step == WHOM:
-            return {"counts_url": reverse("admin:campaigns_contactlist_counts"), "people_url": self.url("people")}
+            return {"counts_url": reverse("admin:campaigns_contactlist_counts"), "people_url": self.url("listed")}
         if obj is None:
             return {}
         if step == WHAT:

@@ -93,10 +93,46 @@ REASONS = {
     "call_back": "asked to be called back",
     "call_back_canceled": "the call-back was canceled",
     "rules_changed": "the rules were changed; another call takes its place",
+    "rerouted": "another assistant of the campaign calls instead",
+    "attempts": "called as often as the campaign allows",
+    "calls_per_30_days": "called often enough in 30 days",
+    "on_hold": "on hold until somebody lifts it",
+    "not_before": "a later time was asked for",
+    "organization": "the organization is inactive",
+    "calls_stopped": "all calls of the organization are stopped",
+    "account": "the provider account takes no calls",
+    "account_capacity": "the provider account has no line free",
+    "assistant": "the assistant is switched off",
+    "caller_number": "the caller number is switched off",
+    "caller_number_capacity": "the caller number has no line free",
+    "caller_number_day": "the caller number has called often enough today",
+    "caller_number_rest": "the caller number rests between two calls",
+    "campaign": "the campaign is not running",
+    "campaign_capacity": "the campaign has as many open calls as it may",
+    "pace": "the campaign calls as fast as it may",
+    "budget": "the campaign's budget is spent or set aside",
+    "organization_budget": "the organization's budget of the day is spent or set aside",
+    "account_budget": "the account's budget of the day is spent or set aside",
+    "failed": "the call failed",
+    "completed": "the call was completed",
+    "canceled": "the call was canceled",
+    "expired": "the provider forgot the outcome",
+    "unknown": "nobody knows the outcome",
 }
 
 
 CHECK_WORDS = {
+    "recipient": "Where they stand",
+    "variables": "Variables of the assistant",
+    "no_open_window": "Time left in the campaign",
+    "hold": "Hold",
+    "on_hold": "Hold",
+    "calls_per_30_days": "Calls in 30 days",
+    "organization_budget": "Budget of the day",
+    "account_budget": "Budget of the account",
+    "caller_number_day": "Calls of the caller number in 24 hours",
+    "caller_number_rest": "Rest of the caller number",
+    "pace": "Pace of the campaign",
     "organization": "Organization",
     "calls_stopped": "Kill switch",
     "account": "Provider account",
@@ -119,8 +155,15 @@ CHECK_WORDS = {
 
 
 def reason(code: str) -> str:
-    """A machine's code in a person's words."""
-    return REASONS.get(code) or code.replace("_", " ")
+    """A machine's code in a person's words. Some carry a detail: `missing_variables: slot`."""
+    name, _, detail = code.partition(": ")
+    found = REASONS.get(name) or name.replace("_", " ")
+    return f"{found}: {detail}" if detail else found
+
+
+def sentence(text: str) -> str:
+    """A reason that stands alone."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def check_name(code: str) -> str:

@@ -40,7 +40,7 @@ class CallBackSerializer(StrictModelSerializer[CallBack]):
 
 
 class CallBackFilters(django_filters.FilterSet):
-    status = django_filters.MultipleChoiceFilter(choices=CallBack.Status.choices)
+    status = django_filters.MultipleChoiceFilter(choices=CallBack.Status.choices, distinct=False)
     contact = django_filters.UUIDFilter(field_name="contact__uuid")
     campaign = django_filters.UUIDFilter(field_name="recipient__campaign__uuid")
     due_before = django_filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="lt")

@@ -164,7 +164,7 @@ class OrderSerializer(StrictSerializer):
 
 
 class CallFilters(django_filters.FilterSet):
-    status = django_filters.MultipleChoiceFilter(choices=Status.choices)
+    status = django_filters.MultipleChoiceFilter(choices=Status.choices, distinct=False)
     campaign = django_filters.UUIDFilter(field_name="campaign__uuid")
     contact = django_filters.UUIDFilter(field_name="contact__uuid")
     account = django_filters.UUIDFilter(field_name="account__uuid")

@@ -69,7 +69,7 @@ class PromiseSerializer(StrictSerializer):
 
 
 class RecipientFilters(django_filters.FilterSet):
-    status = django_filters.MultipleChoiceFilter(choices=Recipient.Status.choices)
+    status = django_filters.MultipleChoiceFilter(choices=Recipient.Status.choices, distinct=False)
     outcome = django_filters.CharFilter()
 
     class Meta:

@@ -135,7 +135,7 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
 class WebhookDeliveryFilters(django_filters.FilterSet):
     endpoint = django_filters.UUIDFilter(field_name="endpoint__uuid")
     call = django_filters.UUIDFilter(field_name="call__uuid")
-    status = django_filters.MultipleChoiceFilter(choices=State.choices)
+    status = django_filters.MultipleChoiceFilter(choices=State.choices, distinct=False)
     event = django_filters.CharFilter()
     created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")

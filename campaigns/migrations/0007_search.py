@@ -4,7 +4,7 @@ from tenants.migrating import prefix_index
 
 
 class Migration(migrations.Migration):
-    # Searches ask how a name or number begins, as Django writes it: UPPER(name) LIKE 'ADA%', phone LIKE '+336%'.
+    # Searches ask how a name begins, as Django writes it: UPPER(name) LIKE 'ADA%'.
 
     dependencies = [
         ("campaigns", "0006_erasure"),
@@ -12,5 +12,4 @@ class Migration(migrations.Migration):
 
     operations = [
         prefix_index("contact_name_begins", "campaigns_contact", "upper(name)"),
-        prefix_index("contact_phone_begins", "campaigns_contact", "phone"),
     ]

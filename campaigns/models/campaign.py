@@ -229,7 +229,7 @@ class Recipient(models.Model):
         WITHDRAWN = "withdrawn", "Withdrawn"
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="recipients")
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="recipients", db_index=False)
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="recipients")
     status = models.CharField(max_length=9, choices=Status, default=Status.PENDING)
     reason = models.CharField(max_length=200, blank=True)
@@ -251,8 +251,11 @@ class Recipient(models.Model):
                 name="recipient_due",
                 condition=Q(status__in=["pending", "waiting"]),
             ),
-            # Progress and the filtered list of a campaign's page.
-            models.Index(fields=["campaign", "status", "outcome"], name="recipient_progress"),
+            # Progress and the counts beside filters, from the index alone.
+            models.Index(fields=["campaign", "status", "outcome", "reason", "attempts"], name="recipient_counts"),
+            # The list of a campaign's people, whole and by status.
+            models.Index(fields=["campaign", "-id"], name="recipient_list"),
+            models.Index(fields=["campaign", "status", "-id"], name="recipient_list_status"),
         ]
 
     def __str__(self) -> str:

@@ -67,7 +67,8 @@ def draft(organization: Organization, people: ContactList) -> Campaign:
 
 
 def at(campaign: Campaign, step: str) -> str:
-    return reverse(f"admin:campaigns_campaign_{step}", args=[campaign.pk])
+    name = step if step in {each.name for each in STEPS} else f"draft_{step}"
+    return reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk])
 
 
 def text_of(answer: Any) -> str:
@@ -325,7 +326,7 @@ def test_people_are_counted_once_and_asked_by_the_gate(
     Contact.objects.filter(phone="+33612345671").update(on_hold=True)
     later = timezone.now() + timedelta(days=1)
     Contact.objects.filter(phone="+33612345672").update(on_hold=True, hold_until=later)
-    url = reverse("admin:campaigns_campaign_people")
+    url = reverse("admin:campaigns_campaign_listed")
     page = text_of(manager.get(url, {"contact_lists": [people.pk, second.pk]}))
     assert "6 people on 2 lists, each counted once" in page and "2 of them may be called." in page
     for line in (
@@ -344,7 +345,7 @@ def test_people_are_counted_once_and_asked_by_the_gate(
 def test_long_lists_are_sampled_and_say_so(
     manager: Client, people: ContactList, organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = reverse("admin:campaigns_campaign_people")
+    url = reverse("admin:campaigns_campaign_listed")
     monkeypatch.setattr(reachable, "LOOKED_AT", 1)
     page = text_of(manager.get(url, {"contact_lists": people.pk}))
     assert "2 people The first 1 were looked at: all of these may be called." in page

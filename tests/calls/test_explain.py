@@ -224,7 +224,7 @@ def test_explaining_writes_nothing_and_costs_few_queries(
 
 def test_the_admin_shows_the_same_checks_in_the_same_words(admin_client: Any, recipient: Recipient) -> None:
     Campaign.objects.update(status="paused")
-    page = admin_client.get(f"/admin/campaigns/recipient/{recipient.pk}/change/").content.decode()
+    page = admin_client.get(f"/admin/campaigns/recipient/{recipient.pk}/explain/").content.decode()
     found = explain(recipient)
     assert "The campaign is paused." in page and "Has to wait" in page
     assert all(check.detail in page for check in found.checks)

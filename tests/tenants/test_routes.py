@@ -105,11 +105,20 @@ PAGES = {
     "campaigns_campaign_results": ("campaigns_campaign", VIEWER),
     "campaigns_campaign_figures": ("campaigns_campaign", VIEWER),
     "campaigns_campaign_end": ("campaigns_campaign", VIEWER),
-    "campaigns_campaign_people": ("", MANAGER),
+    "campaigns_campaign_listed": ("", MANAGER),
     **{
         f"campaigns_campaign_{page}": ("campaigns_campaign", MANAGER)
-        for page in ("whom", "what", "when", "limits", "check", "fields", "preview", "openings", "forecast")
+        for page in ("whom", "what", "when", "limits", "check")
     },
+    **{
+        f"campaigns_campaign_draft_{part}": ("campaigns_campaign", MANAGER)
+        for part in ("fields", "preview", "openings", "forecast")
+    },
+    **{
+        f"campaigns_campaign_{part}": ("campaigns_campaign", VIEWER)
+        for part in ("idle", "people", "forecast", "figures", "settings")
+    },
+    "campaigns_recipient_explain": ("campaigns_recipient", VIEWER),
     "calls_call_transcript": ("calls_call", VIEWER),
     "calls_call_launch": ("", OPERATOR),
     "calls_call_launch_fields": ("", OPERATOR),

@@ -2,18 +2,46 @@
 (function () {
   "use strict";
 
-  // Panels refresh themselves while the page is in sight: every three seconds, or as seldom as they say.
-  var SECONDS = 3;
-  var turns = 0;
+  // Panels refresh themselves while the page is in sight, each after as many seconds as it says (three where it says
+  // none), unless somebody is busy in them. A link that has the focus gets it back, by its id.
+  var BEAT = 3;
+  var beats = 0;
+
+  function busy(panel) {
+    var at = document.activeElement;
+    var picked = window.getSelection();
+    return (
+      panel.querySelector("details[open]") ||
+      (panel.contains(at) && !(at.id && !at.matches("input, select, textarea, button"))) ||
+      (picked && !picked.isCollapsed && panel.contains(picked.anchorNode))
+    );
+  }
+
+  function refresh(panel) {
+    var after = Math.ceil((Number(panel.dataset.refresh) || BEAT) / BEAT);
+    if (beats % after === 0 && !busy(panel)) window.htmx.trigger(panel, "tl:refresh");
+  }
+
   window.setInterval(function () {
     if (document.hidden || !window.htmx) return;
-    turns += 1;
-    document.querySelectorAll("[data-refresh]").forEach(function (panel) {
-      if (turns % Math.round((Number(panel.dataset.refresh) || SECONDS) / SECONDS) !== 0) return;
-      if (panel.querySelector("details[open]") || panel.contains(document.activeElement)) return;
-      window.htmx.trigger(panel, "tl:refresh");
+    beats += 1;
+    document.querySelectorAll("[data-refresh]").forEach(refresh);
+  }, BEAT * 1000);
+
+  // What was scrolled sideways stays so when it is replaced.
+  var scrolled = {};
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    event.detail.target.querySelectorAll("[data-keep-scroll]").forEach(function (part) {
+      scrolled[part.id] = part.scrollLeft;
     });
-  }, SECONDS * 1000);
+  });
+  document.addEventListener("htmx:afterSettle", function () {
+    Object.keys(scrolled).forEach(function (id) {
+      var part = document.getElementById(id);
+      if (part) part.scrollLeft = scrolled[id];
+    });
+    scrolled = {};
+  });
 
   function addRow(rows) {
     var count = rows.querySelector("[data-rows-count]");

@@ -1,0 +1,352 @@
+"""A database as it looks after a year: contacts, campaigns and calls by the million, made inside PostgreSQL.
+
+What is written here went through no engine: statuses, times and costs are drawn so that lists, filters and figures meet
+what they meet in use. Three organizations share the rows as 6 : 3 : 1.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+AREAS = ("212", "312", "415", "512", "617", "702", "206", "305", "404", "816")
+FIRST = ("Ada", "Ben", "Chloé", "Dora", "Émile", "Fatima", "George", "Hanna", "Ivan", "Jana", "Karim", "Lena")
+LAST = ("Martin", "Bernard", "Schmidt", "Rossi", "Novak", "Smith", "Jones", "Garcia", "Nguyen", "Cohen", "Ito", "Ali")
+SHARES = (0.6, 0.3, 0.1)
+LITTLE = 60  # campaigns of a few people, as most are
+DECISION = json.dumps(
+    {
+        "at": "2026-03-02T10:00:00+00:00",
+        "decision": "allow",
+        "checks": [{"name": f"check_{n}", "result": "allow", "detail": "3 of 3 calls made."} for n in range(14)],
+    }
+)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a run needs to know of it."""
+
+    organizations: tuple[Any, ...]
+    big: Any  # the campaign with half of all contacts
+    calls: int
+
+
+def fill(contacts: int, calls: int) -> Filled:
+    """Everything, then statistics and visibility as autovacuum keeps them."""
+    from django.db import connection, transaction
+
+    from tenants.models import Organization, Tenant
+
+    home = Tenant.objects.create(name="B")
+    names = ("Acme", "Bolt", "Cedar")
+    homes = [Organization.objects.create(tenant=home, name=name, default_region="US") for name in names]
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Rows by the million come from here alone: their foreign keys are not looked up one by one.
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        filled = [
+            _organization(cursor, organization, int(contacts * share), int(calls * share))
+            for organization, share in zip(homes, SHARES, strict=True)
+        ]
+        _calls(cursor, calls)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM calls_call")
+        made = cursor.fetchone()[0]
+        cursor.execute("VACUUM ANALYZE")
+    return Filled(tuple(homes), filled[0], made)
+
+
+def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> Any:
+    """Its plan and its people, and how far each campaign is."""
+    from campaigns.models import ContactList
+
+    lists = [
+        ContactList.objects.create(organization=organization, name=name) for name in ("Everybody", "Customers", "Few")
+    ]
+    assistants, numbers = _providers(organization)
+    cursor.execute(
+        f"""
+        INSERT INTO campaigns_contact (uuid, organization_id, phone, name, external_id, language, timezone, variables,
+            consent_basis, consent_evidence, on_hold, hold_reason, created_at, updated_at)
+        SELECT gen_random_uuid(), %(home)s,
+            '+1' || ({_array(AREAS)})[1 + g %% {len(AREAS)}] || lpad((2000000 + g / {len(AREAS)})::text, 7, '0'),
+            ({_array(FIRST)})[1 + g %% 12] || ' ' || ({_array(LAST)})[1 + (g / 12) %% 12],
+            CASE WHEN g %% 3 = 0 THEN 'C-' || g ELSE '' END, '',
+            CASE WHEN g %% 5 = 0 THEN 'America/Chicago' ELSE '' END,
+            jsonb_build_object('slot', 'Monday at ' || g %% 12), '', '', g %% 400 = 0, '',
+            now() - interval '40 days', now()
+        FROM generate_series(1, %(contacts)s) g
+        """,
+        {"home": organization.pk, "contacts": contacts},
+    )
+    sizes = (contacts * 5 // 6, contacts // 6, min(contacts, 200))
+    for each, size in zip(lists, sizes, strict=True):
+        cursor.execute(
+            "INSERT INTO campaigns_contactlistmember (contact_list_id, contact_id) SELECT %s, id FROM campaigns_contact"
+            " WHERE organization_id = %s ORDER BY id LIMIT %s",
+            [each.pk, organization.pk, size],
+        )
+    big = _campaign(organization, "Spring reminders", "running", assistants, numbers, lists[0])
+    _recipients(cursor, big, sizes[0])
+    _recipients(
+        cursor, _campaign(organization, "Customers", "finished", assistants[:1], numbers, lists[1]), sizes[1], over=True
+    )
+    paused = _campaign(organization, "Paused", "paused", assistants[:1], numbers, lists[2])
+    _recipients(cursor, paused, sizes[2])
+    _campaign(organization, "Draft", "draft", assistants[:1], numbers, lists[0])
+    for number in range(LITTLE):
+        little = _campaign(organization, f"Little {number}", "finished", assistants[:1], numbers, lists[2])
+        _recipients(cursor, little, 20, over=True)
+    _beside(cursor, organization, lists, contacts)
+    return big
+
+
+def _array(words: tuple[str, ...]) -> str:
+    return "ARRAY[" + ", ".join(f"'{word}'" for word in words) + "]"
+
+
+def _providers(organization: Any) -> tuple[list[Any], list[Any]]:
+    from providers.models import Assistant, PhoneNumber, ProviderAccount
+
+    assistants: list[Any] = []
+    numbers: list[Any] = []
+    for provider in ("allomia", "callingbox"):
+        account = ProviderAccount.objects.create(
+            organization=organization, provider=provider, name=provider, base_url="https://example.org",
+            price_per_minute="0.1", max_open_calls=200,
+        )  # fmt: skip
+        for number in range(3):
+            assistants.append(
+                Assistant.objects.create(
+                    organization=organization, account=account, name=f"{provider} {number}", external_id=f"a{number}",
+                    options={"prompt": "Confirm."}, variables=[{"name": "slot", "required": True}],
+                )
+            )  # fmt: skip
+            e164 = f"+1212555{organization.pk % 10}{len(numbers):03d}"
+            numbers.append(
+                PhoneNumber.objects.create(organization=organization, account=account, e164=e164, external_id="n")
+            )
+    return [assistants[0], assistants[3]], numbers
+
+
+def _campaign(
+    organization: Any, name: str, status: str, assistants: list[Any], numbers: list[Any], members: Any
+) -> Any:
+    from django.utils import timezone
+
+    from campaigns.models import CallingWindow, Campaign, CampaignVariant, CampaignVersion, RetryRule
+
+    now = timezone.now()
+    begun = None if status == "draft" else now - timedelta(days=30)
+    made = Campaign.objects.create(
+        organization=organization, name=name, status=status, assistant=assistants[0], budget=1_000_000,
+        variables={"greeting": "Dear {{ contact.name }}"}, started_at=begun, launched_at=begun,
+        finished_at=now if status == "finished" else None,
+    )  # fmt: skip
+    for assistant in assistants[1:]:
+        CampaignVariant.objects.create(campaign=made, assistant=assistant, weight=1)
+    made.phone_numbers.set(numbers)
+    made.contact_lists.add(members)
+    CallingWindow.objects.create(campaign=made, days=["mon", "tue", "wed", "thu", "fri"], opens=540, closes=1140)
+    for outcome in ("no_answer", "busy"):
+        RetryRule.objects.create(campaign=made, outcome=outcome, wait_minutes=120, max_attempts=3)
+    for number in range(1, 6):
+        CampaignVersion.objects.create(
+            campaign=made, number=number, actor="olga", changes={"max_attempts": [number, number + 1]}
+        )
+    return made
+
+
+def _recipients(cursor: Any, campaign: Any, people: int, *, over: bool = False) -> None:
+    """By tens of thousands: most are done, some wait, some have their turn still to come."""
+    assistants = [campaign.assistant_id, *campaign.variants.values_list("assistant", flat=True)]
+    weights = "g %% 1000 * 59 %% 1000" if not over else "(g %% 1000 * 59 %% 1000) * 640 / 1000"
+    cursor.execute(
+        f"""
+        INSERT INTO campaigns_recipient (uuid, campaign_id, contact_id, status, reason, outcome, attempts,
+            next_attempt_at, sort_key, assistant_id, phone_number_id, waits_in)
+        SELECT gen_random_uuid(), %(campaign)s, contact_id, status,
+            CASE status WHEN 'skipped' THEN (ARRAY['do_not_call', 'country', 'missing_variables'])[1 + g %% 3]
+                WHEN 'waiting' THEN (ARRAY['no_answer', 'busy', 'calling_hours'])[1 + g %% 3]
+                WHEN 'pending' THEN CASE WHEN g %% 2 = 0 THEN 'calling_hours' ELSE '' END ELSE '' END,
+            CASE status WHEN 'done' THEN
+                (ARRAY['completed', 'completed', 'no_answer', 'completed', 'busy', 'no_answer', 'failed'])[1 + g %% 7]
+                ELSE '' END,
+            CASE status WHEN 'done' THEN 1 + g %% 2 WHEN 'waiting' THEN 1 + g %% 2 WHEN 'calling' THEN 1
+                WHEN 'review' THEN 1 ELSE 0 END,
+            CASE WHEN status = 'waiting' OR status = 'pending' AND g %% 2 = 0 THEN now() + interval '3 hours'
+                WHEN status = 'pending' THEN now() - interval '1 minute' END,
+            g, CASE WHEN status IN ('pending', 'skipped') THEN NULL
+                ELSE (ARRAY[{", ".join(map(str, assistants))}])[1 + g %% {len(assistants)}] END, NULL,
+            CASE WHEN status IN ('waiting', 'pending') AND g %% 6 = 0 THEN 'America/New_York' ELSE '' END
+        FROM (
+            SELECT contact_id, g, CASE
+                WHEN %(few)s AND g <= 60 THEN 'calling' WHEN %(few)s AND g <= 80 THEN 'review'
+                WHEN w < 600 THEN 'done' WHEN w < 640 THEN 'skipped' WHEN w < 650 THEN 'withdrawn'
+                WHEN w < 760 THEN 'waiting' ELSE 'pending' END AS status
+            FROM (
+                SELECT contact_id, g, {weights} AS w FROM (
+                    SELECT contact_id, row_number() OVER (ORDER BY contact_id) AS g
+                    FROM campaigns_contactlistmember WHERE contact_list_id = %(members)s LIMIT %(people)s
+                ) numbered
+            ) weighed
+        ) drawn
+        """,
+        {
+            "campaign": campaign.pk,
+            "members": campaign.contact_lists.get().pk,
+            "people": people,
+            "few": campaign.name == "Spring reminders",
+        },
+    )
+
+
+def _calls(cursor: Any, calls: int) -> None:
+    """Each attempt of each recipient, and single calls for the rest, in the order of a month."""
+    columns = """uuid, organization_id, recipient_id, campaign_id, contact_id, account_id, assistant_id,
+        phone_number_id, to_number, from_number, customer_name, dynamic_variables, metadata, attempt, asked_for,
+        reference, callback_token, callback_url, callback_outcome, created_by, created_at, updated_at, status,
+        status_reason, priority, due_at, placing_attempts, dialed_at, decision, provider_call_id, provider_status,
+        placed_at, answered_at, ended_at, duration_seconds, ended_reason, provider_reason, answered_by, error_code,
+        error_message, result_status, cost_reserved, cost, cost_currency, terminal_at, next_read_at, reads,
+        read_errors"""
+    cursor.execute(
+        f"""
+        WITH number AS (SELECT DISTINCT ON (account_id) account_id, id, e164 FROM providers_phonenumber),
+        tried AS (
+            SELECT r.id AS recipient_id, r.campaign_id, r.contact_id, r.assistant_id, n AS attempt,
+                CASE WHEN n < r.attempts THEN (ARRAY['no_answer', 'busy'])[1 + r.id %% 2]
+                    WHEN r.status = 'done' THEN r.outcome WHEN r.status = 'waiting' THEN 'no_answer'
+                    WHEN r.status = 'review' THEN 'unconfirmed'
+                    ELSE (ARRAY['queued', 'dialing', 'in_progress'])[1 + r.id %% 3] END AS status,
+                CASE WHEN r.status IN ('calling', 'review') THEN 1
+                    ELSE (r.sort_key::float / 600000 + 0.1 * n) / 1.3 END AS place
+            FROM campaigns_recipient r CROSS JOIN LATERAL generate_series(1, r.attempts) n
+        ),
+        alone AS (
+            SELECT NULL::bigint, NULL::bigint, c.id, a.id, 1,
+                (ARRAY['completed', 'no_answer', 'failed', 'canceled'])[1 + c.id %% 4], random()
+            FROM campaigns_contact c
+            JOIN (SELECT organization_id, min(id) AS id FROM providers_assistant GROUP BY 1) a USING (organization_id)
+            ORDER BY c.id DESC LIMIT greatest(0, %(calls)s - (SELECT sum(attempts) FROM campaigns_recipient))
+        ),
+        every AS (
+            SELECT *, now() - interval '30 days' * (1 - place) - interval '1 minute' AS at
+            FROM (SELECT * FROM tried UNION ALL SELECT * FROM alone) t
+        )
+        INSERT INTO calls_call ({columns})
+        SELECT gen_random_uuid(), c.organization_id, e.recipient_id, e.campaign_id, c.id, a.account_id, a.id, p.id,
+            c.phone, p.e164, c.name, '{{"slot": "Monday at 9"}}', '{{}}', e.attempt, false,
+            substr(md5(random()::text || c.id), 1, 16), md5(random()::text) || md5(c.id::text), '', '', 'olga', at, at,
+            e.status, CASE e.status WHEN 'canceled' THEN 'canceled_by_staff' ELSE '' END, 0,
+            CASE e.status WHEN 'queued' THEN now() END, 1,
+            CASE WHEN e.status NOT IN ('queued', 'canceled') THEN at END, %(decision)s::jsonb,
+            CASE WHEN e.status NOT IN ('queued', 'canceled', 'unconfirmed') THEN md5(random()::text || c.id) ELSE ''
+                END,
+            e.status, at, CASE e.status WHEN 'completed' THEN at + interval '10 seconds' END,
+            CASE WHEN e.status IN ('completed', 'no_answer', 'busy', 'failed') THEN at + interval '70 seconds' END,
+            CASE e.status WHEN 'completed' THEN (c.id %% 180)::int END,
+            CASE e.status WHEN 'completed' THEN 'hangup_callee' ELSE '' END, '', '', '',
+            CASE e.status WHEN 'unconfirmed' THEN 'The provider answered 502.' ELSE '' END, '',
+            CASE WHEN e.status IN ('dialing', 'in_progress', 'unconfirmed') THEN 0.3 ELSE 0 END,
+            CASE e.status WHEN 'completed' THEN (c.id %% 180) / 600.0 WHEN 'no_answer' THEN 0 END, 'USD',
+            CASE WHEN e.status NOT IN ('queued', 'dialing', 'in_progress', 'unconfirmed')
+                THEN at + interval '75 seconds' END,
+            CASE WHEN e.status IN ('dialing', 'in_progress', 'unconfirmed') THEN now() + interval '1 minute' END, 5, 0
+        FROM every e JOIN campaigns_contact c ON c.id = e.contact_id
+            JOIN providers_assistant a ON a.id = e.assistant_id JOIN number p ON p.account_id = a.account_id
+        ORDER BY at
+        """,
+        {"calls": calls, "decision": DECISION},
+    )
+    cursor.execute(
+        """
+        INSERT INTO calls_callevent (call_id, at, type, from_status, to_status, source, detail, raw)
+        SELECT id, created_at + interval '5 seconds' * n, (ARRAY['placed', 'status', 'status', 'ended'])[n], '',
+            status, 'read', '', '{"status": "completed"}'
+        FROM (SELECT id, created_at, status FROM calls_call ORDER BY id DESC LIMIT %s) c, generate_series(1, 4) n
+        """,
+        [calls // 10],
+    )
+    cursor.execute(
+        """
+        INSERT INTO calls_webhookdelivery (uuid, organization_id, call_id, url, host, event, body, status, attempts,
+            next_attempt_at, created_at, last_error)
+        SELECT gen_random_uuid(), organization_id, id, 'https://example.org/hook', 'example.org', 'call.ended', '',
+            (ARRAY['delivered', 'delivered', 'failed', 'pending'])[1 + id %% 4], 1, now(), created_at, ''
+        FROM (SELECT * FROM calls_call ORDER BY id DESC LIMIT %s) c ORDER BY id
+        """,
+        [calls // 5],
+    )
+    cursor.execute(
+        """
+        INSERT INTO calls_providercallback (call_id, account_id, received_at, verification, headers, body,
+            processed_at, attempts, next_attempt_at, error)
+        SELECT id, account_id, created_at, 'unsigned', '{}', '{"status": "ended"}', created_at, 0, created_at, ''
+        FROM (SELECT * FROM calls_call ORDER BY id DESC LIMIT %s) c ORDER BY id
+        """,
+        [calls // 5],
+    )
+
+
+def _beside(cursor: Any, organization: Any, lists: list[Any], contacts: int) -> None:
+    """What stands in the other lists: do-not-call, imports, call-backs, alerts, the journal of staff."""
+    from campaigns.models import Contact, DoNotCall
+    from campaigns.phones import number_hash
+
+    numbers = Contact.objects.filter(organization=organization).order_by("pk").values_list("phone", flat=True)
+    DoNotCall.objects.bulk_create(
+        [
+            DoNotCall(
+                organization=organization, phone=phone, phone_hash=number_hash(phone), reason="asked on the phone"
+            )
+            for phone in numbers[: contacts // 20]
+        ],
+        batch_size=5_000,
+    )
+    cursor.execute(
+        """
+        INSERT INTO campaigns_contactimport (uuid, organization_id, contact_list_id, status, filename, file,
+            rejected_file, sha256, mapping, delimiter, encoding, default_region, on_duplicate, bytes_total, bytes_read,
+            rows_read, lines_read, created, updated, skipped, rejected, removed, rejected_bytes, error, note,
+            created_at, end_told)
+        SELECT gen_random_uuid(), %s, %s, (ARRAY['completed', 'failed', 'canceled'])[1 + n %% 3], 'people-' || n ||
+            '.csv', '', '', '', '{"Phone": "phone"}', ',', 'utf-8', 'US', 'update', 1000, 1000, 100, 101, 90, 5, 3, 2,
+            0, 0, '', '', now() - interval '1 hour' * n, true
+        FROM generate_series(1, 400) n
+        """,
+        [organization.pk, lists[0].pk],
+    )
+    cursor.execute(
+        """
+        INSERT INTO calls_callback (uuid, organization_id, contact_id, recipient_id, due_at, latest_at, status, reason,
+            note, status_before, created_by, created_at)
+        SELECT gen_random_uuid(), %s, contact_id, r.id, now() + interval '1 minute' * r.id,
+            now() + interval '1 minute' * (r.id + 30), (ARRAY['due', 'kept', 'missed', 'canceled'])[1 + r.id %% 4], '',
+            '', '', 'olga', now()
+        FROM (
+            SELECT r.* FROM campaigns_recipient r JOIN campaigns_campaign c ON c.id = r.campaign_id
+            WHERE c.organization_id = %s AND r.status = 'done' LIMIT %s
+        ) r
+        """,
+        [organization.pk, organization.pk, contacts // 50],
+    )
+    cursor.execute(
+        """
+        INSERT INTO tenants_alert (uuid, organization_id, key, message, subject, at, seen_at, seen_by)
+        SELECT gen_random_uuid(), %s, 'news-' || n, 'The campaign paused itself.', '', now() - interval '1 hour' * n,
+            CASE WHEN n > 30 THEN now() END, '' FROM generate_series(1, %s) n
+        """,
+        [organization.pk, contacts // 50],
+    )
+    cursor.execute(
+        """
+        INSERT INTO tenants_auditentry (at, organization_id, actor, action, subject, detail)
+        SELECT now() - interval '1 minute' * (%s - n), %s, 'olga',
+            (ARRAY['campaign.changed', 'contact.changed', 'call.ordered'])[1 + n %% 3], '', '{"fields": ["name"]}'
+        FROM generate_series(1, %s) n
+        """,
+        [contacts // 5, organization.pk, contacts // 5],
+    )

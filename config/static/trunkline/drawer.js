@@ -1,0 +1,40 @@
+// Links with data-drawer open beside the page; without this script they lead to a page of their own.
+(function () {
+  "use strict";
+
+  var opener = ""; // its id: a refresh may have replaced the link meanwhile
+
+  document.addEventListener("click", function (event) {
+    var link = event.target.closest("a[data-drawer]");
+    var drawer = document.getElementById("drawer");
+    if (!link || !drawer || !window.htmx) return;
+    if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    opener = link.id;
+    document.getElementById("drawer-title").textContent = "Explanation";
+    document.getElementById("drawer-body").textContent = "Looking…";
+    drawer.showModal();
+    window.htmx.ajax("GET", link.href, { target: "#drawer-body", swap: "innerHTML" });
+  });
+
+  // The heading of what was asked for becomes that of the drawer.
+  document.addEventListener("htmx:afterSwap", function (event) {
+    var title = event.detail.target.id === "drawer-body" && event.detail.target.querySelector("[data-drawer-title]");
+    if (!title) return;
+    document.getElementById("drawer-title").textContent = title.textContent;
+    title.remove();
+  });
+
+  document.addEventListener("DOMContentLoaded", function () {
+    var drawer = document.getElementById("drawer");
+    if (!drawer) return;
+    drawer.addEventListener("click", function (event) {
+      if (event.target === drawer) drawer.close(); // beside it
+    });
+    drawer.addEventListener("close", function () {
+      document.getElementById("drawer-body").textContent = ""; // nothing refreshes itself behind the page
+      var link = document.getElementById(opener);
+      if (link) link.focus();
+    });
+  });
+})();
