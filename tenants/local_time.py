@@ -12,8 +12,6 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import OuterRef, Subquery
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.html import format_html
@@ -80,21 +78,8 @@ def default_zone_of(user: Any) -> str:
     )
 
 
-def zone_of(user: Any) -> ZoneInfo:
+def zone_of(user: Any) -> str:
     """The zone a member of staff chose, else that of their first organization, else UTC."""
     first = Membership.objects.filter(user=OuterRef("pk")).order_by("pk").values("organization__timezone")[:1]
     found = User.objects.filter(pk=user.pk).values_list("staff_settings__timezone", Subquery(first)).first()
-    return ZoneInfo(next((name for name in found or () if name), "UTC"))
-
-
-class LocalTimeMiddleware:
-    """Pages of the back office are in the zone of whoever asks for them; everything else is in UTC."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not (request.path.startswith(reverse("admin:index")) and request.user.is_authenticated):
-            return self.get_response(request)
-        with timezone.override(zone_of(request.user)):
-            return self.get_response(request)
+    return next((name for name in found or () if name), "UTC")

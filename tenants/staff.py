@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
@@ -22,11 +23,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.functional import cached_property
 from unfold.admin import TabularInline
 
 from tenants.exports import ExportedList
-from tenants.local_time import with_zone
+from tenants.local_time import with_zone, zone_of
 from tenants.models import AuditEntry, Membership, Organization
 
 COUNT_AT_MOST = 10_000
@@ -60,6 +62,7 @@ class Reach:
     actor: str
     levels: Mapping[int, Level]
     superuser: bool = False
+    zone: str = "UTC"  # in which this person reads and writes times
 
     def has(self, level: Level, organization_id: int | None = None) -> bool:
         """Whether the level is held in one organization, or in any where none is named."""
@@ -90,9 +93,24 @@ def _reach(user: Any) -> Reach:
     actor = user.get_username()
     if user.is_superuser:
         every = Organization.objects.values_list("pk", flat=True)
-        return Reach(actor, dict.fromkeys(every, Level.SUPERUSER), superuser=True)
-    roles = Membership.objects.filter(user_id=user.pk).values_list("organization_id", "role")
-    return Reach(actor, {pk: ROLE_LEVEL[Membership.Role(role)] for pk, role in roles})
+        return Reach(actor, dict.fromkeys(every, Level.SUPERUSER), superuser=True, zone=zone_of(user))
+    columns = ("organization_id", "role", "user__staff_settings__timezone", "organization__timezone")
+    found = list(Membership.objects.filter(user_id=user.pk).order_by("pk").values_list(*columns))
+    zone = next((chosen or home for _, _, chosen, home in found), "UTC")
+    return Reach(actor, {pk: ROLE_LEVEL[Membership.Role(role)] for pk, role, _, _ in found}, zone=zone)
+
+
+class LocalTimeMiddleware:
+    """Pages of the back office are in the zone of whoever asks for them; everything else is in UTC."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not (request.path.startswith(reverse("admin:index")) and request.user.is_authenticated):
+            return self.get_response(request)
+        with timezone.override(ZoneInfo(reach_of(request).zone)):
+            return self.get_response(request)
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]

@@ -47,7 +47,7 @@ class WizardPages(ScopedAdmin):
             for step in STEPS
         ]
         parts = [
-            path(f"<int:pk>/steps/{part}/", view(self.part_view), {"part": part}, name=f"{name}_draft_{part}")
+            path(f"<int:pk>/steps/{part}/", view(self.draft_part_view), {"part": part}, name=f"{name}_draft_{part}")
             for part in wizard_live.PARTS
         ]
         others = [
@@ -94,7 +94,7 @@ class WizardPages(ScopedAdmin):
             return self._test(request, obj)
         return self._onward(request, obj, step)
 
-    def part_view(self, request: HttpRequest, pk: int, part: str) -> HttpResponse:
+    def draft_part_view(self, request: HttpRequest, pk: int, part: str) -> HttpResponse:
         """What a step shows beside its fields, as they stand in the form sent; saves nothing."""
         obj = self._draft(request, pk)
         if isinstance(obj, HttpResponse):

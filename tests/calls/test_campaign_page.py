@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -125,7 +126,8 @@ def test_idle_reasons_are_sentences_with_counts(viewer: Client, campaign: Campai
     Recipient.objects.filter(pk__in=[row.pk for row in people[:3]]).update(next_attempt_at=later, reason="minimum_gap")
     Recipient.objects.filter(pk=people[3].pk).update(next_attempt_at=later, reason="hold")
     text = read(viewer, campaign, "idle")
-    assert f"Called a short time ago. 3 people, the first from {later:%Y-%m-%d %H:%M:%S} UTC." in text
+    first = later.astimezone(ZoneInfo("Europe/Paris"))
+    assert f"Called a short time ago. 3 people, the first from {first:%Y-%m-%d %H:%M:%S %Z}." in text
     assert "The person is on hold. 1 person, the first" in text
 
 
@@ -139,7 +141,7 @@ def test_a_running_campaign_that_waits_for_nobody_says_nothing(viewer: Client, c
 
 def test_the_forecast_says_when_it_ends_and_what_it_costs(viewer: Client, campaign: Campaign) -> None:
     text = read(viewer, campaign, "forecast")
-    assert re.search(r"If it starts now, it probably ends at 20\d\d-.* UTC, after about \d+ more calls\.", text), text
+    assert re.search(r"If it starts now, it probably ends at 20\d\d-.* CES?T, after about \d+ more calls\.", text), text
     campaign.assistant.account.price_per_minute = Decimal(1)  # type: ignore[union-attr]
     campaign.assistant.account.save()  # type: ignore[union-attr]
     launched(campaign)

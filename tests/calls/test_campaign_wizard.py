@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -69,6 +70,10 @@ def draft(organization: Organization, people: ContactList) -> Campaign:
 def at(campaign: Campaign, step: str) -> str:
     name = step if step in {each.name for each in STEPS} else f"draft_{step}"
     return reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk])
+
+
+def whole_page(campaign: Campaign) -> str:
+    return reverse("admin:campaigns_campaign_change", args=[campaign.pk])
 
 
 def text_of(answer: Any) -> str:
@@ -139,7 +144,7 @@ def test_a_campaign_is_made_step_by_step(
 
 
 def test_every_field_of_the_whole_form_is_asked_in_one_step(manager: Client, draft: Campaign) -> None:
-    whole = manager.get(at(draft, "change")).context["adminform"].form
+    whole = manager.get(whole_page(draft)).context["adminform"].form
     asked = [name for step in STEPS for name in step.fields]
     assert sorted(asked) == sorted(whole.fields)
     assert {step.inline for step in STEPS} - {None} == set(page_of(Campaign).inlines)
@@ -265,7 +270,7 @@ def test_nothing_of_another_organization_is_offered_or_taken(
 def test_one_who_may_not_make_campaigns_sees_no_step(organization: Organization, draft: Campaign) -> None:
     for role in ("viewer", "operator"):
         client = staff(organization, role, role)
-        assert "Go on with step" not in text_of(client.get(at(draft, "change")))
+        assert "Go on with step" not in text_of(client.get(whole_page(draft)))
         for step in ("whom", "what", "when", "limits", "check", "preview", "openings", "forecast", "fields"):
             assert client.get(at(draft, step)).status_code == 403
             assert client.post(at(draft, step), {"name": "x"}).status_code == 403
@@ -289,9 +294,9 @@ def test_one_with_several_organizations_says_first_for_which(
 def test_a_campaign_that_was_started_has_no_steps(manager: Client, draft: Campaign, organization: Organization) -> None:
     Campaign.objects.update(status="running")
     answer = manager.post(at(draft, "whom"), {"name": "Changed"}, follow=True)
-    assert answer.redirect_chain == [(at(draft, "change"), 302)] and "no draft any more" in text_of(answer)
+    assert answer.redirect_chain == [(whole_page(draft), 302)] and "no draft any more" in text_of(answer)
     part = manager.get(at(draft, "preview"), headers={"HX-Request": "true"})
-    assert part["HX-Redirect"] == at(draft, "change")
+    assert part["HX-Redirect"] == whole_page(draft)
     draft.refresh_from_db()
     assert draft.name == "Reminders"
 
@@ -506,7 +511,7 @@ def test_the_check_says_what_comes_of_it(
     starts = timezone.now().replace(microsecond=0) + timedelta(days=3)
     Campaign.objects.update(starts_at=starts)
     page = text_of(manager.get(at(draft, "check")))
-    assert f"Start at {starts:%Y-%m-%d %H:%M:%S} UTC" in page
+    assert f"Start at {starts.astimezone(ZoneInfo(draft.organization.timezone)):%Y-%m-%d %H:%M:%S %Z}" in page
     manager.post(reverse("admin:campaigns_campaign_step", args=[draft.pk, "start"]))
     draft.refresh_from_db()
     assert draft.status == "scheduled"
