@@ -65,8 +65,11 @@ class CallAdmin(NumberedAdmin):
         return row.campaign.name if row.campaign else "single call"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # The request as sent and the raw evidence are long, and only the page of one call shows them.
-        return super().get_queryset(request).defer("decision", "result", "metadata", "dynamic_variables")
+        rows: QuerySet[Any] = super().get_queryset(request)
+        if request.resolver_match and request.resolver_match.url_name == "calls_call_changelist":
+            # What was ordered and decided is long, and only the page of one call shows it.
+            return rows.defer("decision", "result", "metadata", "dynamic_variables")
+        return rows.select_related("campaign", "organization", "contact", "account", "assistant", "phone_number")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
