@@ -63,6 +63,9 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
     def panel_context(self, request: HttpRequest, obj: Recipient) -> dict[str, Any]:
         calls = Call.objects.filter(recipient=obj).select_related("account")[:50]
         promised = obj.call_backs.first()
+        person: Any = str(obj.contact)
+        if not obj.contact.erased_at:
+            person = (reverse("admin:campaigns_contact_change", args=[obj.contact_id]), person)
         found = explain(obj)
         verdict, colour = {
             "allow": ("May be called now", "success"),
@@ -78,7 +81,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
                 for check in found.checks
             ],
             "facts": [
-                ("Person", (reverse("admin:campaigns_contact_change", args=[obj.contact_id]), str(obj.contact))),
+                ("Person", person),
                 ("Campaign", (reverse("admin:campaigns_campaign_change", args=[obj.campaign_id]), obj.campaign.name)),
                 ("State", obj.get_status_display()),
                 ("Outcome", words.reason(obj.outcome) or "-"),
