@@ -5,11 +5,14 @@ Of the number a keyed hash is kept, so that the do-not-call list goes on to hold
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
+from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from calls import outcomes, recipient_actions
@@ -22,6 +25,16 @@ from tenants.models import Alert, AuditEntry
 
 R = Recipient.Status
 REASON = "The person is erased."
+# What a call keeps of whom it rang and what was said.
+WHO: dict[str, Any] = {
+    "to_number": "",
+    "customer_name": "",
+    "dynamic_variables": {},
+    "metadata": {},
+    "result": None,
+    "provider_reason": "",
+    "error_message": "",
+}
 OUR_OWN = (CallEvent.Source.ENGINE, CallEvent.Source.STAFF)  # whose sentences name nobody
 
 
@@ -97,25 +110,25 @@ def _forget_calls(contact: Contact) -> None:
     calls = Call.objects.filter(contact=contact)
     for pk in calls.values_list("pk", flat=True):
         Call.objects.filter(pk=pk).update(callback_token=new_token())
-    ours = WebhookDelivery.objects.filter(call__in=calls).exclude(status=WebhookDelivery.Status.PENDING)
-    for status, call in ours.filter(endpoint=None).values_list("status", "call"):
-        Call.objects.filter(pk=call).update(callback_outcome=status)
-    ours.delete()
+    _forget_deliveries(WebhookDelivery.objects.filter(call__in=calls))
     ProviderCallback.objects.filter(call__in=calls).delete()
     events = CallEvent.objects.filter(call__in=calls)
     events.exclude(source__in=OUR_OWN).update(detail="")
     events.update(raw="")
     CallBack.objects.filter(contact=contact).update(note="")
-    calls.update(
-        to_number="",
-        customer_name="",
-        dynamic_variables={},
-        metadata={},
-        result=None,
-        provider_reason="",
-        error_message="",
-        settle_until=None,
-    )
+    calls.update(**WHO, settle_until=None)
+
+
+def _forget_deliveries(rows: QuerySet[WebhookDelivery]) -> None:
+    """What customers' systems were told goes; what they still have to be told tells them no more than how it ended."""
+    waiting = WebhookDelivery.Status.PENDING
+    for status, call in rows.filter(endpoint=None).exclude(status=waiting).values_list("status", "call"):
+        Call.objects.filter(pk=call).update(callback_outcome=status)
+    rows.exclude(status=waiting).delete()
+    for row in rows.exclude(body=""):
+        told = json.loads(row.body)
+        told["data"] |= {name: value for name, value in WHO.items() if name in told["data"]}
+        WebhookDelivery.objects.filter(pk=row.pk).update(body=json.dumps(told, ensure_ascii=False))
 
 
 def _forget_words(contact: Contact) -> None:

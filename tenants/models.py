@@ -292,7 +292,9 @@ class Alert(models.Model):
 
 
 class AuditEntry(models.Model):
-    """What a person or key did that somebody may ask about later. Written, never changed."""
+    """What a person or key did that somebody may ask about later. Written, never changed, except that what was
+    said of a person goes when the person is erased.
+    """
 
     at = models.DateTimeField(default=utc_now)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, null=True, related_name="audit_entries")

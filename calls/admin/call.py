@@ -66,11 +66,11 @@ class CallAdmin(NumberedAdmin):
         return row.campaign.name if row.campaign else "single call"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # The request as sent and the raw evidence are long, and only the page of one call shows them.
-        rows = super().get_queryset(request)
-        if request.resolver_match and "object_id" in request.resolver_match.kwargs:
-            return rows.select_related("campaign", "account", "assistant", "phone_number", "organization")
-        return rows.defer("decision", "result", "metadata", "dynamic_variables")
+        rows: QuerySet[Any] = super().get_queryset(request)
+        if request.resolver_match and request.resolver_match.url_name in {"calls_call_changelist", "calls_call_export"}:
+            # What was ordered and decided is long, and only the page of one call shows it.
+            return rows.defer("decision", "result", "metadata", "dynamic_variables")
+        return rows.select_related("campaign", "organization", "contact", "account", "assistant", "phone_number")
 
     def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
         """A provider's id has an index by account."""

@@ -51,7 +51,7 @@ class CalledContactAdmin(ContactAdmin):
             "consent": _consent(obj),
             "variables": list((obj.variables or {}).items()),
             "next_call": "" if held or entry else _next_call(calls, people, promised, home, now),
-            "campaigns": [_of_campaign(person) for person in people],
+            "campaigns": [_of_campaign(person, silent=bool(held or entry)) for person in people],
             "call_backs": [_call_back(found) for found in promised],
             "calls": call_rows(calls),
             "panel_only": not self.has_change_permission(request, obj),
@@ -157,7 +157,7 @@ def _next_call(
     return "No call is due."
 
 
-def _of_campaign(person: Recipient) -> dict[str, Any]:
+def _of_campaign(person: Recipient, *, silent: bool) -> dict[str, Any]:
     going = person.campaign.status == Campaign.Status.RUNNING and person.status in LIVE
     why = ", ".join(part for part in (words.reason(person.outcome), words.reason(person.reason)) if part)
     return {
@@ -168,7 +168,7 @@ def _of_campaign(person: Recipient) -> dict[str, Any]:
         "colour": words.RECIPIENT_COLOURS[Recipient.Status(person.status)],
         "why": why,
         "attempts": person.attempts,
-        "next": local_minute(person.next_attempt_at) if going else "-",
+        "next": local_minute(person.next_attempt_at) if going and not silent else "-",
     }
 
 

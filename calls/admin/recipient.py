@@ -157,10 +157,13 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
     def panel_context(self, request: HttpRequest, obj: Recipient) -> dict[str, Any]:
         calls = Call.objects.filter(recipient=obj).select_related("account", "campaign")[:50]
         promised = latest_call_back(obj)
+        person: Any = str(obj.contact)
+        if not obj.contact.erased_at:
+            person = (reverse("admin:campaigns_contact_change", args=[obj.contact_id]), person)
         return {
             "explain_url": self.url("explain", obj.pk),
             "facts": [
-                ("Person", (reverse("admin:campaigns_contact_change", args=[obj.contact_id]), str(obj.contact))),
+                ("Person", person),
                 ("Campaign", (reverse("admin:campaigns_campaign_change", args=[obj.campaign_id]), obj.campaign.name)),
                 ("Where they stand", standing(obj, obj.campaign.zone, timezone.now())),
                 ("State", obj.get_status_display()),

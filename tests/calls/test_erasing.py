@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -97,6 +98,16 @@ def test_who_is_erased_is_found_in_no_table(person: Contact) -> None:
     erase(person)
     kept = everything_kept()
     assert {word: [line for line in kept.splitlines() if word in line] for word in SECRETS if word in kept} == {}
+
+
+def test_systems_are_told_how_it_ended_and_not_of_whom(recipient: Recipient, number: PhoneNumber) -> None:
+    WebhookEndpoint.objects.create(organization=number.organization, url="https://example.org/hook")
+    support.single(number, NUMBER, customer_name=NAME, created_by="olga", callback_url="https://example.org/call")
+    erase(recipient.contact)
+    told = [json.loads(row.body)["data"] for row in WebhookDelivery.objects.exclude(body="")]
+    assert [(each["status"], each["to_number"], each["customer_name"]) for each in told] == [("canceled", "", "")]
+    assert WebhookDelivery.objects.filter(endpoint=None, status="pending").count() == 1
+    assert NUMBER not in everything_kept() and NAME not in everything_kept()
 
 
 def test_that_calls_were_made_stays_and_answers_a_dispute(person: Contact, program: ApiClient) -> None:
