@@ -405,10 +405,12 @@ def test_numbers_and_variables_follow_the_assistant_chosen(
 def test_without_a_script_the_numbers_are_asked_for(
     manager: Client, draft: Campaign, assistant: Assistant, phone_number: PhoneNumber
 ) -> None:
+    assistant.variables = [{"name": "slot", "required": True}]
+    assistant.save()
     assert "01 42 00 00 01" not in manager.get(at(draft, "what")).content.decode()
     shown = manager.post(at(draft, "what"), what(assistant, _show="1"))
     assert shown.status_code == 200 and "01 42 00 00 01" in shown.content.decode()
-    assert "Nothing was saved" not in text_of(shown)
+    assert "Nothing was saved" not in text_of(shown) and 'value="slot"' in shown.content.decode()
     draft.refresh_from_db()
     assert draft.assistant is None
 
