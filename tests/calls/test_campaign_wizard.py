@@ -17,7 +17,7 @@ from django.utils import timezone
 from calls import campaign_actions, reachable
 from calls.admin.wizard_steps import MENDED_AT, OF_THE_ORGANIZATION, STEPS
 from calls.models import Call
-from campaigns import do_not_call, list_sizes
+from campaigns import do_not_call, list_sizes, versions
 from campaigns.copying import copy_of
 from campaigns.models import (
     CallingWindow,
@@ -478,8 +478,8 @@ def test_each_problem_has_the_way_to_where_it_is_mended(
     an_assistant(account, name="Second")
     CampaignVariant.objects.create(campaign=draft, assistant=Assistant.objects.latest("pk"), weight=1)
     answer = manager.get(at(draft, "check"))
-    ways = {row["message"]: row["way"] for row in answer.context["problems"]}
-    assert ways["Assistant 'Reminder' is switched off."] == "Step 2: With what"
+    ways = {row["message"]: (row["way"], row["url"]) for row in answer.context["problems"]}
+    assert ways["Assistant 'Reminder' is switched off."] == ("Step 2: With what", at(draft, "what"))
 
 
 def test_every_finding_is_mended_somewhere() -> None:
@@ -607,7 +607,7 @@ def test_a_copy_has_the_rules_and_nothing_of_what_became_of_the_first(
     RetryRule.objects.create(campaign=draft, outcome="busy", wait_minutes=7, max_attempts=2)
     second = an_assistant(assistant.account, name="Second")
     CampaignVariant.objects.create(campaign=draft, assistant=second, weight=2)
-    Recipient.objects.create(campaign=draft, contact=Contact.objects.first(), status="withdrawn")
+    Recipient.objects.create(campaign=draft, contact=Contact.objects.earliest("pk"), status="withdrawn")
     url = reverse("admin:campaigns_campaign_step", args=[draft.pk, "copy"])
     assert "The reason to call outside the legal hours is not copied" in text_of(manager.get(url))
     answer = manager.post(url)
@@ -634,17 +634,14 @@ def test_a_long_name_is_still_a_name_when_copied(draft: Campaign) -> None:
 
 
 def test_every_rule_of_a_campaign_is_copied_or_left_out_knowingly() -> None:
-    from campaigns import copying
-
-    source = {*copying.PLAIN, *copying.SETS, *copying.ROWS}
-    known = source | {"assistant", "budget", "budget_currency", "starts_at", "ends_at"}
+    known = {*versions.PLAIN, *versions.SETS} | {"assistant", "budget", "budget_currency", "starts_at", "ends_at"}
     machines = {
         *("id", "uuid", "organization", "status", "status_reason", "created_at", "started_at", "finished_at"),
         *("drafted_through", "version", "next_call_at", "share_used", "launched_through", "launched_at"),
         "look_again_after",
     }
     columns = {field.name for field in (*Campaign._meta.concrete_fields, *Campaign._meta.many_to_many)}
-    assert columns - machines == known - set(copying.ROWS)
+    assert columns - machines == known
 
 
 # How often it asks.
