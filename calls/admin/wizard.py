@@ -24,7 +24,7 @@ from django.utils.html import format_html
 from calls import campaign_actions, live_edits
 from calls.admin import test_call, wizard_live
 from calls.admin.campaign_form import PROPOSED_WINDOW, WindowInline
-from calls.admin.wizard_steps import CHECK, STEPS, WHAT, WHEN, WHOM, WizardStep, mended, next_step, stepper
+from calls.admin.wizard_steps import CHECK, STEPS, WHAT, WHOM, WizardStep, mended, next_step, stepper
 from calls.choosing import weighted_assistants
 from calls.models import Call
 from campaigns.models import Campaign, CampaignVariant
@@ -152,7 +152,6 @@ class WizardPages(ScopedAdmin):
             "formsets": formsets,
             "media": self.media + form.media,
             "failed": bool(form.is_bound and (form.errors or any(each.total_error_count() for each in formsets))),
-            "last": step == CHECK,
             "change_url": self.url("change", obj.pk) if obj else self.url("changelist"),
             **self._context(request, obj, step, form, problems),
             **more,
@@ -170,8 +169,6 @@ class WizardPages(ScopedAdmin):
         if step == WHAT:
             mine = {"test_number": request.session.get(TEST_NUMBER, "")}
             return {"test": test_call.TestCallForm(obj, initial=mine), **self._offer(form, obj)}
-        if step == WHEN:
-            return {"zone": obj.zone}
         if step == CHECK:
             later = obj.starts_at and obj.starts_at > timezone.now()
             return {

@@ -347,7 +347,7 @@ def test_long_lists_are_sampled_and_say_so(
     url = reverse("admin:campaigns_campaign_people")
     monkeypatch.setattr(reachable, "LOOKED_AT", 1)
     page = text_of(manager.get(url, {"contact_lists": people.pk}))
-    assert "2 people The first 1 were looked at: all of these may be called." in page
+    assert "2 people 1 of them were looked at: all of these may be called." in page
     monkeypatch.setattr(reachable, "COUNTED", 1)
     monkeypatch.setattr(list_sizes, "COUNTED", 1)
     assert "more than 1 people" in text_of(manager.get(url, {"contact_lists": people.pk}))

@@ -63,7 +63,8 @@ def text_of(answer: Any) -> str:
 def test_people_are_found_by_name_or_number_in_any_spelling(
     operator: Client, ada: Contact, speaker: Assistant, q: str
 ) -> None:
-    answer = operator.get(PEOPLE, {"q": q, "assistant": speaker.pk})
+    asked: dict[str, Any] = {"q": q, "assistant": speaker.pk}
+    answer = operator.get(PEOPLE, asked)
     assert text_of(answer) == "Ada Lovelace 06 12 34 56 78 (FR)"
     assert f"?contact={ada.pk}&amp;assistant={speaker.pk}" in answer.content.decode()
     assert "Ada Lovelace" in text_of(operator.get(LAUNCH, {"q": q})), "without a script, too"
