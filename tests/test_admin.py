@@ -239,8 +239,8 @@ def test_lists_filters_and_choices_hold_nothing_of_others(
     assert answer.status_code == 200
     assert not Campaign.objects.filter(organization=stranger).exists()
     draft = Campaign.objects.create(organization=stranger, name="New")
-    form = {**campaign_form(), "assistant": world["assistant"].pk, "contact_lists": [own.pk]}
-    answer = client.post(reverse("admin:campaigns_campaign_change", args=[draft.pk]), form)
+    sent = {**campaign_form(), "assistant": world["assistant"].pk, "contact_lists": [own.pk]}
+    answer = client.post(reverse("admin:campaigns_campaign_change", args=[draft.pk]), sent)
     assert answer.status_code == 200 and not draft.contact_lists.exists()
 
 

@@ -91,7 +91,7 @@ def test_the_fields_come_from_the_assistant(operator: Client, order: dict[str, A
     assert "Choose an assistant" in text_of(operator.get(LAUNCH))
     fields = text_of(operator.get(f"{LAUNCH}fields/", {"assistant": order["assistant"], "to_number": "0612"}))
     assert "variable-slot" in fields and 'value="0612"' in fields and "The time" in fields
-    assert "01 42 00 00 01" in fields and "01 42 00 00 77" not in fields
+    assert "01 42 00 00 01 (FR)" in fields and "01 42 00 00 77" not in fields
 
 
 def test_a_missing_variable_is_named(operator: Client, order: dict[str, Any]) -> None:

@@ -61,7 +61,8 @@ def people_view(request: HttpRequest) -> HttpResponse:
 
 def person_view(request: HttpRequest) -> HttpResponse:
     """Who the number belongs to, what time it is there, and what the rules say to a call now."""
-    form = _written(request, _sent(request))
+    sent = _sent(request)
+    form = _form(request, None, sent, None) if sent.get("to_number") else _written(request, sent)
     return TemplateResponse(request, "trunkline/launch_person.html", _person(request, form))
 
 
@@ -78,7 +79,7 @@ def _person(request: HttpRequest, form: LaunchForm) -> dict[str, Any]:
     phone = found.get("phone")
     if phone and form.assistant and number:
         order = ordering.Order(form.assistant.organization, form.assistant, number, phone)
-        found["decision"] = _shown(ordering.preview(order))
+        found["decision"] = _shown(ordering.preview(order, found["known"]))
     return found
 
 

@@ -24,7 +24,7 @@ from django.utils.html import format_html
 from calls import campaign_actions, live_edits
 from calls.admin import test_call, wizard_live
 from calls.admin.campaign_form import PROPOSED_WINDOW, WindowInline
-from calls.admin.wizard_steps import CHECK, STEPS, WHAT, WHEN, WHOM, WizardStep, mended, next_step, stepper
+from calls.admin.wizard_steps import CHECK, STEPS, WHAT, WHOM, WizardStep, mended, next_step, stepper
 from calls.choosing import weighted_assistants
 from calls.models import Call
 from campaigns.models import Campaign, CampaignVariant
@@ -80,8 +80,11 @@ class WizardPages(ScopedAdmin):
         form, formsets = self._form(request, obj, step), self._formsets(request, obj, step)
         if not sent:
             return self._page(request, obj, step, form, formsets)
+        if "_show" in request.POST and step == WHAT:
+            form, offer = self._followed(request, obj)
+            return self._page(request, obj, step, form, formsets, **offer)
         valid = [form.is_valid(), *(formset.is_valid() for formset in formsets)]
-        if "_show" in request.POST or not all(valid):
+        if not all(valid):
             stored = self.get_queryset(request).get(pk=pk)  # what was sent stands in `obj` already
             _read(stored)
             return self._page(request, stored, step, form, formsets)
@@ -108,20 +111,8 @@ class WizardPages(ScopedAdmin):
         obj = self._draft(request, pk)
         if isinstance(obj, HttpResponse):
             return obj
-        initial: dict[str, Any] = {}
-        chosen = None
-        if request.method == "POST":
-            sent = self._form(request, obj, WHAT)
-            sent.full_clean()
-            chosen = _chosen(sent)
-            rows = sent.fields["variables"].widget.value_from_datadict(request.POST, {}, "variables")
-            obj.assistant = sent.cleaned_data.get("assistant")
-            obj.variables = {row["name"]: row["value"] for row in rows if row["name"] and row["value"]}
-            initial = {name: sent[name].data for name in ("phone_numbers", "number_choice")}
-        form = self._form(request, obj, WHAT, initial=initial)
-        return TemplateResponse(
-            request, "trunkline/wizard/fields.html", {"form": form, **self._offer(form, obj, chosen)}
-        )
+        form, offer = self._followed(request, obj)
+        return TemplateResponse(request, "trunkline/wizard/fields.html", {"form": form, **offer})
 
     def people_view(self, request: HttpRequest) -> HttpResponse:
         """How many people stand on the lists that are ticked, and how many of them may be called."""
@@ -162,7 +153,6 @@ class WizardPages(ScopedAdmin):
             "formsets": formsets,
             "media": self.media + form.media,
             "failed": bool(form.is_bound and (form.errors or any(each.total_error_count() for each in formsets))),
-            "last": step == CHECK,
             "change_url": self.url("change", obj.pk) if obj else self.url("changelist"),
             **self._context(request, obj, step, form, problems),
             **more,
@@ -180,8 +170,6 @@ class WizardPages(ScopedAdmin):
         if step == WHAT:
             mine = {"test_number": request.session.get(TEST_NUMBER, "")}
             return {"test": test_call.TestCallForm(obj, initial=mine), **self._offer(form, obj)}
-        if step == WHEN:
-            return {"zone": obj.zone}
         if step == CHECK:
             later = obj.starts_at and obj.starts_at > timezone.now()
             return {
@@ -258,6 +246,20 @@ class WizardPages(ScopedAdmin):
             "numbers": field.widget.choices,
             "declared": list({item["name"]: item for one in chosen for item in one.variables or []}.values()),
         }
+
+    def _followed(self, request: HttpRequest, obj: Campaign) -> tuple[Any, dict[str, Any]]:
+        """The form, and what is offered, for the assistants that were just chosen; what was written stays."""
+        if request.method != "POST":
+            form = self._form(request, obj, WHAT)
+            return form, self._offer(form, obj)
+        sent = self._form(request, obj, WHAT)
+        chosen = _chosen(sent)
+        rows = sent.fields["variables"].widget.value_from_datadict(request.POST, {}, "variables")
+        obj.assistant = sent.cleaned_data.get("assistant")
+        obj.variables = {row["name"]: row["value"] for row in rows if row["name"] and row["value"]}
+        written = {name: sent[name].data for name in ("assistant_weight", "phone_numbers", "number_choice")}
+        form = self._form(request, obj, WHAT, initial=written)
+        return form, self._offer(form, obj, chosen)
 
     def _test(self, request: HttpRequest, obj: Campaign) -> HttpResponse:
         """One call to somebody of staff, with what has just been saved. Their number is kept for the next."""

@@ -68,13 +68,13 @@ def preview(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str,
 
 
 def openings(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str, Any]:
-    """From when how many of the first people may be called, by the windows as they stand in the form."""
+    """From when how many of the people may be called, by the windows as they stand in the form."""
     if form.is_bound and not (form.is_valid() and all(rows.is_valid() for rows in formsets)):
         return {"faulty": True}
     now = timezone.now()
     begin = max(now, campaign.starts_at or now)
     hours = Hours(_windows(campaign, form, formsets), frozenset(map(date.fromisoformat, campaign.holidays)))
-    contacts = reachable.first_people(list(campaign.contact_lists.values_list("pk", flat=True)))
+    contacts = reachable.some_people(list(campaign.contact_lists.values_list("pk", flat=True)))
     rows = reachable.openings(campaign, hours, contacts, begin) if hours.windows else []
     return {
         "no_people": not contacts,

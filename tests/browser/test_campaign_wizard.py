@@ -92,6 +92,7 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList) -> 
     page.locator("input[name=windows-1-days]").nth(5).check()
     page.fill("input[name=windows-1-opens]", "10:00")
     page.fill("input[name=windows-1-closes]", "16:00")
+    page.wait_for_selector("text=Within the law's hours.")
     look(page, "3-when")
     page.click(f"text={STEP}")
     # Limits.

@@ -18,7 +18,7 @@ from django.utils import timezone
 from calls import campaign_actions, reachable
 from calls.admin.wizard_steps import MENDED_AT, OF_THE_ORGANIZATION, STEPS
 from calls.models import Call
-from campaigns import do_not_call, list_sizes
+from campaigns import do_not_call, list_sizes, versions
 from campaigns.copying import copy_of
 from campaigns.models import (
     CallingWindow,
@@ -353,7 +353,7 @@ def test_long_lists_are_sampled_and_say_so(
     url = reverse("admin:campaigns_campaign_listed")
     monkeypatch.setattr(reachable, "LOOKED_AT", 1)
     page = text_of(manager.get(url, {"contact_lists": people.pk}))
-    assert "2 people The first 1 were looked at: all of these may be called." in page
+    assert "2 people 1 of them were looked at: all of these may be called." in page
     monkeypatch.setattr(reachable, "COUNTED", 1)
     monkeypatch.setattr(list_sizes, "COUNTED", 1)
     assert "more than 1 people" in text_of(manager.get(url, {"contact_lists": people.pk}))
@@ -411,10 +411,12 @@ def test_numbers_and_variables_follow_the_assistant_chosen(
 def test_without_a_script_the_numbers_are_asked_for(
     manager: Client, draft: Campaign, assistant: Assistant, phone_number: PhoneNumber
 ) -> None:
+    assistant.variables = [{"name": "slot", "required": True}]
+    assistant.save()
     assert "01 42 00 00 01" not in manager.get(at(draft, "what")).content.decode()
     shown = manager.post(at(draft, "what"), what(assistant, _show="1"))
     assert shown.status_code == 200 and "01 42 00 00 01" in shown.content.decode()
-    assert "Nothing was saved" not in text_of(shown)
+    assert "Nothing was saved" not in text_of(shown) and 'value="slot"' in shown.content.decode()
     draft.refresh_from_db()
     assert draft.assistant is None
 
@@ -482,8 +484,8 @@ def test_each_problem_has_the_way_to_where_it_is_mended(
     an_assistant(account, name="Second")
     CampaignVariant.objects.create(campaign=draft, assistant=Assistant.objects.latest("pk"), weight=1)
     answer = manager.get(at(draft, "check"))
-    ways = {row["message"]: row["way"] for row in answer.context["problems"]}
-    assert ways["Assistant 'Reminder' is switched off."] == "Step 2: With what"
+    ways = {row["message"]: (row["way"], row["url"]) for row in answer.context["problems"]}
+    assert ways["Assistant 'Reminder' is switched off."] == ("Step 2: With what", at(draft, "what"))
 
 
 def test_every_finding_is_mended_somewhere() -> None:
@@ -611,7 +613,7 @@ def test_a_copy_has_the_rules_and_nothing_of_what_became_of_the_first(
     RetryRule.objects.create(campaign=draft, outcome="busy", wait_minutes=7, max_attempts=2)
     second = an_assistant(assistant.account, name="Second")
     CampaignVariant.objects.create(campaign=draft, assistant=second, weight=2)
-    Recipient.objects.create(campaign=draft, contact=Contact.objects.first(), status="withdrawn")
+    Recipient.objects.create(campaign=draft, contact=Contact.objects.earliest("pk"), status="withdrawn")
     url = reverse("admin:campaigns_campaign_step", args=[draft.pk, "copy"])
     assert "The reason to call outside the legal hours is not copied" in text_of(manager.get(url))
     answer = manager.post(url)
@@ -638,17 +640,14 @@ def test_a_long_name_is_still_a_name_when_copied(draft: Campaign) -> None:
 
 
 def test_every_rule_of_a_campaign_is_copied_or_left_out_knowingly() -> None:
-    from campaigns import copying
-
-    source = {*copying.PLAIN, *copying.SETS, *copying.ROWS}
-    known = source | {"assistant", "budget", "budget_currency", "starts_at", "ends_at"}
+    known = {*versions.PLAIN, *versions.SETS} | {"assistant", "budget", "budget_currency", "starts_at", "ends_at"}
     machines = {
         *("id", "uuid", "organization", "status", "status_reason", "created_at", "started_at", "finished_at"),
         *("drafted_through", "version", "next_call_at", "share_used", "launched_through", "launched_at"),
         "look_again_after",
     }
     columns = {field.name for field in (*Campaign._meta.concrete_fields, *Campaign._meta.many_to_many)}
-    assert columns - machines == known - set(copying.ROWS)
+    assert columns - machines == known
 
 
 # How often it asks.

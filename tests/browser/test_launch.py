@@ -1,0 +1,59 @@
+"""A person is found, called by what is known of them, and the rules answer while the form is filled in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from calls.models import Call
+from campaigns.models import Contact
+from providers.models import Assistant, PhoneNumber
+from tests.browser.support import MARKS
+from tests.browser.test_campaign_wizard import look
+from tests.conftest import an_assistant
+
+pytestmark = MARKS
+
+
+def test_a_person_is_found_and_called(signed_in: Any, assistant: Assistant, phone_number: PhoneNumber) -> None:
+    home = assistant.organization
+    assistant.variables = [{"name": "slot", "required": True, "description": "The time", "example": "9:30"}]
+    assistant.save()
+    an_assistant(assistant.account, name="Second")
+    hostile = '"><img src=x onerror=alert(1)> Ada'
+    for name, phone in (("Ada Lovelace", "+33612345678"), ("Adam", "+12125550100"), (hostile, "+33612345670")):
+        Contact.objects.create(organization=home, name=name, phone=phone, variables={"slot": "10:15"})
+    page = signed_in
+    page.click("text=Launch a call")
+    page.wait_for_selector("text=With a number, this says whose it is")
+    look(page, "8-launch-empty")
+    page.locator("#find").press_sequentially("ada")
+    page.wait_for_selector("#found >> text=Adam")
+    page.fill("#find", "")
+    page.locator("#find").press_sequentially("06 12 34")
+    page.wait_for_selector("#found >> text=Ada Lovelace")
+    page.wait_for_selector("#found >> text=onerror")
+    look(page, "8-launch-found")
+    page.click("#found >> text=Ada Lovelace")
+    page.wait_for_selector("text=Time in Europe/Paris")
+    page.select_option("select[name=assistant]", label="Reminder")
+    page.wait_for_selector("input[name=variable-slot]")
+    assert page.locator("input[name=variable-slot]").input_value() == "10:15"
+    assert page.locator("input[name=to_number]").input_value() == "+33612345678"
+    page.wait_for_selector("text=It would be placed at once.")
+    look(page, "8-launch-ready")
+    page.fill("input[name=to_number]", "+1 212 555 0100")
+    page.press("input[name=to_number]", "Tab")
+    page.wait_for_selector("text=Time in America/New_York")
+    page.fill("input[name=to_number]", "12")
+    page.press("input[name=to_number]", "Tab")
+    page.wait_for_selector("text='12' is not a phone number")
+    page.fill("input[name=to_number]", "06 12 34 56 78")
+    page.press("input[name=to_number]", "Enter")
+    page.wait_for_selector("role=status")
+    assert not Call.objects.exists(), "the Enter key asks; only the button calls"
+    page.click("text=Check without calling")
+    page.wait_for_selector("role=status")
+    look(page, "8-launch-checked")
+    page.click("text=Place the call")
+    page.wait_for_selector("text=It waits for its turn")
+    assert (Call.objects.get().to_number, Call.objects.get().dynamic_variables) == ("+33612345678", {"slot": "10:15"})
