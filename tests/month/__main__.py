@@ -52,12 +52,18 @@ def _database(stack: ExitStack, directory: Path) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    import gc
     import logging
+
+    from django.conf import settings
 
     from tests.month import oracle, report
     from tests.month.run import Month
 
     logging.disable(logging.CRITICAL)  # its troubles are part of the plan
+    settings.DEBUG = False  # which would write down every statement
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     began = time.monotonic()
     wanted = plan.month(options.contacts, options.seed, options.season)
     journal = Month(wanted, options.seed, say).run()

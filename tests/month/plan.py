@@ -183,7 +183,7 @@ def month(contacts: int, seed: int, season: str = "spring") -> Plan:
     """One crowded organization in which everything happens, and quiet ones of which each meets one kind of limit."""
     rng = random.Random(seed)
     begin = SEASONS[season]
-    quiet_size = max(20, min(400, contacts // 10))
+    quiet_size = max(20, min(1_500, contacts // 10))
     crowded = _crowded(max(100, contacts - 6 * quiet_size), begin, rng)
     return Plan(begin, begin + LASTS, (crowded, *_quiet(quiet_size, begin, rng)))
 
