@@ -181,13 +181,13 @@ class Month:
     def _fed(self, organization: int, now: datetime) -> bool:
         """Whether somebody was queued. The engine feeds twice a second: while people are put off, it is fed again."""
         due = self._live(organization).filter(next_attempt_at__lte=now)
-        before: int | None = None
-        while not feeding.feed_all(organization):
+        before = due.count()
+        while before and not feeding.feed_all(organization):
             left = due.count()
-            if left in (0, before):
+            if left == before:
                 return False
             before = left
-        return True
+        return before > 0
 
     def _live(self, organization: int) -> QuerySet[Recipient]:
         running = Campaign.objects.filter(organization=organization, status=Campaign.Status.RUNNING)
