@@ -84,8 +84,9 @@ def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float |
             return 0
         choices = Choices(campaign, now)
         rooms = {account.pk: room_of(account, now) for account in choices.accounts()}
-        limit = min(_room_of_campaign(campaign, now), BOUNDLESS if at_most is None else at_most)
-        if limit <= 0 or all(room <= 0 for room in rooms.values()):
+        room = sum(room for room in rooms.values() if room > 0)
+        limit = min(_room_of_campaign(campaign, now), room if at_most is None else min(at_most, room))
+        if limit <= 0:
             return 0
         fed = _feed(campaign, choices, rooms, limit, now)
         if fed:
