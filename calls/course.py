@@ -4,88 +4,29 @@ from __future__ import annotations
 
 import heapq
 import math
+import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from django.db.models import Avg, BooleanField, Count, DurationField, ExpressionWrapper, F, Q, Subquery
-from django.db.models.functions import Coalesce
-
 from calls import gate
 from calls.choosing import Choice, Choices
+from calls.endings import Ending
 from calls.explain import within_a_day, within_a_month
 from calls.gate import Facts
-from calls.models import Call, Status
 from calls.outcomes import min_gap_of, retry_rule
-from calls.rations import rations_of
+from calls.rations import Ration, rations_of
 from campaigns import retries
 from campaigns.models import Campaign
 
-HISTORY, ENOUGH = timedelta(days=90), 50  # the organization's own calls, and how many of them say something
-LATEST = 20_000  # and no more: a forecast is waited for
 HORIZON = timedelta(days=400)
 PATIENCE = 100  # deferrals in a row after which somebody is never called
 PARTS = 500  # of the whole: how finely time and people are told apart
-
-
-@dataclass(frozen=True)
-class Ending:
-    """One way calls end: its share of all, how long such a call holds a line, how much of it is paid for."""
-
-    status: str
-    voicemail: bool
-    share: float
-    held: timedelta
-    billed: timedelta = timedelta()
-
-
-# For an organization without enough calls of its own. docs/api.md names them.
-DEFAULTS = (
-    Ending(Status.COMPLETED, False, 0.35, timedelta(seconds=120), timedelta(seconds=105)),
-    Ending(Status.COMPLETED, True, 0.15, timedelta(seconds=45), timedelta(seconds=30)),
-    Ending(Status.NO_ANSWER, False, 0.37, timedelta(seconds=35)),
-    Ending(Status.BUSY, False, 0.07, timedelta(seconds=10)),
-    Ending(Status.FAILED, False, 0.06, timedelta(seconds=10)),
-)
-
-
-def endings_of(organization_id: int, now: datetime) -> tuple[Ending, ...]:
-    """How the organization's calls of late, its latest ones, ended; DEFAULTS where there are too few of them."""
-    mine = Call.objects.filter(organization=organization_id)
-    first = Subquery(mine.order_by("-pk").values("pk")[LATEST - 1 : LATEST])
-    wanted = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)
-    calls = mine.filter(
-        pk__gte=Coalesce(first, 0), terminal_at__gt=now - HISTORY, status__in=wanted, dialed_at__isnull=False
-    )
-    machine = Q(answered_by="machine") | Q(ended_reason="voicemail")  # Call.is_voicemail
-    rows = list(
-        calls.annotate(machine=ExpressionWrapper(machine, output_field=BooleanField()))
-        .values("status", "machine")
-        .annotate(
-            n=Count("pk"),
-            held=Avg(ExpressionWrapper(F("terminal_at") - F("dialed_at"), output_field=DurationField())),
-            billed=Avg(Coalesce("billed_duration_seconds", "duration_seconds", 0)),
-        )
-        .order_by("status", "machine")
-    )
-    total = sum(row["n"] for row in rows)
-    if total < ENOUGH:
-        return DEFAULTS
-    second = timedelta(seconds=1)
-    return tuple(
-        Ending(
-            row["status"],
-            bool(row["machine"]),
-            row["n"] / total,
-            max(row["held"] or second, second),
-            timedelta(seconds=float(row["billed"] or 0)),
-        )
-        for row in rows
-    )
 
 
 @dataclass(slots=True)
@@ -113,12 +54,22 @@ class Cohort:
 class Course:
     """The campaign in simulated time: first due, first called, as fast as the limits let it."""
 
-    def __init__(self, campaign: Campaign, choices: Choices, endings: Sequence[Ending], begin: datetime) -> None:
+    def __init__(
+        self,
+        campaign: Campaign,
+        choices: Choices,
+        endings: Sequence[Ending],
+        begin: datetime,
+        rations: Sequence[Ration] | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        """`rations`: where they are known already. `chance` decides how a call ends; without it they end by shares."""
         self.campaign, self.choices, self.endings, self.begin = campaign, choices, endings, begin
+        self.chance = chance
         self.rules, self.gap = [retry_rule(rule) for rule in campaign.retry_rules.all()], min_gap_of(campaign)
         self.per_second = _calls_per_second(campaign, choices, endings)
         billed = sum((ending.billed * ending.share for ending in endings), timedelta())
-        self.rations = rations_of(campaign, choices, billed, begin)
+        self.rations = rations_of(campaign, choices, billed, begin) if rations is None else deepcopy(rations)
         self.skipped: Counter[str] = Counter()
         self.per_hour: Counter[datetime] = Counter()
         self.calls = self.not_reached = 0
@@ -245,10 +196,22 @@ class Course:
                 self.gap,
             )
             if again:
+                again = self._elsewhen(called, ending, dialed_at, again)
                 self._wait(again, Cohort(called.facts, called.attempts, called.dials, number))
+
+    def _elsewhen(self, called: Cohort, ending: Ending, dialed_at: datetime, again: datetime) -> datetime:
+        """At another time of day than last time, where the rule says so."""
+        rule = retries.rule_after(self.rules, ending.status, ending.voicemail)
+        if rule is None or not rule.other_time_of_day:
+            return again
+        facts, seed = called.facts, next(self._turns)
+        return retries.at_another_time_of_day(again, dialed_at, facts.hours, facts.zones, facts.not_after, seed)
 
     def _split(self, size: int, attempts: int) -> list[int]:
         """Whole people by ending. What rounding owes is carried to the next calls of the same attempt."""
+        if self.chance:
+            drawn = Counter(self.chance.choices(range(len(self.endings)), [e.share for e in self.endings], k=size))
+            return [drawn[n] for n in range(len(self.endings))]
         owed = self._owed[attempts]
         due = [debt + size * ending.share for debt, ending in zip(owed, self.endings, strict=True)]
         taken = [max(0, math.floor(share)) for share in due]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from django.utils import timezone
 from calls import facts as fact_sheet
 from calls import gate, pace, sharing
 from calls.choosing import Choices, can_go_on, values_for
+from calls.gate import Facts
 from calls.models import Call, CallEvent, Status
 from calls.taking_back import take_back
 from campaigns.models import Campaign, Recipient
@@ -28,7 +29,8 @@ from tenants import failpoints
 
 logger = logging.getLogger(__name__)
 AHEAD = timedelta(seconds=2)
-LOOKED_AT = 200  # recipients asked the gate in one step
+LOOKED_AT = 200  # recipients asked the gate in one step, as far as the first of them cannot be called
+SPARE, GROWTH = 8, 4  # looked at beyond the room there is; and how much more each time that was not enough
 S = Recipient.Status
 
 
@@ -41,9 +43,10 @@ def running() -> list[int]:
 def feed_all(organization_id: int) -> int:
     """Queue what can be placed next of all its running campaigns, by turns. Answers how many were queued."""
     now = timezone.now()
-    campaigns = _campaigns().filter(organization=organization_id, status=Campaign.Status.RUNNING)
+    found = _campaigns().filter(organization=organization_id, status=Campaign.Status.RUNNING)
+    campaigns = [campaign for campaign in found if _due(campaign, now).exists()]
     choices = {campaign.pk: Choices(campaign, now) for campaign in campaigns}
-    accounts = {account.pk: account for found in choices.values() for account in found.accounts()}
+    accounts = {account.pk: account for each in choices.values() for account in each.accounts()}
     rooms = {pk: room_of(account, now) for pk, account in accounts.items()}
     contenders = [
         sharing.Contender(
@@ -81,14 +84,11 @@ def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float |
             return 0
         choices = Choices(campaign, now)
         rooms = {account.pk: room_of(account, now) for account in choices.accounts()}
-        limit = min(_room_of_campaign(campaign, now), BOUNDLESS if at_most is None else at_most)
-        if limit <= 0 or all(room <= 0 for room in rooms.values()):
+        room = sum(room for room in rooms.values() if room > 0)
+        limit = min(_room_of_campaign(campaign, now), room if at_most is None else min(at_most, room))
+        if limit <= 0:
             return 0
-        locked = _due(campaign, now).select_for_update(skip_locked=True, of=("self",)).select_related("contact")
-        recipients = list(locked[:LOOKED_AT])
-        if not recipients:
-            return 0
-        fed = _feed(campaign, choices, recipients, rooms, limit, now)
+        fed = _feed(campaign, choices, rooms, limit, now)
         if fed:
             sharing.used(campaign, fed, starting_from)
         failpoints.reach("feeding.feeding")
@@ -137,46 +137,81 @@ def _due(campaign: Campaign, now: datetime) -> QuerySet[Recipient]:
     return due.order_by("next_attempt_at", "sort_key")
 
 
-def _feed(
-    campaign: Campaign,
-    choices: Choices,
-    recipients: Sequence[Recipient],
-    rooms: dict[int, int],
-    limit: int,
-    now: datetime,
-) -> int:
-    made = [choices.call_for(recipient) for recipient in recipients]
-    calls = [call for call in made if call is not None]
-    moments = iter(_moments(campaign, now))
-    from_number: Counter[int] = Counter()
-    queued = 0
-    for call, facts in zip(calls, fact_sheet.load(calls, now), strict=True):
+def _feed(campaign: Campaign, choices: Choices, rooms: dict[int, int], limit: int, now: datetime) -> int:
+    """Those who are due, some at a time: as many as there is room for, and more where the first cannot be called."""
+    feeder = _Feeder(campaign, choices, rooms, limit, now)
+    looked_at: list[int] = []
+    size = limit + SPARE
+    while not feeder.full and len(looked_at) < LOOKED_AT:
+        due = _due(campaign, now).exclude(pk__in=looked_at).select_related("contact")
+        locked = due.select_for_update(skip_locked=True, of=("self",))
+        recipients = list(locked[: min(size, LOOKED_AT - len(looked_at))])
+        if not recipients:
+            break
+        feeder.look_at(recipients)
+        looked_at += [recipient.pk for recipient in recipients]
+        size *= GROWTH
+    return feeder.queued
+
+
+class _Feeder:
+    """One step for one campaign: what there is room for, and what of it is used."""
+
+    def __init__(self, campaign: Campaign, choices: Choices, rooms: dict[int, int], limit: int, now: datetime) -> None:
+        self.campaign, self.choices, self.rooms, self.limit, self.now = campaign, choices, rooms, limit, now
+        self.queued = 0
+        self._moments = iter(_moments(campaign, now))
+        self._from_number: Counter[int] = Counter()
+
+    @property
+    def full(self) -> bool:
+        return self.queued >= self.limit or all(room <= 0 for room in self.rooms.values())
+
+    def look_at(self, recipients: Sequence[Recipient]) -> None:
+        """Ask the gate for each: queued, put off or skipped."""
+        made = [self.choices.call_for(recipient) for recipient in recipients]
+        calls = [call for call in made if call is not None]
+        put_off: defaultdict[tuple[datetime, str, str], list[int]] = defaultdict(list)
+        for call, facts in zip(calls, fact_sheet.load(calls, self.now), strict=True):
+            if self.full:
+                break
+            if decision := self._decide(call, facts):
+                assert call.recipient_id is not None and decision.until is not None  # noqa: S101
+                put_off[decision.until, decision.reason, decision.where].append(call.recipient_id)
+        for (until, reason, where), people in put_off.items():
+            mine = Recipient.objects.filter(pk__in=people)
+            mine.update(next_attempt_at=until, reason=reason, waits_in=where)
+
+    def _decide(self, call: Call, facts: Facts) -> gate.Decision | None:
+        """Answers the decision where it puts the recipient off."""
         assert call.recipient is not None  # noqa: S101
         # The pace is kept by the moment at which a call becomes due.
-        used = facts.number_in_a_day + from_number[call.phone_number_id]
-        decision = gate.decide(replace(facts, campaign_next_at=None, number_in_a_day=used), now)
+        used = facts.number_in_a_day + self._from_number[call.phone_number_id]
+        decision = gate.decide(replace(facts, campaign_next_at=None, number_in_a_day=used), self.now)
         if decision.verdict == "allow":
-            if queued >= limit:
-                break
-            if rooms[call.account_id] <= 0:
-                continue
-            values, missing = values_for(campaign, call)
-            if missing:
-                _skip(call.recipient, "missing_variables: " + ", ".join(missing))
-                continue
-            call.dynamic_variables = values
-            call.due_at = next(moments, now)
-            if _queue(call):
-                queued += 1
-                rooms[call.account_id] -= 1
-                from_number[call.phone_number_id] += 1
+            self._queue(call)
         elif decision.verdict == "defer" and decision.until:
-            if decision.reason == "caller_number_day" and choices.another_may_call(call, from_number):
-                continue  # that one was kept for somebody who does not need it now; it is theirs next time
-            _defer(call.recipient, decision)
+            if decision.reason != "caller_number_day" or not self.choices.another_may_call(call, self._from_number):
+                return decision
+            # That one was kept for somebody who does not need it now; it is theirs next time.
         else:
             _skip(call.recipient, decision.reason)
-    return queued
+        return None
+
+    def _queue(self, call: Call) -> None:
+        assert call.recipient is not None  # noqa: S101
+        if self.rooms[call.account_id] <= 0:
+            return
+        values, missing = values_for(self.campaign, call)
+        if missing:
+            _skip(call.recipient, "missing_variables: " + ", ".join(missing))
+            return
+        call.dynamic_variables = values
+        call.due_at = next(self._moments, self.now)
+        if _queue(call):
+            self.queued += 1
+            self.rooms[call.account_id] -= 1
+            self._from_number[call.phone_number_id] += 1
 
 
 def _queue(call: Call) -> bool:
@@ -209,12 +244,6 @@ def under_way(call: Call) -> None:
         assistant=recipient.assistant_id or call.assistant_id,
         phone_number=recipient.phone_number_id or call.phone_number_id,
     )
-
-
-def _defer(recipient: Recipient, decision: gate.Decision) -> None:
-    recipient.next_attempt_at, recipient.reason = decision.until, decision.reason
-    recipient.waits_in = decision.where
-    recipient.save(update_fields=["next_attempt_at", "reason", "waits_in"])
 
 
 def _skip(recipient: Recipient, reason: str) -> None:

@@ -6,13 +6,15 @@ no other campaign shares its lines, and calls end as the organization's own did 
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
+from statistics import median_high
 from typing import Any, cast
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -22,13 +24,16 @@ from calls import budgets, gate
 from calls import facts as fact_sheet
 from calls.campaign_actions import Problem
 from calls.choosing import Choices, values_for
-from calls.course import Course, endings_of
+from calls.course import Course
+from calls.endings import endings_of
 from calls.gate import Facts
 from calls.models import Call
+from calls.rations import Ration
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 
 AT_ONCE = 5_000  # people read and judged in one go
 AT_MOST = 200_000  # people forecast while somebody waits for the page
+PLAYED, MOST_PLAYS = 8_000, 8  # people in all further plays of a small campaign, and how many plays
 LINES = frozenset({"caller_number_capacity", "campaign_capacity"})  # checks that do not concern the person
 S = Recipient.Status
 
@@ -66,6 +71,7 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST) -> Forec
     spent = budgets.spent_on(campaign) if campaign.budget is not None else Decimal(0)
     judged = _judge(campaign, choices, begin, spent)
     course = Course(campaign, choices, endings_of(campaign.organization_id, now), begin)
+    untouched = deepcopy(course.rations)
     course.run(judged.waiting, judged.under_way)
     low, high = course.cost()
     left = None if campaign.budget is None else max(campaign.budget - spent, Decimal(0))
@@ -79,7 +85,7 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST) -> Forec
         not_reached=course.not_reached,
         zones_never_open=tuple(sorted(judged.zones_never_open)),
         starts_at=course.starts_at,
-        finishes_at=course.finishes_at,
+        finishes_at=_end(course, untouched, judged),
         calls=course.calls,
         per_hour=tuple(sorted(course.per_hour.items())),
         cost_low=low,
@@ -87,6 +93,20 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST) -> Forec
         currency=choices.usable[0].account.price_per_minute_currency,
         budget_runs_out=short,
     )
+
+
+def _end(course: Course, rations: Sequence[Ration], judged: Judged) -> datetime | None:
+    """Where few people are called, the end hangs on the last of them: then it is the median of several plays in which
+    chance decides how each call ends."""
+    plays = min(MOST_PLAYS, PLAYED // max(1, judged.waiting.total() + judged.under_way.total()))
+    if course.finishes_at is None or plays < 2:
+        return course.finishes_at
+    ends = [course.finishes_at]
+    for n in range(plays - plays % 2):
+        played = Course(course.campaign, course.choices, course.endings, course.begin, rations, random.Random(n))  # noqa: S311
+        played.run(judged.waiting, judged.under_way)
+        ends += [played.finishes_at] if played.finishes_at else []
+    return median_high(ends)
 
 
 # First: everybody is judged at the moment of the start.

@@ -285,7 +285,10 @@ def _decide(call: Call, to: Status, actor: str, reason: str) -> None:
 
 def _locked(pk: int) -> Call:
     related = ("account", "campaign", "recipient", "organization", "assistant")
-    return outbox.remember(Call.objects.select_related(*related).select_for_update(of=("self",)).get(pk=pk))
+    call = Call.objects.select_related(*related).select_for_update(of=("self",)).get(pk=pk)
+    if call.campaign:
+        call.campaign.organization = call.organization  # the same, known already
+    return outbox.remember(call)
 
 
 def _may_conclude(call: Call, fence: int) -> bool:

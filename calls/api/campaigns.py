@@ -21,7 +21,7 @@ from calls import campaign_actions, live_edits
 from calls import forecast as forecasting
 from calls.choosing import Choices
 from calls.comparison import compare
-from calls.progress import progress_of
+from calls.progress import estimated_finish, progress_of
 from campaigns import variables
 from campaigns.models import (
     CallingWindow,
@@ -366,7 +366,8 @@ class CampaignViewSet(CrudViewSet[Campaign]):
     @action(detail=True, methods=["get"])
     def progress(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         campaign = self.get_object()
-        return Response(progress_of([campaign])[campaign.pk])
+        finish = utc_text(estimated_finish(campaign))
+        return Response(progress_of([campaign])[campaign.pk] | {"estimated_finish": finish})
 
     def _act(self, do: Callable[..., None]) -> Response:
         campaign = self.get_object()

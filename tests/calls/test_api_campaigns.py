@@ -8,7 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.cache import cache
 
+from calls import progress
 from calls.models import Status
 from campaigns import do_not_call
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
@@ -414,6 +416,39 @@ def test_progress_counts_people_and_calls(
     assert found["started_at"].endswith("Z")
     [listed] = api.get(CAMPAIGNS).json()["results"]
     assert listed["progress"] == found
+
+
+def test_progress_foresees_the_end_of_a_running_campaign_and_keeps_it_for_a_minute(
+    api: ApiClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish() -> Any:
+        return api.get(at(campaign, "progress")).json()["estimated_finish"]
+
+    Recipient.objects.bulk_create(
+        Recipient(
+            campaign=campaign,
+            contact=Contact.objects.create(organization=campaign.organization, phone=f"+3361234{2000 + n}"),
+            status="done" if n == 5 else "pending",
+        )
+        for n in range(6)
+    )
+    Campaign.objects.update(status=S.RUNNING, legal_override="test", max_open_calls=1, version=2)
+    assert finish() is None  # it is being launched: nobody knows yet how many they are
+    Campaign.objects.update(launched_at=datetime.now(UTC))
+    with monkeypatch.context() as patched:
+        patched.setattr(progress, "FORESEEN_AT_MOST", 4)
+        assert finish() is None
+    cache.clear()
+    ends = datetime.fromisoformat(finish())
+    assert timedelta(minutes=2) < ends - datetime.now(UTC) < timedelta(minutes=9)  # five calls of one minute or two
+    Recipient.objects.update(status="done")
+    assert datetime.fromisoformat(finish()) == ends
+    Campaign.objects.update(version=3)
+    assert finish() is None  # nothing is left
+    cache.clear()
+    Recipient.objects.update(status="pending")
+    Campaign.objects.update(status=S.PAUSED)
+    assert finish() is None
 
 
 def test_recipients_are_listed_and_filtered(

@@ -18,7 +18,7 @@ from django.urls import reverse
 from calls import facts as fact_sheet
 from calls import gate
 from calls.choosing import Choices
-from calls.course import DEFAULTS, Ending, endings_of
+from calls.endings import DEFAULTS, Ending, endings_of
 from calls.forecast import forecast, warnings
 from calls.models import Call, Status
 from calls.outcomes import min_gap_of, retry_rule
@@ -232,6 +232,28 @@ def test_the_gap_and_the_daily_cap_hold_in_simulated_time(organization: Organiza
     found = forecast(campaign, WEDNESDAY)
     assert found.finishes_at is not None
     assert timedelta(days=2) <= found.finishes_at - WEDNESDAY <= timedelta(days=2, hours=1)
+
+
+def test_the_next_call_comes_at_another_time_of_day_where_the_rule_says_so(organization: Organization) -> None:
+    campaign = a_campaign(organization, 60, ((9, 19),), legal_override="test", max_attempts=2)
+    Contact.objects.update(timezone="Europe/London")  # where WEDNESDAY is nine o'clock
+    RetryRule.objects.create(
+        campaign=campaign, outcome="no_answer", wait_minutes=60, max_attempts=2, other_time_of_day=True
+    )
+    found = forecast(campaign, WEDNESDAY)
+    assert {hour.hour for hour, _ in found.per_hour} == {8, 11}  # UTC: at nine, and in the hour after noon
+    assert dict(found.per_hour)[WEDNESDAY + timedelta(hours=3)] == pytest.approx(60 * 0.37, abs=1)
+
+
+def test_the_end_of_a_small_campaign_does_not_wait_for_what_will_probably_not_happen(
+    organization: Organization,
+) -> None:
+    """Of twenty people three meet a machine once; that one of them does twice in a row is less likely than not."""
+    campaign = a_campaign(organization, 20, ((0, 24),), legal_override="test", max_attempts=3)
+    RetryRule.objects.create(campaign=campaign, outcome="voicemail", wait_minutes=7 * 24 * 60, max_attempts=3)
+    found = forecast(campaign, WEDNESDAY)
+    assert found.finishes_at is not None
+    assert timedelta(days=7) < found.finishes_at - WEDNESDAY < timedelta(days=8)
 
 
 def test_an_end_that_never_comes_is_not_invented(organization: Organization) -> None:

@@ -1,4 +1,5 @@
 """python -m tests.month [--contacts N] [--seed S] [--database sqlite|postgresql] [--season spring|autumn]
+                       [--only crowded|quiet]
 
 Exits 1 when a promise was broken, 2 when it could not be run.
 """
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--season", choices=sorted(plan.SEASONS), default="spring")
+    parser.add_argument("--only", choices=["crowded", "quiet"], help="its half of the organizations")
     options = parser.parse_args()
     with ExitStack() as stack:
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "DEBUG": "true"}
@@ -52,14 +54,20 @@ def _database(stack: ExitStack, directory: Path) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    import gc
     import logging
+
+    from django.conf import settings
 
     from tests.month import oracle, report
     from tests.month.run import Month
 
     logging.disable(logging.CRITICAL)  # its troubles are part of the plan
+    settings.DEBUG = False  # which would write down every statement
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     began = time.monotonic()
-    wanted = plan.month(options.contacts, options.seed, options.season)
+    wanted = plan.month(options.contacts, options.seed, options.season, options.only)
     journal = Month(wanted, options.seed, say).run()
     played = time.monotonic() - began
     found = oracle.judge(wanted, journal)

@@ -343,7 +343,8 @@ class _Judge:
     # Who could have been called, and was not.
 
     def _left_behind(self, campaign: Campaign, poor: list[Span]) -> None:
-        chances = {place: self._chances(campaign, place, poor) for place in {p.place for p in campaign.people}}
+        idle = self._idle(campaign, poor)
+        chances = {place: self._chances(campaign, place, idle) for place in {p.place for p in campaign.people}}
         launched = max(self.plan.begin, campaign.starts_at or self.plan.begin)
         for person in campaign.people:
             if person.place.country not in self.organization.countries or not chances[person.place]:
@@ -357,19 +358,18 @@ class _Judge:
                         f"{self.organization.name}: {campaign.name} {person.phone} from {missed[0]} to {missed[1]}",
                     )
 
-    def _chances(self, campaign: Campaign, place: Place, poor: list[Span]) -> list[Span]:
-        """When the campaign called nobody for a while although it could have called people of this place."""
+    def _idle(self, campaign: Campaign, poor: list[Span]) -> list[Span]:
+        """When the campaign called nobody for a while, although it ran and had money and numbers."""
         moments = [dial.at for dial in self.dials if dial.campaign == campaign.name]
         edges = [max(self.plan.begin, campaign.starts_at or self.plan.begin), *moments]
         edges.append(min(self.plan.end, campaign.ends_at or self.plan.end))
+        quiet = [(first, last) for first, last in pairwise(edges) if last - first >= PATIENCE]
+        return _without(quiet, [*self.still[""], *self.still[campaign.name], *poor])
+
+    def _chances(self, campaign: Campaign, place: Place, idle: list[Span]) -> list[Span]:
+        """When it could have called people of this place meanwhile."""
         table = self.calendar.may_call(campaign, place)
-        found: list[Span] = []
-        for first, last in pairwise(edges):
-            if last - first < PATIENCE:
-                continue
-            for span in _without([(first, last)], [*self.still[""], *self.still[campaign.name], *poor]):
-                found += self._runs(table, *span)
-        return found
+        return [chance for span in idle for chance in self._runs(table, *span)]
 
     def _runs(self, table: bytes, first: datetime, last: datetime) -> Iterator[Span]:
         start, stop = self.calendar.minute(first) + 1, self.calendar.minute(last)

@@ -179,13 +179,15 @@ def people(count: int, rng: random.Random) -> tuple[Person, ...]:
     return tuple(found.values())
 
 
-def month(contacts: int, seed: int, season: str = "spring") -> Plan:
-    """One crowded organization in which everything happens, and quiet ones of which each meets one kind of limit."""
+def month(contacts: int, seed: int, season: str = "spring", only: str | None = None) -> Plan:
+    """One crowded organization in which everything happens, and quiet ones of which each meets one kind of limit.
+    They share nothing: `only` one half may be played, and the other beside it."""
     rng = random.Random(seed)
     begin = SEASONS[season]
-    quiet_size = max(20, min(400, contacts // 10))
+    quiet_size = max(20, min(800, contacts // 10))
     crowded = _crowded(max(100, contacts - 6 * quiet_size), begin, rng)
-    return Plan(begin, begin + LASTS, (crowded, *_quiet(quiet_size, begin, rng)))
+    quiet = _quiet(quiet_size, begin, rng)
+    return Plan(begin, begin + LASTS, {"crowded": (crowded,), "quiet": quiet}.get(only or "", (crowded, *quiet)))
 
 
 def _crowded(count: int, begin: datetime, rng: random.Random) -> Organization:

@@ -1,0 +1,85 @@
+"""Whom one step of feeding looks at: as many as there is room for, and more only where the first cannot be called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+
+from calls import facts as fact_sheet
+from calls import feeding
+from calls.models import Call
+from campaigns.models import Campaign, Contact, Recipient
+from providers.models import PhoneNumber
+from tenants.models import Organization
+from tests.calls import support
+
+pytestmark = pytest.mark.django_db
+FAR = "Pacific/Kiritimati"  # it is another day there than at "Pacific/Niue", whatever the hour
+NEAR = "Pacific/Niue"
+
+
+@pytest.fixture
+def number(callers: Organization) -> PhoneNumber:
+    return support.reach(callers, "http://127.0.0.1:9", "allomia", max_open_calls=3)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many calls the facts were read of, each time."""
+    found: list[int] = []
+    load = fact_sheet.load
+
+    def counting(calls: Sequence[Call], *args: Any) -> Any:
+        found.append(len(calls))
+        return load(calls, *args)
+
+    monkeypatch.setattr(fact_sheet, "load", counting)
+    return found
+
+
+def running(number: PhoneNumber, zones: Sequence[str]) -> Campaign:
+    """A person in each of these zones, due one after the other."""
+    numbers = [f"+121255{50_000 + n}" for n in range(len(zones))]
+    made = support.campaign(number, support.people(number.organization, numbers))
+    now = timezone.now()
+    Campaign.objects.update(status=Campaign.Status.RUNNING, launched_at=now)
+    for n, (contact, zone) in enumerate(zip(Contact.objects.order_by("phone"), zones, strict=True)):
+        Contact.objects.filter(pk=contact.pk).update(timezone=zone)
+        due = now - timedelta(hours=1) + timedelta(seconds=n)
+        Recipient.objects.create(campaign=made, contact=contact, next_attempt_at=due)
+    return made
+
+
+def open_where_it_is_today_in(zone: str, made: Campaign) -> None:
+    made.windows.update(days=[support.EVERY_DAY[timezone.now().astimezone(ZoneInfo(zone)).weekday()]])
+
+
+def test_no_more_people_are_looked_at_than_there_is_room_for(number: PhoneNumber, looks: list[int]) -> None:
+    made = running(number, [NEAR] * 60)
+    assert feeding.feed(made.pk) == 3
+    assert looks == [3 + feeding.SPARE]
+
+
+def test_who_cannot_be_called_makes_place_for_who_can(number: PhoneNumber, looks: list[int]) -> None:
+    """A window has just closed for many: they are put off in one step, each with the reason, and others go out."""
+    made = running(number, [FAR] * 120 + [NEAR] * 30)
+    open_where_it_is_today_in(NEAR, made)
+    assert feeding.feed(made.pk) == 3
+    far = made.recipients.filter(contact__timezone=FAR)
+    assert set(far.values_list("status", "reason", "waits_in")) == {("pending", "calling_hours", FAR)}
+    assert not far.filter(next_attempt_at__lte=timezone.now()).exists()
+    assert set(made.calls.values_list("contact__timezone", flat=True)) == {NEAR}
+    assert len(looks) == 3 and sum(looks) <= 150
+
+
+def test_one_step_ends_however_many_cannot_be_called(number: PhoneNumber, looks: list[int]) -> None:
+    made = running(number, [FAR] * 210 + [NEAR])
+    open_where_it_is_today_in(NEAR, made)
+    assert feeding.feed(made.pk) == 0
+    assert sum(looks) == feeding.LOOKED_AT
+    assert feeding.feed(made.pk) == 1
