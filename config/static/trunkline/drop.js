@@ -79,6 +79,10 @@
     uncover();
   });
   document.addEventListener("htmx:afterSettle", uncover);
+  document.addEventListener("input", function (event) {
+    var limit = Number(event.target.dataset.bytes);
+    if (limit) event.target.setCustomValidity(new Blob([event.target.value]).size > limit ? event.target.dataset.tooLong : "");
+  });
 
   // Sent once, however often the button is pressed.
   document.addEventListener("submit", function (event) {
