@@ -95,7 +95,9 @@
   });
   window.addEventListener("pageshow", function (event) {
     if (event.persisted) window.location.reload();
-    document.querySelectorAll("[data-drop]").forEach(look);
+    document.querySelectorAll("[data-drop]").forEach(function (zone) {
+      if (zone.querySelector("input[type=file]").files.length) look(zone);  // else what the server said stays
+    });
     uncover();
   });
 })();
