@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
@@ -248,6 +248,15 @@ def _switch(organization: Organization, stopped: bool, actor: str) -> None:
 def silence_number(entry: DoNotCall) -> QuerySet[Call]:
     """After an entry on the do-not-call list: wait until nothing to it can be placed; answers its open calls."""
     calls = Call.objects.filter(organization=entry.organization_id, to_number=entry.phone)
+    wait_for_silence(calls)
+    return calls.open()
+
+
+def silence_numbers(organization_id: int, phones: Collection[str]) -> QuerySet[Call]:
+    """The same for many numbers. Those of open calls are few, however many are listed."""
+    mine = Call.objects.filter(organization=organization_id)
+    going = set(phones).intersection(mine.open().values_list("to_number", flat=True))
+    calls = mine.filter(to_number__in=going)
     wait_for_silence(calls)
     return calls.open()
 

@@ -129,6 +129,15 @@ def _phone_by_word(plain: Mapping[str, str]) -> str:
     return ""
 
 
+def number_columns(header: Sequence[str]) -> list[int]:
+    """Every column that holds numbers, to judge by its name: the likeliest first, then those beside it."""
+    guessed = guess_mapping(header)
+    first = [index for index, column in enumerate(header) if guessed[column] == "phone"]
+    words = [set(_plain(column).split()) for column in header]
+    others = [index for index, each in enumerate(words) if each & PHONE_WORDS and not each & NOT_PHONE_WORDS]
+    return list(dict.fromkeys([*first, *others]))
+
+
 def _name_columns(plain: Mapping[str, str]) -> list[str]:
     def having(words: frozenset[str]) -> list[str]:
         return [name for name, text in plain.items() if text in words][:1]

@@ -32,6 +32,6 @@ def remember(
     row, _ = ImportMapping.objects.update_or_create(
         organization=organization,
         header_digest=digest(header),
-        defaults={"name": name, "mapping": {column: mapping[column] for column in header}, "saved_by": actor},
+        defaults={"name": name, "columns": [[column, mapping[column]] for column in header], "saved_by": actor},
     )
     return row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -73,10 +73,8 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
 
 @admin.register(DoNotCall)
 class SilencingDoNotCallAdmin(DoNotCallAdmin):
-    def after_listing(self, request: HttpRequest, entry: DoNotCall) -> None:
-        going = campaign_actions.silence_number(entry).count()
+    def after_listing(self, request: HttpRequest, organization_id: int, phones: Collection[str]) -> None:
+        going = list(campaign_actions.silence_numbers(organization_id, phones).values_list("to_number", flat=True)[:2])
         if going:
-            messages.warning(
-                request,
-                f"A call to {national(entry.phone)} was already under way and goes on to its end. No other is placed.",
-            )
+            one = f"A call to {national(going[0])} was" if len(going) == 1 else "Calls to some of these numbers were"
+            messages.warning(request, f"{one} already under way, to go on to the end. No other is placed.")

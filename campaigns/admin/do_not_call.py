@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from campaigns import do_not_call
-from campaigns.admin.numbers import NumberedAdmin
+from campaigns.admin.do_not_call_import import DoNotCallImportPages
 from campaigns.import_pages import both_spellings
 from campaigns.models import DoNotCall
 from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
@@ -61,7 +61,7 @@ def _remove(request: HttpRequest, obj: DoNotCall, values: Mapping[str, Any]) -> 
     return redirect("admin:campaigns_donotcall_changelist")
 
 
-class DoNotCallAdmin(NumberedAdmin):
+class DoNotCallAdmin(DoNotCallImportPages):
     form = DoNotCallForm
     add_level = Level.OPERATOR
     change_level = delete_level = Level.NOBODY
@@ -129,10 +129,7 @@ class DoNotCallAdmin(NumberedAdmin):
         obj.__dict__.update(entry.__dict__)
         if created:
             self.audit(request, entry, "added", {"reason": values["reason"]})
-        self.after_listing(request, entry)
-
-    def after_listing(self, request: HttpRequest, entry: DoNotCall) -> None:
-        """What must be true before the person is told that the number is safe."""
+        self.after_listing(request, organization.pk, [entry.phone])
 
 
 admin.site.register(DoNotCall, DoNotCallAdmin)

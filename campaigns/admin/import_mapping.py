@@ -27,16 +27,16 @@ class ImportMappingAdmin(ScopedAdmin):
     change_level = delete_level = Level.OPERATOR
     empty_words = "No mapping is saved. While you import a file, tick “Remember what these columns become”."
     intro = "What the columns of a file become, filled in by itself for the next file with the same columns."
-    list_display = ("name", "columns", "saved_by", "saved")
+    list_display = ("name", "column_names", "saved_by", "saved")
     list_select_related = ("organization",)
     text_fields = ("name",)
     panel_template = "trunkline/facts.html"
     saved = local_time_column("saved_at", "saved")
 
     @admin.display(description="columns")
-    def columns(self, row: ImportMapping) -> str:
-        return ", ".join(row.mapping)
+    def column_names(self, row: ImportMapping) -> str:
+        return ", ".join(column for column, _ in row.columns)
 
     def panel_context(self, request: HttpRequest, obj: ImportMapping) -> dict[str, Any]:
-        facts = [(column, target_words(target)) for column, target in obj.mapping.items()]
+        facts = [(column, target_words(target)) for column, target in obj.columns]
         return {"facts": [*facts, ("Saved", f"{local_time(obj.saved_at)}, {obj.saved_by}")]}

@@ -15,7 +15,7 @@ class ImportMapping(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="import_mappings")
     name = models.CharField(max_length=200)
     header_digest = models.CharField(max_length=64, editable=False)
-    mapping = models.JSONField(editable=False)  # what each column becomes
+    columns = models.JSONField(editable=False)  # each column and what it becomes, in the order of the file
     saved_by = models.CharField(max_length=200, editable=False)
     saved_at = models.DateTimeField(auto_now=True)
 
@@ -28,3 +28,7 @@ class ImportMapping(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def mapping(self) -> dict[str, str]:
+        return dict(self.columns)

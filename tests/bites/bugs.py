@@ -364,6 +364,13 @@ BUGS: tuple[Bug, ...] = (
         "PostgreSQL",
     ),
     Bug(
+        "many not to call without their persons' locks",
+        "A file of numbers is listed while a claim that did not see it is about to dial one of them.",
+        (Edit("campaigns/do_not_call.py", "if lock_people(organization, by_hash.values()):", "if by_hash:"),),
+        (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
+        "PostgreSQL",
+    ),
+    Bug(
         "the claim without the organization's lock",
         "The kill switch answers while a claim that did not see it is about to dial.",
         (
@@ -498,8 +505,14 @@ BUGS: tuple[Bug, ...] = (
             (
                 "do-not-call",
                 "An entry on the do-not-call list",
-                "    wait_for_silence(calls)\n",
-                "",
+                "to_number=entry.phone)\n    wait_for_silence(calls)\n",
+                "to_number=entry.phone)\n",
+            ),
+            (
+                "do-not-call for many",
+                "A file for the do-not-call list",
+                "to_number__in=going)\n    wait_for_silence(calls)\n",
+                "to_number__in=going)\n",
             ),
         )
     ),

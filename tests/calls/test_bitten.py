@@ -213,7 +213,7 @@ def test_the_time_a_claim_takes_counts_among_its_seconds(number: PhoneNumber, mo
     assert isinstance(answer, placing.Overslept)
 
 
-@pytest.mark.parametrize("switch", ["pause", "cancel", "kill switch", "do not call"])
+@pytest.mark.parametrize("switch", ["pause", "cancel", "kill switch", "do not call", "do not call many"])
 def test_what_must_be_silent_waits_for_the_claim_it_met(
     number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, switch: str
 ) -> None:
@@ -233,6 +233,7 @@ def test_what_must_be_silent_waits_for_the_claim_it_met(
         "cancel": lambda: campaign_actions.cancel(made, actor="test"),
         "kill switch": lambda: campaign_actions.stop_all_calls(number.organization, actor="test"),
         "do not call": lambda: campaign_actions.silence_number(entry),
+        "do not call many": lambda: campaign_actions.silence_numbers(number.organization_id, [NUMBER, "+33612345679"]),
     }
     act[switch]()
     assert len(waits) == 3

@@ -83,15 +83,23 @@ def held(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, *, after: bool
         go_on.set()
 
 
+def listing(how: str, number: PhoneNumber) -> None:
+    if how == "alone":
+        do_not_call.add(number.organization, NUMBER, source="test")
+    else:
+        do_not_call.add_many(number.organization, ["+33612340000", NUMBER], reason="", source="test")
+
+
+@pytest.mark.parametrize("how", ["alone", "with others"])
 @pytest.mark.parametrize("moment", ["before the facts are read", "after the facts are read"])
 def test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there(
-    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, moment: str
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, moment: str, how: str
 ) -> None:
     call = support.single(number, NUMBER)
     with held(monkeypatch, fact_sheet, "load", after=moment.startswith("after")) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(10)
-        adding = Beside(lambda: do_not_call.add(number.organization, NUMBER, source="test"))
+        adding = Beside(lambda: listing(how, number))
         assert not adding.done.wait(0.5), "the entry must wait for the person's lock"
         go_on.set()
         claims = claiming.join()
@@ -101,10 +109,13 @@ def test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there(
     assert Call.objects.get(pk=call.pk).status == Status.PLACING
 
 
-def test_a_claim_that_comes_second_sees_the_entry(number: PhoneNumber, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("how", "locked"), [("alone", "number_hash"), ("with others", "_list")])
+def test_a_claim_that_comes_second_sees_the_entry(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, how: str, locked: str
+) -> None:
     call = support.single(number, NUMBER)
-    with held(monkeypatch, do_not_call, "number_hash", after=False) as (reached, go_on):
-        adding = Beside(lambda: do_not_call.add(number.organization, NUMBER, source="test"))
+    with held(monkeypatch, do_not_call, locked, after=False) as (reached, go_on):
+        adding = Beside(lambda: listing(how, number))
         assert reached.wait(10), "the entry holds the person's lock by now"
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert not claiming.done.wait(0.5), "the claim must wait for the person's lock"

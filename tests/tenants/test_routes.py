@@ -101,6 +101,8 @@ PAGES = {
     "campaigns_contactlist_counts": ("", VIEWER),
     "campaigns_contactlist_import": ("campaigns_contactlist", OPERATOR),
     "campaigns_contactlist_import_new": ("", OPERATOR),
+    "campaigns_donotcall_import": ("", OPERATOR),
+    "campaigns_donotcall_unreadable": ("", OPERATOR),  # 404 without a token
     "campaigns_contactimport_rejected": ("campaigns_contactimport", VIEWER),
     "campaigns_campaign_results": ("campaigns_campaign", VIEWER),
     "campaigns_campaign_figures": ("campaigns_campaign", VIEWER),
@@ -317,8 +319,8 @@ def test_other_pages_and_buttons_demand_their_role(
         url = reverse(f"admin:{name}", args=[row_of(world, owner).pk] if owner else [])
         found = client.get(url).status_code
         if allowed(role, least):
-            # There is no file of rejected rows here, so that page is a 404 for everybody.
-            assert found in ({404} if name.endswith("_rejected") else {200, 302}), url
+            # There is no file of rejected rows here, so those pages are a 404 for everybody.
+            assert found in ({404} if name.endswith(("_rejected", "_unreadable")) else {200, 302}), url
         else:
             assert found == 403, url
     for (model, step), least in STEPS.items():

@@ -79,6 +79,10 @@
     uncover();
   });
   document.addEventListener("htmx:afterSettle", uncover);
+  document.addEventListener("input", function (event) {
+    var limit = Number(event.target.dataset.bytes);
+    if (limit) event.target.setCustomValidity(new Blob([event.target.value]).size > limit ? event.target.dataset.tooLong : "");
+  });
 
   // Sent once, however often the button is pressed.
   document.addEventListener("submit", function (event) {
@@ -91,7 +95,9 @@
   });
   window.addEventListener("pageshow", function (event) {
     if (event.persisted) window.location.reload();
-    document.querySelectorAll("[data-drop]").forEach(look);
+    document.querySelectorAll("[data-drop]").forEach(function (zone) {
+      if (zone.querySelector("input[type=file]").files.length) look(zone);  // else what the server said stays
+    });
     uncover();
   });
 })();

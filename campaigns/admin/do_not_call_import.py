@@ -1,0 +1,192 @@
+"""Listing many numbers not to call: a file or pasted text, and an account of every row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from campaigns import do_not_call_file, do_not_call_import, import_cleanup
+from campaigns.admin.numbers import NumberedAdmin
+from campaigns.do_not_call_file import MAX_BYTES, MAX_ROWS, Numbers
+from campaigns.import_cleanup import PREVIEW_FOLDER, PREVIEW_KEPT
+from campaigns.import_columns import UnreadableFile
+from campaigns.import_forms import FileField
+from campaigns.importing import RejectedRow
+from campaigns.windows import zone_named
+from tenants import spreadsheets
+from tenants.models import Organization
+from tenants.staff import Level, reach_of
+from tenants.staff_forms import choice_field, long_text_field, text_field
+
+SHOWN = 100
+MAX_PASTED = 900_000  # what the server takes of a form is little more
+TOO_LONG = "This is more than can be pasted at once. Hand it in as a file."
+SALT = "do-not-call-unreadable"
+
+
+class NumbersForm(forms.Form):
+    """Numbers, as a file or as text, and why they are listed."""
+
+    def __init__(self, organizations: Sequence[Organization], *args: Any) -> None:
+        super().__init__(*args)
+        self.organizations = organizations
+        if len(organizations) > 1:
+            self.fields["organization"] = choice_field(
+                "Organization", [(str(row.pk), row.name) for row in organizations], required=True
+            )
+        self.fields["file"] = FileField(MAX_BYTES, label="File", required=False)
+        # No `maxlength`: a browser would cut off the rest of what is pasted and say nothing.
+        self.fields["numbers"] = long_text_field("Or paste the numbers, one a line")
+        self.fields["numbers"].widget.attrs |= {"rows": 5, "data-bytes": MAX_PASTED, "data-too-long": TOO_LONG}
+        self.fields["reason"] = text_field(
+            "Reason", required=True, max_length=500, help_text="Like “asked in writing”. Kept with each number."
+        )
+        self.fields["source"] = text_field(
+            "Where the numbers come from", max_length=64, help_text="Like “Bloctel, November”. Empty: you."
+        )
+        self.fields["last_day"] = forms.DateField(
+            label="Last day on the list",
+            required=False,
+            widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+            help_text="Empty: for ever.",
+        )
+
+    @property
+    def home(self) -> Organization:
+        given = self.cleaned_data.get("organization", "")
+        return next((row for row in self.organizations if str(row.pk) == given), self.organizations[0])
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """The midnight after the last day, where the organization is."""
+        day = self.cleaned_data["last_day"]
+        zone = zone_named(self.home.timezone) or ZoneInfo("UTC")
+        return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC) if day else None
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            if not self.organizations:
+                raise forms.ValidationError("There is no organization in which you may list numbers.")
+            if bool(values["file"]) == bool(values["numbers"].strip()):
+                raise forms.ValidationError("Choose a file or paste numbers: one of the two.")
+            if len(values["numbers"].encode()) > MAX_PASTED:
+                self.add_error("numbers", TOO_LONG)
+            moment = self.expires_at
+            if moment and moment <= timezone.now():
+                self.add_error("last_day", "This day is over. Leave it empty to list the numbers for ever.")
+        return values
+
+    def read(self) -> Numbers:
+        """Raises UnreadableFile."""
+        region = self.home.default_region
+        if file := self.cleaned_data["file"]:
+            return do_not_call_file.of_file(file.read(), file.name, region)
+        return do_not_call_file.of_text(self.cleaned_data["numbers"], region)
+
+
+class DoNotCallImportPages(NumberedAdmin):
+    """The page that lists many numbers, and the file of those it could not read."""
+
+    def after_listing(self, request: HttpRequest, organization_id: int, phones: Collection[str]) -> None:
+        """What must be true before the person is told that the numbers are safe."""
+
+    def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
+        return [(self.url("import"), "Import numbers", "upload_file")] if self.holds(request, Level.OPERATOR) else ()
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        ours = [
+            path("import/", wrap(self.import_view), name="campaigns_donotcall_import"),
+            path("import/unreadable.csv", wrap(self.unreadable_view), name="campaigns_donotcall_unreadable"),
+        ]
+        return [*ours, *super().get_urls()]
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.holds(request, Level.OPERATOR):
+            raise PermissionDenied
+        homes = list(reach_of(request).organizations(Level.OPERATOR).order_by("name"))
+        form = NumbersForm(homes, *([request.POST, request.FILES] if request.method == "POST" else []))
+        if request.method == "POST" and form.is_valid():
+            try:
+                return self._list(request, form, form.read())
+            except UnreadableFile as error:
+                form.add_error("file" if form.cleaned_data["file"] else "numbers", str(error))
+        return self._import_page(request, form=form)
+
+    def _import_page(self, request: HttpRequest, **context: Any) -> HttpResponse:
+        limits = f"At most {MAX_ROWS:,} rows and {MAX_BYTES // (1024 * 1024)} MB at a time."
+        back = self.url("changelist")
+        return self.page(
+            request,
+            "trunkline/do_not_call_import.html",
+            "Import numbers not to call",
+            back=back,
+            again=self.url("import"),
+            limits=limits,
+            **context,
+        )
+
+    def _list(self, request: HttpRequest, form: NumbersForm, numbers: Numbers) -> HttpResponse:
+        values, actor = form.cleaned_data, reach_of(request).actor
+        outcome = do_not_call_import.carry_out(
+            form.home,
+            numbers,
+            actor=actor,
+            file=values["file"].name if values["file"] else "pasted text",
+            reason=values["reason"],
+            source=values["source"].strip() or actor[:64],
+            expires_at=form.expires_at,
+        )
+        self.after_listing(request, form.home.pk, list(numbers.phones)[: outcome.listed])
+        context: dict[str, Any] = {
+            "outcome": outcome,
+            "numbers": numbers,
+            "created": f"{outcome.created:,}",
+            "known": f"{outcome.known:,}",
+            "left": f"{len(numbers.phones) - outcome.listed:,}",
+            "unreadable": f"{len(numbers.unreadable):,}",
+            "shown": numbers.unreadable[:SHOWN],
+        }
+        if numbers.unreadable:
+            context["unreadable_url"] = f"{self.url('unreadable')}?stored={_keep(request, numbers.unreadable)}"
+        return self._import_page(request, **context)
+
+    def unreadable_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Every row that was not listed, for those who handed it in, for some hours."""
+        if not self.holds(request, Level.OPERATOR):
+            raise PermissionDenied
+        try:
+            kept = signing.loads(request.GET.get("stored", ""), salt=SALT, max_age=PREVIEW_KEPT)
+        except signing.BadSignature:
+            return self.not_found(request)
+        if kept["user"] != request.user.pk or not default_storage.exists(kept["file"]):
+            return self.not_found(request)
+        return FileResponse(
+            default_storage.open(kept["file"], "rb"),
+            as_attachment=True,
+            filename="unreadable-numbers.csv",
+            content_type="text/csv; charset=utf-8",
+        )
+
+
+def _keep(request: HttpRequest, unreadable: Sequence[RejectedRow]) -> str:
+    import_cleanup.forget_previews(timezone.now())
+    rows = [["line", "number", "reason"], *([str(row.line), *row.cells, row.reason] for row in unreadable)]
+    text = "".join(spreadsheets.lines(rows))
+    stored = default_storage.save(f"{PREVIEW_FOLDER}/{get_random_string(32)}", ContentFile(text.encode()))
+    return signing.dumps({"file": stored, "user": request.user.pk}, salt=SALT)
