@@ -159,5 +159,4 @@ class CallingNumberAdmin(PhoneNumberAdmin):
             "answered": number_use.answered(use),
             "rests_until": utc(number_use.rests_until(obj, use, now), ""),
             "last": utc(use.last, f"none in {number_use.DAYS} days"),
-            "live": True,
         }
