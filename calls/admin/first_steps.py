@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, Model, OuterRef
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -19,6 +19,7 @@ from tenants.models import Organization
 from tenants.staff import Level, Reach, page_of, reach_of
 
 COMMAND = "manage.py sandbox"
+AT_MOST = 50  # organizations to choose from
 STEPS = (
     ("accounts", "Add a provider account", "Your sign-in at a voice provider.", "providers_provideraccount_add"),
     ("assistants", "Add an assistant", "Who speaks, and what it is told about each call.", "providers_assistant_add"),
@@ -51,8 +52,8 @@ def first_steps(reach: Reach, mine: list[int]) -> dict[str, Any] | None:
         }
         for number, (_, title, detail, url) in enumerate(STEPS)
     ]
-    sandbox = _sandbox(reach, mine) if may and settings.ALLOW_LOOPBACK_URLS else None
-    return {"steps": steps, "begun": done[0], "sandbox": sandbox}
+    sandbox = _sandbox(reach) if may and settings.ALLOW_LOOPBACK_URLS else None
+    return {"steps": steps, "sandbox": sandbox}
 
 
 def _there(mine: list[int]) -> set[str]:
@@ -71,20 +72,23 @@ def _there(mine: list[int]) -> set[str]:
     return {name.removeprefix("has_") for row in found for name, there in row.items() if there}
 
 
-def _sandbox(reach: Reach, mine: list[int]) -> dict[str, Any]:
+def _sandbox(reach: Reach) -> dict[str, Any]:
     """Where the sandbox is, whether it answers, and for whom an account there can still be made."""
-    have = set(_accounts_there().filter(organization__in=mine).values_list("organization", flat=True))
+    there = Exists(_accounts_there().filter(organization=OuterRef("pk")).order_by())
+    rows = reach.organizations(Level.MANAGER).annotate(has_sandbox=there).order_by("name")[:AT_MOST]
+    without = [row for row in rows if not row.has_sandbox]
     return {
         "address": sample.ADDRESS,
         "answers": sample.sandbox_answers(sample.ADDRESS),
         "command": COMMAND,
-        "made": bool(have),
-        "organizations": list(reach.organizations(Level.MANAGER).exclude(pk__in=have).order_by("name")[:50]),
+        "made": len(without) < len(rows),
+        "organizations": without,
         "url": reverse("admin:calls_call_sandbox"),
+        "launch_url": reverse("admin:calls_call_launch"),
     }
 
 
-def _accounts_there() -> Any:
+def _accounts_there() -> QuerySet[ProviderAccount]:
     return ProviderAccount.objects.filter(base_url__startswith=f"{sample.ADDRESS}/")
 
 

@@ -20,6 +20,7 @@ from tenants.staff import page_of
 FRESH = timedelta(minutes=1)
 KEPT = 600  # seconds: an older sentence is shown while it is asked for again
 ENOUGH, SETTLED = timedelta(minutes=10), 50  # of a run, before its pace says something
+HORIZON = timedelta(days=400)
 NOBODY_ELSE = 30  # seconds in which one request alone asks
 
 
@@ -35,7 +36,7 @@ class Foreseen:
 def kept_of(campaigns: Sequence[Campaign]) -> dict[int, Foreseen]:
     """What was foreseen a short time ago, by internal key. Asks no database."""
     found = cache.get_many([_key(campaign.pk) for campaign in campaigns])
-    return {campaign.pk: found.get(_key(campaign.pk), Foreseen()) for campaign in campaigns}
+    return {campaign.pk: Foreseen(*found.get(_key(campaign.pk), ())) for campaign in campaigns}
 
 
 def view(request: HttpRequest, pk: int) -> HttpResponse:
@@ -48,14 +49,14 @@ def view(request: HttpRequest, pk: int) -> HttpResponse:
 
 def ask(campaign: Campaign, now: datetime) -> str:
     """The forecast's end in a sentence: what is kept while it is fresh, or being asked for elsewhere."""
+    if campaign.status != Campaign.Status.RUNNING:
+        return ""
     kept = kept_of([campaign])[campaign.pk]
-    if campaign.status != Campaign.Status.RUNNING or kept.fresh(now):
-        return kept.sentence
-    if not cache.add(f"{_key(campaign.pk)}:asked", True, NOBODY_ELSE):
+    if kept.fresh(now) or not cache.add(f"{_key(campaign.pk)}:asked", True, NOBODY_ELSE):
         return kept.sentence
     found = forecast(campaign, now, FORECAST_AT_ONCE)
     sentence = "" if found.too_many else _words(found.finishes_at, campaign.zone, now)
-    cache.set(_key(campaign.pk), Foreseen(sentence, now), KEPT)
+    cache.set(_key(campaign.pk), (sentence, now), KEPT)
     cache.delete(f"{_key(campaign.pk)}:asked")
     return sentence
 
@@ -65,8 +66,8 @@ def by_pace(campaign: Campaign, settled: int, left: int, now: datetime) -> str:
     ran = now - campaign.started_at if campaign.started_at else timedelta()
     if ran < ENOUGH or settled < SETTLED:
         return ""
-    days = ran * left / settled
-    return f"{_words(now + days, campaign.zone, now)} at the pace so far" if days < timedelta(days=400) else ""
+    still = ran * left / settled
+    return f"{_words(now + still, campaign.zone, now)} at the pace so far" if still < HORIZON else ""
 
 
 def _words(moment: datetime | None, zone: str, now: datetime) -> str:

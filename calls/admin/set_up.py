@@ -160,5 +160,4 @@ class CallingNumberAdmin(PhoneNumberAdmin):
             "answered": number_use.answered(use),
             "rests_until": local_time(number_use.rests_until(obj, use, now), ""),
             "last": local_time(use.last, f"none in {number_use.DAYS} days"),
-            "live": True,
         }

@@ -124,7 +124,12 @@ def test_an_empty_house_leads_over_the_sandbox_to_a_test_call(
     page = sign_in(browser.new_page())
     page.wait_for_selector("text=The way to your first campaign")
     page.wait_for_selector(f"text=The sandbox is running at {sandbox}.")
-    assert faults_of(page) == []
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        assert faults_of(page) == [], theme
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.click("button:has-text('Try it with the sandbox')")
     page.wait_for_selector("text=/has the account/")
     assert page.locator(".tl-way .tl-done").count() == 3

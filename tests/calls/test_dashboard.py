@@ -25,8 +25,9 @@ from tenants.models import Alert, Membership, Organization
 from tests.calls import support
 from tests.calls.test_campaign_page import viewer, words_of
 from tests.conftest import a_number, an_account, an_assistant
+from tests.test_admin import SignIn, sign_in
 
-__all__ = ["viewer"]
+__all__ = ["sign_in", "viewer"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("assistant")]
 ASKS = 15
 
@@ -83,6 +84,25 @@ def test_everything_that_needs_a_person_is_named_with_the_way_to_it(
 def test_nothing_of_another_organization_is_named(stranger: Organization, phone_number: PhoneNumber) -> None:
     trouble(phone_number)
     assert needs_of([stranger.pk], 0, 0, timezone.now()) == []
+
+
+def test_the_figures_are_of_ones_own_organizations(
+    sign_in: SignIn, organization: Organization, stranger: Organization, phone_number: PhoneNumber
+) -> None:
+    Organization.objects.filter(pk=organization.pk).update(daily_budget=Decimal(10))
+    trouble(phone_number)
+    ended(phone_number, "completed", timezone.now())
+    support.campaign(
+        a_number(an_assistant(an_account(stranger, name="Theirs")).account),
+        support.people(stranger, []),
+        status="paused",
+    )
+    client = sign_in(stranger, "admin")
+    text = today(client)
+    assert "0 calls ended, 0 by now" in text and "No call has been placed today." in text
+    assert "Theirs In service 0 of 50 0 ended - - / - none in 7 days" in text
+    assert "AlloMia" not in text and "Budget of today" not in text
+    assert "0 under way Queued 0" in words_of(client.get(reverse("admin:calls_call_overview")).content.decode())
 
 
 def today(client: Client) -> str:

@@ -16,6 +16,7 @@ from providers import sample
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from providers.sandbox import server
 from tenants.models import AuditEntry, Membership, Organization
+from tests.calls import support
 from tests.calls.test_campaign_page import words_of
 from tests.test_admin import SignIn, sign_in
 
@@ -50,11 +51,13 @@ def test_the_way_goes_on_with_what_is_there(sign_in: SignIn, organization: Organ
     for step in ("Add a provider account", "Add an assistant", "Add a caller number"):
         assert f"{step} Done" in text
     assert "Import people Make a list" in text
-    assert "No campaign is running." in text  # calls may be placed by now, so there are figures
+    assert "Launch a first call" in text and "Calls now" not in text
     people = ContactList.objects.create(organization=organization, name="People")
     contact = Contact.objects.create(organization=organization, phone="+33612345678")
     ContactListMember.objects.create(contact_list=people, contact=contact)
     assert "Import people Done" in words_of(dashboard(client))
+    support.single(PhoneNumber.objects.get(), "+33612345678")
+    assert "Calls now" in words_of(dashboard(client))
 
 
 def test_the_way_asks_few_questions(sign_in: SignIn, organization: Organization, elsewhere: str) -> None:

@@ -63,7 +63,7 @@ def test_it_is_asked_once_a_minute(campaign: Campaign, asked: list[int]) -> None
 
 
 def test_it_is_asked_by_one_alone_while_the_others_see_what_was_said(campaign: Campaign, asked: list[int]) -> None:
-    cache.set(foreseen._key(campaign.pk), foreseen.Foreseen("ends about 15:00", NOW - 2 * HOUR))
+    cache.set(foreseen._key(campaign.pk), ("ends about 15:00", NOW - 2 * HOUR))
     cache.add(f"{foreseen._key(campaign.pk)}:asked", True)
     assert foreseen.ask(campaign, NOW) == "ends about 15:00"
     assert asked == []
