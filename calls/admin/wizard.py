@@ -59,8 +59,9 @@ class WizardPages(ScopedAdmin):
     # The pages.
 
     def first_view(self, request: HttpRequest) -> HttpResponse:
-        """The first step of a campaign that is none yet. Its organization is chosen."""
+        """The first step of a campaign that is none yet. Its organization is chosen, and a list perhaps."""
         form = self._form(request, None, WHOM)
+        form.initial["contact_lists"] = request.GET.getlist("contact_lists")
         if request.method == "POST" and form.is_valid():
             obj = form.save(commit=False)
             obj.drafted_through = WHOM.number

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from campaigns import import_steps, import_undo
+from campaigns.admin.contact_list import campaign_url
 from campaigns.import_pages import import_links
 from campaigns.models import ContactImport
 from tenants.local_time import local_time, local_time_column
@@ -133,10 +134,15 @@ class ContactImportAdmin(ReadOnlyAdmin):
             "ended": local_time(obj.finished_at),
             "mapping": [(column, target_words(target)) for column, target in (obj.mapping or {}).items()],
             "summary": _summary(obj),
+            "campaign_url": self._campaign_url(request, obj),
             "list_url": reverse("admin:campaigns_contactlist_change", args=[obj.contact_list_id]),
             "rejected_url": self.url("rejected", obj.pk) if obj.rejected and obj.rejected_file else "",
             "examples": _rejected_examples(obj) if obj.rejected and obj.rejected_file and not running else [],
         }
+
+    def _campaign_url(self, request: HttpRequest, obj: ContactImport) -> str:
+        over = obj.status == ContactImport.Status.COMPLETED
+        return campaign_url(obj.contact_list) if over and self.holds(request, Level.MANAGER, obj) else ""
 
     def get_urls(self) -> list[URLPattern]:
         ours = path(
@@ -174,17 +180,13 @@ def _summary(obj: ContactImport) -> str:
     if obj.status != ContactImport.Status.COMPLETED:
         return ""
     parts = [
-        f"{_people(obj.created)} new" if obj.created else "",
+        f"{obj.created:,} new {'person' if obj.created == 1 else 'people'}" if obj.created else "",
         f"{obj.updated:,} known already and updated" if obj.updated else "",
         f"{obj.skipped:,} known already and left as they are" if obj.skipped else "",
         f"{obj.rejected:,} rejected" if obj.rejected else "",
     ]
     read = "1 row was read" if obj.rows_read == 1 else f"{obj.rows_read:,} rows were read"
     return f"{read}: {', '.join(filter(None, parts)) or 'nobody new'}."
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"
 
 
 def _rejected_examples(obj: ContactImport, limit: int = 10) -> list[tuple[str, str]]:

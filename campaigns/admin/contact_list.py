@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +20,12 @@ from tenants.staff import (
     Level,
 )
 from tenants.staff_forms import ScopedForm
+
+
+def campaign_url(contact_list: ContactList) -> str:
+    """Where a new campaign for these people begins."""
+    asked = urlencode({"organization": contact_list.organization_id, "contact_lists": contact_list.pk})
+    return f"{reverse('admin:campaigns_campaign_add')}?{asked}"
 
 
 class ContactListForm(ScopedForm):
@@ -81,6 +88,7 @@ class ContactListAdmin(ImportPages):
             "import_url": self.url("import", obj.pk),
             "export_url": f"{reverse('admin:campaigns_contact_export')}?lists__id__exact={obj.pk}",
             "may_import": self.holds(request, Level.OPERATOR, obj),
+            "campaign_url": campaign_url(obj) if self.holds(request, Level.MANAGER, obj) else "",
             "people_url": f"{reverse('admin:campaigns_contact_changelist')}?lists__id__exact={obj.pk}",
             "imports": [
                 (row, reverse("admin:campaigns_contactimport_change", args=[row.pk])) for row in obj.imports.all()[:10]
