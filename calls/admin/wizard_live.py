@@ -21,7 +21,7 @@ from calls.admin.legal_hours import written
 from calls.admin.wizard_steps import CHECK, LIMITS, WHAT, WHEN, WHOM, WizardStep, mended
 from calls.choosing import weighted_assistants
 from campaigns import list_sizes
-from campaigns.models import Campaign, ContactList
+from campaigns.models import Campaign, ContactList, ContactListMember
 from campaigns.phones import country_of, national
 from campaigns.windows import Hours, local_text
 from tenants.local_time import local_time
@@ -103,12 +103,14 @@ def _windows(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> tuple[An
 
 def forecast(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str, Any]:
     """What would come of it, for as many people as a page can wait for."""
+    entries = ContactListMember.objects.filter(contact_list__campaigns=campaign).order_by()
+    if entries[: FORECAST_AT_ONCE + 1].count() > FORECAST_AT_ONCE:
+        return {"too_many": f"More than {FORECAST_AT_ONCE:,} people"}
     found = forecasting.forecast(campaign, timezone.now(), FORECAST_AT_ONCE)
     return {
         "recipients": f"{found.recipients:,}",
         "people": words.people(found.recipients),
         "none": not found.recipients,
-        "too_many": found.too_many,
         "unknown": found.callable_now is None,
         "at_once": f"{found.callable_now or 0:,}",
         "skipped": f"{sum(found.skipped.values()):,}" if found.skipped else "",

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls import campaign_actions, reachable
+from calls.admin import wizard_live
 from calls.admin.wizard_steps import MENDED_AT, OF_THE_ORGANIZATION, STEPS
 from calls.models import Call
 from campaigns import do_not_call, list_sizes, versions
@@ -517,6 +518,14 @@ def test_the_check_says_what_comes_of_it(
     manager.post(reverse("admin:campaigns_campaign_step", args=[draft.pk, "start"]))
     draft.refresh_from_db()
     assert draft.status == "scheduled"
+
+
+def test_too_many_people_are_not_forecast_while_somebody_waits(
+    manager: Client, draft: Campaign, assistant: Assistant, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(draft, assistant, phone_number)
+    monkeypatch.setattr(wizard_live, "FORECAST_AT_ONCE", 1)
+    assert "More than 1 people are on its lists, too many" in text_of(manager.get(at(draft, "forecast")))
 
 
 def ready(draft: Campaign, assistant: Assistant, phone_number: PhoneNumber) -> None:
