@@ -134,6 +134,13 @@ class ContactImportAdmin(ReadOnlyAdmin):
             "ended": utc(obj.finished_at),
             "mapping": [(column, target_words(target)) for column, target in (obj.mapping or {}).items()],
             "summary": _summary(obj),
+            "rows_read": f"{obj.rows_read:,}",
+            "tiles": [
+                (f"{obj.created:,}", "new people", ""),
+                (f"{obj.updated:,}", "updated", ""),
+                (f"{obj.skipped:,}", "skipped", ""),
+                (f"{obj.rejected:,}", "rejected", "danger" if obj.rejected else ""),
+            ],
             "list_url": reverse("admin:campaigns_contactlist_change", args=[obj.contact_list_id]),
             "rejected_url": self.url("rejected", obj.pk) if obj.rejected and obj.rejected_file else "",
             "examples": _rejected_examples(obj) if obj.rejected and obj.rejected_file and not running else [],
@@ -175,7 +182,7 @@ def _summary(obj: ContactImport) -> str:
     if obj.status != ContactImport.Status.COMPLETED:
         return ""
     parts = [
-        f"{_people(obj.created)} new" if obj.created else "",
+        _new_people(obj.created) if obj.created else "",
         f"{obj.updated:,} known already and updated" if obj.updated else "",
         f"{obj.skipped:,} known already and left as they are" if obj.skipped else "",
         f"{obj.rejected:,} rejected" if obj.rejected else "",
@@ -184,8 +191,8 @@ def _summary(obj: ContactImport) -> str:
     return f"{read}: {', '.join(filter(None, parts)) or 'nobody new'}."
 
 
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"
+def _new_people(count: int) -> str:
+    return "1 new person" if count == 1 else f"{count:,} new people"
 
 
 def _rejected_examples(obj: ContactImport, limit: int = 10) -> list[tuple[str, str]]:

@@ -74,7 +74,7 @@ def test_a_newcomer_imports_into_a_new_list(operator: Client, organization: Orga
     assert (row.contact_list.name, row.contact_list.organization) == ("January", organization)
     assert carried_out(row).created == 2
     page = operator.get(answer["Location"]).content.decode()
-    assert "2 rows were read: 2 people new." in page
+    assert "2 rows were read: 2 new people." in page
     assert set(AuditEntry.objects.values_list("action", flat=True)) >= {
         "contactlist.added",
         "contactlist.import_started",
