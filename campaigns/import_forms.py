@@ -23,11 +23,11 @@ SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx")
 DELIMITERS = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Bar"}
 ENCODINGS = {
     "utf-8": "UTF-8",
-    "cp1252": "Windows Western (cp1252)",
-    "cp1250": "Windows Central European (cp1250)",
-    "cp1251": "Windows Cyrillic (cp1251)",
-    "cp1253": "Windows Greek (cp1253)",
-    "cp1254": "Windows Turkish (cp1254)",
+    "cp1252": "Western",
+    "cp1250": "Central European",
+    "cp1251": "Cyrillic",
+    "cp1253": "Greek",
+    "cp1254": "Turkish",
     "utf-16-le": "UTF-16",
     "mac-roman": "Macintosh",
 }
@@ -122,7 +122,7 @@ class ReadingForm(forms.Form):
                 "Letters are written as", _with_found(ENCODINGS, encoding, said.get("encoding"))
             )
         self.fields["default_region"] = text_field(
-            "Country of numbers without one",
+            "Country if none is given",
             max_length=2,
             help_text=f"Two capitals, like FR. Empty: {home or 'the one'} of the organization.",
         )

@@ -135,6 +135,13 @@ class ContactImportAdmin(ReadOnlyAdmin):
             "mapping": [(column, target_words(target)) for column, target in (obj.mapping or {}).items()],
             "summary": _summary(obj),
             "campaign_url": self._campaign_url(request, obj),
+            "rows_read": f"{obj.rows_read:,}",
+            "tiles": [
+                (f"{obj.created:,}", "new people", ""),
+                (f"{obj.updated:,}", "updated", ""),
+                (f"{obj.skipped:,}", "skipped", ""),
+                (f"{obj.rejected:,}", "rejected", "danger" if obj.rejected else ""),
+            ],
             "list_url": reverse("admin:campaigns_contactlist_change", args=[obj.contact_list_id]),
             "rejected_url": self.url("rejected", obj.pk) if obj.rejected and obj.rejected_file else "",
             "examples": _rejected_examples(obj) if obj.rejected and obj.rejected_file and not running else [],
@@ -180,13 +187,17 @@ def _summary(obj: ContactImport) -> str:
     if obj.status != ContactImport.Status.COMPLETED:
         return ""
     parts = [
-        f"{obj.created:,} new {'person' if obj.created == 1 else 'people'}" if obj.created else "",
+        _new_people(obj.created) if obj.created else "",
         f"{obj.updated:,} known already and updated" if obj.updated else "",
         f"{obj.skipped:,} known already and left as they are" if obj.skipped else "",
         f"{obj.rejected:,} rejected" if obj.rejected else "",
     ]
     read = "1 row was read" if obj.rows_read == 1 else f"{obj.rows_read:,} rows were read"
     return f"{read}: {', '.join(filter(None, parts)) or 'nobody new'}."
+
+
+def _new_people(count: int) -> str:
+    return "1 new person" if count == 1 else f"{count:,} new people"
 
 
 def _rejected_examples(obj: ContactImport, limit: int = 10) -> list[tuple[str, str]]:

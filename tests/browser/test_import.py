@@ -93,7 +93,7 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     page.wait_for_url("**/contactimport/*/change/")
     row = ContactImport.objects.latest("pk")
     carry_out(row)
-    page.wait_for_selector("text=1 row was read: 1 person new.", timeout=10_000)
+    page.wait_for_selector("text=1 row was read: 1 new person.", timeout=10_000)
 
     page.click("text=Undo import…")
     page.wait_for_selector("text=1 people whom this file brought are removed")
