@@ -229,8 +229,12 @@ def _not_launched(campaign: Campaign) -> QuerySet[Contact]:
     return Contact.objects.filter(~Exists(already), pk__in=members.values("contact"))
 
 
+NOT_BEGUN = (Campaign.Status.DRAFT, Campaign.Status.SCHEDULED)  # its people stand on its lists alone
+
+
 def _people_of(campaign: Campaign) -> int:
-    return campaign.recipients.count() + _not_launched(campaign).count()
+    own = 0 if campaign.status in NOT_BEGUN else campaign.recipients.count()
+    return own + _not_launched(campaign).count()
 
 
 def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
@@ -247,7 +251,8 @@ def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
     live = campaign.recipients.filter(status__in=[S.PENDING, S.WAITING, S.CALLING]).order_by("pk")
     state = ("status", "attempts", "next_attempt_at", "assistant_id", "phone_number_id")
     own = live.values_list(*state, *(f"contact__{name}" for name in wanted))
-    yield from own.iterator(AT_ONCE)
+    if campaign.status not in NOT_BEGUN:
+        yield from own.iterator(AT_ONCE)
     for row in _not_launched(campaign).order_by("pk").values_list(*wanted).iterator(AT_ONCE):
         yield (S.PENDING, 0, None, None, None, *row)
 

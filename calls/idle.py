@@ -58,7 +58,7 @@ def _switches(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[R
 def _deferred(campaign: Campaign, now: datetime) -> Iterator[Reason]:
     """People whom the gate put off, or who wait for their next attempt."""
     live = campaign.recipients.filter(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
-    groups = live.filter(next_attempt_at__gt=now).values("status", "reason", "waits_in")
+    groups = live.filter(next_attempt_at__gt=now).values("reason", "waits_in")
     later, soonest = 0, now
     for row in groups.annotate(n=Count("pk"), until=Min("next_attempt_at")).order_by("-n")[:KINDS]:
         code, until = row["reason"], row["until"]

@@ -283,7 +283,8 @@ class CampaignAdmin(WizardPages):
         return {
             "every": people_page.refresh_seconds(total),
             "total": total,
-            "over": over,
+            "total_shown": f"{total:,}",
+            "over": f"{over:,}",
             "percent": over * 100 // total if total else 0,
             "bar": words.bar({name: recipients[name] for name in words.RECIPIENT_PARTS}, words.RECIPIENT_PARTS),
             "people_url": people,
@@ -291,7 +292,7 @@ class CampaignAdmin(WizardPages):
             "outcomes": words.bar({name: outcomes[name] for name in words.OUTCOME_PARTS}, words.OUTCOME_PARTS),
             "funnel": counts.funnel() if total else [],
             "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
-            "attempts": counts.attempts,
+            "attempts": f"{counts.attempts:,}",
             "open_calls": sums.open_calls,
             "spent": words.money(sums.paid, obj.budget_currency),
             "budget": words.budget(sums.gone, obj.budget, obj.budget_currency) if obj.budget is not None else None,

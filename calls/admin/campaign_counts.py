@@ -68,6 +68,7 @@ class Counts:
             {
                 "label": label,
                 "count": count,
+                "shown": f"{count:,}",
                 "of_all": percent(count / self.total) if self.total else "-",
                 "of_before": percent(count / last) if last else "-",
             }

@@ -8,7 +8,7 @@ from calls import budgets, campaign_actions
 from calls.admin import words
 from calls.choosing import weighted_assistants
 from campaigns.models import Campaign, ContactListMember, Recipient
-from campaigns.windows import DAYS, clock
+from campaigns.windows import DAYS
 from tenants.local_time import local_time
 
 COUNTED = 100_000  # people counted for a sentence; beyond it says “more than”
@@ -85,8 +85,8 @@ def open_calls(obj: Campaign) -> str:
 def hours(obj: Campaign) -> str:
     """The calling windows as a sentence."""
     windows = [
-        f"{_days([DAYS.index(day) for day in DAYS if day in each.days])} from {clock(each.opens).lstrip('0') or '0'}"
-        f" to {clock(each.closes).lstrip('0')}"
+        f"{_days([DAYS.index(day) for day in DAYS if day in each.days])} from {_clock(each.opens)} to "
+        f"{_clock(each.closes)}"
         for each in obj.windows.all()
     ]
     if not windows:
@@ -96,8 +96,13 @@ def hours(obj: Campaign) -> str:
         if obj.legal_override
         else "Legal calling hours of their country narrow this."
     )
-    closed = f", except on {len(obj.holidays)} holidays" if obj.holidays else ""
-    return f"People are called {_and(windows)} where they are{closed}. {law}".replace("from :", "from 0:")
+    days = len(obj.holidays or [])
+    closed = f", except on {days} holiday{'' if days == 1 else 's'}" if days else ""
+    return f"People are called {_and(windows)} where they are{closed}. {law}"
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60}:{minutes % 60:02d}"
 
 
 def _days(numbers: list[int]) -> str:

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import slugify
 
 from calls.admin import words
 from calls.admin.campaign_counts import DIMENSIONS, Counts, counts_of, having, label_of
@@ -42,7 +43,7 @@ def people_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     return {
         "here": link(**position),
         "every": refresh_seconds(counts.total),
-        "total": counts.total,
+        "total": f"{counts.total:,}",
         "filtered": any(chosen.values()),
         "all_link": link(**dict.fromkeys(DIMENSIONS, "")),
         "filters": [
@@ -70,7 +71,7 @@ def _chips(counts: Counts, name: str, chosen: Mapping[str, str], link: Any) -> l
             "label": label_of(name, value),
             "count": f"{count:,}",
             "on": value == chosen[name],
-            "id": f"{name}-{number}",
+            "id": f"{name}-{slugify(value) or number}",
             "link": link(**{name: "" if value == chosen[name] else value}),
         }
         for number, (value, count) in enumerate(found.most_common(CHIPS))

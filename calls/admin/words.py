@@ -175,7 +175,7 @@ def money(amount: Decimal | str | None, currency: str) -> str:
     if amount is None:
         return "-"
     value = Decimal(amount)
-    return f"{value.quantize(Decimal('0.01')) if value else Decimal('0.00')} {currency}"
+    return f"{value.quantize(Decimal('0.01')) if value else Decimal('0.00'):,} {currency}"
 
 
 def people(n: int) -> str:
@@ -214,6 +214,7 @@ def bar(parts: Mapping[str, int], labels: Mapping[str, tuple[str, str]]) -> list
             "label": labels[key][0],
             "colour": labels[key][1],
             "count": count,
+            "shown": f"{count:,}",
             "percent": f"{100 * count / total:.2f}",
         }
         for key, count in parts.items()

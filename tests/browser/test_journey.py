@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif("os.environ.get('DATABASE_URL')", reason="the demo brings its own database"),
 ]
 CLICKS = 25
-# Fictional numbers; the last two digits choose what the sandbox does with them. Nobody in Tokyo is called at these hours.
+# Fictional numbers whose last two digits choose what the sandbox does. Nobody in Tokyo is called at these hours.
 PEOPLE = """Full name;Mobile;Time zone
 Nora Field;(919) 555-0101;
 Otto Berg;(919) 555-0108;

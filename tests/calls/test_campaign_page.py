@@ -283,7 +283,8 @@ def test_the_page_asks_a_fixed_number_of_questions(viewer: Client, campaign: Cam
         for page in PARTS:
             with CaptureQueriesContext(connection) as queries:
                 read(viewer, campaign, page)
-            found[page] = len(queries)
+            # The installation's key is looked up once by a process, outside of a test.
+            found[page] = sum("installationkey" not in query["sql"] for query in queries)
         counts.append(found)
     assert counts[0] == counts[1]
     assert max(counts[0].values()) <= ASKED, counts

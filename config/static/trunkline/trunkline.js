@@ -22,11 +22,13 @@
     if (beats % after === 0 && !busy(panel)) window.htmx.trigger(panel, "tl:refresh");
   }
 
-  window.setInterval(function () {
+  function beat() {
     if (document.hidden || !window.htmx) return;
     beats += 1;
     document.querySelectorAll("[data-refresh]").forEach(refresh);
-  }, BEAT * 1000);
+  }
+
+  window.setInterval(beat, BEAT * 1000);
 
   // What was scrolled sideways stays so when it is replaced.
   var scrolled = {};
