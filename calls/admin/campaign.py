@@ -262,6 +262,7 @@ class CampaignAdmin(WizardPages):
             "started": local_time(obj.started_at, "not yet"),
             "finished": local_time(obj.finished_at, ""),
             "starts": local_time(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
+            "folded": "" if obj.status == S.DRAFT else "Its settings",
             "parts": [(part, self._part_url(request, obj, part)) for part in self.parts],
             **(self._progress(obj) if obj.status not in {S.DRAFT, S.SCHEDULED} else {}),
         }
