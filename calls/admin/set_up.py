@@ -91,7 +91,7 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
         listed = f"{reverse('admin:calls_call_changelist')}?account__id__exact={obj.pk}"
         return {
             **super().panel_context(request, obj),
-            **account_health.row_of(obj, health_of([obj], now)[obj.pk], now),
+            "fares": account_health.row_of(obj, health_of([obj], now)[obj.pk], now),
             "calls_url": listed,
             "unconfirmed_url": f"{listed}&status__exact={Status.UNCONFIRMED.value}",
             "live": True,
