@@ -94,7 +94,7 @@ class WizardPages(ScopedAdmin):
         except campaign_actions.IllegalNow as error:
             messages.error(request, str(error))
             return redirect(self.url("change", pk))
-        if "_test" in request.POST:
+        if "_test" in request.POST and step == WHAT:
             return self._test(request, obj)
         return self._onward(request, obj, step)
 
