@@ -1,13 +1,14 @@
 """python -m tests.month [--contacts N] [--seed S] [--database sqlite|postgresql] [--season spring|autumn]
                        [--only crowded|quiet]
 
-Exits 1 when a promise was broken, 2 when it could not be run.
+Exits 1 when a promise was broken, 2 when it could not be run. Interrupted, it judges what was played so far.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -68,10 +69,13 @@ def _run(options: argparse.Namespace) -> int:
     gc.set_threshold(50_000, 20, 50)
     began = time.monotonic()
     wanted = plan.month(options.contacts, options.seed, options.season, options.only)
-    journal = Month(wanted, options.seed, say).run()
+    month = Month(wanted, options.seed, say)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: month.stop())
+    journal = month.run()
     played = time.monotonic() - began
-    found = oracle.judge(wanted, journal)
-    for line in report.lines(wanted, journal, found):
+    found = oracle.judge(month.plan, journal)
+    for line in report.lines(month.plan, journal, found):
         say(line)
     say(
         f"{options.database}, seed {options.seed}, {options.season}: {played:.0f} s, judged in "

@@ -9,8 +9,12 @@ from tests.month.oracle import KINDS, Finding
 from tests.month.plan import Plan
 from tests.month.run import Journal
 
+GOING = {"pending", "calling", "waiting"}
+
 
 def lines(plan: Plan, journal: Journal, found: Finding) -> Iterator[str]:
+    if journal.cut_short:
+        yield f"Interrupted on {plan.end:%d %b %H:%M}: judged up to then."
     zones = {zone for o in plan.organizations for c in o.campaigns for p in c.people for zone in p.place.zones}
     people = sum(len({p.phone for c in o.campaigns for p in c.people}) for o in plan.organizations)
     yield f"{'people':28}{people:>9,}"
@@ -29,7 +33,8 @@ def lines(plan: Plan, journal: Journal, found: Finding) -> Iterator[str]:
 
 
 def errors(plan: Plan, journal: Journal) -> dict[str, float | None]:
-    """How far the forecast end is from the played one, in per cent of the duration, of campaigns left in peace."""
+    """How far the forecast end is from the played one, in per cent of the duration, of campaigns left in peace. None
+    where there is no end."""
     result: dict[str, float | None] = {}
     for organization in plan.organizations:
         if len(organization.campaigns) > 1:
@@ -37,6 +42,9 @@ def errors(plan: Plan, journal: Journal) -> dict[str, float | None]:
         [campaign] = organization.campaigns
         ends = [d.ended_at for d in journal.dials if d.organization == organization.name and d.ended_at]
         foreseen = journal.forecasts[organization.name, campaign.name].finishes_at
-        lasted = max(ends) - plan.begin
-        result[organization.name] = None if foreseen is None else 100 * (foreseen - max(ends)) / lasted
+        going = {left.status for (whose, _, _), left in journal.left.items() if whose == organization.name} & GOING
+        if foreseen is None or not ends or (journal.cut_short and going):
+            result[organization.name] = None
+        else:
+            result[organization.name] = 100 * (foreseen - max(ends)) / (max(ends) - plan.begin)
     return result

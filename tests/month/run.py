@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -29,6 +29,7 @@ TICK = timedelta(seconds=2)
 CHORES = timedelta(hours=2)
 A_WHILE = timedelta(minutes=10)
 A_BIT = timedelta(milliseconds=1)
+MINUTE = timedelta(minutes=1)
 MANY = 40  # calls claimed at once where many are due: a claim's sums grow with the calls of the day
 WAITING = (Recipient.Status.PENDING, Recipient.Status.WAITING)
 
@@ -52,6 +53,7 @@ class Journal:
     paused: list[tuple[str, str, datetime]] = field(default_factory=list)  # campaigns that paused themselves
     left: dict[tuple[str, str, str], Left] = field(default_factory=dict)  # organization, campaign, phone
     forecasts: dict[tuple[str, str], forecast.Forecast] = field(default_factory=dict)
+    cut_short: bool = False
 
 
 class Month:
@@ -82,13 +84,21 @@ class Month:
             self._feeds = {home.row.pk: self.plan.begin for home in self.homes}
             self._chores_at = self.plan.begin
             now = self.plan.begin
-            while now < self.plan.end:
+            while now < self.plan.end and not self.journal.cut_short:
                 clock.move_to(now)
                 self._step(now)
                 now = max(self._next(now), now + A_BIT)
+            if self.journal.cut_short:
+                self.plan = replace(
+                    self.plan, end=self.plan.begin + math.ceil((now - self.plan.begin) / MINUTE) * MINUTE
+                )
             clock.move_to(self.plan.end)
             self._look()
         return self.journal
+
+    def stop(self) -> None:
+        """End the month after this step: what was played so far is judged, by a plan that ends there."""
+        self.journal.cut_short = True
 
     def _names(self) -> None:
         self._home_of = {home.row.pk: home for home in self.homes}
