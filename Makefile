@@ -11,7 +11,7 @@ EXAMPLES ?= 25
 SEED ?= 1
 
 .PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance month bites schemathesis \
-	screenshots clean
+	screenshots bench-pages clean
 
 setup: $(VENV)/.dev-installed
 
@@ -85,6 +85,10 @@ bites: $(VENV)/.dev-installed
 schemathesis: $(VENV)/.dev-installed
 	DEBUG=true SCHEMATHESIS_EXAMPLES=$(EXAMPLES) SCHEMATHESIS_SEED=$(SEED) $(BIN)/python -m pytest -q -s \
 		tests/config/test_schemathesis.py $(ARGS)
+
+# Every page and API list with a million calls and contacts, beside 10,000 (docs/benchmarks.md); half an hour and 3 GB.
+bench-pages: $(VENV)/.dev-installed
+	$(BIN)/python -m benchmarks.pages $(ARGS)
 
 clean:
 	rm -rf $(VENV) var staticfiles

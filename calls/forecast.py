@@ -58,9 +58,10 @@ class Forecast:
     too_many: bool = False
 
 
-def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST) -> Forecast:
-    """Reads people in chunks, writes nothing. More than `at_most` people are counted and not forecast."""
-    people = _people_of(campaign)
+def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to: int | None = None) -> Forecast:
+    """Reads people in chunks, writes nothing. More than `at_most` people are counted, up to `count_to` where somebody
+    waits for the page, and not forecast."""
+    people = _people_of(campaign, count_to)
     if people > at_most:
         return Forecast(people, too_many=True)
     choices = Choices(campaign, now, whatever_their_state=True)
@@ -232,9 +233,9 @@ def _not_launched(campaign: Campaign) -> QuerySet[Contact]:
 NOT_BEGUN = (Campaign.Status.DRAFT, Campaign.Status.SCHEDULED)  # its people stand on its lists alone
 
 
-def _people_of(campaign: Campaign) -> int:
-    own = 0 if campaign.status in NOT_BEGUN else campaign.recipients.count()
-    return own + _not_launched(campaign).count()
+def _people_of(campaign: Campaign, count_to: int | None) -> int:
+    own = 0 if campaign.status in NOT_BEGUN else campaign.recipients.all()[:count_to].count()
+    return own + _not_launched(campaign)[:count_to].count()
 
 
 def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:

@@ -22,7 +22,7 @@ from tenants.local_time import local_time
 S = Campaign.Status
 FORECAST_AT_ONCE = 1_000  # more people than that take too long for a page: then somebody asks for it
 FORECAST_ASKED_FOR = 20_000  # and more than that the API tells
-SAMPLE = 3_000  # calls that figures are made of where there are more
+SAMPLE = 2_000  # calls that figures are made of where there are more
 PREVIEWED = 3  # contacts
 SOURCES = {"campaign": "", "contact": "of the contact", "default": "default", "": ""}
 
@@ -50,12 +50,12 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
     """None where there is nothing left to foresee."""
     if not campaign.editable:
         return None
-    found = forecasting.forecast(campaign, timezone.now(), at_most)
+    found = forecasting.forecast(campaign, timezone.now(), at_most, FORECAST_ASKED_FOR + 1)
     if not found.recipients or (found.finishes_at is None and not found.too_many and not found.skipped):
         return None
     when = {S.PAUSED: "If it is resumed now", S.DRAFT: "If it starts now"}.get(S(campaign.status), "")
     return {
-        "too_many": words.people(found.recipients) if found.too_many else "",
+        "too_many": _how_many(found.recipients) if found.too_many else "",
         "may_ask": at_most < found.recipients <= FORECAST_ASKED_FOR,
         "condition": "" if campaign.starts_at and campaign.starts_at > timezone.now() else when,
         "ends": local_time(found.finishes_at, ""),
@@ -64,6 +64,11 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
         "at_most": words.money(found.cost_high, found.currency) if found.cost_high is not None else "",
         "warnings": [] if found.too_many else [problem.message for problem in forecasting.warnings(found)],
     }
+
+
+def _how_many(people: int) -> str:
+    more = people > FORECAST_ASKED_FOR
+    return f"More than {FORECAST_ASKED_FOR:,} people" if more else words.people(people)
 
 
 def _comparison(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any] | None:

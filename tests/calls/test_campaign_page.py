@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from calls.admin import words
 from calls.admin.campaign_charts import charts_of
+from calls.comparison import sample_of
 from calls.models import Call, Status
 from campaigns import do_not_call
 from campaigns.models import Campaign, CampaignVariant, Contact, ContactList, ContactListMember, Recipient
@@ -158,7 +159,7 @@ def test_too_many_people_are_not_forecast(viewer: Client, campaign: Campaign, mo
     assert "5 people are still to be called" in words_of(asked) and f'hx-get="{page}?all"' in asked
     assert "it probably ends at" in words_of(viewer.get(f"{page}?all").content.decode())
     monkeypatch.setattr("calls.admin.campaign_figures.FORECAST_ASKED_FOR", 4)
-    assert "5 people are on it, too many for a forecast" in read(viewer, campaign, "forecast")
+    assert "More than 4 people are on it, too many for a forecast" in read(viewer, campaign, "forecast")
 
 
 # Assistants side by side.
@@ -257,6 +258,19 @@ def test_at_which_call_people_were_reached(viewer: Client, campaign: Campaign) -
     a_call(people[1], Status.COMPLETED, attempt=2, ended_reason="voicemail")
     a_call(people[4], Status.COMPLETED)
     assert "1 5 1 20 % 2 2 1 50 %" in read(viewer, campaign, "figures")
+
+
+def test_figures_of_many_calls_are_of_a_sample_spread_over_all(
+    viewer: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [person, *_] = launched(campaign)
+    calls = [a_call(person, Status.COMPLETED) for _ in range(20)]
+    assert "sample" not in read(viewer, campaign, "figures")
+    monkeypatch.setattr("calls.admin.campaign_figures.SAMPLE", 5)
+    assert "of a sample, one in 5 of them" in read(viewer, campaign, "figures")
+    found, every = sample_of(campaign, 5)
+    assert every == 5
+    assert sorted(found.values_list("pk", flat=True)) == [call.pk for call in calls if call.pk % 5 == 0]
 
 
 def test_pictures_hold_nothing_of_other_campaigns(campaign: Campaign, phone_number: PhoneNumber) -> None:
