@@ -38,6 +38,11 @@ def both_spellings(e164: str) -> str:
     return format_html('{} <span class="tl-faint">{}</span>', national(e164), e164) if e164 else "erased"
 
 
+def called_number(contact: Contact) -> str:
+    """The number as people of its country write it, or that it is nobody's any more."""
+    return national(contact.number) if contact.number else str(contact)
+
+
 def import_links(request: HttpRequest) -> Sequence[tuple[str, str, str]]:
     """The way to an import, above lists of people, for those who may go it."""
     if not reach_of(request).has(Level.OPERATOR):

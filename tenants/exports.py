@@ -101,6 +101,10 @@ class ExportedList(ModelAdmin):
         found: QuerySet[Any] = ModelAdmin.get_changelist_instance(self, request).queryset
         return found
 
+    def exporting(self, request: HttpRequest) -> bool:
+        """Whether the rows asked for go into a file."""
+        return hasattr(request, "_all_rows")
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return getattr(request, "_all_rows", None) or super().get_changelist(request, **kwargs)
 

@@ -317,7 +317,11 @@ class ScopedAdmin(ExportedList):
         for prefix in self.number_prefixes(request, term) if self.number_fields else ():
             for name in self.number_fields:
                 found |= Q(**{f"{name}__startswith": prefix})
-        return queryset.filter(pk__in=first_keys(queryset.filter(found))), False
+        return queryset.filter(pk__in=self.keys_of_search(request, queryset.filter(found))), False
+
+    def keys_of_search(self, request: HttpRequest, rows: QuerySet[Any]) -> Any:
+        """What a search found: for a page the first of them, for a file all."""
+        return rows.order_by().values("pk") if self.exporting(request) else first_keys(rows)
 
     def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
         """Rows whose column is the term."""

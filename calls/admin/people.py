@@ -16,8 +16,8 @@ from django.utils.text import slugify
 from calls.admin import words
 from calls.admin.campaign_counts import DIMENSIONS, Counts, counts_of, having, label_of
 from calls.admin.standing import moment_in, standing, zone_of
+from campaigns.import_pages import called_number
 from campaigns.models import Campaign, Recipient
-from campaigns.phones import national
 
 SHOWN = 25
 CHIPS = 12  # reasons offered at most, the most frequent
@@ -107,7 +107,7 @@ def _row(row: Recipient, zone: str, now: datetime) -> dict[str, Any]:
     return {
         "pk": row.pk,
         "name": row.contact.name,
-        "number": national(row.contact.phone),
+        "number": called_number(row.contact),
         "url": reverse("admin:campaigns_recipient_change", args=[row.pk]),
         "explain_url": reverse("admin:campaigns_recipient_explain", args=[row.pk]),
         "label": row.get_status_display(),

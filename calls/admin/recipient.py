@@ -21,11 +21,10 @@ from calls.admin.standing import moment_in, standing, zone_of
 from calls.explain import EXPLAINED, explain_loaded
 from calls.models import TERMINAL, Call
 from campaigns.admin.numbers import NumberedAdmin
-from campaigns.import_pages import both_spellings
+from campaigns.import_pages import both_spellings, called_number
 from campaigns.models import Contact, Recipient
-from campaigns.phones import national
 from tenants.local_time import local_minute, local_time
-from tenants.staff import ReadOnlyAdmin, ScopedRelatedFilter, first_keys, reach_of
+from tenants.staff import ReadOnlyAdmin, ScopedRelatedFilter, reach_of
 
 VERDICTS = {
     "allow": ("May be called now", "success"),
@@ -114,7 +113,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
             '<span class="tl-sr"> {}</span></a>',
             row.pk,
             self.url("explain", row.pk),
-            row.contact.name or national(row.contact.phone),
+            row.contact.name or called_number(row.contact),
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -134,7 +133,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         for prefix in self.number_prefixes(request, term):
             wanted |= Q(phone__startswith=prefix)
         contacts = Contact.objects.filter(wanted, organization__in=list(reach_of(request).levels))
-        return queryset.filter(contact__in=first_keys(contacts)), False
+        return queryset.filter(contact__in=self.keys_of_search(request, contacts)), False
 
     def get_urls(self) -> list[URLPattern]:
         ours = path(

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -64,6 +65,8 @@ class ListFilter(admin.SimpleListFilter):
         if value is None:
             return queryset
         if not (value.isascii() and value.isdigit() and len(value) < 19):
+            raise IncorrectLookupParameters(value)
+        if not page_of(ContactList).get_queryset(request).filter(pk=int(value)).exists():
             return queryset.none()
         return queryset.filter(memberships__contact_list=int(value)).order_by("-memberships__contact")
 
