@@ -60,6 +60,10 @@ class ListFilter(admin.SimpleListFilter):
         rows = page_of(ContactList).get_queryset(request)[:FILTER_CHOICES]
         return [(str(row.pk), row.name) for row in rows]
 
+    def has_output(self) -> bool:
+        """A filter that is asked for narrows, even where there is nothing to choose from."""
+        return super().has_output() or self.value() is not None
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
         if value is None:
