@@ -46,16 +46,16 @@ def fill(contacts: int, calls: int) -> Filled:
     with transaction.atomic(), connection.cursor() as cursor:
         # Rows by the million come from here alone: their foreign keys are not looked up one by one.
         cursor.execute("SET LOCAL session_replication_role = replica")
-        big = [
+        campaigns = [
             _organization(cursor, organization, int(contacts * share), int(calls * share))
             for organization, share in zip(homes, SHARES, strict=True)
-        ][0]
+        ]
         _calls(cursor, calls)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM calls_call")
         made = cursor.fetchone()[0]
         cursor.execute("VACUUM ANALYZE")
-    return Filled(tuple(homes), big, made)
+    return Filled(tuple(homes), campaigns[0], made)
 
 
 def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> Any:
