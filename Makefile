@@ -86,7 +86,7 @@ schemathesis: $(VENV)/.dev-installed
 	DEBUG=true SCHEMATHESIS_EXAMPLES=$(EXAMPLES) SCHEMATHESIS_SEED=$(SEED) $(BIN)/python -m pytest -q -s \
 		tests/config/test_schemathesis.py $(ARGS)
 
-# Every page and API list with a million calls and contacts, beside 10,000 (docs/benchmarks.md); half an hour and 3 GB.
+# Every page and API list with a million calls and contacts, beside 10,000 (docs/benchmarks.md); half an hour and 4 GB.
 bench-pages: $(VENV)/.dev-installed
 	$(BIN)/python -m benchmarks.pages $(ARGS)
 

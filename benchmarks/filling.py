@@ -46,7 +46,7 @@ def fill(contacts: int, calls: int) -> Filled:
     with transaction.atomic(), connection.cursor() as cursor:
         # Rows by the million come from here alone: their foreign keys are not looked up one by one.
         cursor.execute("SET LOCAL session_replication_role = replica")
-        filled = [
+        campaigns = [
             _organization(cursor, organization, int(contacts * share), int(calls * share))
             for organization, share in zip(homes, SHARES, strict=True)
         ]
@@ -55,7 +55,7 @@ def fill(contacts: int, calls: int) -> Filled:
         cursor.execute("SELECT count(*) FROM calls_call")
         made = cursor.fetchone()[0]
         cursor.execute("VACUUM ANALYZE")
-    return Filled(tuple(homes), filled[0], made)
+    return Filled(tuple(homes), campaigns[0], made)
 
 
 def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> Any:

@@ -7,7 +7,7 @@ less than 300 ms of the server's time (what this process and its database connec
 clock's time stands beside it), with at most 15 queries, and at most twice as long as with the small database.
 Lists are asked as they open, by every filter they offer, searched, and at the last page they offer. Everything is made
 on a PostgreSQL server of its own, or in test databases beside that of DATABASE_URL; all of it is dropped at the end.
-Filling a million takes some minutes and about 3 GB of disk.
+Filling a million takes some minutes and about 4 GB of disk.
 """
 
 from __future__ import annotations
