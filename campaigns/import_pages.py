@@ -27,7 +27,8 @@ from campaigns.models import Contact, ContactImport, ContactList, ImportMapping
 from campaigns.phones import country_of, national
 from tenants.local_time import local_time
 from tenants.models import AuditEntry, Organization
-from tenants.staff import Level, ScopedAdmin, reach_of
+from tenants.reach import Level, reach_of
+from tenants.staff import ScopedAdmin
 
 READING = ("delimiter", "encoding", "default_region", "on_duplicate")
 VARIABLES_SHOWN = 8

@@ -19,7 +19,7 @@ from campaigns.models import Campaign, Contact, DoNotCall
 from campaigns.phones import country_of, national, number_hashes
 from config.admin_site import navigation
 from tenants.local_time import local_minute
-from tenants.staff import reach_of, regions_of
+from tenants.reach import reach_of, regions_of
 
 
 @dataclass(frozen=True)

@@ -22,19 +22,11 @@ from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from tenants.local_time import local_time, local_time_column
 from tenants.models import ApiKey, AuditEntry, Membership, Organization, Scope, Tenant
+from tenants.reach import Level, reach_of
 from tenants.secrets import hint
-from tenants.staff import (
-    Level,
-    ReadOnlyAdmin,
-    ScopedAdmin,
-    ScopedInline,
-    Step,
-    SuperuserAdmin,
-    SuperuserReadOnlyAdmin,
-    page_of,
-    reach_of,
-)
+from tenants.staff import ReadOnlyAdmin, ScopedAdmin, ScopedInline, SuperuserAdmin, SuperuserReadOnlyAdmin, page_of
 from tenants.staff_forms import CommaField, ScopedForm, choice_field, text_field
+from tenants.staff_steps import Step
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -5,17 +5,13 @@ Django's model permissions are not used: every `has_*_permission` is derived fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.forms.utils import pretty_name
@@ -23,174 +19,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
-from django.utils.functional import cached_property
 from unfold.admin import TabularInline
 
 from tenants.exports import ExportedList
-from tenants.local_time import with_zone, zone_of
-from tenants.models import AuditEntry, Membership, Organization
-
-COUNT_AT_MOST = 10_000
-SEARCHED_AT_MOST = 1_000
-FILTER_CHOICES = 50
-
-
-class Level(IntEnum):
-    """What a member of staff may do in one organization. Each includes those below it."""
-
-    VIEWER = 1
-    OPERATOR = 2
-    MANAGER = 3
-    ADMIN = 4
-    SUPERUSER = 5
-    NOBODY = 9
-
-
-ROLE_LEVEL = {
-    Membership.Role.VIEWER: Level.VIEWER,
-    Membership.Role.OPERATOR: Level.OPERATOR,
-    Membership.Role.MANAGER: Level.MANAGER,
-    Membership.Role.ADMIN: Level.ADMIN,
-}
-
-
-@dataclass(frozen=True)
-class Reach:
-    """Whom a request comes from, and the level held in each organization, by internal key."""
-
-    actor: str
-    levels: Mapping[int, Level]
-    superuser: bool = False
-    zone: str = "UTC"  # in which this person reads and writes times
-
-    def has(self, level: Level, organization_id: int | None = None) -> bool:
-        """Whether the level is held in one organization, or in any where none is named."""
-        if level == Level.NOBODY:
-            return False
-        if self.superuser:
-            return True
-        if organization_id is None:
-            return any(held >= level for held in self.levels.values())
-        return self.levels.get(organization_id, 0) >= level
-
-    def organizations(self, level: Level = Level.VIEWER) -> QuerySet[Organization]:
-        return Organization.objects.filter(pk__in=[pk for pk, held in self.levels.items() if held >= level])
-
-
-def reach_of(request: HttpRequest) -> Reach:
-    """The reach of the signed-in user, looked up once per request."""
-    found: Reach | None = getattr(request, "_reach", None)
-    if found is None:
-        found = _reach(request.user)
-        request._reach = found  # type: ignore[attr-defined]
-    return found
-
-
-def _reach(user: Any) -> Reach:
-    if not user.is_authenticated or not user.is_active:
-        return Reach("", {})
-    actor = user.get_username()
-    if user.is_superuser:
-        every = Organization.objects.values_list("pk", flat=True)
-        return Reach(actor, dict.fromkeys(every, Level.SUPERUSER), superuser=True, zone=zone_of(user))
-    columns = ("organization_id", "role", "user__staff_settings__timezone", "organization__timezone")
-    found = list(Membership.objects.filter(user_id=user.pk).order_by("pk").values_list(*columns))
-    zone = next((chosen or home for _, _, chosen, home in found), "UTC")
-    return Reach(actor, {pk: ROLE_LEVEL[Membership.Role(role)] for pk, role, _, _ in found}, zone=zone)
-
-
-class LocalTimeMiddleware:
-    """Pages of the back office are in the zone of whoever asks for them; everything else is in UTC."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not (request.path.startswith(reverse("admin:index")) and request.user.is_authenticated):
-            return self.get_response(request)
-        with timezone.override(ZoneInfo(reach_of(request).zone)):
-            return self.get_response(request)
-
-
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than a person pages: a full count walks the whole table, and so does one in order."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        rows = rows.order_by()
-        return min(int(rows[: COUNT_AT_MOST + 1].count()), COUNT_AT_MOST)
-
-    def page(self, number: Any) -> Any:
-        """A later page is found by its keys: what the rows show besides is not joined to all those before."""
-        found = super().page(number)
-        rows: Any = self.object_list
-        if found.number > 1:
-            start = (found.number - 1) * self.per_page
-            keys = list(rows.values_list("pk", flat=True)[start : start + self.per_page])
-            found.object_list = rows.filter(pk__in=keys)
-        return found
-
-
-def first_keys(rows: QuerySet[Any]) -> list[Any]:
-    """The keys of what a search found, at most so many, in no order. They are looked up by the index of what they
-    match: asked for in a list's order, the database would walk that order in the hope to meet them soon."""
-    return list(rows.order_by().values_list("pk", flat=True)[:SEARCHED_AT_MOST])
-
-
-class NotDone(Exception):
-    """A step could not be taken. A sentence for the person."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Something a person does to an object, confirmed on a page that names the effect.
-
-    `perform(request, obj, values)` answers a sentence, or a page of its own; raises NotDone.
-    """
-
-    name: str  # in the URL
-    label: str
-    level: Level
-    effect: Callable[[Any], Sequence[str]]
-    perform: Callable[[HttpRequest, Any, Mapping[str, Any]], str | HttpResponse]
-    offered: Callable[[Any], bool] = lambda _: True
-    form: type[forms.Form] | None = None
-    tone: str = "default"  # default, primary, danger
-    icon: str = ""
-    button: str = ""  # on the confirmation; the label when empty
-    part: str = ""  # a page about the object, by the name of its address, that the confirmation shows once it is there
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        max_length=500, widget=forms.Textarea(attrs={"rows": 3, "class": "tl-input"}), help_text="Kept with your name."
-    )
-
-
-@dataclass(frozen=True)
-class Option:
-    """One choice of a page that comes before a form."""
-
-    value: str
-    title: str
-    detail: str = ""
-
-
-class ScopedRelatedFilter(admin.RelatedFieldListFilter):
-    """Choices of the user's own organizations alone. Nothing is offered for rows without any: they are looked for by
-    walking through all."""
-
-    include_empty_choice = False
-
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
-        related = model_admin.admin_site._registry[field.related_model]
-        return [(row.pk, str(row)) for row in related.get_queryset(request)[:FILTER_CHOICES]]
-
-    def has_output(self) -> bool:
-        """Also with a single choice, or none, once it is used: what is dropped here would show every row."""
-        return bool(self.used_parameters) or super().has_output()
+from tenants.local_time import with_zone
+from tenants.models import AuditEntry
+from tenants.reach import Level, reach_of
+from tenants.staff_lists import CappedPaginator, first_keys
+from tenants.staff_steps import NotDone, Option, Step
 
 
 class ScopedAdmin(ExportedList):
@@ -609,9 +445,3 @@ class SuperuserReadOnlyAdmin(SuperuserAdmin):
         return False
 
     has_change_permission = has_delete_permission = has_add_permission
-
-
-def regions_of(request: HttpRequest) -> list[str]:
-    """The countries in which the user's organizations read national numbers."""
-    found = reach_of(request).organizations().values_list("default_region", flat=True)
-    return sorted(set(found[:100]))

@@ -17,7 +17,9 @@ from providers.models import ProviderAccount
 from tenants import alerts
 from tenants.local_time import local_time, local_time_column
 from tenants.models import Alert
-from tenants.staff import Level, ReadOnlyAdmin, Step, reach_of
+from tenants.reach import Level, reach_of
+from tenants.staff import ReadOnlyAdmin
+from tenants.staff_steps import Step
 
 SUBJECTS: Mapping[str, type[Model]] = {"account": ProviderAccount, "campaign": Campaign}
 

@@ -19,7 +19,8 @@ from campaigns.admin.numbers import NumberedAdmin
 from campaigns.import_pages import both_spellings
 from providers.models import ProviderAccount
 from tenants.local_time import local_time, local_time_column
-from tenants.staff import Level, ScopedRelatedFilter, reach_of, regions_of
+from tenants.reach import Level, reach_of, regions_of
+from tenants.staff_lists import ScopedRelatedFilter
 
 
 @admin.register(Call)

@@ -21,7 +21,8 @@ from campaigns.phones import country_of, national
 from campaigns.windows import candidate_zones, zone_named
 from providers.adapters.errors import ProviderError
 from tenants.local_time import local_time, time_in
-from tenants.staff import Level, ScopedAdmin
+from tenants.reach import Level
+from tenants.staff import ScopedAdmin
 
 MASK = "••••"
 EVENTS, CALLBACKS = 200, 50

@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from calls import outcomes
 from calls.models import Call, Status
 from campaigns.phones import national
-from tenants.staff import Level, NotDone, Step, reach_of
+from tenants.reach import Level, reach_of
+from tenants.staff_steps import NotDone, Step
 
 
 class ConfirmForm(forms.Form):

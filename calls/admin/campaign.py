@@ -28,9 +28,7 @@ from calls.admin.wizard_steps import go_on_button
 from calls.idle import idle_reasons
 from campaigns.models import Campaign, Recipient
 from tenants.local_time import local_time, local_time_column
-from tenants.staff import (
-    reach_of,
-)
+from tenants.reach import reach_of
 
 S = Campaign.Status
 

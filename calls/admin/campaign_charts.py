@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Min, QuerySet
 from django.db.models.functions import Substr, TruncHour
 
+from calls.admin import bar_chart
 from calls.comparison import ENDED, REACHED, percent
 from calls.models import TERMINAL, Call, Status
 from campaigns.models import Campaign
@@ -29,24 +29,6 @@ SERIES = (
     ("No answer or busy", "warning", {Status.NO_ANSWER, Status.BUSY}),
     ("Failed or unknown", "danger", {Status.FAILED, Status.EXPIRED, Status.UNKNOWN}),
     ("Canceled", "default", {Status.CANCELED}),
-)
-TICKS = "#7f8896"  # to be read on light and on dark
-OPTIONS = json.dumps(
-    {
-        "animation": False,
-        "responsive": True,
-        "maintainAspectRatio": False,
-        "interaction": {"mode": "index", "intersect": False},
-        "plugins": {"legend": {"display": False}},
-        "scales": {
-            "x": {
-                "stacked": True,
-                "grid": {"display": False},
-                "ticks": {"color": TICKS, "maxRotation": 0, "autoSkipPadding": 16},
-            },
-            "y": {"stacked": True, "grid": {}, "beginAtZero": True, "ticks": {"color": TICKS, "precision": 0}},
-        },
-    }
 )
 
 
@@ -86,20 +68,8 @@ def _over_time(calls: QuerySet[Call]) -> dict[str, Any] | None:
             {"label": each["label"], "colour": each["colour"], "total": f"{sum(each['values']):,}"} for each in series
         ],
         "rows": [(label, [each["values"][place] for each in series]) for place, label in enumerate(labels)],
-        "options": OPTIONS,
-        "data": json.dumps(
-            {
-                "labels": labels,
-                "datasets": [
-                    {
-                        "label": each["label"],
-                        "data": each["values"],
-                        "backgroundColor": f"var(--tl-fill-{each['colour']})",
-                    }
-                    for each in series
-                ],
-            }
-        ),
+        "options": bar_chart.OPTIONS,
+        "data": bar_chart.data_of(labels, series),
     }
 
 

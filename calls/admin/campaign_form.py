@@ -14,10 +14,7 @@ from campaigns import variables
 from campaigns.models import CallingWindow, Campaign, CampaignVariant, RetryRule
 from campaigns.windows import clock, parse_clock
 from providers.models import Assistant
-from tenants.staff import (
-    ScopedInline,
-    page_of,
-)
+from tenants.staff import ScopedInline, page_of
 from tenants.staff_forms import CommaField, PairsField, ScopedForm
 
 PROPOSED_WINDOW = {"days": ["mon", "tue", "wed", "thu", "fri"], "opens": 9 * 60, "closes": 19 * 60}

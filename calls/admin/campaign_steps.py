@@ -15,7 +15,9 @@ from calls.admin import campaign_effects as effects
 from campaigns.copying import copy_of
 from campaigns.models import Campaign
 from tenants.local_time import local_time
-from tenants.staff import Level, NotDone, Step, page_of, reach_of
+from tenants.reach import Level, reach_of
+from tenants.staff import page_of
+from tenants.staff_steps import NotDone, Step
 
 S = Campaign.Status
 

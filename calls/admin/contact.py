@@ -22,7 +22,7 @@ from campaigns.models import Campaign, Contact, DoNotCall, Recipient
 from campaigns.phones import country_of, national
 from campaigns.windows import Whereabouts, closed_zone, is_open, local_text, next_opening, zone_named
 from tenants.local_time import local_minute, time_in
-from tenants.staff import Level
+from tenants.reach import Level
 
 SHOWN = 25
 LIVE = (Recipient.Status.PENDING, Recipient.Status.WAITING)

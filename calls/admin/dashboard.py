@@ -21,7 +21,7 @@ from campaigns.models import Campaign, Recipient
 from campaigns.phones import national
 from tenants.local_time import local_time
 from tenants.models import Organization
-from tenants.staff import reach_of
+from tenants.reach import reach_of
 
 SHOWN = 8
 LOOKED_AT = 100  # campaigns among which those shown are found: running ones before the others

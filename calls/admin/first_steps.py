@@ -16,7 +16,8 @@ from campaigns.models import Campaign, ContactList, ContactListMember
 from providers import sample
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
-from tenants.staff import Level, Reach, page_of, reach_of
+from tenants.reach import Level, Reach, reach_of
+from tenants.staff import page_of
 
 COMMAND = "manage.py sandbox"
 AT_MOST = 50  # organizations to choose from

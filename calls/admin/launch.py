@@ -19,7 +19,9 @@ from calls.models import Call
 from campaigns.models import Contact
 from providers.models import Assistant
 from tenants.local_time import local_time
-from tenants.staff import Level, NotDone, page_of, reach_of
+from tenants.reach import Level, reach_of
+from tenants.staff import page_of
+from tenants.staff_steps import NotDone
 
 
 def _assistants(request: HttpRequest, contact: Contact | None) -> QuerySet[Assistant]:

@@ -16,7 +16,8 @@ from campaigns.phones import NotCallable, country_of, national, normalise
 from campaigns.windows import whereabouts
 from providers.models import Assistant
 from tenants.models import Organization
-from tenants.staff import Level, page_of, reach_of
+from tenants.reach import Level, reach_of
+from tenants.staff import page_of
 
 FOUND = 8
 AT_LEAST = 2  # letters or digits: fewer find half the world

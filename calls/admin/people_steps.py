@@ -19,7 +19,9 @@ from calls.models import CallBack
 from calls.ordering import Refused
 from campaigns.models import Campaign, Contact, Recipient
 from tenants.local_time import LocalTimeField, local_time
-from tenants.staff import Level, NotDone, ReasonForm, Step, page_of, reach_of
+from tenants.reach import Level, reach_of
+from tenants.staff import page_of
+from tenants.staff_steps import NotDone, ReasonForm, Step
 
 CALL_BACK_COLOURS = {"Due": "info", "Kept": "success", "Missed": "danger", "Canceled": "default"}
 INPUT = {"class": "tl-input"}

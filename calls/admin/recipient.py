@@ -24,7 +24,9 @@ from campaigns.admin.numbers import NumberedAdmin
 from campaigns.import_pages import both_spellings, called_number
 from campaigns.models import Contact, Recipient
 from tenants.local_time import local_minute, local_time
-from tenants.staff import ReadOnlyAdmin, ScopedRelatedFilter, reach_of
+from tenants.reach import reach_of
+from tenants.staff import ReadOnlyAdmin
+from tenants.staff_lists import ScopedRelatedFilter
 
 VERDICTS = {
     "allow": ("May be called now", "success"),

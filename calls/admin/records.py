@@ -15,7 +15,8 @@ from calls.admin.call_page import masked
 from calls.admin.people_steps import CALL_BACK_COLOURS, CALL_BACK_STEPS
 from calls.models import CallBack, Heartbeat, ProviderCallback, evidence
 from tenants.local_time import local_time, local_time_column
-from tenants.staff import Level, ReadOnlyAdmin, SuperuserReadOnlyAdmin
+from tenants.reach import Level
+from tenants.staff import ReadOnlyAdmin, SuperuserReadOnlyAdmin
 
 ALIVE = timedelta(seconds=60)
 

@@ -23,7 +23,9 @@ from providers.admin.assistants import AssistantAdmin
 from providers.admin.numbers import PhoneNumberAdmin
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.local_time import local_time
-from tenants.staff import Level, Step, page_of
+from tenants.reach import Level
+from tenants.staff import page_of
+from tenants.staff_steps import Step
 
 admin.site.unregister([ProviderAccount, Assistant, PhoneNumber])
 

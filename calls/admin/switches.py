@@ -15,7 +15,8 @@ from campaigns.models import DoNotCall
 from campaigns.phones import national
 from tenants.admin import OrganizationAdmin
 from tenants.models import Organization
-from tenants.staff import Level, Step, reach_of
+from tenants.reach import Level, reach_of
+from tenants.staff_steps import Step
 
 admin.site.unregister([Organization, DoNotCall])
 

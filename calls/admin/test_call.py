@@ -15,8 +15,8 @@ from calls.models import Call
 from campaigns import variables
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.phones import NotCallable, normalise
-from tenants.staff import NotDone
 from tenants.staff_forms import text_field
+from tenants.staff_steps import NotDone
 
 
 class TestCallForm(forms.Form):

@@ -18,14 +18,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin import account_health, words
-from calls.admin.campaign_charts import OPTIONS
+from calls.admin import account_health, bar_chart, words
 from calls.budgets import spent_today_by
 from calls.comparison import ENDED, percent
 from calls.models import OPEN, TERMINAL, Call, Status
 from providers.models import ProviderAccount
 from tenants.models import Organization
-from tenants.staff import reach_of
+from tenants.reach import reach_of
 
 BUDGETS = 3  # organizations whose spending of today is shown
 ACCOUNTS = 8
@@ -160,21 +159,9 @@ def _hours(mine: Sequence[int], day: Day) -> dict[str, Any] | None:
     return {
         "legend": [(each["label"], each["colour"], f"{sum(each['values']):,}") for each in series],
         "rows": [(labels[hour], columns[hour]) for hour in HOURS if hour in counts],
-        "options": OPTIONS,
+        "options": bar_chart.OPTIONS,
         "values": json.dumps([each["values"] for each in series]),
-        "data": json.dumps(
-            {
-                "labels": labels,
-                "datasets": [
-                    {
-                        "label": each["label"],
-                        "data": each["values"],
-                        "backgroundColor": f"var(--tl-fill-{each['colour']})",
-                    }
-                    for each in series
-                ],
-            }
-        ),
+        "data": bar_chart.data_of(labels, series),
     }
 
 

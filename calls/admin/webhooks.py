@@ -16,7 +16,10 @@ from calls.admin.records import RecordAdmin
 from calls.models import Call, WebhookDelivery
 from tenants.local_time import local_time, local_time_column
 from tenants.models import WebhookEndpoint
-from tenants.staff import Level, NotDone, ScopedRelatedFilter, Step, page_of, reach_of
+from tenants.reach import Level, reach_of
+from tenants.staff import page_of
+from tenants.staff_lists import ScopedRelatedFilter
+from tenants.staff_steps import NotDone, Step
 
 STATE_COLOURS = {"Pending": "info", "Delivered": "success", "Failed": "danger"}
 SHOWN_OF_A_CALL = 50

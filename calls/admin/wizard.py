@@ -31,7 +31,9 @@ from campaigns.models import Campaign, CampaignVariant
 from campaigns.phones import country_of, national
 from providers.models import Assistant, PhoneNumber
 from tenants.local_time import local_time
-from tenants.staff import NotDone, ScopedAdmin, page_of, reach_of
+from tenants.reach import reach_of
+from tenants.staff import ScopedAdmin, page_of
+from tenants.staff_steps import NotDone
 
 S = Campaign.Status
 TEST_NUMBER = "test_number"  # in the session

@@ -21,8 +21,10 @@ from campaigns.models import Contact, ContactList, DoNotCall
 from campaigns.phones import NotCallable, normalise
 from campaigns.windows import whereabouts
 from tenants.models import Organization
-from tenants.staff import FILTER_CHOICES, Level, page_of
+from tenants.reach import Level
+from tenants.staff import page_of
 from tenants.staff_forms import PairsField, ScopedForm, text_field
+from tenants.staff_lists import FILTER_CHOICES
 
 
 class ContactForm(ScopedForm):

@@ -18,15 +18,10 @@ from campaigns.admin.contact_list import campaign_url
 from campaigns.import_pages import import_links
 from campaigns.models import ContactImport
 from tenants.local_time import local_time, local_time_column
-from tenants.staff import (
-    Level,
-    NotDone,
-    ReadOnlyAdmin,
-    ScopedRelatedFilter,
-    Step,
-    page_of,
-    reach_of,
-)
+from tenants.reach import Level, reach_of
+from tenants.staff import ReadOnlyAdmin, page_of
+from tenants.staff_lists import ScopedRelatedFilter
+from tenants.staff_steps import NotDone, Step
 
 
 def _cancel(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -> str:

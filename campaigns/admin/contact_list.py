@@ -16,9 +16,7 @@ from campaigns import list_sizes
 from campaigns.import_pages import ImportPages, import_links
 from campaigns.models import ContactList
 from tenants.local_time import local_time_column
-from tenants.staff import (
-    Level,
-)
+from tenants.reach import Level
 from tenants.staff_forms import ScopedForm
 
 

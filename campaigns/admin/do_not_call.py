@@ -18,14 +18,9 @@ from campaigns.models import DoNotCall
 from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
 from tenants.local_time import local_time, local_time_column
 from tenants.models import Organization
-from tenants.staff import (
-    Level,
-    NotDone,
-    ReasonForm,
-    Step,
-    reach_of,
-)
+from tenants.reach import Level, reach_of
 from tenants.staff_forms import ScopedForm, text_field
+from tenants.staff_steps import NotDone, ReasonForm, Step
 
 
 class DoNotCallForm(ScopedForm):

@@ -29,7 +29,7 @@ from campaigns.importing import RejectedRow
 from campaigns.windows import zone_named
 from tenants import spreadsheets
 from tenants.models import Organization
-from tenants.staff import Level, reach_of
+from tenants.reach import Level, reach_of
 from tenants.staff_forms import choice_field, long_text_field, text_field
 
 SHOWN = 100

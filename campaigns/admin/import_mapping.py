@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from campaigns.admin.contact_import import target_words
 from campaigns.models import ImportMapping
 from tenants.local_time import local_time, local_time_column
-from tenants.staff import Level, ScopedAdmin
+from tenants.reach import Level
+from tenants.staff import ScopedAdmin
 from tenants.staff_forms import ScopedForm
 
 

@@ -7,10 +7,8 @@ from collections.abc import Iterable
 import phonenumbers
 from django.http import HttpRequest
 
-from tenants.staff import (
-    ScopedAdmin,
-    regions_of,
-)
+from tenants.reach import regions_of
+from tenants.staff import ScopedAdmin
 
 
 def beginnings(term: str, regions: Iterable[str]) -> set[str]:

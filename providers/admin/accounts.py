@@ -15,8 +15,10 @@ from providers.adapters.base import Answer, Request
 from providers.adapters.errors import ProviderError
 from providers.adapters.http import Client
 from providers.models import ProviderAccount
-from tenants.staff import Level, NotDone, Option, ScopedAdmin, Step
+from tenants.reach import Level
+from tenants.staff import ScopedAdmin
 from tenants.staff_forms import ScopedForm, SecretField, choice_field, or_default, text_field
+from tenants.staff_steps import NotDone, Option, Step
 
 PRICE = ["price_per_minute", "price_per_minute_currency", "reserved_minutes", "daily_budget"]
 ABOUT = {

@@ -9,8 +9,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from providers.models import ProviderAccount
-from tenants.staff import Option, ScopedAdmin, ScopedRelatedFilter, page_of, reach_of
+from tenants.reach import reach_of
+from tenants.staff import ScopedAdmin, page_of
 from tenants.staff_forms import ScopedForm
+from tenants.staff_lists import ScopedRelatedFilter
+from tenants.staff_steps import Option
 
 
 class OfAccountAdmin(ScopedAdmin):

@@ -9,7 +9,8 @@ from django.db import models
 from django.urls import NoReverseMatch, reverse
 
 from tenants.models import Organization
-from tenants.staff import Level, ScopedAdmin
+from tenants.reach import Level
+from tenants.staff import ScopedAdmin
 
 OF_NO_MODEL = {
     "dashboard": "admin:index",
