@@ -55,6 +55,7 @@ class CalledContactAdmin(ContactAdmin):
             "call_backs": [_call_back(found) for found in promised],
             "calls": call_rows(calls),
             "panel_only": not self.has_change_permission(request, obj),
+            "folded": "Change what is known" if self.has_change_permission(request, obj) else "",
             "more_calls": len(calls) == SHOWN,
             "calls_url": f"{reverse('admin:calls_call_changelist')}?contact__id__exact={obj.pk}",
         }

@@ -1,4 +1,4 @@
-"""python -m tests.browser.screenshots [--out DIRECTORY] [--only WORDS] [--empty | --full]
+"""python -m tests.browser.screenshots [--out DIRECTORY] [--only PATTERN] [--quick]
 
 Pictures of every page, in light and dark, 1280 and 400 pixels wide, of an organization at work (the demo's, with some
 trouble added) and of one that has nothing yet.
@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.browser.screenshots", allow_abbrev=False)
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "screenshots")
-    parser.add_argument("--only", default="", help="Pages whose names hold these words.")
+    parser.add_argument("--only", default="", help="Pages whose names match this.")
+    parser.add_argument("--quick", action="store_true", help="Light and wide alone.")
     parser.add_argument("--contacts", type=int, default=30)
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -56,7 +57,8 @@ def _take(stack: ExitStack, running: demo.Demo, options: argparse.Namespace) -> 
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
     taken = 0
-    for (subject, user, pages), theme, width in product(subjects, THEMES, WIDTHS):
+    looks = list(product(THEMES, WIDTHS))[: 1 if options.quick else None]
+    for (subject, user, pages), (theme, width) in product(subjects, looks):
         context = chromium.new_context(
             base_url=running.url, color_scheme=theme, viewport={"width": width, "height": 900}
         )
@@ -65,7 +67,7 @@ def _take(stack: ExitStack, running: demo.Demo, options: argparse.Namespace) -> 
         folder = options.out / f"{subject}-{theme}-{width}"
         folder.mkdir(parents=True, exist_ok=True)
         for name, path in pages.items():
-            if options.only in name:
+            if re.search(options.only, name):
                 page.goto(path, wait_until="networkidle")
                 page.screenshot(path=folder / f"{_filename(name)}.png", full_page=True)
                 taken += 1

@@ -113,6 +113,7 @@ def make_campaign(somebody: Newcomer) -> None:
 
 
 def find_why_one_is_not_called(somebody: Newcomer) -> None:
+    somebody.sees("A person must look", 60)  # the page says so by itself, of the one whose answer was lost
     somebody.click("text=Yuki Tanaka")
     somebody.sees("Outside calling hours")
 

@@ -20,7 +20,7 @@ from tenants.models import Membership, Organization, WebhookEndpoint
 from tests.calls import support
 
 NEWCOMER = "newcomer@example.org"
-WHO = "user:demo@example.org"
+WHO = "demo@example.org"
 S = Status
 
 
