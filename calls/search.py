@@ -77,7 +77,8 @@ def contacts(asked: Asked, limit: int = AT_ONCE) -> list[Contact]:
         found |= _begins("phone", asked.numbers)
     if asked.names:
         found |= Q(name__istartswith=asked.term)
-    return list(Contact.objects.filter(found, asked.mine, erased_at=None)[:limit])
+    people = Contact.objects.filter(found, asked.mine, erased_at=None)[:limit]
+    return sorted(people, key=lambda person: (person.name, person.phone))
 
 
 def calls(asked: Asked, people: Sequence[Contact], limit: int = AT_ONCE) -> list[Call]:

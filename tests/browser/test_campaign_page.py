@@ -97,7 +97,7 @@ def test_an_explanation_opens_beside_the_page_and_gives_the_focus_back(page: Any
     assert page.locator("#drawer").is_visible(), "a refresh leaves it open"
     page.keyboard.press("Escape")
     page.wait_for_selector("#drawer", state="hidden")
-    assert page.evaluate("document.activeElement.id") == opener
+    page.wait_for_function("id => document.activeElement.id === id", arg=opener)
     assert page.locator("#drawer-body").inner_text() == "", "nothing refreshes itself behind the page"
     # By mouse, closed beside it.
     link.click()
