@@ -20,8 +20,8 @@ def browser(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     with chromium(live_server.url) as context:
         yield context
-    # Under the driver's loop this thread had a database connection of its own, which nobody else can close.
-    connections.close_all()
+        # Under the driver's loop this thread had a database connection of its own, which nobody else can close.
+        connections.close_all()
 
 
 @pytest.fixture

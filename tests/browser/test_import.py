@@ -129,10 +129,9 @@ def test_a_file_is_chosen_with_the_keyboard(signed_in: Any, tmp_path: Path) -> N
     file = tmp_path / "crm.csv"
     file.write_text(CRM)
     page = signed_in
-    page.goto(LISTS + "import/")
-    page.focus("#id_file")
+    page.goto(LISTS + "import/", wait_until="networkidle")
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Space")
+        page.locator("#id_file").press("Space")
     chooser.value.set_files(file)
     page.wait_for_selector("text=crm.csv (")
     page.keyboard.press("Tab")
