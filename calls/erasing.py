@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from calls import outcomes, recipient_actions
 from calls.campaign_actions import IllegalNow, may_delete
+from calls.facts import A_DAY, HISTORY
 from calls.models import OPEN, Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery, new_token
 from campaigns import do_not_call
 from campaigns.models import Contact, DoNotCall, Recipient
@@ -25,6 +27,7 @@ from tenants.models import Alert, AuditEntry
 
 R = Recipient.Status
 REASON = "The person is erased."
+RESTS = "Erased, and called a short time ago: rests as long as those calls count."
 # What a call keeps of whom it rang and what was said.
 WHO: dict[str, Any] = {
     "to_number": "",
@@ -39,7 +42,8 @@ OUR_OWN = (CallEvent.Source.ENGINE, CallEvent.Source.STAFF)  # whose sentences n
 
 
 def erase(contact: Contact, *, actor: str, reason: str, never_again: bool) -> None:
-    """Take back what is queued, then forget who it was. `never_again`: list the number as do-not-call first.
+    """Take back what is queued, then forget who it was. `never_again`: list the number as do-not-call first; otherwise
+    it rests there until calls of before no longer count, for whoever imports the number again is a new person to us.
 
     Raises IllegalNow while a call is under way or its result is awaited.
     """
@@ -51,10 +55,24 @@ def erase(contact: Contact, *, actor: str, reason: str, never_again: bool) -> No
         _take_back(contact, actor)
         if never_again:
             do_not_call.add(contact.organization, contact.phone, reason="Asked to be erased.", source="erasure")
+        elif until := _counts_until(contact):
+            do_not_call.add(contact.organization, contact.phone, reason=RESTS, source="erasure", expires_at=until)
         _forget(contact, actor, reason)
     except IllegalNow:
         Contact.objects.filter(pk=contact.pk).update(**before)
         raise
+
+
+def _counts_until(contact: Contact) -> datetime | None:
+    """Until when the last call to them holds another one back, by any campaign's gap or cap; None where none does."""
+    last = Call.objects.filter(contact=contact).aggregate(at=Max("dialed_at"))["at"]
+    if last is None:
+        return None
+    organization = contact.organization
+    longest = organization.campaigns.aggregate(minutes=Max("min_gap_minutes"))["minutes"] or 0
+    gap = timedelta(minutes=max(longest, organization.min_gap_minutes))
+    until: datetime = last + (HISTORY if organization.max_attempts_per_30_days is not None else max(A_DAY, gap))
+    return until if until > timezone.now() else None
 
 
 def _refuse_while_busy(contact: Contact) -> None:

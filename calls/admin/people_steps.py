@@ -154,7 +154,8 @@ ERASE = Step(
         "was said to them and what came back.",
         "The person leaves every list and campaign; calls that wait in the queue are canceled.",
         "That calls were made stays: when, by which rules, how they ended and what they cost.",
-        "A do-not-call entry of the number stays in force. Only a keyed hash of the number is kept.",
+        "A do-not-call entry of the number stays in force; without one, the number rests for as long as its last calls "
+        "count (a day, or thirty). Only a keyed hash of the number is kept.",
         "What providers and your own systems know is not touched: ask them. Imported files go by themselves, rejected "
         "rows last, thirty days after the import.",
         "This cannot be undone.",

@@ -157,6 +157,30 @@ def test_the_number_can_be_listed_as_the_person_goes(person: Contact) -> None:
     assert NUMBER not in everything_kept()
 
 
+@pytest.mark.parametrize(
+    ("a_month", "gap", "rests"),
+    [(None, 240, timedelta(days=1)), (9, 240, timedelta(days=30)), (None, 3000, timedelta(minutes=3000))],
+)
+def test_a_number_imported_again_is_not_called_sooner_than_before(
+    person: Contact, a_month: int | None, gap: int, rests: timedelta
+) -> None:
+    Organization.objects.update(max_attempts_per_30_days=a_month)
+    Campaign.objects.update(min_gap_minutes=gap)
+    person.organization.refresh_from_db()
+    dialed = Call.objects.get().dialed_at
+    assert dialed is not None
+    erase(person)
+    assert NUMBER not in everything_kept()
+    assert do_not_call.listed(person.organization_id, [NUMBER], dialed + rests - timedelta(seconds=1)) == {NUMBER}
+    assert not do_not_call.listed(person.organization_id, [NUMBER], dialed + rests)
+
+
+def test_a_number_called_long_ago_does_not_rest(person: Contact) -> None:
+    Call.objects.update(dialed_at=timezone.now() - timedelta(days=2))
+    erase(person)
+    assert not DoNotCall.objects.exists()
+
+
 def test_whoever_was_never_called_is_deleted_whole(organization: Organization, contact: Contact) -> None:
     erase(contact)
     assert not Contact.objects.exists()
@@ -230,6 +254,9 @@ def test_the_same_number_is_a_new_person_afterwards(person: Contact, number: Pho
         phone_number=number,
         to_number=NUMBER,
     )
+    with pytest.raises(ordering.Refused, match="do-not-call"):
+        ordering.place_single(order)
+    DoNotCall.objects.update(expires_at=timezone.now())  # it has rested
     assert ordering.place_single(order).contact_id != person.pk
 
 
