@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from calls import facts as fact_sheet
@@ -14,6 +14,7 @@ from campaigns.models import Campaign, Contact, Recipient
 from campaigns.phones import area_of, country_of
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 SPREAD, TURN = 0x6A09E667, 0x9E3779B1  # neighbours fall far apart, and otherwise than in the order of calling
 
 
@@ -91,8 +92,11 @@ class Choices:
         return sorted(others, key=lambda choice: choice.weight == 0)
 
     def number_for(self, choice: Choice, person: Person, phone: str) -> PhoneNumber:
-        """The number of the person's first call while it may still call today; else by the campaign's rule."""
-        able = [number for number in choice.numbers if not self._full(number)] or list(choice.numbers)
+        """The number of the person's first call while it may still call today; else by the campaign's rule. Where none
+        may call today, the one that may again first: who waits for it need not wait for their own."""
+        able = [number for number in choice.numbers if not self._full(number)]
+        if not able:
+            return min(choice.numbers, key=lambda number: self.use.get(number.pk, fact_sheet.UNUSED).first or NEVER)
         for number in able:
             if number.pk == person.phone_number_id:
                 return number

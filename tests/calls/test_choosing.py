@@ -180,6 +180,24 @@ def test_a_number_at_its_daily_cap_gives_way_and_a_resting_one_waits(lines: list
     assert reasons <= {"caller_number_day", ""} and "caller_number_day" in reasons
 
 
+def test_whose_number_is_spent_waits_for_the_first_that_is_free_again(lines: list[PhoneNumber]) -> None:
+    """Not for the number of their first call: nobody would be called meanwhile, although one could call."""
+    hour, callees = timedelta(hours=1), support.people(lines[0].organization, ["+16465554000"])
+    made = support.campaign(lines[0], callees, status="running")
+    other = a_number(lines[0], "+12125550100")
+    made.phone_numbers.add(other)
+    PhoneNumber.objects.filter(account=lines[0].account).update(max_calls_per_day=1)
+    now = timezone.now()
+    for number, ago, callee in ((lines[0], hour, "+16465554001"), (other, 20 * hour, "+16465554002")):
+        call = support.single(number, callee)
+        Call.objects.filter(pk=call.pk).update(status=Status.COMPLETED, dialed_at=now - ago, ended_at=now - ago)
+    launching.step(made.pk)
+    made.recipients.update(phone_number=lines[0])  # called before, from that one
+    feeding.feed_all(made.organization_id)
+    waits = made.recipients.get()
+    assert (waits.reason, waits.next_attempt_at) == ("caller_number_day", now + 4 * hour)
+
+
 def test_a_caller_number_rests_between_two_calls(lines: list[PhoneNumber]) -> None:
     PhoneNumber.objects.filter(pk=lines[0].pk).update(rest_seconds=30)
     numbers = [f"+16465554{n:03d}" for n in range(3)]

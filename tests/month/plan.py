@@ -184,7 +184,7 @@ def month(contacts: int, seed: int, season: str = "spring", only: str | None = N
     They share nothing: `only` one half may be played, and the other beside it."""
     rng = random.Random(seed)
     begin = SEASONS[season]
-    quiet_size = max(20, min(800, contacts // 10))
+    quiet_size = max(20, min(2_500, contacts // 10))
     crowded = _crowded(max(100, contacts - 6 * quiet_size), begin, rng)
     quiet = _quiet(quiet_size, begin, rng)
     return Plan(begin, begin + LASTS, {"crowded": (crowded,), "quiet": quiet}.get(only or "", (crowded, *quiet)))
