@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.core.cache import cache
 from django.db.models import Count, Sum
-from django.utils import timezone
 
 from calls import budgets
-from calls.forecast import forecast
 from calls.idle import idle_reasons
 from campaigns.models import Campaign, Recipient
 from tenants.api_fields import money, utc_text
 
-FORESEEN_AT_MOST = 5_000  # people still to be called; more take too long for an answer that is asked for often
-FORESEEN_FOR = 60  # seconds
-S = Recipient.Status
 OUTCOMES = ("completed", "no_answer", "busy", "failed", "expired", "unknown", "canceled")
 
 
@@ -51,18 +44,3 @@ def _nothing_yet(campaign: Campaign) -> dict[str, Any]:
         "estimated_finish": None,
         "idle_reasons": idle_reasons(campaign),
     }
-
-
-def estimated_finish(campaign: Campaign) -> datetime | None:
-    """When a running campaign's last call will end, as foreseen within the last minute. None where nobody can say, and
-    for more people than are foreseen quickly."""
-    if campaign.status != Campaign.Status.RUNNING or campaign.launched_at is None:
-        return None
-    key = f"estimated_finish:{campaign.pk}:{campaign.version}"
-    known: tuple[datetime | None] | None = cache.get(key)
-    if known is None:
-        left = campaign.recipients.filter(status__in=(S.PENDING, S.WAITING, S.CALLING))
-        few = left[: FORESEEN_AT_MOST + 1].count() <= FORESEEN_AT_MOST
-        known = (forecast(campaign, timezone.now()).finishes_at if few else None,)
-        cache.set(key, known, FORESEEN_FOR)
-    return known[0]

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from calls import finish
 from calls import forecast as forecasting
 from calls.admin import words
 from calls.admin.campaign_charts import charts_of
@@ -50,14 +51,17 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
     """None where there is nothing left to foresee."""
     if not campaign.editable:
         return None
-    found = forecasting.forecast(campaign, timezone.now(), at_most, FORECAST_ASKED_FOR + 1)
+    now = timezone.now()
+    found = forecasting.forecast(campaign, now, at_most, FORECAST_ASKED_FOR + 1)
+    if campaign.status == S.RUNNING and not found.too_many:
+        finish.keep(campaign, found, now)
     if not found.recipients or (found.finishes_at is None and not found.too_many and not found.skipped):
         return None
     when = {S.PAUSED: "If it is resumed now", S.DRAFT: "If it starts now"}.get(S(campaign.status), "")
     return {
         "too_many": _how_many(found.recipients) if found.too_many else "",
         "may_ask": at_most < found.recipients <= FORECAST_ASKED_FOR,
-        "condition": "" if campaign.starts_at and campaign.starts_at > timezone.now() else when,
+        "condition": "" if campaign.starts_at and campaign.starts_at > now else when,
         "ends": local_time(found.finishes_at, ""),
         "calls": f"{found.calls:,} more call{'' if found.calls == 1 else 's'}",
         "costs": words.money(found.cost_low, found.currency) if found.cost_low is not None else "",

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from calls import finish
 from calls.admin import foreseen, needs, words
 from calls.admin.campaign_figures import FORECAST_AT_ONCE
 from calls.admin.first_steps import first_steps
@@ -90,7 +91,7 @@ def _campaigns(mine: list[int], now: datetime) -> list[dict[str, Any]]:
     going = Campaign.objects.filter(status__in=IN_ORDER, organization__in=mine).select_related("organization")
     rows = sorted(going[:LOOKED_AT], key=lambda row: IN_ORDER.index(S(row.status)))[:SHOWN]
     counts = _counts([row.pk for row in rows])
-    kept = foreseen.kept_of([row for row in rows if row.status == S.RUNNING])
+    kept = finish.kept_of([row for row in rows if row.status == S.RUNNING])
     found = []
     for row in rows:
         parts = {name: counts[row.pk].get(name, 0) for name in words.RECIPIENT_PARTS}
@@ -127,14 +128,14 @@ def _counts(campaigns: list[int]) -> dict[int, dict[str, int]]:
     return found
 
 
-def _end(row: Campaign, kept: foreseen.Foreseen | None, over: int, total: int, now: datetime) -> dict[str, str]:
-    """The forecast's end as last asked for, and where to ask again; of many people only what the pace says."""
+def _end(row: Campaign, kept: finish.Finish | None, over: int, total: int, now: datetime) -> dict[str, str]:
+    """The forecast's end as last asked for, and where to ask again; of many people what the pace says."""
     if kept is None or over == total:
         return {}
-    if total > FORECAST_AT_ONCE:
+    if total - over > FORECAST_AT_ONCE and not kept.fresh(now):
         return {"end": foreseen.by_pace(row, over, total - over, now)}
     ask = "" if kept.fresh(now) else reverse("admin:campaigns_campaign_end", args=[row.pk])
-    return {"end": kept.sentence, "ask_end": ask}
+    return {"end": foreseen.in_words(kept, row, now), "ask_end": ask}
 
 
 def _doubtful(mine: list[int]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.cache import cache
 
-from calls import progress
+from calls.api import campaigns
 from calls.models import Status
 from campaigns import do_not_call
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
@@ -436,7 +436,7 @@ def test_progress_foresees_the_end_of_a_running_campaign_and_keeps_it_for_a_minu
     assert finish() is None  # it is being launched: nobody knows yet how many they are
     Campaign.objects.update(launched_at=datetime.now(UTC))
     with monkeypatch.context() as patched:
-        patched.setattr(progress, "FORESEEN_AT_MOST", 4)
+        patched.setattr(campaigns, "FORESEEN_AT_MOST", 4)
         assert finish() is None
     cache.clear()
     ends = datetime.fromisoformat(finish())

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from calls import finish
 from calls.admin import foreseen
 from calls.forecast import Forecast
 from campaigns.models import Campaign, Recipient
@@ -22,12 +23,14 @@ __all__ = ["viewer"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("assistant")]
 NOW = datetime(2026, 3, 11, 11, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+ENDS = NOW + 4 * HOUR
 
 
 @pytest.fixture
 def campaign(phone_number: PhoneNumber) -> Campaign:
     people = support.people(phone_number.organization, NUMBERS)
-    made = support.campaign(phone_number, people, status="running", started_at=timezone.now())
+    now = timezone.now()
+    made = support.campaign(phone_number, people, status="running", started_at=now, launched_at=now)
     Recipient.objects.bulk_create(Recipient(campaign=made, contact=contact) for contact in people.contacts.all())
     return made
 
@@ -37,11 +40,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The campaigns whose forecast was asked for; it ends at four in Paris."""
     found: list[int] = []
 
-    def forecast(campaign: Campaign, now: datetime, at_most: int) -> Forecast:
+    def forecast(campaign: Campaign, now: datetime, *limits: int, **others: int) -> Forecast:
         found.append(campaign.pk)
-        return Forecast(5, finishes_at=NOW + 4 * HOUR)
+        return Forecast(5, finishes_at=ENDS)
 
-    monkeypatch.setattr(foreseen, "forecast", forecast)
+    monkeypatch.setattr(finish, "forecast", forecast)
     return found
 
 
@@ -54,24 +57,46 @@ def test_the_dashboard_asks_for_the_end_after_the_page(viewer: Client, campaign:
     assert sentence in page and url not in page
 
 
+def end_of(campaign: Campaign, now: datetime) -> datetime | None:
+    return finish.finish_of(campaign, now, 5).at
+
+
 def test_it_is_asked_once_a_minute(campaign: Campaign, asked: list[int]) -> None:
-    assert foreseen.ask(campaign, NOW) == "ends about 16:00 (Europe/Paris)"
-    assert foreseen.ask(campaign, NOW + timedelta(seconds=59)) == "ends about 16:00 (Europe/Paris)"
+    assert end_of(campaign, NOW) == ENDS
+    assert end_of(campaign, NOW + timedelta(seconds=59)) == ENDS
     assert len(asked) == 1
-    foreseen.ask(campaign, NOW + timedelta(seconds=61))
+    end_of(campaign, NOW + timedelta(seconds=61))
     assert len(asked) == 2
+    campaign.version += 1  # by other rules another end
+    end_of(campaign, NOW + timedelta(seconds=62))
+    assert len(asked) == 3
 
 
 def test_it_is_asked_by_one_alone_while_the_others_see_what_was_said(campaign: Campaign, asked: list[int]) -> None:
-    cache.set(foreseen._key(campaign.pk), ("ends about 15:00", NOW - 2 * HOUR))
-    cache.add(f"{foreseen._key(campaign.pk)}:asked", True)
-    assert foreseen.ask(campaign, NOW) == "ends about 15:00"
-    assert asked == []
+    assert end_of(campaign, NOW - 2 * HOUR) == ENDS
+    cache.add(f"{finish._key(campaign)}:asked", True)
+    assert end_of(campaign, NOW) == ENDS
+    assert len(asked) == 1
+    cache.delete(finish._key(campaign))
+    assert end_of(campaign, NOW) == ENDS  # there is nothing to be seen
+    assert len(asked) == 2
 
 
-def test_a_campaign_that_stands_still_has_no_end(campaign: Campaign, asked: list[int]) -> None:
+def test_a_campaign_that_stands_still_or_is_large_has_none(campaign: Campaign, asked: list[int]) -> None:
+    assert finish.finish_of(campaign, NOW, 4) == finish.UNKNOWN
+    Recipient.objects.filter(pk__in=Recipient.objects.values_list("pk")[:1]).update(status="done")
+    assert finish.finish_of(campaign, NOW, 4).at == ENDS
     campaign.status = Campaign.Status.PAUSED
-    assert foreseen.ask(campaign, NOW) == ""
+    assert finish.finish_of(campaign, NOW, 4) == finish.UNKNOWN
+    assert len(asked) == 1
+
+
+def test_what_the_campaigns_own_page_foresaw_is_told_everywhere(
+    viewer: Client, campaign: Campaign, asked: list[int]
+) -> None:
+    viewer.get(reverse("admin:campaigns_campaign_forecast", args=[campaign.pk]))
+    [kept] = finish.kept_of([campaign]).values()
+    assert kept.at is not None and finish.finish_of(campaign, timezone.now(), 5) == kept
     assert asked == []
 
 
@@ -104,7 +129,7 @@ def test_of_many_people_the_pace_tells(ran: timedelta, settled: int, left: int, 
 def test_a_large_campaign_is_not_forecast(
     viewer: Client, campaign: Campaign, asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("calls.admin.dashboard.FORECAST_AT_ONCE", 4)
+    monkeypatch.setattr("calls.admin.dashboard.FORECAST_AT_ONCE", 2)
     monkeypatch.setattr(foreseen, "SETTLED", 1)
     Campaign.objects.update(started_at=timezone.now() - HOUR)
     Recipient.objects.filter(pk__in=Recipient.objects.values_list("pk")[:2]).update(status="done")
