@@ -49,7 +49,7 @@ def people_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "filters": [
             {"title": TITLES[name], "name": name, "chips": _chips(counts, name, chosen, link)} for name in DIMENSIONS
         ],
-        "rows": [_row(row, campaign.zone, now) for row in rows],
+        "rows": [_row(row, campaign, now) for row in rows],
         "newer": link(after=str(rows[0].pk)) if newer else None,
         "older": link(before=str(rows[-1].pk)) if older else None,
         "list_url": f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={campaign.pk}",
@@ -103,7 +103,7 @@ def _page(
     return found[:SHOWN], bool(before), len(found) > SHOWN
 
 
-def _row(row: Recipient, zone: str, now: datetime) -> dict[str, Any]:
+def _row(row: Recipient, campaign: Campaign, now: datetime) -> dict[str, Any]:
     return {
         "pk": row.pk,
         "name": row.contact.name,
@@ -112,9 +112,9 @@ def _row(row: Recipient, zone: str, now: datetime) -> dict[str, Any]:
         "explain_url": reverse("admin:campaigns_recipient_explain", args=[row.pk]),
         "label": row.get_status_display(),
         "colour": words.RECIPIENT_COLOURS[Recipient.Status(row.status)],
-        "standing": standing(row, zone, now),
+        "standing": standing(row, campaign, now),
         "attempts": row.attempts,
-        "next": moment_in(row.next_attempt_at, zone_of(row, zone), now)
+        "next": moment_in(row.next_attempt_at, zone_of(row, campaign.zone), now)
         if row.next_attempt_at and row.next_attempt_at > now
         else "",
     }

@@ -106,7 +106,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
 
     @admin.display(description="where they stand")
     def stands(self, row: Recipient) -> str:
-        return standing(row, row.campaign.zone, timezone.now())
+        return standing(row, row.campaign, timezone.now())
 
     @admin.display(description="why")
     def why(self, row: Recipient) -> str:
@@ -166,7 +166,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
             "facts": [
                 ("Person", person),
                 ("Campaign", (reverse("admin:campaigns_campaign_change", args=[obj.campaign_id]), obj.campaign.name)),
-                ("Where they stand", standing(obj, obj.campaign.zone, timezone.now())),
+                ("Where they stand", standing(obj, obj.campaign, timezone.now())),
                 ("State", obj.get_status_display()),
                 ("Outcome", label_of("outcome", obj.outcome) or "-"),
                 ("Calls made", obj.attempts),

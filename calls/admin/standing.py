@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from calls.admin import words
 from calls.models import Status
-from campaigns.models import Recipient
+from campaigns.models import Campaign, Recipient
 from campaigns.windows import candidate_zones, zone_named
 
 S = Recipient.Status
@@ -41,10 +41,10 @@ def zone_of(recipient: Recipient, zone: str) -> str:
     return recipient.waits_in or candidate_zones(contact.timezone, contact.phone, zone)[0]
 
 
-def standing(recipient: Recipient, zone: str, now: datetime) -> str:
-    """Needs `contact` loaded; `zone` is the campaign's own."""
+def standing(recipient: Recipient, campaign: Campaign, now: datetime) -> str:
+    """Of a person of the campaign. Needs `contact` loaded."""
     if recipient.status in (S.PENDING, S.WAITING):
-        return _waiting(recipient, zone, now)
+        return _waiting(recipient, campaign, now)
     if recipient.status == S.DONE:
         return _done(recipient)
     if recipient.status == S.SKIPPED:
@@ -57,13 +57,14 @@ def standing(recipient: Recipient, zone: str, now: datetime) -> str:
     return "A call is under way"
 
 
-def _waiting(recipient: Recipient, zone: str, now: datetime) -> str:
+def _waiting(recipient: Recipient, campaign: Campaign, now: datetime) -> str:
     due, reason = recipient.next_attempt_at, recipient.reason
-    if due is None:
-        return "Waiting to be called back" if reason == "call_back" else "Waiting for their turn"
-    if due <= now:
-        return "Waiting for their turn"
-    when = moment_in(due, zone_of(recipient, zone), now)
+    if due is None and reason == "call_back":
+        return "Waiting to be called back"
+    if due is None or due <= now:
+        paused = campaign.status == Campaign.Status.PAUSED
+        return "Waiting until the campaign goes on" if paused else "Waiting for their turn"
+    when = moment_in(due, zone_of(recipient, campaign.zone), now)
     if reason in ("", "calling_hours"):
         return f"Waiting until {when}"
     return f"Waiting until {when}: {words.reason(reason)}"

@@ -22,20 +22,13 @@ from campaigns.models import Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Membership, Organization
 from tests.calls import support
-from tests.calls.test_campaign_page import words_of
+from tests.calls.test_campaign_page import viewer, words_of
+
+__all__ = ["viewer"]
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 4, 6, 30, tzinfo=UTC)  # half past seven in Paris
 HOSTILE = '<img src=x onerror="alert(1)">'
-
-
-@pytest.fixture
-def viewer(organization: Organization) -> Client:
-    user = User.objects.create(username="vera", is_staff=True)
-    Membership.objects.create(user=user, organization=organization, role="viewer")
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
@@ -96,8 +89,17 @@ def people_page(client: Client, campaign: Campaign, **asked: Any) -> str:
     ],
 )
 def test_where_somebody_stands_is_a_sentence(campaign: Campaign, fields: dict[str, Any], said: str) -> None:
-    found = standing(person(campaign, **fields), "Europe/Berlin", NOW)
+    campaign.timezone = "Europe/Berlin"
+    found = standing(person(campaign, **fields), campaign, NOW)
     assert found.startswith(said) and "_" not in found, found
+
+
+def test_those_of_a_paused_campaign_wait_for_it(campaign: Campaign) -> None:
+    campaign.status = Campaign.Status.PAUSED
+    assert standing(person(campaign), campaign, NOW) == "Waiting until the campaign goes on"
+    later = NOW + timedelta(minutes=90)
+    found = standing(person(campaign, next_attempt_at=later, reason="calling_hours"), campaign, NOW)
+    assert found == "Waiting until 9:00 in Paris"
 
 
 def test_every_reason_and_check_of_the_gate_has_words() -> None:
