@@ -76,7 +76,7 @@ class Course:
         self.paid = timedelta()
         self.starts_at: datetime | None = None
         self.last_end: datetime | None = None
-        self.ends = True
+        self.without_end: Counter[str] = Counter()  # people whose turn never comes, by what they wait for
         self._queue: list[tuple[datetime, int, Cohort]] = []
         self._waiting: dict[tuple[Any, ...], tuple[Cohort, int]] = {}
         self._turns = count()
@@ -88,12 +88,12 @@ class Course:
 
     @property
     def finishes_at(self) -> datetime | None:
-        return self.last_end if self.ends else None
+        return None if self.without_end else self.last_end
 
     def run(self, waiting: Counter[tuple[Facts, datetime]], under_way: Counter[Facts]) -> None:
         self._total = max(1, waiting.total() + under_way.total())
         if self.per_second <= 0:
-            self.ends = not waiting
+            self.without_end.update({"capacity": waiting.total()} if waiting else {})
             return
         self._grain = max(self._grain, timedelta(seconds=self._total / self.per_second / PARTS))
         for facts, size in under_way.items():
@@ -112,7 +112,7 @@ class Course:
                 if room > 0:
                     clock = self._call(cohort, due, moment, room)
                 elif renews_at > self.begin + HORIZON:
-                    self.ends = False
+                    self.without_end["limits"] += cohort.size
                 else:
                     clock = renews_at
                     heapq.heappush(self._queue, (due, next(self._turns), cohort))
@@ -125,7 +125,7 @@ class Course:
 
     def _may_be_called(self, cohort: Cohort, moment: datetime) -> bool:
         """Asks the gate. Who has to wait waits, who is skipped is gone."""
-        until = self._known_to_be_closed(cohort, moment)
+        until, reason = self._known_to_be_closed(cohort, moment), "calling_hours"
         if until is None:
             decision = gate.decide(cohort.facts_at(moment), moment)
             if decision.verdict == "allow":
@@ -133,12 +133,12 @@ class Course:
             if decision.verdict == "skip":
                 self._drop(cohort, decision.reason)
                 return False
-            until = decision.until or moment + gate.LATER
+            until, reason = decision.until or moment + gate.LATER, decision.reason
             if (hours := decision.failed("calling_hours")) and hours.until:
                 self._closed[cohort.facts.zones, cohort.facts.hours] = (moment, hours.until)
         cohort.deferred += 1
         if cohort.deferred > PATIENCE or until > self.begin + HORIZON:
-            self.ends = False
+            self.without_end[reason] += cohort.size
         else:
             self._wait(until, cohort)
         return False

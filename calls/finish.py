@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.core.cache import cache
 
-from calls.forecast import AT_MOST, Forecast, forecast
+from calls.forecast import AT_MOST, Forecast, forecast, why_without_end
 from campaigns.models import Campaign, Recipient
 
 FRESH = timedelta(minutes=1)
@@ -19,10 +19,11 @@ S = Recipient.Status
 
 @dataclass(frozen=True)
 class Finish:
-    """`at`: when its last call ends, None where it never does. `asked_at`: None where nothing was foreseen."""
+    """`at`: when its last call ends, None where it never does, and why. `asked_at`: None where nothing was foreseen."""
 
     at: datetime | None = None
     asked_at: datetime | None = None
+    why: str = ""
 
     def fresh(self, now: datetime) -> bool:
         return self.asked_at is not None and self.asked_at > now - FRESH
@@ -59,8 +60,9 @@ def finish_of(campaign: Campaign, now: datetime, at_most: int) -> Finish:
 
 def keep(campaign: Campaign, found: Forecast, now: datetime) -> Finish:
     """Whoever forecast a running campaign for more than its end tells those who ask for that alone."""
-    cache.set(_key(campaign), (found.finishes_at, now), KEPT)
-    return Finish(found.finishes_at, now)
+    finish = found.finishes_at, now, why_without_end(found)
+    cache.set(_key(campaign), finish, KEPT)
+    return Finish(*finish)
 
 
 def _key(campaign: Campaign) -> str:

@@ -45,6 +45,7 @@ class Forecast:
     recipients: int
     callable_now: int | None = None  # at the moment of the start
     skipped: Counter[str] = field(default_factory=Counter)  # people, by the gate's reason
+    without_end: Counter[str] = field(default_factory=Counter)  # people whose turn never comes, by what they wait for
     not_reached: int = 0  # the campaign ends before their turn comes
     zones_never_open: tuple[str, ...] = ()  # until the campaign ends
     starts_at: datetime | None = None
@@ -83,6 +84,7 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to
         recipients=people,
         callable_now=judged.callable_now,
         skipped=judged.skipped + course.skipped,
+        without_end=course.without_end,
         not_reached=course.not_reached,
         zones_never_open=tuple(sorted(judged.zones_never_open)),
         starts_at=course.starts_at,
@@ -281,12 +283,24 @@ def warnings(found: Forecast) -> list[Problem]:
     if found.not_reached:
         message = f"{_people(found.not_reached)} will probably not be reached before the campaign ends."
         problems.append(Problem("not_reached", "warning", message, found.not_reached))
+    if why := why_without_end(found):
+        message = f"The campaign will not end by itself: {why}."
+        problems.append(Problem("without_end", "warning", message, found.without_end.total()))
     if found.too_many:
         message = f"{_people(found.recipients)} are too many to forecast; nothing is said of who will not be called."
         problems.append(Problem("not_forecast", "warning", message, found.recipients))
     if found.budget_runs_out:
         problems.append(Problem("budget", "warning", "The budget is probably spent before everybody is called."))
     return problems
+
+
+def why_without_end(found: Forecast) -> str:
+    """Empty where an end can be foreseen, or too little is known to say."""
+    people = found.without_end
+    held = people["on_hold"]
+    others = people.total() - held
+    parts = [f"{_people(held)} on hold until somebody lifts it"] if held else []
+    return " and ".join([*parts, *([f"{_people(others)} whose turn never comes by these limits"] if others else [])])
 
 
 def _people(n: int) -> str:

@@ -29,7 +29,9 @@ def view(request: HttpRequest, pk: int) -> HttpResponse:
 
 def in_words(finish: Finish, campaign: Campaign, now: datetime) -> str:
     """Nothing where nothing was foreseen."""
-    return _words(finish.at, campaign.zone, now) if finish.asked_at else ""
+    if finish.asked_at and finish.at is None:
+        return f"no end: {finish.why}" if finish.why else "no end can be foreseen"
+    return _words(finish.at, campaign.zone, now) if finish.at else ""
 
 
 def by_pace(campaign: Campaign, settled: int, left: int, now: datetime) -> str:
@@ -41,9 +43,7 @@ def by_pace(campaign: Campaign, settled: int, left: int, now: datetime) -> str:
     return f"{_words(now + still, campaign.zone, now)} at the pace so far" if still < HORIZON else ""
 
 
-def _words(moment: datetime | None, zone: str, now: datetime) -> str:
-    if moment is None:
-        return "no end can be foreseen"
+def _words(moment: datetime, zone: str, now: datetime) -> str:
     local, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
     day = "" if local.date() == today.date() else f"{local:%a} {local.day} {local:%b}, "
     return f"ends about {day}{local:%H:%M} ({zone})"

@@ -368,6 +368,23 @@ def test_a_budget_of_the_day_sets_the_pace(organization: Organization, whose: st
     assert found.calls == 100
 
 
+def test_why_a_campaign_never_ends_is_said(organization: Organization) -> None:
+    campaign = a_campaign(organization, 5, ((0, 24),), legal_override="test")
+    held = Contact.objects.order_by("pk")[:2]
+    Contact.objects.filter(pk__in=held.values("pk")).update(on_hold=True)
+    found = forecast(campaign, WEDNESDAY)
+    assert (found.finishes_at, found.without_end) == (None, Counter(on_hold=2))
+    assert found.calls >= 3
+    [problem] = warnings(found)
+    assert (problem.code, problem.count) == ("without_end", 2)
+    assert problem.message == ("The campaign will not end by itself: 2 people on hold until somebody lifts it.")
+    organization.daily_budget = Decimal("0.20")
+    organization.save()
+    campaign.refresh_from_db()
+    [problem] = warnings(forecast(campaign, WEDNESDAY))
+    assert "3 people whose turn never comes by these limits" in problem.message
+
+
 def test_a_budget_too_small_for_one_call_never_ends(organization: Organization) -> None:
     organization.daily_budget = Decimal("0.20")
     organization.save()

@@ -101,15 +101,17 @@ def test_what_the_campaigns_own_page_foresaw_is_told_everywhere(
 
 
 @pytest.mark.parametrize(
-    ("at", "expected"),
+    ("found", "expected"),
     [
-        (NOW + HOUR, "ends about 13:00 (Europe/Paris)"),
-        (NOW + 14 * HOUR, "ends about Thu 12 Mar, 02:00 (Europe/Paris)"),
-        (None, "no end can be foreseen"),
+        (finish.Finish(NOW + HOUR, NOW), "ends about 13:00 (Europe/Paris)"),
+        (finish.Finish(NOW + 14 * HOUR, NOW), "ends about Thu 12 Mar, 02:00 (Europe/Paris)"),
+        (finish.Finish(None, NOW), "no end can be foreseen"),
+        (finish.Finish(None, NOW, "2 people on hold"), "no end: 2 people on hold"),
+        (finish.UNKNOWN, ""),
     ],
 )
-def test_the_end_in_words(at: datetime | None, expected: str) -> None:
-    assert foreseen._words(at, "Europe/Paris", NOW) == expected
+def test_the_end_in_words(found: finish.Finish, expected: str) -> None:
+    assert foreseen.in_words(found, Campaign(timezone="Europe/Paris"), NOW) == expected
 
 
 @pytest.mark.parametrize(
