@@ -1,4 +1,5 @@
-"""Runs the suite on SQLite, and on a PostgreSQL server of its own where the programs are installed.
+"""Runs the suite on SQLite, and what a database can change on a PostgreSQL server of its own, where the programs are
+installed.
 
 python -m tests.suite [--only sqlite|postgresql] [arguments for pytest]
 """
@@ -23,7 +24,7 @@ def main() -> int:
     if options.only != "sqlite":
         try:
             with throwaway_server() as url:
-                results["PostgreSQL"] = run(rest, {"DATABASE_URL": url})
+                results["PostgreSQL"] = run(["--database-only", *rest], {"DATABASE_URL": url})
         except Unavailable as reason:
             say(f"Not run on PostgreSQL: {reason}")
             if options.only:

@@ -22,6 +22,7 @@ RETRYING = Rules(2, frozenset({"busy"}))
 
 
 @pytest.mark.slow
+@pytest.mark.postgresql
 @pytest.mark.skipif(not POSTGRESQL, reason="once is enough: in the PostgreSQL run, on a server of its own")
 def test_no_promise_is_broken_in_a_small_chaos() -> None:
     command = [sys.executable, "-m", "tests.chaos", "--size", "small", "--seed", "20260301"]
