@@ -18,7 +18,6 @@ from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants import throttling
 from tenants.models import ApiKey, Organization, Tenant
 
-
 OF_A_DATABASE = {"db", "transactional_db", "live_server"}
 
 
