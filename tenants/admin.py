@@ -22,6 +22,7 @@ from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from tenants.local_time import local_time, local_time_column
 from tenants.models import ApiKey, AuditEntry, Membership, Organization, Scope, Tenant
+from tenants.overtaken import WatchfulForm
 from tenants.reach import Level, reach_of
 from tenants.secrets import hint
 from tenants.staff import ReadOnlyAdmin, ScopedAdmin, ScopedInline, SuperuserAdmin, SuperuserReadOnlyAdmin, page_of
@@ -85,14 +86,14 @@ class MembershipInline(ScopedInline):
         return Formset
 
 
-class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]
+class OrganizationForm(WatchfulForm):
     allowed_countries = CommaField(
         label="Countries that may be called", help_text="Like FR, BE. Empty: the default country alone."
     )
 
     class Meta:
         model = Organization
-        exclude = ("calls_stopped",)  # noqa: DJ006 (fieldsets name the fields)
+        exclude = ("calls_stopped",)
 
 
 def _rotate(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -> HttpResponse:

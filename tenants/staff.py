@@ -342,8 +342,15 @@ class ScopedAdmin(ExportedList):
     def panel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         obj = self.found(request, pk)
         if obj is None:
-            return self.not_found(request)
+            return self.gone(request)
         return TemplateResponse(request, "trunkline/panel.html", self._panel(request, obj))
+
+    def gone(self, request: HttpRequest) -> HttpResponse:
+        """Deleted or erased, perhaps while its page was open: a page that refreshes itself is left."""
+        if "HX-Request" not in request.headers:
+            return self.not_found(request)
+        messages.warning(request, "What you were looking at was deleted or erased meanwhile.")
+        return HttpResponse(headers={"HX-Redirect": self.url("changelist")})
 
     def step_view(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
         obj = self.found(request, pk)
@@ -354,7 +361,7 @@ class ScopedAdmin(ExportedList):
             raise PermissionDenied
         back = self.url("change", pk)
         if not wanted.offered(obj):
-            messages.warning(request, f"“{wanted.label}” is not possible any more: things have moved on.")
+            messages.warning(request, f"“{wanted.label}” is not possible any more: {_moved_on(obj)}")
             return redirect(back)
         form = wanted.form(request.POST or None) if wanted.form else None
         if request.method == "POST" and (form is None or form.is_valid()):
@@ -381,6 +388,12 @@ class ScopedAdmin(ExportedList):
             back=back,
             part_url=self.url(wanted.part, pk) if wanted.part else "",
         )
+
+
+def _moved_on(obj: models.Model) -> str:
+    """What somebody else, or the engine, made of it meanwhile."""
+    told = getattr(obj, "get_status_display", None)
+    return f"it is “{told()}” by now." if told else "things have moved on."
 
 
 class ReadOnlyAdmin(ScopedAdmin):

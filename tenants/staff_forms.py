@@ -20,6 +20,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from tenants.overtaken import WatchfulForm
 from tenants.secrets import hint
 
 INPUT, SELECT, CHECKBOX = " ".join(INPUT_CLASSES), " ".join(SELECT_CLASSES), " ".join(CHECKBOX_CLASSES)
@@ -170,7 +171,7 @@ def choice_field(
     )
 
 
-class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
+class ScopedForm(WatchfulForm):
     """A form of a row that belongs to an organization, which is known before it is filled in."""
 
     organization_id: int | None = None

@@ -31,6 +31,7 @@ from tenants.local_time import local_time, local_time_column
 from tenants.reach import reach_of
 
 S = Campaign.Status
+GOING_ON = {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED}
 
 
 def _idle(row: Mapping[str, Any]) -> dict[str, str]:
@@ -47,7 +48,7 @@ def _idle_part(request: HttpRequest, obj: Campaign) -> dict[str, Any]:
     return {
         "draft": draft,
         "problems": campaign_actions.problems(obj) if draft else [],
-        "live": obj.status in {S.RUNNING, S.PAUSED},
+        "live": obj.status in GOING_ON,
         "idle_url": request.path,
         "idle": [_idle(row) for row in idle_reasons(obj)],
     }
@@ -208,6 +209,10 @@ class CampaignAdmin(WizardPages):
             messages.error(request, f"Nothing was changed. {error}")
             return redirect(request.path)
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        context["adminform"].form.formsets = [each.formset for each in context["inline_admin_formsets"]]
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
             super().save_model(request, obj, form, change)
@@ -240,6 +245,8 @@ class CampaignAdmin(WizardPages):
     def part_view(self, request: HttpRequest, pk: int, part: str) -> HttpResponse:
         """A part of the page that takes longer, or is looked through by itself; it comes after the rest."""
         obj = self.found(request, pk)
+        if obj is None and "HX-Request" in request.headers:
+            return HttpResponse(status=204)  # the panel leaves the page
         if obj is None:
             return self.not_found(request)
         return TemplateResponse(request, f"trunkline/campaign_{part}.html", PARTS[part](request, obj))
@@ -253,7 +260,7 @@ class CampaignAdmin(WizardPages):
     def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
         return {
             "campaign": obj,
-            "live": obj.status in {S.RUNNING, S.PAUSED, S.SCHEDULED},
+            "live": obj.status in GOING_ON,
             "label": obj.get_status_display(),
             "colour": words.CAMPAIGN_COLOURS[S(obj.status)],
             "launching": obj.status == S.RUNNING and obj.launched_at is None,

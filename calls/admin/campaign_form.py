@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.forms.models import model_to_dict
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
@@ -146,6 +149,14 @@ class CampaignForm(ScopedForm):
     )
     holidays = CommaField(help_text="Days on which nobody is called, like 2026-12-25, 2027-01-01.")
 
+    # What is saved with it, by what the page calls it.
+    rows: Mapping[str, type[Model]] = {
+        "Calling windows": CallingWindow,
+        "Calling again": RetryRule,
+        "Other assistants": CampaignVariant,
+    }
+    formsets: Sequence[Any] = ()  # in which these rows have been read for a page
+
     class Meta:
         model = Campaign
         exclude = ("organization",)
@@ -162,6 +173,15 @@ class CampaignForm(ScopedForm):
         # Only now is the organization known by which the instance is judged.
         if "assistant" in self.fields:
             self.fields["assistant"].required = False
+
+    def held(self) -> dict[str, Any]:
+        return super().held() | {name: list(map(model_to_dict, self._rows(each))) for name, each in self.rows.items()}
+
+    def _rows(self, model: type[Model]) -> Iterable[Model]:
+        for formset in self.formsets:
+            if formset.model is model:
+                return sorted((row.instance for row in formset.initial_forms), key=lambda row: row.pk)
+        return model._default_manager.filter(campaign=self.instance).order_by("pk")
 
     def clean_variables(self) -> dict[str, str]:
         values: dict[str, str] = self.cleaned_data["variables"]

@@ -44,6 +44,7 @@ class CalledContactAdmin(ContactAdmin):
         if self.holds(request, Level.OPERATOR, obj):
             shown["links"] = _links(shown["do_not_call_url"], obj, entry)
         return shown | {
+            "live": True,
             "hold": hold_words(obj) if held else "",
             "listed": _listed(entry) if entry else "",
             "entry_url": reverse("admin:campaigns_donotcall_change", args=[entry.pk]) if entry else "",

@@ -146,6 +146,7 @@ class WizardPages(ScopedAdmin):
         **more: Any,
     ) -> HttpResponse:
         problems = campaign_actions.problems(obj) if obj else []
+        form.formsets = formsets
         if step == WHAT:
             _share_choices(form, formsets)
         context = {
@@ -190,7 +191,8 @@ class WizardPages(ScopedAdmin):
         """The whole form's class with the fields of one step."""
         whole = self.get_form(request, obj, change=obj is not None, fields=list(step.fields))
         others = [name for name in whole.base_fields if name not in step.fields]
-        part = type(whole.__name__, (whole,), dict.fromkeys(others))
+        rows = {name: model for name, model in whole.rows.items() if step.inline and step.inline.model is model}
+        part = type(whole.__name__, (whole,), {**dict.fromkeys(others), "rows": rows})
         data = request.POST if request.method == "POST" and "initial" not in kwargs else None
         form = part(data, instance=obj, **kwargs)
         for field in form.fields.values():
@@ -262,6 +264,7 @@ class WizardPages(ScopedAdmin):
         obj.variables = {row["name"]: row["value"] for row in rows if row["name"] and row["value"]}
         written = {name: sent[name].data for name in ("assistant_weight", "phone_numbers", "number_choice")}
         form = self._form(request, obj, WHAT, initial=written)
+        form.marks = sent.shown
         return form, self._offer(form, obj, chosen)
 
     def _test(self, request: HttpRequest, obj: Campaign) -> HttpResponse:

@@ -122,9 +122,17 @@ class DoNotCallAdmin(DoNotCallImportPages):
             expires_at=values["expires_at"],
         )
         obj.__dict__.update(entry.__dict__)
-        if created:
-            self.audit(request, entry, "added", {"reason": values["reason"]})
+        request._known = not created  # type: ignore[attr-defined]
+        self.audit(request, entry, "added" if created else "changed", {"reason": values["reason"]})
         self.after_listing(request, organization.pk, [entry.phone])
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        if not getattr(request, "_known", False):
+            added: HttpResponse = super().response_add(request, obj, post_url_continue)
+            return added
+        known = f"{national(obj.phone)} was on the list already, entered by {obj.source}."
+        messages.info(request, f"{known} The reason is now the one you gave.")
+        return redirect("admin:campaigns_donotcall_changelist")
 
 
 admin.site.register(DoNotCall, DoNotCallAdmin)

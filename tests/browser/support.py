@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,22 @@ MARKS = [
     pytest.mark.django_db(transaction=True),
 ]
 PASSWORD = "a-long-password"
+SOON = 20_000  # for a page that refreshes itself every three seconds
 
 
 @contextmanager
 def chromium(url: str) -> Iterator[Any]:
-    """A browser context. Fails when the console, a page or a request to another host complained meanwhile.
+    """One browser context, see `chromiums`."""
+    with chromiums(url) as another:
+        yield another()
 
-    What the content security policy refuses is said in the console, too.
+
+@contextmanager
+def chromiums(url: str) -> Iterator[Callable[[], Any]]:
+    """Opens browser contexts, each with cookies of its own.
+
+    Fails when the console, a page or a request to another host complained meanwhile. What the content security policy
+    refuses is said in the console, too.
     """
     sync_api = pytest.importorskip("playwright.sync_api")
     complaints: list[str] = []
@@ -43,13 +52,17 @@ def chromium(url: str) -> Iterator[Any]:
         program = driver.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
-        context = program.new_context(base_url=url)
-        context.on("console", listen)
-        context.on("weberror", lambda error: complaints.append(str(error.error)))
-        context.on("request", watch)
-        yield context
+
+        def another() -> Any:
+            context = program.new_context(base_url=url)
+            context.on("console", listen)
+            context.on("weberror", lambda error: complaints.append(str(error.error)))
+            context.on("request", watch)
+            return context
+
+        yield another
         program.close()
-    assert complaints == []
+    assert complaints == [], complaints
 
 
 def a_member(organization: Organization, role: str = "manager", name: str = "olga") -> User:
@@ -65,6 +78,20 @@ def sign_in(page: Any, name: str = "olga", password: str = PASSWORD) -> Any:
     page.click("button[type=submit]")
     page.wait_for_url("**/admin/")
     return page
+
+
+def desk(browsers: Callable[[], Any], organization: Organization, role: str, name: str = "") -> Any:
+    """The page of a member of staff who has just signed in, in a browser context of their own."""
+    a_member(organization, role, name or role)
+    return sign_in(browsers().new_page(), name or role)
+
+
+def forged(page: Any, path: str, **fields: str) -> Any:
+    """What comes of a form sent by hand with the session of whoever looks at the page."""
+    token = next(each["value"] for each in page.context.cookies() if each["name"] == "csrftoken")
+    return page.request.post(
+        path, form={"csrfmiddlewaretoken": token, **fields}, headers={"Referer": page.url}, max_redirects=0
+    )
 
 
 def faults_of(page: Any) -> list[str]:

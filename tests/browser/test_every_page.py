@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from calls.models import CallBack
-from campaigns.models import Campaign, Contact, ContactImport, ContactList, DoNotCall
-from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.models import Alert, AuditEntry, Organization, WebhookEndpoint
+from tenants.models import Organization
 from tests.browser import work
 from tests.browser.pages import pages_of
 from tests.browser.support import MARKS, a_member, faults_of, sign_in
@@ -62,7 +59,7 @@ def test_what_others_wrote_is_text_on_every_page(manager: Any, organization: Org
     """The browser's complaints (a refused script, a picture that is not there) fail this test as well."""
     work.done(organization, HOSTILE)
     work.trouble(organization)
-    poison(organization)
+    work.mark(organization, HOSTILE)
     shown = 0
     for name in visit(manager, pages_of(organization)):
         assert manager.title() != "hit", name
@@ -75,20 +72,3 @@ def test_what_others_wrote_is_text_on_every_page(manager: Any, organization: Org
 def test_a_page_that_spills_is_found(manager: Any) -> None:
     manager.evaluate("document.body.style.width = '3000px'")
     assert manager.evaluate(SPILL) > 0
-
-
-def poison(organization: Organization) -> None:
-    """Markup in every text that somebody else may write."""
-    Organization.objects.filter(pk=organization.pk).update(name=HOSTILE)
-    Contact.objects.update(name=HOSTILE, hold_reason=HOSTILE, variables={"appointment": HOSTILE, "<b>": HOSTILE})
-    Campaign.objects.update(name=HOSTILE, status_reason=HOSTILE)
-    ContactList.objects.update(name=HOSTILE)
-    ContactImport.objects.update(filename=HOSTILE, error=HOSTILE, note=HOSTILE)
-    DoNotCall.objects.update(reason=HOSTILE)
-    Assistant.objects.update(name=HOSTILE, variables=[{"name": "appointment", "required": True, "example": HOSTILE}])
-    PhoneNumber.objects.update(label=HOSTILE)
-    ProviderAccount.objects.update(name=HOSTILE, blocked_reason=HOSTILE)
-    CallBack.objects.update(note=HOSTILE)
-    Alert.objects.update(message=HOSTILE)
-    AuditEntry.objects.update(detail={"reason": HOSTILE}, actor=HOSTILE)
-    WebhookEndpoint.objects.update(description=HOSTILE)

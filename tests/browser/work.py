@@ -10,13 +10,22 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from calls import accounts, call_backs, campaign_actions, outbox, recipient_actions
-from calls.models import Call, CallEvent, Status, WebhookDelivery
+from calls.models import Call, CallBack, CallEvent, Status, WebhookDelivery
 from campaigns import do_not_call, launching
-from campaigns.models import CallingWindow, Campaign, CampaignVariant, Contact, ContactImport, Recipient
+from campaigns.models import (
+    CallingWindow,
+    Campaign,
+    CampaignVariant,
+    Contact,
+    ContactImport,
+    ContactList,
+    DoNotCall,
+    Recipient,
+)
 from config.demo import sample
-from providers.models import Assistant
+from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants import alerts
-from tenants.models import Membership, Organization, WebhookEndpoint
+from tenants.models import Alert, AuditEntry, Membership, Organization, WebhookEndpoint
 from tests.calls import support
 
 NEWCOMER = "newcomer@example.org"
@@ -142,3 +151,20 @@ def _webhooks(organization: Organization) -> None:
         made = outbox.delivery_to(endpoint, "call.ended", outbox.body_of("call.ended", {}), call)
         made.status, made.last_error, made.attempts = WebhookDelivery.Status(status), error, 3
         made.save()
+
+
+def mark(organization: Organization, text: str) -> None:
+    """In everything that somebody may write, of the only organization that has `done` anything."""
+    Organization.objects.filter(pk=organization.pk).update(name=text)
+    Contact.objects.update(name=text, hold_reason=text, variables={"appointment": text, "<b>": text})
+    Campaign.objects.update(name=text, status_reason=text)
+    ContactList.objects.update(name=text)
+    ContactImport.objects.update(filename=text, error=text, note=text)
+    DoNotCall.objects.update(reason=text)
+    Assistant.objects.update(name=text, variables=[{"name": "appointment", "required": True, "example": text}])
+    PhoneNumber.objects.update(label=text)
+    ProviderAccount.objects.update(name=text, blocked_reason=text)
+    CallBack.objects.update(note=text)
+    Alert.objects.update(message=text)
+    AuditEntry.objects.update(detail={"reason": text}, actor=text)
+    WebhookEndpoint.objects.update(description=text)

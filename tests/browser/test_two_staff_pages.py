@@ -1,0 +1,246 @@
+"""Two members of staff through the pages that are more than a button: one role does it, the next lower one looks on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from calls import accounts
+from calls.models import Call
+from campaigns import do_not_call, import_steps, import_undo
+from campaigns.models import Campaign, Contact, ContactImport, ContactList, DoNotCall
+from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.reach import Level
+from tenants.staff import page_of
+from tests.browser.support import MARKS, SOON, forged
+
+pytestmark = MARKS
+Staff = dict[Level, Any]
+ADMIN = "/admin"
+NUMBER = "+12125550144"
+NEW = "a[href*='/campaign/add/'] >> visible=true"
+
+
+def closed(page: Any, *paths: str, **fields: str) -> None:
+    """Neither opens nor takes a form sent by hand, and says why."""
+    for path in paths:
+        for answer in (page.request.get(path), forged(page, path, **fields)):
+            assert answer.status == 403, path
+            assert "Your role does not include it" in answer.text(), path
+
+
+def nowhere(page: Any, *texts: str) -> None:
+    shown = page.inner_text("body")
+    assert [text for text in texts if text in shown] == []
+
+
+def test_a_new_campaign(staff: Staff) -> None:
+    manager, operator = staff[Level.MANAGER], staff[Level.OPERATOR]
+    operator.goto(f"{ADMIN}/campaigns/campaign/")
+    assert operator.locator(NEW).count() == 0
+    closed(operator, f"{ADMIN}/campaigns/campaign/add/", f"{ADMIN}/campaigns/campaign/people/", name="Forged")
+    manager.goto(f"{ADMIN}/campaigns/campaign/")
+    manager.locator(NEW).first.click()
+    manager.fill("input[name=name]", "Autumn")
+    manager.check("label:has-text('Team polyai')")
+    manager.click("text=Save and go on")
+    manager.wait_for_url("**/steps/what/")
+    made = Campaign.objects.get(name="Autumn")
+    operator.goto(f"{ADMIN}/campaigns/campaign/{made.pk}/change/")
+    operator.wait_for_selector("#idle >> text=Choose an assistant.")
+    nowhere(operator, "Go on with step", "Copy as a new campaign", "Edit everything")
+    steps = [f"{ADMIN}/campaigns/campaign/{made.pk}/steps/{step}/" for step in ("whom", "what", "limits", "fields")]
+    closed(operator, *steps, name="Forged", max_attempts="9")
+    assert forged(operator, operator.url, name="Forged").status == 403
+    manager.select_option("select[name=assistant]", label="PolyAI reminder")
+    manager.check("label:has-text('Front desk')")
+    manager.click("text=Save and go on")
+    manager.wait_for_url("**/steps/when/")
+    operator.wait_for_selector("#idle >> text=Choose an assistant.", state="detached", timeout=2 * SOON)
+    manager.click("text=Save and go on")
+    manager.wait_for_url("**/steps/limits/")
+    operator.wait_for_selector("#idle >> text=Everything is there: it can start.", timeout=2 * SOON)
+    made.refresh_from_db()
+    assert (made.name, made.status, Campaign.objects.filter(name="Forged").exists()) == ("Autumn", "draft", False)
+
+
+def test_why_somebody_is_not_called(staff: Staff) -> None:
+    running = Campaign.objects.get(name="Spring check-ups")
+    viewer = staff[Level.VIEWER]
+    viewer.goto(f"{ADMIN}/campaigns/campaign/{running.pk}/change/")
+    viewer.locator("#people a[data-drawer]").first.click()
+    viewer.wait_for_selector("#drawer .tl-checks")
+    operator = staff[Level.OPERATOR]
+    operator.goto(viewer.url)
+    operator.click("#panel >> text=Pause")
+    operator.click("text=Pause the campaign")
+    viewer.wait_for_selector("#drawer >> text=The campaign is paused.", timeout=SOON)
+    assert viewer.locator("#drawer a[href*='/do/']").count() == 0
+
+
+def test_a_call_is_launched(staff: Staff) -> None:
+    operator, viewer = staff[Level.OPERATOR], staff[Level.VIEWER]
+    queued = Call.objects.queued().count()
+    viewer.goto(f"{ADMIN}/")
+    viewer.wait_for_selector(f"#overview li:has-text('Queued') b:text-is('{queued}')")
+    nowhere(viewer, "Launch a call", "Call now")
+    parts = [f"{ADMIN}/calls/call/launch/{part}" for part in ("", "fields/", "people/", "person/")]
+    speaker, number = Assistant.objects.earliest("pk"), PhoneNumber.objects.earliest("pk")
+    closed(viewer, *parts, assistant=str(speaker.pk), phone_number=str(number.pk), to_number=NUMBER, _launch="1")
+    assert Call.objects.queued().count() == queued
+    # By the test call of an assistant's page, which a viewer's does not have.
+    viewer.goto(f"{ADMIN}/providers/assistant/{speaker.pk}/change/")
+    nowhere(viewer, "Test call", "Save")
+    viewer.goto(f"{ADMIN}/")
+    operator.goto(f"{ADMIN}/providers/assistant/{speaker.pk}/change/")
+    operator.fill("#test-number", NUMBER)
+    operator.click("button:has-text('Test call')")
+    operator.wait_for_selector("input[name=to_number]")
+    operator.click("text=Place the call")
+    operator.wait_for_selector("text=It waits for its turn")
+    viewer.wait_for_selector(f"#overview li:has-text('Queued') b:text-is('{queued + 1}')", timeout=SOON)
+    assert Call.objects.get(to_number=NUMBER).created_by == "operator"
+
+
+def test_an_import(staff: Staff, tmp_path: Path) -> None:
+    manager, operator, viewer = staff[Level.MANAGER], staff[Level.OPERATOR], staff[Level.VIEWER]
+    people = ContactList.objects.earliest("pk")
+    home = f"{ADMIN}/campaigns/contactlist/"
+    viewer.goto(home)
+    nowhere(viewer, "Import people")
+    closed(viewer, f"{home}import/", f"{home}{people.pk}/import/", new_list="Forged")
+    file = tmp_path / "people.csv"
+    file.write_text("Mobile;Full name\n+12125550151;Una\n+12125550152;Vic\nnonsense;Bob\n")
+    operator.goto(f"{home}import/")
+    operator.set_input_files("#id_file", file)
+    operator.fill("#id_new_list", "Autumn")
+    operator.click("text=Look at the first rows")
+    operator.wait_for_selector("text=Of 3 rows 1 would be rejected and 2 imported")
+    operator.click("text=Import the file")
+    operator.wait_for_url("**/contactimport/*/change/")
+    row = ContactImport.objects.get(filename="people.csv")
+    viewer.goto(operator.url)
+    viewer.wait_for_selector("#panel >> text=Waiting")
+    nowhere(viewer, "Cancel import", "Call these people")
+    while not import_steps.run_step(row.pk):
+        pass
+    for onlooker in (operator, viewer):
+        onlooker.wait_for_selector("text=3 rows were read: 2 new people, 1 rejected.", timeout=SOON)
+        assert "nonsense" in onlooker.request.get(f"{ADMIN}/campaigns/contactimport/{row.pk}/rejected.csv").text()
+    nowhere(operator, "Undo import")
+    closed(operator, f"{ADMIN}/campaigns/contactimport/{row.pk}/do/undo/")
+    row.refresh_from_db()
+    assert row.status == ContactImport.Status.COMPLETED
+    manager.goto(operator.url)
+    manager.click("text=Undo import…")
+    manager.click("text=Undo the import")
+    manager.wait_for_selector("text=is being undone")
+    operator.reload()
+    operator.wait_for_selector("text=Being undone")
+    assert import_undo.run_step(row.pk)
+    operator.wait_for_selector("text=2 people were removed", timeout=SOON)
+    assert not Contact.objects.filter(name__in=["Una", "Vic"]).exists()
+
+
+def test_the_do_not_call_list(staff: Staff) -> None:
+    manager, operator, viewer = staff[Level.MANAGER], staff[Level.OPERATOR], staff[Level.VIEWER]
+    person, home = Contact.objects.get(name="Forget Me"), f"{ADMIN}/campaigns/donotcall/"
+    closed(viewer, f"{home}add/", f"{home}import/", phone=person.phone, numbers=person.phone, reason="forged")
+    viewer.goto(page_of(Contact).url("change", person.pk))
+    viewer.wait_for_selector("#panel")
+    nowhere(viewer, "Do not call…", "Call now", "Hold", "Change what is known")
+    operator.goto(viewer.url)
+    operator.click("text=Do not call…")
+    operator.fill("[name=reason]", "Asked on the phone")
+    operator.click("button[name=_save]")
+    operator.wait_for_url("**/donotcall/")
+    viewer.wait_for_selector("#panel >> text=Reason: Asked on the phone.", timeout=SOON)
+    operator.goto(f"{home}import/")
+    operator.fill("#id_numbers", "+12125550161\n+12125550162\nnonsense")
+    operator.fill("#id_reason", "a letter")
+    operator.click("text=Do not call these numbers")
+    operator.wait_for_selector("text=2 numbers put on the list")
+    viewer.goto(home)
+    assert viewer.locator("#result_list tbody tr:has-text('a letter')").count() == 2
+    nowhere(viewer, "Import numbers", "Do not call a number")
+    entry = DoNotCall.objects.get(phone=person.phone)
+    operator.goto(f"{home}{entry.pk}/change/")
+    nowhere(operator, "Allow calls again")
+    closed(operator, f"{home}{entry.pk}/do/remove/", reason="forged")
+    assert do_not_call.listed(person.organization_id, [person.phone], entry.created_at) == {person.phone}
+    viewer.goto(page_of(Contact).url("change", person.pk))
+    viewer.wait_for_selector("#panel >> text=Reason: Asked on the phone.")
+    manager.goto(f"{home}{entry.pk}/change/")
+    manager.click("text=Allow calls again")
+    manager.fill("[name=reason]", " ")
+    manager.click("button:has-text('Allow calls again')")
+    manager.wait_for_selector(".tl-error")
+    manager.fill("[name=reason]", "They signed up again")
+    manager.click("button:has-text('Allow calls again')")
+    manager.wait_for_selector("text=may be called again.")
+    viewer.wait_for_selector("#panel >> text=Reason: Asked on the phone.", state="detached", timeout=SOON)
+
+
+def test_accounts_and_numbers(staff: Staff) -> None:
+    manager, operator = staff[Level.MANAGER], staff[Level.OPERATOR]
+    account = ProviderAccount.objects.get(provider="polyai")
+    number = account.phone_numbers.get()
+    home = page_of(ProviderAccount).url("change", account.pk)
+    closed(operator, f"{home.removesuffix('change/')}do/check/", f"{ADMIN}/providers/provideraccount/add/")
+    operator.goto(home)
+    operator.wait_for_selector("#panel >> text=In service")
+    nowhere(operator, "Check credentials", "Save", "Credentials", "Delete")
+    manager.goto(home)
+    manager.click("text=Check credentials")
+    manager.click("text=Check now")
+    manager.wait_for_selector("text=PolyAI does not accept them")
+    accounts.block(account.pk, "misconfigured", "PolyAI refused the credentials (401).")
+    for onlooker in (manager, operator):
+        onlooker.wait_for_selector("#panel >> text=PolyAI refused the credentials (401).", timeout=SOON)
+    line = page_of(PhoneNumber).url("change", number.pk)
+    operator.goto(line)
+    nowhere(operator, "Save", "Delete")
+    assert forged(operator, line, label="Forged").status == 403
+    manager.goto(line)
+    manager.fill("[name=label]", "Night desk")
+    manager.click("button[name=_save]")
+    manager.wait_for_url("**/phonenumber/")
+    operator.reload()
+    assert "Night desk" in operator.inner_text("body")
+
+
+def test_search_files_and_settings(staff: Staff) -> None:
+    admin, manager, operator, viewer = (staff[level] for level in reversed(list(staff)))
+    person = Contact.objects.get(name="Forget Me")
+    operator.goto(page_of(Contact).url("change", person.pk))
+    operator.click("#panel >> text=Hold")
+    operator.click("text=Put on hold")
+    operator.wait_for_selector("text=On hold.")
+    # Search: the same person, and no page that the role does not reach.
+    for page, term, found in ((viewer, "Forget", "On hold"), (manager, "audit", "Audit"), (admin, "api k", "API keys")):
+        page.keyboard.press("/")
+        page.keyboard.type(term)
+        page.wait_for_selector(f"#command-results [role=option]:has-text('{found}')")
+        page.keyboard.press("Escape")
+    for page, term in ((operator, "audit"), (manager, "api k")):
+        page.keyboard.press("/")
+        page.keyboard.type(term)
+        page.wait_for_selector("text=Nothing found for")
+        page.keyboard.press("Escape")
+    # Files: whoever sees a list has its file.
+    assert "Forget Me" in viewer.request.get(f"{ADMIN}/campaigns/contact/export.csv?q=Forget").text()
+    closed(operator, f"{ADMIN}/tenants/auditentry/export.csv", f"{ADMIN}/calls/webhookdelivery/export.csv")
+    closed(manager, f"{ADMIN}/tenants/apikey/export.csv", f"{ADMIN}/tenants/apikey/add/", name="forged")
+    assert "contact.exported" in manager.request.get(f"{ADMIN}/tenants/auditentry/export.csv").text()
+    # Settings are one's own.
+    for page, zone in ((viewer, "Asia/Tokyo"), (operator, "America/New_York")):
+        page.goto(f"{ADMIN}/my-settings/")
+        page.fill("#id_timezone", zone)
+        page.click("text=Save")
+        page.wait_for_selector("text=Your settings are saved.")
+    call = Call.objects.earliest("pk")
+    shown = {}
+    for page in (viewer, operator):
+        page.goto(page_of(Call).url("change", call.pk))
+        shown[page] = page.inner_text("#panel")
+    assert "JST" in shown[viewer] and "JST" not in shown[operator]
