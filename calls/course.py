@@ -93,7 +93,7 @@ class Course:
     def run(self, waiting: Counter[tuple[Facts, datetime]], under_way: Counter[Facts]) -> None:
         self._total = max(1, waiting.total() + under_way.total())
         if self.per_second <= 0:
-            self.without_end.update({"capacity": waiting.total()} if waiting else {})
+            self.without_end += Counter(capacity=waiting.total())  # which leaves out none at all
             return
         self._grain = max(self._grain, timedelta(seconds=self._total / self.per_second / PARTS))
         for facts, size in under_way.items():

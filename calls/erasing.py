@@ -42,8 +42,7 @@ OUR_OWN = (CallEvent.Source.ENGINE, CallEvent.Source.STAFF)  # whose sentences n
 
 
 def erase(contact: Contact, *, actor: str, reason: str, never_again: bool) -> None:
-    """Take back what is queued, then forget who it was. `never_again`: list the number as do-not-call first; otherwise
-    it rests there until calls of before no longer count, for whoever imports the number again is a new person to us.
+    """Take back what is queued, then forget who it was. `never_again`: list the number as do-not-call first.
 
     Raises IllegalNow while a call is under way or its result is awaited.
     """
@@ -55,8 +54,6 @@ def erase(contact: Contact, *, actor: str, reason: str, never_again: bool) -> No
         _take_back(contact, actor)
         if never_again:
             do_not_call.add(contact.organization, contact.phone, reason="Asked to be erased.", source="erasure")
-        elif until := _counts_until(contact):
-            do_not_call.add(contact.organization, contact.phone, reason=RESTS, source="erasure", expires_at=until)
         _forget(contact, actor, reason)
     except IllegalNow:
         Contact.objects.filter(pk=contact.pk).update(**before)
@@ -110,7 +107,11 @@ def _forget(contact: Contact, actor: str, reason: str) -> None:
         detail={"reason": reason},
     )
     hashed = number_hash(held.phone)
-    DoNotCall.objects.filter(organization=held.organization_id, phone_hash=hashed).update(phone="")
+    listed = DoNotCall.objects.filter(organization=held.organization_id, phone_hash=hashed)
+    if until := _counts_until(held):  # whoever imports the number again is a new person to us, and it was just called
+        reason = "" if listed.exists() else RESTS
+        do_not_call.add(held.organization, held.phone, reason=reason, source="erasure", expires_at=until)
+    listed.update(phone="")
     _forget_words(held)
     if may_delete(held):
         held.delete()

@@ -23,7 +23,7 @@ def add(
     """List an E.164 number; True when it was not listed yet. Raises ValidationError when it is not E.164.
 
     The contact's row, made if need be, is locked first: whoever is about to ring this person has either committed
-    before, or sees the entry. An entry that exists can only last longer, and keeps its reason where less is asked for.
+    before, or sees the entry. An entry that exists is kept: it can only last longer, and take a reason.
     """
     check_e164(phone)
     lock_person(organization, phone)
@@ -41,9 +41,9 @@ def add(
 
 def _prolong(entry: DoNotCall, phone: str, reason: str, expires_at: datetime | None) -> None:
     entry.phone = phone
-    if expires_at is not None and (entry.expires_at is None or entry.expires_at > expires_at):
-        return
-    entry.reason, entry.expires_at = reason or entry.reason, expires_at
+    entry.reason = reason or entry.reason
+    if entry.expires_at is not None and (expires_at is None or expires_at > entry.expires_at):
+        entry.expires_at = expires_at
 
 
 def add_many(

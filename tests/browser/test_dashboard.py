@@ -38,7 +38,7 @@ def busy(assistant: Assistant, phone_number: PhoneNumber) -> PhoneNumber:
     """A running campaign, calls of today, one that is unconfirmed and an account that is blocked."""
     organization, now = assistant.organization, timezone.now()
     people = support.people(organization, [f"+336123456{n:02d}" for n in range(20)], name="Ada")
-    campaign = support.campaign(phone_number, people, status="running", started_at=now)
+    campaign = support.campaign(phone_number, people, status="running", started_at=now, launched_at=now)
     Recipient.objects.bulk_create(Recipient(campaign=campaign, contact=each) for each in people.contacts.all())
     for number in range(6):
         call = support.single(phone_number, f"+336123456{number:02d}")

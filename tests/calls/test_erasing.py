@@ -175,6 +175,16 @@ def test_a_number_imported_again_is_not_called_sooner_than_before(
     assert not do_not_call.listed(person.organization_id, [NUMBER], dialed + rests)
 
 
+def test_an_erasure_that_is_refused_lists_nothing(person: Contact, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(contact: Contact) -> None:
+        raise IllegalNow("A call was queued at the same moment.")
+
+    monkeypatch.setattr(erasing, "_forget_words", busy)  # among the last things done
+    with pytest.raises(IllegalNow):
+        erase(person)
+    assert not DoNotCall.objects.exists()
+
+
 def test_a_number_called_long_ago_does_not_rest(person: Contact) -> None:
     Call.objects.update(dialed_at=timezone.now() - timedelta(days=2))
     erase(person)
