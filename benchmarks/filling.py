@@ -69,13 +69,13 @@ def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> 
     cursor.execute(
         f"""
         INSERT INTO campaigns_contact (uuid, organization_id, phone, name, external_id, language, timezone, variables,
-            consent_basis, consent_evidence, on_hold, hold_reason, created_at, updated_at)
+            consent_basis, consent_evidence, on_hold, hold_reason, phone_hash, created_at, updated_at)
         SELECT gen_random_uuid(), %(home)s,
             '+1' || ({_array(AREAS)})[1 + g %% {len(AREAS)}] || lpad((2000000 + g / {len(AREAS)})::text, 7, '0'),
             ({_array(FIRST)})[1 + g %% 12] || ' ' || ({_array(LAST)})[1 + (g / 12) %% 12],
             CASE WHEN g %% 3 = 0 THEN 'C-' || g ELSE '' END, '',
             CASE WHEN g %% 5 = 0 THEN 'America/Chicago' ELSE '' END,
-            jsonb_build_object('slot', 'Monday at ' || g %% 12), '', '', g %% 400 = 0, '',
+            jsonb_build_object('slot', 'Monday at ' || g %% 12), '', '', g %% 400 = 0, '', '',
             now() - interval '40 days', now()
         FROM generate_series(1, %(contacts)s) g
         """,

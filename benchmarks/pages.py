@@ -238,7 +238,7 @@ def one_object(client: Any, name: str, obj: Any) -> Iterator[tuple[str, str]]:
         except NoReverseMatch:
             continue
     for step, url in client.get(page).context_data.get("steps", ()):
-        yield f"{name}, confirmation of {step.name}", url
+        yield f"{name}, confirmation of {step.label}", url
 
 
 def programs(filled: Filled) -> Iterator[tuple[str, str]]:
