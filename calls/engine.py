@@ -31,6 +31,7 @@ from calls import (
     outcomes,
     placing,
     reconciling,
+    spent_numbers,
     webhook_upkeep,
     webhooks,
 )
@@ -136,6 +137,7 @@ class Slice:
                 (self._money, 2.0),
                 (self._call_backs, 1.0),
                 (self._look_again, 0.5),
+                (self._wake, 30.0),
                 (self._import, 0.5),
                 (self._undo, 0.5),
                 (self._launch, 0.5),
@@ -296,6 +298,10 @@ class Slice:
         for campaign_id in await self.db(live_edits.to_look_at_again):
             if self.claiming:
                 await self.long_db(live_edits.look_again, campaign_id)
+        return False
+
+    async def _wake(self) -> bool:
+        await self.db(spent_numbers.wake, timezone.now())
         return False
 
     async def _import(self) -> bool:

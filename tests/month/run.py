@@ -14,7 +14,7 @@ from typing import Any
 import time_machine
 from django.db.models import Min, QuerySet
 
-from calls import budgets, campaign_actions, feeding, forecast, outcomes, placing
+from calls import budgets, campaign_actions, feeding, forecast, outcomes, placing, spent_numbers
 from calls.models import Call, CallEvent
 from campaigns import do_not_call, launching
 from campaigns.models import Campaign, Contact, Recipient
@@ -82,7 +82,7 @@ class Month:
             self._deeds = [(deed.at, n, home, deed) for n, home in enumerate(self.homes) for deed in home.plan.deeds]
             self._deeds.sort(key=lambda each: each[:2])
             self._feeds = {home.row.pk: self.plan.begin for home in self.homes}
-            self._chores_at = self.plan.begin
+            self._chores_at = self._wake_at = self.plan.begin
             now = self.plan.begin
             while now < self.plan.end and not self.journal.cut_short:
                 clock.move_to(now)
@@ -113,6 +113,10 @@ class Month:
             self._do(home, deed, now)
         if now >= self._chores_at:
             self._chores(now)
+        if now >= self._wake_at:
+            self._wake_at = now + A_WHILE
+            if spent_numbers.wake(now):
+                self._feeds = dict.fromkeys(self._feeds, now)
         while self._ends and self._ends[0][0] <= now:
             _, _, pk, dial = heapq.heappop(self._ends)
             self._end(pk, dial, now)
@@ -123,7 +127,7 @@ class Month:
 
     def _next(self, now: datetime) -> datetime:
         queued: datetime | None = Call.objects.queued().filter(due_at__gt=now).aggregate(first=Min("due_at"))["first"]
-        moments: list[datetime] = [self._chores_at, *self._feeds.values(), *([queued] if queued else [])]
+        moments: list[datetime] = [self._chores_at, self._wake_at, *self._feeds.values(), *([queued] if queued else [])]
         moments += [self._ends[0][0]] if self._ends else []
         moments += [self._deeds[0][0]] if self._deeds else []
         moments += [self._retry_at] if self._retry_at else []

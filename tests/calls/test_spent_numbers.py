@@ -1,0 +1,123 @@
+"""A caller number that was spent for the day and may call after all: who waits for it need not wait until tomorrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from calls import campaign_actions, feeding, outcomes, placing, spent_numbers
+from calls.models import Status
+from campaigns import launching
+from campaigns.models import Campaign, Recipient
+from providers.adapters.errors import NotSent, Rejected
+from providers.models import PhoneNumber
+from tenants.models import Organization
+from tests.calls import support
+
+pytestmark = pytest.mark.django_db
+PEOPLE = [f"+16465554{n:03d}" for n in range(30)]
+
+
+@pytest.fixture
+def capped(organization: Organization) -> PhoneNumber:
+    number = support.reach(organization, "http://127.0.0.1:9", "allomia")
+    number.max_calls_per_day = 1
+    number.save()
+    return number
+
+
+@pytest.fixture
+def campaign(capped: PhoneNumber) -> Campaign:
+    """It has called one of its people, and the others wait until tomorrow."""
+    made = support.campaign(capped, support.people(capped.organization, PEOPLE), status="running")
+    launching.step(made.pk)
+    feeding.feed_all(made.organization_id)
+    placing.claim(capped.account_id)
+    waiting(made).update(next_attempt_at=timezone.now())
+    feeding.feed_all(made.organization_id)
+    tomorrow = timezone.now() + timedelta(hours=23)
+    assert waiting(made).filter(reason="caller_number_day", next_attempt_at__gt=tomorrow).count() == len(PEOPLE) - 1
+    return made
+
+
+def waiting(campaign: Campaign) -> QuerySet[Recipient]:
+    return campaign.recipients.filter(status="pending")
+
+
+def due(campaign: Campaign) -> int:
+    return waiting(campaign).filter(next_attempt_at__lte=timezone.now()).count()
+
+
+def refused(campaign: Campaign) -> None:
+    call = campaign.calls.get(status=Status.PLACING)
+    outcomes.refuse(call.pk, call.placing_attempts, Rejected("No."))
+
+
+def test_nobody_is_woken_while_the_number_is_spent(campaign: Campaign) -> None:
+    assert spent_numbers.wake(timezone.now()) == 0
+    assert due(campaign) == 0
+
+
+def test_a_refused_call_lets_another_person_be_called_today(campaign: Campaign, capped: PhoneNumber) -> None:
+    refused(campaign)
+    feeding.feed_all(campaign.organization_id)
+    assert not campaign.calls.queued().exists()
+    assert spent_numbers.wake(timezone.now()) == due(campaign) == 1 + spent_numbers.SPARE
+    feeding.feed_all(campaign.organization_id)
+    assert len(placing.claim(capped.account_id)) == 1
+    feeding.feed_all(campaign.organization_id)
+    assert due(campaign) == 0  # put off again
+    assert spent_numbers.wake(timezone.now()) == 0
+
+
+def test_a_call_that_was_queued_from_it_goes_out(campaign: Campaign, capped: PhoneNumber) -> None:
+    call = campaign.calls.get(status=Status.PLACING)
+    single = support.single(capped, "+16465555000")
+    placing.claim(capped.account_id)
+    single.refresh_from_db()
+    assert (single.status, single.status_reason) == (Status.QUEUED, "caller_number_day")
+    outcomes.refuse(call.pk, call.placing_attempts, Rejected("No."))
+    assert placing.claim(capped.account_id) == []
+    spent_numbers.wake(timezone.now())
+    assert [claim.call.pk for claim in placing.claim(capped.account_id)] == [single.pk]
+
+
+def test_a_call_that_was_never_sent_is_given_back_as_well(campaign: Campaign) -> None:
+    call = campaign.calls.get(status=Status.PLACING)
+    outcomes.requeue(call.pk, call.placing_attempts, NotSent("Nobody answers."))
+    assert spent_numbers.wake(timezone.now()) > 0
+
+
+def test_more_may_be_called_where_staff_raise_the_cap(campaign: Campaign, capped: PhoneNumber) -> None:
+    PhoneNumber.objects.filter(pk=capped.pk).update(max_calls_per_day=11)
+    assert spent_numbers.wake(timezone.now()) == due(campaign) == 10 + spent_numbers.SPARE
+
+
+@pytest.mark.parametrize("still", ["paused", "switched off", "another reason", "bound elsewhere"])
+def test_others_are_left_alone(still: str, campaign: Campaign, capped: PhoneNumber) -> None:
+    refused(campaign)
+    if still == "paused":
+        campaign_actions.pause(campaign, actor="test")
+    elif still == "switched off":
+        PhoneNumber.objects.filter(pk=capped.pk).update(is_active=False)
+    elif still == "another reason":
+        waiting(campaign).update(reason="calling_hours")
+    else:  # their assistant calls through another account, whose numbers may all be spent
+        other = support.reach(capped.organization, "http://127.0.0.1:9", "callingbox")
+        waiting(campaign).update(assistant=other.account.assistants.get())
+    assert spent_numbers.wake(timezone.now()) == 0
+    assert due(campaign) == 0
+
+
+def test_where_no_number_has_a_cap_one_question_is_enough(
+    campaign: Campaign, django_assert_num_queries: Callable[[int], AbstractContextManager[Any]]
+) -> None:
+    PhoneNumber.objects.update(max_calls_per_day=None)
+    with django_assert_num_queries(1):
+        assert spent_numbers.wake(timezone.now()) == 0
