@@ -9,6 +9,7 @@ from decimal import Decimal
 from statistics import NormalDist
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.db.models.functions import Mod
 
@@ -19,6 +20,7 @@ from tenants.api_fields import money
 
 SURE = 0.95
 FEW = 5  # completed and not: below, a normal curve does not describe a share
+SAMPLE_KEPT = 60  # seconds
 
 ENDED = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)  # a phone was rung, or may have been
 REACHED = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
@@ -98,14 +100,20 @@ def compare(campaign: Campaign, sample: QuerySet[Call] | None = None) -> Compari
 
 def sample_of(campaign: Campaign, most: int) -> tuple[QuerySet[Call], int]:
     """A campaign's calls, or where there are more than so many, one in every N of them, and N: figures of all of a
-    million take longer than anybody waits. The keys are read from an index; they are spread over its whole time."""
+    million take longer than anybody waits. Which ones is kept for a minute; how they stand is read each time."""
     calls = Call.objects.filter(campaign=campaign)
-    every = -(-calls.count() // most) if calls.order_by("pk")[most:].exists() else 1
-    if every == 1:
+    if not calls.order_by("pk")[most:].exists():
         return calls, 1
+    keys, every = cache.get_or_set(f"campaign-sample:{campaign.pk}:{most}", lambda: _drawn(calls, most), SAMPLE_KEPT)
+    return Call.objects.filter(pk__in=keys), every
+
+
+def _drawn(calls: QuerySet[Call], most: int) -> tuple[list[int], int]:
+    """The keys are read from an index; they are spread over the campaign's whole time."""
+    every = -(-calls.count() // most)
     every += every % 2 == 0  # an odd step meets the turns of several engines alike
     turn = calls.order_by().annotate(turn=Mod(F("pk"), every)).filter(turn=0)
-    return Call.objects.filter(pk__in=list(turn.values_list("pk", flat=True))), every
+    return list(turn.values_list("pk", flat=True)), every
 
 
 def _variant(assistant: Assistant, row: Mapping[str, Any]) -> Variant:
