@@ -104,7 +104,12 @@ def sample_of(campaign: Campaign, most: int) -> tuple[QuerySet[Call], int]:
     calls = Call.objects.filter(campaign=campaign)
     if not calls.order_by("pk")[most:].exists():
         return calls, 1
-    keys, every = cache.get_or_set(f"campaign-sample:{campaign.pk}:{most}", lambda: _drawn(calls, most), SAMPLE_KEPT)
+    kept = f"campaign-sample:{campaign.pk}:{most}"
+    drawn: tuple[list[int], int] | None = cache.get(kept)
+    if drawn is None:
+        drawn = _drawn(calls, most)
+        cache.set(kept, drawn, SAMPLE_KEPT)
+    keys, every = drawn
     return Call.objects.filter(pk__in=keys), every
 
 
