@@ -15,6 +15,7 @@ from calls import campaign_actions
 from campaigns import do_not_call
 from campaigns.api import NumberField
 from campaigns.models import DoNotCall
+from campaigns.phones import number_hash
 from tenants.api_fields import PublicIdField, TextField
 from tenants.api_serializers import OrganizationField, OrganizedSerializer
 from tenants.api_views import CrudViewSet
@@ -54,6 +55,8 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
+        mine = DoNotCall.objects.filter(organization=given["organization"], phone_hash=number_hash(given["phone"]))
+        before = mine.values_list("reason", flat=True).first()
         entry, created = do_not_call.add(
             given["organization"],
             given["phone"],
@@ -61,6 +64,14 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
             source="api",
             expires_at=given.get("expires_at"),
         )
+        if before not in (None, entry.reason):  # the words may have been another's
+            AuditEntry.objects.create(
+                organization=entry.organization,
+                actor=self.reach.actor,
+                action="donotcall.changed",
+                subject=str(entry.uuid),
+                detail={"reason": entry.reason, "before": before},
+            )
         open_calls = [
             {"id": str(call.uuid), "status": call.status, "to_number": call.to_number}
             for call in campaign_actions.silence_number(entry)

@@ -37,6 +37,14 @@ def test_adding_a_number_is_idempotent(api: ApiClient) -> None:
     again = api.post(LIST, {"phone": NUMBER})
     assert (again.status_code, again.json()["id"]) == (200, found["id"])
     assert DoNotCall.objects.count() == 1
+    assert not AuditEntry.objects.filter(action="donotcall.changed").exists()
+
+
+def test_another_reason_for_a_listed_number_is_on_record(api: ApiClient) -> None:
+    for reason in ("asked us", "asked us", "moved away"):
+        found = api.post(LIST, {"phone": NUMBER, "reason": reason}).json()
+    entry = AuditEntry.objects.get(action="donotcall.changed")
+    assert (entry.subject, entry.detail) == (found["id"], {"reason": "moved away", "before": "asked us"})
 
 
 def test_a_number_of_any_country_can_be_listed(api: ApiClient) -> None:
