@@ -169,7 +169,7 @@ class ScopedAdmin(ExportedList):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         found = super().get_changelist_instance(request)
-        found.result_list = list(found.result_list)
+        found.result_list = list(found.result_list) if found.result_count else []  # nobody is looked for twice
         found.empty_words = self.words_for_nothing(request)
         found.full_result_count = found.result_count  # unknown: nothing is said of a total
         self.prepare_rows(request, found.result_list)

@@ -187,10 +187,10 @@ class Month:
         if first > now:
             return min(first, self._chores_at)
         paced = Campaign.objects.filter(organization=organization, status=Campaign.Status.RUNNING)
-        next_at: datetime | None = paced.filter(next_call_at__gt=now + TICK).aggregate(first=Min("next_call_at"))[
-            "first"
-        ]
-        return min([now + A_WHILE, *([next_at - TICK / 2] if next_at else [])])
+        turn: datetime | None = paced.aggregate(first=Min("next_call_at"))["first"]
+        if turn is None:
+            return now + A_WHILE
+        return min(now + A_WHILE, max(turn - TICK / 2, now + self._tick_of(organization)))
 
     def _fed(self, organization: int, now: datetime) -> bool:
         """Whether somebody was queued. The engine feeds twice a second: while people are put off, it is fed again."""
