@@ -12,10 +12,7 @@ from tests.browser import work
 from tests.browser.pages import pages_of
 from tests.browser.support import MARKS, a_member, faults_of, sign_in
 
-pytestmark = [
-    *MARKS,
-    pytest.mark.skipif("os.environ.get('DATABASE_URL')", reason="a browser sees the same pages on either database"),
-]
+pytestmark = MARKS
 WIDTHS = {"light": 1280, "dark": 400}
 SPILL = "document.documentElement.scrollWidth - window.innerWidth"
 HOSTILE = """"><img src=x onerror="document.title='hit'"><script>document.title='hit'</script>{{7*7}}"""

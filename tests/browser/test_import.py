@@ -25,6 +25,7 @@ DROP = """([name, text]) => {
 
 
 def drop(page: Any, name: str, text: str) -> None:
+    page.wait_for_load_state()  # a file dropped before the scripts run is dropped on nothing
     given = page.evaluate_handle(DROP, [name, text])
     for event in ("dragover", "drop"):
         page.dispatch_event("[data-drop]", event, {"dataTransfer": given})
