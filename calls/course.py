@@ -107,7 +107,7 @@ class Course:
             due, turn, cohort = heapq.heappop(self._queue)
             self._forget(due, turn, cohort)
             moment = max(clock, due)
-            if self._may_be_called(cohort, moment):
+            if self._may_be_called(cohort, due, moment):
                 room, renews_at = self._room(moment)
                 if room > 0:
                     clock = self._call(cohort, due, moment, room)
@@ -123,7 +123,7 @@ class Course:
         closed = [renews_at for room, renews_at in rooms if room <= 0]
         return min((room for room, _ in rooms), default=self._total), max(closed, default=moment)
 
-    def _may_be_called(self, cohort: Cohort, moment: datetime) -> bool:
+    def _may_be_called(self, cohort: Cohort, due: datetime, moment: datetime) -> bool:
         """Asks the gate. Who has to wait waits, who is skipped is gone."""
         until, reason = self._known_to_be_closed(cohort, moment), "calling_hours"
         if until is None:
@@ -136,12 +136,21 @@ class Course:
             until, reason = decision.until or moment + gate.LATER, decision.reason
             if (hours := decision.failed("calling_hours")) and hours.until:
                 self._closed[cohort.facts.zones, cohort.facts.hours] = (moment, hours.until)
-        cohort.deferred += 1
-        if cohort.deferred > PATIENCE or until > self.begin + HORIZON:
+        if cohort.deferred >= PATIENCE or until > self.begin + HORIZON:
             self.without_end[reason] += cohort.size
         else:
-            self._wait(until, cohort)
+            self._put_off(cohort, due, until)
         return False
+
+    def _put_off(self, cohort: Cohort, due: datetime, until: datetime) -> None:
+        """Those whose turn it is. The rest are not asked yet and keep their place: once they may be called, they come
+        before those who were put off until then."""
+        cohort.batch = cohort.batch or self._batch(cohort.size)
+        size = min(cohort.size, cohort.batch)
+        self._wait(until, replace(cohort, size=size, deferred=cohort.deferred + 1))
+        if cohort.size > size:
+            cohort.size -= size
+            heapq.heappush(self._queue, (due, next(self._turns), cohort))
 
     def _known_to_be_closed(self, cohort: Cohort, moment: datetime) -> datetime | None:
         """The gate said so for the same zones and hours, and for how long."""

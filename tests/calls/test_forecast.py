@@ -137,6 +137,14 @@ def test_the_forecast_ends_when_a_campaign_played_minute_by_minute_ends(
     assert {hour for hour, calls in found.per_hour if calls > 3} <= set(hours)
 
 
+def test_who_has_not_been_reached_when_their_hours_open_keeps_their_place(organization: Organization) -> None:
+    """A long list is gone through from its beginning: the people of zones that open later are not put last for that."""
+    campaign = a_campaign(organization, 1_000, ((9, 19),), max_attempts=1, calls_per_minute=1)
+    foreseen, (_, hours) = Counter(dict(forecast(campaign, WEDNESDAY).per_hour)), played(campaign, WEDNESDAY, 1, 1)
+    elsewhere = sum(abs(foreseen[hour] - hours[hour]) for hour in {*foreseen, *hours}) / 2
+    assert elsewhere <= 0.03 * hours.total()
+
+
 def test_without_retries_everybody_is_called_once_at_the_set_pace(organization: Organization) -> None:
     campaign = a_campaign(organization, 100, ((0, 24),), calls_per_minute=2, legal_override="test")
     found = forecast(campaign, WEDNESDAY)
