@@ -227,6 +227,7 @@ class ApiKeyAdmin(ScopedAdmin):
     form = ApiKeyForm
     add_title = "New API key"
     plural = "API keys"
+    counted_as = ("API key", "API keys")
     empty_words = "No program has a key yet. Each program should have its own, so that it can be revoked alone."
     list_display = ("name", "prefix_shown", "may", "state", "expires", "last_used")
     text_fields = ("name", "prefix")

@@ -48,6 +48,7 @@ class ScopedAdmin(ExportedList):
     empty_words: ClassVar[str] = "There is nothing here yet."
     intro: ClassVar[str] = ""  # one line above the list
     plural: ClassVar[str] = ""  # what the list is called, where the model's name would not do
+    counted_as: ClassVar[tuple[str, ...]] = ()  # one row and several of them, likewise
     labels: ClassVar[Mapping[str, str]] = {}  # of the form, where the model's are not words for people
 
     actions = None

@@ -61,6 +61,7 @@ class DoNotCallAdmin(DoNotCallImportPages):
     add_level = Level.OPERATOR
     change_level = delete_level = Level.NOBODY
     add_title = "Do not call a number"
+    counted_as = ("number", "numbers")
     search_help_text = "Number (the beginning)"
     empty_words = "No number is listed. People who ask not to be called belong here: nothing rings them then."
     intro = "Nobody of the organization rings these numbers, whatever campaign or program asks for it."

@@ -52,7 +52,7 @@ def test_the_dashboard_asks_for_the_end_after_the_page(viewer: Client, campaign:
     url = reverse("admin:campaigns_campaign_end", args=[campaign.pk])
     assert f'hx-get="{url}"' in viewer.get("/admin/").content.decode()
     sentence = viewer.get(url).content.decode().strip()
-    assert sentence.startswith("ends about ") and sentence.endswith("(Europe/Paris)")
+    assert sentence.startswith("· ends about ") and sentence.endswith("(Europe/Paris)")
     page = viewer.get("/admin/").content.decode()
     assert sentence in page and url not in page
 
