@@ -154,7 +154,11 @@ class AlloMia(Voice):
             raise Refused(400, "from must not be after to")
         found = [
             log
-            for log in (_log(call) for call in reversed(self.world.of(self.slug)) if kind == "Outbound")
+            for log in (
+                _log(call, _details(call, call.shown) or {})
+                for call in reversed(self.world.of(self.slug))
+                if kind == "Outbound"
+            )
             if (not since or datetime.fromisoformat(log["createdAt"]) >= since)
             and (not until or datetime.fromisoformat(log["createdAt"]) <= until)
             and query.get("agentName", "").lower() in log["agentName"].lower()
@@ -180,7 +184,7 @@ class AlloMia(Voice):
         if call is None:
             raise Refused(404, "Call not found")
         details = _details(call, call.shown) or {}
-        log = _log(call) | {
+        log = _log(call, details) | {
             "organizationId": request.query.get("organizationId", "organization"),
             "callEndedReason": details.get("endedReason"),
             "userName": call.order.extra["customer"] or None,
@@ -206,9 +210,8 @@ def _details(call: Call, elapsed: float) -> dict[str, Any] | None:
     }
 
 
-def _log(call: Call) -> dict[str, Any]:
+def _log(call: Call, details: Mapping[str, Any]) -> dict[str, Any]:
     """One call log. 2026-04: the duration is a number in the status answer and text here."""
-    details = _details(call, call.shown) or {}
     started = _iso(call.moment(call.timeline.points[0]))
     return {
         "id": _log_id(call),

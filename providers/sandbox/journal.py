@@ -16,7 +16,7 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 
 def entry(call: Call, voice: Voice) -> dict[str, Any]:
-    """One dial, as it stands now."""
+    """One dial, as it stands now: every field at one and the same moment."""
     elapsed, end = call.elapsed, call.timeline.end
     return {
         "index": call.index,
@@ -29,7 +29,7 @@ def entry(call: Call, voice: Voice) -> dict[str, Any]:
         "callback_url": call.order.callback_url,
         "story": call.story.digits,
         "status": voice.word(call, elapsed),
-        "outcome": voice.outcome(call),
+        "outcome": voice.outcome(call, elapsed),
         "ended_at": rfc3339(call.moment(end)) if end is not None and end.at <= elapsed else None,
         "rings": call.timeline.rings,
         "attempts": call.timeline.at(elapsed).attempt,

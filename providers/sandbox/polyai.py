@@ -137,10 +137,10 @@ class PolyAI(Voice):
         ):
             raise Refused(404, "Call not found")
         call = self.known(identifier, "Call not found", self.world.settings.retention_seconds)
-        return await self.shown(request, answer_json(self._body(call)), call)
+        return await self.shown(request, answer_json(self._body(call, call.shown)), call)
 
-    def _body(self, call: Call) -> dict[str, Any]:
-        word, point = self.word(call, call.shown), call.timeline.at(call.shown)
+    def _body(self, call: Call, elapsed: float) -> dict[str, Any]:
+        word, point = self.word(call, elapsed), call.timeline.at(elapsed)
         generation = call.order.extra["generation"]
         if (generation == "agents") != call.story.variant:
             word = word.upper()

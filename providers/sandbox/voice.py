@@ -77,9 +77,9 @@ class Voice(ABC):
             return self.endings[state][0]
         return "transferring" if call.story.strange_word else self.phases[state]
 
-    def outcome(self, call: Call) -> str | None:
-        """The neutral outcome, None while the call is open."""
-        state = call.timeline.at(call.elapsed).state
+    def outcome(self, call: Call, elapsed: float) -> str | None:
+        """The neutral outcome so many seconds after acceptance, None while the call is open."""
+        state = call.timeline.at(elapsed).state
         return self.endings[state][1] if state in ENDINGS else None
 
     # Placing

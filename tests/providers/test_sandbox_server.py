@@ -13,14 +13,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from providers.sandbox import server, stories, timeline
+from providers.sandbox import journal, server, stories, timeline, world
+from providers.sandbox.allomia import AlloMia
+from providers.sandbox.callbacks import Callbacks
 from providers.sandbox.server import Running
 from providers.sandbox.settings import Settings
+from providers.sandbox.world import Order, World
 
 SPEED = 50.0
 http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
@@ -93,6 +97,19 @@ def test_a_dial_is_in_the_journal_with_everything_that_is_known_of_it(sandbox: R
         "callbacks_skipped": entry["callbacks_skipped"],
         "reads": 0,
     }
+
+
+def test_an_entry_tells_one_moment_however_long_it_takes_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock jumps past the call's end whenever it is read again."""
+    everything = World(Settings())
+    voice = AlloMia(everything, Callbacks(everything))
+    monkeypatch.setattr(world, "time", SimpleNamespace(time=itertools.count(0.0, 1000.0).__next__))
+    call = everything.dial("allomia", "c-1", Order(to_number="+14165551201"), stories.STORIES["01"])
+    call.accepted_at = 1000.0
+    for outcome in (None, "completed"):
+        entry = journal.entry(call, voice)
+        assert entry["outcome"] == outcome
+        assert (entry["ended_at"] is None) == (outcome is None)
 
 
 def test_the_journal_can_be_filtered_and_read_on_from_an_index(sandbox: Running) -> None:
