@@ -57,6 +57,24 @@ class Choices:
         """Of the usable choices, each once."""
         return list({choice.account.pk: choice.account for choice in self.usable}.values())
 
+    def numbers(self) -> set[PhoneNumber]:
+        """Of the usable choices."""
+        return {number for choice in self.usable for number in choice.numbers}
+
+    def calls_left(self) -> int | None:
+        """How many calls the numbers may still make today; None where one of them has no cap."""
+        left = 0
+        for number in self.numbers():
+            if number.max_calls_per_day is None:
+                return None
+            left += max(0, number.max_calls_per_day - self._used(number))
+        return left
+
+    def frees_at(self) -> datetime | None:
+        """When the first of its numbers that has called today may call once more."""
+        oldest = [use.first for number in self.numbers() if (use := self.use.get(number.pk)) and use.first]
+        return min(oldest) + fact_sheet.A_DAY if oldest else None
+
     def shares(self) -> list[tuple[Choice, float]]:
         """The usable choices that new people are called by, and the part of them that each will have."""
         with_weight = [choice for choice in self.usable if choice.weight]

@@ -41,7 +41,10 @@ def running() -> list[int]:
 
 
 def feed_all(organization_id: int) -> int:
-    """Queue what can be placed next of all its running campaigns, by turns. Answers how many were queued."""
+    """Queue what can be placed next of all its running campaigns, by turns. Answers how many were queued.
+
+    Turns that a campaign cannot use, for its own limits or because its people cannot be called now, go to the others.
+    """
     now = timezone.now()
     found = _campaigns().filter(organization=organization_id, status=Campaign.Status.RUNNING)
     campaigns = [campaign for campaign in found if _due(campaign, now).exists()]
@@ -59,8 +62,13 @@ def feed_all(organization_id: int) -> int:
         for campaign in campaigns
     ]
     queued = 0
-    for turn in sharing.turns(contenders, rooms):
-        queued += feed(turn.campaign, turn.calls, starting_from=turn.share_used)
+    while turns := sharing.turns(contenders, rooms):
+        fed = [feed(turn.campaign, turn.calls, starting_from=turn.share_used) for turn in turns]
+        queued += sum(fed)
+        contenders, remaining = sharing.after(contenders, turns, fed), contenders
+        if len(contenders) == len(remaining):
+            break
+        rooms = {pk: room_of(account, now) for pk, account in accounts.items()}
     return queued
 
 
@@ -85,7 +93,7 @@ def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float |
         choices = Choices(campaign, now)
         rooms = {account.pk: room_of(account, now) for account in choices.accounts()}
         room = sum(room for room in rooms.values() if room > 0)
-        limit = min(_room_of_campaign(campaign, now), room if at_most is None else min(at_most, room))
+        limit = min(_room_of_campaign(campaign, choices, now), room if at_most is None else min(at_most, room))
         if limit <= 0:
             return 0
         fed = _feed(campaign, choices, rooms, limit, now)
@@ -111,10 +119,19 @@ def room_of(account: ProviderAccount, now: datetime) -> int:
     return room - queued
 
 
-def _room_of_campaign(campaign: Campaign, now: datetime) -> int:
-    room = BOUNDLESS
+def room_of_numbers(choices: Choices, now: datetime) -> int:
+    """How many more calls may be queued from its caller numbers today, those about to go out being counted."""
+    left = choices.calls_left()
+    if not left:
+        return BOUNDLESS if left is None else 0
+    queued = Call.objects.queued().filter(account__in=choices.accounts(), phone_number__in=choices.numbers())
+    return left - queued.filter(due_at__lte=now + AHEAD).count()
+
+
+def _room_of_campaign(campaign: Campaign, choices: Choices, now: datetime) -> int:
+    room = room_of_numbers(choices, now)
     if campaign.max_open_calls is not None:
-        room = campaign.max_open_calls - campaign.calls.open().count() - _about_to_go(campaign, now)
+        room = min(room, campaign.max_open_calls - campaign.calls.open().count() - _about_to_go(campaign, now))
     if campaign.calls_per_minute is not None:
         room = min(room, len(_moments(campaign, now)))
     return room

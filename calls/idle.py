@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from calls import gate
 from calls.choosing import Choices
-from calls.feeding import room_of
+from calls.feeding import room_of, room_of_numbers
 from calls.models import OPEN, CallBack
 from campaigns.models import Campaign, Recipient
 
@@ -97,6 +97,8 @@ def _limit(campaign: Campaign, choices: Choices, now: datetime) -> tuple[str, st
         return "campaign_capacity", gate.WORDS["campaign_capacity"], None
     if campaign.calls_per_minute and campaign.next_call_at and campaign.next_call_at > now:
         return "pace", gate.WORDS["pace"], campaign.next_call_at
+    if room_of_numbers(choices, now) <= 0:
+        return "caller_number_day", gate.WORDS["caller_number_day"], choices.frees_at()
     full = [account for account in choices.accounts() if room_of(account, now) <= 0]
     if full:
         names = ", ".join(account.name for account in full)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import F
 from django.db.models.functions import Greatest
@@ -58,6 +58,20 @@ def turns(contenders: Sequence[Contender], rooms: Mapping[int, int]) -> list[Tur
         heapq.heappush(queue, (used + 1 / contender.priority, campaign, contender))
     order = sorted(given, key=lambda campaign: (begins[campaign], campaign))
     return [Turn(campaign, given[campaign], begins[campaign]) for campaign in order]
+
+
+def after(contenders: Sequence[Contender], turns: Sequence[Turn], fed: Sequence[int]) -> list[Contender]:
+    """Those who may want more, with what they have had: who could not use all of its turns now is not among them."""
+    had = {turn.campaign: (turn, calls) for turn, calls in zip(turns, fed, strict=True)}
+    found = []
+    for contender in contenders:
+        turn, calls = had.get(contender.campaign, (None, 0))
+        if turn is None:
+            found.append(contender)
+        elif calls >= turn.calls:
+            share = max(contender.share_used, turn.share_used) + calls / contender.priority
+            found.append(replace(contender, share_used=share, due=contender.due - calls))
+    return found
 
 
 def _begins(contender: Contender, waiting: Sequence[Contender]) -> float:

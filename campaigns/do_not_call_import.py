@@ -44,7 +44,9 @@ def carry_out(
     outcome = Outcome()
     for phones in _batches(list(numbers.phones)):
         try:
-            created = do_not_call.add_many(organization, phones, reason=reason, source=source, expires_at=expires_at)
+            created = do_not_call.add_many(
+                organization, phones, reason=reason, source=source, expires_at=expires_at, actor=actor
+            )
         except Error:
             logger.exception("An import into the do-not-call list of organization %s stopped.", organization.pk)
             outcome.stopped_at = numbers.phones[phones[0]]

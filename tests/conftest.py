@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.test import Client
+from hypothesis import HealthCheck, settings
 
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber, ProviderAccount
@@ -19,6 +20,10 @@ from tenants import throttling
 from tenants.models import ApiKey, Organization, Tenant
 
 OF_A_DATABASE = {"db", "transactional_db", "live_server"}
+
+# However busy the machine: how long an example takes says nothing about what is promised.
+settings.register_profile("trunkline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("trunkline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,7 +15,6 @@ from calls import campaign_actions
 from campaigns import do_not_call
 from campaigns.api import NumberField
 from campaigns.models import DoNotCall
-from campaigns.phones import number_hash
 from tenants.api_fields import PublicIdField, TextField
 from tenants.api_serializers import OrganizationField, OrganizedSerializer
 from tenants.api_views import CrudViewSet
@@ -55,23 +54,14 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
-        mine = DoNotCall.objects.filter(organization=given["organization"], phone_hash=number_hash(given["phone"]))
-        before = mine.values_list("reason", flat=True).first()
         entry, created = do_not_call.add(
             given["organization"],
             given["phone"],
             reason=given.get("reason", ""),
             source="api",
             expires_at=given.get("expires_at"),
+            actor=self.reach.actor,
         )
-        if before not in (None, entry.reason):  # the words may have been another's
-            AuditEntry.objects.create(
-                organization=entry.organization,
-                actor=self.reach.actor,
-                action="donotcall.changed",
-                subject=str(entry.uuid),
-                detail={"reason": entry.reason, "before": before},
-            )
         open_calls = [
             {"id": str(call.uuid), "status": call.status, "to_number": call.to_number}
             for call in campaign_actions.silence_number(entry)
@@ -81,16 +71,9 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
 
     def perform_save(self, serializer: Any) -> None:
         entry: DoNotCall = serializer.instance
-        before = entry.expires_at
+        before = do_not_call.words(entry)
         serializer.save()
-        if entry.expires_at != before:
-            AuditEntry.objects.create(
-                organization=entry.organization,
-                actor=self.reach.actor,
-                action="do_not_call.expiry",
-                subject=f"do-not-call entry {entry.uuid}",
-                detail={"expires_at": entry.expires_at and entry.expires_at.isoformat()},
-            )
+        AuditEntry.objects.bulk_create(do_not_call.changed(entry, before, self.reach.actor))
 
     def perform_destroy(self, instance: DoNotCall) -> None:
         with transaction.atomic():

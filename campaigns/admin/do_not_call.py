@@ -124,7 +124,8 @@ class DoNotCallAdmin(DoNotCallImportPages):
         )
         obj.__dict__.update(entry.__dict__)
         request._known = not created  # type: ignore[attr-defined]
-        self.audit(request, entry, "added" if created else "changed", {"reason": values["reason"]})
+        if created:
+            self.audit(request, entry, "added", {"reason": values["reason"]})
         self.after_listing(request, organization.pk, [entry.phone])
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:

@@ -37,14 +37,17 @@ def test_adding_a_number_is_idempotent(api: ApiClient) -> None:
     again = api.post(LIST, {"phone": NUMBER})
     assert (again.status_code, again.json()["id"]) == (200, found["id"])
     assert DoNotCall.objects.count() == 1
-    assert not AuditEntry.objects.filter(action="donotcall.changed").exists()
+    assert not AuditEntry.objects.filter(action="do_not_call.changed").exists()
 
 
 def test_another_reason_for_a_listed_number_is_on_record(api: ApiClient) -> None:
     for reason in ("asked us", "asked us", "moved away"):
         found = api.post(LIST, {"phone": NUMBER, "reason": reason}).json()
-    entry = AuditEntry.objects.get(action="donotcall.changed")
-    assert (entry.subject, entry.detail) == (found["id"], {"reason": "moved away", "before": "asked us"})
+    entry = AuditEntry.objects.get(action="do_not_call.changed")
+    said = {"reason": "asked us", "expires_at": None}
+    assert entry.subject == f"do-not-call entry {found['id']}"
+    assert entry.detail == {"reason": "moved away", "expires_at": None, "before": said}
+    assert entry.actor.startswith("key ")
 
 
 def test_a_number_of_any_country_can_be_listed(api: ApiClient) -> None:
@@ -67,7 +70,8 @@ def test_an_entry_keeps_its_number(api: ApiClient) -> None:
     until = "2099-01-01T00:00:00Z"
     answer = api.patch(f"{LIST}{made['id']}/", {"reason": "for a while", "expires_at": until})
     assert (answer.status_code, answer.json()["expires_at"]) == (200, until)
-    assert AuditEntry.objects.filter(action="do_not_call.expiry").exists()
+    entry = AuditEntry.objects.get(action="do_not_call.changed")
+    assert entry.detail["reason"] == "for a while" and entry.detail["before"] == {"reason": "", "expires_at": None}
 
 
 def test_removing_an_entry_is_written_down(api: ApiClient) -> None:

@@ -9,10 +9,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from calls import feeding, placing
 from calls.choosing import Choices, Person, nearest
+from calls.explain import explain
+from calls.idle import idle_reasons
 from calls.models import Call, Status
 from campaigns import launching
 from campaigns.models import Campaign, CampaignVariant, Recipient
@@ -175,9 +178,10 @@ def test_a_number_at_its_daily_cap_gives_way_and_a_resting_one_waits(lines: list
         placing.claim(lines[0].account_id)
     used = Counter(made.calls.filter(status=Status.PLACING).values_list("phone_number", flat=True))
     assert used == {lines[0].pk: 2, other.pk: 1}
-    reasons = set(made.calls.queued().values_list("status_reason", flat=True))
-    reasons |= set(made.recipients.filter(status="pending").values_list("reason", flat=True))
-    assert reasons <= {"caller_number_day", ""} and "caller_number_day" in reasons
+    feeding.feed_all(made.organization_id)
+    assert not made.calls.queued().exists()  # nobody waits in a queue for tomorrow
+    (told,) = idle_reasons(made)
+    assert (told["code"], told["count"]) == ("caller_number_day", 2)
 
 
 def test_whose_number_is_spent_waits_for_the_first_that_is_free_again(lines: list[PhoneNumber]) -> None:
@@ -187,15 +191,20 @@ def test_whose_number_is_spent_waits_for_the_first_that_is_free_again(lines: lis
     other = a_number(lines[0], "+12125550100")
     made.phone_numbers.add(other)
     PhoneNumber.objects.filter(account=lines[0].account).update(max_calls_per_day=1)
+    launching.step(made.pk)
     now = timezone.now()
     for number, ago, callee in ((lines[0], hour, "+16465554001"), (other, 20 * hour, "+16465554002")):
         call = support.single(number, callee)
         Call.objects.filter(pk=call.pk).update(status=Status.COMPLETED, dialed_at=now - ago, ended_at=now - ago)
-    launching.step(made.pk)
     made.recipients.update(phone_number=lines[0])  # called before, from that one
-    feeding.feed_all(made.organization_id)
-    waits = made.recipients.get()
-    assert (waits.reason, waits.next_attempt_at) == ("caller_number_day", now + 4 * hour)
+    with time_machine.travel(now, tick=False):
+        assert feeding.feed_all(made.organization_id) == 0
+        assert [(told["code"], told["until"]) for told in idle_reasons(made)] == [("caller_number_day", now + 4 * hour)]
+        (check,) = (check for check in explain(made.recipients.get()).checks if check.name == "caller_number_day")
+        assert check.until == now + 4 * hour
+    with time_machine.travel(now + 4 * hour, tick=False):
+        assert feeding.feed_all(made.organization_id) == 1
+        assert made.calls.queued().get().phone_number == other
 
 
 def test_a_caller_number_rests_between_two_calls(lines: list[PhoneNumber]) -> None:

@@ -64,7 +64,7 @@ def agreeing_evidence(draw: st.DrawFn) -> list[Snapshot]:
 
 
 @given(agreeing_evidence().flatmap(lambda found: st.tuples(st.just(found), st.permutations(found))))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_evidence_that_agrees_gives_the_same_call_in_any_order(pair: tuple[list[Snapshot], list[Snapshot]]) -> None:
     evidence, shuffled = pair
     start = call(Status.PLACING)
@@ -72,7 +72,7 @@ def test_evidence_that_agrees_gives_the_same_call_in_any_order(pair: tuple[list[
 
 
 @given(agreeing_evidence())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_same_evidence_twice_changes_nothing_more(evidence: list[Snapshot]) -> None:
     once = folded(call(), evidence)
     assert vars(folded(once, evidence)) == vars(once)

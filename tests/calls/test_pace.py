@@ -17,6 +17,7 @@ from campaigns import launching
 from campaigns.models import Campaign
 from tenants.models import Organization
 from tests.calls import support
+from tests.conftest import a_number
 
 START = datetime(2026, 5, 13, 16, 0, tzinfo=UTC)
 
@@ -86,6 +87,31 @@ def test_three_campaigns_of_an_account_get_their_shares(organization: Organizati
     assert sum(placed) > 100
     for found, priority in zip(placed, (1, 2, 5), strict=True):
         assert found / sum(placed) == pytest.approx(priority / 8, abs=0.05)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("limit", [{"calls_per_minute": 2}, {"max_open_calls": 1}, {"max_calls_per_day": 1}])
+def test_a_campaign_that_its_own_limit_holds_back_takes_no_turns_of_others(
+    organization: Organization, limit: dict[str, int]
+) -> None:
+    """One call a second for two campaigns of an account: what the slow one cannot use, the other has."""
+    made = []
+    with time_machine.travel(START, tick=False) as clock:
+        line = support.reach(organization, "http://127.0.0.1:9", "allomia", max_open_calls=10_000, calls_per_second=1)
+        capped = "max_calls_per_day" in limit
+        other = a_number(line.account, e164="+16465550101", **(limit if capped else {}))
+        for n, (number, own) in enumerate(((other, {} if capped else limit), (line, {}))):
+            people = support.people(organization, [f"+1646555{n}{m:03d}" for m in range(100)])
+            made.append(support.campaign(number, people, priority=9 - 8 * n, status=Campaign.Status.RUNNING, **own))
+            launching.step(made[-1].pk)
+        for tick in range(150):
+            if tick % 2 == 0:
+                feeding.feed_all(organization.pk)
+            placing.claim(line.account_id)
+            clock.shift(0.2)
+    slow, quick = (campaign.calls.filter(dialed_at__isnull=False).count() for campaign in made)
+    assert slow in (1, 2)
+    assert slow + quick == pytest.approx(30, abs=2)
 
 
 @pytest.mark.django_db

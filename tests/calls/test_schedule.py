@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calls import schedule
@@ -38,7 +38,6 @@ def test_the_steps_are_those_of_the_design() -> None:
     assert schedule.STEPS == STEPS
 
 
-@settings(deadline=None)
 @given(spans)
 def test_a_call_is_read_again_by_its_age_with_a_fifth_of_jitter(age: timedelta) -> None:
     wait = schedule.next_read(NOW - age, NOW) - NOW
@@ -46,14 +45,12 @@ def test_a_call_is_read_again_by_its_age_with_a_fifth_of_jitter(age: timedelta) 
     assert interval * 0.8 <= wait <= interval * 1.2
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_errors_put_a_read_off_by_full_jitter_of_at_most_five_minutes(errors: int) -> None:
     wait = (schedule.after_error(NOW, errors, None) - NOW).total_seconds()
     assert 1 <= wait <= 1 + min(300, 2 * 2 ** min(errors, 10))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 50), st.timedeltas(timedelta(hours=-3), timedelta(hours=3)))
 def test_an_error_never_waits_until_the_provider_may_have_forgotten(errors: int, left: timedelta) -> None:
     at = schedule.after_error(NOW, errors, NOW + left)
@@ -62,7 +59,6 @@ def test_an_error_never_waits_until_the_provider_may_have_forgotten(errors: int,
     assert at <= last or last <= NOW
 
 
-@settings(deadline=None)
 @given(spans, st.booleans())
 def test_a_doubt_is_looked_at_later_and_at_the_latest_when_it_ends(age: timedelta, listed: bool) -> None:
     since = NOW - age

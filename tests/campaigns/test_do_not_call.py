@@ -60,6 +60,17 @@ def test_only_what_is_e164_can_be_listed(organization: Organization) -> None:
     assert not DoNotCall.objects.exists()
 
 
+def test_the_words_that_another_reason_replaces_stay_on_record(organization: Organization) -> None:
+    for reason in ("asked us", "asked us", "", "moved away"):
+        do_not_call.add(organization, A, reason=reason, source="staff", actor="ada@example.org")
+    do_not_call.add_many(organization, [A, B], reason="a list of 2026", source="import")
+    found = AuditEntry.objects.filter(action="do_not_call.changed").order_by("pk")
+    assert [(each.actor, each.detail["before"]["reason"], each.detail["reason"]) for each in found] == [
+        ("ada@example.org", "asked us", "moved away"),
+        ("import", "moved away", "a list of 2026"),
+    ]
+
+
 def test_listed_numbers_are_those_in_force_of_this_organization(organization: Organization) -> None:
     now = timezone.now()
     other = Organization.objects.create(tenant=organization.tenant, name="Other")

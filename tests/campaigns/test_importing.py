@@ -345,7 +345,7 @@ def test_a_long_line_is_never_held_whole() -> None:
     assert rows[1].end == len(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=400))
 def test_no_bytes_do_anything_but_become_rows_or_a_refusal(data: bytes) -> None:
     _survives(b"phone,name,city\n" + data)

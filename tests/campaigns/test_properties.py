@@ -30,7 +30,6 @@ waits = st.timedeltas(timedelta(0), timedelta(days=60))
 rules = st.lists(st.builds(Rule, outcomes, waits, st.integers(1, 50)), max_size=6, unique_by=lambda rule: rule.outcome)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(WRITTEN),
     st.sampled_from(("ext", "ext.", "x", "#", ",", "poste", "Durchwahl ", "int ", ";", ";ext=", ";ani=")),
@@ -45,7 +44,6 @@ def test_no_extension_or_parameter_slips_into_a_number(number: str, mark: str, d
     raise AssertionError(f"taken for {found}")
 
 
-@settings(deadline=None)
 @given(st.sampled_from(WRITTEN), st.text(" \u00a0.-()\u202a\u200b", max_size=4), st.sampled_from(("FR", "CA", "DE")))
 def test_a_number_however_decorated_stays_one_e164_number(number: str, around: str, region: str) -> None:
     try:
@@ -56,7 +54,6 @@ def test_a_number_however_decorated_stays_one_e164_number(number: str, around: s
     assert normalise(found, "US", COUNTRIES) == found
 
 
-@settings(deadline=None)
 @given(rules, outcomes, st.booleans(), st.integers(0, 60), st.integers(1, 50), waits)
 def test_a_retry_keeps_the_wait_the_gap_and_both_limits(
     given_rules: list[Rule], outcome: str, voicemail: bool, attempts: int, most: int, gap: timedelta
@@ -78,7 +75,6 @@ caps = st.none() | waits
 growing = st.builds(Rule, st.just("busy"), waits, st.just(50), multipliers, caps)
 
 
-@settings(deadline=None)
 @given(growing, st.integers(1, 49), waits)
 def test_waits_grow_with_every_call_and_never_pass_their_cap(rule: Rule, attempts: int, gap: timedelta) -> None:
     again, later = (next_attempt([rule], "busy", False, made, 50, END, gap) for made in (attempts, attempts + 1))
@@ -100,7 +96,7 @@ minutes = st.integers(0, 40 * 1440).map(lambda minute: datetime(2026, 3, 1, tzin
 autumn = minutes.map(lambda moment: moment + timedelta(days=225))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     some_hours,
     st.lists(st.sampled_from(ZONES), min_size=1, max_size=3),

@@ -116,7 +116,7 @@ moments = st.integers(0, 14 * 1440).map(lambda minutes: datetime(2026, 3, 24, tz
 some_zones = st.lists(st.sampled_from(ZONES), min_size=1, max_size=3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(some_hours, max_size=3), some_zones, moments)
 def test_it_is_never_open_when_any_zone_or_any_hours_are_closed(
     hours: list[Hours], zones: list[str], moment: datetime
@@ -127,7 +127,7 @@ def test_it_is_never_open_when_any_zone_or_any_hours_are_closed(
     assert is_open(hours, zones, moment) == all(each)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(some_hours, min_size=1, max_size=2), some_zones, moments)
 def test_the_next_opening_is_open_and_nothing_before_it_is(
     hours: list[Hours], zones: list[str], moment: datetime
