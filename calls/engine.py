@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
@@ -100,6 +101,7 @@ class Slice:
         self.claim_for = claim_for
         self.drain_for = float(CLUSTER_TIMING.drain - CLUSTER_TIMING.claim)
         self.superseded = False
+        self._lost = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._deliveries: set[asyncio.Task[None]] = set()
         self._round = webhooks.Round()
@@ -112,7 +114,7 @@ class Slice:
         self.db, self.long_db, self.webhook_db = Database(THREADS), Database(1), Database(WEBHOOK_THREADS)
         try:
             if not await self.db(take_slot, self.worker, self.slot, self.run_id):
-                self.superseded = True
+                self._give_up()
                 return
             async with http.Client() as self.http, outgoing.Client() as self.outgoing:
                 await self._turn()
@@ -171,7 +173,18 @@ class Slice:
                 logger.exception("The engine's %s step failed", step.__name__.strip("_"))
                 busy = False
             if not busy:
-                await asyncio.sleep(min(pause * 2**trouble, 10.0, max(0.0, self._ends - time.monotonic()) + 0.01))
+                longest = max(0.0, self._ends - time.monotonic()) + 0.01
+                await self._rest(min(pause * 2**trouble, max(pause, 10.0), longest))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait so long, or until the slot is another's."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._lost.wait()
+
+    def _give_up(self) -> None:
+        self.superseded = True
+        self._lost.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]] | None = None) -> None:
         tasks = self._tasks if among is None else among
@@ -186,7 +199,7 @@ class Slice:
     async def _beat(self) -> bool:
         due = time.monotonic() - self._beaten >= BEAT
         if not await self.db(beat, self.worker, self.slot, self.run_id, write=due):
-            self.superseded = True
+            self._give_up()
         elif due:
             self._beaten = time.monotonic()
         return False

@@ -15,6 +15,7 @@ import time_machine
 from django.db.models import Min, QuerySet
 
 from calls import budgets, campaign_actions, feeding, forecast, outcomes, placing, spent_numbers
+from calls.choosing import Choices
 from calls.models import Call, CallEvent
 from campaigns import do_not_call, launching
 from campaigns.models import Campaign, Contact, Recipient
@@ -177,20 +178,20 @@ class Month:
                 self.journal.paused.append((*name, now))
 
     def _feed(self, organization: int, now: datetime) -> datetime:
-        """Answers when to feed again: soon where something moved, else when somebody is due or a line is free."""
+        """Answers when to feed again: soon where something moved, else when somebody is due, may take a turn, or has a
+        number that may call again. A call that goes out or ends tells by itself that there is room."""
+        soon = now + self._tick_of(organization)
         if self._fed(organization, now):
-            return now + self._tick_of(organization)
+            return soon
         live = self._live(organization)
-        first: datetime | None = live.aggregate(first=Min("next_attempt_at"))["first"]
-        if first is None:
-            return self._chores_at
-        if first > now:
-            return min(first, self._chores_at)
-        paced = Campaign.objects.filter(organization=organization, status=Campaign.Status.RUNNING)
-        turn: datetime | None = paced.aggregate(first=Min("next_call_at"))["first"]
-        if turn is None:
-            return now + A_WHILE
-        return min(now + A_WHILE, max(turn - TICK / 2, now + self._tick_of(organization)))
+        later: datetime | None = live.filter(next_attempt_at__gt=now).aggregate(at=Min("next_attempt_at"))["at"]
+        if not live.filter(next_attempt_at__lte=now).exists():
+            return min(later or self._chores_at, self._chores_at)
+        running = Campaign.objects.filter(organization=organization, status=Campaign.Status.RUNNING)
+        turn: datetime | None = running.filter(next_call_at__gt=now).aggregate(at=Min("next_call_at"))["at"]
+        spent = [choices for each in running if (choices := Choices(each, now)).calls_left() == 0]
+        moments = [now + A_WHILE, later, turn and max(turn - TICK / 2, soon), *(each.frees_at() for each in spent)]
+        return min(moment for moment in moments if moment is not None)
 
     def _fed(self, organization: int, now: datetime) -> bool:
         """Whether somebody was queued. The engine feeds twice a second: while people are put off, it is fed again."""
@@ -232,6 +233,8 @@ class Month:
         )
         self.telephones.ring(dial)
         self.journal.dials.append(dial)
+        soon = now + self._tick_of(call.organization_id)
+        self._feeds[call.organization_id] = min(self._feeds[call.organization_id], soon)
         placing.record(claim, ANSWERS[dial.answer](call.pk))
         if dial.ended_at:
             seen_at = dial.ended_at if dial.answer == "placed" else dial.ended_at + DOUBT_LASTS
