@@ -16,14 +16,13 @@ from django.utils import timezone
 from calls import explain, feeding, outcomes
 from calls.campaign_actions import IllegalNow
 from calls.choosing import values_for
-from calls.gate import utc
 from calls.models import OPEN, Call, CallBack, CallEvent, Status
 from calls.ordering import Refused
 from calls.taking_back import take_back
 from campaigns import do_not_call
 from campaigns.legal_hours import legal_hours
 from campaigns.models import Campaign, Contact, Recipient
-from campaigns.windows import candidate_zones, is_open, next_opening
+from campaigns.windows import candidate_zones, is_open, local_text, next_opening
 from tenants import alerts
 from tenants.models import AuditEntry
 
@@ -196,7 +195,7 @@ def _queue(pk: int, now: datetime) -> int:
             type="queued",
             to_status=Status.QUEUED,
             source=CallEvent.Source.ENGINE,
-            detail=f"The person asked to be called back at {utc(found.due_at)}.",
+            detail=f"The person asked to be called back at {found.due_there(now)}.",
         )
     return 1
 
@@ -205,7 +204,7 @@ def _refuse_time(campaign: Campaign, contact: Contact, at: datetime, now: dateti
     if at <= now:
         raise Refused("This is in the past.", "past")
     if campaign.ends_at and at >= campaign.ends_at:
-        raise Refused(f"The campaign ends before, at {utc(campaign.ends_at)}.", "too_late")
+        raise Refused(f"The campaign ends before, at {local_text(campaign.ends_at, campaign.zone, now)}.", "too_late")
     zones = candidate_zones(contact.timezone, contact.phone, campaign.zone)
     hours = (legal_hours(contact.phone),)
     if not campaign.legal_override and not is_open(hours, zones, at):
@@ -228,7 +227,7 @@ def _end(found: CallBack, status: CallBack.Status, reason: str, now: datetime) -
     if status != B.KEPT:
         _give_back(found, now)
     if status == B.MISSED:
-        who, when = str(found.contact), utc(found.due_at)
+        who, when = str(found.contact), found.due_there(now)
         words = f"{who} asked to be called back at {when} and was not. {reason}"
         alerts.tell(found.organization, f"call_back.missed:{found.uuid}", words, str(found.uuid))
 

@@ -117,7 +117,8 @@ def _state(recipient: Recipient, under_way: Call | None) -> Check:
     if under_way:
         return Check("recipient", "defer", f"A call is under way: {under_way.get_status_display().lower()}.")
     if promised := recipient.call_backs.filter(status=CallBack.Status.DUE).first():
-        return Check("recipient", "defer", f"A call-back is promised for {gate.utc(promised.due_at)}.", promised.due_at)
+        when = promised.due_there(timezone.now())
+        return Check("recipient", "defer", f"A call-back is promised for {when}.", promised.due_at)
     return Check("recipient", detail=f"{label}.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -205,9 +205,9 @@ def _country(facts: Facts, now: datetime) -> Iterator[Check]:
 def _period(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.not_after and now >= facts.not_after:
         name = "no_open_window" if facts.campaign_status else "too_late"
-        yield Check(name, "skip", f"The last moment allowed was {utc(facts.not_after)}.")
+        yield Check(name, "skip", f"The last moment allowed was {_there(facts.not_after, facts, now)}.")
     if facts.not_before and now < facts.not_before:
-        yield Check("not_before", "defer", f"Not before {utc(facts.not_before)}.", facts.not_before)
+        yield Check("not_before", "defer", f"Not before {_there(facts.not_before, facts, now)}.", facts.not_before)
 
 
 def _hours(facts: Facts, now: datetime) -> Iterator[Check]:
@@ -231,7 +231,8 @@ def outside_hours(until: datetime | None, zone: str, now: datetime) -> str:
 def _person(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.on_hold:
         if facts.hold_until:
-            yield Check("hold", "defer", f"The person is on hold until {utc(facts.hold_until)}.", facts.hold_until)
+            lifted = _there(facts.hold_until, facts, now)
+            yield Check("hold", "defer", f"The person is on hold until {lifted}.", facts.hold_until)
         else:
             yield Check("on_hold", "defer", WORDS["on_hold"], now + LATER)
     if facts.open_call:
@@ -243,12 +244,13 @@ def _person(facts: Facts, now: datetime) -> Iterator[Check]:
         yield Check("attempts", "skip" if facts.attempts >= facts.max_attempts else "allow", done)
     free_at = facts.last_dialed_at + facts.min_gap if facts.last_dialed_at else None
     if free_at and free_at > now:
-        yield Check("minimum_gap", "defer", f"Called a short time ago; again from {utc(free_at)}.", free_at)
+        detail = f"Called a short time ago; again from {_there(free_at, facts, now)}."
+        yield Check("minimum_gap", "defer", detail, free_at)
     else:
         yield Check("minimum_gap")
     if len(facts.dialed_in_a_day) >= facts.max_per_day:
         until = facts.dialed_in_a_day[-facts.max_per_day] + timedelta(days=1) if facts.max_per_day else now + LATER
-        detail = f"Called {len(facts.dialed_in_a_day)} times in 24 hours; again from {utc(until)}."
+        detail = f"Called {len(facts.dialed_in_a_day)} times in 24 hours; again from {_there(until, facts, now)}."
         yield Check("calls_per_day", "defer", detail, until)
     else:
         yield Check("calls_per_day")
@@ -257,7 +259,7 @@ def _person(facts: Facts, now: datetime) -> Iterator[Check]:
         made = f"Called {len(facts.dialed_in_30_days)} of {most} times in 30 days"
         if len(facts.dialed_in_30_days) >= most:
             until = facts.dialed_in_30_days[-most] + timedelta(days=30) if most else now + timedelta(days=1)
-            yield Check("calls_per_30_days", "defer", f"{made}; again from {utc(until)}.", until)
+            yield Check("calls_per_30_days", "defer", f"{made}; again from {_there(until, facts, now)}.", until)
         else:
             yield Check("calls_per_30_days", detail=f"{made}.")
 
@@ -295,6 +297,6 @@ CHECKS: tuple[Callable[[Facts, datetime], Iterator[Check]], ...] = (
 )
 
 
-def utc(moment: datetime) -> str:
-    """A moment within a sentence."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _there(moment: datetime, facts: Facts, now: datetime) -> str:
+    """A moment within a sentence, in the person's own time: the first zone they may be in."""
+    return local_text(moment, facts.zones[0] if facts.zones else "", now)

@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.utils.timezone import now as utc_now
 
 from campaigns.models import Campaign, Contact, Recipient
+from campaigns.windows import candidate_zones, local_text
 from providers.adapters.base import CallHandle, CallOrder
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization, WebhookEndpoint
@@ -319,6 +320,11 @@ class CallBack(models.Model):
 
     def __str__(self) -> str:
         return f"Call back {self.contact} at {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+    def due_there(self, now: datetime) -> str:
+        """When, in the person's own time."""
+        zones = candidate_zones(self.contact.timezone, self.contact.phone, self.recipient.campaign.zone)
+        return local_text(self.due_at, zones[0], now)
 
 
 class CallEvent(models.Model):
