@@ -30,6 +30,7 @@ from calls.gate import Facts
 from calls.models import Call
 from calls.rations import Ration
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
+from campaigns.wording import people as people_text
 
 AT_ONCE = 5_000  # people read and judged in one go
 AT_MOST = 200_000  # people forecast while somebody waits for the page
@@ -276,18 +277,20 @@ def warnings(found: Forecast) -> list[Problem]:
     """Who will not be called, and why."""
     zones = _some(found.zones_never_open) or "their time zones"
     problems = [
-        Problem(reason, "warning", SKIPPED.get(reason, "{n} are not called.").format(n=_people(n), zones=zones), n)
+        Problem(reason, "warning", SKIPPED.get(reason, "{n} are not called.").format(n=people_text(n), zones=zones), n)
         for reason, n in sorted(found.skipped.items())
         if reason not in {"assistant", "caller_number"}  # an error of the preflight already
     ]
     if found.not_reached:
-        message = f"{_people(found.not_reached)} will probably not be reached before the campaign ends."
+        message = f"{people_text(found.not_reached)} will probably not be reached before the campaign ends."
         problems.append(Problem("not_reached", "warning", message, found.not_reached))
     if why := why_without_end(found):
         message = f"The campaign will not end by itself: {why}."
         problems.append(Problem("without_end", "warning", message, found.without_end.total()))
     if found.too_many:
-        message = f"{_people(found.recipients)} are too many to forecast; nothing is said of who will not be called."
+        message = (
+            f"{people_text(found.recipients)} are too many to forecast; nothing is said of who will not be called."
+        )
         problems.append(Problem("not_forecast", "warning", message, found.recipients))
     if found.budget_runs_out:
         problems.append(Problem("budget", "warning", "The budget is probably spent before everybody is called."))
@@ -299,12 +302,10 @@ def why_without_end(found: Forecast) -> str:
     people = found.without_end
     held = people["on_hold"]
     others = people.total() - held
-    parts = [f"{_people(held)} on hold until somebody lifts it"] if held else []
-    return " and ".join([*parts, *([f"{_people(others)} whose turn never comes by these limits"] if others else [])])
-
-
-def _people(n: int) -> str:
-    return "1 person" if n == 1 else f"{n:,} people"
+    parts = [f"{people_text(held)} on hold until somebody lifts it"] if held else []
+    return " and ".join(
+        [*parts, *([f"{people_text(others)} whose turn never comes by these limits"] if others else [])]
+    )
 
 
 def _some(names: Iterable[str]) -> str:

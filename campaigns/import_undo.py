@@ -16,6 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from campaigns.models import Contact, ContactImport, ContactListMember, Recipient
+from campaigns.wording import people
 from tenants.models import AuditEntry
 
 S = ContactImport.Status
@@ -97,11 +98,11 @@ def run_step(import_id: int, seconds: float = 8.0) -> bool:
 
 def _closing_words(imp: ContactImport) -> str:
     stayed = imp.created - imp.removed
-    words = f"Undone: {imp.removed:,} people were removed."
+    words = f"Undone: {people(imp.removed)} {'was' if imp.removed == 1 else 'were'} removed."
     if stayed > 0:
         words += (
-            f" {stayed:,} people whom the file had brought stay: they were called, are part of a campaign, "
-            "stand on another list, or had been deleted already."
+            f" {people(stayed)} whom the file had brought {'stays' if stayed == 1 else 'stay'}: called, part of a "
+            "campaign, on another list, or deleted already."
         )
     return words
 

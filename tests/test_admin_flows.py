@@ -526,13 +526,20 @@ def test_an_import_is_undone(operator: Client, manager: Client, people: ContactL
     while not import_steps.run_step(row.pk):
         pass
     page = text_of(manager.get(url))
-    assert "1 people whom this file brought are removed" in page and "0 people whom it brought stay" in page
+    assert "Removed for good: 1 person whom this file brought." in page and "Kept: 0 people whom it brought" in page
     assert "is being undone" in text_of(manager.post(url, follow=True))
     assert "0 people so far" in text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
     assert import_undo.run_step(row.pk)
     assert not Contact.objects.exists()
     page = text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
-    assert "1 people were removed" in page and "Undo import" not in page
+    assert "1 person was removed" in page and "Undo import" not in page
+
+
+def test_an_import_that_brought_nothing_has_nothing_to_undo(manager: Client, people: ContactList) -> None:
+    row = begin_import(manager, people)
+    ContactImport.objects.filter(pk=row.pk).update(status="failed", error="The file is empty.", encoding="")
+    page = text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
+    assert "The file is empty." in page and "Undo import" not in page and "Read as" not in page
 
 
 def test_a_person_is_added_once(manager: Client, organization: Organization) -> None:

@@ -26,6 +26,7 @@ from calls.admin.campaign_steps import STEPS
 from calls.admin.wizard import WizardPages
 from calls.admin.wizard_steps import go_on_button
 from calls.idle import idle_reasons
+from campaigns import wording
 from campaigns.models import Campaign, Recipient
 from tenants.local_time import local_time, local_time_column
 from tenants.reach import reach_of
@@ -37,7 +38,7 @@ GOING_ON = {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED}
 def _idle(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "message": row["message"],
-        "people": words.people(row["count"]) if row["count"] else "",
+        "people": wording.people(row["count"]) if row["count"] else "",
         "until": local_time(row["until"], ""),
     }
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from calls import budgets, campaign_actions
 from calls.admin import words
 from calls.choosing import weighted_assistants
+from campaigns import wording
 from campaigns.models import Campaign, ContactListMember, Recipient
 from campaigns.windows import DAYS
 from tenants.local_time import local_time
@@ -153,4 +154,4 @@ def _entries(people: int) -> str:
 
 
 def _people(people: int) -> str:
-    return f"More than {COUNTED:,} people" if people > COUNTED else words.people(people)
+    return f"More than {COUNTED:,} people" if people > COUNTED else wording.people(people)

@@ -15,7 +15,7 @@ from calls.admin.history import history_of
 from calls.choosing import Choices
 from calls.comparison import Variant, compare, percent, sample_of
 from calls.models import Call
-from campaigns import variables
+from campaigns import variables, wording
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.phones import national
 from tenants.local_time import local_time
@@ -72,7 +72,7 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
 
 def _how_many(people: int) -> str:
     more = people > FORECAST_ASKED_FOR
-    return f"More than {FORECAST_ASKED_FOR:,} people" if more else words.people(people)
+    return f"More than {FORECAST_ASKED_FOR:,} people" if more else wording.people(people)
 
 
 def _comparison(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from calls.admin.campaign_figures import FORECAST_AT_ONCE, previews_of
 from calls.admin.legal_hours import written
 from calls.admin.wizard_steps import CHECK, LIMITS, WHAT, WHEN, WHOM, WizardStep, mended
 from calls.choosing import weighted_assistants
-from campaigns import list_sizes
+from campaigns import list_sizes, wording
 from campaigns.models import Campaign, ContactList, ContactListMember
 from campaigns.phones import country_of, national
 from campaigns.windows import Hours, local_text
@@ -57,7 +57,7 @@ def people(asked: QueryDict, organizations: QuerySet[Organization]) -> dict[str,
         "looked_at": f"{seen.looked_at:,}",
         "callable": f"{seen.callable:,}",
         "everybody": not seen.kept_back,
-        "kept_back": [f"{words.people(n)} {KEPT_BACK[name]}" for name, n in seen.kept_back.most_common()],
+        "kept_back": [f"{wording.people(n)} {KEPT_BACK[name]}" for name, n in seen.kept_back.most_common()],
     }
 
 
@@ -82,14 +82,14 @@ def openings(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
         "cut": f"{reachable.LOOKED_AT:,}" if len(contacts) >= reachable.LOOKED_AT else "",
         "openings": [
             {
-                "people": words.people(row.people),
+                "people": wording.people(row.people),
                 "at": local_text(row.at, row.zone, now) if row.at else "",
                 "zone": row.zone,
                 "now": row.at == now,
             }
             for row in rows[:OPENINGS]
         ],
-        "more": words.people(sum(row.people for row in rows[OPENINGS:])) if rows[OPENINGS:] else "",
+        "more": wording.people(sum(row.people for row in rows[OPENINGS:])) if rows[OPENINGS:] else "",
     }
 
 
@@ -109,7 +109,7 @@ def forecast(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
     found = forecasting.forecast(campaign, timezone.now(), FORECAST_AT_ONCE)
     return {
         "recipients": f"{found.recipients:,}",
-        "people": words.people(found.recipients),
+        "people": wording.people(found.recipients),
         "none": not found.recipients,
         "unknown": found.callable_now is None,
         "at_once": f"{found.callable_now or 0:,}",

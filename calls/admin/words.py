@@ -178,10 +178,6 @@ def money(amount: Decimal | str | None, currency: str) -> str:
     return f"{value.quantize(Decimal('0.01')) if value else Decimal('0.00'):,} {currency}"
 
 
-def people(n: int) -> str:
-    return "1 person" if n == 1 else f"{n:,} people"
-
-
 def budget(used: Decimal, limit: Decimal, currency: str) -> dict[str, Any]:
     """How much of a budget is gone, with a colour from the steps at which alerts are told."""
     percent = int(used * 100 / limit) if limit > 0 else 100

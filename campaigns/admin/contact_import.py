@@ -17,6 +17,7 @@ from campaigns import import_steps, import_undo
 from campaigns.admin.contact_list import campaign_url
 from campaigns.import_pages import import_links
 from campaigns.models import ContactImport
+from campaigns.wording import people
 from tenants.local_time import local_time, local_time_column
 from tenants.reach import Level, reach_of
 from tenants.staff import ReadOnlyAdmin, page_of
@@ -33,11 +34,11 @@ def _cancel(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any])
 def _undo_effect(obj: ContactImport) -> list[str]:
     found = import_undo.extent(obj)
     return [
-        f"{found.going:,} people whom this file brought are removed for good.",
-        f"{found.staying:,} people whom it brought stay: they were called, are part of a campaign, or stand on another "
-        "list.",
-        f"What the file changed in {obj.updated:,} rows about people who were there before stays; those whom it put on "
-        "the list and nobody has called since are taken off it.",
+        f"Removed for good: {people(found.going)} whom this file brought.",
+        f"Kept: {people(found.staying)} whom it brought and who were called, are part of a campaign, or stand on "
+        "another list.",
+        f"What the file changed about {people(obj.updated)} known before stays; whom it put on the list and nobody has "
+        "called since is taken off it.",
         "It runs in the background and cannot be taken back; the file can be imported again.",
     ]
 
@@ -78,7 +79,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             Level.OPERATOR,
             lambda obj: [
                 "No further rows are read.",
-                f"The {obj.created + obj.updated} people imported so far stay on the list.",
+                f"Whom it imported so far stays on the list: {people(obj.created + obj.updated)}.",
             ],
             _cancel,
             offered=lambda obj: obj.status in import_steps.OPEN_STATUSES,
@@ -91,7 +92,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             Level.MANAGER,
             _undo_effect,
             _undo,
-            offered=lambda obj: obj.status in import_undo.OVER,
+            offered=lambda obj: obj.status in import_undo.OVER and bool(obj.created or obj.updated or obj.skipped),
             tone="danger",
             icon="undo",
             button="Undo the import",
@@ -123,6 +124,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             "row": obj,
             "live": running or undoing,
             "undoing": undoing,
+            "removed": people(obj.removed),
             "percent": percent,
             "colour": IMPORT_COLOURS[self.state(obj)],
             "begun": local_time(obj.started_at, "not begun yet"),
@@ -132,7 +134,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             "campaign_url": self._campaign_url(request, obj),
             "rows_read": f"{obj.rows_read:,}",
             "tiles": [
-                (f"{obj.created:,}", "new people", ""),
+                (f"{obj.created:,}", "new person" if obj.created == 1 else "new people", ""),
                 (f"{obj.updated:,}", "updated", ""),
                 (f"{obj.skipped:,}", "skipped", ""),
                 (f"{obj.rejected:,}", "rejected", "danger" if obj.rejected else ""),
@@ -182,17 +184,13 @@ def _summary(obj: ContactImport) -> str:
     if obj.status != ContactImport.Status.COMPLETED:
         return ""
     parts = [
-        _new_people(obj.created) if obj.created else "",
+        people(obj.created, "new") if obj.created else "",
         f"{obj.updated:,} known already and updated" if obj.updated else "",
         f"{obj.skipped:,} known already and left as they are" if obj.skipped else "",
         f"{obj.rejected:,} rejected" if obj.rejected else "",
     ]
     read = "1 row was read" if obj.rows_read == 1 else f"{obj.rows_read:,} rows were read"
     return f"{read}: {', '.join(filter(None, parts)) or 'nobody new'}."
-
-
-def _new_people(count: int) -> str:
-    return "1 new person" if count == 1 else f"{count:,} new people"
 
 
 def _rejected_examples(obj: ContactImport, limit: int = 10) -> list[tuple[str, str]]:

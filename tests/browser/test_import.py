@@ -97,11 +97,11 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     page.wait_for_selector("text=1 row was read: 1 new person.", timeout=10_000)
 
     page.click("text=Undo import…")
-    page.wait_for_selector("text=1 people whom this file brought are removed")
+    page.wait_for_selector("text=Removed for good: 1 person whom this file brought.")
     page.click("text=Undo the import")
     page.wait_for_selector("text=is being undone")
     assert import_undo.run_step(row.pk)
-    page.wait_for_selector("text=1 people were removed", timeout=10_000)
+    page.wait_for_selector("text=1 person was removed", timeout=10_000)
     assert Contact.objects.count() == 2 and ContactList.objects.get().name == "January"
 
 
