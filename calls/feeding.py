@@ -111,7 +111,7 @@ def room_of(account: ProviderAccount, now: datetime) -> int:
     """How many more calls may be queued at an account: nothing that could not be placed within two seconds."""
     if not account.is_active or account.blocked(now):
         return 0
-    queued = account.calls.queued().filter(due_at__lte=now + AHEAD).count()
+    queued = account.calls.about_to_go(now + AHEAD).count()
     room = min(
         account.max_open_calls - account.calls.open().count(),
         math.ceil(float(account.calls_per_second) * AHEAD.total_seconds()) + 1,
@@ -124,8 +124,8 @@ def room_of_numbers(choices: Choices, now: datetime) -> int:
     left = choices.calls_left()
     if not left:
         return BOUNDLESS if left is None else 0
-    queued = Call.objects.queued().filter(account__in=choices.accounts(), phone_number__in=choices.numbers())
-    return left - queued.filter(due_at__lte=now + AHEAD).count()
+    queued = Call.objects.about_to_go(now + AHEAD).filter(account__in=choices.accounts())
+    return left - queued.filter(phone_number__in=choices.numbers()).count()
 
 
 def _room_of_campaign(campaign: Campaign, choices: Choices, now: datetime) -> int:

@@ -49,7 +49,7 @@ def _calls(now: datetime) -> Iterator[Metric]:
 def _queues(now: datetime) -> Iterator[Metric]:
     """How much waits, and how late the oldest of it is."""
     waiting = {
-        "placing": (Call.objects.queued().filter(due_at__lte=now), "due_at"),
+        "placing": (Call.objects.about_to_go(now), "due_at"),
         "reading": (Call.objects.due_for_read(now), "next_read_at"),
         "reconciling": (Call.objects.due_for_reconciling(now), "next_read_at"),
         "callbacks": (ProviderCallback.objects.filter(processed_at=None), "received_at"),

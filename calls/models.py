@@ -69,6 +69,10 @@ class CallQuerySet(models.QuerySet["Call"]):
     def queued(self) -> CallQuerySet:
         return self.filter(status=Status.QUEUED)
 
+    def about_to_go(self, by: datetime) -> CallQuerySet:
+        """Queued and due by then. What a campaign has queued stays where it is while that is paused."""
+        return self.queued().filter(due_at__lte=by).exclude(campaign__status=Campaign.Status.PAUSED)
+
     def stranded(self, now: datetime) -> CallQuerySet:
         """Claimed, and no answer within the lease."""
         return self.filter(status=Status.PLACING, lease_until__lt=now)

@@ -50,7 +50,7 @@ class Overslept(NotSent):
 
 def accounts_with_work(now: datetime) -> list[int]:
     """Accounts with a queued call whose time has come."""
-    due = Call.objects.queued().filter(due_at__lte=now)
+    due = Call.objects.about_to_go(now)
     return list(due.order_by().values_list("account_id", flat=True).distinct())
 
 
@@ -104,12 +104,11 @@ def _lock_account(account_id: int) -> ProviderAccount | None:
 
 
 def _candidates(account: ProviderAccount, now: datetime, limit: int) -> list[Call]:
-    """Due calls, single ones first. The bulk of a campaign that does not run is left alone."""
+    """Due calls, single ones first."""
     if limit <= 0:
         return []
-    due = account.calls.queued().filter(due_at__lte=now).exclude(campaign__status=Campaign.Status.PAUSED)
-    due = due.select_for_update(skip_locked=True, of=("self",)).order_by("-priority", "due_at", "pk")
-    return list(due[:limit])
+    due = account.calls.about_to_go(now).select_for_update(skip_locked=True, of=("self",))
+    return list(due.order_by("-priority", "due_at", "pk")[:limit])
 
 
 def _lock_people(batch: Sequence[Call]) -> None:

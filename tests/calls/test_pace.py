@@ -11,10 +11,11 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calls import feeding, pace, placing
+from calls import campaign_actions, feeding, pace, placing
 from calls.models import Call
 from campaigns import launching
 from campaigns.models import Campaign
+from providers.models import PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
 from tests.conftest import a_number
@@ -112,6 +113,23 @@ def test_a_campaign_that_its_own_limit_holds_back_takes_no_turns_of_others(
     slow, quick = (campaign.calls.filter(dialed_at__isnull=False).count() for campaign in made)
     assert slow in (1, 2)
     assert slow + quick == pytest.approx(30, abs=2)
+
+
+@pytest.mark.django_db
+def test_what_a_paused_campaign_has_queued_keeps_nobody_else_waiting(organization: Organization) -> None:
+    line = support.reach(organization, "http://127.0.0.1:9", "allomia", calls_per_second=1)
+    PhoneNumber.objects.update(max_calls_per_day=3)
+    made = []
+    for n in range(2):
+        people = support.people(organization, [f"+1646555{n}{m:03d}" for m in range(9)])
+        made.append(support.campaign(line, people, status=Campaign.Status.RUNNING))
+    launching.step(made[0].pk)
+    queued = feeding.feed_all(organization.pk)
+    assert queued == 3 and feeding.feed_all(organization.pk) == 0, "as much as goes out in two seconds"
+    campaign_actions.pause(made[0], actor="test")
+    launching.step(made[1].pk)
+    assert feeding.feed_all(organization.pk) == 3
+    assert made[1].calls.queued().count() == 3
 
 
 @pytest.mark.django_db

@@ -217,7 +217,7 @@ class Month:
             while claims := placing.claim(account, MANY if self._many else placing.BATCH):
                 for claim in claims:
                     self._ring(claim, now)
-        if Call.objects.queued().filter(due_at__lte=now).exclude(campaign__status=Campaign.Status.PAUSED).exists():
+        if Call.objects.about_to_go(now).exists():
             self._retry_at = now + (TICK / 2 if self._many else TICK / 10)
 
     def _ring(self, claim: placing.Claim, now: datetime) -> None:
