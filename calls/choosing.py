@@ -61,14 +61,9 @@ class Choices:
         """Of the usable choices."""
         return {number for choice in self.usable for number in choice.numbers}
 
-    def calls_left(self) -> int | None:
-        """How many calls the numbers may still make today; None where one of them has no cap."""
-        left = 0
-        for number in self.numbers():
-            if number.max_calls_per_day is None:
-                return None
-            left += max(0, number.max_calls_per_day - self._used(number))
-        return left
+    def calls_left(self, number: PhoneNumber) -> int | None:
+        """How many calls a number may still make today; None where it has no cap."""
+        return None if number.max_calls_per_day is None else max(0, number.max_calls_per_day - self._used(number))
 
     def frees_at(self) -> datetime | None:
         """When the first of its numbers that has called today may call once more."""
@@ -128,7 +123,7 @@ class Choices:
         return self.use.get(number.pk, fact_sheet.UNUSED).count
 
     def _full(self, number: PhoneNumber) -> bool:
-        return number.max_calls_per_day is not None and self._used(number) >= number.max_calls_per_day
+        return self.calls_left(number) == 0
 
     def another_may_call(self, call: Call, taken: Mapping[int, int]) -> bool:
         """Whether a number of its assistant has calls of the day left, `taken` having just been used by others."""

@@ -119,17 +119,26 @@ def room_of(account: ProviderAccount, now: datetime) -> int:
     return room - queued
 
 
-def room_of_numbers(choices: Choices, now: datetime) -> int:
-    """How many more calls may be queued from its caller numbers today, those about to go out being counted."""
-    left = choices.calls_left()
-    if not left:
-        return BOUNDLESS if left is None else 0
-    queued = Call.objects.about_to_go(now + AHEAD).filter(account__in=choices.accounts())
-    return left - queued.filter(phone_number__in=choices.numbers()).count()
+def room_of_numbers(choices: Choices, now: datetime) -> tuple[int, int]:
+    """How many more calls may be queued from its caller numbers: by what they may still call today, and by that and
+    their lines. Calls about to go out are counted."""
+    numbers = choices.numbers()
+    if not any(number.max_open_calls is not None or choices.calls_left(number) is not None for number in numbers):
+        return BOUNDLESS, BOUNDLESS
+    mine = Call.objects.filter(account__in=choices.accounts(), phone_number__in=numbers).order_by()
+    queued = Counter(mine.about_to_go(now + AHEAD).values_list("phone_number", flat=True))
+    taken = queued + Counter(mine.open().values_list("phone_number", flat=True))
+    today = in_all = 0
+    for number in numbers:
+        left = choices.calls_left(number)
+        calls = BOUNDLESS if left is None else max(0, left - queued[number.pk])
+        lines = BOUNDLESS if number.max_open_calls is None else max(0, number.max_open_calls - taken[number.pk])
+        today, in_all = today + calls, in_all + min(calls, lines)
+    return today, in_all
 
 
 def _room_of_campaign(campaign: Campaign, choices: Choices, now: datetime) -> int:
-    room = room_of_numbers(choices, now)
+    _, room = room_of_numbers(choices, now)
     if campaign.max_open_calls is not None:
         room = min(room, campaign.max_open_calls - campaign.calls.open().count() - _about_to_go(campaign, now))
     if campaign.calls_per_minute is not None:
@@ -202,9 +211,14 @@ class _Feeder:
     def _decide(self, call: Call, facts: Facts) -> gate.Decision | None:
         """Answers the decision where it puts the recipient off."""
         assert call.recipient is not None  # noqa: S101
-        # The pace is kept by the moment at which a call becomes due.
-        used = facts.number_in_a_day + self._from_number[call.phone_number_id]
-        decision = gate.decide(replace(facts, campaign_next_at=None, number_in_a_day=used), self.now)
+        taken = self._from_number[call.phone_number_id]
+        seen = replace(
+            facts,
+            campaign_next_at=None,  # the pace is kept by the moment at which a call becomes due
+            number_in_a_day=facts.number_in_a_day + taken,
+            number_open=facts.number_open + taken,
+        )
+        decision = gate.decide(seen, self.now)
         if decision.verdict == "allow":
             self._queue(call)
         elif decision.verdict == "defer" and decision.until:

@@ -97,8 +97,11 @@ def _limit(campaign: Campaign, choices: Choices, now: datetime) -> tuple[str, st
         return "campaign_capacity", gate.WORDS["campaign_capacity"], None
     if campaign.calls_per_minute and campaign.next_call_at and campaign.next_call_at > now:
         return "pace", gate.WORDS["pace"], campaign.next_call_at
-    if room_of_numbers(choices, now) <= 0:
+    today, lines = room_of_numbers(choices, now)
+    if not today:
         return "caller_number_day", gate.WORDS["caller_number_day"], choices.frees_at()
+    if not lines:
+        return "caller_number_capacity", gate.WORDS["caller_number_capacity"], None
     full = [account for account in choices.accounts() if room_of(account, now) <= 0]
     if full:
         names = ", ".join(account.name for account in full)

@@ -11,10 +11,12 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calls import campaign_actions, feeding, pace, placing
-from calls.models import Call
+from calls import campaign_actions, feeding, outcomes, pace, placing
+from calls.idle import idle_reasons
+from calls.models import Call, CallEvent
 from campaigns import launching
 from campaigns.models import Campaign
+from providers.adapters.base import CallState, Snapshot
 from providers.models import PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
@@ -113,6 +115,27 @@ def test_a_campaign_that_its_own_limit_holds_back_takes_no_turns_of_others(
     slow, quick = (campaign.calls.filter(dialed_at__isnull=False).count() for campaign in made)
     assert slow in (1, 2)
     assert slow + quick == pytest.approx(30, abs=2)
+
+
+@pytest.mark.django_db
+def test_nobody_is_queued_behind_a_caller_number_whose_lines_are_taken(organization: Organization) -> None:
+    """Each call takes three seconds; what waits for the number's only line stays in the campaign, not in the queue."""
+    with time_machine.travel(START, tick=False) as clock:
+        line = support.reach(organization, "http://127.0.0.1:9", "allomia", calls_per_second=5)
+        PhoneNumber.objects.update(max_open_calls=1)
+        people = support.people(organization, [f"+16465551{m:03d}" for m in range(100)])
+        made = support.campaign(line, people, status=Campaign.Status.RUNNING)
+        launching.step(made.pk)
+        for _ in range(150):
+            feeding.feed_all(organization.pk)
+            placing.claim(line.account_id)
+            for call in made.calls.open().filter(dialed_at__lte=timezone.now() - timedelta(seconds=3)):
+                outcomes.record(call.pk, Snapshot(CallState.COMPLETED), CallEvent.Source.READ)
+            clock.shift(0.4)
+        told = {reason["code"] for reason in idle_reasons(made)}
+    assert made.calls.filter(dialed_at__isnull=False).count() == pytest.approx(18, abs=3)
+    assert made.calls.queued().count() <= 1
+    assert told == {"caller_number_capacity"}
 
 
 @pytest.mark.django_db
