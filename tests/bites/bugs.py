@@ -469,8 +469,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/feeding.py",
-                "gate.decide(replace(facts, campaign_next_at=None, number_in_a_day=used), self.now)",
-                "gate.decide(replace(facts, campaign_next_at=None, number_in_a_day=used, hours=()), self.now)",
+                "number_open=facts.number_open + taken,",
+                "number_open=facts.number_open + taken,\n            hours=(),",
             ),
         ),
         (BITTEN + "test_nobody_is_queued_outside_the_window",),
