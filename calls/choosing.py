@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from calls import facts as fact_sheet
@@ -65,10 +65,25 @@ class Choices:
         """How many calls a number may still make today; None where it has no cap."""
         return None if number.max_calls_per_day is None else max(0, number.max_calls_per_day - self._used(number))
 
-    def frees_at(self) -> datetime | None:
-        """When the first of its numbers that has called today may call once more."""
-        oldest = [use.first for number in self.numbers() if (use := self.use.get(number.pk)) and use.first]
-        return min(oldest) + fact_sheet.A_DAY if oldest else None
+    def rests_until(self, number: PhoneNumber, now: datetime) -> datetime | None:
+        """None where it does not rest."""
+        last = self.use.get(number.pk, fact_sheet.UNUSED).last
+        until = last and last + timedelta(seconds=number.rest_seconds)
+        return until if until and until > now else None
+
+    def bounds(self, number: PhoneNumber) -> bool:
+        """Whether anything bounds what a number may call."""
+        return _limited(number) or number.max_open_calls is not None
+
+    def next_at(self, now: datetime) -> datetime | None:
+        """When the first of its numbers that are spent for the day, or rest, may call again."""
+        return min(filter(None, (self._next_at(number, now) for number in self.numbers())), default=None)
+
+    def _next_at(self, number: PhoneNumber, now: datetime) -> datetime | None:
+        if self._full(number):
+            first = self.use.get(number.pk, fact_sheet.UNUSED).first
+            return first and first + fact_sheet.A_DAY
+        return self.rests_until(number, now)
 
     def shares(self) -> list[tuple[Choice, float]]:
         """The usable choices that new people are called by, and the part of them that each will have."""

@@ -10,7 +10,7 @@ import logging
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -119,26 +119,39 @@ def room_of(account: ProviderAccount, now: datetime) -> int:
     return room - queued
 
 
-def room_of_numbers(choices: Choices, now: datetime) -> tuple[int, int]:
-    """How many more calls may be queued from its caller numbers: by what they may still call today, and by that and
-    their lines. Calls about to go out are counted."""
+@dataclass(frozen=True)
+class NumberRoom:
+    """How many more calls may be queued from a campaign's caller numbers, those about to go out being counted."""
+
+    today: int  # by what they may still call in 24 hours
+    lines: int  # and by their lines
+    now: int  # and by their rests
+
+
+def room_of_numbers(choices: Choices, now: datetime) -> NumberRoom:
+    """What bounds no number bounds nothing."""
     numbers = choices.numbers()
-    if not any(number.max_open_calls is not None or choices.calls_left(number) is not None for number in numbers):
-        return BOUNDLESS, BOUNDLESS
+    if not any(choices.bounds(number) for number in numbers):
+        return NumberRoom(BOUNDLESS, BOUNDLESS, BOUNDLESS)
     mine = Call.objects.filter(account__in=choices.accounts(), phone_number__in=numbers).order_by()
     queued = Counter(mine.about_to_go(now + AHEAD).values_list("phone_number", flat=True))
     taken = queued + Counter(mine.open().values_list("phone_number", flat=True))
-    today = in_all = 0
+    today = lines = rested = 0
     for number in numbers:
         left = choices.calls_left(number)
         calls = BOUNDLESS if left is None else max(0, left - queued[number.pk])
-        lines = BOUNDLESS if number.max_open_calls is None else max(0, number.max_open_calls - taken[number.pk])
-        today, in_all = today + calls, in_all + min(calls, lines)
-    return today, in_all
+        today += calls
+        if number.max_open_calls is not None:
+            calls = min(calls, max(0, number.max_open_calls - taken[number.pk]))
+        lines += calls
+        if number.rest_seconds:
+            calls = min(calls, 0 if queued[number.pk] or choices.rests_until(number, now) else 1)
+        rested += calls
+    return NumberRoom(today, lines, rested)
 
 
 def _room_of_campaign(campaign: Campaign, choices: Choices, now: datetime) -> int:
-    _, room = room_of_numbers(choices, now)
+    room = room_of_numbers(choices, now).now
     if campaign.max_open_calls is not None:
         room = min(room, campaign.max_open_calls - campaign.calls.open().count() - _about_to_go(campaign, now))
     if campaign.calls_per_minute is not None:

@@ -97,11 +97,13 @@ def _limit(campaign: Campaign, choices: Choices, now: datetime) -> tuple[str, st
         return "campaign_capacity", gate.WORDS["campaign_capacity"], None
     if campaign.calls_per_minute and campaign.next_call_at and campaign.next_call_at > now:
         return "pace", gate.WORDS["pace"], campaign.next_call_at
-    today, lines = room_of_numbers(choices, now)
-    if not today:
-        return "caller_number_day", gate.WORDS["caller_number_day"], choices.frees_at()
-    if not lines:
+    room = room_of_numbers(choices, now)
+    if not room.today:
+        return "caller_number_day", gate.WORDS["caller_number_day"], choices.next_at(now)
+    if not room.lines:
         return "caller_number_capacity", gate.WORDS["caller_number_capacity"], None
+    if not room.now:
+        return "caller_number_rest", gate.WORDS["caller_number_rest"], choices.next_at(now)
     full = [account for account in choices.accounts() if room_of(account, now) <= 0]
     if full:
         names = ", ".join(account.name for account in full)

@@ -216,8 +216,11 @@ def test_a_caller_number_rests_between_two_calls(lines: list[PhoneNumber]) -> No
     assert len(placing.claim(lines[0].account_id)) == 1
     placed = made.calls.get(status=Status.PLACING)
     assert placed.dialed_at is not None
-    for waiting in made.calls.queued():
-        assert (waiting.status_reason, waiting.due_at) == (
-            "caller_number_rest",
-            placed.dialed_at + timedelta(seconds=30),
-        )
+    rested = placed.dialed_at + timedelta(seconds=30)
+    with time_machine.travel(rested - timedelta(seconds=1), tick=False):
+        assert feeding.feed_all(made.organization_id) == 0
+        told = [(reason["code"], reason["count"], reason["until"]) for reason in idle_reasons(made)]
+        assert told == [("caller_number_rest", 2, rested)]
+    with time_machine.travel(rested, tick=False):
+        assert feeding.feed_all(made.organization_id) == 1
+        assert len(placing.claim(lines[0].account_id)) == 1

@@ -61,6 +61,10 @@ def resting(campaign: Campaign) -> None:
     PhoneNumber.objects.update(rest_seconds=600)
 
 
+def one_line(campaign: Campaign) -> None:
+    PhoneNumber.objects.update(max_open_calls=1)
+
+
 def capped(campaign: Campaign) -> None:
     PhoneNumber.objects.update(max_calls_per_day=1)
 
@@ -72,6 +76,8 @@ SITUATIONS: list[tuple[Callable[[Campaign], None], str, str]] = [
     (no_lines, "campaign_capacity", "The campaign has as many open calls as it may."),
     (slowly, "pace", "The campaign calls as fast as it may."),
     (small_account, "account_capacity", "Waiting for account capacity: allomia."),
+    (resting, "caller_number_rest", "The caller number rests between two calls."),
+    (one_line, "caller_number_capacity", "The caller number has no line free."),
     (capped, "caller_number_day", "The caller number has called as often as it may in 24 hours."),
 ]
 

@@ -189,9 +189,8 @@ class Month:
             return min(later or self._chores_at, self._chores_at)
         running = Campaign.objects.filter(organization=organization, status=Campaign.Status.RUNNING)
         turn: datetime | None = running.filter(next_call_at__gt=now).aggregate(at=Min("next_call_at"))["at"]
-        every = [Choices(each, now) for each in running]
-        spent = [choices for choices in every if not feeding.room_of_numbers(choices, now)[0]]
-        moments = [now + A_WHILE, later, turn and max(turn - TICK / 2, soon), *(each.frees_at() for each in spent)]
+        numbers = [Choices(each, now).next_at(now) for each in running]
+        moments = [now + A_WHILE, later, turn and max(turn - TICK / 2, soon), *numbers]
         return min(moment for moment in moments if moment is not None)
 
     def _fed(self, organization: int, now: datetime) -> bool:
