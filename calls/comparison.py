@@ -20,7 +20,7 @@ from tenants.api_fields import money
 
 SURE = 0.95
 FEW = 5  # completed and not: below, a normal curve does not describe a share
-SAMPLE_KEPT = 60  # seconds
+SAMPLE_KEPT = 300  # seconds
 
 ENDED = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)  # a phone was rung, or may have been
 REACHED = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
@@ -100,7 +100,7 @@ def compare(campaign: Campaign, sample: QuerySet[Call] | None = None) -> Compari
 
 def sample_of(campaign: Campaign, most: int) -> tuple[QuerySet[Call], int]:
     """A campaign's calls, or where there are more than so many, one in every N of them, and N: figures of all of a
-    million take longer than anybody waits. Which ones is kept for a minute; how they stand is read each time."""
+    million take longer than anybody waits. Which ones is kept for five minutes; how they stand is read each time."""
     calls = Call.objects.filter(campaign=campaign)
     if not calls.order_by("pk")[most:].exists():
         return calls, 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -180,3 +182,9 @@ def test_every_line_of_a_request_carries_its_id(api: ApiClient, monkeypatch: pyt
     finally:
         logging.getLogger("django.request").removeHandler(handler)
     assert [line["request_id"] for line in lines] == ["one", "two"]
+
+
+def test_what_a_web_process_loaded_is_not_walked_by_the_collector_again_and_again() -> None:
+    asked = "import gc, config.wsgi; print(gc.get_freeze_count())"
+    answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60)
+    assert int(answer.stdout) > 50_000
