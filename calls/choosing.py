@@ -65,11 +65,11 @@ class Choices:
         """How many calls a number may still make today; None where it has no cap."""
         return None if number.max_calls_per_day is None else max(0, number.max_calls_per_day - self._used(number))
 
-    def rests_until(self, number: PhoneNumber, now: datetime) -> datetime | None:
-        """None where it does not rest."""
+    def rests_until(self, number: PhoneNumber, moment: datetime) -> datetime | None:
+        """None where it does not rest at that moment."""
         last = self.use.get(number.pk, fact_sheet.UNUSED).last
         until = last and last + timedelta(seconds=number.rest_seconds)
-        return until if until and until > now else None
+        return until if until and until > moment else None
 
     def bounds(self, number: PhoneNumber) -> bool:
         """Whether anything bounds what a number may call."""

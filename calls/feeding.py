@@ -145,7 +145,7 @@ def room_of_numbers(choices: Choices, now: datetime) -> NumberRoom:
             calls = min(calls, max(0, number.max_open_calls - taken[number.pk]))
         lines += calls
         if number.rest_seconds:
-            calls = min(calls, 0 if queued[number.pk] or choices.rests_until(number, now) else 1)
+            calls = min(calls, 0 if queued[number.pk] or choices.rests_until(number, now + AHEAD) else 1)
         rested += calls
     return NumberRoom(today, lines, rested)
 
@@ -225,15 +225,18 @@ class _Feeder:
         """Answers the decision where it puts the recipient off."""
         assert call.recipient is not None  # noqa: S101
         taken = self._from_number[call.phone_number_id]
+        rested_at = self.choices.rests_until(call.phone_number, self.now) or self.now
+        # The pace, and a rest that ends in time, are kept by the moment at which a call becomes due.
         seen = replace(
             facts,
-            campaign_next_at=None,  # the pace is kept by the moment at which a call becomes due
+            campaign_next_at=None,
+            number_last_at=None if rested_at <= self.now + AHEAD else facts.number_last_at,
             number_in_a_day=facts.number_in_a_day + taken,
             number_open=facts.number_open + taken,
         )
         decision = gate.decide(seen, self.now)
         if decision.verdict == "allow":
-            self._queue(call)
+            self._queue(call, rested_at)
         elif decision.verdict == "defer" and decision.until:
             if decision.reason != "caller_number_day" or not self.choices.another_may_call(call, self._from_number):
                 return decision
@@ -242,7 +245,7 @@ class _Feeder:
             _skip(call.recipient, decision.reason)
         return None
 
-    def _queue(self, call: Call) -> None:
+    def _queue(self, call: Call, not_before: datetime) -> None:
         assert call.recipient is not None  # noqa: S101
         if self.rooms[call.account_id] <= 0:
             return
@@ -251,7 +254,7 @@ class _Feeder:
             _skip(call.recipient, "missing_variables: " + ", ".join(missing))
             return
         call.dynamic_variables = values
-        call.due_at = next(self._moments, self.now)
+        call.due_at = max(next(self._moments, self.now), not_before)
         if _queue(call):
             self.queued += 1
             self.rooms[call.account_id] -= 1

@@ -217,10 +217,12 @@ def test_a_caller_number_rests_between_two_calls(lines: list[PhoneNumber]) -> No
     placed = made.calls.get(status=Status.PLACING)
     assert placed.dialed_at is not None
     rested = placed.dialed_at + timedelta(seconds=30)
-    with time_machine.travel(rested - timedelta(seconds=1), tick=False):
+    with time_machine.travel(rested - timedelta(seconds=3), tick=False):
         assert feeding.feed_all(made.organization_id) == 0
         told = [(reason["code"], reason["count"], reason["until"]) for reason in idle_reasons(made)]
         assert told == [("caller_number_rest", 2, rested)]
-    with time_machine.travel(rested, tick=False):
+    with time_machine.travel(rested - timedelta(seconds=1), tick=False):
         assert feeding.feed_all(made.organization_id) == 1
+        assert made.calls.queued().get().due_at == rested, "to the moment"
+    with time_machine.travel(rested, tick=False):
         assert len(placing.claim(lines[0].account_id)) == 1
