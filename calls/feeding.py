@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 AHEAD = timedelta(seconds=2)
 LOOKED_AT = 200  # recipients asked the gate in one step, as far as the first of them cannot be called
 SPARE, GROWTH = 8, 4  # looked at beyond the room there is; and how much more each time that was not enough
+BOUNDLESS = 1_000_000  # calls, where nothing bounds them
 S = Recipient.Status
 
 
@@ -102,9 +103,6 @@ def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float |
         failpoints.reach("feeding.feeding")
     failpoints.reach("feeding.fed")
     return fed
-
-
-BOUNDLESS = 1_000_000
 
 
 def room_of(account: ProviderAccount, now: datetime) -> int:
