@@ -126,3 +126,13 @@ def test_where_no_number_has_a_cap_one_question_is_enough(
     PhoneNumber.objects.update(max_calls_per_day=None)
     with django_assert_num_queries(1):
         assert spent_numbers.wake(timezone.now()) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_engine_asks_for_itself(recipient: Recipient, number: PhoneNumber) -> None:
+    """Its person waits since a call that was refused afterwards; the number has called nobody."""
+    PhoneNumber.objects.filter(pk=number.pk).update(max_calls_per_day=1)
+    tomorrow = timezone.now() + timedelta(hours=23)
+    Recipient.objects.filter(pk=recipient.pk).update(next_attempt_at=tomorrow, reason="caller_number_day")
+    with support.engine():
+        support.wait_until(lambda: recipient.calls.exists(), what="nobody was woken")
