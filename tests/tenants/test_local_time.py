@@ -115,19 +115,19 @@ def test_a_campaigns_times_are_written_and_shown_in_the_same_zone(
     assert 'value="14:00:05"' in page
 
 
-def test_the_rules_of_a_campaign_say_utc_whatever_zone_they_are_asked_in(
+def test_the_rules_of_a_campaign_name_its_own_zone_whatever_zone_they_are_asked_in(
     organization: Organization, phone_number: PhoneNumber, assistant: Assistant, sign_in: SignIn, time_machine: Any
 ) -> None:
-    """A time that was just typed carries its writer's zone: sentences that say Z must not show it as it stands."""
+    """A time that was just typed carries its writer's zone: sentences must not show it as it stands."""
     time_machine.move_to(NOON)
     made = support.campaign(phone_number, support.people(organization, ["+33612345601"]), status="running")
-    made.ends_at = NOON + timedelta(hours=1)
+    made.ends_at, made.timezone = NOON + timedelta(hours=1), "Asia/Tokyo"
     made.save()
     recipient = Recipient.objects.create(campaign=made, contact=made.contact_lists.get().contacts.get())
     client = sign_in(organization, "operator")
     step = reverse("admin:campaigns_recipient_step", args=[recipient.pk, "call-back"])
     refused = client.post(step, {"at": "2026-07-01T17:00", "tolerance": "30", "note": ""}).content.decode()
-    assert "2026-07-01T13:00:05Z" in refused
+    assert "The campaign ends before, at 22:00 Asia/Tokyo." in refused
     client.post(step, {"at": "2026-07-01T14:30", "tolerance": "20", "note": ""})
     assert recipient.call_backs.get().due_at == NOON + timedelta(minutes=29, seconds=55)
     assert AuditEntry.objects.get(action__contains="promise").detail["at"] == "2026-07-01T12:30:00+00:00"
