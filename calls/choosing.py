@@ -63,7 +63,7 @@ class Choices:
 
     def calls_left(self, number: PhoneNumber) -> int | None:
         """How many calls a number may still make today; None where it has no cap."""
-        return None if number.max_calls_per_day is None else max(0, number.max_calls_per_day - self._used(number))
+        return self.use.get(number.pk, fact_sheet.UNUSED).left(number)
 
     def rests_until(self, number: PhoneNumber, moment: datetime) -> datetime | None:
         """None where it does not rest at that moment."""
@@ -143,11 +143,8 @@ class Choices:
     def another_may_call(self, call: Call, taken: Mapping[int, int]) -> bool:
         """Whether a number of its assistant has calls of the day left, `taken` having just been used by others."""
         numbers = next(choice.numbers for choice in self.all if choice.assistant.pk == call.assistant_id)
-        used = {number.pk: self._used_so_far.get(number.pk, fact_sheet.UNUSED).count for number in numbers}
-        return any(
-            number.max_calls_per_day is None or used[number.pk] + taken.get(number.pk, 0) < number.max_calls_per_day
-            for number in numbers
-        )
+        left = {number.pk: self._used_so_far.get(number.pk, fact_sheet.UNUSED).left(number) for number in numbers}
+        return any(calls is None or calls > taken.get(pk, 0) for pk, calls in left.items())
 
     def _took(self, number: PhoneNumber) -> None:
         """The next choice takes this one into account."""

@@ -46,7 +46,7 @@ def explain(recipient: Recipient, now: datetime | None = None) -> Explanation:
 def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
     """The same for a recipient just read with what `EXPLAINED` names and `campaign__windows`."""
     under_way = _call_under_way(recipient)
-    state = _state(recipient, under_way)
+    state = _state(recipient, under_way, now)
     call = under_way if under_way and under_way.status == Status.QUEUED else next_call(recipient, now)
     if call is None:
         return _answer(None, (state, *_not_equipped(recipient.campaign)))
@@ -104,7 +104,7 @@ def next_call(recipient: Recipient, now: datetime) -> Call | None:
     return call or Choices(campaign, now, whatever_their_state=True).call_for(recipient)
 
 
-def _state(recipient: Recipient, under_way: Call | None) -> Check:
+def _state(recipient: Recipient, under_way: Call | None, now: datetime) -> Check:
     """What the recipient's own state says, before any rule is asked."""
     label = recipient.get_status_display()
     if recipient.status in OVER:
@@ -117,7 +117,7 @@ def _state(recipient: Recipient, under_way: Call | None) -> Check:
     if under_way:
         return Check("recipient", "defer", f"A call is under way: {under_way.get_status_display().lower()}.")
     if promised := recipient.call_backs.filter(status=CallBack.Status.DUE).first():
-        when = promised.due_there(timezone.now())
+        when = promised.due_there(now)
         return Check("recipient", "defer", f"A call-back is promised for {when}.", promised.due_at)
     return Check("recipient", detail=f"{label}.")
 

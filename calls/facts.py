@@ -134,6 +134,10 @@ class NumberUse:
     first: datetime | None = None
     last: datetime | None = None
 
+    def left(self, number: PhoneNumber) -> int | None:
+        """How many more the number may make; None where it has no cap."""
+        return None if number.max_calls_per_day is None else max(0, number.max_calls_per_day - self.count)
+
 
 UNUSED = NumberUse()
 

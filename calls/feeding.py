@@ -166,7 +166,7 @@ def _moments(campaign: Campaign, now: datetime) -> list[datetime]:
 
 def _about_to_go(campaign: Campaign, now: datetime) -> int:
     """Its queued calls that take part in the next two seconds. One that was put off, to tomorrow perhaps, does not."""
-    return campaign.calls.queued().filter(asked_for=False, due_at__lte=now + AHEAD).count()
+    return campaign.calls.about_to_go(now + AHEAD).filter(asked_for=False).count()
 
 
 def _due(campaign: Campaign, now: datetime) -> QuerySet[Recipient]:

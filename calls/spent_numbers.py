@@ -1,6 +1,7 @@
 """Caller numbers that may call today after all: those who wait for one of them are asked again.
 
-They were put off until the oldest call of a spent number is a day old. It can be sooner: a call that was counted is
+Queued calls were put off until the oldest call of a spent number is a day old; so were people whose assistant has none
+but spent numbers, while another assistant of their campaign may call. It can be sooner: a call that was counted is
 refused or turns out never to have been sent, or staff let the number call more often.
 """
 
@@ -35,8 +36,7 @@ def _left(now: datetime) -> dict[int, int]:
     """What each number with a cap may still call today, by its internal key; those with nothing left are not in it."""
     numbers = PhoneNumber.objects.filter(is_active=True, max_calls_per_day__isnull=False)
     use = facts.use_of(numbers, now)
-    left = {each.pk: (each.max_calls_per_day or 0) - use.get(each.pk, facts.UNUSED).count for each in numbers}
-    return {pk: calls for pk, calls in left.items() if calls > 0}
+    return {each.pk: calls for each in numbers if (calls := use.get(each.pk, facts.UNUSED).left(each))}
 
 
 def _wake_calls(left: Mapping[int, int], now: datetime) -> int:
