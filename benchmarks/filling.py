@@ -294,7 +294,7 @@ def _calls(cursor: Any, calls: int) -> None:
 def _beside(cursor: Any, organization: Any, lists: list[Any], contacts: int) -> None:
     """What stands in the other lists: do-not-call, imports, call-backs, alerts, the journal of staff."""
     from campaigns.models import Contact, DoNotCall
-    from campaigns.phones import number_hash
+    from campaigns.models.number_hash import number_hash
 
     numbers = Contact.objects.filter(organization=organization).order_by("pk").values_list("phone", flat=True)
     DoNotCall.objects.bulk_create(

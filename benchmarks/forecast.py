@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def compare(people: int) -> None:
-    from calls.forecast import forecast
+    from calls.forecast.forecast import forecast
 
     campaign = a_campaign(people)
     passed, gate_cpu, gate_wall = timed(lambda: one_pass(campaign))
@@ -59,7 +59,8 @@ def compare(people: int) -> None:
 
 def forget() -> None:
     """What the first run learned of the numbers must not help the second."""
-    from campaigns import legal_hours, phones
+    from campaigns import phones
+    from campaigns.rules import legal_hours
 
     for cached in (phones.country_of, phones.zones_of, phones.is_toll_free, legal_hours.rule_for):
         cached.cache_clear()
@@ -67,15 +68,16 @@ def forget() -> None:
 
 def one_pass(campaign: Any) -> Counter[str]:
     """As the engine asks it: recipients with their contacts, the facts, the decision."""
-    from calls import facts, gate
-    from calls.choosing import Choices
+    from calls.gate import facts
+    from calls.gate.decision import decide
+    from calls.gate.selection import Choices
 
     choices, verdicts = Choices(campaign, NOW), Counter[str]()
     rows: Iterator[Any] = campaign.recipients.select_related("contact").order_by("pk").iterator(AT_ONCE)
     while chunk := list(islice(rows, AT_ONCE)):
         calls = [choices.call_for(row) for row in chunk]
         for sheet in facts.load([call for call in calls if call], NOW):
-            decision = gate.decide(sheet, NOW)
+            decision = decide(sheet, NOW)
             verdicts[decision.reason or decision.verdict] += 1
     return verdicts
 
@@ -83,7 +85,7 @@ def one_pass(campaign: Any) -> Counter[str]:
 def a_campaign(people: int) -> Any:
     """Half of them American, half European; a fifth with a time zone of their own; one in fifty not to be called."""
     from campaigns.models import CallingWindow, Campaign, Contact, DoNotCall, Recipient, RetryRule
-    from campaigns.phones import number_hash
+    from campaigns.models.number_hash import number_hash
     from providers.models import Assistant, PhoneNumber, ProviderAccount
     from tenants.models import Organization, Tenant
 

@@ -76,9 +76,9 @@ def compare(given: argparse.Namespace, port: int) -> list[float]:
 
 def one_run(endpoints: int, each: int, port: int, *, dead: bool) -> tuple[float, float]:
     """Seconds until 95 % of the living endpoints' deliveries had arrived, and until all had."""
-    from calls import outbox
-    from calls.engine import Slice
+    from calls.engine.slice import Slice
     from calls.models import Heartbeat, WebhookDelivery
+    from calls.webhooks import outbox
     from tenants.models import Organization, Tenant, WebhookEndpoint
 
     home = Organization.objects.create(tenant=Tenant.objects.create(name="B"), name="B")

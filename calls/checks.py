@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from calls.timing import CLUSTER_TIMING
+from calls.deadlines import CLUSTER_TIMING
 from tenants import failpoints
 
 
@@ -16,7 +16,7 @@ def deadlines_nest(**_: Any) -> list[CheckMessage]:
     """Each deadline is shorter than the next, and the task queue has the settings that were measured to be safe."""
     errors: list[CheckMessage] = []
     if not CLUSTER_TIMING.nests:
-        errors.append(Error("The deadlines in calls/timing.py do not nest.", id="calls.E001"))
+        errors.append(Error("The deadlines in calls/deadlines.py do not nest.", id="calls.E001"))
     cluster = settings.Q_CLUSTER
     wanted = {
         "orm": "default",

@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.utils.timezone import now as utc_now
 
 from campaigns.models import Campaign, Contact, Recipient
-from campaigns.windows import candidate_zones, local_text
+from campaigns.rules.windows import candidate_zones, local_text
 from providers.adapters.base import CallHandle, CallOrder
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization, WebhookEndpoint

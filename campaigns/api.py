@@ -17,17 +17,21 @@ from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import do_not_call, import_steps, import_undo, phones
-from campaigns.import_columns import UnreadableFile
+from campaigns import phones
+from campaigns.do_not_call import entries as do_not_call
+from campaigns.imports import job
+from campaigns.imports import undo as import_undo
+from campaigns.imports import upload as upload_module
+from campaigns.imports.columns import UnreadableFile
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember
 from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
 from providers.models import VARIABLE_NAME
-from tenants.api_fields import PublicIdField, ScopedField, TextField
-from tenants.api_serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
-from tenants.api_views import AnyAccept, CrudViewSet, ReadViewSet
-from tenants.errors import Conflict, RefusedByRule, TooLarge, detail
+from tenants.api.errors import Conflict, RefusedByRule, TooLarge, detail
+from tenants.api.fields import PublicIdField, ScopedField, TextField
+from tenants.api.parsing import UploadParser
+from tenants.api.serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
+from tenants.api.views import AnyAccept, CrudViewSet, ReadViewSet
 from tenants.models import Organization
-from tenants.parsing import UploadParser
 
 
 class NumberField(TextField):
@@ -271,10 +275,10 @@ class ContactListViewSet(CrudViewSet[ContactList]):
         form.is_valid(raise_exception=True)
         upload = form.validated_data.pop("file")
         try:
-            found = import_steps.start_import(contact_list, upload, upload.name, **form.validated_data)
+            found = upload_module.start_import(contact_list, upload, upload.name, **form.validated_data)
         except UnreadableFile as error:
             raise ValidationError({"file": [str(error)]}, code="unreadable") from error
-        except import_steps.FileTooLarge as error:
+        except upload_module.FileTooLarge as error:
             raise TooLarge(str(error)) from error
         return Response(ImportSerializer(found, context=self.get_serializer_context()).data, status=202)
 
@@ -287,7 +291,7 @@ class ImportViewSet(ReadViewSet[ContactImport]):
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Stop where it is. What it brought stays."""
         found = self.get_object()
-        if not import_steps.cancel(found):
+        if not job.cancel(found):
             raise Conflict("This import is over.")
         found.refresh_from_db()
         return Response(self.get_serializer(found).data)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
-import secrets
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
@@ -15,13 +12,14 @@ import phonenumbers
 from django.db.models.signals import post_migrate
 from phonenumbers import timezone as number_zones
 
+from campaigns.models.number_hash import forget_hash_key
+
 EXAMPLE = "+33123456789"
 EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")  # what a spreadsheet makes of a long number
 FLOAT = re.compile(r"(\+?\d{7,15})\.0+")  # what a program makes of one: exact, so it can be undone
 EXTENSION = re.compile(r"(?i)(?:ext|extn|extension|poste|durchwahl|int|anexo|x|#|,)[.:\s]*\d+\s*$")
 AREA_SLASH = re.compile(r"[+0]\D*(?:\d\D*){0,6}/[^/]+")  # 030/123456, but never two numbers in one cell
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-KEY_NAME = "do-not-call"
 EVERYWHERE: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)  # for lists of numbers not to call
 
 TOLL_FREE = phonenumbers.PhoneNumberType.TOLL_FREE
@@ -241,44 +239,4 @@ def national(e164: str) -> str:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
 
 
-_keys: dict[str, bytes] = {}  # by database
-
-
-def number_hash(e164: str) -> str:
-    """What do-not-call keeps of a number: HMAC-SHA256 under this installation's random key."""
-    return hmac.new(_hash_key(), e164.encode(), hashlib.sha256).hexdigest()
-
-
-def forget_hash_key(**_: Any) -> None:
-    """After a flush or migration the key may be another one."""
-    _keys.clear()
-
-
 post_migrate.connect(forget_hash_key, dispatch_uid="campaigns.phones.forget_hash_key")
-
-
-def _hash_key() -> bytes:
-    from django.db import connections, router, transaction
-
-    from campaigns.models import InstallationKey  # models import this module
-
-    using = router.db_for_write(InstallationKey)
-    database = f"{using} {connections[using].settings_dict['NAME']}"
-    if key := _keys.get(database):
-        return key
-    row, _ = InstallationKey.objects.using(using).get_or_create(
-        name=KEY_NAME, defaults={"value": secrets.token_hex(32)}
-    )
-    key = bytes.fromhex(row.value)
-
-    def remember() -> None:
-        _keys[database] = key
-
-    transaction.on_commit(remember, using=using)  # a key made in a transaction that is rolled back never existed
-    return key
-
-
-def number_hashes(phones: Iterable[str]) -> dict[str, str]:
-    """The numbers by their hash, many at once."""
-    key = _hash_key()
-    return {hmac.new(key, phone.encode(), hashlib.sha256).hexdigest(): phone for phone in phones}

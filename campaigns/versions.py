@@ -7,8 +7,8 @@ from typing import Any
 from django.utils import timezone
 
 from campaigns.models import Campaign, CampaignVersion
-from campaigns.windows import DAYS, clock
-from tenants.api_fields import money, utc_text
+from campaigns.rules.windows import DAYS, clock
+from tenants.api.fields import money, utc_text
 
 PLAIN = (
     "name",

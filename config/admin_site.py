@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from calls.models import Call, Status
-from tenants.reach import Level, reach_of
+from tenants.backoffice.roles import Level, reach_of
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

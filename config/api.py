@@ -18,8 +18,8 @@ from calls.api.recipients import CallingContactViewSet, RecipientViewSet, Result
 from calls.api.webhooks import WebhookDeliveryViewSet, WebhookEndpointViewSet
 from campaigns.api import ContactListViewSet, ImportErrorsViewSet, ImportViewSet
 from providers.api import AssistantViewSet, PhoneNumberViewSet
-from tenants.alerts_api import AlertViewSet
-from tenants.api_keys import ApiKeyViewSet
+from tenants.api.alerts import AlertViewSet
+from tenants.api.keys import ApiKeyViewSet
 
 router = SimpleRouter()
 router.register("organizations", CallingOrganizationViewSet, "organization")

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from calls import metrics as figures
-from calls.timing import CLUSTER_TIMING
-from tenants.errors import shape
+from calls.deadlines import CLUSTER_TIMING
+from calls.reports import metrics as figures
+from tenants.api.errors import shape
 
 ANSWERS = Counter("trunkline_http_responses", "Answers of this web server, by class of status.", ["status"])
 # What a proxy forwards comes from anywhere, whatever address it seems to come from.

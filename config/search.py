@@ -12,14 +12,15 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from calls import search
-from calls.admin import words
+from calls.admin.shared import labels
 from calls.models import Call, Status
+from calls.reports import search
 from campaigns.models import Campaign, Contact, DoNotCall
-from campaigns.phones import country_of, national, number_hashes
+from campaigns.models.number_hash import number_hashes
+from campaigns.phones import country_of, national
 from config.admin_site import navigation
-from tenants.local_time import local_minute
-from tenants.reach import reach_of, regions_of
+from tenants.backoffice.local_time import local_minute
+from tenants.backoffice.roles import reach_of, regions_of
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _call(row: Call) -> Hit:
         who,
         f"{local_minute(row.created_at)}, {what}",
         str(status.label),
-        words.CALL_COLOURS[status],
+        labels.CALL_COLOURS[status],
     )
 
 
@@ -127,7 +128,7 @@ def _campaign(row: Campaign) -> Hit:
         row.name,
         f"made {local_minute(row.created_at)}",
         str(status.label),
-        words.CAMPAIGN_COLOURS[status],
+        labels.CAMPAIGN_COLOURS[status],
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import dj_database_url
 from csp.constants import NONE, SELF
 
-from calls.timing import CLUSTER_TIMING
+from calls.deadlines import CLUSTER_TIMING
 from config.environment import read
 from config.openapi.overview import DESCRIPTION, ENUM_NAMES
 from config.unfold import UNFOLD as UNFOLD
@@ -63,7 +63,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "tenants.reach.LocalTimeMiddleware",
+    "tenants.backoffice.roles.LocalTimeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -175,16 +175,16 @@ IMPORT_MAX_BYTES = 512 * 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "tenants.authentication.ApiKeyAuthentication",
-        "tenants.authentication.StaffSessionAuthentication",
+        "tenants.api.authentication.ApiKeyAuthentication",
+        "tenants.api.authentication.StaffSessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["tenants.permissions.HasScope"],
-    "DEFAULT_THROTTLE_CLASSES": ["tenants.throttling.CallerThrottle"],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.api.permissions.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["tenants.api.throttling.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["tenants.parsing.StrictJSONParser"],
-    "EXCEPTION_HANDLER": "tenants.errors.exception_handler",
-    "DEFAULT_PAGINATION_CLASS": "tenants.pagination.CursorPages",
-    "DEFAULT_FILTER_BACKENDS": ["tenants.filters.StrictFilters"],
+    "DEFAULT_PARSER_CLASSES": ["tenants.api.parsing.StrictJSONParser"],
+    "EXCEPTION_HANDLER": "tenants.api.errors.exception_handler",
+    "DEFAULT_PAGINATION_CLASS": "tenants.api.pagination.CursorPages",
+    "DEFAULT_FILTER_BACKENDS": ["tenants.api.filters.StrictFilters"],
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": True,
     "URL_FORMAT_OVERRIDE": None,

@@ -42,7 +42,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "calls.admin.dashboard.index",
+    "DASHBOARD_CALLBACK": "calls.admin.dashboard.page.index",
     "STYLES": [_style],
     "SCRIPTS": [_alpine, _script, _keyboard, _drawer],
     "ACCOUNT": {

@@ -10,8 +10,8 @@ from django.views.generic import RedirectView
 
 from config import operations, search
 from config.openapi.pages import DocsView, SchemaView
-from tenants import my_settings
-from tenants.errors import page_not_found
+from tenants.api.errors import page_not_found
+from tenants.backoffice import my_settings
 
 
 def api_not_found(request: HttpRequest, *args: str) -> HttpResponse:
@@ -33,6 +33,6 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
 ]
 
-handler400 = "tenants.errors.bad_request"
-handler404 = "tenants.errors.page_not_found"
-handler500 = "tenants.errors.server_error"
+handler400 = "tenants.api.errors.bad_request"
+handler404 = "tenants.api.errors.page_not_found"
+handler500 = "tenants.api.errors.server_error"

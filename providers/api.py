@@ -12,9 +12,9 @@ from rest_framework.exceptions import ValidationError
 
 from providers.adapters import registry
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.api_fields import MoneyField, ObjectField, PublicIdField, ScopedField, money, utc_text
-from tenants.api_serializers import OrganizationField, OrganizedSerializer
-from tenants.api_views import CrudViewSet
+from tenants.api.fields import MoneyField, ObjectField, PublicIdField, ScopedField, money, utc_text
+from tenants.api.serializers import OrganizationField, OrganizedSerializer
+from tenants.api.views import CrudViewSet
 
 SLOWEST = Decimal("0.001")  # a rate of nothing would be a switch in disguise: `is_active` is one
 

@@ -15,8 +15,8 @@ from django.utils.timezone import now as utc_now
 from providers.adapters import registry
 from providers.adapters.base import AccountConfig, Provider
 from providers.urls_allowed import check_base_url
+from tenants.db.encrypted_fields import EncryptedJSONField, hint
 from tenants.models import Organization
-from tenants.secrets import EncryptedJSONField, hint
 
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")

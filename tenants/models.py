@@ -16,7 +16,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now as utc_now
 
-from tenants.secrets import EncryptedJSONField
+from tenants.db.encrypted_fields import EncryptedJSONField
 
 
 def check_timezone(name: str) -> None:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants import throttling
+from tenants.api import throttling
 from tenants.models import ApiKey, Organization, Tenant
 
 OF_A_DATABASE = {"db", "transactional_db", "live_server"}

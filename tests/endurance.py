@@ -95,7 +95,7 @@ class Endurance:
         return self._judge()
 
     def _launch(self) -> None:
-        from calls import campaign_actions
+        from calls.actions import campaigns
         from tenants.models import Organization, Tenant
         from tests.calls import support
 
@@ -116,7 +116,7 @@ class Endurance:
             people = support.people(self.organization, mine)
             self.campaigns.append(support.campaign(number, people, retries=RULES.max_attempts))
         for campaign in self.campaigns:
-            campaign_actions.start(campaign, actor="endurance")
+            campaigns.start(campaign, actor="endurance")
 
     def _kill(self, wanted: Kind) -> None:
         """Kill one process while work goes on, and look on until a slice that started later works in its stead."""

@@ -20,7 +20,8 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from calls.models import Call, CallBack, CallEvent, Heartbeat, ProviderCallback, Status, WebhookDelivery
-from campaigns import do_not_call, import_mappings
+from campaigns.do_not_call import entries
+from campaigns.imports import saved_mappings
 from campaigns.models import (
     CallingWindow,
     Campaign,
@@ -32,8 +33,8 @@ from campaigns.models import (
     Recipient,
 )
 from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Alert, ApiKey, AuditEntry, Membership, Organization, WebhookEndpoint
-from tenants.staff import page_of
 
 pytestmark = pytest.mark.django_db
 
@@ -91,7 +92,7 @@ def world(
         cost=Decimal(1),
     )
     CallEvent.objects.create(call=call, type="unconfirmed", source="response", detail="Lost.", raw=f"echo {CANARY}")
-    entry, _ = do_not_call.add(organization, "+33612345699", reason="asked", source="staff")
+    entry, _ = entries.add(organization, "+33612345699", reason="asked", source="staff")
     endpoint = WebhookEndpoint.objects.create(organization=organization, url="https://example.org/hook")
     return {
         "organization": organization,
@@ -103,7 +104,7 @@ def world(
         "contact": contact,
         "contactlist": people,
         "contactimport": ContactImport.objects.create(organization=organization, contact_list=people, filename="a.csv"),
-        "importmapping": import_mappings.remember(organization, "CRM export", ["Tel"], {"Tel": "phone"}, "olga"),
+        "importmapping": saved_mappings.remember(organization, "CRM export", ["Tel"], {"Tel": "phone"}, "olga"),
         "donotcall": entry,
         "campaign": campaign,
         "recipient": recipient,

@@ -12,9 +12,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from calls import campaign_actions
+from calls.actions import campaigns
 from calls.models import Call, Status
-from campaigns import do_not_call, import_steps, import_undo
+from campaigns.do_not_call import entries
+from campaigns.imports import job, undo
 from campaigns.models import CallingWindow, Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import AuditEntry, Membership, Organization
@@ -101,7 +102,7 @@ def test_a_missing_variable_is_named(operator: Client, order: dict[str, Any]) ->
 
 
 def test_refusals_are_in_words(operator: Client, order: dict[str, Any], organization: Organization) -> None:
-    do_not_call.add(organization, "+33612345678", reason="asked", source="staff")
+    entries.add(organization, "+33612345678", reason="asked", source="staff")
     assert "The number is on the do-not-call list." in text_of(operator.post(LAUNCH, order))
     assert "is not a phone number" in text_of(operator.post(LAUNCH, order | {"to_number": "12"}))
     assert "may not be called" in text_of(operator.post(LAUNCH, order | {"to_number": "+4915112345678"}))
@@ -320,7 +321,7 @@ def edited(campaign: Campaign, **fields: Any) -> dict[str, Any]:
 
 
 def test_a_running_campaign_is_edited_and_its_page_tells_what_was_changed(manager: Client, campaign: Campaign) -> None:
-    campaign_actions.start(campaign, actor="olga")
+    campaigns.start(campaign, actor="olga")
     url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
     answer = manager.post(url, edited(campaign, max_attempts="5"))
     assert answer.status_code == 302, text_of(answer)
@@ -334,7 +335,7 @@ def test_a_running_campaign_is_edited_and_its_page_tells_what_was_changed(manage
 
 
 def test_a_refused_edit_changes_nothing_and_says_why(manager: Client, campaign: Campaign) -> None:
-    campaign_actions.start(campaign, actor="olga")
+    campaigns.start(campaign, actor="olga")
     url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
     page = text_of(manager.post(url, edited(campaign, contact_lists=[], name="Other"), follow=True))
     assert "Withdraw those who shall not be called" in page and "was changed successfully" not in page
@@ -345,8 +346,8 @@ def test_a_refused_edit_changes_nothing_and_says_why(manager: Client, campaign: 
 def test_a_form_opened_before_the_campaign_paused_itself_does_not_start_it_again(
     manager: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    campaign_actions.start(campaign, actor="olga")
-    from calls.admin.campaign_form import CampaignForm
+    campaigns.start(campaign, actor="olga")
+    from calls.admin.campaigns.form import CampaignForm
 
     real = CampaignForm.clean
 
@@ -382,7 +383,7 @@ def test_other_assistants_are_of_the_same_organization(
 def test_a_person_is_withdrawn_held_and_promised_a_call_back_with_buttons(
     operator: Client, campaign: Campaign, contact: Contact
 ) -> None:
-    campaign_actions.start(campaign, actor="olga")
+    campaigns.start(campaign, actor="olga")
     Campaign.objects.update(legal_override="test")
     row = Recipient.objects.create(campaign=campaign, contact=contact)
 
@@ -461,7 +462,7 @@ def test_a_file_is_imported_after_a_look(operator: Client, people: ContactList) 
     assert answer["Location"] == reverse("admin:campaigns_contactimport_change", args=[row.pk])
     assert row.mapping == {"Mobile": "phone", "Full name": "name", "Slot": ""}
     assert "data-refresh" in text_of(operator.get(answer["Location"]))
-    while not import_steps.run_step(row.pk):
+    while not job.run_step(row.pk):
         pass
     row.refresh_from_db()
     page = text_of(operator.get(answer["Location"]))
@@ -489,7 +490,7 @@ def test_a_workbook_is_imported_after_a_look(operator: Client, people: ContactLi
         "06 12 34 56 01" in page and "only the first, &#x27;December&#x27;, is read" in page and "separated" not in page
     )
     operator.post(url, {**kept(page), "_import": "1", "column-0": "phone", "column-1": "name"})
-    assert import_steps.run_step(ContactImport.objects.get().pk)
+    assert job.run_step(ContactImport.objects.get().pk)
     assert people.contacts.get().name == "Claire"
 
 
@@ -523,13 +524,13 @@ def test_an_import_is_undone(operator: Client, manager: Client, people: ContactL
     url = reverse("admin:campaigns_contactimport_step", args=[row.pk, "undo"])
     assert operator.get(url).status_code == 403, "an undo deletes people"
     assert "is not possible any more" in text_of(manager.get(url, follow=True)), "it has not even begun"
-    while not import_steps.run_step(row.pk):
+    while not job.run_step(row.pk):
         pass
     page = text_of(manager.get(url))
     assert "Removed for good: 1 person whom this file brought." in page and "Kept: 0 people whom it brought" in page
     assert "is being undone" in text_of(manager.post(url, follow=True))
     assert "0 people so far" in text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
-    assert import_undo.run_step(row.pk)
+    assert undo.run_step(row.pk)
     assert not Contact.objects.exists()
     page = text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
     assert "1 person was removed" in page and "Undo import" not in page

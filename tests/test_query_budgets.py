@@ -14,12 +14,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin.campaign import PARTS
+from calls.admin.campaigns.admin import PARTS
 from calls.models import Call, CallEvent
 from campaigns.models import Campaign, CampaignVariant, Contact, ContactListMember, Recipient
 from providers.models import Assistant, PhoneNumber
+from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Membership, Organization
-from tenants.staff import ScopedAdmin
 from tests.test_admin import world
 
 __all__ = ["world"]  # a fixture

@@ -6,20 +6,18 @@ import asyncio
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import accounts, budgets
-from calls.models import Call
+from calls.actions import budget_watch
+from calls.gate.capacity import with_open_calls
+from calls.outcomes import circuit_breaker
 from providers.adapters import http
 from providers.adapters.base import Provider
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError
 from providers.api import ProviderAccountViewSet
-from providers.models import ProviderAccount
-from tenants.errors import Conflict
+from tenants.api.errors import Conflict
 from tenants.models import AuditEntry
 
 CHECK_DEADLINE = 10.0
@@ -29,12 +27,6 @@ REFUSED = "The provider refuses the credentials or the set-up of this account."
 BUSY = "The provider asks us to slow down. Try again later."
 NOT_REACHED = "No connection to the provider could be made."
 UNUSABLE = "The provider gave no usable answer."
-
-
-def with_open_calls(queryset: QuerySet[ProviderAccount]) -> QuerySet[ProviderAccount]:
-    calls = Call.objects.open().filter(account=OuterRef("pk")).order_by().values("account")
-    counts = Subquery(calls.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
-    return queryset.annotate(open_calls=Coalesce(counts, Value(0)))
 
 
 class CallingAccountViewSet(ProviderAccountViewSet):
@@ -48,7 +40,7 @@ class CallingAccountViewSet(ProviderAccountViewSet):
         if account and provider and provider != account.provider and account.calls.exists():
             raise Conflict("This account has calls, so its provider cannot change. Make another account.")
         super().perform_save(serializer)
-        budgets.look_again(serializer.instance.organization)
+        budget_watch.look_again(serializer.instance.organization)
 
     @action(detail=True, methods=["post"])
     def check(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -61,7 +53,7 @@ class CallingAccountViewSet(ProviderAccountViewSet):
         """A person says that it may go on."""
         account = self.get_object()
         with transaction.atomic():
-            accounts.unblock(account.pk)
+            circuit_breaker.unblock(account.pk)
             AuditEntry.objects.create(
                 organization=account.organization,
                 actor=self.reach.actor,

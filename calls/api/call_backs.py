@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import django_filters
 
 from calls.models import CallBack
-from tenants.api_fields import PublicIdField, ScopedField, TextField
-from tenants.api_serializers import StrictModelSerializer
-from tenants.api_views import ReadViewSet
+from tenants.api.fields import PublicIdField, ScopedField, TextField
+from tenants.api.serializers import StrictModelSerializer
+from tenants.api.views import ReadViewSet
 
 
 class CallBackSerializer(StrictModelSerializer[CallBack]):

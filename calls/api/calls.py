@@ -7,23 +7,24 @@ from typing import Any, ClassVar
 import django_filters
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound, Throttled, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import outcomes, transcripts
+from calls.actions.single_calls import Order
 from calls.api.orders import place
-from calls.models import Call, CallEvent, Status, WebhookDelivery
-from calls.ordering import Order
+from calls.models import Call, Status, WebhookDelivery
+from calls.outcomes import staff_decisions
+from calls.reports import transcripts
+from calls.serializers.call import CallSerializer, CallWithEventsSerializer
 from campaigns.api import NumberField, VariablesField, number_filter, refuse_country
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
-from tenants.api_fields import ObjectField, PublicIdField, ScopedField, TextField, UtcDateTimeField, money, utc_text
-from tenants.api_serializers import StrictModelSerializer, StrictSerializer, organization_for
-from tenants.api_views import ReadViewSet
-from tenants.errors import Conflict, Unavailable
+from tenants.api.errors import Conflict, Unavailable
+from tenants.api.fields import ObjectField, ScopedField, TextField, UtcDateTimeField, utc_text
+from tenants.api.serializers import StrictSerializer, organization_for
+from tenants.api.views import ReadViewSet
 from tenants.models import Scope
 
 RELATED = (
@@ -36,89 +37,6 @@ RELATED = (
     "recipient",
 )
 CALLBACK = WebhookDelivery.objects.filter(call=OuterRef("pk"), endpoint=None)
-
-
-class EventSerializer(serializers.ModelSerializer[CallEvent]):
-    at = UtcDateTimeField()
-
-    class Meta:
-        model = CallEvent
-        fields: ClassVar[Any] = ["at", "type", "source", "detail"]
-
-    def to_representation(self, instance: CallEvent) -> dict[str, Any]:
-        found = super().to_representation(instance)
-        # "from" is no name Python lets a field have.
-        return {**found, "from": instance.from_status or None, "to": instance.to_status or None}
-
-
-class CallSerializer(StrictModelSerializer[Call]):
-    id = PublicIdField()
-    provider = serializers.CharField(source="account.provider", read_only=True)
-    cost = serializers.SerializerMethodField()
-    callback_status = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Call
-        fields: ClassVar[Any] = [
-            "id",
-            "organization",
-            "status",
-            "provider",
-            "account",
-            "assistant",
-            "phone_number",
-            "contact",
-            "campaign",
-            "recipient",
-            "attempt",
-            "campaign_version",
-            "asked_for",
-            "to_number",
-            "from_number",
-            "customer_name",
-            "dynamic_variables",
-            "metadata",
-            "provider_call_id",
-            "provider_status",
-            "ended_reason",
-            "answered_by",
-            "error_code",
-            "error_message",
-            "result",
-            "result_status",
-            "created_at",
-            "placed_at",
-            "started_at",
-            "answered_at",
-            "ended_at",
-            "duration_seconds",
-            "billed_duration_seconds",
-            "cost",
-            "callback_url",
-            "callback_status",
-            "updated_at",
-        ]
-        read_only_fields = fields
-
-    def get_cost(self, call: Call) -> dict[str, str] | None:
-        return money(call.cost, call.cost_currency)
-
-    def get_callback_status(self, call: Call) -> str:
-        if not call.callback_url:
-            return "none"
-        if hasattr(call, "callback_delivery"):
-            found = call.callback_delivery
-        else:
-            found = call.webhook_deliveries.filter(endpoint=None).values_list("status", flat=True).first()
-        return found or call.callback_outcome or "pending"
-
-
-class CallWithEventsSerializer(CallSerializer):
-    events = EventSerializer(many=True, read_only=True)
-
-    class Meta(CallSerializer.Meta):
-        fields: ClassVar[Any] = [*CallSerializer.Meta.fields, "events"]
-        read_only_fields = fields
 
 
 class OrderSerializer(StrictSerializer):
@@ -206,7 +124,7 @@ class CallViewSet(ReadViewSet[Call]):
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Only while it waits: what rings cannot be unrung."""
         call = self.get_object()
-        if not outcomes.cancel(call, "canceled_by_request", "Canceled by request.", actor=self.reach.actor):
+        if not staff_decisions.cancel(call, "canceled_by_request", "Canceled by request.", actor=self.reach.actor):
             raise Conflict("Only a queued call can be canceled.")
         return Response(self.get_serializer(self.get_queryset().get(pk=call.pk)).data)
 

@@ -5,239 +5,43 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Any, ClassVar
 
-from django.core.exceptions import ValidationError as ModelValidationError
 from django.http import Http404
 from django.utils import timezone
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import campaign_actions, live_edits
-from calls import forecast as forecasting
-from calls.choosing import Choices
-from calls.comparison import compare
-from calls.finish import finish_of
-from calls.progress import progress_of
-from campaigns import variables
+from calls.actions import campaign_edits, campaigns, quiescing
+from calls.forecast import forecast as forecasting
+from calls.forecast.estimated_finish import finish_of
+from calls.gate.selection import Choices
+from calls.reports import preflight as preflight_module
+from calls.reports.progress import progress_of
+from calls.reports.variant_comparison import compare
+from calls.serializers.campaign import CampaignSerializer
 from campaigns.models import (
-    CallingWindow,
     Campaign,
-    CampaignVariant,
     CampaignVersion,
     Contact,
-    ContactList,
     Recipient,
-    RetryRule,
 )
-from campaigns.windows import clock, parse_clock, parse_day_names
-from providers.models import Assistant, PhoneNumber
-from tenants.api_fields import (
-    FlagField,
-    MoneyField,
-    ObjectField,
-    PublicIdField,
-    RateField,
-    ScopedField,
-    WholeField,
+from campaigns.rules import variables
+from tenants.api.errors import Conflict, RefusedByRule, detail
+from tenants.api.fields import (
     money,
     utc_text,
 )
-from tenants.api_serializers import (
-    OrganizationField,
-    OrganizedSerializer,
-    ReplacedList,
+from tenants.api.serializers import (
     StrictModelSerializer,
-    StrictSerializer,
 )
-from tenants.api_views import CrudViewSet, ScopedViewSet, public_id
-from tenants.errors import Conflict, RefusedByRule, detail
+from tenants.api.views import CrudViewSet, ScopedViewSet, public_id
 from tenants.models import AuditEntry, Scope
 
 S = Campaign.Status
 FORESEEN_AT_MOST = 5_000  # people still to be called; more take too long for an answer that is asked for often
-LISTS: dict[str, Any] = {"windows": CallingWindow, "retry_rules": RetryRule, "variants": CampaignVariant}
-
-
-class ClockField(serializers.Field[Any, Any, Any, Any]):
-    """ "09:00" over minutes after midnight."""
-
-    def to_internal_value(self, data: Any) -> int:
-        try:
-            return parse_clock(data)
-        except ModelValidationError as error:
-            raise ValidationError(error.messages) from error
-
-    def to_representation(self, value: int) -> str:
-        return clock(value)
-
-
-class WindowSerializer(StrictSerializer):
-    days = serializers.JSONField()
-    opens = ClockField()
-    closes = ClockField()
-
-    def validate_days(self, days: Any) -> Any:
-        parse_day_names(days)
-        return days
-
-    def validate_opens(self, opens: int) -> int:
-        if opens == 24 * 60:
-            raise ValidationError("A window opens at 23:59 at the latest.")
-        return opens
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["opens"] == attrs["closes"]:
-            raise ValidationError({"closes": "This must differ from opens; a whole day is 00:00 to 24:00."})
-        return attrs
-
-
-class MultiplierField(RateField):
-    """A number, also written as text: 1.1 is no number that every program keeps."""
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        if isinstance(data, str):
-            return serializers.DecimalField.to_internal_value(self, data)
-        return super().to_internal_value(data)
-
-
-class RetryRuleSerializer(StrictSerializer):
-    outcome = serializers.ChoiceField(choices=RetryRule.Outcome.choices)
-    wait_minutes = WholeField(min_value=0, max_value=60 * 24 * 60, default=60)
-    max_attempts = WholeField(min_value=1, max_value=50, default=3)
-    multiplier = MultiplierField(max_digits=4, decimal_places=2, min_value=1, max_value=10, default=Decimal(1))
-    max_wait_minutes = WholeField(min_value=0, max_value=60 * 24 * 60, default=None, allow_null=True)
-    other_time_of_day = FlagField(default=False)
-
-
-class VariantSerializer(StrictSerializer):
-    assistant = ScopedField(queryset=Assistant.objects.select_related("organization", "account"))
-    weight = WholeField(min_value=0, max_value=1000, default=0)
-
-
-class CampaignSerializer(OrganizedSerializer[Campaign]):
-    naming = ("assistant", "phone_numbers", "contact_lists")
-    id = PublicIdField()
-    organization = OrganizationField()
-    assistant = ScopedField(
-        queryset=Assistant.objects.select_related("organization", "account"), required=False, allow_null=True
-    )
-    phone_numbers = ScopedField(queryset=PhoneNumber.objects.select_related("organization"), many=True, required=False)
-    contact_lists = ScopedField(queryset=ContactList.objects.select_related("organization"), many=True, required=False)
-    variables = ObjectField(required=False)
-    windows = ReplacedList(WindowSerializer)
-    retry_rules = ReplacedList(RetryRuleSerializer)
-    variants = ReplacedList(VariantSerializer)
-    budget = MoneyField()
-    progress = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Campaign
-        fields: ClassVar[Any] = [
-            "id",
-            "organization",
-            "name",
-            "status",
-            "assistant",
-            "assistant_weight",
-            "variants",
-            "phone_numbers",
-            "number_choice",
-            "contact_lists",
-            "variables",
-            "timezone",
-            "windows",
-            "holidays",
-            "retry_rules",
-            "max_attempts",
-            "min_gap_minutes",
-            "max_open_calls",
-            "calls_per_minute",
-            "priority",
-            "budget",
-            "legal_override",
-            "starts_at",
-            "ends_at",
-            "callback_url",
-            "version",
-            "progress",
-            "created_at",
-        ]
-        read_only_fields: ClassVar[Any] = ["status", "version", "created_at"]
-
-    def get_progress(self, campaign: Campaign) -> dict[str, Any]:
-        known = self.context.get("progress") or progress_of([campaign])
-        found: dict[str, Any] = known[campaign.pk]
-        return found
-
-    def validate_variables(self, templates: Any) -> Any:
-        if faults := variables.faults(templates):
-            whole = faults.pop("variables", None)
-            named: dict[str, Any] = {name: [text] for name, text in faults.items()}
-            raise ValidationError(named | ({"non_field_errors": [whole]} if whole else {}))
-        return templates
-
-    def validate_retry_rules(self, rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        outcomes = [rule["outcome"] for rule in rules]
-        if len(set(outcomes)) != len(outcomes):
-            raise ValidationError("An outcome has one rule at most.")
-        return rules
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        attrs = super().validate(attrs)
-        old = self.instance if isinstance(self.instance, Campaign) else None
-        starts, ends = (attrs.get(name, getattr(old, name, None)) for name in ("starts_at", "ends_at"))
-        if starts and ends and ends <= starts:
-            raise ValidationError({"ends_at": "This must be after starts_at."})
-        assistant = attrs.get("assistant", getattr(old, "assistant", None))
-        others = self._variants(attrs, old, assistant)
-        numbers = attrs.get("phone_numbers", list(old.phone_numbers.all()) if old else [])
-        accounts = {one.account_id for one in (assistant, *others) if one}
-        if accounts and any(number.account_id not in accounts for number in numbers):
-            raise ValidationError({"phone_numbers": "Every number must be of the account of one of its assistants."})
-        return attrs
-
-    def _variants(self, attrs: dict[str, Any], old: Campaign | None, assistant: Assistant | None) -> list[Assistant]:
-        """The assistants beside the first. Raises ValidationError by position."""
-        if "variants" in attrs:
-            found = [row["assistant"] for row in attrs["variants"]]
-        else:
-            found = [row.assistant for row in old.variants.select_related("assistant")] if old else []
-        home = old.organization if old else attrs["organization"]
-        faults: dict[str, Any] = {}
-        for place, one in enumerate(found):
-            if one.organization_id != home.pk:
-                faults[str(place)] = {"assistant": ["This belongs to another organization."]}
-            elif one == assistant or one in found[:place]:
-                faults[str(place)] = {"assistant": ["The campaign has this assistant already."]}
-            elif "variants" in attrs and not one.account.is_active:
-                faults[str(place)] = {"assistant": ["This assistant's account is switched off."]}
-        if faults:
-            raise ValidationError({"variants": faults})
-        return found
-
-    def create(self, validated_data: dict[str, Any]) -> Campaign:
-        lists = {name: validated_data.pop(name, []) for name in LISTS}
-        sets = {name: validated_data.pop(name, []) for name in ("phone_numbers", "contact_lists")}
-        campaign = Campaign.objects.create(**validated_data)
-        for name, members in sets.items():
-            getattr(campaign, name).set(members)
-        return self._with_lists(campaign, lists)
-
-    def update(self, instance: Campaign, validated_data: dict[str, Any]) -> Campaign:
-        lists = {name: validated_data.pop(name) for name in LISTS if name in validated_data}
-        return self._with_lists(super().update(instance, validated_data), lists)
-
-    def _with_lists(self, campaign: Campaign, lists: dict[str, Any]) -> Campaign:
-        """Windows and rules are replaced as a whole."""
-        for name, items in lists.items():
-            getattr(campaign, name).all().delete()
-            LISTS[name].objects.bulk_create(LISTS[name](campaign=campaign, **item) for item in items)
-        return campaign
 
 
 class CampaignViewSet(CrudViewSet[Campaign]):
@@ -280,11 +84,11 @@ class CampaignViewSet(CrudViewSet[Campaign]):
                 )
             return
         try:
-            with live_edits.edit(serializer.instance, actor=self.reach.actor):
+            with campaign_edits.edit(serializer.instance, actor=self.reach.actor):
                 serializer.save()
-        except campaign_actions.IllegalNow as error:
+        except quiescing.IllegalNow as error:
             raise Conflict(str(error)) from error
-        except campaign_actions.NotReady as error:
+        except preflight_module.NotReady as error:
             raise _not_ready(error) from error
 
     def perform_destroy(self, instance: Campaign) -> None:
@@ -294,29 +98,29 @@ class CampaignViewSet(CrudViewSet[Campaign]):
 
     @action(detail=True, methods=["post"])
     def start(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self._act(campaign_actions.start)
+        return self._act(campaigns.start)
 
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self._act(campaign_actions.pause)
+        return self._act(campaigns.pause)
 
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self._act(campaign_actions.resume)
+        return self._act(campaigns.resume)
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self._act(campaign_actions.cancel)
+        return self._act(campaigns.cancel)
 
     @action(detail=True, methods=["post"])
     def refresh(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self._act(live_edits.refresh)
+        return self._act(campaign_edits.refresh)
 
     @action(detail=True, methods=["get"])
     def preflight(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         campaign = self.get_object()
         seen = forecasting.forecast(campaign, timezone.now())
-        found = campaign_actions.problems(campaign) + forecasting.warnings(seen)
+        found = preflight_module.problems(campaign) + forecasting.warnings(seen)
         answer = {
             "ok": not any(problem.severity == "error" for problem in found),
             "problems": [
@@ -375,9 +179,9 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         campaign = self.get_object()
         try:
             do(campaign, actor=self.reach.actor)
-        except campaign_actions.IllegalNow as error:
+        except quiescing.IllegalNow as error:
             raise Conflict(str(error)) from error
-        except campaign_actions.NotReady as error:
+        except preflight_module.NotReady as error:
             raise _not_ready(error) from error
         return self._answer(campaign.pk)
 
@@ -387,7 +191,7 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         return Response(self.get_serializer(fresh).data, status=status)
 
 
-def _not_ready(error: campaign_actions.NotReady) -> RefusedByRule:
+def _not_ready(error: preflight_module.NotReady) -> RefusedByRule:
     errors = [problem for problem in error.problems if problem.severity == "error"]
     return RefusedByRule(str(error), [detail(problem.code, problem.message, problem.code) for problem in errors])
 

@@ -11,13 +11,13 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import campaign_actions
-from campaigns import do_not_call
+from calls.actions import quiescing
 from campaigns.api import NumberField
+from campaigns.do_not_call import entries
 from campaigns.models import DoNotCall
-from tenants.api_fields import PublicIdField, TextField
-from tenants.api_serializers import OrganizationField, OrganizedSerializer
-from tenants.api_views import CrudViewSet
+from tenants.api.fields import PublicIdField, TextField
+from tenants.api.serializers import OrganizationField, OrganizedSerializer
+from tenants.api.views import CrudViewSet
 from tenants.models import AuditEntry
 
 
@@ -54,7 +54,7 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
-        entry, created = do_not_call.add(
+        entry, created = entries.add(
             given["organization"],
             given["phone"],
             reason=given.get("reason", ""),
@@ -64,17 +64,17 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
         )
         open_calls = [
             {"id": str(call.uuid), "status": call.status, "to_number": call.to_number}
-            for call in campaign_actions.silence_number(entry)
+            for call in quiescing.silence_number(entry)
         ]
         answer = {**self.get_serializer(entry).data, "open_calls": open_calls}
         return Response(answer, status=201 if created else 200)
 
     def perform_save(self, serializer: Any) -> None:
         entry: DoNotCall = serializer.instance
-        before = do_not_call.words(entry)
+        before = entries.words(entry)
         serializer.save()
-        AuditEntry.objects.bulk_create(do_not_call.changed(entry, before, self.reach.actor))
+        AuditEntry.objects.bulk_create(entries.changed(entry, before, self.reach.actor))
 
     def perform_destroy(self, instance: DoNotCall) -> None:
         with transaction.atomic():
-            do_not_call.remove(instance, self.reach.actor, "Removed over the API.")
+            entries.remove(instance, self.reach.actor, "Removed over the API.")

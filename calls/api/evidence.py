@@ -9,10 +9,10 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from calls import evidence
+from calls.reports import evidence_csv
 from campaigns import phones
-from tenants.access import Access
-from tenants.api_views import AnyAccept
+from tenants.api.access import Access
+from tenants.api.views import AnyAccept
 
 
 class EvidenceView(APIView):
@@ -27,7 +27,7 @@ class EvidenceView(APIView):
 
 def as_file(organizations: list[int], phone: str) -> StreamingHttpResponse:
     """Streamed: a number that was called for years has a long history."""
-    answer = StreamingHttpResponse(evidence.lines(organizations, phone), content_type="text/csv; charset=utf-8")
+    answer = StreamingHttpResponse(evidence_csv.lines(organizations, phone), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="evidence-{phone[1:]}.csv"'
     answer["Cache-Control"] = "no-store"
     return answer

@@ -10,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from calls import callbacks
-from tenants.api_views import AnyAccept
-from tenants.errors import TooLarge, shape
+from calls.following import status_callbacks
+from tenants.api.errors import TooLarge, shape
+from tenants.api.views import AnyAccept
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -43,13 +43,13 @@ class HookView(APIView):
         return HttpResponse(status=200)
 
     def post(self, request: Request, token: str, provider: str = "callingbox") -> Response:
-        body = raw_body(request, callbacks.MAX_BODY + 1)
-        if len(body) > callbacks.MAX_BODY:
+        body = raw_body(request, status_callbacks.MAX_BODY + 1)
+        if len(body) > status_callbacks.MAX_BODY:
             raise TooLarge()
         headers = {name.lower(): value for name, value in request.headers.items()}
         status = 404
         if TOKEN.fullmatch(token):
-            status = callbacks.receive(provider, token, headers, body, account_wide=self.account_wide)
+            status = status_callbacks.receive(provider, token, headers, body, account_wide=self.account_wide)
         if status == 200:
             return Response({})
         return Response(shape("Invalid signature" if status == 401 else "Not found"), status=status)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from calls.actions.single_calls import AlreadyOpen, MissingVariables, Order, Refused, place_single
 from calls.models import Call
-from calls.ordering import AlreadyOpen, MissingVariables, Order, Refused, place_single
-from tenants.api_fields import utc_text
-from tenants.errors import Conflict, RefusedByRule, detail
+from tenants.api.errors import Conflict, RefusedByRule, detail
+from tenants.api.fields import utc_text
 
 DO_NOT_CALL = "This number is on the do-not-call list"
 

@@ -7,17 +7,17 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import budgets, campaign_actions
-from tenants.api import OrganizationViewSet
+from calls.actions import budget_watch, kill_switch
+from tenants.api.organizations import OrganizationViewSet
 from tenants.models import Organization
 
 
 class CallingOrganizationViewSet(OrganizationViewSet):
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         answer = super().partial_update(request, *args, **kwargs)
-        budgets.look_again(self.get_object())
+        budget_watch.look_again(self.get_object())
         return answer
 
     def switch_calls(self, organization: Organization, stopped: bool) -> None:
-        switch = campaign_actions.stop_all_calls if stopped else campaign_actions.allow_calls
+        switch = kill_switch.stop_all_calls if stopped else kill_switch.allow_calls
         switch(organization, actor=self.reach.actor)

@@ -12,18 +12,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from calls.actions.single_calls import Order
 from calls.api.orders import place
-from calls.api.status_answer import status_answer
 from calls.models import Call
-from calls.ordering import Order
+from calls.serializers.status_answer import status_answer
 from campaigns.api import NumberField, VariablesField, refuse_country
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
-from tenants.access import Access
-from tenants.api_fields import IdField, TextField
-from tenants.api_serializers import StrictSerializer
-from tenants.api_views import public_id
-from tenants.idempotency import IdempotentPosts
+from tenants.api.access import Access
+from tenants.api.fields import IdField, TextField
+from tenants.api.idempotency import IdempotentPosts
+from tenants.api.serializers import StrictSerializer
+from tenants.api.views import public_id
 from tenants.models import Organization, Scope
 
 M = TypeVar("M", bound=models.Model)

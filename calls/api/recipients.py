@@ -13,19 +13,20 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import call_backs, recipient_actions, results
+from calls.actions import recipients, scheduled_callbacks
+from calls.actions.quiescing import IllegalNow
+from calls.actions.single_calls import Refused
 from calls.api.call_backs import CallBackSerializer
 from calls.api.campaigns import campaign_of
-from calls.campaign_actions import IllegalNow
-from calls.explain import explain
 from calls.models import CallBack
-from calls.ordering import Refused
+from calls.reports import results_csv as results
+from calls.reports.explain import explain
 from campaigns.api import ContactViewSet
 from campaigns.models import Contact, Recipient
-from tenants.api_fields import PublicIdField, TextField, UtcDateTimeField, WholeField, utc_text
-from tenants.api_serializers import StrictModelSerializer, StrictSerializer
-from tenants.api_views import AnyAccept, ScopedViewSet
-from tenants.errors import Conflict, RefusedByRule, detail
+from tenants.api.errors import Conflict, RefusedByRule, detail
+from tenants.api.fields import PublicIdField, TextField, UtcDateTimeField, WholeField, utc_text
+from tenants.api.serializers import StrictModelSerializer, StrictSerializer
+from tenants.api.views import AnyAccept, ScopedViewSet
 from tenants.models import Organization, Scope
 
 
@@ -80,7 +81,7 @@ class RecipientFilters(django_filters.FilterSet):
 def _hold(view: ScopedViewSet[Any], contact: Contact, request: Request) -> None:
     form = HoldSerializer(data=request.data, context=view.get_serializer_context())
     form.is_valid(raise_exception=True)
-    recipient_actions.hold(contact, actor=view.reach.actor, **form.validated_data)
+    recipients.hold(contact, actor=view.reach.actor, **form.validated_data)
 
 
 class RecipientViewSet(ScopedViewSet[Recipient]):
@@ -108,7 +109,7 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
         """When it answers nothing further is placed to this person in this campaign."""
         recipient = self.get_object()
         try:
-            recipient_actions.withdraw(recipient, actor=self.reach.actor)
+            recipients.withdraw(recipient, actor=self.reach.actor)
         except IllegalNow as error:
             raise Conflict(str(error)) from error
         return self._answer(recipient)
@@ -123,7 +124,7 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
     @action(detail=True, methods=["post"])
     def unhold(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         recipient = self.get_object()
-        recipient_actions.unhold(recipient.contact, actor=self.reach.actor)
+        recipients.unhold(recipient.contact, actor=self.reach.actor)
         return self._answer(recipient)
 
     @action(detail=True, methods=["post"], url_path="call-back")
@@ -135,7 +136,7 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
         if "tolerance_minutes" in given:
             given["tolerance"] = timedelta(minutes=given.pop("tolerance_minutes"))
         try:
-            found = call_backs.promise(recipient, actor=self.reach.actor, **given)
+            found = scheduled_callbacks.promise(recipient, actor=self.reach.actor, **given)
         except IllegalNow as error:
             raise Conflict(str(error)) from error
         except Refused as error:
@@ -150,7 +151,7 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
         if found is None:
             raise Conflict("No call-back to this person is due.")
         try:
-            call_backs.cancel(found, actor=self.reach.actor)
+            scheduled_callbacks.cancel(found, actor=self.reach.actor)
         except IllegalNow as error:
             raise Conflict(str(error)) from error
         return Response(CallBackSerializer(found, context=self.get_serializer_context()).data)
@@ -184,5 +185,5 @@ class CallingContactViewSet(ContactViewSet):
     @action(detail=True, methods=["post"])
     def unhold(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         contact = self.get_object()
-        recipient_actions.unhold(contact, actor=self.reach.actor)
+        recipients.unhold(contact, actor=self.reach.actor)
         return Response(self.get_serializer(contact).data)

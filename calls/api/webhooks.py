@@ -11,13 +11,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls import webhook_upkeep
 from calls.models import WebhookDelivery
+from calls.webhooks import maintenance
 from providers.urls_allowed import check_callback_url
-from tenants.api_fields import PublicIdField, ScopedField, TextField, UtcDateTimeField, utc_text
-from tenants.api_serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
-from tenants.api_views import CrudViewSet, ReadViewSet
-from tenants.errors import Conflict
+from tenants.api.errors import Conflict
+from tenants.api.fields import PublicIdField, ScopedField, TextField, UtcDateTimeField, utc_text
+from tenants.api.serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
+from tenants.api.views import CrudViewSet, ReadViewSet
 from tenants.models import AuditEntry, Scope, WebhookEndpoint, WebhookEvent
 
 State = WebhookDelivery.Status
@@ -98,7 +98,7 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
         if endpoint.is_active and not was_active and endpoint.disabled_reason:
             endpoint.disabled_reason = ""
             endpoint.save(update_fields=["disabled_reason"])
-        webhook_upkeep.follow(endpoint)
+        maintenance.follow(endpoint)
 
     def perform_destroy(self, instance: WebhookEndpoint) -> None:
         self._note(instance, "deleted")
@@ -118,8 +118,8 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
     def test(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One delivery of the event `webhook.test`, tried once. See what came of it among the deliveries."""
         try:
-            made = webhook_upkeep.try_out(self.get_object())
-        except webhook_upkeep.NotPossible as error:
+            made = maintenance.try_out(self.get_object())
+        except maintenance.NotPossible as error:
             raise Conflict(str(error)) from error
         return Response(WebhookDeliverySerializer(made, context=self.get_serializer_context()).data, status=202)
 
@@ -166,8 +166,8 @@ class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
         """Again, with the same id."""
         delivery = self.get_object()
         try:
-            webhook_upkeep.replay(delivery)
-        except webhook_upkeep.NotPossible as error:
+            maintenance.replay(delivery)
+        except maintenance.NotPossible as error:
             raise Conflict(str(error)) from error
         return Response(self.get_serializer(self.get_object()).data)
 
@@ -181,11 +181,11 @@ class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
         if endpoint:
             self.reach.require(Scope.MANAGE, endpoint.organization)
         manageable = [pk for pk in self.reach.scopes if self.reach.may(Scope.MANAGE, pk)]
-        count = webhook_upkeep.replay_range(
+        count = maintenance.replay_range(
             WebhookDelivery.objects.filter(organization__in=manageable, organization__is_active=True),
             given["status"],
             given["created_after"],
             given["created_before"],
             endpoint,
         )
-        return Response({"replayed": count, "more": count >= webhook_upkeep.REPLAYED_AT_ONCE})
+        return Response({"replayed": count, "more": count >= maintenance.REPLAYED_AT_ONCE})

@@ -14,17 +14,17 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import display
 
-from campaigns import do_not_call
-from campaigns.admin.numbers import NumberedAdmin
-from campaigns.import_pages import both_spellings, import_links
+from campaigns.admin.import_pages import import_links
+from campaigns.admin.numbers import NumberedAdmin, both_spellings
+from campaigns.do_not_call import entries
 from campaigns.models import Contact, ContactList, DoNotCall
 from campaigns.phones import NotCallable, normalise
-from campaigns.windows import whereabouts
+from campaigns.rules.windows import whereabouts
+from tenants.backoffice.forms import PairsField, ScopedForm, text_field
+from tenants.backoffice.lists import FILTER_CHOICES
+from tenants.backoffice.roles import Level
+from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Organization
-from tenants.reach import Level
-from tenants.staff import page_of
-from tenants.staff_forms import PairsField, ScopedForm, text_field
-from tenants.staff_lists import FILTER_CHOICES
 
 
 class ContactForm(ScopedForm):
@@ -117,7 +117,7 @@ class ContactAdmin(NumberedAdmin):
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         for organization_id in {row.organization_id for row in rows}:
             mine = [row for row in rows if row.organization_id == organization_id]
-            listed = do_not_call.listed(organization_id, [row.phone for row in mine], timezone.now())
+            listed = entries.listed(organization_id, [row.phone for row in mine], timezone.now())
             for row in mine:
                 row.listed = row.phone in listed
 

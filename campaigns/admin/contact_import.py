@@ -13,26 +13,26 @@ from django.http import FileResponse, HttpRequest
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
-from campaigns import import_steps, import_undo
 from campaigns.admin.contact_list import campaign_url
-from campaigns.import_pages import import_links
+from campaigns.admin.import_pages import import_links
+from campaigns.imports import job, undo
 from campaigns.models import ContactImport
 from campaigns.wording import people
-from tenants.local_time import local_time, local_time_column
-from tenants.reach import Level, reach_of
-from tenants.staff import ReadOnlyAdmin, page_of
-from tenants.staff_lists import ScopedRelatedFilter
-from tenants.staff_steps import NotDone, Step
+from tenants.backoffice.buttons import NotDone, Step
+from tenants.backoffice.lists import ScopedRelatedFilter
+from tenants.backoffice.local_time import local_time, local_time_column
+from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.scoped_admin import ReadOnlyAdmin, page_of
 
 
 def _cancel(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -> str:
-    import_steps.cancel(obj)
+    job.cancel(obj)
     page_of(ContactImport).audit(request, obj, "canceled")
     return "The import is canceled. The people imported so far stay on the list."
 
 
 def _undo_effect(obj: ContactImport) -> list[str]:
-    found = import_undo.extent(obj)
+    found = undo.extent(obj)
     return [
         f"Removed for good: {people(found.going)} whom this file brought.",
         f"Kept: {people(found.staying)} whom it brought and who were called, are part of a campaign, or stand on "
@@ -45,8 +45,8 @@ def _undo_effect(obj: ContactImport) -> list[str]:
 
 def _undo(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -> str:
     try:
-        import_undo.undo(obj, reach_of(request).actor)
-    except import_undo.NotOver as error:
+        undo.undo(obj, reach_of(request).actor)
+    except undo.NotOver as error:
         raise NotDone(str(error)) from error
     return "The import is being undone. You may leave this page."
 
@@ -82,7 +82,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
                 f"Whom it imported so far stays on the list: {people(obj.created + obj.updated)}.",
             ],
             _cancel,
-            offered=lambda obj: obj.status in import_steps.OPEN_STATUSES,
+            offered=lambda obj: obj.status in job.OPEN_STATUSES,
             tone="danger",
             icon="cancel",
         ),
@@ -92,7 +92,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             Level.MANAGER,
             _undo_effect,
             _undo,
-            offered=lambda obj: obj.status in import_undo.OVER and bool(obj.created or obj.updated or obj.skipped),
+            offered=lambda obj: obj.status in undo.OVER and bool(obj.created or obj.updated or obj.skipped),
             tone="danger",
             icon="undo",
             button="Undo the import",
@@ -117,7 +117,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         return [(None, {"fields": []})]
 
     def panel_context(self, request: HttpRequest, obj: ContactImport) -> dict[str, Any]:
-        running = obj.status in import_steps.OPEN_STATUSES
+        running = obj.status in job.OPEN_STATUSES
         undoing = obj.status == ContactImport.Status.UNDOING
         percent = 100 if not running else min(99, obj.bytes_read * 100 // obj.bytes_total) if obj.bytes_total else 0
         return {

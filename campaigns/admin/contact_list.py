@@ -13,11 +13,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from campaigns import list_sizes
-from campaigns.import_pages import ImportPages, import_links
+from campaigns.admin.import_pages import ImportPages, import_links
 from campaigns.models import ContactList
-from tenants.local_time import local_time_column
-from tenants.reach import Level
-from tenants.staff_forms import ScopedForm
+from tenants.backoffice.forms import ScopedForm
+from tenants.backoffice.local_time import local_time_column
+from tenants.backoffice.roles import Level
 
 
 def campaign_url(contact_list: ContactList) -> str:

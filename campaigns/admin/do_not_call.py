@@ -11,16 +11,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
-from campaigns import do_not_call
 from campaigns.admin.do_not_call_import import DoNotCallImportPages
-from campaigns.import_pages import both_spellings
+from campaigns.admin.numbers import both_spellings
+from campaigns.do_not_call import entries
 from campaigns.models import DoNotCall
 from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
-from tenants.local_time import local_time, local_time_column
+from tenants.backoffice.buttons import NotDone, ReasonForm, Step
+from tenants.backoffice.forms import ScopedForm, text_field
+from tenants.backoffice.local_time import local_time, local_time_column
+from tenants.backoffice.roles import Level, reach_of
 from tenants.models import Organization
-from tenants.reach import Level, reach_of
-from tenants.staff_forms import ScopedForm, text_field
-from tenants.staff_steps import NotDone, ReasonForm, Step
 
 
 class DoNotCallForm(ScopedForm):
@@ -51,7 +51,7 @@ def _remove(request: HttpRequest, obj: DoNotCall, values: Mapping[str, Any]) -> 
     if not values["reason"].strip():
         raise NotDone("Say why this number may be called again.")
     phone = obj.phone
-    do_not_call.remove(obj, reach_of(request).actor, values["reason"])
+    entries.remove(obj, reach_of(request).actor, values["reason"])
     messages.success(request, f"{national(phone)} may be called again.")
     return redirect("admin:campaigns_donotcall_changelist")
 
@@ -115,7 +115,7 @@ class DoNotCallAdmin(DoNotCallImportPages):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         values = form.cleaned_data
         organization = Organization.objects.get(pk=form.organization_id or 0)
-        entry, created = do_not_call.add(
+        entry, created = entries.add(
             organization,
             values["phone"],
             reason=values["reason"],

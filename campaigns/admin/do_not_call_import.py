@@ -19,18 +19,19 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from campaigns import do_not_call_file, do_not_call_import, import_cleanup
+from campaigns.admin.import_forms import FileField
 from campaigns.admin.numbers import NumberedAdmin
-from campaigns.do_not_call_file import MAX_BYTES, MAX_ROWS, Numbers
-from campaigns.import_cleanup import PREVIEW_FOLDER, PREVIEW_KEPT
-from campaigns.import_columns import UnreadableFile
-from campaigns.import_forms import FileField
-from campaigns.importing import RejectedRow
-from campaigns.windows import zone_named
+from campaigns.do_not_call import bulk
+from campaigns.do_not_call.file import MAX_BYTES, MAX_ROWS, Numbers, of_file, of_text
+from campaigns.imports import retention
+from campaigns.imports.columns import UnreadableFile
+from campaigns.imports.retention import PREVIEW_FOLDER, PREVIEW_KEPT
+from campaigns.imports.rows import RejectedRow
+from campaigns.rules.windows import zone_named
 from tenants import spreadsheets
+from tenants.backoffice.forms import choice_field, long_text_field, text_field
+from tenants.backoffice.roles import Level, reach_of
 from tenants.models import Organization
-from tenants.reach import Level, reach_of
-from tenants.staff_forms import choice_field, long_text_field, text_field
 
 SHOWN = 100
 MAX_PASTED = 900_000  # what the server takes of a form is little more
@@ -95,8 +96,8 @@ class NumbersForm(forms.Form):
         """Raises UnreadableFile."""
         region = self.home.default_region
         if file := self.cleaned_data["file"]:
-            return do_not_call_file.of_file(file.read(), file.name, region)
-        return do_not_call_file.of_text(self.cleaned_data["numbers"], region)
+            return of_file(file.read(), file.name, region)
+        return of_text(self.cleaned_data["numbers"], region)
 
 
 class DoNotCallImportPages(NumberedAdmin):
@@ -143,7 +144,7 @@ class DoNotCallImportPages(NumberedAdmin):
 
     def _list(self, request: HttpRequest, form: NumbersForm, numbers: Numbers) -> HttpResponse:
         values, actor = form.cleaned_data, reach_of(request).actor
-        outcome = do_not_call_import.carry_out(
+        outcome = bulk.carry_out(
             form.home,
             numbers,
             actor=actor,
@@ -185,7 +186,7 @@ class DoNotCallImportPages(NumberedAdmin):
 
 
 def _keep(request: HttpRequest, unreadable: Sequence[RejectedRow]) -> str:
-    import_cleanup.forget_previews(timezone.now())
+    retention.forget_previews(timezone.now())
     rows = [["line", "number", "reason"], *([str(row.line), *row.cells, row.reason] for row in unreadable)]
     text = "".join(spreadsheets.lines(rows))
     stored = default_storage.save(f"{PREVIEW_FOLDER}/{get_random_string(32)}", ContentFile(text.encode()))

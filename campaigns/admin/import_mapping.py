@@ -9,10 +9,10 @@ from django.http import HttpRequest
 
 from campaigns.admin.contact_import import target_words
 from campaigns.models import ImportMapping
-from tenants.local_time import local_time, local_time_column
-from tenants.reach import Level
-from tenants.staff import ScopedAdmin
-from tenants.staff_forms import ScopedForm
+from tenants.backoffice.forms import ScopedForm
+from tenants.backoffice.local_time import local_time, local_time_column
+from tenants.backoffice.roles import Level
+from tenants.backoffice.scoped_admin import ScopedAdmin
 
 
 class ImportMappingForm(ScopedForm):

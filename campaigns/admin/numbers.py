@@ -6,9 +6,12 @@ from collections.abc import Iterable
 
 import phonenumbers
 from django.http import HttpRequest
+from django.utils.html import format_html
 
-from tenants.reach import regions_of
-from tenants.staff import ScopedAdmin
+from campaigns.models import Contact
+from campaigns.phones import national
+from tenants.backoffice.roles import regions_of
+from tenants.backoffice.scoped_admin import ScopedAdmin
 
 
 def beginnings(term: str, regions: Iterable[str]) -> set[str]:
@@ -37,3 +40,13 @@ class NumberedAdmin(ScopedAdmin):
 
     def number_prefixes(self, request: HttpRequest, term: str) -> Iterable[str]:
         return beginnings(term, regions_of(request))
+
+
+def both_spellings(e164: str) -> str:
+    """A number as people write it, and as machines do."""
+    return format_html('{} <span class="tl-faint">{}</span>', national(e164), e164) if e164 else "erased"
+
+
+def called_number(contact: Contact) -> str:
+    """The number as people of its country write it, or that it is nobody's any more."""
+    return national(contact.number) if contact.number else str(contact)

@@ -10,7 +10,7 @@ import django.utils.timezone
 import providers.models
 import providers.urls_allowed
 import tenants.models
-import tenants.secrets
+import tenants.db.encrypted_fields
 import uuid
 from django.db import migrations, models
 
@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=32, unique=True)),
-                ('value', tenants.secrets.EncryptedJSONField()),
+                ('value', tenants.db.encrypted_fields.EncryptedJSONField()),
             ],
         ),
         migrations.CreateModel(

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from tenants.migrating import prefix_index
+from tenants.db.migrations_support import prefix_index
 
 
 class Migration(migrations.Migration):

@@ -1,9 +1,10 @@
 """The plan: whom to call, with what, when. Knows nothing of execution."""
 
 from campaigns.models.campaign import CallingWindow, Campaign, CampaignVariant, CampaignVersion, Recipient, RetryRule
-from campaigns.models.contact import Contact, ContactList, ContactListMember, DoNotCall, InstallationKey
+from campaigns.models.contact import Contact, ContactList, ContactListMember, DoNotCall
 from campaigns.models.contact_import import ContactImport
 from campaigns.models.import_mapping import ImportMapping
+from campaigns.models.number_hash import InstallationKey
 
 __all__ = [
     "CallingWindow",

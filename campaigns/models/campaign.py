@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
@@ -12,7 +13,8 @@ from django.db.models import F, Q
 from django.utils.timezone import now as utc_now
 
 from campaigns.models.contact import Contact, ContactList
-from campaigns.windows import DAYS, Window, parse_day_names
+from campaigns.rules import retries
+from campaigns.rules.windows import DAYS, Window, parse_day_names
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
 from tenants.models import Organization, check_timezone
@@ -260,3 +262,20 @@ class Recipient(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contact} in {self.campaign}"
+
+
+def retry_rule(rule: RetryRule) -> retries.Rule:
+    """A stored rule as the pure one."""
+    return retries.Rule(
+        outcome=rule.outcome,
+        wait=timedelta(minutes=rule.wait_minutes),
+        max_attempts=rule.max_attempts,
+        multiplier=rule.multiplier,
+        max_wait=None if rule.max_wait_minutes is None else timedelta(minutes=rule.max_wait_minutes),
+        other_time_of_day=rule.other_time_of_day,
+    )
+
+
+def min_gap_of(campaign: Campaign) -> timedelta:
+    minutes = campaign.min_gap_minutes
+    return timedelta(minutes=campaign.organization.min_gap_minutes if minutes is None else minutes)

@@ -11,10 +11,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now as utc_now
 
-from campaigns.phones import number_hash
+from campaigns.models.number_hash import number_hash
 from providers.models import VARIABLE_NAME, check_e164
 from tenants.models import Organization, check_timezone
-from tenants.secrets import EncryptedJSONField
 
 MAX_VARIABLES = 64
 MAX_VARIABLES_BYTES = 16 * 1024
@@ -128,16 +127,6 @@ class ContactListMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contact} on {self.contact_list}"
-
-
-class InstallationKey(models.Model):
-    """Random keys of this installation, made by the first migration and never rotated."""
-
-    name = models.CharField(max_length=32, unique=True)
-    value = EncryptedJSONField()
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class DoNotCallQuerySet(models.QuerySet["DoNotCall"]):

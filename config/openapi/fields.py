@@ -26,14 +26,14 @@ class Number(Field):
 
 
 class Reference(Field):
-    target_class = "tenants.api_fields.ScopedField"
+    target_class = "tenants.api.fields.ScopedField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return {"type": "string", "format": "uuid"}
 
 
 class Money(Field):
-    target_class = "tenants.api_fields.MoneyField"
+    target_class = "tenants.api.fields.MoneyField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         if direction == "request":
@@ -46,7 +46,7 @@ class Money(Field):
 
 
 class Rate(Field):
-    target_class = "tenants.api_fields.RateField"
+    target_class = "tenants.api.fields.RateField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         whole = self.target.max_digits - self.target.decimal_places
@@ -59,7 +59,7 @@ class Rate(Field):
 
 
 class Object(Field):
-    target_class = "tenants.api_fields.ObjectField"
+    target_class = "tenants.api.fields.ObjectField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return dict(shapes.OBJECT)
@@ -81,14 +81,14 @@ class Clock(Field):
 
 
 class Replaced(Field):
-    target_class = "tenants.api_serializers.ReplacedList"
+    target_class = "tenants.api.serializers.ReplacedList"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return {"type": "array", "items": auto_schema.resolve_serializer(self.target.item, direction).ref}
 
 
 class Bearer(OpenApiAuthenticationExtension):
-    target_class = "tenants.authentication.ApiKeyAuthentication"
+    target_class = "tenants.api.authentication.ApiKeyAuthentication"
     name = "key"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Bearer(OpenApiAuthenticationExtension):
 
 
 class Session(OpenApiAuthenticationExtension):
-    target_class = "tenants.authentication.StaffSessionAuthentication"
+    target_class = "tenants.api.authentication.StaffSessionAuthentication"
     name = "session"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:

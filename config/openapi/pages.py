@@ -16,7 +16,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from tenants.api_views import AnyAccept
+from tenants.api.views import AnyAccept
 
 POLICY = {
     "default-src": [NONE],

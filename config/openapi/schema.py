@@ -16,12 +16,12 @@ from rest_framework.permissions import SAFE_METHODS
 
 from config.openapi import bodies, shapes, words
 from config.openapi import fields as fields  # registers them
-from tenants.access import Access
-from tenants.api_fields import FlagField, MoneyField, TextField
-from tenants.api_serializers import StrictFields, StrictModelSerializer
-from tenants.api_views import AnyAccept
-from tenants.pagination import ORDERINGS, CursorPages
-from tenants.permissions import HasScope, demanded
+from tenants.api.access import Access
+from tenants.api.fields import FlagField, MoneyField, TextField
+from tenants.api.pagination import ORDERINGS, CursorPages
+from tenants.api.permissions import HasScope, demanded
+from tenants.api.serializers import StrictFields, StrictModelSerializer
+from tenants.api.views import AnyAccept
 
 VERBS = {
     "list": "List {many}",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from calls.models import Status
-from calls.progress import OUTCOMES
+from calls.reports.progress import OUTCOMES
 from campaigns.models import Campaign, Recipient
 from campaigns.models.contact import MAX_VARIABLES
-from campaigns.windows import DAYS
+from campaigns.rules.windows import DAYS
 from providers.adapters import registry
 from providers.models import VARIABLE_NAME
 

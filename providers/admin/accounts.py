@@ -15,10 +15,10 @@ from providers.adapters.base import Answer, Request
 from providers.adapters.errors import ProviderError
 from providers.adapters.http import Client
 from providers.models import ProviderAccount
-from tenants.reach import Level
-from tenants.staff import ScopedAdmin
-from tenants.staff_forms import ScopedForm, SecretField, choice_field, or_default, text_field
-from tenants.staff_steps import NotDone, Option, Step
+from tenants.backoffice.buttons import NotDone, Option, Step
+from tenants.backoffice.forms import ScopedForm, SecretField, choice_field, or_default, text_field
+from tenants.backoffice.roles import Level
+from tenants.backoffice.scoped_admin import ScopedAdmin
 
 PRICE = ["price_per_minute", "price_per_minute_currency", "reserved_minutes", "daily_budget"]
 ABOUT = {

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from providers.admin.of_account import OfAccountAdmin, OfAccountForm
 from providers.models import Assistant, ProviderAccount
-from tenants.staff_forms import Column, RowsField, choice_field, long_text_field, text_field
+from tenants.backoffice.forms import Column, RowsField, choice_field, long_text_field, text_field
 
 VARIABLE_COLUMNS = [
     Column("name", "Name", placeholder="slot"),

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from providers.admin.of_account import OfAccountAdmin, OfAccountForm
 from providers.models import PhoneNumber
-from tenants.staff_forms import or_default
+from tenants.backoffice.forms import or_default
 
 
 class PhoneNumberForm(OfAccountForm):

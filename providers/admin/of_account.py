@@ -9,11 +9,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from providers.models import ProviderAccount
-from tenants.reach import reach_of
-from tenants.staff import ScopedAdmin, page_of
-from tenants.staff_forms import ScopedForm
-from tenants.staff_lists import ScopedRelatedFilter
-from tenants.staff_steps import Option
+from tenants.backoffice.buttons import Option
+from tenants.backoffice.forms import ScopedForm
+from tenants.backoffice.lists import ScopedRelatedFilter
+from tenants.backoffice.roles import reach_of
+from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
 
 
 class OfAccountAdmin(ScopedAdmin):

@@ -5,7 +5,7 @@ import django.utils.timezone
 import providers.adapters.registry
 import providers.models
 import providers.urls_allowed
-import tenants.secrets
+import tenants.db.encrypted_fields
 import uuid
 from django.db import migrations, models
 
@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('provider', models.CharField(choices=providers.adapters.registry.choices, max_length=32)),
                 ('name', models.CharField(max_length=200)),
                 ('base_url', models.CharField(max_length=500, validators=[providers.urls_allowed.check_base_url], verbose_name='address')),
-                ('credentials', tenants.secrets.EncryptedJSONField(default=dict, editable=False)),
+                ('credentials', tenants.db.encrypted_fields.EncryptedJSONField(default=dict, editable=False)),
                 ('options', models.JSONField(blank=True, default=dict)),
                 ('calls_per_second', models.DecimalField(decimal_places=3, default=1, max_digits=7)),
                 ('max_open_calls', models.PositiveIntegerField(default=10)),

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 import django.utils.timezone
 import tenants.models
-import tenants.secrets
+import tenants.db.encrypted_fields
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('single_call_hours', models.CharField(choices=[('legal', 'Legal calling hours of the person called'), ('any', 'Any hour')], default='legal', max_length=8)),
                 ('min_gap_minutes', models.PositiveIntegerField(default=240, help_text='Minutes between two calls to one person, over all campaigns.', verbose_name='minimum gap')),
                 ('max_attempts_per_day', models.PositiveSmallIntegerField(default=3, help_text='Calls to one person in any 24 hours, over all campaigns.')),
-                ('webhook_secret', tenants.secrets.EncryptedJSONField(default=tenants.models.new_webhook_secret, editable=False)),
+                ('webhook_secret', tenants.db.encrypted_fields.EncryptedJSONField(default=tenants.models.new_webhook_secret, editable=False)),
                 ('daily_budget', models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True)),
                 ('daily_budget_currency', models.CharField(default='USD', max_length=3)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 import django.utils.timezone
 import tenants.models
-import tenants.secrets
+import tenants.db.encrypted_fields
 import uuid
 from django.db import migrations, models
 
@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='organization',
             name='old_webhook_secret',
-            field=tenants.secrets.EncryptedJSONField(editable=False, null=True),
+            field=tenants.db.encrypted_fields.EncryptedJSONField(editable=False, null=True),
         ),
         migrations.AddField(
             model_name='organization',
@@ -35,8 +35,8 @@ class Migration(migrations.Migration):
                 ('description', models.CharField(blank=True, max_length=200)),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
                 ('disabled_reason', models.CharField(blank=True, editable=False, max_length=200)),
-                ('secret', tenants.secrets.EncryptedJSONField(default=tenants.models.new_webhook_secret, editable=False)),
-                ('old_secret', tenants.secrets.EncryptedJSONField(editable=False, null=True)),
+                ('secret', tenants.db.encrypted_fields.EncryptedJSONField(default=tenants.models.new_webhook_secret, editable=False)),
+                ('old_secret', tenants.db.encrypted_fields.EncryptedJSONField(editable=False, null=True)),
                 ('old_secret_until', models.DateTimeField(editable=False, null=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='webhook_endpoints', to='tenants.organization')),

@@ -25,12 +25,12 @@ BUGS: tuple[Bug, ...] = (
         "The call still says `queued` while its request is out, so the next claim dials it again.",
         (
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 '                    status=Status.PLACING,\n                    status_reason="",\n',
                 '                    status_reason="",\n',
             ),
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "    call, fence = claim.call, claim.fence\n",
                 "    call, fence = claim.call, claim.fence\n"
                 "    Call.objects.filter(pk=call.pk).update(status=Status.PLACING)\n",
@@ -44,7 +44,7 @@ BUGS: tuple[Bug, ...] = (
         "A process that dies between request and answer takes its claim with it: the call is dialled again.",
         (
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "    with transaction.atomic(durable=True):\n",
                 "    outer = transaction.atomic(durable=True)\n"
                 "    outer.__enter__()\n"
@@ -52,7 +52,7 @@ BUGS: tuple[Bug, ...] = (
                 "    with transaction.atomic():\n",
             ),
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "    call, fence = claim.call, claim.fence\n",
                 "    call, fence = claim.call, claim.fence\n"
                 "    if outer := vars(transaction.get_connection()).pop('claim', None):\n"
@@ -65,7 +65,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a claim that overslept is sent",
         "A process held up after its claim rings a person after a pause, or a do-not-call entry, was answered.",
-        (Edit("calls/placing.py", " > SEND_WITHIN:\n", " > 1e9:\n"),),
+        (Edit("calls/dialing/placing.py", " > SEND_WITHIN:\n", " > 1e9:\n"),),
         (BITTEN + "test_the_time_a_claim_takes_counts_among_its_seconds",),
         model=True,
     ),
@@ -74,7 +74,7 @@ BUGS: tuple[Bug, ...] = (
         "Whoever waits for silence counts from an earlier moment, answers, and then the request leaves.",
         (
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "call.placing_attempts, started) for call in committed",
                 "call.placing_attempts, time.monotonic()) for call in committed",
             ),
@@ -86,7 +86,7 @@ BUGS: tuple[Bug, ...] = (
         "A claim without an answer goes back to the queue although its request may have gone out.",
         (
             Edit(
-                "calls/outcomes.py",
+                "calls/outcomes/recording.py",
                 '_doubt(call, ENGINE, "No answer was recorded in time; the request may have gone out.")',
                 '_undo_claim(call, call.placing_attempts, now, "lease", "No answer was recorded in time.")',
             ),
@@ -99,7 +99,7 @@ BUGS: tuple[Bug, ...] = (
         "An answer that leaves open whether a phone rings is taken for one that says it does not.",
         (
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "        outcomes.doubt(call.pk, fence, answer)\n",
                 "        outcomes.requeue(call.pk, fence, NotSent(str(answer)))\n",
             ),
@@ -112,7 +112,7 @@ BUGS: tuple[Bug, ...] = (
         "The late answer of an earlier claim puts a call back into the queue while a later request is out.",
         (
             Edit(
-                "calls/outcomes.py",
+                "calls/outcomes/recording.py",
                 "return call.placing_attempts == fence and call.status in (",
                 "return call.status in (",
             ),
@@ -122,13 +122,13 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the fence is removed from doubts",
         "The late answer of an earlier claim makes a doubt of a call that is being placed.",
-        (Edit("calls/outcomes.py", "if call.placing_attempts != fence or call.status", "if call.status"),),
+        (Edit("calls/outcomes/recording.py", "if call.placing_attempts != fence or call.status", "if call.status"),),
         (OUTCOMES + "test_an_answer_of_an_earlier_claim_does_not_touch_a_later_one",),
     ),
     Bug(
         "the fence is removed from successes",
         "The late answer of an earlier claim gives the later one an id that is not its own.",
-        (Edit("calls/outcomes.py", "        if call.placing_attempts != fence:\n", "        if False:\n"),),
+        (Edit("calls/outcomes/recording.py", "        if call.placing_attempts != fence:\n", "        if False:\n"),),
         (BITTEN + "test_the_late_success_of_an_earlier_claim_does_not_touch_a_later_one",),
     ),
     # What an answer means.
@@ -284,7 +284,7 @@ BUGS: tuple[Bug, ...] = (
         "A late or forged word replaces the outcome that was stored.",
         (
             Edit(
-                "calls/folding.py",
+                "calls/outcomes/folding.py",
                 "    if old in TERMINAL:\n        return False\n",
                 "    if old in TERMINAL:\n        return new in TERMINAL and new != old\n",
             ),
@@ -299,7 +299,7 @@ BUGS: tuple[Bug, ...] = (
         "A process that dies between the two never tells the customer how the call ended.",
         (
             Edit(
-                "calls/outcomes.py",
+                "calls/outcomes/recording.py",
                 "outbox.add_callback(call)",
                 "transaction.on_commit(lambda: outbox.add_callback(call))",
             ),
@@ -311,12 +311,12 @@ BUGS: tuple[Bug, ...] = (
         "An answer that kills its reader is read again at once and for ever.",
         (
             Edit(
-                "calls/following.py",
+                "calls/following/polling.py",
                 '            next_read_at=now + schedule.READ_LEASE, reads=F("reads") + 1\n',
                 '            next_read_at=F("next_read_at")\n',
             ),
             Edit(
-                "calls/following.py",
+                "calls/following/polling.py",
                 "    call = reading.call\n    if isinstance(answer, Snapshot):\n",
                 "    call = reading.call\n"
                 '    Call.objects.filter(pk=call.pk).update(reads=F("reads") + 1)\n'
@@ -331,7 +331,7 @@ BUGS: tuple[Bug, ...] = (
         "An entry on the do-not-call list, or a second campaign, slips in between the answer and the dial.",
         (
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "        _lock_people(batch)\n"
                 "        calls = _fresh(batch)\n"
                 "        allowed = _ask_the_gate(calls, now)\n",
@@ -348,7 +348,7 @@ BUGS: tuple[Bug, ...] = (
         "A pause that answers between the reading and the lock is not seen: the call is dialled after it.",
         (
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "        _lock_people(batch)\n        calls = _fresh(batch)\n",
                 "        calls = _fresh(batch)\n        _lock_people(batch)\n",
             ),
@@ -359,14 +359,14 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "do-not-call without the person's lock",
         "An entry answers while a claim that did not see it is about to dial.",
-        (Edit("campaigns/do_not_call.py", "    lock_person(organization, phone)\n", ""),),
+        (Edit("campaigns/do_not_call/entries.py", "    lock_person(organization, phone)\n", ""),),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
         "PostgreSQL",
     ),
     Bug(
         "many not to call without their persons' locks",
         "A file of numbers is listed while a claim that did not see it is about to dial one of them.",
-        (Edit("campaigns/do_not_call.py", "if lock_people(organization, by_hash.values()):", "if by_hash:"),),
+        (Edit("campaigns/do_not_call/entries.py", "if lock_people(organization, by_hash.values()):", "if by_hash:"),),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
         "PostgreSQL",
     ),
@@ -375,7 +375,7 @@ BUGS: tuple[Bug, ...] = (
         "The kill switch answers while a claim that did not see it is about to dial.",
         (
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 '    list(owner.select_for_update(no_key=True, of=("self",)))\n',
                 "    list(owner)\n",
             ),
@@ -388,13 +388,13 @@ BUGS: tuple[Bug, ...] = (
         "Two workers each fill the account: more calls are open than it may have.",
         (
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "        account = _lock_account(account_id)\n",
                 "        already = Call.objects.filter(account=account_id).open().count()\n"
                 "        account = _lock_account(account_id)\n",
             ),
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "min(limit, _room(account))",
                 "min(limit, account.max_open_calls - already)",
             ),
@@ -405,20 +405,26 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the budget is not counted within a batch",
         "Eight calls are placed for the money of one.",
-        (Edit("calls/placing.py", "            spent=found.spent + reserved[call.campaign_id],\n", ""),),
+        (Edit("calls/dialing/placing.py", "            spent=found.spent + reserved[call.campaign_id],\n", ""),),
         (BITTEN + "test_one_batch_does_not_spend_the_budget_twice",),
     ),
     Bug(
         "what is set aside is not stored",
         "Each batch finds the whole budget again until the first calls are over.",
-        (Edit("calls/placing.py", "cost_reserved=budgets.reserve_of(call.account),", "cost_reserved=0,"),),
+        (Edit("calls/dialing/placing.py", "cost_reserved=budgets.reserve_of(call.account),", "cost_reserved=0,"),),
         (BITTEN + "test_one_batch_does_not_spend_the_budget_twice",),
         still_passes=OUTCOMES + "test_a_late_different_end_is_kept_as_an_event_and_changes_nothing",
     ),
     Bug(
         "lines are not counted within a batch",
         "One batch takes more lines of a caller number than it has.",
-        (Edit("calls/placing.py", "            number_open=found.number_open + lines[call.phone_number_id],\n", ""),),
+        (
+            Edit(
+                "calls/dialing/placing.py",
+                "            number_open=found.number_open + lines[call.phone_number_id],\n",
+                "",
+            ),
+        ),
         (BITTEN + "test_one_batch_keeps_the_limits_of_open_calls",),
     ),
     Bug(
@@ -426,7 +432,7 @@ BUGS: tuple[Bug, ...] = (
         "One batch opens more calls of a campaign than it may have.",
         (
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "            campaign_open=found.campaign_open + in_campaign[call.campaign_id],\n",
                 "",
             ),
@@ -436,7 +442,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "attempts are not counted",
         "Whoever does not answer is called again without an end.",
-        (Edit("calls/placing.py", '.update(attempts=F("attempts") + 1)', '.update(attempts=F("attempts"))'),),
+        (Edit("calls/dialing/placing.py", '.update(attempts=F("attempts") + 1)', '.update(attempts=F("attempts"))'),),
         (BITTEN + "test_a_claim_is_an_attempt",),
     ),
     Bug(
@@ -444,7 +450,7 @@ BUGS: tuple[Bug, ...] = (
         "A call that was queued before the entry rings the person after it.",
         (
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "            found,\n            number_open=",
                 "            found,\n            do_not_call=False,\n            number_open=",
             ),
@@ -456,7 +462,7 @@ BUGS: tuple[Bug, ...] = (
         "A call that was queued before the window closed rings the person after it.",
         (
             Edit(
-                "calls/placing.py",
+                "calls/dialing/placing.py",
                 "            found,\n            number_open=",
                 "            found,\n            hours=(),\n            number_open=",
             ),
@@ -468,7 +474,7 @@ BUGS: tuple[Bug, ...] = (
         "Everybody is queued at night, takes the room of those who may be called, and none is told when.",
         (
             Edit(
-                "calls/feeding.py",
+                "calls/dialing/enqueueing.py",
                 "number_open=facts.number_open + taken,",
                 "number_open=facts.number_open + taken,\n            hours=(),",
             ),
@@ -480,7 +486,7 @@ BUGS: tuple[Bug, ...] = (
         Bug(
             f"{name} does not wait for silence",
             f"{what} is answered, and then a phone rings.",
-            (Edit("calls/campaign_actions.py", old, new),),
+            (Edit("calls/actions/campaigns.py", old, new),),
             (BITTEN + "test_what_must_be_silent_waits_for_the_claim_it_met",),
         )
         for name, what, old, new in (
@@ -522,7 +528,7 @@ BUGS: tuple[Bug, ...] = (
         "After 26 hours without a word the person is rung a second time.",
         (
             Edit(
-                "calls/reconciling.py",
+                "calls/following/reconciling.py",
                 "            outcomes.give_up(\n"
                 '                call.pk, Status.UNKNOWN, "26 hours without evidence that it was placed, '
                 'or that it was not."\n'
@@ -535,7 +541,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an unsigned callback sets the status",
         "Whoever learns a call's address ends it with any outcome.",
-        (Edit("calls/callbacks.py", "    if signed or only_record:\n", "    if True:\n"),),
+        (Edit("calls/following/status_callbacks.py", "    if signed or only_record:\n", "    if True:\n"),),
         (
             CALLBACKS + "test_an_unsigned_callback_only_makes_the_next_read_due",
             CALLBACKS + "test_plums_callback_is_a_hint_where_an_id_is_known",
@@ -546,7 +552,7 @@ BUGS: tuple[Bug, ...] = (
         "Late evidence for the first request is taken for the second one's.",
         (
             Edit(
-                "calls/outcomes.py",
+                "calls/outcomes/recording.py",
                 '        call.ended_reason = "released_by_staff"\n'
                 '        _finish(call, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}")\n',
                 "        call.status, call.due_at, call.next_read_at = Status.QUEUED, timezone.now(), None\n"
@@ -578,13 +584,13 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an edit cuts the waits between calls",
         "Whoever was called a minute ago is called again because somebody changed a holiday.",
-        (Edit("calls/live_edits.py", "        reason__in=PUT_OFF,\n", ""),),
+        (Edit("calls/actions/campaign_edits.py", "        reason__in=PUT_OFF,\n", ""),),
         (EDITS + "test_a_retry_is_never_brought_forward",),
     ),
     Bug(
         "a withdrawal does not wait for silence",
         "A withdrawal is answered, and then the person's phone rings.",
-        (Edit("calls/recipient_actions.py", "    wait_for_silence(mine)\n", ""),),
+        (Edit("calls/actions/recipients.py", "    wait_for_silence(mine)\n", ""),),
         (PEOPLE + "test_it_answers_only_when_the_claim_it_met_is_answered",),
         database="PostgreSQL",
     ),
@@ -593,7 +599,7 @@ BUGS: tuple[Bug, ...] = (
         "A request that turns out, late, not to have been sent is sent again although the person was withdrawn.",
         (
             Edit(
-                "calls/recipient_actions.py",
+                "calls/actions/recipients.py",
                 "    mine.filter(status__in=(Status.QUEUED, *OPEN)).update(not_after=timezone.now())\n",
                 "",
             ),
@@ -605,7 +611,7 @@ BUGS: tuple[Bug, ...] = (
         "Somebody who asked to be called in the evening is rung at once.",
         (
             Edit(
-                "calls/call_backs.py",
+                "calls/actions/scheduled_callbacks.py",
                 'update(status=S.WAITING, reason="call_back", next_attempt_at=None)',
                 'update(status=S.WAITING, reason="call_back")',
             ),
@@ -616,7 +622,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an opt-out is stored without its entry",
         "An end that says so is kept, and the next campaign rings the person all the same.",
-        (Edit("calls/outcomes.py", "    if not found.foreign:\n", "    if False:\n"),),
+        (Edit("calls/outcomes/recording.py", "    if not found.foreign:\n", "    if False:\n"),),
         ("tests/calls/test_opt_out.py::test_nothing_queued_to_the_number_is_placed_afterwards",),
     ),
     Bug(
@@ -624,7 +630,7 @@ BUGS: tuple[Bug, ...] = (
         "An end and a claim wait for each other, and the database throws one of them away.",
         (
             Edit(
-                "calls/opt_out.py",
+                "calls/outcomes/opt_out.py",
                 "    list(ProviderAccount.objects.select_for_update(no_key=True)"
                 '.filter(pk=call.account_id).values_list("pk"))\n',
                 "",

@@ -11,10 +11,10 @@ import pytest
 from django.db import connections
 
 from calls.models import Call, Status
-from campaigns import import_steps
+from campaigns.imports import upload
 from campaigns.models import Contact, ContactList
+from tenants.backoffice.roles import ROLE_LEVEL, Level
 from tenants.models import Organization
-from tenants.reach import ROLE_LEVEL, Level
 from tests.browser import work
 from tests.browser.support import a_member, chromiums, desk, sign_in
 from tests.calls import support
@@ -51,7 +51,7 @@ def clinic(organization: Organization) -> Organization:
     fields = {"dialed_at": doubt.dialed_at, "next_read_at": doubt.next_read_at}
     support.single(doubt.phone_number, "+13035550109", status=Status.UNCONFIRMED, **fields)
     Contact.objects.create(organization=organization, name="Forget Me", phone="+12125550142")
-    import_steps.start_import(ContactList.objects.earliest("pk"), BytesIO(b"phone\n+12125550143\n"), "waits.csv")
+    upload.start_import(ContactList.objects.earliest("pk"), BytesIO(b"phone\n+12125550143\n"), "waits.csv")
     return organization
 
 

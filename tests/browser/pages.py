@@ -8,9 +8,9 @@ from django.contrib import admin
 from django.db import models
 from django.urls import NoReverseMatch, reverse
 
+from tenants.backoffice.roles import Level
+from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Organization
-from tenants.reach import Level
-from tenants.staff import ScopedAdmin
 
 OF_NO_MODEL = {
     "dashboard": "admin:index",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from campaigns import import_steps
+from campaigns.imports import job, upload
 from campaigns.models import Campaign, ContactList
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
@@ -28,8 +28,8 @@ def house(organization: Organization, assistant: Assistant, phone_number: PhoneN
     an_assistant(an_account(organization, name="Other account"), name="Second")
     ProviderAccount.objects.update(price_per_minute="0.10", price_per_minute_currency="USD")
     people = ContactList.objects.create(organization=organization, name="December")
-    row = import_steps.start_import(people, BytesIO(CSV), "people.csv")
-    while not import_steps.run_step(row.pk):
+    row = upload.start_import(people, BytesIO(CSV), "people.csv")
+    while not job.run_step(row.pk):
         pass
     assert people.contacts.count() == 2
     return people

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from campaigns import import_steps, import_undo
+from campaigns.imports import job, undo
 from campaigns.models import Contact, ContactImport, ContactList, DoNotCall, ImportMapping
 from tenants.models import Organization
 from tests.browser.support import MARKS, faults_of
@@ -32,7 +32,7 @@ def drop(page: Any, name: str, text: str) -> None:
 
 
 def carry_out(row: ContactImport) -> None:
-    while not import_steps.run_step(row.pk):
+    while not job.run_step(row.pk):
         pass
 
 
@@ -100,7 +100,7 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     page.wait_for_selector("text=Removed for good: 1 person whom this file brought.")
     page.click("text=Undo the import")
     page.wait_for_selector("text=is being undone")
-    assert import_undo.run_step(row.pk)
+    assert undo.run_step(row.pk)
     page.wait_for_selector("text=1 person was removed", timeout=10_000)
     assert Contact.objects.count() == 2 and ContactList.objects.get().name == "January"
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from calls import recipient_actions
+from calls.actions import recipients
 from calls.models import Call, CallBack, CallEvent, ProviderCallback, StaffDecision, Status, WebhookDelivery
-from campaigns import do_not_call
+from campaigns.do_not_call import entries
 from campaigns.models import Contact, DoNotCall, Recipient
 from providers.models import PhoneNumber
 from tenants.models import Organization, StaffSettings, WebhookEndpoint
@@ -124,8 +124,8 @@ def test_the_pages_can_be_used_by_all_and_fit_a_telephone(signed_in: Any, person
 
 def test_hostile_words_are_shown_as_text_and_run_nowhere(signed_in: Any, person: Contact) -> None:
     Contact.objects.update(name=HOSTILE[2])
-    do_not_call.add(person.organization, NUMBER, reason=HOSTILE[1], source=HOSTILE[4])
-    recipient_actions.hold(person, actor="olga", reason=HOSTILE[0])
+    entries.add(person.organization, NUMBER, reason=HOSTILE[1], source=HOSTILE[4])
+    recipients.hold(person, actor="olga", reason=HOSTILE[0])
     page = signed_in
     for name, path in paths(person).items():
         page.goto(path, wait_until="networkidle")

@@ -15,11 +15,11 @@ from django.db.models import Model
 from django.urls import URLPattern, reverse
 
 from calls.models import Call
-from campaigns import import_steps
+from campaigns.imports import job, upload
 from campaigns.models import Campaign, Contact, ContactList, Recipient
 from providers.models import PhoneNumber
+from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Membership, Organization
-from tenants.staff import ScopedAdmin
 from tests.browser import work
 from tests.browser.pages import pages_of
 from tests.browser.support import MARKS, SOON, desk, forged
@@ -39,8 +39,8 @@ def theirs(organization: Organization) -> Organization:
     work.done(organization, MARK)
     work.trouble(organization)
     people = ContactList.objects.earliest("pk")
-    row = import_steps.start_import(people, BytesIO(f"phone\n{MARK}\n".encode()), "a.csv")
-    while not import_steps.run_step(row.pk):
+    row = upload.start_import(people, BytesIO(f"phone\n{MARK}\n".encode()), "a.csv")
+    while not job.run_step(row.pk):
         pass
     work.mark(organization, MARK)
     Contact.objects.filter(phone=PHONE).update(external_id=f"{MARK}-7")

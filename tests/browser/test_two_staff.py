@@ -12,10 +12,10 @@ from django.db import models
 from calls.models import Call, CallBack, StaffDecision, Status
 from campaigns.models import Campaign, Contact, ContactImport, DoNotCall, Recipient
 from providers.models import ProviderAccount
+from tenants.backoffice.buttons import Step
+from tenants.backoffice.roles import Level
+from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Alert, AuditEntry, Organization
-from tenants.reach import Level
-from tenants.staff import page_of
-from tenants.staff_steps import Step
 from tests.browser.support import MARKS, SOON, forged
 
 pytestmark = MARKS

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from calls import accounts
 from calls.models import Call
-from campaigns import do_not_call, import_steps, import_undo
+from calls.outcomes import circuit_breaker
+from campaigns.do_not_call import entries
+from campaigns.imports import job, undo
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, DoNotCall
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.reach import Level
-from tenants.staff import page_of
+from tenants.backoffice.roles import Level
+from tenants.backoffice.scoped_admin import page_of
 from tests.browser.support import MARKS, SOON, forged
 
 pytestmark = MARKS
@@ -122,7 +123,7 @@ def test_an_import(staff: Staff, tmp_path: Path) -> None:
     viewer.goto(operator.url)
     viewer.wait_for_selector("#panel >> text=Waiting")
     nowhere(viewer, "Cancel import", "Call these people")
-    while not import_steps.run_step(row.pk):
+    while not job.run_step(row.pk):
         pass
     for onlooker in (operator, viewer):
         onlooker.wait_for_selector("text=3 rows were read: 2 new people, 1 rejected.", timeout=SOON)
@@ -137,7 +138,7 @@ def test_an_import(staff: Staff, tmp_path: Path) -> None:
     manager.wait_for_selector("text=is being undone")
     operator.reload()
     operator.wait_for_selector("text=Being undone")
-    assert import_undo.run_step(row.pk)
+    assert undo.run_step(row.pk)
     operator.wait_for_selector("text=2 people were removed", timeout=SOON)
     assert not Contact.objects.filter(name__in=["Una", "Vic"]).exists()
 
@@ -167,7 +168,7 @@ def test_the_do_not_call_list(staff: Staff) -> None:
     operator.goto(f"{home}{entry.pk}/change/")
     nowhere(operator, "Allow calls again")
     closed(operator, f"{home}{entry.pk}/do/remove/", reason="forged")
-    assert do_not_call.listed(person.organization_id, [person.phone], entry.created_at) == {person.phone}
+    assert entries.listed(person.organization_id, [person.phone], entry.created_at) == {person.phone}
     viewer.goto(page_of(Contact).url("change", person.pk))
     viewer.wait_for_selector("#panel >> text=Reason: Asked on the phone.")
     manager.goto(f"{home}{entry.pk}/change/")
@@ -194,7 +195,7 @@ def test_accounts_and_numbers(staff: Staff) -> None:
     manager.click("text=Check credentials")
     manager.click("text=Check now")
     manager.wait_for_selector("text=PolyAI does not accept them")
-    accounts.block(account.pk, "misconfigured", "PolyAI refused the credentials (401).")
+    circuit_breaker.block(account.pk, "misconfigured", "PolyAI refused the credentials (401).")
     for onlooker in (manager, operator):
         onlooker.wait_for_selector("#panel >> text=PolyAI refused the credentials (401).", timeout=SOON)
     line = page_of(PhoneNumber).url("change", number.pk)

@@ -9,9 +9,12 @@ from zoneinfo import ZoneInfo
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from calls import accounts, call_backs, campaign_actions, outbox, recipient_actions
+from calls.actions import campaigns, recipients, scheduled_callbacks
 from calls.models import Call, CallBack, CallEvent, Status, WebhookDelivery
-from campaigns import do_not_call, launching
+from calls.outcomes import circuit_breaker
+from calls.webhooks import outbox
+from campaigns import launching
+from campaigns.do_not_call import entries
 from campaigns.models import (
     CallingWindow,
     Campaign,
@@ -71,7 +74,7 @@ def trouble(organization: Organization) -> None:
     _doubt(organization)
     _people(organization, waiting)
     plum = organization.provider_accounts.get(provider="plumvoice")
-    accounts.block(plum.pk, "misconfigured", "Plum Voice Fuse refused the credentials (401).")
+    circuit_breaker.block(plum.pk, "misconfigured", "Plum Voice Fuse refused the credentials (401).")
     alerts.tell(organization, "example", "“Spring check-ups” used 80 % of its budget of 400.00 USD.")
     _webhooks(organization)
     people = organization.contact_lists.earliest("pk")
@@ -103,7 +106,7 @@ def _waiting(organization: Organization, reminder: Campaign) -> Campaign:
     other = Assistant.objects.get(organization=organization, account__provider="callingbox")
     CampaignVariant.objects.create(campaign=made, assistant=other, weight=1)
     CallingWindow.objects.create(campaign=made, days=[support.EVERY_DAY[later.weekday()]], opens=600, closes=1020)
-    campaign_actions.start(made, actor=WHO)
+    campaigns.start(made, actor=WHO)
     while not launching.step(made.pk):
         pass
     return made
@@ -129,11 +132,11 @@ def _doubt(organization: Organization) -> None:
 
 def _people(organization: Organization, waiting: Campaign) -> None:
     first, second, third = Contact.objects.filter(recipients__campaign=waiting).order_by("pk")[:3]
-    do_not_call.add(organization, first.phone, reason="Asked on the phone", source=WHO)
-    do_not_call.add(organization, "+12125550177", reason="Letter of 3 March", source=WHO)
-    recipient_actions.hold(second, actor=WHO, reason="Is in hospital until Easter")
+    entries.add(organization, first.phone, reason="Asked on the phone", source=WHO)
+    entries.add(organization, "+12125550177", reason="Letter of 3 March", source=WHO)
+    recipients.hold(second, actor=WHO, reason="Is in hospital until Easter")
     promised = Recipient.objects.get(campaign=waiting, contact=third)
-    call_backs.promise(promised, _next_wednesday(), actor=WHO, note="After work, please")
+    scheduled_callbacks.promise(promised, _next_wednesday(), actor=WHO, note="After work, please")
 
 
 def _next_wednesday() -> datetime:

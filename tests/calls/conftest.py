@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from calls import campaign_actions, schedule
+from calls.actions import campaigns
+from calls.outcomes import poll_schedule
 from campaigns import launching
 from campaigns.models import Campaign, Recipient
 from providers.models import PhoneNumber
@@ -26,7 +27,7 @@ def sandbox() -> Iterator[Any]:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Status is asked for as much faster as the sandbox's calls are."""
-    monkeypatch.setattr(schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.3)),))
+    monkeypatch.setattr(poll_schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.3)),))
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def number(callers: Organization) -> PhoneNumber:
 def running(number: PhoneNumber) -> Campaign:
     """A started campaign of one person."""
     made = support.campaign(number, support.people(number.organization, ["+12125550150"]), retries=3)
-    campaign_actions.start(made, actor="ada")
+    campaigns.start(made, actor="ada")
     launching.step(made.pk)
     return made
 

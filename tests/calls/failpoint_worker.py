@@ -32,19 +32,20 @@ if not apps.ready:
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from calls import placing, schedule
-from calls.engine import Slice
+from calls.dialing import placing
+from calls.engine.slice import Slice
 from calls.models import Heartbeat
-from campaigns import import_steps
+from calls.outcomes import poll_schedule
+from campaigns.imports import job
 from tenants import failpoints
 
 SENT_WITHIN = 1.0
 # Everything that waits for the clock, shorter.
 IMPATIENT: tuple[tuple[Any, str, Any], ...] = (
-    (schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.1)),)),
-    (schedule, "next_look", lambda call, now: now + timedelta(seconds=0.3)),
+    (poll_schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.1)),)),
+    (poll_schedule, "next_look", lambda call, now: now + timedelta(seconds=0.3)),
     (placing, "SEND_WITHIN", SENT_WITHIN),
-    (import_steps, "BATCH", 5),
+    (job, "BATCH", 5),
 )
 
 

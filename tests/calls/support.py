@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from calls.engine import Slice
+from calls.engine.slice import Slice
 from calls.models import Call, Heartbeat
 from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, Recipient, RetryRule
 from providers.models import Assistant, PhoneNumber, ProviderAccount

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from calls import outbox
 from calls.models import Call, Status, WebhookDelivery
+from calls.webhooks import outbox
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization

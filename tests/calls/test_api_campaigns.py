@@ -12,7 +12,7 @@ from django.core.cache import cache
 
 from calls.api import campaigns
 from calls.models import Status
-from campaigns import do_not_call
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import AuditEntry, Organization
@@ -286,7 +286,7 @@ def test_the_preflight_counts_who_is_not_called(
     for phone, values in [("+33612345601", {"slot": "9"}), ("+33612345602", {"slot": "9"}), ("+447911123456", {})]:
         row = Contact.objects.create(organization=organization, phone=phone, variables=values)
         ContactListMember.objects.create(contact_list=group, contact=row)
-    do_not_call.add(organization, "+33612345601", source="test")
+    entries.add(organization, "+33612345601", source="test")
     ContactImport.objects.create(organization=organization, contact_list=group, filename="x.csv")
     found = api.get(at(campaign, "preflight")).json()
     assert (found["ok"], found["recipients"], found["callable_now"]) == (True, 4, 1)
@@ -352,7 +352,7 @@ def test_a_change_does_not_undo_what_the_engine_did_meanwhile(
     api: ApiClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api.post(at(campaign, "start"))
-    from calls.api.campaigns import CampaignSerializer
+    from calls.serializers.campaign import CampaignSerializer
 
     real = CampaignSerializer.validate
 
@@ -493,7 +493,7 @@ def test_a_page_costs_a_fixed_number_of_queries(
 def test_a_change_is_judged_by_the_status_at_the_moment_of_writing(
     api: ApiClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from calls.api.campaigns import CampaignSerializer
+    from calls.serializers.campaign import CampaignSerializer
 
     real = CampaignSerializer.validate
 

@@ -82,7 +82,7 @@ def test_a_failure_of_ours_is_a_500_so_that_it_comes_again(
     def broken(*_: Any, **__: Any) -> int:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("calls.callbacks.receive", broken)
+    monkeypatch.setattr("calls.following.status_callbacks.receive", broken)
     assert client.post(hook, {}).status_code == 500
 
 

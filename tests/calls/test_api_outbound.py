@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from calls.models import Call, Status
-from campaigns import do_not_call
+from campaigns.do_not_call import entries
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
@@ -184,7 +184,7 @@ def test_a_second_single_call_to_a_number_is_a_409(api: ApiClient, order: dict[s
 def test_a_number_on_the_do_not_call_list_is_a_422(
     api: ApiClient, order: dict[str, Any], organization: Organization
 ) -> None:
-    do_not_call.add(organization, NUMBER, reason="asked", source="staff", expires_at=None)
+    entries.add(organization, NUMBER, reason="asked", source="staff", expires_at=None)
     answer = api.post("/api/outbound", order)
     assert answer.status_code == 422
     assert answer.json()["error"] == "This number is on the do-not-call list"

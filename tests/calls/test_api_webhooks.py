@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from calls import outbox, webhook_upkeep
 from calls.models import WebhookDelivery
+from calls.webhooks import maintenance, outbox
 from tenants.models import AuditEntry, Organization, WebhookEndpoint, WebhookEvent
 from tests.conftest import ApiClient, KeyMaker
 
@@ -166,7 +166,7 @@ def test_a_range_is_replayed(
     assert api.post(f"{DELIVERIES}replay/", span).json()["replayed"] == 0
     assert api.post(f"{DELIVERIES}replay/", {**span, "status": "delivered"}).json()["replayed"] == 1
     WebhookDelivery.objects.update(status=D.FAILED)
-    monkeypatch.setattr(webhook_upkeep, "REPLAYED_AT_ONCE", 2)
+    monkeypatch.setattr(maintenance, "REPLAYED_AT_ONCE", 2)
     assert [api.post(f"{DELIVERIES}replay/", span).json() for _ in range(2)] == [
         {"replayed": 2, "more": True},
         {"replayed": 1, "more": False},

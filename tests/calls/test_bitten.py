@@ -16,9 +16,11 @@ from django.db import connection
 from django.db.models.signals import pre_save
 from django.utils import timezone
 
-from calls import campaign_actions, feeding, outcomes, placing
+from calls.actions import campaigns, kill_switch, quiescing
+from calls.dialing import enqueueing, placing
 from calls.models import Call, CallEvent, Status, WebhookDelivery
-from campaigns import do_not_call
+from calls.outcomes import recording
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Recipient
 from providers.adapters.base import CallState, Request, Snapshot
 from providers.adapters.errors import MayBeRinging, NotSent
@@ -60,7 +62,7 @@ def open_the_day_after_tomorrow_only(made: Campaign) -> None:
 
 def in_a_claim(number: PhoneNumber, made: Campaign | None = None) -> placing.Claim:
     if made:
-        feeding.feed(made.pk)
+        enqueueing.feed(made.pk)
     else:
         support.single(number, NUMBER)
     (claim,) = placing.claim(number.account_id)
@@ -72,7 +74,7 @@ def in_a_claim(number: PhoneNumber, made: Campaign | None = None) -> placing.Cla
 
 def test_a_call_queued_before_the_window_closed_is_not_placed_after(number: PhoneNumber) -> None:
     made = running(number, [NUMBER])
-    assert feeding.feed(made.pk) == 1
+    assert enqueueing.feed(made.pk) == 1
     open_the_day_after_tomorrow_only(made)
     assert placing.claim(number.account_id) == []
     call = made.calls.get()
@@ -82,8 +84,8 @@ def test_a_call_queued_before_the_window_closed_is_not_placed_after(number: Phon
 
 def test_a_call_queued_before_the_number_was_listed_is_not_placed_after(number: PhoneNumber) -> None:
     made = running(number, [NUMBER])
-    assert feeding.feed(made.pk) == 1
-    do_not_call.add(number.organization, NUMBER, source="test")
+    assert enqueueing.feed(made.pk) == 1
+    entries.add(number.organization, NUMBER, source="test")
     assert placing.claim(number.account_id) == []
     call = made.calls.get()
     assert (call.status, call.status_reason) == (Status.CANCELED, "do_not_call")
@@ -100,7 +102,7 @@ def test_a_single_call_is_not_placed_once_its_hours_are_over(number: PhoneNumber
     Organization.objects.update(single_call_hours=Organization.SingleCallHours.LEGAL)
     night = timezone.now().astimezone(ZoneInfo("America/New_York")).replace(hour=3, minute=0)
     Call.objects.update(due_at=night - timedelta(hours=1), created_at=night - timedelta(hours=1))
-    monkeypatch.setattr("calls.placing.timezone.now", lambda: night)
+    monkeypatch.setattr("calls.dialing.placing.timezone.now", lambda: night)
     assert placing.claim(number.account_id) == []
     call.refresh_from_db()
     assert (call.status, call.status_reason) == (Status.QUEUED, "calling_hours")
@@ -109,7 +111,7 @@ def test_a_single_call_is_not_placed_once_its_hours_are_over(number: PhoneNumber
 def test_nobody_is_queued_outside_the_window(number: PhoneNumber) -> None:
     made = running(number, [NUMBER])
     open_the_day_after_tomorrow_only(made)
-    feeding.feed(made.pk)
+    enqueueing.feed(made.pk)
     assert not made.calls.exists()
     recipient = made.recipients.get()
     assert (recipient.status, recipient.reason) == (Recipient.Status.PENDING, "calling_hours")
@@ -123,7 +125,7 @@ def test_one_batch_does_not_spend_the_budget_twice(number: PhoneNumber) -> None:
     number.account.price_per_minute = Decimal("0.10")
     number.account.save()
     made = running(number, NUMBERS, budget=Decimal("0.70"))  # each call sets 0.30 aside
-    feeding.feed(made.pk)
+    enqueueing.feed(made.pk)
     assert made.calls.queued().count() == len(NUMBERS)
     assert len(placing.claim(number.account_id)) == 2
     assert set(made.calls.queued().values_list("status_reason", flat=True)) == {"budget"}
@@ -134,7 +136,7 @@ def test_one_batch_does_not_spend_the_budget_twice(number: PhoneNumber) -> None:
 @pytest.mark.parametrize("whose", ["caller number", "campaign"])
 def test_one_batch_keeps_the_limits_of_open_calls(number: PhoneNumber, whose: str) -> None:
     made = running(number, NUMBERS)
-    feeding.feed(made.pk)
+    enqueueing.feed(made.pk)
     assert made.calls.queued().count() == len(NUMBERS)
     limited: Any = PhoneNumber if whose == "caller number" else Campaign
     limited.objects.update(max_open_calls=3)
@@ -168,11 +170,11 @@ def test_an_end_whose_outbox_row_cannot_be_written_is_not_stored(number: PhoneNu
     pre_save.connect(fail, sender=WebhookDelivery)
     try:
         with pytest.raises(RuntimeError):
-            outcomes.record(claim.call.pk, END, CallEvent.Source.READ)
+            recording.record(claim.call.pk, END, CallEvent.Source.READ)
     finally:
         pre_save.disconnect(fail, sender=WebhookDelivery)
     assert Call.objects.get().status == Status.DIALING
-    outcomes.record(claim.call.pk, END, CallEvent.Source.READ)
+    recording.record(claim.call.pk, END, CallEvent.Source.READ)
     assert Call.objects.get().status == Status.COMPLETED
     assert WebhookDelivery.objects.count() == 1
 
@@ -226,14 +228,14 @@ def test_what_must_be_silent_waits_for_the_claim_it_met(
         if len(waits) == 3:
             placing.record(claim, MayBeRinging("?"))
 
-    monkeypatch.setattr("calls.campaign_actions.time.sleep", wait)
-    entry, _ = do_not_call.add(number.organization, NUMBER, source="test")
+    monkeypatch.setattr("calls.actions.campaigns.time.sleep", wait)
+    entry, _ = entries.add(number.organization, NUMBER, source="test")
     act: dict[str, Callable[[], object]] = {
-        "pause": lambda: campaign_actions.pause(made, actor="test"),
-        "cancel": lambda: campaign_actions.cancel(made, actor="test"),
-        "kill switch": lambda: campaign_actions.stop_all_calls(number.organization, actor="test"),
-        "do not call": lambda: campaign_actions.silence_number(entry),
-        "do not call many": lambda: campaign_actions.silence_numbers(number.organization_id, [NUMBER, "+33612345679"]),
+        "pause": lambda: campaigns.pause(made, actor="test"),
+        "cancel": lambda: campaigns.cancel(made, actor="test"),
+        "kill switch": lambda: kill_switch.stop_all_calls(number.organization, actor="test"),
+        "do not call": lambda: quiescing.silence_number(entry),
+        "do not call many": lambda: quiescing.silence_numbers(number.organization_id, [NUMBER, "+33612345679"]),
     }
     act[switch]()
     assert len(waits) == 3
@@ -248,11 +250,11 @@ def test_a_pause_that_answers_before_the_claims_locks_is_seen(
     number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = running(number, [NUMBER])
-    feeding.feed(made.pk)
+    enqueueing.feed(made.pk)
     with held(monkeypatch, placing, "_lock_people", after=False) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(10), "it has its candidates, and none of the locks on campaigns and persons"
-        campaign_actions.pause(made, actor="test")
+        campaigns.pause(made, actor="test")
         go_on.set()
         assert claiming.join() == []
     assert made.calls.get().status == Status.QUEUED

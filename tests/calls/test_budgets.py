@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from calls import budgets, feeding, placing
+from calls.actions import budget_watch
+from calls.dialing import enqueueing, placing
+from calls.gate import budgets
 from calls.models import Call, Status
 from campaigns import launching
 from campaigns.models import Campaign
@@ -37,7 +39,7 @@ def line(organization: Organization) -> PhoneNumber:
 
 
 def place_all(line: PhoneNumber) -> None:
-    feeding.feed_all(line.organization_id)
+    enqueueing.feed_all(line.organization_id)
     for _ in range(4):
         placing.claim(line.account_id)
 
@@ -114,13 +116,13 @@ def test_yesterdays_calls_do_not_count_today(line: PhoneNumber) -> None:
 def test_a_campaign_with_nothing_left_pauses_itself_and_says_why(line: PhoneNumber) -> None:
     made = running(line, budget=Decimal("0.70"))
     place_all(line)
-    budgets.watch(timezone.now())
+    budget_watch.watch(timezone.now())
     made.refresh_from_db()
     assert made.status == Campaign.Status.RUNNING  # two calls hold 0.60: what they cost is not known yet
     Call.objects.filter(status=Status.PLACING).update(
         status=Status.COMPLETED, cost=Decimal("0.25"), cost_reserved=0, terminal_at=timezone.now()
     )
-    budgets.watch(timezone.now())
+    budget_watch.watch(timezone.now())
     made.refresh_from_db()
     assert made.status == Campaign.Status.PAUSED
     assert made.status_reason == "The budget is spent: 0.50 of 0.70 USD."
@@ -132,12 +134,12 @@ def test_alerts_come_once_at_half_at_four_fifths_and_at_the_end(line: PhoneNumbe
     made = running(line, budget=Decimal("0.70"))
     place_all(line)
     for _ in range(3):
-        budgets.watch(timezone.now())
+        budget_watch.watch(timezone.now())
     found = list(Alert.objects.order_by("pk").values_list("key", flat=True))
     assert [key.split(":")[0] for key in found] == ["budget.50", "budget.80"]
     assert Alert.objects.filter(subject=str(made.uuid)).count() == 2
     Campaign.objects.update(budget=Decimal("1.00"))
-    budgets.watch(timezone.now())
+    budget_watch.watch(timezone.now())
     assert Alert.objects.filter(key__startswith="budget.50").count() == 2  # of another budget
 
 
@@ -147,7 +149,7 @@ def test_two_workers_at_once_do_not_spend_a_cap_twice(line: PhoneNumber) -> None
     other = support.reach(line.organization, "http://127.0.0.1:9", "callingbox", price_per_minute=Decimal("0.10"))
     running(line, NUMBERS[:6])
     running(other, NUMBERS[6:])
-    feeding.feed_all(line.organization_id)
+    enqueueing.feed_all(line.organization_id)
     barrier = threading.Barrier(4)
 
     def work(account: int) -> None:
@@ -184,7 +186,7 @@ class NoInterleavingOverspends(TestCase):
         singles = iter(f"+16465558{n:03d}" for n in range(30))
         for step in steps:
             if step == "feed":
-                feeding.feed_all(organization.pk)
+                enqueueing.feed_all(organization.pk)
             elif step == "claim":
                 placing.claim(line.account_id)
             elif step == "single":

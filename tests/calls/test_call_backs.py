@@ -9,9 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from calls import call_backs, campaign_actions, feeding, outcomes, placing
+from calls.actions import campaigns, scheduled_callbacks
+from calls.dialing import enqueueing, placing
 from calls.models import Call, CallBack, Status
-from campaigns import do_not_call, launching
+from calls.outcomes import recording
+from campaigns import launching
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging, Rejected
@@ -28,7 +31,7 @@ MINUTE = timedelta(minutes=1)
 
 def promised(recipient: Recipient, ago: timedelta = MINUTE, **fields: Any) -> CallBack:
     """One whose time came `ago`."""
-    found = call_backs.promise(recipient, timezone.now() + HOUR, actor="ada", **fields)
+    found = scheduled_callbacks.promise(recipient, timezone.now() + HOUR, actor="ada", **fields)
     CallBack.objects.filter(pk=found.pk).update(
         due_at=timezone.now() - ago, latest_at=timezone.now() - ago + (found.latest_at - found.due_at)
     )
@@ -43,7 +46,7 @@ def expire(found: CallBack) -> None:
 
 
 def kept_or_missed(found: CallBack) -> tuple[str, str]:
-    call_backs.settle(timezone.now())
+    scheduled_callbacks.settle(timezone.now())
     found.refresh_from_db()
     return found.status, found.reason
 
@@ -60,8 +63,8 @@ def test_a_promise_sets_the_recipient_aside(program: ApiClient, recipient: Recip
     expected = {"status": "due", "note": "After work", "phone": NUMBER, "call": None, "reason": "", "ended_at": None}
     assert found | expected == found
     assert datetime.fromisoformat(found["latest_at"]) == when + 10 * MINUTE
-    assert feeding.feed(recipient.campaign_id) == 0, "nobody calls before"
-    assert campaign_actions.finish_where_done() == 0
+    assert enqueueing.feed(recipient.campaign_id) == 0, "nobody calls before"
+    assert campaigns.finish_where_done() == 0
     second = program.post(support.address_of(recipient, "call-back"), body)
     assert second.status_code == 409 and "cancel that one first" in second.json()["error"]
     [listed] = program.get("/api/v1/call-backs/?status=due").json()["results"]
@@ -88,13 +91,13 @@ def test_who_was_called_already_can_be_called_back(recipient: Recipient, number:
     Recipient.objects.update(status=R.DONE, attempts=1, outcome="completed", next_attempt_at=None)
     recipient.refresh_from_db()
     found = promised(recipient)
-    assert campaign_actions.finish_where_done() == 0
-    assert call_backs.step(timezone.now()) == 1
+    assert campaigns.finish_where_done() == 0
+    assert scheduled_callbacks.step(timezone.now()) == 1
     [claim] = placing.claim(number.account_id)
     placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))
     assert kept_or_missed(found) == (B.KEPT, "")
-    outcomes.record(claim.call.pk, Snapshot(CallState.COMPLETED), "read")
-    assert campaign_actions.finish_where_done() == 1
+    recording.record(claim.call.pk, Snapshot(CallState.COMPLETED), "read")
+    assert campaigns.finish_where_done() == 1
 
 
 @pytest.mark.parametrize(
@@ -133,7 +136,7 @@ def test_a_promise_no_rule_lets_be_kept_is_refused(program: ApiClient, recipient
     Contact.objects.update(on_hold=True)
     assert codes(soon) == ["at:hold"]
     Contact.objects.update(on_hold=False)
-    do_not_call.add(recipient.campaign.organization, NUMBER, source="test")
+    entries.add(recipient.campaign.organization, NUMBER, source="test")
     assert codes(soon) == ["at:do_not_call"]
 
 
@@ -149,7 +152,7 @@ def test_a_campaign_that_does_not_run_promises_nothing(program: ApiClient, recip
 
 def test_when_its_time_comes_it_goes_before_the_bulk_and_is_kept(recipient: Recipient, number: PhoneNumber) -> None:
     found = promised(recipient)
-    assert [call_backs.step(timezone.now()) for _ in range(2)] == [1, 0]
+    assert [scheduled_callbacks.step(timezone.now()) for _ in range(2)] == [1, 0]
     call = Call.objects.get()
     found.refresh_from_db()
     assert (call.priority, call.asked_for, found.call) == (Call.PRIORITY_CALL_BACK, True, call)
@@ -176,31 +179,31 @@ def test_who_waits_for_a_call_back_is_explained(program: ApiClient, recipient: R
 
 
 def test_it_is_not_called_before_its_time(recipient: Recipient) -> None:
-    call_backs.promise(recipient, timezone.now() + HOUR, actor="ada")
-    assert call_backs.step(timezone.now()) == 0
+    scheduled_callbacks.promise(recipient, timezone.now() + HOUR, actor="ada")
+    assert scheduled_callbacks.step(timezone.now()) == 0
     assert not Call.objects.exists()
 
 
 def test_it_waits_for_the_call_under_way_and_then_takes_the_place_of_the_retry(
     recipient: Recipient, number: PhoneNumber
 ) -> None:
-    feeding.feed(recipient.campaign_id)
+    enqueueing.feed(recipient.campaign_id)
     [claim] = placing.claim(number.account_id)
     placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))
     recipient.refresh_from_db()
     found = promised(recipient)
-    assert call_backs.step(timezone.now()) == 0
-    outcomes.record(claim.call.pk, Snapshot(CallState.BUSY), "read")
+    assert scheduled_callbacks.step(timezone.now()) == 0
+    recording.record(claim.call.pk, Snapshot(CallState.BUSY), "read")
     recipient.refresh_from_db()
     assert recipient.status == R.WAITING and recipient.next_attempt_at
-    assert call_backs.step(timezone.now()) == 1
+    assert scheduled_callbacks.step(timezone.now()) == 1
     found.refresh_from_db()
     assert found.call and found.call.attempt == 2
-    assert feeding.feed(recipient.campaign_id) == 0
+    assert enqueueing.feed(recipient.campaign_id) == 0
 
 
 def test_a_queued_call_gives_way_to_the_promise(program: ApiClient, recipient: Recipient) -> None:
-    feeding.feed(recipient.campaign_id)
+    enqueueing.feed(recipient.campaign_id)
     program.post(support.address_of(recipient, "call-back"), {"at": (timezone.now() + HOUR).isoformat()})
     assert Call.objects.get().ended_reason == "call_back"
     recipient.refresh_from_db()
@@ -215,8 +218,8 @@ def test_a_queued_call_gives_way_to_the_promise(program: ApiClient, recipient: R
 
 def test_a_missed_one_is_told_once_and_the_campaign_goes_on_with_the_person(recipient: Recipient) -> None:
     found = promised(recipient)
-    campaign_actions.pause(recipient.campaign, actor="ada")
-    assert call_backs.step(timezone.now()) == 0, "a paused campaign calls nobody back"
+    campaigns.pause(recipient.campaign, actor="ada")
+    assert scheduled_callbacks.step(timezone.now()) == 0, "a paused campaign calls nobody back"
     expire(found)
     assert kept_or_missed(found) == (B.MISSED, "The campaign was paused.")
     kept_or_missed(found)
@@ -229,7 +232,7 @@ def test_a_missed_one_is_told_once_and_the_campaign_goes_on_with_the_person(reci
 
 def test_a_missed_one_says_what_the_gate_said(recipient: Recipient, number: PhoneNumber) -> None:
     found = promised(recipient)
-    call_backs.step(timezone.now())
+    scheduled_callbacks.step(timezone.now())
     call = Call.objects.get()
     placing.put_off(call, timezone.now() + HOUR, "open_call", "Another call to this number is open.")
     expire(found)
@@ -242,8 +245,8 @@ def test_a_missed_one_says_what_the_gate_said(recipient: Recipient, number: Phon
 
 def test_a_number_listed_since_is_missed_with_the_reason(recipient: Recipient, number: PhoneNumber) -> None:
     found = promised(recipient)
-    call_backs.step(timezone.now())
-    do_not_call.add(number.organization, NUMBER, source="test")
+    scheduled_callbacks.step(timezone.now())
+    entries.add(number.organization, NUMBER, source="test")
     assert placing.claim(number.account_id) == []
     status, reason = kept_or_missed(found)
     assert status == B.MISSED and "do-not-call list" in reason
@@ -251,7 +254,7 @@ def test_a_number_listed_since_is_missed_with_the_reason(recipient: Recipient, n
 
 def test_one_the_provider_refused_is_missed(recipient: Recipient, number: PhoneNumber) -> None:
     found = promised(recipient)
-    call_backs.step(timezone.now())
+    scheduled_callbacks.step(timezone.now())
     [claim] = placing.claim(number.account_id)
     placing.record(claim, Rejected("The number is not in service"))
     status, reason = kept_or_missed(found)
@@ -260,7 +263,7 @@ def test_one_the_provider_refused_is_missed(recipient: Recipient, number: PhoneN
 
 def test_one_that_may_have_been_placed_is_not_called_kept(recipient: Recipient, number: PhoneNumber) -> None:
     found = promised(recipient)
-    call_backs.step(timezone.now())
+    scheduled_callbacks.step(timezone.now())
     [claim] = placing.claim(number.account_id)
     placing.record(claim, MayBeRinging("?"))
     assert kept_or_missed(found)[0] == B.DUE
@@ -271,7 +274,7 @@ def test_one_that_may_have_been_placed_is_not_called_kept(recipient: Recipient, 
 
 def test_canceling_its_call_cancels_it(recipient: Recipient, program: ApiClient) -> None:
     found = promised(recipient)
-    call_backs.step(timezone.now())
+    scheduled_callbacks.step(timezone.now())
     assert program.post(f"/api/v1/calls/{Call.objects.get().uuid}/cancel/").status_code == 200
     assert kept_or_missed(found)[0] == B.CANCELED
     assert not Alert.objects.exists()
@@ -279,7 +282,7 @@ def test_canceling_its_call_cancels_it(recipient: Recipient, program: ApiClient)
 
 def test_a_canceled_campaign_calls_nobody_back(recipient: Recipient) -> None:
     found = promised(recipient)
-    campaign_actions.cancel(recipient.campaign, actor="ada")
+    campaigns.cancel(recipient.campaign, actor="ada")
     assert kept_or_missed(found) == (B.CANCELED, "The campaign was canceled.")
     assert not Alert.objects.exists()
 
@@ -289,7 +292,7 @@ def test_one_can_be_canceled_until_the_person_is_called(
     recipient: Recipient, program: ApiClient, number: PhoneNumber, queued: bool
 ) -> None:
     promised(recipient)
-    call_backs.step(timezone.now())
+    scheduled_callbacks.step(timezone.now())
     if queued:
         assert program.post(support.address_of(recipient, "cancel-call-back")).json()["status"] == "canceled"
         assert Call.objects.get().status == Status.CANCELED
@@ -303,9 +306,9 @@ def test_one_can_be_canceled_until_the_person_is_called(
 def test_the_engine_keeps_a_promise_by_itself(callers: Organization, sandbox: Any) -> None:
     number = support.reach(callers, sandbox.url, "allomia")
     made = support.campaign(number, support.people(callers, [NUMBER]))
-    campaign_actions.start(made, actor="ada")
+    campaigns.start(made, actor="ada")
     launching.step(made.pk)
-    found = call_backs.promise(made.recipients.get(), timezone.now() + timedelta(seconds=2), actor="ada")
+    found = scheduled_callbacks.promise(made.recipients.get(), timezone.now() + timedelta(seconds=2), actor="ada")
     with support.engine():
         support.wait_until(lambda: CallBack.objects.filter(pk=found.pk, status=B.KEPT).exists())
         support.wait_until(lambda: support.no_call_is_open(made))

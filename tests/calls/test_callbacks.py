@@ -13,8 +13,10 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from calls import callbacks, following, outcomes, placing
+from calls.dialing import placing
+from calls.following import polling, status_callbacks
 from calls.models import Call, ProviderCallback, Status
+from calls.outcomes import recording
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging
 from tenants.models import Organization
@@ -44,9 +46,9 @@ def claimed(organization: Organization, provider: str, **fields: Any) -> placing
 
 def push(claim: placing.Claim, body: Any, headers: dict[str, str] = JSON) -> int:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = callbacks.receive(claim.call.account.provider, claim.call.callback_token, headers, raw)
-    for pk in callbacks.pending():
-        callbacks.process(pk)
+    answer = status_callbacks.receive(claim.call.account.provider, claim.call.callback_token, headers, raw)
+    for pk in status_callbacks.pending():
+        status_callbacks.process(pk)
     return answer
 
 
@@ -62,9 +64,9 @@ def signed(body: Any, secret: str = "whsec_sandbox", at: float | None = None) ->
 
 def test_nobodys_token_is_404_and_leaves_nothing(callers: Organization) -> None:
     claim = claimed(callers, "allomia")
-    assert callbacks.receive("allomia", "nobody", JSON, b"{}") == 404
-    assert callbacks.receive("plumvoice", claim.call.callback_token, JSON, b"{}") == 404
-    assert callbacks.receive("allomia", claim.call.reference, JSON, b"{}") == 404
+    assert status_callbacks.receive("allomia", "nobody", JSON, b"{}") == 404
+    assert status_callbacks.receive("plumvoice", claim.call.callback_token, JSON, b"{}") == 404
+    assert status_callbacks.receive("allomia", claim.call.reference, JSON, b"{}") == 404
     assert not ProviderCallback.objects.exists()
 
 
@@ -106,8 +108,8 @@ def test_a_callback_that_overtakes_the_answer_waits_for_it(callers: Organization
     push(claim, ENDED)
     assert ProviderCallback.objects.get().processed_at is None
     placing.record(claim, MayBeRinging("?"))
-    for pk in callbacks.pending():
-        callbacks.process(pk)
+    for pk in status_callbacks.pending():
+        status_callbacks.process(pk)
     assert fresh(claim).provider_call_id == ENDED["outboundCallId"]
 
 
@@ -172,10 +174,10 @@ def test_the_account_wide_address_finds_the_call_by_the_providers_id(callers: Or
     body = envelope("busy", context={"ref": claim.call.reference})
     placing.record(claim, MayBeRinging("?"))
     raw, token = json.dumps(body).encode(), claim.call.account.hook_token
-    assert callbacks.receive("callingbox", token, signed(body), raw, account_wide=True) == 401
-    assert callbacks.receive("callingbox", token, signed(body, "whsec_endpoint"), raw, account_wide=True) == 200
-    for pk in callbacks.pending():
-        callbacks.process(pk)
+    assert status_callbacks.receive("callingbox", token, signed(body), raw, account_wide=True) == 401
+    assert status_callbacks.receive("callingbox", token, signed(body, "whsec_endpoint"), raw, account_wide=True) == 200
+    for pk in status_callbacks.pending():
+        status_callbacks.process(pk)
     assert fresh(claim).status == Status.BUSY
 
 
@@ -201,7 +203,7 @@ def test_polyai_has_no_callbacks_and_a_push_to_a_calls_token_changes_nothing(cal
 def test_evidence_for_a_call_given_up_replaces_unknown(callers: Organization) -> None:
     claim = claimed(callers, "callingbox")
     placing.record(claim, MayBeRinging("?"))
-    outcomes.give_up(claim.call.pk, Status.UNKNOWN, "26 hours")
+    recording.give_up(claim.call.pk, Status.UNKNOWN, "26 hours")
     body = envelope("completed")
     push(claim, body, signed(body))
     assert fresh(claim).status == Status.COMPLETED
@@ -221,9 +223,9 @@ def test_mutated_bodies_are_filed_and_never_break_the_inbox_or_the_call(callers:
             at = chance.randrange(len(raw))
             raw[at : at + chance.randint(0, 9)] = chance.randbytes(chance.randint(0, 4)) * chance.choice([1, 1, 50])
         kind = chance.choice(["application/json", "application/xml", "application/x-www-form-urlencoded", ""])
-        callbacks.receive(provider, claim.call.callback_token, {"content-type": kind}, bytes(raw))
-    for pk in callbacks.pending(limit=300):
-        callbacks.process(pk)
+        status_callbacks.receive(provider, claim.call.callback_token, {"content-type": kind}, bytes(raw))
+    for pk in status_callbacks.pending(limit=300):
+        status_callbacks.process(pk)
     assert ProviderCallback.objects.filter(processed_at=None).count() == 0
     assert ProviderCallback.objects.count() == 250
     assert fresh(claim).status == Status.DIALING, "nobody signed any of it"
@@ -234,15 +236,15 @@ def test_a_callback_outlives_trouble_with_the_database(callers: Organization, mo
     claim = claimed(callers, "plumvoice")
     placing.record(claim, MayBeRinging("?"))
     body = json.dumps({"status": "completed", "attempts": "1", "max_attempts": "1"}).encode()
-    callbacks.receive("plumvoice", claim.call.callback_token, JSON, body)
-    real, troubles = callbacks.process, iter([OperationalError("server closed the connection")])
+    status_callbacks.receive("plumvoice", claim.call.callback_token, JSON, body)
+    real, troubles = status_callbacks.process, iter([OperationalError("server closed the connection")])
 
     def troubled(pk: int) -> None:
         for trouble in troubles:
             raise trouble
         real(pk)
 
-    monkeypatch.setattr(callbacks, "process", troubled)
+    monkeypatch.setattr(status_callbacks, "process", troubled)
     with support.engine():
         support.wait_until(lambda: fresh(claim).status == Status.COMPLETED, 20, "the callback was thrown away")
 
@@ -250,25 +252,25 @@ def test_a_callback_outlives_trouble_with_the_database(callers: Organization, mo
 def test_a_hint_about_a_call_given_up_is_looked_into_for_a_while_and_not_for_ever(callers: Organization) -> None:
     claim = claimed(callers, "allomia")
     placing.record(claim, Snapshot(CallState.DIALING, provider_call_id=ENDED["outboundCallId"]))
-    outcomes.give_up(claim.call.pk, Status.UNKNOWN, "24 hours")
+    recording.give_up(claim.call.pk, Status.UNKNOWN, "24 hours")
     push(claim, ENDED)
     assert fresh(claim).settle_until is not None
     Call.objects.update(settle_until=timezone.now(), next_read_at=timezone.now())
-    (reading,) = following.claim()
-    following.record(reading, MayBeRinging("502"), b"")
+    (reading,) = polling.claim()
+    polling.record(reading, MayBeRinging("502"), b"")
     assert fresh(claim).next_read_at is None
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, pks: set[int], error: Exception) -> None:
     """Processing these callbacks fails by a mistake of ours, after everything was done and before the commit."""
-    real = callbacks._apply
+    real = status_callbacks._apply
 
     def broken(call_id: int, *args: Any) -> None:
         real(call_id, *args)
         if ProviderCallback.objects.filter(pk__in=pks, call=call_id).exists():
             raise error
 
-    monkeypatch.setattr(callbacks, "_apply", broken)
+    monkeypatch.setattr(status_callbacks, "_apply", broken)
 
 
 def filed(callers: Organization, number: str, account: Any = None) -> ProviderCallback:
@@ -279,7 +281,7 @@ def filed(callers: Organization, number: str, account: Any = None) -> ProviderCa
     (claim,) = placing.claim(account.pk)
     placing.record(claim, MayBeRinging("?"))
     body = json.dumps({"status": "completed", "attempts": "1", "max_attempts": "1"}).encode()
-    callbacks.receive("plumvoice", claim.call.callback_token, JSON, body)
+    status_callbacks.receive("plumvoice", claim.call.callback_token, JSON, body)
     return ProviderCallback.objects.get(call=claim.call)
 
 
@@ -312,10 +314,10 @@ def test_a_callback_that_fails_again_and_again_is_set_aside_visibly(callers: Org
     row = filed(callers, NUMBER)
     waits = []
     for _ in range(5):
-        assert callbacks.pending() == [row.pk]
+        assert status_callbacks.pending() == [row.pk]
         before = timezone.now()
-        callbacks.note_failure(row.pk, "KeyError")
-        assert callbacks.pending() == []
+        status_callbacks.note_failure(row.pk, "KeyError")
+        assert status_callbacks.pending() == []
         row.refresh_from_db()
         waits.append(row.next_attempt_at - before)
         ProviderCallback.objects.update(next_attempt_at=before)
@@ -328,8 +330,8 @@ def test_a_callback_that_fails_again_and_again_is_set_aside_visibly(callers: Org
 
 def test_a_worker_that_listed_a_callback_before_it_was_put_off_leaves_it_alone(callers: Organization) -> None:
     row = filed(callers, NUMBER)
-    callbacks.note_failure(row.pk, "KeyError")
-    callbacks.process(row.pk)
+    status_callbacks.note_failure(row.pk, "KeyError")
+    status_callbacks.process(row.pk)
     row.refresh_from_db()
     assert row.processed_at is None
 

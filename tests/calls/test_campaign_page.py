@@ -18,11 +18,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin import words
-from calls.admin.campaign_charts import charts_of
-from calls.comparison import sample_of
+from calls.admin.campaigns.charts import charts_of
+from calls.admin.shared import labels
 from calls.models import Call, Status
-from campaigns import do_not_call
+from calls.reports.variant_comparison import sample_of
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, CampaignVariant, Contact, ContactList, ContactListMember, Recipient
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Membership, Organization
@@ -104,7 +104,7 @@ def a_call(recipient: Recipient, status: str, **fields: Any) -> Call:
     [("4.99", 49, "success"), ("5", 50, "info"), ("8", 80, "warning"), ("10", 100, "danger"), ("12", 120, "danger")],
 )
 def test_a_budget_changes_its_colour_where_alerts_are_told(used: str, percent: int, colour: str) -> None:
-    found = words.budget(Decimal(used), Decimal(10), "EUR")
+    found = labels.budget(Decimal(used), Decimal(10), "EUR")
     assert (found["percent"], found["colour"]) == (percent, colour)
 
 
@@ -153,12 +153,12 @@ def test_the_forecast_says_when_it_ends_and_what_it_costs(viewer: Client, campai
 
 
 def test_too_many_people_are_not_forecast(viewer: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calls.admin.campaign_figures.FORECAST_AT_ONCE", 4)
+    monkeypatch.setattr("calls.admin.campaigns.figures.FORECAST_AT_ONCE", 4)
     page = reverse("admin:campaigns_campaign_forecast", args=[campaign.pk])
     asked = viewer.get(page).content.decode()
     assert "5 people are still to be called" in words_of(asked) and f'hx-get="{page}?all"' in asked
     assert "it probably ends at" in words_of(viewer.get(f"{page}?all").content.decode())
-    monkeypatch.setattr("calls.admin.campaign_figures.FORECAST_ASKED_FOR", 4)
+    monkeypatch.setattr("calls.admin.campaigns.figures.FORECAST_ASKED_FOR", 4)
     assert "More than 4 people are on it, too many for a forecast" in read(viewer, campaign, "forecast")
 
 
@@ -266,7 +266,7 @@ def test_figures_of_many_calls_are_of_a_sample_spread_over_all(
     [person, *_] = launched(campaign)
     calls = [a_call(person, Status.COMPLETED) for _ in range(20)]
     assert "sample" not in read(viewer, campaign, "figures")
-    monkeypatch.setattr("calls.admin.campaign_figures.SAMPLE", 5)
+    monkeypatch.setattr("calls.admin.campaigns.figures.SAMPLE", 5)
     assert "of a sample, one in 5 of them" in read(viewer, campaign, "figures")
     found, every = sample_of(campaign, 5)
     assert every == 5
@@ -286,7 +286,7 @@ def test_the_page_asks_a_fixed_number_of_questions(viewer: Client, campaign: Cam
     assert campaign.assistant
     Campaign.objects.update(budget=Decimal(10))
     CampaignVariant.objects.create(campaign=campaign, assistant=an_assistant(campaign.assistant.account, name="B"))
-    do_not_call.listed(campaign.organization_id, NUMBERS, timezone.now())  # makes the installation's key, once
+    entries.listed(campaign.organization_id, NUMBERS, timezone.now())  # makes the installation's key, once
     counts = []
     people = launched(campaign)
     for half in (people[:2], people[2:]):

@@ -12,12 +12,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from calls import gate
-from calls.admin import people, words
-from calls.admin.campaign_counts import counts_of
-from calls.admin.recipient import REASONS
-from calls.admin.standing import standing
-from campaigns import do_not_call
+from calls.admin.people import recipient_list
+from calls.admin.people.counts import counts_of
+from calls.admin.people.recipient import REASONS
+from calls.admin.people.standing import standing
+from calls.admin.shared import labels
+from calls.gate import decision
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Membership, Organization
@@ -103,9 +104,9 @@ def test_those_of_a_paused_campaign_wait_for_it(campaign: Campaign) -> None:
 
 
 def test_every_reason_and_check_of_the_gate_has_words() -> None:
-    codes = {*gate.WORDS, *gate.OF_THE_PERSON, *REASONS}
-    assert not [code for code in codes if code not in words.REASONS]
-    assert not [code for code in codes & {*gate.WORDS, *gate.OF_THE_PERSON} if "_" in words.check_name(code)]
+    codes = {*decision.WORDS, *decision.OF_THE_PERSON, *REASONS}
+    assert not [code for code in codes if code not in labels.REASONS]
+    assert not [code for code in codes & {*decision.WORDS, *decision.OF_THE_PERSON} if "_" in labels.check_name(code)]
 
 
 # Filters.
@@ -132,7 +133,7 @@ def test_people_are_filtered_by_status_outcome_and_reason_with_counts(viewer: Cl
 def test_pages_of_people_go_on_by_key_and_keep_the_filters(
     viewer: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "SHOWN", 3)
+    monkeypatch.setattr(recipient_list, "SHOWN", 3)
     made = [person(campaign, status="done").pk for _ in range(7)]
     person(campaign, status="pending")
 
@@ -215,7 +216,7 @@ def test_the_funnel_counts_people_and_never_widens(viewer: Client, campaign: Cam
 
 def test_an_explanation_is_a_page_a_drawer_and_a_part(viewer: Client, campaign: Campaign) -> None:
     row = person(campaign)
-    do_not_call.add(campaign.organization, row.contact.phone, source="test")
+    entries.add(campaign.organization, row.contact.phone, source="test")
     url = reverse("admin:campaigns_recipient_explain", args=[row.pk])
     whole = viewer.get(url).content.decode()
     drawer = viewer.get(url, headers={"HX-Request": "true", "HX-Target": "drawer-body"}).content.decode()

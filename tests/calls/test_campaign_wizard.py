@@ -15,12 +15,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from calls import campaign_actions, reachable
-from calls.admin import wizard_live
-from calls.admin.wizard_steps import MENDED_AT, OF_THE_ORGANIZATION, STEPS
+from calls.actions import campaigns
+from calls.admin.campaigns import wizard_previews
+from calls.admin.campaigns.wizard_steps import MENDED_AT, OF_THE_ORGANIZATION, STEPS
 from calls.models import Call
-from campaigns import do_not_call, list_sizes, versions
+from calls.reports import audience
+from campaigns import list_sizes, versions
 from campaigns.copying import copy_of
+from campaigns.do_not_call import entries
 from campaigns.models import (
     CallingWindow,
     Campaign,
@@ -31,8 +33,8 @@ from campaigns.models import (
     RetryRule,
 )
 from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.backoffice.scoped_admin import page_of
 from tenants.models import AuditEntry, Membership, Organization
-from tenants.staff import page_of
 from tests.calls import support
 from tests.calls.test_campaign_page import words_of
 from tests.conftest import a_number, an_account, an_assistant
@@ -305,7 +307,7 @@ def test_a_campaign_that_was_started_has_no_steps(manager: Client, draft: Campai
 def test_a_step_does_not_change_a_campaign_that_is_started_at_the_same_moment(
     manager: Client, draft: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from calls.admin.campaign_form import CampaignForm
+    from calls.admin.campaigns.form import CampaignForm
 
     real = CampaignForm.clean
 
@@ -328,7 +330,7 @@ def test_people_are_counted_once_and_asked_by_the_gate(
 ) -> None:
     numbers = ["+33612345678", "+33612345670", "+33612345671", "+33612345672", "+4915112345678"]
     second = support.people(organization, numbers)
-    do_not_call.add(organization, "+33612345670", reason="asked", source="staff")
+    entries.add(organization, "+33612345670", reason="asked", source="staff")
     Contact.objects.filter(phone="+33612345671").update(on_hold=True)
     later = timezone.now() + timedelta(days=1)
     Contact.objects.filter(phone="+33612345672").update(on_hold=True, hold_until=later)
@@ -352,10 +354,10 @@ def test_long_lists_are_sampled_and_say_so(
     manager: Client, people: ContactList, organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = reverse("admin:campaigns_campaign_listed")
-    monkeypatch.setattr(reachable, "LOOKED_AT", 1)
+    monkeypatch.setattr(audience, "LOOKED_AT", 1)
     page = text_of(manager.get(url, {"contact_lists": people.pk}))
     assert "2 people 1 of them were looked at: all of these may be called." in page
-    monkeypatch.setattr(reachable, "COUNTED", 1)
+    monkeypatch.setattr(audience, "COUNTED", 1)
     monkeypatch.setattr(list_sizes, "COUNTED", 1)
     assert "more than 1 people" in text_of(manager.get(url, {"contact_lists": people.pk}))
     counts = manager.get(reverse("admin:campaigns_contactlist_counts"), {"ids": people.pk})
@@ -493,9 +495,9 @@ def test_every_finding_is_mended_somewhere() -> None:
     import inspect
     import re
 
-    from calls import forecast
+    from calls.forecast import forecast
 
-    source = inspect.getsource(campaign_actions)
+    source = inspect.getsource(campaigns)
     codes = set(re.findall(r'(?:error\(|Problem\()"(\w+)"', source)) | set(forecast.SKIPPED)
     codes |= {"not_reached", "budget"}
     assert len(codes) > 15 and codes - set(MENDED_AT) - OF_THE_ORGANIZATION == set()
@@ -507,7 +509,7 @@ def test_the_check_says_what_comes_of_it(
     assert "Without an assistant and a caller number" in text_of(manager.get(at(draft, "forecast")))
     ready(draft, assistant, phone_number)
     ProviderAccount.objects.update(price_per_minute=Decimal("0.10"), price_per_minute_currency="EUR")
-    do_not_call.add(draft.organization, "+33612345679", reason="asked", source="staff")
+    entries.add(draft.organization, "+33612345679", reason="asked", source="staff")
     page = text_of(manager.get(at(draft, "forecast")))
     assert "2 on its lists" in page and "1 not called" in page and "EUR, at most" in page
     assert "1 person on the do-not-call list: not called. Step 1: Whom" in page
@@ -524,7 +526,7 @@ def test_too_many_people_are_not_forecast_while_somebody_waits(
     manager: Client, draft: Campaign, assistant: Assistant, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready(draft, assistant, phone_number)
-    monkeypatch.setattr(wizard_live, "FORECAST_AT_ONCE", 1)
+    monkeypatch.setattr(wizard_previews, "FORECAST_AT_ONCE", 1)
     assert "More than 1 people are on its lists, too many" in text_of(manager.get(at(draft, "forecast")))
 
 
@@ -569,7 +571,7 @@ def test_a_test_call_says_what_the_first_person_would_be_told(
 def test_a_test_call_is_refused_in_words(
     manager: Client, draft: Campaign, assistant: Assistant, phone_number: PhoneNumber, number: str, words: str
 ) -> None:
-    do_not_call.add(draft.organization, "+33612345679", reason="asked", source="staff")
+    entries.add(draft.organization, "+33612345679", reason="asked", source="staff")
     sent = what(assistant, phone_number, test_number=number, _test="1")
     assert words in text_of(manager.post(at(draft, "what"), sent, follow=True))
     assert not Call.objects.exists()

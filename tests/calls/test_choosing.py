@@ -12,11 +12,11 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from calls import feeding, placing
-from calls.choosing import Choices, Person, nearest
-from calls.explain import explain
-from calls.idle import idle_reasons
+from calls.dialing import enqueueing, placing
+from calls.gate.selection import Choices, Person, nearest
 from calls.models import Call, Status
+from calls.reports.explain import explain
+from calls.reports.idle_reasons import idle_reasons
 from campaigns import launching
 from campaigns.models import Campaign, CampaignVariant, Recipient
 from providers.models import Assistant, PhoneNumber, ProviderAccount
@@ -102,12 +102,12 @@ def test_a_blocked_account_hands_its_queued_calls_to_the_next(lines: list[PhoneN
     numbers = [f"+16465552{n:03d}" for n in range(10)]
     made = with_variant(lines, 1, 0, numbers)
     launching.step(made.pk)
-    assert feeding.feed_all(made.organization_id) == 10
+    assert enqueueing.feed_all(made.organization_id) == 10
     assert set(made.calls.values_list("account__provider", flat=True)) == {"allomia"}
     ProviderAccount.objects.filter(pk=lines[0].account_id).update(blocked_at=timezone.now(), blocked_reason="down")
-    assert feeding.reroute(timezone.now()) == 10
-    assert feeding.reroute(timezone.now()) == 0
-    assert feeding.feed_all(made.organization_id) == 10
+    assert enqueueing.reroute(timezone.now()) == 10
+    assert enqueueing.reroute(timezone.now()) == 0
+    assert enqueueing.feed_all(made.organization_id) == 10
     queued = made.calls.queued()
     assert set(queued.values_list("account__provider", flat=True)) == {"callingbox"}
     assert sorted(queued.values_list("to_number", flat=True)) == numbers
@@ -118,9 +118,9 @@ def test_a_blocked_account_hands_its_queued_calls_to_the_next(lines: list[PhoneN
 def test_without_another_assistant_the_queue_stays(lines: list[PhoneNumber]) -> None:
     made = support.campaign(lines[0], support.people(lines[0].organization, ["+16465551200"]), status="running")
     launching.step(made.pk)
-    assert feeding.feed_all(made.organization_id) == 1
+    assert enqueueing.feed_all(made.organization_id) == 1
     ProviderAccount.objects.update(blocked_at=timezone.now())
-    assert feeding.reroute(timezone.now()) == 0
+    assert enqueueing.reroute(timezone.now()) == 0
     assert made.calls.queued().count() == 1
 
 
@@ -173,12 +173,12 @@ def test_a_number_at_its_daily_cap_gives_way_and_a_resting_one_waits(lines: list
     made = support.campaign(lines[0], support.people(lines[0].organization, numbers), status="running")
     made.phone_numbers.add(other)
     launching.step(made.pk)
-    feeding.feed_all(made.organization_id)
+    enqueueing.feed_all(made.organization_id)
     for _ in range(3):
         placing.claim(lines[0].account_id)
     used = Counter(made.calls.filter(status=Status.PLACING).values_list("phone_number", flat=True))
     assert used == {lines[0].pk: 2, other.pk: 1}
-    feeding.feed_all(made.organization_id)
+    enqueueing.feed_all(made.organization_id)
     assert not made.calls.queued().exists()  # nobody waits in a queue for tomorrow
     (told,) = idle_reasons(made)
     assert (told["code"], told["count"]) == ("caller_number_day", 2)
@@ -198,12 +198,12 @@ def test_whose_number_is_spent_waits_for_the_first_that_is_free_again(lines: lis
         Call.objects.filter(pk=call.pk).update(status=Status.COMPLETED, dialed_at=now - ago, ended_at=now - ago)
     made.recipients.update(phone_number=lines[0])  # called before, from that one
     with time_machine.travel(now, tick=False):
-        assert feeding.feed_all(made.organization_id) == 0
+        assert enqueueing.feed_all(made.organization_id) == 0
         assert [(told["code"], told["until"]) for told in idle_reasons(made)] == [("caller_number_day", now + 4 * hour)]
         (check,) = (check for check in explain(made.recipients.get()).checks if check.name == "caller_number_day")
         assert check.until == now + 4 * hour
     with time_machine.travel(now + 4 * hour, tick=False):
-        assert feeding.feed_all(made.organization_id) == 1
+        assert enqueueing.feed_all(made.organization_id) == 1
         assert made.calls.queued().get().phone_number == other
 
 
@@ -212,17 +212,17 @@ def test_a_caller_number_rests_between_two_calls(lines: list[PhoneNumber]) -> No
     numbers = [f"+16465554{n:03d}" for n in range(3)]
     made = support.campaign(lines[0], support.people(lines[0].organization, numbers), status="running")
     launching.step(made.pk)
-    feeding.feed_all(made.organization_id)
+    enqueueing.feed_all(made.organization_id)
     assert len(placing.claim(lines[0].account_id)) == 1
     placed = made.calls.get(status=Status.PLACING)
     assert placed.dialed_at is not None
     rested = placed.dialed_at + timedelta(seconds=30)
     with time_machine.travel(rested - timedelta(seconds=3), tick=False):
-        assert feeding.feed_all(made.organization_id) == 0
+        assert enqueueing.feed_all(made.organization_id) == 0
         told = [(reason["code"], reason["count"], reason["until"]) for reason in idle_reasons(made)]
         assert told == [("caller_number_rest", 2, rested)]
     with time_machine.travel(rested - timedelta(seconds=1), tick=False):
-        assert feeding.feed_all(made.organization_id) == 1
+        assert enqueueing.feed_all(made.organization_id) == 1
         assert made.calls.queued().get().due_at == rested, "to the moment"
     with time_machine.travel(rested, tick=False):
         assert len(placing.claim(lines[0].account_id)) == 1

@@ -10,8 +10,8 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calls.comparison import Variant, compare, judge
 from calls.models import Call, Status
+from calls.reports.variant_comparison import Variant, compare, judge
 from campaigns.models import Campaign, CampaignVariant, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
 from tests.conftest import an_assistant

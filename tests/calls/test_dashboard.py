@@ -15,9 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin.needs import needs_of
-from calls.admin.today import Day, outcomes
-from calls.budgets import spent_today, spent_today_by
+from calls.admin.dashboard.attention import needs_of
+from calls.admin.dashboard.today import Day, outcomes
+from calls.gate.budgets import spent_today, spent_today_by
 from calls.models import Call, CallBack, Status
 from campaigns.models import Campaign, ContactImport, ContactList, Recipient
 from providers.models import PhoneNumber, ProviderAccount
@@ -120,7 +120,7 @@ def test_today_stands_beside_the_same_weekday_before_until_the_same_time(
     viewer: Client, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noon = datetime(2026, 3, 11, 11, tzinfo=UTC)  # of a Wednesday in Paris, where the organization is
-    monkeypatch.setattr("calls.admin.today.timezone.now", lambda: noon)
+    monkeypatch.setattr("calls.admin.dashboard.today.timezone.now", lambda: noon)
     hour, week = timedelta(hours=1), timedelta(days=7)
     for status, at in (
         ("completed", noon - hour),
@@ -183,7 +183,7 @@ def test_calls_stand_at_the_hour_of_the_organizations_clock(
     viewer: Client, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noon = datetime(2026, 3, 11, 11, tzinfo=UTC)
-    monkeypatch.setattr("calls.admin.today.timezone.now", lambda: noon)
+    monkeypatch.setattr("calls.admin.dashboard.today.timezone.now", lambda: noon)
     assert "No call has been placed today." in today(viewer)
     later = {"next_read_at": noon + timedelta(hours=1)}
     for to, status, at, more in (
@@ -237,7 +237,7 @@ def test_a_large_campaign_is_counted_now_and_then(
     assert "0 of 3 people, 0 %" in shown()
     Recipient.objects.filter(pk=Recipient.objects.all()[0].pk).update(status="done")
     assert "1 of 3 people, 33 %" in shown()
-    monkeypatch.setattr("calls.admin.dashboard.LARGE", 2)
+    monkeypatch.setattr("calls.admin.dashboard.page.LARGE", 2)
     assert "1 of 3 people" in shown()
     Recipient.objects.update(status="done")
     assert "1 of 3 people" in shown()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from calls import campaign_actions
+from calls.actions import campaigns
 from calls.models import Call, Status, WebhookDelivery
 from campaigns.models import Campaign, Recipient
 from tenants.models import Organization, StoredAnswer
@@ -28,7 +28,7 @@ def rings(sandbox: Any) -> Counter[str]:
 
 
 def launch(made: Campaign) -> None:
-    campaign_actions.start(made, actor="test")
+    campaigns.start(made, actor="test")
 
 
 def assert_stored_as_it_was(made: Campaign, sandbox: Any) -> None:

@@ -18,13 +18,17 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from calls import call_backs, erasing, evidence, feeding, ordering, outcomes, placing, recipient_actions, transcripts
-from calls import facts as fact_sheet
-from calls.campaign_actions import IllegalNow
+from calls.actions import erasure, recipients, scheduled_callbacks, single_calls
+from calls.actions.quiescing import IllegalNow
+from calls.dialing import enqueueing, placing
+from calls.gate import facts as fact_sheet
 from calls.models import Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery
-from campaigns import do_not_call, launching
+from calls.outcomes import recording
+from calls.reports import evidence_csv, transcripts
+from campaigns import launching
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, DoNotCall, Recipient
-from campaigns.phones import number_hash
+from campaigns.models.number_hash import number_hash
 from providers.adapters.base import CallState, Snapshot
 from providers.models import PhoneNumber
 from tenants.models import Alert, AuditEntry, Membership, Organization, WebhookEndpoint
@@ -39,7 +43,7 @@ SECRETS = (NUMBER, NAME, "Quillfeather", "canary-slot", "canary-id", "canary-sai
 
 
 def erase(contact: Contact, **given: Any) -> None:
-    erasing.erase(contact, **{"actor": "olga", "reason": "Asked by letter.", "never_again": False, **given})
+    erasure.erase(contact, **{"actor": "olga", "reason": "Asked by letter.", "never_again": False, **given})
 
 
 def everything_kept() -> str:
@@ -71,24 +75,24 @@ def person(recipient: Recipient, number: PhoneNumber) -> Contact:
         action_flag=CHANGE,
     )
     endpoint = WebhookEndpoint.objects.create(organization=number.organization, url="https://example.org/hook")
-    feeding.feed(recipient.campaign_id)
+    enqueueing.feed(recipient.campaign_id)
     [claim] = placing.claim(number.account_id)
     placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))
     ended = Snapshot(CallState.NO_ANSWER, result={"said": "canary-said"})
-    outcomes.record(claim.call.pk, ended, "read", NAME.encode())
+    recording.record(claim.call.pk, ended, "read", NAME.encode())
     call = Call.objects.get()
     CallEvent.objects.create(call=call, type="read_failed", source="read", detail=f"About {NUMBER}", raw="canary-said")
     ProviderCallback.objects.create(call=call, account=call.account, verification="unsigned", body=NAME.encode())
     WebhookDelivery.objects.all().update(status="delivered", body=f'{{"to": "{NUMBER}"}}', endpoint=endpoint)
     recipient.refresh_from_db()
-    promised = call_backs.promise(
+    promised = scheduled_callbacks.promise(
         recipient, timezone.now() + timedelta(minutes=1), actor="olga", note=f"{NAME} asked for it"
     )
     CallBack.objects.filter(pk=promised.pk).update(latest_at=timezone.now(), due_at=timezone.now() - timedelta(hours=1))
-    call_backs.step(timezone.now())
+    scheduled_callbacks.step(timezone.now())
     assert NAME in Alert.objects.get().message
-    recipient_actions.hold(recipient.contact, actor="olga", reason=f"{NAME} is away")
-    recipient_actions.unhold(recipient.contact, actor="olga")
+    recipients.hold(recipient.contact, actor="olga", reason=f"{NAME} is away")
+    recipients.unhold(recipient.contact, actor="olga")
     return recipient.contact
 
 
@@ -117,7 +121,7 @@ def test_that_calls_were_made_stays_and_answers_a_dispute(person: Contact, progr
     assert call.decision["checks"] and call.dialed_at
     [told, *_] = [
         row
-        for row in csv.DictReader(io.StringIO("".join(evidence.lines([person.organization_id], NUMBER))))
+        for row in csv.DictReader(io.StringIO("".join(evidence_csv.lines([person.organization_id], NUMBER))))
         if row["provider_call_id"] == "x1"
     ]
     assert (told["status"], told["name"], told["consent_basis"]) == ("no_answer", "", "written")
@@ -144,16 +148,16 @@ def test_a_provider_that_calls_back_later_is_not_listened_to(person: Contact, cl
 
 
 def test_a_do_not_call_entry_outlives_the_person(person: Contact) -> None:
-    do_not_call.add(person.organization, NUMBER, reason="asked", source="staff")
+    entries.add(person.organization, NUMBER, reason="asked", source="staff")
     erase(person)
     entry = DoNotCall.objects.get()
     assert (entry.phone, entry.phone_hash, entry.reason) == ("", number_hash(NUMBER), "asked")
-    assert do_not_call.listed(person.organization_id, [NUMBER], timezone.now()) == {NUMBER}
+    assert entries.listed(person.organization_id, [NUMBER], timezone.now()) == {NUMBER}
 
 
 def test_the_number_can_be_listed_as_the_person_goes(person: Contact) -> None:
     erase(person, never_again=True)
-    assert do_not_call.listed(person.organization_id, [NUMBER], timezone.now()) == {NUMBER}
+    assert entries.listed(person.organization_id, [NUMBER], timezone.now()) == {NUMBER}
     assert NUMBER not in everything_kept()
 
 
@@ -171,15 +175,15 @@ def test_a_number_imported_again_is_not_called_sooner_than_before(
     assert dialed is not None
     erase(person)
     assert NUMBER not in everything_kept()
-    assert do_not_call.listed(person.organization_id, [NUMBER], dialed + rests - timedelta(seconds=1)) == {NUMBER}
-    assert not do_not_call.listed(person.organization_id, [NUMBER], dialed + rests)
+    assert entries.listed(person.organization_id, [NUMBER], dialed + rests - timedelta(seconds=1)) == {NUMBER}
+    assert not entries.listed(person.organization_id, [NUMBER], dialed + rests)
 
 
 def test_an_erasure_that_is_refused_lists_nothing(person: Contact, monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(contact: Contact) -> None:
         raise IllegalNow("A call was queued at the same moment.")
 
-    monkeypatch.setattr(erasing, "_forget_words", busy)  # among the last things done
+    monkeypatch.setattr(erasure, "_forget_words", busy)  # among the last things done
     with pytest.raises(IllegalNow):
         erase(person)
     assert not DoNotCall.objects.exists()
@@ -198,7 +202,7 @@ def test_whoever_was_never_called_is_deleted_whole(organization: Organization, c
 
 
 def test_queued_calls_are_taken_back_and_nothing_can_follow(recipient: Recipient, number: PhoneNumber) -> None:
-    feeding.feed(recipient.campaign_id)
+    enqueueing.feed(recipient.campaign_id)
     single = support.single(number, NUMBER, created_by="olga")
     erase(recipient.contact)
     assert set(Call.objects.values_list("status", "ended_reason")) == {
@@ -210,7 +214,7 @@ def test_queued_calls_are_taken_back_and_nothing_can_follow(recipient: Recipient
     recipient.refresh_from_db()
     assert recipient.status == Recipient.Status.WITHDRAWN
     assert not recipient.contact.memberships.exists()
-    assert feeding.feed(recipient.campaign_id) == 0
+    assert enqueueing.feed(recipient.campaign_id) == 0
     assert launching.step(recipient.campaign_id) is not None
     assert placing.claim(number.account_id) == []
 
@@ -231,7 +235,7 @@ def test_a_shell_that_a_launch_met_half_way_is_never_rung(recipient: Recipient, 
     erase(recipient.contact)
     Recipient.objects.update(status="pending", next_attempt_at=timezone.now())
     Contact.objects.update(on_hold=False)
-    feeding.feed(recipient.campaign_id)
+    enqueueing.feed(recipient.campaign_id)
     assert placing.claim(number.account_id) == []
     recipient.refresh_from_db()
     assert (recipient.status, recipient.reason) == ("skipped", "country")
@@ -258,23 +262,23 @@ def test_nobody_is_erased_while_a_call_is_under_way(recipient: Recipient, number
 def test_the_same_number_is_a_new_person_afterwards(person: Contact, number: PhoneNumber) -> None:
     erase(person)
     assert number.account.assistants.get().account_id == number.account_id
-    order = ordering.Order(
+    order = single_calls.Order(
         organization=number.organization,
         assistant=number.account.assistants.get(),
         phone_number=number,
         to_number=NUMBER,
     )
-    with pytest.raises(ordering.Refused, match="do-not-call"):
-        ordering.place_single(order)
+    with pytest.raises(single_calls.Refused, match="do-not-call"):
+        single_calls.place_single(order)
     DoNotCall.objects.update(expires_at=timezone.now())  # it has rested
-    assert ordering.place_single(order).contact_id != person.pk
+    assert single_calls.place_single(order).contact_id != person.pk
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
 def test_a_claim_that_met_the_erasure_wins_or_never_sends(
     recipient: Recipient, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feeding.feed(recipient.campaign_id)
+    enqueueing.feed(recipient.campaign_id)
     with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(10)

@@ -13,9 +13,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from calls import outcomes
 from calls.models import Call, Status
-from campaigns import do_not_call
+from calls.outcomes import staff_decisions
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Membership, Organization
@@ -86,9 +86,9 @@ def test_no_cell_is_a_formula_and_numbers_stay_numbers(api: ApiClient, call: Cal
 
 
 def test_the_history_of_do_not_call_is_told_in_order(api: ApiClient, call: Call, organization: Organization) -> None:
-    entry, _ = do_not_call.add(organization, NUMBER, source="staff", reason="asked us")
-    do_not_call.remove(entry, "ada", "wants calls again")
-    do_not_call.add(organization, NUMBER, source="opt-out", reason="said so")
+    entry, _ = entries.add(organization, NUMBER, source="staff", reason="asked us")
+    entries.remove(entry, "ada", "wants calls again")
+    entries.add(organization, NUMBER, source="opt-out", reason="said so")
     [row] = rows_of(api.get(PATH, {"to_number": NUMBER}))
     listed, taken_off, again = row["do_not_call"].split("; ")
     assert listed.endswith("listed (staff): asked us")
@@ -101,7 +101,7 @@ def test_calls_ended_by_a_rule_and_people_left_out_are_there_with_the_reason(
 ) -> None:
     skipped = a_call(assistant, phone_number, NUMBER, status=Status.QUEUED)
     answer = {"decision": "skip", "checks": [{"name": "do_not_call", "result": "skip", "detail": "Listed."}]}
-    outcomes.cancel(skipped, "do_not_call", "The number is on the do-not-call list.", decision=answer)
+    staff_decisions.cancel(skipped, "do_not_call", "The number is on the do-not-call list.", decision=answer)
     other = Campaign.objects.create(organization=call.organization, name="April")
     Recipient.objects.create(campaign=other, contact=call.contact, status="skipped", reason="do_not_call")
     third = Campaign.objects.create(organization=call.organization, name="May")
@@ -137,7 +137,7 @@ def test_another_organizations_calls_to_the_number_do_not_exist(
     for home in (stranger, sister):
         account = an_account(home)
         a_call(an_assistant(account), a_number(account), NUMBER, customer_name="Secret")
-        do_not_call.add(home, NUMBER, source="staff", reason="Secret")
+        entries.add(home, NUMBER, source="staff", reason="Secret")
     assert [row["id"] for row in rows_of(api.get(PATH, {"to_number": NUMBER}))] == [str(call.uuid)]
     everywhere = client_for(tenant=sister.tenant)
     assert len(rows_of(everywhere.get(PATH, {"to_number": NUMBER}))) == 2

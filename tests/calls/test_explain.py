@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from calls.explain import Explanation, explain
 from calls.models import Status
-from campaigns import do_not_call
+from calls.reports.explain import Explanation, explain
+from campaigns.do_not_call import entries
 from campaigns.models import CallingWindow, Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
@@ -190,7 +190,7 @@ def test_each_rule_that_stops_a_call_is_named(recipient: Recipient, change: Any,
 
 
 def test_the_do_not_call_list_outweighs_a_deferral(recipient: Recipient, organization: Organization) -> None:
-    do_not_call.add(organization, recipient.contact.phone, source="test")
+    entries.add(organization, recipient.contact.phone, source="test")
     found = explain(recipient, NOON + timedelta(hours=8))
     assert (found.decision, found.until) == ("skip", None)
     assert stopping(found) == {"do_not_call": "skip", "calling_hours": "defer"}

@@ -24,9 +24,10 @@ from django.core.checks import run_checks
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from calls import campaign_actions, placing
+from calls.actions import campaigns
+from calls.dialing import placing
 from calls.models import FOLLOWED, TERMINAL, Call, CallEvent, Heartbeat, ProviderCallback, Status, WebhookDelivery
-from campaigns.import_steps import start_import
+from campaigns.imports.upload import start_import
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.adapters import http
 from providers.models import PhoneNumber
@@ -99,7 +100,7 @@ class Scene:
         self.campaign = support.campaign(number, support.people(owner, PEOPLE), callback_url=CUSTOMER)
         imported = ContactList.objects.create(organization=owner, name="Imported")
         self.imported = start_import(imported, io.BytesIO(FILE), "people.csv")
-        campaign_actions.start(self.campaign, actor="test")
+        campaigns.start(self.campaign, actor="test")
 
     def _strand(self, box: PhoneNumber) -> None:
         """One died before its request, one before it recorded the answer."""

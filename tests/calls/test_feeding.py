@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from calls import facts as fact_sheet
-from calls import feeding
+from calls.dialing import enqueueing
+from calls.gate import facts as fact_sheet
 from calls.models import Call
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import PhoneNumber
@@ -61,15 +61,15 @@ def open_where_it_is_today_in(zone: str, made: Campaign) -> None:
 
 def test_no_more_people_are_looked_at_than_there_is_room_for(number: PhoneNumber, looks: list[int]) -> None:
     made = running(number, [NEAR] * 60)
-    assert feeding.feed(made.pk) == 3
-    assert looks == [3 + feeding.SPARE]
+    assert enqueueing.feed(made.pk) == 3
+    assert looks == [3 + enqueueing.SPARE]
 
 
 def test_who_cannot_be_called_makes_place_for_who_can(number: PhoneNumber, looks: list[int]) -> None:
     """A window has just closed for many: they are put off in one step, each with the reason, and others go out."""
     made = running(number, [FAR] * 120 + [NEAR] * 30)
     open_where_it_is_today_in(NEAR, made)
-    assert feeding.feed(made.pk) == 3
+    assert enqueueing.feed(made.pk) == 3
     far = made.recipients.filter(contact__timezone=FAR)
     assert set(far.values_list("status", "reason", "waits_in")) == {("pending", "calling_hours", FAR)}
     assert not far.filter(next_attempt_at__lte=timezone.now()).exists()
@@ -80,6 +80,6 @@ def test_who_cannot_be_called_makes_place_for_who_can(number: PhoneNumber, looks
 def test_one_step_ends_however_many_cannot_be_called(number: PhoneNumber, looks: list[int]) -> None:
     made = running(number, [FAR] * 210 + [NEAR])
     open_where_it_is_today_in(NEAR, made)
-    assert feeding.feed(made.pk) == 0
-    assert sum(looks) == feeding.LOOKED_AT
-    assert feeding.feed(made.pk) == 1
+    assert enqueueing.feed(made.pk) == 0
+    assert sum(looks) == enqueueing.LOOKED_AT
+    assert enqueueing.feed(made.pk) == 1

@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calls.folding import FIELDS, STATUS_OF, fold
 from calls.models import FOLLOWED, LOST, TERMINAL, Status
+from calls.outcomes.folding import FIELDS, STATUS_OF, fold
 from providers.adapters.base import CallState, Snapshot
 
 T0 = datetime(2026, 5, 11, 13, 5, tzinfo=UTC)

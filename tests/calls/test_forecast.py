@@ -15,15 +15,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.urls import reverse
 
-from calls import facts as fact_sheet
-from calls import gate
-from calls.choosing import Choices
-from calls.endings import DEFAULTS, Ending, endings_of
-from calls.forecast import forecast, warnings
+from calls.forecast.forecast import forecast, warnings
+from calls.forecast.outcome_mix import DEFAULTS, Ending, endings_of
+from calls.gate import facts as fact_sheet
+from calls.gate.decision import decide
+from calls.gate.selection import Choices
 from calls.models import Call, Status
-from calls.outcomes import min_gap_of, retry_rule
-from campaigns import do_not_call, retries
+from campaigns.do_not_call import entries
 from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, Recipient, RetryRule
+from campaigns.models.campaign import min_gap_of, retry_rule
+from campaigns.rules import retries
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
 from tests.conftest import a_number, an_account, an_assistant
@@ -92,7 +93,7 @@ def played(campaign: Campaign, begin: datetime, per_minute: int, seed: int) -> t
                 last_dialed_at=dials[n][-1] if dials[n] else None,
                 dialed_in_a_day=recent,
             )
-            decision = gate.decide(facts, clock)
+            decision = decide(facts, clock)
             if decision.verdict == "defer":
                 heapq.heappush(queue, (cast(datetime, decision.until), n))
             if decision.verdict != "allow":
@@ -178,7 +179,7 @@ def test_whom_a_rule_forbids_is_counted_by_reason(
     organization: Organization, django_assert_max_num_queries: Any
 ) -> None:
     campaign = a_campaign(organization, 60, ((9, 19),), ends_at=WEDNESDAY + timedelta(hours=4))
-    do_not_call.add(organization, "+33612342003", source="test")
+    entries.add(organization, "+33612342003", source="test")
     organization.allowed_countries = ["FR"]
     organization.save()
     assert campaign.assistant is not None
@@ -340,7 +341,7 @@ def test_the_start_page_says_when_it_ends_what_it_costs_and_who_is_left_out(
     organization: Organization, admin_client: Any
 ) -> None:
     campaign = a_campaign(organization, 20, ((0, 24),), legal_override="test")
-    do_not_call.add(organization, "+33612342003", source="test")
+    entries.add(organization, "+33612342003", source="test")
     page = admin_client.get(reverse("admin:campaigns_campaign_step", args=[campaign.pk, "start"])).content.decode()
     assert "It costs 18.00 USD at most: 3 calls of up to 3 minutes to each person." in page
     later = reverse("admin:campaigns_campaign_forecast", args=[campaign.pk])

@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from calls import finish
-from calls.admin import foreseen
-from calls.forecast import Forecast
+from calls.admin.campaigns import finish_wording
+from calls.forecast import estimated_finish
+from calls.forecast.forecast import Forecast
 from campaigns.models import Campaign, Recipient
 from providers.models import PhoneNumber
 from tests.calls import support
@@ -44,7 +44,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         found.append(campaign.pk)
         return Forecast(5, finishes_at=ENDS)
 
-    monkeypatch.setattr(finish, "forecast", forecast)
+    monkeypatch.setattr(estimated_finish, "forecast", forecast)
     return found
 
 
@@ -58,7 +58,7 @@ def test_the_dashboard_asks_for_the_end_after_the_page(viewer: Client, campaign:
 
 
 def end_of(campaign: Campaign, now: datetime) -> datetime | None:
-    return finish.finish_of(campaign, now, 5).at
+    return estimated_finish.finish_of(campaign, now, 5).at
 
 
 def test_it_is_asked_once_a_minute(campaign: Campaign, asked: list[int]) -> None:
@@ -74,20 +74,20 @@ def test_it_is_asked_once_a_minute(campaign: Campaign, asked: list[int]) -> None
 
 def test_it_is_asked_by_one_alone_while_the_others_see_what_was_said(campaign: Campaign, asked: list[int]) -> None:
     assert end_of(campaign, NOW - 2 * HOUR) == ENDS
-    cache.add(f"{finish._key(campaign)}:asked", True)
+    cache.add(f"{estimated_finish._key(campaign)}:asked", True)
     assert end_of(campaign, NOW) == ENDS
     assert len(asked) == 1
-    cache.delete(finish._key(campaign))
+    cache.delete(estimated_finish._key(campaign))
     assert end_of(campaign, NOW) == ENDS  # there is nothing to be seen
     assert len(asked) == 2
 
 
 def test_a_campaign_that_stands_still_or_is_large_has_none(campaign: Campaign, asked: list[int]) -> None:
-    assert finish.finish_of(campaign, NOW, 4) == finish.UNKNOWN
+    assert estimated_finish.finish_of(campaign, NOW, 4) == estimated_finish.UNKNOWN
     Recipient.objects.filter(pk__in=Recipient.objects.values_list("pk")[:1]).update(status="done")
-    assert finish.finish_of(campaign, NOW, 4).at == ENDS
+    assert estimated_finish.finish_of(campaign, NOW, 4).at == ENDS
     campaign.status = Campaign.Status.PAUSED
-    assert finish.finish_of(campaign, NOW, 4) == finish.UNKNOWN
+    assert estimated_finish.finish_of(campaign, NOW, 4) == estimated_finish.UNKNOWN
     assert len(asked) == 1
 
 
@@ -95,23 +95,23 @@ def test_what_the_campaigns_own_page_foresaw_is_told_everywhere(
     viewer: Client, campaign: Campaign, asked: list[int]
 ) -> None:
     viewer.get(reverse("admin:campaigns_campaign_forecast", args=[campaign.pk]))
-    [kept] = finish.kept_of([campaign]).values()
-    assert kept.at is not None and finish.finish_of(campaign, timezone.now(), 5) == kept
+    [kept] = estimated_finish.kept_of([campaign]).values()
+    assert kept.at is not None and estimated_finish.finish_of(campaign, timezone.now(), 5) == kept
     assert asked == []
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (finish.Finish(NOW + HOUR, NOW), "ends about 13:00 (Europe/Paris)"),
-        (finish.Finish(NOW + 14 * HOUR, NOW), "ends about Thu 12 Mar, 02:00 (Europe/Paris)"),
-        (finish.Finish(None, NOW), "no end can be foreseen"),
-        (finish.Finish(None, NOW, "2 people on hold"), "no end: 2 people on hold"),
-        (finish.UNKNOWN, ""),
+        (estimated_finish.Finish(NOW + HOUR, NOW), "ends about 13:00 (Europe/Paris)"),
+        (estimated_finish.Finish(NOW + 14 * HOUR, NOW), "ends about Thu 12 Mar, 02:00 (Europe/Paris)"),
+        (estimated_finish.Finish(None, NOW), "no end can be foreseen"),
+        (estimated_finish.Finish(None, NOW, "2 people on hold"), "no end: 2 people on hold"),
+        (estimated_finish.UNKNOWN, ""),
     ],
 )
-def test_the_end_in_words(found: finish.Finish, expected: str) -> None:
-    assert foreseen.in_words(found, Campaign(timezone="Europe/Paris"), NOW) == expected
+def test_the_end_in_words(found: estimated_finish.Finish, expected: str) -> None:
+    assert finish_wording.in_words(found, Campaign(timezone="Europe/Paris"), NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -125,14 +125,14 @@ def test_the_end_in_words(found: finish.Finish, expected: str) -> None:
 )
 def test_of_many_people_the_pace_tells(ran: timedelta, settled: int, left: int, expected: str) -> None:
     campaign: Any = Campaign(started_at=NOW - ran, timezone="Europe/Paris")
-    assert foreseen.by_pace(campaign, settled, left, NOW) == expected
+    assert finish_wording.by_pace(campaign, settled, left, NOW) == expected
 
 
 def test_a_large_campaign_is_not_forecast(
     viewer: Client, campaign: Campaign, asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("calls.admin.dashboard.FORECAST_AT_ONCE", 2)
-    monkeypatch.setattr(foreseen, "SETTLED", 1)
+    monkeypatch.setattr("calls.admin.dashboard.page.FORECAST_AT_ONCE", 2)
+    monkeypatch.setattr(finish_wording, "SETTLED", 1)
     Campaign.objects.update(started_at=timezone.now() - HOUR)
     Recipient.objects.filter(pk__in=Recipient.objects.values_list("pk")[:2]).update(status="done")
     page = viewer.get("/admin/").content.decode()

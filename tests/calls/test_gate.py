@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from calls.gate import LATER, Facts, Purse, decide
-from campaigns.windows import Hours, Window
+from calls.gate.decision import LATER, Facts, Purse, decide
+from campaigns.rules.windows import Hours, Window
 
 NOON = datetime(2026, 5, 13, 16, 0, tzinfo=UTC)  # a Wednesday, noon in New York
 NINE_TO_EIGHT = Hours(windows=(Window(days=frozenset(range(7)), opens=9 * 60, closes=20 * 60),))

@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin import account_health, number_use
-from calls.admin.number_use import Use
-from calls.health import Health, health_of, quantile
+from calls.admin.setup import account_health, number_use
+from calls.admin.setup.number_use import Use
 from calls.models import Call, Status
+from calls.reports.account_stats import Health, health_of, quantile
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
 from tests.calls import support

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import time_machine
 
-from calls import feeding, placing
-from calls.explain import explain
-from calls.idle import idle_reasons
+from calls.dialing import enqueueing, placing
 from calls.models import CallEvent
+from calls.reports.explain import explain
+from calls.reports.idle_reasons import idle_reasons
 from campaigns import launching
 from campaigns.models import CallingWindow, Campaign, Contact
 from providers.models import PhoneNumber, ProviderAccount
@@ -85,7 +85,7 @@ SITUATIONS: list[tuple[Callable[[Campaign], None], str, str]] = [
 def run(campaign: Campaign) -> None:
     launching.step(campaign.pk)
     for _ in range(3):
-        feeding.feed_all(campaign.organization_id)
+        enqueueing.feed_all(campaign.organization_id)
         placing.claim(campaign.assistant.account_id if campaign.assistant else 0)
 
 
@@ -117,7 +117,7 @@ def test_the_page_of_a_person_says_the_same_words(made: Campaign, arrange: Calla
 def test_a_queued_call_that_is_put_off_tells_it_on_its_timeline(made: Campaign) -> None:
     with time_machine.travel(NOON, tick=False):
         launching.step(made.pk)
-        feeding.feed_all(made.organization_id)
+        enqueueing.feed_all(made.organization_id)
         Organization.objects.update(daily_budget=Decimal("0.10"))
         placing.claim(made.assistant.account_id if made.assistant else 0)
     told = set(CallEvent.objects.filter(type="deferred").values_list("detail", flat=True))
@@ -125,12 +125,12 @@ def test_a_queued_call_that_is_put_off_tells_it_on_its_timeline(made: Campaign) 
 
 
 def test_a_skip_is_explained_by_its_own_words(made: Campaign) -> None:
-    from campaigns import do_not_call
+    from campaigns.do_not_call import entries
 
     with time_machine.travel(NOON, tick=False):
         launching.step(made.pk)
-        do_not_call.add(made.organization, "+12125551200", source="test")
-        feeding.feed_all(made.organization_id)
+        entries.add(made.organization, "+12125551200", source="test")
+        enqueueing.feed_all(made.organization_id)
         skipped = made.recipients.get(contact__phone="+12125551200")
         found = {check.name: check for check in explain(skipped).checks if check.result == "skip"}
     assert (skipped.status, skipped.reason) == ("skipped", "do_not_call")

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
-from calls import campaign_actions, feeding, outcomes, placing
-from calls import facts as fact_sheet
+from calls.actions import campaigns, kill_switch
+from calls.dialing import enqueueing, placing
+from calls.gate import facts as fact_sheet
 from calls.models import Call, Status
-from campaigns import do_not_call
+from calls.outcomes import recording, staff_decisions
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Recipient
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging
@@ -85,9 +87,9 @@ def held(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, *, after: bool
 
 def listing(how: str, number: PhoneNumber) -> None:
     if how == "alone":
-        do_not_call.add(number.organization, NUMBER, source="test")
+        entries.add(number.organization, NUMBER, source="test")
     else:
-        do_not_call.add_many(number.organization, ["+33612340000", NUMBER], reason="", source="test")
+        entries.add_many(number.organization, ["+33612340000", NUMBER], reason="", source="test")
 
 
 @pytest.mark.parametrize("how", ["alone", "with others"])
@@ -114,7 +116,7 @@ def test_a_claim_that_comes_second_sees_the_entry(
     number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, how: str, locked: str
 ) -> None:
     call = support.single(number, NUMBER)
-    with held(monkeypatch, do_not_call, locked, after=False) as (reached, go_on):
+    with held(monkeypatch, entries, locked, after=False) as (reached, go_on):
         adding = Beside(lambda: listing(how, number))
         assert reached.wait(10), "the entry holds the person's lock by now"
         claiming = Beside(lambda: placing.claim(number.account_id))
@@ -130,7 +132,7 @@ def test_a_claim_that_comes_second_sees_the_entry(
 @pytest.fixture
 def running(number: PhoneNumber) -> Campaign:
     made = support.campaign(number, support.people(number.organization, [NUMBER]))
-    campaign_actions.start(made, actor="test")
+    campaigns.start(made, actor="test")
     contact = number.organization.contacts.get(phone=NUMBER)
     recipient = Recipient.objects.create(campaign=made, contact=contact, status=Recipient.Status.CALLING)
     support.single(number, NUMBER, campaign=made, recipient=recipient, priority=0)
@@ -144,7 +146,7 @@ def test_pause_answers_only_when_the_claim_it_met_is_answered(
     with held(monkeypatch, fact_sheet, "load", after=after) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(10)
-        pausing = Beside(lambda: campaign_actions.pause(running, actor="test"))
+        pausing = Beside(lambda: campaigns.pause(running, actor="test"))
         assert not pausing.done.wait(0.5), "the pause must wait for the campaign's lock"
         go_on.set()
         (claim,) = claiming.join()
@@ -155,9 +157,9 @@ def test_pause_answers_only_when_the_claim_it_met_is_answered(
 
 
 def test_after_pause_nothing_is_claimed(number: PhoneNumber, running: Campaign) -> None:
-    campaign_actions.pause(running, actor="test")
+    campaigns.pause(running, actor="test")
     assert placing.claim(number.account_id) == []
-    assert feeding.feed(running.pk) == 0
+    assert enqueueing.feed(running.pk) == 0
 
 
 def test_the_kill_switch_waits_like_the_pause(
@@ -166,7 +168,7 @@ def test_the_kill_switch_waits_like_the_pause(
     with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(10)
-        stopping = Beside(lambda: campaign_actions.stop_all_calls(number.organization, actor="test"))
+        stopping = Beside(lambda: kill_switch.stop_all_calls(number.organization, actor="test"))
         assert not stopping.done.wait(0.5)
         go_on.set()
         (claim,) = claiming.join()
@@ -210,7 +212,7 @@ def test_capacity_is_not_exceeded_by_two_workers(number: PhoneNumber) -> None:
 
 def test_start_twice_launches_once(number: PhoneNumber) -> None:
     made = support.campaign(number, support.people(number.organization, [NUMBER]))
-    both = [Beside(lambda: campaign_actions.start(Campaign.objects.get(pk=made.pk), actor="test")) for _ in range(4)]
+    both = [Beside(lambda: campaigns.start(Campaign.objects.get(pk=made.pk), actor="test")) for _ in range(4)]
     for beside in both:
         beside.join()
     assert made.organization.audit_entries.filter(action="campaign.running").count() == 1
@@ -224,11 +226,11 @@ def test_a_release_and_a_late_callback_leave_one_end(number: PhoneNumber, staff_
     pk = claim.call.pk
 
     def release() -> None:
-        with suppress(outcomes.NotPossible):
-            outcomes.release(pk, actor="staff", reason="Not in the log.")
+        with suppress(staff_decisions.NotPossible):
+            staff_decisions.release(pk, actor="staff", reason="Not in the log.")
 
     def callback() -> None:
-        outcomes.record(pk, Snapshot(CallState.COMPLETED, provider_call_id="x1"), "callback")
+        recording.record(pk, Snapshot(CallState.COMPLETED, provider_call_id="x1"), "callback")
 
     both = [Beside(work) for work in ((release, callback) if staff_first else (callback, release))]
     for beside in both:

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from calls.models import Call
-from campaigns import do_not_call
+from campaigns.do_not_call import entries
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Membership, Organization
@@ -135,7 +135,7 @@ def test_the_time_of_the_person_and_the_rules_are_told_before(
     Contact.objects.update(timezone="Asia/Tokyo")
     page = text_of(operator.post(PERSON, sent))
     assert "Time in Asia/Tokyo" in page and "The contact says its time zone." in page
-    do_not_call.add(organization, ada.phone, reason="asked", source="staff")
+    entries.add(organization, ada.phone, reason="asked", source="staff")
     assert "It would not be placed: The number is on the do-not-call list." in text_of(operator.post(PERSON, sent))
     free = text_of(operator.post(PERSON, sent | {"to_number": "+18005550199"}))
     assert "Nobody known" in free and "the organization's time zone stands in." in free

@@ -10,10 +10,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from calls import campaign_actions, feeding, live_edits, placing
-from calls import facts as fact_sheet
+from calls.actions import campaign_edits, campaigns
+from calls.dialing import enqueueing, placing
+from calls.gate import facts as fact_sheet
 from calls.models import Call, Status
-from campaigns import import_steps, launching
+from campaigns import launching
+from campaigns.imports import job
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.models import PhoneNumber
 from tenants.models import Organization
@@ -35,7 +37,7 @@ def number(callers: Organization) -> PhoneNumber:
 @pytest.fixture
 def running(number: PhoneNumber) -> Campaign:
     made = support.campaign(number, support.people(number.organization, [NUMBER]))
-    campaign_actions.start(made, actor="ada")
+    campaigns.start(made, actor="ada")
     launching.step(made.pk)
     made.refresh_from_db()
     return made
@@ -117,7 +119,7 @@ def test_what_would_leave_nobody_to_call_is_refused_and_nothing_is_kept(
 
 def test_a_call_keeps_the_version_it_was_placed_under(program: ApiClient, running: Campaign) -> None:
     program.patch(at(running), {"max_attempts": 5})
-    feeding.feed(running.pk)
+    enqueueing.feed(running.pk)
     call = running.calls.get()
     [claim] = placing.claim(call.account_id)
     call.refresh_from_db()
@@ -132,7 +134,7 @@ def test_a_call_keeps_the_version_it_was_placed_under(program: ApiClient, runnin
 def test_an_edit_waits_for_the_claim_it_met_and_holds_for_the_next(
     program: ApiClient, running: Campaign, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feeding.feed(running.pk)
+    enqueueing.feed(running.pk)
     queued = running.calls.get()
     with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
@@ -150,13 +152,13 @@ def test_an_edit_waits_for_the_claim_it_met_and_holds_for_the_next(
 def test_a_claim_that_comes_second_sees_the_new_rules(
     running: Campaign, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feeding.feed(running.pk)
+    enqueueing.feed(running.pk)
 
     def edit() -> None:
-        with live_edits.edit(running, actor="ada"):
+        with campaign_edits.edit(running, actor="ada"):
             running.windows.update(opens=0, closes=1)
 
-    with held(monkeypatch, live_edits, "_refuse", after=True) as (reached, go_on):
+    with held(monkeypatch, campaign_edits, "_refuse", after=True) as (reached, go_on):
         editing = Beside(edit)
         assert reached.wait(10)
         claiming = Beside(lambda: placing.claim(number.account_id))
@@ -173,16 +175,16 @@ def test_a_claim_that_comes_second_sees_the_new_rules(
 
 def test_people_put_off_by_the_old_window_are_looked_at_at_once(program: ApiClient, running: Campaign) -> None:
     assert program.patch(at(running), {"windows": closed_now()}).status_code == 200
-    assert live_edits.look_again(running.pk)
-    feeding.feed(running.pk)
+    assert campaign_edits.look_again(running.pk)
+    enqueueing.feed(running.pk)
     waiting = running.recipients.get()
     assert waiting.reason == "calling_hours"
     assert waiting.next_attempt_at and waiting.next_attempt_at > timezone.now() + timedelta(hours=1)
     program.patch(at(running), {"windows": OPEN_ALWAYS})
-    assert live_edits.to_look_at_again() == [running.pk]
-    assert live_edits.look_again(running.pk)
-    assert live_edits.to_look_at_again() == []
-    feeding.feed(running.pk)
+    assert campaign_edits.to_look_at_again() == [running.pk]
+    assert campaign_edits.look_again(running.pk)
+    assert campaign_edits.to_look_at_again() == []
+    enqueueing.feed(running.pk)
     assert running.calls.get().status == Status.QUEUED
 
 
@@ -191,7 +193,7 @@ def test_a_retry_is_never_brought_forward(program: ApiClient, running: Campaign)
     for reason in ("no_answer", "busy", "voicemail", "refused", ""):
         running.recipients.update(status=R.WAITING, attempts=1, reason=reason, next_attempt_at=tomorrow)
         program.patch(at(running), {"min_gap_minutes": running.version})
-        live_edits.look_again(running.pk)
+        campaign_edits.look_again(running.pk)
         assert running.recipients.get().next_attempt_at == tomorrow, reason
         running.refresh_from_db()
 
@@ -199,7 +201,7 @@ def test_a_retry_is_never_brought_forward(program: ApiClient, running: Campaign)
 def test_many_people_are_looked_at_in_parts(
     running: Campaign, program: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_edits, "PEOPLE_AT_ONCE", 3)
+    monkeypatch.setattr(campaign_edits, "PEOPLE_AT_ONCE", 3)
     later = timezone.now() + timedelta(days=1)
     made = Contact.objects.bulk_create(
         Contact(organization=running.organization, phone=f"+1212555{n:04}") for n in range(7)
@@ -208,7 +210,7 @@ def test_many_people_are_looked_at_in_parts(
         Recipient(campaign=running, contact=row, reason="calling_hours", next_attempt_at=later) for row in made
     )
     program.patch(at(running), {"holidays": ["2030-01-01"]})
-    assert [live_edits.look_again(running.pk) for _ in range(3)] == [False, False, True]
+    assert [campaign_edits.look_again(running.pk) for _ in range(3)] == [False, False, True]
     assert not running.recipients.filter(next_attempt_at__gt=timezone.now()).exists()
 
 
@@ -217,15 +219,15 @@ def test_a_change_in_the_middle_begins_anew(
 ) -> None:
     """The part that was under way must not overwrite the mark of the second change."""
     program.patch(at(running), {"holidays": ["2030-01-01"]})
-    real = live_edits._take_back_queued
+    real = campaign_edits._take_back_queued
 
     def edited_meanwhile(*args: Any) -> None:
         real(*args)
         program.patch(at(running), {"holidays": []})
 
-    monkeypatch.setattr(live_edits, "_take_back_queued", edited_meanwhile)
-    assert not live_edits.look_again(running.pk)
-    assert live_edits.to_look_at_again() == [running.pk]
+    monkeypatch.setattr(campaign_edits, "_take_back_queued", edited_meanwhile)
+    assert not campaign_edits.look_again(running.pk)
+    assert campaign_edits.to_look_at_again() == [running.pk]
 
 
 def test_a_queued_call_made_by_the_old_rules_is_replaced(
@@ -233,19 +235,19 @@ def test_a_queued_call_made_by_the_old_rules_is_replaced(
 ) -> None:
     running.callback_url = "https://example.org/hook"
     running.save()
-    feeding.feed(running.pk)
+    enqueueing.feed(running.pk)
     old = running.calls.get()
     other = PhoneNumber.objects.create(
         organization=number.organization, account=number.account, e164="+16465550199", external_id="y"
     )
     program.patch(at(running), {"phone_numbers": [str(other.uuid)]})
-    live_edits.look_again(running.pk)
+    campaign_edits.look_again(running.pk)
     old.refresh_from_db()
     assert (old.status, old.ended_reason) == (Status.CANCELED, "rules_changed")
     assert not hasattr(old, "webhook_delivery"), "nobody is told of a call that another replaces"
     recipient = running.recipients.get()
     assert (recipient.status, recipient.attempts, recipient.outcome) == (R.PENDING, 0, "")
-    feeding.feed(running.pk)
+    enqueueing.feed(running.pk)
     assert running.calls.queued().get().from_number == "+16465550199"
 
 
@@ -256,8 +258,8 @@ def test_a_list_is_added_while_it_runs_and_nobody_stands_there_twice(program: Ap
     more = support.people(running.organization, [NUMBER, OTHER])
     lists = [*program.get(at(running)).json()["contact_lists"], str(more.uuid)]
     assert program.patch(at(running), {"contact_lists": lists}).status_code == 200
-    assert campaign_actions.finish_where_done() == 0
-    assert campaign_actions.launching_now() == [running.pk]
+    assert campaigns.finish_where_done() == 0
+    assert campaigns.launching_now() == [running.pk]
     launching.step(running.pk)
     assert sorted(running.recipients.values_list("contact__phone", flat=True)) == [NUMBER, OTHER]
 
@@ -286,11 +288,11 @@ def test_an_import_that_ran_into_the_launch_is_taken_in_when_it_ends(running: Ca
     if overlaps:
         ContactImport.objects.update(created_at=timezone.now() - timedelta(hours=1))
         running.recipients.update(status=R.DONE)
-        assert campaign_actions.finish_where_done() == 0, "more people are on their way"
+        assert campaigns.finish_where_done() == 0, "more people are on their way"
     late = Contact.objects.create(organization=running.organization, phone=OTHER)
     ContactListMember.objects.create(contact_list=group, contact=late)
     file.refresh_from_db()
-    import_steps._end(file, ContactImport.Status.COMPLETED)
+    job._end(file, ContactImport.Status.COMPLETED)
     launching.step(running.pk)
     assert running.recipients.filter(contact=late).exists() is overlaps
 

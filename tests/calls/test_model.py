@@ -29,20 +29,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as explore
 
-from calls import (
-    accounts,
-    callbacks,
-    campaign_actions,
-    feeding,
-    following,
-    ordering,
-    outcomes,
-    placing,
-    reconciling,
-    schedule,
-)
+from calls.actions import campaigns as campaign_actions
+from calls.actions import kill_switch as kill_switch_module
+from calls.actions import quiescing, single_calls
+from calls.dialing import enqueueing, placing
+from calls.following import polling, reconciling, status_callbacks
 from calls.models import FOLLOWED, LOST, OPEN, TERMINAL, Call, ProviderCallback, Status, WebhookDelivery
-from campaigns import do_not_call, launching
+from calls.outcomes import circuit_breaker, placement_results, poll_schedule, staff_decisions
+from calls.reports import preflight
+from campaigns import launching
+from campaigns.do_not_call import entries
 from campaigns.models import (
     CallingWindow,
     Campaign,
@@ -155,7 +151,9 @@ def test_whatever_happens_in_whatever_order_nobody_is_rung_twice(base: Base, mon
         campaign_actions, "time", SimpleNamespace(monotonic=time.time, sleep=lambda _: Model.leap(0.71))
     )
     monkeypatch.setattr(
-        schedule, "STEPS", ((timedelta(hours=1), timedelta(seconds=3)), (timedelta(hours=24), timedelta(minutes=20)))
+        poll_schedule,
+        "STEPS",
+        ((timedelta(hours=1), timedelta(seconds=3)), (timedelta(hours=24), timedelta(minutes=20))),
     )
     explore(
         lambda: Model(base),  # type: ignore[arg-type]  # made anew for each example, as the class would be
@@ -221,7 +219,7 @@ class Model(RuleBasedStateMachine):
             self.start(self.base.campaigns.index(campaign))
             while not launching.step(campaign.pk, limit=2):
                 pass
-            feeding.feed(campaign.pk)
+            enqueueing.feed(campaign.pk)
 
     def _import(self, count: int) -> None:
         rows = self.base.contacts[self.members : self.members + count]
@@ -247,7 +245,7 @@ class Model(RuleBasedStateMachine):
         }[verb](which)
 
     def start(self, which: int) -> None:
-        with suppress(campaign_actions.IllegalNow, campaign_actions.NotReady):
+        with suppress(quiescing.IllegalNow, preflight.NotReady):
             campaign_actions.start(self._campaign(which), actor="test")
 
     def launch(self, which: int) -> None:
@@ -255,19 +253,19 @@ class Model(RuleBasedStateMachine):
 
     def pause(self, which: int) -> None:
         campaign = self._campaign(which)
-        with suppress(campaign_actions.IllegalNow):
+        with suppress(quiescing.IllegalNow):
             campaign_actions.pause(campaign, actor="test")
             self.silent.add(campaign.pk)
 
     def resume(self, which: int) -> None:
         campaign = self._campaign(which)
-        with suppress(campaign_actions.IllegalNow):
+        with suppress(quiescing.IllegalNow):
             campaign_actions.resume(campaign, actor="test")
             self.silent.discard(campaign.pk)
 
     def cancel(self, which: int) -> None:
         campaign = self._campaign(which)
-        with suppress(campaign_actions.IllegalNow):
+        with suppress(quiescing.IllegalNow):
             campaign_actions.cancel(campaign, actor="test")
             self.silent.add(campaign.pk)
 
@@ -290,38 +288,40 @@ class Model(RuleBasedStateMachine):
 
     def kill_switch(self, on: bool) -> None:
         if on:
-            campaign_actions.stop_all_calls(self.base.organization, actor="test")
+            kill_switch_module.stop_all_calls(self.base.organization, actor="test")
         else:
-            campaign_actions.allow_calls(self.base.organization, actor="test")
+            kill_switch_module.allow_calls(self.base.organization, actor="test")
         self.stopped = on
 
     def _list(self, number: str) -> None:
-        entry, _ = do_not_call.add(self.base.organization, number, source="test")
-        campaign_actions.silence_number(entry)
+        entry, _ = entries.add(self.base.organization, number, source="test")
+        quiescing.silence_number(entry)
         self.listed.add(number)
 
     def unlist_number(self, which: int) -> None:
         number = _pick(sorted(self.listed), which)
-        do_not_call.remove(DoNotCall.objects.get(phone=number), "test", "test")
+        entries.remove(DoNotCall.objects.get(phone=number), "test", "test")
         self.listed.discard(number)
 
     def block_account(self, which: int, on: bool) -> None:
         account_id = self._account(which)
         if on:
-            accounts.block(account_id, accounts.Block.UNREACHABLE, "test", timezone.now() + timedelta(minutes=1))
+            circuit_breaker.block(
+                account_id, circuit_breaker.Block.UNREACHABLE, "test", timezone.now() + timedelta(minutes=1)
+            )
         else:
-            accounts.unblock(account_id)
+            circuit_breaker.unblock(account_id)
 
     # Placing.
 
     @rule(which=picks, to=picks)
     def order_single(self, which: int, to: int) -> None:
         line = _pick(self.base.lines, which)
-        order = ordering.Order(
+        order = single_calls.Order(
             self.base.organization, line.account.assistants.get(), line, NUMBERS[to % len(NUMBERS)], callback_url=HOOK
         )
-        with suppress(ordering.Refused, ordering.AlreadyOpen):
-            ordering.place_single(order)
+        with suppress(single_calls.Refused, single_calls.AlreadyOpen):
+            single_calls.place_single(order)
 
     @rule(which=picks)
     def claim(self, which: int) -> None:
@@ -394,8 +394,8 @@ class Model(RuleBasedStateMachine):
     @rule()
     def take_up(self) -> None:
         """Feeds, and claims whatever is due. Nothing is sent yet."""
-        for organization_id in feeding.running():
-            feeding.feed_all(organization_id)
+        for organization_id in enqueueing.running():
+            enqueueing.feed_all(organization_id)
         for account_id in placing.accounts_with_work(timezone.now()):
             self._claim(account_id)
 
@@ -434,7 +434,7 @@ class Model(RuleBasedStateMachine):
                 lost.clear()
 
     def reap(self) -> None:
-        outcomes.reap(timezone.now())
+        placement_results.reap(timezone.now())
 
     @rule(seconds=st.sampled_from(LEAPS))
     def time_passes(self, seconds: float) -> None:
@@ -444,14 +444,14 @@ class Model(RuleBasedStateMachine):
 
     @rule(fault=faults, late=st.booleans())
     def read(self, fault: str, late: bool) -> None:
-        for reading in following.claim():
-            answer, raw = finished(following.read(Line(self.world, fate=fault).client, reading))
+        for reading in polling.claim():
+            answer, raw = finished(polling.read(Line(self.world, fate=fault).client, reading))
             self.reads.append(Held(lambda reading=reading, answer=answer, raw=raw: self._read(reading, answer, raw)))  # type: ignore[misc]
             if not late:
                 self.reads.pop().record()
 
-    def _read(self, reading: following.Reading, answer: Snapshot | ProviderError, raw: bytes) -> None:
-        following.record(reading, answer, raw)
+    def _read(self, reading: polling.Reading, answer: Snapshot | ProviderError, raw: bytes) -> None:
+        polling.record(reading, answer, raw)
         if isinstance(answer, Snapshot) and answer.state.is_terminal:
             self._end_was_told(reading.call.pk)
 
@@ -499,7 +499,7 @@ class Model(RuleBasedStateMachine):
             return
         call = _pick(calls, which)
         body = {"outboundCallId": "forged", "status": "completed", "callDetails": {"duration": 5}}
-        callbacks.receive(
+        status_callbacks.receive(
             "allomia", call.callback_token, {"content-type": "application/json"}, json.dumps(body).encode()
         )
 
@@ -512,13 +512,13 @@ class Model(RuleBasedStateMachine):
             self.posts.append(post)
 
     def _arrive(self, post: Post) -> None:
-        status = callbacks.receive(post.dial.provider, post.dial.token, post.headers(timezone.now()), post.body)
+        status = status_callbacks.receive(post.dial.provider, post.dial.token, post.headers(timezone.now()), post.body)
         assert status == 200
 
     @rule()
     def process_callbacks(self) -> None:
-        for pk in callbacks.pending():
-            callbacks.process(pk)
+        for pk in status_callbacks.pending():
+            status_callbacks.process(pk)
             row = ProviderCallback.objects.get(pk=pk)
             told = row.account.adapter.parse_callback(row.headers, bytes(row.body))
             if row.verification == "verified" and told.state.is_terminal and row.call_id is not None:
@@ -535,7 +535,7 @@ class Model(RuleBasedStateMachine):
         dial = self.world.of(call.pk)
         if dial and carelessly:
             return
-        outcomes.release(call.pk, actor="test", reason="It never rang.")
+        staff_decisions.release(call.pk, actor="test", reason="It never rang.")
         if dial:
             dial.excused = True
 
@@ -548,8 +548,10 @@ class Model(RuleBasedStateMachine):
         dial = self.world.of(call.pk)
         if dial is None:
             return
-        with suppress(outcomes.NotPossible):
-            outcomes.confirm_placed(call.pk, dial.provider_id, actor="test", reason="It is in the provider's log.")
+        with suppress(staff_decisions.NotPossible):
+            staff_decisions.confirm_placed(
+                call.pk, dial.provider_id, actor="test", reason="It is in the provider's log."
+            )
             if self.ended.pop(call.pk, None):
                 self.revived.add(call.pk)
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from calls import facts as fact_sheet
-from calls import opt_out, outcomes, placing
+from calls.dialing import placing
+from calls.gate import facts as fact_sheet
 from calls.models import Call, Status
-from campaigns import do_not_call
+from calls.outcomes import opt_out, recording
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, DoNotCall, Recipient
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging, NotSent
@@ -92,9 +93,9 @@ def listed() -> bool:
 def test_an_end_or_its_late_result_lists_the_number_and_says_why(number: PhoneNumber, late: bool) -> None:
     call = on_its_way(number)
     if late:
-        outcomes.record(call.pk, replace(END, settled=False, result_status="pending"), "read")
+        recording.record(call.pk, replace(END, settled=False, result_status="pending"), "read")
         assert not listed()
-    outcomes.record(call.pk, OPTED_OUT, "callback")
+    recording.record(call.pk, OPTED_OUT, "callback")
     entry = DoNotCall.objects.get()
     assert (entry.phone, entry.source, entry.expires_at) == (NUMBER, "opt-out", None)
     assert entry.reason == f"Call {call.uuid}: result.opt_out is true."
@@ -116,29 +117,29 @@ def test_a_placing_answered_by_an_end_lists_the_number(number: PhoneNumber) -> N
 
 def test_a_conflicting_end_that_says_so_counts(number: PhoneNumber) -> None:
     call = on_its_way(number)
-    outcomes.record(call.pk, Snapshot(CallState.NO_ANSWER, provider_call_id="x1"), "read")
-    outcomes.record(call.pk, OPTED_OUT, "callback")
+    recording.record(call.pk, Snapshot(CallState.NO_ANSWER, provider_call_id="x1"), "read")
+    recording.record(call.pk, OPTED_OUT, "callback")
     assert listed()
     assert Call.objects.get(pk=call.pk).status == Status.NO_ANSWER
 
 
 def test_evidence_about_another_call_lists_nobody(number: PhoneNumber) -> None:
     call = on_its_way(number)
-    outcomes.record(call.pk, replace(OPTED_OUT, provider_call_id="another"), "callback")
+    recording.record(call.pk, replace(OPTED_OUT, provider_call_id="another"), "callback")
     assert not listed()
 
 
 def test_without_rules_nothing_is_concluded(number: PhoneNumber) -> None:
     Assistant.objects.update(opt_out_rules=[])
-    outcomes.record(on_its_way(number).pk, OPTED_OUT, "read")
+    recording.record(on_its_way(number).pk, OPTED_OUT, "read")
     assert not listed()
 
 
 def test_the_same_evidence_again_does_not_undo_what_staff_did(number: PhoneNumber) -> None:
     call = on_its_way(number)
-    outcomes.record(call.pk, OPTED_OUT, "callback")
-    do_not_call.remove(DoNotCall.objects.get(), "ada", "They asked us to call again.")
-    outcomes.record(call.pk, OPTED_OUT, "read")
+    recording.record(call.pk, OPTED_OUT, "callback")
+    entries.remove(DoNotCall.objects.get(), "ada", "They asked us to call again.")
+    recording.record(call.pk, OPTED_OUT, "read")
     assert not listed()
     assert call.events.filter(type="opt_out").count() == 1
 
@@ -147,8 +148,8 @@ def test_a_number_that_was_listed_for_a_while_is_listed_for_ever(number: PhoneNu
     from django.utils import timezone
 
     call = on_its_way(number)
-    do_not_call.add(number.organization, NUMBER, source="staff", expires_at=timezone.now())
-    outcomes.record(call.pk, OPTED_OUT, "read")
+    entries.add(number.organization, NUMBER, source="staff", expires_at=timezone.now())
+    recording.record(call.pk, OPTED_OUT, "read")
     assert DoNotCall.objects.get().expires_at is None
 
 
@@ -156,7 +157,7 @@ def test_nothing_queued_to_the_number_is_placed_afterwards(number: PhoneNumber, 
     other = support.reach(callers, "http://127.0.0.1:9", "polyai")
     call = on_its_way(number)
     waiting = in_another_campaign(other)
-    outcomes.record(call.pk, OPTED_OUT, "read")
+    recording.record(call.pk, OPTED_OUT, "read")
     assert placing.claim(other.account_id) == []
     waiting.refresh_from_db()
     assert (waiting.status, waiting.ended_reason) == (Status.CANCELED, "do_not_call")
@@ -181,8 +182,8 @@ def test_a_claim_waits_for_the_opt_out_and_sees_it(
     other = number if one_account else support.reach(callers, "http://127.0.0.1:9", "polyai")
     call = on_its_way(number)
     waiting = in_another_campaign(other)
-    with held(monkeypatch, do_not_call, "number_hash", after=False) as (reached, go_on):
-        ending = Beside(lambda: outcomes.record(call.pk, OPTED_OUT, "read"))
+    with held(monkeypatch, entries, "number_hash", after=False) as (reached, go_on):
+        ending = Beside(lambda: recording.record(call.pk, OPTED_OUT, "read"))
         assert reached.wait(10), "the end holds the person's lock by now"
         claiming = Beside(lambda: placing.claim(other.account_id))
         assert not claiming.done.wait(0.5), "the claim must wait for the person's lock"
@@ -201,12 +202,12 @@ def test_an_opt_out_waits_for_the_claim_that_came_first(
 ) -> None:
     other = number if one_account else support.reach(callers, "http://127.0.0.1:9", "polyai")
     call = on_its_way(number)
-    outcomes.record(call.pk, replace(END, settled=False, result_status="pending"), "read")
+    recording.record(call.pk, replace(END, settled=False, result_status="pending"), "read")
     in_another_campaign(other)
     with held(monkeypatch, fact_sheet, "load", after=after) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(other.account_id))
         assert reached.wait(10)
-        ending = Beside(lambda: outcomes.record(call.pk, OPTED_OUT, "read"))
+        ending = Beside(lambda: recording.record(call.pk, OPTED_OUT, "read"))
         assert not ending.done.wait(0.5), "the entry must wait for the person's lock"
         go_on.set()
         assert len(claiming.join()) == 1
@@ -228,7 +229,7 @@ def test_evidence_for_a_call_that_a_claim_wants_does_not_lock_both_up(
         in_another_campaign(number)
     Call.objects.update(due_at=call.created_at)
     place = (lambda: placing.claim(number.account_id), placing, "_lock_people", False)
-    end = (lambda: outcomes.record(call.pk, OPTED_OUT, "callback"), opt_out, "lock_person", True)
+    end = (lambda: recording.record(call.pk, OPTED_OUT, "callback"), opt_out, "lock_person", True)
     (first, module, name, after), (second, *_) = (place, end) if claim_first else (end, place)
     with held(monkeypatch, module, name, after=after) as (reached, go_on):
         one = Beside(first)
@@ -256,7 +257,7 @@ def test_many_ends_and_claims_at_once_never_lock_each_other_up(number: PhoneNumb
         support.single(other, phone)
 
     def end(call: Call) -> str:
-        return outcomes.record(call.pk, replace(OPTED_OUT, provider_call_id=str(call.pk)), "read")
+        return recording.record(call.pk, replace(OPTED_OUT, provider_call_id=str(call.pk)), "read")
 
     work: list[Callable[[], Any]] = []
     for call in calls:

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from calls import accounts, campaign_actions, feeding, following, outcomes, placing
+from calls.actions import campaigns
+from calls.dialing import enqueueing, placing
+from calls.following import polling
 from calls.models import Call, Status
+from calls.outcomes import circuit_breaker, staff_decisions
 from campaigns import launching
 from campaigns.models import Campaign
 from providers.adapters.base import CallState, Snapshot
@@ -68,17 +71,17 @@ def test_an_unreachable_account_is_tried_by_a_read_and_never_by_a_dial(number: P
     three_hours_later = timezone.now() + timedelta(hours=3)
     assert fresh(number).blocked(three_hours_later), "time alone does not unblock it"
     assert answer_all(number, None) == 0
-    assert accounts.claim_probes(timezone.now()) == []
-    (probe,) = accounts.claim_probes(three_hours_later)
-    assert accounts.claim_probes(three_hours_later) == [], "two workers do not probe at once"
-    accounts.probed(probe, None, three_hours_later)
+    assert circuit_breaker.claim_probes(timezone.now()) == []
+    (probe,) = circuit_breaker.claim_probes(three_hours_later)
+    assert circuit_breaker.claim_probes(three_hours_later) == [], "two workers do not probe at once"
+    circuit_breaker.probed(probe, None, three_hours_later)
     assert not fresh(number).blocked(three_hours_later)
 
 
 def test_an_account_that_is_back_is_tried_by_one_call_before_the_others(number: PhoneNumber) -> None:
     while not fresh(number).blocked(timezone.now()):
         answer_all(number, NotSent("refused"))
-    accounts.probed(fresh(number), None, timezone.now())
+    circuit_breaker.probed(fresh(number), None, timezone.now())
     everything_is_due()
     (alone,) = placing.claim(number.account_id)
     everything_is_due()
@@ -94,11 +97,11 @@ def test_failed_probes_come_further_and_further_apart_up_to_a_quarter_of_an_hour
     now, waits = timezone.now(), []
     for _ in range(9):
         account = fresh(number)
-        accounts.probed(account, MayBeRinging("502"), now)
+        circuit_breaker.probed(account, MayBeRinging("502"), now)
         waits.append((_until(number) - now).total_seconds())
     assert waits == sorted(waits)
     assert waits[-1] == 900
-    accounts.probed(fresh(number), Misconfigured("Invalid or missing API key"), now)
+    circuit_breaker.probed(fresh(number), Misconfigured("Invalid or missing API key"), now)
     assert fresh(number).blocked_code == "misconfigured"
 
 
@@ -118,7 +121,7 @@ def test_a_burst_of_failures_does_not_put_the_next_try_off_for_hours(number: Pho
     for claim in burst:
         placing.record(claim, MayBeRinging("?"))
     now = timezone.now()
-    accounts.probed(fresh(number), MayBeRinging("502"), now)
+    circuit_breaker.probed(fresh(number), MayBeRinging("502"), now)
     assert _until(number) - now <= timedelta(minutes=1)
 
 
@@ -126,13 +129,13 @@ def test_a_burst_of_failures_does_not_put_the_next_try_off_for_hours(number: Pho
 def test_a_provider_that_answers_at_all_is_back(number: PhoneNumber, error: Any) -> None:
     while not fresh(number).blocked(timezone.now()):
         answer_all(number, NotSent("refused"))
-    accounts.probed(fresh(number), error, timezone.now())
+    circuit_breaker.probed(fresh(number), error, timezone.now())
     assert not fresh(number).blocked(timezone.now())
 
 
 def test_more_old_doubts_than_allowed_block_the_account_though_answers_come(number: PhoneNumber) -> None:
     for _ in range(6):
-        accounts.probed(fresh(number), None, timezone.now())  # and what asks whether it is alive is answered
+        circuit_breaker.probed(fresh(number), None, timezone.now())  # and what asks whether it is alive is answered
         everything_is_due()
         claims = placing.claim(number.account_id)
         for index, claim in enumerate(claims):
@@ -142,7 +145,7 @@ def test_more_old_doubts_than_allowed_block_the_account_though_answers_come(numb
     assert Call.objects.filter(status=Status.UNCONFIRMED).count() == 6
     doubt = Call.objects.filter(status=Status.UNCONFIRMED).first()
     assert doubt is not None
-    outcomes.release(doubt.pk, actor="staff", reason="Not in the log.")
+    staff_decisions.release(doubt.pk, actor="staff", reason="Not in the log.")
     assert not fresh(number).blocked(timezone.now())
 
 
@@ -150,10 +153,10 @@ def test_more_old_doubts_than_allowed_block_the_account_though_answers_come(numb
 def test_a_campaign_lives_through_an_outage_of_its_provider(
     callers: Organization, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accounts, "UNREACHABLE_FOR", 1.0)
+    monkeypatch.setattr(circuit_breaker, "UNREACHABLE_FOR", 1.0)
     number = support.reach(callers, sandbox.url, "callingbox", calls_per_second=20, max_unconfirmed=5)
     made = support.campaign(number, support.people(callers, [f"+1212555{i:04}" for i in range(140, 180)]))
-    campaign_actions.start(made, actor="test")
+    campaigns.start(made, actor="test")
     with support.engine(slices=2):
         support.wait_until(lambda: len(sandbox.journal()) >= 8)
         sandbox.control(outage=["callingbox"])
@@ -177,20 +180,20 @@ def test_our_own_outage_loses_polyais_outcome_visibly_and_dials_nobody_again(cal
     """We were down for three hours, PolyAI remembers for two: `expired`, never `failed`, and no rule calls again."""
     number = support.reach(callers, "http://127.0.0.1:9", "polyai")
     made = support.campaign(number, support.people(callers, NUMBERS[:1]), retries=3)
-    campaign_actions.start(made, actor="test")
+    campaigns.start(made, actor="test")
     launching.step(made.pk)
-    feeding.feed(made.pk)
+    enqueueing.feed(made.pk)
     (claim,) = placing.claim(number.account_id)
     placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
     three_hours_ago = timezone.now() - timedelta(hours=3)
     Call.objects.update(
         placed_at=three_hours_ago, dialed_at=three_hours_ago, last_read_at=three_hours_ago, next_read_at=timezone.now()
     )
-    (reading,) = following.claim()
-    following.record(reading, NotFound("unknown call SID", status=404), b"")
+    (reading,) = polling.claim()
+    polling.record(reading, NotFound("unknown call SID", status=404), b"")
     call = Call.objects.get()
     assert (call.status, call.ended_reason) == (Status.EXPIRED, "status_expired")
     recipient = made.recipients.get()
     assert (recipient.status, recipient.outcome) == ("done", "expired")
-    assert feeding.feed(made.pk) == 0
+    assert enqueueing.feed(made.pk) == 0
     assert placing.claim(number.account_id) == []

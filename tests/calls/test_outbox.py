@@ -10,9 +10,12 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from calls import accounts, campaign_actions, outbox, outcomes, placing
+from calls.actions import campaigns
+from calls.dialing import placing
 from calls.models import Call, CallEvent, Status, WebhookDelivery
-from campaigns import import_steps
+from calls.outcomes import circuit_breaker, recording, staff_decisions
+from calls.webhooks import outbox
+from campaigns.imports import job
 from campaigns.models import Campaign, ContactImport, ContactList
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging, Misconfigured
@@ -57,12 +60,12 @@ def dial(call: Call) -> placing.Claim:
 def test_a_call_is_told_step_by_step(call: Call, endpoint: WebhookEndpoint, api: ApiClient) -> None:
     placing.record(dial(call), DIALING)
     assert told() == ["call.placed"]
-    outcomes.record(call.pk, DIALING, READ)
-    outcomes.record(call.pk, TALKING, READ)
-    outcomes.record(call.pk, TALKING, READ)
+    recording.record(call.pk, DIALING, READ)
+    recording.record(call.pk, TALKING, READ)
+    recording.record(call.pk, TALKING, READ)
     assert told() == ["call.placed", "call.answered"]
-    outcomes.record(call.pk, DONE, READ)
-    outcomes.record(call.pk, DONE, READ)
+    recording.record(call.pk, DONE, READ)
+    recording.record(call.pk, DONE, READ)
     assert told() == ["call.placed", "call.answered", "call.ended"]
     found = last()
     shown = api.get(f"/api/v1/calls/{call.uuid}/").json()
@@ -74,7 +77,7 @@ def test_a_call_is_told_step_by_step(call: Call, endpoint: WebhookEndpoint, api:
 @pytest.mark.django_db(transaction=True)
 def test_a_call_of_which_only_the_end_is_learned_was_answered_too(call: Call, endpoint: WebhookEndpoint) -> None:
     placing.record(dial(call), DIALING)
-    outcomes.record(call.pk, DONE, READ)
+    recording.record(call.pk, DONE, READ)
     assert told() == ["call.placed", "call.answered", "call.ended"]
 
 
@@ -82,13 +85,13 @@ def test_a_call_of_which_only_the_end_is_learned_was_answered_too(call: Call, en
 def test_a_result_that_comes_after_the_end_is_told_once(call: Call, endpoint: WebhookEndpoint) -> None:
     placing.record(dial(call), DIALING)
     pending = Snapshot(CallState.COMPLETED, provider_status="completed", result_status="pending", settled=False)
-    outcomes.record(call.pk, pending, READ)
+    recording.record(call.pk, pending, READ)
     assert told() == ["call.placed", "call.ended"]
     result = Snapshot(
         CallState.COMPLETED, provider_status="completed", result_status="ready", result={"yes": True}, settled=True
     )
-    outcomes.record(call.pk, result, READ)
-    outcomes.record(call.pk, result, READ)
+    recording.record(call.pk, result, READ)
+    recording.record(call.pk, result, READ)
     assert told() == ["call.placed", "call.ended", "call.result"]
     assert last()["data"]["result"] == {"yes": True}
 
@@ -98,10 +101,10 @@ def test_a_doubt_is_told_and_its_real_end_later_is_no_second_end(call: Call, end
     Call.objects.update(callback_url="https://example.org/x")
     placing.record(dial(call), MayBeRinging("No answer."))
     assert told() == ["call.unconfirmed"]
-    outcomes.give_up(call.pk, Status.UNKNOWN, "Nobody knows.")
+    recording.give_up(call.pk, Status.UNKNOWN, "Nobody knows.")
     assert told() == ["call.unconfirmed", "call.ended"]
     assert last()["data"]["status"] == "unknown"
-    outcomes.record(call.pk, DONE, READ)
+    recording.record(call.pk, DONE, READ)
     assert told() == ["call.unconfirmed", "call.ended", "call.result"]
     assert last()["data"]["status"] == "completed"
     assert WebhookDelivery.objects.filter(endpoint=None).count() == 1
@@ -110,15 +113,15 @@ def test_a_doubt_is_told_and_its_real_end_later_is_no_second_end(call: Call, end
 @pytest.mark.django_db(transaction=True)
 def test_a_call_given_up_and_found_again_ends_once(call: Call, endpoint: WebhookEndpoint) -> None:
     placing.record(dial(call), MayBeRinging("No answer."))
-    outcomes.give_up(call.pk, Status.UNKNOWN, "Nobody knows.")
-    outcomes.confirm_placed(call.pk, "p7", actor="ann", reason="I saw it.")
-    outcomes.record(call.pk, Snapshot(CallState.BUSY, provider_status="busy"), READ)
+    recording.give_up(call.pk, Status.UNKNOWN, "Nobody knows.")
+    staff_decisions.confirm_placed(call.pk, "p7", actor="ann", reason="I saw it.")
+    recording.record(call.pk, Snapshot(CallState.BUSY, provider_status="busy"), READ)
     assert told() == ["call.unconfirmed", "call.ended", "call.placed", "call.result"]
 
 
 def test_news_is_undone_with_what_it_tells_of(call: Call, endpoint: WebhookEndpoint) -> None:
     with transaction.atomic():
-        outcomes.cancel(call, "canceled_by_request", "Canceled.")
+        staff_decisions.cancel(call, "canceled_by_request", "Canceled.")
         assert told() == ["call.ended"]
         transaction.set_rollback(True)
     assert told() == []
@@ -137,7 +140,7 @@ def test_an_endpoint_hears_what_it_subscribes_to_of_its_own_organization(
     listening = WebhookEndpoint.objects.create(
         organization=organization, url="https://example.org/", events=["call.ended"]
     )
-    outcomes.cancel(call, "canceled_by_request", "Canceled.")
+    staff_decisions.cancel(call, "canceled_by_request", "Canceled.")
     assert WebhookDelivery.objects.get().endpoint == listening
 
 
@@ -157,7 +160,7 @@ def test_what_cannot_be_described_loses_no_outcome(
         raise ValueError("a bug")
 
     monkeypatch.setattr(outbox, "_call_object", broken)
-    assert outcomes.cancel(call, "canceled_by_request", "Canceled.")
+    assert staff_decisions.cancel(call, "canceled_by_request", "Canceled.")
     assert Call.objects.get().status == Status.CANCELED
     assert "could not be described" in caplog.text
 
@@ -172,16 +175,16 @@ def campaign(organization: Organization, assistant: Assistant) -> Campaign:
 
 def test_a_campaign_is_told_at_every_change(campaign: Campaign, endpoint: WebhookEndpoint, api: ApiClient) -> None:
     Campaign.objects.update(status=Campaign.Status.SCHEDULED, starts_at=timezone.now() - timedelta(minutes=1))
-    campaign_actions.start_scheduled()
-    campaign_actions.start_scheduled()
+    campaigns.start_scheduled()
+    campaigns.start_scheduled()
     assert told() == ["campaign.started"]
-    campaign_actions.pause(campaign, actor="ann")
-    campaign_actions.pause(campaign, actor="ann")
+    campaigns.pause(campaign, actor="ann")
+    campaigns.pause(campaign, actor="ann")
     assert told() == ["campaign.started", "campaign.paused"]
-    campaign_actions.resume(campaign, actor="ann")
+    campaigns.resume(campaign, actor="ann")
     Campaign.objects.update(launched_at=timezone.now())
-    campaign_actions.finish_where_done()
-    campaign_actions.finish_where_done()
+    campaigns.finish_where_done()
+    campaigns.finish_where_done()
     assert told() == ["campaign.started", "campaign.paused", "campaign.started", "campaign.finished"]
     found = last()["data"]
     shown = api.get(f"/api/v1/campaigns/{campaign.uuid}/").json()
@@ -190,7 +193,7 @@ def test_a_campaign_is_told_at_every_change(campaign: Campaign, endpoint: Webhoo
 
 
 def test_a_canceled_campaign_is_finished_as_canceled(campaign: Campaign, endpoint: WebhookEndpoint) -> None:
-    campaign_actions.cancel(campaign, actor="ann")
+    campaigns.cancel(campaign, actor="ann")
     assert told() == ["campaign.finished"]
     assert last()["data"]["status"] == "canceled"
 
@@ -205,14 +208,14 @@ def test_a_blocked_account_is_told_once_without_its_keys_and_with_its_campaigns(
     Campaign.objects.update(status=Campaign.Status.RUNNING)
     placing.record(dial(call), Misconfigured("The key is wrong."))
     assert told() == ["account.blocked", "campaign.paused"]
-    accounts.block(account.pk, accounts.Block.MISCONFIGURED, "The key is still wrong.")
+    circuit_breaker.block(account.pk, circuit_breaker.Block.MISCONFIGURED, "The key is still wrong.")
     assert told() == ["account.blocked", "campaign.paused"]
     body = json.loads(WebhookDelivery.objects.get(event="account.blocked").body)
     assert body["data"]["id"] == str(account.uuid)
     assert body["data"]["blocked_reason"] == "The key is wrong."
     assert "credentials" not in json.dumps(body) and "sandbox-allomia" not in json.dumps(body)
-    accounts.unblock(account.pk)
-    accounts.block(account.pk, accounts.Block.UNREACHABLE, "Down.", timezone.now() + timedelta(minutes=1))
+    circuit_breaker.unblock(account.pk)
+    circuit_breaker.block(account.pk, circuit_breaker.Block.UNREACHABLE, "Down.", timezone.now() + timedelta(minutes=1))
     assert told().count("account.blocked") == 2
 
 
@@ -227,7 +230,7 @@ def test_an_import_that_is_over_is_told_once(
     found = ContactImport.objects.create(organization=organization, contact_list=people, filename="p.csv")
     assert outbox.tell_of_imports() == 0
     if status == "canceled":
-        import_steps.cancel(found)
+        job.cancel(found)
     else:
         ContactImport.objects.update(status=status)
     assert (outbox.tell_of_imports(), outbox.tell_of_imports()) == (1, 0)

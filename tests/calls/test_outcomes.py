@@ -9,8 +9,10 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from calls import following, outcomes, placing, reconciling
+from calls.dialing import placing
+from calls.following import polling, reconciling
 from calls.models import Call, CallEvent, Status, WebhookDelivery
+from calls.outcomes import placement_results, recording, staff_decisions
 from campaigns.models import Campaign, Recipient
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, Rejected
@@ -94,8 +96,8 @@ def test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_count
 ) -> None:
     claim = claimed(number, recipient)
     later = timezone.now() + placing.LEASE + timedelta(seconds=1)
-    assert outcomes.reap(timezone.now()) == 0
-    assert outcomes.reap(later) == 1
+    assert placement_results.reap(timezone.now()) == 0
+    assert placement_results.reap(later) == 1
     assert fresh(claim).status == Status.UNCONFIRMED
     recipient.refresh_from_db()
     assert recipient.status == Recipient.Status.REVIEW
@@ -147,7 +149,7 @@ def test_more_doubts_than_the_account_allows_block_it_until_they_are_settled(num
     placing.record(claim, MayBeRinging("?"))
     number.account.refresh_from_db()
     assert number.account.blocked_code == "unconfirmed"
-    outcomes.release(claim.call.pk, actor="staff", reason="The provider's log has no such call.")
+    staff_decisions.release(claim.call.pk, actor="staff", reason="The provider's log has no such call.")
     number.account.refresh_from_db()
     assert number.account.blocked_at is None
 
@@ -161,7 +163,7 @@ def test_an_end_moves_the_recipient_settles_the_cost_and_fills_the_outbox(
     assert fresh(claim).cost_reserved > 0
     placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
     for _ in range(2):
-        outcomes.record(claim.call.pk, END, CallEvent.Source.READ)
+        recording.record(claim.call.pk, END, CallEvent.Source.READ)
     call = fresh(claim)
     assert (call.status, str(call.cost)) == (Status.COMPLETED, "0.300000")
     assert not call.cost_reserved
@@ -176,7 +178,7 @@ def test_no_answer_with_a_rule_waits_for_another_call_and_without_one_is_done(
     for attempt, expected in ((1, "waiting"), (2, "waiting"), (3, "done")):
         claim = claimed(number, recipient)
         placing.record(claim, Snapshot(CallState.DIALING, provider_call_id=f"x{attempt}"))
-        outcomes.record(claim.call.pk, Snapshot(CallState.NO_ANSWER), CallEvent.Source.READ)
+        recording.record(claim.call.pk, Snapshot(CallState.NO_ANSWER), CallEvent.Source.READ)
         recipient.refresh_from_db()
         assert (recipient.status, recipient.attempts) == (expected, attempt)
 
@@ -184,8 +186,8 @@ def test_no_answer_with_a_rule_waits_for_another_call_and_without_one_is_done(
 def test_a_late_different_end_is_kept_as_an_event_and_changes_nothing(number: PhoneNumber) -> None:
     claim = claimed(number)
     placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
-    outcomes.record(claim.call.pk, END, CallEvent.Source.READ)
-    outcomes.record(claim.call.pk, Snapshot(CallState.FAILED, provider_call_id="x1"), CallEvent.Source.CALLBACK)
+    recording.record(claim.call.pk, END, CallEvent.Source.READ)
+    recording.record(claim.call.pk, Snapshot(CallState.FAILED, provider_call_id="x1"), CallEvent.Source.CALLBACK)
     call = fresh(claim)
     assert call.status == Status.COMPLETED
     assert call.events.filter(type="conflict").count() == 1
@@ -196,7 +198,7 @@ def test_an_unheard_of_word_is_kept_once_and_ends_nothing(number: PhoneNumber) -
     placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
     for _ in range(3):
         seen = Snapshot(CallState.UNRECOGNISED, provider_status="transmogrified")
-        outcomes.record(claim.call.pk, seen, CallEvent.Source.READ)
+        recording.record(claim.call.pk, seen, CallEvent.Source.READ)
     assert fresh(claim).status == Status.DIALING
     assert fresh(claim).events.filter(type="unrecognised").count() == 1
 
@@ -217,10 +219,10 @@ def test_the_database_refuses_to_change_an_end(number: PhoneNumber) -> None:
 def test_an_end_for_want_of_evidence_gives_way_to_a_real_one_once(number: PhoneNumber, lost: Status) -> None:
     claim = claimed(number)
     placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
-    outcomes.give_up(claim.call.pk, lost, "forgotten")
+    recording.give_up(claim.call.pk, lost, "forgotten")
     with pytest.raises(DatabaseError), transaction.atomic():
         Call.objects.update(status=Status.QUEUED, due_at=timezone.now())
-    outcomes.record(claim.call.pk, END, CallEvent.Source.CALLBACK)
+    recording.record(claim.call.pk, END, CallEvent.Source.CALLBACK)
     assert fresh(claim).status == Status.COMPLETED
     with pytest.raises(DatabaseError), transaction.atomic():
         Call.objects.update(status=lost)
@@ -268,9 +270,9 @@ def test_the_trigger_is_there_after_migrate(transactional_db: None) -> None:
 def test_staff_release_ends_the_call_and_gives_the_recipient_back(number: PhoneNumber, recipient: Recipient) -> None:
     claim = claimed(number, recipient)
     placing.record(claim, MayBeRinging("?"))
-    with pytest.raises(outcomes.NotPossible, match="how you know"):
-        outcomes.release(claim.call.pk, actor="staff", reason=" ")
-    outcomes.release(claim.call.pk, actor="staff", reason="Not in the provider's log.")
+    with pytest.raises(staff_decisions.NotPossible, match="how you know"):
+        staff_decisions.release(claim.call.pk, actor="staff", reason=" ")
+    staff_decisions.release(claim.call.pk, actor="staff", reason="Not in the provider's log.")
     call = fresh(claim)
     assert (call.status, call.ended_reason, call.dialed_at) == (Status.CANCELED, "released_by_staff", None)
     recipient.refresh_from_db()
@@ -280,8 +282,8 @@ def test_staff_release_ends_the_call_and_gives_the_recipient_back(number: PhoneN
 def test_evidence_after_a_release_is_kept_and_does_not_reopen_it(number: PhoneNumber) -> None:
     claim = claimed(number)
     placing.record(claim, MayBeRinging("?"))
-    outcomes.release(claim.call.pk, actor="staff", reason="Not in the log.")
-    outcomes.record(claim.call.pk, END, CallEvent.Source.CALLBACK)
+    staff_decisions.release(claim.call.pk, actor="staff", reason="Not in the log.")
+    recording.record(claim.call.pk, END, CallEvent.Source.CALLBACK)
     call = fresh(claim)
     assert call.status == Status.CANCELED
     assert call.events.filter(type="conflict").exists()
@@ -292,22 +294,22 @@ def test_staff_can_name_the_providers_id_of_a_doubtful_call(number: PhoneNumber,
     claim = claimed(number)
     placing.record(claim, MayBeRinging("?"))
     if unknown:
-        outcomes.give_up(claim.call.pk, Status.UNKNOWN, "26 hours")
-    with pytest.raises(outcomes.NotPossible):
-        outcomes.confirm_placed(claim.call.pk, "", actor="staff", reason="")
-    outcomes.confirm_placed(claim.call.pk, "x1", actor="staff", reason="Seen in the dashboard.")
+        recording.give_up(claim.call.pk, Status.UNKNOWN, "26 hours")
+    with pytest.raises(staff_decisions.NotPossible):
+        staff_decisions.confirm_placed(claim.call.pk, "", actor="staff", reason="")
+    staff_decisions.confirm_placed(claim.call.pk, "x1", actor="staff", reason="Seen in the dashboard.")
     call = fresh(claim)
     assert (call.status, call.provider_call_id) == (Status.PLACED, "x1")
-    outcomes.record(claim.call.pk, END, CallEvent.Source.READ)
+    recording.record(claim.call.pk, END, CallEvent.Source.READ)
     assert fresh(claim).status == Status.COMPLETED
 
 
 # Following.
 
 
-def read(call: Call) -> following.Reading:
+def read(call: Call) -> polling.Reading:
     Call.objects.filter(pk=call.pk).update(next_read_at=timezone.now())
-    (found,) = following.claim()
+    (found,) = polling.claim()
     return found
 
 
@@ -325,12 +327,12 @@ def test_a_read_is_counted_and_leased_before_its_answer_is_parsed(number: PhoneN
     assert call.reads == 1
     assert call.next_read_at is not None
     assert call.next_read_at > timezone.now() + timedelta(seconds=60)
-    assert following.claim() == []
+    assert polling.claim() == []
 
 
 def test_a_failed_read_keeps_the_status_and_looks_again_later(number: PhoneNumber) -> None:
     call = placed(number)
-    following.record(read(call), MayBeRinging("502"), b"<html>")
+    polling.record(read(call), MayBeRinging("502"), b"<html>")
     call.refresh_from_db()
     assert (call.status, call.read_errors) == (Status.DIALING, 1)
     assert call.next_read_at is not None
@@ -349,7 +351,7 @@ def test_a_call_the_provider_does_not_know_is_never_a_failed_one(
     callers: Organization, provider: str, age: timedelta, status: str
 ) -> None:
     call = placed(support.reach(callers, "http://127.0.0.1:9", provider), placed_at=timezone.now() - age)
-    following.record(read(call), NotFound("Outbound call not found", status=404), b"")
+    polling.record(read(call), NotFound("Outbound call not found", status=404), b"")
     call.refresh_from_db()
     assert call.status == status
 
@@ -357,8 +359,8 @@ def test_a_call_the_provider_does_not_know_is_never_a_failed_one(
 def test_a_read_that_comes_after_the_end_does_not_keep_the_call_waiting(number: PhoneNumber) -> None:
     call = placed(number)
     reading = read(call)
-    outcomes.record(call.pk, END, CallEvent.Source.CALLBACK)
-    following.record(reading, MayBeRinging("?"), b"")
+    recording.record(call.pk, END, CallEvent.Source.CALLBACK)
+    polling.record(reading, MayBeRinging("?"), b"")
     call.refresh_from_db()
     assert (call.status, call.next_read_at) == (Status.COMPLETED, None)
 
@@ -366,12 +368,12 @@ def test_a_read_that_comes_after_the_end_does_not_keep_the_call_waiting(number: 
 def test_a_result_that_is_still_awaited_is_asked_for_after_the_end(callers: Organization) -> None:
     call = placed(support.reach(callers, "http://127.0.0.1:9", "callingbox"))
     waiting = Snapshot(CallState.COMPLETED, provider_call_id="x1", result_status="pending", settled=False)
-    outcomes.record(call.pk, waiting, CallEvent.Source.READ)
+    recording.record(call.pk, waiting, CallEvent.Source.READ)
     call.refresh_from_db()
     assert call.status == Status.COMPLETED
     assert call.next_read_at is not None
     done = Snapshot(CallState.COMPLETED, provider_call_id="x1", result_status="completed", result={"confirmed": True})
-    following.record(read(call), done, b"")
+    polling.record(read(call), done, b"")
     call.refresh_from_db()
     assert (call.result, call.result_status) == ({"confirmed": True}, "completed")
     assert call.next_read_at is None
@@ -390,8 +392,8 @@ def test_a_doubt_without_any_way_to_look_ends_as_unknown_after_26_hours(number: 
 def test_a_late_report_of_the_way_does_not_end_the_wait_for_a_result(callers: Organization) -> None:
     call = placed(support.reach(callers, "http://127.0.0.1:9", "callingbox"))
     waiting = Snapshot(CallState.COMPLETED, provider_call_id="x1", result_status="pending", settled=False)
-    outcomes.record(call.pk, waiting, CallEvent.Source.READ)
-    outcomes.record(call.pk, Snapshot(CallState.RINGING, provider_call_id="x1"), CallEvent.Source.CALLBACK)
+    recording.record(call.pk, waiting, CallEvent.Source.READ)
+    recording.record(call.pk, Snapshot(CallState.RINGING, provider_call_id="x1"), CallEvent.Source.CALLBACK)
     call.refresh_from_db()
     assert call.next_read_at is not None
 

@@ -12,9 +12,12 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calls import campaign_actions, feeding, outcomes, pace, placing
-from calls.idle import idle_reasons
+from calls.actions import campaigns
+from calls.dialing import enqueueing, placing
+from calls.gate import pacing
 from calls.models import Call, CallEvent
+from calls.outcomes import recording
+from calls.reports.idle_reasons import idle_reasons
 from campaigns import launching
 from campaigns.models import Campaign
 from providers.adapters.base import CallState, Snapshot
@@ -30,7 +33,7 @@ def play(clock: Any, line: PhoneNumber, ticks: int) -> None:
     """Feeding and claiming as the engine does, five times a second in simulated time."""
     for tick in range(ticks):
         if tick % 2 == 0:
-            feeding.feed_all(line.organization_id)
+            enqueueing.feed_all(line.organization_id)
         placing.claim(line.account_id)
         clock.shift(0.2)
 
@@ -44,7 +47,7 @@ def test_any_ten_seconds_hold_the_set_rate_within_one(per_minute: int, looks: li
         late = timedelta(seconds=looks[n % len(looks)])
         now, n = max(now, allowed_from or now) + late, n + 1
         while allowed_from is None or allowed_from <= now:
-            allowed_from = pace.next_moment(campaign, allowed_from, now)
+            allowed_from = pacing.next_moment(campaign, allowed_from, now)
             placed.append(now)
     ten = timedelta(seconds=10)
     for first in placed:
@@ -56,9 +59,9 @@ def test_any_ten_seconds_hold_the_set_rate_within_one(per_minute: int, looks: li
 def test_what_was_missed_while_nobody_looked_is_not_made_up_for() -> None:
     campaign = Campaign(calls_per_minute=60)
     later = START + timedelta(hours=1)
-    after = pace.next_moment(campaign, START, later)
+    after = pacing.next_moment(campaign, START, later)
     assert after == later  # one turn that was just missed, at most
-    assert pace.next_moment(campaign, after, later) == later + timedelta(seconds=1)
+    assert pacing.next_moment(campaign, after, later) == later + timedelta(seconds=1)
 
 
 @pytest.mark.django_db
@@ -125,10 +128,10 @@ def test_nobody_is_queued_behind_a_caller_number_whose_lines_are_taken(organizat
         made = support.campaign(line, people, status=Campaign.Status.RUNNING)
         launching.step(made.pk)
         for _ in range(150):
-            feeding.feed_all(organization.pk)
+            enqueueing.feed_all(organization.pk)
             placing.claim(line.account_id)
             for call in made.calls.open().filter(dialed_at__lte=timezone.now() - timedelta(seconds=3)):
-                outcomes.record(call.pk, Snapshot(CallState.COMPLETED), CallEvent.Source.READ)
+                recording.record(call.pk, Snapshot(CallState.COMPLETED), CallEvent.Source.READ)
             clock.shift(0.4)
         told = {reason["code"] for reason in idle_reasons(made)}
     assert made.calls.filter(dialed_at__isnull=False).count() == pytest.approx(18, abs=3)
@@ -145,11 +148,11 @@ def test_what_a_paused_campaign_has_queued_keeps_nobody_else_waiting(organizatio
         people = support.people(organization, [f"+1646555{n}{m:03d}" for m in range(9)])
         made.append(support.campaign(line, people, status=Campaign.Status.RUNNING))
     launching.step(made[0].pk)
-    queued = feeding.feed_all(organization.pk)
-    assert queued == 3 and feeding.feed_all(organization.pk) == 0, "as much as goes out in two seconds"
-    campaign_actions.pause(made[0], actor="test")
+    queued = enqueueing.feed_all(organization.pk)
+    assert queued == 3 and enqueueing.feed_all(organization.pk) == 0, "as much as goes out in two seconds"
+    campaigns.pause(made[0], actor="test")
     launching.step(made[1].pk)
-    assert feeding.feed_all(organization.pk) == 3
+    assert enqueueing.feed_all(organization.pk) == 3
     assert made[1].calls.queued().count() == 3
 
 
@@ -161,6 +164,6 @@ def test_a_queued_call_that_is_put_off_keeps_nobody_waiting(organization: Organi
     people = support.people(organization, ["+16465555001", "+16465555002"])
     made = support.campaign(line, people, status=Campaign.Status.RUNNING, **limit)
     launching.step(made.pk)
-    assert feeding.feed(made.pk, at_most=1) == 1
+    assert enqueueing.feed(made.pk, at_most=1) == 1
     Call.objects.update(due_at=timezone.now() + timedelta(hours=10), status_reason="calling_hours")
-    assert feeding.feed(made.pk) == 1
+    assert enqueueing.feed(made.pk) == 1

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.models import Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery
-from campaigns import do_not_call
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, ContactList, ContactListMember, Recipient
 from providers.models import PhoneNumber
 from tenants.models import Organization, WebhookEndpoint
@@ -83,7 +83,7 @@ def test_why_nobody_calls_is_told(sign_in: SignIn, person: Contact, time_machine
     shown = read(client, "campaigns_contact", person.pk)
     assert "Call now" in shown and "Legal calling hours Open now" in shown and "Time there 12:00 EDT" in shown
     assert "Nothing is recorded." in shown and "On no list." in shown
-    do_not_call.add(person.organization, NUMBER, reason="asked in a letter", source="api")
+    entries.add(person.organization, NUMBER, reason="asked in a letter", source="api")
     person.consent_basis = "written"
     person.save()
     time_machine.move_to(NOON + timedelta(hours=14))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from calls.campaign_actions import problems
+from calls.reports.preflight import problems
 from campaigns.models import Campaign, CampaignVariant
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization

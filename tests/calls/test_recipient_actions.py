@@ -9,9 +9,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from calls import campaign_actions, feeding, outcomes, placing, recipient_actions
-from calls import facts as fact_sheet
+from calls.actions import campaigns, recipients
+from calls.dialing import enqueueing, placing
+from calls.gate import facts as fact_sheet
 from calls.models import Call, CallBack, Status
+from calls.outcomes import recording
 from campaigns.models import Contact, Recipient
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import NotSent
@@ -28,7 +30,7 @@ only_side_by_side = pytest.mark.skipif("connection.vendor != 'postgresql'", reas
 
 
 def test_a_withdrawn_person_is_not_called_any_more(program: ApiClient, recipient: Recipient) -> None:
-    feeding.feed(recipient.campaign_id)
+    enqueueing.feed(recipient.campaign_id)
     queued = Call.objects.get()
     for _ in range(2):
         answer = program.post(support.address_of(recipient, "withdraw"))
@@ -37,8 +39,8 @@ def test_a_withdrawn_person_is_not_called_any_more(program: ApiClient, recipient
     assert (queued.status, queued.ended_reason) == (Status.CANCELED, "withdrawn")
     recipient.refresh_from_db()
     assert recipient.status == R.WITHDRAWN
-    assert feeding.feed(recipient.campaign_id) == 0
-    assert campaign_actions.finish_where_done() == 1
+    assert enqueueing.feed(recipient.campaign_id) == 0
+    assert campaigns.finish_where_done() == 1
     entry = AuditEntry.objects.get(action="recipient.withdraw")
     assert (entry.subject, entry.actor[:4]) == (str(recipient.uuid), "key ")
 
@@ -46,11 +48,11 @@ def test_a_withdrawn_person_is_not_called_any_more(program: ApiClient, recipient
 def test_an_open_call_of_who_is_withdrawn_is_followed_to_its_end(
     program: ApiClient, recipient: Recipient, number: PhoneNumber
 ) -> None:
-    feeding.feed(recipient.campaign_id)
+    enqueueing.feed(recipient.campaign_id)
     [claim] = placing.claim(number.account_id)
     placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))
     assert program.post(support.address_of(recipient, "withdraw")).status_code == 200
-    outcomes.record(claim.call.pk, Snapshot(CallState.NO_ANSWER), "read")
+    recording.record(claim.call.pk, Snapshot(CallState.NO_ANSWER), "read")
     assert Call.objects.get().status == Status.NO_ANSWER
     recipient.refresh_from_db()
     assert (recipient.status, recipient.next_attempt_at) == (R.WITHDRAWN, None)
@@ -60,7 +62,7 @@ def test_a_request_that_was_not_sent_is_not_sent_after_the_withdrawal(
     program: ApiClient, recipient: Recipient, number: PhoneNumber
 ) -> None:
     """The answer comes so late that nobody waited for it."""
-    feeding.feed(recipient.campaign_id)
+    enqueueing.feed(recipient.campaign_id)
     [claim] = placing.claim(number.account_id)
     Call.objects.update(dialed_at=timezone.now() - timedelta(seconds=20))
     assert program.post(support.address_of(recipient, "withdraw")).status_code == 200
@@ -68,7 +70,7 @@ def test_a_request_that_was_not_sent_is_not_sent_after_the_withdrawal(
     Call.objects.queued().update(due_at=timezone.now())
     assert placing.claim(number.account_id) == []
     assert Call.objects.get().status == Status.CANCELED
-    assert feeding.feed(recipient.campaign_id) == 0
+    assert enqueueing.feed(recipient.campaign_id) == 0
 
 
 @pytest.mark.parametrize("status", [R.DONE, R.SKIPPED])
@@ -93,13 +95,13 @@ def test_a_call_back_of_who_is_withdrawn_is_canceled(program: ApiClient, recipie
 def test_it_answers_only_when_the_claim_it_met_is_answered(
     recipient: Recipient, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, after: bool, action: str
 ) -> None:
-    feeding.feed(recipient.campaign_id)
+    enqueueing.feed(recipient.campaign_id)
 
     def act() -> None:
         if action == "withdraw":
-            recipient_actions.withdraw(recipient, actor="ada")
+            recipients.withdraw(recipient, actor="ada")
         else:
-            recipient_actions.hold(recipient.contact, actor="ada")
+            recipients.hold(recipient.contact, actor="ada")
 
     with held(monkeypatch, fact_sheet, "load", after=after) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
@@ -121,9 +123,9 @@ def test_a_feeding_that_met_the_withdrawal_leaves_no_call_behind(
     recipient: Recipient, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
-        fed = Beside(lambda: feeding.feed(recipient.campaign_id))
+        fed = Beside(lambda: enqueueing.feed(recipient.campaign_id))
         assert reached.wait(10)
-        withdrawing = Beside(lambda: recipient_actions.withdraw(recipient, actor="ada"))
+        withdrawing = Beside(lambda: recipients.withdraw(recipient, actor="ada"))
         assert not withdrawing.done.wait(0.5), "it must wait for the recipient that is being fed"
         go_on.set()
         fed.join()
@@ -160,8 +162,8 @@ def test_a_hold_is_of_the_person_and_its_end_lets_them_be_called_at_once(
 
 
 def test_nobody_calls_a_person_on_hold(recipient: Recipient, number: PhoneNumber) -> None:
-    recipient_actions.hold(recipient.contact, actor="ada")
-    feeding.feed(recipient.campaign_id)
+    recipients.hold(recipient.contact, actor="ada")
+    enqueueing.feed(recipient.campaign_id)
     support.single(number, NUMBER)
     assert placing.claim(number.account_id) == []
 
@@ -171,15 +173,15 @@ def test_who_waited_for_the_hold_alone_is_due_when_it_is_lifted(
     recipient: Recipient, number: PhoneNumber, until: timedelta | None
 ) -> None:
     now = timezone.now()
-    recipient_actions.hold(recipient.contact, actor="ada", until=now + until if until else None)
-    feeding.feed(recipient.campaign_id)
+    recipients.hold(recipient.contact, actor="ada", until=now + until if until else None)
+    enqueueing.feed(recipient.campaign_id)
     single = support.single(number, NUMBER)
     placing.claim(number.account_id)
     recipient.refresh_from_db()
     single.refresh_from_db()
     assert recipient.next_attempt_at and recipient.next_attempt_at > timezone.now()
     assert single.due_at and single.due_at > timezone.now()
-    recipient_actions.unhold(recipient.contact, actor="ada")
+    recipients.unhold(recipient.contact, actor="ada")
     recipient.refresh_from_db()
     single.refresh_from_db()
     assert recipient.next_attempt_at <= timezone.now()

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from calls import results
+from calls.reports import results_csv
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
 from tenants import spreadsheets
@@ -99,19 +99,19 @@ def test_a_row_tells_what_became_of_a_person(
 def test_the_queries_grow_with_the_chunks_and_nothing_else(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    monkeypatch.setattr(results, "CHUNK", 10)
+    monkeypatch.setattr(results_csv, "CHUNK", 10)
     recipients(campaign, 35)
     with django_assert_num_queries(4 * 2 + 1):  # nobody was called: no query for calls
-        pieces = list(results.text(campaign.recipients.all()))
+        pieces = list(results_csv.text(campaign.recipients.all()))
     rows = list(csv.reader(io.StringIO("".join(pieces).split("\r\n", 1)[1])))
     assert len({row[0] for row in rows}) == len(rows) == 35
 
 
 def test_rows_are_made_while_they_are_read(api: ApiClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "CHUNK", 1)
+    monkeypatch.setattr(results_csv, "CHUNK", 1)
     monkeypatch.setattr(spreadsheets, "PIECE", 0)
     recipients(campaign, 3)
-    pieces = iter(results.text(campaign.recipients.all()))
+    pieces = iter(results_csv.text(campaign.recipients.all()))
     next(pieces)
     next(pieces)
     Recipient.objects.update(status="done")

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from calls import campaign_actions
+from calls.actions import campaigns
 from calls.models import Call, Status
 from campaigns.models import CallingWindow, Campaign, Contact, Recipient
 from tenants.models import ApiKey, Organization
@@ -25,7 +25,7 @@ def slow(callers: Organization, sandbox: Any) -> Campaign:
     """A campaign of 180 people at ten calls a second: it runs while the test looks."""
     number = support.reach(callers, sandbox.url, "allomia", calls_per_second=10, max_open_calls=20)
     made = support.campaign(number, support.people(callers, NUMBERS))
-    campaign_actions.start(made, actor="test")
+    campaigns.start(made, actor="test")
     return made
 
 
@@ -124,7 +124,7 @@ def test_a_contact_outside_the_window_is_deferred_with_the_reason_and_the_time_i
         opens=opens.hour * 60 + opens.minute,
         closes=closes.hour * 60 + closes.minute,
     )
-    campaign_actions.start(made, actor="test")
+    campaigns.start(made, actor="test")
     with support.engine():
         support.wait_until(lambda: "+12125550140" in rung(sandbox))
         support.wait_until(lambda: Recipient.objects.get(contact__phone="+12125550141").reason != "")

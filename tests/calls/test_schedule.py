@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calls import schedule
+from calls.outcomes import poll_schedule
 
 NOW = datetime(2026, 5, 11, 13, 5, tzinfo=UTC)
 STEPS = (  # as designed; other tests hurry the module's own
@@ -20,13 +20,13 @@ STEPS = (  # as designed; other tests hurry the module's own
     (timedelta(hours=6), timedelta(minutes=5)),
     (timedelta(hours=24), timedelta(minutes=20)),
 )
-DESIGNED = schedule.STEPS  # as they were when this file was read, before any test
+DESIGNED = poll_schedule.STEPS  # as they were when this file was read, before any test
 spans = st.timedeltas(timedelta(0), timedelta(hours=40))
 
 
 @pytest.fixture(autouse=True)
 def _unhurried(_impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "STEPS", DESIGNED)
+    monkeypatch.setattr(poll_schedule, "STEPS", DESIGNED)
 
 
 def unconfirmed(since: datetime, *, listed: bool) -> Any:
@@ -35,25 +35,25 @@ def unconfirmed(since: datetime, *, listed: bool) -> Any:
 
 
 def test_the_steps_are_those_of_the_design() -> None:
-    assert schedule.STEPS == STEPS
+    assert poll_schedule.STEPS == STEPS
 
 
 @given(spans)
 def test_a_call_is_read_again_by_its_age_with_a_fifth_of_jitter(age: timedelta) -> None:
-    wait = schedule.next_read(NOW - age, NOW) - NOW
+    wait = poll_schedule.next_read(NOW - age, NOW) - NOW
     interval = next((step for limit, step in STEPS if age < limit), STEPS[-1][1])
     assert interval * 0.8 <= wait <= interval * 1.2
 
 
 @given(st.integers(0, 10_000))
 def test_errors_put_a_read_off_by_full_jitter_of_at_most_five_minutes(errors: int) -> None:
-    wait = (schedule.after_error(NOW, errors, None) - NOW).total_seconds()
+    wait = (poll_schedule.after_error(NOW, errors, None) - NOW).total_seconds()
     assert 1 <= wait <= 1 + min(300, 2 * 2 ** min(errors, 10))
 
 
 @given(st.integers(0, 50), st.timedeltas(timedelta(hours=-3), timedelta(hours=3)))
 def test_an_error_never_waits_until_the_provider_may_have_forgotten(errors: int, left: timedelta) -> None:
-    at = schedule.after_error(NOW, errors, NOW + left)
+    at = poll_schedule.after_error(NOW, errors, NOW + left)
     assert at > NOW
     last = NOW + left - timedelta(minutes=20)
     assert at <= last or last <= NOW
@@ -62,7 +62,7 @@ def test_an_error_never_waits_until_the_provider_may_have_forgotten(errors: int,
 @given(spans, st.booleans())
 def test_a_doubt_is_looked_at_later_and_at_the_latest_when_it_ends(age: timedelta, listed: bool) -> None:
     since = NOW - age
-    at = schedule.next_look(unconfirmed(since, listed=listed), NOW)
+    at = poll_schedule.next_look(unconfirmed(since, listed=listed), NOW)
     assert NOW < at <= max(since + timedelta(hours=26), NOW + timedelta(seconds=1))
     if listed:
         assert at <= NOW + timedelta(hours=1)

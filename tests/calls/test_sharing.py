@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calls import sharing
-from calls.sharing import Contender, turns
+from calls.dialing import fair_share
+from calls.dialing.fair_share import Contender, turns
 
 
 def contender(pk: int, priority: int = 1, used: float = 0, accounts: str = "a", due: int = 10_000) -> Contender:
@@ -38,7 +38,7 @@ def test_three_campaigns_share_an_account_by_priority() -> None:
 
 def test_who_comes_late_does_not_get_the_turns_it_missed() -> None:
     found = run([contender(1, 1, used=5_000), contender(2, 1, used=0)], {"a": 2}, 50)
-    assert abs(found[1] - found[2]) <= sharing.CATCH_UP + 1
+    assert abs(found[1] - found[2]) <= fair_share.CATCH_UP + 1
 
 
 def test_an_account_of_its_own_is_not_divided() -> None:

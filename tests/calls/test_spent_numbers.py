@@ -11,8 +11,10 @@ import pytest
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from calls import campaign_actions, feeding, outcomes, placing, spent_numbers
+from calls.actions import campaigns
+from calls.dialing import daily_caps, enqueueing, placing
 from calls.models import Status
+from calls.outcomes import placement_results
 from campaigns import launching
 from campaigns.models import Campaign, CampaignVariant, Recipient
 from providers.adapters.errors import NotSent, Rejected
@@ -41,13 +43,13 @@ def campaign(capped: PhoneNumber) -> Campaign:
     made.phone_numbers.add(second)
     CampaignVariant.objects.create(campaign=made, assistant=second.account.assistants.get(), weight=1)
     launching.step(made.pk)
-    feeding.feed_all(made.organization_id)
+    enqueueing.feed_all(made.organization_id)
     placing.claim(capped.account_id)
     waiting(made).update(next_attempt_at=timezone.now())
-    feeding.feed_all(made.organization_id)
+    enqueueing.feed_all(made.organization_id)
     tomorrow = timezone.now() + timedelta(hours=23)
     put_off = waiting(made).filter(reason="caller_number_day", next_attempt_at__gt=tomorrow).count()
-    assert put_off == waiting(made).count() > 10 + spent_numbers.SPARE
+    assert put_off == waiting(made).count() > 10 + daily_caps.SPARE
     return made
 
 
@@ -61,24 +63,24 @@ def due(campaign: Campaign) -> int:
 
 def refused(campaign: Campaign) -> None:
     call = campaign.calls.get(status=Status.PLACING)
-    outcomes.refuse(call.pk, call.placing_attempts, Rejected("No."))
+    placement_results.refuse(call.pk, call.placing_attempts, Rejected("No."))
 
 
 def test_nobody_is_woken_while_the_number_is_spent(campaign: Campaign) -> None:
-    assert spent_numbers.wake(timezone.now()) == 0
+    assert daily_caps.wake(timezone.now()) == 0
     assert due(campaign) == 0
 
 
 def test_a_refused_call_lets_another_person_be_called_today(campaign: Campaign, capped: PhoneNumber) -> None:
     refused(campaign)
-    feeding.feed_all(campaign.organization_id)
+    enqueueing.feed_all(campaign.organization_id)
     assert not capped.calls.filter(status=Status.QUEUED).exists()
-    assert spent_numbers.wake(timezone.now()) == due(campaign) == 1 + spent_numbers.SPARE
-    feeding.feed_all(campaign.organization_id)
+    assert daily_caps.wake(timezone.now()) == due(campaign) == 1 + daily_caps.SPARE
+    enqueueing.feed_all(campaign.organization_id)
     assert len(placing.claim(capped.account_id)) == 1
-    feeding.feed_all(campaign.organization_id)
+    enqueueing.feed_all(campaign.organization_id)
     assert due(campaign) == 0  # put off again
-    assert spent_numbers.wake(timezone.now()) == 0
+    assert daily_caps.wake(timezone.now()) == 0
 
 
 def test_a_call_that_was_queued_from_it_goes_out(campaign: Campaign, capped: PhoneNumber) -> None:
@@ -87,28 +89,28 @@ def test_a_call_that_was_queued_from_it_goes_out(campaign: Campaign, capped: Pho
     placing.claim(capped.account_id)
     single.refresh_from_db()
     assert (single.status, single.status_reason) == (Status.QUEUED, "caller_number_day")
-    outcomes.refuse(call.pk, call.placing_attempts, Rejected("No."))
+    placement_results.refuse(call.pk, call.placing_attempts, Rejected("No."))
     assert placing.claim(capped.account_id) == []
-    spent_numbers.wake(timezone.now())
+    daily_caps.wake(timezone.now())
     assert [claim.call.pk for claim in placing.claim(capped.account_id)] == [single.pk]
 
 
 def test_a_call_that_was_never_sent_is_given_back_as_well(campaign: Campaign) -> None:
     call = campaign.calls.get(status=Status.PLACING)
-    outcomes.requeue(call.pk, call.placing_attempts, NotSent("Nobody answers."))
-    assert spent_numbers.wake(timezone.now()) > 0
+    placement_results.requeue(call.pk, call.placing_attempts, NotSent("Nobody answers."))
+    assert daily_caps.wake(timezone.now()) > 0
 
 
 def test_more_may_be_called_where_staff_raise_the_cap(campaign: Campaign, capped: PhoneNumber) -> None:
     PhoneNumber.objects.filter(pk=capped.pk).update(max_calls_per_day=11)
-    assert spent_numbers.wake(timezone.now()) == due(campaign) == 10 + spent_numbers.SPARE
+    assert daily_caps.wake(timezone.now()) == due(campaign) == 10 + daily_caps.SPARE
 
 
 @pytest.mark.parametrize("still", ["paused", "switched off", "another reason", "bound elsewhere"])
 def test_others_are_left_alone(still: str, campaign: Campaign, capped: PhoneNumber) -> None:
     refused(campaign)
     if still == "paused":
-        campaign_actions.pause(campaign, actor="test")
+        campaigns.pause(campaign, actor="test")
     elif still == "switched off":
         PhoneNumber.objects.filter(pk=capped.pk).update(is_active=False)
     elif still == "another reason":
@@ -116,7 +118,7 @@ def test_others_are_left_alone(still: str, campaign: Campaign, capped: PhoneNumb
     else:  # their assistant calls through another account, whose numbers may all be spent
         other = support.reach(capped.organization, "http://127.0.0.1:9", "callingbox")
         waiting(campaign).update(assistant=other.account.assistants.get())
-    assert spent_numbers.wake(timezone.now()) == 0
+    assert daily_caps.wake(timezone.now()) == 0
     assert due(campaign) == 0
 
 
@@ -125,7 +127,7 @@ def test_where_no_number_has_a_cap_one_question_is_enough(
 ) -> None:
     PhoneNumber.objects.update(max_calls_per_day=None)
     with django_assert_num_queries(1):
-        assert spent_numbers.wake(timezone.now()) == 0
+        assert daily_caps.wake(timezone.now()) == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from calls.webhooks import signed
+from calls.webhooks.delivery import signed
 from tenants.models import WebhookEvent, new_webhook_secret
 
 PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()

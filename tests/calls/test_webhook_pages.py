@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from calls import outbox
 from calls.models import WebhookDelivery
+from calls.webhooks import outbox
 from providers.models import Assistant, PhoneNumber
 from tenants.models import AuditEntry, Organization, WebhookEndpoint
 from tests.calls.test_api_calls import a_call

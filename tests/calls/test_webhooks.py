@@ -16,8 +16,8 @@ from django.db import connection, connections
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from calls import outbox, webhook_upkeep, webhooks
 from calls.models import Call, Status, WebhookDelivery
+from calls.webhooks import delivery, maintenance, outbox
 from providers import outgoing
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization, WebhookEndpoint
@@ -44,17 +44,17 @@ def queue(endpoint: WebhookEndpoint, count: int = 1) -> list[WebhookDelivery]:
 
 def deliver(turns: int = 1, **client: Any) -> int:
     """Claim, send, store: as the engine does. Answers how many were sent."""
-    turn, sent = webhooks.Round(), 0
+    turn, sent = delivery.Round(), 0
 
-    async def send(claims: list[webhooks.Claim]) -> list[webhooks.Answer | None]:
+    async def send(claims: list[delivery.Claim]) -> list[delivery.Answer | None]:
         async with outgoing.Client(**client) as found:
-            return list(await asyncio.gather(*(webhooks.send(found, each) for each in claims)))
+            return list(await asyncio.gather(*(delivery.send(found, each) for each in claims)))
 
     for _ in range(turns):
-        claims = webhooks.claim(100, turn)
+        claims = delivery.claim(100, turn)
         for claimed, answered in zip(claims, asyncio.run(send(claims)), strict=True):
             assert answered is not None
-            webhooks.record(claimed, answered)
+            delivery.record(claimed, answered)
         sent += len(claims)
     return sent
 
@@ -197,33 +197,33 @@ def test_a_name_that_has_moved_inside_since_it_was_saved_is_not_contacted(
 def test_a_crash_between_sending_and_storing_sends_the_same_id_again(organization: Organization) -> None:
     with receiving() as receiver, time_machine.travel(timezone.now(), tick=False) as clock:
         queue(an_endpoint(organization, receiver.url))
-        [lost] = webhooks.claim(10, webhooks.Round())
+        [lost] = delivery.claim(10, delivery.Round())
 
-        async def send() -> webhooks.Answer | None:
+        async def send() -> delivery.Answer | None:
             async with outgoing.Client() as client:
-                return await webhooks.send(client, lost)
+                return await delivery.send(client, lost)
 
         answered = asyncio.run(send())
         assert deliver() == 0  # it is leased
-        clock.shift(webhooks.LEASE + timedelta(seconds=1))
+        clock.shift(delivery.LEASE + timedelta(seconds=1))
         assert deliver() == 1
         first, second = receiver.received
         assert first.headers["webhook-id"] == second.headers["webhook-id"]
         done = only()
         assert answered is not None
-        webhooks.record(lost, webhooks.Answer(500))  # the sleeper wakes up, too late to say anything
+        delivery.record(lost, delivery.Answer(500))  # the sleeper wakes up, too late to say anything
         assert (only().status, only().delivered_at) == (D.DELIVERED, done.delivered_at)
 
 
 def test_who_has_overslept_does_not_send(organization: Organization) -> None:
     with receiving() as receiver, time_machine.travel(timezone.now(), tick=False) as clock:
         queue(an_endpoint(organization, receiver.url))
-        [claimed] = webhooks.claim(10, webhooks.Round())
+        [claimed] = delivery.claim(10, delivery.Round())
         clock.shift(timedelta(seconds=45))
 
-        async def send() -> webhooks.Answer | None:
+        async def send() -> delivery.Answer | None:
             async with outgoing.Client() as client:
-                return await webhooks.send(client, claimed)
+                return await delivery.send(client, claimed)
 
         assert asyncio.run(send()) is None
         assert receiver.connections == 0
@@ -233,15 +233,15 @@ def test_who_has_overslept_does_not_send(organization: Organization) -> None:
 def test_two_workers_do_not_take_one_delivery_twice(organization: Organization) -> None:
     for port in range(20):
         queue(an_endpoint(organization, f"http://127.0.0.1:{9000 + port}/"), 10)
-    taken: list[webhooks.Claim] = []
+    taken: list[delivery.Claim] = []
     barrier = threading.Barrier(4)
 
     def work() -> None:
         try:
-            turn = webhooks.Round()
+            turn = delivery.Round()
             barrier.wait()
             for _ in range(5):
-                taken.extend(webhooks.claim(100, turn))
+                taken.extend(delivery.claim(100, turn))
         finally:
             connections.close_all()
 
@@ -260,15 +260,15 @@ def test_two_workers_do_not_take_one_delivery_twice(organization: Organization) 
 def test_a_host_has_two_on_the_wire_at_most(organization: Organization) -> None:
     queue(an_endpoint(organization, "http://127.0.0.1:9001/a"), 10)
     queue(an_endpoint(organization, "http://127.0.0.1:9001/b"), 10)
-    turn = webhooks.Round()
-    assert len(webhooks.claim(100, turn)) == 2
-    assert webhooks.claim(100, turn) == []
+    turn = delivery.Round()
+    assert len(delivery.claim(100, turn)) == 2
+    assert delivery.claim(100, turn) == []
 
 
 def test_thousands_of_due_rows_of_one_host_do_not_stand_before_another(organization: Organization) -> None:
     queue(an_endpoint(organization, "http://127.0.0.1:9001/"), 3000)
     queue(an_endpoint(organization, "http://127.0.0.1:9002/"), 1)
-    claims = webhooks.claim(100, webhooks.Round())
+    claims = delivery.claim(100, delivery.Round())
     assert Counter(each.host for each in claims) == {"127.0.0.1:9001": 2, "127.0.0.1:9002": 1}
 
 
@@ -280,7 +280,7 @@ def test_the_claim_asks_an_index_and_not_the_rows(organization: Organization) ->
             cursor.execute("ANALYZE calls_webhookdelivery")
             cursor.execute("SET LOCAL enable_seqscan = off")
         explain = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
-        cursor.execute(explain + webhooks._HOSTS, ["", timezone.now(), timezone.now()])
+        cursor.execute(explain + delivery._HOSTS, ["", timezone.now(), timezone.now()])
         plan = "\n".join(str(row) for row in cursor.fetchall())
     assert "webhook_due" in plan
     assert "Seq Scan on calls_webhookdelivery" not in plan and "SCAN d" not in plan
@@ -289,8 +289,8 @@ def test_the_claim_asks_an_index_and_not_the_rows(organization: Organization) ->
 def test_when_there_are_more_hosts_than_room_they_take_turns(organization: Organization) -> None:
     for port in range(10):
         queue(an_endpoint(organization, f"http://127.0.0.1:{9000 + port}/"), 2)
-    turn = webhooks.Round()
-    hosts = [{each.host for each in webhooks.claim(4, turn)} for _ in range(5)]
+    turn = delivery.Round()
+    hosts = [{each.host for each in delivery.claim(4, turn)} for _ in range(5)]
     assert len(set.union(*hosts)) == 10
 
 
@@ -334,7 +334,7 @@ def test_the_engine_tells_of_a_call_that_ended(callers: Organization, sandbox: A
 def test_replayed_it_has_the_same_id(organization: Organization, receiver: Receiver) -> None:
     row = queue(an_endpoint(organization, receiver.url))[0]
     deliver()
-    webhook_upkeep.replay(row)
+    maintenance.replay(row)
     deliver()
     assert [got.headers["webhook-id"] for got in receiver.received] == [str(row.uuid)] * 2
 
@@ -347,15 +347,15 @@ def receiver() -> Any:
 
 def test_what_is_on_the_wire_is_not_replayed(organization: Organization, receiver: Receiver) -> None:
     row = queue(an_endpoint(organization, receiver.url))[0]
-    [claimed] = webhooks.claim(10, webhooks.Round())
-    webhook_upkeep.replay(row)
-    webhooks.record(claimed, webhooks.Answer(204))
+    [claimed] = delivery.claim(10, delivery.Round())
+    maintenance.replay(row)
+    delivery.record(claimed, delivery.Answer(204))
     assert (only().status, only().attempts) == (D.DELIVERED, 1)
 
 
 def test_a_test_is_sent_once(organization: Organization) -> None:
     with receiving(answering(500)) as receiver:
-        webhook_upkeep.try_out(an_endpoint(organization, receiver.url))
+        maintenance.try_out(an_endpoint(organization, receiver.url))
         deliver()
         assert json.loads(receiver.received[0].body)["type"] == "webhook.test"
     assert (only().status, only().attempts) == (D.FAILED, 1)
@@ -366,7 +366,7 @@ def test_what_waits_goes_where_the_endpoint_points_now(organization: Organizatio
     queue(endpoint)
     endpoint.url = receiver.url
     endpoint.save()
-    webhook_upkeep.follow(endpoint)
+    maintenance.follow(endpoint)
     deliver()
     assert (only().status, only().host) == (D.DELIVERED, f"127.0.0.1:{receiver.port}")
 
@@ -385,8 +385,8 @@ def test_the_purge_takes_what_is_old_in_bounded_parts_and_forgets_no_callback(
         WebhookDelivery.objects.filter(pk=row.pk).update(status=status, created_at=now - timedelta(days=ages[status]))
     WebhookDelivery.objects.filter(pk=rows[4].pk).update(created_at=now - timedelta(days=29))
     WebhookDelivery.objects.filter(pk=rows[9].pk).update(created_at=now - timedelta(days=89))
-    assert webhook_upkeep.purge(limit=3) == 6
-    assert webhook_upkeep.purge(limit=3) == 2
-    assert webhook_upkeep.purge(limit=3) == 0
+    assert maintenance.purge(limit=3) == 6
+    assert maintenance.purge(limit=3) == 2
+    assert maintenance.purge(limit=3) == 0
     assert WebhookDelivery.objects.count() == 5
     assert api.get(f"/api/v1/calls/{call.uuid}/").json()["callback_status"] == "delivered"

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from django.test import Client
 
-from calls.api.status_answer import status_answer
 from calls.models import Call, Status
+from calls.serializers.status_answer import status_answer
 from providers.models import Assistant, PhoneNumber
 from tenants.models import ApiKey, Organization
 from tests.calls.test_api_calls import a_call
@@ -156,7 +156,7 @@ def test_the_callbacks_body_is_the_status_answer(
         polled = program.http.get(f"/api/outbound/{call.uuid}/status")
         assert json.loads(json.dumps(status_answer(call))) == polled.json()
         try:
-            delivered = import_module("calls.webhooks").callback_body
+            delivered = import_module("calls.webhooks.delivery").callback_body
         except (ModuleNotFoundError, AttributeError):
             continue  # nothing is delivered yet
         assert json.loads(delivered(call)) == polled.json()

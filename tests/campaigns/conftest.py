@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from campaigns import phones
-from campaigns.models import ContactList
+from campaigns.models import ContactList, number_hash
 from tenants.models import Organization, Tenant
 
 
@@ -17,7 +16,7 @@ def _uploads_of_this_test(settings: Any, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_hash_key() -> None:
-    phones.forget_hash_key()
+    number_hash.forget_hash_key()
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from campaigns import do_not_call, import_steps
+from campaigns.do_not_call import entries
+from campaigns.imports import job
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
@@ -95,8 +96,8 @@ def test_do_not_call_is_told_for_a_page_and_for_one(
     api: ApiClient, organization: Organization, contact: Contact
 ) -> None:
     other = Contact.objects.create(organization=organization, phone="+33612345679")
-    do_not_call.add(organization, contact.phone, reason="", source="staff", expires_at=None)
-    do_not_call.add(organization, other.phone, reason="", source="staff", expires_at=timezone.now())
+    entries.add(organization, contact.phone, reason="", source="staff", expires_at=None)
+    entries.add(organization, other.phone, reason="", source="staff", expires_at=timezone.now())
     told = {found["id"]: found["do_not_call"] for found in api.get(CONTACTS).json()["results"]}
     assert told == {str(contact.uuid): True, str(other.uuid): False}
     assert api.get(f"{CONTACTS}{contact.uuid}/").json()["do_not_call"] is True
@@ -223,7 +224,7 @@ def test_a_workbook_is_taken_in_like_any_other_file(upload: Any) -> None:
     file.name = "people.xlsx"
     answer = upload(file=file)
     assert answer.status_code == 202, answer.content
-    assert import_steps.run_step(ContactImport.objects.get().pk)
+    assert job.run_step(ContactImport.objects.get().pk)
     assert Contact.objects.get(name="Ada").phone == "+33612345678"
     bad = io.BytesIO(workbook([["who"], ["Ada"]]))
     assert upload(file=bad).json()["details"][0]["field"] == "file"

@@ -16,9 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from calls.models import Call, Status
-from campaigns import do_not_call, do_not_call_file, do_not_call_import, people
-from campaigns.do_not_call_file import Numbers, of_file, of_text
-from campaigns.import_columns import UnreadableFile
+from campaigns import contact_locks
+from campaigns.do_not_call import bulk, entries
+from campaigns.do_not_call import file as do_not_call_file
+from campaigns.do_not_call.file import Numbers, of_file, of_text
+from campaigns.imports.columns import UnreadableFile
 from campaigns.models import Contact, DoNotCall
 from tenants.models import AuditEntry, Membership, Organization
 from tests.calls import support
@@ -117,10 +119,10 @@ def test_too_many_rows_are_refused_before_any_is_listed(monkeypatch: pytest.Monk
 def test_many_are_listed_as_one_is(organization: Organization) -> None:
     now = timezone.now()
     hour = timedelta(hours=1)
-    do_not_call.add(organization, A, reason="first", source="staff", expires_at=now + hour)
-    do_not_call.add(organization, B, reason="first", source="staff")
+    entries.add(organization, A, reason="first", source="staff", expires_at=now + hour)
+    entries.add(organization, B, reason="first", source="staff")
     Contact.objects.filter(phone=B).delete()
-    made = do_not_call.add_many(organization, [A, B, C], reason="", source="list", expires_at=now + 2 * hour)
+    made = entries.add_many(organization, [A, B, C], reason="", source="list", expires_at=now + 2 * hour)
     assert made == 1
     found = {row.phone: row for row in DoNotCall.objects.all()}
     assert {phone: (row.reason, row.source, row.expires_at) for phone, row in found.items()} == {
@@ -129,13 +131,13 @@ def test_many_are_listed_as_one_is(organization: Organization) -> None:
         C: ("", "list", now + 2 * hour),
     }
     assert set(Contact.objects.values_list("phone", flat=True)) == {A, B, C}, "whose rows are the locks"
-    assert do_not_call.listed(organization.pk, [A, B, C], now) == {A, B, C}
-    assert do_not_call.add(organization, C, source="test")[1] is False
+    assert entries.listed(organization.pk, [A, B, C], now) == {A, B, C}
+    assert entries.add(organization, C, source="test")[1] is False
 
 
 def test_people_are_locked_before_they_are_listed(organization: Organization) -> None:
     with CaptureQueriesContext(connection) as queries:
-        do_not_call.add_many(organization, [B, A], reason="", source="list")
+        entries.add_many(organization, [B, A], reason="", source="list")
     words = [query["sql"] for query in queries]
     made = next(n for n, sql in enumerate(words) if sql.startswith("INSERT") and '"campaigns_contact"' in sql)
     lock = next(n for n, sql in enumerate(words) if sql.startswith("SELECT") and 'FROM "campaigns_contact"' in sql)
@@ -148,7 +150,7 @@ def test_people_are_locked_before_they_are_listed(organization: Organization) ->
 def test_somebody_who_is_deleted_meanwhile_is_made_again(
     organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, tries = people.lock_people, []
+    real, tries = contact_locks.lock_people, []
 
     def lock(home: Organization, phones: Any) -> bool:
         tries.append(1)
@@ -156,17 +158,17 @@ def test_somebody_who_is_deleted_meanwhile_is_made_again(
             Contact.objects.filter(phone=A).delete()
         return real(home, phones)
 
-    monkeypatch.setattr(do_not_call, "lock_people", lock)
-    assert do_not_call.add_many(organization, [A, B], reason="", source="list") == 2
+    monkeypatch.setattr(entries, "lock_people", lock)
+    assert entries.add_many(organization, [A, B], reason="", source="list") == 2
     assert len(tries) == 2 and Contact.objects.count() == 2
 
 
 def test_a_number_costs_no_question_of_its_own(organization: Organization) -> None:
-    do_not_call.add(organization, A, source="test")
+    entries.add(organization, A, source="test")
     phones = [f"+33612{number:06}" for number in range(500)]
     for _ in range(2):  # new ones, then known ones
         with CaptureQueriesContext(connection) as queries:
-            do_not_call.add_many(organization, phones, reason="", source="list")
+            entries.add_many(organization, phones, reason="", source="list")
         assert len(queries) <= 24, "SQLite takes some dozens of rows a statement"
 
 
@@ -193,7 +195,7 @@ def handed_in(client: Client, numbers: str = "", file: bytes | None = None, **fi
 def test_numbers_are_listed_at_once_and_the_rest_is_named(organization: Organization) -> None:
     client = staff(organization)
     assert f'href="{URL}"' in client.get("/admin/campaigns/donotcall/").content.decode()
-    do_not_call.add(organization, B, source="test")
+    entries.add(organization, B, source="test")
     answer = client.post(
         URL,
         {
@@ -268,15 +270,15 @@ def test_who_may(organization: Organization, stranger: Organization, sister: Org
 def test_a_database_that_gives_up_leaves_what_is_listed_and_says_what_is_not(
     organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(do_not_call_import, "BATCH", 2)
-    real = do_not_call.add_many
+    monkeypatch.setattr(bulk, "BATCH", 2)
+    real = entries.add_many
 
     def add(home: Organization, phones: Sequence[str], **given: Any) -> int:
         if "+33612345605" in phones:
             raise OperationalError("gone")
         return real(home, phones, **given)
 
-    monkeypatch.setattr(do_not_call, "add_many", add)
+    monkeypatch.setattr(entries, "add_many", add)
     client = staff(organization)
     text = handed_in(client, "\n".join(f"061234560{number}" for number in range(1, 8)))
     assert "gave up before the end" in text and "3 numbers, those from line 5 on, are not" in text
@@ -284,7 +286,7 @@ def test_a_database_that_gives_up_leaves_what_is_listed_and_says_what_is_not(
     assert DoNotCall.objects.count() == 4
     last = AuditEntry.objects.order_by("pk").last()
     assert last is not None and (last.action, last.detail["added"]) == ("do_not_call.import_stopped", 4)
-    monkeypatch.setattr(do_not_call, "add_many", real)
+    monkeypatch.setattr(entries, "add_many", real)
     text = handed_in(client, "\n".join(f"061234560{number}" for number in range(1, 8)))
     assert "3 numbers put on the list, 4 stood there already." in text
 

@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from campaigns import import_cleanup, import_steps
+from campaigns.imports import job, retention, upload
 from campaigns.models import ContactImport, ContactList
 from tests.conftest import KeyMaker
 
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.django_db
 
 def imported(contact_list: ContactList, days_ago: float) -> ContactImport:
     file = io.BytesIO(b"phone\n+33612345678\n0612\n")
-    imp = import_steps.start_import(contact_list, file, "list.csv")
-    assert import_steps.run_step(imp.pk)
+    imp = upload.start_import(contact_list, file, "list.csv")
+    assert job.run_step(imp.pk)
     ContactImport.objects.filter(pk=imp.pk).update(finished_at=timezone.now() - timedelta(days=days_ago))
     imp.refresh_from_db()
     return imp
@@ -31,7 +31,7 @@ def test_a_file_is_deleted_after_its_time_and_its_numbers_stay(
     contact_list: ContactList, settings: Any, client_for: KeyMaker
 ) -> None:
     fresh, old, ancient = (imported(contact_list, days) for days in (6.9, 7.1, 30.1))
-    import_cleanup.forget(timezone.now())
+    retention.forget(timezone.now())
     kept = {path.name for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()}
     assert kept == {Path(str(name)).name for name in (fresh.file, fresh.rejected_file, old.rejected_file)}
     for imp in (fresh, old, ancient):
@@ -49,12 +49,12 @@ def test_a_file_is_deleted_after_its_time_and_its_numbers_stay(
 
 
 def test_an_import_that_is_not_over_keeps_its_file(contact_list: ContactList) -> None:
-    imp = import_steps.start_import(contact_list, io.BytesIO(b"phone\n+33612345678\n"), "list.csv")
+    imp = upload.start_import(contact_list, io.BytesIO(b"phone\n+33612345678\n"), "list.csv")
     ContactImport.objects.update(created_at=timezone.now() - timedelta(days=90))
     old = (timezone.now() - timedelta(days=90)).timestamp()
     os.utime(default_storage.path(str(imp.file.name)), (old, old))
-    assert import_cleanup.forget(timezone.now()) == 0
-    assert import_steps.run_step(imp.pk)
+    assert retention.forget(timezone.now()) == 0
+    assert job.run_step(imp.pk)
     imp.refresh_from_db()
     assert imp.status == "completed"
 
@@ -64,7 +64,7 @@ def test_files_of_nobody_are_deleted_too(db: None) -> None:
         default_storage.save(name, ContentFile(b"phone\n"))
         then = (timezone.now() - timedelta(hours=hours)).timestamp()
         os.utime(default_storage.path(name), (then, then))
-    assert import_cleanup.forget(timezone.now()) == 2
+    assert retention.forget(timezone.now()) == 2
     assert [default_storage.exists(name) for name in ("imports/a", "imports/b", "previews/c", "previews/d")] == [
         False,
         True,
@@ -76,4 +76,4 @@ def test_files_of_nobody_are_deleted_too(db: None) -> None:
 def test_a_step_deletes_only_so_many(contact_list: ContactList) -> None:
     for _ in range(5):
         imported(contact_list, 8)
-    assert [import_cleanup.forget(timezone.now(), limit=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [retention.forget(timezone.now(), limit=2) for _ in range(4)] == [2, 2, 1, 0]

@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from campaigns import import_mappings, import_steps
+from campaigns.imports import job, saved_mappings
 from campaigns.models import Contact, ContactImport, ContactList, ImportMapping
 from tenants.models import AuditEntry, Membership, Organization
 
@@ -56,7 +56,7 @@ def fields_of(page: str) -> dict[str, str]:
 
 
 def carried_out(row: ContactImport) -> ContactImport:
-    while not import_steps.run_step(row.pk):
+    while not job.run_step(row.pk):
         pass
     row.refresh_from_db()
     return row
@@ -198,7 +198,7 @@ def test_a_mapping_that_cannot_be_used_is_not_kept(operator: Client) -> None:
 
 
 def test_saved_mappings_stay_in_their_organization(organization: Organization, stranger: Organization) -> None:
-    import_mappings.remember(
+    saved_mappings.remember(
         stranger, "Secret CRM", ["Tel", "Nom", "Ville"], {"Tel": "phone", "Nom": "", "Ville": ""}, "x"
     )
     page = looked_at(staff(organization))
@@ -206,7 +206,7 @@ def test_saved_mappings_stay_in_their_organization(organization: Organization, s
 
 
 def test_saved_mappings_are_renamed_and_forgotten(operator: Client, organization: Organization) -> None:
-    row = import_mappings.remember(organization, "CRM", ["Tel", "Nom"], {"Tel": "phone", "Nom": ""}, "olga")
+    row = saved_mappings.remember(organization, "CRM", ["Tel", "Nom"], {"Tel": "phone", "Nom": ""}, "olga")
     page = operator.get(reverse("admin:campaigns_importmapping_changelist")).content.decode()
     assert "Tel, Nom" in page and "/add/" not in page
     change = reverse("admin:campaigns_importmapping_change", args=[row.pk])
@@ -265,9 +265,7 @@ def test_a_part_of_the_page_that_comes_too_late_leads_back(operator: Client) -> 
 
 
 def test_the_steps_ask_few_questions(operator: Client, organization: Organization) -> None:
-    import_mappings.remember(
-        organization, "CRM", ["Tel", "Nom", "Ville"], {"Tel": "phone", "Nom": "", "Ville": ""}, "x"
-    )
+    saved_mappings.remember(organization, "CRM", ["Tel", "Nom", "Ville"], {"Tel": "phone", "Nom": "", "Ville": ""}, "x")
     with CaptureQueriesContext(connection) as asked:
         page = looked_at(operator)
     assert len(asked) <= 15

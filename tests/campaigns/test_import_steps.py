@@ -11,10 +11,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from campaigns import import_steps
-from campaigns.import_columns import UnreadableFile
-from campaigns.import_steps import FileTooLarge, cancel, due, run_step, start_import
-from campaigns.import_upsert import Upsert
+from campaigns.imports import job
+from campaigns.imports.columns import UnreadableFile
+from campaigns.imports.job import cancel, due, run_step
+from campaigns.imports.upload import FileTooLarge, start_import
+from campaigns.imports.upsert import Upsert
 from campaigns.models import Contact, ContactImport, ContactList, ContactListMember
 from tenants.models import Organization
 
@@ -93,7 +94,7 @@ def dies(real: Any, at: int, before: bool) -> Any:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_steps, "BATCH", 50)
+    monkeypatch.setattr(job, "BATCH", 50)
 
 
 @pytest.mark.parametrize("point", ["before the contacts", "after the contacts", "after the rejected file"])
@@ -109,11 +110,11 @@ def test_an_interrupted_import_goes_on_without_duplicates_and_counts_exactly(
     Contact.objects.all().delete()
 
     imp = take(contact_list, many(600))
-    upsert, write_at = Upsert.write, import_steps._write_at
+    upsert, write_at = Upsert.write, job._write_at
     deaths = 0
     for dying in (1, 3, 2, 5, 1, 1):
         if point == "after the rejected file":
-            monkeypatch.setattr(import_steps, "_write_at", dies(write_at, dying, before=False))
+            monkeypatch.setattr(job, "_write_at", dies(write_at, dying, before=False))
         else:
             monkeypatch.setattr(Upsert, "write", dies(upsert, dying, before=point.startswith("before")))
         try:
@@ -123,7 +124,7 @@ def test_an_interrupted_import_goes_on_without_duplicates_and_counts_exactly(
             assert not run_step(imp.pk)  # its lease still runs: nobody else may go on
             ContactImport.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     monkeypatch.setattr(Upsert, "write", upsert)
-    monkeypatch.setattr(import_steps, "_write_at", write_at)
+    monkeypatch.setattr(job, "_write_at", write_at)
     assert deaths >= 4
     imp = run(imp)
     assert counts(imp) == wanted

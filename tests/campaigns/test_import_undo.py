@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from campaigns import do_not_call, import_steps, import_undo
+from campaigns.do_not_call import entries
+from campaigns.imports import job, undo, upload
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.models import Assistant
 from tenants.models import AuditEntry, Organization
@@ -25,16 +26,16 @@ def assistant(organization: Organization) -> Assistant:
 
 def imported(contact_list: ContactList, *phones: str) -> ContactImport:
     text = "phone,name\n" + "".join(f"{phone},Ada\n" for phone in phones)
-    imp = import_steps.start_import(contact_list, io.BytesIO(text.encode()), "list.csv")
-    assert import_steps.run_step(imp.pk)
+    imp = upload.start_import(contact_list, io.BytesIO(text.encode()), "list.csv")
+    assert job.run_step(imp.pk)
     imp.refresh_from_db()
     return imp
 
 
 def undone(imp: ContactImport) -> ContactImport:
-    import_undo.undo(imp, "ada@example.org")
+    undo.undo(imp, "ada@example.org")
     for _ in range(100):
-        if import_undo.run_step(imp.pk, 0):
+        if undo.run_step(imp.pk, 0):
             break
     imp.refresh_from_db()
     return imp
@@ -47,7 +48,7 @@ def left() -> set[str]:
 def test_what_the_import_created_goes_and_what_is_needed_stays(
     contact_list: ContactList, organization: Organization, assistant: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_undo, "BATCH", 2)
+    monkeypatch.setattr(undo, "BATCH", 2)
     before, called, recipient, elsewhere, *_ = PHONES
     old = Contact.objects.create(organization=organization, phone=before)
     imp = imported(contact_list, *PHONES)
@@ -58,7 +59,7 @@ def test_what_the_import_created_goes_and_what_is_needed_stays(
     other = ContactList.objects.create(organization=organization, name="Other")
     ContactListMember.objects.create(contact_list=other, contact=Contact.objects.get(phone=elsewhere))
 
-    assert import_undo.extent(imp) == import_undo.Extent(going=4, staying=3)
+    assert undo.extent(imp) == undo.Extent(going=4, staying=3)
     assert undone(imp).status == "undone"
     assert left() == {before, called, recipient, elsewhere}
     assert set(contact_list.contacts.values_list("phone", flat=True)) == {called, recipient}
@@ -101,9 +102,9 @@ def test_undoing_again_changes_nothing(contact_list: ContactList) -> None:
 def test_an_import_that_runs_is_not_undone(contact_list: ContactList, status: str) -> None:
     imp = imported(contact_list, *PHONES)
     ContactImport.objects.update(status=status)
-    with pytest.raises(import_undo.NotOver, match="Cancel it first"):
-        import_undo.undo(imp, "ada")
-    assert import_undo.due() == []
+    with pytest.raises(undo.NotOver, match="Cancel it first"):
+        undo.undo(imp, "ada")
+    assert undo.due() == []
 
 
 def test_a_canceled_import_is_undone(contact_list: ContactList) -> None:
@@ -114,26 +115,26 @@ def test_a_canceled_import_is_undone(contact_list: ContactList) -> None:
 
 def test_two_workers_never_undo_the_same_import(contact_list: ContactList, monkeypatch: pytest.MonkeyPatch) -> None:
     imp = imported(contact_list, *PHONES)
-    import_undo.undo(imp, "ada")
-    assert import_undo.due() == [imp.pk]
-    real = import_undo._remove_members
+    undo.undo(imp, "ada")
+    assert undo.due() == [imp.pk]
+    real = undo._remove_members
 
     def slow(*given: Any) -> bool:
-        assert import_undo.due() == []
-        assert not import_undo.run_step(imp.pk)
+        assert undo.due() == []
+        assert not undo.run_step(imp.pk)
         ContactImport.objects.update(lease_until=timezone.now() + timedelta(seconds=60))  # taken over
         return real(*given)
 
-    monkeypatch.setattr(import_undo, "_remove_members", slow)
-    assert not import_undo.run_step(imp.pk)
+    monkeypatch.setattr(undo, "_remove_members", slow)
+    assert not undo.run_step(imp.pk)
     assert left() == set(PHONES), "a worker whose lease was taken over removes nothing"
 
 
 def test_an_interrupted_undo_goes_on(contact_list: ContactList, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_undo, "BATCH", 3)
+    monkeypatch.setattr(undo, "BATCH", 3)
     imp = imported(contact_list, *PHONES)
-    import_undo.undo(imp, "ada")
-    assert not import_undo.run_step(imp.pk, 0)
+    undo.undo(imp, "ada")
+    assert not undo.run_step(imp.pk, 0)
     assert 0 < contact_list.contacts.count() < 8
     assert undone(imp).removed == 8
     assert left() == set()
@@ -148,7 +149,7 @@ def test_an_undo_is_asked_for_over_the_api(
     first, again = api.post(path), api.post(path)
     assert (first.status_code, first.json()["status"]) == (202, "undoing")
     assert again.json() == first.json()
-    assert import_undo.run_step(imp.pk)
+    assert undo.run_step(imp.pk)
     over = api.post(path)
     assert (over.status_code, over.json()["status"]) == (200, "undone")
     assert client_for(organization, "call").post(path).status_code == 403
@@ -171,5 +172,5 @@ def test_a_person_who_is_deleted_while_somebody_waits_for_them_is_made_again(
         return [] if len(turns) == 1 else real(*given, **fields)
 
     monkeypatch.setattr(Contact.objects, "bulk_create", meets_a_row_that_goes)
-    do_not_call.add(organization, PHONES[0], reason="asked", source="staff")
+    entries.add(organization, PHONES[0], reason="asked", source="staff")
     assert (left(), len(turns)) == ({PHONES[0]}, 2)

@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 from python_calamine import CalamineError, load_workbook
 
-from campaigns import import_steps, import_workbook, import_workbook_zip
-from campaigns.import_columns import ColumnMapping, UnreadableFile, chosen_mapping
-from campaigns.import_preview import survey
-from campaigns.import_steps import run_step, start_import
-from campaigns.import_workbook import Workbook
-from campaigns.importing import ContactRow, contact_of, format_of, read_rows
+from campaigns.imports import job
+from campaigns.imports.columns import ColumnMapping, UnreadableFile, chosen_mapping
+from campaigns.imports.job import run_step
+from campaigns.imports.preview import survey
+from campaigns.imports.rows import ContactRow, contact_of, format_of, read_rows
+from campaigns.imports.upload import start_import
+from campaigns.imports.xlsx.archive import MAX_SHEET
+from campaigns.imports.xlsx.workbook import MAX_ROW, Workbook
 from campaigns.models import Contact, ContactImport, ContactList
 from tests.campaigns.workbooks import archive, cell, part, parts_of, rows_of, sheet, strings, styles, workbook
 
@@ -358,7 +360,7 @@ def take(contact_list: ContactList, data: bytes, **fields: Any) -> ContactImport
 def test_a_workbook_is_imported_in_steps_and_its_bad_rows_are_a_csv(
     contact_list: ContactList, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_steps, "BATCH", 50)
+    monkeypatch.setattr(job, "BATCH", 50)
     rows: list[Sequence[object]] = [
         HEAD,
         *[[33610000000 + n if n % 10 else "1.5E+10", f"Name {n}", "=1+1"] for n in range(600)],
@@ -408,5 +410,5 @@ def test_a_workbook_without_a_column_of_numbers_is_refused(contact_list: Contact
 
 
 def test_limits_are_what_the_documentation_says() -> None:
-    assert import_workbook_zip.MAX_SHEET == 512 * 1024 * 1024
-    assert import_workbook.MAX_ROW == 1_048_576
+    assert MAX_SHEET == 512 * 1024 * 1024
+    assert MAX_ROW == 1_048_576

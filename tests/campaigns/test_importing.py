@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.import_preview import survey
-from campaigns.importing import (
+from campaigns.imports.preview import survey
+from campaigns.imports.rows import (
     MAX_CELL,
     MAX_LINE_BYTES,
     ColumnMapping,

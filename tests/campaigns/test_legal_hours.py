@@ -7,9 +7,9 @@ import phonenumbers
 import pytest
 from phonenumbers import geocoder
 
-from campaigns import holidays
-from campaigns.legal_hours import COUNTRIES, ELSEWHERE, RULES, LegalRule, legal_hours, rule_for
-from campaigns.windows import is_open, next_opening
+from campaigns.rules import holidays
+from campaigns.rules.legal_hours import COUNTRIES, ELSEWHERE, RULES, LegalRule, legal_hours, rule_for
+from campaigns.rules.windows import is_open, next_opening
 
 
 def allowed(phone: str, zone: str, *moment: int) -> bool:

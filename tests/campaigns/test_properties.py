@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from campaigns.phones import E164, NotCallable, normalise
-from campaigns.retries import (
+from campaigns.rules.retries import (
     AGAIN,
     ELSEWHEN,
     LONGEST,
@@ -19,7 +19,7 @@ from campaigns.retries import (
     next_attempt,
     part_of_day,
 )
-from campaigns.windows import Hours, Window, is_open, next_opening
+from campaigns.rules.windows import Hours, Window, is_open, next_opening
 
 COUNTRIES = {"FR", "GB", "US", "CA", "DE", "IT"}
 WRITTEN = ("+33123456789", "01 23 45 67 89", "(514) 555-1234", "030/123456", "+442079460018")

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from campaigns.retries import Rule, at_another_time_of_day, next_attempt
-from campaigns.windows import Hours, Window
+from campaigns.rules.retries import Rule, at_another_time_of_day, next_attempt
+from campaigns.rules.windows import Hours, Window
 
 END = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.variables import Preview, complete, faults, preview, resolve, used, values_for
+from campaigns.rules.variables import Preview, complete, faults, preview, resolve, used, values_for
 
 ZOE = SimpleNamespace(name="Zoé", phone="+33123456789", external_id="", variables={"slot": "9:30", "empty": " "})
 

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.windows import (
+from campaigns.rules.windows import (
     Hours,
     Window,
     candidate_zones,

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from calls.actions import kill_switch, quiescing
 from providers.sandbox.server import running
 from tests.chaos import judging, sink
 from tests.chaos.database import Server, stubbornly
@@ -94,10 +95,10 @@ class Run:
         )
 
     def _launch(self) -> None:
-        from calls import campaign_actions
+        from calls.actions import campaigns
 
         for campaign in self.people.campaigns.values():
-            campaign_actions.start(campaign, actor="chaos")
+            campaigns.start(campaign, actor="chaos")
         deadline = time.monotonic() + 60
         while not self.sandbox.requests()["placing"]:
             if time.monotonic() > deadline:
@@ -170,7 +171,7 @@ class Run:
         self.stranded |= set(found)
 
     def _pause(self, name: str, seconds: float) -> None:
-        from calls import campaign_actions
+        from calls.actions import campaigns
         from campaigns.models import Campaign
 
         pk = self.people.campaigns[name].pk
@@ -178,30 +179,28 @@ class Run:
         if campaign.status != Campaign.Status.RUNNING:
             return
         try:
-            stubbornly(lambda: campaign_actions.pause(campaign, actor="chaos"))
-        except campaign_actions.IllegalNow:
+            stubbornly(lambda: campaigns.pause(campaign, actor="chaos"))
+        except quiescing.IllegalNow:
             return  # it finished meanwhile
         since = datetime.now(UTC)
         time.sleep(seconds)
         until = datetime.now(UTC)
-        stubbornly(lambda: campaign_actions.resume(campaign, actor="chaos"))
+        stubbornly(lambda: campaigns.resume(campaign, actor="chaos"))
         self.silences.append(Silence("paused", self.people.numbers[name], since, until))
 
     def _stop_all(self, seconds: float) -> None:
-        from calls import campaign_actions
 
-        stubbornly(lambda: campaign_actions.stop_all_calls(self.people.organization, actor="chaos"))
+        stubbornly(lambda: kill_switch.stop_all_calls(self.people.organization, actor="chaos"))
         since = datetime.now(UTC)
         time.sleep(seconds)
         until = datetime.now(UTC)
-        stubbornly(lambda: campaign_actions.allow_calls(self.people.organization, actor="chaos"))
+        stubbornly(lambda: kill_switch.allow_calls(self.people.organization, actor="chaos"))
         self.silences.append(Silence("paused", list(self.people.rules), since, until))
 
     def _list_number(self, draw: float) -> None:
         """Somebody who is about to be called, where there is one."""
-        from calls import campaign_actions
         from calls.models import Call, Status
-        from campaigns import do_not_call
+        from campaigns.do_not_call import entries
         from campaigns.models import Recipient
 
         def upcoming() -> list[str]:
@@ -212,8 +211,8 @@ class Run:
 
         numbers = stubbornly(upcoming) or list(self.people.rules)
         number = numbers[int(draw * len(numbers))]
-        entry, _ = stubbornly(lambda: do_not_call.add(self.people.organization, number, source="chaos"))
-        stubbornly(lambda: campaign_actions.silence_number(entry))  # what every door to the list does before it answers
+        entry, _ = stubbornly(lambda: entries.add(self.people.organization, number, source="chaos"))
+        stubbornly(lambda: quiescing.silence_number(entry))  # what every door to the list does before it answers
         self.silences.append(Silence("do_not_call", [number], datetime.now(UTC)))
 
     def _crash(self, seconds: float) -> None:

@@ -36,7 +36,7 @@ from schemathesis.transport.serialization import Binary
 
 from calls.models import Status
 from campaigns.models import CallingWindow, Campaign, Contact, ContactListMember
-from campaigns.windows import DAYS
+from campaigns.rules.windows import DAYS
 from config.openapi.pages import document
 from config.wsgi import application
 from tenants.models import ApiKey, Organization
@@ -242,7 +242,7 @@ def _headers(headers: Any, world: World, wanted: bool) -> Any:
     found = dict(headers)
     if wanted and _is_id(found.get("X-Organization")):
         found["X-Organization"] = str(world.organization.uuid)
-    if importlib.util.find_spec("tenants.idempotency") is None:
+    if importlib.util.find_spec("tenants.api.idempotency") is None:
         found.pop("Idempotency-Key", None)
     return found
 

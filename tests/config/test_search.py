@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from calls.models import Call, Status
-from campaigns import do_not_call
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, ContactList
 from providers.models import PhoneNumber
 from tenants.models import Organization
@@ -108,7 +108,7 @@ def test_ids_of_ours_and_theirs_are_found_whole_or_by_their_first_letters(
 
 def test_what_may_not_be_called_is_said(viewer: Client, contact: Contact, organization: Organization) -> None:
     Contact.objects.create(organization=organization, phone="+33612345699", name="Adam", on_hold=True)
-    do_not_call.add(organization, NUMBER, source="staff")
+    entries.add(organization, NUMBER, source="staff")
     assert hits(viewer, "ada")["People"] == [
         "Ada 06 12 34 56 78 (FR) Do not call",
         "Adam 06 12 34 56 99 (FR) On hold",
@@ -147,7 +147,7 @@ def test_eight_of_every_kind_cost_no_more_questions(
         an_assistant(account, name=f"Ada {n}")
         a_number(account, e164=f"+3361234561{n % 10}", external_id=f"x{n}", label=f"Ada {n}")
     Contact.objects.update(name="Ada")
-    do_not_call.add(organization, "+33612345600", source="staff")  # the first hash of all makes its key
+    entries.add(organization, "+33612345600", source="staff")  # the first hash of all makes its key
     client = sign_in(organization, "manager")
     for term in ("ada", "06123456"):
         with CaptureQueriesContext(connection) as queries:

@@ -14,10 +14,15 @@ from typing import Any
 import time_machine
 from django.db.models import Min, QuerySet
 
-from calls import budgets, campaign_actions, feeding, forecast, outcomes, placing, spent_numbers
-from calls.choosing import Choices
+from calls.actions import budget_watch, campaigns, kill_switch
+from calls.dialing import daily_caps, enqueueing, placing
+from calls.forecast import forecast
+from calls.gate import budgets
+from calls.gate.selection import Choices
 from calls.models import Call, CallEvent
-from campaigns import do_not_call, launching
+from calls.outcomes import recording
+from campaigns import launching
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
@@ -79,7 +84,7 @@ class Month:
                     self.journal.forecasts[home.plan.name, name] = found
             for home in self.homes:
                 for campaign in home.campaigns.values():
-                    campaign_actions.start(campaign, actor="the month")
+                    campaigns.start(campaign, actor="the month")
             self._deeds = [(deed.at, n, home, deed) for n, home in enumerate(self.homes) for deed in home.plan.deeds]
             self._deeds.sort(key=lambda each: each[:2])
             self._feeds = {home.row.pk: self.plan.begin for home in self.homes}
@@ -116,7 +121,7 @@ class Month:
             self._chores(now)
         if now >= self._wake_at:
             self._wake_at = now + A_WHILE
-            if spent_numbers.wake(now):
+            if daily_caps.wake(now):
                 self._feeds = dict.fromkeys(self._feeds, now)
         while self._ends and self._ends[0][0] <= now:
             _, _, pk, dial = heapq.heappop(self._ends)
@@ -140,37 +145,37 @@ class Month:
         campaign = home.campaigns.get(deed.subject)
         contact = Contact.objects.filter(organization=home.row, phone=deed.subject)
         if deed.kind == "list":
-            do_not_call.add(home.row, deed.subject, source="test")
+            entries.add(home.row, deed.subject, source="test")
         elif deed.kind == "hold":
             contact.update(on_hold=True, hold_until=deed.until)
         elif deed.kind == "lift":
             contact.update(on_hold=False, hold_until=None)
         elif deed.kind == "stop":
-            campaign_actions.stop_all_calls(home.row, actor="the month")
+            kill_switch.stop_all_calls(home.row, actor="the month")
         elif deed.kind == "allow":
-            campaign_actions.allow_calls(home.row, actor="the month")
+            kill_switch.allow_calls(home.row, actor="the month")
         elif deed.kind == "pause" and campaign:
-            campaign_actions.pause(campaign, actor="the month")
+            campaigns.pause(campaign, actor="the month")
         elif deed.kind == "resume" and campaign:
-            campaign_actions.resume(campaign, actor="the month")
+            campaigns.resume(campaign, actor="the month")
         self.journal.deeds.append((home.plan.name, Deed(now, deed.kind, deed.subject, deed.until)))
         self._feeds[home.row.pk] = now
 
     # What the engine does, in the order of its own loops.
 
     def _chores(self, now: datetime) -> None:
-        campaign_actions.start_scheduled()
-        for pk in campaign_actions.launching_now():
+        campaigns.start_scheduled()
+        for pk in campaigns.launching_now():
             while not launching.step(pk):
                 pass
             self._feeds[Campaign.objects.get(pk=pk).organization_id] = now
-        campaign_actions.finish_where_done()
+        campaigns.finish_where_done()
         self._watch(now)
         starts = [each.starts_at for home in self.plan.organizations for each in home.campaigns if each.starts_at]
         self._chores_at = min([now + CHORES, *(at for at in starts if at > now)])
 
     def _watch(self, now: datetime) -> None:
-        budgets.watch(now)
+        budget_watch.watch(now)
         known = {(organization, campaign) for organization, campaign, _ in self.journal.paused}
         for row in Campaign.objects.filter(status=Campaign.Status.PAUSED).exclude(status_reason=""):
             name = (self._home_of[row.organization_id].plan.name, row.name)
@@ -197,7 +202,7 @@ class Month:
         """Whether somebody was queued. The engine feeds twice a second: while people are put off, it is fed again."""
         due = self._live(organization).filter(next_attempt_at__lte=now)
         before = due.count()
-        while before and not feeding.feed_all(organization):
+        while before and not enqueueing.feed_all(organization):
             left = due.count()
             if left == before:
                 return False
@@ -254,7 +259,7 @@ class Month:
             duration_seconds=dial.paid_seconds or None,
             answered_by="machine" if dial.machine else "",
         )
-        outcomes.record(pk, snapshot, CallEvent.Source.READ)
+        recording.record(pk, snapshot, CallEvent.Source.READ)
         dial.recorded_at, self._dial_of[pk] = now, dial
         organization = self._row_of[dial.organization]
         self._feeds[organization] = min(self._feeds[organization], now)

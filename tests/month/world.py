@@ -13,7 +13,7 @@ from campaigns.models import (
     ContactListMember,
     RetryRule,
 )
-from campaigns.windows import DAYS
+from campaigns.rules.windows import DAYS
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization, Tenant
 from tests.month import plan

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from calls import accounts
+from calls.outcomes import circuit_breaker
 from campaigns.models import Campaign
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants import alerts
@@ -59,14 +59,14 @@ def test_alerts_are_listed_filtered_and_marked_as_seen(
 
 def test_a_block_is_told_once_however_many_calls_meet_it(account: ProviderAccount) -> None:
     for _ in range(3):
-        accounts.block(account.pk, accounts.Block.MISCONFIGURED, "The key is wrong.")
+        circuit_breaker.block(account.pk, circuit_breaker.Block.MISCONFIGURED, "The key is wrong.")
     alert = Alert.objects.get()
     assert alert.message == "Account “AlloMia” is blocked: set up wrongly. The key is wrong."
     assert alert.subject == str(account.uuid)
     account.refresh_from_db()
     assert account.blocked_reason == "The key is wrong."
-    accounts.unblock(account.pk)
-    accounts.block(account.pk, accounts.Block.MISCONFIGURED, "The key is still wrong.")
+    circuit_breaker.unblock(account.pk)
+    circuit_breaker.block(account.pk, circuit_breaker.Block.MISCONFIGURED, "The key is still wrong.")
     assert Alert.objects.count() == 2, "a later block is news"
 
 
@@ -84,7 +84,7 @@ def test_a_campaign_that_pauses_itself_tells_why(assistant: Assistant, phone_num
             ended_reason="refused",
             error_message="No such slot.",
         )
-        accounts.pause_if_refused_alike(call)
+        circuit_breaker.pause_if_refused_alike(call)
     campaign.refresh_from_db()
     assert campaign.status == Campaign.Status.PAUSED
     alert = Alert.objects.get()

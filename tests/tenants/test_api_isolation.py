@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 
 from calls.models import Call, CallBack, WebhookDelivery
-from campaigns import do_not_call
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, Recipient
 from config import api as routes
 from providers.models import ProviderAccount
@@ -160,7 +160,7 @@ def a_world(home: Organization) -> World:
     recipient = Recipient.objects.create(campaign=campaign, contact=contact)
     call = a_call(assistant, number, contact.phone, campaign=campaign, recipient=recipient)
     endpoint = WebhookEndpoint.objects.create(organization=home, url="https://example.org/hook")
-    entry, _ = do_not_call.add(home, "+33612345698", reason="", source="staff", expires_at=None)
+    entry, _ = entries.add(home, "+33612345698", reason="", source="staff", expires_at=None)
     return World(
         organization=home,
         account=account,

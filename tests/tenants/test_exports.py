@@ -17,12 +17,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from calls.models import Call, Heartbeat
-from campaigns import do_not_call
+from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, ContactList, ContactListMember, Recipient
 from providers.models import Assistant
-from tenants import exports
+from tenants.backoffice import exports
+from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Alert, AuditEntry, Membership, Organization
-from tenants.staff import page_of
 from tests.test_admin import CANARY, SignIn, sign_in, world
 
 __all__ = ["sign_in", "world"]  # fixtures
@@ -41,7 +41,7 @@ def rows_of(client: Client, model: str, query: str = "") -> list[dict[str, str]]
 
 def test_a_file_has_what_the_list_shows_in_words(sign_in: SignIn, organization: Organization, contact: Contact) -> None:
     Contact.objects.create(organization=organization, phone="+12125550123", external_id="c-2")
-    do_not_call.add(organization, "+12125550123", source="test")
+    entries.add(organization, "+12125550123", source="test")
     client = sign_in(organization)
     url = reverse("admin:campaigns_contact_export")
     assert (
@@ -104,7 +104,7 @@ def test_no_cell_is_a_formula(sign_in: SignIn, organization: Organization, world
         ContactList.objects.create(organization=organization, name=text)
         Campaign.objects.create(organization=organization, name=text, assistant=world["assistant"])
         Alert.objects.create(organization=organization, key=text, message=text)
-        do_not_call.add(organization, person.phone, reason=text, source="test")
+        entries.add(organization, person.phone, reason=text, source="test")
         Assistant.objects.create(
             organization=organization, account=world["provideraccount"], name=text, external_id=f"a{number}"
         )

@@ -10,12 +10,12 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from calls import campaign_actions
+from calls.actions import quiescing
 from calls.models import Call
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, DoNotCall
 from providers.models import Assistant, PhoneNumber
-from tenants import idempotency
-from tenants.errors import Conflict
+from tenants.api import idempotency
+from tenants.api.errors import Conflict
 from tenants.models import ApiKey, Organization, StoredAnswer
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
 from tests.tenants.test_api_rules import CONTACTS, shape
@@ -240,7 +240,7 @@ def test_what_waits_for_the_engine_is_held_by_no_transaction(
 ) -> None:
     """Else the engine could not see, while we wait for it, what it has to obey."""
     held: list[bool] = []
-    monkeypatch.setattr(campaign_actions, "wait_for_silence", lambda calls: held.append(connection.in_atomic_block))
+    monkeypatch.setattr(quiescing, "wait_for_silence", lambda calls: held.append(connection.in_atomic_block))
     running = Campaign.objects.create(organization=organization, name="C", status=Campaign.Status.RUNNING)
     path = f"/api/v1/campaigns/{running.uuid}/"
     for n, (address, body) in enumerate(

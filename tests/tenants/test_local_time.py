@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, Contact, DoNotCall, Recipient
 from providers.models import Assistant, PhoneNumber
-from tenants.local_time import local_minute, local_time, time_in
+from tenants.backoffice.local_time import local_minute, local_time, time_in
 from tenants.models import AuditEntry, Membership, Organization, StaffSettings
 from tests.calls import support
 from tests.conftest import ApiClient

@@ -18,8 +18,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from campaigns.models import ContactImport
+from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Membership, Organization
-from tenants.staff import ScopedAdmin
 from tests.tenants.test_api_isolation import LISTS, OBJECTS, OTHERS, World, a_world
 from tests.test_admin import sign_in, world
 

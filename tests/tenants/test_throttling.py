@@ -11,7 +11,7 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.db import connections
 
-from tenants import throttling
+from tenants.api import throttling
 from tenants.models import Membership, Organization, RequestBudget
 from tests.conftest import ApiClient, KeyMaker
 from tests.tenants.test_api_rules import CONTACTS, shape

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from calls import lifeline
+from calls.engine import lifeline
 
 
 class Command(BaseCommand):

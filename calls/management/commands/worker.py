@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from calls.worker import Watcher
+from calls.engine.supervisor import Watcher
 
 
 class Command(BaseCommand):

@@ -14,8 +14,8 @@ from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from campaigns import import_steps
-from campaigns.import_columns import UnreadableFile
+from campaigns.imports import job, upload
+from campaigns.imports.columns import UnreadableFile
 from campaigns.models import ContactImport, ContactList
 from tenants.models import Organization
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         contact_list, is_new = _list(organization, options["list_name"])
         try:
             with options["file"].open("rb") as file:
-                imp = import_steps.start_import(
+                imp = upload.start_import(
                     contact_list,
                     file,
                     options["file"].name,
@@ -49,7 +49,7 @@ class Command(BaseCommand):
                     default_region=options["region"].upper(),
                     on_duplicate=options["on_duplicate"],
                 )
-        except (UnreadableFile, import_steps.FileTooLarge, OSError) as error:
+        except (UnreadableFile, upload.FileTooLarge, OSError) as error:
             if is_new:
                 contact_list.delete()
             raise CommandError(_sentence(error)) from error
@@ -61,7 +61,7 @@ class Command(BaseCommand):
             finished = False
             while not finished:
                 before = imp.bytes_read
-                finished = import_steps.run_step(imp.pk, seconds=0.5)
+                finished = job.run_step(imp.pk, seconds=0.5)
                 imp.refresh_from_db()
                 bar.update(imp.bytes_read - before)
                 if not finished and imp.bytes_read == before:

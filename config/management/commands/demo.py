@@ -13,9 +13,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from calls import campaign_actions
+from calls.actions.campaigns import start
 from calls.models import OPEN, Call
-from campaigns import import_steps
+from campaigns.imports import upload
 from campaigns.models import Campaign, ContactImport, ContactList, Recipient
 from config.demo import environment, sample, verdict
 from config.demo.processes import MANAGE, Processes
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         people = self._import(processes, organization, options["contacts"])
         campaigns = [sample.campaign(assistant, people) for assistant in assistants]
         for campaign in campaigns:
-            campaign_actions.start(campaign, actor="demo")
+            start(campaign, actor="demo")
         self._follow(processes, campaigns, options["timeout"] if options["once"] else None)
         self._report(organization, sandbox_url)
         if not options["once"]:
@@ -89,7 +89,7 @@ class Command(BaseCommand):
     def _import(self, processes: Processes, organization: Organization, each: int) -> ContactList:
         people = ContactList.objects.create(organization=organization, name="Sample contacts")
         content = sample.contacts_csv(each)
-        imp = import_steps.start_import(people, io.BytesIO(content), "sample-contacts.csv")
+        imp = upload.start_import(people, io.BytesIO(content), "sample-contacts.csv")
         with tqdm(total=len(content), desc="Importing contacts", unit="B", unit_scale=True, file=sys.stderr) as bar:
             while imp.status in (ContactImport.Status.PENDING, ContactImport.Status.RUNNING):
                 time.sleep(0.2)

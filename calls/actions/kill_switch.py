@@ -1,0 +1,27 @@
+"""TODO calls.actions.kill_switch."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from calls.actions.quiescing import wait_for_silence
+from calls.models import Call
+from tenants.models import AuditEntry, Organization
+
+
+def stop_all_calls(organization: Organization, *, actor: str) -> None:
+    """The kill switch. Returns when nothing of the organization can be placed any more."""
+    _switch(organization, True, actor)
+    wait_for_silence(Call.objects.filter(organization=organization))
+
+
+def allow_calls(organization: Organization, *, actor: str) -> None:
+    _switch(organization, False, actor)
+
+
+def _switch(organization: Organization, stopped: bool, actor: str) -> None:
+    with transaction.atomic():
+        Organization.objects.filter(pk=organization.pk).update(calls_stopped=stopped)
+        action = "organization.stop_calls" if stopped else "organization.allow_calls"
+        AuditEntry.objects.create(organization=organization, actor=actor, action=action, subject=str(organization.uuid))
+    organization.calls_stopped = stopped

@@ -1,0 +1,138 @@
+"""Ordering a single call: staff or a program names a number, the engine does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from calls.gate import facts as fact_sheet
+from calls.gate.decision import HOLDS, Decision, decide
+from calls.models import Call, CallEvent, Status
+from campaigns.contact_locks import lock_person
+from campaigns.models import Contact
+from campaigns.rules import variables
+from providers.models import Assistant, PhoneNumber
+from tenants.models import Organization
+
+WAITS_FOR = timedelta(hours=1)
+# The answers that a single call gets at once; everything else (a blocked account, no free line) only makes it wait.
+REFUSALS = (
+    *("do_not_call", "country", "calling_hours", "minimum_gap", "calls_per_day", "calls_per_30_days"),
+    *(*HOLDS, "assistant", "caller_number"),
+)
+
+
+class Refused(Exception):
+    """A calling rule forbids it. `code` is the gate's check; `until` the next moment allowed, where there is one."""
+
+    def __init__(self, message: str, code: str, until: datetime | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.until = until
+
+
+class MissingVariables(Exception):
+    """The assistant requires variables that were not given."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(f"The assistant needs {', '.join(names)}.")
+        self.names = names
+
+
+class AlreadyOpen(Exception):
+    """A call to this number is open, or a single one is queued."""
+
+    def __init__(self) -> None:
+        super().__init__("A call to this number is already open")
+
+
+@dataclass(frozen=True)
+class Order:
+    """One single call as somebody wants it. `to_number` is E.164 already."""
+
+    organization: Organization
+    assistant: Assistant
+    phone_number: PhoneNumber
+    to_number: str
+    customer_name: str = ""
+    dynamic_variables: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    callback_url: str = ""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    created_by: str = ""
+
+
+def place_single(order: Order) -> Call:
+    """Queue one call; it is on the wire within a second. A contact is made or matched by number.
+
+    Raises MissingVariables, AlreadyOpen, Refused. Committed when it returns, unless the caller holds a transaction.
+    """
+    values, missing = variables.complete(order.assistant.variables, order.dynamic_variables)
+    if missing:
+        raise MissingVariables(missing)
+    now = timezone.now()
+    with transaction.atomic():
+        contact = lock_person(order.organization, order.to_number, order.customer_name)
+        call = _call(order, contact, values, now)
+        _refuse(call, now)
+        try:
+            with transaction.atomic():
+                call.save()
+        except IntegrityError as error:
+            raise AlreadyOpen from error
+        CallEvent.objects.create(
+            call=call,
+            type="queued",
+            to_status=Status.QUEUED,
+            source=CallEvent.Source.STAFF if order.created_by else CallEvent.Source.ENGINE,
+            detail=f"Ordered by {order.created_by}." if order.created_by else "",
+        )
+    return call
+
+
+def preview(order: Order, contact: Contact | None = None) -> Decision:
+    """What the gate would say now. Writes nothing. The number's contact, where the caller has it, is not read again."""
+    now = timezone.now()
+    contact = contact or Contact.objects.filter(organization=order.organization, phone=order.to_number).first()
+    contact = contact or Contact(organization=order.organization, phone=order.to_number)
+    call = _call(order, contact, {}, now)
+    return decide(fact_sheet.load([call], now)[0], now)
+
+
+def _call(order: Order, contact: Contact, values: Mapping[str, str], now: datetime) -> Call:
+    not_after = order.not_after or max(now, order.not_before or now) + WAITS_FOR
+    return Call(
+        organization=order.organization,
+        contact=contact,
+        account=order.assistant.account,
+        assistant=order.assistant,
+        phone_number=order.phone_number,
+        to_number=order.to_number,
+        from_number=order.phone_number.e164,
+        customer_name=order.customer_name or contact.name,
+        dynamic_variables=dict(values),
+        metadata=dict(order.metadata),
+        callback_url=order.callback_url,
+        created_by=order.created_by,
+        priority=Call.PRIORITY_SINGLE,
+        due_at=max(now, order.not_before or now),
+        not_before=order.not_before,
+        not_after=not_after,
+    )
+
+
+def _refuse(call: Call, now: datetime) -> None:
+    same_number = Call.objects.filter(organization=call.organization, to_number=call.to_number)
+    if same_number.open().exists() or same_number.queued().filter(recipient=None).exists():
+        raise AlreadyOpen
+    at = call.due_at or now  # a call for later is judged by the hour it is meant for
+    decision = decide(fact_sheet.load([call], at)[0], at)
+    for name in REFUSALS:
+        if found := decision.failed(name):
+            raise Refused(found.detail, found.name, found.until)

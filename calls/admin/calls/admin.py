@@ -1,0 +1,150 @@
+"""Calls: the list, and the way to the page of one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from unfold.decorators import display
+
+from calls.admin.calls import page
+from calls.admin.calls.buttons import STEPS
+from calls.admin.shared import labels
+from calls.models import Call, Status
+from calls.reports import search, transcripts
+from campaigns.admin.numbers import NumberedAdmin, both_spellings
+from providers.models import ProviderAccount
+from tenants.backoffice.lists import ScopedRelatedFilter
+from tenants.backoffice.local_time import local_time, local_time_column
+from tenants.backoffice.roles import Level, reach_of, regions_of
+
+
+@admin.register(Call)
+class CallAdmin(NumberedAdmin):
+    add_level = change_level = delete_level = Level.NOBODY
+    empty_words = "No call yet. Launch a single call, or start a campaign."
+    search_help_text = "Number (its beginning) or a whole id"
+    list_display = ("number", "person", "state", "outcome", "of_campaign", "assistant", "ordered")
+    list_filter: ClassVar[Sequence[Any]] = ("status", ("account", ScopedRelatedFilter))
+    list_lookups = ("campaign", "contact", "status")
+    list_select_related = ("campaign", "assistant", "organization")
+    number_fields = ("to_number",)
+    exact_fields = ("provider_call_id",)
+    ordering = ("-id",)
+    steps = STEPS
+    panel_only = True
+    panel_template = "trunkline/call.html"
+    ordered = local_time_column("created_at", "ordered")
+
+    @admin.display(description="number")
+    def number(self, row: Call) -> str:
+        return both_spellings(row.to_number)
+
+    @admin.display(description="person")
+    def person(self, row: Call) -> str:
+        return row.customer_name or "-"
+
+    @display(description="status", label=labels.CALL_LABELS)
+    def state(self, row: Call) -> str:
+        return Status(row.status).label
+
+    @admin.display(description="detail")
+    def outcome(self, row: Call) -> str:
+        if row.status == Status.QUEUED:
+            return f"waits: {labels.reason(row.status_reason)}" if row.status_reason else "-"
+        if row.status == Status.UNCONFIRMED and row.error_message:
+            return row.error_message
+        if row.duration_seconds:
+            return labels.duration(row.duration_seconds)
+        return labels.reason(row.ended_reason) or "-"
+
+    @admin.display(description="campaign")
+    def of_campaign(self, row: Call) -> str:
+        return row.campaign.name if row.campaign else "single call"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        if request.resolver_match and request.resolver_match.url_name in {"calls_call_changelist", "calls_call_export"}:
+            # What was ordered and decided is long, and only the page of one call shows it.
+            return rows.defer("decision", "result", "metadata", "dynamic_variables")
+        return rows.select_related("campaign", "organization", "contact", "account", "assistant", "phone_number")
+
+    def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
+        """A provider's id has an index by account."""
+        accounts = ProviderAccount.objects.filter(organization__in=list(reach_of(request).levels))
+        return Q(account__in=list(accounts.values_list("pk", flat=True)), **{name: term}) & ~Q(**{name: ""})
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By a whole id, or by how the number begins: the people are found first, who have an index for it."""
+        reach = reach_of(request)
+        asked = search.read(search_term, reach.levels, lambda: regions_of(request))
+        if not asked.term:
+            return queryset, False
+        found = search.by_id(asked)
+        if asked.numbers:
+            found |= Q(contact__in=search.of_numbers(asked.numbers, asked.organizations))
+        return queryset.filter(found), False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": []})]
+
+    def get_urls(self) -> list[URLPattern]:
+        from calls.admin.dashboard import onboarding, page, today
+        from calls.admin.launch import page
+        from calls.admin.people import evidence
+        from calls.admin.setup import legal_hours
+
+        wrap = self.admin_site.admin_view
+        ours = [
+            path("launch/", wrap(page.view), name="calls_call_launch"),
+            path("launch/fields/", wrap(page.fields_view), name="calls_call_launch_fields"),
+            path("launch/people/", wrap(page.people_view), name="calls_call_launch_people"),
+            path("launch/person/", wrap(page.person_view), name="calls_call_launch_person"),
+            path("evidence.csv", wrap(evidence.view), name="calls_call_evidence"),
+            path("legal-hours/", wrap(legal_hours.view), name="calls_call_legal_hours"),
+            path("overview/", wrap(page.fragment_view), name="calls_call_overview"),
+            path("overview/today/", wrap(today.view), name="calls_call_today"),
+            path("overview/sandbox/", wrap(onboarding.sandbox_view), name="calls_call_sandbox"),
+            path("<int:pk>/transcript/", wrap(self.transcript_view), name="calls_call_transcript"),
+        ]
+        return [*ours, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        extra = dict(extra_context or {})
+        if request.GET.get("status__exact") == Status.UNCONFIRMED:
+            extra["title"] = "Unconfirmed calls"
+            extra["intro"] = (
+                "The provider's answer to these calls was lost or unclear, so each of them may have rung. Look each "
+                "one up in the provider's dashboard, then say here whether it was placed. Until then "
+                "the person is not called again."
+            )
+        return super().changelist_view(request, extra)
+
+    def words_for_nothing(self, request: HttpRequest) -> str:
+        if request.GET.get("status__exact") == Status.UNCONFIRMED and len(request.GET) == 1:
+            return "No call is unconfirmed: of every call we know whether it was placed."
+        return super().words_for_nothing(request)
+
+    def transcript_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What was said, fetched when somebody asks."""
+        obj = self.found(request, pk)
+        if obj is None:
+            return self.not_found(request)
+        fault, turns = "", []
+        try:
+            turns = [(local_time(turn.started_at, ""), turn.role, turn.text) for turn in transcripts.read(obj)]
+        except (transcripts.NoTranscript, transcripts.TooMany, transcripts.Unreadable) as error:
+            fault = str(error)
+        back = self.url("change", pk)
+        return self.page(
+            request, "trunkline/transcript.html", f"{obj}: what was said", turns=turns, fault=fault, back=back
+        )
+
+    def panel_context(self, request: HttpRequest, obj: Call) -> dict[str, Any]:
+        return page.panel(self, request, obj)

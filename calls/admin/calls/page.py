@@ -1,0 +1,273 @@
+"""The page of one call: what happened in order, what went out and came back, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from calls.admin.shared import labels
+from calls.admin.shared.labels import masked
+from calls.models import OPEN, TERMINAL, Call, CallEvent, ProviderCallback, Status
+from calls.reports import transcripts
+from campaigns.phones import country_of, national
+from campaigns.rules.windows import candidate_zones, zone_named
+from providers.adapters.errors import ProviderError
+from tenants.backoffice.local_time import local_time, time_in
+from tenants.backoffice.roles import Level
+from tenants.backoffice.scoped_admin import ScopedAdmin
+
+EVENTS, CALLBACKS = 200, 50
+NOBODY = "Erased person"
+SIGNATURES = {"verified": "its signature is right", "unsigned": "unsigned", "bad": "its signature is wrong"}
+
+
+def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]:
+    """What the page shows to whoever asks."""
+    from calls.admin.records import webhooks
+
+    clock = Clock(call)
+    raw = page.holds(request, Level.MANAGER, call)  # word for word is for those who may mend the set-up
+    hooks = webhooks.of_call(request, call)
+    decision = call.decision or {}
+    return {
+        "call": call,
+        "live": call.status in OPEN or call.status == Status.QUEUED,
+        "badge": labels.badge(call),
+        "waits": labels.reason(call.status_reason) if call.status == Status.QUEUED and call.status_reason else "",
+        "links": _links(call) if page.holds(request, Level.OPERATOR, call) else [],
+        "neighbours": _neighbours(page, call),
+        "clock": clock.words,
+        "facts": _facts(call),
+        "times": [(name, clock.text(moment)) for name, moment in _times(call)],
+        "timeline": timeline(call, hooks, clock, raw),
+        "sent": _sent(call) if raw else {},
+        "variables": list((call.dynamic_variables or {}).items()),
+        "metadata": list((call.metadata or {}).items()),
+        "result": _result(call),
+        "checks": [
+            {**check, "name": labels.check_name(str(check.get("name", "")))} for check in decision.get("checks", [])
+        ],
+        "checked_at": clock.text(parse_datetime(decision.get("at", ""))),
+        "decisions": [
+            {"actor": row.actor, "at": clock.text(row.at), "reason": row.reason} for row in call.decisions.all()
+        ],
+        "webhooks": hooks,
+        "transcript_url": page.url("transcript", call.pk) if transcripts.may_exist(call) else "",
+    }
+
+
+class Clock:
+    """Times of a call as the reader has them, and as the person called has them where that differs."""
+
+    def __init__(self, call: Call) -> None:
+        own = call.campaign.zone if call.campaign else call.organization.timezone
+        zones = candidate_zones(call.contact.timezone, call.to_number, own)
+        self.zone: ZoneInfo | None = zone_named(zones[0]) if zones else None
+        if self.zone and not self._differs(call.created_at):
+            self.zone = None
+        self.words = f"Times are yours, then those of the person called ({self.zone})." if self.zone else ""
+
+    def _differs(self, moment: datetime) -> bool:
+        return moment.astimezone(self.zone).utcoffset() != timezone.localtime(moment).utcoffset()
+
+    def text(self, moment: datetime | None) -> str:
+        if moment is None:
+            return ""
+        there = f" · {time_in(self.zone, moment, '%H:%M:%S')}" if self.zone else ""
+        return f"{local_time(moment)}{there}"
+
+
+def _links(call: Call) -> list[dict[str, str]]:
+    """What is done on another page."""
+    if call.status not in TERMINAL or call.contact.erased_at:
+        return []
+    prefilled = {
+        "assistant": call.assistant_id,
+        "phone_number": call.phone_number_id,
+        "to_number": call.to_number,
+        "customer_name": call.customer_name,
+    }
+    url = f"{reverse('admin:calls_call_launch')}?{urlencode(prefilled)}"
+    return [{"url": url, "label": "Call again", "icon": "add_call", "tone": "default"}]
+
+
+def _neighbours(page: ScopedAdmin, call: Call) -> list[dict[str, Any]]:
+    """The calls before and after this one to the same person."""
+    others = Call.objects.filter(contact=call.contact_id).only("pk", "created_at", "status")
+    found = (
+        ("prev", "Previous call", others.filter(pk__lt=call.pk).order_by("-pk").first()),
+        ("next", "Next call", others.filter(pk__gt=call.pk).order_by("pk").first()),
+    )
+    return [
+        {
+            "rel": rel,
+            "label": label,
+            "url": page.url("change", other.pk),
+            "at": local_time(other.created_at),
+            "state": Status(other.status).label.lower(),
+        }
+        for rel, label, other in found
+        if other
+    ]
+
+
+def _facts(call: Call) -> list[tuple[str, Any]]:
+    def link(name: str, pk: int, text: str) -> tuple[str, str]:
+        return reverse(f"admin:{name}_change", args=[pk]), text
+
+    cost = labels.money(call.cost, call.cost_currency)
+    if call.cost is None and call.cost_reserved:
+        cost = f"{labels.money(call.cost_reserved, call.cost_currency)} set aside"
+    person: Any = NOBODY
+    if not call.contact.erased_at:
+        person = link("campaigns_contact", call.contact_id, call.customer_name or call.contact.name or "no name")
+    account = f"{call.account.name} ({call.account.get_provider_display()})"
+    rows: list[tuple[str, Any]] = [
+        ("To", _number(call.to_number)),
+        ("Person", person),
+        ("From", link("providers_phonenumber", call.phone_number_id, _number(call.from_number))),
+        ("Assistant", link("providers_assistant", call.assistant_id, call.assistant.name)),
+        ("Account", link("providers_provideraccount", call.account_id, account)),
+    ]
+    if call.campaign_id and call.campaign:
+        text = f"{call.campaign.name}, call {call.attempt} to this person"
+        rows.append(("Campaign", link("campaigns_campaign", call.campaign_id, text)))
+    else:
+        rows.append(("Ordered by", call.created_by or "-"))
+    told = (
+        ("Provider's word", call.provider_status),
+        ("Ended because", labels.reason(call.ended_reason)),
+        ("Provider's reason", call.provider_reason),
+        ("Answered by", {"machine": "a machine", "human": "a person"}.get(call.answered_by, call.answered_by)),
+        ("Duration", labels.duration(call.duration_seconds) if call.duration_seconds is not None else ""),
+    )
+    rows += [(name, value) for name, value in told if value]
+    rows += [
+        ("Cost", cost),
+        ("Provider's id", call.provider_call_id or "not known"),
+        ("Our id", str(call.uuid)),
+    ]
+    if call.error_message:
+        rows.append(("Error", f"{call.error_message} {f'({call.error_code})' if call.error_code else ''}".strip()))
+    return rows
+
+
+def _number(e164: str) -> str:
+    """As people write it, with its country, and as machines do."""
+    country = country_of(e164)
+    return f"{national(e164)}{f' ({country})' if country else ''}, {e164}" if e164 else "erased"
+
+
+def _times(call: Call) -> list[tuple[str, datetime]]:
+    named = (
+        ("Ordered", call.created_at),
+        ("Not before", call.not_before),
+        ("Not after", call.not_after),
+        ("Next try", call.due_at if call.status == Status.QUEUED else None),
+        ("Sent to the provider", call.dialed_at),
+        ("Placed", call.placed_at),
+        ("Ringing", call.started_at),
+        ("Answered", call.answered_at),
+        ("Ended", call.ended_at),
+        ("Next look", call.next_read_at),
+    )
+    return [(name, moment) for name, moment in named if moment]
+
+
+EVENT_WORDS = {
+    "queued": "Queued",
+    "placing": "Claimed for placing",
+    "status": "Status",
+    "ended": "Ended",
+    "unconfirmed": "Unconfirmed",
+    "conflict": "Contradicting evidence",
+    "unrecognised": "A word we do not know",
+    "late_answer": "Late answer",
+    "staff": "Decided by staff",
+    "not_sent": "Not sent, queued again",
+    "misconfigured": "Refused for our set-up, queued again",
+    "deferred": "Put off",
+    "opt_out": "Does not want to be called again",
+}
+
+
+def timeline(call: Call, hooks: Sequence[dict[str, Any]], clock: Clock, raw: bool) -> list[dict[str, Any]]:
+    """What happened to the call, what providers pushed and what customers' systems were told, in order."""
+    found = [*_events(call, raw), *_callbacks(call, raw), *_deliveries(hooks)]
+    found.sort(key=lambda each: each["moment"])
+    return [{**each, "at": clock.text(each["moment"])} for each in found]
+
+
+def _events(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
+    for event in call.events.all()[:EVENTS]:
+        to = Status(event.to_status) if event.to_status in Status.values else None
+        known = event.source in CallEvent.Source.values
+        yield {
+            "moment": event.at,
+            "title": EVENT_WORDS.get(event.type, event.type.replace("_", " ").capitalize()),
+            "to": to.label if to else "",
+            "colour": labels.CALL_COLOURS[to] if to else "default",
+            "source": CallEvent.Source(event.source).label if known else event.source,
+            "detail": event.detail,
+            "raw": masked(event.raw, call) if raw else "",
+        }
+
+
+def _callbacks(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
+    rows = ProviderCallback.objects.filter(call=call).defer("headers", "body").order_by("pk")
+    for row in rows[:CALLBACKS]:
+        signed = SIGNATURES.get(row.verification, row.verification)
+        read = "read" if row.processed_at else "waits to be read"
+        yield {
+            "moment": row.received_at,
+            "title": "Callback received",
+            "colour": "danger" if row.error else "info",
+            "source": CallEvent.Source.CALLBACK.label,
+            "detail": row.error or f"{signed}, {read}".capitalize(),
+            "link": reverse("admin:calls_providercallback_change", args=[row.pk]) if raw else "",
+        }
+
+
+def _deliveries(hooks: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for hook in hooks:
+        tries = f"{hook['attempts']} attempt{'' if hook['attempts'] == 1 else 's'}"
+        yield {
+            "moment": hook["at"],
+            "title": f"Webhook {hook['state'].lower()}",
+            "colour": hook["colour"],
+            "source": "Trunkline",
+            "detail": f"{hook['title']} to {hook['host']}, {tries}. {hook['error']}".strip(),
+            "link": hook["link"],
+        }
+
+
+def _sent(call: Call) -> dict[str, str]:
+    """The request as it is built from the order; headers, which carry the key, are left out."""
+    try:
+        request = call.account.adapter.place(call.as_order())
+    except ProviderError as error:
+        return {"fault": str(error)}
+    body = request.json if request.json is not None else dict(request.form or {})
+    text = json.dumps(body, indent=2, ensure_ascii=False, default=str)
+    return {"line": masked(f"{request.method} {request.url}", call), "body": masked(text, call)}
+
+
+def _result(call: Call) -> list[tuple[str, str]]:
+    if isinstance(call.result, dict):
+        return [(str(name), _plain(value)) for name, value in call.result.items()]
+    return [("Result", _plain(call.result))] if call.result else []
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return json.dumps(value, ensure_ascii=False, indent=1) if isinstance(value, dict | list) else str(value)

@@ -1,0 +1,317 @@
+"""Campaigns: the list, the page with its buttons, the live progress."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet, prefetch_related_objects
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from calls.actions import campaign_edits, quiescing
+from calls.admin.campaigns import finish_wording
+from calls.admin.campaigns.buttons import STEPS
+from calls.admin.campaigns.figures import figures_of, forecast_of, settings_of
+from calls.admin.campaigns.form import DAYS, CampaignForm, RetryInline, VariantInline, WindowInline, offer_once
+from calls.admin.campaigns.wizard import WizardPages
+from calls.admin.campaigns.wizard_steps import go_on_button
+from calls.admin.people import recipient_list as people_page
+from calls.admin.people.counts import OPEN, counts_of
+from calls.admin.shared.labels import (
+    CAMPAIGN_COLOURS,
+    CAMPAIGN_LABELS,
+    OUTCOME_PARTS,
+    RECIPIENT_PARTS,
+    bar,
+    budget,
+    money,
+)
+from calls.gate import budgets
+from calls.reports import preflight, results_csv
+from calls.reports.idle_reasons import idle_reasons
+from campaigns import wording
+from campaigns.models import Campaign, Recipient
+from tenants.backoffice.local_time import local_time, local_time_column
+from tenants.backoffice.roles import reach_of
+
+S = Campaign.Status
+GOING_ON = {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED}
+
+
+def _idle(row: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "message": row["message"],
+        "people": wording.people(row["count"]) if row["count"] else "",
+        "until": local_time(row["until"], ""),
+    }
+
+
+def _idle_part(request: HttpRequest, obj: Campaign) -> dict[str, Any]:
+    """Why it is not calling: of a draft, what stands before its start."""
+    draft = obj.status == S.DRAFT
+    return {
+        "draft": draft,
+        "problems": preflight.problems(obj) if draft else [],
+        "live": obj.status in GOING_ON,
+        "idle_url": request.path,
+        "idle": [_idle(row) for row in idle_reasons(obj)],
+    }
+
+
+PARTS: dict[str, Callable[[HttpRequest, Campaign], dict[str, Any]]] = {
+    "idle": _idle_part,
+    "people": people_page.people_of,
+    "forecast": lambda request, obj: forecast_of(obj, "all" in request.GET) | {"forecast_url": f"{request.path}?all"},
+    "figures": lambda request, obj: figures_of(obj),
+    "settings": lambda request, obj: settings_of(obj),
+}
+
+
+@admin.register(Campaign)
+class CampaignAdmin(WizardPages):
+    form = CampaignForm
+    inlines = (WindowInline, RetryInline, VariantInline)
+    add_title = "New campaign"
+    empty_words = "A campaign calls everybody on a list, within hours and rules that you set."
+    labels = {
+        "assistant_weight": "Share of this assistant",
+        "phone_numbers": "Caller numbers",
+        "number_choice": "Which of them calls",
+        "starts_at": "Starts at",
+        "ends_at": "Ends at",
+        "legal_override": "Reason to call outside the legal hours",
+        "max_attempts": "Calls to one person at most",
+        "min_gap_minutes": "Minutes between two calls",
+        "calls_per_minute": "Calls per minute at most",
+        "max_open_calls": "Calls under way at most",
+        "callback_url": "Webhook address",
+        "budget_currency": "Currency",
+    }
+    list_display = ("name", "state", "assistant", "begun", "made")
+    list_filter = ("status",)
+    list_select_related = ("assistant", "organization")
+    text_fields = ("name",)
+    steps = STEPS
+    panel_template = "trunkline/campaign.html"
+    parts = tuple(PARTS)
+    begun = local_time_column("started_at", "started")
+    made = local_time_column("created_at", "made")
+    fieldsets = (
+        (
+            None,
+            {"fields": ("name", "assistant", "assistant_weight", "phone_numbers", "number_choice", "contact_lists")},
+        ),
+        ("What the assistant is told", {"fields": ("variables",)}),
+        ("When", {"fields": ("starts_at", "ends_at", "timezone", "holidays", "legal_override")}),
+        (
+            "How often",
+            {"fields": ("max_attempts", "min_gap_minutes", "calls_per_minute", "max_open_calls", "priority")},
+        ),
+        ("Budget and reports", {"fields": ("budget", "budget_currency", "callback_url")}),
+    )
+
+    @display(description="status", label=CAMPAIGN_LABELS)
+    def state(self, row: Campaign) -> str:
+        return str(row.get_status_display())
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("organization", "assistant__account")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.editable)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or obj.status == S.DRAFT)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None or self.has_change_permission(request, obj):
+            swap = {"starts_at": "starts"} if obj is not None and obj.status == S.RUNNING else {}
+            return [
+                (title, {"fields": [swap.get(name, name) for name in part["fields"]]}) for title, part in self.fieldsets
+            ]
+        swap = {"variables": "variables_shown", "holidays": "holidays_shown", "starts_at": "starts", "ends_at": "ends"}
+        found = [
+            (title, {"fields": [swap.get(name, name) for name in part["fields"]]}) for title, part in self.fieldsets
+        ]
+        found[2][1]["fields"].insert(0, "windows_shown")
+        found[3][1]["fields"].append("rules_shown")
+        return found
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj is None or self.has_change_permission(request, obj) else ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        shown = ("variables_shown", "holidays_shown", "starts", "ends", "windows_shown", "rules_shown")
+        return (*shown, "assistant") if obj is not None and obj.status == S.RUNNING else shown
+
+    starts = local_time_column("starts_at", "Starts at")
+    ends = local_time_column("ends_at", "Ends at")
+
+    @admin.display(description="Variables")
+    def variables_shown(self, row: Campaign) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in (row.variables or {}).items()) or "-"
+
+    @admin.display(description="Calling windows")
+    def windows_shown(self, row: Campaign) -> str:
+        named = dict(DAYS)
+        shown = [
+            f"{' '.join(named[day] for day in named if day in each.days)} {each.as_window().text}"
+            for each in row.windows.all()
+        ]
+        return "; ".join(shown) or "none"
+
+    @admin.display(description="Calling again")
+    def rules_shown(self, row: Campaign) -> str:
+        rules = [
+            f"{rule.get_outcome_display()}: after {rule.wait_minutes} minutes, {rule.max_attempts} calls in all"
+            for rule in row.retry_rules.all()
+        ]
+        return "; ".join(rules) or "never"
+
+    @admin.display(description="Holidays")
+    def holidays_shown(self, row: Campaign) -> str:
+        return ", ".join(row.holidays or []) or "-"
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "assistant":
+            offer_once(field, request)
+        return field
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """What is only read on its page is asked for once, however often it is shown."""
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None and request.method == "GET" and not self.has_change_permission(request, obj):
+            prefetch_related_objects([obj], "windows", "retry_rules", "phone_numbers", "contact_lists")
+        return obj
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None:
+            field.help_text = ""
+        return field
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """A change is one edit, with its version; what is refused leaves nothing. A new campaign is made in steps."""
+        if object_id is None:
+            return self.first_view(request)
+        obj = self.get_object(request, object_id) if object_id and request.method == "POST" else None
+        if obj is None:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        try:
+            with campaign_edits.edit(obj, actor=reach_of(request).actor):
+                return super().changeform_view(request, object_id, form_url, extra_context)
+        except (quiescing.IllegalNow, preflight.NotReady) as error:
+            list(messages.get_messages(request))  # what was said of a success that is none
+            messages.error(request, f"Nothing was changed. {error}")
+            return redirect(request.path)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        context["adminform"].form.formsets = [each.formset for each in context["inline_admin_formsets"]]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+            if obj.legal_override:
+                self.audit(request, obj, "legal_override", {"reason": obj.legal_override})
+            return
+        # The form's own columns: the engine writes the others meanwhile.
+        names = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=[name for name in form.cleaned_data if name in names])
+        self.audit(request, obj, "changed", {"fields": form.changed_data})
+
+    def get_urls(self) -> list[URLPattern]:
+        view, name = self.admin_site.admin_view, "campaigns_campaign"
+        ours = [
+            path("<int:pk>/results.csv", view(self.results_view), name=f"{name}_results"),
+            path("<int:pk>/end/", view(finish_wording.view), name=f"{name}_end"),
+            *(
+                path(f"<int:pk>/{part}/", view(self.part_view), {"part": part}, name=f"{name}_{part}")
+                for part in self.parts
+            ),
+        ]
+        return [*ours, *super().get_urls()]
+
+    def results_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        obj = self.found(request, pk)
+        if obj is None:
+            return self.not_found(request)
+        return results_csv.download(obj, obj.recipients.all(), reach_of(request).actor)
+
+    def part_view(self, request: HttpRequest, pk: int, part: str) -> HttpResponse:
+        """A part of the page that takes longer, or is looked through by itself; it comes after the rest."""
+        obj = self.found(request, pk)
+        if obj is None and "HX-Request" in request.headers:
+            return HttpResponse(status=204)  # the panel leaves the page
+        if obj is None:
+            return self.not_found(request)
+        return TemplateResponse(request, f"trunkline/campaign_{part}.html", PARTS[part](request, obj))
+
+    def _panel(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
+        found = super()._panel(request, obj)
+        if obj.status == S.DRAFT and self.has_change_permission(request, obj):
+            found["steps"].insert(0, go_on_button(obj))
+        return found
+
+    def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
+        return {
+            "campaign": obj,
+            "live": obj.status in GOING_ON,
+            "label": obj.get_status_display(),
+            "colour": CAMPAIGN_COLOURS[S(obj.status)],
+            "launching": obj.status == S.RUNNING and obj.launched_at is None,
+            "started": local_time(obj.started_at, "not yet"),
+            "finished": local_time(obj.finished_at, ""),
+            "starts": local_time(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
+            "folded": "" if obj.status == S.DRAFT else "Its settings",
+            "parts": [(part, self._part_url(request, obj, part)) for part in self.parts],
+            **(self._progress(obj) if obj.status not in {S.DRAFT, S.SCHEDULED} else {}),
+        }
+
+    def _part_url(self, request: HttpRequest, obj: Campaign, part: str) -> str:
+        asked = urlencode({name: request.GET[name] for name in people_page.ADDRESS if request.GET.get(name)})
+        url = self.url(part, obj.pk)
+        return f"{url}?{asked}" if part == "people" and asked else url
+
+    def _progress(self, obj: Campaign) -> dict[str, Any]:
+        """How far it is; of one that has not started there is nothing to tell."""
+        counts = counts_of(obj)
+        recipients = Counter({name: counts.by("status", {})[name] for name in RECIPIENT_PARTS})
+        outcomes = counts.by("outcome", {"status": Recipient.Status.DONE})
+        total = counts.total
+        over = total - sum(recipients[name] for name in OPEN)
+        sums = budgets.sums_of([obj.pk])[obj.pk]
+        people = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
+        return {
+            "every": people_page.refresh_seconds(total),
+            "total": total,
+            "total_shown": f"{total:,}",
+            "over": f"{over:,}",
+            "percent": over * 100 // total if total else 0,
+            "bar": bar({name: recipients[name] for name in RECIPIENT_PARTS}, RECIPIENT_PARTS),
+            "people_url": people,
+            "results_url": self.url("results", obj.pk),
+            "outcomes": bar({name: outcomes[name] for name in OUTCOME_PARTS}, OUTCOME_PARTS),
+            "funnel": counts.funnel() if total else [],
+            "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
+            "attempts": f"{counts.attempts:,}",
+            "open_calls": sums.open_calls,
+            "spent": money(sums.paid, obj.budget_currency),
+            "budget": budget(sums.gone, obj.budget, obj.budget_currency) if obj.budget is not None else None,
+        }

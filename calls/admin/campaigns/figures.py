@@ -1,0 +1,131 @@
+"""What a campaign's page tells beside its progress: when it ends, how its assistants compare, what people are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from calls.admin.campaigns.charts import charts_of
+from calls.admin.campaigns.history import history_of
+from calls.admin.shared import labels
+from calls.forecast import estimated_finish
+from calls.forecast import forecast as forecasting
+from calls.gate.selection import Choices
+from calls.models import Call
+from calls.reports.variant_comparison import Variant, compare, percent, sample_of
+from campaigns import wording
+from campaigns.models import Campaign, Contact, ContactListMember, Recipient
+from campaigns.phones import national
+from campaigns.rules import variables
+from tenants.backoffice.local_time import local_time
+
+S = Campaign.Status
+FORECAST_AT_ONCE = 1_000  # more people than that take too long for a page: then somebody asks for it
+FORECAST_ASKED_FOR = 20_000  # and more than that the API tells
+SAMPLE = 2_000  # calls that figures are made of where there are more
+PREVIEWED = 3  # contacts
+SOURCES = {"campaign": "", "contact": "of the contact", "default": "default", "": ""}
+
+
+def figures_of(campaign: Campaign) -> dict[str, Any]:
+    """What its calls say: asked for after the page, because none of it is needed to see what goes on."""
+    calls, every = sample_of(campaign, SAMPLE)
+    return {
+        "every": every if every > 1 else None,
+        "comparison": _comparison(campaign, calls),
+        **charts_of(campaign, calls),
+    }
+
+
+def settings_of(campaign: Campaign) -> dict[str, Any]:
+    """What people are told, and what was changed."""
+    return {"previews": previews_of(campaign), "history": history_of(campaign)}
+
+
+def forecast_of(campaign: Campaign, asked_for: bool) -> dict[str, Any]:
+    return {"forecast": _forecast(campaign, FORECAST_ASKED_FOR if asked_for else FORECAST_AT_ONCE)}
+
+
+def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
+    """None where there is nothing left to foresee."""
+    if not campaign.editable:
+        return None
+    now = timezone.now()
+    found = forecasting.forecast(campaign, now, at_most, FORECAST_ASKED_FOR + 1)
+    if campaign.status == S.RUNNING and not found.too_many:
+        estimated_finish.keep(campaign, found, now)
+    if not found.recipients or (found.finishes_at is None and not found.too_many and not found.skipped):
+        return None
+    when = {S.PAUSED: "If it is resumed now", S.DRAFT: "If it starts now"}.get(S(campaign.status), "")
+    return {
+        "too_many": _how_many(found.recipients) if found.too_many else "",
+        "may_ask": at_most < found.recipients <= FORECAST_ASKED_FOR,
+        "condition": "" if campaign.starts_at and campaign.starts_at > now else when,
+        "ends": local_time(found.finishes_at, ""),
+        "calls": f"{found.calls:,} more call{'' if found.calls == 1 else 's'}",
+        "costs": labels.money(found.cost_low, found.currency) if found.cost_low is not None else "",
+        "at_most": labels.money(found.cost_high, found.currency) if found.cost_high is not None else "",
+        "warnings": [] if found.too_many else [problem.message for problem in forecasting.warnings(found)],
+    }
+
+
+def _how_many(people: int) -> str:
+    more = people > FORECAST_ASKED_FOR
+    return f"More than {FORECAST_ASKED_FOR:,} people" if more else wording.people(people)
+
+
+def _comparison(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any] | None:
+    """None where one assistant makes all calls."""
+    if not campaign.variants.exists():
+        return None
+    found = compare(campaign, calls)
+    return {"rows": [_variant(row) for row in found.variants], "statement": found.statement}
+
+
+def _variant(row: Variant) -> dict[str, str]:
+    return {
+        "name": row.name,
+        "people": f"{row.people:,}",
+        "calls": f"{row.calls:,}",
+        "reached": f"{row.completed:,}",
+        "rate": "-" if row.rate is None else percent(row.rate),
+        "range": "-" if row.rate is None else f"{percent(row.low)} to {percent(row.high)}",
+        "cost": labels.money(row.cost, row.currency),
+        "cost_each": labels.money(row.cost_per_completed, row.currency),
+    }
+
+
+def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
+    """What the calls to the first people of its lists carry, by the same steps as the calls themselves."""
+    if not campaign.editable:
+        return []
+    contacts = first_contacts(campaign)
+    kept = {row.contact_id: row for row in campaign.recipients.filter(contact__in=contacts)}
+    choices = Choices(campaign, timezone.now(), whatever_their_state=True)
+    several = len(choices.all) > 1
+    found = []
+    for contact in contacts:
+        choice = choices.choice_for(kept.get(contact.pk) or Recipient(campaign=campaign, contact=contact))
+        assistant = choice.assistant if choice else campaign.assistant
+        rows = variables.preview(campaign.variables, assistant.variables if assistant else [], contact)
+        if rows:
+            found.append(
+                {
+                    "name": contact.name,
+                    "number": national(contact.phone),
+                    "assistant": assistant.name if assistant and several else "",
+                    "rows": [{"name": r.name, "value": r.value, "source": SOURCES[r.source]} for r in rows],
+                    "missing": [r.name for r in rows if r.missing],
+                }
+            )
+    return found
+
+
+def first_contacts(campaign: Campaign) -> list[Contact]:
+    """Of its lists, each once; the fourth of a person who stands on all lists is looked at as well."""
+    lists = list(campaign.contact_lists.values_list("pk", flat=True))
+    members = ContactListMember.objects.filter(contact_list__in=lists).select_related("contact")
+    rows = members.order_by("contact_list", "contact")[: PREVIEWED * 4]
+    return list({row.contact_id: row.contact for row in rows}.values())[:PREVIEWED]

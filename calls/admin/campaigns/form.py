@@ -1,0 +1,212 @@
+"""A campaign as a form: its windows, rules and assistants."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.forms.models import model_to_dict
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+
+from campaigns.models import CallingWindow, Campaign, CampaignVariant, RetryRule
+from campaigns.rules import variables
+from campaigns.rules.windows import clock, parse_clock
+from providers.models import Assistant
+from tenants.backoffice.forms import CommaField, PairsField, ScopedForm
+from tenants.backoffice.scoped_admin import ScopedInline, page_of
+
+PROPOSED_WINDOW = {"days": ["mon", "tue", "wed", "thu", "fri"], "opens": 9 * 60, "closes": 19 * 60}
+DAYS = [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")]
+
+HELP = {
+    "starts_at": "Empty: as soon as somebody starts it.",
+    "ends_at": "Nobody is called after it. Empty: when everybody is dealt with.",
+    "legal_override": "A reason lifts the legal calling hours for this campaign. It is kept with your name.",
+    "callback_url": "Your system is sent every outcome there, signed. Empty: none.",
+    "budget": "When it is spent or set aside the campaign pauses itself and says so. Empty: no budget.",
+}
+
+
+class ClockField(forms.CharField):
+    """Minutes after midnight, written HH:MM."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "09:00", "class": "tl-clock"}),
+            **kwargs,
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return clock(value) if isinstance(value, int) else value
+
+    def clean(self, value: Any) -> Any:
+        return parse_clock(super().clean(value).strip())
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return (clock(initial) if isinstance(initial, int) else initial or "") != (data or "").strip()
+
+
+class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
+    days = forms.MultipleChoiceField(choices=DAYS, widget=UnfoldAdminCheckboxSelectMultipleWidget())
+    opens = ClockField()
+    closes = ClockField(help_text="24:00 is midnight; earlier than the opening: the day after.")
+
+    class Meta:
+        model = CallingWindow
+        fields = ("days", "opens", "closes")
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if "opens" in values and values.get("opens") == values.get("closes"):
+            raise ValidationError("A window opens and closes at different times.")
+        if values.get("opens") == 24 * 60:
+            self.add_error("opens", "Write 00:00 for midnight.")
+        return values
+
+    def has_changed(self) -> bool:
+        # The window that is proposed for a new campaign is kept when nobody touches it.
+        return super().has_changed() or bool(not self.instance.pk and self.is_bound and self._raw_days())
+
+    def _raw_days(self) -> Any:
+        return self.fields["days"].widget.value_from_datadict(self.data, self.files, self.add_prefix("days"))
+
+
+class WindowInline(ScopedInline):
+    model = CallingWindow
+    verbose_name = "window"
+    hide_title = True
+    form = WindowForm
+    verbose_name_plural = "Calling windows, in the time of the person called"
+
+
+class RetryInline(ScopedInline):
+    model = RetryRule
+    verbose_name = "rule"
+    hide_title = True
+    fields = ("outcome", "wait_minutes", "multiplier", "max_wait_minutes", "other_time_of_day", "max_attempts")
+    verbose_name_plural = "Calling again"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        labels = {
+            "outcome": "After",
+            "wait_minutes": "Wait (minutes)",
+            "multiplier": "Each wait times",
+            "max_wait_minutes": "Wait at most (minutes)",
+            "other_time_of_day": "Another time of day",
+            "max_attempts": "Calls in all",
+        }
+        if field is not None:
+            field.label = labels.get(db_field.name, field.label)
+            if db_field.name == "outcome":
+                field.choices = [("", "Choose"), *field.choices]  # a row nobody touched is no rule
+        return field
+
+
+def offer_once(field: Any, request: HttpRequest) -> None:
+    """Assistants are offered in each row of the page: they are looked up once for all."""
+    if not isinstance(field, forms.ModelChoiceField) or request.method != "GET":
+        return
+    seen = request.__dict__.setdefault("_assistants", [])
+    if not seen:
+        seen += [("", "---------"), *((row.pk, str(row)) for row in field.queryset or ())]
+    field.choices = seen
+
+
+class VariantInline(ScopedInline):
+    model = CampaignVariant
+    verbose_name = "assistant"
+    hide_title = True
+    fields = ("assistant", "weight")
+    verbose_name_plural = "Other assistants, by their share of the people; 0 only where no other can call"
+
+    def get_field_queryset(self, db: Any, db_field: Any, request: HttpRequest) -> Any:
+        return page_of(Campaign).get_field_queryset(db, db_field, request)  # of this organization alone
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
+            if field is not None and hasattr(field.widget, name):
+                setattr(field.widget, name, False)
+        if field is not None and db_field.name == "weight":
+            field.label = "Share"
+        if db_field.name == "assistant":
+            offer_once(field, request)
+        return field
+
+
+class CampaignForm(ScopedForm):
+    variables = PairsField(
+        value_title="What the assistant is told",
+        placeholder="Text, or {{ contact.variables.slot }}",
+        help_text="{{ contact.name }}, {{ contact.phone }}, {{ contact.external_id }} and {{ contact.variables.NAME }} "
+        'stand for the person called, each perhaps with |default:"text". Rows left empty are not sent.',
+    )
+    holidays = CommaField(help_text="Days on which nobody is called, like 2026-12-25, 2027-01-01.")
+
+    # What is saved with it, by what the page calls it.
+    rows: Mapping[str, type[Model]] = {
+        "Calling windows": CallingWindow,
+        "Calling again": RetryRule,
+        "Other assistants": CampaignVariant,
+    }
+    formsets: Sequence[Any] = ()  # in which these rows have been read for a page
+
+    class Meta:
+        model = Campaign
+        exclude = ("organization",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and self.instance.assistant and "variables" in self.fields:
+            given = dict(self.instance.variables or {})
+            blank = {item["name"]: "" for item in self.instance.assistant.variables or []}
+            self.initial["variables"] = blank | given
+        for name, words in HELP.items():
+            if name in self.fields:
+                self.fields[name].help_text = words
+        # Only now is the organization known by which the instance is judged.
+        if "assistant" in self.fields:
+            self.fields["assistant"].required = False
+
+    def held(self) -> dict[str, Any]:
+        return super().held() | {name: list(map(model_to_dict, self._rows(each))) for name, each in self.rows.items()}
+
+    def _rows(self, model: type[Model]) -> Iterable[Model]:
+        for formset in self.formsets:
+            if formset.model is model:
+                return sorted((row.instance for row in formset.initial_forms), key=lambda row: row.pk)
+        return model._default_manager.filter(campaign=self.instance).order_by("pk")
+
+    def clean_variables(self) -> dict[str, str]:
+        values: dict[str, str] = self.cleaned_data["variables"]
+        if faults := variables.faults(values):
+            raise ValidationError(list(faults.values()))
+        return values
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        assistant = values.get("assistant", self.instance.assistant)
+        others = self.others()
+        if assistant in others:
+            self.add_error(None, "The campaign's assistant stands among the other assistants as well.")
+        accounts = {one.account_id for one in (assistant, *others) if one}
+        strange = [row for row in values.get("phone_numbers") or [] if accounts and row.account_id not in accounts]
+        if strange:
+            names = ", ".join(row.e164 for row in strange)
+            self.add_error("phone_numbers", f"{names} is not at the account of one of the campaign's assistants.")
+        if values.get("starts_at") and values.get("ends_at") and values["ends_at"] <= values["starts_at"]:
+            self.add_error("ends_at", "The campaign ends before it starts.")
+        return values
+
+    def others(self) -> list[Assistant]:
+        """The assistants that the rows below the form name: the caller numbers may be of their accounts."""
+        named = [name for name in self.data if re.fullmatch(r"variants-\d+-assistant", name)]
+        kept = [name for name in named if f"{name.removesuffix('assistant')}DELETE" not in self.data]
+        ids = [self.data[name] for name in kept if self.data[name].isdecimal()]
+        return list(Assistant.objects.filter(pk__in=ids, organization=self.instance.organization_id))

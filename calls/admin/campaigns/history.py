@@ -1,0 +1,89 @@
+"""What was changed in a campaign, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from calls.admin.shared import labels
+from campaigns.models import Campaign, ContactList, RetryRule
+from providers.models import Assistant, PhoneNumber
+from tenants.backoffice.local_time import local_time
+
+SHOWN = 20
+LABELS = {
+    "assistant_weight": "share of the assistant",
+    "variants": "other assistants",
+    "phone_numbers": "caller numbers",
+    "number_choice": "choice of caller number",
+    "contact_lists": "lists",
+    "windows": "calling windows",
+    "retry_rules": "calling again",
+    "max_attempts": "calls to one person at most",
+    "min_gap_minutes": "minutes between two calls",
+    "max_open_calls": "calls under way at most",
+    "calls_per_minute": "calls per minute at most",
+    "legal_override": "reason to call outside the legal hours",
+    "callback_url": "webhook address",
+}
+NAMED = ("assistant", "phone_numbers", "contact_lists", "variants")
+
+
+def history_of(campaign: Campaign) -> list[dict[str, Any]]:
+    """The latest versions, newest first: number, when, who, and a line for each change."""
+    versions = list(campaign.versions.all()[:SHOWN])
+    names = _names(campaign, versions)
+    return [
+        {
+            "number": version.number,
+            "at": local_time(version.at),
+            "actor": version.actor,
+            "lines": [_line(field, pair, names) for field, pair in version.changes.items()]
+            or ["The rules it started with."],
+        }
+        for version in versions
+    ]
+
+
+def _names(campaign: Campaign, versions: list[Any]) -> dict[str, str]:
+    """What the ids that the changes mention are called."""
+    asked = {
+        item["assistant"] if isinstance(item, dict) else item
+        for version in versions
+        for field, pair in version.changes.items()
+        if field in NAMED
+        for side in pair
+        for item in (side if isinstance(side, list) else [side])
+        if item
+    }
+    models: tuple[Any, ...] = (Assistant, PhoneNumber, ContactList)
+    found = [model.objects.filter(organization=campaign.organization_id, uuid__in=asked) for model in models]
+    return {str(row.uuid): str(row) for rows in found if asked for row in rows}
+
+
+def _line(field: str, pair: list[Any], names: dict[str, str]) -> str:
+    before, after = pair
+    label = LABELS.get(field, field.replace("_", " ")).capitalize()
+    return f"{label}: {_value(field, before, names)} → {_value(field, after, names)}"
+
+
+def _value(field: str, value: Any, names: dict[str, str]) -> str:
+    if value in (None, "", [], {}):
+        return "none"
+    if isinstance(value, list):
+        return "; ".join(_item(field, item, names) for item in value)
+    if field == "budget":
+        return labels.money(value["amount"], value["currency"])
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {text}" for name, text in value.items())
+    return names.get(str(value), str(value))
+
+
+def _item(field: str, item: Any, names: dict[str, str]) -> str:
+    if field == "windows":
+        return f"{' '.join(item['days'])} {item['opens']}-{item['closes']}"
+    if field == "retry_rules":
+        outcome = RetryRule.Outcome(item["outcome"]).label.lower()
+        return f"{outcome} after {item['wait_minutes']} minutes, {item['max_attempts']} calls in all"
+    if field == "variants":
+        return f"{names.get(item['assistant'], item['assistant'])} ({item['weight']})"
+    return names.get(str(item), str(item))

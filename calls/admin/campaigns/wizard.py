@@ -1,0 +1,311 @@
+"""A new campaign, step by step: whom, with what, when, limits, check. Each step is saved as a draft by itself.
+
+The fields, their scope and what they may hold are those of the one-page form: a step is that form with fewer fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Prefetch
+from django.db.models import prefetch_related_objects as prefetch
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from calls.actions import campaign_edits, quiescing
+from calls.admin.campaigns import test_call, wizard_previews
+from calls.admin.campaigns.form import PROPOSED_WINDOW, WindowInline
+from calls.admin.campaigns.wizard_steps import CHECK, STEPS, WHAT, WHOM, WizardStep, mended, next_step, stepper
+from calls.gate.selection import weighted_assistants
+from calls.models import Call
+from calls.reports import preflight
+from campaigns.models import Campaign, CampaignVariant
+from campaigns.phones import country_of, national
+from providers.models import Assistant, PhoneNumber
+from tenants.backoffice.buttons import NotDone
+from tenants.backoffice.local_time import local_time
+from tenants.backoffice.roles import reach_of
+from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
+
+S = Campaign.Status
+TEST_NUMBER = "test_number"  # in the session
+
+
+class WizardPages(ScopedAdmin):
+    """The pages on which a draft is made; a part of the campaign's admin."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view, name = self.admin_site.admin_view, "campaigns_campaign"
+        pages = [
+            path(f"<int:pk>/steps/{step.name}/", view(self.wizard_view), {"step": step}, name=f"{name}_{step.name}")
+            for step in STEPS
+        ]
+        parts = [
+            path(f"<int:pk>/steps/{part}/", view(self.draft_part_view), {"part": part}, name=f"{name}_draft_{part}")
+            for part in wizard_previews.PARTS
+        ]
+        others = [
+            path("people/", view(self.people_view), name=f"{name}_listed"),
+            path("<int:pk>/steps/fields/", view(self.fields_view), name=f"{name}_draft_fields"),
+        ]
+        return [*others, *pages, *parts, *super().get_urls()]
+
+    # The pages.
+
+    def first_view(self, request: HttpRequest) -> HttpResponse:
+        """The first step of a campaign that is none yet. Its organization is chosen, and a list perhaps."""
+        form = self._form(request, None, WHOM)
+        form.initial["contact_lists"] = request.GET.getlist("contact_lists")
+        if request.method == "POST" and form.is_valid():
+            obj = form.save(commit=False)
+            obj.drafted_through = WHOM.number
+            with transaction.atomic():
+                self.save_model(request, obj, form, change=False)
+                form.save_m2m()
+            return self._onward(request, obj, WHOM)
+        return self._page(request, None, WHOM, form, [])
+
+    def wizard_view(self, request: HttpRequest, pk: int, step: WizardStep) -> HttpResponse:
+        obj = self._draft(request, pk)
+        if isinstance(obj, HttpResponse):
+            return obj
+        sent = request.method == "POST" and step != CHECK
+        if not sent:
+            _read(obj)
+        form, formsets = self._form(request, obj, step), self._formsets(request, obj, step)
+        if not sent:
+            return self._page(request, obj, step, form, formsets)
+        if "_show" in request.POST and step == WHAT:
+            form, offer = self._followed(request, obj)
+            return self._page(request, obj, step, form, formsets, **offer)
+        valid = [form.is_valid(), *(formset.is_valid() for formset in formsets)]
+        if not all(valid):
+            stored = self.get_queryset(request).get(pk=pk)  # what was sent stands in `obj` already
+            _read(stored)
+            return self._page(request, stored, step, form, formsets)
+        try:
+            self._save(request, obj, step, form, formsets)
+        except quiescing.IllegalNow as error:
+            messages.error(request, str(error))
+            return redirect(self.url("change", pk))
+        if "_test" in request.POST and step == WHAT:
+            return self._test(request, obj)
+        return self._onward(request, obj, step)
+
+    def draft_part_view(self, request: HttpRequest, pk: int, part: str) -> HttpResponse:
+        """What a step shows beside its fields, as they stand in the form sent; saves nothing."""
+        obj = self._draft(request, pk)
+        if isinstance(obj, HttpResponse):
+            return obj
+        step, tell = wizard_previews.PARTS[part]
+        context = tell(obj, self._form(request, obj, step), self._formsets(request, obj, step))
+        return TemplateResponse(request, f"trunkline/wizard/{part}.html", {"campaign": obj, **context})
+
+    def fields_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The numbers and variables of the assistants just chosen; what was written stays."""
+        obj = self._draft(request, pk)
+        if isinstance(obj, HttpResponse):
+            return obj
+        form, offer = self._followed(request, obj)
+        return TemplateResponse(request, "trunkline/wizard/fields.html", {"form": form, **offer})
+
+    def people_view(self, request: HttpRequest) -> HttpResponse:
+        """How many people stand on the lists that are ticked, and how many of them may be called."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        mine = reach_of(request).organizations(self.add_level)
+        return TemplateResponse(request, "trunkline/wizard/people.html", wizard_previews.people(request.GET, mine))
+
+    def _draft(self, request: HttpRequest, pk: int) -> Campaign | HttpResponse:
+        obj: Campaign | None = self.found(request, pk)
+        if obj is None:
+            return self.not_found(request)
+        if not self.holds(request, self.change_level, obj):
+            raise PermissionDenied
+        if obj.status != S.DRAFT:
+            messages.info(request, "The campaign is no draft any more: its rules are on this page now.")
+            whole = self.url("change", pk)
+            return HttpResponse(headers={"HX-Redirect": whole}) if "HX-Request" in request.headers else redirect(whole)
+        return obj
+
+    def _page(
+        self,
+        request: HttpRequest,
+        obj: Campaign | None,
+        step: WizardStep,
+        form: Any,
+        formsets: Sequence[Any],
+        **more: Any,
+    ) -> HttpResponse:
+        problems = preflight.problems(obj) if obj else []
+        form.formsets = formsets
+        if step == WHAT:
+            _share_choices(form, formsets)
+        context = {
+            "campaign": obj,
+            "step": step,
+            "stepper": stepper(obj, step, problems),
+            "form": form,
+            "formsets": formsets,
+            "media": self.media + form.media,
+            "failed": bool(form.is_bound and (form.errors or any(each.total_error_count() for each in formsets))),
+            "change_url": self.url("change", obj.pk) if obj else self.url("changelist"),
+            **self._context(request, obj, step, form, problems),
+            **more,
+        }
+        return self.page(request, step.template, str(obj) if obj else self.add_title, **context)
+
+    def _context(
+        self, request: HttpRequest, obj: Campaign | None, step: WizardStep, form: Any, problems: Sequence[Any]
+    ) -> dict[str, Any]:
+        """What one step alone shows."""
+        if step == WHOM:
+            return {"counts_url": reverse("admin:campaigns_contactlist_counts"), "people_url": self.url("listed")}
+        if obj is None:
+            return {}
+        if step == WHAT:
+            mine = {"test_number": request.session.get(TEST_NUMBER, "")}
+            return {"test": test_call.TestCallForm(obj, initial=mine), **self._offer(form, obj)}
+        if step == CHECK:
+            later = obj.starts_at and obj.starts_at > timezone.now()
+            return {
+                "problems": mended(obj, problems),
+                "ready": not any(found.severity == "error" for found in problems),
+                "summary": wizard_previews.summary(obj),
+                "start": f"Start at {local_time(obj.starts_at)}" if later else "Start now",
+                "start_url": self.url("step", obj.pk, "start"),
+            }
+        return {}
+
+    # What a step asks and saves.
+
+    def _form(self, request: HttpRequest, obj: Campaign | None, step: WizardStep, **kwargs: Any) -> Any:
+        """The whole form's class with the fields of one step."""
+        whole = self.get_form(request, obj, change=obj is not None, fields=list(step.fields))
+        others = [name for name in whole.base_fields if name not in step.fields]
+        rows = {name: model for name, model in whole.rows.items() if step.inline and step.inline.model is model}
+        part = type(whole.__name__, (whole,), {**dict.fromkeys(others), "rows": rows})
+        data = request.POST if request.method == "POST" and "initial" not in kwargs else None
+        form = part(data, instance=obj, **kwargs)
+        for field in form.fields.values():
+            if isinstance(field.widget, RelatedFieldWidgetWrapper):  # its links are switched off anyway
+                field.widget = field.widget.widget
+                field.widget.choices = field.choices
+        return form
+
+    def _formsets(self, request: HttpRequest, obj: Campaign, step: WizardStep) -> list[Any]:
+        """The rows of one step: windows, other assistants, or rules for calling again."""
+        found = []
+        for cls, inline in self.get_formsets_with_inlines(request, obj):
+            if step.inline is not None and isinstance(inline, step.inline):
+                formset = cls(**self.get_formset_kwargs(request, obj, inline, cls.get_default_prefix()))
+                is_window = isinstance(inline, WindowInline)
+                formset.extra = 0 if is_window and formset.initial_form_count() else 1  # without a script none is added
+                formset.initial_extra = [PROPOSED_WINDOW] if is_window else None
+                formset.blank = formset.form(prefix=formset.add_prefix("__row__"), **formset.get_form_kwargs(None))
+                formset.add_fields(formset.blank, None)
+                found.append(formset)
+        return found
+
+    def _save(self, request: HttpRequest, obj: Campaign, step: WizardStep, form: Any, formsets: Sequence[Any]) -> None:
+        """The fields of this step and nothing else. Raises IllegalNow when the campaign has been started meanwhile."""
+        with campaign_edits.edit(obj, actor=reach_of(request).actor) as held:
+            if held.status != S.DRAFT:
+                raise quiescing.IllegalNow("Nothing was changed: the campaign has been started meanwhile.")
+            self.save_model(request, form.save(commit=False), form, change=True)
+            form.save_m2m()
+            for formset in formsets:
+                formset.save()
+            behind = Campaign.objects.filter(pk=obj.pk, drafted_through__gt=0, drafted_through__lt=step.number)
+            behind.update(drafted_through=step.number)
+
+    def _onward(self, request: HttpRequest, obj: Campaign, step: WizardStep) -> HttpResponse:
+        if "_later" in request.POST:
+            messages.success(request, f"“{obj.name}” is kept as a draft. It calls nobody until you start it.")
+            return redirect(self.url("change", obj.pk))
+        return redirect(next_step(step).url(obj))
+
+    # With what.
+
+    def _offer(self, form: Any, obj: Campaign, chosen: Sequence[Assistant] | None = None) -> dict[str, Any]:
+        """Caller numbers of the accounts of the assistants chosen, and what these assistants want to be told."""
+        if chosen is None and form.is_bound:
+            chosen = _chosen(form)
+        elif chosen is None:
+            chosen = [assistant for assistant, _ in weighted_assistants(obj)]
+        field = form.fields["phone_numbers"]
+        accounts = {assistant.account_id for assistant in chosen}
+        numbers = field.queryset.filter(account__in=accounts, is_active=True).select_related("account")
+        several = len(accounts) > 1
+        field.widget.choices = [(row.pk, _number(row, several)) for row in numbers]
+        return {
+            "chosen": chosen,
+            "numbers": field.widget.choices,
+            "declared": list({item["name"]: item for one in chosen for item in one.variables or []}.values()),
+        }
+
+    def _followed(self, request: HttpRequest, obj: Campaign) -> tuple[Any, dict[str, Any]]:
+        """The form, and what is offered, for the assistants that were just chosen; what was written stays."""
+        if request.method != "POST":
+            form = self._form(request, obj, WHAT)
+            return form, self._offer(form, obj)
+        sent = self._form(request, obj, WHAT)
+        chosen = _chosen(sent)
+        rows = sent.fields["variables"].widget.value_from_datadict(request.POST, {}, "variables")
+        obj.assistant = sent.cleaned_data.get("assistant")
+        obj.variables = {row["name"]: row["value"] for row in rows if row["name"] and row["value"]}
+        written = {name: sent[name].data for name in ("assistant_weight", "phone_numbers", "number_choice")}
+        form = self._form(request, obj, WHAT, initial=written)
+        form.marks = sent.shown
+        return form, self._offer(form, obj, chosen)
+
+    def _test(self, request: HttpRequest, obj: Campaign) -> HttpResponse:
+        """One call to somebody of staff, with what has just been saved. Their number is kept for the next."""
+        asked = test_call.TestCallForm(obj, request.POST)
+        request.session[TEST_NUMBER] = request.POST.get("test_number", "")[:40]
+        fault = " ".join(str(error) for errors in asked.errors.values() for error in errors)
+        if not fault:
+            try:
+                obj = self.get_queryset(request).get(pk=obj.pk)
+                call = test_call.place(obj, asked.cleaned_data["test_number"], actor=reach_of(request).actor)
+            except NotDone as error:
+                fault = str(error)
+            else:
+                words = 'The test call is ordered. <a class="tl-link" href="{}">Follow it</a>'
+                messages.success(request, format_html(words, page_of(Call).url("change", call.pk)))
+        if fault:
+            messages.error(request, f"The step is saved, and the test call is not placed. {fault}")
+        return redirect(WHAT.url(obj))
+
+
+def _number(row: PhoneNumber, with_account: bool) -> str:
+    text = f"{national(row.e164)} ({country_of(row.e164)}) {row.label}".strip()
+    return f"{text}, {row.account}" if with_account else text
+
+
+def _read(campaign: Campaign) -> None:
+    """What several parts of a page look at, once."""
+    assistants = CampaignVariant.objects.select_related("assistant__account").order_by("pk")
+    prefetch([campaign], Prefetch("variants", assistants), "phone_numbers", "windows")
+
+
+def _share_choices(form: Any, formsets: Sequence[Any]) -> None:
+    """The assistants are looked up once for all rows that name one."""
+    options = list(map(tuple, form.fields["assistant"].choices))  # a plain list() counts them first
+    for each in (form, *(row for formset in formsets for row in (*formset.forms, formset.blank))):
+        each.fields["assistant"].widget.choices = options
+
+
+def _chosen(form: Any) -> list[Assistant]:
+    """The assistants that a form which was sent names."""
+    form.full_clean()
+    return [one for one in (form.cleaned_data.get("assistant"), *form.others()) if one]

@@ -1,0 +1,83 @@
+"""What needs a person, each with the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.urls import reverse
+
+from calls.models import CallBack, Status
+from campaigns.models import Campaign, ContactImport
+from providers.models import ProviderAccount
+from tenants.backoffice.local_time import local_time
+from tenants.models import Alert
+
+SHOWN = 8  # of each kind
+COUNTED = 100
+RECENT = timedelta(days=7)  # what nobody can mark as done leaves by itself
+
+
+@dataclass(frozen=True)
+class Need:
+    title: str
+    detail: str
+    url: str
+
+
+def needs_of(organizations: Sequence[int], unconfirmed: int, new_alerts: int, now: datetime) -> list[Need]:
+    """The most pressing first."""
+    found = []
+    if unconfirmed:
+        url = f"{reverse('admin:calls_call_changelist')}?status__exact={Status.UNCONFIRMED.value}"
+        found.append(Need(_count(unconfirmed, "unconfirmed call"), "Each may have rung. Say what became of it.", url))
+    found += _blocked(organizations, now)
+    paused = Campaign.objects.filter(organization__in=organizations, status=Campaign.Status.PAUSED)
+    for name, pk, reason in paused.exclude(status_reason="").values_list("name", "pk", "status_reason")[:SHOWN]:
+        url = reverse("admin:campaigns_campaign_change", args=[pk])
+        found.append(Need(f"“{name}” paused itself", reason, url))
+    found += _missed(organizations, now)
+    failed = ContactImport.objects.filter(
+        organization__in=organizations, status=ContactImport.Status.FAILED, created_at__gt=now - RECENT
+    )
+    for name, pk, error in failed.values_list("filename", "pk", "error")[:SHOWN]:
+        url = reverse("admin:campaigns_contactimport_change", args=[pk])
+        found.append(Need(f"The import of {name} failed", error, url))
+    if new_alerts:
+        title = _count(new_alerts, "new alert")
+        found.append(Need(title, "What is marked as seen leaves this page.", reverse("admin:tenants_alert_changelist")))
+    return found
+
+
+def new_alerts(organizations: Sequence[int]) -> int:
+    return Alert.objects.filter(organization__in=organizations, seen_at=None)[:COUNTED].count()
+
+
+def _blocked(organizations: Sequence[int], now: datetime) -> list[Need]:
+    rows = ProviderAccount.objects.filter(organization__in=organizations, blocked_at__isnull=False)[:50]
+    titles = dict(ProviderAccount.Block.choices)
+    return [
+        Need(
+            f"{row.name} is blocked: {titles.get(row.blocked_code, 'blocked').lower()}",
+            row.blocked_reason + (f" Until {local_time(row.blocked_until)}." if row.blocked_until else ""),
+            reverse("admin:providers_provideraccount_change", args=[row.pk]),
+        )
+        for row in rows
+        if row.blocked(now)
+    ]
+
+
+def _missed(organizations: Sequence[int], now: datetime) -> list[Need]:
+    missed = CallBack.objects.filter(
+        organization__in=organizations, status=CallBack.Status.MISSED, ended_at__gt=now - RECENT
+    )
+    count = missed.order_by()[:COUNTED].count()
+    url = f"{reverse('admin:calls_callback_changelist')}?status__exact={CallBack.Status.MISSED.value}"
+    detail = "People who asked to be called back in the last 7 days, and were not."
+    return [Need(_count(count, "missed call-back"), detail, url)] if count else []
+
+
+def _count(n: int, what: str) -> str:
+    shown = f"{COUNTED - 1}+" if n >= COUNTED else str(n)
+    return f"{shown} {what}{'' if n == 1 else 's'}"

@@ -1,0 +1,178 @@
+"""The dashboard's figures: how the day goes so far, hour by hour and beside a week ago, and how the accounts fare."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Case, Count, Q, Sum, When
+from django.db.models.functions import TruncHour
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from calls.admin.setup import account_health
+from calls.admin.shared import bar_chart
+from calls.admin.shared.labels import CALL_COLOURS, OUTCOME_PARTS, bar, budget, money
+from calls.gate.budgets import spent_today_by
+from calls.models import OPEN, TERMINAL, Call, Status
+from calls.reports.variant_comparison import ENDED, percent
+from providers.models import ProviderAccount
+from tenants.backoffice.roles import reach_of
+from tenants.models import Organization
+
+BUDGETS = 3  # organizations whose spending of today is shown
+ACCOUNTS = 8
+WEEK = 7  # days
+HOURS = range(24)
+SERIES = (("Answered", "success"), ("Not answered", "warning"), ("Under way", "primary"))
+ANSWERED = Q(status__in=(Status.COMPLETED, Status.IN_PROGRESS))
+GOING = Q(status__in=[status for status in OPEN if status != Status.IN_PROGRESS])
+
+
+@dataclass(frozen=True)
+class Day:
+    """Today and the same weekday before, until the same time, by the clock of a zone."""
+
+    zone: str
+    now: datetime
+
+    @property
+    def starts(self) -> datetime:
+        return self._midnight(0)
+
+    @property
+    def before(self) -> tuple[datetime, datetime]:
+        at = datetime.combine(self._date(WEEK), self.local.time(), tzinfo=self.local.tzinfo)
+        return self._midnight(WEEK), at.astimezone(UTC)
+
+    @property
+    def local(self) -> datetime:
+        return self.now.astimezone(ZoneInfo(self.zone))
+
+    def _date(self, days_ago: int) -> Any:
+        return self.local.date() - timedelta(days=days_ago)
+
+    def _midnight(self, days_ago: int) -> datetime:
+        return datetime.combine(self._date(days_ago), time(), tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
+
+
+def day_of(organizations: Iterable[Organization], now: datetime) -> Day:
+    """By the organizations' own clock, where they all have the same."""
+    zones = {row.timezone for row in organizations}
+    return Day(zones.pop() if len(zones) == 1 else "UTC", now)
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    return TemplateResponse(request, "trunkline/today.html", today_of(list(reach_of(request).levels), timezone.now()))
+
+
+def today_of(mine: Sequence[int], now: datetime) -> dict[str, Any]:
+    """Nine queries, over the calls of today, of the same hours a week ago and of the last hour."""
+    organizations = list(Organization.objects.filter(pk__in=mine).order_by("name"))
+    day = day_of(organizations, now)
+    ended, costs = _ended(mine, day)
+    dangerous_first = Case(When(is_active=True, blocked_at__isnull=False, then=0), default=1)
+    accounts = ProviderAccount.objects.filter(organization__in=mine).order_by(dangerous_first, "-is_active", "id")
+    shown = list(accounts[: ACCOUNTS + 1])
+    limited = [row for row in organizations if row.daily_budget is not None][:BUDGETS]
+    return {
+        "zone": day.zone,
+        "as_of": f"{day.local:%H:%M}",
+        "weekday": f"{day.local:%A}",
+        "total": f"{sum(row['n'] for row in ended.values()):,}",
+        "total_before": f"{sum(row['before'] for row in ended.values()):,}",
+        "answered": _answered(ended, "n"),
+        "answered_before": _answered(ended, "before"),
+        "costs": [money(total, currency) for currency, total in costs.items() if total],
+        "bar": bar({status.value: ended[status]["n"] for status in TERMINAL if status in ended}, OUTCOME_PARTS),
+        "outcomes": outcomes(ended),
+        "hours": _hours(mine, day),
+        "budgets": _budgets(limited, len(mine), now),
+        "accounts": account_health.rows_of(shown[:ACCOUNTS], now),
+        "more_accounts": len(shown) > ACCOUNTS,
+        "accounts_url": reverse("admin:providers_provideraccount_changelist"),
+    }
+
+
+def _ended(mine: Sequence[int], day: Day) -> tuple[dict[str, dict[str, int]], dict[str, Decimal]]:
+    """Calls by status, today and a week before; the costs of today by currency."""
+    since, until = day.before
+    today, before = Q(terminal_at__gte=day.starts), Q(terminal_at__gte=since, terminal_at__lt=until)
+    calls = Call.objects.filter(today | before, organization__in=mine, status__in=TERMINAL)
+    rows: Iterable[Any] = (
+        calls.values_list("status", "cost_currency")
+        .annotate(n=Count("pk", filter=today), before=Count("pk", filter=before), cost=Sum("cost", filter=today))
+        .order_by("cost_currency")
+    )
+    ended: dict[str, dict[str, int]] = {}
+    costs: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for status, currency, n, n_before, cost in rows:
+        counts = ended.setdefault(status, {"n": 0, "before": 0})
+        counts["n"] += n
+        counts["before"] += n_before
+        costs[currency] += cost or 0
+    return ended, costs
+
+
+def outcomes(ended: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+    """How calls ended today, beside the same weekday before until the same time."""
+    rows = [
+        {"label": status.label, "colour": CALL_COLOURS[status], **ended[status]}
+        for status in TERMINAL
+        if status in ended
+    ]
+    shares = [_answered(ended, which) for which in ("n", "before")]
+    return [*rows, {"label": "Answered", "n": shares[0], "before": shares[1]}] if rows else []
+
+
+def _answered(ended: dict[str, dict[str, int]], which: str) -> str:
+    rung = sum(ended[status][which] for status in ENDED if status in ended)
+    if not rung:
+        return "-"
+    return percent(ended[Status.COMPLETED][which] / rung if Status.COMPLETED in ended else 0)
+
+
+def _hours(mine: Sequence[int], day: Day) -> dict[str, Any] | None:
+    """Calls by the hour in which they were placed. Always the whole day, so that bars stay where they are."""
+    placed = Call.objects.filter(organization__in=mine, dialed_at__gte=day.starts)
+    hours = placed.annotate(hour=TruncHour("dialed_at", tzinfo=ZoneInfo(day.zone))).values_list("hour").order_by()
+    rows: Iterable[Any] = hours.annotate(
+        n=Count("pk"), answered=Count("pk", filter=ANSWERED), going=Count("pk", filter=GOING)
+    )
+    counts = {at.hour: (answered, n - answered - going, going) for at, n, answered, going in rows}
+    if not counts:
+        return None
+    labels = [f"{hour:02d}:00" for hour in HOURS]
+    columns = [counts.get(hour, (0, 0, 0)) for hour in HOURS]
+    series = [
+        {"label": label, "colour": colour, "values": [column[place] for column in columns]}
+        for place, (label, colour) in enumerate(SERIES)
+    ]
+    return {
+        "legend": [(each["label"], each["colour"], f"{sum(each['values']):,}") for each in series],
+        "rows": [(labels[hour], columns[hour]) for hour in HOURS if hour in counts],
+        "options": bar_chart.OPTIONS,
+        "values": json.dumps([each["values"] for each in series]),
+        "data": bar_chart.data_of(labels, series),
+    }
+
+
+def _budgets(limited: Sequence[Organization], all_of_mine: int, now: datetime) -> list[dict[str, Any]]:
+    """By organizations with a budget of the day, by their own clocks."""
+    spent = spent_today_by(limited, now)
+    return [
+        {
+            "title": f"{row.name} today" if all_of_mine > 1 else "Budget of today",
+            "budget": budget(spent.get(row.pk, Decimal(0)), row.daily_budget or Decimal(0), row.daily_budget_currency),
+            "zone": row.timezone,
+        }
+        for row in limited
+    ]

@@ -1,0 +1,137 @@
+"""The form of a single call: its fields come from the assistant, and what is known of the person stands in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import escape
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidget
+
+from calls.actions import single_calls
+from campaigns.models import Contact
+from campaigns.models.contact import check_variable_values
+from campaigns.phones import NotCallable, country_of, national, normalise
+from providers.models import Assistant, PhoneNumber
+from tenants.backoffice.forms import text_field
+from tenants.backoffice.local_time import with_zone
+
+CHOICES = 500
+VARIABLE = "variable-"  # before the name of its field
+
+
+class LaunchForm(forms.Form):
+    to_number = text_field("Number to call", required=True, help_text="As you would dial it, or with its country.")
+    customer_name = text_field("Name of the person", max_length=200)
+    not_before = forms.SplitDateTimeField(
+        label=with_zone("Not before"),
+        required=False,
+        widget=UnfoldAdminSplitDateTimeWidget(),
+        help_text="Empty: now. A call that has found no moment within an hour is dropped.",
+    )
+
+    def __init__(
+        self, assistants: QuerySet[Assistant], assistant: Assistant | None, data: Any = None, initial: Any = None
+    ) -> None:
+        super().__init__(data, initial=initial)
+        self.assistant = assistant
+        own = dict(self.fields)
+        self.fields.clear()
+        self.has_choice = bool(assistants)
+        self.numbers: dict[str, PhoneNumber] = {}
+        several = len({row.organization_id for row in assistants}) > 1
+        choices = [(str(row.pk), f"{row.name} ({row.organization})" if several else row.name) for row in assistants]
+        self.fields["assistant"] = forms.ChoiceField(
+            label="Assistant",
+            choices=[("", "Choose who speaks"), *choices],
+            initial=str(assistant.pk) if assistant else "",
+            widget=UnfoldAdminSelectWidget(
+                attrs={
+                    "hx-post": reverse("admin:calls_call_launch_fields"),
+                    "hx-target": "#launch-fields",
+                    "hx-include": "#launch-form",
+                    "hx-trigger": "change",
+                }
+            ),
+        )
+        if assistant is None:
+            return
+        numbers = PhoneNumber.objects.filter(account=assistant.account_id, is_active=True)[:CHOICES]
+        self.numbers = {str(row.pk): row for row in numbers}
+        self.fields["phone_number"] = forms.ChoiceField(
+            label="Caller number",
+            choices=[
+                (key, f"{national(row.e164)} ({country_of(row.e164)}) {row.label}") for key, row in self.numbers.items()
+            ],
+            widget=UnfoldAdminSelectWidget(),
+        )
+        self.fields |= own
+        for item in assistant.variables or []:
+            needed = bool(item.get("required")) and not item.get("default")
+            field = text_field(item["name"], required=needed, help_text=_help(item), initial=item.get("default") or "")
+            field.widget.attrs["placeholder"] = item.get("example") or ""
+            self.fields[f"{VARIABLE}{item['name']}"] = field
+
+    @property
+    def call_fields(self) -> list[Any]:
+        return [self[name] for name in self.fields if name != "assistant" and not name.startswith(VARIABLE)]
+
+    @property
+    def variable_fields(self) -> list[Any]:
+        return [self[name] for name in self.fields if name.startswith(VARIABLE)]
+
+    def clean_to_number(self) -> str:
+        if self.assistant is None:
+            return ""
+        organization = self.assistant.organization
+        try:
+            return normalise(
+                self.cleaned_data["to_number"], organization.default_region, organization.callable_countries
+            )
+        except NotCallable as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean_not_before(self) -> Any:
+        moment = self.cleaned_data["not_before"]
+        return moment if moment and moment > timezone.now() else None
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        check_variable_values(self._variables())
+        return values
+
+    def _variables(self) -> dict[str, str]:
+        values = {name: value for name, value in self.cleaned_data.items() if name.startswith(VARIABLE) and value}
+        return {name.removeprefix(VARIABLE): value for name, value in values.items()}
+
+    def order(self, actor: str) -> single_calls.Order:
+        values = self.cleaned_data
+        assert self.assistant is not None  # noqa: S101 (a form without an assistant is never valid)
+        return single_calls.Order(
+            organization=self.assistant.organization,
+            assistant=self.assistant,
+            phone_number=self.numbers[values["phone_number"]],
+            to_number=values["to_number"],
+            customer_name=values["customer_name"],
+            dynamic_variables=self._variables(),
+            not_before=values["not_before"],
+            created_by=actor,
+        )
+
+
+def _help(item: Mapping[str, Any]) -> str:
+    example = f"For example: {item['example']}" if item.get("example") else ""
+    description = str(item.get("description") or "").rstrip(".")
+    return escape(". ".join(part for part in (description, example) if part))  # the theme takes a help text for HTML
+
+
+def known_of(contact: Contact | None) -> dict[str, str]:
+    """What the form can be filled in with for somebody."""
+    if contact is None:
+        return {}
+    own = {f"{VARIABLE}{name}": value for name, value in (contact.variables or {}).items() if value}
+    return {"to_number": contact.phone, "customer_name": contact.name, "contact": str(contact.pk), **own}

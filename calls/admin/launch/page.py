@@ -1,0 +1,162 @@
+"""Launch a call: find a person or write a number, see what the rules say, and order it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+
+from calls.actions import single_calls
+from calls.admin.launch import people
+from calls.admin.launch.form import CHOICES, VARIABLE, LaunchForm, known_of
+from calls.admin.shared import labels
+from calls.gate.decision import Decision
+from calls.models import Call
+from campaigns.models import Contact
+from providers.models import Assistant
+from tenants.backoffice.buttons import NotDone
+from tenants.backoffice.local_time import local_time
+from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.scoped_admin import page_of
+
+
+def _assistants(request: HttpRequest, contact: Contact | None) -> QuerySet[Assistant]:
+    """Those that may call this person: of the same organization."""
+    mine = reach_of(request).organizations(Level.OPERATOR)
+    found = Assistant.objects.filter(organization__in=mine, is_active=True, account__is_active=True)
+    if contact is not None:
+        found = found.filter(organization=contact.organization_id)
+    return found.select_related("account", "organization").order_by("organization_id", "name")[:CHOICES]
+
+
+def _form(request: HttpRequest, data: Any, initial: Mapping[str, Any], contact: Contact | None) -> LaunchForm:
+    assistants = _assistants(request, contact)
+    given = (data or initial).get("assistant", "")
+    chosen = next((row for row in assistants if str(row.pk) == given), None)
+    if chosen is None and not given and len(assistants) == 1:
+        chosen = assistants[0]
+    return LaunchForm(assistants, chosen, data, initial)
+
+
+def _written(request: HttpRequest, sent: Mapping[str, Any]) -> LaunchForm:
+    """The form with what was written so far, unjudged; what is known of the person fills the gaps."""
+    contact = people.named(request, sent)
+    known = known_of(contact)
+    return _form(request, None, {**known, **{name: value for name, value in sent.items() if value}}, contact)
+
+
+def fields_view(request: HttpRequest) -> HttpResponse:
+    """The fields of the assistant just chosen; what was typed stays."""
+    form = _written(request, _sent(request))
+    return TemplateResponse(request, "trunkline/launch_fields.html", {"form": form})
+
+
+def people_view(request: HttpRequest) -> HttpResponse:
+    """The first people whose name or number begins so."""
+    sent = _sent(request)
+    return TemplateResponse(request, "trunkline/launch_people.html", people.found(request, sent))
+
+
+def person_view(request: HttpRequest) -> HttpResponse:
+    """Who the number belongs to, what time it is there, and what the rules say to a call now."""
+    sent = _sent(request)
+    form = _form(request, None, sent, None) if sent.get("to_number") else _written(request, sent)
+    return TemplateResponse(request, "trunkline/launch_person.html", _person(request, form))
+
+
+def _sent(request: HttpRequest) -> dict[str, Any]:
+    if not reach_of(request).has(Level.OPERATOR):
+        raise PermissionDenied
+    return request.POST.dict() if request.method == "POST" else request.GET.dict()
+
+
+def _person(request: HttpRequest, form: LaunchForm) -> dict[str, Any]:
+    written = (form.data if form.is_bound else form.initial).get
+    found = people.person(request, form.assistant, str(written("to_number") or ""))
+    number = form.numbers.get(str(written("phone_number") or "")) or next(iter(form.numbers.values()), None)
+    phone = found.get("phone")
+    if phone and form.assistant and number:
+        order = single_calls.Order(form.assistant.organization, form.assistant, number, phone)
+        found["decision"] = _shown(single_calls.preview(order, found["known"]))
+    return found
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    """Order one call, or ask what the rules say about it."""
+    sent = _sent(request)
+    page = page_of(Call)
+    decision, refusal, person = None, "", None
+    if request.method == "POST" and "_fields" not in sent:
+        form = _form(request, request.POST, {}, people.named(request, sent))
+        if form.is_valid() and form.assistant is not None:
+            order = form.order(reach_of(request).actor)
+            if "_check" in request.POST:
+                decision = single_calls.preview(order)
+                person = people.person(request, form.assistant, order.to_number)
+            else:
+                try:
+                    call = placed(order)
+                except NotDone as error:
+                    refusal = str(error)
+                except single_calls.MissingVariables as error:
+                    for name in error.names:
+                        form.add_error(f"{VARIABLE}{name}", "The assistant needs this.")
+                else:
+                    messages.success(request, "The call is ordered. This page follows it.")
+                    return redirect(page.url("change", call.pk))
+    else:
+        form = _written(request, sent)
+    return page.page(
+        request,
+        "trunkline/launch.html",
+        "Launch a call",
+        form=form,
+        contact=(form.data if form.is_bound else form.initial).get("contact", ""),
+        refusal=refusal,
+        checked=_shown(decision) if decision else None,
+        **(person or {}),
+        **people.found(request, sent),
+        none_yet=not form.has_choice,
+        media=form.media,
+        calls_url=page.url("changelist"),
+    )
+
+
+def placed(order: single_calls.Order) -> Call:
+    """Order the call. Raises NotDone with the reason in words, MissingVariables."""
+    if not order.organization.is_active:
+        raise NotDone("The organization is inactive: it places no calls.")
+    try:
+        return single_calls.place_single(order)
+    except single_calls.Refused as error:
+        raise NotDone(
+            f"{error} It is allowed from {local_time(error.until)}." if error.until else str(error)
+        ) from error
+    except single_calls.AlreadyOpen as error:
+        raise NotDone(
+            "A call to this number is already open. Wait for its end, or look at it in the list of calls."
+        ) from error
+
+
+def _shown(decision: Decision) -> dict[str, Any]:
+    verdict = {
+        "allow": ("It would be placed at once.", "success"),
+        "defer": (f"It would wait: {decision.detail}", "warning"),
+        "skip": (f"It would not be placed: {decision.detail}", "danger"),
+    }[decision.verdict]
+    checks = [
+        {
+            "name": labels.check_name(check.name),
+            "ok": check.result == "allow",
+            "detail": check.detail,
+        }
+        for check in decision.checks
+    ]
+    against = [check for check in checks if not check["ok"] and check["detail"] != decision.detail]
+    return {"text": verdict[0], "colour": verdict[1], "checks": checks, "against": against}

@@ -1,0 +1,111 @@
+"""How many people of a campaign stand where: one grouped count over an index, and what is told from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Q, Sum
+
+from calls.admin.shared import labels
+from calls.models import Status
+from calls.reports.variant_comparison import percent
+from campaigns.models import Campaign, Recipient
+
+S = Recipient.Status
+OPEN = (S.PENDING, S.CALLING, S.WAITING, S.REVIEW)
+DIMENSIONS = ("status", "outcome", "reason")
+
+
+@dataclass(frozen=True)
+class Group:
+    """People of one status, outcome and reason. `tried` were called at least once."""
+
+    status: str
+    outcome: str
+    reason: str  # without its detail
+    people: int
+    tried: int
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    groups: tuple[Group, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(group.people for group in self.groups)
+
+    @property
+    def attempts(self) -> int:
+        return sum(group.attempts for group in self.groups)
+
+    def by(self, dimension: str, chosen: Mapping[str, str]) -> Counter[str]:
+        """People by one dimension, among those that the others' choices leave."""
+        others = [(name, value) for name, value in chosen.items() if value and name != dimension]
+        found = Counter[str]()
+        for group in self.groups:
+            if all(getattr(group, name) == value for name, value in others):
+                found[getattr(group, dimension)] += group.people
+        return found
+
+    def funnel(self) -> list[dict[str, Any]]:
+        """From everybody to those who were spoken with; each step is part of the one before."""
+        out = sum(g.people - g.tried for g in self.groups if g.status in (S.SKIPPED, S.WITHDRAWN))
+        answered = [group for group in self.groups if group.outcome == Status.COMPLETED]
+        steps = [
+            ("On its lists", self.total),
+            ("May be called", self.total - out),
+            ("Called", sum(group.tried for group in self.groups)),
+            ("Answered", sum(group.people for group in answered)),
+            ("Reached in person", sum(group.people for group in answered if group.reason != "voicemail")),
+        ]
+        before = [self.total, *(count for _, count in steps)]
+        return [
+            {
+                "label": label,
+                "count": count,
+                "shown": f"{count:,}",
+                "of_all": percent(count / self.total) if self.total else "-",
+                "of_before": percent(count / last) if last else "-",
+            }
+            for (label, count), last in zip(steps, before, strict=False)
+        ]
+
+
+def counts_of(campaign: Campaign) -> Counts:
+    rows: Iterable[Any] = (
+        Recipient.objects.filter(campaign=campaign)
+        .values_list("status", "outcome", "reason")
+        .annotate(people=Count("*"), tried=Count("attempts", filter=Q(attempts__gt=0)), attempts_made=Sum("attempts"))
+        .order_by()
+    )
+    return Counts(
+        tuple(
+            Group(status, outcome, code_of(reason), people, tried, attempts or 0)
+            for status, outcome, reason, people, tried, attempts in rows
+        )
+    )
+
+
+def code_of(reason: str) -> str:
+    """`missing_variables: slot` is one reason, whichever variable it is."""
+    return reason.partition(": ")[0]
+
+
+def having(reason: str) -> Q:
+    """Recipients with this reason."""
+    return Q(reason=reason) | Q(reason__startswith=f"{reason}: ")
+
+
+def label_of(dimension: str, value: str) -> str:
+    """A choice of a filter in words."""
+    if dimension == "status":
+        return str(S(value).label) if value in S.values else value
+    if dimension == "outcome":
+        return str(Status(value).label) if value in Status.values else value
+    text = labels.reason(value)
+    return f"{text[:1].upper()}{text[1:]}"

@@ -1,0 +1,120 @@
+"""The people of a campaign on its own page: filters with counts, pages by key, and the way to each explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import slugify
+
+from calls.admin.people.counts import DIMENSIONS, Counts, counts_of, having, label_of
+from calls.admin.people.standing import moment_in, standing, zone_of
+from calls.admin.shared import labels
+from campaigns.admin.numbers import called_number
+from campaigns.models import Campaign, Recipient
+
+SHOWN = 25
+CHIPS = 12  # reasons offered at most, the most frequent
+MANY = 50_000  # people from which on the page refreshes itself less often
+ADDRESS = (*DIMENSIONS, "before", "after")  # what the address of a page of people may say
+TITLES = {"status": "Status", "outcome": "Outcome", "reason": "Reason"}
+
+
+def people_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+    """What the fragment shows. The address carries everything, so that a refresh changes nothing but the people."""
+    chosen = {name: request.GET.get(name, "")[:200] for name in DIMENSIONS}
+    counts, now = counts_of(campaign), timezone.now()
+    rows, newer, older = _page(campaign, chosen, request.GET)
+    fragment = reverse("admin:campaigns_campaign_people", args=[campaign.pk])
+    page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+
+    def link(**changes: str) -> dict[str, str]:
+        """The fragment's address, and that of the whole page, with some parameters changed; a filter begins anew."""
+        asked = urlencode({name: value for name, value in {**chosen, **changes}.items() if value})
+        return {"url": f"{fragment}?{asked}" if asked else fragment, "page": f"{page}?{asked}" if asked else page}
+
+    position = {name: request.GET[name] for name in ("before", "after") if _key(request.GET.get(name))}
+    return {
+        "here": link(**position),
+        "every": refresh_seconds(counts.total),
+        "total": f"{counts.total:,}",
+        "filtered": any(chosen.values()),
+        "all_link": link(**dict.fromkeys(DIMENSIONS, "")),
+        "filters": [
+            {"title": TITLES[name], "name": name, "chips": _chips(counts, name, chosen, link)} for name in DIMENSIONS
+        ],
+        "rows": [_row(row, campaign, now) for row in rows],
+        "newer": link(after=str(rows[0].pk)) if newer else None,
+        "older": link(before=str(rows[-1].pk)) if older else None,
+        "list_url": f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={campaign.pk}",
+    }
+
+
+def refresh_seconds(people: int) -> int:
+    """How often a page of so many people refreshes itself."""
+    return 3 if people <= MANY else 15
+
+
+def _chips(counts: Counts, name: str, chosen: Mapping[str, str], link: Any) -> list[dict[str, Any]]:
+    found = counts.by(name, chosen)
+    del found[""]
+    if chosen[name]:
+        found.setdefault(chosen[name], 0)  # stays to be taken off again
+    return [
+        {
+            "label": label_of(name, value),
+            "count": f"{count:,}",
+            "on": value == chosen[name],
+            "id": f"{name}-{slugify(value) or number}",
+            "link": link(**{name: "" if value == chosen[name] else value}),
+        }
+        for number, (value, count) in enumerate(found.most_common(CHIPS))
+    ]
+
+
+def _key(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 18 else 0
+
+
+def matching(rows: QuerySet[Recipient], chosen: Mapping[str, str]) -> QuerySet[Recipient]:
+    """Those whom the filters leave."""
+    for name in ("status", "outcome"):
+        if chosen[name]:
+            rows = rows.filter(**{name: chosen[name]})
+    return rows.filter(having(chosen["reason"])) if chosen["reason"] else rows
+
+
+def _page(
+    campaign: Campaign, chosen: Mapping[str, str], asked: Mapping[str, str]
+) -> tuple[list[Recipient], bool, bool]:
+    """One page by key, newest first, and whether there are newer and older people."""
+    rows = matching(campaign.recipients.select_related("contact"), chosen)
+    before, after = _key(asked.get("before")), _key(asked.get("after"))
+    if after:
+        found = list(rows.filter(pk__gt=after).order_by("pk")[: SHOWN + 1])
+        return found[:SHOWN][::-1], len(found) > SHOWN, True
+    found = list((rows.filter(pk__lt=before) if before else rows).order_by("-pk")[: SHOWN + 1])
+    return found[:SHOWN], bool(before), len(found) > SHOWN
+
+
+def _row(row: Recipient, campaign: Campaign, now: datetime) -> dict[str, Any]:
+    return {
+        "pk": row.pk,
+        "name": row.contact.name,
+        "number": called_number(row.contact),
+        "url": reverse("admin:campaigns_recipient_change", args=[row.pk]),
+        "explain_url": reverse("admin:campaigns_recipient_explain", args=[row.pk]),
+        "label": row.get_status_display(),
+        "colour": labels.RECIPIENT_COLOURS[Recipient.Status(row.status)],
+        "standing": standing(row, campaign, now),
+        "attempts": row.attempts,
+        "next": moment_in(row.next_attempt_at, zone_of(row, campaign.zone), now)
+        if row.next_attempt_at and row.next_attempt_at > now
+        else "",
+    }

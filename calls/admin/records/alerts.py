@@ -1,0 +1,83 @@
+"""Alerts: what a person should know, with the way to what it is about."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Case, Model, Value, When
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.decorators import display
+
+from campaigns.models import Campaign
+from providers.models import ProviderAccount
+from tenants import alerts
+from tenants.backoffice.buttons import Step
+from tenants.backoffice.local_time import local_time, local_time_column
+from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.scoped_admin import ReadOnlyAdmin
+from tenants.models import Alert
+
+SUBJECTS: Mapping[str, type[Model]] = {"account": ProviderAccount, "campaign": Campaign}
+
+
+def _seen(request: HttpRequest, obj: Alert, values: Mapping[str, Any]) -> str:
+    alerts.mark_seen(obj, reach_of(request).actor)
+    return "Marked as seen."
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    panel_only = True
+    panel_template = "trunkline/facts.html"
+    list_display = ("told", "message", "state")
+    list_display_links = ("told", "message")
+    list_select_related = ("organization",)
+    ordering = (Case(When(seen_at=None, then=Value(0)), default=Value(1)), "-id")
+    empty_words = "Nothing needs your attention."
+    intro = "What you should know, the unseen first. Each is said once."
+    told = local_time_column("at", "when")
+    steps: ClassVar[tuple[Step, ...]] = (
+        Step(
+            "seen",
+            "Mark as seen",
+            Level.OPERATOR,
+            lambda obj: ["It leaves the dashboard for everybody. Nothing else changes."],
+            _seen,
+            offered=lambda obj: obj.seen_at is None,
+            tone="primary",
+            icon="done",
+        ),
+    )
+
+    @display(description="state", label={"New": "danger", "Seen": "success"})
+    def state(self, row: Alert) -> str:
+        return "Seen" if row.seen_at else "New"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": []})]
+
+    def panel_context(self, request: HttpRequest, obj: Alert) -> dict[str, Any]:
+        facts: list[tuple[str, Any]] = [("What", obj.message), ("When", local_time(obj.at))]
+        facts.append(("About", self._subject(obj)))
+        if obj.seen_at:
+            facts.append(("Seen", f"{local_time(obj.seen_at)}, {obj.seen_by}"))
+        return {"facts": facts}
+
+    def _subject(self, obj: Alert) -> Any:
+        """The page of what it is about, where there is one."""
+        model = next(
+            (model for name, model in SUBJECTS.items() if f"{name}:" in obj.key or f"{name}." in obj.key), None
+        )
+        try:
+            subject = uuid.UUID(obj.subject)
+        except ValueError:
+            return "-"
+        if model is None:
+            return "-"
+        found: Any = model._default_manager.filter(organization=obj.organization_id, uuid=subject).first()
+        page = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
+        return (reverse(page, args=[found.pk]), str(found)) if found else "-"

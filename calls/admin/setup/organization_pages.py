@@ -1,0 +1,81 @@
+"""What execution adds to the pages of organizations and the do-not-call list."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+
+from calls.actions import budget_watch, kill_switch, quiescing
+from calls.models import Call
+from campaigns.admin.do_not_call import DoNotCallAdmin
+from campaigns.models import DoNotCall
+from campaigns.phones import national
+from tenants.admin.organizations import OrganizationAdmin
+from tenants.backoffice.buttons import Step
+from tenants.backoffice.roles import Level, reach_of
+from tenants.models import Organization
+
+admin.site.unregister([Organization, DoNotCall])
+
+
+def _stop(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -> str:
+    kill_switch.stop_all_calls(obj, actor=reach_of(request).actor)
+    return f"All calls of {obj.name} are stopped: nothing further can be placed."
+
+
+def _allow(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -> str:
+    kill_switch.allow_calls(obj, actor=reach_of(request).actor)
+    return f"{obj.name} may place calls again."
+
+
+def _stop_effect(obj: Organization) -> list[str]:
+    going = Call.objects.open().filter(organization=obj).count()
+    return [
+        f"Nothing is placed for {obj.name} any more: no campaign, no single call, no program.",
+        f"{going} calls under way go on to their end." if going else "No call is under way.",
+        "Campaigns keep their state and go on when you allow calls again.",
+    ]
+
+
+@admin.register(Organization)
+class SwitchedOrganizationAdmin(OrganizationAdmin):
+    steps = (
+        Step(
+            "stop-calls",
+            "Stop all calls",
+            Level.OPERATOR,
+            _stop_effect,
+            _stop,
+            offered=lambda obj: not obj.calls_stopped,
+            tone="danger",
+            icon="front_hand",
+            button="Stop all calls now",
+        ),
+        Step(
+            "allow-calls",
+            "Allow calls again",
+            Level.MANAGER,
+            lambda obj: [f"Running campaigns and queued calls of {obj.name} go on within seconds."],
+            _allow,
+            offered=lambda obj: obj.calls_stopped,
+            tone="primary",
+            icon="call",
+        ),
+        *OrganizationAdmin.steps,
+    )
+
+    def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        budget_watch.look_again(obj)
+
+
+@admin.register(DoNotCall)
+class SilencingDoNotCallAdmin(DoNotCallAdmin):
+    def after_listing(self, request: HttpRequest, organization_id: int, phones: Collection[str]) -> None:
+        going = list(quiescing.silence_numbers(organization_id, phones).values_list("to_number", flat=True)[:2])
+        if going:
+            one = f"A call to {national(going[0])} was" if len(going) == 1 else "Calls to some of these numbers were"
+            messages.warning(request, f"{one} already under way, to go on to the end. No other is placed.")

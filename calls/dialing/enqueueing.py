@@ -1,0 +1,272 @@
+"""Feeding: due recipients of running campaigns become queued calls, only as far as capacity for the next two seconds
+reaches. So a pause is immediate, and nothing waits in a provider's queue.
+
+Campaigns that wait for the same accounts take turns by priority (`sharing`); each calls no faster than its pace.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from calls.dialing import fair_share
+from calls.dialing.dequeueing import take_back
+from calls.gate import facts as fact_sheet
+from calls.gate import pacing
+from calls.gate.capacity import AHEAD, room_of, room_of_numbers
+from calls.gate.decision import Decision, Facts, decide
+from calls.gate.selection import Choices, can_go_on, values_for
+from calls.models import Call, CallEvent, Status
+from campaigns.models import Campaign, Recipient
+from tenants import failpoints
+
+logger = logging.getLogger(__name__)
+LOOKED_AT = 200  # recipients asked the gate in one step, as far as the first of them cannot be called
+SPARE, GROWTH = 8, 4  # looked at beyond the room there is; and how much more each time that was not enough
+S = Recipient.Status
+
+
+def running() -> list[int]:
+    """Organizations with a running campaign."""
+    found = Campaign.objects.filter(status=Campaign.Status.RUNNING).order_by()
+    return list(found.values_list("organization_id", flat=True).distinct())
+
+
+def feed_all(organization_id: int) -> int:
+    """Queue what can be placed next of all its running campaigns, by turns. Answers how many were queued.
+
+    Turns that a campaign cannot use, for its own limits or because its people cannot be called now, go to the others.
+    """
+    now = timezone.now()
+    found = _campaigns().filter(organization=organization_id, status=Campaign.Status.RUNNING)
+    campaigns = [campaign for campaign in found if _due(campaign, now).exists()]
+    choices = {campaign.pk: Choices(campaign, now) for campaign in campaigns}
+    accounts = {account.pk: account for each in choices.values() for account in each.accounts()}
+    rooms = {pk: room_of(account, now) for pk, account in accounts.items()}
+    contenders = [
+        fair_share.Contender(
+            campaign.pk,
+            campaign.priority,
+            campaign.share_used,
+            frozenset(choice.account.pk for choice, _ in choices[campaign.pk].shares()),
+            _due(campaign, now)[: sum(room for room in rooms.values() if room > 0)].count(),
+        )
+        for campaign in campaigns
+    ]
+    queued = 0
+    while turns := fair_share.turns(contenders, rooms):
+        fed = [feed(turn.campaign, turn.calls, starting_from=turn.share_used) for turn in turns]
+        queued += sum(fed)
+        contenders, remaining = fair_share.after(contenders, turns, fed), contenders
+        if len(contenders) == len(remaining):
+            break
+        rooms = {pk: room_of(account, now) for pk, account in accounts.items()}
+    return queued
+
+
+def _campaigns() -> QuerySet[Campaign]:
+    related = ("organization", "assistant__account")
+    return Campaign.objects.select_related(*related).prefetch_related("windows").order_by("pk")
+
+
+def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float | None = None) -> int:
+    """Queue what can be placed next of one campaign. Answers how many recipients were queued.
+
+    `starting_from`: where its account of turns begins, see `sharing`.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        # Locked, so that nobody is put off by rules that an edit has just changed.
+        campaign = _campaigns().select_for_update(no_key=True, of=("self",)).get(pk=campaign_id)
+        if campaign.status != Campaign.Status.RUNNING or not campaign.organization.is_active:
+            return 0
+        if campaign.organization.calls_stopped:
+            return 0
+        choices = Choices(campaign, now)
+        rooms = {account.pk: room_of(account, now) for account in choices.accounts()}
+        room = sum(room for room in rooms.values() if room > 0)
+        limit = min(_room_of_campaign(campaign, choices, now), room if at_most is None else min(at_most, room))
+        if limit <= 0:
+            return 0
+        fed = _feed(campaign, choices, rooms, limit, now)
+        if fed:
+            fair_share.used(campaign, fed, starting_from)
+        failpoints.reach("feeding.feeding")
+    failpoints.reach("feeding.fed")
+    return fed
+
+
+def _room_of_campaign(campaign: Campaign, choices: Choices, now: datetime) -> int:
+    room = room_of_numbers(choices, now).now
+    if campaign.max_open_calls is not None:
+        room = min(room, campaign.max_open_calls - campaign.calls.open().count() - _about_to_go(campaign, now))
+    if campaign.calls_per_minute is not None:
+        room = min(room, len(_moments(campaign, now)))
+    return room
+
+
+def _moments(campaign: Campaign, now: datetime) -> list[datetime]:
+    """When the pace lets the campaign's next calls go out that are not queued yet, as far as we look ahead."""
+    if campaign.calls_per_minute is None:
+        return []
+    return pacing.moments(campaign, now, now + AHEAD)[_about_to_go(campaign, now) :]
+
+
+def _about_to_go(campaign: Campaign, now: datetime) -> int:
+    """Its queued calls that take part in the next two seconds. One that was put off, to tomorrow perhaps, does not."""
+    return campaign.calls.about_to_go(now + AHEAD).filter(asked_for=False).count()
+
+
+def _due(campaign: Campaign, now: datetime) -> QuerySet[Recipient]:
+    due = campaign.recipients.filter(status__in=[S.PENDING, S.WAITING], next_attempt_at__lte=now)
+    return due.order_by("next_attempt_at", "sort_key")
+
+
+def _feed(campaign: Campaign, choices: Choices, rooms: dict[int, int], limit: int, now: datetime) -> int:
+    """Those who are due, some at a time: as many as there is room for, and more where the first cannot be called."""
+    feeder = _Feeder(campaign, choices, rooms, limit, now)
+    looked_at: list[int] = []
+    size = limit + SPARE
+    while not feeder.full and len(looked_at) < LOOKED_AT:
+        due = _due(campaign, now).exclude(pk__in=looked_at).select_related("contact")
+        locked = due.select_for_update(skip_locked=True, of=("self",))
+        recipients = list(locked[: min(size, LOOKED_AT - len(looked_at))])
+        if not recipients:
+            break
+        feeder.look_at(recipients)
+        looked_at += [recipient.pk for recipient in recipients]
+        size *= GROWTH
+    return feeder.queued
+
+
+class _Feeder:
+    """One step for one campaign: what there is room for, and what of it is used."""
+
+    def __init__(self, campaign: Campaign, choices: Choices, rooms: dict[int, int], limit: int, now: datetime) -> None:
+        self.campaign, self.choices, self.rooms, self.limit, self.now = campaign, choices, rooms, limit, now
+        self.queued = 0
+        self._moments = iter(_moments(campaign, now))
+        self._from_number: Counter[int] = Counter()
+
+    @property
+    def full(self) -> bool:
+        return self.queued >= self.limit or all(room <= 0 for room in self.rooms.values())
+
+    def look_at(self, recipients: Sequence[Recipient]) -> None:
+        """Ask the gate for each: queued, put off or skipped."""
+        made = [self.choices.call_for(recipient) for recipient in recipients]
+        calls = [call for call in made if call is not None]
+        put_off: defaultdict[tuple[datetime, str, str], list[int]] = defaultdict(list)
+        for call, facts in zip(calls, fact_sheet.load(calls, self.now), strict=True):
+            if self.full:
+                break
+            if decision := self._decide(call, facts):
+                assert call.recipient_id is not None and decision.until is not None  # noqa: S101
+                put_off[decision.until, decision.reason, decision.where].append(call.recipient_id)
+        for (until, reason, where), people in put_off.items():
+            mine = Recipient.objects.filter(pk__in=people)
+            mine.update(next_attempt_at=until, reason=reason, waits_in=where)
+
+    def _decide(self, call: Call, facts: Facts) -> Decision | None:
+        """Answers the decision where it puts the recipient off."""
+        assert call.recipient is not None  # noqa: S101
+        taken = self._from_number[call.phone_number_id]
+        rested_at = self.choices.rests_until(call.phone_number, self.now) or self.now
+        # The pace, and a rest that ends in time, are kept by the moment at which a call becomes due.
+        seen = replace(
+            facts,
+            campaign_next_at=None,
+            number_last_at=None if rested_at <= self.now + AHEAD else facts.number_last_at,
+            number_in_a_day=facts.number_in_a_day + taken,
+            number_open=facts.number_open + taken,
+        )
+        decision = decide(seen, self.now)
+        if decision.verdict == "allow":
+            self._queue(call, rested_at)
+        elif decision.verdict == "defer" and decision.until:
+            if decision.reason != "caller_number_day" or not self.choices.another_may_call(call, self._from_number):
+                return decision
+            # That one was kept for somebody who does not need it now; it is theirs next time.
+        else:
+            _skip(call.recipient, decision.reason)
+        return None
+
+    def _queue(self, call: Call, not_before: datetime) -> None:
+        assert call.recipient is not None  # noqa: S101
+        if self.rooms[call.account_id] <= 0:
+            return
+        values, missing = values_for(self.campaign, call)
+        if missing:
+            _skip(call.recipient, "missing_variables: " + ", ".join(missing))
+            return
+        call.dynamic_variables = values
+        call.due_at = max(next(self._moments, self.now), not_before)
+        if _queue(call):
+            self.queued += 1
+            self.rooms[call.account_id] -= 1
+            self._from_number[call.phone_number_id] += 1
+
+
+def _queue(call: Call) -> bool:
+    """One recipient has at most one unfinished call, whoever feeds it twice."""
+    try:
+        with transaction.atomic():
+            call.save()
+    except IntegrityError:
+        return False
+    under_way(call)
+    CallEvent.objects.create(
+        call=call,
+        type="queued",
+        to_status=Status.QUEUED,
+        source=CallEvent.Source.ENGINE,
+        detail=f"Attempt {call.attempt} of the campaign.",
+    )
+    return True
+
+
+def under_way(call: Call) -> None:
+    """Its recipient waits for this call. The assistant and the caller number of the first call are kept."""
+    recipient = call.recipient
+    assert recipient is not None  # noqa: S101
+    Recipient.objects.filter(pk=recipient.pk).update(
+        status=S.CALLING,
+        reason="",
+        waits_in="",
+        next_attempt_at=None,
+        assistant=recipient.assistant_id or call.assistant_id,
+        phone_number=recipient.phone_number_id or call.phone_number_id,
+    )
+
+
+def _skip(recipient: Recipient, reason: str) -> None:
+    """Not called (any more): done where it was called before, or its time ran out; skipped where a rule forbids it."""
+    over = recipient.attempts > 0 or reason == "no_open_window"
+    recipient.status = S.DONE if over else S.SKIPPED
+    recipient.reason, recipient.next_attempt_at, recipient.waits_in = reason[:200], None, ""
+    recipient.save(update_fields=["status", "reason", "next_attempt_at", "waits_in"])
+
+
+def reroute(now: datetime, limit: int = 200) -> int:
+    """Queued calls of campaigns whose account takes none, where another of the campaign's assistants can call.
+
+    Nothing was sent for a queued call, so it may end and its recipient be fed again.
+    """
+    idle = Q(account__blocked_at__isnull=False) | Q(account__is_active=False)
+    waiting = Call.objects.queued().filter(idle, campaign__status=Campaign.Status.RUNNING, asked_for=False)
+    rerouted = 0
+    for campaign in _campaigns().filter(pk__in=waiting.order_by().values("campaign")):
+        if not can_go_on(campaign, now):
+            continue
+        for call in waiting.filter(campaign=campaign).select_related("account")[:limit]:
+            if not call.account.is_active or call.account.blocked(now):
+                detail = f"{call.account.name} takes no calls now; another assistant of the campaign calls instead."
+                rerouted += take_back(call, "rerouted", detail, now)
+    return rerouted

@@ -1,0 +1,238 @@
+"""Placing: the intent is committed, then exactly one request is sent, then the answer is recorded.
+
+Locks are taken in one order everywhere: organization, account, campaigns, persons, calls.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import F, Min
+from django.utils import timezone
+
+from calls.deadlines import CLUSTER_TIMING, SEND_WITHIN
+from calls.gate import budgets, pacing, rate_limits
+from calls.gate import facts as fact_sheet
+from calls.gate.decision import SOON, Decision, decide
+from calls.models import Call, CallEvent, Status
+from calls.outcomes import circuit_breaker, placement_results, staff_decisions
+from campaigns.models import Campaign, Contact, Recipient
+from providers.adapters import http
+from providers.adapters.base import Provider, Snapshot
+from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
+from providers.models import ProviderAccount
+from tenants import failpoints
+from tenants.models import Organization
+
+logger = logging.getLogger(__name__)
+BATCH = 8
+LEASE = timedelta(seconds=CLUSTER_TIMING.lease)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A call that is committed to be dialled once. `fence` tells its answer from that of any other claim."""
+
+    call: Call
+    adapter: Provider
+    fence: int
+    committed: float  # time.monotonic() at the `dialed_at` of its call
+
+
+class Overslept(NotSent):
+    """This process was held up between the decision and the request. The account is not to blame."""
+
+
+def accounts_with_work(now: datetime) -> list[int]:
+    """Accounts with a queued call whose time has come."""
+    due = Call.objects.about_to_go(now)
+    return list(due.order_by().values_list("account_id", flat=True).distinct())
+
+
+def until_next(now: datetime, at_most: float) -> float:
+    """Seconds until the next queued call is due, so that a pace is kept to the moment."""
+    soon = Call.objects.queued().filter(due_at__gt=now, due_at__lt=now + timedelta(seconds=at_most))
+    due_at = soon.aggregate(first=Min("due_at"))["first"]
+    return (due_at - now).total_seconds() if due_at else at_most
+
+
+def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
+    """Commit up to `limit` due calls of one account to being dialled, after asking the gate under all locks.
+
+    What may not be dialled now is put off or ended with the reason. Everything here is one transaction; nothing
+    is sent in it.
+    """
+    with transaction.atomic(durable=True):
+        account = _lock_account(account_id)
+        # One moment for both clocks: who waits for silence counts from `dialed_at`, who sends from `committed`.
+        now, started = timezone.now(), time.monotonic()
+        if account is None or not account.is_active or account.blocked(now):
+            return []
+        batch = _candidates(account, now, min(limit, _room(account)))
+        _lock_people(batch)
+        calls = _fresh(batch)
+        allowed = _ask_the_gate(calls, now)
+        taken = rate_limits.take_for_placing(account, len(allowed), now)
+        committed = [call for call, decision in allowed[:taken] if _commit(call, decision, now)]
+        pacing.went_out(committed, now)
+        if committed:
+            failpoints.reach("placing.claiming")
+    if connection.connection is None:
+        # Closed in the middle, a transaction is rolled back without an error: nothing of it may be sent.
+        raise OperationalError("The connection was closed before the claim was committed.")
+    if committed:
+        failpoints.reach("placing.claimed")
+    return [Claim(call, call.account.adapter, call.placing_attempts, started) for call in committed]
+
+
+def _room(account: ProviderAccount) -> int:
+    """How many more calls the account may have open, and on the wire, at once. Counted, never stored."""
+    counts = Counter(account.calls.open().order_by().values_list("status", flat=True))
+    doubtful = circuit_breaker.in_flight_at_most(account, counts[Status.PLACING], counts[Status.UNCONFIRMED])
+    return min(account.max_open_calls - counts.total(), doubtful)
+
+
+def _lock_account(account_id: int) -> ProviderAccount | None:
+    owner = Organization.objects.filter(provider_accounts=account_id)
+    list(owner.select_for_update(no_key=True, of=("self",)))
+    return ProviderAccount.objects.select_for_update(no_key=True).filter(pk=account_id).first()
+
+
+def _candidates(account: ProviderAccount, now: datetime, limit: int) -> list[Call]:
+    """Due calls, single ones first."""
+    if limit <= 0:
+        return []
+    due = account.calls.about_to_go(now).select_for_update(skip_locked=True, of=("self",))
+    return list(due.order_by("-priority", "due_at", "pk")[:limit])
+
+
+def _lock_people(batch: Sequence[Call]) -> None:
+    """Campaigns, then persons, each in order. What is read after this holds until the commit."""
+    campaigns = {call.campaign_id for call in batch if call.campaign_id}
+    list(Campaign.objects.select_for_update(no_key=True).filter(pk__in=campaigns).order_by("pk").values_list("pk"))
+    people = {call.contact_id for call in batch}
+    list(Contact.objects.select_for_update(no_key=True).filter(pk__in=people).order_by("pk").values_list("pk"))
+
+
+def _fresh(batch: Sequence[Call]) -> list[Call]:
+    related = ("organization", "account", "assistant", "phone_number", "contact", "campaign", "recipient")
+    found = Call.objects.select_related(*related).prefetch_related("campaign__windows")
+    found = found.filter(pk__in=[call.pk for call in batch], status=Status.QUEUED)
+    return list(found.order_by("-priority", "due_at", "pk"))
+
+
+def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision]]:
+    """Those that may be dialled. Each sees what the ones allowed before it in this batch will use."""
+    allowed: list[tuple[Call, Decision]] = []
+    lines: Counter[int] = Counter()
+    in_campaign: Counter[int | None] = Counter()
+    reserved: defaultdict[int | None, Decimal] = defaultdict(Decimal)
+    in_this_batch = Decimal(0)  # all of one account, and so of one organization
+    paced: dict[int | None, datetime | None] = {}
+    for call, found in zip(calls, fact_sheet.load(calls, now), strict=True):
+        facts = replace(
+            found,
+            number_open=found.number_open + lines[call.phone_number_id],
+            campaign_open=found.campaign_open + in_campaign[call.campaign_id],
+            spent=found.spent + reserved[call.campaign_id],
+            purses=tuple(replace(purse, used=purse.used + in_this_batch) for purse in found.purses),
+            campaign_next_at=paced.get(call.campaign_id, found.campaign_next_at),
+            number_in_a_day=found.number_in_a_day + lines[call.phone_number_id],
+            number_last_at=now if lines[call.phone_number_id] else found.number_last_at,
+        )
+        decision = decide(facts, now)
+        if decision.verdict == "allow":
+            allowed.append((call, decision))
+            lines[call.phone_number_id] += 1
+            in_campaign[call.campaign_id] += 1
+            reserved[call.campaign_id] += facts.reserve
+            in_this_batch += facts.reserve
+            if call.campaign and pacing.holds(call):
+                paced[call.campaign_id] = pacing.next_moment(call.campaign, facts.campaign_next_at, now)
+        elif decision.verdict == "defer" and decision.until is not None:
+            put_off(call, decision.until, decision.reason, decision.detail)
+        else:
+            staff_decisions.cancel(call, decision.reason, decision.detail, decision=decision.as_json(now))
+    return allowed
+
+
+def put_off(call: Call, until: datetime, reason: str, detail: str) -> None:
+    """Stays queued with a later due time; counts neither as an attempt nor for the gap."""
+    news = call.status_reason != reason
+    Call.objects.queued().filter(pk=call.pk).update(due_at=until, status_reason=reason)
+    if news:  # once for each reason, not for each time it is asked
+        CallEvent.objects.create(call=call, type="deferred", source=CallEvent.Source.ENGINE, detail=detail)
+
+
+def _commit(call: Call, decision: Decision, now: datetime) -> bool:
+    """The intent, by compare-and-set. A constraint that says no puts this one call off and spares the batch."""
+    try:
+        with transaction.atomic():
+            won = (
+                Call.objects.queued()
+                .filter(pk=call.pk)
+                .update(
+                    status=Status.PLACING,
+                    status_reason="",
+                    lease_until=now + LEASE,
+                    dialed_at=now,
+                    placing_attempts=F("placing_attempts") + 1,
+                    decision=decision.as_json(now),
+                    cost_reserved=budgets.reserve_of(call.account),
+                    campaign_version=call.campaign.version if call.campaign else None,
+                )
+            )
+    except IntegrityError:
+        put_off(call, now + SOON, "open_call", "Another call to this number is open.")
+        return False
+    if won != 1:
+        return False
+    call.status, call.placing_attempts = Status.PLACING, call.placing_attempts + 1
+    if call.recipient_id:
+        Recipient.objects.filter(pk=call.recipient_id).update(attempts=F("attempts") + 1)
+    CallEvent.objects.create(
+        call=call,
+        type="placing",
+        from_status=Status.QUEUED,
+        to_status=Status.PLACING,
+        source=CallEvent.Source.ENGINE,
+        detail=f"Attempt {call.attempt}.",
+    )
+    return True
+
+
+async def send(client: http.Client, claim: Claim) -> Snapshot | ProviderError:
+    """The one request of a claim. Never raises a ProviderError: it is the answer."""
+    try:
+        request = claim.adapter.place(claim.call.as_order())
+        if time.monotonic() - claim.committed > SEND_WITHIN:
+            return Overslept("Too much time passed between the decision and the request, so nothing was sent.")
+        failpoints.reach("placing.sending")
+        answer = await client.place(request)
+        failpoints.reach("placing.answered")
+        return claim.adapter.read_placing(answer)
+    except ProviderError as error:
+        return error
+
+
+def record(claim: Claim, answer: Snapshot | ProviderError) -> None:
+    """Every class of answer meets its fate here."""
+    call, fence = claim.call, claim.fence
+    if isinstance(answer, Snapshot):
+        placement_results.placed(call.pk, fence, answer)
+    elif isinstance(answer, NotSent):
+        placement_results.requeue(call.pk, fence, answer, blames_account=not isinstance(answer, Overslept))
+    elif isinstance(answer, Misconfigured):
+        placement_results.misconfigured(call.pk, fence, answer)
+    elif isinstance(answer, Rejected):
+        placement_results.refuse(call.pk, fence, answer)
+    else:
+        placement_results.doubt(call.pk, fence, answer)
+    failpoints.reach("placing.recorded")

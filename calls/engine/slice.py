@@ -1,0 +1,373 @@
+"""The engine slice: everything the background does, for a short while, concurrently.
+
+A slice takes work for 45 seconds, queues its successor, then only finishes what it took. Losing or repeating a slice
+changes nothing: every claim is a row claim, and rows carry the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.utils import timezone
+
+from calls.actions import budget_watch, campaign_edits, campaigns, scheduled_callbacks
+from calls.deadlines import CLUSTER_TIMING
+from calls.dialing import daily_caps, enqueueing, placing
+from calls.following import polling, reconciling, status_callbacks
+from calls.models import Heartbeat
+from calls.outcomes import circuit_breaker, placement_results
+from calls.webhooks import delivery, maintenance, outbox
+from campaigns import launching
+from campaigns.imports import job, retention, undo
+from providers import outgoing
+from providers.adapters import http
+from providers.adapters.errors import ProviderError
+from tenants.api import idempotency
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+THREADS = 6
+BEAT = 5.0
+LOOK = 0.2  # seconds between two looks for calls to place
+PLACINGS_AT_ONCE = 200
+READS_AT_ONCE = 100
+DELIVERIES_AT_ONCE = 300
+WEBHOOK_THREADS = 2  # of their own: customers' systems must not keep calls waiting
+
+
+class Database:
+    """Short transactions in a few threads, each with its own connection, closed at the end."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine-db")
+
+    async def __call__(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        def run() -> T:
+            close_old_connections()
+            return work(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, run)
+
+    def close(self) -> None:
+        barrier = threading.Barrier(self._threads)
+
+        def close_mine() -> None:
+            barrier.wait(timeout=10)  # so that every thread gets exactly one of these
+            connections.close_all()
+
+        for future in [self._pool.submit(close_mine) for _ in range(self._threads)]:
+            future.exception()
+        self._pool.shutdown()
+
+
+class Slice:
+    """One turn of the engine. `run` returns when it is over; `superseded` tells that the slot is another's now."""
+
+    def __init__(
+        self,
+        worker: str,
+        slot: int,
+        *,
+        claim_for: float = CLUSTER_TIMING.claim,
+        on_claimed: Callable[[], None] | None = None,
+    ) -> None:
+        """`on_claimed` is called once, when no more work is taken and the slot is still ours."""
+        self.on_claimed = on_claimed
+        self.worker = worker
+        self.slot = slot
+        self.run_id = uuid.uuid4().hex
+        self.claim_for = claim_for
+        self.drain_for = float(CLUSTER_TIMING.drain - CLUSTER_TIMING.claim)
+        self.superseded = False
+        self._lost = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._round = delivery.Round()
+
+    def run(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self._ends = time.monotonic() + self.claim_for
+        self.db, self.long_db, self.webhook_db = Database(THREADS), Database(1), Database(WEBHOOK_THREADS)
+        try:
+            if not await self.db(take_slot, self.worker, self.slot, self.run_id):
+                self._give_up()
+                return
+            async with http.Client() as self.http, outgoing.Client() as self.outgoing:
+                await self._turn()
+        finally:
+            self.db.close()
+            self.long_db.close()
+            self.webhook_db.close()
+
+    async def _turn(self) -> None:
+        loops = [
+            asyncio.create_task(self._repeat(step, pause))
+            for step, pause in (
+                (self._beat, 1.0),
+                (self._place, LOOK),
+                (self._read, 0.25),
+                (self._callbacks, 0.25),
+                (self._feed, 0.5),
+                (self._reap, 2.0),
+                (self._reconcile, 1.0),
+                (self._probe, 1.0),
+                (self._campaigns, 1.0),
+                (self._money, 2.0),
+                (self._call_backs, 1.0),
+                (self._look_again, 0.5),
+                (self._wake, 30.0),
+                (self._import, 0.5),
+                (self._undo, 0.5),
+                (self._launch, 0.5),
+                (self._tidy, 60.0),
+                (self._forget, 60.0),
+                (self._deliver, 0.25),
+                (self._tell_of_imports, 1.0),
+                (self._purge_webhooks, 10.0),
+            )
+        ]
+        await asyncio.gather(*loops)
+        if self.on_claimed and not self.superseded:
+            await self.db(self.on_claimed)
+        if left := self._tasks | self._deliveries:
+            await asyncio.wait(left, timeout=self.drain_for)
+
+    @property
+    def claiming(self) -> bool:
+        """Whether new work may be taken."""
+        return not self.superseded and time.monotonic() < self._ends
+
+    async def _repeat(self, step: Callable[[], Coroutine[Any, Any, bool]], pause: float) -> None:
+        """A step again and again; at once when it found work. What it raises is logged and costs a longer pause."""
+        trouble = 0
+        while self.claiming:
+            try:
+                busy = await step()
+                trouble = 0
+            except Exception:
+                trouble += 1
+                logger.exception("The engine's %s step failed", step.__name__.strip("_"))
+                busy = False
+            if not busy:
+                longest = max(0.0, self._ends - time.monotonic()) + 0.01
+                await self._rest(min(pause * 2**trouble, max(pause, 10.0), longest))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait so long, or until the slot is another's."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._lost.wait()
+
+    def _give_up(self) -> None:
+        self.superseded = True
+        self._lost.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]] | None = None) -> None:
+        tasks = self._tasks if among is None else among
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    # The steps. Each answers whether it found work.
+
+    _beaten = 0.0
+
+    async def _beat(self) -> bool:
+        due = time.monotonic() - self._beaten >= BEAT
+        if not await self.db(beat, self.worker, self.slot, self.run_id, write=due):
+            self._give_up()
+        elif due:
+            self._beaten = time.monotonic()
+        return False
+
+    async def _place(self) -> bool:
+        found = False
+        for account_id in await self.db(placing.accounts_with_work, timezone.now()):
+            if not self.claiming or len(self._tasks) >= PLACINGS_AT_ONCE:
+                break
+            for claim in await self.db(placing.claim, account_id):
+                found = True
+                self._spawn(self._place_one(claim))
+        if not found:
+            await asyncio.sleep(await self.db(placing.until_next, timezone.now(), LOOK))
+        return True
+
+    async def _place_one(self, claim: placing.Claim) -> None:
+        try:
+            answer = await placing.send(self.http, claim)
+            await self._stubbornly(placing.record, claim, answer)
+        except Exception:  # the lease turns it into a doubt
+            logger.exception("Call %s: the answer to its placing was lost", claim.call.pk)
+
+    async def _stubbornly(self, work: Callable[..., None], *args: Any) -> None:
+        """An answer is worth several tries at the database."""
+        for wait in (0.2, 1.0, 3.0):
+            try:
+                await self.db(work, *args)
+                return
+            except Exception:
+                logger.exception("Recording failed; trying again")
+                await asyncio.sleep(wait)
+        await self.db(work, *args)
+
+    async def _read(self) -> bool:
+        if len(self._tasks) >= PLACINGS_AT_ONCE + READS_AT_ONCE:
+            return False
+        readings = await self.db(polling.claim)
+        for reading in readings:
+            self._spawn(self._read_one(reading))
+        return bool(readings)
+
+    async def _read_one(self, reading: polling.Reading) -> None:
+        try:
+            answer, raw = await polling.read(self.http, reading)
+            await self.db(polling.record, reading, answer, raw)
+        except Exception as error:
+            logger.exception("Call %s: a read failed", reading.call.pk)
+            # It must not be read again at once and for ever: the read was counted, its lease holds.
+            await self.db(polling.record, reading, ProviderError(f"Reading failed: {type(error).__name__}."), b"")
+
+    async def _callbacks(self) -> bool:
+        pending = await self.db(status_callbacks.pending)
+        for pk in pending:
+            try:
+                await self.db(status_callbacks.process, pk)
+            except (OperationalError, InterfaceError):
+                logger.exception("The database did not let callback %s be processed", pk)
+                await self.db(status_callbacks.put_off, pk)
+            except Exception as error:
+                logger.exception("Callback %s could not be processed", pk)
+                await self.db(status_callbacks.note_failure, pk, type(error).__name__)
+        return bool(pending)
+
+    async def _feed(self) -> bool:
+        for organization_id in await self.db(enqueueing.running):
+            if not self.claiming:
+                break
+            await self.db(enqueueing.feed_all, organization_id)
+        await self.db(enqueueing.reroute, timezone.now())
+        return False
+
+    async def _money(self) -> bool:
+        await self.db(budget_watch.watch, timezone.now())
+        return False
+
+    async def _reap(self) -> bool:
+        await self.db(placement_results.reap, timezone.now())
+        return False
+
+    async def _reconcile(self) -> bool:
+        for account, calls in (await self.db(reconciling.claim)).items():
+            found = await reconciling.look(self.http, account, calls)
+            await self.db(reconciling.record, calls, found)
+        return False
+
+    async def _probe(self) -> bool:
+        """A provider that was down is asked by a read whether it is back."""
+        for account in await self.db(circuit_breaker.claim_probes, timezone.now()):
+            error: ProviderError | None = None
+            try:
+                account.adapter.read_check(await self.http.read(account.adapter.check()))
+            except ProviderError as found:
+                error = found
+            await self.db(circuit_breaker.probed, account, error, timezone.now())
+        return False
+
+    async def _campaigns(self) -> bool:
+        await self.db(campaigns.start_scheduled)
+        await self.db(campaigns.finish_where_done)
+        await self.db(campaigns.wind_up_canceled)
+        return False
+
+    async def _call_backs(self) -> bool:
+        await self.db(scheduled_callbacks.step, timezone.now())
+        return False
+
+    async def _look_again(self) -> bool:
+        for campaign_id in await self.db(campaign_edits.to_look_at_again):
+            if self.claiming:
+                await self.long_db(campaign_edits.look_again, campaign_id)
+        return False
+
+    async def _wake(self) -> bool:
+        await self.db(daily_caps.wake, timezone.now())
+        return False
+
+    async def _import(self) -> bool:
+        for import_id in await self.long_db(job.due):
+            if self.claiming:
+                await self.long_db(job.run_step, import_id)
+                return True
+        return False
+
+    async def _undo(self) -> bool:
+        for import_id in await self.long_db(undo.due):
+            if self.claiming:
+                await self.long_db(undo.run_step, import_id)
+                return True
+        return False
+
+    async def _forget(self) -> bool:
+        return await self.long_db(retention.forget, timezone.now()) > 0
+
+    async def _launch(self) -> bool:
+        for campaign_id in await self.long_db(campaigns.launching_now):
+            if self.claiming:
+                await self.long_db(launching.step, campaign_id)
+                return True
+        return False
+
+    async def _tidy(self) -> bool:
+        """What is kept for a day, no longer."""
+        return bool(await self.db(idempotency.purge))
+
+    async def _deliver(self) -> bool:
+        claims = await self.webhook_db(delivery.claim, DELIVERIES_AT_ONCE - len(self._deliveries), self._round)
+        for claim in claims:
+            self._spawn(self._deliver_one(claim), self._deliveries)
+        if claims:
+            await asyncio.sleep(0.02)  # what these hosts answer at once makes room for their next ones
+        elif self._deliveries:
+            done, _ = await asyncio.wait(self._deliveries, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+            return bool(done)
+        return bool(claims)
+
+    async def _deliver_one(self, claim: delivery.Claim) -> None:
+        try:
+            if answer := await delivery.send(self.outgoing, claim):
+                await self.webhook_db(delivery.record, claim, answer)
+        except Exception:  # when the lease ends it is sent again, with the same id
+            logger.exception("Webhook %s: what came of it was lost", claim.message_id)
+
+    async def _tell_of_imports(self) -> bool:
+        await self.webhook_db(outbox.tell_of_imports)
+        return False
+
+    async def _purge_webhooks(self) -> bool:
+        return await self.webhook_db(maintenance.purge) > 0
+
+
+def take_slot(worker: str, slot: int, run_id: str) -> bool:
+    """Become the slice of a slot. False when the worker is stopping."""
+    now = timezone.now()
+    held = Heartbeat.objects.filter(worker=worker, slot=slot)
+    return held.exclude(run="").update(run=run_id, beaten_at=now, started_at=now) == 1
+
+
+def beat(worker: str, slot: int, run_id: str, *, write: bool) -> bool:
+    """Whether the slot is still ours; says that it is alive when `write`."""
+    mine = Heartbeat.objects.filter(worker=worker, slot=slot, run=run_id)
+    return mine.update(beaten_at=timezone.now()) == 1 if write else mine.exists()

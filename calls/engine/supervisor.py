@@ -1,0 +1,139 @@
+"""The watcher: starts the task cluster, listens for its heartbeats, and replaces it when it falls silent.
+
+It stands outside the cluster, because a killed process can leave the cluster hanging while it looks alive. Should the
+watcher itself die, the cluster ends itself: it holds the other end of a pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+
+from calls.deadlines import CLUSTER_TIMING
+from calls.engine import tasks
+from calls.engine.lifeline import LIFELINE
+from calls.models import Heartbeat
+
+logger = logging.getLogger(__name__)
+
+SILENT_SLOT = 20.0  # seconds without a beat: a replacement is queued
+BETWEEN_REPLACEMENTS = 60.0
+LOOK = 1.0
+STOP_GRACE = 100.0  # a slice may drain for so long
+
+
+class Watcher:
+    """One worker: a cluster of processes and the eye on it. `run` returns after a stop was asked for."""
+
+    def __init__(self, name: str | None = None, say: Callable[[str], object] = print) -> None:
+        self.name = name or f"trunkline-{socket.gethostname()}-{os.getpid()}"[:100]
+        self.slots = settings.ENGINE_SLICES
+        self.say = say
+        self._stopping = False
+        self._replaced: dict[int, float] = {}
+
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        self._forget_the_dead()
+        while not self._stopping:
+            self._start()
+            try:
+                self._watch()
+            finally:
+                self._end_tree()
+        Heartbeat.objects.filter(worker=self.name).delete()
+        self.say("The worker has stopped.")
+
+    def _stop(self, signum: int, frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _start(self) -> None:
+        tasks.prepare(self.name, self.slots)
+        self._replaced.clear()
+        reading, self._lifeline = os.pipe()
+        os.set_inheritable(reading, True)
+        environment = os.environ | {"Q_CLUSTER_NAME": self.name, LIFELINE: str(reading)}
+        command = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "cluster"]
+        self._cluster = subprocess.Popen(  # noqa: S603
+            command, env=environment, pass_fds=[reading], start_new_session=True
+        )
+        os.close(reading)
+        self._started = time.monotonic()
+        self.say(f"Worker {self.name} started; its cluster is process {self._cluster.pid}.")
+
+    def _watch(self) -> None:
+        """Returns when the cluster has to be replaced, or has been asked to stop and did."""
+        while self._cluster.poll() is None:
+            if self._stopping:
+                self._ask_to_stop()
+                return
+            time.sleep(LOOK)
+            try:
+                close_old_connections()
+                if self._silence() > CLUSTER_TIMING.watcher:
+                    logger.error("No heartbeat for %s s: the cluster is replaced", CLUSTER_TIMING.watcher)
+                    return
+                self._wake_silent_slots()
+            except DatabaseError:
+                logger.exception("The watcher cannot read heartbeats")
+                time.sleep(LOOK)
+        if not self._stopping:
+            logger.error("The cluster ended with status %s: it is replaced", self._cluster.returncode)
+
+    def _silence(self) -> float:
+        """Seconds since anything beat, counted from the cluster's start at most."""
+        last = Heartbeat.objects.filter(worker=self.name).order_by("-beaten_at").values_list("beaten_at", flat=True)
+        newest = last.first()
+        since = (timezone.now() - newest).total_seconds() if newest else float("inf")
+        return min(since, time.monotonic() - self._started)
+
+    def _wake_silent_slots(self) -> None:
+        silent = timezone.now() - timedelta(seconds=SILENT_SLOT)
+        now = time.monotonic()
+        if now - self._started < SILENT_SLOT:
+            return
+        for beat in Heartbeat.objects.filter(worker=self.name, beaten_at__lt=silent):
+            if now - self._replaced.get(beat.slot, 0.0) > BETWEEN_REPLACEMENTS:
+                self._replaced[beat.slot] = now
+                logger.warning("Slot %s is silent: a new slice is queued", beat.slot)
+                tasks.queue_slice(self.name, beat.slot)
+
+    def _ask_to_stop(self) -> None:
+        """No new work, the present answers are stored, then the end. SIGTERM to the main process alone: the whole
+        group would lose its running tasks."""
+        self.say("Stopping: calls being placed are finished first.")
+        Heartbeat.objects.filter(worker=self.name).update(run="")
+        self._cluster.terminate()
+        try:
+            self._cluster.wait(STOP_GRACE)
+        except subprocess.TimeoutExpired:
+            logger.error("The cluster did not stop in %s s", STOP_GRACE)
+
+    def _end_tree(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._cluster.pid, signal.SIGKILL)
+        self._cluster.wait()
+        os.close(self._lifeline)
+
+    def _forget_the_dead(self) -> None:
+        """Queues and beats of workers that are long gone."""
+        from django_q.models import OrmQ
+
+        Heartbeat.objects.filter(beaten_at__lt=timezone.now() - timedelta(hours=1)).delete()
+        alive = Heartbeat.objects.values("worker")
+        OrmQ.objects.filter(key__startswith="trunkline-").exclude(key__in=alive).delete()

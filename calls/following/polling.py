@@ -1,0 +1,175 @@
+"""Following: every placed call is read until its end is stored. A failed read only changes when we look again."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Count, F, QuerySet
+from django.utils import timezone
+
+from calls.gate import rate_limits
+from calls.models import TERMINAL, Call, CallEvent, Status
+from calls.outcomes import circuit_breaker, poll_schedule, recording
+from providers.adapters import http
+from providers.adapters.base import Provider, Snapshot
+from providers.adapters.errors import Misconfigured, NotFound, NotSent, ProviderError
+from providers.models import ProviderAccount
+from tenants import failpoints
+
+logger = logging.getLogger(__name__)
+BATCH = 100
+NOT_VISIBLE_YET = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A call that is being read by us alone until its lease ends."""
+
+    call: Call
+    adapter: Provider
+
+
+def claim(limit: int = BATCH) -> list[Reading]:
+    """Take due reads within each account's rate. The read is counted and its lease set before anything is parsed:
+    an answer that kills its reader cannot be read for ever."""
+    now = timezone.now()
+    with transaction.atomic():
+        found = [call for pk, count in _rates(now, limit) for call in _take(pk, count, now)]
+        Call.objects.filter(pk__in=[call.pk for call in found]).update(
+            next_read_at=now + poll_schedule.READ_LEASE, reads=F("reads") + 1
+        )
+        if found:
+            failpoints.reach("following.claiming")
+    if found:
+        failpoints.reach("following.claimed")
+    return [Reading(call, call.account.adapter) for call in found]
+
+
+def _rates(now: datetime, limit: int) -> list[tuple[int, int]]:
+    """How many reads each account with due ones may make now. A slow account does not stand before the others."""
+    due = Call.objects.due_for_read(now).order_by().values_list("account_id")
+    wanted = dict(due.annotate(n=Count("pk")))
+    found = ProviderAccount.objects.in_bulk(sorted(wanted))
+    granted = [(pk, rate_limits.take_for_reading(found[pk], min(wanted[pk], limit), now)) for pk in sorted(wanted)]
+    return [(pk, count) for pk, count in granted if count]
+
+
+def _take(account_id: int, count: int, now: datetime) -> list[Call]:
+    due = Call.objects.due_for_read(now).filter(account=account_id).order_by("next_read_at")
+    due = due.select_for_update(skip_locked=True, of=("self",))
+    return list(due.select_related("account", "assistant", "organization")[:count])
+
+
+async def read(client: http.Client, reading: Reading) -> tuple[Snapshot | ProviderError, bytes]:
+    """Ask the provider. Never raises a ProviderError: it is the answer. The second value is the raw body."""
+    handle, body = reading.call.as_handle(), b""
+    try:
+        failpoints.reach("following.reading")
+        answer = await client.read(reading.adapter.status(handle))
+        failpoints.reach("following.answered")
+        body = answer.body
+        return reading.adapter.read_status(answer, handle, timezone.now()), body
+    except ProviderError as error:
+        return error, body or error.evidence
+
+
+def record(reading: Reading, answer: Snapshot | ProviderError, raw: bytes) -> None:
+    """Store what was read, and when to look again."""
+    now = timezone.now()
+    call = reading.call
+    if isinstance(answer, Snapshot):
+        recording.record(call.pk, answer, CallEvent.Source.READ, raw)
+        failpoints.reach("following.recorded")
+        _look_again(call, now)
+        failpoints.reach("following.rescheduled")
+    elif isinstance(answer, NotFound):
+        _not_found(call, answer, now)
+    elif isinstance(answer, NotSent) and answer.throttled:
+        wait = answer.retry_after or poll_schedule.SETTLING.total_seconds()
+        rate_limits.close_for_reading(call.account_id, wait, now)
+        _put_off(call, now + timedelta(seconds=wait))
+    else:
+        _failed(call, answer, now)
+
+
+def _look_again(call: Call, now: datetime) -> None:
+    """After a good read. A call nobody has ended for a day is given up, visibly."""
+    placed_at = call.placed_at or call.dialed_at or call.created_at
+    if _followed_long_enough(call, now):
+        return
+    retention = call.account.adapter.retention_seconds
+    live = Call.objects.filter(pk=call.pk).exclude(status__in=TERMINAL)
+    live.update(
+        next_read_at=poll_schedule.next_read(placed_at, now),
+        last_read_at=now,
+        read_errors=0,
+        retention_at=now + timedelta(seconds=retention) if retention else None,
+    )
+    Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(last_read_at=now, read_errors=0)
+
+
+def _not_found(call: Call, error: ProviderError, now: datetime) -> None:
+    """404: not visible yet, forgotten, or asked with a wrong key; never a failed call."""
+    placed_at = call.placed_at or call.dialed_at or call.created_at
+    retention = call.account.adapter.retention_seconds
+    if call.status == Status.UNCONFIRMED:
+        _disown(call, now)
+    elif now - placed_at < NOT_VISIBLE_YET:
+        _put_off(call, poll_schedule.next_read(placed_at, now))
+    elif retention and now - (call.last_read_at or placed_at) >= timedelta(seconds=retention):
+        recording.give_up(
+            call.pk, Status.EXPIRED, "The provider no longer knows the call; its outcome was not read in time."
+        )
+    else:
+        circuit_breaker.doubt_key(call.account_id, call.pk)
+        _failed(call, error, now)
+
+
+def _disown(call: Call, now: datetime) -> None:
+    """An unsigned callback named an id that the provider does not know: it was not this call's."""
+    with transaction.atomic():
+        fresh = Call.objects.select_for_update().get(pk=call.pk)
+        if fresh.status == Status.UNCONFIRMED and fresh.provider_call_id == call.provider_call_id:
+            detail = f"The provider does not know {call.provider_call_id}, which a callback named."
+            CallEvent.objects.create(call=fresh, type="disowned", source=CallEvent.Source.READ, detail=detail)
+            fresh.provider_call_id = ""
+            fresh.next_read_at = poll_schedule.next_look(fresh, now)
+            fresh.save()
+
+
+def _failed(call: Call, error: ProviderError, now: datetime) -> None:
+    """No usable answer: the status stays, and we look again, later and later."""
+    if _followed_long_enough(call, now):
+        return
+    first = call.read_errors == 0
+    again = poll_schedule.after_error(now, call.read_errors, call.retention_at)
+    _stays(call).update(next_read_at=again, read_errors=F("read_errors") + 1)
+    if first or isinstance(error, Misconfigured):
+        if isinstance(error, Misconfigured):
+            circuit_breaker.block(call.account_id, circuit_breaker.Block.MISCONFIGURED, str(error))
+        CallEvent.objects.create(call=call, type="read_failed", source=CallEvent.Source.READ, detail=str(error)[:500])
+
+
+def _put_off(call: Call, until: datetime) -> None:
+    _stays(call).update(next_read_at=until)
+
+
+def _stays(call: Call) -> QuerySet[Call]:
+    """The call while somebody still waits for it: another source may have ended it meanwhile."""
+    return Call.objects.filter(pk=call.pk, next_read_at__isnull=False)
+
+
+def _followed_long_enough(call: Call, now: datetime) -> bool:
+    if call.status in TERMINAL:
+        if call.settle_until and now >= call.settle_until:
+            Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(next_read_at=None)
+            return True
+        return False
+    placed_at = call.placed_at or call.dialed_at or call.created_at
+    if now - placed_at < poll_schedule.FOLLOWED_FOR:
+        return False
+    recording.give_up(call.pk, Status.UNKNOWN, "Followed for 24 hours without an end.")
+    return True

@@ -1,0 +1,96 @@
+"""Limits that let so many calls through in a day, as a forecast counts them: caller numbers and budgets of the day."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from calls.gate import budgets
+from calls.gate.facts import UNUSED
+from calls.gate.selection import Choice, Choices
+from campaigns.models import Campaign
+from tenants.models import Organization
+
+A_DAY = timedelta(days=1)
+
+
+class Ration(Protocol):
+    def room(self, moment: datetime) -> tuple[int, datetime]:
+        """How many calls more it lets through, and when it has room again where that is none."""
+
+    def take(self, calls: int, moment: datetime) -> None: ...
+
+
+class Rolling:
+    """So many calls in any 24 hours."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self._used = most, 0
+        self._calls: deque[tuple[datetime, int]] = deque()
+
+    def room(self, moment: datetime) -> tuple[int, datetime]:
+        while self._calls and self._calls[0][0] <= moment - A_DAY:
+            self._used -= self._calls.popleft()[1]
+        return self.most - self._used, self._calls[0][0] + A_DAY if self._calls else moment + A_DAY
+
+    def take(self, calls: int, moment: datetime) -> None:
+        self._calls.append((moment, calls))
+        self._used += calls
+
+
+class Daily:
+    """So much money in a day of the organization: calls at their average cost, while there is the reserve of one."""
+
+    def __init__(self, organization: Organization, limit: float, cost: float, reserve: float, used: float) -> None:
+        self.organization, self.limit, self.cost, self.reserve, self.used = organization, limit, cost, reserve, used
+        self._renews_at: datetime | None = None
+
+    def room(self, moment: datetime) -> tuple[int, datetime]:
+        if self._renews_at is None or moment >= self._renews_at:
+            self.used = self.used if self._renews_at is None else 0
+            self._renews_at = budgets.day_of(self.organization, moment)[1]
+        left = self.limit - self.used - self.reserve
+        return (math.floor(left / self.cost + 1e-6) + 1 if left >= 0 else 0), self._renews_at
+
+    def take(self, calls: int, moment: datetime) -> None:
+        self.used += calls * self.cost
+
+
+def rations_of(campaign: Campaign, choices: Choices, billed: timedelta, begin: datetime) -> list[Ration]:
+    """What limits a campaign whose calls are billed for so long on the average. What belongs to one assistant limits
+    the campaign by that assistant's share of it."""
+    shares = choices.shares()
+    return [*_of_numbers(choices, shares, begin), *_of_money(campaign.organization, shares, billed, begin)]
+
+
+def _of_numbers(choices: Choices, shares: Sequence[tuple[Choice, float]], begin: datetime) -> Iterator[Ration]:
+    for choice, share in shares:
+        caps = [number.max_calls_per_day for number in choice.numbers]
+        if None in caps:
+            continue
+        ration = Rolling(math.floor(sum(cap or 0 for cap in caps) / share))
+        used = [choices.use.get(number.pk, UNUSED) for number in choice.numbers]
+        for first, calls in sorted((use.first, use.count) for use in used if use.first):
+            ration.take(math.ceil(calls / share), first)
+        yield ration
+
+
+def _of_money(
+    organization: Organization, shares: Sequence[tuple[Choice, float]], billed: timedelta, begin: datetime
+) -> Iterator[Ration]:
+    minutes, shared, reserves = billed / timedelta(minutes=1), 0.0, [0.0]
+    for choice, share in shares:
+        account = choice.account
+        cost, reserve = float(account.price_per_minute or 0) * minutes * share, float(budgets.reserve_of(account))
+        if account.price_per_minute_currency == organization.daily_budget_currency:
+            shared += cost
+            reserves.append(reserve)
+        if account.daily_budget is not None and cost:
+            used = float(budgets.spent_today_through(account, begin))
+            yield Daily(organization, float(account.daily_budget), cost, reserve, used)
+    if organization.daily_budget is not None and shared:
+        used = float(budgets.spent_today(organization, begin))
+        yield Daily(organization, float(organization.daily_budget), shared, max(reserves), used)

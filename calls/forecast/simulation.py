@@ -1,0 +1,327 @@
+"""A campaign in simulated time: the gate is asked at each moment, once for everybody it answers alike."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from calls.forecast.daily_limits import Ration, rations_of
+from calls.forecast.outcome_mix import Ending
+from calls.gate.decision import LATER, Facts, decide
+from calls.gate.facts import within_a_day, within_a_month
+from calls.gate.selection import Choice, Choices
+from campaigns.models import Campaign
+from campaigns.models.campaign import min_gap_of, retry_rule
+from campaigns.rules import retries
+
+HORIZON = timedelta(days=400)
+PATIENCE = 100  # deferrals in a row after which somebody is never called
+PARTS = 500  # of the whole: how finely time and people are told apart
+
+
+@dataclass(slots=True)
+class Cohort:
+    """People whom the gate answers alike. `dials`: when they were called, oldest first."""
+
+    facts: Facts
+    attempts: int
+    dials: tuple[datetime, ...]
+    size: int
+    batch: int = 0
+    deferred: int = 0
+
+    def facts_at(self, moment: datetime) -> Facts:
+        last = self.dials[-1] if self.dials else None
+        return replace(
+            self.facts,
+            attempts=self.attempts,
+            last_dialed_at=last,
+            dialed_in_a_day=within_a_day(self.dials, moment),
+            dialed_in_30_days=within_a_month(self.dials, moment) if self.facts.max_per_30_days is not None else (),
+        )
+
+
+class Course:
+    """The campaign in simulated time: first due, first called, as fast as the limits let it."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        choices: Choices,
+        endings: Sequence[Ending],
+        begin: datetime,
+        rations: Sequence[Ration] | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        """`rations`: where they are known already. `chance` decides how a call ends; without it they end by shares."""
+        self.campaign, self.choices, self.endings, self.begin = campaign, choices, endings, begin
+        self.chance = chance
+        self.rules, self.gap = [retry_rule(rule) for rule in campaign.retry_rules.all()], min_gap_of(campaign)
+        self.per_second = _calls_per_second(campaign, choices, endings)
+        billed = sum((ending.billed * ending.share for ending in endings), timedelta())
+        self.rations = rations_of(campaign, choices, billed, begin) if rations is None else deepcopy(rations)
+        self.skipped: Counter[str] = Counter()
+        self.per_hour: Counter[datetime] = Counter()
+        self.calls = self.not_reached = 0
+        self.paid = timedelta()
+        self.starts_at: datetime | None = None
+        self.last_end: datetime | None = None
+        self.without_end: Counter[str] = Counter()  # people whose turn never comes, by what they wait for
+        self._queue: list[tuple[datetime, int, Cohort]] = []
+        self._waiting: dict[tuple[Any, ...], tuple[Cohort, int]] = {}
+        self._turns = count()
+        self._alike: dict[Facts, Facts] = {}
+        self._closed: dict[tuple[Any, ...], tuple[datetime, datetime]] = {}
+        self._owed: defaultdict[int, list[float]] = defaultdict(lambda: [0.0] * len(endings))
+        self._grain = timedelta(seconds=1)
+        self._total = 1
+
+    @property
+    def finishes_at(self) -> datetime | None:
+        return None if self.without_end else self.last_end
+
+    def run(self, waiting: Counter[tuple[Facts, datetime]], under_way: Counter[Facts]) -> None:
+        self._total = max(1, waiting.total() + under_way.total())
+        if self.per_second <= 0:
+            self.without_end += Counter(capacity=waiting.total())  # which leaves out none at all
+            return
+        self._grain = max(self._grain, timedelta(seconds=self._total / self.per_second / PARTS))
+        for facts, size in under_way.items():
+            dials = _dials_of(facts)
+            self._end(Cohort(self._template(facts), max(1, facts.attempts), dials, size), size, self.begin)
+        for (facts, due), size in waiting.items():
+            dials = _dials_of(facts)
+            self._wait(due, Cohort(self._template(facts), facts.attempts, dials, size))
+        clock = self.begin
+        while self._queue:
+            due, turn, cohort = heapq.heappop(self._queue)
+            self._forget(due, turn, cohort)
+            moment = max(clock, due)
+            if self._may_be_called(cohort, due, moment):
+                room, renews_at = self._room(moment)
+                if room > 0:
+                    clock = self._call(cohort, due, moment, room)
+                elif renews_at > self.begin + HORIZON:
+                    self.without_end["limits"] += cohort.size
+                else:
+                    clock = renews_at
+                    heapq.heappush(self._queue, (due, next(self._turns), cohort))
+
+    def _room(self, moment: datetime) -> tuple[int, datetime]:
+        """How many calls the limits of the day let through, and when they let others through where that is none."""
+        rooms = [ration.room(moment) for ration in self.rations]
+        closed = [renews_at for room, renews_at in rooms if room <= 0]
+        return min((room for room, _ in rooms), default=self._total), max(closed, default=moment)
+
+    def _may_be_called(self, cohort: Cohort, due: datetime, moment: datetime) -> bool:
+        """Asks the gate. Who has to wait waits, who is skipped is gone."""
+        until, reason = self._known_to_be_closed(cohort, moment), "calling_hours"
+        if until is None:
+            decision = decide(cohort.facts_at(moment), moment)
+            if decision.verdict == "allow":
+                return True
+            if decision.verdict == "skip":
+                self._drop(cohort, decision.reason)
+                return False
+            until, reason = decision.until or moment + LATER, decision.reason
+            if (hours := decision.failed("calling_hours")) and hours.until:
+                self._closed[cohort.facts.zones, cohort.facts.hours] = (moment, hours.until)
+        if cohort.deferred >= PATIENCE or until > self.begin + HORIZON:
+            self.without_end[reason] += cohort.size
+        else:
+            self._put_off(cohort, due, until)
+        return False
+
+    def _put_off(self, cohort: Cohort, due: datetime, until: datetime) -> None:
+        """Those whose turn it is. The rest are not asked yet and keep their place: once they may be called, they come
+        before those who were put off until then."""
+        cohort.batch = cohort.batch or self._batch(cohort.size)
+        size = min(cohort.size, cohort.batch)
+        self._wait(until, replace(cohort, size=size, deferred=cohort.deferred + 1))
+        if cohort.size > size:
+            cohort.size -= size
+            heapq.heappush(self._queue, (due, next(self._turns), cohort))
+
+    def _known_to_be_closed(self, cohort: Cohort, moment: datetime) -> datetime | None:
+        """The gate said so for the same zones and hours, and for how long."""
+        since, until = self._closed.get((cohort.facts.zones, cohort.facts.hours), (moment, moment))
+        return until if since <= moment < until else None
+
+    def _drop(self, cohort: Cohort, reason: str) -> None:
+        if cohort.attempts == 0 and reason == "no_open_window":
+            self.not_reached += cohort.size
+        elif cohort.attempts == 0:
+            self.skipped[reason] += cohort.size
+
+    def _call(self, cohort: Cohort, due: datetime, moment: datetime, room: int) -> datetime:
+        """Call some of them; the rest keep their place. Answers when the next call can go out."""
+        cohort.batch = cohort.batch or self._batch(cohort.size)
+        size = min(cohort.size, cohort.batch, room)
+        for ration in self.rations:
+            ration.take(size, moment)
+        takes = timedelta(seconds=size / self.per_second)
+        self.calls += size
+        self.starts_at = min(self.starts_at or moment, moment)
+        self.per_hour[moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)] += size
+        dialed_at = moment + takes / 2
+        remembered = max(1, cohort.facts.max_per_day, cohort.facts.max_per_30_days or 0)
+        dials = (*cohort.dials, dialed_at)[-remembered:]
+        self._end(Cohort(cohort.facts, cohort.attempts + 1, dials, size), size, dialed_at)
+        if cohort.size > size:
+            cohort.size, cohort.deferred = cohort.size - size, 0
+            heapq.heappush(self._queue, (due, next(self._turns), cohort))
+        return moment + takes
+
+    def _batch(self, size: int) -> int:
+        """Neighbours in time take turns, in proportion to their number."""
+        if size <= self._total // PARTS:
+            return size
+        return math.ceil(size / max(100, 4 * PARTS // max(1, len(self._alike))))
+
+    def _end(self, called: Cohort, size: int, dialed_at: datetime) -> None:
+        for ending, number in zip(self.endings, self._split(size, called.attempts), strict=True):
+            if not number:
+                continue
+            ended = dialed_at + ending.held
+            self.last_end = max(self.last_end or ended, ended)
+            self.paid += ending.billed * number
+            again = retries.next_attempt(
+                self.rules,
+                ending.status,
+                ending.voicemail,
+                called.attempts,
+                self.campaign.max_attempts,
+                ended,
+                self.gap,
+            )
+            if again:
+                again = self._elsewhen(called, ending, dialed_at, again)
+                self._wait(again, Cohort(called.facts, called.attempts, called.dials, number))
+
+    def _elsewhen(self, called: Cohort, ending: Ending, dialed_at: datetime, again: datetime) -> datetime:
+        """At another time of day than last time, where the rule says so."""
+        rule = retries.rule_after(self.rules, ending.status, ending.voicemail)
+        if rule is None or not rule.other_time_of_day:
+            return again
+        facts, seed = called.facts, next(self._turns)
+        return retries.at_another_time_of_day(again, dialed_at, facts.hours, facts.zones, facts.not_after, seed)
+
+    def _split(self, size: int, attempts: int) -> list[int]:
+        """Whole people by ending. What rounding owes is carried to the next calls of the same attempt."""
+        if self.chance:
+            drawn = Counter(self.chance.choices(range(len(self.endings)), [e.share for e in self.endings], k=size))
+            return [drawn[n] for n in range(len(self.endings))]
+        owed = self._owed[attempts]
+        due = [debt + size * ending.share for debt, ending in zip(owed, self.endings, strict=True)]
+        taken = [max(0, math.floor(share)) for share in due]
+        while (rest := size - sum(taken)) != 0:
+            step = 1 if rest > 0 else -1
+            worst = max(range(len(due)), key=lambda i: (taken[i] + step >= 0, step * (due[i] - taken[i])))
+            taken[worst] += step
+        self._owed[attempts] = [share - number for share, number in zip(due, taken, strict=True)]
+        return taken
+
+    # Who waits for about the same moment, and was called at about the same hours, waits together.
+
+    def _template(self, facts: Facts) -> Facts:
+        """The facts without what differs between people who were called and what passes by itself."""
+        plain = replace(
+            facts,
+            organization_active=True,
+            calls_stopped=False,
+            account_active=True,
+            account_blocked=False,
+            open_call=False,
+            attempts=0,
+            last_dialed_at=None,
+            dialed_in_a_day=(),
+            dialed_in_30_days=(),
+            reserve=Decimal(0),
+            budget=None,
+            purses=(),
+            number_open=0,
+            campaign_open=0,
+            campaign_next_at=None,
+            number_last_at=None,
+            number_in_a_day=0,
+            number_day_frees_at=None,
+        )
+        return self._alike.setdefault(plain, plain)
+
+    def _key(self, due: datetime, cohort: Cohort) -> tuple[Any, ...]:
+        hours = tuple(int(dialed.timestamp()) // 3600 for dialed in cohort.dials)
+        return id(cohort.facts), cohort.attempts, (due - self.begin) // self._grain, hours
+
+    def _wait(self, due: datetime, cohort: Cohort) -> None:
+        key = self._key(due, cohort)
+        if key in self._waiting:
+            other, _ = self._waiting[key]
+            other.size += cohort.size
+            other.batch, other.dials = 0, tuple(map(max, other.dials, cohort.dials))
+            return
+        turn = next(self._turns)
+        self._waiting[key] = (cohort, turn)
+        cohort.batch = 0
+        heapq.heappush(self._queue, (due, turn, cohort))
+
+    def _forget(self, due: datetime, turn: int, cohort: Cohort) -> None:
+        key = self._key(due, cohort)
+        if self._waiting.get(key, (None, -1))[1] == turn:
+            del self._waiting[key]
+
+    def cost(self) -> tuple[Decimal | None, Decimal | None]:
+        """As expected, and at most: when every call is answered and lasts as long as money is set aside for, or as the
+        organization's answered calls do where that is longer."""
+        shares = self.choices.shares()
+        if any(choice.account.price_per_minute is None for choice, _ in shares):
+            return None, None
+        price = sum((_price(choice) * Decimal(share) for choice, share in shares), Decimal(0))
+        longest = max(ending.billed for ending in self.endings) / timedelta(minutes=1)
+        reserved = max(choice.account.reserved_minutes for choice, _ in shares)
+        minutes = max(reserved, Decimal(str(round(longest, 4))))
+        low = price * Decimal(str(round(self.paid / timedelta(minutes=1), 4)))
+        high = max(low, price * minutes * self.calls)
+        cent = Decimal("0.01")
+        return low.quantize(cent), high.quantize(cent)
+
+
+def _dials_of(facts: Facts) -> tuple[datetime, ...]:
+    known = facts.dialed_in_30_days or facts.dialed_in_a_day
+    return known or ((facts.last_dialed_at,) if facts.last_dialed_at else ())
+
+
+def _price(choice: Choice) -> Decimal:
+    return choice.account.price_per_minute or Decimal(0)
+
+
+def _calls_per_second(campaign: Campaign, choices: Choices, endings: Sequence[Ending]) -> float:
+    """The slowest of: the campaign's pace, its lines over the mean time a call holds one, and that of each assistant
+    by its share of the people."""
+    held = sum(ending.share * ending.held.total_seconds() for ending in endings)
+    found = [_rate_of(choice, held) / share for choice, share in choices.shares()]
+    if campaign.max_open_calls is not None:
+        found.append(campaign.max_open_calls / held)
+    if campaign.calls_per_minute is not None:
+        found.append(campaign.calls_per_minute / 60)
+    return min(found)
+
+
+def _rate_of(choice: Choice, held: float) -> float:
+    """The slowest of: the account's pace, and its lines, or its caller numbers' lines and rests."""
+    account, numbers = choice.account, choice.numbers
+    lines = [account.max_open_calls]
+    if all(number.max_open_calls for number in numbers):
+        lines.append(sum(number.max_open_calls or 0 for number in numbers))
+    found = [float(account.calls_per_second), min(lines) / held]
+    if all(number.rest_seconds for number in numbers):
+        found.append(sum(1 / number.rest_seconds for number in numbers))
+    return min(found)

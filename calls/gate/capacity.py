@@ -1,0 +1,68 @@
+"""TODO calls.gate.capacity."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from calls.gate.selection import Choices
+from calls.models import Call
+from providers.models import ProviderAccount
+
+AHEAD = timedelta(seconds=2)
+
+BOUNDLESS = 1_000_000  # calls, where nothing bounds them
+
+
+def with_open_calls(queryset: QuerySet[ProviderAccount]) -> QuerySet[ProviderAccount]:
+    calls = Call.objects.open().filter(account=OuterRef("pk")).order_by().values("account")
+    counts = Subquery(calls.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+    return queryset.annotate(open_calls=Coalesce(counts, Value(0)))
+
+
+def room_of(account: ProviderAccount, now: datetime) -> int:
+    """How many more calls may be queued at an account: nothing that could not be placed within two seconds."""
+    if not account.is_active or account.blocked(now):
+        return 0
+    queued = account.calls.about_to_go(now + AHEAD).count()
+    room = min(
+        account.max_open_calls - account.calls.open().count(),
+        math.ceil(float(account.calls_per_second) * AHEAD.total_seconds()) + 1,
+    )
+    return room - queued
+
+
+@dataclass(frozen=True)
+class NumberRoom:
+    """How many more calls may be queued from a campaign's caller numbers, those about to go out being counted."""
+
+    today: int  # by what they may still call in 24 hours
+    lines: int  # and by their lines
+    now: int  # and by their rests
+
+
+def room_of_numbers(choices: Choices, now: datetime) -> NumberRoom:
+    """What bounds no number bounds nothing."""
+    numbers = choices.numbers()
+    if not any(choices.bounds(number) for number in numbers):
+        return NumberRoom(BOUNDLESS, BOUNDLESS, BOUNDLESS)
+    mine = Call.objects.filter(account__in=choices.accounts(), phone_number__in=numbers).order_by()
+    queued = Counter(mine.about_to_go(now + AHEAD).values_list("phone_number", flat=True))
+    taken = queued + Counter(mine.open().values_list("phone_number", flat=True))
+    today = lines = rested = 0
+    for number in numbers:
+        left = choices.calls_left(number)
+        calls = BOUNDLESS if left is None else max(0, left - queued[number.pk])
+        today += calls
+        if number.max_open_calls is not None:
+            calls = min(calls, max(0, number.max_open_calls - taken[number.pk]))
+        lines += calls
+        if number.rest_seconds:
+            calls = min(calls, 0 if queued[number.pk] or choices.rests_until(number, now + AHEAD) else 1)
+        rested += calls
+    return NumberRoom(today, lines, rested)

@@ -1,0 +1,79 @@
+"""TODO calls.outcomes.recipient_progress."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from calls.gate import facts as fact_sheet
+from calls.models import Call, Status
+from campaigns.models import Campaign, Recipient
+from campaigns.models.campaign import min_gap_of, retry_rule
+from campaigns.rules import retries
+
+GOING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
+
+
+def _move_on(call: Call, now: datetime) -> None:
+    """The recipient's fate after this call: another attempt, or done."""
+    recipient, campaign = call.recipient, call.campaign
+    if recipient is None or campaign is None or recipient.status == Recipient.Status.WITHDRAWN:
+        return
+    recipient.refresh_from_db(fields=["attempts", "status"])
+    if call.status == Status.CANCELED:
+        _after_cancel(call, recipient, campaign, now)
+        return
+    again = _next_attempt(call, recipient, campaign, now) if campaign.status in GOING else None
+    recipient.outcome = call.status
+    recipient.reason = "voicemail" if call.is_voicemail else call.ended_reason[:200]
+    recipient.status = Recipient.Status.WAITING if again else Recipient.Status.DONE
+    recipient.next_attempt_at = max(again, now) if again else None
+    recipient.save(update_fields=["outcome", "reason", "status", "next_attempt_at"])
+
+
+def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> datetime | None:
+    rules = [retry_rule(rule) for rule in campaign.retry_rules.all()]
+    again = retries.next_attempt(
+        rules,
+        call.status,
+        call.is_voicemail,
+        recipient.attempts,
+        campaign.max_attempts,
+        call.ended_at or now,
+        min_gap_of(campaign),
+    )
+    rule = retries.rule_after(rules, call.status, call.is_voicemail)
+    if again is None or rule is None or not rule.other_time_of_day:
+        return again
+    [facts] = fact_sheet.load([call], now)  # the hours and zones that the gate will ask
+    last = call.dialed_at or call.ended_at or now
+    return retries.at_another_time_of_day(
+        max(again, now), last, facts.hours, facts.zones, facts.not_after, recipient.contact_id
+    )
+
+
+def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> None:
+    recipient.reason = call.ended_reason[:200]
+    if call.ended_reason == "released_by_staff" and campaign.status in GOING:
+        recipient.status, recipient.next_attempt_at = Recipient.Status.WAITING, now
+        recipient.attempts = max(0, recipient.attempts - 1)
+    elif call.ended_reason in {"campaign", "campaign_canceled"}:
+        touched = recipient.attempts > 0
+        recipient.status = Recipient.Status.DONE if touched else Recipient.Status.WITHDRAWN
+    elif call.ended_reason == "no_open_window":
+        recipient.status = Recipient.Status.DONE
+    else:
+        recipient.status = Recipient.Status.DONE if recipient.attempts else Recipient.Status.SKIPPED
+    if recipient.status == Recipient.Status.DONE and not recipient.outcome:
+        recipient.outcome = Status.CANCELED
+    recipient.save(update_fields=["reason", "status", "next_attempt_at", "attempts", "outcome"])
+
+
+def _move_recipient(
+    call: Call, status: str, *, reason: str = "", only_from: str | None = None, if_going: bool = False
+) -> None:
+    if not call.recipient_id or (if_going and call.campaign and call.campaign.status not in GOING):
+        return
+    found = Recipient.objects.filter(pk=call.recipient_id).exclude(status=Recipient.Status.WITHDRAWN)
+    if only_from:
+        found = found.filter(status=only_from)
+    found.update(status=status, reason=reason)

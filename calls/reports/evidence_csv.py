@@ -1,0 +1,168 @@
+"""Everything that is known of the calls to one number: whom we rang, when, why we might, and when we did not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+
+from calls.models import TERMINAL, Call
+from campaigns.models import Campaign, Contact, DoNotCall, Recipient
+from campaigns.models.number_hash import number_hash
+from campaigns.rules.windows import candidate_zones, zone_named
+from tenants import spreadsheets
+from tenants.api.fields import utc_text
+from tenants.models import AuditEntry, Organization
+
+COLUMNS = (
+    "record",
+    "id",
+    "to_number",
+    "name",
+    "from_number",
+    "status",
+    "reason",
+    "ordered_at_utc",
+    "ordered_at_local",
+    "dialed_at_utc",
+    "dialed_at_local",
+    "answered_at_utc",
+    "answered_at_local",
+    "ended_at_utc",
+    "ended_at_local",
+    "time_zones",
+    "duration_seconds",
+    "answered_by",
+    "campaign",
+    "campaign_id",
+    "campaign_version",
+    "attempt",
+    "ordered_by",
+    "account",
+    "provider",
+    "provider_call_id",
+    "decision",
+    "decided_at_utc",
+    "checks",
+    "consent_basis",
+    "consent_at_utc",
+    "consent_evidence",
+    "do_not_call",
+)
+
+
+def lines(organizations: Sequence[int], phone: str) -> Iterator[str]:
+    """One CSV file, piece by piece: every call to an E.164 number, and every campaign that left it out."""
+    yield from spreadsheets.lines(_rows(organizations, phone))
+
+
+def _rows(organizations: Sequence[int], phone: str) -> Iterator[list[str]]:
+    yield list(COLUMNS)
+    for organization in Organization.objects.filter(pk__in=organizations).order_by("pk"):
+        file = _File(organization, phone, _do_not_call(organization, phone))
+        erased = list(Contact.objects.filter(organization=organization, phone_hash=number_hash(phone)))
+        theirs = Q(to_number=phone) | Q(contact__in=erased) if erased else Q(to_number=phone)
+        calls = Call.objects.filter(theirs, organization=organization)
+        for call in calls.select_related("contact", "campaign", "account").order_by("pk").iterator(chunk_size=500):
+            yield file.of_call(call)
+        never = Recipient.objects.filter(contact__organization=organization, contact__phone=phone, calls=None)
+        never = never.exclude(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
+        for recipient in never.select_related("contact", "campaign").order_by("pk"):
+            yield file.of_recipient(recipient)
+
+
+@dataclass(frozen=True)
+class _File:
+    """What all rows of one number in one organization share."""
+
+    organization: Organization
+    phone: str
+    do_not_call: str
+
+    def of_call(self, call: Call) -> list[str]:
+        decision = call.decision or {}
+        ended = call.ended_at or (call.terminal_at if call.status in TERMINAL else None)
+        zones = self._zones(call.contact, call.campaign)
+        moments = (call.created_at, call.dialed_at, call.answered_at, ended)
+        return self._row(
+            call.contact,
+            zones,
+            record="call",
+            id=str(call.uuid),
+            name=call.customer_name,
+            from_number=call.from_number,
+            status=call.status,
+            reason=call.ended_reason or call.status_reason,
+            moments=moments,
+            duration_seconds=call.duration_seconds,
+            answered_by=call.answered_by,
+            campaign=call.campaign.name if call.campaign else "",
+            campaign_id=str(call.campaign.uuid) if call.campaign else "",
+            campaign_version=call.campaign_version,
+            attempt=call.attempt,
+            ordered_by=call.created_by,
+            account=call.account.name,
+            provider=call.account.provider,
+            provider_call_id=call.provider_call_id,
+            decision=decision.get("decision", ""),
+            decided_at_utc=decision.get("at", ""),
+            checks=json.dumps(decision.get("checks", []), ensure_ascii=False) if decision else "",
+        )
+
+    def of_recipient(self, recipient: Recipient) -> list[str]:
+        """Somebody whom a campaign settled without a call."""
+        return self._row(
+            recipient.contact,
+            self._zones(recipient.contact, recipient.campaign),
+            record="no call",
+            id=str(recipient.uuid),
+            name=recipient.contact.name,
+            status=recipient.status,
+            reason=recipient.reason,
+            campaign=recipient.campaign.name,
+            campaign_id=str(recipient.campaign.uuid),
+        )
+
+    def _row(
+        self, contact: Contact, zones: tuple[str, ...], moments: Sequence[datetime | None] = (), **values: object
+    ) -> list[str]:
+        for name, moment in zip(("ordered", "dialed", "answered", "ended"), moments, strict=False):
+            values[f"{name}_at_utc"], values[f"{name}_at_local"] = utc_text(moment), _local(moment, zones)
+        values |= {
+            "to_number": self.phone,
+            "time_zones": " ".join(zones),
+            "consent_basis": contact.consent_basis,
+            "consent_at_utc": utc_text(contact.consent_at),
+            "consent_evidence": contact.consent_evidence,
+            "do_not_call": self.do_not_call,
+        }
+        return ["" if values.get(name) is None else str(values[name]) for name in COLUMNS]
+
+    def _zones(self, contact: Contact, campaign: Campaign | None) -> tuple[str, ...]:
+        own = campaign.timezone if campaign else ""
+        return candidate_zones(contact.timezone, self.phone, own or self.organization.timezone)
+
+
+def _local(moment: datetime | None, zones: Sequence[str]) -> str:
+    """In the first zone the person may be in, with its offset."""
+    zone = zone_named(zones[0]) or ZoneInfo("UTC")
+    return moment.astimezone(zone).isoformat(timespec="seconds") if moment else ""
+
+
+def _do_not_call(organization: Organization, phone: str) -> str:
+    """When the number was listed and taken off, and why, in order."""
+    hashed = number_hash(phone)
+    removed = AuditEntry.objects.filter(organization=organization, action="do_not_call.removed")
+    told = []
+    for entry in removed.filter(Q(detail__phone_hash=hashed)).order_by("pk"):
+        was = entry.detail
+        told.append(f"{was['listed_at']}: listed ({was['source']}): {was['listed_because']}")
+        told.append(f"{entry.at.isoformat()}: taken off by {entry.actor}: {was['reason']}")
+    for row in DoNotCall.objects.filter(organization=organization, phone_hash=hashed):
+        until = f" until {row.expires_at.isoformat()}" if row.expires_at else ""
+        told.append(f"{row.created_at.isoformat()}: listed ({row.source}){until}: {row.reason}")
+    return "; ".join(told)

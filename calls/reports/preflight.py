@@ -1,0 +1,116 @@
+"""TODO calls.reports.preflight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from django.utils import timezone
+
+from calls.gate.selection import weighted_assistants
+from campaigns.models import Campaign, ContactImport, ContactListMember
+from campaigns.rules import variables
+from providers.models import Assistant, ProviderAccount
+
+IMPORTING = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding of the preflight. `error` forbids the start, `warning` does not."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    message: str
+    count: int | None = None
+
+
+class NotReady(Exception):
+    """The preflight found errors."""
+
+    def __init__(self, problems: list[Problem], sentence: str = "The campaign cannot start yet.") -> None:
+        errors = " ".join(problem.message for problem in problems if problem.severity == "error")
+        super().__init__(f"{sentence} {errors}")
+        self.problems = problems
+
+
+def problems(campaign: Campaign) -> list[Problem]:
+    """What stands between a campaign and its start."""
+    found: list[Problem] = []
+
+    def error(code: str, message: str) -> None:
+        found.append(Problem(code, "error", message))
+
+    if campaign.assistant is None:
+        error("no_assistant", "Choose an assistant.")
+    assistants = [assistant for assistant, _ in weighted_assistants(campaign)]
+    accounts = list({assistant.account_id: assistant.account for assistant in assistants}.values())
+    found += _of_assistants(campaign, assistants)
+    found += _of_money(campaign, accounts)
+    if not campaign.windows.exists():
+        error("no_window", "Add at least one calling window; without one nobody may be called at any hour.")
+    for name, text in variables.faults(campaign.variables).items():
+        error("variable_faulty", f"{name}: {text}")
+    if not ContactListMember.objects.filter(contact_list__campaigns=campaign).exists():
+        error("no_contacts", "Choose a contact list that has contacts.")
+    if campaign.ends_at and campaign.ends_at <= timezone.now():
+        error("ends_in_the_past", "The campaign's end is in the past.")
+    if not campaign.organization.is_active:
+        error("organization_inactive", "Organization is inactive")
+    lists = campaign.contact_lists.order_by().values("pk")
+    if imports := ContactImport.objects.filter(contact_list__in=lists, status__in=IMPORTING).count():
+        message = "People are still being imported into its lists; they are called, too, as they come in."
+        found.append(Problem("import_running", "warning", message, imports))
+    if campaign.organization.calls_stopped:
+        found.append(Problem("calls_stopped", "warning", "All calls of the organization are stopped at present."))
+    now = timezone.now()
+    for account in accounts:
+        if account.blocked(now):
+            found.append(Problem("account_blocked", "warning", f"The account is blocked: {account.blocked_reason}"))
+    return found
+
+
+def _of_assistants(campaign: Campaign, assistants: Sequence[Assistant]) -> list[Problem]:
+    """What keeps each assistant from calling. Where another can stand in, that is a warning."""
+    assistants = [assistant for assistant, _ in weighted_assistants(campaign)]
+    numbers = {number.account_id for number in campaign.phone_numbers.all() if number.is_active}
+    idle: list[Problem] = []
+    faulty: list[Problem] = []
+    can_call = 0
+    for assistant in assistants:
+        name = "The assistant" if len(assistants) == 1 else f"Assistant '{assistant.name}'"
+        before = len(idle)
+        if not assistant.is_active:
+            idle.append(Problem("assistant_inactive", "error", f"{name} is switched off."))
+        if not assistant.account.is_active:
+            idle.append(Problem("account_inactive", "error", f"{name}'s account is switched off."))
+        if assistant.account_id not in numbers:
+            whose = name[0].lower() + name[1:]
+            idle.append(Problem("no_phone_number", "error", f"Choose a caller number of the account of {whose}."))
+        for field, text in assistant.faults().items():
+            faulty.append(Problem("assistant_faulty", "error", f"{name} cannot place calls: {field}: {text}"))
+        can_call += len(idle) == before
+    if can_call:
+        idle = [replace(problem, severity="warning") for problem in idle]
+    return idle + faulty
+
+
+def _of_money(campaign: Campaign, accounts: Sequence[ProviderAccount]) -> list[Problem]:
+    """A budget is kept in one currency, and can be kept to the cent only where calls have a price."""
+    found = []
+    if campaign.budget is not None:
+        for account in accounts:
+            if account.price_per_minute is None:
+                message = (
+                    f"'{account.name}' has no price per minute: nothing is set aside for its calls, so those under way "
+                    "may cost more than the budget has left."
+                )
+                found.append(Problem("budget_without_price", "warning", message))
+            elif account.price_per_minute_currency != campaign.budget_currency:
+                message = (
+                    f"The budget is in {campaign.budget_currency}, but '{account.name}' is priced in "
+                    f"{account.price_per_minute_currency}. Use one currency."
+                )
+                found.append(Problem("budget_currency", "error", message))
+    return found

@@ -1,0 +1,72 @@
+"""What was said in a call: read from the provider when somebody asks, and kept nowhere here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from django.utils import timezone
+
+from calls.gate import rate_limits
+from calls.models import Call
+from providers.adapters import http
+from providers.adapters.base import Answer, Request, Segment
+from providers.adapters.errors import NotFound, NotSent, ProviderError
+
+DEADLINE = 10.0
+
+
+class NoTranscript(Exception):
+    """There is none, or none yet. A sentence for the person."""
+
+
+class Unreadable(Exception):
+    """The provider gave no usable answer. A sentence in classes, not in the peer's words."""
+
+
+class TooMany(Exception):
+    """The account's rate of reads is used up, or the provider asks us to slow down."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("The account's limit of reads is reached. Try again later.")
+        self.seconds = seconds
+
+
+def may_exist(call: Call) -> bool:
+    """Whether the provider could have one."""
+    known = bool(call.provider_call_id) and not call.contact.erased_at
+    return call.account.adapter.can_transcribe and known
+
+
+def read(call: Call) -> Sequence[Segment]:
+    """The turns in order, at least one. Takes one of the account's reads. Raises NoTranscript, TooMany, Unreadable."""
+    adapter = call.account.adapter
+    if not adapter.can_transcribe:
+        raise NoTranscript(f"{adapter.name} has no transcripts that can be read by the id of a call.")
+    if call.contact.erased_at:
+        raise NoTranscript("The person called was erased, so what was said is not shown.")
+    if not call.provider_call_id:
+        raise NoTranscript("The provider's id of this call is not known, so its transcript cannot be read.")
+    now = timezone.now()
+    if not rate_limits.take_for_reading(call.account, 1, now):
+        raise TooMany(1.0)
+    try:
+        turns = adapter.read_transcript(asyncio.run(_fetch(adapter.transcript(call.as_handle()))))
+    except NotFound as error:
+        raise NoTranscript("The provider keeps no transcript of this call.") from error
+    except NotSent as error:
+        if not error.throttled:
+            raise Unreadable("No connection to the provider could be made. Try again later.") from error
+        wait = error.retry_after or 5.0
+        rate_limits.close_for_reading(call.account_id, wait, now)
+        raise TooMany(wait) from error
+    except ProviderError as error:
+        raise Unreadable("The provider gave no usable answer. Try again later.") from error
+    if not turns:
+        raise NoTranscript("The provider has no transcript of this call, or none yet.")
+    return turns
+
+
+async def _fetch(request: Request) -> Answer:
+    async with http.Client(deadline=DEADLINE) as client:
+        return await client.read(request)

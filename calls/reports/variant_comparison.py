@@ -1,0 +1,185 @@
+"""How a campaign's variants fare: people, calls, outcomes, cost, and whether the difference says anything yet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from statistics import NormalDist
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.db.models.functions import Mod
+
+from calls.models import Call, Status
+from campaigns.models import Campaign
+from providers.models import Assistant
+from tenants.api.fields import money
+
+SURE = 0.95
+FEW = 5  # completed and not: below, a normal curve does not describe a share
+SAMPLE_KEPT = 300  # seconds
+
+ENDED = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)  # a phone was rung, or may have been
+REACHED = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One assistant of a campaign. `people` were called by it at least once; `completed` were reached."""
+
+    id: str
+    name: str
+    people: int
+    calls: int
+    completed: int
+    cost: Decimal | None
+    currency: str
+    low: float = 0.0  # of the rate, surely enough for all variants together
+    high: float = 1.0
+
+    @property
+    def rate(self) -> float | None:
+        return self.completed / self.people if self.people else None
+
+    @property
+    def cost_per_completed(self) -> Decimal | None:
+        if self.cost is None or not self.completed:
+            return None
+        return (self.cost / self.completed).quantize(Decimal("0.0001"))
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "assistant": self.id,
+            "name": self.name,
+            "people": self.people,
+            "calls": self.calls,
+            "completed": self.completed,
+            "rate": None if self.rate is None else round(self.rate, 4),
+            "rate_low": round(self.low, 4),
+            "rate_high": round(self.high, 4),
+            "cost": money(self.cost, self.currency),
+            "cost_per_completed": money(self.cost_per_completed, self.currency),
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`statement`: what the figures allow to say, in a sentence for each pair of variants."""
+
+    variants: tuple[Variant, ...]
+    statement: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"variants": [variant.as_json() for variant in self.variants], "statement": self.statement}
+
+
+def compare(campaign: Campaign, sample: QuerySet[Call] | None = None) -> Comparison:
+    """By the assistant of each call that was dialled, or may have been; a call still open is not counted. Of a sample
+    of its calls for a page that somebody waits for."""
+    every = Call.objects.filter(campaign=campaign) if sample is None else sample
+    calls = every.filter(status__in=ENDED, dialed_at__isnull=False)
+    paid = Q(cost__isnull=False)
+    counted = calls.values("assistant").annotate(
+        people=Count("recipient", distinct=True),
+        dialed=Count("pk"),
+        completed=Count("recipient", filter=REACHED, distinct=True),
+        currencies=Count("cost_currency", filter=paid, distinct=True),
+        currency=Max("cost_currency", filter=paid),
+        paid=Sum("cost"),
+    )
+    rows: dict[int, dict[str, Any]] = {row["assistant"]: dict(row) for row in counted.order_by()}
+    now = [campaign.assistant, *(each.assistant for each in campaign.variants.select_related("assistant__account"))]
+    named = {assistant.pk: assistant for assistant in now if assistant}
+    gone = Assistant.objects.filter(pk__in=set(rows) - set(named))  # of earlier rules
+    named |= {assistant.pk: assistant for assistant in gone.select_related("account").order_by("pk")}
+    return judge([_variant(assistant, rows.get(pk, {})) for pk, assistant in named.items()])
+
+
+def sample_of(campaign: Campaign, most: int) -> tuple[QuerySet[Call], int]:
+    """A campaign's calls, or where there are more than so many, one in every N of them, and N: figures of all of a
+    million take longer than anybody waits. Which ones is kept for five minutes; how they stand is read each time."""
+    calls = Call.objects.filter(campaign=campaign)
+    if not calls.order_by("pk")[most:].exists():
+        return calls, 1
+    kept = f"campaign-sample:{campaign.pk}:{most}"
+    drawn: tuple[list[int], int] | None = cache.get(kept)
+    if drawn is None:
+        drawn = _drawn(calls, most)
+        cache.set(kept, drawn, SAMPLE_KEPT)
+    keys, every = drawn
+    return Call.objects.filter(pk__in=keys), every
+
+
+def _drawn(calls: QuerySet[Call], most: int) -> tuple[list[int], int]:
+    """The keys are read from an index; they are spread over the campaign's whole time."""
+    every = -(-calls.count() // most)
+    every += every % 2 == 0  # an odd step meets the turns of several engines alike
+    turn = calls.order_by().annotate(turn=Mod(F("pk"), every)).filter(turn=0)
+    return list(turn.values_list("pk", flat=True)), every
+
+
+def _variant(assistant: Assistant, row: Mapping[str, Any]) -> Variant:
+    return Variant(
+        id=str(assistant.uuid),
+        name=assistant.name,
+        people=row.get("people", 0),
+        calls=row.get("dialed", 0),
+        completed=row.get("completed", 0),
+        cost=row["paid"] if row.get("currencies") == 1 else None,  # amounts of two currencies have no sum
+        currency=row.get("currency") or assistant.account.price_per_minute_currency,
+    )
+
+
+def judge(variants: Sequence[Variant]) -> Comparison:
+    """Pure. The sureness holds for all statements together: each is given its share of the doubt (Bonferroni)."""
+    surer = tuple(_with_interval(variant, len(variants)) for variant in variants)
+    pairs = [(one, other) for number, one in enumerate(surer) for other in surer[number + 1 :]]
+    if not pairs:
+        return Comparison(surer, "There is nothing to compare: the campaign has one assistant.")
+    return Comparison(surer, " ".join(_sentence(one, other, len(pairs)) for one, other in pairs))
+
+
+def _z(doubt: float) -> float:
+    return NormalDist().inv_cdf(1 - doubt / 2)
+
+
+def _with_interval(variant: Variant, number: int) -> Variant:
+    """Wilson's interval, which stays within 0 and 1 however few people there are."""
+    if not variant.people:
+        return variant
+    z, people, rate = _z((1 - SURE) / number), variant.people, variant.completed / variant.people
+    middle = (rate + z * z / (2 * people)) / (1 + z * z / people)
+    half = z / (1 + z * z / people) * math.sqrt(rate * (1 - rate) / people + z * z / (4 * people * people))
+    return replace(variant, low=max(0.0, middle - half), high=min(1.0, middle + half))
+
+
+def _sentence(one: Variant, other: Variant, pairs: int) -> str:
+    if not one.people or not other.people:
+        idle = " and ".join(f"“{variant.name}”" for variant in (one, other) if not variant.people)
+        return f"Nothing can be said of {idle} yet: nobody was called."
+    people = one.people + other.people
+    pooled = (one.completed + other.completed) / people
+    spread = math.sqrt(1 / one.people + 1 / other.people)
+    z = _z((1 - SURE) / pairs)
+    rates = f"{percent(one.completed / one.people)} and {percent(other.completed / other.people)}"
+    difference = one.completed / one.people - other.completed / other.people
+    enough = min(v for each in (one, other) for v in (each.completed, each.people - each.completed)) >= FEW
+    if enough and abs(difference) > z * math.sqrt(pooled * (1 - pooled)) * spread:
+        better, worse = (one, other) if difference > 0 else (other, one)
+        points = percent(abs(difference)).removesuffix(" %")
+        return f"“{better.name}” reaches more people than “{worse.name}”, by about {points} points ({rates})."
+    # Where nearly all or nearly none are reached the spread is small by chance: one half is the careful guess.
+    scatter = math.sqrt(pooled * (1 - pooled)) if enough else 0.5
+    shows = min(1.0, z * scatter * spread)
+    return (
+        f"“{one.name}” and “{other.name}” may be equal ({rates}): with {one.people} and {other.people} people, only "
+        f"differences over {math.ceil(shows * 100)} points would show."
+    )
+
+
+def percent(share: float) -> str:
+    """Like “33.3 %”."""
+    return f"{share * 100:.1f}".rstrip("0").rstrip(".") + " %"

@@ -1,0 +1,266 @@
+"""Importing people: choose a file and a list, look at what the file becomes and correct it, import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, BinaryIO, cast
+
+from django.contrib import messages
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+
+from campaigns.admin.import_forms import MappingForm, ReadingForm, RememberForm, UploadForm
+from campaigns.imports import preview, retention, rows, saved_mappings, upload
+from campaigns.imports.columns import UnreadableFile, chosen_mapping
+from campaigns.imports.file_format import FileFormat
+from campaigns.imports.retention import PREVIEW_FOLDER, PREVIEW_KEPT
+from campaigns.models import Contact, ContactImport, ContactList, ImportMapping
+from campaigns.phones import country_of, national
+from tenants.backoffice.local_time import local_time
+from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.scoped_admin import ScopedAdmin
+from tenants.models import AuditEntry, Organization
+
+READING = ("delimiter", "encoding", "default_region", "on_duplicate")
+VARIABLES_SHOWN = 8
+
+
+def import_links(request: HttpRequest) -> Sequence[tuple[str, str, str]]:
+    """The way to an import, above lists of people, for those who may go it."""
+    if not reach_of(request).has(Level.OPERATOR):
+        return ()
+    return [(reverse("admin:campaigns_contactlist_import_new"), "Import people", "upload_file")]
+
+
+class Chosen:
+    """A file that waits to be imported: where it is kept, where it shall go, and how it is read."""
+
+    def __init__(self, token: str, said: Mapping[str, str], user_id: Any) -> None:
+        """Raises BadSignature when the file is another person's, or it or its list is gone."""
+        kept: dict[str, Any] = signing.loads(token, salt="import", max_age=PREVIEW_KEPT)
+        if kept["user"] != user_id or not default_storage.exists(kept["file"]):
+            raise signing.BadSignature
+        self.token, self.file, self.filename = token, str(kept["file"]), str(kept["name"])
+        self.contact_list = ContactList.objects.filter(pk=kept["list"]).select_related("organization").first()
+        if kept["list"] and self.contact_list is None:
+            raise signing.BadSignature
+        self.new_list = str(kept["new_list"])
+        home = self.contact_list.organization if self.contact_list else None
+        self.organization = home or Organization.objects.get(pk=kept["organization"])
+        self.reading = {name: str(said.get(name, kept["reading"].get(name, ""))) for name in READING}
+
+    def format_of(self, file: BinaryIO) -> FileFormat:
+        """Raises UnreadableFile."""
+        said = {name: self.reading[name] for name in ("delimiter", "encoding")}
+        return rows.format_of(file, self.filename, **said)
+
+
+class ImportPages(ScopedAdmin):
+    """The two pages of an import, for a list's pages."""
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        ours = [
+            path("import/", wrap(self.import_view), name="campaigns_contactlist_import_new"),
+            path("<int:pk>/import/", wrap(self.import_view), name="campaigns_contactlist_import"),
+        ]
+        return [*ours, *super().get_urls()]
+
+    def import_view(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """Choose a file; look at what it becomes and say what the columns are; import."""
+        obj = self.found(request, pk) if pk is not None else None
+        if pk is not None and obj is None:
+            return self.not_found(request)
+        if not self.holds(request, Level.OPERATOR, obj):
+            raise PermissionDenied
+        if request.method == "POST" and request.POST.get("stored"):
+            return self._second_step(request, obj)
+        return self._first_step(request, obj)
+
+    def _import_page(self, request: HttpRequest, obj: ContactList | None, **context: Any) -> HttpResponse:
+        title = f"Import people into {obj.name}" if obj else "Import people"
+        back = self.url("change", obj.pk) if obj else self.url("changelist")
+        return self.page(request, "trunkline/import.html", title, obj=obj, back=back, **context)
+
+    def _address(self, obj: ContactList | None) -> str:
+        return self.url("import", obj.pk) if obj else self.url("import_new")
+
+    # The first step: a file and its list.
+
+    def _first_step(self, request: HttpRequest, obj: ContactList | None) -> HttpResponse:
+        posted = request.method == "POST"
+        homes = list(reach_of(request).organizations(Level.OPERATOR).order_by("name"))
+        form = UploadForm(homes, obj, *([request.POST, request.FILES] if posted else []))
+        reading = ReadingForm(None, request.POST if posted and "on_duplicate" in request.POST else None)
+        if posted and form.is_valid() and (not reading.is_bound or reading.is_valid()):
+            file = form.cleaned_data["file"]
+            try:
+                with file.open("rb") as opened:
+                    said = {name: reading.values[name] for name in ("delimiter", "encoding")}
+                    rows.format_of(opened, file.name, **said)
+                    opened.seek(0)
+                    token = self._keep(request, obj or form.chosen, form, reading.values)
+            except ValueError as error:
+                form.add_error("file", str(error))
+            else:
+                return self._show(request, obj, Chosen(token, {}, request.user.pk))
+        return self._import_page(request, obj, form=form, reading=reading)
+
+    def _keep(self, request: HttpRequest, into: ContactList | None, form: UploadForm, reading: dict[str, str]) -> str:
+        retention.forget_previews(timezone.now())
+        file = form.cleaned_data["file"]
+        home = into.organization if into else form.home
+        kept = {
+            "file": default_storage.save(f"{PREVIEW_FOLDER}/{get_random_string(32)}", file),
+            "name": file.name,
+            "list": into.pk if into else None,
+            "new_list": "" if into else form.cleaned_data["new_list"].strip(),
+            "organization": home.pk if home else None,
+            "user": request.user.pk,
+            "reading": reading,
+        }
+        return signing.dumps(kept, salt="import")
+
+    # The second step: what it becomes.
+
+    def _second_step(self, request: HttpRequest, obj: ContactList | None) -> HttpResponse:
+        chosen = None
+        with suppress(signing.BadSignature, Organization.DoesNotExist):
+            chosen = Chosen(request.POST["stored"], request.POST, request.user.pk)
+        if chosen is None or (obj is not None and chosen.contact_list != obj):
+            messages.error(request, "The file is not kept any more. Choose it again.")
+            if "HX-Request" in request.headers:  # a part of the page was asked for: all of it has to go
+                return HttpResponse(headers={"HX-Redirect": self._address(obj)})
+            return redirect(self._address(obj))
+        if not reach_of(request).has(Level.OPERATOR, chosen.organization.pk):
+            raise PermissionDenied
+        if "_import" not in request.POST:
+            return self._show(request, obj, chosen, request.POST)
+        remember = RememberForm(chosen.filename, "", request.POST)
+        reading = ReadingForm(None, chosen.reading)
+        if not remember.is_valid() or not reading.is_valid():
+            return self._show(request, obj, chosen, request.POST, remember=remember)
+        with default_storage.open(chosen.file, "rb") as file:
+            try:
+                row = self._start(request, chosen, cast("BinaryIO", file), reading.values, remember.cleaned_data)
+            except ValueError as error:
+                return self._show(request, obj, chosen, request.POST, str(error))
+        default_storage.delete(chosen.file)
+        self.audit(request, row.contact_list, "import_started", {"file": row.filename, "import": str(row.uuid)})
+        messages.success(request, f"The import of {row.filename} has begun. You may leave this page.")
+        return redirect(reverse("admin:campaigns_contactimport_change", args=[row.pk]))
+
+    def _start(
+        self,
+        request: HttpRequest,
+        chosen: Chosen,
+        file: BinaryIO,
+        reading: Mapping[str, str],
+        remember: Mapping[str, Any],
+    ) -> ContactImport:
+        """The import, its list where that is new, the mapping where it is kept; or ValueError, and none of them."""
+        form = chosen.format_of(file)
+        file.seek(0)
+        mapping = MappingForm(form.header, chosen_mapping(form.header, None), data=request.POST).mapping
+        if mapping is None:
+            raise UnreadableFile("The columns have changed. Look at them once more.")
+        actor = reach_of(request).actor
+        with transaction.atomic():
+            into = chosen.contact_list
+            if into is None:
+                into = ContactList.objects.create(organization=chosen.organization, name=chosen.new_list)
+                self.audit(request, into, "added", {"fields": ["name"]})
+            if remember["remember"]:
+                name = remember["mapping_name"].strip()
+                saved_mappings.remember(chosen.organization, name, form.header, mapping, actor)
+                AuditEntry.objects.create(
+                    organization=chosen.organization, actor=actor, action="importmapping.saved", subject=name
+                )
+            return upload.start_import(into, file, chosen.filename, mapping=mapping, **reading)
+
+    def _show(
+        self,
+        request: HttpRequest,
+        obj: ContactList | None,
+        chosen: Chosen,
+        data: Any = None,
+        fault: str = "",
+        remember: RememberForm | None = None,
+    ) -> HttpResponse:
+        """What is in the file and what it becomes, as it is read and mapped now."""
+        context: dict[str, Any] = {}
+        found, known = None, None
+        try:
+            with default_storage.open(chosen.file, "rb") as file:
+                found = chosen.format_of(cast("BinaryIO", file))
+                known = saved_mappings.saved(chosen.organization, found.header)
+                context = _preview(cast("BinaryIO", file), found, known, chosen, data)
+        except UnreadableFile as error:
+            fault = fault or str(error)
+        reading = ReadingForm(found, chosen.reading, chosen.organization.default_region)
+        return self._import_page(
+            request,
+            obj,
+            form=None,
+            chosen=chosen,
+            into=chosen.contact_list.name if chosen.contact_list else chosen.new_list,
+            fault=fault or context.get("mapping_fault", ""),
+            format=found,
+            reading=reading,
+            remember=remember or RememberForm(chosen.filename, known.name if known else ""),
+            known=known,
+            known_since=local_time(known.saved_at) if known else "",
+            mappings_url=reverse("admin:campaigns_importmapping_changelist"),
+            address=self._address(obj),
+            **context,
+        )
+
+
+def _preview(
+    file: BinaryIO, form: FileFormat, known: ImportMapping | None, chosen: Chosen, data: Any
+) -> dict[str, Any]:
+    """What a page tells of the first rows."""
+    first = known.mapping if known else chosen_mapping(form.header, None)
+    fields = MappingForm(form.header, first, preview.samples(file, form), data)
+    mapping = fields.mapping or first
+    context: dict[str, Any] = {"mapping_form": fields, "is_known": known is not None and mapping == known.mapping}
+    home = chosen.organization
+    region = ReadingForm(form, chosen.reading).values["default_region"] or home.default_region
+    try:
+        found = preview.survey(file, form, mapping, region=region, allowed=home.callable_countries)
+    except UnreadableFile as error:
+        return context | {"mapping_fault": str(error)}
+    there = Contact.objects.filter(organization=home, phone__in=found.phones).count()
+    targets = set(mapping.values())
+    return context | {
+        "survey": found,
+        "read": f"{found.read:,}",
+        "good": f"{found.read - found.refused:,}",
+        "known_people": there,
+        "rows": [_row(row) for row in found.first],
+        "rejected": [_row(row) for row in found.rejected],
+        "shows": {name: name in targets for name in ("name", "external_id", "language", "timezone")},
+        "has_variables": any(target.startswith("variables.") for target in targets),
+    }
+
+
+def _row(row: rows.ContactRow | rows.RejectedRow) -> dict[str, Any]:
+    if isinstance(row, rows.RejectedRow):
+        return {"line": row.line, "reason": row.reason}
+    variables: Sequence[tuple[str, str]] = list(row.variables.items())
+    return {
+        "line": row.line,
+        "contact": row,
+        "phone": national(row.phone),
+        "country": country_of(row.phone),
+        "variables": [(name, value) for name, value in variables[:VARIABLES_SHOWN]],
+        "more": max(0, len(variables) - VARIABLES_SHOWN),
+    }

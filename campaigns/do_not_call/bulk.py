@@ -1,0 +1,84 @@
+"""Many numbers onto the do-not-call list: in small transactions, each of which stays, and with an account of all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import Error
+
+from campaigns.do_not_call import entries
+from campaigns.do_not_call.file import Numbers
+from tenants.models import AuditEntry, Organization
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+
+
+@dataclass
+class Outcome:
+    """What became of the numbers that could be read. `stopped_at`: the line from which on nothing is listed."""
+
+    created: int = 0
+    known: int = 0
+    listed: int = 0
+    stopped_at: int = 0
+
+
+def carry_out(
+    organization: Organization,
+    numbers: Numbers,
+    *,
+    actor: str,
+    file: str,
+    reason: str,
+    source: str,
+    expires_at: datetime | None,
+) -> Outcome:
+    """List every number. A database that gives up in between leaves what was listed, and is told of."""
+    origin = {"file": file[:200], "reason": reason, "source": source}
+    _audit(organization, actor, "import_begun", {**origin, "numbers": len(numbers.phones)})
+    outcome = Outcome()
+    for phones in _batches(list(numbers.phones)):
+        try:
+            created = entries.add_many(
+                organization, phones, reason=reason, source=source, expires_at=expires_at, actor=actor
+            )
+        except Error:
+            logger.exception("An import into the do-not-call list of organization %s stopped.", organization.pk)
+            outcome.stopped_at = numbers.phones[phones[0]]
+            break
+        outcome.created += created
+        outcome.known += len(phones) - created
+        outcome.listed += len(phones)
+    _audit(
+        organization,
+        actor,
+        "import_stopped" if outcome.stopped_at else "imported",
+        {
+            **origin,
+            "added": outcome.created,
+            "listed_already": outcome.known,
+            "unreadable": len(numbers.unreadable),
+            "repeated": numbers.repeated,
+        },
+    )
+    return outcome
+
+
+def _batches(phones: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(phones), BATCH):
+        yield phones[start : start + BATCH]
+
+
+def _audit(organization: Organization, actor: str, action: str, detail: dict[str, object]) -> None:
+    AuditEntry.objects.create(
+        organization=organization,
+        actor=actor,
+        action=f"do_not_call.{action}",
+        subject="do-not-call list",
+        detail=detail,
+    )

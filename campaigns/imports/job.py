@@ -1,0 +1,246 @@
+"""Imports, the writing half: takes a file in, and turns it into contacts step by step.
+
+Each batch of rows is one transaction together with the offset behind it and the counters, so an import that dies
+goes on where its last commit left it and counts nothing twice. The rejected rows are written before that commit at the
+place the last one ended; what a dead worker wrote beyond it is cut off.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from campaigns import launching
+from campaigns.imports.columns import ColumnMapping, UnreadableFile
+from campaigns.imports.file_format import UTF_8_MARK, format_of
+from campaigns.imports.rows import ContactRow, ReadRow, RejectedRow, contact_of, read_rows
+from campaigns.imports.stored_files import _binary
+from campaigns.imports.upsert import Upsert
+from campaigns.models import ContactImport
+from campaigns.models.contact_import import upload_path
+from tenants import failpoints
+from tenants.spreadsheets import harmless
+
+logger = logging.getLogger(__name__)
+
+BATCH = 1_000
+LEASE = timedelta(seconds=120)
+OPEN_STATUSES = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
+
+
+class _Interrupted(Exception):
+    """The import was canceled, or another worker has it: this batch must not be committed."""
+
+
+# --- taking a file in ---------------------------------------------------------------------------------------------
+
+
+# --- working on it ------------------------------------------------------------------------------------------------
+
+
+def due() -> list[int]:
+    """The imports that somebody should work on now, oldest first."""
+    return list(_claimable().order_by("id").values_list("pk", flat=True)[:100])
+
+
+def _claimable() -> Any:
+    free = Q(lease_until=None) | Q(lease_until__lt=timezone.now())
+    return ContactImport.objects.filter(
+        Q(status=ContactImport.Status.PENDING) | Q(free, status=ContactImport.Status.RUNNING)
+    )
+
+
+def cancel(imp: ContactImport) -> bool:
+    """Stop an import where it is; what it brought stays. False when it is over already."""
+    now = timezone.now()
+    with transaction.atomic():
+        stopped = ContactImport.objects.filter(pk=imp.pk, status__in=OPEN_STATUSES).update(
+            status=ContactImport.Status.CANCELED, finished_at=now, lease_until=None
+        )
+        if stopped:
+            launching.after_import(imp)
+    return stopped == 1
+
+
+def run_step(import_id: int, seconds: float = 8.0) -> bool:
+    """Work on an import for a while. True when there is nothing left to do: it is completed, failed, canceled or gone.
+
+    False: call again. Another worker may hold it meanwhile; `due` lists it when it is free.
+    """
+    lease = timezone.now() + LEASE
+    claimed = (
+        _claimable()
+        .filter(pk=import_id)
+        .update(
+            status=ContactImport.Status.RUNNING,
+            lease_until=lease,
+            started_at=Coalesce(F("started_at"), timezone.now()),
+        )
+    )
+    if not claimed:
+        return not ContactImport.objects.filter(pk=import_id, status__in=OPEN_STATUSES).exists()
+    failpoints.reach("importing.claimed")
+    row = ContactImport.objects.select_related("organization").get(pk=import_id)
+    try:
+        finished = _Step(row).run(time.monotonic() + seconds)
+    except _Interrupted:
+        return not ContactImport.objects.filter(pk=import_id, status__in=OPEN_STATUSES).exists()
+    except UnreadableFile as error:
+        return _end(row, ContactImport.Status.FAILED, error=str(error))
+    except FileNotFoundError:
+        return _end(row, ContactImport.Status.FAILED, error="The uploaded file is gone; hand it in again.")
+    if finished:
+        return _end(row, ContactImport.Status.COMPLETED, bytes_read=row.bytes_total, note=_closing_note(row))
+    _mine(row).update(lease_until=None)  # anybody may go on at once
+    return False
+
+
+def _mine(row: ContactImport) -> Any:
+    """The import, if this worker still has it: the lease it wrote is its token."""
+    return ContactImport.objects.filter(pk=row.pk, status=ContactImport.Status.RUNNING, lease_until=row.lease_until)
+
+
+def _end(row: ContactImport, status: str, **fields: Any) -> bool:
+    with transaction.atomic():
+        if _mine(row).update(status=status, finished_at=timezone.now(), lease_until=None, **fields):
+            launching.after_import(row)
+    return True
+
+
+def _closing_note(row: ContactImport) -> str:
+    note = row.note
+    if row.rows_read and row.rejected == row.rows_read:
+        note = f"{note} All {row.rejected} rows were rejected; download them to see why, and check the mapping.".strip()
+    return note
+
+
+@dataclass
+class _Batch:
+    """Rows read since the last commit."""
+
+    contacts: list[ContactRow] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    rows: int = 0
+    line: int = 0
+    end: int = 0
+
+
+class _Step:
+    """One worker's turn on one import."""
+
+    def __init__(self, row: ContactImport) -> None:
+        self.row = row
+        self.region = row.default_region or row.organization.default_region
+        self.allowed = row.organization.callable_countries
+
+    def run(self, deadline: float) -> bool:
+        """Read and write until the file or the time is over. True at the end of the file."""
+        row = self.row
+        with default_storage.open(row.file.name or "") as stored:
+            file = _binary(stored)
+            form = format_of(file, delimiter=row.delimiter, encoding=row.encoding)
+            self.columns = ColumnMapping.of(form.header, row.mapping)
+            rows = read_rows(file, form, row.bytes_read, row.lines_read, phone=self.columns.phone)
+            for batch in _batches(rows, self._take):
+                self._write(batch)
+                if time.monotonic() >= deadline:
+                    return False
+        return True
+
+    def _take(self, row: ReadRow, batch: _Batch) -> None:
+        batch.line, batch.end = row.line, row.end
+        if row.blank:
+            return
+        batch.rows += 1
+        found = contact_of(row, self.columns, self.region, self.allowed)
+        if isinstance(found, ContactRow):
+            batch.contacts.append(found)
+        else:
+            batch.rejected.append(found)
+
+    def _write(self, batch: _Batch) -> None:
+        """One transaction: contacts, memberships, rejected rows, counters and the offset. Raises _Interrupted."""
+        row = self.row
+        with transaction.atomic():
+            counts, refused = Upsert(row, self.columns).write(batch.contacts)
+            rejected = sorted([*batch.rejected, *refused], key=lambda each: each.line)
+            text = self._rejected_text(rejected)
+            name = row.rejected_file.name or (upload_path(row, "x.rejected") if text else "")
+            after = {
+                "bytes_read": batch.end,
+                "lines_read": batch.line,
+                "rows_read": row.rows_read + batch.rows,
+                "created": row.created + counts["created"],
+                "updated": row.updated + counts["updated"],
+                "skipped": row.skipped + counts["skipped"],
+                "rejected": row.rejected + len(rejected),
+                "rejected_bytes": row.rejected_bytes + len(text),
+                "rejected_file": name,
+                "lease_until": timezone.now() + LEASE,
+            }
+            if _mine(row).update(**after) != 1:
+                raise _Interrupted
+            if text:  # nobody else can be here: this transaction holds the import's row
+                _write_at(name, row.rejected_bytes, text)
+            failpoints.reach("importing.writing")
+        failpoints.reach("importing.written")
+        for column, value in after.items():
+            setattr(row, column, value)
+
+    def _rejected_text(self, rejected: Sequence[RejectedRow]) -> bytes:
+        if not rejected:
+            return b""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        if not self.row.rejected_bytes:
+            writer.writerow(harmless([*self.columns.header, "line", "reason"]))
+        for each in rejected:
+            cells = _fitted(each.cells, len(self.columns.header), self.row.delimiter or ",")
+            writer.writerow([*harmless(cells), str(each.line), each.reason])
+        data = text.getvalue().encode("utf-8", "replace")
+        return data if self.row.rejected_bytes else UTF_8_MARK + data
+
+
+def _batches(rows: Iterable[ReadRow], take: Any) -> Iterator[_Batch]:
+    batch, read = _Batch(), 0
+    for row in rows:
+        take(row, batch)
+        read += 1
+        if read >= BATCH:
+            yield batch
+            batch, read = _Batch(), 0
+    if read:
+        yield batch
+
+
+def _fitted(cells: Sequence[str], width: int, delimiter: str) -> list[str]:
+    """As many cells as the header has: what is too much stays in the last one."""
+    fitted = list(cells[:width]) + [""] * (width - len(cells))
+    if len(cells) > width:
+        fitted[-1] = delimiter.join(cells[width - 1 :])
+    return fitted
+
+
+def _write_at(name: str, offset: int, data: bytes) -> None:
+    path = Path(default_storage.path(name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+        file.truncate(offset)
+        file.seek(offset)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,78 @@
+"""What a file would become, told from its first rows before anything is imported. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import BinaryIO
+
+from campaigns.imports.columns import ColumnMapping, chosen_mapping
+from campaigns.imports.file_format import FileFormat
+from campaigns.imports.rows import ContactRow, RejectedRow, contact_of, read_rows
+
+ROWS = 1_000
+BYTES = 8 * 1024 * 1024  # a page must come soon, however long the rows are
+SHOWN = 8
+REJECTED_SHOWN = 10
+SAMPLES = 3
+
+
+@dataclass
+class Survey:
+    """What the first rows become: `first` in their order, `rejected` some beyond them. `whole`: there are no more."""
+
+    first: list[ContactRow | RejectedRow] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    read: int = 0
+    refused: int = 0
+    repeated: int = 0
+    phones: set[str] = field(default_factory=set)
+    whole: bool = True
+
+    def take(self, found: ContactRow | RejectedRow) -> None:
+        self.read += 1
+        if isinstance(found, ContactRow):
+            self.repeated += found.phone in self.phones
+            self.phones.add(found.phone)
+        else:
+            self.refused += 1
+        if len(self.first) < SHOWN:
+            self.first.append(found)
+        elif isinstance(found, RejectedRow) and len(self.rejected) < REJECTED_SHOWN:
+            self.rejected.append(found)
+
+
+def survey(
+    file: BinaryIO,
+    form: FileFormat,
+    mapping: Mapping[str, str] | None,
+    *,
+    region: str,
+    allowed: Collection[str],
+    rows: int = ROWS,
+) -> Survey:
+    """What the first rows become. Raises UnreadableFile on a mapping that cannot be used."""
+    columns = ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+    found = Survey()
+    beyond = 0
+    for row in read_rows(file, form, phone=columns.phone):
+        beyond = beyond or row.end + BYTES
+        if row.blank:
+            continue
+        if found.read >= rows or row.end > beyond:
+            found.whole = False
+            break
+        found.take(contact_of(row, columns, region, allowed))
+    return found
+
+
+def samples(file: BinaryIO, form: FileFormat) -> list[str]:
+    """What stands in each column of the first rows that have something there, in few words."""
+    found: list[list[str]] = [[] for _ in form.header]
+    for row in islice(read_rows(file, form), SHOWN):
+        for column, cell in zip(found, row.cells, strict=False):
+            text = " ".join(cell.split())[:40]
+            if text and not row.fault and len(column) < SAMPLES:
+                column.append(text)
+    return [", ".join(column) for column in found]

@@ -1,0 +1,150 @@
+"""TODO campaigns.imports.upload."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+
+from campaigns.imports.columns import ColumnMapping, UnreadableFile, chosen_mapping
+from campaigns.imports.file_format import SAMPLE_BYTES, ZIP, FileFormat, format_of, sniff
+from campaigns.imports.rows import read_rows
+from campaigns.imports.stored_files import _binary
+from campaigns.models import ContactImport, ContactList
+from campaigns.models.contact_import import upload_path
+from campaigns.phones import EVERYWHERE
+
+PIECE = 256 * 1024
+
+
+class FileTooLarge(ValueError):
+    """More bytes than an import may have. Its words tell the person what to do."""
+
+
+class Readable(Protocol):
+    """An open file or an upload."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+def start_import(
+    contact_list: ContactList,
+    file: Readable,
+    filename: str,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    delimiter: str = "",
+    encoding: str = "",
+    default_region: str = "",
+    on_duplicate: str = "update",
+) -> ContactImport:
+    """Store the file and make the import that `run_step` works on.
+
+    Raises UnreadableFile and FileTooLarge; nothing is kept then.
+    """
+    if mapping is not None and not isinstance(mapping, dict):
+        raise UnreadableFile('The mapping must be an object like {"Mobile": "phone"}.')
+    if default_region and default_region not in EVERYWHERE:
+        raise UnreadableFile(f"'{default_region[:20]}' is not a country; write two capitals, like FR.")
+    if on_duplicate not in ContactImport.OnDuplicate.values:
+        raise UnreadableFile(f"'{on_duplicate[:20]}' is not known; choose update or skip.")
+    upload = _Upload(file)
+    form = None
+    if not upload.head.startswith(ZIP):  # a workbook can be read only as a whole
+        form = sniff(upload.head, filename, delimiter=delimiter, encoding=encoding)
+        ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+    row = ContactImport(
+        organization_id=contact_list.organization_id,
+        contact_list=contact_list,
+        filename=_printable_name(filename),
+        default_region=default_region,
+        on_duplicate=on_duplicate,
+    )
+    name = upload_path(row, filename)
+    try:
+        row.file.name = default_storage.save(name, upload)
+        if form is None:
+            with default_storage.open(row.file.name) as stored:
+                form = format_of(_binary(stored))
+            ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+        elif not encoding and upload.bad_utf_8 and form.encoding == "utf-8" and upload.head.isascii():
+            # The first letter that is not ASCII comes late: only now the encoding can be told.
+            form = replace(
+                sniff(upload.head + b"\n" + upload.bad_utf_8, filename, delimiter=form.delimiter), header=form.header
+            )
+        _check_has_rows(row, form)
+        row.encoding, row.delimiter = form.encoding, form.delimiter
+        row.mapping = chosen_mapping(form.header, mapping)
+        row.sha256, row.bytes_total = upload.sha256.hexdigest(), form.size or upload.total
+        row.note = f"{form.note} {_same_file_note(row)}".strip()
+        row.save(force_insert=True)
+    except BaseException:
+        default_storage.delete(row.file.name or name)
+        raise
+    return row
+
+
+class _Upload(File):  # type: ignore[type-arg]
+    """What is stored: counts, hashes and checks the bytes as they pass by."""
+
+    def __init__(self, source: Readable) -> None:
+        super().__init__(None, name="upload")
+        self._source = source
+        self.head = b""
+        while len(self.head) < SAMPLE_BYTES and (piece := source.read(SAMPLE_BYTES - len(self.head))):
+            self.head += piece
+        self.sha256 = hashlib.sha256()
+        self.total = 0
+        self.bad_utf_8 = b""  # the first piece that is not UTF-8
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        piece = self.head
+        while piece:
+            self.total += len(piece)
+            if self.total > settings.IMPORT_MAX_BYTES:
+                limit = settings.IMPORT_MAX_BYTES // (1024 * 1024)
+                raise FileTooLarge(f"The file is larger than {limit} MB; split it and import the parts one by one.")
+            self.sha256.update(piece)
+            self._check_utf_8(piece)
+            yield piece
+            piece = self._source.read(PIECE)
+
+    def _check_utf_8(self, piece: bytes) -> None:
+        if self.bad_utf_8:
+            return
+        try:
+            self._decoder.decode(piece)
+        except UnicodeDecodeError as error:
+            self.bad_utf_8 = piece[max(0, error.start - 2000) : error.start + 30_000]
+
+
+def _printable_name(filename: str) -> str:
+    name = filename.replace("\\", "/").rpartition("/")[2]
+    return "".join(character for character in name if character.isprintable())[-255:] or "upload.csv"
+
+
+def _check_has_rows(row: ContactImport, form: FileFormat) -> None:
+    with default_storage.open(row.file.name or "") as stored:
+        if all(each.blank for each in read_rows(_binary(stored), form)):
+            raise UnreadableFile("The file has a header and no rows; add one line per contact.")
+
+
+def _same_file_note(row: ContactImport) -> str:
+    before = (
+        ContactImport.objects.filter(
+            contact_list_id=row.contact_list_id, sha256=row.sha256, status=ContactImport.Status.COMPLETED
+        )
+        .order_by("-id")
+        .first()
+    )
+    if before is None:
+        return ""
+    at = before.finished_at or before.created_at
+    return f"The same file was imported into this list before, on {at:%Y-%m-%d at %H:%M} UTC."

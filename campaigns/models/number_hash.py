@@ -1,0 +1,64 @@
+"""TODO campaigns.models.number_hash."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models
+
+from tenants.db.encrypted_fields import EncryptedJSONField
+
+KEY_NAME = "do-not-call"
+
+_keys: dict[str, bytes] = {}  # by database
+
+
+class InstallationKey(models.Model):
+    """Random keys of this installation, made by the first migration and never rotated."""
+
+    name = models.CharField(max_length=32, unique=True)
+    value = EncryptedJSONField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def number_hash(e164: str) -> str:
+    """What do-not-call keeps of a number: HMAC-SHA256 under this installation's random key."""
+    return hmac.new(_hash_key(), e164.encode(), hashlib.sha256).hexdigest()
+
+
+def forget_hash_key(**_: Any) -> None:
+    """After a flush or migration the key may be another one."""
+    _keys.clear()
+
+
+def _hash_key() -> bytes:
+    from django.db import connections, router, transaction
+
+    from campaigns.models import InstallationKey  # models import this module
+
+    using = router.db_for_write(InstallationKey)
+    database = f"{using} {connections[using].settings_dict['NAME']}"
+    if key := _keys.get(database):
+        return key
+    row, _ = InstallationKey.objects.using(using).get_or_create(
+        name=KEY_NAME, defaults={"value": secrets.token_hex(32)}
+    )
+    key = bytes.fromhex(row.value)
+
+    def remember() -> None:
+        _keys[database] = key
+
+    transaction.on_commit(remember, using=using)  # a key made in a transaction that is rolled back never existed
+    return key
+
+
+def number_hashes(phones: Iterable[str]) -> dict[str, str]:
+    """The numbers by their hash, many at once."""
+    key = _hash_key()
+    return {hmac.new(key, phone.encode(), hashlib.sha256).hexdigest(): phone for phone in phones}

@@ -1,0 +1,46 @@
+"""TODO tenants.admin.audit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from tenants.backoffice.local_time import local_time, local_time_column
+from tenants.backoffice.roles import Level
+from tenants.backoffice.scoped_admin import ReadOnlyAdmin
+from tenants.models import AuditEntry
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    view_level = Level.MANAGER
+    list_display = ("when", "actor", "action", "subject")
+    text_fields = ("actor", "action")
+    exact_fields = ("subject",)
+    list_select_related = ("organization",)
+    empty_words = "Nothing has been done yet that somebody may ask about later."
+    panel_only = True
+    panel_template = "trunkline/facts.html"
+    when = local_time_column("at", "when")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": []})]
+
+    def panel_context(self, request: HttpRequest, obj: AuditEntry) -> dict[str, Any]:
+        details = [(str(name).replace("_", " ").capitalize(), _words(value)) for name, value in obj.detail.items()]
+        return {
+            "facts": [
+                ("When", local_time(obj.at)),
+                ("Who", obj.actor),
+                ("What", obj.action),
+                ("To what", obj.subject),
+                ("Organization", obj.organization or "-"),
+                *details,
+            ]
+        }
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

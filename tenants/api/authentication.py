@@ -1,0 +1,102 @@
+"""Who is asking: a program with a key, or staff signed in to the admin."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed, NotFound
+from rest_framework.request import Request
+
+from tenants.api import access
+from tenants.api.access import Access
+from tenants.models import ApiKey
+
+WRONG_KEY = "Invalid or missing API key"
+
+
+class KeyUser:
+    """Stands where Django expects a user: a program, which is nobody's account."""
+
+    is_authenticated = True
+    is_anonymous = False
+    is_active = True
+    is_staff = False
+    pk = None
+
+    def __init__(self, key: ApiKey) -> None:
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"key {self.key.prefix}"
+
+    def get_username(self) -> str:
+        return str(self)
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <key>`. `request.auth` becomes the caller's Access."""
+
+    def authenticate(self, request: Request) -> tuple[KeyUser, Access] | None:
+        words = get_authorization_header(request).split()
+        if not words:
+            return None
+        if len(words) != 2 or words[0].lower() != b"bearer":
+            raise AuthenticationFailed(WRONG_KEY)
+        digest = ApiKey.digest_of(words[1].decode("latin-1"))
+        key = ApiKey.objects.usable().select_related("organization").filter(digest=digest).first()
+        if key is None:
+            raise AuthenticationFailed(WRONG_KEY)
+        self._note_use(key)
+        return KeyUser(key), chosen(request, access.of_key(key))
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+    @staticmethod
+    def _note_use(key: ApiKey) -> None:
+        """To the minute: a write for every request would cost more than it tells."""
+        now = timezone.now()
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(minutes=1))
+        if key.last_used_at is None or key.last_used_at < now - timedelta(minutes=1):
+            ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+
+
+class StaffSessionAuthentication(SessionAuthentication):
+    """The admin's session, with CSRF, limited to the member's organizations."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        found = super().authenticate(request)
+        if found is None:
+            return None
+        return found[0], chosen(request, access.of_user(found[0]))
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+def chosen(request: Request, reach: Access) -> Access:
+    """Narrowed to `X-Organization` where it is sent. One the caller cannot see does not exist; an empty one neither:
+    a forgotten value must not mean all organizations."""
+    name = request.headers.get("X-Organization")
+    if name is None:
+        return reach
+    try:
+        wanted = uuid.UUID(name.strip())
+    except ValueError as error:
+        raise NotFound("Organization not found") from error
+    organization = reach.organizations().filter(uuid=wanted).first()
+    if organization is None:
+        raise NotFound("Organization not found")
+    return replace(reach, scopes={organization.pk: reach.scopes[organization.pk]}, home=organization)
+
+
+def caller_of(request: Request) -> str:
+    """A name for who is asking, the same in each of its requests: one key, or one member of staff."""
+    reach: Access = request.auth  # type: ignore[assignment]
+    return f"key:{reach.key.pk}" if reach.key else f"user:{request.user.pk}"

@@ -1,0 +1,209 @@
+"""How single values look in the API, and what is refused of what a program sends."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from tenants.api.access import Access
+
+MAX_WHOLE = 2_147_483_647  # what the smaller of our databases' whole numbers hold
+AMOUNT = re.compile(r"\d{1,10}(\.\d{1,6})?")
+CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+class UtcDateTimeField(serializers.DateTimeField):
+    """RFC 3339 in UTC with Z. A time without a zone is refused: nobody can know what it means."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            raise ValidationError("Give the time with its zone, like 2026-05-12T09:30:00Z.", code="invalid")
+        try:
+            return value.astimezone(UTC)
+        except (OverflowError, ValueError) as error:
+            raise ValidationError("This time is out of range.", code="invalid") from error
+
+    def to_internal_value(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            self.fail("invalid", format="2026-05-12T09:30:00Z")
+        return super().to_internal_value(value)
+
+
+def utc_text(moment: datetime | None) -> str | None:
+    """A moment as every answer writes it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
+
+
+class TextField(serializers.CharField):
+    """A string of one line and nothing else: numbers and booleans are not turned into text in silence."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "not_a_string": "Expected a string.",
+        "control": "This text has control characters in it.",
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("not_a_string")
+        found = str(super().to_internal_value(data))
+        if any(unicodedata.category(character) == "Cc" for character in found):
+            self.fail("control")
+        return found
+
+
+class FlagField(serializers.BooleanField):
+    """true or false; "false" and 0 are somebody's mistake."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise ValidationError("Expected true or false.", code="invalid_type")
+        return data
+
+
+class WholeField(serializers.IntegerField):
+    """A whole number as JSON writes one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs["max_value"] = min(kwargs.get("max_value") or MAX_WHOLE, MAX_WHOLE)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            raise ValidationError("Expected a whole number.", code="invalid_type")
+        return data
+
+
+class RateField(serializers.DecimalField):
+    """A number as JSON writes one, given back as a number: only money is text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**(kwargs | {"coerce_to_string": False}))
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if not isinstance(data, int | float) or isinstance(data, bool):
+            raise ValidationError("Expected a number.", code="invalid_type")
+        return super().to_internal_value(data)
+
+    def to_representation(self, value: Any) -> Any:
+        number = float(value)
+        return int(number) if number.is_integer() else number
+
+
+class ObjectField(serializers.JSONField):
+    """A JSON object."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise ValidationError("Expected an object.", code="invalid_type")
+        return super().to_internal_value(data)
+
+
+def money(amount: Decimal | None, currency: str) -> dict[str, str] | None:
+    """`{"amount": "0.4125", "currency": "USD"}`: the decimals that say something, at least two."""
+    if amount is None:
+        return None
+    whole, _, rest = format(amount, "f").partition(".")
+    return {"amount": f"{whole}.{rest.rstrip('0').ljust(2, '0')}", "currency": currency}
+
+
+class MoneyField(serializers.Field[Any, Any, Any, Any]):
+    """Money over two columns, `name` and `name_currency`; null: none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        if not kwargs.get("read_only"):
+            kwargs.setdefault("required", False)
+        super().__init__(source="*", **kwargs)
+
+    @property
+    def column(self) -> str:
+        return str(self.field_name)
+
+    def get_attribute(self, instance: Any) -> Any:
+        return money(getattr(instance, self.column), getattr(instance, f"{self.column}_currency"))
+
+    def to_representation(self, value: dict[str, str]) -> dict[str, str]:
+        return value
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        if data is None and not self.read_only:
+            return True, {self.column: None}
+        return super().validate_empty_values(data)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise ValidationError('Give money like {"amount": "12.50", "currency": "USD"}.', code="invalid_type")
+        faults: dict[str, Any] = {
+            name: [ErrorDetail("There is no such field.", "unrecognized_keys")]
+            for name in data
+            if name not in ("amount", "currency")
+        }
+        amount, currency = data.get("amount"), data.get("currency", "USD")
+        places = self._places()
+        if "amount" not in data:
+            faults["amount"] = [ErrorDetail("This field is required.", "required")]
+        elif not isinstance(amount, str):
+            faults["amount"] = [ErrorDetail('Write the amount as text, like "12.50".', "invalid_type")]
+        elif not AMOUNT.fullmatch(amount) or len(amount.partition(".")[2].rstrip("0")) > places:
+            faults["amount"] = [ErrorDetail(f'Write it like "12.50", with at most {places} decimals.', "invalid")]
+        if not isinstance(currency, str) or not CURRENCY.fullmatch(currency):
+            faults["currency"] = [ErrorDetail("Write three capitals, like USD.", "invalid")]
+        if faults:
+            raise ValidationError(faults)
+        return {self.column: Decimal(str(amount)), f"{self.column}_currency": currency}
+
+    def _places(self) -> int:
+        """How many decimals the column keeps."""
+        parent: Any = self.parent
+        places: int = parent.Meta.model._meta.get_field(self.column).decimal_places
+        return places
+
+
+class ScopedField(serializers.SlugRelatedField[Any]):
+    """A reference to another object by its public id; one the caller cannot see does not exist."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "does_not_exist": "There is no such object.",
+        "invalid": "Expected the id of an object.",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.path = kwargs.pop("path", "organization")
+        super().__init__(slug_field="uuid", **kwargs)
+
+    def get_queryset(self) -> Any:
+        reach: Access = self.context["request"].auth
+        found: Any = super().get_queryset()
+        return reach.visible(found, self.path)
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            uuid.UUID(data)
+        except (ValueError, TypeError, AttributeError):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+    def to_representation(self, obj: Any) -> str:
+        return str(obj.uuid)
+
+
+class IdField(serializers.UUIDField):
+    """An id as text. DRF alone would take the number 5 for one."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid", value=str(data)[:40])
+        return super().to_internal_value(data)
+
+
+class PublicIdField(serializers.UUIDField):
+    """The `id` that programs see. The internal key never leaves."""
+
+    def __init__(self) -> None:
+        super().__init__(source="uuid", read_only=True)

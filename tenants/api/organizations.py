@@ -1,0 +1,93 @@
+"""Organizations over the API. What stops calls is plugged in by `calls`, which this room does not know."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import transaction
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tenants.api.fields import MoneyField, PublicIdField, ScopedField
+from tenants.api.permissions import demanded
+from tenants.api.serializers import StrictModelSerializer
+from tenants.api.views import ReadViewSet
+from tenants.models import AuditEntry, Organization
+
+
+class OrganizationSerializer(StrictModelSerializer[Organization]):
+    id = PublicIdField()
+    tenant = ScopedField(read_only=True)
+    daily_budget = MoneyField()
+
+    class Meta:
+        model = Organization
+        fields: ClassVar[Any] = [
+            "id",
+            "tenant",
+            "name",
+            "timezone",
+            "default_region",
+            "allowed_countries",
+            "is_active",
+            "calls_stopped",
+            "single_call_hours",
+            "min_gap_minutes",
+            "max_attempts_per_day",
+            "max_attempts_per_30_days",
+            "daily_budget",
+        ]
+
+
+class OrganizationViewSet(ReadViewSet[Organization]):
+    """Read and PATCH. Organizations are made and removed by whoever runs the installation."""
+
+    queryset = Organization.objects.select_related("tenant")
+    serializer_class: type[serializers.BaseSerializer[Any]] = OrganizationSerializer
+    organization_path = "pk"
+
+    def organization_of(self, found: Any) -> Organization:
+        organization: Organization = found
+        return organization
+
+    def check_reach(self, found: Organization) -> None:
+        # An inactive organization can be changed: how else would it become active again?
+        if not self.reach.may(demanded(self.request, self), found.pk):
+            self.permission_denied(self.request, "Insufficient permissions")
+
+    def switch_calls(self, organization: Organization, stopped: bool) -> None:
+        """Turn the kill switch. When it returns from stopping, nothing more can be placed."""
+        raise NotImplementedError
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        organization = self.get_object()
+        serializer = self.get_serializer(organization, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        stopped = serializer.validated_data.pop("calls_stopped", None)
+        with transaction.atomic():
+            before = organization.is_active
+            serializer.save()
+            if organization.is_active != before:
+                self._note(organization, "activate" if organization.is_active else "deactivate")
+        if stopped is not None and (stopped or organization.calls_stopped):
+            self.switch_calls(organization, stopped)  # outside the transaction: it waits for others to see it
+        return Response(serializer.data)
+
+    @action(detail=True, methods=["post"], url_path="rotate-webhook-secret")
+    def rotate_webhook_secret(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A new secret, shown here once. The old one signs beside it for a day."""
+        organization = self.get_object()
+        with transaction.atomic():
+            organization.rotate_webhook_secret()
+            self._note(organization, "rotate_webhook_secret")
+        return Response({"webhook_secret": organization.webhook_secret})
+
+    def _note(self, organization: Organization, what: str) -> None:
+        AuditEntry.objects.create(
+            organization=organization,
+            actor=self.reach.actor,
+            action=f"organization.{what}",
+            subject=str(organization.uuid),
+        )

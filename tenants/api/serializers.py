@@ -1,0 +1,204 @@
+"""The API's objects: strict fields in, rows of the caller's organizations out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from tenants.api.access import Access
+from tenants.api.errors import Invalid, detail
+from tenants.api.fields import FlagField, MoneyField, RateField, ScopedField, TextField, UtcDateTimeField, WholeField
+from tenants.models import Organization, Scope
+
+M = TypeVar("M", bound=models.Model)
+
+
+class StrictFields:
+    """Mixed into serializers: an unknown field is a fault by name, told together with the others."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        faults: dict[str, Any] = {}
+        if isinstance(data, Mapping):
+            unknown = [name for name in data if name not in self.fields]  # type: ignore[attr-defined]
+            faults = {name: [ErrorDetail("There is no such field.", "unrecognized_keys")] for name in unknown}
+        try:
+            found = super().to_internal_value(data)  # type: ignore[misc]
+        except ValidationError as error:
+            known: Any = error.detail
+            raise ValidationError({**known, **faults}) from error
+        if faults:
+            raise ValidationError(faults)
+        return found
+
+
+class StrictSerializer(StrictFields, serializers.Serializer[Any]):
+    """Strict fields without a model."""
+
+
+class StrictModelSerializer(StrictFields, serializers.ModelSerializer[M], Generic[M]):
+    """Public ids, UTC times, strict values; what is left out or null is the default.
+
+    Read-only fields in a body are ignored, so that an object can be sent back as it was read.
+    """
+
+    serializer_field_mapping: ClassVar[Any] = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DateTimeField: UtcDateTimeField,
+        models.CharField: TextField,
+        models.TextField: TextField,
+        models.BooleanField: FlagField,
+        models.PositiveIntegerField: WholeField,
+        models.PositiveSmallIntegerField: WholeField,
+        models.DecimalField: RateField,
+    }
+    serializer_related_field = ScopedField
+
+    def get_validators(self) -> list[Any]:
+        # DRF's own unique-together validators make `organization` required. The database is asked instead.
+        return []
+
+    @property
+    def reach(self) -> Access:
+        access: Access = self.context["request"].auth
+        return access
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return super().to_internal_value(data)
+        reset = {name for name, value in data.items() if value is None and self._resets(name)}
+        found = super().to_internal_value({name: value for name, value in data.items() if name not in reset})
+        return {**found, **{name: self._default(name) for name in reset if name != "organization"}}
+
+    def _resets(self, name: str) -> bool:
+        """Whether null stands for the default, the column itself knowing no null."""
+        field = self.fields.get(name)
+        if field is None or field.read_only or field.required or isinstance(field, MoneyField):
+            return False
+        if self.instance is not None and isinstance(field, FlagField):
+            return False  # nobody turns a switch by saying nothing
+        return not field.allow_null
+
+    def _default(self, name: str) -> Any:
+        try:
+            model: Any = self.Meta.model
+            column: Any = model._meta.get_field(name)
+        except FieldDoesNotExist:
+            return None
+        return [] if column.many_to_many or column.one_to_many else column.get_default()
+
+    def update(self, instance: M, validated_data: Any) -> M:
+        """Only the columns that were sent: the others belong to machines that write them meanwhile."""
+        sets = {field.name for field in instance._meta.many_to_many}
+        columns = [name for name in validated_data if name not in sets]
+        for name in columns:
+            setattr(instance, name, validated_data[name])
+        if columns:
+            stamped = {"updated_at"} & {field.name for field in instance._meta.fields}
+            instance.save(update_fields=[*columns, *stamped])
+        for name in sets & set(validated_data):
+            getattr(instance, name).set(validated_data[name])
+        return instance
+
+
+class OrganizedSerializer(StrictModelSerializer[M], Generic[M]):
+    """Of an object that belongs to an organization, perhaps by way of the objects it names (`naming`)."""
+
+    naming: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[Scope] = Scope.MANAGE
+    organization: Any = None  # each subclass has an OrganizationField; declared here for the type checker
+
+    def home(self, data: Any = None) -> Organization | None:
+        """Where the object is, or will be, as far as that can be told before the fields are read."""
+        if self.instance is not None:
+            return self._held()
+        given = data.get("organization") if isinstance(data, Mapping) else None
+        if given is None:
+            return self.reach.home
+        try:
+            field = self.fields["organization"]
+            named: Organization = field.run_validation(given)
+            return named
+        except ValidationError:
+            return None
+
+    def _held(self) -> Organization:
+        instance: Any = self.instance
+        organization: Organization = instance.organization
+        return organization
+
+    def to_internal_value(self, data: Any) -> Any:
+        context: Any = self.context  # shared with the fields, which read numbers as this organization does
+        context["home"] = self.home(data)
+        return super().to_internal_value(data)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        named = {name: attrs[name] for name in self.naming if attrs.get(name)}
+        if self.instance is None:
+            home = organization_for(self.reach, attrs.get("organization"), named)
+            self.reach.require(self.needs, home)
+            attrs["organization"] = home
+            return attrs
+        home = self._held()
+        if attrs.pop("organization", home) != home:
+            raise ValidationError({"organization": "An object stays in its organization."})
+        _check_home(home, named)
+        return attrs
+
+
+def _each(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else [found]
+
+
+def _check_home(home: Organization, named: Mapping[str, Any]) -> None:
+    """Raises ValidationError by field for objects that another organization owns."""
+    astray = [name for name, found in named.items() if any(one.organization_id != home.pk for one in _each(found))]
+    if astray:
+        raise ValidationError({name: ["This belongs to another organization."] for name in astray})
+
+
+def organization_for(reach: Access, given: Organization | None, named: Mapping[str, Any]) -> Organization:
+    """Where a new object goes: the one given, else that of the objects it names, else the caller's own.
+
+    Raises ValidationError when two of them differ, Invalid when nothing tells.
+    """
+    first = next((one for found in named.values() for one in _each(found)), None)
+    home = given or (first.organization if first is not None else reach.home)
+    if home is None:
+        raise Invalid(
+            "Say which organization this belongs to.",
+            [detail("organization", "Send X-Organization or name it here.", "required")],
+        )
+    _check_home(home, named)
+    return home
+
+
+class OrganizationField(ScopedField):
+    """The organization an object belongs to. In a create it may be left out where only one is possible."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("queryset", Organization.objects.all())
+        kwargs.setdefault("required", False)
+        super().__init__(path="pk", **kwargs)
+
+
+class ReplacedList(serializers.Field[Any, Any, Any, Any]):
+    """A list of small objects that is written as a whole. A PATCH of the owner makes none of their fields optional,
+    which is what a nested serializer would do."""
+
+    def __init__(self, item: type[StrictSerializer], **kwargs: Any) -> None:
+        self.item = item
+        super().__init__(required=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        items = self.item(data=data, many=True, context=self.context)
+        if not items.is_valid():
+            raise ValidationError(items.errors)
+        return items.validated_data
+
+    def to_representation(self, value: Any) -> Any:
+        return self.item(value.all(), many=True, context=self.context).data

@@ -1,0 +1,138 @@
+"""The API's lists and objects: scoped, paged, made, changed and removed alike everywhere."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar, Generic, TypeVar
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import ProtectedError
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from rest_framework import viewsets
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tenants.api.access import Access
+from tenants.api.errors import Conflict
+from tenants.api.idempotency import IdempotentPosts
+from tenants.api.permissions import demanded
+from tenants.models import Organization, Scope
+
+M = TypeVar("M", bound=models.Model)
+
+
+class AnyAccept(BaseContentNegotiation):
+    """For answers that are not JSON, or callers that ask for nonsense: what there is, is sent."""
+
+    def select_parser(self, request: Any, parsers: Any) -> Any:
+        from rest_framework.negotiation import DefaultContentNegotiation
+
+        return DefaultContentNegotiation().select_parser(request, parsers)
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
+    """Objects of the caller's organizations alone: a list of them, each by its public id."""
+
+    lookup_field = "uuid"
+    lookup_url_kwarg = "id"
+    http_method_names = ["get", "post", "patch", "delete", "head", "options"]
+    organization_path: ClassVar[str] = "organization"
+    write_scope: ClassVar[Scope] = Scope.MANAGE
+
+    @property
+    def reach(self) -> Access:
+        access: Access = self.request.auth  # type: ignore[assignment]
+        return access
+
+    def get_queryset(self) -> Any:
+        return self.reach.visible(super().get_queryset(), self.organization_path)
+
+    def get_object(self) -> M:
+        """The object of the path. Filters do not apply: they belong to lists."""
+        found: M = get_object_or_404(self.get_queryset(), uuid=public_id(self.kwargs["id"]))
+        self.check_reach(found)
+        return found
+
+    def check_reach(self, found: M) -> None:
+        """Raises PermissionDenied unless what the method demands is held in the object's organization."""
+        self.reach.require(demanded(self.request, self), self.organization_of(found))
+
+    def organization_of(self, found: Any) -> Organization:
+        organization: Organization = found.organization
+        return organization
+
+    def locked(self, found: M) -> M:
+        """The same row, locked until the transaction ends and read afresh."""
+        return type(found)._default_manager.select_for_update(of=("self",)).get(pk=found.pk)
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def public_id(text: str) -> uuid.UUID:
+    """The id of a path. Raises Http404 for anything else."""
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise Http404 from error
+
+
+class ReadViewSet(ScopedViewSet[M], Generic[M]):
+    """List and retrieve."""
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+class CrudViewSet(ReadViewSet[M], Generic[M]):
+    """List, create, retrieve, PATCH, DELETE."""
+
+    taken: ClassVar[tuple[str, str] | None] = None  # field and sentence when the object exists already
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        self._save(serializer)
+        return Response(serializer.data, status=201)
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        serializer = self.get_serializer(self.get_object(), data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        self._save(serializer)
+        return Response(serializer.data)
+
+    def _save(self, serializer: Any) -> None:
+        try:
+            with transaction.atomic():
+                self.perform_save(serializer)
+        except IntegrityError as error:
+            if self.taken is None:
+                raise
+            raise ValidationError({self.taken[0]: [ErrorDetail(self.taken[1], "unique")]}) from error
+
+    def perform_save(self, serializer: Any) -> None:
+        """In a transaction. Raises Conflict where the object's state forbids it."""
+        serializer.save()
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        try:
+            with transaction.atomic():
+                self.perform_destroy(self.get_object())
+        except ProtectedError as error:
+            raise Conflict("Other objects refer to this one. Deactivate it instead.") from error
+        return Response(status=204)
+
+    def perform_destroy(self, instance: M) -> None:
+        instance.delete()

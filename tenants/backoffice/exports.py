@@ -1,0 +1,194 @@
+"""Every list of the back office as a file: the rows of its filters and search, in its order, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from html import unescape
+from itertools import chain, islice
+from typing import Any, ClassVar
+
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
+from django.contrib.admin.utils import label_for_field, lookup_field
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, PAGE_VAR
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import strip_tags
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst, slugify
+from unfold.admin import ModelAdmin
+
+from tenants.api.access import of_user
+from tenants.api.fields import utc_text
+from tenants.models import AuditEntry
+from tenants.spreadsheets import lines
+
+CHUNK = 1_000
+NOT_FILTERS = (PAGE_VAR, ALL_VAR, ERROR_FLAG, IS_POPUP_VAR)
+Column = tuple[str, Callable[[Any], str]]
+
+
+class ExportedList(ModelAdmin):
+    """A list whose rows can be downloaded by whoever may see it. The file shows what the list shows, and no more."""
+
+    number_fields: ClassVar[tuple[str, ...]] = ()  # columns in E.164, which the file has beside what the list shows
+    change_list_template: Any = "trunkline/change_list.html"
+
+    def organization_id_of(self, obj: Any) -> int | None:
+        """Whose row it is, for the audit."""
+        return None
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Look up for a whole page what its rows show besides their own columns."""
+
+    def prepare_export(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """The same for a piece of the file, which cannot fetch anything later as a page does."""
+        self.prepare_rows(request, rows)
+
+    def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
+        """Buttons above the list: address, label, icon."""
+        return ()
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
+        return [path("export.csv", self.admin_site.admin_view(self.export_view), name=name), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        query = request.GET.copy()
+        for name in NOT_FILTERS:
+            query.pop(name, None)
+        url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_export")
+        extra = {
+            "export_url": f"{url}?{query.urlencode()}" if query else url,
+            "list_links": self.list_links(request),
+            **(extra_context or {}),
+        }
+        found: HttpResponse = super().changelist_view(request, extra)
+        return found
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The list that stands behind this address, as CSV that is written while it is read."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            rows = self._rows_of_list(request)
+        except IncorrectLookupParameters:
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        columns = self._columns(request)
+        title = [name for name, _ in columns]
+        name = slugify(str(self.opts.verbose_name_plural))
+        return StreamingHttpResponse(
+            lines(chain([title], self._lines(request, rows, columns))),
+            content_type="text/csv; charset=utf-8",
+            headers={
+                "Content-Disposition": f'attachment; filename="{name}-{timezone.now():%Y-%m-%d}.csv"',
+                "Cache-Control": "no-store",
+            },
+        )
+
+    def _rows_of_list(self, request: HttpRequest) -> QuerySet[Any]:
+        """What the list would page through, not yet asked for. Raises IncorrectLookupParameters."""
+
+        class Unpaged(super().get_changelist(request)):  # type: ignore[misc]
+            def get_results(self, request: HttpRequest) -> None:
+                """Neither a page nor a count."""
+
+        request._all_rows = Unpaged  # type: ignore[attr-defined]
+        found: QuerySet[Any] = ModelAdmin.get_changelist_instance(self, request).queryset
+        return found
+
+    def exporting(self, request: HttpRequest) -> bool:
+        """Whether the rows asked for go into a file."""
+        return hasattr(request, "_all_rows")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return getattr(request, "_all_rows", None) or super().get_changelist(request, **kwargs)
+
+    def _lines(self, request: HttpRequest, rows: QuerySet[Any], columns: Sequence[Column]) -> Iterator[list[str]]:
+        told: set[int | None] = set()
+        user: Any = request.user
+        actor = of_user(user).actor
+        for chunk in chunks(rows):
+            self.prepare_export(request, chunk)
+            for row in chunk:
+                organization_id = self.organization_id_of(row)
+                if organization_id not in told:  # before the first of its rows goes out
+                    told.add(organization_id)
+                    self._tell(request, actor, organization_id)
+                yield [text(row) for _, text in columns]
+
+    def _tell(self, request: HttpRequest, actor: str, organization_id: int | None) -> None:
+        """The audit names the filters, never their values: those may be somebody's number."""
+        AuditEntry.objects.create(
+            organization_id=organization_id,
+            actor=actor,
+            action=f"{self.opts.model_name}.exported",
+            subject=str(self.opts.verbose_name_plural),
+            detail={"filters": sorted(set(request.GET) - set(NOT_FILTERS))},
+        )
+
+    def _columns(self, request: HttpRequest) -> list[Column]:
+        shown = list(self.get_list_display(request))
+        numbers = [name for name in self.number_fields if name not in shown]
+        found = [self._column(name, numbers) for name in shown]
+        found += [("Number (E.164)", _reader(name)) for name in numbers]
+        if any(field.name == "uuid" for field in self.opts.fields):
+            found.append(("Id", _reader("uuid")))
+        return found
+
+    def _column(self, name: str, numbers: Sequence[str]) -> Column:
+        title = capfirst(str(label_for_field(name, self.model, self)))
+        if moment := getattr(getattr(self, name, None), "moment", ""):
+            return f"{title} (UTC)", _reader(moment)
+
+        def text(row: Any) -> str:
+            field, _, value = lookup_field(name, row, self)
+            if field is not None and getattr(field, "flatchoices", None):
+                value = getattr(row, f"get_{field.name}_display")()
+            shown = as_text(value)
+            for number in numbers:  # it has a column of its own
+                shown = shown.removesuffix(_reader(number)(row)).rstrip() or shown
+            return shown
+
+        return title, text
+
+
+def chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
+    """The rows in their order, some at a time: by key where the order is the key's, else from one open cursor."""
+    first = next(iter(rows.query.order_by), "")
+    if first not in {"pk", "-pk", "id", "-id"}:
+        reading = rows.iterator(chunk_size=CHUNK)
+        while chunk := list(islice(reading, CHUNK)):
+            yield chunk
+        return
+    beyond = "pk__lt" if first.startswith("-") else "pk__gt"
+    chunk = list(rows[:CHUNK])
+    while chunk:
+        yield chunk
+        chunk = list(rows.filter(**{beyond: chunk[-1].pk})[:CHUNK]) if len(chunk) == CHUNK else []
+
+
+def as_text(value: Any) -> str:
+    """A cell of a list as plain text; what the list shows as a dash is empty."""
+    if value is None or value == "-":
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return utc_text(value) or ""
+    if isinstance(value, SafeString):
+        return " ".join(unescape(strip_tags(value)).split())
+    return " ".join(map(as_text, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _reader(path: str) -> Callable[[Any], str]:
+    def text(row: Any) -> str:
+        for name in path.split("__"):
+            row = getattr(row, name)
+        return as_text(row)
+
+    return text

@@ -1,0 +1,188 @@
+"""Form fields of the admin that people can fill in without knowing JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
+from unfold.widgets import (
+    CHECKBOX_CLASSES,
+    INPUT_CLASSES,
+    SELECT_CLASSES,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from tenants.backoffice.edit_conflicts import WatchfulForm
+from tenants.db.encrypted_fields import hint
+
+INPUT, SELECT, CHECKBOX = " ".join(INPUT_CLASSES), " ".join(SELECT_CLASSES), " ".join(CHECKBOX_CLASSES)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One cell of each row."""
+
+    name: str
+    title: str
+    kind: str = "text"  # text, check, select
+    placeholder: str = ""
+    choices: Sequence[tuple[str, str]] = field(default_factory=tuple)
+
+
+class RowsWidget(forms.Widget):
+    """A small table, a few empty rows at its end; a script adds more."""
+
+    def __init__(self, columns: Sequence[Column], spare: int = 2) -> None:
+        super().__init__()
+        self.columns, self.spare = columns, spare
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        filled = [row for row in value or [] if isinstance(row, dict)]
+        rows = [self._cells(name, number, row) for number, row in enumerate([*filled, *[{}] * self.spare])]
+        context = {"name": name, "columns": self.columns, "rows": rows, "blank": self._cells(name, "__row__", {})}
+        return mark_safe(render_to_string("trunkline/rows.html", context))  # noqa: S308 (a template's output)
+
+    def _cells(self, name: str, number: int | str, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        classes = {"text": INPUT, "select": SELECT, "check": CHECKBOX}
+        return [
+            {
+                "column": column,
+                "name": f"{name}-{number}-{column.name}",
+                "value": row.get(column.name, ""),
+                "classes": classes[column.kind],
+            }
+            for column in self.columns
+        ]
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[dict[str, Any]]:
+        rows = []
+        for number in range(
+            min(int(data.get(f"{name}-rows") or 0) if str(data.get(f"{name}-rows") or 0).isdigit() else 0, 200)
+        ):
+            row: dict[str, Any] = {}
+            for column in self.columns:
+                given = data.get(f"{name}-{number}-{column.name}", "")
+                row[column.name] = bool(given) if column.kind == "check" else given.strip()
+            if any(row.values()):
+                rows.append(row)
+        return rows
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        return f"{name}-rows" not in data
+
+    def id_for_label(self, id_: str) -> str:
+        return ""
+
+
+class RowsField(forms.Field):
+    """A list of objects, one per row."""
+
+    def __init__(self, columns: Sequence[Column], **kwargs: Any) -> None:
+        kwargs.setdefault("required", False)
+        super().__init__(widget=RowsWidget(columns), **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        return value or []
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.prepare(initial) != self.prepare(data))
+
+    def prepare(self, value: Any) -> Any:
+        return [{key: item for key, item in row.items() if item} for row in value or []]
+
+
+class PairsField(RowsField):
+    """An object of text by name. Rows without a value are dropped."""
+
+    def __init__(
+        self, name_title: str = "Name", value_title: str = "Value", placeholder: str = "", **kwargs: Any
+    ) -> None:
+        columns = [Column("name", name_title), Column("value", value_title, placeholder=placeholder)]
+        super().__init__(columns, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return [{"name": name, "value": text} for name, text in value.items()] if isinstance(value, dict) else value
+
+    def clean(self, value: Any) -> dict[str, str]:
+        rows = [row for row in value or [] if row["value"] or (row["name"] and self.keeps_empty)]
+        if any(not row["name"] for row in rows):
+            raise ValidationError("Give each value a name.")
+        found = {row["name"]: row["value"] for row in rows}
+        if len(found) != len(rows):
+            raise ValidationError("A name stands there twice.")
+        return found
+
+    keeps_empty = False
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        before = self.prepare_value(initial or {})
+        return [row for row in before or [] if row["value"]] != [row for row in data or [] if row["value"]]
+
+
+class SecretField(forms.CharField):
+    """Write-only: what is stored is never sent back; an empty box keeps it."""
+
+    def __init__(self, stored: str = "", **kwargs: Any) -> None:
+        widget = UnfoldAdminPasswordWidget(
+            attrs={"autocomplete": "new-password", "placeholder": f"{hint(stored)} (kept)" if stored else ""}
+        )
+        super().__init__(max_length=500, widget=widget, **kwargs)
+
+
+class CommaField(forms.CharField):
+    """A list of short words, written with commas."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("required", False)
+        super().__init__(widget=UnfoldAdminTextInputWidget(), **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(str(item) for item in value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        return [word for word in text.replace(";", ",").replace("\n", ",").replace(" ", ",").split(",") if word]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool((initial or []) != self.clean(data or ""))
+
+
+def text_field(label: str, required: bool = False, **kwargs: Any) -> forms.CharField:
+    return forms.CharField(label=label, required=required, widget=UnfoldAdminTextInputWidget(), **kwargs)
+
+
+def long_text_field(label: str, required: bool = False, **kwargs: Any) -> forms.CharField:
+    return forms.CharField(label=label, required=required, widget=UnfoldAdminTextareaWidget(), **kwargs)
+
+
+def choice_field(
+    label: str, choices: Sequence[tuple[str, str]], required: bool = False, **kwargs: Any
+) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=label, choices=choices, required=required, widget=UnfoldAdminSelectWidget(), **kwargs
+    )
+
+
+class ScopedForm(WatchfulForm):
+    """A form of a row that belongs to an organization, which is known before it is filled in."""
+
+    organization_id: int | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.organization_id is not None and self.instance.organization_id is None:
+            self.instance.organization_id = self.organization_id
+
+
+def or_default(form: forms.ModelForm[Any], name: str) -> Any:
+    """What an emptied box means for a column that is never empty."""
+    given = form.cleaned_data[name]
+    return form._meta.model._meta.get_field(name).get_default() if given is None else given

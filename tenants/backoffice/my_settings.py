@@ -1,0 +1,67 @@
+"""The page of what a member of staff chooses for themselves."""
+
+from __future__ import annotations
+
+import zoneinfo
+from functools import cache
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from tenants.backoffice.local_time import default_zone_of, local_time
+from tenants.models import StaffSettings, check_timezone
+
+
+@cache
+def zones() -> list[str]:
+    """The zones offered, named after places; the older names are understood as well."""
+    found = zoneinfo.available_timezones()
+    return ["UTC", *sorted(name for name in found if "/" in name and not name.startswith(("Etc/", "SystemV/", "US/")))]
+
+
+class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+    timezone = forms.CharField(
+        label="Your time zone",
+        required=False,
+        max_length=64,
+        validators=[check_timezone],
+        widget=forms.TextInput(attrs={"class": "tl-input", "list": "zones", "autocomplete": "off"}),
+    )
+
+    class Meta:
+        model = StaffSettings
+        fields = ("timezone",)
+
+    def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["timezone"].widget.attrs["placeholder"] = default
+        self.fields[
+            "timezone"
+        ].help_text = f"Type a city to search, like Paris. Empty: that of your organization, {default}."
+
+    def clean_timezone(self) -> str:
+        return str(self.cleaned_data["timezone"]).strip()
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    user = User.objects.get(username=request.user.get_username())
+    mine = StaffSettings.objects.filter(user=user).first() or StaffSettings(user=user)
+    form = SettingsForm(request.POST or None, instance=mine, default=default_zone_of(user))
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Your settings are saved.")
+        return redirect("my-settings")
+    context = {
+        **admin.site.each_context(request),
+        "title": "My settings",
+        "form": form,
+        "zones": zones(),
+        "now": local_time(timezone.now()),
+    }
+    return TemplateResponse(request, "trunkline/my_settings.html", context)

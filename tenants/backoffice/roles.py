@@ -1,0 +1,100 @@
+"""How far a member of staff reaches: which organizations, at what level, in which time zone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from tenants.backoffice.local_time import zone_of
+from tenants.models import Membership, Organization
+
+
+class Level(IntEnum):
+    """What a member of staff may do in one organization. Each includes those below it."""
+
+    VIEWER = 1
+    OPERATOR = 2
+    MANAGER = 3
+    ADMIN = 4
+    SUPERUSER = 5
+    NOBODY = 9
+
+
+ROLE_LEVEL = {
+    Membership.Role.VIEWER: Level.VIEWER,
+    Membership.Role.OPERATOR: Level.OPERATOR,
+    Membership.Role.MANAGER: Level.MANAGER,
+    Membership.Role.ADMIN: Level.ADMIN,
+}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Whom a request comes from, and the level held in each organization, by internal key."""
+
+    actor: str
+    levels: Mapping[int, Level]
+    superuser: bool = False
+    zone: str = "UTC"  # in which this person reads and writes times
+
+    def has(self, level: Level, organization_id: int | None = None) -> bool:
+        """Whether the level is held in one organization, or in any where none is named."""
+        if level == Level.NOBODY:
+            return False
+        if self.superuser:
+            return True
+        if organization_id is None:
+            return any(held >= level for held in self.levels.values())
+        return self.levels.get(organization_id, 0) >= level
+
+    def organizations(self, level: Level = Level.VIEWER) -> QuerySet[Organization]:
+        return Organization.objects.filter(pk__in=[pk for pk, held in self.levels.items() if held >= level])
+
+
+def reach_of(request: HttpRequest) -> Reach:
+    """The reach of the signed-in user, looked up once per request."""
+    found: Reach | None = getattr(request, "_reach", None)
+    if found is None:
+        found = _reach(request.user)
+        request._reach = found  # type: ignore[attr-defined]
+    return found
+
+
+def _reach(user: Any) -> Reach:
+    if not user.is_authenticated or not user.is_active:
+        return Reach("", {})
+    actor = user.get_username()
+    if user.is_superuser:
+        every = Organization.objects.values_list("pk", flat=True)
+        return Reach(actor, dict.fromkeys(every, Level.SUPERUSER), superuser=True, zone=zone_of(user))
+    columns = ("organization_id", "role", "user__staff_settings__timezone", "organization__timezone")
+    found = list(Membership.objects.filter(user_id=user.pk).order_by("pk").values_list(*columns))
+    zone = next((chosen or home for _, _, chosen, home in found), "UTC")
+    return Reach(actor, {pk: ROLE_LEVEL[Membership.Role(role)] for pk, role, _, _ in found}, zone=zone)
+
+
+class LocalTimeMiddleware:
+    """Pages of the back office are in the zone of whoever asks for them; everything else is in UTC."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not (request.path.startswith(reverse("admin:index")) and request.user.is_authenticated):
+            return self.get_response(request)
+        with timezone.override(ZoneInfo(reach_of(request).zone)):
+            return self.get_response(request)
+
+
+def regions_of(request: HttpRequest) -> list[str]:
+    """The countries in which the user's organizations read national numbers."""
+    found = reach_of(request).organizations().values_list("default_region", flat=True)
+    return sorted(set(found[:100]))

@@ -1,0 +1,37 @@
+"""TODO tenants.backoffice.superuser_admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from tenants.backoffice.exports import ExportedList
+from tenants.backoffice.lists import CappedPaginator
+
+
+class SuperuserAdmin(ExportedList):
+    """The installation's own affairs."""
+
+    actions: Any = None
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator: Any = CappedPaginator
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_module_permission(request)
+
+    has_add_permission = has_change_permission = has_delete_permission = has_view_permission
+
+
+class SuperuserReadOnlyAdmin(SuperuserAdmin):
+    """Kept by libraries for themselves."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    has_change_permission = has_delete_permission = has_add_permission
