@@ -9,10 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import phonenumbers
-from django.db.models.signals import post_migrate
 from phonenumbers import timezone as number_zones
-
-from campaigns.models.number_hash import forget_hash_key
 
 EXAMPLE = "+33123456789"
 EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")  # what a spreadsheet makes of a long number
@@ -237,6 +234,3 @@ def national(e164: str) -> str:
     if number is None:
         return e164
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
-
-
-post_migrate.connect(forget_hash_key, dispatch_uid="campaigns.phones.forget_hash_key")

@@ -1,0 +1,1 @@
+"""Settings, addresses, the OpenAPI document and the demo. Nothing imports it."""

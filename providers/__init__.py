@@ -1,0 +1,1 @@
+"""How to reach a provider: accounts, assistants, caller numbers, adapters, and a sandbox of fake providers."""

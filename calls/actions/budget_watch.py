@@ -1,4 +1,4 @@
-"""TODO calls.actions.budget_watch."""
+"""Watch budgets: alert at 50, 80 and 100 per cent, pause a campaign whose budget leaves no room for another call."""
 
 from __future__ import annotations
 

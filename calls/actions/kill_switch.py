@@ -1,4 +1,4 @@
-"""TODO calls.actions.kill_switch."""
+"""Stop all calls of an organization, and allow them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO calls.actions.quiescing."""
+"""Wait until no claimed call of a set can still send: pause, do-not-call and the kill switch answer after that."""
 
 from __future__ import annotations
 

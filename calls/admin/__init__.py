@@ -1,23 +1,6 @@
-"""The pages about execution, and what execution adds to the pages of the rooms below."""
+"""Pages about execution, and what execution adds to the pages of the rooms below. May read anything below it and order
+actions; never writes a call's status itself."""
 
-from calls.admin.calls import admin
-from calls.admin.campaigns import admin
-from calls.admin.launch import page
-from calls.admin.people import contact, evidence, recipient
-from calls.admin.records import alerts, records, webhooks
-from calls.admin.setup import legal_hours, organization_pages, provider_pages
+from calls.admin import calls, campaigns, launch, people, records, setup
 
-__all__ = [
-    "alerts",
-    "call",
-    "campaign",
-    "contact",
-    "evidence",
-    "launch",
-    "legal_hours",
-    "recipient",
-    "records",
-    "set_up",
-    "switches",
-    "webhooks",
-]
+__all__ = ["calls", "campaigns", "launch", "people", "records", "setup"]

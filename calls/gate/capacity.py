@@ -1,4 +1,4 @@
-"""TODO calls.gate.capacity."""
+"""How many more calls an account and a campaign's caller numbers have room for, counted from open rows."""
 
 from __future__ import annotations
 

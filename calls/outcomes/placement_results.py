@@ -1,4 +1,4 @@
-"""TODO calls.outcomes.placement_results."""
+"""What the answer to a placing request means for its call: placed, requeued, refused or unconfirmed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO calls.outcomes.recipient_progress."""
+"""Move the recipient on when its call ends: retry by the rules, done, review or withdrawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO calls.outcomes.staff_decisions."""
+"""What a member of staff decides about a call: cancel it, confirm that it was placed, release it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO calls.outcomes.transitions."""
+"""Steps that every writer of a status shares: lock the call, undo a claim, mark a doubt, finish. The call is locked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO calls.reports.preflight."""
+"""What stands against starting a campaign: problems of severity error refuse the start, warnings are shown."""
 
 from __future__ import annotations
 

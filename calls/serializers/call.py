@@ -1,4 +1,4 @@
-"""TODO calls.serializers.call."""
+"""The call object of the API and of webhooks: with its events where one call is read, without in lists."""
 
 from __future__ import annotations
 

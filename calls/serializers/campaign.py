@@ -1,4 +1,4 @@
-"""TODO calls.serializers.campaign."""
+"""The campaign object of the API and of webhooks, and the checks of a campaign that a program sends."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Customers' webhooks: the outbox rows, their delivery and their maintenance. Reads, writes and sends."""

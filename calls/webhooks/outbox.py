@@ -18,15 +18,17 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.utils.encoders import JSONEncoder
 
+from calls.gate.capacity import with_open_calls
 from calls.models import LOST, TERMINAL, Call, Status, WebhookDelivery
+from calls.serializers.call import CallSerializer
+from calls.serializers.campaign import CampaignSerializer
+from campaigns.api import ImportSerializer
 from campaigns.models import Campaign, ContactImport
+from providers.api import ProviderAccountSerializer
 from providers.models import ProviderAccount
 from tenants.api.fields import utc_text
 from tenants.models import WebhookEndpoint
 from tenants.models import WebhookEvent as Event
-
-# What is told is written as the API shows it. Its serializers are imported where they are used: their modules also
-# hold the addresses that change calls and campaigns, and so import this one.
 
 logger = logging.getLogger(__name__)
 Describe = Callable[[], Any]
@@ -147,8 +149,6 @@ def _news(call: Call, before: _Known, now: _Known) -> list[str]:
 
 
 def _call_object(call: Call) -> Any:
-    from calls.serializers.call import CallSerializer
-
     return CallSerializer(call).data
 
 
@@ -182,8 +182,6 @@ def tell_of_campaign(pk: int) -> None:
 
 
 def _campaign_object(campaign: Campaign) -> Any:
-    from calls.serializers.campaign import CampaignSerializer
-
     return CampaignSerializer(campaign).data
 
 
@@ -201,8 +199,6 @@ def tell_of_imports(limit: int = 100) -> int:
 
 
 def _tell_of_import(found: ContactImport) -> None:
-    from campaigns.api import ImportSerializer
-
     publish(found.organization_id, Event.IMPORT_FINISHED, lambda: ImportSerializer(found).data)
 
 
@@ -213,9 +209,6 @@ def tell_of_block(account_id: int) -> None:
 
 
 def _account_object(account: ProviderAccount) -> Any:
-    from calls.gate.capacity import with_open_calls
-    from providers.api import ProviderAccountSerializer
-
     counted = with_open_calls(ProviderAccount.objects.select_related("organization")).get(pk=account.pk)
     found = ProviderAccountSerializer(counted).data
     return {name: value for name, value in found.items() if not name.startswith("credentials")}

@@ -1,0 +1,1 @@
+"""From an uploaded file to contacts: format, columns, rows, upsert, undo. Reads and writes; sends nothing."""

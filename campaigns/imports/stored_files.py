@@ -1,4 +1,4 @@
-"""TODO campaigns.imports.stored_files."""
+"""Open stored uploads as binary files, whatever the storage wraps around them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO campaigns.imports.upload."""
+"""Take an upload: store the file, check that it can be read, and make the import that the job works on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO campaigns.models.number_hash."""
+"""The hash under which do-not-call keeps a number after its contact is erased, and the key it is made with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import models
+from django.db import connections, models, router, transaction
+from django.db.models.signals import post_migrate
 
 from tenants.db.encrypted_fields import EncryptedJSONField
 
@@ -38,10 +39,6 @@ def forget_hash_key(**_: Any) -> None:
 
 
 def _hash_key() -> bytes:
-    from django.db import connections, router, transaction
-
-    from campaigns.models import InstallationKey  # models import this module
-
     using = router.db_for_write(InstallationKey)
     database = f"{using} {connections[using].settings_dict['NAME']}"
     if key := _keys.get(database):
@@ -62,3 +59,6 @@ def number_hashes(phones: Iterable[str]) -> dict[str, str]:
     """The numbers by their hash, many at once."""
     key = _hash_key()
     return {hmac.new(key, phone.encode(), hashlib.sha256).hexdigest(): phone for phone in phones}
+
+
+post_migrate.connect(forget_hash_key, dispatch_uid="campaigns.forget_hash_key")

@@ -73,7 +73,7 @@ class Variables(Field):
 
 
 class Clock(Field):
-    target_class = "calls.api.campaigns.ClockField"
+    target_class = "calls.serializers.campaign.ClockField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         midnight = CLOCK.removesuffix("$") + "$|^24:00$"

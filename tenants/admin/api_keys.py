@@ -1,4 +1,4 @@
-"""TODO tenants.admin.api_keys."""
+"""API keys: issued once, listed by prefix, revoked at once."""
 
 from __future__ import annotations
 

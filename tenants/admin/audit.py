@@ -1,4 +1,4 @@
-"""TODO tenants.admin.audit."""
+"""The audit log of an organization: read-only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO tenants.admin.library_tables."""
+"""Tables that libraries keep for themselves: tasks and sign-ins. Superusers read them."""
 
 from __future__ import annotations
 

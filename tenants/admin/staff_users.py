@@ -1,4 +1,4 @@
-"""TODO tenants.admin.staff_users."""
+"""Staff users and groups, for superusers."""
 
 from __future__ import annotations
 

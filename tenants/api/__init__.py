@@ -1,0 +1,1 @@
+"""What every API view shares: authentication, permissions, errors, fields, idempotency; and its own resources."""

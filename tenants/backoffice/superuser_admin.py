@@ -1,4 +1,4 @@
-"""TODO tenants.backoffice.superuser_admin."""
+"""Base of the pages that only superusers see."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Database helpers: encrypted fields and support for migrations."""

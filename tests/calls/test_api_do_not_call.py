@@ -120,6 +120,6 @@ def test_the_kill_switch_answers_only_when_nothing_can_be_placed(
         waits.append(seconds)
         Call.objects.update(status=Status.UNCONFIRMED, next_read_at=now)
 
-    monkeypatch.setattr("calls.actions.campaigns.time.sleep", wait)
+    monkeypatch.setattr("calls.actions.quiescing.time.sleep", wait)
     api.patch(f"/api/v1/organizations/{organization.uuid}/", {"calls_stopped": True})
     assert waits

@@ -228,7 +228,7 @@ def test_what_must_be_silent_waits_for_the_claim_it_met(
         if len(waits) == 3:
             placing.record(claim, MayBeRinging("?"))
 
-    monkeypatch.setattr("calls.actions.campaigns.time.sleep", wait)
+    monkeypatch.setattr("calls.actions.quiescing.time.sleep", wait)
     entry, _ = entries.add(number.organization, NUMBER, source="test")
     act: dict[str, Callable[[], object]] = {
         "pause": lambda: campaigns.pause(made, actor="test"),

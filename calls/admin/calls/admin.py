@@ -13,6 +13,11 @@ from unfold.decorators import display
 
 from calls.admin.calls import page
 from calls.admin.calls.buttons import STEPS
+from calls.admin.dashboard import onboarding, today
+from calls.admin.dashboard import page as dashboard_page
+from calls.admin.launch import page as launch_page
+from calls.admin.people import evidence
+from calls.admin.setup import legal_hours
 from calls.admin.shared import labels
 from calls.models import Call, Status
 from calls.reports import search, transcripts
@@ -95,20 +100,15 @@ class CallAdmin(NumberedAdmin):
         return [(None, {"fields": []})]
 
     def get_urls(self) -> list[URLPattern]:
-        from calls.admin.dashboard import onboarding, page, today
-        from calls.admin.launch import page
-        from calls.admin.people import evidence
-        from calls.admin.setup import legal_hours
-
         wrap = self.admin_site.admin_view
         ours = [
-            path("launch/", wrap(page.view), name="calls_call_launch"),
-            path("launch/fields/", wrap(page.fields_view), name="calls_call_launch_fields"),
-            path("launch/people/", wrap(page.people_view), name="calls_call_launch_people"),
-            path("launch/person/", wrap(page.person_view), name="calls_call_launch_person"),
+            path("launch/", wrap(launch_page.view), name="calls_call_launch"),
+            path("launch/fields/", wrap(launch_page.fields_view), name="calls_call_launch_fields"),
+            path("launch/people/", wrap(launch_page.people_view), name="calls_call_launch_people"),
+            path("launch/person/", wrap(launch_page.person_view), name="calls_call_launch_person"),
             path("evidence.csv", wrap(evidence.view), name="calls_call_evidence"),
             path("legal-hours/", wrap(legal_hours.view), name="calls_call_legal_hours"),
-            path("overview/", wrap(page.fragment_view), name="calls_call_overview"),
+            path("overview/", wrap(dashboard_page.fragment_view), name="calls_call_overview"),
             path("overview/today/", wrap(today.view), name="calls_call_today"),
             path("overview/sandbox/", wrap(onboarding.sandbox_view), name="calls_call_sandbox"),
             path("<int:pk>/transcript/", wrap(self.transcript_view), name="calls_call_transcript"),

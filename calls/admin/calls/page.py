@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from calls.admin.records import webhooks
 from calls.admin.shared import labels
 from calls.admin.shared.labels import masked
 from calls.models import OPEN, TERMINAL, Call, CallEvent, ProviderCallback, Status
@@ -32,8 +33,6 @@ SIGNATURES = {"verified": "its signature is right", "unsigned": "unsigned", "bad
 
 def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]:
     """What the page shows to whoever asks."""
-    from calls.admin.records import webhooks
-
     clock = Clock(call)
     raw = page.holds(request, Level.MANAGER, call)  # word for word is for those who may mend the set-up
     hooks = webhooks.of_call(request, call)

@@ -1,0 +1,5 @@
+"""Pages of what machines wrote: events, heartbeats, alerts, webhook deliveries."""
+
+from calls.admin.records import alerts, records, webhooks
+
+__all__ = ["alerts", "records", "webhooks"]

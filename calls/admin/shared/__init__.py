@@ -1,0 +1,1 @@
+"""What several pages share: labels and charts."""
