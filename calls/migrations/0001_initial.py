@@ -1,4 +1,4 @@
-import calls.models
+import calls.models.call
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
@@ -29,8 +29,8 @@ class Migration(migrations.Migration):
                 ('attempt', models.PositiveSmallIntegerField(default=1)),
                 ('campaign_version', models.PositiveIntegerField(blank=True, null=True)),
                 ('asked_for', models.BooleanField(default=False)),
-                ('reference', models.CharField(default=calls.models.new_reference, editable=False, max_length=32, unique=True)),
-                ('callback_token', models.CharField(default=calls.models.new_token, editable=False, max_length=64, unique=True)),
+                ('reference', models.CharField(default=calls.models.call.new_reference, editable=False, max_length=32, unique=True)),
+                ('callback_token', models.CharField(default=calls.models.call.new_token, editable=False, max_length=64, unique=True)),
                 ('callback_url', models.CharField(blank=True, max_length=2000)),
                 ('callback_outcome', models.CharField(blank=True, max_length=9)),
                 ('created_by', models.CharField(blank=True, max_length=200)),

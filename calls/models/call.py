@@ -1,22 +1,21 @@
-"""The execution and its record."""
+"""One dial attempt: what was ordered, where it stands, and what holds it true in the database."""
 
 from __future__ import annotations
 
 import secrets
 import uuid
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.timezone import now as utc_now
 
 from campaigns.models import Campaign, Contact, Recipient
-from campaigns.rules.windows import candidate_zones, local_text
 from providers.adapters.base import CallHandle, CallOrder
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.models import Organization, WebhookEndpoint
+from tenants.models import Organization
 
 
 def new_token() -> str:
@@ -48,7 +47,11 @@ class Status(models.TextChoices):
 
 
 FOLLOWED = (Status.PLACED, Status.DIALING, Status.RINGING, Status.IN_PROGRESS)
+
+
 OPEN = (Status.PLACING, Status.UNCONFIRMED, *FOLLOWED)
+
+
 TERMINAL = (
     Status.COMPLETED,
     Status.NO_ANSWER,
@@ -58,6 +61,8 @@ TERMINAL = (
     Status.EXPIRED,
     Status.UNKNOWN,
 )
+
+
 LOST = (Status.EXPIRED, Status.UNKNOWN)  # terminal for want of evidence: real evidence may still replace them, once
 
 
@@ -285,190 +290,3 @@ class Call(models.Model):
         if not settings.PUBLIC_BASE_URL or not self.account.adapter.has_callbacks:
             return ""
         return f"{settings.PUBLIC_BASE_URL}/hooks/{self.account.provider}/{self.callback_token}"
-
-
-class CallBack(models.Model):
-    """A promise: somebody asked to be called at a time. Kept by a call placed in time, or missed and said so."""
-
-    class Status(models.TextChoices):
-        DUE = "due", "Due"
-        KEPT = "kept", "Kept"
-        MISSED = "missed", "Missed"
-        CANCELED = "canceled", "Canceled"
-
-    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="call_backs")
-    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="call_backs")
-    recipient = models.ForeignKey(Recipient, on_delete=models.PROTECT, related_name="call_backs")
-    call = models.OneToOneField(Call, on_delete=models.PROTECT, null=True, blank=True, related_name="call_back")
-    due_at = models.DateTimeField()
-    latest_at = models.DateTimeField()  # missed when nothing was placed by then
-    status = models.CharField(max_length=8, choices=Status, default=Status.DUE)
-    reason = models.CharField(max_length=500, blank=True)  # why it was missed
-    note = models.CharField(max_length=500, blank=True)
-    # Where the recipient goes on from when nothing came of it. Empty: not set aside for it yet.
-    status_before = models.CharField(max_length=9, blank=True)
-    next_attempt_before = models.DateTimeField(null=True, blank=True)
-    created_by = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(default=utc_now, editable=False)
-    ended_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering: ClassVar = ["-id"]
-        verbose_name = "call-back"
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["recipient"], name="one_call_back_due", condition=Q(status="due")),
-            models.CheckConstraint(condition=Q(latest_at__gt=F("due_at")), name="call_back_has_a_span"),
-        ]
-        indexes: ClassVar = [models.Index(fields=["due_at"], name="call_back_due", condition=Q(status="due"))]
-
-    def __str__(self) -> str:
-        return f"Call back {self.contact} at {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-    def due_there(self, now: datetime) -> str:
-        """When, in the person's own time."""
-        zones = candidate_zones(self.contact.timezone, self.contact.phone, self.recipient.campaign.zone)
-        return local_text(self.due_at, zones[0], now)
-
-
-class CallEvent(models.Model):
-    """What happened to a call, in order. Written, never changed."""
-
-    class Source(models.TextChoices):
-        ENGINE = "engine", "Trunkline"
-        RESPONSE = "response", "Provider's answer"
-        READ = "read", "Status read"
-        CALLBACK = "callback", "Callback"
-        LISTING = "listing", "Provider's call list"
-        STAFF = "staff", "Staff"
-
-    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="events")
-    at = models.DateTimeField(default=utc_now)
-    type = models.CharField(max_length=32)
-    from_status = models.CharField(max_length=11, blank=True)
-    to_status = models.CharField(max_length=11, blank=True)
-    source = models.CharField(max_length=8, choices=Source)
-    detail = models.TextField(blank=True)
-    raw = models.TextField(blank=True)  # evidence as it came, size-capped
-
-    class Meta:
-        ordering: ClassVar = ["id"]
-
-    def __str__(self) -> str:
-        return f"{self.type} {self.to_status}".strip()
-
-
-class StaffDecision(models.Model):
-    """A person's word on a call that no evidence settles. The database lets a frozen status change only beside one."""
-
-    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="decisions")
-    at = models.DateTimeField(default=utc_now)
-    actor = models.CharField(max_length=200)
-    from_status = models.CharField(max_length=11)
-    to_status = models.CharField(max_length=11)
-    reason = models.CharField(max_length=500)
-    applied = models.BooleanField(default=False)
-
-    def __str__(self) -> str:
-        return f"{self.actor}: {self.from_status} to {self.to_status}"
-
-
-class ProviderCallback(models.Model):
-    """The inbox: what providers push, stored before it is read."""
-
-    call = models.ForeignKey(Call, on_delete=models.CASCADE, null=True, related_name="callbacks")
-    account = models.ForeignKey(ProviderAccount, on_delete=models.CASCADE, related_name="callbacks")
-    received_at = models.DateTimeField(default=utc_now)
-    verification = models.CharField(max_length=8)
-    headers = models.JSONField(default=dict)
-    body = models.BinaryField()
-    processed_at = models.DateTimeField(null=True)
-    attempts = models.PositiveSmallIntegerField(default=0)  # that failed by a mistake of ours
-    next_attempt_at = models.DateTimeField(default=utc_now)
-    error = models.CharField(max_length=500, blank=True)
-
-    class Meta:
-        indexes: ClassVar = [models.Index(fields=["id"], name="callback_inbox", condition=Q(processed_at__isnull=True))]
-
-    def __str__(self) -> str:
-        return f"Callback {self.pk}"
-
-
-class WebhookDelivery(models.Model):
-    """The outbox: one customer's URL to be told of one thing. Written in the transaction of what it tells of.
-
-    Without an endpoint it is the callback of a call: its body is the status answer, made when it is sent.
-    """
-
-    class Status(models.TextChoices):
-        PENDING = "pending", "Pending"
-        DELIVERED = "delivered", "Delivered"
-        FAILED = "failed", "Failed"
-
-    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)  # the `webhook-id` of every attempt
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="webhook_deliveries")
-    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, null=True, related_name="deliveries")
-    call = models.ForeignKey(Call, on_delete=models.CASCADE, null=True, related_name="webhook_deliveries")
-    url = models.CharField(max_length=2000)
-    host = models.CharField(max_length=300)  # whose patience is shared: at most two deliveries at once
-    event = models.CharField(max_length=32, default="call.ended")
-    body = models.TextField(blank=True)
-    status = models.CharField(max_length=9, choices=Status, default=Status.PENDING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(default=utc_now)
-    slot = models.PositiveSmallIntegerField(null=True)  # held while it is on the wire
-    lease_until = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(default=utc_now)
-    delivered_at = models.DateTimeField(null=True)
-    last_error = models.CharField(max_length=200, blank=True)
-
-    class Meta:
-        verbose_name_plural = "webhook deliveries"
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["call"], name="one_callback_per_call", condition=Q(endpoint=None)),
-            # However many workers there are, a host has as many deliveries on the wire as it has slots.
-            models.UniqueConstraint(
-                fields=["host", "slot"], name="one_delivery_per_slot", condition=Q(slot__isnull=False)
-            ),
-            models.CheckConstraint(
-                condition=Q(slot=None, lease_until=None)
-                | Q(slot__isnull=False, lease_until__isnull=False, status="pending"),
-                name="a_slot_is_leased",
-            ),
-        ]
-        indexes: ClassVar = [
-            # The claim: the next due one of each host.
-            models.Index(
-                fields=["host", "next_attempt_at", "id"], name="webhook_due", condition=Q(status="pending", slot=None)
-            ),
-            # Lists, replays of a range.
-            models.Index(fields=["organization", "-id"], name="webhook_list"),
-            models.Index(fields=["organization", "status", "-id"], name="webhook_list_status"),
-            # The purge.
-            models.Index(fields=["status", "created_at"], name="webhook_age"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.event} {self.uuid}"
-
-
-class Heartbeat(models.Model):
-    """A slot of a worker is alive. The watcher reads these, and so does `/readyz`."""
-
-    worker = models.CharField(max_length=100)
-    slot = models.PositiveSmallIntegerField()
-    run = models.CharField(max_length=32, blank=True)  # the slice that holds the slot; empty: none shall start
-    beaten_at = models.DateTimeField(default=utc_now)
-    started_at = models.DateTimeField(default=utc_now)
-
-    class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["worker", "slot"], name="one_beat_per_slot")]
-
-    def __str__(self) -> str:
-        return f"{self.worker}/{self.slot}"
-
-
-def evidence(raw: Any) -> str:
-    """Raw bytes as text fit for the database, at most 8 KB."""
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
-    return text[:8192].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

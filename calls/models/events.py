@@ -1,0 +1,58 @@
+"""What happened to a call: events as evidence, and the decisions of staff."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils.timezone import now as utc_now
+
+from calls.models.call import Call
+
+
+class CallEvent(models.Model):
+    """What happened to a call, in order. Written, never changed."""
+
+    class Source(models.TextChoices):
+        ENGINE = "engine", "Trunkline"
+        RESPONSE = "response", "Provider's answer"
+        READ = "read", "Status read"
+        CALLBACK = "callback", "Callback"
+        LISTING = "listing", "Provider's call list"
+        STAFF = "staff", "Staff"
+
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=utc_now)
+    type = models.CharField(max_length=32)
+    from_status = models.CharField(max_length=11, blank=True)
+    to_status = models.CharField(max_length=11, blank=True)
+    source = models.CharField(max_length=8, choices=Source)
+    detail = models.TextField(blank=True)
+    raw = models.TextField(blank=True)  # evidence as it came, size-capped
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.to_status}".strip()
+
+
+class StaffDecision(models.Model):
+    """A person's word on a call that no evidence settles. The database lets a frozen status change only beside one."""
+
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="decisions")
+    at = models.DateTimeField(default=utc_now)
+    actor = models.CharField(max_length=200)
+    from_status = models.CharField(max_length=11)
+    to_status = models.CharField(max_length=11)
+    reason = models.CharField(max_length=500)
+    applied = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.from_status} to {self.to_status}"
+
+
+def evidence(raw: Any) -> str:
+    """Raw bytes as text fit for the database, at most 8 KB."""
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+    return text[:8192].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,93 @@
+"""Messages of other systems in and ours out: the inbox of provider callbacks, the outbox of webhook deliveries."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.timezone import now as utc_now
+
+from calls.models.call import Call
+from providers.models import ProviderAccount
+from tenants.models import Organization, WebhookEndpoint
+
+
+class ProviderCallback(models.Model):
+    """The inbox: what providers push, stored before it is read."""
+
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, null=True, related_name="callbacks")
+    account = models.ForeignKey(ProviderAccount, on_delete=models.CASCADE, related_name="callbacks")
+    received_at = models.DateTimeField(default=utc_now)
+    verification = models.CharField(max_length=8)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField()
+    processed_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)  # that failed by a mistake of ours
+    next_attempt_at = models.DateTimeField(default=utc_now)
+    error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["id"], name="callback_inbox", condition=Q(processed_at__isnull=True))]
+
+    def __str__(self) -> str:
+        return f"Callback {self.pk}"
+
+
+class WebhookDelivery(models.Model):
+    """The outbox: one customer's URL to be told of one thing. Written in the transaction of what it tells of.
+
+    Without an endpoint it is the callback of a call: its body is the status answer, made when it is sent.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"
+        DELIVERED = "delivered", "Delivered"
+        FAILED = "failed", "Failed"
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)  # the `webhook-id` of every attempt
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="webhook_deliveries")
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, null=True, related_name="deliveries")
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, null=True, related_name="webhook_deliveries")
+    url = models.CharField(max_length=2000)
+    host = models.CharField(max_length=300)  # whose patience is shared: at most two deliveries at once
+    event = models.CharField(max_length=32, default="call.ended")
+    body = models.TextField(blank=True)
+    status = models.CharField(max_length=9, choices=Status, default=Status.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=utc_now)
+    slot = models.PositiveSmallIntegerField(null=True)  # held while it is on the wire
+    lease_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=utc_now)
+    delivered_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name_plural = "webhook deliveries"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["call"], name="one_callback_per_call", condition=Q(endpoint=None)),
+            # However many workers there are, a host has as many deliveries on the wire as it has slots.
+            models.UniqueConstraint(
+                fields=["host", "slot"], name="one_delivery_per_slot", condition=Q(slot__isnull=False)
+            ),
+            models.CheckConstraint(
+                condition=Q(slot=None, lease_until=None)
+                | Q(slot__isnull=False, lease_until__isnull=False, status="pending"),
+                name="a_slot_is_leased",
+            ),
+        ]
+        indexes: ClassVar = [
+            # The claim: the next due one of each host.
+            models.Index(
+                fields=["host", "next_attempt_at", "id"], name="webhook_due", condition=Q(status="pending", slot=None)
+            ),
+            # Lists, replays of a range.
+            models.Index(fields=["organization", "-id"], name="webhook_list"),
+            models.Index(fields=["organization", "status", "-id"], name="webhook_list_status"),
+            # The purge.
+            models.Index(fields=["status", "created_at"], name="webhook_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.uuid}"

@@ -1,0 +1,60 @@
+"""A call that a person asked for at a time."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.timezone import now as utc_now
+
+from calls.models.call import Call
+from campaigns.models import Contact, Recipient
+from campaigns.rules.windows import candidate_zones, local_text
+from tenants.models import Organization
+
+
+class CallBack(models.Model):
+    """A promise: somebody asked to be called at a time. Kept by a call placed in time, or missed and said so."""
+
+    class Status(models.TextChoices):
+        DUE = "due", "Due"
+        KEPT = "kept", "Kept"
+        MISSED = "missed", "Missed"
+        CANCELED = "canceled", "Canceled"
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="call_backs")
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="call_backs")
+    recipient = models.ForeignKey(Recipient, on_delete=models.PROTECT, related_name="call_backs")
+    call = models.OneToOneField(Call, on_delete=models.PROTECT, null=True, blank=True, related_name="call_back")
+    due_at = models.DateTimeField()
+    latest_at = models.DateTimeField()  # missed when nothing was placed by then
+    status = models.CharField(max_length=8, choices=Status, default=Status.DUE)
+    reason = models.CharField(max_length=500, blank=True)  # why it was missed
+    note = models.CharField(max_length=500, blank=True)
+    # Where the recipient goes on from when nothing came of it. Empty: not set aside for it yet.
+    status_before = models.CharField(max_length=9, blank=True)
+    next_attempt_before = models.DateTimeField(null=True, blank=True)
+    created_by = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = "call-back"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["recipient"], name="one_call_back_due", condition=Q(status="due")),
+            models.CheckConstraint(condition=Q(latest_at__gt=F("due_at")), name="call_back_has_a_span"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["due_at"], name="call_back_due", condition=Q(status="due"))]
+
+    def __str__(self) -> str:
+        return f"Call back {self.contact} at {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+    def due_there(self, now: datetime) -> str:
+        """When, in the person's own time."""
+        zones = candidate_zones(self.contact.timezone, self.contact.phone, self.recipient.campaign.zone)
+        return local_text(self.due_at, zones[0], now)
