@@ -6,11 +6,11 @@ from typing import Any
 
 from django.db import connections
 
-from calls.models import LOST, TERMINAL
+from calls.models import TERMINAL, UNRESOLVED
 
 _TERMINAL = ", ".join(f"'{status}'" for status in TERMINAL)
-_LOST = ", ".join(f"'{status}'" for status in LOST)
-_REAL = ", ".join(f"'{status}'" for status in TERMINAL if status not in LOST)
+_LOST = ", ".join(f"'{status}'" for status in UNRESOLVED)
+_REAL = ", ".join(f"'{status}'" for status in TERMINAL if status not in UNRESOLVED)
 
 # Frozen unless: `expired`/`unknown` give way to a real end (which is then frozen itself), or a person's decision to
 # make exactly this change stands beside it, not yet applied.

@@ -17,8 +17,8 @@ from calls.models import Call
 from calls.webhooks import outbox
 from campaigns.models import Campaign, Recipient
 from providers.models import ProviderAccount
-from tenants import alerts
-from tenants.models import AuditEntry, Organization
+from tenants import alerts, audit_log
+from tenants.models import Organization
 
 
 def _today(organization: Organization, now: datetime) -> str:
@@ -109,8 +109,8 @@ def pause_if_spent(campaign: Campaign) -> bool:
         reason = f"The budget is spent: {paid:.2f} of {fresh.budget:.2f} {fresh.budget_currency}."
         running = Campaign.objects.filter(pk=fresh.pk, status=Campaign.Status.RUNNING)
         outbox.move_campaigns(running, Campaign.Status.PAUSED, status_reason=reason)
-        AuditEntry.objects.create(
-            organization=fresh.organization,
+        audit_log.record(
+            fresh.organization,
             actor="Trunkline",
             action="campaign.paused",
             subject=str(fresh.uuid),

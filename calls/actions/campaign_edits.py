@@ -18,7 +18,7 @@ from calls.reports import preflight
 from calls.reports.preflight import NotReady
 from campaigns import launching, versions
 from campaigns.models import Campaign, CampaignVersion, Recipient
-from tenants.models import AuditEntry
+from tenants import audit_log
 
 S = Campaign.Status
 OVER = (S.FINISHED, S.CANCELED)
@@ -61,8 +61,8 @@ def edit(campaign: Campaign, *, actor: str) -> Iterator[Campaign]:
             return
         _refuse(held, changed, faults)
         if "legal_override" in changed:
-            AuditEntry.objects.create(
-                organization=held.organization,
+            audit_log.record(
+                held.organization,
                 actor=actor,
                 action="campaign.legal_override",
                 subject=str(held.uuid),
@@ -112,9 +112,7 @@ def refresh(campaign: Campaign, *, actor: str) -> None:
         if held.status not in STARTED:
             raise IllegalNow(f"A {held.status} campaign takes nobody in; only a running or paused one does.")
         launching.again([held.pk])
-        AuditEntry.objects.create(
-            organization=held.organization, actor=actor, action="campaign.refresh", subject=str(held.uuid)
-        )
+        audit_log.record(held.organization, actor=actor, action="campaign.refresh", subject=str(held.uuid))
     campaign.refresh_from_db()
 
 

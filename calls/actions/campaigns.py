@@ -15,7 +15,7 @@ from calls.reports.preflight import IMPORTING, NotReady, problems
 from calls.webhooks import outbox
 from campaigns import versions
 from campaigns.models import Campaign, Contact, ContactImport, Recipient
-from tenants.models import AuditEntry
+from tenants import audit_log
 
 S = Campaign.Status
 
@@ -112,9 +112,7 @@ def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, 
         if won and S.DRAFT in allowed and to != S.CANCELED:
             versions.begin(campaign, actor=actor)
         if won:
-            AuditEntry.objects.create(
-                organization=campaign.organization, actor=actor, action=f"campaign.{to}", subject=str(campaign.uuid)
-            )
+            audit_log.record(campaign.organization, actor=actor, action=f"campaign.{to}", subject=str(campaign.uuid))
             outbox.tell_of_campaign(campaign.pk)
 
 

@@ -25,6 +25,7 @@ from calls.outcomes import staff_decisions
 from campaigns.do_not_call import entries
 from campaigns.models import Contact, DoNotCall, Recipient
 from campaigns.models.number_hash import number_hash
+from tenants import audit_log
 from tenants.models import Alert, AuditEntry
 
 R = Recipient.Status
@@ -101,12 +102,8 @@ def _forget(contact: Contact, actor: str, reason: str) -> None:
     _refuse_while_busy(held)
     if Call.objects.queued().filter(contact=held).exists():
         raise IllegalNow("A call to this person was queued at the same moment. Try again.")
-    AuditEntry.objects.create(
-        organization=held.organization,
-        actor=actor,
-        action="contact.erase",
-        subject=str(held.uuid),
-        detail={"reason": reason},
+    audit_log.record(
+        held.organization, actor=actor, action="contact.erase", subject=str(held.uuid), detail={"reason": reason}
     )
     hashed = number_hash(held.phone)
     listed = DoNotCall.objects.filter(organization=held.organization_id, phone_hash=hashed)

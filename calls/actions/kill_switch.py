@@ -6,7 +6,8 @@ from django.db import transaction
 
 from calls.actions.quiescing import wait_for_silence
 from calls.models import Call
-from tenants.models import AuditEntry, Organization
+from tenants import audit_log
+from tenants.models import Organization
 
 
 def stop_all_calls(organization: Organization, *, actor: str) -> None:
@@ -23,5 +24,5 @@ def _switch(organization: Organization, stopped: bool, actor: str) -> None:
     with transaction.atomic():
         Organization.objects.filter(pk=organization.pk).update(calls_stopped=stopped)
         action = "organization.stop_calls" if stopped else "organization.allow_calls"
-        AuditEntry.objects.create(organization=organization, actor=actor, action=action, subject=str(organization.uuid))
+        audit_log.record(organization, actor=actor, action=action, subject=str(organization.uuid))
     organization.calls_stopped = stopped

@@ -15,7 +15,7 @@ from calls.gate.decision import HOLDS
 from calls.models import OPEN, Call, CallBack, Status
 from calls.outcomes import staff_decisions
 from campaigns.models import Contact, Recipient
-from tenants.models import AuditEntry
+from tenants import audit_log
 
 S = Recipient.Status
 
@@ -78,6 +78,4 @@ def _lock(pk: int) -> Contact:
 
 
 def _note(contact: Contact, actor: str, action: str, subject: str, **detail: Any) -> None:
-    AuditEntry.objects.create(
-        organization=contact.organization, actor=actor, action=action, subject=subject, detail=detail
-    )
+    audit_log.record(contact.organization, actor=actor, action=action, subject=subject, detail=detail)

@@ -18,15 +18,14 @@ from calls.actions.single_calls import Refused
 from calls.dialing import enqueueing
 from calls.dialing.dequeueing import take_back
 from calls.gate.selection import values_for
-from calls.models import OPEN, Call, CallBack, CallEvent, Status
+from calls.models import OPEN, Call, CallBack, CallEvent, Status, record_event
 from calls.outcomes import staff_decisions
 from calls.reports import explain
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.rules.legal_hours import legal_hours
 from campaigns.rules.windows import candidate_zones, is_open, local_text, next_opening
-from tenants import alerts
-from tenants.models import AuditEntry
+from tenants import alerts, audit_log
 
 logger = logging.getLogger(__name__)
 S = Recipient.Status
@@ -191,13 +190,13 @@ def _queue(pk: int, now: datetime) -> int:
         except IntegrityError:  # a queued call of the recipient: it is dealt with first
             return 0
         CallBack.objects.filter(pk=pk).update(call=call)
-        enqueueing.under_way(call)
-        CallEvent.objects.create(
-            call=call,
-            type="queued",
-            to_status=Status.QUEUED,
-            source=CallEvent.Source.ENGINE,
-            detail=f"The person asked to be called back at {found.due_there(now)}.",
+        enqueueing.mark_calling(call)
+        record_event(
+            call,
+            "queued",
+            CallEvent.Source.ENGINE,
+            f"The person asked to be called back at {found.due_there(now)}.",
+            after=Status.QUEUED,
         )
     return 1
 
@@ -286,10 +285,6 @@ def _locked(pk: int) -> CallBack | None:
 
 
 def _note(found: CallBack, what: str, actor: str, detail: dict[str, str]) -> None:
-    AuditEntry.objects.create(
-        organization=found.organization,
-        actor=actor,
-        action=f"call_back.{what}",
-        subject=str(found.uuid),
-        detail=detail,
+    audit_log.record(
+        found.organization, actor=actor, action=f"call_back.{what}", subject=str(found.uuid), detail=detail
     )

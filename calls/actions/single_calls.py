@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from calls.gate import facts as fact_sheet
 from calls.gate.decision import HOLDS, Decision, decide
-from calls.models import Call, CallEvent, Status
+from calls.models import Call, CallEvent, Status, record_event
 from campaigns.contact_locks import lock_person
 from campaigns.models import Contact
 from campaigns.rules import variables
@@ -86,12 +86,12 @@ def place_single(order: Order) -> Call:
                 call.save()
         except IntegrityError as error:
             raise AlreadyOpen from error
-        CallEvent.objects.create(
-            call=call,
-            type="queued",
-            to_status=Status.QUEUED,
-            source=CallEvent.Source.STAFF if order.created_by else CallEvent.Source.ENGINE,
-            detail=f"Ordered by {order.created_by}." if order.created_by else "",
+        record_event(
+            call,
+            "queued",
+            CallEvent.Source.STAFF if order.created_by else CallEvent.Source.ENGINE,
+            f"Ordered by {order.created_by}." if order.created_by else "",
+            after=Status.QUEUED,
         )
     return call
 

@@ -17,8 +17,8 @@ from providers.adapters import http
 from providers.adapters.base import Provider
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError
 from providers.api import ProviderAccountViewSet
+from tenants import audit_log
 from tenants.api.errors import Conflict
-from tenants.models import AuditEntry
 
 CHECK_DEADLINE = 10.0
 # In classes, not in the peer's words: this answer must not become a way to look around in somebody's network.
@@ -54,8 +54,8 @@ class CallingAccountViewSet(ProviderAccountViewSet):
         account = self.get_object()
         with transaction.atomic():
             circuit_breaker.unblock(account.pk)
-            AuditEntry.objects.create(
-                organization=account.organization,
+            audit_log.record(
+                account.organization,
                 actor=self.reach.actor,
                 action="account.unblock",
                 subject=str(account.uuid),

@@ -29,6 +29,7 @@ from campaigns.models import (
     Recipient,
 )
 from campaigns.rules import variables
+from tenants import audit_log
 from tenants.api.errors import Conflict, RefusedByRule, detail
 from tenants.api.fields import (
     money,
@@ -38,7 +39,7 @@ from tenants.api.serializers import (
     StrictModelSerializer,
 )
 from tenants.api.views import CrudViewSet, ScopedViewSet, public_id
-from tenants.models import AuditEntry, Scope
+from tenants.models import Scope
 
 S = Campaign.Status
 FORESEEN_AT_MOST = 5_000  # people still to be called; more take too long for an answer that is asked for often
@@ -75,8 +76,8 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         if serializer.instance is None:
             campaign = serializer.save()
             if campaign.legal_override:
-                AuditEntry.objects.create(
-                    organization=campaign.organization,
+                audit_log.record(
+                    campaign.organization,
                     actor=self.reach.actor,
                     action="campaign.legal_override",
                     subject=str(campaign.uuid),

@@ -14,11 +14,12 @@ from rest_framework.response import Response
 from calls.models import WebhookDelivery
 from calls.webhooks import maintenance
 from providers.urls_allowed import check_callback_url
+from tenants import audit_log
 from tenants.api.errors import Conflict
 from tenants.api.fields import PublicIdField, ScopedField, TextField, UtcDateTimeField, utc_text
 from tenants.api.serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
 from tenants.api.views import CrudViewSet, ReadViewSet
-from tenants.models import AuditEntry, Scope, WebhookEndpoint, WebhookEvent
+from tenants.models import Scope, WebhookEndpoint, WebhookEvent
 
 State = WebhookDelivery.Status
 
@@ -124,11 +125,8 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
         return Response(WebhookDeliverySerializer(made, context=self.get_serializer_context()).data, status=202)
 
     def _note(self, endpoint: WebhookEndpoint, what: str) -> None:
-        AuditEntry.objects.create(
-            organization=endpoint.organization,
-            actor=self.reach.actor,
-            action=f"webhook_endpoint.{what}",
-            subject=str(endpoint.uuid),
+        audit_log.record(
+            endpoint.organization, actor=self.reach.actor, action=f"webhook_endpoint.{what}", subject=str(endpoint.uuid)
         )
 
 

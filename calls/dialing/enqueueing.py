@@ -23,7 +23,7 @@ from calls.gate import pacing
 from calls.gate.capacity import AHEAD, room_of, room_of_numbers
 from calls.gate.decision import Decision, Facts, decide
 from calls.gate.selection import Choices, can_go_on, values_for
-from calls.models import Call, CallEvent, Status
+from calls.models import Call, CallEvent, Status, record_event
 from campaigns.models import Campaign, Recipient
 from tenants import failpoints
 
@@ -221,18 +221,14 @@ def _queue(call: Call) -> bool:
             call.save()
     except IntegrityError:
         return False
-    under_way(call)
-    CallEvent.objects.create(
-        call=call,
-        type="queued",
-        to_status=Status.QUEUED,
-        source=CallEvent.Source.ENGINE,
-        detail=f"Attempt {call.attempt} of the campaign.",
+    mark_calling(call)
+    record_event(
+        call, "queued", CallEvent.Source.ENGINE, f"Attempt {call.attempt} of the campaign.", after=Status.QUEUED
     )
     return True
 
 
-def under_way(call: Call) -> None:
+def mark_calling(call: Call) -> None:
     """Its recipient waits for this call. The assistant and the caller number of the first call are kept."""
     recipient = call.recipient
     assert recipient is not None  # noqa: S101

@@ -21,7 +21,7 @@ from calls.deadlines import CLUSTER_TIMING, SEND_WITHIN
 from calls.gate import budgets, pacing, rate_limits
 from calls.gate import facts as fact_sheet
 from calls.gate.decision import SOON, Decision, decide
-from calls.models import Call, CallEvent, Status
+from calls.models import Call, CallEvent, Status, record_event
 from calls.outcomes import circuit_breaker, placement_results, staff_decisions
 from campaigns.models import Campaign, Contact, Recipient
 from providers.adapters import http
@@ -142,7 +142,9 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision
             number_open=found.number_open + lines[call.phone_number_id],
             campaign_open=found.campaign_open + in_campaign[call.campaign_id],
             spent=found.spent + reserved[call.campaign_id],
-            purses=tuple(replace(purse, used=purse.used + in_this_batch) for purse in found.purses),
+            daily_budgets=tuple(
+                replace(daily_budget, used=daily_budget.used + in_this_batch) for daily_budget in found.daily_budgets
+            ),
             campaign_next_at=paced.get(call.campaign_id, found.campaign_next_at),
             number_in_a_day=found.number_in_a_day + lines[call.phone_number_id],
             number_last_at=now if lines[call.phone_number_id] else found.number_last_at,
@@ -168,7 +170,7 @@ def put_off(call: Call, until: datetime, reason: str, detail: str) -> None:
     news = call.status_reason != reason
     Call.objects.queued().filter(pk=call.pk).update(due_at=until, status_reason=reason)
     if news:  # once for each reason, not for each time it is asked
-        CallEvent.objects.create(call=call, type="deferred", source=CallEvent.Source.ENGINE, detail=detail)
+        record_event(call, "deferred", CallEvent.Source.ENGINE, detail)
 
 
 def _commit(call: Call, decision: Decision, now: datetime) -> bool:
@@ -197,13 +199,8 @@ def _commit(call: Call, decision: Decision, now: datetime) -> bool:
     call.status, call.placing_attempts = Status.PLACING, call.placing_attempts + 1
     if call.recipient_id:
         Recipient.objects.filter(pk=call.recipient_id).update(attempts=F("attempts") + 1)
-    CallEvent.objects.create(
-        call=call,
-        type="placing",
-        from_status=Status.QUEUED,
-        to_status=Status.PLACING,
-        source=CallEvent.Source.ENGINE,
-        detail=f"Attempt {call.attempt}.",
+    record_event(
+        call, "placing", CallEvent.Source.ENGINE, f"Attempt {call.attempt}.", before=Status.QUEUED, after=Status.PLACING
     )
     return True
 

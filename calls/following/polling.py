@@ -11,7 +11,7 @@ from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
 from calls.gate import rate_limits
-from calls.models import TERMINAL, Call, CallEvent, Status
+from calls.models import TERMINAL, Call, CallEvent, Status, record_event
 from calls.outcomes import circuit_breaker, poll_schedule, recording
 from providers.adapters import http
 from providers.adapters.base import Provider, Snapshot
@@ -134,7 +134,7 @@ def _disown(call: Call, now: datetime) -> None:
         fresh = Call.objects.select_for_update().get(pk=call.pk)
         if fresh.status == Status.UNCONFIRMED and fresh.provider_call_id == call.provider_call_id:
             detail = f"The provider does not know {call.provider_call_id}, which a callback named."
-            CallEvent.objects.create(call=fresh, type="disowned", source=CallEvent.Source.READ, detail=detail)
+            record_event(fresh, "disowned", CallEvent.Source.READ, detail)
             fresh.provider_call_id = ""
             fresh.next_read_at = poll_schedule.next_look(fresh, now)
             fresh.save()
@@ -150,7 +150,7 @@ def _failed(call: Call, error: ProviderError, now: datetime) -> None:
     if first or isinstance(error, Misconfigured):
         if isinstance(error, Misconfigured):
             circuit_breaker.block(call.account_id, circuit_breaker.Block.MISCONFIGURED, str(error))
-        CallEvent.objects.create(call=call, type="read_failed", source=CallEvent.Source.READ, detail=str(error)[:500])
+        record_event(call, "read_failed", CallEvent.Source.READ, str(error)[:500])
 
 
 def _put_off(call: Call, until: datetime) -> None:

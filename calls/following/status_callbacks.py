@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from calls.models import Call, CallEvent, ProviderCallback, Status
+from calls.models import Call, CallEvent, ProviderCallback, Status, record_event
 from calls.outcomes import recording
 from providers.adapters.base import Snapshot, Verification
 from providers.adapters.errors import ProviderError
@@ -115,7 +115,7 @@ def note_failure(pk: int, why: str) -> None:
             logger.error("Callback %s: %s", pk, row.error)
             if row.call_id:
                 source = CallEvent.Source.CALLBACK
-                CallEvent.objects.create(call_id=row.call_id, type="callback", source=source, detail=row.error)
+                record_event(row.call_id, "callback", source, row.error)
         row.save(update_fields=["attempts", "error", "next_attempt_at", "processed_at"])
 
 
@@ -146,7 +146,7 @@ def _take_as_hint(call_id: int, seen: Snapshot, now: datetime) -> None:
     foreign = seen.provider_call_id and call.provider_call_id and seen.provider_call_id != call.provider_call_id
     if foreign:
         detail = f"Ignored: it speaks of {seen.provider_call_id[:200]}, another call of the provider."
-        CallEvent.objects.create(call=call, type="callback", source=CallEvent.Source.CALLBACK, detail=detail)
+        record_event(call, "callback", CallEvent.Source.CALLBACK, detail)
         return
     if call.is_terminal and call.status not in (Status.UNKNOWN, Status.EXPIRED):
         return
@@ -160,4 +160,4 @@ def _take_as_hint(call_id: int, seen: Snapshot, now: datetime) -> None:
             call.settle_until = now + recording.SETTLING_LASTS
     call.save(update_fields=["provider_call_id", "next_read_at", "settle_until", "updated_at"])
     detail = f"The provider says '{seen.provider_status[:100]}'; asked for its status now."
-    CallEvent.objects.create(call=call, type="callback", source=CallEvent.Source.CALLBACK, detail=detail)
+    record_event(call, "callback", CallEvent.Source.CALLBACK, detail)

@@ -247,7 +247,7 @@ class Course:
             dialed_in_30_days=(),
             reserve=Decimal(0),
             budget=None,
-            purses=(),
+            daily_budgets=(),
             number_open=0,
             campaign_open=0,
             campaign_next_at=None,

@@ -35,7 +35,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Purse:
+class DailyBudget:
     """Money for a day, until it `renews_at`. `check`: its name among the checks; `used`: spent or set aside; `paid`: of
     that what will not come back before."""
 
@@ -88,7 +88,7 @@ class Facts:
     on_hold: bool = False
     dialed_in_30_days: tuple[datetime, ...] = ()  # oldest first; empty where there is no such cap
     max_per_30_days: int | None = None
-    purses: tuple[Purse, ...] = ()
+    daily_budgets: tuple[DailyBudget, ...] = ()
     campaign_next_at: datetime | None = None  # the pace allows no call before
     number_last_at: datetime | None = None
     number_rest: timedelta = timedelta()
@@ -267,9 +267,11 @@ def _person(facts: Facts, now: datetime) -> Iterator[Check]:
 def _limits(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.budget is not None and facts.spent + facts.reserve > facts.budget:
         yield Check("budget", "defer", WORDS["budget"], now + LATER)
-    for purse in facts.purses:
-        if purse.used + facts.reserve > purse.limit:
-            yield Check(purse.check, "defer", WORDS[purse.check], purse.has_room_at(facts.reserve, now))
+    for daily_budget in facts.daily_budgets:
+        if daily_budget.used + facts.reserve > daily_budget.limit:
+            yield Check(
+                daily_budget.check, "defer", WORDS[daily_budget.check], daily_budget.has_room_at(facts.reserve, now)
+            )
     if facts.number_max_open is not None and facts.number_open >= facts.number_max_open:
         yield Check("caller_number_capacity", "defer", WORDS["caller_number_capacity"], now + SOON)
     if facts.number_max_in_a_day is not None and facts.number_in_a_day >= facts.number_max_in_a_day:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.db.models import Count, Max, Min
 
 from calls.gate import budgets, pacing
-from calls.gate.decision import Facts, Purse
+from calls.gate.decision import DailyBudget, Facts
 from calls.models import OPEN, Call
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
@@ -37,7 +37,7 @@ def load(calls: Sequence[Call], now: datetime) -> list[Facts]:
     lines = _open_by("phone_number_id", {call.phone_number_id for call in calls if call.phone_number.max_open_calls})
     open_campaign = _open_by("campaign_id", {c.campaign_id for c in calls if c.campaign and c.campaign.max_open_calls})
     spent = {pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None}
-    purses = _purses(calls, now)
+    daily_budgets = _daily_budgets(calls, now)
     used = use_of({call.phone_number_id: call.phone_number for call in calls}.values(), now)
     return [
         _facts(
@@ -50,7 +50,7 @@ def load(calls: Sequence[Call], now: datetime) -> list[Facts]:
             number_open=lines[call.phone_number_id],
             campaign_open=open_campaign[call.campaign_id],
             spent=spent.get(call.campaign_id, Decimal(0)),
-            purses=purses[call.account_id],
+            daily_budgets=daily_budgets[call.account_id],
             used=used.get(call.phone_number_id, UNUSED),
         )
         for call in calls
@@ -68,7 +68,7 @@ def _facts(
     number_open: int,
     campaign_open: int,
     spent: Decimal,
-    purses: tuple[Purse, ...],
+    daily_budgets: tuple[DailyBudget, ...],
     used: NumberUse,
 ) -> Facts:
     organization, account, campaign, recipient = call.organization, call.account, call.campaign, call.recipient
@@ -116,7 +116,7 @@ def _facts(
         on_hold=on_hold,
         dialed_in_30_days=tuple(dialed) if organization.max_attempts_per_30_days is not None else (),
         max_per_30_days=None if call.asked_for else organization.max_attempts_per_30_days,
-        purses=purses,
+        daily_budgets=daily_budgets,
         campaign_next_at=campaign.next_call_at if campaign and pacing.holds(call) else None,
         number_last_at=used.last,
         number_rest=timedelta(seconds=call.phone_number.rest_seconds),
@@ -152,24 +152,26 @@ def use_of(numbers: Iterable[PhoneNumber], now: datetime) -> dict[int, NumberUse
     return {row["phone_number"]: NumberUse(row["n"], row["first"], row["last"]) for row in found}
 
 
-def _purses(calls: Sequence[Call], now: datetime) -> dict[int, tuple[Purse, ...]]:
+def _daily_budgets(calls: Sequence[Call], now: datetime) -> dict[int, tuple[DailyBudget, ...]]:
     """The budgets of the day that each account's calls are paid from."""
-    today: dict[int, Purse] = {}
-    found: dict[int, tuple[Purse, ...]] = {}
+    today: dict[int, DailyBudget] = {}
+    found: dict[int, tuple[DailyBudget, ...]] = {}
     for account, organization in {call.account_id: (call.account, call.organization) for call in calls}.values():
-        purses = []
+        daily_budgets = []
         tomorrow = budgets.day_of(organization, now)[1]
         if organization.daily_budget is not None and (
             organization.daily_budget_currency == account.price_per_minute_currency
         ):
             if organization.pk not in today:
                 used, paid = budgets.spent_and_paid_today(organization, now)
-                today[organization.pk] = Purse("organization_budget", organization.daily_budget, used, tomorrow, paid)
-            purses.append(today[organization.pk])
+                today[organization.pk] = DailyBudget(
+                    "organization_budget", organization.daily_budget, used, tomorrow, paid
+                )
+            daily_budgets.append(today[organization.pk])
         if account.daily_budget is not None:
             used, paid = budgets.spent_and_paid_today_through(account, now)
-            purses.append(Purse("account_budget", account.daily_budget, used, tomorrow, paid))
-        found[account.pk] = tuple(purses)
+            daily_budgets.append(DailyBudget("account_budget", account.daily_budget, used, tomorrow, paid))
+        found[account.pk] = tuple(daily_budgets)
     return found
 
 

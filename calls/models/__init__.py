@@ -1,16 +1,16 @@
 """The execution and its record."""
 
-from calls.models.call import FOLLOWED, LOST, OPEN, TERMINAL, Call, CallQuerySet, Status, new_reference, new_token
-from calls.models.events import CallEvent, StaffDecision, evidence
+from calls.models.call import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Call, CallQuerySet, Status, new_reference, new_token
+from calls.models.events import CallEvent, StaffDecision, evidence, record_event
 from calls.models.heartbeat import Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
 from calls.models.scheduled_callback import CallBack
 
 __all__ = [
     "FOLLOWED",
-    "LOST",
     "OPEN",
     "TERMINAL",
+    "UNRESOLVED",
     "Call",
     "CallBack",
     "CallEvent",
@@ -23,4 +23,5 @@ __all__ = [
     "evidence",
     "new_reference",
     "new_token",
+    "record_event",
 ]

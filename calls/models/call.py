@@ -63,7 +63,10 @@ TERMINAL = (
 )
 
 
-LOST = (Status.EXPIRED, Status.UNKNOWN)  # terminal for want of evidence: real evidence may still replace them, once
+UNRESOLVED = (
+    Status.EXPIRED,
+    Status.UNKNOWN,
+)  # terminal for want of evidence: real evidence may still replace them, once
 
 
 class CallQuerySet(models.QuerySet["Call"]):

@@ -56,3 +56,28 @@ def evidence(raw: Any) -> str:
     """Raw bytes as text fit for the database, at most 8 KB."""
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
     return text[:8192].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def record_event(
+    call: Call | int,
+    type_: str,
+    source: str,
+    detail: str = "",
+    before: str = "",
+    after: str = "",
+    raw: bytes = b"",
+) -> None:
+    """Write one event of a call, in the caller's transaction.
+
+    `call`: the object or its key. `before`, `after`: the statuses of a change, empty where there is none. `raw`: what
+    the provider sent, kept as evidence; text and evidence are cut to what the columns hold.
+    """
+    CallEvent.objects.create(
+        call_id=call.pk if isinstance(call, Call) else call,
+        type=type_,
+        source=source,
+        detail=evidence(detail)[:2000],
+        from_status=before,
+        to_status=after,
+        raw=evidence(raw) if raw else "",
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from calls.models import FOLLOWED, LOST, TERMINAL, Status
+from calls.models import FOLLOWED, TERMINAL, UNRESOLVED, Status
 from providers.adapters.base import CallState, Snapshot
 
 STATUS_OF: Mapping[CallState, Status] = {
@@ -78,8 +78,8 @@ def fold(call: Any, seen: Snapshot) -> Fold:
 
 
 def _supersedes(old: str, new: Status, *, may_go_back: bool) -> bool:
-    if old in LOST:
-        return new in TERMINAL and new not in LOST
+    if old in UNRESOLVED:
+        return new in TERMINAL and new not in UNRESOLVED
     if old in TERMINAL:
         return False
     if may_go_back and old in FOLLOWED and new in FOLLOWED:

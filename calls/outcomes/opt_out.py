@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from calls.models import Call, CallEvent
+from calls.models import Call, record_event
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact
 from providers.adapters.base import Snapshot
 from providers.models import ProviderAccount
-from tenants.models import AuditEntry
+from tenants import audit_log
 
 SOURCE, EVENT = "opt-out", "opt_out"
 
@@ -63,13 +63,11 @@ def honour(call: Call, seen: Snapshot, source: str, *, person_locked: bool) -> N
     entry, created = entries.add(
         call.organization, call.to_number, reason=f"Call {call.uuid}: {words}."[:500], source=SOURCE
     )
-    AuditEntry.objects.create(
-        organization=call.organization,
+    audit_log.record(
+        call.organization,
         actor="Trunkline",
         action="do_not_call.opt_out",
         subject=f"call {call.uuid}",
         detail={**rule, "entry": str(entry.uuid), "listed_already": not created},
     )
-    CallEvent.objects.create(
-        call=call, type=EVENT, source=source, detail=f"The number is on the do-not-call list: {words}."[:2000]
-    )
+    record_event(call, EVENT, source, f"The number is on the do-not-call list: {words}."[:2000])

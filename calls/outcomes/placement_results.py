@@ -8,10 +8,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from calls.gate import rate_limits
-from calls.models import Call, Status
+from calls.models import Call, Status, record_event
 from calls.outcomes import circuit_breaker
-from calls.outcomes.recording import _record, _with_person_if_need_be
-from calls.outcomes.transitions import ENGINE, RESPONSE, _doubt, _event, _finish, _locked, _may_conclude, _undo_claim
+from calls.outcomes.recording import record_locked, with_contact_lock_if_needed
+from calls.outcomes.transitions import ENGINE, RESPONSE, finish, locked_call, mark_unconfirmed, may_conclude, undo_claim
 from providers.adapters.base import Snapshot
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
 from tenants import failpoints
@@ -27,11 +27,11 @@ def placed(pk: int, fence: int, seen: Snapshot) -> None:
 
     def answered(call: Call, person_locked: bool) -> str:
         if call.placing_attempts != fence:
-            _event(call, "late_answer", RESPONSE, f"Answer to claim {fence}: placed as {seen.provider_call_id}.")
+            record_event(call, "late_answer", RESPONSE, f"Answer to claim {fence}: placed as {seen.provider_call_id}.")
             return call.status
-        return _record(call, seen, RESPONSE, person_locked=person_locked)
+        return record_locked(call, seen, RESPONSE, person_locked=person_locked)
 
-    _with_person_if_need_be(pk, answered)
+    with_contact_lock_if_needed(pk, answered)
 
 
 def requeue(pk: int, fence: int, error: NotSent, *, blames_account: bool = True) -> None:
@@ -39,8 +39,8 @@ def requeue(pk: int, fence: int, error: NotSent, *, blames_account: bool = True)
     now = timezone.now()
     wait = timedelta(seconds=error.retry_after) if error.retry_after else REQUEUE_AFTER
     with transaction.atomic():
-        call = _locked(pk)
-        if _undo_claim(call, fence, now + wait, "not_sent", str(error)) and blames_account:
+        call = locked_call(pk)
+        if undo_claim(call, fence, now + wait, "not_sent", str(error)) and blames_account:
             if error.throttled:
                 rate_limits.close_for_placing(call.account_id, wait.total_seconds(), now)
             else:
@@ -51,8 +51,8 @@ def misconfigured(pk: int, fence: int, error: Misconfigured) -> None:
     """Every call would be refused alike: the account is blocked, its campaigns pause, the call waits."""
     now = timezone.now()
     with transaction.atomic():
-        call = _locked(pk)
-        if _undo_claim(call, fence, now + REQUEUE_MISCONFIGURED_AFTER, "misconfigured", str(error)):
+        call = locked_call(pk)
+        if undo_claim(call, fence, now + REQUEUE_MISCONFIGURED_AFTER, "misconfigured", str(error)):
             circuit_breaker.block(call.account_id, circuit_breaker.Block.MISCONFIGURED, str(error))
 
 
@@ -60,14 +60,14 @@ def refuse(pk: int, fence: int, error: Rejected) -> None:
     """The provider refused this call in its own words. It rang nobody."""
     circuit_breaker.reached(pk)
     with transaction.atomic():
-        call = _locked(pk)
-        if not _may_conclude(call, fence):
-            _event(call, "late_answer", RESPONSE, f"Answer to claim {fence}: refused.")
+        call = locked_call(pk)
+        if not may_conclude(call, fence):
+            record_event(call, "late_answer", RESPONSE, f"Answer to claim {fence}: refused.")
             return
         call.dialed_at = None
         call.error_message = str(error)[:500]
         call.ended_reason = call.ended_reason or "refused"
-        _finish(call, Status.FAILED, RESPONSE, str(error), raw=error.evidence)
+        finish(call, Status.FAILED, RESPONSE, str(error), raw=error.evidence)
         if call.campaign_id:
             circuit_breaker.pause_if_refused_alike(call)
 
@@ -75,11 +75,11 @@ def refuse(pk: int, fence: int, error: Rejected) -> None:
 def doubt(pk: int, fence: int, error: ProviderError) -> None:
     """It may be ringing. It is never dialled again by itself; evidence or a person moves it on."""
     with transaction.atomic():
-        call = _locked(pk)
+        call = locked_call(pk)
         if call.placing_attempts != fence or call.status != Status.PLACING:
-            _event(call, "late_answer", RESPONSE, str(error), raw=error.evidence)
+            record_event(call, "late_answer", RESPONSE, str(error), raw=error.evidence)
             return
-        _doubt(call, RESPONSE, str(error), raw=error.evidence)
+        mark_unconfirmed(call, RESPONSE, str(error), raw=error.evidence)
         circuit_breaker.not_reached(call.account_id, str(error), timezone.now())
 
 
@@ -89,9 +89,9 @@ def reap(now: datetime, limit: int = 200) -> int:
     reaped = 0
     for pk in stranded:
         with transaction.atomic():
-            call = _locked(pk)
+            call = locked_call(pk)
             if call.status == Status.PLACING and call.lease_until and call.lease_until < now:
-                _doubt(call, ENGINE, "No answer was recorded in time; the request may have gone out.")
+                mark_unconfirmed(call, ENGINE, "No answer was recorded in time; the request may have gone out.")
                 reaped += 1
                 failpoints.reach("outcomes.reaping")
         failpoints.reach("outcomes.reaped")

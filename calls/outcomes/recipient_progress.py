@@ -13,7 +13,7 @@ from campaigns.rules import retries
 GOING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
 
 
-def _move_on(call: Call, now: datetime) -> None:
+def move_on(call: Call, now: datetime) -> None:
     """The recipient's fate after this call: another attempt, or done."""
     recipient, campaign = call.recipient, call.campaign
     if recipient is None or campaign is None or recipient.status == Recipient.Status.WITHDRAWN:
@@ -68,7 +68,7 @@ def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: dat
     recipient.save(update_fields=["reason", "status", "next_attempt_at", "attempts", "outcome"])
 
 
-def _move_recipient(
+def move_recipient(
     call: Call, status: str, *, reason: str = "", only_from: str | None = None, if_going: bool = False
 ) -> None:
     if not call.recipient_id or (if_going and call.campaign and call.campaign.status not in GOING):

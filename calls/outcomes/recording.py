@@ -16,11 +16,12 @@ from calls.models import (
     TERMINAL,
     Call,
     Status,
+    record_event,
 )
 from calls.outcomes import circuit_breaker, opt_out, poll_schedule
 from calls.outcomes.folding import fold
-from calls.outcomes.recipient_progress import _move_recipient
-from calls.outcomes.transitions import ENGINE, _event, _finish, _locked
+from calls.outcomes.recipient_progress import move_recipient
+from calls.outcomes.transitions import ENGINE, finish, locked_call
 from calls.webhooks import outbox
 from campaigns.models import Recipient
 from providers.adapters.base import Snapshot
@@ -39,27 +40,29 @@ SETTLING_LASTS = timedelta(minutes=30)
 
 def record(pk: int, seen: Snapshot, source: str, raw: bytes = b"") -> str:
     """Fold one piece of evidence into a call. Answers its status afterwards."""
-    return _with_person_if_need_be(pk, lambda call, person: _record(call, seen, source, raw, person_locked=person))
+    return with_contact_lock_if_needed(
+        pk, lambda call, person: record_locked(call, seen, source, raw, person_locked=person)
+    )
 
 
-def _with_person_if_need_be(pk: int, work: Callable[[Call, bool], str]) -> str:
+def with_contact_lock_if_needed(pk: int, work: Callable[[Call, bool], str]) -> str:
     """One transaction under the call's lock. Who has to lock the person too does so first, in the order of a placing:
     rare enough that finding it out costs a transaction that is rolled back."""
     try:
         with transaction.atomic():
-            return work(_locked(pk), False)
+            return work(locked_call(pk), False)
     except opt_out.NeedsPerson:
         with transaction.atomic():
             opt_out.lock_person(Call.objects.only("account", "campaign", "contact").get(pk=pk))
-            return work(_locked(pk), True)
+            return work(locked_call(pk), True)
 
 
-def _record(call: Call, seen: Snapshot, source: str, raw: bytes = b"", *, person_locked: bool) -> str:
+def record_locked(call: Call, seen: Snapshot, source: str, raw: bytes = b"", *, person_locked: bool) -> str:
     now = timezone.now()
     before = call.status
     found = fold(call, seen)
     if found.conflict:
-        _event(call, "conflict", source, found.conflict, raw=raw)
+        record_event(call, "conflict", source, found.conflict, raw=raw)
     if not found.foreign:
         opt_out.honour(call, seen, source, person_locked=person_locked)
     changes = dict(found.changes)
@@ -68,7 +71,7 @@ def _record(call: Call, seen: Snapshot, source: str, raw: bytes = b"", *, person
         setattr(call, name, value)
     _follow_on(call, seen, found.status or before, now)
     if found.status in TERMINAL:
-        _finish(call, Status(found.status), source, _words(seen), raw=raw)
+        finish(call, Status(found.status), source, _words(seen), raw=raw)
         return call.status
     if found.status is not None:
         call.status = found.status
@@ -76,11 +79,11 @@ def _record(call: Call, seen: Snapshot, source: str, raw: bytes = b"", *, person
         call.dialed_at = call.dialed_at or now
         call.placed_at = call.placed_at or now
         call.lease_until = None
-        _event(call, "status", source, _words(seen), before, call.status, raw)
+        record_event(call, "status", source, _words(seen), before, call.status, raw)
         if before == Status.UNCONFIRMED and call.recipient_id:
-            _move_recipient(call, Recipient.Status.CALLING, only_from=Recipient.Status.REVIEW, if_going=True)
+            move_recipient(call, Recipient.Status.CALLING, only_from=Recipient.Status.REVIEW, if_going=True)
     elif seen.state.name == "UNRECOGNISED" and not _seen_before(call, seen):
-        _event(call, "unrecognised", source, f"The provider says '{seen.provider_status[:100]}'.", raw=raw)
+        record_event(call, "unrecognised", source, f"The provider says '{seen.provider_status[:100]}'.", raw=raw)
     call.save()
     outbox.tell(call)
     failpoints.reach("outcomes.recording")
@@ -110,12 +113,12 @@ def _follow_on(call: Call, seen: Snapshot, status: str, now: datetime) -> None:
 def give_up(pk: int, status: Status, detail: str) -> None:
     """No evidence will come any more: `expired` or `unknown`. Real evidence may still replace it, once."""
     with transaction.atomic():
-        call = _locked(pk)
+        call = locked_call(pk)
         if call.status in TERMINAL:
             return
         call.ended_reason = call.ended_reason or ("status_expired" if status == Status.EXPIRED else "poll_deadline")
         call.next_read_at = None
-        _finish(call, status, ENGINE, detail)
+        finish(call, status, ENGINE, detail)
 
 
 # A person's word.

@@ -8,9 +8,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from calls.models import TERMINAL, Call, StaffDecision, Status
+from calls.models import TERMINAL, Call, StaffDecision, Status, record_event
 from calls.outcomes import circuit_breaker
-from calls.outcomes.transitions import ENGINE, STAFF, _event, _finish, _locked
+from calls.outcomes.transitions import ENGINE, STAFF, finish, locked_call
 from calls.webhooks import outbox
 
 
@@ -24,12 +24,12 @@ def cancel(call: Call, reason: str, detail: str, *, actor: str = "", decision: M
     `decision`: the gate's answer that ends it, kept as evidence.
     """
     with transaction.atomic():
-        fresh = _locked(call.pk)
+        fresh = locked_call(call.pk)
         if fresh.status != Status.QUEUED:
             return False
         fresh.status_reason = fresh.ended_reason = reason
         fresh.decision = decision or fresh.decision
-        _finish(fresh, Status.CANCELED, STAFF if actor else ENGINE, f"{detail} ({actor})" if actor else detail)
+        finish(fresh, Status.CANCELED, STAFF if actor else ENGINE, f"{detail} ({actor})" if actor else detail)
         return True
 
 
@@ -37,7 +37,7 @@ def confirm_placed(pk: int, provider_call_id: str, *, actor: str, reason: str) -
     """A person found the call at the provider: it is followed from now on. Raises NotPossible."""
     now = timezone.now()
     with transaction.atomic():
-        call = _locked(pk)
+        call = locked_call(pk)
         if call.status not in (Status.UNCONFIRMED, Status.UNKNOWN):
             raise NotPossible("Only an unconfirmed call can be said to have been placed.")
         if not provider_call_id or len(provider_call_id) > 200 or not provider_call_id.isprintable():
@@ -55,7 +55,7 @@ def confirm_placed(pk: int, provider_call_id: str, *, actor: str, reason: str) -
         except IntegrityError as error:
             raise NotPossible("Another call to this number is open. Settle that one first.") from error
         StaffDecision.objects.filter(call=call, applied=False).update(applied=True)
-        _event(call, "staff", STAFF, f"{actor}: it was placed. {reason}", before, call.status)
+        record_event(call, "staff", STAFF, f"{actor}: it was placed. {reason}", before, call.status)
         outbox.tell(call)
         circuit_breaker.lift_if_settled(call.account_id)
 
@@ -65,13 +65,13 @@ def release(pk: int, *, actor: str, reason: str) -> None:
     if not reason.strip():
         raise NotPossible("Say how you know that it was not placed.")
     with transaction.atomic():
-        call = _locked(pk)
+        call = locked_call(pk)
         if call.status != Status.UNCONFIRMED:
             raise NotPossible("Only an unconfirmed call can be released.")
         _decide(call, Status.CANCELED, actor, reason)
         call.dialed_at = None
         call.ended_reason = "released_by_staff"
-        _finish(call, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}")
+        finish(call, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}")
 
 
 def _decide(call: Call, to: Status, actor: str, reason: str) -> None:

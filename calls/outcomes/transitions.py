@@ -9,9 +9,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from calls.models import LOST, Call, CallEvent, StaffDecision, Status, evidence
+from calls.models import UNRESOLVED, Call, CallEvent, StaffDecision, Status, record_event
 from calls.outcomes import circuit_breaker, poll_schedule
-from calls.outcomes.recipient_progress import _move_on, _move_recipient
+from calls.outcomes.recipient_progress import move_on, move_recipient
 from calls.webhooks import outbox
 from campaigns.models import Recipient
 from tenants import failpoints
@@ -24,7 +24,7 @@ RESPONSE, READ, ENGINE, STAFF = (
 )
 
 
-def _locked(pk: int) -> Call:
+def locked_call(pk: int) -> Call:
     related = ("account", "campaign", "recipient", "organization", "assistant")
     call = Call.objects.select_related(*related).select_for_update(of=("self",)).get(pk=pk)
     if call.campaign:
@@ -32,14 +32,14 @@ def _locked(pk: int) -> Call:
     return outbox.remember(call)
 
 
-def _may_conclude(call: Call, fence: int) -> bool:
+def may_conclude(call: Call, fence: int) -> bool:
     """Whether this claim's own answer may still decide: nothing else has, and nobody claimed again."""
     return call.placing_attempts == fence and call.status in (Status.PLACING, Status.UNCONFIRMED)
 
 
-def _undo_claim(call: Call, fence: int, due_at: datetime, reason: str, detail: str) -> bool:
-    if not _may_conclude(call, fence) or call.provider_call_id:
-        _event(call, "late_answer", RESPONSE, f"Answer to claim {fence}: {detail}")
+def undo_claim(call: Call, fence: int, due_at: datetime, reason: str, detail: str) -> bool:
+    if not may_conclude(call, fence) or call.provider_call_id:
+        record_event(call, "late_answer", RESPONSE, f"Answer to claim {fence}: {detail}")
         return False
     before = call.status
     try:
@@ -51,30 +51,30 @@ def _undo_claim(call: Call, fence: int, due_at: datetime, reason: str, detail: s
     except IntegrityError:  # another single call to this number was queued meanwhile: that one stands for both
         call.refresh_from_db()
         call.dialed_at, call.ended_reason = None, "superseded"
-        _finish(call, Status.CANCELED, ENGINE, "Another call to this number is queued already.")
+        finish(call, Status.CANCELED, ENGINE, "Another call to this number is queued already.")
         return True
     if call.recipient_id:
         mine = Recipient.objects.filter(pk=call.recipient_id)
         mine.update(attempts=F("attempts") - 1)
         mine.exclude(status=Recipient.Status.WITHDRAWN).update(status=Recipient.Status.CALLING, reason="")
-    _event(call, reason, RESPONSE, detail, before, Status.QUEUED)
+    record_event(call, reason, RESPONSE, detail, before, Status.QUEUED)
     return True
 
 
-def _doubt(call: Call, source: str, detail: str, raw: bytes = b"") -> None:
+def mark_unconfirmed(call: Call, source: str, detail: str, raw: bytes = b"") -> None:
     before = call.status
     call.status, call.status_reason = Status.UNCONFIRMED, "placing_ambiguous"
     call.lease_until = None
     call.next_read_at = poll_schedule.next_look(call, timezone.now())
     call.error_message = call.error_message or detail[:500]
     call.save()
-    _event(call, "unconfirmed", source, detail, before, call.status, raw)
+    record_event(call, "unconfirmed", source, detail, before, call.status, raw)
     outbox.tell(call)
-    _move_recipient(call, Recipient.Status.REVIEW, reason="unconfirmed")
+    move_recipient(call, Recipient.Status.REVIEW, reason="unconfirmed")
     circuit_breaker.block_if_too_doubtful(call.account_id)
 
 
-def _finish(call: Call, status: Status, source: str, detail: str, raw: bytes = b"") -> None:
+def finish(call: Call, status: Status, source: str, detail: str, raw: bytes = b"") -> None:
     """The end, in one transaction: status, times, cost, recipient, outbox."""
     now = timezone.now()
     before = call.status
@@ -86,9 +86,9 @@ def _finish(call: Call, status: Status, source: str, detail: str, raw: bytes = b
     _settle(call)
     call.save()
     StaffDecision.objects.filter(call=call, applied=False).update(applied=True)
-    _event(call, "ended", source, detail, before, status, raw)
-    _move_on(call, now)
-    if call.callback_url and before not in LOST:
+    record_event(call, "ended", source, detail, before, status, raw)
+    move_on(call, now)
+    if call.callback_url and before not in UNRESOLVED:
         outbox.add_callback(call)
     outbox.tell(call)
     if before == Status.UNCONFIRMED:
@@ -103,17 +103,3 @@ def _settle(call: Call) -> None:
         call.cost = (price * seconds / 60).quantize(Decimal("0.000001")) if call.dialed_at else Decimal(0)
         call.cost_currency = call.account.price_per_minute_currency
     call.cost_reserved = Decimal(0)
-
-
-def _event(
-    call: Call, type_: str, source: str, detail: str = "", before: str = "", after: str = "", raw: bytes = b""
-) -> None:
-    CallEvent.objects.create(
-        call=call,
-        type=type_,
-        source=source,
-        detail=evidence(detail)[:2000],
-        from_status=before,
-        to_status=after,
-        raw=evidence(raw) if raw else "",
-    )

@@ -12,8 +12,8 @@ from django.http import StreamingHttpResponse
 
 from calls.models import Call
 from campaigns.models import Campaign, Recipient
+from tenants import audit_log
 from tenants.api.fields import money, utc_text
-from tenants.models import AuditEntry
 from tenants.spreadsheets import lines
 
 CHUNK = 1_000
@@ -26,8 +26,8 @@ COLUMNS = (
 
 def download(campaign: Campaign, recipients: QuerySet[Recipient], actor: str) -> StreamingHttpResponse:
     """The rows of these recipients as a file that is written while it is read. The export is audited."""
-    AuditEntry.objects.create(
-        organization_id=campaign.organization_id,
+    audit_log.record(
+        campaign.organization_id,
         actor=actor,
         action="campaign.exported",
         subject=str(campaign.uuid),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from calls.models import LOST, Call, Status
+from calls.models import UNRESOLVED, Call, Status
 from tenants.api.fields import utc_text
 
 STATUSES = {
@@ -43,7 +43,7 @@ def status_answer(call: Call) -> dict[str, Any]:
 def _details(call: Call) -> dict[str, Any]:
     status = Status(call.status)
     # A call that was never placed ended when we ended it; when a lost one ended, nobody knows.
-    ended_at = call.ended_at or (None if status in LOST else call.terminal_at)
+    ended_at = call.ended_at or (None if status in UNRESOLVED else call.terminal_at)
     return {
         "startedAt": utc_text(call.answered_at),
         "endedAt": utc_text(ended_at),

@@ -19,7 +19,7 @@ from django.utils import timezone
 from rest_framework.utils.encoders import JSONEncoder
 
 from calls.gate.capacity import with_open_calls
-from calls.models import LOST, TERMINAL, Call, Status, WebhookDelivery
+from calls.models import TERMINAL, UNRESOLVED, Call, Status, WebhookDelivery
 from calls.serializers.call import CallSerializer
 from calls.serializers.campaign import CampaignSerializer
 from campaigns.api import ImportSerializer
@@ -134,12 +134,12 @@ def _news(call: Call, before: _Known, now: _Known) -> list[str]:
     news: list[str] = []
     if now.placed and not before.placed:
         news.append(Event.CALL_PLACED)
-    if now.answered and not before.answered and before.status not in LOST:
+    if now.answered and not before.answered and before.status not in UNRESOLVED:
         news.append(Event.CALL_ANSWERED)
     if now.status == Status.UNCONFIRMED != before.status:
         news.append(Event.CALL_UNCONFIRMED)
     ended = now.status in TERMINAL and now.status != before.status
-    if ended and before.status not in LOST and call.events.filter(type="ended").count() == 1:
+    if ended and before.status not in UNRESOLVED and call.events.filter(type="ended").count() == 1:
         news.append(Event.CALL_ENDED)
     elif ended or (now.result and not before.result):
         news.append(Event.CALL_RESULT)

@@ -24,10 +24,11 @@ from campaigns.imports.file_format import FileFormat
 from campaigns.imports.retention import PREVIEW_FOLDER, PREVIEW_KEPT
 from campaigns.models import Contact, ContactImport, ContactList, ImportMapping
 from campaigns.phones import country_of, national
+from tenants import audit_log
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import ScopedAdmin
-from tenants.models import AuditEntry, Organization
+from tenants.models import Organization
 
 READING = ("delimiter", "encoding", "default_region", "on_duplicate")
 VARIABLES_SHOWN = 8
@@ -181,9 +182,7 @@ class ImportPages(ScopedAdmin):
             if remember["remember"]:
                 name = remember["mapping_name"].strip()
                 saved_mappings.remember(chosen.organization, name, form.header, mapping, actor)
-                AuditEntry.objects.create(
-                    organization=chosen.organization, actor=actor, action="importmapping.saved", subject=name
-                )
+                audit_log.record(chosen.organization, actor=actor, action="importmapping.saved", subject=name)
             return upload.start_import(into, file, chosen.filename, mapping=mapping, **reading)
 
     def _show(

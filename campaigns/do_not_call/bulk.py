@@ -11,7 +11,8 @@ from django.db import Error
 
 from campaigns.do_not_call import entries
 from campaigns.do_not_call.file import Numbers
-from tenants.models import AuditEntry, Organization
+from tenants import audit_log
+from tenants.models import Organization
 
 logger = logging.getLogger(__name__)
 
@@ -75,10 +76,6 @@ def _batches(phones: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _audit(organization: Organization, actor: str, action: str, detail: dict[str, object]) -> None:
-    AuditEntry.objects.create(
-        organization=organization,
-        actor=actor,
-        action=f"do_not_call.{action}",
-        subject="do-not-call list",
-        detail=detail,
+    audit_log.record(
+        organization, actor=actor, action=f"do_not_call.{action}", subject="do-not-call list", detail=detail
     )

@@ -12,6 +12,7 @@ from campaigns.contact_locks import lock_people, lock_person, make_people
 from campaigns.models import DoNotCall
 from campaigns.models.number_hash import number_hash, number_hashes
 from providers.models import check_e164
+from tenants import audit_log
 from tenants.models import AuditEntry, Organization
 
 AT_ONCE = 5_000
@@ -142,8 +143,8 @@ def listed(organization_id: int, phones: Iterable[str], now: datetime) -> set[st
 @transaction.atomic
 def remove(entry: DoNotCall, actor: str, reason: str) -> None:
     """Let a number be called again. Who did it and why is kept, the number itself is not."""
-    AuditEntry.objects.create(
-        organization=entry.organization,
+    audit_log.record(
+        entry.organization,
         actor=actor,
         action="do_not_call.removed",
         subject=f"do-not-call entry {entry.uuid}",

@@ -28,7 +28,7 @@ from campaigns import launching
 from campaigns.imports.columns import ColumnMapping, UnreadableFile
 from campaigns.imports.file_format import UTF_8_MARK, format_of
 from campaigns.imports.rows import ContactRow, ReadRow, RejectedRow, contact_of, read_rows
-from campaigns.imports.stored_files import _binary
+from campaigns.imports.stored_files import as_binary
 from campaigns.imports.upsert import Upsert
 from campaigns.models import ContactImport
 from campaigns.models.contact_import import upload_path
@@ -151,7 +151,7 @@ class _Step:
         """Read and write until the file or the time is over. True at the end of the file."""
         row = self.row
         with default_storage.open(row.file.name or "") as stored:
-            file = _binary(stored)
+            file = as_binary(stored)
             form = format_of(file, delimiter=row.delimiter, encoding=row.encoding)
             self.columns = ColumnMapping.of(form.header, row.mapping)
             rows = read_rows(file, form, row.bytes_read, row.lines_read, phone=self.columns.phone)

@@ -5,5 +5,5 @@ from __future__ import annotations
 from typing import Any
 
 
-def _binary(stored: Any) -> Any:
+def as_binary(stored: Any) -> Any:
     return getattr(stored, "file", stored)

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from campaigns.models import Contact, ContactImport, ContactListMember, Recipient
 from campaigns.wording import people
-from tenants.models import AuditEntry
+from tenants import audit_log
 
 S = ContactImport.Status
 BATCH = 500
@@ -54,8 +54,8 @@ def undo(imp: ContactImport, actor: str) -> None:
     """Have the engine remove what this import created. Raises NotOver while it runs; once begun, changes nothing."""
     with transaction.atomic():
         if ContactImport.objects.filter(pk=imp.pk, status__in=OVER).update(status=S.UNDOING, lease_until=None):
-            AuditEntry.objects.create(
-                organization_id=imp.organization_id,
+            audit_log.record(
+                imp.organization_id,
                 actor=actor,
                 action="contactimport.undo",
                 subject=str(imp.uuid),

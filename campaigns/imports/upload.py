@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from campaigns.imports.columns import ColumnMapping, UnreadableFile, chosen_mapping
 from campaigns.imports.file_format import SAMPLE_BYTES, ZIP, FileFormat, format_of, sniff
 from campaigns.imports.rows import read_rows
-from campaigns.imports.stored_files import _binary
+from campaigns.imports.stored_files import as_binary
 from campaigns.models import ContactImport, ContactList
 from campaigns.models.contact_import import upload_path
 from campaigns.phones import EVERYWHERE
@@ -71,7 +71,7 @@ def start_import(
         row.file.name = default_storage.save(name, upload)
         if form is None:
             with default_storage.open(row.file.name) as stored:
-                form = format_of(_binary(stored))
+                form = format_of(as_binary(stored))
             ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
         elif not encoding and upload.bad_utf_8 and form.encoding == "utf-8" and upload.head.isascii():
             # The first letter that is not ASCII comes late: only now the encoding can be told.
@@ -132,7 +132,7 @@ def _printable_name(filename: str) -> str:
 
 def _check_has_rows(row: ContactImport, form: FileFormat) -> None:
     with default_storage.open(row.file.name or "") as stored:
-        if all(each.blank for each in read_rows(_binary(stored), form)):
+        if all(each.blank for each in read_rows(as_binary(stored), form)):
             raise UnreadableFile("The file has a header and no rows; add one line per contact.")
 
 

@@ -10,11 +10,12 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from tenants import audit_log
 from tenants.api.access import RANK
 from tenants.api.fields import PublicIdField, utc_text
 from tenants.api.serializers import OrganizationField, OrganizedSerializer
 from tenants.api.views import CrudViewSet
-from tenants.models import ApiKey, AuditEntry, Scope
+from tenants.models import ApiKey, Scope
 
 
 class ApiKeySerializer(OrganizedSerializer[ApiKey]):
@@ -100,12 +101,8 @@ class ApiKeyViewSet(CrudViewSet[ApiKey]):
         self._note(instance, "revoke", {"prefix": instance.prefix})
 
     def _note(self, row: ApiKey, what: str, facts: dict[str, Any]) -> None:
-        AuditEntry.objects.create(
-            organization=row.organization,
-            actor=self.reach.actor,
-            action=f"api_key.{what}",
-            subject=str(row.uuid),
-            detail=facts,
+        audit_log.record(
+            row.organization, actor=self.reach.actor, action=f"api_key.{what}", subject=str(row.uuid), detail=facts
         )
 
 

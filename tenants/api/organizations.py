@@ -10,11 +10,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from tenants import audit_log
 from tenants.api.fields import MoneyField, PublicIdField, ScopedField
 from tenants.api.permissions import demanded
 from tenants.api.serializers import StrictModelSerializer
 from tenants.api.views import ReadViewSet
-from tenants.models import AuditEntry, Organization
+from tenants.models import Organization
 
 
 class OrganizationSerializer(StrictModelSerializer[Organization]):
@@ -85,9 +86,6 @@ class OrganizationViewSet(ReadViewSet[Organization]):
         return Response({"webhook_secret": organization.webhook_secret})
 
     def _note(self, organization: Organization, what: str) -> None:
-        AuditEntry.objects.create(
-            organization=organization,
-            actor=self.reach.actor,
-            action=f"organization.{what}",
-            subject=str(organization.uuid),
+        audit_log.record(
+            organization, actor=self.reach.actor, action=f"organization.{what}", subject=str(organization.uuid)
         )

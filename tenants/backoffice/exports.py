@@ -22,9 +22,9 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst, slugify
 from unfold.admin import ModelAdmin
 
+from tenants import audit_log
 from tenants.api.access import of_user
 from tenants.api.fields import utc_text
-from tenants.models import AuditEntry
 from tenants.spreadsheets import lines
 
 CHUNK = 1_000
@@ -123,8 +123,8 @@ class ExportedList(ModelAdmin):
 
     def _tell(self, request: HttpRequest, actor: str, organization_id: int | None) -> None:
         """The audit names the filters, never their values: those may be somebody's number."""
-        AuditEntry.objects.create(
-            organization_id=organization_id,
+        audit_log.record(
+            organization_id,
             actor=actor,
             action=f"{self.opts.model_name}.exported",
             subject=str(self.opts.verbose_name_plural),

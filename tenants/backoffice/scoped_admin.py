@@ -21,12 +21,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.admin import TabularInline
 
+from tenants import audit_log
 from tenants.backoffice.buttons import NotDone, Option, Step
 from tenants.backoffice.exports import ExportedList
 from tenants.backoffice.lists import CappedPaginator, first_keys
 from tenants.backoffice.local_time import with_zone
 from tenants.backoffice.roles import Level, reach_of
-from tenants.models import AuditEntry
 
 
 class ScopedAdmin(ExportedList):
@@ -268,8 +268,8 @@ class ScopedAdmin(ExportedList):
 
     def audit(self, request: HttpRequest, obj: Any, action: str, detail: Mapping[str, Any] | None = None) -> None:
         """Names of fields, never values: they may be secret."""
-        AuditEntry.objects.create(
-            organization_id=self.organization_id_of(obj),
+        audit_log.record(
+            self.organization_id_of(obj),
             actor=reach_of(request).actor,
             action=f"{self.opts.model_name}.{action}",
             subject=str(getattr(obj, "uuid", obj.pk)),

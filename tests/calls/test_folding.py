@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calls.models import FOLLOWED, LOST, TERMINAL, Status
+from calls.models import FOLLOWED, TERMINAL, UNRESOLVED, Status
 from calls.outcomes.folding import FIELDS, STATUS_OF, fold
 from providers.adapters.base import CallState, Snapshot
 
@@ -85,7 +85,7 @@ def test_a_live_call_never_moves_down(status: Status, state: CallState) -> None:
     assert ranks[Status(after.status)] >= ranks[status]
 
 
-@given(st.sampled_from([s for s in TERMINAL if s not in LOST]), st.sampled_from(list(STATUS_OF)))
+@given(st.sampled_from([s for s in TERMINAL if s not in UNRESOLVED]), st.sampled_from(list(STATUS_OF)))
 def test_an_end_stays_and_a_different_end_is_kept_as_a_conflict(status: Status, state: CallState) -> None:
     found = fold(call(status), Snapshot(state, ended_reason="other"))
     assert found.status is None
@@ -94,10 +94,10 @@ def test_an_end_stays_and_a_different_end_is_kept_as_a_conflict(status: Status, 
         assert found.changes == {}
 
 
-@given(st.sampled_from(LOST), st.sampled_from(list(STATUS_OF)))
+@given(st.sampled_from(UNRESOLVED), st.sampled_from(list(STATUS_OF)))
 def test_an_end_for_want_of_evidence_gives_way_to_a_real_one_alone(status: Status, state: CallState) -> None:
     found = fold(call(status), Snapshot(state))
-    real = state.is_terminal and STATUS_OF[state] not in LOST
+    real = state.is_terminal and STATUS_OF[state] not in UNRESOLVED
     assert (found.status == STATUS_OF[state]) if real else (found.status is None)
 
 

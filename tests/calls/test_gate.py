@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from calls.gate.decision import LATER, Facts, Purse, decide
+from calls.gate.decision import LATER, DailyBudget, Facts, decide
 from campaigns.rules.windows import Hours, Window
 
 NOON = datetime(2026, 5, 13, 16, 0, tzinfo=UTC)  # a Wednesday, noon in New York
@@ -128,7 +128,7 @@ def test_waiting_for_a_free_line_never_outlasts_the_call() -> None:
 def test_money_set_aside_for_calls_that_still_go_on_may_come_back_today() -> None:
     tomorrow = NOON + timedelta(hours=12)
     facts = replace(FINE, reserve=Decimal("0.30"))
-    spent = Purse("organization_budget", Decimal(10), Decimal("9.80"), tomorrow, paid=Decimal("9.80"))
-    assert decide(replace(facts, purses=(spent,)), NOON).until == tomorrow
+    spent = DailyBudget("organization_budget", Decimal(10), Decimal("9.80"), tomorrow, paid=Decimal("9.80"))
+    assert decide(replace(facts, daily_budgets=(spent,)), NOON).until == tomorrow
     set_aside = replace(spent, paid=Decimal("7.00"))
-    assert decide(replace(facts, purses=(set_aside,)), NOON).until == NOON + LATER
+    assert decide(replace(facts, daily_budgets=(set_aside,)), NOON).until == NOON + LATER

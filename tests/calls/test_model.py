@@ -34,7 +34,7 @@ from calls.actions import kill_switch as kill_switch_module
 from calls.actions import quiescing, single_calls
 from calls.dialing import enqueueing, placing
 from calls.following import polling, reconciling, status_callbacks
-from calls.models import FOLLOWED, LOST, OPEN, TERMINAL, Call, ProviderCallback, Status, WebhookDelivery
+from calls.models import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Call, ProviderCallback, Status, WebhookDelivery
 from calls.outcomes import circuit_breaker, placement_results, poll_schedule, staff_decisions
 from calls.reports import preflight
 from campaigns import launching
@@ -486,7 +486,7 @@ class Model(RuleBasedStateMachine):
         """After an end that is stored it tells another one, signed."""
         dial = _pick(self.world.dials, which)
         stored = Call.objects.get(pk=dial.call).status
-        if dial.provider == "callingbox" and stored in TERMINAL and stored not in LOST:
+        if dial.provider == "callingbox" and stored in TERMINAL and stored not in UNRESOLVED:
             word = "failed" if dial.end != Status.FAILED else "busy"
             body = _body(replace(dial, outcome=word), timezone.now())
             self._arrive(Post(dial, json.dumps(body).encode(), forged=True))
@@ -601,16 +601,16 @@ class Model(RuleBasedStateMachine):
         now = timezone.now()
         for call in Call.objects.all():
             dial, before = self.world.of(call.pk), self.ended.get(call.pk)
-            if before is not None and before not in LOST:
+            if before is not None and before not in UNRESOLVED:
                 assert call.status == before, f"{before} became {call.status}"
-            if before in LOST:
-                assert call.status == before or (call.status in TERMINAL and call.status not in LOST)
+            if before in UNRESOLVED:
+                assert call.status == before or (call.status in TERMINAL and call.status not in UNRESOLVED)
             if call.status not in TERMINAL:
                 assert call.pk in self.revived or not told[call.pk], "an end was told that is none"
                 continue
             self.ended[call.pk] = call.status
             assert told[call.pk] == bool(call.callback_url), "one webhook for one end"
-            if call.status in LOST or (dial and dial.excused):
+            if call.status in UNRESOLVED or (dial and dial.excused):
                 continue
             if dial is None:
                 refused = call.status == Status.FAILED and call.ended_reason == "refused"

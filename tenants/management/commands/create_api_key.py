@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model, Q, QuerySet
 
-from tenants.models import ApiKey, AuditEntry, Organization, Tenant
+from tenants import audit_log
+from tenants.models import ApiKey, Organization, Tenant
 
 
 class Command(BaseCommand):
@@ -34,8 +35,8 @@ class Command(BaseCommand):
             row, key = ApiKey.issue(tenant=tenant, organization=organization, name=options["name"], scopes=scopes)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        AuditEntry.objects.create(
-            organization=organization,
+        audit_log.record(
+            organization,
             actor="command line",
             action="api_key.create",
             subject=str(row.uuid),

@@ -11,8 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_email
 from django.db import transaction
 
+from tenants import audit_log
 from tenants.management.commands.create_api_key import one
-from tenants.models import AuditEntry, Membership, Organization
+from tenants.models import Membership, Organization
 
 
 class Command(BaseCommand):
@@ -37,8 +38,8 @@ class Command(BaseCommand):
         with transaction.atomic():
             user = users.objects.create_user(username=email, email=email, password=password, is_staff=True)
             Membership.objects.create(user=user, organization=organization, role=options["role"])
-            AuditEntry.objects.create(
-                organization=organization,
+            audit_log.record(
+                organization,
                 actor="command line",
                 action="user.create",
                 subject=email,
