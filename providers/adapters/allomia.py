@@ -1,4 +1,7 @@
-"""AlloMia: outbound calls by an AI assistant. 2026-04 and -05: facts from its pages and samples of those months."""
+"""Adapter for AlloMia, which places outbound calls with an AI assistant.
+
+Provider facts come from AlloMia's pages and samples of 2026-04 and 2026-05.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,14 @@ from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.verdicts import KEY_REFUSED, NIL_UUID, HttpProvider, succeeded
 
 STATES = {
-    "calling": CallState.DIALING,  # queue, ringing and conversation alike: the lowest claim is taken
+    "calling": CallState.DIALING,  # covers queued, ringing and in conversation, so assume the earliest of them
     "completed": CallState.COMPLETED,  # 2026-04: may be a voicemail
     "busy": CallState.BUSY,
     "no_answer": CallState.NO_ANSWER,  # written "no-answer"
     "failed": CallState.FAILED,
 }
-REASONS = {"customer_ended_call": "hangup_callee", "no_answer": "no_answer", "busy": "busy"}  # the only words seen
-UNSPOKEN = {
+REASONS = {"customer_ended_call": "hangup_callee", "no_answer": "no_answer", "busy": "busy"}  # the only values seen
+REASON_BY_STATE = {  # where AlloMia gives no reason
     CallState.BUSY: "busy",
     CallState.NO_ANSWER: "no_answer",
     CallState.FAILED: "failure_unspecified",
@@ -44,29 +47,29 @@ class AlloMia(HttpProvider):
     name = "AlloMia"
     has_callbacks = True
     required_credentials = ("api_key",)
-    option_names = ("organization_id",)  # for the call log, which asks for it
+    option_names = ("organization_id",)  # the call log requires it
     default_base_url = "https://allomia.com"
-    # 404: assistant or number unknown, or another organization's.
+    # 404: the assistant or the number is unknown, or belongs to another organization.
     setup_statuses = KEY_REFUSED | {404}
 
     @classmethod
     def check_assistant(cls, external_id: str, options: Mapping[str, Any], account: AccountConfig) -> Mapping[str, str]:
         faults = dict(super().check_assistant(external_id, options, account))
         if not external_id:
-            faults["external_id"] = "Enter the assistant's id from the AlloMia dashboard."
+            faults["external_id"] = "Enter the assistant's ID from the AlloMia dashboard."
         return faults
 
     def place(self, order: CallOrder) -> Request:
         if not order.from_external_id:
-            raise Misconfigured("The caller number has no AlloMia id; enter it from the AlloMia dashboard.")
+            raise Misconfigured("The caller number has no AlloMia ID. Copy it from the AlloMia dashboard.")
         if not order.assistant_external_id:
-            raise Misconfigured("The assistant has no AlloMia id; enter it from the AlloMia dashboard.")
+            raise Misconfigured("The assistant has no AlloMia ID. Copy it from the AlloMia dashboard.")
         body: dict[str, Any] = {
             "phoneNumber": e164(order.to_number),
             "assistantId": order.assistant_external_id,
             "phoneNumberId": order.from_external_id,
         }
-        if name := printable(order.customer_name)[:100].strip():  # no length is documented
+        if name := printable(order.customer_name)[:100].strip():  # AlloMia documents no maximum length
             body["customerName"] = name
         if order.dynamic_variables:
             body["dynamicVariables"] = dict(order.dynamic_variables)  # every value must be a string
@@ -75,13 +78,13 @@ class AlloMia(HttpProvider):
         return Request("POST", self.url("/api/outbound"), self._headers(), json=body)
 
     def read_placing(self, answer: Answer) -> Snapshot:
-        # The code of a success is not documented: any 2xx with an id.
+        # AlloMia does not document the status of a success, so accept any 2xx with a call ID.
         if not succeeded(answer):
             raise self.error_for(answer)
         body = mapping(decode_json(answer.body, status=answer.status))
         found = call_id(body.get("outboundCallId"))
         if not found:
-            raise self.unusable(answer, "without the id of a call")
+            raise self.unusable(answer, "without a call ID")
         state = state_of(body["status"], STATES) if body.get("status") else CallState.QUEUED
         return Snapshot(state, provider_call_id=found, provider_status=text(body.get("status")))
 
@@ -98,18 +101,24 @@ class AlloMia(HttpProvider):
         return _snapshot(body)
 
     def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Snapshot:
-        """The same body as a status answer, sent once when the call has ended. Unsigned: a hint."""
+        """Parse a callback, which has the same body as a status response.
+
+        AlloMia sends it once, after the call has ended, and does not sign it. So it is only a hint.
+        """
         found = decode_json(body)
         if not fold(mapping(found).get("status")):
-            raise MayBeRinging("AlloMia's callback has no status.", evidence=body[:EVIDENCE])
+            raise MayBeRinging("The AlloMia callback has no status.", evidence=body[:EVIDENCE])
         return _snapshot(found)
 
     def check(self) -> Request:
-        """A read of a call that cannot be."""
+        """Return a read of a call that cannot exist."""
         return self.status(CallHandle(NIL_UUID))
 
     def error_text(self, answer: Answer) -> str | None:
-        """{"error": text, "details": [{"field", "message", "code"}]}, the details only for a validation."""
+        """Read `{"error": text, "details": [{"field", "message", "code"}]}`.
+
+        Only validation errors have `details`.
+        """
         words = super().error_text(answer)
         if words is None:
             return None
@@ -119,7 +128,7 @@ class AlloMia(HttpProvider):
         return "; ".join([words, *said])
 
     def error_for(self, answer: Answer) -> ProviderError:
-        # The code for a switched-off organization is not documented; its text is.
+        # AlloMia documents the text for an inactive organization, but not its status.
         words = self.error_text(answer) or ""
         if 400 <= answer.status < 500 and "organization is inactive" in words.lower():
             return self._error(Misconfigured, answer, words)
@@ -131,16 +140,16 @@ class AlloMia(HttpProvider):
 
 def _snapshot(body: Mapping[str, Any]) -> Snapshot:
     state = state_of(body["status"], STATES)
-    # `callDetails` is null or absent until the end.
+    # `callDetails` is null or absent until the call has ended.
     details = mapping(body.get("callDetails")) if state.is_terminal else {}
     reason = text(details.get("endedReason"))
     return Snapshot(
         state,
         provider_call_id=call_id(body.get("outboundCallId")),
         provider_status=text(body["status"]),
-        answered_at=moment(details.get("startedAt")),  # null when never connected, so not the ringing
+        answered_at=moment(details.get("startedAt")),  # null if the call never connected, so it is not the ringing
         ended_at=moment(details.get("endedAt")),
         duration_seconds=integer(details.get("duration")),
-        ended_reason=REASONS.get(fold(reason), "other") if reason else UNSPOKEN.get(state, ""),
+        ended_reason=REASONS.get(fold(reason), "other") if reason else REASON_BY_STATE.get(state, ""),
         provider_reason=reason,
     )

@@ -1,4 +1,7 @@
-"""The two verbs every provider must speak, in neutral words. Sans I/O: nobody here sends or stores anything."""
+"""The interface that every provider adapter implements, and the provider-neutral types that it uses.
+
+Adapters do no I/O: they build requests and parse responses. `http.py` sends requests; callers store results.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from providers.adapters.errors import ProviderError
 
 
 class CallState(enum.Enum):
-    """What a provider says of a call, in ranks. What we hold true is `Call.Status`, another vocabulary."""
+    """The state of a call as a provider reports it, in the order in which a call goes through the states.
+
+    `Call.Status` is a separate vocabulary: it is the status that Trunkline has concluded.
+    """
 
     QUEUED = "queued"
     DIALING = "dialing"
@@ -26,7 +32,7 @@ class CallState(enum.Enum):
     CANCELED = "canceled"
     FAILED = "failed"
     EXPIRED = "expired"
-    UNRECOGNISED = "unrecognised"  # a word nobody documented: keeps the call as it is
+    UNRECOGNISED = "unrecognised"  # an undocumented value: the call keeps its status
 
     @property
     def is_terminal(self) -> bool:
@@ -47,31 +53,31 @@ _TERMINAL = frozenset(
 
 @dataclass(frozen=True)
 class AccountConfig:
-    """One account's address, secrets and options, as an adapter needs them. `repr` shows no secret."""
+    """The address, secrets and options of one provider account. `repr` shows no secret."""
 
-    base_url: str  # may carry a path prefix; provider paths are appended to it
+    base_url: str  # may have a path prefix; the adapter appends the provider's paths to it
     credentials: Mapping[str, str] = field(repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class CallOrder:
-    """One call to be placed."""
+    """One call to place."""
 
-    reference: str  # ours; travels in context/metadata/variables where the provider has room
+    reference: str  # Trunkline's; sent in the provider's context, metadata or variables where one exists
     to_number: str  # E.164 with +
-    from_number: str = ""  # E.164 with +, empty: the provider's default
-    from_external_id: str = ""  # the provider's id of the caller number
+    from_number: str = ""  # E.164 with +; empty means the provider's default
+    from_external_id: str = ""  # the provider's ID of the caller number
     assistant_external_id: str = ""
     assistant_options: Mapping[str, Any] = field(default_factory=dict)
     customer_name: str = ""
     dynamic_variables: Mapping[str, str] = field(default_factory=dict)
-    callback_url: str = ""  # empty: no callback is asked for
+    callback_url: str = ""  # empty means that no callback is requested
 
 
 @dataclass(frozen=True)
 class CallHandle:
-    """Enough to ask a provider about one placed call."""
+    """The data needed to ask a provider about one placed call."""
 
     provider_call_id: str
     reference: str = ""
@@ -83,7 +89,7 @@ class CallHandle:
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request to be sent. At most one of `json`, `form` is set. `repr` shows no header."""
+    """One HTTP request to send. At most one of `json` and `form` is set. `repr` shows no header."""
 
     method: str
     url: str  # absolute
@@ -95,7 +101,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete HTTP answer. Header names are lower-case. The body is at most 256 KiB."""
+    """A complete HTTP response. Header names are lower-case. The body is at most 256 KiB."""
 
     status: int
     headers: Mapping[str, str]
@@ -104,12 +110,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one piece of evidence says of a call. None and "" mean that it does not say."""
+    """What one response or callback reports about a call. None and "" mean that it does not report the value."""
 
     state: CallState
     provider_call_id: str = ""
-    provider_status: str = ""  # their word, as written
-    reference: str = ""  # ours, where it comes back
+    provider_status: str = ""  # the provider's value, unchanged
+    reference: str = ""  # Trunkline's, where the provider returns it
     to_number: str = ""
     created_at: datetime | None = None
     started_at: datetime | None = None  # ringing began
@@ -119,28 +125,28 @@ class Snapshot:
     billed_duration_seconds: int | None = None
     cost: Decimal | None = None  # in `currency`
     currency: str = ""
-    ended_reason: str = ""  # a word of ours: hangup_callee, no_answer, busy, voicemail, ..., other
-    provider_reason: str = ""  # their text, as written
-    answered_by: str = ""  # "machine", "human" or the provider's word
+    ended_reason: str = ""  # a Trunkline reason: hangup_callee, no_answer, busy, voicemail, ..., other
+    provider_reason: str = ""  # the provider's text, unchanged
+    answered_by: str = ""  # "machine", "human" or the provider's value
     error_code: str = ""
     error_message: str = ""
     result: Mapping[str, Any] | None = None
     result_status: str = ""  # "pending", "completed", "failed"
-    settled: bool = True  # False: more will come (result, cost) after the terminal state
-    may_go_back: bool = False  # the provider is between two attempts of its own
+    settled: bool = True  # False: the result or the cost will follow after the terminal state
+    may_go_back: bool = False  # the provider may dial again, so the state may go back
 
 
 class Verification(enum.Enum):
-    """What the signature of a callback proves."""
+    """The result of checking a callback's signature."""
 
     VERIFIED = "verified"
-    UNSIGNED = "unsigned"  # the provider signs nothing, or the account has no secret: a hint, no more
+    UNSIGNED = "unsigned"  # the provider signs nothing, or the account has no secret: the callback is only a hint
     BAD = "bad"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a provider's calls, newest first. `next_page` is opaque, empty at the end."""
+    """One page of a provider's calls, newest first. `next_page` is opaque and empty on the last page."""
 
     calls: Sequence[Snapshot]
     next_page: str = ""
@@ -150,48 +156,48 @@ class Listing:
 class Segment:
     """One turn of a transcript, in order."""
 
-    role: str  # the provider's word for the speaker
+    role: str  # the provider's name for the speaker
     text: str
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
 
 class Provider(ABC):
-    """One provider's words: builds requests and reads answers. `http.py` sends, others store.
+    """Adapter base class: builds a provider's requests and parses its responses.
 
-    Every `read_*` and `parse_*` raises `ProviderError` and nothing else, whatever the bytes.
+    Every `read_*` and `parse_*` method raises `ProviderError` and nothing else, whatever the bytes.
     """
 
     slug: ClassVar[str]
     name: ClassVar[str]
-    # What a provider lacks is declared, not discovered.
+    # Each adapter declares what its provider lacks. No code probes for it.
     can_find_by_reference: ClassVar[bool] = False
     can_transcribe: ClassVar[bool] = False
     has_callbacks: ClassVar[bool] = False
     signs_callbacks: ClassVar[bool] = False
-    gives_call_id: ClassVar[bool] = True  # in callbacks
+    gives_call_id: ClassVar[bool] = True  # whether callbacks carry the provider's call ID
     required_credentials: ClassVar[tuple[str, ...]]
     optional_credentials: ClassVar[tuple[str, ...]] = ()
     option_names: ClassVar[tuple[str, ...]] = ()
     default_base_url: ClassVar[str] = ""
-    retention_seconds: ClassVar[int | None] = None  # after the end of the call; None: not known to forget
+    retention_seconds: ClassVar[int | None] = None  # after the call's end; None: no limit is known
 
     def __init__(self, account: AccountConfig) -> None:
         self.account = account
 
     @property
     def carries_variables(self) -> bool:
-        """Whether dynamic variables reach the assistant."""
+        """Return whether dynamic variables reach the assistant."""
         return True
 
     @classmethod
     def check_options(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        """Faults of an account's options by option name; empty when they are usable."""
+        """Return the faults of an account's options by option name, empty if there are none."""
         return {name: "This provider has no such option." for name in options if name not in cls.option_names}
 
     @classmethod
     def check_assistant(cls, external_id: str, options: Mapping[str, Any], account: AccountConfig) -> Mapping[str, str]:
-        """Faults of an assistant's `external_id` and `options.NAME`; empty when it can place calls."""
+        """Return an assistant's faults by field (`external_id`, `options.NAME`), empty if it can place calls."""
         return {}
 
     def url(self, path: str) -> str:
@@ -199,50 +205,53 @@ class Provider(ABC):
 
     @abstractmethod
     def place(self, order: CallOrder) -> Request:
-        """The one request that dials. Raises Rejected when the order cannot be expressed."""
+        """Return the one request that dials. Raise Rejected if the provider's API cannot express the order."""
 
     @abstractmethod
     def read_placing(self, answer: Answer) -> Snapshot:
-        """What the answer to `place` means."""
+        """Parse the response to `place`."""
 
     @abstractmethod
     def status(self, call: CallHandle) -> Request:
-        """The request that asks where a call stands. Harmless, may be repeated."""
+        """Return the request that reads a call's status. It is harmless and may be repeated."""
 
     @abstractmethod
     def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Snapshot:
-        """Where the call stands. Raises NotFound for a call the provider does not know."""
+        """Parse the response to `status`. Raise NotFound for a call that the provider does not know."""
 
     @abstractmethod
     def check(self) -> Request:
-        """One harmless read that shows whether the credentials work."""
+        """Return one harmless read that shows whether the credentials work."""
 
     @abstractmethod
     def read_check(self, answer: Answer) -> None:
-        """Returns when the credentials work. Raises Misconfigured when they do not, else another error."""
+        """Return if the credentials work.
+
+        Raise Misconfigured if the provider refuses them, and another ProviderError if the response does not say.
+        """
 
     def verify_callback(self, headers: Mapping[str, str], body: bytes, now: datetime, secret: str = "") -> Verification:
         """Check the signature over the raw bytes, before anything is parsed. Header names are lower-case.
 
-        `secret` replaces the account's own (an account-wide endpoint is signed with another).
+        `secret` replaces the account's default secret: an account-wide endpoint has a secret of its own.
         """
         return Verification.UNSIGNED
 
     def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Snapshot:
-        """What a callback says."""
+        """Parse a callback."""
         raise ProviderError(f"{self.name} sends no callbacks for calls.")
 
     def list_calls(self, page: str = "") -> Request:
-        """The newest calls of the account, for finding one by our reference."""
+        """Return the request for the account's newest calls, to find a call by Trunkline's reference."""
         raise ProviderError(f"{self.name} cannot list calls.")
 
     def read_list(self, answer: Answer) -> Listing:
         raise ProviderError(f"{self.name} cannot list calls.")
 
     def transcript(self, call: CallHandle) -> Request:
-        """The request for what was said in a call."""
+        """Return the request for a call's transcript."""
         raise ProviderError(f"{self.name} has no transcripts.")
 
     def read_transcript(self, answer: Answer) -> Sequence[Segment]:
-        """What was said, in order. Raises NotFound for a call the provider does not know."""
+        """Return the transcript in order. Raise NotFound for a call that the provider does not know."""
         raise ProviderError(f"{self.name} has no transcripts.")

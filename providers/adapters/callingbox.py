@@ -1,7 +1,8 @@
-"""CallingBox: AI phone calls in the USA. Undated pages; webhook schema and samples of 2026-04.
+"""Adapter for CallingBox, which places AI phone calls in the USA.
 
-Two generations share one path: `prompt` says in each request how to behave, `agent` (newer) names an agent. Reading is
-the same for both. Alone of our providers it signs callbacks, gives our reference back and lists calls.
+Provider facts come from undated pages, and from the webhook schema and samples of 2026-04. Two API generations share
+one path. With `prompt`, each request describes the assistant's behaviour; with `agent` (newer), it names an agent.
+Reads are the same for both. No other provider signs callbacks, returns our reference or lists calls.
 """
 
 from __future__ import annotations
@@ -47,15 +48,15 @@ STATES = {
     "initiated": CallState.DIALING,
     "ringing": CallState.RINGING,
     "in_progress": CallState.IN_PROGRESS,
-    "completed": CallState.COMPLETED,  # terminal at once; the result may follow
-    "no_answer": CallState.NO_ANSWER,  # with answered_by "machine": a voicemail
+    "completed": CallState.COMPLETED,  # terminal at once, but the result may follow later
+    "no_answer": CallState.NO_ANSWER,  # a voicemail if answered_by is "machine"
     "busy": CallState.BUSY,
     "canceled": CallState.CANCELED,
     "failed": CallState.FAILED,
 }
 GENERATIONS = ("prompt", "agent")
 PROMPT_OPTIONS = ("prompt", "returns", "language", "voicemail_action")
-SIGNATURE_AGE = 300  # seconds, either way
+SIGNATURE_AGE = 300  # seconds, in the past or in the future
 
 
 class CallingBox(HttpProvider):
@@ -70,9 +71,9 @@ class CallingBox(HttpProvider):
     option_names = ("generation",)
     assistant_option_names = (*PROMPT_OPTIONS, "agent_id")
     default_base_url = "https://api.callingbox.io"
-    # 404 is documented for reads only; as the answer to a placing it speaks of the agent or of the address.
+    # CallingBox documents 404 for reads only. For a placing it means that the agent or the address is wrong.
     setup_statuses = KEY_REFUSED | {404, 405}
-    # 409 and 422 are not documented; a refusal in its own words is taken for one.
+    # CallingBox does not document 409 and 422. With its own error body they are refusals.
     refused_statuses = HttpProvider.refused_statuses | {409}
 
     @classmethod
@@ -88,20 +89,20 @@ class CallingBox(HttpProvider):
         agent = _agent(external_id, options)
         if cls(account).generation(agent) == "agent":
             if not agent:
-                faults["options.agent_id"] = "Enter the id of an outbound agent."
+                faults["options.agent_id"] = "Enter the ID of an outbound agent."
             faults |= {f"options.{name}": "The agent decides this." for name in PROMPT_OPTIONS if options.get(name)}
             return faults
         if not text(options.get("prompt")):
-            faults["options.prompt"] = "Say what the assistant shall do, or enter an agent_id."
+            faults["options.prompt"] = "Describe what the assistant does, or enter an agent_id."
         kinds = options.get("returns") or {}
         if not isinstance(kinds, dict) or not all(kind in ("boolean", "string", "number") for kind in kinds.values()):
-            faults["options.returns"] = "Give each name one of boolean, string, number."
+            faults["options.returns"] = "Give each name one of these types: boolean, string, number."
         if options.get("voicemail_action") not in (None, "", "hangup", "leave_message"):
             faults["options.voicemail_action"] = "Choose hangup or leave_message."
         return faults
 
     def generation(self, agent: str) -> str:
-        """The account's choice; without one, `agent` where an agent is configured."""
+        """Return the account's generation. If it chooses none, return `agent` where an agent is configured."""
         return str(self.account.options.get("generation") or ("agent" if agent else "prompt"))
 
     def place(self, order: CallOrder) -> Request:
@@ -109,7 +110,7 @@ class CallingBox(HttpProvider):
         context: dict[str, Any] = dict(order.dynamic_variables)
         if order.customer_name:
             context.setdefault("name", order.customer_name)
-        reference = {"ref": order.reference} if order.reference else {}  # read back when an answer is lost
+        reference = {"ref": order.reference} if order.reference else {}  # finds the call again if its response is lost
         body: dict[str, Any] = {"to": e164(order.to_number)}
         if self.generation(agent) == "agent":
             if not agent:
@@ -118,9 +119,9 @@ class CallingBox(HttpProvider):
             extra: dict[str, Any] = {"context": context, "metadata": reference}
         else:
             extra = {name: order.assistant_options.get(name) for name in PROMPT_OPTIONS}
-            if not extra["prompt"]:  # CallingBox would say "Hello from CallingBox." to people
+            if not extra["prompt"]:  # without one, CallingBox says "Hello from CallingBox." to the recipient
                 raise Misconfigured("The assistant has neither a prompt nor an agent_id.")
-            extra["context"] = context | reference  # the voice can read it out; there is no other room
+            extra["context"] = context | reference  # no other field exists, although the voice can read it out
         extra["from_number"] = e164(order.from_number) if order.from_number else ""
         extra["webhook_url"] = order.callback_url
         body |= {name: value for name, value in extra.items() if value}
@@ -131,7 +132,7 @@ class CallingBox(HttpProvider):
             raise self.error_for(answer)
         found = _snapshot(mapping(decode_json(answer.body, status=answer.status)))
         if not found.provider_call_id:
-            raise self.unusable(answer, "without the id of a call")
+            raise self.unusable(answer, "without a call ID")
         return found
 
     def status(self, call: CallHandle) -> Request:
@@ -155,7 +156,10 @@ class CallingBox(HttpProvider):
         return Request("GET", self.url("/v1/calls"), self._headers(), query)
 
     def read_list(self, answer: Answer) -> Listing:
-        """Outbound calls, newest first. One page shows a bare array, the official package {"data", "has_more"}."""
+        """Return outbound calls, newest first.
+
+        A documentation page shows a bare array; the official package reads `{"data", "has_more"}`. Accept both.
+        """
         body = self._read(answer)
         rows = mapping(body).get("data", body)
         if not isinstance(rows, list):
@@ -176,7 +180,7 @@ class CallingBox(HttpProvider):
         turns = sorted(map(mapping, turns), key=lambda turn: integer(turn.get("sequence_no")) or 0)
         return [
             Segment(
-                text(turn.get("role"), 40),  # the words are not documented
+                text(turn.get("role"), 40),  # CallingBox does not document the values
                 text(turn.get("text"), 20_000),
                 moment(turn.get("started_at")),
                 moment(turn.get("ended_at")),
@@ -193,18 +197,21 @@ class CallingBox(HttpProvider):
         return Verification.VERIFIED if fresh else Verification.BAD
 
     def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Snapshot:
-        """The call inside an event; a bare call, which an older page describes, only when it is signed."""
+        """Parse the call inside an event.
+
+        An older documentation page describes a bare call as the body. Accept that only with a valid signature.
+        """
         found = mapping(decode_json(body))
         call = mapping(mapping(found.get("data")).get("call"))
         if not call and "type" not in found and self._is_signed(headers, body):
             call = found
         snapshot = _snapshot(call)
         if not snapshot.provider_call_id or not snapshot.provider_status:
-            raise MayBeRinging("CallingBox's callback does not say which call stands where.", evidence=body[:EVIDENCE])
+            raise MayBeRinging("The CallingBox callback has no call ID or no status.", evidence=body[:EVIDENCE])
         return snapshot
 
     def error_text(self, answer: Answer) -> str | None:
-        """{"error": text} by the pages, {"error": {"message": text}} by the official package."""
+        """Read `{"error": text}` (documentation) or `{"error": {"message": text}}` (official package)."""
         try:
             error = mapping(decode_json(answer.body)).get("error")
         except ProviderError:
@@ -215,13 +222,13 @@ class CallingBox(HttpProvider):
     def error_for(self, answer: Answer) -> ProviderError:
         words = self.error_text(answer) or ""
         if 400 <= answer.status < 500:
-            # "Calls paused. Your balance is ...": the status is not documented; every further call fails too.
+            # "Calls paused. Your balance is ...": its status is not documented. All further calls fail too.
             if re.search("calls paused|your balance is", words, re.IGNORECASE):
                 return self._error(Misconfigured, answer, words)
-            # Older requests without an agent may be refused one day, all of them.
+            # CallingBox may one day refuse every request that names no agent.
             if answer.status in (400, 422) and "agent_id" in words:
                 return self._error(
-                    Misconfigured, answer, f"{words} (CallingBox asks for another agent on the assistant)"
+                    Misconfigured, answer, f"{words} (CallingBox requires another agent on the assistant)"
                 )
         return super().error_for(answer)
 
@@ -231,7 +238,7 @@ class CallingBox(HttpProvider):
         return decode_json(answer.body, status=answer.status)
 
     def _is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether a stored callback was signed by one of the account's secrets, however long ago."""
+        """Return whether one of the account's secrets signed a stored callback, however long ago."""
         secrets = [self.account.credentials.get(name, "") for name in self.optional_credentials]
         return any(_signed_at(headers, body, secret) is not None for secret in secrets if secret)
 
@@ -244,9 +251,9 @@ def _agent(external_id: str, options: Mapping[str, Any]) -> str:
 
 
 def _signed_at(headers: Mapping[str, str], body: bytes, secret: str) -> int | None:
-    """When the body was signed with this secret (unix seconds); None when it was not.
+    """Return when the body was signed with this secret, in Unix seconds, or None if it was not.
 
-    `t=<seconds>,v1=<hex>[,v1=<hex>]` over `<t>.<body>`; the key is the whole secret text, `whsec_` included.
+    The header is `t=<seconds>,v1=<hex>[,v1=<hex>]` and signs `<t>.<body>`. The key is the whole secret, with `whsec_`.
     """
     pairs = [pair.strip().partition("=") for pair in headers.get("callingbox-signature", "").split(",")]
     if not all(name and equals and value for name, equals, value in pairs):
@@ -262,9 +269,9 @@ def _signed_at(headers: Mapping[str, str], body: bytes, secret: str) -> int | No
 
 def _snapshot(call: Mapping[str, Any]) -> Snapshot:
     state, word = state_of(call.get("status"), STATES), text(call.get("status"))
-    answered_by = fold(call.get("answered_by"))  # in no schema; one guide names "machine"
+    answered_by = fold(call.get("answered_by"))  # in no schema; one guide mentions "machine"
     reserved = fold(call.get("reservation_status")) == "reserved"
-    # `result_status` stays "pending" for ever on calls nobody answered, and says nothing where nothing was asked for.
+    # `result_status` stays "pending" for ever on unanswered calls. It means nothing if no result was requested.
     asked = state is CallState.COMPLETED and bool(call.get("returns", True))
     result_status = fold(call.get("result_status")) if asked else ""
     reference = mapping(call.get("metadata")).get("ref") or mapping(call.get("context")).get("ref")

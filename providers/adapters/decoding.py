@@ -1,7 +1,7 @@
-"""Reading what providers send: one careful decoder for every body, and tolerant readers for single fields.
+"""Decode what providers send: strict decoders for whole bodies, tolerant readers for single fields.
 
-Nobody here trusts a byte. A body that cannot be read raises `MayBeRinging` with its start as evidence and nothing else;
-a single field that cannot be read is empty (`""` or None), because one odd field must not cost us a call's id.
+The input is untrusted. An unreadable body raises `MayBeRinging`, with the start of the body as evidence, and nothing
+else. An unreadable field is empty (`""` or None), because one bad field must not cost the call's ID.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from providers.adapters.base import CallState
 from providers.adapters.errors import MayBeRinging, Rejected
 
 MAX_BODY = 256 * 1024  # bytes
-MAX_DEPTH = 32  # objects and lists within each other
+MAX_DEPTH = 32  # nested objects and lists
 MAX_INTEGER = 2**63 - 1  # larger numbers are clamped: no database column holds them
 EVIDENCE = 4096  # bytes of a body kept with an error
-YEARS = range(2000, 2100)  # a time outside them is a mistake, not a time
+YEARS = range(2000, 2100)  # a time outside this range is treated as unreadable
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL and lone surrogates
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -36,18 +36,18 @@ Parsed = TypeVar("Parsed")
 
 
 class _Refused(ValueError):
-    """Well-formed perhaps, but more than we take. The text is shown to staff."""
+    """The body breaks one of our limits, although it may be well-formed. Staff see the text."""
 
 
 def decode_json(body: bytes, *, status: int = 0) -> Any:
-    """The value of a JSON body (UTF-8, -16 or -32). Raises MayBeRinging."""
+    """Return the value of a JSON body (UTF-8, -16 or -32). Raise MayBeRinging if it is unreadable."""
     return _guarded(_parse_json, body, status, "JSON")
 
 
 def decode_json_or_xml(body: bytes, *, status: int = 0) -> Any:
-    """The value of a body that is JSON or XML, whatever its headers say. Raises MayBeRinging.
+    """Return the value of a JSON or XML body, whatever its headers say. Raise MayBeRinging if it is unreadable.
 
-    In XML every leaf is text, repeated `<item>` make a list (of one, too), and the root's own name is dropped.
+    In XML every leaf is text, `<item>` children make a list (even a single one), and the root's name is dropped.
     """
     if body.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<"):
         return _guarded(_parse_xml, body, status, "XML")
@@ -55,7 +55,10 @@ def decode_json_or_xml(body: bytes, *, status: int = 0) -> Any:
 
 
 def decode_form(body: bytes, content_type: str = "") -> dict[str, Any]:
-    """The fields of a form, urlencoded or multipart. `a[0][b]=c` makes objects in objects. Raises MayBeRinging."""
+    """Return the fields of a urlencoded or multipart form. Raise MayBeRinging if it is unreadable.
+
+    `a[0][b]=c` makes nested objects.
+    """
     return _guarded(lambda raw: _parse_form(raw, content_type), body, 0, "a form")
 
 
@@ -66,15 +69,15 @@ def _guarded(parse: Callable[[bytes], Parsed], body: bytes, status: int, kind: s
         return parse(body)
     except _Refused as error:
         reason = str(error)
-    except RecursionError:  # not a ValueError: "[" twenty thousand times over
+    except RecursionError:  # for example "[" twenty thousand times
         reason = "it is nested too deeply"
-    except Exception:  # whatever else the parsers may raise, now or in a later version
+    except Exception:  # the parsers may raise anything else, now or in a later version
         reason = f"it is not valid {kind}"
     raise _unreadable(reason, body, status)
 
 
 def _unreadable(reason: str, body: bytes, status: int) -> MayBeRinging:
-    return MayBeRinging(f"The provider's text is unreadable: {reason}.", status=status, evidence=body[:EVIDENCE])
+    return MayBeRinging(f"The provider's response is unreadable: {reason}.", status=status, evidence=body[:EVIDENCE])
 
 
 def _parse_json(body: bytes) -> Any:
@@ -94,19 +97,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         name = storable(name)
         if name in found:
-            raise _Refused("it says one thing twice")
+            raise _Refused("it names a field twice")
         found[name] = value
     return found
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise _Refused("it holds a number that is none")
+    raise _Refused("it contains a value that is not a number")
 
 
 def _float(digits: str) -> float:
     value = float(digits)
     if value in (float("inf"), float("-inf")):
-        raise _Refused("it holds a number that is too large")
+        raise _Refused("it contains a number that is too large")
     return value
 
 
@@ -154,7 +157,7 @@ def _parse_form(body: bytes, content_type: str) -> dict[str, Any]:
             raise _Refused("it is nested too deeply")
         place = found
         for step in path:
-            place = place.setdefault(inner, {})  # raises AttributeError where the form contradicts itself
+            place = place.setdefault(inner, {})  # AttributeError: the form uses a field as value and as object
             inner = step
         place[inner] = value
     return found
@@ -181,24 +184,24 @@ def _form_value(part: Message) -> str:
 
 
 def storable(value: str) -> str:
-    """The same text with NUL and lone surrogates replaced."""
+    """Return the text with NUL and lone surrogates replaced."""
     return _UNSTORABLE.sub("\ufffd", value)
 
 
 def printable(value: str) -> str:
-    """The same text on one line: control characters, line breaks too, become a blank."""
+    """Return the text on one line: control characters, including line breaks, become spaces."""
     return storable(_CONTROL.sub(" ", value)).strip()
 
 
 def text(value: Any, limit: int = 200) -> str:
-    """A text or number as text of at most `limit` characters; "" for anything else."""
+    """Return a string or number as text of at most `limit` characters, or "" for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return storable(str(value)).strip()[:limit]
 
 
 def integer(value: Any, low: int = 0, high: int = 2**31 - 1) -> int | None:
-    """A number or numeric text, clamped into low..high; None for anything else ("" and null included)."""
+    """Return a number or numeric text, clamped to low..high, or None for anything else ("" and null included)."""
     if isinstance(value, str) and _NUMERIC.fullmatch(value.strip()):
         value = float(value) if "." in value else int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
@@ -207,7 +210,7 @@ def integer(value: Any, low: int = 0, high: int = 2**31 - 1) -> int | None:
 
 
 def moment(value: Any) -> datetime | None:
-    """ISO 8601 (UTC where it names no zone) or unix seconds, as an aware UTC time; None for anything else."""
+    """Return ISO 8601 (UTC if it names no zone) or Unix seconds as an aware UTC time, or None for anything else."""
     try:
         if isinstance(value, str) and not _NUMERIC.fullmatch(value.strip()):
             found = datetime.fromisoformat(value.strip())
@@ -222,18 +225,18 @@ def moment(value: Any) -> datetime | None:
 
 
 def dollars(milli_cents: Any) -> Decimal | None:
-    """Thousandths of a cent as dollars: 3333 is 0.03333."""
+    """Return thousandths of a cent as dollars: 3333 is 0.03333."""
     amount = integer(milli_cents, high=10**12)
     return None if amount is None else Decimal(amount).scaleb(-5)
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """An object, or an empty one where the provider sent something else."""
+    """Return an object, or an empty one if the provider sent something else."""
     return value if isinstance(value, dict) else {}
 
 
 def embedded(value: Any) -> Any:
-    """What a text of JSON inside a field says, None when it is unreadable; any other value as it is."""
+    """Return the value of JSON text inside a field, None if it is unreadable, or any other value unchanged."""
     if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
         return value
     try:
@@ -243,31 +246,31 @@ def embedded(value: Any) -> Any:
 
 
 def call_id(value: Any) -> str:
-    """A provider's id of a call, opaque, 1-128 characters that can stand in an address; "" when it is unusable."""
+    """Return a provider's opaque call ID, 1-128 characters that a URL can carry, or "" if it is unusable."""
     found = text(value, 129)
     return found if re.fullmatch(r"[\x21-\x7e]{1,128}", found) and found.strip(".") else ""
 
 
 def segment(value: str) -> str:
-    """An id as one segment of a path. Raises Rejected when it would become another path."""
+    """Return an ID as one path segment. Raise Rejected if it would change the path."""
     if not value.strip("."):
-        raise Rejected("The call or assistant has no id that the provider could know.")
+        raise Rejected("The call or the assistant has no ID at the provider.")
     return quote(value, safe="")
 
 
 def e164(number: str) -> str:
-    """The same number. Raises Rejected unless it is + and digits: anything else could carry instructions."""
+    """Return the number unchanged. Raise Rejected unless it is + and digits: anything else could carry instructions."""
     if not _E164.fullmatch(number):
         raise Rejected("The phone number is not in international form (+ and 5 to 15 digits).")
     return number
 
 
 def fold(word: Any) -> str:
-    """A status word for looking up: lower case, `_` for blanks and hyphens, American spelling of canceled."""
+    """Return a status as a lookup key: lower case, `_` for spaces and hyphens, "canceled" with one l."""
     folded = re.sub(r"[-_\s]+", "_", text(word).lower())
     return "canceled" if folded == "cancelled" else folded
 
 
 def state_of(word: Any, states: Mapping[str, CallState]) -> CallState:
-    """What a status word means; UNRECOGNISED for one nobody documented."""
+    """Return the state that a status means, or UNRECOGNISED for an undocumented one."""
     return states.get(fold(word), CallState.UNRECOGNISED)

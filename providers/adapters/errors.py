@@ -1,12 +1,12 @@
-"""What can go wrong with a provider, sorted by what the caller may do next."""
+"""Provider errors, classified by what the caller may do next."""
 
 from __future__ import annotations
 
 
 class ProviderError(Exception):
-    """Any trouble with a provider. `str(error)` is a sentence for staff: no keys, no numbers of people.
+    """Base class. `str(error)` is a sentence for staff, without keys or recipients' phone numbers.
 
-    `status` is the HTTP status that was answered (0 when there was none); `evidence` the start of the body.
+    `status` is the HTTP status of the response (0 if there was none). `evidence` is the start of its body.
     """
 
     def __init__(self, message: str, *, status: int = 0, evidence: bytes = b"") -> None:
@@ -16,10 +16,10 @@ class ProviderError(Exception):
 
 
 class NotSent(ProviderError):
-    """The request certainly placed nothing: it never left, or was answered 429.
+    """The request placed no call: it was never sent, or the response was 429.
 
-    `retry_after` is in seconds, None where the provider named no time. `throttled` is true for a 429,
-    which says that the provider is alive and only wants us to slow down.
+    `retry_after` is in seconds, None if the provider named no time. `throttled` is true for a 429: the provider works
+    and only asks for fewer requests.
     """
 
     def __init__(
@@ -34,16 +34,16 @@ class NotSent(ProviderError):
 
 
 class Rejected(ProviderError):
-    """Understood and refused, because of this one call. Nothing was placed and nothing will be."""
+    """The provider understood this call and refused it. No call was placed and none will be."""
 
 
 class NotFound(Rejected):
-    """A read of a call the provider does not (or no longer) know. Never raised by a placing."""
+    """A read of a call that the provider does not know, or no longer knows. A placing never raises it."""
 
 
 class Misconfigured(ProviderError):
-    """Our key, account, assistant or number is at fault: every call would be refused alike. Nothing was placed."""
+    """Our key, account, assistant or caller number is wrong, so every call would fail alike. No call was placed."""
 
 
 class MayBeRinging(ProviderError):
-    """Nobody can say whether it was placed. For a read: no usable answer, look again later."""
+    """It is not known whether a call was placed. For a read: there was no usable response; read again later."""

@@ -1,10 +1,11 @@
-"""The one place that opens connections to providers: it sends a request, returns the answer and sorts what goes wrong.
+"""The only module that opens connections to providers: it sends requests, returns responses and classifies failures.
 
-Placing goes through httpx's own transport, because it tells "never sent" from "sent, and no answer" truly, each time
-over a new connection of its own. Reads may be repeated, so they go through aiohttp, kept alive: it is much faster, but
-reports some requests that were sent as never sent. Both: HTTP/1.1, no redirects, no proxies from the environment, no
-cookies, no decompression, at most 256 KiB, one deadline for everything. Nothing here raises an error that names an
-address, a header or a key.
+Placing uses httpx's transport, because it reliably tells "never sent" from "sent, but no response". Each placing opens
+a new connection. Reads may be repeated, so they use aiohttp with kept connections. It is much faster, but reports some
+sent requests as never sent.
+
+Both use HTTP/1.1, at most 256 KiB, and one deadline for the whole exchange. They use no redirects, no proxies from the
+environment, no cookies and no decompression. No error message contains an address, a header or a key.
 """
 
 from __future__ import annotations
@@ -25,33 +26,33 @@ from providers.adapters.decoding import EVIDENCE, MAX_BODY
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotSent, Rejected
 
 DEADLINE = 30.0  # seconds for the whole exchange
-CONNECT = 5.0  # seconds for name, connection and TLS, each
+CONNECT = 5.0  # seconds each for name lookup, connection and TLS
 USER_AGENT = "Trunkline"
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
 _HOST = re.compile(rb"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|([A-Za-z0-9_-]{1,63}(\.|$))+")
-_SENDING = "http11.send_request_headers.started"  # httpcore's name for the moment before the first byte
+_SENDING = "http11.send_request_headers.started"  # httpcore's trace event just before the first byte
 _SENT_HEADERS = "http11.send_request_headers.complete"
 
 NO_ANSWER = "The provider did not answer in time."
-NOT_CONNECTED = "No connection to the provider could be made; nothing was sent."
+NOT_CONNECTED = "Could not connect to the provider; nothing was sent."
 SENTENCES: dict[type[Exception], str] = {
-    httpx.ConnectTimeout: "The provider did not take the connection in time; nothing was sent.",
+    httpx.ConnectTimeout: "The provider did not accept the connection in time; nothing was sent.",
     httpx.PoolTimeout: "No connection was free in time; nothing was sent.",
     httpx.ReadTimeout: NO_ANSWER,
-    httpx.WriteTimeout: "The provider did not take the request in time.",
-    httpx.RemoteProtocolError: "The provider closed the connection before it had answered, or answered nonsense.",
-    httpx.ReadError: "The connection broke before the provider had answered.",
-    aiohttp.ServerDisconnectedError: "The provider closed the connection before answering.",
-    aiohttp.ClientPayloadError: "The provider closed the connection in the middle of its answer.",
+    httpx.WriteTimeout: "The provider did not read the request in time.",
+    httpx.RemoteProtocolError: "The provider closed the connection before it answered, or did not answer in HTTP.",
+    httpx.ReadError: "The connection broke before the provider answered.",
+    aiohttp.ServerDisconnectedError: "The provider closed the connection before it answered.",
+    aiohttp.ClientPayloadError: "The provider closed the connection in the middle of its response.",
 }
-UNKNOWN_TROUBLE = "The exchange with the provider broke off."
+UNKNOWN_FAILURE = "The connection to the provider failed."
 
 
 class Client:
-    """Sends providers' requests. One per event loop, used as `async with Client() as client`.
+    """Send requests to providers. Use one per event loop, as `async with Client() as client`.
 
-    `deadline` and `connect` are in seconds; `connections` bounds the reads in flight.
+    `deadline` and `connect` are in seconds. `connections` limits the concurrent reads.
     """
 
     def __init__(self, *, deadline: float = DEADLINE, connect: float = CONNECT, connections: int = 100) -> None:
@@ -62,7 +63,7 @@ class Client:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=_tls(), limit=self._connections),
-            cookie_jar=aiohttp.DummyCookieJar(),  # cookies would carry one account's session into another
+            cookie_jar=aiohttp.DummyCookieJar(),  # cookies would carry one account's session into another's requests
             timeout=aiohttp.ClientTimeout(total=self._deadline, sock_connect=self._connect),
             auto_decompress=False,
             trust_env=False,
@@ -75,10 +76,10 @@ class Client:
         await self._session.close()
 
     async def place(self, request: Request) -> Answer:
-        """Send one request exactly once and return whatever complete answer comes, redirects included.
+        """Send one request exactly once and return any complete response, redirects included.
 
-        Raises NotSent when certainly nothing left this machine, Misconfigured or Rejected when the request cannot be
-        put on the wire at all (our address or key; this call's data), MayBeRinging in every other trouble.
+        Raise NotSent only if no byte left this machine. Raise Misconfigured (our address or key) or Rejected (this
+        call's data) if the request cannot be sent at all. Raise MayBeRinging for every other failure.
         """
         seen: set[str] = set()
 
@@ -94,19 +95,22 @@ class Client:
         except MayBeRinging:
             raise
         except (TimeoutError, httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            # The kinds of error are believed only together with the trace: not one byte was handed to the network.
+            # The error class alone does not prove that nothing was sent: the trace must also show no byte sent.
             if _SENDING not in seen:
                 raise NotSent(SENTENCES.get(type(error), NOT_CONNECTED)) from None
             raise MayBeRinging(NO_ANSWER) from None
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, UnicodeError) as error:
-            if _SENT_HEADERS not in seen:  # these are raised while the head is written down, before it is sent
+            if _SENT_HEADERS not in seen:  # these errors occur while httpx formats the headers, before it sends them
                 raise Misconfigured("The account's address or key cannot be sent over HTTP; enter it again.") from None
-            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_TROUBLE)) from None
+            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_FAILURE)) from None
         except Exception as error:
-            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_TROUBLE)) from None
+            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_FAILURE)) from None
 
     async def read(self, request: Request) -> Answer:
-        """Send a harmless request, perhaps over a kept connection, perhaps twice. Raises as `place` does."""
+        """Send a harmless request. Raise the same errors as `place`.
+
+        The request may use a kept connection, and aiohttp may send it twice.
+        """
         built = _build(request, {})
         headers = {name: value for name, value in built.headers.items() if name != "content-length"}
         try:
@@ -134,17 +138,17 @@ class Client:
         except TimeoutError:
             raise MayBeRinging(NO_ANSWER) from None
         except Exception as error:
-            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_TROUBLE)) from None
+            raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_FAILURE)) from None
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One context per process: making one costs 20 ms."""
+    """Return the process's only context: creating one takes 20 ms."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 async def _exchange(request: httpx.Request) -> Answer:
-    """One request over one connection that serves no other."""
+    """Send one request over a connection that serves no other request."""
     limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
     async with httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, retries=0, limits=limits) as transport:
         response = await transport.handle_async_request(request)
@@ -161,14 +165,14 @@ async def _exchange(request: httpx.Request) -> Answer:
 
 
 def _too_long(status: int, body: bytearray) -> MayBeRinging:
-    return MayBeRinging("The provider's answer is too long to read.", status=status, evidence=bytes(body[:EVIDENCE]))
+    return MayBeRinging("The provider's response is too long.", status=status, evidence=bytes(body[:EVIDENCE]))
 
 
 def _build(request: Request, extra: dict[str, str]) -> httpx.Request:
-    """The request in full, its body in memory. Raises Misconfigured or Rejected: nothing can have been sent."""
+    """Build the whole request, its body in memory. It may raise Misconfigured or Rejected, as nothing is sent yet."""
     headers = {"user-agent": USER_AGENT, "accept-encoding": "identity", **request.headers, **extra}
     if not all(_HEADER_VALUE.fullmatch(value) for value in headers.values()):
-        raise Misconfigured("The account's key is empty or has characters that cannot be sent; enter it again.")
+        raise Misconfigured("The account's key is empty or contains characters that cannot be sent; enter it again.")
     try:
         url = httpx.URL(request.url)
         url = url.copy_merge_params(request.query) if request.query else url
@@ -181,5 +185,5 @@ def _build(request: Request, extra: dict[str, str]) -> httpx.Request:
         built = httpx.Request(request.method, url, headers=headers, json=request.json, files=fields)
         built.read()
     except (ValueError, TypeError, RecursionError, OverflowError):
-        raise Rejected("The call's data cannot be written down for the provider.") from None
+        raise Rejected("The call's data cannot be encoded for the provider.") from None
     return built

@@ -1,7 +1,8 @@
-"""Plum Voice Fuse: an outbound queue in front of an IVR application. Undated pages; samples of September 2016.
+"""Adapter for Plum Voice Fuse, an outbound queue in front of an IVR application.
 
-Requests are multipart forms, answers JSON or XML. No reference comes back, no list, and callbacks carry no id. Their
-own redialling is always switched off: it would multiply with ours.
+Provider facts come from undated pages and samples of September 2016. Requests are multipart forms; responses are JSON
+or XML. The API returns no reference, lists no calls and puts no call ID in callbacks. Requests always switch off Plum
+Voice's own redialling, because it would multiply with Trunkline's retries.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from providers.adapters.decoding import (
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError, Rejected
 from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, is_page, succeeded
 
-# Four words are documented; the others are assumed, without blanks, hyphens and underscores.
+# Only four values are documented; the others are assumed. Keys have no spaces, hyphens or underscores.
 STATES = {
     "queued": CallState.QUEUED,
     "dialing": CallState.DIALING,
     "connected": CallState.IN_PROGRESS,
-    "completed": CallState.COMPLETED,  # answered by anything, a voicemail or a fax too
+    "completed": CallState.COMPLETED,  # anything answered, even a voicemail or a fax
     "canceled": CallState.CANCELED,
     "busy": CallState.BUSY,
     "noanswer": CallState.NO_ANSWER,
@@ -54,9 +55,9 @@ REASONS = {
     CallState.FAILED: "attempts_exhausted",
     CallState.EXPIRED: "window_closed",
 }
-OF_ONE_ATTEMPT = (CallState.BUSY, CallState.NO_ANSWER, CallState.FAILED)  # ends only when no attempt is left
-REATTEMPT_WAIT = 60  # seconds, the least allowed; `max_attempts` "requires" it, so it goes along with 1, too
-PATIENCE = timedelta(seconds=300)  # beyond the wait, before silence after an unknown word is an end
+ATTEMPT_ENDS = (CallState.BUSY, CallState.NO_ANSWER, CallState.FAILED)  # end the call only if no attempt is left
+REATTEMPT_WAIT = 60  # seconds, the minimum; `max_attempts` "requires" it, so it is sent even with one attempt
+PATIENCE = timedelta(seconds=300)  # after the wait: how much silence with an unknown status ends the call
 
 
 class PlumVoice(HttpProvider):
@@ -68,7 +69,7 @@ class PlumVoice(HttpProvider):
     option_names = ("variables_field",)
     assistant_option_names = ("application_id", "deployment_id")
     default_base_url = "https://fuse.plumvoice.com"
-    # 404 no such deployment, 405 only POST, 409 user, deployment or application deleted.
+    # 404: no such deployment. 405: only POST is allowed. 409: the user, deployment or application was deleted.
     setup_statuses = KEY_REFUSED | {404, 405, 409}
 
     @classmethod
@@ -80,11 +81,11 @@ class PlumVoice(HttpProvider):
         return faults
 
     def place(self, order: CallOrder) -> Request:
-        # Only digits: ";" would let a number carry instructions, such as another caller id.
+        # Only digits: with ";" a number could carry instructions, such as another caller ID.
         number = f"tel:{e164(order.to_number)}"
         if order.from_number:
             number += f";ani={e164(order.from_number)[1:]}"
-        # The name of the variables' field could not be seen on any page, hence an option.
+        # No page shows the name of the variables field, so it is an option.
         field = str(self.account.options.get("variables_field") or "variables")
         reference = {"ref": order.reference} if order.reference else {}
         form = {
@@ -104,16 +105,16 @@ class PlumVoice(HttpProvider):
             body = mapping(decode_json_or_xml(answer.body, status=answer.status))
         except ProviderError:
             body = {}
-        # The body of a success could not be seen on any page: the id is on top, or one level down, or in `Link`.
+        # No page shows the body of a success. Look for the ID at the top level, one level down and in `Link`.
         nested = {found for value in body.values() if (found := call_id(mapping(value).get("call_id")))}
         found = call_id(body.get("call_id")) or (nested.pop() if len(nested) == 1 else "")
         if not found and not is_page(answer):
             found = _linked(answer.headers.get("link", ""))
         if found:
             return Snapshot(CallState.QUEUED, provider_call_id=found)
-        if fold(body.get("success")) in ("false", "0") or body.get("success") is False:  # as a sister product refuses
+        if fold(body.get("success")) in ("false", "0") or body.get("success") is False:  # a sister product refuses so
             raise self._error(Rejected, answer, self.error_text(answer))
-        raise self.unusable(answer, "without the id of a call")
+        raise self.unusable(answer, "without a call ID")
 
     def status(self, call: CallHandle) -> Request:
         return Request("GET", self.url(f"/api/outbound/{segment(call.provider_call_id)}"), self._headers())
@@ -127,23 +128,24 @@ class PlumVoice(HttpProvider):
         return _snapshot(details, now=now)
 
     def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Snapshot:
-        """`call_details` as JSON, wrapped JSON, XML or form fields: the encoding is not documented. Unsigned.
+        """Parse `call_details` as JSON, wrapped JSON, XML or form fields: the encoding is not documented.
 
-        Sent once, after the end of all attempts, so its word is about the call and not about one attempt.
+        Plum Voice sends the callback once and unsigned, after all attempts. So its status is the call's, not an
+        attempt's.
         """
         marked = body.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith((b"<", b"{", b"["))
         found = decode_json_or_xml(body) if marked else decode_form(body, headers.get("content-type", ""))
         details = _details(found)
         if not fold(details.get("status")):
-            raise MayBeRinging("Plum Voice's callback has no status.", evidence=body[:EVIDENCE])
+            raise MayBeRinging("The Plum Voice callback has no status.", evidence=body[:EVIDENCE])
         return _snapshot(details, final=True)
 
     def check(self) -> Request:
-        """A read of a call that cannot be."""
+        """Return a read of a call that cannot exist."""
         return self.status(CallHandle("0"))
 
     def error_text(self, answer: Answer) -> str | None:
-        """{"error": text} or <result><error>text</error></result>."""
+        """Read `{"error": text}` or `<result><error>text</error></result>`."""
         try:
             words = mapping(decode_json_or_xml(answer.body)).get("error")
         except ProviderError:
@@ -157,41 +159,44 @@ class PlumVoice(HttpProvider):
         return "/api/apps/" + "/".join(segment(found) for found in ids)
 
     def _headers(self) -> dict[str, str]:
-        # One page calls the header "Authentication"; its own sample sends "Authorization".
+        # One page names the header "Authentication", but its own sample sends "Authorization".
         pair = f"{self.credential('email')}:{self.credential('developer_key')}"
         return {
             "Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}",
-            "Accept": "application/json",  # decides between JSON and XML; the body is looked at all the same
+            "Accept": "application/json",  # selects JSON over XML; the parser checks the body anyway
         }
 
 
 def _linked(header: str) -> str:
-    """The id at the end of the first address of a `Link` header, whose relation is not documented."""
+    """Return the ID at the end of the first URL of a `Link` header. Its relation is not documented."""
     link = re.search("<([^<>]*)>", header)
     path = re.sub("^[A-Za-z][A-Za-z0-9+.-]*://[^/]*|[?#].*$", "", link[1]) if link else ""
     return call_id(unquote(path.rstrip("/").rpartition("/")[2]))
 
 
 def _details(body: Any) -> dict[str, Any]:
-    """`call_details`, wrapped or bare, or as a text of JSON inside a form field."""
+    """Return `call_details`: wrapped, bare, or as JSON text inside a form field."""
     return mapping(embedded(mapping(body).get("call_details", body)))
 
 
 def _snapshot(details: Mapping[str, Any], *, now: datetime | None = None, final: bool = False) -> Snapshot:
-    """Numbers come quoted or not; times come from the events, as the two timestamps mean different things by page."""
+    """Return the snapshot of `call_details`.
+
+    Numbers may be quoted. Times come from the events, because the pages contradict each other about the two timestamps.
+    """
     word = text(details.get("status"))
     state = STATES.get(fold(word).replace("_", ""), CallState.UNRECOGNISED)
     attempts, allowed = integer(details.get("attempts")), integer(details.get("max_attempts"))
     used_up = attempts is None or allowed is None or attempts >= allowed
     events = _events(details.get("events"))
     connected_after_dialing = [name for name, _ in events if name in ("dialing", "connected")][-1:] == ["connected"]
-    if state in OF_ONE_ATTEMPT and not final and not used_up:
-        state = CallState.QUEUED  # one attempt ended so; another follows
+    if state in ATTEMPT_ENDS and not final and not used_up:
+        state = CallState.QUEUED  # only this attempt ended so; another follows
     elif state is CallState.UNRECOGNISED and now and events and attempts and allowed and attempts >= allowed:
         wait = timedelta(seconds=integer(details.get("reattempt_wait"), high=86_400) or 0) + PATIENCE
         if not connected_after_dialing and now - events[-1][1] > wait:
-            state = CallState.FAILED  # silent for long after the last attempt, whatever the word means
-    # With several attempts `events` holds several of each; the last attempt counts.
+            state = CallState.FAILED  # a long silence after the last attempt, whatever the status means
+    # `events` holds the events of all attempts. The last attempt counts.
     last = dict(events)
     answered = last.get("connected") if connected_after_dialing else None
     ended = last.get("disconnected") if state.is_terminal else None
@@ -201,7 +206,7 @@ def _snapshot(details: Mapping[str, Any], *, now: datetime | None = None, final:
     number = re.match(r"['\"\s]*(?:tel:)?(\+[0-9]{5,15})(?![0-9])", text(details.get("phone_number")))
     return Snapshot(
         state,
-        provider_call_id=call_id(details.get("call_id")),  # not documented; looked at where it turns up
+        provider_call_id=call_id(details.get("call_id")),  # not documented; used if present
         provider_status=word,
         to_number=number[1] if number else "",
         created_at=moment(details.get("queued_timestamp")),
@@ -216,7 +221,10 @@ def _snapshot(details: Mapping[str, Any], *, now: datetime | None = None, final:
 
 
 def _events(value: Any) -> list[tuple[str, datetime]]:
-    """(event, time) in order, the unreadable ones left out. A list, one object, a form's numbered fields or a text."""
+    """Return (event, time) in order, without unreadable events.
+
+    The value is a list, one object, a form's numbered fields, or JSON text.
+    """
     value = embedded(value)
     if isinstance(value, dict):
         value = [value] if "event" in value else list(value.values())

@@ -1,7 +1,8 @@
-"""PolyAI outbound calling, in three of its five documented generations, chosen by the account's `generation`.
+"""Adapter for PolyAI outbound calling: three of its five documented API generations.
 
-`v1_trigger` (page of 2026-03-24) carries nothing but the number; `v1` (undated, later) and `agents` (2026-06-29) carry
-metadata. No callbacks, no list, no cancel, no reference: an outcome not read within two hours of the end is lost.
+The account's option `generation` selects one. `v1_trigger` (page of 2026-03-24) sends only the phone number; `v1`
+(undated, later) and `agents` (2026-06-29) also send metadata. PolyAI has no callbacks, no list, no cancellation and
+returns no reference. An outcome that is not read within two hours of the call's end is lost.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from providers.adapters.decoding import (
     text,
 )
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
-from providers.adapters.verdicts import KEY_REFUSED, NIL_UUID, PROVES_NOTHING, HttpProvider, is_page, succeeded
+from providers.adapters.verdicts import INCONCLUSIVE, KEY_REFUSED, NIL_UUID, HttpProvider, is_page, succeeded
 
 STATES = {
     "queued": CallState.QUEUED,
-    "calling": CallState.DIALING,  # may already be talking
-    "success": CallState.COMPLETED,  # a voicemail is not told apart
-    "failure": CallState.FAILED,  # not answered and busy included
-    # Words of two older generations, read where they turn up.
+    "calling": CallState.DIALING,  # the call may already be in conversation
+    "success": CallState.COMPLETED,  # may be a voicemail
+    "failure": CallState.FAILED,  # includes no answer and busy
+    # Values of two older generations, in case they appear.
     "created": CallState.QUEUED,
     "ringing": CallState.RINGING,
     "in_progress": CallState.IN_PROGRESS,
@@ -55,10 +56,10 @@ class PolyAI(HttpProvider):
     option_names = ("generation", "agent_id", "environment", "retry_500")
     assistant_option_names = ("variant_id",)
     retention_seconds = 7200  # "about 2 hours" after the end; not stated for `agents`
-    # The error body is documented nowhere, so the status decides; a wrong address or agent is a 404 or 405.
+    # The error body is not documented, so the status decides. A wrong address or agent gives a 404 or 405.
     setup_statuses = KEY_REFUSED | {404, 405}
-    refused_statuses = frozenset(range(400, 500)) - PROVES_NOTHING | {409}
-    missing_statuses = frozenset({400, 404})  # 400: malformed id
+    refused_statuses = frozenset(range(400, 500)) - INCONCLUSIVE | {409}
+    missing_statuses = frozenset({400, 404})  # 400: malformed ID
 
     @property
     def generation(self) -> str:
@@ -83,7 +84,7 @@ class PolyAI(HttpProvider):
         faults = dict(super().check_assistant(external_id, options, account))
         agent = external_id or account.options.get("agent_id")
         if account.options.get("generation") == "agents" and not agent:
-            faults["external_id"] = "Enter the agent's id here, or as agent_id on the account."
+            faults["external_id"] = "Enter the agent's ID here, or as agent_id on the provider account."
         return faults
 
     def place(self, order: CallOrder) -> Request:
@@ -107,14 +108,14 @@ class PolyAI(HttpProvider):
         body = mapping(decode_json(answer.body, status=answer.status))
         found = _id(body)
         if not found:
-            raise self.unusable(answer, "without the id of a call")
+            raise self.unusable(answer, "without a call ID")
         word = body.get("status")
-        state = state_of(word, STATES) if word else CallState.QUEUED  # queued, not yet placed, when it answers
+        state = state_of(word, STATES) if word else CallState.QUEUED  # PolyAI responds before it dials
         return Snapshot(state, provider_call_id=found, provider_status=text(word))
 
     def status(self, call: CallHandle) -> Request:
         path = f"{self._path(call.assistant_external_id)}/{segment(call.provider_call_id)}/status"
-        # Must be the environment of the trigger.
+        # Must be the environment in which the call was placed.
         query = {"environment": self._environment} if self.generation == "agents" else {}
         return Request("GET", self.url(path), self._headers(), query)
 
@@ -126,7 +127,7 @@ class PolyAI(HttpProvider):
         if not word:
             raise self.unusable(answer, "without a status")
         self.check_same_call(answer, _id(body), call.provider_call_id)
-        reason = text(body.get("reason"), 500)  # "" unless a terminal failure; never sent by v1_trigger
+        reason = text(body.get("reason"), 500)  # "" unless the call failed; v1_trigger never sends it
         return Snapshot(
             state,
             provider_call_id=_id(body) or call.provider_call_id,
@@ -137,12 +138,15 @@ class PolyAI(HttpProvider):
         )
 
     def check(self) -> Request:
-        """A read of a call that cannot be."""
+        """Return a read of a call that cannot exist."""
         agent = "" if self.account.options.get("agent_id") else NIL_UUID
         return self.status(CallHandle(NIL_UUID, assistant_external_id=agent))
 
     def error_text(self, answer: Answer) -> str | None:
-        """The shape is documented nowhere: a likely field of an object, else the text itself, unless it is a page."""
+        """Return a likely field of an object, else the body itself unless it is a page.
+
+        PolyAI does not document the format of its errors.
+        """
         try:
             found = mapping(decode_json(answer.body))
         except ProviderError:
@@ -153,8 +157,8 @@ class PolyAI(HttpProvider):
         return None if is_page(answer) else answer.body[:500].decode(errors="replace")
 
     def error_for(self, answer: Answer) -> ProviderError:
-        # The page says of 500 that the call failed to queue and advises to send again; nothing makes that safe, so
-        # only an account that asks for it believes the page.
+        # PolyAI's page says that after a 500 the call was not queued, and advises to send it again. Nothing else shows
+        # that this is safe, so it applies only to accounts with the option `retry_500`.
         if answer.status == 500 and self.account.options.get("retry_500") is True and not is_page(answer):
             return self._error(NotSent, answer, self.error_text(answer))
         return super().error_for(answer)
@@ -165,12 +169,12 @@ class PolyAI(HttpProvider):
 
     def _path(self, assistant_external_id: str) -> str:
         if self.generation not in GENERATIONS:
-            raise Misconfigured("The PolyAI account names a generation that does not exist.")
+            raise Misconfigured("The PolyAI account names an unknown generation.")
         if self.generation != "agents":
             return "/v1/outbound-calling"
         agent = assistant_external_id or str(self.account.options.get("agent_id") or "")
         if not agent:
-            raise Misconfigured("PolyAI needs an agent id, on the assistant or on the account.")
+            raise Misconfigured("PolyAI needs an agent ID, on the assistant or on the provider account.")
         return f"/v1/agents/{segment(agent)}/telephony/outbound-calls"
 
     def _headers(self) -> dict[str, str]:
@@ -179,9 +183,9 @@ class PolyAI(HttpProvider):
 
 
 def _metadata(order: CallOrder) -> dict[str, str]:
-    """Variables and our reference, every value a string on one line: they become SIP headers."""
+    """Return the variables and our reference. Each value is a string on one line, because it becomes a SIP header."""
     if not all(name.isascii() and name.isidentifier() for name in order.dynamic_variables):
-        raise Rejected("PolyAI takes variable names of letters, digits and _ only.")
+        raise Rejected("PolyAI accepts only letters, digits and _ in variable names.")
     reference = {"ref": order.reference} if order.reference else {}
     metadata = reference | {name: printable(v) for name, v in order.dynamic_variables.items()}
     size = len(json.dumps(metadata, ensure_ascii=False).encode(errors="replace"))
@@ -202,6 +206,6 @@ def _reason(state: CallState, reason: str) -> str:
         return ""
     if not reason:
         return "failure_unspecified"
-    # "call queueing: max timeout limit exceeded": it waited in their queue and never rang.
+    # "call queueing: max timeout limit exceeded": the call waited in PolyAI's queue and never rang.
     queue_timeout = "timeout" in reason.lower() and "queu" in fold(reason)
     return "queue_timeout" if queue_timeout else "other"

@@ -1,4 +1,4 @@
-"""Which providers there are: a table of dotted paths, imported when asked for."""
+"""The table of providers: dotted paths to adapter classes, imported on first use."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PROVIDERS = {
 
 
 def choices() -> list[tuple[str, str]]:
-    """(slug, name) of every provider, for model and form fields."""
+    """Return (slug, name) of every provider, for model and form fields."""
     return [(slug, name) for slug, (name, _) in PROVIDERS.items()]
 
 
 @cache
 def provider_class(slug: str) -> type[Provider]:
-    """The adapter of one provider. Raises KeyError for a slug nobody knows."""
+    """Return a provider's adapter class. Raise KeyError for an unknown slug."""
     module, _, name = PROVIDERS[slug][1].rpartition(".")
     found: type[Provider] = getattr(import_module(module), name)
     assert issubclass(found, Provider)
@@ -30,5 +30,5 @@ def provider_class(slug: str) -> type[Provider]:
 
 
 def provider(slug: str, account: AccountConfig) -> Provider:
-    """An adapter speaking for one account."""
+    """Return an adapter for one provider account."""
     return provider_class(slug)(account)

@@ -1,4 +1,4 @@
-"""What an answer other than success means: which error it is, by design rather than by each provider's mood."""
+"""Which error an unsuccessful response means: one set of rules for all providers."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from providers.adapters.base import AccountConfig, Answer, Provider
 from providers.adapters.decoding import EVIDENCE, decode_json, printable, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 
-NIL_UUID = "00000000-0000-0000-0000-000000000000"  # an id no provider has given, for trying a key
+NIL_UUID = "00000000-0000-0000-0000-000000000000"  # an ID that no provider issues, to test a key with
 KEY_REFUSED = frozenset({401, 402, 403})
-PROVES_NOTHING = frozenset({408, 409, 425, 429, 499})  # 4xx that do not say that nothing was placed
+INCONCLUSIVE = frozenset({408, 409, 425, 429, 499})  # 4xx statuses that do not prove that no call was placed
 
 _NUMBER = re.compile(r"(\+?\d{2})[\d ().-]{3,}(\d{2})")
 
 
 class HttpProvider(Provider):
-    """A provider spoken to over HTTP. Its adapter names the statuses it documents and reads its own error texts.
+    """Base class of the adapters. An adapter declares its provider's statuses and reads its error texts.
 
-    The order of the rules matters:
+    The rules apply in this order:
 
-    * 429 placed nothing whoever says it, also with a page: a limiter answers instead of passing the request on.
-    * An HTML page is a proxy's word, with any status, 401, 403 and 404 too: a filter may cut in after the call was
-      placed. So is a 4xx in other words than the provider's own.
-    * 401, 402 and 403 without a page are about the account even without a text: bodies of gateways differ.
+    * A 429 proves that no call was placed, whatever its body: a rate limiter does not forward the request.
+    * An HTML page proves nothing, with any status, 401, 403 and 404 included: it comes from a proxy, which may step in
+      after the call was placed. A 4xx that is not in the provider's error format proves nothing either.
+    * A 401, 402 or 403 without a page concerns the account, even without an error text: gateways' bodies differ.
     """
 
-    setup_statuses: ClassVar[frozenset[int]] = KEY_REFUSED  # documented, about our set-up
-    refused_statuses: ClassVar[frozenset[int]] = frozenset(range(400, 500)) - PROVES_NOTHING  # about this call
-    missing_statuses: ClassVar[frozenset[int]] = frozenset({404})  # answers to a read of a call that cannot be
+    setup_statuses: ClassVar[frozenset[int]] = KEY_REFUSED  # documented; concern our setup
+    refused_statuses: ClassVar[frozenset[int]] = frozenset(range(400, 500)) - INCONCLUSIVE  # concern this call
+    missing_statuses: ClassVar[frozenset[int]] = frozenset({404})  # responses to a read of a call that cannot exist
     assistant_option_names: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
@@ -41,21 +41,24 @@ class HttpProvider(Provider):
         return {f"options.{name}": "This provider has no such option." for name in options if name not in names}
 
     def credential(self, name: str) -> str:
-        """One secret of the account. Raises Misconfigured when it is missing."""
+        """Return one secret of the account. Raise Misconfigured if it is missing."""
         value = self.account.credentials.get(name, "")
         if not value:
             raise Misconfigured(f"The {self.name} account has no {name}.")
         return value
 
     def read_check(self, answer: Answer) -> None:
-        """The answer to a read of a call that cannot be: "not found" in the provider's words shows a good key."""
+        """Parse the response to a read of a call that cannot exist.
+
+        A "not found" in the provider's error format shows that the key is valid.
+        """
         if is_page(answer) and self.error_text(answer) is None:
             raise self.read_error_for(answer)
         if not succeeded(answer) and (answer.status not in self.missing_statuses or self.error_text(answer) is None):
             raise self.read_error_for(answer)
 
     def error_text(self, answer: Answer) -> str | None:
-        """The provider's own words; None when the body is not in its documented error shape, {"error": text}."""
+        """Return the provider's error text, or None if the body is not in its documented format, `{"error": text}`."""
         try:
             found = decode_json(answer.body)
         except ProviderError:
@@ -64,12 +67,12 @@ class HttpProvider(Provider):
         return text(words, 500) if isinstance(words, str) else None
 
     def error_for(self, answer: Answer) -> ProviderError:
-        """Why a call was not, or not surely, placed."""
+        """Return the error for an unsuccessful response to a placing."""
         words, status = self.error_text(answer), answer.status
         if status == 429:
             return self._error(NotSent, answer, words, retry_after=retry_after(answer.headers))
         if words is None and is_page(answer):
-            return self._error(MayBeRinging, answer, "a web page instead of an answer")
+            return self._error(MayBeRinging, answer, "a web page instead of an API response")
         if status in KEY_REFUSED or (status in self.setup_statuses and words is not None):
             return self._error(Misconfigured, answer, words)
         if status in self.refused_statuses and words is not None:
@@ -77,12 +80,12 @@ class HttpProvider(Provider):
         return self._error(MayBeRinging, answer, words)
 
     def read_error_for(self, answer: Answer) -> ProviderError:
-        """Why a read gave nothing. Nothing was at stake: it may be repeated."""
+        """Return the error for an unsuccessful read. A read places no call, so it may be repeated."""
         words, status = self.error_text(answer), answer.status
         if status == 429:
             return self._error(NotSent, answer, words, retry_after=retry_after(answer.headers))
         if words is None and is_page(answer):
-            return self._error(MayBeRinging, answer, "a web page instead of an answer")
+            return self._error(MayBeRinging, answer, "a web page instead of an API response")
         kind = NotFound if status == 404 else Misconfigured if status in KEY_REFUSED else MayBeRinging
         return self._error(kind, answer, words)
 
@@ -97,7 +100,7 @@ class HttpProvider(Provider):
         )
 
     def quoted(self, words: str) -> str:
-        """A provider's words fit for staff and logs: on one line, people's numbers masked, our secrets cut out."""
+        """Return provider text that is safe for staff and logs: one line, phone numbers masked, our secrets removed."""
         words = printable(words)
         for secret in self.account.credentials.values():
             if len(secret) >= 4:
@@ -105,17 +108,20 @@ class HttpProvider(Provider):
         return _NUMBER.sub(r"\1•••\2", words)[:500]
 
     def unusable(self, answer: Answer, why: str) -> MayBeRinging:
-        """A success that does not say what it must: `why` completes "<provider> answered 200, but …"."""
+        """Return the error for a success without the data we need.
+
+        `why` completes the sentence "<provider> answered 200, but …".
+        """
         words = self.error_text(answer)
         why += f": {self.quoted(words)}" if words else ""
         return MayBeRinging(
             f"{self.name} answered {answer.status}, but {why}.", status=answer.status, evidence=answer.body[:EVIDENCE]
         )
 
-    def check_same_call(self, answer: Answer, told: str, asked: str) -> None:
-        """Raises MayBeRinging when an answer names another call than the one asked about (a mixed-up cache)."""
-        told, asked = told.casefold(), asked.casefold()
-        if told and asked and not told.endswith(asked) and not asked.endswith(told):
+    def check_same_call(self, answer: Answer, found_id: str, requested_id: str) -> None:
+        """Raise MayBeRinging if the response is about another call than the requested one (a mixed-up cache)."""
+        found, requested = found_id.casefold(), requested_id.casefold()
+        if found and requested and not found.endswith(requested) and not requested.endswith(found):
             raise self.unusable(answer, "about another call")
 
 
@@ -124,14 +130,14 @@ def succeeded(answer: Answer) -> bool:
 
 
 def is_page(answer: Answer) -> bool:
-    """Whether the body is meant for a browser. A label alone does not make a page of nothing."""
+    """Return whether the body is a web page. An HTML content type with an empty body is not one."""
     start = answer.body[:1024].lower()
     labelled = "html" in answer.headers.get("content-type", "").lower() and bool(answer.body.strip())
     return labelled or any(mark in start for mark in (b"<!doctype html", b"<html", b"<head", b"<body"))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds to wait, 1 to 3600, from seconds or an HTTP date; None when there is no usable value."""
+    """Return the seconds to wait, 1 to 3600, from seconds or an HTTP date, or None without a usable value."""
     value = headers.get("retry-after", "").strip()
     try:
         if re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,9})?", value):

@@ -138,10 +138,10 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "providers/adapters/verdicts.py",
-                '"""Why a call was not, or not surely, placed."""\n'
+                '"""Return the error for an unsuccessful response to a placing."""\n'
                 "        words, status = self.error_text(answer), answer.status\n"
                 "        if status == 429:",
-                '"""Why a call was not, or not surely, placed."""\n'
+                '"""Return the error for an unsuccessful response to a placing."""\n'
                 "        words, status = self.error_text(answer), answer.status\n"
                 "        if status == 429 or status >= 500:",
             ),
