@@ -1,5 +1,5 @@
-"""Fake providers behind real HTTP: four documented APIs, scripted numbers, real clocks, and a journal of every dial.
+"""Fake providers over real HTTP: four documented APIs, scripted numbers, real time, and a journal of every dial.
 
-The sandbox stands on the other side of the wire. It knows neither Django nor our adapters: what it accepts and answers
-was written from the providers' pages alone, so a mistake in an adapter is refused here as it would be there.
+The sandbox is the other end of the connection. It imports neither Django nor the adapters. It is written from the
+providers' pages alone, so it refuses an adapter's mistake as the provider would.
 """

@@ -1,4 +1,7 @@
-"""AlloMia: `POST /api/outbound`, its status, and the call logs. From the outbound pages with samples of April 2026."""
+"""Fake AlloMia: placing (`POST /api/outbound`), status and call logs.
+
+Written from its outbound pages and their samples of April 2026.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from providers.sandbox.world import Call, Order
 
 FIELDS = ("phoneNumber", "assistantId", "phoneNumberId", "customerName", "dynamicVariables", "callbackUrl")
 KEY = "sandbox-allomia"
-# 2026-04: two reasons are documented, the vocabulary is open; the others here are made up.
+# 2026-04: only two reasons are documented and more may exist. The other two here are invented.
 REASONS: dict[str, str] = {
     "answered": "customer-ended-call",
     "voicemail": "assistant-ended-call",
@@ -27,7 +30,7 @@ REASONS: dict[str, str] = {
 
 
 class AlloMia(Voice):
-    """Says `calling` from the queue to the live talk, and nothing of what lies between."""
+    """Reports `calling` from the queue to the conversation, without the states in between."""
 
     slug = "allomia"
     phases: ClassVar[Mapping[str, str]] = dict.fromkeys(("queued", "dialing", "ringing", "talking"), "calling")
@@ -107,7 +110,10 @@ class AlloMia(Voice):
         return await self.shown(request, answer_json(self._body(call, call.shown)), call)
 
     def _body(self, call: Call, elapsed: float) -> dict[str, Any]:
-        """The status answer, which is the callback's body too. 2026-04: the in-progress sample has callDetails null."""
+        """Return the body of a status response, which is also the callback's.
+
+        2026-04: the sample of a call in progress has a null `callDetails`.
+        """
         body: dict[str, Any] = {
             "outboundCallId": call.id,
             "contactId": _contact(call),
@@ -121,7 +127,10 @@ class AlloMia(Voice):
         return body
 
     def deliveries(self, call: Call) -> Sequence[Delivery]:
-        """Terminal states only, one attempt. No signature is documented, nor an order with the status answer."""
+        """Return the callbacks: only for terminal states, one attempt each.
+
+        AlloMia documents no signature, and not whether the callback or the status shows the end first.
+        """
         end, url = call.timeline.end, call.order.callback_url
         if end is None or url is None:
             return ()
@@ -136,7 +145,7 @@ class AlloMia(Voice):
 
         return [Delivery(at, url, f"terminal {copy}", compose) for copy in range(copies)]
 
-    # Call logs: their ids are not the outbound ids.
+    # Call logs. Their IDs differ from the outbound call IDs.
 
     async def _logs(self, request: web.Request) -> web.Response:
         query = request.query
@@ -211,7 +220,7 @@ def _details(call: Call, elapsed: float) -> dict[str, Any] | None:
 
 
 def _log(call: Call, details: Mapping[str, Any]) -> dict[str, Any]:
-    """One call log. 2026-04: the duration is a number in the status answer and text here."""
+    """Return one call log. 2026-04: the duration is text here, but a number in the status response."""
     started = _iso(call.moment(call.timeline.points[0]))
     return {
         "id": _log_id(call),

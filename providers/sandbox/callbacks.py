@@ -1,4 +1,4 @@
-"""Sending what providers push. Only to this machine: an address with any other host is counted and never called."""
+"""Send the fake providers' callbacks, but only to this machine. Callbacks to other hosts are counted and not sent."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Parcel = tuple[dict[str, str], bytes]
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message to be sent at a moment of a call. `compose` runs at every attempt, so that it can be signed anew."""
+    """One callback, sent at a given time of a call. `compose` runs for each attempt, so each has a new signature."""
 
-    at: float  # real seconds after acceptance
+    at: float  # real seconds after the call was accepted
     url: str
     event: str
     compose: Callable[[], Parcel] = lambda: ({}, b"")
     method: Literal["GET", "POST"] = "POST"
     budget: float = 5.0  # real seconds to wait for a 2xx
-    retries: Sequence[float] = ()  # pauses between further attempts, divided by the speed
+    retries: Sequence[float] = ()  # seconds before each further attempt, divided by the speed
 
 
 def stays_here(url: str) -> bool:
-    """Whether the address is this machine."""
+    """Return whether the URL leads to this machine."""
     try:
         return urlsplit(url).hostname in LOOPBACK
     except ValueError:
@@ -39,7 +39,7 @@ def stays_here(url: str) -> bool:
 
 
 class Callbacks:
-    """One asyncio task per call with something to push."""
+    """Send callbacks, with one asyncio task per call that has any."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -48,11 +48,11 @@ class Callbacks:
         world.on_clear.append(self.forget)
 
     async def open(self) -> None:
-        """Be ready to send."""
+        """Prepare to send."""
         self._session = aiohttp.ClientSession(trust_env=False)
 
     async def close(self) -> None:
-        """Stop everything under way."""
+        """Cancel all pending callbacks and release the connections."""
         tasks = list(self._tasks.values())
         self.forget()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -60,13 +60,13 @@ class Callbacks:
             await self._session.close()
 
     def forget(self) -> None:
-        """Cancel what is under way; nothing more is sent for calls made so far."""
+        """Cancel all pending callbacks: nothing more is sent for existing calls."""
         for task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
 
     def schedule(self, call: Call, deliveries: Sequence[Delivery]) -> None:
-        """Send these for the call, in place of what was scheduled for it before."""
+        """Schedule these deliveries for the call, in place of those scheduled before."""
         old = self._tasks.pop(call.id, None)
         if old is not None:
             old.cancel()
@@ -87,13 +87,13 @@ class Callbacks:
         if not stays_here(delivery.url):
             call.callbacks_skipped += 1
             return
-        if self._befalls("lost", self._world.settings.callback_loss_rate, call, delivery):
+        if self._draw_fault("lost", self._world.settings.callback_loss_rate, call, delivery):
             return
-        if self._befalls("delayed", self._world.settings.callback_delay_rate, call, delivery):
+        if self._draw_fault("delayed", self._world.settings.callback_delay_rate, call, delivery):
             longest = self._world.settings.callback_delay_seconds
             await asyncio.sleep(draws.between(0, longest, "delay", call.id, delivery.event))
         arrived = await self._try(call, delivery)
-        if self._befalls("doubled", self._world.settings.callback_double_rate, call, delivery):
+        if self._draw_fault("doubled", self._world.settings.callback_double_rate, call, delivery):
             await self._try(call, delivery)
         for pause in delivery.retries:
             if arrived:
@@ -103,7 +103,7 @@ class Callbacks:
         if delivery.event == call.facts.get("terminal_event"):
             call.webhook_status = "delivered" if arrived else "failed"
 
-    def _befalls(self, kind: str, rate: float, call: Call, delivery: Delivery) -> bool:
+    def _draw_fault(self, kind: str, rate: float, call: Call, delivery: Delivery) -> bool:
         key = (self._world.settings.seed, kind, call.provider, call.order.to_number, call.dial, delivery.event)
         if draws.fraction(*key) >= rate:
             return False
@@ -111,7 +111,7 @@ class Callbacks:
         return True
 
     async def _try(self, call: Call, delivery: Delivery) -> bool:
-        """One attempt. True for any 2xx within the budget."""
+        """Make one attempt. Return True for any 2xx within the budget."""
         if self._session is None:
             return False
         headers, body = delivery.compose()

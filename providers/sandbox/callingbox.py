@@ -1,6 +1,6 @@
-"""CallingBox: both documented bodies of `POST /v1/calls`, reads, lists, transcripts, numbers and agents.
+"""Fake CallingBox: both documented bodies of `POST /v1/calls`, reads, lists, transcripts, numbers and agents.
 
-From undated pages whose webhook schema is named 2026-04. A body with `agent_id` is of the agent generation.
+Written from undated pages; the webhook schema is named 2026-04. A body with `agent_id` is of the agent generation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIZE_LIMIT = 32_768
 
 
 class CallingBox(Voice):
-    """The one provider with a list and with signed webhooks."""
+    """The only provider that lists calls and signs webhooks."""
 
     slug = "callingbox"
     phases: ClassVar[Mapping[str, str]] = {
@@ -37,7 +37,7 @@ class CallingBox(Voice):
     }
     endings: ClassVar[Mapping[str, tuple[str, str]]] = {
         "answered": ("completed", "completed"),
-        "voicemail": ("no_answer", "no_answer"),  # told by answered_by: machine
+        "voicemail": ("no_answer", "no_answer"),  # distinguished by answered_by: machine
         "no_answer": ("no_answer", "no_answer"),
         "busy": ("busy", "busy"),
         "failed": ("failed", "failed"),
@@ -48,7 +48,7 @@ class CallingBox(Voice):
 
     def __init__(self, world: World, callbacks: Callbacks) -> None:
         super().__init__(world, callbacks)
-        self._others: list[tuple[datetime, dict[str, Any]]] = []  # listed, but no dials of ours
+        self._others: list[tuple[datetime, dict[str, Any]]] = []  # in the list, but not dials
         world.on_clear.append(self._others.clear)
 
     def routes(self) -> list[web.RouteDef]:
@@ -66,11 +66,14 @@ class CallingBox(Voice):
             raise Refused(401, "invalid or missing API key")
 
     def of_account(self) -> Refused:
-        """2026-04: the beginning of the text is documented, the code is not."""
+        """Return the refusal. 2026-04: the start of the text is documented, the status is not."""
         return Refused(402, "Calls paused. Your balance is $0.12, below the amount held for a call.")
 
     def of_unplaceable(self, order: Order) -> Refused:
-        """Documented for placing only. Whether a record remains is not; here one does, and no phone rang."""
+        """Return the refusal, which is documented for placing only, and keep a failed record.
+
+        The pages do not say whether a record remains. Here one does, although no phone rang.
+        """
         record = calls.unplaced(order)
         self._others.append((datetime.now(UTC), record))
         return Refused(502, "telephony provider could not place the call")
@@ -101,13 +104,13 @@ class CallingBox(Voice):
     def accepted(self, request: web.Request, call: Call, *, with_id: bool) -> web.Response:
         body = self.body(call, 0.0)
         if call.story.sparse:
-            body["status"] = "initiated"  # the SDK's readme, against the schema's `queued`
+            body["status"] = "initiated"  # as in the SDK's readme; the schema says `queued`
         if not with_id:
             del body["id"]
         return answer_json(body, 201)
 
     def body(self, call: Call, elapsed: float) -> dict[str, Any]:
-        """The call object so many seconds after acceptance."""
+        """Return the call object `elapsed` seconds after acceptance."""
         return calls.call_object(call, elapsed, self.word(call, elapsed))
 
     def error(self, request: web.Request, refused: Refused) -> web.Response:
@@ -133,7 +136,10 @@ class CallingBox(Voice):
         return await self.shown(request, answer_json(calls.transcript(call, call.shown)), call)
 
     async def _list(self, request: web.Request) -> web.Response:
-        """Newest first, inbound calls among them. One page shows a bare array, the SDK a page with `has_more`."""
+        """Return calls newest first, inbound calls included.
+
+        One documentation page shows a bare array; the SDK reads a page with `has_more`.
+        """
         query = request.query
         if set(query) - {"limit", "starting_after", "ending_before"}:
             raise Refused(400, f"unknown parameter: {min(set(query))}")
@@ -148,7 +154,7 @@ class CallingBox(Voice):
             page = found[: int(limit)]
         elif "ending_before" in query:
             found = found[: _position(ids, query["ending_before"])]
-            page = found[-int(limit) :]  # those next to the cursor, still newest first
+            page = found[-int(limit) :]  # the calls next to the cursor, still newest first
         if self.world.settings.callingbox_list_shape == "array":
             return await self.shown(request, answer_json(page))
         return await self.shown(request, answer_json({"data": page, "has_more": len(found) > len(page)}))

@@ -1,4 +1,4 @@
-"""CallingBox's objects: the call as it stands at a moment, its transcript, and the things around it."""
+"""The objects of the fake CallingBox: the call at a given time, its transcript, an agent and a number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from providers.sandbox.timeline import ANSWERED, ENDINGS
 from providers.sandbox.world import Call, Order
 
 MILLI_CENTS_PER_MINUTE = 5_000  # 2026-04: 0.05 USD per connected minute
-SETTLING = 1.5  # seconds from the end to the settled bill, divided by the speed
+SETTLING = 1.5  # seconds from the end of the call to the settled bill, divided by the speed
 
 OWN_NUMBER: dict[str, Any] = {
     "id": "9b1f7d52-3c44-4f0a-8a52-6d1c0e9a7b31",
@@ -48,7 +48,7 @@ _SAMPLES: dict[str, Any] = {"boolean": True, "string": "Tuesday suits", "number"
 
 
 def extracted_at(call: Call) -> float | None:
-    """When the result of an answered call is there, in seconds after acceptance."""
+    """Return when an answered call's result is available, in seconds after acceptance."""
     end = call.timeline.end
     if end is None or end.state != "answered":
         return None
@@ -56,7 +56,7 @@ def extracted_at(call: Call) -> float | None:
 
 
 def call_object(call: Call, elapsed: float, word: str) -> dict[str, Any]:
-    """The call as the API shows it so many seconds after acceptance."""
+    """Return the call as the API shows it `elapsed` seconds after acceptance."""
     extra, now = call.order.extra, call.timeline.at(elapsed)
     body: dict[str, Any] = {
         "id": call.id,
@@ -83,14 +83,17 @@ def call_object(call: Call, elapsed: float, word: str) -> dict[str, Any]:
     if "agent_id" in extra:
         body |= {"persona": AGENT["persona"], "instructions": extra["instructions"]}
     if now.state == "voicemail":
-        body["answered_by"] = "machine"  # not in the schema; named by a guide
+        body["answered_by"] = "machine"  # not in the schema, but mentioned in a guide
     if call.story.sparse:
         return {name: value for name, value in body.items() if value is not None}
     return body
 
 
 def _result(call: Call, elapsed: float) -> dict[str, Any]:
-    """Pending until extracted; for ever, where nobody answered (page on structured results, 2026-04)."""
+    """Return the result, pending until extraction.
+
+    It stays pending for ever if nobody answered (page on structured results, 2026-04).
+    """
     at = extracted_at(call)
     if at is None or elapsed < at:
         return {"result": None, "result_status": "pending", "result_error": None}
@@ -116,7 +119,7 @@ def _times(call: Call, elapsed: float) -> dict[str, Any]:
 
 
 def _bill(call: Call, elapsed: float) -> dict[str, Any]:
-    """Connected time only; settled a while after the end."""
+    """Return the bill: connected time only, settled shortly after the end of the call."""
     end, talk = call.timeline.end, call.timeline.last("talking")
     if end is None or elapsed < end.at:
         return {"billed_duration_seconds": None, "billing_amount_milli_cents": None, "reservation_status": "reserved"}
@@ -132,7 +135,7 @@ def _bill(call: Call, elapsed: float) -> dict[str, Any]:
 
 
 def _cause(state: str) -> dict[str, Any]:
-    """Open vocabularies of the telephony provider behind."""
+    """Return error code and cause. Both vocabularies are open: they come from CallingBox's telephony provider."""
     codes = {"failed": "invalid_destination", "queue_timeout": "queue_timeout", "expired": "expired"}
     causes = {"answered": "NORMAL_CLEARING", "busy": "USER_BUSY", "no_answer": "NO_ANSWER", "canceled": "CANCEL"}
     code = codes.get(state)
@@ -144,7 +147,7 @@ def _cause(state: str) -> dict[str, Any]:
 
 
 def transcript(call: Call, elapsed: float) -> dict[str, Any]:
-    """What was said; empty unless the call was answered and is over."""
+    """Return the transcript, empty unless the call was answered and has ended."""
     talk, now = call.timeline.last("talking"), call.timeline.at(elapsed)
     if talk is None or now.state not in ENDINGS or now.state not in ANSWERED:
         return {"call_id": call.id, "segments": []}
@@ -166,12 +169,12 @@ def transcript(call: Call, elapsed: float) -> dict[str, Any]:
 
 
 def inbound() -> dict[str, Any]:
-    """Somebody called the organization: such calls stand in the list among the others."""
+    """Return an inbound call. The list shows inbound and outbound calls together."""
     return _bare("inbound", "completed", "+14155550199", OWN_NUMBER["e164"]) | {"duration_seconds": 30}
 
 
 def unplaced(order: Order) -> dict[str, Any]:
-    """The record left by a call that the telephone network did not take."""
+    """Return the record of a call that the telephone network did not accept."""
     body = _bare("outbound", "failed", order.from_number, order.to_number)
     return body | {
         "agent_id": order.extra.get("agent_id"),

@@ -1,4 +1,4 @@
-"""CallingBox's webhooks: one envelope per event, signed, tried again. Schema 2026-04."""
+"""The webhooks of the fake CallingBox: one signed envelope per event, with retries. Schema 2026-04."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from providers.sandbox.callingbox_calls import extracted_at
 from providers.sandbox.timeline import ENDINGS
 from providers.sandbox.world import Call
 
-DEFAULT_SECRET = "whsec_sandbox"  # noqa: S105 - public by design: it guards nothing
+DEFAULT_SECRET = "whsec_sandbox"  # noqa: S105 - public by design: it protects nothing
 ENDPOINT_SECRET = "whsec_sandbox_endpoint"  # noqa: S105
-# The pauses after the first attempt, eight in all; each is drawn within 20 %.
+# Seconds before each attempt after the first: eight attempts in all. Each pause varies by up to 20 %.
 RETRIES = (60.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 86_400.0)
 TERMINAL = {
     "answered": "call.completed",
@@ -29,14 +29,15 @@ TERMINAL = {
 
 
 def signature(secret: str, moment: int, body: bytes) -> str:
-    """Hex HMAC-SHA256 over `<t>.<body>`. The key is the whole secret as text, its `whsec_` included."""
+    """Return the hex HMAC-SHA256 over `<t>.<body>`. The key is the whole secret as text, with `whsec_`."""
     return hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
 
 
 def deliveries(call: Call, body: Callable[[Call, float], dict[str, Any]], endpoint: str) -> list[Delivery]:
-    """All lifecycle events, once to the call's own address and once to the account's endpoint, if there are any.
+    """Return all lifecycle events, once for the call's own URL and once for the account's endpoint, where set.
 
-    Exactly one is terminal; `call.completed` waits for the result. Order is not promised, and story 25 reverses it.
+    Exactly one event is terminal, and `call.completed` waits for the result. CallingBox does not promise an order, so
+    story 25 reverses it.
     """
     targets = [(call.order.callback_url, DEFAULT_SECRET), (endpoint, ENDPOINT_SECRET)]
     events = _events(call)
@@ -54,7 +55,7 @@ def deliveries(call: Call, body: Callable[[Call, float], dict[str, Any]], endpoi
 
 
 def _events(call: Call) -> list[tuple[str, float, float]]:
-    """(type, when sent, moment of the call it shows)."""
+    """Return (type, when to send it, the moment of the call that it shows), in order of the call's states."""
     end = call.timeline.end
     names = {"queued": "call.queued", "ringing": "call.ringing", "talking": "call.answered"}
     events = []
@@ -77,8 +78,8 @@ def _events(call: Call) -> list[tuple[str, float, float]]:
 def _composer(
     call: Call, name: str, seen: float, secret: str, body: Callable[[Call, float], dict[str, Any]], copy: int
 ) -> Callable[[], Parcel]:
-    """Body and headers of one delivery: the same id and body at every attempt, a fresh signature at each."""
-    # A copy is the same delivery sent again: it shares the id of the first.
+    """Return a function that composes one delivery: all attempts share ID and body, each has a new signature."""
+    # A copy is the same delivery sent again, so it has the ID of the first.
     identifier = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call.id} {name} {secret}"))
     made: list[bytes] = []
 

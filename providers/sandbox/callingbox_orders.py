@@ -1,4 +1,7 @@
-"""CallingBox's two bodies of `POST /v1/calls`, read strictly. Neither takes the other's fields (pages of 2026-04)."""
+"""Strict parsers for the two bodies of CallingBox's `POST /v1/calls`.
+
+Neither body accepts the other's fields (pages of 2026-04).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ PROMPT_FIELDS = (
 )  # fmt: skip
 AGENT_FIELDS = ("agent_id", "to", "from_number", "instructions", "context", "webhook_url", "metadata")
 US_NUMBER = re.compile(r"\+1[2-9]\d{9}")
-# Area codes of the North American plan that are not of the United States. 2026-04: only US numbers can be called.
+# Area codes of the North American plan outside the United States. 2026-04: CallingBox calls only US numbers.
 _ELSEWHERE = (
     "204 226 236 249 250 257 263 289 306 343 354 365 367 368 382 403 416 418 428 431 437 438 450 460 468 474 506 514"
     " 519 537 548 579 581 584 587 604 613 639 647 672 683 705 709 742 753 778 780 782 807 819 825 867 873 879 902 905"
@@ -54,7 +57,7 @@ def prompt_order(body: dict[str, Any]) -> Order:
 
 
 def _is_tool(tool: Any) -> bool:
-    """An HTTP tool or a built-in one, with the fields the SDK lists and no others."""
+    """Return whether this is an HTTP or built-in tool with exactly the fields that the SDK lists."""
     if not isinstance(tool, dict):
         return False
     needed = {"type", "name", "description", "policy", "parameters"}

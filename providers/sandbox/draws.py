@@ -1,4 +1,4 @@
-"""Chance that can be repeated: a draw is a function of its key, not of the order in which requests happen to arrive."""
+"""Repeatable random draws: a draw depends only on its key, not on the order in which requests arrive."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ T = TypeVar("T")
 
 
 def fraction(*key: object) -> float:
-    """A number in [0, 1) that is always the same for the same key."""
+    """Return a number in [0, 1), always the same for the same key."""
     digest = hashlib.sha256("\x1f".join(str(part) for part in key).encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def between(low: float, high: float, *key: object) -> float:
-    """A number between the two, evenly spread."""
+    """Return a uniformly distributed number between `low` and `high`."""
     return low + (high - low) * fraction(*key)
 
 
 def pick(choices: Sequence[T], *key: object) -> T:
-    """One of the choices, each as likely as the others."""
+    """Return one of the choices, all equally likely."""
     return choices[int(fraction(*key) * len(choices))]

@@ -1,4 +1,4 @@
-"""Reading a placing request strictly: every complaint is collected, and a field nobody documented is one of them."""
+"""Strict validation of placing requests: collects every error, including undocumented fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 
 @dataclass(frozen=True)
 class Complaint:
-    """What is wrong with one field, with a code such as AlloMia's validation answers carry."""
+    """An error in one field, with a code like those of AlloMia's validation errors."""
 
     field: str
     message: str
@@ -25,7 +25,7 @@ class Complaint:
 
 
 class Refused(Exception):
-    """The request is turned down; the provider's own shape is put around it later."""
+    """The request is refused. Each fake provider renders the refusal in its own format."""
 
     def __init__(self, status: int, text: str, complaints: Iterable[Complaint] = (), nested: bool = False) -> None:
         super().__init__(text)
@@ -36,12 +36,12 @@ class Refused(Exception):
 
 
 def is_zeros(identifier: str) -> bool:
-    """Ids made of zeros stand for objects that do not exist."""
+    """Return whether the ID consists of zeros. Such IDs stand for objects that do not exist."""
     return ZEROS.fullmatch(identifier) is not None
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises Refused (400) for anything else, a wrong content type included."""
+    """Return the body as a JSON object. Raise Refused (400) for anything else, a wrong content type included."""
     if request.content_type != "application/json":
         raise Refused(400, "Content-Type must be application/json")
     try:
@@ -54,7 +54,7 @@ async def json_object(request: web.Request) -> dict[str, Any]:
 
 
 class Form:
-    """One body under examination. Field methods return what is usable and note what is not."""
+    """Validates one body. Each field method returns the usable value and collects the field's errors."""
 
     def __init__(self, body: Mapping[str, Any], allowed: Iterable[str]) -> None:
         self.body = body
@@ -63,13 +63,13 @@ class Form:
         ]
 
     def complain(self, field: str, message: str, code: str = "invalid") -> None:
-        """Note what is wrong."""
+        """Add an error."""
         self.complaints.append(Complaint(field, message, code))
 
     def text(
         self, name: str, *, required: bool = False, low: int = 0, high: int = 32_000, choices: Iterable[str] = ()
     ) -> str:
-        """A string within the lengths, "" when absent."""
+        """Return a string of `low` to `high` characters, or "" if the field is absent."""
         value = self.body.get(name)
         if name not in self.body:
             if required:
@@ -87,7 +87,7 @@ class Form:
         return value
 
     def phone(self, name: str, *, required: bool = False, low: int = 0, high: int = 20) -> str:
-        """A number in E.164."""
+        """Return a phone number in E.164."""
         before = len(self.complaints)
         value = self.text(name, required=required, low=low, high=high)
         if value and len(self.complaints) == before and not E164.fullmatch(value):
@@ -95,14 +95,14 @@ class Form:
         return value
 
     def url(self, name: str) -> str:
-        """An http or https address of at most 2,000 characters."""
+        """Return an http or https URL of at most 2,000 characters."""
         value = self.text(name, high=2000)
         if name in self.body and value and not _URL.fullmatch(value):
             self.complain(name, "Invalid url", "invalid_string")
         return value
 
     def mapping(self, name: str, *, texts_only: bool = False) -> dict[str, Any]:
-        """An object; with `texts_only` every value must be a string."""
+        """Return an object. With `texts_only` every value must be a string."""
         value = self.body.get(name, {})
         if not isinstance(value, dict):
             self.complain(name, f"Expected object, received {type(value).__name__}", "invalid_type")
@@ -113,14 +113,14 @@ class Form:
         return value
 
     def check(self, text: str = "") -> None:
-        """Raise Refused (400) with every complaint, worded by `text` or else by the first of them."""
+        """Raise Refused (400) with all errors, if there are any. Its text is `text`, or else the first error."""
         if self.complaints:
             first = self.complaints[0]
             raise Refused(400, text or f"{first.field}: {first.message}", self.complaints)
 
 
 def reference_in(*places: Mapping[str, Any]) -> str | None:
-    """The client's own reference, if it came along in any of these under one of its usual names."""
+    """Return the client's own reference from the first of these objects that has one."""
     for place in places:
         for name in ("ref", "reference"):
             if isinstance(place.get(name), str):

@@ -1,4 +1,4 @@
-"""The journal: one entry for every call a fake provider took on, whatever its client was told."""
+"""The journal: one entry for every call that a fake provider accepted, whatever response the client received."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from providers.sandbox.world import Call, World
 
 
 def rfc3339(moment: datetime | None) -> str | None:
-    """UTC with microseconds, e.g. 2026-05-11T13:05:00.000123Z."""
+    """Return UTC with microseconds, for example 2026-05-11T13:05:00.000123Z."""
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def entry(call: Call, voice: Voice) -> dict[str, Any]:
-    """One dial, as it stands now: every field at one and the same moment."""
+    """Return one dial as it is now. All fields describe the same moment."""
     elapsed, end = call.elapsed, call.timeline.end
     return {
         "index": call.index,
@@ -43,7 +43,7 @@ def entry(call: Call, voice: Voice) -> dict[str, Any]:
 def dials(
     world: World, voices: Mapping[str, Voice], *, to_number: str = "", provider: str = "", after: int = 0
 ) -> list[dict[str, Any]]:
-    """The entries that match, oldest first."""
+    """Return the matching entries, oldest first."""
     return [
         entry(call, voices[call.provider])
         for call in world.calls[max(0, after) :]

@@ -1,4 +1,4 @@
-"""How a request is answered when things go wrong: the ways to answer a placing request, and to spoil a reading."""
+"""The faults of the fake providers: how they respond to placing requests, and how they spoil responses to reads."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Way = Literal[
 
 @dataclass(frozen=True)
 class Manner:
-    """How a placing request is answered, whether the phone rings all the same, and after how many seconds."""
+    """How the fake provider responds to a placing request, whether it dials anyway, and after how many seconds."""
 
-    name: str  # the journal's words
+    name: str  # as the journal shows it
     way: Way
     dials: bool
     delay: float = 0.0  # divided by the speed
@@ -55,35 +55,35 @@ PROXY_HTML = (
 
 
 def placing_fault(rate: float, *key: object) -> Manner | None:
-    """The fault that befalls this placing request, if any does."""
+    """Draw the fault of this placing request. Return None for no fault."""
     return draws.pick(PLACING_FAULTS, *key, "kind") if draws.fraction(*key) < rate else None
 
 
 def reading_fault(rate: float, *key: object) -> Trouble | None:
-    """The fault that befalls this reading, if any does."""
+    """Draw the fault of this read. Return None for no fault."""
     return draws.pick(READING_FAULTS, *key, "kind") if draws.fraction(*key) < rate else None
 
 
 def proxy_page(status: int = 502) -> web.Response:
-    """What a proxy in front of the provider says when it cannot reach it."""
+    """Return the page of a proxy that cannot reach the provider."""
     return web.Response(status=status, text=PROXY_HTML, content_type="text/html")
 
 
 def truncated(whole: web.Response) -> web.Response:
-    """The same answer, cut off in the middle by whoever composed it: complete HTTP, broken body."""
+    """Return the response with half of its body: complete HTTP, but broken JSON."""
     body = whole.body if isinstance(whole.body, bytes) else b""
     return web.Response(status=whole.status, body=body[: len(body) // 2], content_type=whole.content_type)
 
 
 def drop(request: web.Request) -> web.Response:
-    """Close the connection without a word. What is returned is never sent."""
+    """Close the connection without a response. The returned response is never sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
 async def spoil(request: web.Request, trouble: Trouble, good: web.Response, error: web.Response) -> web.Response:
-    """A reading gone wrong: `good` is what should have been said, `error` the provider's own 404, 429 or 500."""
+    """Apply a fault to a read: `good` is the correct response, `error` the provider's own 404, 429 or 500."""
     if trouble == "dropped":
         return drop(request)
     if trouble == "truncated JSON":
@@ -96,6 +96,6 @@ async def spoil(request: web.Request, trouble: Trouble, good: web.Response, erro
 
 
 async def pause(seconds: float) -> None:
-    """Let time pass, if any should."""
+    """Sleep for `seconds`, if positive."""
     if seconds > 0:
         await asyncio.sleep(seconds)

@@ -1,7 +1,7 @@
-"""Plum Voice Fuse: queue, bulk queue, status and the cancelling of a deployment. Form posts in, JSON or XML out.
+"""Fake Plum Voice Fuse: queue, bulk queue, status and cancelling a deployment. It reads forms and writes JSON or XML.
 
-From the Fuse pages (undated; the status sample is of September 2016). The words for anything but success are
-undocumented; those used here are the likeliest.
+Written from the Fuse pages (undated; the status sample is of September 2016). Only the status of a success is
+documented. The other values here are the most likely ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_CALL = "No outbound call was found by that id."
 
 
 class PlumVoice(Voice):
-    """An outbound queue: accepted calls wait in it, and may be attempted several times."""
+    """An outbound queue: accepted calls wait in it, and each may have several attempts."""
 
     slug = "plumvoice"
     phases: ClassVar[Mapping[str, str]] = {
@@ -47,7 +47,7 @@ class PlumVoice(Voice):
         "expired": ("expired", "expired"),
         "queue_timeout": ("failed", "failed"),
     }
-    # Ids go on from the clock, so that a later run never gives one twice.
+    # IDs start at the current time, so that a later run never issues the same ID again.
     _ids = itertools.count(int(time.time() * 1000))
 
     def __init__(self, world: World, callbacks: Callbacks) -> None:
@@ -113,9 +113,10 @@ class PlumVoice(Voice):
         return await self.shown(request, answers.answer(request, body, xml=call.story.variant), call)
 
     def _details(self, call: Call, elapsed: float) -> dict[str, Any]:
-        """`call_details`: numbers as text, but event times and the duration as numbers; the number in single quotes.
+        """Return `call_details`.
 
-        The sample's start and end timestamps are the moments of connecting and hanging up, against the page's table.
+        Numbers are text, except event times and the duration. The phone number is in single quotes. The start and end
+        timestamps are the times of connecting and hanging up, as in the sample; the page's table differs.
         """
         now, talk = call.timeline.at(elapsed), call.timeline.last("talking")
         connected = talk is not None and talk.at <= elapsed
@@ -146,9 +147,10 @@ class PlumVoice(Voice):
         ]
 
     def deliveries(self, call: Call) -> Sequence[Delivery]:
-        """One POST at the end of all attempts, in four encodings by turns; for every other four calls a GET before.
+        """Return one POST after all attempts, with the four encodings in turn.
 
-        Neither the encoding nor the GET is documented for Fuse. The body has no id, but for story 22's foreign one.
+        Every other group of four calls also gets a GET first. Neither the encoding nor the GET is documented for Fuse.
+        The body has no call ID, except in story 22, where it has a wrong one.
         """
         end, url = call.timeline.end, call.order.callback_url
         if end is None or url is None:
@@ -170,7 +172,7 @@ class PlumVoice(Voice):
         return [*probe, *(Delivery(at, url, f"result {copy}", compose) for copy in range(copies))]
 
     async def _bulk(self, request: web.Request) -> web.StreamResponse:
-        """All rows or none. The answer is undocumented; a list of ids in the order of the rows is given."""
+        """Accept all rows or none. The response is not documented; this one lists the IDs in the order of the rows."""
         self.world.requests["placing"] += 1
         try:
             self.authenticate(request)
@@ -187,7 +189,7 @@ class PlumVoice(Voice):
         return answers.answer(request, {"call_ids": [call.id for call in calls]})
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
-        """202 without a body: everything the deployment has waiting is canceled, calls already dialling go on."""
+        """Cancel all queued calls of the deployment, but not calls being dialled. Return 202 without a body."""
         try:
             self.authenticate(request)
             deployment = _deployment(request)

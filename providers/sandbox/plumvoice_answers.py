@@ -1,4 +1,4 @@
-"""How Plum Voice Fuse writes: JSON or XML to a request, four encodings to a result address."""
+"""Response formats of the fake Plum Voice Fuse: JSON or XML for requests, four encodings for callbacks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENCODINGS = ("json", "wrapped", "xml", "form")
 
 
 def answer(request: web.Request, body: dict[str, Any], status: int = 200, *, xml: bool = False) -> web.Response:
-    """JSON unless XML is asked for; XML all the same in the story of the unusual forms."""
+    """Return JSON, or XML if the client asks for it or `xml` is true."""
     if xml or "application/xml" in request.headers.get("Accept", ""):
         return web.Response(status=status, body=_document(body), content_type="application/xml")
     return answer_json(body, status)
@@ -28,7 +28,7 @@ def _document(body: Mapping[str, Any]) -> bytes:
 
 
 def _xml(value: Any) -> str:
-    """Lists become repeated <item>s, every leaf is text."""
+    """Return XML in which a list is repeated `<item>` elements and every leaf is text."""
     if isinstance(value, Mapping):
         return "".join(f"<{name}>{_xml(inner)}</{name}>" for name, inner in value.items())
     if isinstance(value, list):

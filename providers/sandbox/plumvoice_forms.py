@@ -1,4 +1,4 @@
-"""Plum Voice Fuse's form posts, read strictly: the fields of the queue pages, their ranges, and the number shapes."""
+"""Strict parsers for Plum Voice Fuse's forms: the fields of the queue pages, their ranges, and the number formats."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BULK_ROWS = 1000
 
 
 async def fields(request: web.Request) -> dict[str, Any]:
-    """The parts of a multipart form; files as bytes. Anything else is refused, urlencoded forms included."""
+    """Return the parts of a multipart form, files as bytes. Raise Refused for anything else, urlencoded forms too."""
     if request.content_type != "multipart/form-data":
         raise Refused(400, "Content-type must be multipart/form-data.")
     try:
@@ -55,7 +55,10 @@ def numbers(form: Form) -> tuple[str, str | None]:
 
 
 def _e164(digits: str) -> str | None:
-    """The shapes the Fuse pages show: `+` and all digits, ten national digits, or eleven beginning with 1."""
+    """Return E.164, or None if the number is in none of the formats on the Fuse pages.
+
+    These are `+` and all digits, ten national digits, and eleven digits starting with 1.
+    """
     if digits.startswith("+"):
         return digits if digits[1] != "0" else None
     if len(digits) == 10:
@@ -75,7 +78,7 @@ def json_text(form: Form, name: str) -> dict[str, Any]:
 
 
 def options(form: Form) -> dict[str, Any]:
-    """Schedule, attempts and result address, as keyword arguments of an order."""
+    """Return schedule, attempts and result URL as keyword arguments of an order."""
     attempts = _whole(form, "max_attempts", 1, 10)
     wait = _whole(form, "reattempt_wait", 60, 86_400)
     if (attempts or 1) > 1 and wait is None and "reattempt_wait" not in form.body:

@@ -1,6 +1,6 @@
-"""PolyAI: three generations of outbound calling at once, told apart by their paths. None of them calls back.
+"""Fake PolyAI: three generations of outbound calling, distinguished by their paths. None of them sends callbacks.
 
-`v1_trigger` after the pages of 24 March 2026, `v1` after their latest revision, `agents` after 29 June 2026.
+Written from the pages of 24 March 2026 (`v1_trigger`), their latest revision (`v1`), and 29 June 2026 (`agents`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from providers.sandbox.voice import Voice, answer_json, same
 from providers.sandbox.world import Call, Order, World
 
 KEY = "sandbox-polyai"
-METADATA_LIMIT = 26_000  # of the base64 form
+METADATA_LIMIT = 26_000  # bytes of base64
 ENCRYPTIONS = ("TLS/SRTP", "TLS/RTP", "UDP/SRTP", "UDP/RTP")
 SID = re.compile(r"(OUT-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FIELDS = {
@@ -31,7 +31,7 @@ FIELDS = {
 
 
 class PolyAI(Voice):
-    """Says success or failure; not answered, busy and broken are all failure."""
+    """Reports success or failure. No answer, busy and technical faults are all failures."""
 
     slug = "polyai"
     phases: ClassVar[Mapping[str, str]] = {
@@ -118,7 +118,7 @@ class PolyAI(Voice):
         return answer_json(body, 202 if call.story.sparse else 200)
 
     def error(self, request: web.Request, refused: Refused) -> web.Response:
-        """No page gives the shape of an error body: JSON and plain text by turns."""
+        """Return JSON and plain text in turn, because no page shows the format of an error."""
         self._errors += 1
         if self._errors % 2:
             return answer_json({"error": refused.text}, refused.status)

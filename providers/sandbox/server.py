@@ -1,4 +1,4 @@
-"""The sandbox as a server: its routes, its life, and a handle for tests."""
+"""The sandbox server: its routes, its start and stop, and a handle for tests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ The last two digits of the destination choose what happens; see docs/sandbox.md.
 
 
 class Sandbox:
-    """The four providers, the journal and the control, on one world."""
+    """The four fake providers, the journal and the control endpoint. All share one world."""
 
     def __init__(self, settings: Settings) -> None:
         self.world = World(settings)
@@ -50,7 +50,7 @@ class Sandbox:
         self.voices = {voice.slug: voice(self.world, self.callbacks) for voice in VOICES}
 
     def application(self) -> web.Application:
-        """The aiohttp application, not yet started."""
+        """Return the aiohttp application, not yet started."""
         app = web.Application(middlewares=[self._provider_manners])
         app.add_routes(
             [
@@ -67,7 +67,7 @@ class Sandbox:
 
     @web.middleware
     async def _provider_manners(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Outages, and aiohttp's own 404 and 405 in the provider's error shape."""
+        """Apply outages, and render aiohttp's own 404 and 405 in the provider's error format."""
         voice = self.voices.get(request.path.split("/")[1])
         if voice is None:
             return await handler(request)
@@ -96,21 +96,21 @@ class Sandbox:
         return answer_json({"dials": found, "requests": dict(self.world.requests), "last": last})
 
     def dials(self, *, to_number: str = "", provider: str = "", after: int = 0) -> list[dict[str, Any]]:
-        """The journal's entries, oldest first."""
+        """Return the journal's entries, oldest first."""
         return journal.dials(self.world, self.voices, to_number=to_number, provider=provider, after=after)
 
     async def _show_control(self, request: web.Request) -> web.Response:
         return answer_json(self.state())
 
     def state(self) -> dict[str, Any]:
-        """Settings, and how many faults of each kind were injected."""
+        """Return the settings and the number of injected faults of each kind."""
         return {
             "settings": asdict(self.world.settings),
             "faults": {where: dict(counts) for where, counts in self.world.faults.items()},
         }
 
     def control(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Change settings; what is under way keeps its timeline. Raises ValueError."""
+        """Change settings. Existing calls keep their timelines. Raise ValueError for an invalid setting."""
         self.world.settings = self.world.settings.changed(wanted)
         return self.state()
 
@@ -118,7 +118,7 @@ class Sandbox:
         try:
             wanted = json.loads(await request.read())
             if not isinstance(wanted, dict):
-                raise ValueError("a JSON object of settings is wanted")
+                raise ValueError("send a JSON object of settings")
             return answer_json(self.control(wanted))
         except ValueError as error:
             return answer_json({"error": str(error)}, 400)
@@ -130,7 +130,7 @@ class Sandbox:
 
 @asynccontextmanager
 async def started(sandbox: Sandbox, host: str, port: int) -> AsyncIterator[str]:
-    """Serve while inside; yields the address. Port 0 picks a free one. Raises OSError when it is taken."""
+    """Serve within the context and yield the URL. Port 0 picks a free port. Raise OSError if the port is in use."""
     runner = web.AppRunner(sandbox.application(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await sandbox.callbacks.open()
     try:
@@ -144,7 +144,7 @@ async def started(sandbox: Sandbox, host: str, port: int) -> AsyncIterator[str]:
 
 
 async def serve(sandbox: Sandbox, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Run until SIGTERM or SIGINT. `announce` is told the address once requests are answered."""
+    """Run until SIGTERM or SIGINT. Call `announce` with the URL once the server accepts requests."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -154,7 +154,7 @@ async def serve(sandbox: Sandbox, host: str, port: int, announce: Callable[[str]
 
 
 class Running:
-    """A sandbox in a thread of its own, from the outside. Every method may be called from any thread."""
+    """A handle for a sandbox that runs in its own thread. Every method may be called from any thread."""
 
     def __init__(self, sandbox: Sandbox, url: str, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         self.url = url
@@ -163,23 +163,23 @@ class Running:
         self._stop = stop
 
     def journal(self, *, to_number: str = "", provider: str = "", after: int = 0) -> list[dict[str, Any]]:
-        """The dials so far, oldest first."""
+        """Return the dials so far, oldest first."""
         return self._inside(lambda: self._sandbox.dials(to_number=to_number, provider=provider, after=after))
 
     def control(self, **settings: Any) -> dict[str, Any]:
-        """Change settings; returns all of them and the counts of injected faults. Raises ValueError."""
+        """Change settings. Return all settings and the counts of injected faults. Raise ValueError if invalid."""
         return self._inside(lambda: self._sandbox.control(settings))
 
     def requests(self) -> dict[str, int]:
-        """How many requests of each kind there were."""
+        """Return the number of requests of each kind."""
         return self._inside(lambda: dict(self._sandbox.world.requests))
 
     def reset(self) -> None:
-        """Forget everything; settings go back to those of the start."""
+        """Forget everything and restore the initial settings."""
         self._inside(self._sandbox.world.clear)
 
     def stop(self) -> None:
-        """Ask the server to end."""
+        """Tell the server to stop."""
         self._loop.call_soon_threadsafe(self._stop.set)
 
     def _inside(self, action: Callable[[], T]) -> T:
@@ -191,7 +191,7 @@ class Running:
 
 @contextmanager
 def running(port: int = 0, *, speed: float = 1.0, seed: int = 1, host: str = "127.0.0.1") -> Iterator[Running]:
-    """A sandbox in a daemon thread while inside. Raises what kept it from starting, e.g. OSError."""
+    """Run a sandbox in a daemon thread within the context. Raise the error that prevents its start, such as OSError."""
     sandbox = Sandbox(Settings().changed({"speed": speed, "seed": seed}))
     ready: Future[Running] = Future()
     thread = threading.Thread(target=_live, args=(sandbox, host, port, ready), name="sandbox", daemon=True)

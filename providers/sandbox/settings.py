@@ -1,4 +1,4 @@
-"""What can be changed while the sandbox runs, and what may be written there."""
+"""The sandbox's settings, which can be changed while it runs, and their validation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROVIDERS = ("allomia", "polyai", "plumvoice", "callingbox")
 
 @dataclass(frozen=True)
 class Settings:
-    """The state of every switch. Rates are shares from 0 to 1."""
+    """The value of every setting. Rates are from 0 to 1."""
 
     speed: float = 1.0
     seed: int = 1
@@ -19,21 +19,21 @@ class Settings:
     reading_fault_rate: float = 0.0
     callback_loss_rate: float = 0.0
     callback_double_rate: float = 0.0
-    callback_delay_rate: float = 0.0  # held back, so that others overtake them
-    callback_delay_seconds: float = 3.0  # for so long at most, in real seconds
+    callback_delay_rate: float = 0.0  # callbacks sent late, after later ones
+    callback_delay_seconds: float = 3.0  # the longest such delay, in real seconds
     retention_seconds: float = 7200.0  # PolyAI keeps a status about two hours after the end (page of 24 March 2026)
-    outage: tuple[str, ...] = ()  # these providers close every connection
+    outage: tuple[str, ...] = ()  # the providers that close every connection
     callingbox_generations: tuple[str, ...] = ("prompt", "agent")
     callingbox_list_shape: str = "page"
     callingbox_error_shape: str = "plain"
     callingbox_endpoint_url: str = ""  # the account's own webhook endpoint, signed with its own secret
 
     def changed(self, wanted: Mapping[str, Any]) -> Settings:
-        """The settings with these changed. Raises ValueError naming what cannot be set."""
+        """Return the settings with these changes. Raise ValueError for an unknown name or an invalid value."""
         known = {field.name for field in fields(self)}
         for name in wanted:
             if name not in known:
-                raise ValueError(f"unknown setting {name!r}; known are {', '.join(sorted(known))}")
+                raise ValueError(f"unknown setting {name!r}; the settings are {', '.join(sorted(known))}")
         return replace(self, **{name: _checked(name, value) for name, value in wanted.items()})
 
 

@@ -1,4 +1,4 @@
-"""The scripted numbers: a destination's last two digits choose what happens to the call, alike for all providers."""
+"""The scripted numbers: a number's last two digits choose what happens to the call, for every provider alike."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Callbacks = Literal["usual", "never", "twice", "early", "foreign", "late"]
 
 @dataclass(frozen=True)
 class Story:
-    """One script. `endings` is by dial: the first dial to the number takes the first, the last one is repeated."""
+    """One script. `endings` holds the ending of each dial to the number; further dials repeat the last one."""
 
     digits: str
     summary: str
     endings: tuple[Ending, ...] = ("answered",)
     placing: Manner | None = None
-    first_refused: bool = False  # every other placing request is answered 429
-    stuck: Phase | None = None
-    hurried: bool = False  # over in a moment
-    talk: float | None = None
-    strange_word: bool = False  # the status is a word nobody documented until the call ends
-    hidden_reads: int = 0  # so many first reads are answered 404
-    flapping: bool = False  # every other read is spoilt
-    forgotten_after: float | None = None  # 404 so many seconds after the end, divided by the speed
-    status_lag: float = 0.0  # the status answer shows the end so many seconds late, divided by the speed
+    first_refused: bool = False  # every other placing request gets a 429, beginning with the first
+    stuck: Phase | None = None  # the phase in which the call stays for ever
+    hurried: bool = False  # the call ends within a fraction of a second
+    talk: float | None = None  # seconds of conversation, divided by the speed
+    strange_word: bool = False  # the status is an undocumented word until the call ends
+    hidden_reads: int = 0  # how many first reads get a 404
+    flapping: bool = False  # every other read has a fault
+    forgotten_after: float | None = None  # reads get a 404 this many seconds after the end, divided by the speed
+    status_lag: float = 0.0  # the status shows the end this many seconds late, divided by the speed
     callbacks: Callbacks = "usual"
     sparse: bool = False
     variant: bool = False
@@ -36,7 +36,7 @@ class Story:
     extraction_fails: bool = False
 
     def ending(self, dial: int) -> Ending:
-        """How the dial-th call to this number ends, counted from 1."""
+        """Return how the dial-th call to this number ends, counted from 1."""
         return self.endings[min(dial, len(self.endings)) - 1]
 
 
@@ -83,14 +83,14 @@ _SCRIPTED = (
 )
 STORIES = {story.digits: story for story in _SCRIPTED}
 
-# The mix of all other numbers. Shares of one hundred.
+# The endings of all other numbers, in percent.
 MIX: tuple[tuple[Ending, int], ...] = (
     ("answered", 55), ("no_answer", 20), ("busy", 10), ("voicemail", 7), ("failed", 8),
 )  # fmt: skip
 
 
 def choose(seed: int, provider: str, number: str, dial: int) -> Story:
-    """The story of the dial-th call to this number. Always the same for the same arguments."""
+    """Return the story of the dial-th call to this number, always the same for the same arguments."""
     scripted = STORIES.get(number[-2:])
     return scripted or Story("mix", "drawn from the mix", (_drawn(seed, provider, number, dial),))
 

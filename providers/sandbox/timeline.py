@@ -1,4 +1,7 @@
-"""What happens to one call and when: moments fixed as it is accepted. Pure; a status is read off the clock."""
+"""The timeline of one call: all its state changes, fixed when the call is accepted.
+
+The module is pure. The state of a call follows from the seconds since acceptance.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,13 @@ ENDINGS: frozenset[str] = frozenset(get_args(Ending))
 ANSWERED: frozenset[str] = frozenset({"answered", "voicemail"})
 NEVER_RINGS: frozenset[str] = frozenset({"canceled", "expired", "queue_timeout"})
 
-# Real seconds at speed 1. Calls are short, so that a demo of two hundred ends within a minute.
+# Real seconds at speed 1. Calls are short, so that a demo of two hundred calls ends within a minute.
 QUEUED, DIALING, RINGING_OUT, ENGAGED = 0.3, 0.2, 3.0, 0.5
 
 
 @dataclass(frozen=True)
 class Point:
-    """From `at` seconds after acceptance the call is in `state`, in its provider's `attempt`-th attempt."""
+    """From `at` seconds after acceptance, the call is in `state`, in the provider's `attempt`-th attempt."""
 
     at: float
     state: State
@@ -31,12 +34,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The moments of one call in order. The first is at 0; the last may be an ending, after which nothing changes."""
+    """The state changes of one call, in order. The first is at 0. If the last is an ending, nothing follows it."""
 
     points: tuple[Point, ...]
 
     def at(self, elapsed: float) -> Point:
-        """Where the call stands so many seconds after it was accepted."""
+        """Return the call's point `elapsed` seconds after acceptance."""
         current = self.points[0]
         for point in self.points:
             if point.at <= elapsed:
@@ -45,24 +48,24 @@ class Timeline:
 
     @property
     def end(self) -> Point | None:
-        """The last moment, or None for a call that never ends."""
+        """Return the ending, or None for a call that never ends."""
         return self.points[-1] if self.points[-1].state in ENDINGS else None
 
     def until(self, elapsed: float) -> tuple[Point, ...]:
-        """The moments that have passed."""
+        """Return the points reached within `elapsed` seconds."""
         return tuple(point for point in self.points if point.at <= elapsed)
 
     def last(self, state: State) -> Point | None:
-        """The last moment of that name."""
+        """Return the last point in that state."""
         return next((point for point in reversed(self.points) if point.state == state), None)
 
     @property
     def rings(self) -> bool:
-        """Whether a phone rings at any time."""
+        """Return whether a phone rings at any time."""
         return any(point.state in ("dialing", "ringing") for point in self.points)
 
     def cut(self, elapsed: float, ending: Ending) -> Timeline:
-        """The same call, ended now."""
+        """Return the timeline with this ending at `elapsed` seconds."""
         passed = self.until(elapsed)
         return Timeline((*passed, Point(elapsed, ending, passed[-1].attempt)))
 
@@ -78,10 +81,10 @@ def build(
     wait: float = 0.0,
     hold: float = 0.0,
 ) -> Timeline:
-    """Lay out the attempts one after the other; `endings` has one entry for each.
+    """Return the timeline of the attempts in sequence. `endings` has one entry per attempt.
 
-    `wait` is the provider's pause between its attempts, `hold` the real seconds before the first may begin (a scheduled
-    start; not divided by speed). With `stuck` the call enters that phase and stays there for ever.
+    `wait` is the provider's pause between its attempts. `hold` is the number of real seconds before the first attempt
+    (a scheduled start, not divided by the speed). With `stuck`, the call enters that phase and stays there for ever.
     """
     points = [Point(0.0, "queued")]
     at = hold + (0.02 if hurried else QUEUED) / speed
@@ -106,7 +109,7 @@ def _last_ending_only(points: list[Point]) -> list[Point]:
 
 
 def _steps(ending: Ending, key: tuple[object, ...], talk: float | None, hurried: bool) -> list[tuple[Phase, float]]:
-    """The phases of one attempt with their lengths at speed 1."""
+    """Return the phases of one attempt with their durations at speed 1."""
     if ending in NEVER_RINGS:
         return []
     if hurried:

@@ -1,4 +1,4 @@
-"""What the four fake providers have in common: how a placing request is answered, and how a reading can go wrong."""
+"""The base class of the four fake providers: how they handle placing requests and reads, and their faults."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Voice(ABC):
-    """One provider's words. A subclass reads orders and writes answers; what happens to a call is the world's."""
+    """One fake provider's API. A subclass parses orders and renders responses; the world decides what calls do."""
 
     slug: ClassVar[str]
     phases: ClassVar[Mapping[str, str]]
-    endings: ClassVar[Mapping[str, tuple[str, str]]]  # their word, and the neutral outcome it stands for
+    endings: ClassVar[Mapping[str, tuple[str, str]]]  # the provider's status, and the neutral outcome it means
 
     def __init__(self, world: World, callbacks: Callbacks) -> None:
         self.world = world
@@ -34,7 +34,7 @@ class Voice(ABC):
 
     @abstractmethod
     def routes(self) -> list[web.RouteDef]:
-        """The documented endpoints under this provider's prefix."""
+        """Return the documented endpoints under this provider's prefix."""
 
     @abstractmethod
     def authenticate(self, request: web.Request) -> None:
@@ -42,50 +42,50 @@ class Voice(ABC):
 
     @abstractmethod
     async def read_order(self, request: web.Request) -> Order:
-        """What a placing request asks for. Raises Refused."""
+        """Parse a placing request. Raise Refused if it is invalid."""
 
     @abstractmethod
     def new_id(self, order: Order) -> str:
-        """An id no call had before, in this or an earlier run."""
+        """Return an ID that no call had before, in this or an earlier run."""
 
     @abstractmethod
     def accepted(self, request: web.Request, call: Call, *, with_id: bool) -> web.Response:
-        """The documented answer to a placing request; without the id in the stories that lose it."""
+        """Return the documented response to a placing request. In some stories it has no ID."""
 
     @abstractmethod
     def error(self, request: web.Request, refused: Refused) -> web.Response:
-        """The provider's own error shape."""
+        """Return the refusal in the provider's own error format."""
 
     def deliveries(self, call: Call) -> Sequence[Delivery]:
-        """What is pushed for this call. Nothing, unless a provider says otherwise."""
+        """Return the callbacks for this call. The default is none."""
         return ()
 
     def of_account(self) -> Refused:
-        """What is said to an account that may not place calls at present."""
+        """Return the refusal for an account that may not place calls at present."""
         return Refused(403, "Forbidden")
 
     def of_unplaceable(self, order: Order) -> Refused:
-        """What is said when the telephone network would not take the call."""
+        """Return the refusal for a call that the telephone network did not accept."""
         return Refused(502, "Bad gateway")
 
-    # Words
+    # Status
 
     def word(self, call: Call, elapsed: float) -> str:
-        """The status so many seconds after acceptance, in this provider's words."""
+        """Return this provider's status `elapsed` seconds after acceptance."""
         state = call.timeline.at(elapsed).state
         if state in ENDINGS:
             return self.endings[state][0]
         return "transferring" if call.story.strange_word else self.phases[state]
 
     def outcome(self, call: Call, elapsed: float) -> str | None:
-        """The neutral outcome so many seconds after acceptance, None while the call is open."""
+        """Return the neutral outcome `elapsed` seconds after acceptance, or None while the call is open."""
         state = call.timeline.at(elapsed).state
         return self.endings[state][1] if state in ENDINGS else None
 
     # Placing
 
     async def place(self, request: web.Request) -> web.StreamResponse:
-        """Answer a placing request: valid, then by the number's story, then by whatever fault is drawn."""
+        """Respond to a placing request: validate it, then apply the number's story, or else a drawn fault."""
         self.world.requests["placing"] += 1
         try:
             self.authenticate(request)
@@ -120,7 +120,7 @@ class Voice(ABC):
         return story, fault or manners.USUAL
 
     def dial(self, order: Order, story: Story) -> Call:
-        """Take the call on and schedule what is pushed for it."""
+        """Accept the call and schedule its callbacks."""
         call = self.world.dial(self.slug, self.new_id(order), order, story)
         if story.callbacks != "never":
             self.callbacks.schedule(call, self.deliveries(call))
@@ -148,21 +148,24 @@ class Voice(ABC):
         return self.accepted(request, call, with_id=manner.way != "no_id")
 
     def _too_many(self, request: web.Request, order: Order, story: Story) -> web.Response:
-        """429 is documented by none of the four. Story 11 names the seconds to wait, faults only at every other one."""
+        """Return a 429, which no provider documents.
+
+        Story 11 always has `Retry-After`; drawn faults have it every other time.
+        """
         response = self.refuse(request, Refused(429, "Too many requests"))
         if story.first_refused or self.world.attempts[self.slug, order.to_number] % 2:
             response.headers["Retry-After"] = "1"
         return response
 
     def refuse(self, request: web.Request, refused: Refused) -> web.Response:
-        """A refusal, counted."""
+        """Count the refusal and return it in the provider's error format."""
         self.world.requests["refused"] += 1
         return self.error(request, refused)
 
     # Reading
 
     def reading(self, answer: Handler) -> Handler:
-        """Wrap a reading endpoint: count it, check the key, put refusals into the provider's shape."""
+        """Wrap a read endpoint: count the request, check the key, and render refusals in the provider's format."""
 
         async def handler(request: web.Request) -> web.StreamResponse:
             self.world.requests["reading"] += 1
@@ -175,7 +178,10 @@ class Voice(ABC):
         return handler
 
     def known(self, identifier: str, not_found: str, retention: float | None = None) -> Call:
-        """The call of that id, one read older. Raises Refused (404) while it is hidden and once it is forgotten."""
+        """Return the call with that ID and count the read.
+
+        Raise Refused (404) if it is unknown, still hidden, or already forgotten.
+        """
         call = self.world.find(self.slug, identifier)
         if call is None:
             raise Refused(404, not_found)
@@ -185,7 +191,7 @@ class Voice(ABC):
         return call
 
     async def shown(self, request: web.Request, good: web.Response, call: Call | None = None) -> web.Response:
-        """The answer to a reading, unless the call's story or a fault spoils it."""
+        """Return the response to a read, or a faulty one if the call's story or a drawn fault requires it."""
         trouble = self._trouble(call)
         if trouble is None:
             return good
@@ -208,16 +214,16 @@ class Voice(ABC):
 
 
 def same(given: str, expected: str) -> bool:
-    """Compare secrets; anything may be given, letters outside ASCII included."""
+    """Compare secrets in constant time. `given` may contain any characters, even outside ASCII."""
     return hmac.compare_digest(given.encode(), expected.encode())
 
 
 def bearer(request: web.Request) -> str:
-    """The key of an `Authorization: Bearer` header, or ""."""
+    """Return the key of an `Authorization: Bearer` header, or ""."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     return key.strip() if scheme == "Bearer" else ""
 
 
 def answer_json(body: Any, status: int = 200) -> web.Response:
-    """A JSON answer."""
+    """Return a JSON response."""
     return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json")

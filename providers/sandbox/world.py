@@ -1,4 +1,4 @@
-"""What the sandbox remembers: settings, calls, counters. In memory only, touched by one event loop only."""
+"""The sandbox's state: settings, calls and counters. It lives in memory, and only one event loop accesses it."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from providers.sandbox.timeline import Point, Timeline
 
 @dataclass(frozen=True)
 class Order:
-    """What a valid placing request asked for, in neutral words."""
+    """A valid placing request in provider-neutral terms."""
 
     to_number: str  # E.164
     from_number: str | None = None
     reference: str | None = None
     callback_url: str | None = None
     max_attempts: int = 1
-    wait: float = 0.0  # between the provider's own attempts
-    start_at: float | None = None  # unix time
+    wait: float = 0.0  # seconds between the provider's own attempts
+    start_at: float | None = None  # Unix time
     end_at: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class Call:
-    """One call the provider took on."""
+    """One call that the provider accepted."""
 
     id: str
     index: int  # place in the journal, from 1
     provider: str
     order: Order
     story: Story
-    dial: int  # the how-manieth call of this provider to this number
+    dial: int  # counts this provider's calls to this number, from 1
     accepted_at: float
     timeline: Timeline
     speed: float
@@ -52,19 +52,19 @@ class Call:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since it was accepted."""
+        """Return the seconds since acceptance."""
         return time.time() - self.accepted_at
 
     @property
     def shown(self) -> float:
-        """The seconds the status answer goes by: some stories show the end late."""
+        """Return the elapsed seconds that the status response shows. Some stories show the end late."""
         end, elapsed = self.timeline.end, self.elapsed
         if end is not None and end.at <= elapsed < end.at + self.story.status_lag / self.speed:
             return end.at - 1e-6
         return elapsed
 
     def is_forgotten(self, retention: float | None) -> bool:
-        """Whether the provider no longer knows the call; `retention` in real seconds after the end."""
+        """Return whether the provider no longer knows the call. `retention` is in real seconds after the end."""
         end = self.timeline.end
         if end is None:
             return False
@@ -75,12 +75,12 @@ class Call:
         )
 
     def moment(self, point: Point | None) -> datetime | None:
-        """When that moment was or will be."""
+        """Return the time of that point."""
         return None if point is None else datetime.fromtimestamp(self.accepted_at + point.at, UTC)
 
 
 class World:
-    """Everything a run of the sandbox knows."""
+    """All state of one sandbox."""
 
     def __init__(self, settings: Settings) -> None:
         self._at_start = settings
@@ -95,7 +95,7 @@ class World:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything and put the settings back to where they were at the start."""
+        """Forget everything and restore the initial settings."""
         self.settings = self._at_start
         self.calls.clear()
         self.requests = Counter(placing=0, reading=0, refused=0)
@@ -107,11 +107,11 @@ class World:
             clear()
 
     def story_for(self, provider: str, number: str) -> Story:
-        """What will happen if this provider now calls this number."""
+        """Return the story of this provider's next call to this number."""
         return stories.choose(self.settings.seed, provider, number, self.dials[provider, number] + 1)
 
     def dial(self, provider: str, identifier: str, order: Order, story: Story) -> Call:
-        """Take the call on: from here the phone rings by the story, whatever the client is told."""
+        """Accept the call. From now on the phone rings as the story says, whatever response the client receives."""
         self.dials[provider, order.to_number] += 1
         dial, now = self.dials[provider, order.to_number], time.time()
         call = Call(
@@ -138,9 +138,9 @@ class World:
         )
 
     def find(self, provider: str, identifier: str) -> Call | None:
-        """The call of that id, if this provider ever took it on."""
+        """Return the call with that ID, or None if this provider never accepted it."""
         return self._by_id.get((provider, identifier))
 
     def of(self, provider: str) -> list[Call]:
-        """Every call of a provider, oldest first."""
+        """Return all calls of a provider, oldest first."""
         return [call for call in self.calls if call.provider == provider]
