@@ -1,4 +1,4 @@
-"""Accounts, assistants and caller numbers over the API."""
+"""API endpoints for provider accounts, assistants and caller numbers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tenants.api.fields import MoneyField, ObjectField, PublicIdField, ScopedFie
 from tenants.api.serializers import OrganizationField, OrganizedSerializer
 from tenants.api.views import CrudViewSet
 
-SLOWEST = Decimal("0.001")  # a rate of nothing would be a switch in disguise: `is_active` is one
+SLOWEST = Decimal("0.001")  # the minimum rate; a rate of zero would switch the account off, which `is_active` does
 
 
 def refuse(faults: dict[str, str]) -> None:
-    """Faults by field name, dotted where nested. Raises ValidationError when there are any."""
+    """Raise ValidationError if there are faults. They are by field name, dotted for nested fields."""
     if faults:
         raise ValidationError({name: [text] for name, text in faults.items()})
 
 
 class PriceMoneyField(MoneyField):
-    """Money in the currency of the account's price, which is also what a currency left out means."""
+    """Money in the currency of the account's price. That currency is also the default."""
 
     def get_attribute(self, instance: ProviderAccount) -> Any:
         return money(getattr(instance, self.column), instance.price_per_minute_currency)
@@ -94,7 +94,7 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
         return account.blocked_reason if account.blocked(timezone.now()) else ""
 
     def get_open_calls(self, account: ProviderAccount) -> int:
-        """Counted by the view that knows calls; an account just made has none."""
+        """Return the count that the view in `calls` adds, or 0 for a new account."""
         return int(getattr(account, "open_calls", 0))
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -106,14 +106,14 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
         if not attrs.get("base_url", old and old.base_url):
             attrs["base_url"] = adapter.default_base_url
             if not adapter.default_base_url:
-                faults["base_url"] = f"{adapter.name} has several addresses: give the one of your region."
+                faults["base_url"] = f"{adapter.name} has several addresses. Enter the one for your region."
         if "credentials" in attrs:
             faults |= ProviderAccount.credential_faults(provider, attrs["credentials"])
         elif old:
-            # A stored key must not be sent to an address that somebody without the key has chosen.
+            # A stored key must not be sent to an address set by a user who does not know the key.
             for name in ("base_url", "provider"):
                 if attrs.get(name, getattr(old, name)) != getattr(old, name):
-                    faults["credentials"] = f"Give the credentials again when {name} changes."
+                    faults["credentials"] = f"Send the credentials again when you change {name}."
         options = attrs.get("options", old.options if old else {})
         faults |= {f"options.{name}": text for name, text in adapter.check_options(options or {}).items()}
         faults |= self._budget_faults(attrs, old)
@@ -121,18 +121,18 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
         return attrs
 
     def _budget_faults(self, attrs: dict[str, Any], old: ProviderAccount | None) -> dict[str, str]:
-        """The budget has no currency of its own, so it must not change its meaning with the price's."""
+        """Return the budget's faults. The budget uses the price's currency, so a new currency needs a new budget."""
         before = old.price_per_minute_currency if old else "USD"
         currency = attrs.get("price_per_minute_currency", before)
         if attrs.pop("daily_budget_currency", currency) != currency:
             return {"daily_budget.currency": f"The budget is in the currency of the price, which is {currency}."}
         if old and old.daily_budget is not None and currency != before and "daily_budget" not in attrs:
-            return {"daily_budget": "The currency of the price changes: give the daily budget again, or null."}
+            return {"daily_budget": "The currency of the price changes. Send the daily budget again, or null."}
         return {}
 
 
 class OfAccountSerializer(OrganizedSerializer[Any]):
-    """Of something that belongs to an account, and so to the account's organization."""
+    """Serializer of an object that belongs to a provider account, and so to the account's organization."""
 
     naming = ("account",)
     id = PublicIdField()
@@ -196,4 +196,4 @@ class AssistantViewSet(CrudViewSet[Assistant]):
 class PhoneNumberViewSet(CrudViewSet[PhoneNumber]):
     queryset = PhoneNumber.objects.select_related("organization", "account__organization")
     serializer_class = PhoneNumberSerializer
-    taken = ("e164", "This account has this number already.")
+    taken = ("e164", "The provider account already has this number.")

@@ -1,8 +1,9 @@
-"""How to reach a provider: our account there, its assistants, its numbers."""
+"""The models of the providers room: provider accounts, assistants and caller numbers."""
 
 from __future__ import annotations
 
 import re
+import secrets
 import uuid
 from datetime import datetime
 from typing import Any, ClassVar
@@ -28,7 +29,7 @@ def check_e164(number: str) -> None:
 
 
 def check_variables(declared: Any) -> None:
-    """`[{"name", "required", "description", "default", "example"}]`; everything but the name may be left out."""
+    """Check `[{"name", "required", "description", "default", "example"}]`. Only the name is required."""
     if not isinstance(declared, list) or not all(isinstance(item, dict) for item in declared):
         raise ValidationError('Write a list like [{"name": "slot", "required": true}].', code="invalid")
     names = [item.get("name") for item in declared]
@@ -37,11 +38,11 @@ def check_variables(declared: Any) -> None:
         if not isinstance(name, str) or not VARIABLE_NAME.fullmatch(name):
             raise ValidationError(f"{name!r} is not a variable name: letters, digits and _, at most 64.")
         if unknown := set(item) - {"name", "required", "description", "default", "example"}:
-            raise ValidationError(f"Variable '{name}': there is no field {', '.join(sorted(unknown))}.")
+            raise ValidationError(f"Variable '{name}': unknown field {', '.join(sorted(unknown))}.")
         if not isinstance(item.get("required", False), bool):
-            raise ValidationError(f"Variable '{name}': required is true or false.")
+            raise ValidationError(f"Variable '{name}': required must be true or false.")
         if not all(isinstance(item.get(key) or "", str) for key in ("description", "default", "example")):
-            raise ValidationError(f"Variable '{name}': description, default and example are text.")
+            raise ValidationError(f"Variable '{name}': description, default and example must be text.")
     if len(set(names)) != len(names):
         raise ValidationError("A variable is declared twice.")
 
@@ -52,24 +53,24 @@ OPT_OUT_FIELD = re.compile(
 
 
 def check_opt_out_rules(rules: Any) -> None:
-    """`[{"field", "equals"}]`: the name of an end's field, dotted into the structured result, and a text.
+    """Check `[{"field", "equals"}]`: a field of the call's end, dotted into the structured result, and a text.
 
-    The errors carry no code: under "invalid" a form would show its own words for JSON instead.
+    The errors have no code: for "invalid", a form would show its own message about JSON instead.
     """
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise ValidationError('Write a list like [{"field": "result.opt_out", "equals": "true"}].')
     for rule in rules:
         if set(rule) != {"field", "equals"} or not all(isinstance(text, str) and text for text in rule.values()):
-            raise ValidationError("Each rule has a field and the text it equals, both as text.")
+            raise ValidationError("Each rule needs field and equals, both as text.")
         if not OPT_OUT_FIELD.fullmatch(rule["field"]):
             raise ValidationError(
-                f"{rule['field'][:80]!r} is not known: result.NAME, ended_reason, provider_reason, provider_status or "
-                "answered_by."
+                f"{rule['field'][:80]!r} is not a known field. Use result.NAME, ended_reason, provider_reason, "
+                "provider_status or answered_by."
             )
 
 
 class ProviderAccount(models.Model):
-    """Our sign-in at a provider, its limits, and how it fares."""
+    """An organization's account at a provider: credentials, limits, prices and health."""
 
     class Block(models.TextChoices):
         UNREACHABLE = "unreachable", "Cannot be reached"
@@ -87,7 +88,7 @@ class ProviderAccount(models.Model):
     max_open_calls = models.PositiveIntegerField(default=10)
     reads_per_second = models.DecimalField(max_digits=7, decimal_places=3, default=5)
     max_unconfirmed = models.PositiveIntegerField(
-        null=True, blank=True, default=5, help_text="More open unconfirmed calls than this block the account."
+        null=True, blank=True, default=5, help_text="More unconfirmed calls than this block the provider account."
     )
     price_per_minute = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
     price_per_minute_currency = models.CharField(max_length=3, default="USD")
@@ -96,24 +97,24 @@ class ProviderAccount(models.Model):
         decimal_places=2,
         default=3,
         validators=[MinValueValidator(0)],
-        help_text="What a call is taken to last until it is over: budgets set so many minutes of the price aside.",
+        help_text="Budgets set aside the price of this many minutes for each call until it ends.",
     )
     daily_budget = models.DecimalField(
         max_digits=14,
         decimal_places=4,
         null=True,
         blank=True,
-        help_text="In the currency of the price, for a day in the organization's time zone. Empty: no limit.",
+        help_text="Limit per day in the organization's time zone, in the currency of the price. Empty: no limit.",
     )
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
-    # Written by machines alone.
+    # Only code writes these fields.
     blocked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    blocked_until = models.DateTimeField(null=True, blank=True, editable=False)  # null while blocked: until unblocked
+    blocked_until = models.DateTimeField(null=True, blank=True, editable=False)  # null while blocked: no time limit
     blocked_code = models.CharField(max_length=16, blank=True, editable=False)
     blocked_reason = models.TextField(blank=True, editable=False)
-    failures_in_a_row = models.PositiveIntegerField(default=0, editable=False)  # requests that never left
+    failures_in_a_row = models.PositiveIntegerField(default=0, editable=False)  # requests that were never sent
     place_tokens = models.FloatField(default=1, editable=False)
     place_tokens_at = models.DateTimeField(default=utc_now, editable=False)
     read_tokens = models.FloatField(default=1, editable=False)
@@ -128,25 +129,26 @@ class ProviderAccount(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self.hook_token:
-            import secrets
-
             self.hook_token = secrets.token_urlsafe(32)
         super().save(*args, **kwargs)
 
     @property
     def adapter(self) -> Provider:
-        """The provider's words, spoken for this account."""
+        """Return the provider's adapter for this account."""
         config = AccountConfig(self.base_url, dict(self.credentials or {}), dict(self.options or {}))
         return registry.provider(self.provider, config)
 
     @property
     def credentials_hint(self) -> dict[str, str]:
-        """The last four characters of each secret."""
+        """Return the last four characters of each secret."""
         return {name: hint(str(value)) for name, value in (self.credentials or {}).items()}
 
     def blocked(self, now: datetime) -> bool:
-        """Whether nothing may be placed through it. One that could not be reached waits for a read that works:
-        `blocked_until` is then when it is tried next, not when it is trusted again."""
+        """Return whether the account may place no calls.
+
+        An unreachable account stays blocked until a read succeeds. Its `blocked_until` is the time of the next probe,
+        not the end of the block.
+        """
         if self.blocked_at is None:
             return False
         return self.blocked_code == self.Block.UNREACHABLE or self.blocked_until is None or self.blocked_until > now
@@ -160,7 +162,7 @@ class ProviderAccount(models.Model):
 
     @staticmethod
     def credential_faults(provider: str, given: Any) -> dict[str, str]:
-        """Faults by dotted field name; empty when the credentials have every part the provider needs."""
+        """Return faults by dotted field name, empty if the credentials are complete and valid."""
         adapter = registry.provider_class(provider)
         if not isinstance(given, dict):
             return {"credentials": "Give an object with " + ", ".join(adapter.required_credentials) + "."}
@@ -173,18 +175,20 @@ class ProviderAccount(models.Model):
             if name not in adapter.required_credentials + adapter.optional_credentials:
                 faults[f"credentials.{name}"] = "This provider has no such credential."
             elif not isinstance(value, str) or not value.isprintable() or not value.isascii() or len(value) > 500:
-                faults[f"credentials.{name}"] = "A credential is printable ASCII text of at most 500 characters."
+                faults[f"credentials.{name}"] = "A credential must be printable ASCII text of at most 500 characters."
         return faults
 
 
 class Assistant(models.Model):
-    """Who speaks: the provider's assistant, application or prompt, and the variables it expects."""
+    """A provider's assistant, application or prompt, and the variables it expects."""
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="assistants")
-    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="assistants")
+    account = models.ForeignKey(
+        ProviderAccount, verbose_name="provider account", on_delete=models.PROTECT, related_name="assistants"
+    )
     name = models.CharField(max_length=200)
-    external_id = models.CharField("provider's id", max_length=200, blank=True)
+    external_id = models.CharField("provider's ID", max_length=200, blank=True)
     options = models.JSONField(default=dict, blank=True)
     variables = models.JSONField(default=list, blank=True, validators=[check_variables])
     opt_out_rules = models.JSONField(
@@ -207,28 +211,30 @@ class Assistant(models.Model):
             raise ValidationError({"__all__": [f"{name}: {text}" for name, text in faults.items()]})
 
     def faults(self) -> dict[str, str]:
-        """Faults by field name; empty when it can place calls."""
+        """Return faults by field name, empty if the assistant can place calls."""
         if not isinstance(self.options, dict):
             return {"options": "Expected an object."}
         if self.account.organization_id != self.organization_id:
-            return {"account": "This account belongs to another organization."}
+            return {"account": "This provider account belongs to another organization."}
         adapter = self.account.adapter
         faults = dict(adapter.check_assistant(self.external_id, self.options, adapter.account))
         if not adapter.carries_variables and any(item.get("required") for item in self.variables or []):
             faults["variables"] = (
-                "This account's API generation carries no variables, so an assistant that requires some cannot be used."
+                "The provider account's API generation sends no variables, so an assistant cannot require any."
             )
         return faults
 
 
 class PhoneNumber(models.Model):
-    """A number to call from."""
+    """A caller number: calls come from it."""
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="phone_numbers")
-    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="phone_numbers")
+    account = models.ForeignKey(
+        ProviderAccount, verbose_name="provider account", on_delete=models.PROTECT, related_name="phone_numbers"
+    )
     e164 = models.CharField("number", max_length=16, validators=[check_e164], help_text="Like +33123456789.")
-    external_id = models.CharField("provider's id", max_length=200, blank=True)
+    external_id = models.CharField("provider's ID", max_length=200, blank=True)
     label = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField("active", default=True)
     max_open_calls = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit of its own.")
@@ -236,7 +242,7 @@ class PhoneNumber(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="In any 24 hours. A number that calls too much is soon marked as spam. Empty: no limit.",
+        help_text="In any 24 hours. A number that places too many calls is soon marked as spam. Empty: no limit.",
     )
     rest_seconds = models.PositiveIntegerField(
         "rest", default=0, help_text="Seconds between two calls from this number."
@@ -244,12 +250,13 @@ class PhoneNumber(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
+        verbose_name = "caller number"
         ordering: ClassVar = ["id"]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["account", "e164"],
                 name="one_number_per_account",
-                violation_error_message="This account has this number already.",
+                violation_error_message="The provider account already has this number.",
             )
         ]
 
@@ -261,8 +268,9 @@ class PhoneNumber(models.Model):
             raise ValidationError(faults)
 
     def faults(self) -> dict[str, str]:
+        """Return faults by field name, empty if calls can come from the number."""
         if self.account.organization_id != self.organization_id:
-            return {"account": "This account belongs to another organization."}
+            return {"account": "This provider account belongs to another organization."}
         if self.account.provider == "allomia" and not self.external_id:
-            return {"external_id": "AlloMia chooses the caller number by its id: copy it from their dashboard."}
+            return {"external_id": "AlloMia needs the ID of the caller number. Copy it from the AlloMia dashboard."}
         return {}

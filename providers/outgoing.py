@@ -1,9 +1,9 @@
-"""Requests to addresses that customers chose: sent only to public addresses, whatever a name resolves to.
+"""Send requests to customers' URLs, but only to public addresses, whatever the host name resolves to.
 
-The URL is checked when it is saved and again here; its name is resolved once, every address found must be public, and
-the connection goes to one of those and no other, with the name in SNI, certificate and Host. The last check stands
-where the socket is made. No redirects, no proxies, no cookies, no kept connections. What goes wrong is told in classes:
-never an address, a banner or a body of the other side.
+The URL is checked when it is saved and again here. The client resolves the name once, requires every address found to
+be public, and connects only to one of them. SNI, certificate check and Host use the name. The last check happens when
+the socket is created. The client follows no redirects, and uses no proxies, cookies or kept connections. An error
+names only its class: never an address, a banner or a body of the other side.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from providers.urls_allowed import check_callback_url
 DEADLINE = 15.0  # seconds for everything
 CONNECT = 5.0
 BODY_READ = 4096
-LOOKUPS_AT_ONCE = 64  # threads: a name server that does not answer must not keep other names waiting
+LOOKUPS_AT_ONCE = 64  # threads, so that a silent name server does not delay the lookups of other names
 
 Lookup = Callable[..., list[tuple[Any, ...]]]
 
 
 class Undelivered(Exception):
-    """No answer. A few words for the customer that tell nothing of the network in between."""
+    """There was no response. The text is for the customer and reveals nothing about the network."""
 
 
 class NotPublic(OSError):
-    """The name leads to an address that is not public."""
+    """The name resolves to an address that is not public."""
 
 
 class Client:
-    """Posts to customers' URLs. One per event loop, used as `async with Client() as client`.
+    """Send POST requests to customers' URLs. Use one per event loop, as `async with Client() as client`.
 
-    Tests give a `lookup` in the place of `socket.getaddrinfo`, and an authority of their own in `tls`.
+    Tests pass a `lookup` instead of `socket.getaddrinfo`, and their own certificate authority in `tls`.
     """
 
     def __init__(self, *, deadline: float = DEADLINE, lookup: Lookup | None = None, tls: ssl.SSLContext | None = None):
@@ -82,7 +82,7 @@ class Client:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        """Send once and answer the status. Raises Undelivered."""
+        """Send the request once and return the status. Raise Undelivered if there is no response."""
         try:
             check_callback_url(url)
             return await self._post(url, body, headers)
@@ -94,8 +94,8 @@ class Client:
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         target = URL(url, encoded=True)
         async with self._session.post(target, data=body, headers=headers, allow_redirects=False) as response:
-            # The answer stands in its first line. What follows is let in a little way and interests nobody.
-            with suppress(aiohttp.ClientError, asyncio.IncompleteReadError, OSError):  # a time-out is an OSError too
+            # Only the status matters. Read the start of the body, so that the receiver can finish a short response.
+            with suppress(aiohttp.ClientError, asyncio.IncompleteReadError, OSError):  # TimeoutError is an OSError
                 await response.content.readexactly(BODY_READ)
             response.close()
             return response.status
@@ -103,7 +103,7 @@ class Client:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One context per process: making one costs 20 ms."""
+    """Return the process's only context: creating one takes 20 ms."""
     return httpx.create_ssl_context(trust_env=False)
 
 
@@ -114,7 +114,7 @@ class _PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """All addresses of a name, asked for once. Raises NotPublic when any of them is not public."""
+        """Return all addresses of a name, from one lookup. Raise NotPublic if any of them is not public."""
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._threads, self._look_up, host, port, family)
         if not found:
@@ -135,7 +135,7 @@ class _PublicResolver(AbstractResolver):
 
 
 def _guarded_socket(info: tuple[Any, ...]) -> socket.socket:
-    """Whatever the way to it: no socket is made for an address that may not be connected to."""
+    """Create the socket, but only for an allowed address, however the client came to it."""
     family, kind, protocol, _, address = info
     _check_address(str(address[0]))
     return socket.socket(family, kind, protocol)
@@ -147,7 +147,7 @@ def _check_address(address: str) -> None:
 
 
 def _words(error: BaseException) -> str:
-    """The class of a failure, for its customer."""
+    """Return the class of a failure in words for the customer."""
     if _caused_by(error, NotPublic):
         return "address not public"
     if isinstance(error, TimeoutError):

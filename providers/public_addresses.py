@@ -1,18 +1,18 @@
-"""Which network addresses are other people's, out on the internet: the only ones a customer's URL may lead to. Pure."""
+"""Decide which network addresses are public. A customer's URL may lead only to these. The module is pure."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
-# Python's own `is_private` and `is_global` know most of these, in some versions only, and not all.
+# Python's `is_private` and `is_global` know most of these networks, but not all, and it depends on the version.
 _DENIED_4 = tuple(
     ip_network(text)
     for text in (
         "0.0.0.0/8",
         "10.0.0.0/8",
-        "100.64.0.0/10",  # shared by a provider's customers
+        "100.64.0.0/10",  # carrier-grade NAT
         "127.0.0.0/8",
-        "169.254.0.0/16",  # link-local; where clouds tell a machine its secrets
+        "169.254.0.0/16",  # link-local; clouds serve a machine's secrets there
         "172.16.0.0/12",
         "192.0.0.0/24",
         "192.0.2.0/24",
@@ -25,20 +25,20 @@ _DENIED_4 = tuple(
         "240.0.0.0/4",
     )
 )
-_UNICAST_6 = IPv6Network("2000::/3")  # everything else is local, translated, multicast or not in use
+_UNICAST_6 = IPv6Network("2000::/3")  # all other addresses are local, translated, multicast or unused
 _DENIED_6 = tuple(
     ip_network(text)
     for text in (
         "2001::/23",  # Teredo, ORCHID and other protocols
         "2001:db8::/32",
-        "2002::/16",  # 6to4: carries an IPv4 address
+        "2002::/16",  # 6to4: contains an IPv4 address
         "3fff::/20",
     )
 )
 
 
 def is_public(address: str) -> bool:
-    """Whether this is an address anybody on the internet could reach. False for what is no address at all."""
+    """Return whether this is a public internet address. Return False for text that is not an address."""
     try:
         found = ip_address(address)
     except ValueError:

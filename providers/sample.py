@@ -1,4 +1,7 @@
-"""An account at the sandbox with its assistant and caller number: for the demo, and for who tries Trunkline out."""
+"""Sample provider accounts at the sandbox, each with an assistant and a caller number.
+
+The demo uses them, and so does the dashboard's "Try it with the sandbox".
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,14 @@ from providers.adapters.http import Client
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
 
-ADDRESS = "http://127.0.0.1:8700"  # of `manage.py sandbox` as it starts by itself
-PATIENCE = 1.0  # seconds; it answers from this machine or not at all
+ADDRESS = "http://127.0.0.1:8700"  # the default address of `manage.py sandbox`
+TIMEOUT = 1.0  # seconds; the sandbox runs on this machine
 ID = "6f1c2d3e-4a5b-4c6d-8e7f-901a2b3c4d5e"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What the sandbox takes as one provider's credentials and assistant."""
+    """Credentials, options and assistant that the sandbox accepts for one provider."""
 
     slug: str
     name: str
@@ -60,7 +63,7 @@ CALLINGBOX = Sample(
 
 
 def set_up(organization: Organization, sample: Sample, sandbox_url: str) -> Assistant:
-    """All that a call over one of the sandbox's providers needs, whole or not at all."""
+    """Create provider account, assistant and caller number in one transaction. Return the assistant."""
     account = ProviderAccount(
         organization=organization,
         provider=sample.slug,
@@ -92,7 +95,7 @@ def set_up(organization: Organization, sample: Sample, sandbox_url: str) -> Assi
 
 
 def sandbox_answers(sandbox_url: str) -> bool:
-    """Whether a sandbox listens there: it takes the key that is its own alone."""
+    """Return whether a sandbox runs at this URL. Only a sandbox accepts the sample key."""
     config = AccountConfig(f"{sandbox_url}/{ALLOMIA.slug}", ALLOMIA.credentials, {})
     adapter = registry.provider(ALLOMIA.slug, config)
     try:
@@ -103,5 +106,5 @@ def sandbox_answers(sandbox_url: str) -> bool:
 
 
 async def _read(request: Request) -> Answer:
-    async with Client(deadline=PATIENCE, connect=PATIENCE) as client:
+    async with Client(deadline=TIMEOUT, connect=TIMEOUT) as client:
         return await client.read(request)

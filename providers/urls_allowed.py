@@ -1,4 +1,4 @@
-"""Which addresses of other people's servers may be stored and called."""
+"""Decide which URLs of customers and providers may be stored and requested."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _NAME = re.compile(r"(?=.{4,253}$)([a-z0-9_]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][
 
 
 def check_callback_url(url: str) -> None:
-    """A customer's URL that will be told of a call's end. Raises ValidationError with what to do."""
+    """Check a customer's URL for callbacks and webhooks. Raise ValidationError that says what to change."""
     _check(url, allow_query=True)
 
 
 def check_base_url(url: str) -> None:
-    """Where a provider's API is; may carry a path prefix. Raises ValidationError with what to do."""
+    """Check the URL of a provider's API. It may have a path prefix. Raise ValidationError that says what to change."""
     _check(url, allow_query=False)
 
 

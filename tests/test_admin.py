@@ -595,8 +595,8 @@ def test_an_assistants_opt_out_rules_are_rows(sign_in: SignIn, assistant: Assist
         "opt_out_rules-0-field": "result.opt_out",
         "opt_out_rules-0-equals": "true",
     }
-    assert "is not known" in client.post(url, {**form, "opt_out_rules-0-field": "mood"}).content.decode()
-    assert "the text it equals" in client.post(url, {**form, "opt_out_rules-0-equals": ""}).content.decode()
+    assert "is not a known field" in client.post(url, {**form, "opt_out_rules-0-field": "mood"}).content.decode()
+    assert "needs field and equals" in client.post(url, {**form, "opt_out_rules-0-equals": ""}).content.decode()
     assert client.post(url, form).status_code == 302
     assistant.refresh_from_db()
     assert assistant.opt_out_rules == [{"field": "result.opt_out", "equals": "true"}]
@@ -654,10 +654,12 @@ def test_a_prompt_with_results(sign_in: SignIn, organization: Organization) -> N
 def test_a_caller_number_needs_what_its_provider_needs(sign_in: SignIn, account: ProviderAccount) -> None:
     client = sign_in(account.organization, "manager")
     form = {"e164": "+33142000009", "is_active": "on"}
-    assert "copy it from their dashboard" in client.post("/admin/providers/phonenumber/add/", form).content.decode()
+    assert (
+        "Copy it from the AlloMia dashboard" in client.post("/admin/providers/phonenumber/add/", form).content.decode()
+    )
     assert client.post("/admin/providers/phonenumber/add/", {**form, "external_id": "pn"}).status_code == 302
     again = client.post("/admin/providers/phonenumber/add/", {**form, "external_id": "pn"})
-    assert "has this number already" in again.content.decode()
+    assert "already has this number" in again.content.decode()
 
 
 def test_the_members_of_the_model_still_refuse(account: ProviderAccount, stranger: Organization) -> None:

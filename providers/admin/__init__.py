@@ -1,4 +1,4 @@
-"""Accounts at providers, assistants and caller numbers. What needs execution is added in `calls/admin`."""
+"""Admin pages for provider accounts, assistants and caller numbers. `calls/admin` adds the parts that need calls."""
 
 from providers.admin import accounts, assistants, numbers
 

@@ -1,4 +1,4 @@
-"""Accounts at providers: credentials are written and never shown, limits, money."""
+"""Admin pages for provider accounts: credentials, which are never shown again, limits and money."""
 
 from __future__ import annotations
 
@@ -25,46 +25,55 @@ ABOUT = {
     "allomia": "AI assistants set up on its dashboard. Needs an API key.",
     "polyai": "Voice agents set up by PolyAI. Needs an auth token.",
     "plumvoice": "IVR applications made with Fuse. Needs an e-mail address and a developer key.",
-    "callingbox": "AI calls from a prompt or an agent, in the USA. Needs an API key.",
+    "callingbox": "AI calls in the USA, with a prompt or an agent. Needs an API key.",
 }
 CREDENTIALS = {
     "api_key": ("API key", ""),
     "auth_token": ("Auth token", ""),
-    "email": ("E-mail address", "Of the Fuse sign-in."),
+    "email": ("E-mail address", "The one you sign in to Fuse with."),
     "developer_key": ("Developer key", "From the Fuse account page."),
-    "webhook_secret": ("Webhook secret", "Begins with whsec_. Without it their callbacks are only hints."),
-    "endpoint_secret": ("Endpoint secret", "Signs the account-wide callback endpoint, if you set one up."),
+    "webhook_secret": ("Webhook secret", "Begins with whsec_. Without it, provider events are only hints."),
+    "endpoint_secret": ("Endpoint secret", "Of the account-wide webhook endpoint, if you set one up."),
 }
 
 
 def _options(provider: str) -> dict[str, forms.Field]:
-    """The account's options as fields, by name."""
+    """Return form fields for the account's options, by option name."""
     if provider == "allomia":
-        return {"organization_id": text_field("Organization id", help_text="For reading its call log. May be empty.")}
+        return {"organization_id": text_field("Organization ID", help_text="Optional. To read AlloMia's call log.")}
     if provider == "polyai":
         generations = [
-            ("v1_trigger", "v1 trigger: the number alone, no variables"),
+            ("v1_trigger", "v1 trigger: only the phone number, no variables"),
             ("v1", "v1: with variables"),
             ("agents", "agents: with variables, an agent and an environment"),
         ]
-        places = [("", "Their default"), ("live", "Live"), ("pre-release", "Pre-release"), ("sandbox", "Sandbox")]
+        environments = [
+            ("", "Provider's default"),
+            ("live", "Live"),
+            ("pre-release", "Pre-release"),
+            ("sandbox", "Sandbox"),
+        ]
         return {
             "generation": choice_field("API generation", generations, required=True),
-            "agent_id": text_field("Agent id", help_text="For assistants that name no agent of their own."),
-            "environment": choice_field("Environment", places),
+            "agent_id": text_field("Agent ID", help_text="For assistants without an agent ID of their own."),
+            "environment": choice_field("Environment", environments),
         }
     if provider == "plumvoice":
         return {
             "variables_field": text_field(
-                "Variables field", help_text="The form field that carries the variables. Empty: variables."
+                "Variables field", help_text="Name of the form field for variables. Empty: variables."
             )
         }
-    kinds = [("", "By the assistant"), ("prompt", "Prompt: said with each call"), ("agent", "Agent: set up there")]
-    return {"generation": choice_field("API generation", kinds)}
+    generations = [
+        ("", "Depends on the assistant"),
+        ("prompt", "Prompt: sent with each call"),
+        ("agent", "Agent: set up at CallingBox"),
+    ]
+    return {"generation": choice_field("API generation", generations)}
 
 
 class AccountForm(ScopedForm):
-    """Secrets are written, never read back. An address or provider is never changed under stored secrets."""
+    """The form of a provider account. It never shows secrets, and a new address requires all secrets again."""
 
     provider_slug = ""
 
@@ -101,11 +110,11 @@ class AccountForm(ScopedForm):
         adapter = registry.provider_class(self.instance.provider)
         stored = dict(self.instance.credentials or {})
         if self.instance.pk and "base_url" in self.changed_data:
-            # The stored secrets were entered for the old address and must not travel to another.
+            # The stored secrets were entered for the old address and must not be sent to another.
             stored = {}
             for name in adapter.required_credentials:
                 if name not in given:
-                    self.add_error(f"secret_{name}", "The address has changed: enter this again.")
+                    self.add_error(f"secret_{name}", "The address has changed. Please enter this again.")
         self.instance.credentials = stored | given
         options = {
             key: value for key, value in (self.instance.options or {}).items() if f"option_{key}" not in self.fields
@@ -121,12 +130,12 @@ async def _read(request: Request) -> Answer:
 
 
 def check_credentials(account: ProviderAccount) -> str:
-    """One harmless read. Raises NotDone with the provider's class of refusal in words."""
+    """Check the credentials with one harmless read. Raise NotDone with the reason if the provider refuses them."""
     adapter = account.adapter
     try:
         adapter.read_check(asyncio.run(_read(adapter.check())))
     except ProviderError as error:
-        raise NotDone(f"{adapter.name} does not accept them: {error}") from error
+        raise NotDone(f"{adapter.name} does not accept the credentials: {error}") from error
     return f"{adapter.name} accepts the credentials of “{account.name}”."
 
 
@@ -134,15 +143,15 @@ def check_credentials(account: ProviderAccount) -> str:
 class ProviderAccountAdmin(ScopedAdmin):
     form = AccountForm
     add_title = "New provider account"
-    empty_words = "An account is your sign-in at a voice provider. Add one to be able to place calls."
+    empty_words = "A provider account is your account at a voice provider. Add one to place calls."
     labels = {
-        "calls_per_second": "Calls placed per second",
-        "max_open_calls": "Calls under way at most",
+        "calls_per_second": "Calls per second",
+        "max_open_calls": "Maximum calls under way",
         "reads_per_second": "Status reads per second",
-        "max_unconfirmed": "Unconfirmed calls at most",
+        "max_unconfirmed": "Maximum unconfirmed calls",
         "price_per_minute_currency": "Currency",
-        "reserved_minutes": "Minutes set aside for each call",
-        "daily_budget": "Budget for a day",
+        "reserved_minutes": "Minutes set aside per call",
+        "daily_budget": "Daily budget",
     }
     list_display: ClassVar[Sequence[str]] = ("name", "provider_name", "calls_per_second", "max_open_calls")
     list_filter = ("provider", "is_active")
@@ -153,7 +162,7 @@ class ProviderAccountAdmin(ScopedAdmin):
             "check",
             "Check credentials",
             Level.MANAGER,
-            lambda obj: ["One harmless read is sent to the provider. Nothing is placed and nothing is changed."],
+            lambda obj: ["Sends one harmless read to the provider. It places no call and changes nothing."],
             lambda request, obj, values: check_credentials(obj),
             icon="verified_user",
             button="Check now",
@@ -190,7 +199,7 @@ class ProviderAccountAdmin(ScopedAdmin):
             secrets = []
         options = [] if obj is not None and not secrets else [f"option_{name}" for name in _options(provider)]
         limits = ["calls_per_second", "max_open_calls", "reads_per_second", "max_unconfirmed"]
-        note = "Empty boxes keep what is stored. Stored secrets are never shown." if obj is not None else ""
+        note = "An empty field keeps the stored secret. Stored secrets are never shown." if obj is not None else ""
         found: list[Any] = [(None, {"fields": ["name", "base_url", "is_active"]})]
         if secrets:
             found.append(("Credentials", {"fields": secrets, "description": note}))

@@ -1,4 +1,4 @@
-"""Assistants: who speaks, the variables it is told, and the ends after which a number is not called again."""
+"""Admin pages for assistants: their settings at the provider, their variables and their opt-out rules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tenants.backoffice.forms import Column, RowsField, choice_field, long_text_
 VARIABLE_COLUMNS = [
     Column("name", "Name", placeholder="slot"),
     Column("required", "Required", kind="check"),
-    Column("description", "What it is", placeholder="The appointment's time"),
+    Column("description", "Description", placeholder="Time of the appointment"),
     Column("default", "Default"),
     Column("example", "Example", placeholder="Monday at 9:30"),
 ]
@@ -30,13 +30,14 @@ class VariablesField(RowsField):
         super().__init__(
             VARIABLE_COLUMNS,
             label="Variables",
-            help_text="What the assistant is told about each call. A call without a required one is not placed.",
+            help_text="The data that the assistant gets with each call. A call without a required variable is not "
+            "placed.",
         )
 
     def clean(self, value: Any) -> Any:
         rows = [{key: item for key, item in row.items() if item not in ("", False)} for row in value or []]
         if any("name" not in row for row in rows):
-            raise ValidationError("Give each variable a name.")
+            raise ValidationError("Enter a name for each variable.")
         return [{"name": row["name"], "required": bool(row.get("required")), **row} for row in rows]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -50,46 +51,45 @@ OPT_OUT_COLUMNS = [
 
 
 class OptOutField(RowsField):
-    """The ends after which a number is not called again."""
+    """The ends of a call after which its number is not called again."""
 
     def __init__(self) -> None:
         super().__init__(
             OPT_OUT_COLUMNS,
             label="Ends that mean “do not call me again”",
-            help_text="When a call ends so, its number goes on the do-not-call list at once. Fields: result.NAME (as "
-            "the assistant returns it, dotted where nested), ended_reason, provider_reason, provider_status, "
-            "answered_by. Yes and no are written true and false; capitals do not matter. Without a row nothing is "
-            "concluded from an end.",
+            help_text="When a call ends with one of these values, its number is added to the do-not-call list at once. "
+            "Fields: result.NAME (as the assistant returns it, dotted where nested), ended_reason, provider_reason, "
+            "provider_status, answered_by. Write true and false for yes and no. Upper and lower case are the same. "
+            "Without a row, no call adds its number.",
         )
 
 
 def _assistant_options(account: ProviderAccount) -> dict[str, forms.Field]:
-    """The assistant's options as fields, by name."""
+    """Return form fields for the assistant's options, by option name."""
     if account.provider == "plumvoice":
         return {
-            "application_id": text_field("Application id", required=True, help_text="The number on the Fuse screens."),
-            "deployment_id": text_field("Deployment id", required=True),
+            "application_id": text_field("Application ID", required=True, help_text="The number on the Fuse screens."),
+            "deployment_id": text_field("Deployment ID", required=True),
         }
     if account.provider == "callingbox":
         kinds = [("", "-"), ("string", "Text"), ("number", "Number"), ("boolean", "Yes or no")]
+        on_voicemail = [("", "Provider's default"), ("hangup", "Hang up"), ("leave_message", "Leave a message")]
         return {
-            "prompt": long_text_field("Prompt", help_text="What the assistant shall do. Empty when an agent decides."),
+            "prompt": long_text_field("Prompt", help_text="What the assistant does. Empty if an agent is used."),
             "language": text_field("Language", help_text="Like en-US."),
-            "voicemail_action": choice_field(
-                "On a voicemail", [("", "Their default"), ("hangup", "Hang up"), ("leave_message", "Leave a message")]
-            ),
+            "voicemail_action": choice_field("On voicemail", on_voicemail),
             "returns": RowsField(
                 [
                     Column("name", "Name", placeholder="confirmed"),
-                    Column("value", "Kind", kind="select", choices=kinds),
+                    Column("value", "Type", kind="select", choices=kinds),
                 ],
                 label="Results",
-                help_text="What the assistant shall find out in the call.",
+                help_text="What the assistant finds out in the call.",
             ),
-            "agent_id": text_field("Agent id", help_text="Of an agent set up there, instead of a prompt."),
+            "agent_id": text_field("Agent ID", help_text="Of an agent set up at CallingBox, instead of a prompt."),
         }
     if account.provider == "polyai":
-        return {"variant_id": text_field("Variant id", help_text="May be empty.")}
+        return {"variant_id": text_field("Variant ID", help_text="Optional.")}
     return {}
 
 
@@ -129,7 +129,8 @@ class AssistantAdmin(OfAccountAdmin):
     form = AssistantForm
     add_title = "New assistant"
     empty_words = (
-        "An assistant is who speaks in a call: the provider's assistant, application or prompt. Add an account first."
+        "An assistant talks in a call: it is the provider's assistant, application or prompt. "
+        "Add a provider account first."
     )
     list_display = ("name", "account", "variable_names", "is_active")
     text_fields = ("name",)
@@ -152,8 +153,8 @@ class AssistantAdmin(OfAccountAdmin):
         found: list[Any] = [(None, {"fields": ["name", "external_id", "is_active"]})]
         if names:
             found.append((f"At {account.get_provider_display()}", {"fields": names}))
-        told, opt_out = ("variables_shown", "opt_out_shown") if readable else ("variables", "opt_out_rules")
-        return [*found, ("What it is told", {"fields": [told]}), ("Opt-out", {"fields": [opt_out]})]
+        variables, opt_out = ("variables_shown", "opt_out_shown") if readable else ("variables", "opt_out_rules")
+        return [*found, ("Variables", {"fields": [variables]}), ("Opt-out rules", {"fields": [opt_out]})]
 
     @admin.display(description="Variables")
     def variables_shown(self, row: Assistant) -> str:

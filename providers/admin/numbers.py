@@ -1,4 +1,4 @@
-"""Caller numbers: what the person called sees."""
+"""Admin pages for caller numbers: the numbers that contacts see when they are called."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PhoneNumberForm(OfAccountForm):
             pk=self.instance.pk
         )
         if same.exists():
-            self.add_error("e164", "This account has this number already.")
+            self.add_error("e164", "The provider account already has this number.")
         return values
 
 
@@ -40,7 +40,7 @@ class PhoneNumberForm(OfAccountForm):
 class PhoneNumberAdmin(OfAccountAdmin):
     form = PhoneNumberForm
     add_title = "New caller number"
-    empty_words = "A caller number is what the person called sees. Add an account first, then its numbers."
+    empty_words = "A caller number is the number that the contact sees. Add a provider account first, then its numbers."
     list_display: ClassVar[Sequence[str]] = ("e164", "label", "account", "max_open_calls", "is_active")
     number_fields = ("e164",)
     text_fields = ("label",)
@@ -49,9 +49,9 @@ class PhoneNumberAdmin(OfAccountAdmin):
         ("Limits", {"fields": ("max_open_calls", "max_calls_per_day", "rest_seconds")}),
     )
     labels = {
-        "max_open_calls": "Calls under way at most",
-        "max_calls_per_day": "Calls a day at most",
-        "rest_seconds": "Rest between two calls, in seconds",
+        "max_open_calls": "Maximum calls under way",
+        "max_calls_per_day": "Maximum calls per day",
+        "rest_seconds": "Rest between calls, in seconds",
     }
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:

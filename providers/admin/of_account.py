@@ -1,4 +1,4 @@
-"""What belongs to an account: chosen before the form, and shown on the page."""
+"""Base admin and form of objects that belong to a provider account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
 
 
 class OfAccountAdmin(ScopedAdmin):
-    """What belongs to an account, which is chosen before the form and stays."""
+    """Admin of an object that belongs to a provider account. The user chooses the account first; it never changes."""
 
     list_select_related = ("account", "organization")
     list_filter: ClassVar[Sequence[Any]] = (("account", ScopedRelatedFilter), "is_active")
@@ -32,7 +32,7 @@ class OfAccountAdmin(ScopedAdmin):
         named = len(reach_of(request).levels) > 1
         yield (
             "account",
-            "At which account?",
+            "Which provider account?",
             [
                 Option(str(row.pk), row.name, f"{row.get_provider_display()}{f', {row.organization}' if named else ''}")
                 for row in rows

@@ -194,7 +194,7 @@ def test_accounts_and_numbers(staff: Staff) -> None:
     manager.goto(home)
     manager.click("text=Check credentials")
     manager.click("text=Check now")
-    manager.wait_for_selector("text=PolyAI does not accept them")
+    manager.wait_for_selector("text=PolyAI does not accept the credentials")
     circuit_breaker.block(account.pk, "misconfigured", "PolyAI refused the credentials (401).")
     for onlooker in (manager, operator):
         onlooker.wait_for_selector("#panel >> text=PolyAI refused the credentials (401).", timeout=SOON)
