@@ -1,4 +1,7 @@
-"""What every adapter must do, over a real socket. A vendor's tests inherit every case and add its own answers."""
+"""The contract of every adapter, tested over a real socket.
+
+A provider's test class inherits all tests and adds the responses from its provider's pages.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,13 @@ HTML = {"content-type": "text/html"}
 
 @dataclass(frozen=True)
 class Case:
-    """An answer, and the error it must become."""
+    """A response, and the error that it must raise."""
 
     status: int
     body: bytes
     error: type[ProviderError]
     headers: Mapping[str, str] = field(default_factory=dict)
-    says: str = ""  # the staff must read this
+    says: str = ""  # must be part of the error message
 
     def __str__(self) -> str:
         return f"{self.status} {self.body[:40].decode(errors='replace')!r} is {self.error.__name__}"
@@ -45,15 +48,15 @@ class ProviderContract:
     credentials: ClassVar[dict[str, str]]
     options: ClassVar[dict[str, Any]] = {}
     order: ClassVar[CallOrder]
-    placed: ClassVar[bytes]  # the documented success of a placing
+    placed: ClassVar[bytes]  # the documented response to a placing
     placed_id: ClassVar[str]
-    told: ClassVar[bytes]  # the documented answer to a read
+    status_body: ClassVar[bytes]  # the documented response to a read
     callback: ClassVar[bytes] = b""
     states: ClassVar[dict[str, CallState]]  # from the provider's pages
-    own_shape_only: ClassVar[bool] = True  # a 4xx in other words than the provider's own proves nothing
-    refusals: ClassVar[list[Case]]  # documented answers to a placing
-    failures: ClassVar[list[Case]]  # documented answers to a read
-    samples: ClassVar[list[bytes]] = []  # further bodies for the fuzzer
+    requires_own_error_format: ClassVar[bool] = True  # a 4xx in another format proves nothing
+    refusals: ClassVar[list[Case]]  # unsuccessful responses to a placing
+    failures: ClassVar[list[Case]]  # unsuccessful responses to a read
+    samples: ClassVar[list[bytes]] = []  # more bodies for the fuzzer
 
     def own_error(self, words: str) -> bytes:
         return json.dumps({"error": words}).encode()
@@ -61,7 +64,7 @@ class ProviderContract:
     def body_with_state(self, word: Any) -> bytes:
         raise NotImplementedError
 
-    # Common rows of the verdict table.
+    # The rules that all providers share.
 
     def common_refusals(self) -> list[Case]:
         own = self.own_error("No way")
@@ -80,7 +83,7 @@ class ProviderContract:
             ),
             Case(200, b'{"a":' * 20_000, MayBeRinging),
             Case(204, b"", MayBeRinging),
-            *(Case(status, body, MayBeRinging) for status, body in foreign if self.own_shape_only),
+            *(Case(status, body, MayBeRinging) for status, body in foreign if self.requires_own_error_format),
         ]
 
     def common_failures(self) -> list[Case]:
@@ -91,7 +94,7 @@ class ProviderContract:
             Case(429, own, NotSent),
             *(Case(status, own, MayBeRinging) for status in (400, 408, 409, 500, 502, 503, 504)),
             *(Case(status, PAGE, MayBeRinging, HTML) for status in (200, 404, 403, 502)),
-            *(Case(200, body, MayBeRinging) for body in (b"", b"{}", b"[]", b"null", own, self.told[:-9])),
+            *(Case(200, body, MayBeRinging) for body in (b"", b"{}", b"[]", b"null", own, self.status_body[:-9])),
             Case(302, b"", MayBeRinging, {"location": "/elsewhere"}),
         ]
 
@@ -143,7 +146,7 @@ class ProviderContract:
         return found
 
     def sent(self, wire: Wire, request: Request, verb: str = "place") -> Received:
-        """What a request looks like on the other side."""
+        """Return a request as the server receives it."""
         wire.play(answer(200, b"{}"))
         self.send(request, verb)
         return wire.requests[-1]
@@ -180,7 +183,7 @@ class ProviderContract:
         assert len(wire.requests) <= 1
 
     @pytest.mark.parametrize(("value", "seconds"), [("7", 7), ("0", 1), ("99999", 3600), ("soon", None), ("", None)])
-    def test_a_429_names_the_time_to_wait(self, wire: Wire, value: str, seconds: float | None) -> None:
+    def test_a_429_carries_the_seconds_to_wait(self, wire: Wire, value: str, seconds: float | None) -> None:
         with pytest.raises(NotSent) as caught:
             self.place(wire, answer(429, b"", {"retry-after": value}))
         assert caught.value.retry_after == seconds
@@ -189,11 +192,11 @@ class ProviderContract:
     @pytest.mark.parametrize(
         "number", ["6175550144", "+1617555014x", "+1617;ani=8", "", "+", "+1 617 555 0144", "+٣٣٣٣٣٣٣"]
     )
-    def test_a_number_that_is_not_plain_is_refused_before_sending(self, number: str) -> None:
+    def test_a_number_that_is_not_e164_is_rejected_before_sending(self, number: str) -> None:
         with pytest.raises(Rejected):
             self.provider().place(dataclasses.replace(self.order, to_number=number))
 
-    def test_a_missing_credential_is_our_set_up(self) -> None:
+    def test_a_missing_credential_is_misconfigured(self) -> None:
         provider = registry.provider_class(self.slug)(AccountConfig("https://provider.example", {}, self.options))
         builds: list[Callable[[], Request]] = [
             lambda: provider.place(self.order),
@@ -217,11 +220,11 @@ class ProviderContract:
 
     # Reading.
 
-    def test_a_read_is_a_get_with_nothing_in_it(self, wire: Wire) -> None:
+    def test_a_read_is_a_get_without_a_body(self, wire: Wire) -> None:
         received = self.sent(wire, self.provider(wire.url).status(self.handle()), "read")
         assert (received.method, received.body) == ("GET", b"")
 
-    def test_a_read_that_gives_nothing_is_sorted(self, wire: Wire, failure: Case) -> None:
+    def test_an_unsuccessful_read_raises_the_right_error(self, wire: Wire, failure: Case) -> None:
         wire.play(answer(failure.status, failure.body, failure.headers))
         provider = self.provider(wire.url)
         got = self.send(provider.status(self.handle()), "read")
@@ -230,7 +233,7 @@ class ProviderContract:
         assert type(caught.value) is failure.error
         assert failure.says in str(caught.value)
 
-    def test_a_documented_word_has_its_meaning(self, documented: str) -> None:
+    def test_a_documented_status_has_its_meaning(self, documented: str) -> None:
         word = documented
         spelled = {word, word.upper(), word.title(), word.replace("-", "_"), word.replace("_", " "), f" {word} "}
         for spelling in spelled:
@@ -239,13 +242,13 @@ class ProviderContract:
             assert found.provider_status == spelling.strip()
 
     @pytest.mark.parametrize("strange", ["teleported", "completed!", "ça va", "x" * 5000, 7, "\x00", "\ud800"])
-    def test_a_word_nobody_documented_ends_nothing(self, strange: Any) -> None:
+    def test_an_undocumented_status_does_not_end_the_call(self, strange: Any) -> None:
         found = self.read(self.body_with_state(strange))
         assert found.state is CallState.UNRECOGNISED
         assert 0 < len(found.provider_status) <= 200
         assert not re.search("[\x00\ud800-\udfff]", found.provider_status)
 
-    def test_an_id_cannot_leave_its_place_in_the_address(self, wire: Wire) -> None:
+    def test_an_id_cannot_change_the_path(self, wire: Wire) -> None:
         provider = self.provider(wire.url + "/prefix")
         plain = self.sent(wire, provider.status(self.handle()), "read").target
         odd = self.sent(
@@ -257,9 +260,9 @@ class ProviderContract:
             with pytest.raises(ProviderError):
                 provider.status(dataclasses.replace(self.handle(), provider_call_id=nothing))
 
-    # Checking the key.
+    # Checking credentials.
 
-    def test_a_check_succeeds_when_the_key_is_taken(self, wire: Wire) -> None:
+    def test_a_check_succeeds_when_the_key_is_accepted(self, wire: Wire) -> None:
         wire.play(self.good_check())
         provider = self.provider(wire.url)
         assert provider.check().method == "GET"
@@ -284,13 +287,13 @@ class ProviderContract:
 
     # Declarations.
 
-    def test_options_nobody_knows_are_faults(self) -> None:
+    def test_unknown_options_are_faults(self) -> None:
         kind = registry.provider_class(self.slug)
         assert kind.check_options({"colour": "red"}) == {"colour": "This provider has no such option."}
         account = AccountConfig("https://provider.example", self.credentials, self.options)
         assert "options.colour" in kind.check_assistant("id", {"colour": "red"}, account)
 
-    def test_the_contracts_own_account_and_assistant_are_fit(self) -> None:
+    def test_the_contracts_own_account_and_assistant_have_no_faults(self) -> None:
         kind = registry.provider_class(self.slug)
         assert kind.check_options(self.options) == {}
         account = AccountConfig("https://provider.example", self.credentials, self.options)
@@ -298,11 +301,18 @@ class ProviderContract:
         assert faults == {}
         assert set(kind.required_credentials) <= set(self.credentials)
 
-    # Whatever the bytes.
+    # Fuzzing.
 
-    def test_nothing_but_a_provider_error_escapes_from_mutated_bodies(self) -> None:
+    def test_mutated_bodies_raise_only_provider_errors(self) -> None:
         dice = random.Random(f"2026 {self.slug}")
-        bodies = [self.placed, self.told, self.callback or self.told, self.own_error("No"), PAGE, *self.samples]
+        bodies = [
+            self.placed,
+            self.status_body,
+            self.callback or self.status_body,
+            self.own_error("No"),
+            PAGE,
+            *self.samples,
+        ]
         provider, read = self.provider(), 0
         for _ in range(2500):
             body = _mutated(dice.choice(bodies), dice)
@@ -311,7 +321,7 @@ class ProviderContract:
             for found in _everything(provider, got, self.handle()):
                 read += 1
                 _assert_storable(found)
-        assert read > 100  # the mutations are not all nonsense
+        assert read > 100  # some mutated bodies are still readable
 
 
 HEADERS = ["retry-after", "content-type", "link", "callingbox-signature", "location"]
@@ -335,7 +345,7 @@ NASTY = [
 
 
 def _mutated(body: bytes, dice: random.Random) -> bytes:
-    """A body somebody damaged: values swapped, bytes flipped, cut, doubled, or in another encoding."""
+    """Return a damaged body: values replaced, bytes changed, truncated, doubled, or in another encoding."""
     for _ in range(dice.choice((0, 1, 1, 2, 4))):
         at = dice.randrange(len(body) + 1)
         match dice.randrange(7):
@@ -348,7 +358,7 @@ def _mutated(body: bytes, dice: random.Random) -> bytes:
             case 3:
                 end = at + dice.randrange(40)
                 body = body[:end] + body[at:end] + body[end:]
-            case 4 | 5:  # another value in place of one
+            case 4 | 5:  # replace a value
                 values = list(re.finditer(rb'(?<=:)\s*("[^"]*"|[^,{}\[\]"]+)|(?<=>)[^<>]+(?=<)|(?<==)[^&]+', body))
                 if values:
                     found = dice.choice(values)
@@ -359,7 +369,7 @@ def _mutated(body: bytes, dice: random.Random) -> bytes:
 
 
 def _everything(provider: Provider, got: Answer, call: CallHandle) -> list[Any]:
-    """What an adapter makes of one answer, by every way into it. Lets nothing but ProviderError be raised."""
+    """Return everything that an adapter's methods read from one response. They may raise only ProviderError."""
     verification = provider.verify_callback(got.headers, got.body, NOW)
     assert verification is provider.verify_callback(got.headers, got.body, NOW)
     ways: list[Callable[[], Any]] = [
@@ -390,7 +400,10 @@ def _outcome(way: Callable[[], Any]) -> tuple[Any, ProviderError | None]:
 
 
 def _assert_storable(found: Any) -> None:
-    """Fit for a database: no NUL, no lone surrogate, no infinite number, sane times, bounded texts and numbers."""
+    """Check that a database can store the value.
+
+    It has no NUL, no lone surrogate and no infinite number; times, texts and numbers are within limits.
+    """
     for name, value in dataclasses.asdict(found).items():
         if isinstance(value, str):
             assert not re.search("[\x00\ud800-\udfff]", value), name

@@ -1,6 +1,6 @@
-"""Both were written from the providers' documents and share no code: here they talk to each other over a socket.
+"""Adapters against the sandbox over a socket. Both were written from the providers' pages and share no code.
 
-The sandbox refuses any field that is not documented, so an order that is accepted had none.
+The sandbox refuses undocumented fields, so an accepted order has none.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def sandbox() -> Iterator[Any]:
         yield found
 
 
-def speaker(sandbox: Any, variant: str, **credentials: str) -> Provider:
+def adapter_for(sandbox: Any, variant: str, **credentials: str) -> Provider:
     slug, keys, options, _, _ = VARIANTS[variant]
     return registry.provider(slug, AccountConfig(f"{sandbox.url}/{slug}", {**keys, **credentials}, options))
 
@@ -77,7 +77,7 @@ def order(variant: str, to_number: str) -> CallOrder:
 
 
 async def follow(adapter: Provider, placing: CallOrder) -> tuple[Snapshot, Snapshot]:
-    """Place one call and read it to its end, as the engine does."""
+    """Place one call and read its status until it ends, as the engine does."""
     async with http.Client() as client:
         placed = adapter.read_placing(await client.place(adapter.place(placing)))
         handle = CallHandle(
@@ -100,23 +100,23 @@ async def follow(adapter: Provider, placing: CallOrder) -> tuple[Snapshot, Snaps
 @pytest.mark.parametrize(
     ("ending", "outcome"), [("01", "completed"), ("02", "no_answer"), ("03", "busy"), ("04", "failed")]
 )
-def test_every_generation_is_understood_from_the_order_to_the_end(
+def test_every_generation_is_followed_from_placing_to_the_end(
     sandbox: Any, variant: str, ending: str, outcome: str
 ) -> None:
     number = f"+1212555{1 + list(VARIANTS).index(variant):02}{ending}"
-    placed, ended = asyncio.run(follow(speaker(sandbox, variant), order(variant, number)))
+    placed, ended = asyncio.run(follow(adapter_for(sandbox, variant), order(variant, number)))
     (dial,) = sandbox.journal(to_number=number)
     assert dial["id"] == placed.provider_call_id
     assert not placed.state.is_terminal
     if variant.startswith("polyai") and outcome in ("no_answer", "busy"):
-        outcome = "failed"  # it cannot tell them apart
+        outcome = "failed"  # PolyAI does not distinguish them
     assert ended.state.value == outcome == dial["outcome"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_our_reference_arrives_wherever_a_provider_has_room_for_it(sandbox: Any, variant: str) -> None:
+def test_our_reference_is_sent_wherever_the_provider_has_a_field_for_it(sandbox: Any, variant: str) -> None:
     number = f"+1303555{1 + list(VARIANTS).index(variant):02}01"
-    asyncio.run(follow(speaker(sandbox, variant), order(variant, number)))
+    asyncio.run(follow(adapter_for(sandbox, variant), order(variant, number)))
     (dial,) = sandbox.journal(to_number=number)
     has_room = variant not in ("allomia", "polyai v1_trigger")
     assert dial["reference"] == ("a1b2c3d4e5f60718" if has_room else None)
@@ -126,44 +126,44 @@ def test_our_reference_arrives_wherever_a_provider_has_room_for_it(sandbox: Any,
     ("ending", "error", "dials"),
     [
         ("08", MayBeRinging, 1),  # connection dropped after dialling
-        ("09", MayBeRinging, 0),  # 500 before dialling: nobody can tell it from the next
+        ("09", MayBeRinging, 0),  # 500 before dialling: the client cannot distinguish it from the next case
         ("10", MayBeRinging, 1),  # 500 after dialling
         ("11", NotSent, 0),  # 429
         ("12", MayBeRinging, 1),  # 2xx without an id
         ("13", MayBeRinging, 1),  # a proxy's 502
         ("23", Rejected, 0),  # 400 about this call
-        ("34", MayBeRinging, 1),  # cut-off JSON
+        ("34", MayBeRinging, 1),  # truncated JSON
         ("35", MayBeRinging, 0),  # dropped before dialling
-        ("37", Misconfigured, 0),  # refused for the account
+        ("37", Misconfigured, 0),  # refused because of the account
     ],
 )
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_answer_to_a_placing_is_sorted_by_what_may_be_done_next(
+def test_every_response_to_a_placing_raises_the_right_error(
     sandbox: Any, variant: str, ending: str, error: type[ProviderError], dials: int
 ) -> None:
     number = f"+1415555{1 + list(VARIANTS).index(variant):02}{ending}"
     with pytest.raises(error) as caught:
-        asyncio.run(follow(speaker(sandbox, variant), order(variant, number)))
+        asyncio.run(follow(adapter_for(sandbox, variant), order(variant, number)))
     assert type(caught.value) is error
     assert len(sandbox.journal(to_number=number)) == dials
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_wrong_key_is_told_from_a_good_one_by_one_harmless_read(sandbox: Any, variant: str) -> None:
+def test_one_harmless_read_distinguishes_a_wrong_key_from_a_valid_one(sandbox: Any, variant: str) -> None:
     async def check(adapter: Provider) -> None:
         async with http.Client() as client:
             adapter.read_check(await client.read(adapter.check()))
 
     before = len(sandbox.journal())
-    asyncio.run(check(speaker(sandbox, variant)))
+    asyncio.run(check(adapter_for(sandbox, variant)))
     wrong = dict.fromkeys(VARIANTS[variant][1], "sk_wrong")
     with pytest.raises(Misconfigured):
-        asyncio.run(check(speaker(sandbox, variant, **wrong)))
+        asyncio.run(check(adapter_for(sandbox, variant, **wrong)))
     assert len(sandbox.journal()) == before
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_call_of_nobody_is_not_found(sandbox: Any, variant: str) -> None:
+def test_an_unknown_call_is_not_found(sandbox: Any, variant: str) -> None:
     async def ask(adapter: Provider) -> None:
         unknown = "123456789" if variant == "plumvoice" else "3f8d9c10-7b5e-4a52-9d1f-62c8e0b7a413"
         handle = CallHandle(unknown, assistant_external_id=VARIANTS[variant][3])
@@ -171,15 +171,15 @@ def test_a_call_of_nobody_is_not_found(sandbox: Any, variant: str) -> None:
             adapter.read_status(await client.read(adapter.status(handle)), handle, datetime.now(UTC))
 
     with pytest.raises(NotFound):
-        asyncio.run(ask(speaker(sandbox, variant)))
+        asyncio.run(ask(adapter_for(sandbox, variant)))
 
 
 @pytest.mark.parametrize("shape", ["page", "array"])
 @pytest.mark.parametrize("variant", ["callingbox prompt", "callingbox agent"])
-def test_a_call_whose_answer_was_lost_is_found_in_the_list(sandbox: Any, variant: str, shape: str) -> None:
+def test_a_call_whose_response_was_lost_is_found_in_the_list(sandbox: Any, variant: str, shape: str) -> None:
     sandbox.control(callingbox_list_shape=shape)
     number = f"+1617555{10 + list(VARIANTS).index(variant) + 2 * (shape == 'page'):02}08"
-    adapter = speaker(sandbox, variant)
+    adapter = adapter_for(sandbox, variant)
 
     async def look() -> list[Snapshot]:
         async with http.Client() as client:

@@ -1,4 +1,4 @@
-"""AlloMia, by its pages."""
+"""The AlloMia adapter against AlloMia's pages."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class TestAlloMia(ProviderContract):
         b'"status":"calling","message":"Outbound call dispatched"}'
     )
     placed_id = CALL
-    told = (
+    status_body = (
         b'{"outboundCallId":"d2a7b1f0-53c4-4e6d-9a18-7f20c4be9911","contactId":"77e0f3a2-1b9c-4d55-8e3f-0c6a9d2b4411",'
         b'"status":"completed","callDetails":{"startedAt":"2026-05-11T13:05:10Z","endedAt":"2026-05-11T13:06:52Z",'
         b'"duration":102,"endedReason":"customer-ended-call"}}'
     )
-    callback = told
+    callback = status_body
     states = {
         "calling": CallState.DIALING,
         "completed": CallState.COMPLETED,
@@ -90,17 +90,17 @@ class TestAlloMia(ProviderContract):
             "callbackUrl": "https://calls.example.org/hooks/allomia/9f3kQ2",
         }
 
-    def test_what_is_not_known_is_not_sent(self) -> None:
+    def test_empty_fields_are_not_sent(self) -> None:
         bare = dataclasses.replace(self.order, customer_name="", dynamic_variables={}, callback_url="")
         assert set(self.provider().place(bare).json) == {"phoneNumber", "assistantId", "phoneNumberId"}
 
-    def test_a_name_is_sent_on_one_line_and_cut_at_a_hundred(self) -> None:
+    def test_a_name_is_sent_on_one_line_of_at_most_100_characters(self) -> None:
         long = dataclasses.replace(self.order, customer_name="Ines\r\n\x00Roy" + "y" * 200)
         name = self.provider().place(long).json["customerName"]
         assert name.startswith("Ines Royyy")
         assert len(name) == 100
 
-    def test_a_number_or_assistant_without_its_id_is_our_set_up(self) -> None:
+    def test_a_number_or_assistant_without_an_id_is_misconfigured(self) -> None:
         for order in (
             dataclasses.replace(self.order, from_external_id=""),
             dataclasses.replace(self.order, assistant_external_id=""),
@@ -109,18 +109,18 @@ class TestAlloMia(ProviderContract):
                 self.provider().place(order)
         assert "external_id" in AlloMia.check_assistant("", {}, AccountConfig("https://a.example", {}))
 
-    def test_the_status_is_read_where_the_page_says(self, wire: Wire) -> None:
+    def test_the_status_is_read_from_the_documented_path(self, wire: Wire) -> None:
         received = self.sent(wire, self.provider(wire.url).status(self.handle()), "read")
         assert received.target == f"/api/outbound/{CALL}/status"
         assert received.headers["authorization"] == "Bearer am_canary_key"
 
-    def test_a_call_in_progress_says_no_more_than_that(self) -> None:
+    def test_a_call_in_progress_has_no_end_and_no_reason(self) -> None:
         for body in (self.body_with_state("calling"), b'{"outboundCallId":"%s","status":"calling"}' % CALL.encode()):
             found = self.read(body)
             assert (found.state, found.ended_at, found.ended_reason) == (CallState.DIALING, None, "")
 
     def test_a_completed_call_has_its_times_and_reason(self) -> None:
-        found = self.read(self.told)
+        found = self.read(self.status_body)
         assert found.state is CallState.COMPLETED
         assert found.started_at is None
         assert found.answered_at == datetime(2026, 5, 11, 13, 5, 10, tzinfo=UTC)
@@ -150,18 +150,20 @@ class TestAlloMia(ProviderContract):
             ("completed", None, ""),
         ],
     )
-    def test_reasons_are_told_in_our_words_beside_theirs(self, status: str, reason: str | None, expected: str) -> None:
+    def test_reasons_are_translated_and_the_providers_text_is_kept(
+        self, status: str, reason: str | None, expected: str
+    ) -> None:
         body = {"outboundCallId": CALL, "status": status, "callDetails": {"endedReason": reason}}
         found = self.read(json.dumps(body).encode())
         assert (found.ended_reason, found.provider_reason) == (expected, reason or "")
 
-    def test_a_callback_is_a_status_answer_that_proves_nothing(self) -> None:
+    def test_a_callback_is_an_unsigned_status_body(self) -> None:
         provider = self.provider()
-        assert provider.parse_callback({}, self.told) == self.read(self.told)
-        assert provider.verify_callback({}, self.told, NOW) is Verification.UNSIGNED
+        assert provider.parse_callback({}, self.status_body) == self.read(self.status_body)
+        assert provider.verify_callback({}, self.status_body, NOW) is Verification.UNSIGNED
         for body in (b"", b"{}", b"<html>", b'{"status": null}'):
             with pytest.raises(MayBeRinging):
                 provider.parse_callback({}, body)
 
-    def test_a_check_asks_for_a_call_that_cannot_be(self) -> None:
+    def test_a_check_reads_a_call_that_cannot_exist(self) -> None:
         assert self.provider().check().url.endswith("/api/outbound/00000000-0000-0000-0000-000000000000/status")

@@ -1,4 +1,4 @@
-"""Accounts, assistants and caller numbers over the API."""
+"""API endpoints for provider accounts, assistants and caller numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def faults(answer: Any) -> set[str]:
     return {fault["field"] for fault in answer.json()["details"]}
 
 
-def test_every_field_of_an_account_is_stored_and_given_back(api: ApiClient, organization: Organization) -> None:
+def test_every_field_of_an_account_is_stored_and_returned(api: ApiClient, organization: Organization) -> None:
     given = {
         "organization": str(organization.uuid),
         "provider": "polyai",
@@ -64,7 +64,7 @@ def test_every_field_of_an_account_is_stored_and_given_back(api: ApiClient, orga
     assert ProviderAccount.objects.get().credentials == {"auth_token": "secret-token-1234"}
 
 
-def test_what_is_left_out_or_null_is_the_default(api: ApiClient) -> None:
+def test_missing_and_null_fields_get_the_default(api: ApiClient) -> None:
     nulls = dict.fromkeys(["base_url", "options", "calls_per_second", "max_open_calls", "reads_per_second"])
     for body in (NEW, NEW | nulls | {"is_active": None, "price_per_minute": None, "organization": None}):
         found = api.post(ACCOUNTS, body).json()
@@ -108,7 +108,7 @@ def test_what_is_left_out_or_null_is_the_default(api: ApiClient) -> None:
         ({"nope": 1}, "nope"),
     ],
 )
-def test_a_wrong_field_of_an_account_is_named(api: ApiClient, change: dict[str, Any], field: str) -> None:
+def test_an_invalid_field_of_an_account_is_named(api: ApiClient, change: dict[str, Any], field: str) -> None:
     assert field in faults(api.post(ACCOUNTS, NEW | change))
     assert not ProviderAccount.objects.exists()
 
@@ -127,7 +127,7 @@ def test_a_daily_budget_is_in_the_currency_of_the_price(api: ApiClient) -> None:
     assert api.patch(path, dollar).status_code == 200
 
 
-def test_the_key_is_never_sent_to_an_address_chosen_without_it(api: ApiClient, account: ProviderAccount) -> None:
+def test_a_new_address_requires_the_credentials_again(api: ApiClient, account: ProviderAccount) -> None:
     path = one(ACCOUNTS, account)
     assert faults(api.patch(path, {"base_url": "https://evil.example.org"})) == {"credentials"}
     assert faults(api.patch(path, {"provider": "polyai"})) == {"credentials"}
@@ -138,17 +138,17 @@ def test_the_key_is_never_sent_to_an_address_chosen_without_it(api: ApiClient, a
     assert api.patch(path, {"base_url": "https://good.example.org", "name": "Same address"}).status_code == 200
 
 
-def test_changing_an_account_leaves_what_machines_write(api: ApiClient, account: ProviderAccount) -> None:
+def test_changing_an_account_keeps_the_fields_that_code_writes(api: ApiClient, account: ProviderAccount) -> None:
     client_view = api.get(one(ACCOUNTS, account)).json()
     ProviderAccount.objects.update(blocked_at=timezone.now(), blocked_reason="Wrong key", place_tokens=0.25)
     api.patch(one(ACCOUNTS, account), {"name": "Renamed"})
     account.refresh_from_db()
     assert (account.name, account.blocked_reason, account.place_tokens) == ("Renamed", "Wrong key", 0.25)
-    # An object can be sent back as it was read.
+    # A client may send an object back as it read it.
     assert api.patch(one(ACCOUNTS, account), client_view).status_code == 200
 
 
-def test_a_blocked_account_says_so_until_it_is_unblocked(api: ApiClient, account: ProviderAccount) -> None:
+def test_a_blocked_account_shows_the_block_until_it_is_unblocked(api: ApiClient, account: ProviderAccount) -> None:
     until = timezone.now() + timedelta(hours=1)
     ProviderAccount.objects.update(
         blocked_at=timezone.now(), blocked_until=until, blocked_code="unreachable", blocked_reason="No answer"
@@ -172,7 +172,7 @@ def test_open_calls_are_counted(
     assert api.get(ACCOUNTS).json()["results"][0]["open_calls"] == 2
 
 
-def test_what_calls_refer_to_is_not_deleted(
+def test_objects_that_calls_refer_to_cannot_be_deleted(
     api: ApiClient, account: ProviderAccount, assistant: Assistant, phone_number: PhoneNumber
 ) -> None:
     a_call(assistant, phone_number, "+33612345601")
@@ -217,7 +217,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         (MayBeRinging("SSH-2.0 banner"), False, "no usable answer"),
     ],
 )
-def test_a_check_answers_in_classes(
+def test_a_check_reports_only_the_class_of_a_failure(
     api: ApiClient, account: ProviderAccount, answers: list[Any], answer: Any, ok: bool, words: str
 ) -> None:
     answers.append(answer)
@@ -230,14 +230,14 @@ def test_a_check_answers_in_classes(
 
 
 def test_a_check_reaches_the_provider_over_real_http(api: ApiClient, account: ProviderAccount) -> None:
-    found = api.post(one(ACCOUNTS, account) + "check/").json()  # nobody listens on port 9
+    found = api.post(one(ACCOUNTS, account) + "check/").json()  # no server listens on port 9
     assert found == {"ok": False, "message": "No connection to the provider could be made."}
 
 
 # Assistants and numbers.
 
 
-def test_every_field_of_an_assistant_is_stored_and_given_back(api: ApiClient, account: ProviderAccount) -> None:
+def test_every_field_of_an_assistant_is_stored_and_returned(api: ApiClient, account: ProviderAccount) -> None:
     given = {
         "organization": str(account.organization.uuid),
         "account": str(account.uuid),
@@ -290,13 +290,13 @@ def test_a_wrong_opt_out_rule_is_refused(api: ApiClient, account: ProviderAccoun
     assert api.post("/api/v1/assistants/", new | {"opt_out_rules": None}).json()["opt_out_rules"] == []
 
 
-def test_a_change_is_judged_together_with_what_stays(api: ApiClient, assistant: Assistant) -> None:
+def test_a_change_is_validated_together_with_the_unchanged_fields(api: ApiClient, assistant: Assistant) -> None:
     path = one("/api/v1/assistants/", assistant)
     assert faults(api.patch(path, {"external_id": ""})) == {"external_id"}
     assert api.patch(path, {"name": "Renamed"}).json()["external_id"] == "as_1"
 
 
-def test_every_field_of_a_number_is_stored_and_given_back(api: ApiClient, account: ProviderAccount) -> None:
+def test_every_field_of_a_number_is_stored_and_returned(api: ApiClient, account: ProviderAccount) -> None:
     given = {
         "organization": str(account.organization.uuid),
         "account": str(account.uuid),
@@ -319,7 +319,7 @@ def test_every_field_of_a_number_is_stored_and_given_back(api: ApiClient, accoun
     )
 
 
-def test_a_number_needs_what_its_provider_needs(api: ApiClient, account: ProviderAccount) -> None:
+def test_a_number_needs_the_fields_that_its_provider_needs(api: ApiClient, account: ProviderAccount) -> None:
     new = {"account": str(account.uuid), "e164": "+33142000002"}
     assert faults(api.post("/api/v1/phone-numbers/", new)) == {"external_id"}
     assert faults(api.post("/api/v1/phone-numbers/", new | {"e164": "0142000002"})) == {"e164"}
@@ -327,7 +327,7 @@ def test_a_number_needs_what_its_provider_needs(api: ApiClient, account: Provide
     assert faults(api.post("/api/v1/phone-numbers/", new | {"external_id": "x"} | limits)) == set(limits)
 
 
-def test_an_object_goes_to_the_organization_of_what_it_names(
+def test_an_object_belongs_to_the_organization_of_its_account(
     client_for: KeyMaker, account: ProviderAccount, sister: Organization
 ) -> None:
     everywhere = client_for(tenant=account.organization.tenant)

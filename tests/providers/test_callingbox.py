@@ -1,4 +1,4 @@
-"""CallingBox, by its pages: two generations of requests, one call object."""
+"""The CallingBox adapter against CallingBox's pages: two generations of requests, one call object."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ EVENT = (
     b'"duration_seconds":47,"billed_duration_seconds":40,"billing_amount_milli_cents":3333,'
     b'"metadata":{"ref":"att-000420"}}}}'
 )
-# The published test vector.
+# The test vector that CallingBox publishes.
 SECRET = "whsec_test_0123456789abcdef0123456789abcdef"
 SIGNED_AT = datetime.fromtimestamp(1767225600, UTC)
 SIGNED = (
@@ -79,7 +79,7 @@ def signed(body: bytes, secret: str, at: datetime = NOW) -> dict[str, str]:
 
 
 class TestCallingBox(ProviderContract):
-    """The generation that says in each request how to behave."""
+    """The generation `prompt`, in which each request describes the behaviour."""
 
     slug = "callingbox"
     credentials = {"api_key": "sk_live_canary", "webhook_secret": SECRET, "endpoint_secret": "whsec_endpoint"}
@@ -99,7 +99,7 @@ class TestCallingBox(ProviderContract):
     )
     placed = json.dumps(OBJECT | {"status": "initiated", "result": None, "result_status": "pending"}).encode()
     placed_id = CALL
-    told = call()
+    status_body = call()
     callback = EVENT
     states = {
         "queued": CallState.QUEUED,
@@ -158,15 +158,15 @@ class TestCallingBox(ProviderContract):
             "voicemail_action": "leave_message",
         }
 
-    def test_what_is_not_known_is_not_sent(self) -> None:
+    def test_empty_fields_are_not_sent(self) -> None:
         bare = CallOrder("att-1", "+14155550123", assistant_options={"prompt": "Hi"})
         assert self.provider().place(bare).json == {"to": "+14155550123", "prompt": "Hi", "context": {"ref": "att-1"}}
 
-    def test_our_reference_goes_before_a_customers_own(self) -> None:
+    def test_our_reference_takes_precedence_over_a_customers_variable(self) -> None:
         order = dataclasses.replace(self.order, dynamic_variables={"ref": "theirs", "name": "Theirs"})
         assert self.provider().place(order).json["context"] == {"ref": "att-000420", "name": "Theirs"}
 
-    def test_nobody_is_greeted_without_a_prompt(self) -> None:
+    def test_a_call_without_a_prompt_or_an_agent_is_misconfigured(self) -> None:
         with pytest.raises(Misconfigured):
             self.provider().place(dataclasses.replace(self.order, assistant_options={}))
 
@@ -187,7 +187,7 @@ class TestCallingBox(ProviderContract):
         body = self.provider(generation=generation).place(order).json
         assert ("agent_id" in body, "prompt" in body) == (expected == "agent", expected == "prompt")
 
-    def test_faults_of_an_assistant_are_named(self) -> None:
+    def test_an_assistants_faults_are_reported_by_field(self) -> None:
         def faults(options: dict[str, Any], external_id: str = "", **account: str) -> set[str]:
             config = AccountConfig("https://c.example", self.credentials, account)
             return set(CallingBox.check_assistant(external_id, options, config))
@@ -203,7 +203,7 @@ class TestCallingBox(ProviderContract):
         assert faults({}, AGENT) == set()
         assert set(CallingBox.check_options({"generation": "x"})) == {"generation"}
 
-    def test_the_status_is_read_where_the_page_says(self, wire: Wire) -> None:
+    def test_the_status_is_read_from_the_documented_path(self, wire: Wire) -> None:
         received = self.sent(wire, self.provider(wire.url).status(self.handle()), "read")
         assert received.target == f"/v1/calls/{CALL}"
         assert received.headers["authorization"] == "Bearer sk_live_canary"
@@ -211,7 +211,7 @@ class TestCallingBox(ProviderContract):
     # The call object.
 
     def test_a_call_object_is_read_in_full(self) -> None:
-        found = self.read(self.told)
+        found = self.read(self.status_body)
         assert (found.state, found.provider_call_id, found.reference) == (CallState.COMPLETED, CALL, "att-000420")
         assert found.to_number == "+14155550123"
         assert found.created_at == datetime(2026, 4, 11, 13, 5, tzinfo=UTC)
@@ -264,16 +264,16 @@ class TestCallingBox(ProviderContract):
             ({"status": "in_progress", "answered_by": "machine"}, ""),
         ],
     )
-    def test_ends_have_reasons_in_our_words(self, changes: dict[str, Any], reason: str) -> None:
+    def test_ends_have_trunkline_reasons(self, changes: dict[str, Any], reason: str) -> None:
         assert self.read(call(**changes)).ended_reason == reason
 
-    def test_a_failure_keeps_the_providers_words(self) -> None:
+    def test_a_failure_keeps_the_providers_code_and_message(self) -> None:
         found = self.read(call(status="failed", error_code=40310, error_message="invalid number"))
         assert (found.error_code, found.error_message) == ("40310", "invalid number")
 
     # Listing.
 
-    def test_a_list_comes_as_a_page_or_bare(self) -> None:
+    def test_a_list_is_read_as_a_page_or_a_bare_array(self) -> None:
         rows = [OBJECT, OBJECT | {"id": "in-1", "direction": "inbound"}, None, {"id": 7}, OBJECT | {"id": "last"}]
         provider = self.provider()
         page = provider.read_list(Answer(200, {}, json.dumps({"data": rows, "has_more": True}).encode()))
@@ -289,7 +289,7 @@ class TestCallingBox(ProviderContract):
         with pytest.raises(NotSent):
             provider.read_list(Answer(429, {}, b""))
 
-    def test_a_list_is_asked_for_page_by_page(self, wire: Wire) -> None:
+    def test_a_list_is_requested_page_by_page(self, wire: Wire) -> None:
         provider = self.provider(wire.url)
         assert self.sent(wire, provider.list_calls(), "read").target == "/v1/calls?limit=100"
         assert self.sent(wire, provider.list_calls(CALL), "read").target == f"/v1/calls?limit=100&starting_after={CALL}"
@@ -297,7 +297,7 @@ class TestCallingBox(ProviderContract):
 
     # Callbacks.
 
-    def test_an_event_holds_the_call(self) -> None:
+    def test_an_event_contains_the_call(self) -> None:
         found = self.provider().parse_callback({}, EVENT)
         assert (found.state, found.provider_call_id, found.reference) == (CallState.COMPLETED, CALL, "att-000420")
         assert (found.cost, found.result) == (Decimal("0.03333"), {"confirmed": True})
@@ -311,7 +311,7 @@ class TestCallingBox(ProviderContract):
                 provider.parse_callback(headers, bare)
 
     @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"type":"call.busy","data":{"call":{"id":"x"}}}', PAGE])
-    def test_a_callback_that_says_nothing_is_unreadable(self, body: bytes) -> None:
+    def test_a_callback_without_a_call_is_unreadable(self, body: bytes) -> None:
         with pytest.raises(MayBeRinging):
             self.provider().parse_callback(signed(body, SECRET), body)
 
@@ -323,7 +323,7 @@ class TestCallingBox(ProviderContract):
         assert self.provider().verify_callback(headers, SIGNED, SIGNED_AT, "whsec_x") is Verification.BAD
 
     @pytest.mark.parametrize(("late", "expected"), [(300, "verified"), (-300, "verified"), (301, "bad"), (-301, "bad")])
-    def test_a_signature_is_good_for_five_minutes(self, late: int, expected: str) -> None:
+    def test_a_signature_is_valid_for_five_minutes(self, late: int, expected: str) -> None:
         now = SIGNED_AT + timedelta(seconds=late)
         headers = {"callingbox-signature": f"t=1767225600,v1={VECTOR}"}
         assert self.provider().verify_callback(headers, SIGNED, now).value == expected
@@ -353,13 +353,13 @@ class TestCallingBox(ProviderContract):
         found = self.provider().verify_callback({"callingbox-signature": header}, SIGNED, SIGNED_AT)
         assert found.value == expected
 
-    def test_an_endpoint_is_signed_with_its_own_secret(self) -> None:
+    def test_an_endpoint_has_its_own_secret(self) -> None:
         headers = signed(EVENT, "whsec_endpoint")
         provider = self.provider()
         assert provider.verify_callback(headers, EVENT, NOW) is Verification.BAD
         assert provider.verify_callback(headers, EVENT, NOW, "whsec_endpoint") is Verification.VERIFIED
 
-    def test_without_a_secret_nothing_is_proven(self) -> None:
+    def test_without_a_secret_a_callback_is_unsigned(self) -> None:
         bare = CallingBox(AccountConfig("https://c.example", {"api_key": "sk"}))
         assert bare.verify_callback(signed(EVENT, SECRET), EVENT, NOW) is Verification.UNSIGNED
         assert self.provider().verify_callback({}, EVENT, NOW) is Verification.BAD
@@ -385,7 +385,7 @@ class TestCallingBox(ProviderContract):
 
 
 class TestCallingBoxAgents(TestCallingBox):
-    """The newer generation, where an agent holds the behaviour."""
+    """The newer generation `agent`, in which each request names an agent."""
 
     options = {"generation": "agent"}
     order = dataclasses.replace(TestCallingBox.order, assistant_options={}, assistant_external_id=AGENT)
@@ -403,15 +403,15 @@ class TestCallingBoxAgents(TestCallingBox):
             "metadata": {"ref": "att-000420"},
         }
 
-    def test_what_is_not_known_is_not_sent(self) -> None:
+    def test_empty_fields_are_not_sent(self) -> None:
         bare = CallOrder("att-1", "+14155550123", assistant_options={"agent_id": AGENT})
         sent = self.provider().place(bare).json
         assert sent == {"agent_id": AGENT, "to": "+14155550123", "metadata": {"ref": "att-1"}}
 
-    def test_our_reference_goes_before_a_customers_own(self) -> None:
+    def test_our_reference_takes_precedence_over_a_customers_variable(self) -> None:
         sent = self.provider().place(dataclasses.replace(self.order, dynamic_variables={"ref": "theirs"})).json
         assert (sent["metadata"]["ref"], sent["context"]["ref"]) == ("att-000420", "theirs")
 
-    def test_nobody_is_greeted_without_a_prompt(self) -> None:
+    def test_a_call_without_a_prompt_or_an_agent_is_misconfigured(self) -> None:
         with pytest.raises(Misconfigured):
             self.provider().place(dataclasses.replace(self.order, assistant_external_id=""))

@@ -1,4 +1,4 @@
-"""The client over real sockets: "not sent" only with proof, everything else may be ringing."""
+"""The HTTP client over real sockets: NotSent needs proof, every other failure is MayBeRinging."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def send(request: Request, verb: str = "place", *, deadline: float = 5.0, connec
 
 @contextlib.contextmanager
 def full_backlog() -> Iterator[str]:
-    """An address where connections are neither taken nor refused."""
+    """Yield a URL whose server neither accepts nor refuses connections."""
     with socket.socket() as server, contextlib.ExitStack() as stack:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
@@ -53,14 +53,14 @@ def full_backlog() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
 
 
-class TestWhatCertainlyNeverLeft:
+class TestNeverSent:
     @pytest.mark.parametrize("verb", VERBS)
     def test_a_refused_connection_was_not_sent(self, verb: str) -> None:
         with pytest.raises(NotSent):
             send(post(f"http://127.0.0.1:{closed_port()}/"), verb)
 
     @pytest.mark.parametrize("verb", VERBS)
-    def test_a_connection_that_is_not_taken_in_time_was_not_sent(self, verb: str) -> None:
+    def test_a_connection_that_is_not_accepted_in_time_was_not_sent(self, verb: str) -> None:
         with full_backlog() as url, pytest.raises(NotSent):
             send(post(url), verb, connect=0.2)
 
@@ -87,13 +87,13 @@ class TestWhatCertainlyNeverLeft:
     @pytest.mark.parametrize(
         "url", ["ftp://127.0.0.1/", "127.0.0.1/", "http://", "http://[::1", "http://a:99999/", "http://" + "a" * 70]
     )
-    def test_an_address_that_is_none_is_our_set_up(self, url: str, verb: str) -> None:
+    def test_an_invalid_address_is_misconfigured(self, url: str, verb: str) -> None:
         with pytest.raises(Misconfigured):
             send(post(url), verb)
 
     @pytest.mark.parametrize("verb", VERBS)
     @pytest.mark.parametrize("key", ["", "clé", "a\r\nX-Evil: 1", "a\nb", "a\x00b", "a\x7fb", "\u4e2d", "\udc80"])
-    def test_a_key_that_cannot_be_sent_is_our_set_up_and_is_not_shown(self, wire: Wire, key: str, verb: str) -> None:
+    def test_a_key_that_cannot_be_sent_is_misconfigured_and_not_shown(self, wire: Wire, key: str, verb: str) -> None:
         wire.play(answer(200))
         with pytest.raises(Misconfigured) as caught:
             send(post(wire.url, headers={"X-Key": key and f"{SECRET}{key}"}), verb)
@@ -101,7 +101,7 @@ class TestWhatCertainlyNeverLeft:
         assert wire.connections == 0
 
     @pytest.mark.parametrize("data", [{"a": float("nan")}, {"a": "\ud800"}, {"a": object()}, {"a": float("inf")}])
-    def test_data_that_cannot_be_written_down_is_refused(self, wire: Wire, data: object) -> None:
+    def test_data_that_cannot_be_encoded_is_rejected(self, wire: Wire, data: object) -> None:
         wire.play(answer(200))
         with pytest.raises(Rejected):
             send(post(wire.url, json=data))
@@ -137,7 +137,7 @@ class TestWhatMayHaveRung:
 
         assert asyncio.run(run()) < 1.5
 
-    def test_an_answer_that_is_too_long_keeps_its_start_as_evidence(self, wire: Wire) -> None:
+    def test_a_response_that_is_too_long_keeps_its_start_as_evidence(self, wire: Wire) -> None:
         wire.play(says("long", b"HTTP/1.1 201 OK\r\n\r\nstart" + b"x" * 300_000))
         with pytest.raises(MayBeRinging) as caught:
             send(post(wire.url))
@@ -161,7 +161,7 @@ class TestAnswers:
         assert len(wire.requests) == 1
 
     @pytest.mark.parametrize("verb", VERBS)
-    def test_a_compressed_body_is_not_unpacked(self, wire: Wire, verb: str) -> None:
+    def test_a_compressed_body_is_not_decompressed(self, wire: Wire, verb: str) -> None:
         wire.play(answer(200, b"\x1f\x8brubbish", {"content-encoding": "gzip"}))
         assert send(post(wire.url), verb).body == b"\x1f\x8brubbish"
 
@@ -177,7 +177,7 @@ class TestAnswers:
         assert wire.connections == 3
         assert {request.headers["connection"] for request in wire.requests} == {"close"}
 
-    def test_a_connection_for_reading_serves_several(self, wire: Wire) -> None:
+    def test_a_connection_for_reads_serves_several_requests(self, wire: Wire) -> None:
         wire.play(answer(200, b"{}"))
 
         async def run() -> None:
@@ -201,7 +201,7 @@ class TestAnswers:
         assert "cookie" not in wire.requests[1].headers
 
     @pytest.mark.parametrize("verb", VERBS)
-    def test_the_environment_cannot_send_requests_elsewhere(
+    def test_proxies_in_the_environment_are_ignored(
         self, wire: Wire, verb: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -210,7 +210,7 @@ class TestAnswers:
         assert send(post(wire.url), verb).status == 200
 
     @pytest.mark.parametrize("verb", VERBS)
-    def test_only_what_was_asked_for_is_sent(self, wire: Wire, verb: str) -> None:
+    def test_only_the_given_request_is_sent(self, wire: Wire, verb: str) -> None:
         wire.play(answer(200))
         send(post(f"{wire.url}/prefix/a%2Fb", query={"limit": "1", "after": "a&b"}), verb)
         request = wire.requests[0]
@@ -229,7 +229,7 @@ class TestAnswers:
 
 
 class TestStopping:
-    def test_a_cancellation_goes_through(self, wire: Wire) -> None:
+    def test_a_cancellation_propagates(self, wire: Wire) -> None:
         wire.play(SILENCE)
 
         async def run() -> None:
@@ -242,7 +242,7 @@ class TestStopping:
 
         asyncio.run(run())
 
-    def test_an_exit_goes_through(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_exit_propagates(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async def leave(request: object) -> Answer:
             raise SystemExit(3)
 
@@ -250,7 +250,7 @@ class TestStopping:
         with pytest.raises(SystemExit):
             send(post("http://127.0.0.1:9/"))
 
-    def test_an_error_nobody_foresaw_may_be_ringing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_unexpected_error_may_be_ringing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async def fail(request: object) -> Answer:
             raise RuntimeError(SECRET)
 

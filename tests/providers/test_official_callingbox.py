@@ -1,4 +1,4 @@
-"""CallingBox's own Python package, unchanged, against our sandbox: where they differ, the sandbox is wrong."""
+"""The unchanged official Python package of CallingBox against the sandbox. If they differ, the sandbox is wrong."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ended(client: Callingbox, call: Call) -> Call:
     raise AssertionError(f"the call does not end: {found}")
 
 
-def test_a_call_is_created_with_everything_the_package_can_say(client: Callingbox) -> None:
+def test_a_call_is_created_with_every_field_of_the_package(client: Callingbox) -> None:
     call = create(
         client,
         context={"name": "Paula", "ref": "att-1"},
@@ -93,7 +93,7 @@ def test_every_call_is_listed_over_pages_in_both_directions(client: Callingbox, 
 
 
 @pytest.mark.parametrize("shape", ["plain", "nested"])
-def test_errors_are_those_the_package_knows(sandbox: Running, client: Callingbox, shape: str) -> None:
+def test_errors_are_of_the_packages_types(sandbox: Running, client: Callingbox, shape: str) -> None:
     sandbox.control(callingbox_error_shape=shape)
     with pytest.raises(NotFoundError, match="not found"):
         client.calls.retrieve("5b1e0c1e-0000-4000-8000-00000000000a")

@@ -1,4 +1,4 @@
-"""Customers' URLs lead to public addresses or nowhere. Real sockets; the network is watched, not imitated."""
+"""The client for customers' URLs connects only to public addresses. The tests use real sockets."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_an_address_that_is_not_public_is_none(address: str) -> None:
+def test_a_private_address_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_is_one(address: str) -> None:
+def test_a_public_address_is_public(address: str) -> None:
     assert is_public(address)
 
 
@@ -89,13 +89,13 @@ HOSTS = words_of(
 
 @pytest.fixture
 def listener(settings: Any) -> Iterator[Receiver]:
-    """On every loopback address, and nobody may come."""
+    """Listen on every loopback address. No test may connect to it."""
     settings.ALLOW_LOOPBACK_URLS = False
     with receiving(host="0.0.0.0") as found:
         yield found
 
 
-def test_the_spellings_are_many() -> None:
+def test_there_are_at_least_60_spellings() -> None:
     assert len(set(HOSTS)) >= 60
 
 
@@ -128,7 +128,7 @@ def test_no_spelling_of_a_private_address_is_saved_or_connected_to(host: str, li
         "http://example.org/",
     ],
 )
-def test_what_is_no_plain_https_address_is_refused(url: str, settings: Any) -> None:
+def test_a_url_that_is_not_plain_https_is_refused(url: str, settings: Any) -> None:
     settings.ALLOW_LOOPBACK_URLS = False
     with pytest.raises(ValidationError):
         check_callback_url(url)
@@ -136,7 +136,7 @@ def test_what_is_no_plain_https_address_is_refused(url: str, settings: Any) -> N
 
 
 def resolver(*answers: list[str]) -> Any:
-    """A name server that says something else each time; its last word stays."""
+    """Return a lookup that gives the next answer each time, and then repeats the last one."""
     said = iter(answers)
     last: list[str] = []
     asked: list[str] = []
@@ -166,9 +166,11 @@ def resolver(*answers: list[str]) -> Any:
         (["127.0.0.1"], ["93.184.216.34"]),
     ],
 )
-def test_a_name_that_leads_inside_is_not_connected_to(answers: tuple[list[str], ...], listener: Receiver) -> None:
+def test_a_name_that_resolves_to_a_private_address_is_not_connected_to(
+    answers: tuple[list[str], ...], listener: Receiver
+) -> None:
     url = f"https://rebinding.example.org:{listener.port}/"
-    check_callback_url(url)  # at save nothing is wrong with it
+    check_callback_url(url)  # saving accepts the name
     lookup = resolver(*answers)
     assert words(url, lookup=lookup) == "address not public"
     assert len(lookup.asked) == 1
@@ -178,7 +180,7 @@ def test_a_name_that_leads_inside_is_not_connected_to(answers: tuple[list[str], 
 def test_a_name_is_resolved_once_and_the_connection_goes_there(
     listener: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Public when asked, loopback ever after: whoever asked again would be led inside."""
+    """The first lookup is public and all later ones are loopback, so a second lookup would lead inside."""
     went: list[str] = []
 
     def record(self: socket.socket, address: Any) -> None:
@@ -194,12 +196,12 @@ def test_a_name_is_resolved_once_and_the_connection_goes_there(
     assert listener.connections == 0
 
 
-def test_no_socket_is_made_for_a_private_address_whatever_led_to_it(listener: Receiver) -> None:
+def test_no_socket_is_created_for_a_private_address(listener: Receiver) -> None:
     with pytest.raises(outgoing.NotPublic):
         outgoing._guarded_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", listener.port)))
 
 
-def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_in_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with receiving() as proxy, receiving() as receiver:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
@@ -207,17 +209,17 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
         assert (proxy.connections, len(receiver.received)) == (0, 1)
 
 
-# What the other side does.
+# Responses and failures of the receiver.
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_an_answer_and_not_followed(status: int) -> None:
+def test_a_redirect_is_returned_and_not_followed(status: int) -> None:
     with receiving() as inside, receiving(answering(status, {"Location": inside.url})) as receiver:
         assert post(receiver.url) == status
         assert (inside.connections, len(receiver.received)) == (0, 1)
 
 
-def test_a_body_without_end_is_not_read_to_its_end() -> None:
+def test_an_endless_body_is_not_read_completely() -> None:
     sent: list[int] = []
 
     def endless(handler: Any) -> None:
@@ -231,7 +233,7 @@ def test_a_body_without_end_is_not_read_to_its_end() -> None:
     assert sum(sent) < 64 * 1024 * 1024
 
 
-def test_an_answer_whose_body_drips_is_taken_at_its_first_line() -> None:
+def test_a_slow_body_does_not_delay_the_status() -> None:
     def drip(handler: Any) -> None:
         import time
 
@@ -247,7 +249,7 @@ def test_an_answer_whose_body_drips_is_taken_at_its_first_line() -> None:
         assert post(receiver.url, deadline=0.5) == 200
 
 
-def test_failures_are_told_in_classes() -> None:
+def test_failures_are_reported_by_class() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -270,7 +272,7 @@ def test_failures_are_told_in_classes() -> None:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context with a certificate for `hooks.example.org`, and a client's that trusts it."""
+    """Return a server context with a certificate for `hooks.example.org`, and a client context that trusts it."""
     folder = tmp_path_factory.mktemp("tls")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example.org")])
@@ -297,8 +299,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext,
     return server, ssl.create_default_context(cafile=str(chain))
 
 
-def test_the_certificate_must_be_the_names_own(authority: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    """The connection goes to the address that was found; name, certificate and Host stay the URL's."""
+def test_the_certificate_must_match_the_name(authority: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    """The client connects to the resolved address; SNI, certificate check and Host use the name in the URL."""
     serving, trusting = authority
     seen: list[str | None] = []
     serving.sni_callback = lambda _, name, __: seen.append(name)

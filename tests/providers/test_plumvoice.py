@@ -1,4 +1,4 @@
-"""Plum Voice Fuse, by its pages."""
+"""The Plum Voice adapter against the Fuse pages."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class TestPlumVoice(ProviderContract):
     )
     placed = b'{"call_id":"88120457"}'
     placed_id = "88120457"
-    told = COMPLETED
+    status_body = COMPLETED
     callback = json.dumps(FAILED).encode()
     states = {
         "queued": CallState.QUEUED,
@@ -142,11 +142,11 @@ class TestPlumVoice(ProviderContract):
         assert json.loads(self.provider().place(order).form["variables"]) == {"ref": "theirs"}
 
     @pytest.mark.parametrize("number", ["+1617555;ani=8", "+16175550100;postd=9", "6175550100", "+1617555010p1"])
-    def test_a_caller_id_cannot_carry_instructions(self, number: str) -> None:
+    def test_a_caller_number_cannot_carry_instructions(self, number: str) -> None:
         with pytest.raises(Rejected):
             self.provider().place(dataclasses.replace(self.order, from_number=number))
 
-    def test_without_a_caller_id_none_is_named(self) -> None:
+    def test_without_a_caller_number_none_is_sent(self) -> None:
         form = self.provider().place(dataclasses.replace(self.order, from_number="", callback_url="")).form
         assert form["phone_number"] == "tel:+16175550144"
         assert "result_url" not in form
@@ -174,11 +174,11 @@ class TestPlumVoice(ProviderContract):
             (b'{"success":false,"call_id":"88120457"}', {}),
         ],
     )
-    def test_the_id_is_found_wherever_it_may_stand(self, wire: Wire, body: bytes, headers: dict[str, str]) -> None:
+    def test_the_id_is_found_in_body_or_link_header(self, wire: Wire, body: bytes, headers: dict[str, str]) -> None:
         placed = self.place(wire, answer(200, body, headers))
         assert (placed.provider_call_id, placed.state) == ("88120457", CallState.QUEUED)
 
-    def test_the_status_is_read_where_the_page_says(self, wire: Wire) -> None:
+    def test_the_status_is_read_from_the_documented_path(self, wire: Wire) -> None:
         received = self.sent(wire, self.provider(wire.url).status(self.handle()), "read")
         assert received.target == "/api/outbound/88120457"
         assert received.headers["authorization"] == "Basic b3BzQGV4YW1wbGUub3JnOmRrX3Rlc3RfMTIz"
@@ -197,7 +197,7 @@ class TestPlumVoice(ProviderContract):
         body["call_details"]["duration"] = None
         assert self.read(json.dumps(body).encode()).duration_seconds == 42
 
-    def test_xml_reads_like_json_even_with_a_single_event(self) -> None:
+    def test_xml_is_read_like_json_even_with_a_single_event(self) -> None:
         found = self.read(QUEUED_XML)
         assert (found.state, found.created_at) == (CallState.QUEUED, at(1778500000))
         assert found.may_go_back
@@ -206,7 +206,7 @@ class TestPlumVoice(ProviderContract):
         )
 
     @pytest.mark.parametrize("word", ["busy", "no answer", "failed"])
-    def test_an_attempt_that_failed_is_no_end_while_another_follows(self, word: str) -> None:
+    def test_a_failed_attempt_does_not_end_the_call_while_another_follows(self, word: str) -> None:
         between = {"status": word, "attempts": "1", "max_attempts": "3"}
         found = self.read(json.dumps({"call_details": between}).encode())
         assert (found.state, found.provider_status, found.may_go_back) == (CallState.QUEUED, word, True)
@@ -226,7 +226,7 @@ class TestPlumVoice(ProviderContract):
         assert found.ended_reason == "attempts_exhausted"
 
     @pytest.mark.parametrize(("word", "reason"), [("expired", "window_closed"), ("busy", "busy"), ("canceled", "")])
-    def test_ends_have_reasons_in_our_words(self, word: str, reason: str) -> None:
+    def test_ends_have_trunkline_reasons(self, word: str, reason: str) -> None:
         assert self.read(self.body_with_state(word)).ended_reason == reason
 
     @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ class TestPlumVoice(ProviderContract):
             ({"events": TALKED}, 9000, CallState.UNRECOGNISED),
         ],
     )  # fmt: skip
-    def test_silence_long_after_an_unknown_word_is_a_failure(
+    def test_a_long_silence_after_an_unknown_status_is_a_failure(
         self, changes: dict[str, Any], seconds: int, expected: CallState
     ) -> None:
         body = json.dumps({"call_details": FAILED | {"status": "mystery"} | changes}).encode()
@@ -285,12 +285,12 @@ class TestPlumVoice(ProviderContract):
         assert found.provider_call_id == ""
 
     @pytest.mark.parametrize("body", [b"", b"{}", b"garbage", PAGE, b"a=1&a=2", b"status=", b"a=1&a[b]=2"])
-    def test_a_callback_that_says_nothing_is_unreadable(self, body: bytes) -> None:
+    def test_a_callback_without_a_call_is_unreadable(self, body: bytes) -> None:
         with pytest.raises(MayBeRinging):
             self.provider().parse_callback({"content-type": "application/x-www-form-urlencoded"}, body)
         assert self.provider().verify_callback({}, body, NOW) is Verification.UNSIGNED
 
-    def test_one_odd_event_does_not_cost_the_call_its_outcome(self) -> None:
+    def test_an_unreadable_event_does_not_lose_the_outcome(self) -> None:
         for events in (None, "nonsense", "[", 7, [None, 7, {"event": "dialing"}], {"event": "x", "timestamp": "y"}):
             found = self.read(json.dumps({"call_details": FAILED | {"events": events}}).encode())
             assert found.state is CallState.FAILED
@@ -300,5 +300,5 @@ class TestPlumVoice(ProviderContract):
             body = json.dumps({"call_details": FAILED | {"phone_number": written}}).encode()
             assert self.read(body).to_number == "+16175550144"
 
-    def test_a_check_asks_for_a_call_that_cannot_be(self) -> None:
+    def test_a_check_reads_a_call_that_cannot_exist(self) -> None:
         assert self.provider().check().url.endswith("/api/outbound/0")

@@ -1,4 +1,4 @@
-"""PolyAI, by its pages: three generations, one way of reading."""
+"""The PolyAI adapter against PolyAI's pages: three generations that share the parsing of responses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TestPolyAI(ProviderContract):
 
     slug = "polyai"
     credentials = {"auth_token": "polyai_canary_token"}
-    own_shape_only = False  # the shape of its errors is documented nowhere
+    requires_own_error_format = False  # PolyAI does not document the format of its errors
     order = CallOrder(
         "att-000418",
         "+442079460123",
@@ -34,7 +34,7 @@ class TestPolyAI(ProviderContract):
     )
     placed = b'{"callSid":"3f8d9c10-7b5e-4a52-9d1f-62c8e0b7a413"}'
     placed_id = CALL
-    told = (
+    status_body = (
         b'{"callSid":"3f8d9c10-7b5e-4a52-9d1f-62c8e0b7a413","status":"failure",'
         b'"created_at":"2026-05-11T13:05:00Z","last_updated":"2026-05-11T13:05:41Z"}'
     )
@@ -81,7 +81,7 @@ class TestPolyAI(ProviderContract):
     def body_with_state(self, word: Any) -> bytes:
         return json.dumps({"callSid": CALL, "status": word, "created_at": "2026-05-11T13:05:00Z"}).encode()
 
-    def test_the_request_carries_the_number_and_nothing_else(self, wire: Wire) -> None:
+    def test_the_request_is_the_documented_one(self, wire: Wire) -> None:
         received = self.sent(wire, self.provider(wire.url).place(self.order))
         assert received.line == "POST /v1/outbound-calling/trigger HTTP/1.1"
         assert received.headers["x-polyai-auth-token"] == "polyai_canary_token"
@@ -90,7 +90,7 @@ class TestPolyAI(ProviderContract):
         assert received.json == {"to_number": "+442079460123"}
         assert self.provider().carries_variables is False
 
-    def test_the_status_is_read_where_the_page_says(self, wire: Wire) -> None:
+    def test_the_status_is_read_from_the_documented_path(self, wire: Wire) -> None:
         received = self.sent(wire, self.provider(wire.url).status(self.handle()), "read")
         assert received.target == f"/v1/outbound-calling/{CALL}/status"
         assert received.headers["x-polyai-auth-token"] == "polyai_canary_token"
@@ -103,8 +103,8 @@ class TestPolyAI(ProviderContract):
         assert (found.state, found.ended_reason, found.ended_at) == (CallState.DIALING, "", None)
         assert found.created_at == datetime(2026, 5, 11, 13, 5, tzinfo=UTC)
 
-    def test_a_failure_without_a_reason_claims_none(self) -> None:
-        found = self.read(self.told)
+    def test_a_failure_has_the_reason_that_the_provider_gives(self) -> None:
+        found = self.read(self.status_body)
         assert (found.state, found.ended_reason) == (CallState.FAILED, "failure_unspecified")
 
     @pytest.mark.parametrize(
@@ -120,11 +120,13 @@ class TestPolyAI(ProviderContract):
             ("no-answer", "", "no_answer"),
         ],
     )
-    def test_reasons_are_told_in_our_words_beside_theirs(self, status: str, reason: str, expected: str) -> None:
+    def test_reasons_are_translated_and_the_providers_text_is_kept(
+        self, status: str, reason: str, expected: str
+    ) -> None:
         found = self.read(json.dumps({"status": status, "reason": reason}).encode())
         assert (found.ended_reason, found.provider_reason) == (expected, reason)
 
-    def test_a_500_is_sent_again_only_where_the_account_says_so(self, wire: Wire) -> None:
+    def test_a_500_is_not_sent_only_with_the_option_retry_500(self, wire: Wire) -> None:
         with pytest.raises(NotSent):
             self.place(wire, answer(500, b"failed to queue"), retry_500=True)
         for status, body, choice in ((500, PAGE, True), (502, b"", True), (500, b"", False), (500, b"", "yes")):
@@ -132,7 +134,7 @@ class TestPolyAI(ProviderContract):
                 self.place(wire, answer(status, body, HTML if body else {}), retry_500=choice)
 
     @pytest.mark.parametrize("status", [400, 404])
-    def test_a_check_takes_any_word_for_a_call_that_cannot_be(self, status: int) -> None:
+    def test_a_check_accepts_any_error_body_for_a_call_that_cannot_exist(self, status: int) -> None:
         self.provider().read_check(Answer(status, {}, b""))
 
     def test_there_are_no_callbacks_and_no_list(self) -> None:
@@ -142,7 +144,7 @@ class TestPolyAI(ProviderContract):
             with pytest.raises(ProviderError):
                 way()
 
-    def test_what_is_known_of_the_provider_is_declared(self) -> None:
+    def test_the_adapter_declares_its_providers_limits(self) -> None:
         assert PolyAI.retention_seconds == 7200
         assert not PolyAI.has_callbacks
         assert not PolyAI.can_find_by_reference
@@ -156,17 +158,17 @@ class TestPolyAI(ProviderContract):
 
 
 class TestPolyAIv1(TestPolyAI):
-    """The newer generation, with metadata and reasons."""
+    """The newer generation `v1`, with metadata and reasons."""
 
     options = {"generation": "v1"}
     placed = b'{"call_sid":"OUT-8a1e4d7c-2b90-4f35-a6c1-5d0e9b7f2c38"}'
     placed_id = "OUT-8a1e4d7c-2b90-4f35-a6c1-5d0e9b7f2c38"
-    told = b'{"status":"failure","reason":"call queueing: max timeout limit exceeded"}'
+    status_body = b'{"status":"failure","reason":"call queueing: max timeout limit exceeded"}'
 
     def body_with_state(self, word: Any) -> bytes:
         return json.dumps({"status": word, "reason": ""}).encode()
 
-    def test_the_request_carries_the_number_and_nothing_else(self, wire: Wire) -> None:
+    def test_the_request_is_the_documented_one(self, wire: Wire) -> None:
         received = self.sent(wire, self.provider(wire.url).place(self.order))
         assert received.line == "POST /v1/outbound-calling HTTP/1.1"
         assert received.headers["x-polyai-auth-token"] == "polyai_canary_token"
@@ -176,7 +178,7 @@ class TestPolyAIv1(TestPolyAI):
         }
         assert self.provider().carries_variables is True
 
-    def test_the_status_is_read_where_the_page_says(self, wire: Wire) -> None:
+    def test_the_status_is_read_from_the_documented_path(self, wire: Wire) -> None:
         received = self.sent(wire, self.provider(wire.url).status(self.handle()), "read")
         assert received.target == f"/v1/outbound-calling/{self.placed_id}/status"
 
@@ -184,8 +186,8 @@ class TestPolyAIv1(TestPolyAI):
         found = self.read(b'{"status":"calling","reason":""}')
         assert (found.state, found.provider_call_id) == (CallState.DIALING, self.placed_id)
 
-    def test_a_failure_without_a_reason_claims_none(self) -> None:
-        assert self.read(self.told).ended_reason == "queue_timeout"
+    def test_a_failure_has_the_reason_that_the_provider_gives(self) -> None:
+        assert self.read(self.status_body).ended_reason == "queue_timeout"
 
     def with_variables(self, **variables: str) -> CallOrder:
         return dataclasses.replace(self.order, dynamic_variables=variables)
@@ -193,16 +195,16 @@ class TestPolyAIv1(TestPolyAI):
     def test_a_customers_own_ref_is_kept(self) -> None:
         assert self.provider().place(self.with_variables(ref="theirs")).json["metadata"] == {"ref": "theirs"}
 
-    def test_values_that_become_sip_headers_stay_on_one_line(self) -> None:
+    def test_metadata_values_stay_on_one_line(self) -> None:
         sent = self.provider().place(self.with_variables(note="a\r\nX-Evil: 1")).json["metadata"]
         assert sent["note"] == "a X-Evil: 1"
 
     @pytest.mark.parametrize("name", ["X-Evil: 1\r\nb", "a b", "", "é", "a-b"])
-    def test_a_name_that_is_no_header_is_refused(self, name: str) -> None:
+    def test_a_name_that_cannot_be_a_header_is_rejected(self, name: str) -> None:
         with pytest.raises(Rejected):
             self.provider().place(self.with_variables(**{name: "x"}))
 
-    def test_metadata_longer_than_26_kb_in_base64_is_refused(self) -> None:
+    def test_metadata_longer_than_26_kb_in_base64_is_rejected(self) -> None:
         fits = 19_500 - 1 - len(json.dumps({"ref": "att-000418", "long": ""}))
         self.provider().place(self.with_variables(long="x" * (fits - 2)))
         with pytest.raises(Rejected):
@@ -210,14 +212,14 @@ class TestPolyAIv1(TestPolyAI):
 
 
 class TestPolyAIAgents(TestPolyAIv1):
-    """The Agents API: other host, key header and spelling."""
+    """The generation `agents`, with another host, key header and spelling."""
 
     options = {"generation": "agents", "agent_id": "agent-1", "environment": "pre-release"}
     order = dataclasses.replace(TestPolyAI.order, assistant_options={"variant_id": "variant-7"})
     placed = b'{"callSid":"OUT-8a1e4d7c-2b90-4f35-a6c1-5d0e9b7f2c38","status":"QUEUED"}'
-    told = b'{"callSid":"OUT-8a1e4d7c-2b90-4f35-a6c1-5d0e9b7f2c38","status":"FAILURE","reason":"call queueing: max timeout limit exceeded"}'  # noqa: E501
+    status_body = b'{"callSid":"OUT-8a1e4d7c-2b90-4f35-a6c1-5d0e9b7f2c38","status":"FAILURE","reason":"call queueing: max timeout limit exceeded"}'  # noqa: E501
 
-    def test_the_request_carries_the_number_and_nothing_else(self, wire: Wire) -> None:
+    def test_the_request_is_the_documented_one(self, wire: Wire) -> None:
         received = self.sent(wire, self.provider(wire.url).place(self.order))
         assert received.line == "POST /v1/agents/agent-1/telephony/outbound-calls HTTP/1.1"
         assert received.headers["x-api-key"] == "polyai_canary_token"
@@ -229,13 +231,13 @@ class TestPolyAIAgents(TestPolyAIv1):
             "metadata": {"ref": "att-000418", "first_name": "Paula"},
         }
 
-    def test_the_status_is_read_where_the_page_says(self, wire: Wire) -> None:
+    def test_the_status_is_read_from_the_documented_path(self, wire: Wire) -> None:
         received = self.sent(wire, self.provider(wire.url).status(self.handle()), "read")
         path = f"/v1/agents/agent-1/telephony/outbound-calls/{self.placed_id}/status"
         assert received.target == f"{path}?environment=pre-release"
         assert received.headers["x-api-key"] == "polyai_canary_token"
 
-    def test_the_assistants_own_agent_goes_before_the_accounts(self) -> None:
+    def test_the_assistants_agent_takes_precedence_over_the_accounts(self) -> None:
         order = dataclasses.replace(self.order, assistant_external_id="agent-2", assistant_options={})
         request = self.provider().place(order)
         assert "/v1/agents/agent-2/telephony/" in request.url
@@ -243,7 +245,7 @@ class TestPolyAIAgents(TestPolyAIv1):
         handle = dataclasses.replace(self.handle(), assistant_external_id="agent-2")
         assert "/v1/agents/agent-2/telephony/" in self.provider().status(handle).url
 
-    def test_without_an_agent_nothing_can_be_placed(self) -> None:
+    def test_a_call_without_an_agent_is_misconfigured(self) -> None:
         with pytest.raises(Misconfigured):
             self.provider(agent_id="").place(self.order)
         account = AccountConfig("https://p.example", self.credentials, {"generation": "agents"})

@@ -1,4 +1,4 @@
-"""What the fake providers push, received by a small server on this machine."""
+"""The callbacks of the fake providers, received by a small server on this machine."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Received:
 @dataclass
 class Inbox:
     url: str
-    answers: list[int] = field(default_factory=list)  # codes to answer next; 200 once they are used up
+    answers: list[int] = field(default_factory=list)  # the next response statuses; 200 after the last one
     received: list[Received] = field(default_factory=list)
 
     def wait(self, count: int, matching: Callable[[Received], bool] = lambda _: True) -> list[Received]:
-        """Wait until so many have come, and a little longer for any too many."""
+        """Wait for `count` matching callbacks, and a little longer to catch any extra ones."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline and sum(map(matching, self.received)) < count:
             time.sleep(0.01)
@@ -120,13 +120,13 @@ def box(sandbox: Running, to: str, callback: str) -> str:
 
 
 def signed_by(secret: str, received: Received) -> bool:
-    """As the security page says, computed apart from the sandbox's own code."""
+    """Check the signature as the security page describes it, without the sandbox's code."""
     stamp, *given = received.headers["callingbox-signature"].split(",")
     message = stamp.removeprefix("t=").encode() + b"." + received.body
     return f"v1={hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()}" in given
 
 
-def test_the_signature_is_that_of_the_documented_vector() -> None:
+def test_the_signature_matches_the_published_vector() -> None:
     body = (
         b'{"id":"0b7d3c52-6a0e-4c1b-9a55-2f1f6f0f9d11","type":"call.no_answer","created":1767225600,'
         b'"api_version":"2026-04","data":{"call":{"id":"5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3","status":"no_answer"}}}'
@@ -136,7 +136,7 @@ def test_the_signature_is_that_of_the_documented_vector() -> None:
     assert signature(secret, 1767225600, body) == expected
 
 
-def test_allomia_pushes_the_status_answer_once_at_the_end(sandbox: Running, inbox: Inbox) -> None:
+def test_allomia_sends_the_status_body_once_at_the_end(sandbox: Running, inbox: Inbox) -> None:
     identifier = allomia(sandbox, "+14165550102", f"{inbox.url}/hook/1")
     (received,) = inbox.wait(1)
     assert (received.method, received.path, received.json["status"]) == ("POST", "/hook/1", "no-answer")
@@ -147,7 +147,7 @@ def test_allomia_pushes_the_status_answer_once_at_the_end(sandbox: Running, inbo
     assert sandbox.journal()[0]["callbacks_sent"] == 1
 
 
-def test_a_lost_answer_is_still_called_back(sandbox: Running, inbox: Inbox) -> None:
+def test_a_call_with_a_lost_response_still_has_a_callback(sandbox: Running, inbox: Inbox) -> None:
     with pytest.raises(httpx.TransportError):
         allomia(sandbox, "+14165550108", inbox.url)
     (received,) = inbox.wait(1)
@@ -155,7 +155,7 @@ def test_a_lost_answer_is_still_called_back(sandbox: Running, inbox: Inbox) -> N
 
 
 @pytest.mark.parametrize(("digits", "count"), [("19", 0), ("20", 2), ("22", 1)])
-def test_callbacks_never_twice_and_with_a_foreign_id(
+def test_callbacks_are_missing_doubled_or_wrong_by_story(
     sandbox: Running, inbox: Inbox, digits: str, count: int
 ) -> None:  # fmt: skip
     identifier = allomia(sandbox, f"+141655501{digits}", inbox.url)
@@ -178,13 +178,13 @@ def test_a_callback_can_come_before_the_status_changes(sandbox: Running, inbox: 
     assert http.get(url, headers=headers).json()["status"] == "completed"
 
 
-def test_a_call_can_be_over_before_its_placing_is_answered(sandbox: Running, inbox: Inbox) -> None:
+def test_a_call_can_end_before_the_response_to_its_placing(sandbox: Running, inbox: Inbox) -> None:
     sandbox.control(speed=5)
     allomia(sandbox, "+14165550138", inbox.url)
     assert len(inbox.received) == 1
 
 
-def test_plum_takes_turns_with_four_encodings_and_sometimes_looks_first(sandbox: Running, inbox: Inbox) -> None:
+def test_plum_uses_four_encodings_in_turn_and_sometimes_sends_a_get_first(sandbox: Running, inbox: Inbox) -> None:
     for _ in range(8):
         plum(sandbox, "+16175550101", inbox.url)
     posts = inbox.wait(8, lambda one: one.method == "POST")
@@ -231,7 +231,7 @@ def test_callingbox_terminal_events(sandbox: Running, inbox: Inbox, digits: str,
     assert set(names) <= {"call.queued", "call.ringing", f"call.{terminal}"} and len(set(names)) == len(names)
 
 
-def test_callingbox_tries_again_with_the_same_id_until_2xx(sandbox: Running, inbox: Inbox) -> None:
+def test_callingbox_retries_with_the_same_id_until_2xx(sandbox: Running, inbox: Inbox) -> None:
     sandbox.control(speed=600)
     inbox.answers = [500, 302]
     box(sandbox, "+14155550128", inbox.url)
@@ -240,7 +240,7 @@ def test_callingbox_tries_again_with_the_same_id_until_2xx(sandbox: Running, inb
     assert first.body == third.body
 
 
-def test_callingbox_also_tells_the_accounts_endpoint_with_its_own_secret(sandbox: Running, inbox: Inbox) -> None:
+def test_callingbox_also_posts_to_the_accounts_endpoint_with_its_own_secret(sandbox: Running, inbox: Inbox) -> None:
     sandbox.control(callingbox_endpoint_url=f"{inbox.url}/endpoint")
     box(sandbox, "+14155550129", f"{inbox.url}/call")
     inbox.wait(4)
@@ -250,7 +250,7 @@ def test_callingbox_also_tells_the_accounts_endpoint_with_its_own_secret(sandbox
     assert ends["/call"].json["id"] != ends["/endpoint"].json["id"]
 
 
-def test_callingbox_wrong_signature_doubles_and_reversed_order_by_story(sandbox: Running, inbox: Inbox) -> None:
+def test_callingbox_signs_wrongly_doubles_and_reverses_by_story(sandbox: Running, inbox: Inbox) -> None:
     box(sandbox, "+14155550122", inbox.url)
     (foreign,) = inbox.wait(1)
     assert not signed_by("whsec_sandbox", foreign)
@@ -266,7 +266,7 @@ def test_callingbox_wrong_signature_doubles_and_reversed_order_by_story(sandbox:
     assert inbox.wait(4)[0].json["type"] == "call.completed"
 
 
-def test_callbacks_can_be_lost_and_doubled_by_control(sandbox: Running, inbox: Inbox) -> None:
+def test_callbacks_can_be_lost_and_doubled_by_settings(sandbox: Running, inbox: Inbox) -> None:
     sandbox.control(callback_loss_rate=1)
     allomia(sandbox, "+14165550101", inbox.url)
     time.sleep(0.3)
@@ -277,7 +277,7 @@ def test_callbacks_can_be_lost_and_doubled_by_control(sandbox: Running, inbox: I
     assert sandbox.control()["faults"]["callbacks"] == {"lost": 1, "doubled": 1}
 
 
-def test_nothing_leaves_this_machine(sandbox: Running) -> None:
+def test_callbacks_to_other_machines_are_not_sent(sandbox: Running) -> None:
     allomia(sandbox, "+14165550102", "http://callbacks.example.org/hook")
     time.sleep(0.3)
     entry = sandbox.journal()[0]
@@ -299,7 +299,7 @@ def test_only_loopback_addresses_are_called(url: str, here: bool) -> None:
     assert stays_here(url) is here
 
 
-def test_an_end_with_work_under_way_leaves_nothing_behind(inbox: Inbox) -> None:
+def test_stopping_with_pending_callbacks_leaves_no_threads(inbox: Inbox) -> None:
     before = threading.active_count()
     with server.running(speed=1) as sandbox:
         box(sandbox, "+14155550106", inbox.url)

@@ -1,4 +1,4 @@
-"""Each fake provider against its provider's pages: keys, fields, refusals, answers."""
+"""Each fake provider against its provider's pages: keys, fields, refusals and responses."""
 
 from __future__ import annotations
 
@@ -107,12 +107,12 @@ def test_allomia_names_the_field_it_refuses(sandbox: Running, changes: dict[str,
     assert sandbox.journal() == []
 
 
-def test_allomia_knows_no_assistant_made_of_zeros(sandbox: Running) -> None:
+def test_allomia_does_not_find_an_assistant_id_of_zeros(sandbox: Running) -> None:
     response = allomia(sandbox, assistantId=ZEROS)
     assert (response.status_code, response.json()) == (404, {"error": "Assistant or phone number not found"})
 
 
-def test_allomia_says_calling_and_then_how_it_ended(sandbox: Running) -> None:
+def test_allomia_reports_calling_and_then_the_end(sandbox: Running) -> None:
     sandbox.control(speed=5)
     placed = allomia(sandbox, phoneNumber="+14165550103").json()
     assert set(placed) == {"outboundCallId", "contactId", "status", "message"} and placed["status"] == "calling"
@@ -184,7 +184,7 @@ def test_polyai_v1_trigger_goes_from_queued_to_failure_without_a_reason(sandbox:
     assert polyai_get(sandbox, f"{V1}/{sid}/status", TOKEN).json()["status"] == "failure"
 
 
-def test_polyai_v1_gives_reason_and_reference(sandbox: Running) -> None:
+def test_polyai_v1_reports_reason_and_reference(sandbox: Running) -> None:
     sandbox.control(speed=2)
     body = {"to_number": "+16175550126", "metadata": {"ref": "att-9"}, "encryption": "TLS/SRTP"}
     sid = polyai(sandbox, V1, TOKEN, **body).json()["call_sid"]
@@ -198,7 +198,7 @@ def test_polyai_v1_gives_reason_and_reference(sandbox: Running) -> None:
     }
 
 
-def test_polyai_agents_wants_the_environment_of_the_trigger(sandbox: Running) -> None:
+def test_polyai_agents_requires_the_environment_of_the_placing(sandbox: Running) -> None:
     placed = polyai(sandbox, AGENTS, API_KEY, toNumber="+16175550101", environment="live", metadata={"ref": "r"}).json()
     assert placed["status"] == "QUEUED"
     path = f"{AGENTS}/{placed['callSid']}/status"
@@ -232,7 +232,7 @@ def test_polyai_refusals(sandbox: Running, path: str, headers: dict[str, str], b
     assert sandbox.journal() == []
 
 
-def test_polyai_error_bodies_are_json_and_text_by_turns(sandbox: Running) -> None:
+def test_polyai_error_bodies_are_json_and_text_in_turn(sandbox: Running) -> None:
     kinds = {polyai(sandbox, TRIGGER, {}, to_number="+16175550101").headers["Content-Type"] for _ in range(2)}
     assert {kind.split(";")[0] for kind in kinds} == {"application/json", "text/plain"}
 
@@ -263,7 +263,7 @@ def plum_get(sandbox: Running, identifier: str, accept: str = "application/json"
     return http.get(url, auth=BASIC, headers={"Accept": accept})
 
 
-def test_plum_queues_and_tells_the_call_in_its_own_way(sandbox: Running) -> None:
+def test_plum_queues_a_call_and_reports_it_in_its_own_format(sandbox: Running) -> None:
     response = plum(sandbox, variables='{"ref": "att-3"}', max_attempts="1", result_url="https://x.example/r")
     identifier = response.json()["call_id"]
     assert response.headers["Link"].endswith(f"/plumvoice/api/outbound/{identifier}>")
@@ -277,7 +277,7 @@ def test_plum_queues_and_tells_the_call_in_its_own_way(sandbox: Running) -> None
     assert isinstance(details["duration"], int)
 
 
-def test_plum_answers_xml_when_asked(sandbox: Running) -> None:
+def test_plum_returns_xml_on_request(sandbox: Running) -> None:
     identifier = plum(sandbox).json()["call_id"]
     root = ElementTree.fromstring(plum_get(sandbox, identifier, "application/xml").text)
     assert root.tag == "result" and root.findtext("call_details/events/item/event") == "queued"
@@ -311,27 +311,27 @@ def test_plum_id_is_only_in_link_or_numeric_xml_by_story(sandbox: Running) -> No
         {"reference": "x"},
     ],
 )
-def test_plum_refuses_what_is_badly_formed(sandbox: Running, fields: dict[str, str]) -> None:
+def test_plum_refuses_malformed_fields(sandbox: Running, fields: dict[str, str]) -> None:
     response = plum(sandbox, **fields)
     assert response.status_code == 400 and response.json()["error"]
     assert sandbox.journal() == []
 
 
-def test_plum_takes_multipart_only(sandbox: Running) -> None:
+def test_plum_accepts_only_multipart(sandbox: Running) -> None:
     url = f"{sandbox.url}/plumvoice/api/apps/1/2/queue"
     assert http.post(url, auth=BASIC, data={"phone_number": "tel:+16175550101"}).status_code == 400
     assert http.post(url, auth=BASIC, json={"phone_number": "tel:+16175550101"}).status_code == 400
     assert http.get(url, auth=BASIC).status_code == 405
 
 
-def test_plum_refuses_strangers_and_deployments_of_zeros(sandbox: Running) -> None:
+def test_plum_refuses_wrong_keys_and_deployment_ids_of_zeros(sandbox: Running) -> None:
     assert plum(sandbox, auth=("sandbox@example.org", "wrong")).status_code == 401
     assert plum(sandbox, auth=None).status_code == 401
     response = plum(sandbox, deployment="4410/0000")
     assert response.status_code == 404 and response.json()["error"].startswith("No deployment was found")
 
 
-def test_plum_tries_again_by_itself_when_told_to(sandbox: Running) -> None:
+def test_plum_redials_by_itself_with_max_attempts(sandbox: Running) -> None:
     sandbox.control(speed=400)
     identifier = plum(
         sandbox, phone_number="tel:+16175550130", max_attempts="3", reattempt_wait="60"
@@ -343,7 +343,7 @@ def test_plum_tries_again_by_itself_when_told_to(sandbox: Running) -> None:
     assert (details["attempts"], details["max_attempts"], details["reattempt_wait"]) == ("2", "3", "60")
 
 
-def test_plum_cancels_what_the_deployment_has_waiting(sandbox: Running) -> None:
+def test_plum_cancels_the_queued_calls_of_a_deployment(sandbox: Running) -> None:
     waiting, other = plum(sandbox, phone_number="tel:+16175550128"), plum(sandbox, "7/8", phone_number="16175550128")
     cancel = f"{sandbox.url}/plumvoice/api/apps/4410/9021/cancel"
     response = http.delete(cancel, auth=BASIC)
@@ -353,7 +353,7 @@ def test_plum_cancels_what_the_deployment_has_waiting(sandbox: Running) -> None:
     assert http.delete(cancel.replace("4410", "0"), auth=BASIC).status_code == 404
 
 
-def test_plum_queues_a_file_whole_or_not_at_all(sandbox: Running) -> None:
+def test_plum_queues_all_rows_of_a_file_or_none(sandbox: Running) -> None:
     url = f"{sandbox.url}/plumvoice/api/apps/4410/9021/bulk_queue"
 
     def send(text: str) -> httpx.Response:
@@ -366,7 +366,7 @@ def test_plum_queues_a_file_whole_or_not_at_all(sandbox: Running) -> None:
     assert [(dial["id"], dial["reference"]) for dial in sandbox.journal()] == list(zip(ids, ["r1", "r2"], strict=True))
 
 
-def test_plum_lets_a_closed_window_expire(sandbox: Running) -> None:
+def test_plum_expires_a_call_whose_window_has_closed(sandbox: Running) -> None:
     plum(sandbox, end_timestamp=str(int(time.time()) - 5))
     entry = wait_for_end(sandbox)
     assert (entry["status"], entry["outcome"], entry["rings"]) == ("expired", "expired", False)
@@ -394,7 +394,7 @@ def box_get(sandbox: Running, path: str, **params: str) -> httpx.Response:
     return http.get(f"{sandbox.url}/callingbox/v1{path}", headers=SECRET_KEY, params=params)
 
 
-def test_callingbox_prompt_call_ends_before_its_result_is_there(sandbox: Running) -> None:
+def test_a_callingbox_prompt_call_ends_before_its_result_is_available(sandbox: Running) -> None:
     sandbox.control(speed=5)
     response = box(sandbox, PROMPT)
     call = response.json()
@@ -415,7 +415,7 @@ def test_callingbox_prompt_call_ends_before_its_result_is_there(sandbox: Running
     assert [segment["sequence_no"] for segment in segments] == [0, 1]
 
 
-def test_callingbox_voicemail_is_no_answer_by_a_machine_pending_for_ever(sandbox: Running) -> None:
+def test_a_callingbox_voicemail_is_a_no_answer_whose_result_stays_pending(sandbox: Running) -> None:
     identifier = box(sandbox, BY_AGENT, to="+14155550105").json()["id"]
     entry = wait_for_end(sandbox)
     assert (entry["outcome"], entry["reference"]) == ("no_answer", "att-5")
@@ -466,7 +466,7 @@ def test_callingbox_can_refuse_one_generation(sandbox: Running) -> None:
     assert box(sandbox, PROMPT).status_code == 201
 
 
-def test_callingbox_keys_agents_and_credit(sandbox: Running) -> None:
+def test_callingbox_checks_keys_agents_and_credit(sandbox: Running) -> None:
     url = f"{sandbox.url}/callingbox/v1/calls"
     assert http.post(url, json=PROMPT, headers={"Authorization": "Bearer sk_other"}).status_code == 401
     broke = http.post(url, json=PROMPT, headers={"Authorization": "Bearer sk_sandbox_broke"})
@@ -482,7 +482,7 @@ def test_callingbox_errors_can_be_nested(sandbox: Running) -> None:
     assert box(sandbox, PROMPT, to=DROP).json() == {"error": {"message": "to: Required"}}
 
 
-def test_callingbox_lists_newest_first_in_pages_with_inbound_calls_between(sandbox: Running) -> None:
+def test_callingbox_lists_calls_newest_first_including_inbound_calls(sandbox: Running) -> None:
     ids = [box(sandbox, PROMPT).json()["id"] for _ in range(4)]
     seen: list[Any] = []
     after: dict[str, str] = {}
@@ -502,7 +502,7 @@ def test_callingbox_lists_newest_first_in_pages_with_inbound_calls_between(sandb
     assert len(box_get(sandbox, "/calls").json()) == 6
 
 
-def test_callingbox_keeps_a_record_of_what_it_could_not_place(sandbox: Running) -> None:
+def test_callingbox_keeps_a_record_of_a_call_that_it_could_not_place(sandbox: Running) -> None:
     assert box(sandbox, PROMPT, to="+14155550136").status_code == 502
     assert sandbox.journal() == []
     (record,) = box_get(sandbox, "/calls").json()["data"]
@@ -510,7 +510,7 @@ def test_callingbox_keeps_a_record_of_what_it_could_not_place(sandbox: Running) 
     assert box_get(sandbox, f"/calls/{record['id']}").json() == record
 
 
-def test_callingbox_lost_answers_can_be_found_in_the_list(sandbox: Running) -> None:
+def test_a_callingbox_call_with_a_lost_response_is_in_the_list(sandbox: Running) -> None:
     with pytest.raises(httpx.TransportError):
         box(sandbox, PROMPT, to="+14155550108")
     listed = box_get(sandbox, "/calls").json()["data"]

@@ -1,4 +1,4 @@
-"""The sandbox's own promises: life and death of the server, journal, control, stories and timelines."""
+"""The sandbox itself: start and stop of the server, journal, control, stories and timelines."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def sandbox(live: Running) -> Iterator[Running]:
 
 
 def number(digits: str) -> str:
-    """A fresh number with that story."""
+    """Return an unused number with that story."""
     return f"+141655{next(_numbers):04d}"[:-2].ljust(10, "0") + digits
 
 
@@ -69,11 +69,11 @@ def until_ended(sandbox: Running, to: str) -> dict[str, Any]:
     raise AssertionError(f"{entry} never ended")
 
 
-def test_the_index_page_says_what_this_is(sandbox: Running) -> None:
+def test_the_index_page_describes_the_sandbox(sandbox: Running) -> None:
     assert "No phone ever rings" in http.get(sandbox.url).text
 
 
-def test_a_dial_is_in_the_journal_with_everything_that_is_known_of_it(sandbox: Running) -> None:
+def test_a_dial_is_in_the_journal_with_all_its_fields(sandbox: Running) -> None:
     place(sandbox, "+14165551201", dynamicVariables={"ref": "att-1"}, callbackUrl="https://example.org/hook")
     entry = until_ended(sandbox, "+14165551201")
     stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
@@ -99,8 +99,8 @@ def test_a_dial_is_in_the_journal_with_everything_that_is_known_of_it(sandbox: R
     }
 
 
-def test_an_entry_tells_one_moment_however_long_it_takes_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock jumps past the call's end whenever it is read again."""
+def test_all_fields_of_an_entry_describe_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's clock jumps past the end of the call with every reading."""
     everything = World(Settings())
     voice = AlloMia(everything, Callbacks(everything))
     monkeypatch.setattr(world, "time", SimpleNamespace(time=itertools.count(0.0, 1000.0).__next__))
@@ -112,7 +112,7 @@ def test_an_entry_tells_one_moment_however_long_it_takes_to_write(monkeypatch: p
         assert (entry["ended_at"] is None) == (outcome is None)
 
 
-def test_the_journal_can_be_filtered_and_read_on_from_an_index(sandbox: Running) -> None:
+def test_the_journal_can_be_filtered_and_continued_from_an_index(sandbox: Running) -> None:
     for to in ("+14165551301", "+14165551401", "+14165551301"):
         place(sandbox, to)
     url = f"{sandbox.url}/journal"
@@ -146,7 +146,7 @@ def test_requests_are_counted_by_kind(sandbox: Running) -> None:
         ("37", 409, None),
     ],
 )
-def test_a_dial_is_written_exactly_when_the_phone_would_ring(
+def test_the_journal_has_a_dial_exactly_when_the_phone_would_ring(
     sandbox: Running, digits: str, answer: int | None, dialled: str | None
 ) -> None:
     to = number(digits)
@@ -160,7 +160,7 @@ def test_a_dial_is_written_exactly_when_the_phone_would_ring(
     assert [dial["answered_with"] for dial in sandbox.journal(to_number=to)] == ([dialled] if dialled else [])
 
 
-def test_a_cut_off_answer_is_not_json(sandbox: Running) -> None:
+def test_a_truncated_response_is_not_json(sandbox: Running) -> None:
     with pytest.raises(ValueError, match=r"Unterminated|Expecting|delimiter"):
         place(sandbox, number("34")).json()
 
@@ -193,7 +193,7 @@ def test_a_scripted_number_ends_by_its_story_each_time(sandbox: Running, digits:
         assert until_ended(sandbox, to)["outcome"] == outcome
 
 
-def test_stories_of_calls_that_never_end_stay_open(sandbox: Running) -> None:
+def test_calls_that_never_end_stay_open(sandbox: Running) -> None:
     for digits in ("07", "28"):
         place(sandbox, number(digits))
     time.sleep(0.3)
@@ -205,7 +205,7 @@ def test_a_hidden_call_is_404_for_three_reads(sandbox: Running) -> None:
     assert [status(sandbox, identifier).status_code for _ in range(4)] == [404, 404, 404, 200]
 
 
-def test_flapping_reads_are_good_every_other_time(sandbox: Running) -> None:
+def test_flapping_reads_succeed_every_other_time(sandbox: Running) -> None:
     identifier = place(sandbox, number("17")).json()["outboundCallId"]
     until_ended(sandbox, sandbox.journal()[-1]["to_number"])
     answers = [status(sandbox, identifier) for _ in range(10)]
@@ -223,7 +223,7 @@ def test_a_forgotten_call_is_404_after_its_end(sandbox: Running) -> None:
     assert status(sandbox, identifier).status_code == 404
 
 
-def test_a_strange_word_lasts_until_the_end(sandbox: Running) -> None:
+def test_an_undocumented_status_lasts_until_the_end(sandbox: Running) -> None:
     sandbox.control(speed=10)
     to = number("15")
     identifier = place(sandbox, to).json()["outboundCallId"]
@@ -253,7 +253,7 @@ def test_the_same_seed_draws_the_same_endings() -> None:
     assert endings(3) != endings(4)
 
 
-def test_the_mix_is_near_its_shares_and_a_second_dial_draws_anew() -> None:
+def test_the_mix_is_close_to_its_shares_and_each_dial_draws_anew() -> None:
     drawn = Counter(stories.choose(1, "allomia", f"+1416{n:05d}50", 1).ending(1) for n in range(4000))
     for ending, percent in stories.MIX:
         assert drawn[ending] / 40 == pytest.approx(percent, abs=3)
@@ -261,7 +261,7 @@ def test_the_mix_is_near_its_shares_and_a_second_dial_draws_anew() -> None:
     assert len(dials) > 2
 
 
-def test_a_timeline_goes_through_its_phases_and_stops_at_its_end() -> None:
+def test_a_timeline_has_all_phases_and_stops_at_its_end() -> None:
     line = timeline.build(["answered"], key=("k",), speed=1.0)
     assert [point.state for point in line.points] == ["queued", "dialing", "ringing", "talking", "answered"]
     assert line.end is not None and 3.5 <= line.end.at <= 8.5
@@ -269,7 +269,7 @@ def test_a_timeline_goes_through_its_phases_and_stops_at_its_end() -> None:
     assert timeline.build(["answered"], key=("k",), speed=10.0).end.at == pytest.approx(line.end.at / 10)  # type: ignore[union-attr]
 
 
-def test_a_providers_own_attempts_follow_one_another() -> None:
+def test_a_providers_own_attempts_happen_in_sequence() -> None:
     line = timeline.build(["busy", "answered", "busy"], key=("k",), speed=1.0, wait=60.0)
     states = [(point.state, point.attempt) for point in line.points if point.state != "ringing"]
     expected = [("queued", 1), ("dialing", 1), ("queued", 1), ("dialing", 2), ("talking", 2), ("answered", 2)]
@@ -306,7 +306,7 @@ def test_reading_faults_are_drawn_and_counted(sandbox: Running) -> None:
     assert sum(sandbox.control()["faults"]["reading"].values()) == 20
 
 
-def test_an_outage_closes_connections_and_rings_nobody(sandbox: Running) -> None:
+def test_an_outage_closes_connections_and_places_no_call(sandbox: Running) -> None:
     sandbox.control(outage=["allomia"])
     with pytest.raises(httpx.TransportError):
         place(sandbox, number("01"))
@@ -328,7 +328,7 @@ def test_an_outage_closes_connections_and_rings_nobody(sandbox: Running) -> None
         [1],
     ],
 )
-def test_control_refuses_what_it_does_not_know(sandbox: Running, wanted: Any) -> None:
+def test_control_refuses_unknown_and_invalid_settings(sandbox: Running, wanted: Any) -> None:
     response = http.post(f"{sandbox.url}/control", json=wanted)
     assert response.status_code == 400 and response.json()["error"]
 
@@ -343,14 +343,14 @@ def test_reset_forgets_calls_counts_and_settings(sandbox: Running) -> None:
     assert settings["placing_fault_rate"] == 0 and settings["speed"] == SPEED
 
 
-def test_a_taken_port_is_an_error_not_a_silence(sandbox: Running) -> None:
+def test_a_port_in_use_is_an_error(sandbox: Running) -> None:
     port = int(sandbox.url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"), server.running(port=port):
         pass
 
 
 @pytest.mark.parametrize("number_of_signal", [signal.SIGTERM, signal.SIGINT])
-def test_the_server_announces_itself_and_ends_cleanly_on_a_signal(number_of_signal: int) -> None:
+def test_the_server_announces_its_url_and_stops_cleanly_on_a_signal(number_of_signal: int) -> None:
     program = (
         "import asyncio; from providers.sandbox.server import Sandbox, serve; "
         "from providers.sandbox.settings import Settings; "
@@ -366,6 +366,6 @@ def test_the_server_announces_itself_and_ends_cleanly_on_a_signal(number_of_sign
         assert process.stderr.read() == ""
 
 
-def test_settings_are_as_documented_at_the_start() -> None:
+def test_the_initial_settings_are_as_documented() -> None:
     settings = Settings()
     assert (settings.retention_seconds, settings.callingbox_generations) == (7200, ("prompt", "agent"))

@@ -1,4 +1,4 @@
-"""A server of raw sockets on 127.0.0.1 that misbehaves on purpose, and remembers every byte it was sent."""
+"""A raw socket server on 127.0.0.1 that misbehaves on purpose and records every byte that it receives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came over the wire."""
+    """One request as received."""
 
     raw: bytes
 
@@ -47,7 +47,7 @@ class Received:
 
     @property
     def parts(self) -> dict[str, str]:
-        """The fields of a multipart form. Fails when a part is a file, or a field comes twice."""
+        """Return the fields of a multipart form. Fail if a part is a file or a field occurs twice."""
         whole = message_from_bytes(b"Content-Type: " + self.headers["content-type"].encode() + b"\r\n\r\n" + self.body)
         parts: Any = whole.get_payload()
         found: dict[str, str] = {}
@@ -61,11 +61,11 @@ class Received:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What the server does with one request. `act` answers whether the connection stays open."""
+    """What the server does with one request. `act` returns whether the connection stays open."""
 
     name: str
     act: Callable[[Wire, socket.socket], bool]
-    at_once: bool = False  # on accepting, before a byte is read
+    at_once: bool = False  # act on accepting the connection, before reading a byte
 
     def __str__(self) -> str:
         return self.name
@@ -102,11 +102,11 @@ class Wire:
             conn.close()
 
     def play(self, *behaviours: Behaviour) -> None:
-        """Each request takes the next behaviour; the last one is repeated."""
+        """Set the behaviours of the next requests. The last one applies to all further requests."""
         self._script = deque(behaviours)
 
     def take(self, conn: socket.socket) -> None:
-        """Read one whole request and remember it."""
+        """Read one whole request and record it."""
         raw = b""
         while b"\r\n\r\n" not in raw:
             raw += self._more(conn)
@@ -148,7 +148,7 @@ class Wire:
 
 
 def answer(status: int, body: bytes | Any = b"", headers: Mapping[str, str] | None = None) -> Behaviour:
-    """A complete answer. A body that is not bytes is sent as JSON."""
+    """Return a behaviour that sends a complete response. A body that is not bytes is sent as JSON."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {"content-type": "application/json", "content-length": str(len(raw))} | dict(headers or {})
     head = "".join(f"{name}: {value}\r\n" for name, value in named.items() if value)
@@ -167,7 +167,7 @@ def _reset(conn: socket.socket) -> bool:
 
 
 def _reset_unread(wire: Wire, conn: socket.socket) -> bool:
-    wire.closing.wait(0.05)  # a reset during the handshake would be a failed connection, truly not sent
+    wire.closing.wait(0.05)  # a reset during the handshake would be a failed connection, which is NotSent
     return _reset(conn)
 
 
@@ -182,7 +182,7 @@ def _close_after_reading(wire: Wire, conn: socket.socket) -> bool:
 
 
 def says(name: str, raw: bytes) -> Behaviour:
-    """Sends these bytes, then closes."""
+    """Return a behaviour that sends these bytes, then closes the connection."""
 
     def act(wire: Wire, conn: socket.socket) -> bool:
         wire.take(conn)
@@ -199,7 +199,7 @@ def _silence(wire: Wire, conn: socket.socket) -> bool:
 
 
 def _dribble(wire: Wire, conn: socket.socket) -> bool:
-    """A byte at a time: every single read succeeds, the whole never ends."""
+    """Send one byte at a time: every single read succeeds, but the response never ends."""
     wire.take(conn)
     conn.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
     while not wire.closing.wait(0.02):
@@ -219,7 +219,7 @@ SILENCE = Behaviour("is silent", _silence)
 DRIBBLE = Behaviour("answers a byte at a time", _dribble)
 OVERSIZE = Behaviour("answers a megabyte", _oversize)
 RESET_UNREAD = Behaviour("resets without reading", _reset_unread, at_once=True)
-# Every one of these may have rung: the request was, or may have been, read.
+# After each of these, the phone may be ringing: the server read the request, or may have read it.
 AMBIGUOUS = [
     RESET_UNREAD,
     Behaviour("resets after reading", _reset_after_reading),
@@ -240,7 +240,7 @@ AMBIGUOUS = [
 
 
 def closed_port() -> int:
-    """A port nobody listens on."""
+    """Return a port on which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
     return port
