@@ -1,7 +1,7 @@
-"""A database as it looks after a year: contacts, campaigns and calls by the million, made inside PostgreSQL.
+"""Fill a PostgreSQL database with millions of contacts, campaigns and calls, as after a year of use.
 
-What is written here went through no engine: statuses, times and costs are drawn so that lists, filters and figures meet
-what they meet in use. Three organizations share the rows as 6 : 3 : 1.
+The rows do not pass through the engine. Statuses, times and costs are generated so that lists, filters and figures
+see the same distributions as in production. Three organizations share the rows 6 : 3 : 1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ AREAS = ("212", "312", "415", "512", "617", "702", "206", "305", "404", "816")
 FIRST = ("Ada", "Ben", "Chloé", "Dora", "Émile", "Fatima", "George", "Hanna", "Ivan", "Jana", "Karim", "Lena")
 LAST = ("Martin", "Bernard", "Schmidt", "Rossi", "Novak", "Smith", "Jones", "Garcia", "Nguyen", "Cohen", "Ito", "Ali")
 SHARES = (0.6, 0.3, 0.1)
-LITTLE = 60  # campaigns of a few people, as most are
+LITTLE = 60  # campaigns with few recipients, like most campaigns
 DECISION = json.dumps(
     {
         "at": "2026-03-02T10:00:00+00:00",
@@ -27,7 +27,7 @@ DECISION = json.dumps(
 
 @dataclass(frozen=True)
 class Filled:
-    """What a run needs to know of it."""
+    """The data that a benchmark needs from the filled database."""
 
     organizations: tuple[Any, ...]
     big: Any  # the campaign with half of all contacts
@@ -35,7 +35,7 @@ class Filled:
 
 
 def fill(contacts: int, calls: int) -> Filled:
-    """Everything, then statistics and visibility as autovacuum keeps them."""
+    """Insert all rows, then update statistics and visibility map as autovacuum does."""
     from django.db import connection, transaction
 
     from tenants.models import Organization, Tenant
@@ -44,7 +44,7 @@ def fill(contacts: int, calls: int) -> Filled:
     names = ("Acme", "Bolt", "Cedar")
     homes = [Organization.objects.create(tenant=home, name=name, default_region="US") for name in names]
     with transaction.atomic(), connection.cursor() as cursor:
-        # Rows by the million come from here alone: their foreign keys are not looked up one by one.
+        # Skip the foreign key checks: all these rows are consistent, and the checks take long for millions of rows.
         cursor.execute("SET LOCAL session_replication_role = replica")
         campaigns = [
             _organization(cursor, organization, int(contacts * share), int(calls * share))
@@ -59,7 +59,7 @@ def fill(contacts: int, calls: int) -> Filled:
 
 
 def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> Any:
-    """Its plan and its people, and how far each campaign is."""
+    """Insert one organization's contacts, lists, provider accounts and campaigns. Return the biggest campaign."""
     from campaigns.models import ContactList
 
     lists = [
@@ -99,7 +99,7 @@ def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> 
     for number in range(LITTLE):
         little = _campaign(organization, f"Little {number}", "finished", assistants[:1], numbers, lists[2])
         _recipients(cursor, little, 20, over=True)
-    _beside(cursor, organization, lists, contacts)
+    _other_lists(cursor, organization, lists, contacts)
     return big
 
 
@@ -160,7 +160,7 @@ def _campaign(
 
 
 def _recipients(cursor: Any, campaign: Any, people: int, *, over: bool = False) -> None:
-    """By tens of thousands: most are done, some wait, some have their turn still to come."""
+    """Insert a campaign's recipients: most are done, some wait for a retry, some are pending."""
     assistants = [campaign.assistant_id, *campaign.variants.values_list("assistant", flat=True)]
     weights = "g %% 1000 * 59 %% 1000" if not over else "(g %% 1000 * 59 %% 1000) * 640 / 1000"
     cursor.execute(
@@ -203,17 +203,15 @@ def _recipients(cursor: Any, campaign: Any, people: int, *, over: bool = False) 
     )
 
 
-def _calls(cursor: Any, calls: int) -> None:
-    """Each attempt of each recipient, and single calls for the rest, in the order of a month."""
-    columns = """uuid, organization_id, recipient_id, campaign_id, contact_id, account_id, assistant_id,
-        phone_number_id, to_number, from_number, customer_name, dynamic_variables, metadata, attempt, asked_for,
-        reference, callback_token, callback_url, callback_outcome, created_by, created_at, updated_at, status,
-        status_reason, priority, due_at, placing_attempts, dialed_at, decision, provider_call_id, provider_status,
-        placed_at, answered_at, ended_at, duration_seconds, ended_reason, provider_reason, answered_by, error_code,
-        error_message, result_status, cost_reserved, cost, cost_currency, terminal_at, next_read_at, reads,
-        read_errors"""
-    cursor.execute(
-        f"""
+# Each attempt of each recipient, and single calls for the rest, spread over a month in the order of their ids.
+_INSERT_CALLS = """
+        INSERT INTO calls_call (uuid, organization_id, recipient_id, campaign_id, contact_id, account_id, assistant_id,
+            phone_number_id, to_number, from_number, customer_name, dynamic_variables, metadata, attempt, asked_for,
+            reference, callback_token, callback_url, callback_outcome, created_by, created_at, updated_at, status,
+            status_reason, priority, due_at, placing_attempts, dialed_at, decision, provider_call_id, provider_status,
+            placed_at, answered_at, ended_at, duration_seconds, ended_reason, provider_reason, answered_by, error_code,
+            error_message, result_status, cost_reserved, cost, cost_currency, terminal_at, next_read_at, reads,
+            read_errors)
         WITH number AS (SELECT DISTINCT ON (account_id) account_id, id, e164 FROM providers_phonenumber),
         tried AS (
             SELECT r.id AS recipient_id, r.campaign_id, r.contact_id, r.assistant_id, n AS attempt,
@@ -236,9 +234,8 @@ def _calls(cursor: Any, calls: int) -> None:
             SELECT *, now() - interval '30 days' * (1 - place) - interval '1 minute' AS at
             FROM (SELECT * FROM tried UNION ALL SELECT * FROM alone) t
         )
-        INSERT INTO calls_call ({columns})
         SELECT gen_random_uuid(), c.organization_id, e.recipient_id, e.campaign_id, c.id, a.account_id, a.id, p.id,
-            c.phone, p.e164, c.name, '{{"slot": "Monday at 9"}}', '{{}}', e.attempt, false,
+            c.phone, p.e164, c.name, '{"slot": "Monday at 9"}', '{}', e.attempt, false,
             substr(md5(random()::text || c.id), 1, 16), md5(random()::text) || md5(c.id::text), '', '', 'olga', at, at,
             e.status, CASE e.status WHEN 'canceled' THEN 'canceled_by_staff' ELSE '' END, 0,
             CASE e.status WHEN 'queued' THEN now() END, 1,
@@ -258,9 +255,12 @@ def _calls(cursor: Any, calls: int) -> None:
         FROM every e JOIN campaigns_contact c ON c.id = e.contact_id
             JOIN providers_assistant a ON a.id = e.assistant_id JOIN number p ON p.account_id = a.account_id
         ORDER BY at
-        """,
-        {"calls": calls, "decision": DECISION},
-    )
+"""
+
+
+def _calls(cursor: Any, calls: int) -> None:
+    """Insert the calls, and the events, webhook deliveries and status callbacks of the latest ones."""
+    cursor.execute(_INSERT_CALLS, {"calls": calls, "decision": DECISION})
     cursor.execute(
         """
         INSERT INTO calls_callevent (call_id, at, type, from_status, to_status, source, detail, raw)
@@ -291,48 +291,11 @@ def _calls(cursor: Any, calls: int) -> None:
     )
 
 
-def _beside(cursor: Any, organization: Any, lists: list[Any], contacts: int) -> None:
-    """What stands in the other lists: do-not-call, imports, call-backs, alerts, the journal of staff."""
-    from campaigns.models import Contact, DoNotCall
-    from campaigns.models.number_hash import number_hash
-
-    numbers = Contact.objects.filter(organization=organization).order_by("pk").values_list("phone", flat=True)
-    DoNotCall.objects.bulk_create(
-        [
-            DoNotCall(
-                organization=organization, phone=phone, phone_hash=number_hash(phone), reason="asked on the phone"
-            )
-            for phone in numbers[: contacts // 20]
-        ],
-        batch_size=5_000,
-    )
-    cursor.execute(
-        """
-        INSERT INTO campaigns_contactimport (uuid, organization_id, contact_list_id, status, filename, file,
-            rejected_file, sha256, mapping, delimiter, encoding, default_region, on_duplicate, bytes_total, bytes_read,
-            rows_read, lines_read, created, updated, skipped, rejected, removed, rejected_bytes, error, note,
-            created_at, end_told)
-        SELECT gen_random_uuid(), %s, %s, (ARRAY['completed', 'failed', 'canceled'])[1 + n %% 3], 'people-' || n ||
-            '.csv', '', '', '', '{"Phone": "phone"}', ',', 'utf-8', 'US', 'update', 1000, 1000, 100, 101, 90, 5, 3, 2,
-            0, 0, '', '', now() - interval '1 hour' * n, true
-        FROM generate_series(1, 400) n
-        """,
-        [organization.pk, lists[0].pk],
-    )
-    cursor.execute(
-        """
-        INSERT INTO calls_callback (uuid, organization_id, contact_id, recipient_id, due_at, latest_at, status, reason,
-            note, status_before, created_by, created_at)
-        SELECT gen_random_uuid(), %s, contact_id, r.id, now() + interval '1 minute' * r.id,
-            now() + interval '1 minute' * (r.id + 30), (ARRAY['due', 'kept', 'missed', 'canceled'])[1 + r.id %% 4], '',
-            '', '', 'olga', now()
-        FROM (
-            SELECT r.* FROM campaigns_recipient r JOIN campaigns_campaign c ON c.id = r.campaign_id
-            WHERE c.organization_id = %s AND r.status = 'done' LIMIT %s
-        ) r
-        """,
-        [organization.pk, organization.pk, contacts // 50],
-    )
+def _other_lists(cursor: Any, organization: Any, lists: list[Any], contacts: int) -> None:
+    """Insert do-not-call entries, imports, scheduled callbacks, alerts and audit entries."""
+    _do_not_call(organization, contacts // 20)
+    _imports(cursor, organization, lists[0])
+    _scheduled_callbacks(cursor, organization, contacts // 50)
     cursor.execute(
         """
         INSERT INTO tenants_alert (uuid, organization_id, key, message, subject, at, seen_at, seen_by)
@@ -349,4 +312,53 @@ def _beside(cursor: Any, organization: Any, lists: list[Any], contacts: int) -> 
         FROM generate_series(1, %s) n
         """,
         [contacts // 5, organization.pk, contacts // 5],
+    )
+
+
+def _do_not_call(organization: Any, count: int) -> None:
+    from campaigns.models import Contact, DoNotCall
+    from campaigns.models.number_hash import number_hash
+
+    numbers = Contact.objects.filter(organization=organization).order_by("pk").values_list("phone", flat=True)
+    DoNotCall.objects.bulk_create(
+        [
+            DoNotCall(
+                organization=organization, phone=phone, phone_hash=number_hash(phone), reason="asked on the phone"
+            )
+            for phone in numbers[:count]
+        ],
+        batch_size=5_000,
+    )
+
+
+def _imports(cursor: Any, organization: Any, contact_list: Any) -> None:
+    cursor.execute(
+        """
+        INSERT INTO campaigns_contactimport (uuid, organization_id, contact_list_id, status, filename, file,
+            rejected_file, sha256, mapping, delimiter, encoding, default_region, on_duplicate, bytes_total, bytes_read,
+            rows_read, lines_read, created, updated, skipped, rejected, removed, rejected_bytes, error, note,
+            created_at, end_told)
+        SELECT gen_random_uuid(), %s, %s, (ARRAY['completed', 'failed', 'canceled'])[1 + n %% 3], 'people-' || n ||
+            '.csv', '', '', '', '{"Phone": "phone"}', ',', 'utf-8', 'US', 'update', 1000, 1000, 100, 101, 90, 5, 3, 2,
+            0, 0, '', '', now() - interval '1 hour' * n, true
+        FROM generate_series(1, 400) n
+        """,
+        [organization.pk, contact_list.pk],
+    )
+
+
+def _scheduled_callbacks(cursor: Any, organization: Any, count: int) -> None:
+    cursor.execute(
+        """
+        INSERT INTO calls_callback (uuid, organization_id, contact_id, recipient_id, due_at, latest_at, status, reason,
+            note, status_before, created_by, created_at)
+        SELECT gen_random_uuid(), %s, contact_id, r.id, now() + interval '1 minute' * r.id,
+            now() + interval '1 minute' * (r.id + 30), (ARRAY['due', 'kept', 'missed', 'canceled'])[1 + r.id %% 4], '',
+            '', '', 'olga', now()
+        FROM (
+            SELECT r.* FROM campaigns_recipient r JOIN campaigns_campaign c ON c.id = r.campaign_id
+            WHERE c.organization_id = %s AND r.status = 'done' LIMIT %s
+        ) r
+        """,
+        [organization.pk, organization.pk, count],
     )

@@ -1,8 +1,8 @@
-"""B9: the forecast of a campaign beside one pass of the gate over the same people, in one run.
+"""B9: compare the forecast of a campaign with one pass of the gate over the same recipients, in one run.
 
 python -m benchmarks.forecast [--people 100000]
 
-Everything is made in a test database of its own, dropped at the end. Processor time is what counts.
+The benchmark creates its own test database and drops it at the end. It compares processor time.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def compare(people: int) -> None:
 
 
 def forget() -> None:
-    """What the first run learned of the numbers must not help the second."""
+    """Clear the caches of phone numbers, so that the first run does not speed up the second."""
     from campaigns import phones
     from campaigns.rules import legal_hours
 
@@ -67,7 +67,7 @@ def forget() -> None:
 
 
 def one_pass(campaign: Any) -> Counter[str]:
-    """As the engine asks it: recipients with their contacts, the facts, the decision."""
+    """Decide about every recipient as the engine does: load recipients and contacts, then facts, then decide."""
     from calls.gate import facts
     from calls.gate.decision import decide
     from calls.gate.selection import Choices
@@ -83,13 +83,14 @@ def one_pass(campaign: Any) -> Counter[str]:
 
 
 def a_campaign(people: int) -> Any:
-    """Half of them American, half European; a fifth with a time zone of their own; one in fifty not to be called."""
-    from campaigns.models import CallingWindow, Campaign, Contact, DoNotCall, Recipient, RetryRule
-    from campaigns.models.number_hash import number_hash
+    """Create a campaign with contacts.
+
+    Half are American, half European; a fifth have their own time zone; one in fifty is on the do-not-call list.
+    """
+    from campaigns.models import CallingWindow, Campaign, RetryRule
     from providers.models import Assistant, PhoneNumber, ProviderAccount
     from tenants.models import Organization, Tenant
 
-    rng = random.Random(9)  # noqa: S311
     home = Organization.objects.create(
         tenant=Tenant.objects.create(name="B"),
         name="B",
@@ -118,14 +119,17 @@ def a_campaign(people: int) -> Any:
     CallingWindow.objects.create(campaign=campaign, days=[*days, "sat"], opens=13 * 60, closes=19 * 60)
     for outcome, wait in (("no_answer", 120), ("busy", 15), ("failed", 60), ("voicemail", 24 * 60)):
         RetryRule.objects.create(campaign=campaign, outcome=outcome, wait_minutes=wait, max_attempts=3)
-    numbers: dict[str, None] = {}
-    while len(numbers) < people:
-        kind = rng.randrange(6)
-        if kind < 3:
-            numbers[f"+1{rng.choice(AREAS)}{rng.randint(2_000_000, 9_999_999)}"] = None
-        else:
-            prefix = {3: "+336", 4: "+4479", 5: "+49151"}[kind]
-            numbers[prefix + str(rng.randint(10_000_000, 99_999_999))] = None
+    _recipients(campaign, people)
+    return Campaign.objects.select_related("organization", "assistant__account").prefetch_related("windows").get()
+
+
+def _recipients(campaign: Any, people: int) -> None:
+    from campaigns.models import Contact, DoNotCall, Recipient
+    from campaigns.models.number_hash import number_hash
+
+    home = campaign.organization
+    rng = random.Random(9)  # noqa: S311
+    numbers = _numbers(rng, people)
     zones = ["America/Chicago", "America/Phoenix", "Europe/Berlin", "Europe/Lisbon"]
     made = Contact.objects.bulk_create(
         [
@@ -141,7 +145,18 @@ def a_campaign(people: int) -> Any:
         [DoNotCall(organization=home, phone=row.phone, phone_hash=number_hash(row.phone)) for row in made[::50]],
         batch_size=2_000,
     )
-    return Campaign.objects.select_related("organization", "assistant__account").prefetch_related("windows").get()
+
+
+def _numbers(rng: random.Random, count: int) -> list[str]:
+    found: dict[str, None] = {}
+    while len(found) < count:
+        kind = rng.randrange(6)
+        if kind < 3:
+            found[f"+1{rng.choice(AREAS)}{rng.randint(2_000_000, 9_999_999)}"] = None
+        else:
+            prefix = {3: "+336", 4: "+4479", 5: "+49151"}[kind]
+            found[prefix + str(rng.randint(10_000_000, 99_999_999))] = None
+    return list(found)
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:

@@ -1,13 +1,14 @@
-"""B8: every page a member of staff opens, and every list of the API, at a million calls and contacts and at 10,000.
+"""B8: measure every back-office page and every API list at a million calls and contacts, and at 10,000.
 
 python -m benchmarks.pages [--calls 1000000] [--contacts 1000000] [--small 10000] [--repeat 12] [--only recipients]
 
-Each page is asked by Django's test client as a manager of two of three organizations: 95 % of the answers must take
-less than 300 ms of the server's time (what this process and its database connection kept the processors busy for; the
-clock's time stands beside it), with at most 15 queries, and at most twice as long as with the small database.
-Lists are asked as they open, by every filter they offer, searched, and at the last page they offer. Everything is made
-on a PostgreSQL server of its own, or in test databases beside that of DATABASE_URL; all of it is dropped at the end.
-Filling a million takes some minutes and about 4 GB of disk.
+Django's test client requests each page as a manager of two of the three organizations. The marks: 95 % of the responses
+take less than 300 ms of server time, with at most 15 queries, and at most twice as long as with the small database.
+Server time is the processor time of this process and of its database connection; the report also shows wall time.
+Lists are requested without filters, with every filter choice, with searches, and at their last page.
+
+The benchmark runs on its own PostgreSQL server, or in test databases beside the one of DATABASE_URL, and drops
+everything at the end. Filling a million rows takes some minutes and about 4 GB of disk.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ from benchmarks.filling import Filled, fill
 from tests.postgresql import throwaway_server
 
 MARK_MS, MARK_QUERIES, MARK_RATIO = 300, 15, 2.0
-CHOICES = 8  # asked of each filter
-SECONDS = 20  # spent on one page at most
+CHOICES = 8  # measured per filter
+SECONDS = 20  # maximum per page
 SEARCHES = ("+1212200", "(212) 200", "Ada", "Spring", "zzz")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One page: its name, its address, and how the server fared."""
+class Measured:
+    """One page: its name, its URL and its measurements."""
 
     name: str
     url: str
-    p95: float  # milliseconds of the processors, ours and the database's
+    p95: float  # milliseconds of processor time, of this process and the database
     median: float
-    waited: float  # p95 of what passed by the clock, on a machine that may have other work
+    wall: float  # p95 of the elapsed milliseconds, on a machine that may have other work
     queries: int
 
 
@@ -53,14 +54,14 @@ def main() -> int:
     parser.add_argument("--contacts", type=int, default=1_000_000)
     parser.add_argument("--small", type=int, default=10_000)
     parser.add_argument("--repeat", type=int, default=12)
-    parser.add_argument("--only", default="", help="a part of the names of the pages that are asked")
+    parser.add_argument("--only", default="", help="measure only pages whose name contains this")
     given = parser.parse_args()
     os.environ |= {"DEBUG": "true"}
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     with ExitStack() as stack:
         if "DATABASE_URL" not in os.environ:
             os.environ["DATABASE_URL"] = stack.enter_context(throwaway_server())
-        importlib.import_module("config.wsgi")  # as a web process begins
+        importlib.import_module("config.wsgi")  # load what a web process loads
         found = [
             in_a_database(contacts, calls, given.repeat, given.only)
             for contacts, calls in ((given.small, given.small), (given.contacts, given.calls))
@@ -68,30 +69,30 @@ def main() -> int:
     return report(*found)
 
 
-def in_a_database(contacts: int, calls: int, repeat: int, only: str) -> list[Asked]:
+def in_a_database(contacts: int, calls: int, repeat: int, only: str) -> list[Measured]:
     from django.db import connection
 
     old = connection.creation.create_test_db(verbosity=0, autoclobber=True)
     try:
         begun = time.perf_counter()
         filled = fill(contacts, calls)
-        say(f"{contacts:,} contacts and {filled.calls:,} calls made in {time.perf_counter() - begun:.0f} s")
-        return list(ask(filled, repeat, only))
+        say(f"{contacts:,} contacts and {filled.calls:,} calls created in {time.perf_counter() - begun:.0f} s")
+        return list(measure(filled, repeat, only))
     finally:
         connection.creation.destroy_test_db(old, verbosity=0)
 
 
-def report(small: list[Asked], big: list[Asked]) -> int:
-    """The slowest first. The number of pages beyond a mark is the answer."""
+def report(small: list[Measured], big: list[Measured]) -> int:
+    """Print the pages, slowest first. Return 1 if any page exceeds a mark, else 0."""
     before = {each.name: each for each in small}
     faults = 0
-    say(f"{'p95':>8} {'median':>8} {'clock':>8} {'ratio':>6} {'queries':>7}")
-    for each in sorted(big, key=lambda asked: -asked.p95):
+    say(f"{'p95':>8} {'median':>8} {'wall':>8} {'ratio':>6} {'queries':>7}")
+    for each in sorted(big, key=lambda page: -page.p95):
         ratio = each.median / before[each.name].median if each.name in before else math.nan
         over = [each.p95 > MARK_MS, each.queries > MARK_QUERIES and not each.name.startswith("API")]
         faults += any(over)
         note = " <- over the mark" if any(over) else ""
-        say(f"{each.p95:8.1f} {each.median:8.1f} {each.waited:8.1f} {ratio:6.2f} {each.queries:7}  {each.name}{note}")
+        say(f"{each.p95:8.1f} {each.median:8.1f} {each.wall:8.1f} {ratio:6.2f} {each.queries:7}  {each.name}{note}")
     ratios = [each.median / before[each.name].median for each in big if each.name in before]
     slow = sum(ratio > MARK_RATIO for ratio in ratios)
     say(f"{len(big)} pages; {faults} over {MARK_MS} ms or {MARK_QUERIES} queries; {slow} of {len(ratios)} took over")
@@ -99,10 +100,10 @@ def report(small: list[Asked], big: list[Asked]) -> int:
     return min(faults, 1)
 
 
-# Asking.
+# Measuring.
 
 
-def ask(filled: Filled, repeat: int, only: str) -> Iterator[Asked]:
+def measure(filled: Filled, repeat: int, only: str) -> Iterator[Measured]:
     from django.conf import settings
     from django.contrib.auth.models import User
     from django.db import connection
@@ -111,7 +112,7 @@ def ask(filled: Filled, repeat: int, only: str) -> Iterator[Asked]:
 
     from tenants.models import ApiKey, Membership
 
-    logging.disable(logging.WARNING)  # lists that a manager may not see are asked once, and refused
+    logging.disable(logging.WARNING)  # `addresses` requests lists that a manager may not see, and gets refusals
     home, other, _ = filled.organizations
     user, _ = User.objects.get_or_create(username="olga", defaults={"is_staff": True})
     for organization in (home, other):
@@ -120,37 +121,37 @@ def ask(filled: Filled, repeat: int, only: str) -> Iterator[Asked]:
     staff, program = Client(), Client(headers={"authorization": f"Bearer {key}"})
     quick = {"DEBUG": False, "ALLOWED_HOSTS": ["testserver"], "API_RATE": 1e6, "API_BURST": 1_000_000}
     with override_settings(**quick, SECURE_SSL_REDIRECT=False):
-        assert not settings.DEBUG  # noqa: S101 - the debug cursor keeps every query
+        assert not settings.DEBUG  # noqa: S101 - with DEBUG, the cursor stores every query
         staff.force_login(user)
         with connection.cursor() as cursor:
-            cursor.execute("SET max_parallel_workers_per_gather = 0")  # theirs would be time that nobody counts
-        seen = set[str]()  # two organizations' lists may bear one name: the first stands for both
-        for client, pages in ((staff, addresses(staff, filled)), (program, programs(filled))):
+            cursor.execute("SET max_parallel_workers_per_gather = 0")  # workers' time would not be measured
+        seen = set[str]()  # lists of two organizations may have the same name: measure only the first
+        for client, pages in ((staff, addresses(staff, filled)), (program, api_lists(filled))):
             for name, url in pages:
                 if only in name and name not in seen:
                     seen.add(name)
                     yield one_page(client, name, url, repeat)
 
 
-def one_page(client: Any, name: str, url: str, repeat: int) -> Asked:
+def one_page(client: Any, name: str, url: str, repeat: int) -> Measured:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    client.get(url)  # what a process learns once
+    client.get(url)  # fill the process's caches
     with CaptureQueriesContext(connection) as queries:
-        answer = client.get(url)
-    asked = len(queries)  # the next request forgets them
-    if answer.status_code != 200:
-        raise SystemExit(f"{name}: {url} answers {answer.status_code}")
-    worked: list[float] = []
-    waited: list[float] = []
+        response = client.get(url)
+    count = len(queries)  # the next request clears them
+    if response.status_code != 200:
+        raise SystemExit(f"{name}: {url} returned {response.status_code}")
+    processor: list[float] = []
+    wall: list[float] = []
     end = time.perf_counter() + SECONDS
-    while len(worked) < repeat and (not worked or time.perf_counter() < end):
+    while len(processor) < repeat and (not processor or time.perf_counter() < end):
         begun, busy = time.perf_counter(), time.process_time() + database_time()
         client.get(url)
-        worked.append((time.process_time() + database_time() - busy) * 1000)
-        waited.append((time.perf_counter() - begun) * 1000)
-    return Asked(name, url, p95(worked), statistics.median(worked), p95(waited), asked)
+        processor.append((time.process_time() + database_time() - busy) * 1000)
+        wall.append((time.perf_counter() - begun) * 1000)
+    return Measured(name, url, p95(processor), statistics.median(processor), p95(wall), count)
 
 
 def p95(times: list[float]) -> float:
@@ -158,7 +159,7 @@ def p95(times: list[float]) -> float:
 
 
 def database_time() -> float:
-    """Seconds for which this connection's process has kept a processor busy."""
+    """Return the processor time of this connection's PostgreSQL process, in seconds."""
     from django.db import connection
 
     connection.ensure_connection()
@@ -167,7 +168,7 @@ def database_time() -> float:
 
 
 def addresses(client: Any, filled: Filled) -> Iterator[tuple[str, str]]:
-    """Every page of the back office that a manager of the organization reaches, by name."""
+    """Yield name and URL of every back-office page that a manager of the organization may open."""
     from django.contrib import admin
     from django.urls import reverse
 
@@ -209,7 +210,7 @@ def addresses(client: Any, filled: Filled) -> Iterator[tuple[str, str]]:
 
 
 def one_list(client: Any, name: str, url: str) -> Iterator[tuple[str, str]]:
-    """As it opens, by each choice of its filters, searched, and its last page."""
+    """Yield a list without filters, with each filter choice, with searches, and its last page."""
     yield f"{name}", url
     found = client.get(url).context_data["cl"]
     if found.paginator.num_pages > 1:
@@ -223,7 +224,7 @@ def one_list(client: Any, name: str, url: str) -> Iterator[tuple[str, str]]:
 
 
 def one_object(client: Any, name: str, obj: Any) -> Iterator[tuple[str, str]]:
-    """Its page, the parts that come after it, and the confirmation of each of its buttons."""
+    """Yield an object's page, the parts that load after it, and the confirmation page of each button."""
     from django.contrib import admin
     from django.urls import NoReverseMatch, reverse
 
@@ -240,8 +241,8 @@ def one_object(client: Any, name: str, obj: Any) -> Iterator[tuple[str, str]]:
         yield f"{name}, confirmation of {step.label}", url
 
 
-def programs(filled: Filled) -> Iterator[tuple[str, str]]:
-    """The lists of the API, as they open and filtered."""
+def api_lists(filled: Filled) -> Iterator[tuple[str, str]]:
+    """Yield the lists of the API, with and without filters."""
     big = f"campaigns/{filled.big.uuid}"
     for path in (
         "organizations/", "provider-accounts/", "assistants/", "phone-numbers/", "contacts/", 

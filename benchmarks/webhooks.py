@@ -1,11 +1,13 @@
-"""What one dead receiver costs the other 49, with a full outbox and the engine's own slice.
+"""Measure how much one dead receiver delays the other 49, with a full outbox and the engine's own slice.
 
 python -m benchmarks.webhooks [--deliveries 100000] [--endpoints 50] [--rounds 1]
 
-Each endpoint is an address of its own on loopback, behind real sockets in a process of its own; the dead one accepts
-and never answers. Every round is run twice, without and with the dead one, in turns: the machine's noise hits both.
-How long a delivery of the other endpoints took is counted from the start of the engine. It runs on a PostgreSQL server
-of its own, or in a test database beside that of DATABASE_URL; both are dropped at the end.
+Each endpoint has its own loopback address. Another process serves all of them over real sockets. The dead endpoint
+accepts connections but never responds. Each round runs twice, without and with the dead endpoint, in alternating order,
+so that the machine's noise affects both. Delivery times count from the start of the engine.
+
+The benchmark runs on its own PostgreSQL server, or in a test database beside the one of DATABASE_URL, and drops it at
+the end.
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ def compare(given: argparse.Namespace, port: int) -> list[float]:
 
 
 def one_run(endpoints: int, each: int, port: int, *, dead: bool) -> tuple[float, float]:
-    """Seconds until 95 % of the living endpoints' deliveries had arrived, and until all had."""
+    """Return the seconds until 95 % and 100 % of the live endpoints' deliveries had arrived."""
     from calls.engine.slice import Slice
     from calls.models import Heartbeat, WebhookDelivery
     from calls.webhooks import outbox
@@ -88,7 +90,7 @@ def one_run(endpoints: int, each: int, port: int, *, dead: bool) -> tuple[float,
         for number in range(endpoints)
         if dead or address(number) != DEAD
     ]
-    # In turns, as they would come to be; in the order of their making they would stand in a row.
+    # Alternate between the endpoints, as real deliveries do.
     rows = [outbox.delivery_to(endpoint, "call.ended", body) for _ in range(each) for endpoint in made]
     WebhookDelivery.objects.bulk_create(rows, batch_size=AT_ONCE)
     analyse()
@@ -128,7 +130,7 @@ def analyse() -> None:
 
 @contextmanager
 def receivers(endpoints: int) -> Iterator[int]:
-    """All of them, in a process of their own."""
+    """Run all receivers in another process. Yield their port."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(endpoints, theirs), daemon=True)
