@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from calls.gate.budgets import ALERT_AT, ZERO, reserve_of, spent_on, spent_today, spent_today_through
+from calls.gate.checks import CheckName
 from calls.models import Call
 from calls.webhooks import outbox
 from campaigns.models import Campaign, Recipient
@@ -27,7 +28,7 @@ def _today(organization: Organization, now: datetime) -> str:
 
 def look_again(organization: Organization) -> None:
     """Its budgets of the day may have changed: whoever waits for one is asked again at once."""
-    now, waiting = timezone.now(), ("organization_budget", "account_budget")
+    now, waiting = timezone.now(), [name for name in CheckName if name.traits.woken_by_daily_budget]
     live = (Recipient.Status.PENDING, Recipient.Status.WAITING)
     mine = Recipient.objects.filter(campaign__organization=organization, status__in=live, reason__in=waiting)
     mine.filter(campaign__status=Campaign.Status.RUNNING, next_attempt_at__gt=now).update(next_attempt_at=now)

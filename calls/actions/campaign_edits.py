@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from calls.actions.quiescing import IllegalNow
 from calls.dialing.dequeueing import take_back
+from calls.gate.checks import CheckName
 from calls.models import Call
 from calls.reports import preflight
 from calls.reports.preflight import NotReady
@@ -30,18 +31,7 @@ WITHOUT_EFFECT_ON_WHO_WAITS = frozenset(
     {"name", "priority", "calls_per_minute", "max_open_calls", "max_attempts", "retry_rules", "contact_lists"}
 )
 # The gate's reasons to put somebody off. A wait between two calls is told by the outcome before it: it is never cut.
-PUT_OFF = frozenset(
-    {
-        "calling_hours",
-        "minimum_gap",
-        "calls_per_day",
-        "calls_per_30_days",
-        "budget",
-        "caller_number_capacity",
-        "caller_number_day",
-        "campaign_capacity",
-    }
-)
+PUT_OFF = [name for name in CheckName if name.traits.woken_by_edit]
 PEOPLE_AT_ONCE = 10_000
 
 

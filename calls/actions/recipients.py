@@ -11,13 +11,14 @@ from django.utils import timezone
 
 from calls.actions import scheduled_callbacks
 from calls.actions.quiescing import IllegalNow, wait_for_silence
-from calls.gate.decision import HOLDS
+from calls.gate.checks import CheckName
 from calls.models import OPEN, Call, CallBack, Status
 from calls.outcomes import staff_decisions
 from campaigns.models import Contact, Recipient
 from tenants import audit_log
 
 S = Recipient.Status
+HOLDS = [name for name in CheckName if name.traits.woken_by_unhold]
 
 
 def withdraw(recipient: Recipient, *, actor: str) -> None:

@@ -17,6 +17,7 @@ from calls.actions.quiescing import IllegalNow
 from calls.actions.single_calls import Refused
 from calls.dialing import enqueueing
 from calls.dialing.dequeueing import take_back
+from calls.gate.checks import CheckName
 from calls.gate.selection import values_for
 from calls.models import OPEN, Call, CallBack, CallEvent, Status, record_event
 from calls.outcomes import staff_decisions
@@ -59,9 +60,9 @@ def promise(
         if held.status == S.WITHDRAWN:
             raise IllegalNow("This person was withdrawn from the campaign.")
         if entries.listed(contact.organization_id, [contact.phone], max(now, at)):
-            raise Refused("This number is on the do-not-call list.", "do_not_call")
+            raise Refused("This number is on the do-not-call list.", CheckName.DO_NOT_CALL)
         if contact.held(at):
-            raise Refused("This person is on hold then; lift the hold first.", "hold", contact.hold_until)
+            raise Refused("This person is on hold then; lift the hold first.", CheckName.HOLD, contact.hold_until)
         found = CallBack(
             organization=campaign.organization,
             contact=contact,
@@ -144,7 +145,7 @@ def _settle(pk: int, now: datetime) -> None:
     late = known.latest_at <= now
     if late and known.call and known.call.status == Status.QUEUED:
         why = _why_queued(known.call)
-        _drop(known.call, "too_late", "The time of the call-back passed.")
+        _drop(known.call, CheckName.TOO_LATE, "The time of the call-back passed.")
     else:
         why = _why(known, now)
     with transaction.atomic():
@@ -205,12 +206,14 @@ def _refuse_time(campaign: Campaign, contact: Contact, at: datetime, now: dateti
     if at <= now:
         raise Refused("This is in the past.", "past")
     if campaign.ends_at and at >= campaign.ends_at:
-        raise Refused(f"The campaign ends before, at {local_text(campaign.ends_at, campaign.zone, now)}.", "too_late")
+        raise Refused(
+            f"The campaign ends before, at {local_text(campaign.ends_at, campaign.zone, now)}.", CheckName.TOO_LATE
+        )
     zones = candidate_zones(contact.timezone, contact.phone, campaign.zone)
     hours = (legal_hours(contact.phone),)
     if not campaign.legal_override and not is_open(hours, zones, at):
         message = f"This is outside the legal calling hours in {', '.join(zones)}."
-        raise Refused(message, "calling_hours", next_opening(hours, zones, at))
+        raise Refused(message, CheckName.CALLING_HOURS, next_opening(hours, zones, at))
 
 
 def _set_aside(found: CallBack, recipient: Recipient) -> None:

@@ -11,7 +11,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from calls.gate import facts as fact_sheet
-from calls.gate.decision import HOLDS, Decision, decide
+from calls.gate.checks import CheckName
+from calls.gate.decision import Decision, decide
 from calls.models import Call, CallEvent, Status, record_event
 from campaigns.contact_locks import lock_person
 from campaigns.models import Contact
@@ -20,11 +21,7 @@ from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
 
 WAITS_FOR = timedelta(hours=1)
-# The answers that a single call gets at once; everything else (a blocked account, no free line) only makes it wait.
-REFUSALS = (
-    *("do_not_call", "country", "calling_hours", "minimum_gap", "calls_per_day", "calls_per_30_days"),
-    *(*HOLDS, "assistant", "caller_number"),
-)
+REFUSALS = [name for name in CheckName if name.refuses_single_call]
 
 
 class Refused(Exception):

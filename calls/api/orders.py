@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calls.actions.single_calls import AlreadyOpen, MissingVariables, Order, Refused, place_single
+from calls.gate.checks import CheckName
 from calls.models import Call
 from tenants.api.errors import Conflict, RefusedByRule, detail
 from tenants.api.fields import utc_text
@@ -23,6 +24,6 @@ def place(order: Order, *, number_field: str, variables_field: str) -> Call:
     except AlreadyOpen as error:
         raise Conflict(str(error)) from error
     except Refused as error:
-        message = DO_NOT_CALL if error.code == "do_not_call" else str(error).rstrip(".")
+        message = DO_NOT_CALL if error.code == CheckName.DO_NOT_CALL else str(error).rstrip(".")
         why = f"{message}; next allowed {utc_text(error.until)}" if error.until else message
         raise RefusedByRule(message, [detail(number_field, why, error.code)]) from error

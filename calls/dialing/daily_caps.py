@@ -14,11 +14,12 @@ from django.db import transaction
 from django.db.models import Q
 
 from calls.gate import facts
+from calls.gate.checks import CheckName
 from calls.models import Call
 from campaigns.models import Campaign, Recipient
 from providers.models import PhoneNumber
 
-REASON = "caller_number_day"
+REASON = CheckName.CALLER_NUMBER_DAY
 SPARE, AT_MOST = 8, 200  # people asked beyond the calls that are left, for some may not be called now; and at most
 S = Recipient.Status
 

@@ -21,6 +21,7 @@ from calls.dialing.dequeueing import take_back
 from calls.gate import facts as fact_sheet
 from calls.gate import pacing
 from calls.gate.capacity import AHEAD, room_of, room_of_numbers
+from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, Facts, decide
 from calls.gate.selection import Choices, can_go_on, values_for
 from calls.models import Call, CallEvent, Status, record_event
@@ -191,7 +192,9 @@ class _Feeder:
         if decision.verdict == "allow":
             self._queue(call, rested_at)
         elif decision.verdict == "defer" and decision.until:
-            if decision.reason != "caller_number_day" or not self.choices.another_may_call(call, self._from_number):
+            if decision.reason != CheckName.CALLER_NUMBER_DAY or not self.choices.another_may_call(
+                call, self._from_number
+            ):
                 return decision
             # That one was kept for somebody who does not need it now; it is theirs next time.
         else:
@@ -244,7 +247,7 @@ def mark_calling(call: Call) -> None:
 
 def _skip(recipient: Recipient, reason: str) -> None:
     """Not called (any more): done where it was called before, or its time ran out; skipped where a rule forbids it."""
-    over = recipient.attempts > 0 or reason == "no_open_window"
+    over = recipient.attempts > 0 or reason == CheckName.NO_OPEN_WINDOW
     recipient.status = S.DONE if over else S.SKIPPED
     recipient.reason, recipient.next_attempt_at, recipient.waits_in = reason[:200], None, ""
     recipient.save(update_fields=["status", "reason", "next_attempt_at", "waits_in"])

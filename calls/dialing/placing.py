@@ -20,6 +20,7 @@ from django.utils import timezone
 from calls.deadlines import CLUSTER_TIMING, SEND_WITHIN
 from calls.gate import budgets, pacing, rate_limits
 from calls.gate import facts as fact_sheet
+from calls.gate.checks import CheckName
 from calls.gate.decision import SOON, Decision, decide
 from calls.models import Call, CallEvent, Status, record_event
 from calls.outcomes import circuit_breaker, placement_results, staff_decisions
@@ -192,7 +193,7 @@ def _commit(call: Call, decision: Decision, now: datetime) -> bool:
                 )
             )
     except IntegrityError:
-        put_off(call, now + SOON, "open_call", "Another call to this number is open.")
+        put_off(call, now + SOON, CheckName.OPEN_CALL, CheckName.OPEN_CALL.words)
         return False
     if won != 1:
         return False

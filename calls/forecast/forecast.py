@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,6 +25,7 @@ from calls.forecast.outcome_mix import endings_of
 from calls.forecast.simulation import Course
 from calls.gate import budgets
 from calls.gate import facts as fact_sheet
+from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, Facts, decide
 from calls.gate.selection import Choices, values_for
 from calls.models import Call
@@ -35,7 +36,8 @@ from campaigns.wording import people as people_text
 AT_ONCE = 5_000  # people read and judged in one go
 AT_MOST = 200_000  # people forecast while somebody waits for the page
 PLAYED, MOST_PLAYS = 8_000, 8  # people in all further plays of a small campaign, and how many plays
-LINES = frozenset({"caller_number_capacity", "campaign_capacity"})  # checks that do not concern the person
+WINDOWS = (CheckName.CALLING_HOURS, CheckName.NO_OPEN_WINDOW)  # checks that no time zone ever passes
+PREFLIGHT_ERRORS = (CheckName.ASSISTANT, CheckName.CALLER_NUMBER)  # they keep the campaign from starting
 S = Recipient.Status
 
 
@@ -205,7 +207,7 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal
                 decision = decisions[facts] = decide(replace(facts, budget=budget, spent=spent), begin)
             if decision.verdict == "skip":
                 found.skipped[decision.reason] += 1
-                if decision.reason in {"no_open_window", "calling_hours"}:
+                if decision.reason in WINDOWS:
                     found.zones_never_open.update(facts.zones)
             elif with_variables and values_for(as_running, cast(Any, person))[1]:
                 found.skipped["missing_variables"] += 1
@@ -217,7 +219,7 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal
 
 
 def _person_may_be_called(decision: Decision) -> bool:
-    return all(check.result == "allow" or check.name in LINES for check in decision.checks)
+    return all(check.result == "allow" or check.name.traits.is_capacity for check in decision.checks)
 
 
 def _needs_variables(choices: Choices) -> bool:
@@ -263,13 +265,13 @@ def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
 
 # What the preflight says of it.
 
-SKIPPED = {
-    "do_not_call": "{n} on the do-not-call list: not called.",
-    "country": "{n} with numbers of countries that may not be called.",
+SKIPPED: Mapping[str, str] = {
+    CheckName.DO_NOT_CALL: "{n} on the do-not-call list: not called.",
+    CheckName.COUNTRY: "{n} with numbers of countries that may not be called.",
     "missing_variables": "{n} without a variable that the assistant needs: not called.",
-    "attempts": "{n} called as often as the campaign allows.",
-    "calling_hours": "{n} for whom no calling window opens in the next days, in {zones}.",
-    "no_open_window": "{n} for whom no calling window opens before the campaign ends, in {zones}.",
+    CheckName.ATTEMPTS: "{n} called as often as the campaign allows.",
+    CheckName.CALLING_HOURS: "{n} for whom no calling window opens in the next days, in {zones}.",
+    CheckName.NO_OPEN_WINDOW: "{n} for whom no calling window opens before the campaign ends, in {zones}.",
 }
 
 
@@ -279,7 +281,7 @@ def warnings(found: Forecast) -> list[Problem]:
     problems = [
         Problem(reason, "warning", SKIPPED.get(reason, "{n} are not called.").format(n=people_text(n), zones=zones), n)
         for reason, n in sorted(found.skipped.items())
-        if reason not in {"assistant", "caller_number"}  # an error of the preflight already
+        if reason not in PREFLIGHT_ERRORS
     ]
     if found.not_reached:
         message = f"{people_text(found.not_reached)} will probably not be reached before the campaign ends."
@@ -293,14 +295,16 @@ def warnings(found: Forecast) -> list[Problem]:
         )
         problems.append(Problem("not_forecast", "warning", message, found.recipients))
     if found.budget_runs_out:
-        problems.append(Problem("budget", "warning", "The budget is probably spent before everybody is called."))
+        problems.append(
+            Problem(CheckName.BUDGET, "warning", "The budget is probably spent before everybody is called.")
+        )
     return problems
 
 
 def why_without_end(found: Forecast) -> str:
     """Empty where an end can be foreseen, or too little is known to say."""
     people = found.without_end
-    held = people["on_hold"]
+    held = people[CheckName.ON_HOLD]
     others = people.total() - held
     parts = [f"{people_text(held)} on hold until somebody lifts it"] if held else []
     return " and ".join(

@@ -16,6 +16,7 @@ from typing import Any
 
 from calls.forecast.daily_limits import Ration, rations_of
 from calls.forecast.outcome_mix import Ending
+from calls.gate.checks import CheckName
 from calls.gate.decision import LATER, Facts, decide
 from calls.gate.facts import within_a_day, within_a_month
 from calls.gate.selection import Choice, Choices
@@ -124,7 +125,8 @@ class Course:
 
     def _may_be_called(self, cohort: Cohort, due: datetime, moment: datetime) -> bool:
         """Asks the gate. Who has to wait waits, who is skipped is gone."""
-        until, reason = self._known_to_be_closed(cohort, moment), "calling_hours"
+        reason: str = CheckName.CALLING_HOURS
+        until = self._known_to_be_closed(cohort, moment)
         if until is None:
             decision = decide(cohort.facts_at(moment), moment)
             if decision.verdict == "allow":
@@ -133,7 +135,7 @@ class Course:
                 self._drop(cohort, decision.reason)
                 return False
             until, reason = decision.until or moment + LATER, decision.reason
-            if (hours := decision.failed("calling_hours")) and hours.until:
+            if (hours := decision.failed(CheckName.CALLING_HOURS)) and hours.until:
                 self._closed[cohort.facts.zones, cohort.facts.hours] = (moment, hours.until)
         if cohort.deferred >= PATIENCE or until > self.begin + HORIZON:
             self.without_end[reason] += cohort.size
@@ -157,7 +159,7 @@ class Course:
         return until if since <= moment < until else None
 
     def _drop(self, cohort: Cohort, reason: str) -> None:
-        if cohort.attempts == 0 and reason == "no_open_window":
+        if cohort.attempts == 0 and reason == CheckName.NO_OPEN_WINDOW:
             self.not_reached += cohort.size
         elif cohort.attempts == 0:
             self.skipped[reason] += cohort.size

@@ -8,30 +8,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
+from calls.gate.checks import CheckName
 from campaigns.rules.windows import Hours, closed_zone, is_open, local_text, next_opening
 
 Verdict = Literal["allow", "defer", "skip"]
 SOON = timedelta(seconds=15)  # when nobody can say when a limit will have room
 LATER = timedelta(minutes=5)
 MOMENT = timedelta(milliseconds=50)
-EVENLY = frozenset({"pace", "caller_number_rest"})  # spread over time to the fraction of a second
-HOLDS = ("hold", "on_hold")  # until a moment; until somebody lifts it
-# A person's rule outlasts the call; a limit of ours may still find room before its time is over.
-OF_THE_PERSON = frozenset({"calling_hours", "minimum_gap", "calls_per_day", "calls_per_30_days", "not_before", *HOLDS})
-# Why somebody waits, in the words of every page: decisions, explanations and idle reasons alike.
-WORDS = {
-    "calls_stopped": "All calls of the organization are stopped.",
-    "on_hold": "The person is on hold until somebody lifts it.",
-    "open_call": "Another call to this number is open.",
-    "caller_number_capacity": "The caller number has no line free.",
-    "campaign_capacity": "The campaign has as many open calls as it may.",
-    "pace": "The campaign calls as fast as it may.",
-    "caller_number_rest": "The caller number rests between two calls.",
-    "caller_number_day": "The caller number has called as often as it may in 24 hours.",
-    "budget": "The campaign's budget is spent or set aside.",
-    "organization_budget": "The organization's budget of the day is spent or set aside.",
-    "account_budget": "The account's budget of the day is spent or set aside.",
-}
 
 
 @dataclass(frozen=True)
@@ -39,7 +22,7 @@ class DailyBudget:
     """Money for a day, until it `renews_at`. `check`: its name among the checks; `used`: spent or set aside; `paid`: of
     that what will not come back before."""
 
-    check: str
+    check: CheckName
     limit: Decimal
     used: Decimal
     renews_at: datetime
@@ -101,7 +84,7 @@ class Facts:
 class Check:
     """One question and its answer."""
 
-    name: str
+    name: CheckName
     result: Verdict = "allow"
     detail: str = ""
     until: datetime | None = None
@@ -113,13 +96,13 @@ class Decision:
     """`until` is set for a deferral alone; `reason` is the name of the check that decided."""
 
     verdict: Verdict
-    reason: str = ""
+    reason: CheckName | Literal[""] = ""
     detail: str = ""
     until: datetime | None = None
     checks: Sequence[Check] = field(default_factory=tuple)
     where: str = ""
 
-    def failed(self, name: str) -> Check | None:
+    def failed(self, name: CheckName) -> Check | None:
         return next((check for check in self.checks if check.name == name and check.result != "allow"), None)
 
     def as_json(self, now: datetime) -> dict[str, Any]:
@@ -142,148 +125,159 @@ def decide(facts: Facts, now: datetime) -> Decision:
     if not deferred:
         return Decision("allow", checks=checks)
     last = max(deferred, key=lambda check: check.until or now)
-    until = max(last.until or now, now + (MOMENT if last.name in EVENLY else timedelta(seconds=1)))
+    until = max(last.until or now, now + (MOMENT if last.name.traits.spread_evenly else timedelta(seconds=1)))
     if facts.not_after and until >= facts.not_after:
-        if last.name in OF_THE_PERSON:
-            name = "no_open_window" if facts.campaign_status else "too_late"
-            over = Check(name, "skip", f"{last.detail} That is after the last moment allowed.")
-            return Decision("skip", name, over.detail, checks=(*checks, over))
+        if last.name.traits.about_recipient:
+            over = Check(_over(facts), "skip", f"{last.detail} That is after the last moment allowed.")
+            return Decision("skip", over.name, over.detail, checks=(*checks, over))
         until = facts.not_after
     return Decision("defer", last.name, last.detail, until, checks, last.where)
 
 
+def _defer(name: CheckName, until: datetime) -> Check:
+    return Check(name, "defer", name.words, until)
+
+
+def _skip(name: CheckName) -> Check:
+    return Check(name, "skip", name.words)
+
+
 def _switches(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.organization_active:
-        yield Check("organization")
+        yield Check(CheckName.ORGANIZATION)
     else:
-        yield Check("organization", "defer", "The organization is inactive.", now + LATER)
+        yield _defer(CheckName.ORGANIZATION, now + LATER)
     if facts.calls_stopped:
-        yield Check("calls_stopped", "defer", WORDS["calls_stopped"], now + SOON)
+        yield _defer(CheckName.CALLS_STOPPED, now + SOON)
     else:
-        yield Check("calls_stopped")
+        yield Check(CheckName.CALLS_STOPPED)
 
 
 def _account(facts: Facts, now: datetime) -> Iterator[Check]:
     if not facts.account_active:
-        yield Check("account", "defer", "The provider account is switched off.", now + LATER)
+        yield Check(CheckName.ACCOUNT, "defer", "The provider account is switched off.", now + LATER)
     elif facts.account_blocked:
         detail = f"The provider account is blocked: {facts.account_blocked_reason}"
-        yield Check("account", "defer", detail, facts.account_blocked_until or now + SOON)
+        yield Check(CheckName.ACCOUNT, "defer", detail, facts.account_blocked_until or now + SOON)
     else:
-        yield Check("account")
+        yield Check(CheckName.ACCOUNT)
     if not facts.assistant_active:
-        yield Check("assistant", "skip", "The assistant is switched off.")
+        yield _skip(CheckName.ASSISTANT)
     if not facts.number_active:
-        yield Check("caller_number", "skip", "The caller number is switched off.")
+        yield _skip(CheckName.CALLER_NUMBER)
 
 
 def _campaign(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.campaign_status is None:
         return
     if facts.campaign_status == "running":
-        yield Check("campaign")
+        yield Check(CheckName.CAMPAIGN)
     elif facts.campaign_status in {"paused", "scheduled", "draft"}:
-        yield Check("campaign", "defer", f"The campaign is {facts.campaign_status}.", now + SOON)
+        yield Check(CheckName.CAMPAIGN, "defer", f"The campaign is {facts.campaign_status}.", now + SOON)
     else:
-        yield Check("campaign", "skip", f"The campaign is {facts.campaign_status}.")
+        yield Check(CheckName.CAMPAIGN, "skip", f"The campaign is {facts.campaign_status}.")
 
 
 def _do_not_call(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.do_not_call:
-        yield Check("do_not_call", "skip", "The number is on the do-not-call list.")
+        yield _skip(CheckName.DO_NOT_CALL)
     else:
-        yield Check("do_not_call")
+        yield Check(CheckName.DO_NOT_CALL)
 
 
 def _country(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.country and facts.country in facts.allowed_countries:
-        yield Check("country", detail=facts.country)
+        yield Check(CheckName.COUNTRY, detail=facts.country)
     else:
-        yield Check("country", "skip", f"Numbers of {facts.country or 'an unknown country'} may not be called.")
+        yield Check(CheckName.COUNTRY, "skip", f"Numbers of {facts.country or 'an unknown country'} may not be called.")
 
 
 def _period(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.not_after and now >= facts.not_after:
-        name = "no_open_window" if facts.campaign_status else "too_late"
-        yield Check(name, "skip", f"The last moment allowed was {_there(facts.not_after, facts, now)}.")
+        yield Check(_over(facts), "skip", f"The last moment allowed was {_there(facts.not_after, facts, now)}.")
     if facts.not_before and now < facts.not_before:
-        yield Check("not_before", "defer", f"Not before {_there(facts.not_before, facts, now)}.", facts.not_before)
+        yield Check(
+            CheckName.NOT_BEFORE, "defer", f"Not before {_there(facts.not_before, facts, now)}.", facts.not_before
+        )
+
+
+def _over(facts: Facts) -> CheckName:
+    """The name under which a call ends whose last moment has passed."""
+    return CheckName.NO_OPEN_WINDOW if facts.campaign_status else CheckName.TOO_LATE
 
 
 def _hours(facts: Facts, now: datetime) -> Iterator[Check]:
     where = ", ".join(facts.zones)
     if not facts.hours or is_open(facts.hours, facts.zones, now):
-        yield Check("calling_hours", detail=where)
+        yield Check(CheckName.CALLING_HOURS, detail=where)
         return
     opening = next_opening(facts.hours, facts.zones, now)
     if opening is None:
-        yield Check("calling_hours", "skip", f"No calling window opens in the next days in {where}.")
+        yield Check(CheckName.CALLING_HOURS, "skip", f"No calling window opens in the next days in {where}.")
     else:
         zone = closed_zone(facts.hours, facts.zones, now)
-        yield Check("calling_hours", "defer", outside_hours(opening, zone, now), opening, zone)
+        yield Check(CheckName.CALLING_HOURS, "defer", outside_hours(opening, zone, now), opening, zone)
 
 
 def outside_hours(until: datetime | None, zone: str, now: datetime) -> str:
     """The sentence for somebody, or many, whose calling hours are waited for."""
-    return f"Outside calling hours until {local_text(until, zone, now)}." if until else "Outside calling hours."
+    return f"Outside calling hours until {local_text(until, zone, now)}." if until else CheckName.CALLING_HOURS.words
 
 
 def _person(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.on_hold:
         if facts.hold_until:
             lifted = _there(facts.hold_until, facts, now)
-            yield Check("hold", "defer", f"The person is on hold until {lifted}.", facts.hold_until)
+            yield Check(CheckName.HOLD, "defer", f"The person is on hold until {lifted}.", facts.hold_until)
         else:
-            yield Check("on_hold", "defer", WORDS["on_hold"], now + LATER)
+            yield _defer(CheckName.ON_HOLD, now + LATER)
     if facts.open_call:
-        yield Check("open_call", "defer", WORDS["open_call"], now + SOON)
+        yield _defer(CheckName.OPEN_CALL, now + SOON)
     else:
-        yield Check("open_call")
+        yield Check(CheckName.OPEN_CALL)
     if facts.max_attempts is not None:
         done = f"{facts.attempts} of {facts.max_attempts} calls made."
-        yield Check("attempts", "skip" if facts.attempts >= facts.max_attempts else "allow", done)
+        yield Check(CheckName.ATTEMPTS, "skip" if facts.attempts >= facts.max_attempts else "allow", done)
     free_at = facts.last_dialed_at + facts.min_gap if facts.last_dialed_at else None
     if free_at and free_at > now:
         detail = f"Called a short time ago; again from {_there(free_at, facts, now)}."
-        yield Check("minimum_gap", "defer", detail, free_at)
+        yield Check(CheckName.MINIMUM_GAP, "defer", detail, free_at)
     else:
-        yield Check("minimum_gap")
+        yield Check(CheckName.MINIMUM_GAP)
     if len(facts.dialed_in_a_day) >= facts.max_per_day:
         until = facts.dialed_in_a_day[-facts.max_per_day] + timedelta(days=1) if facts.max_per_day else now + LATER
         detail = f"Called {len(facts.dialed_in_a_day)} times in 24 hours; again from {_there(until, facts, now)}."
-        yield Check("calls_per_day", "defer", detail, until)
+        yield Check(CheckName.CALLS_PER_DAY, "defer", detail, until)
     else:
-        yield Check("calls_per_day")
+        yield Check(CheckName.CALLS_PER_DAY)
     most = facts.max_per_30_days
     if most is not None:
         made = f"Called {len(facts.dialed_in_30_days)} of {most} times in 30 days"
         if len(facts.dialed_in_30_days) >= most:
             until = facts.dialed_in_30_days[-most] + timedelta(days=30) if most else now + timedelta(days=1)
-            yield Check("calls_per_30_days", "defer", f"{made}; again from {_there(until, facts, now)}.", until)
+            yield Check(CheckName.CALLS_PER_30_DAYS, "defer", f"{made}; again from {_there(until, facts, now)}.", until)
         else:
-            yield Check("calls_per_30_days", detail=f"{made}.")
+            yield Check(CheckName.CALLS_PER_30_DAYS, detail=f"{made}.")
 
 
 def _limits(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.budget is not None and facts.spent + facts.reserve > facts.budget:
-        yield Check("budget", "defer", WORDS["budget"], now + LATER)
+        yield _defer(CheckName.BUDGET, now + LATER)
     for daily_budget in facts.daily_budgets:
         if daily_budget.used + facts.reserve > daily_budget.limit:
-            yield Check(
-                daily_budget.check, "defer", WORDS[daily_budget.check], daily_budget.has_room_at(facts.reserve, now)
-            )
+            yield _defer(daily_budget.check, daily_budget.has_room_at(facts.reserve, now))
     if facts.number_max_open is not None and facts.number_open >= facts.number_max_open:
-        yield Check("caller_number_capacity", "defer", WORDS["caller_number_capacity"], now + SOON)
+        yield _defer(CheckName.CALLER_NUMBER_CAPACITY, now + SOON)
     if facts.number_max_in_a_day is not None and facts.number_in_a_day >= facts.number_max_in_a_day:
         frees_at = max(facts.number_day_frees_at or now, now + LATER)
-        yield Check("caller_number_day", "defer", WORDS["caller_number_day"], frees_at)
+        yield _defer(CheckName.CALLER_NUMBER_DAY, frees_at)
     if facts.number_last_at and facts.number_last_at + facts.number_rest > now:
         rested_at = facts.number_last_at + facts.number_rest
-        yield Check("caller_number_rest", "defer", WORDS["caller_number_rest"], rested_at)
+        yield _defer(CheckName.CALLER_NUMBER_REST, rested_at)
     if facts.campaign_max_open is not None and facts.campaign_open >= facts.campaign_max_open:
-        yield Check("campaign_capacity", "defer", WORDS["campaign_capacity"], now + SOON)
+        yield _defer(CheckName.CAMPAIGN_CAPACITY, now + SOON)
     if facts.campaign_next_at and facts.campaign_next_at > now:
-        yield Check("pace", "defer", WORDS["pace"], facts.campaign_next_at)
+        yield _defer(CheckName.PACE, facts.campaign_next_at)
 
 
 CHECKS: tuple[Callable[[Facts, datetime], Iterator[Check]], ...] = (

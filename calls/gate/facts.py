@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.db.models import Count, Max, Min
 
 from calls.gate import budgets, pacing
+from calls.gate.checks import CheckName
 from calls.gate.decision import DailyBudget, Facts
 from calls.models import OPEN, Call
 from campaigns.do_not_call import entries
@@ -165,12 +166,12 @@ def _daily_budgets(calls: Sequence[Call], now: datetime) -> dict[int, tuple[Dail
             if organization.pk not in today:
                 used, paid = budgets.spent_and_paid_today(organization, now)
                 today[organization.pk] = DailyBudget(
-                    "organization_budget", organization.daily_budget, used, tomorrow, paid
+                    CheckName.ORGANIZATION_BUDGET, organization.daily_budget, used, tomorrow, paid
                 )
             daily_budgets.append(today[organization.pk])
         if account.daily_budget is not None:
             used, paid = budgets.spent_and_paid_today_through(account, now)
-            daily_budgets.append(DailyBudget("account_budget", account.daily_budget, used, tomorrow, paid))
+            daily_budgets.append(DailyBudget(CheckName.ACCOUNT_BUDGET, account.daily_budget, used, tomorrow, paid))
         found[account.pk] = tuple(daily_budgets)
     return found
 

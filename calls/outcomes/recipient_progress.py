@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from calls.gate import facts as fact_sheet
+from calls.gate.checks import CheckName
 from calls.models import Call, Status
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import min_gap_of, retry_rule
@@ -56,10 +57,10 @@ def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: dat
     if call.ended_reason == "released_by_staff" and campaign.status in GOING:
         recipient.status, recipient.next_attempt_at = Recipient.Status.WAITING, now
         recipient.attempts = max(0, recipient.attempts - 1)
-    elif call.ended_reason in {"campaign", "campaign_canceled"}:
+    elif call.ended_reason in {CheckName.CAMPAIGN, "campaign_canceled"}:
         touched = recipient.attempts > 0
         recipient.status = Recipient.Status.DONE if touched else Recipient.Status.WITHDRAWN
-    elif call.ended_reason == "no_open_window":
+    elif call.ended_reason == CheckName.NO_OPEN_WINDOW:
         recipient.status = Recipient.Status.DONE
     else:
         recipient.status = Recipient.Status.DONE if recipient.attempts else Recipient.Status.SKIPPED

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import cast
 
 from calls.gate import facts as fact_sheet
-from calls.gate.decision import HOLDS, decide
+from calls.gate.checks import CheckName
+from calls.gate.decision import decide
 from calls.models import Call
 from campaigns.list_sizes import COUNTED
 from campaigns.models import Campaign, Contact, ContactListMember
@@ -22,8 +23,7 @@ from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
 
 LOOKED_AT = 1_000  # people
-# The checks that say no to the person, whatever calls them; the first that fails counts.
-OF_THE_PERSON = ("do_not_call", "country", *HOLDS)
+BARS_CONTACT = [name for name in CheckName if name.traits.bars_contact]  # the first that fails counts
 
 
 def some_people(lists: Sequence[int]) -> list[Contact]:
@@ -41,7 +41,7 @@ class People:
     counted: int
     too_many: bool
     looked_at: int
-    kept_back: Counter[str]  # by the gate's check
+    kept_back: Counter[CheckName]  # by the gate's check
 
     @property
     def all_looked_at(self) -> bool:
@@ -79,13 +79,13 @@ class Enquiry:
         self.contact, self.contact_id, self.to_number = contact, contact.pk, contact.phone
 
 
-def _kept_back(organization: Organization, contacts: Sequence[Contact], now: datetime) -> Counter[str]:
+def _kept_back(organization: Organization, contacts: Sequence[Contact], now: datetime) -> Counter[CheckName]:
     enquiries = [Enquiry(organization, contact) for contact in contacts]
     alike = Counter(replace(facts, hours=()) for facts in fact_sheet.load(cast("Sequence[Call]", enquiries), now))
-    found: Counter[str] = Counter()
+    found: Counter[CheckName] = Counter()
     for facts, n in alike.items():
         decision = decide(facts, now)
-        for name in [name for name in OF_THE_PERSON if decision.failed(name)][:1]:
+        for name in [name for name in BARS_CONTACT if decision.failed(name)][:1]:
             found[name] += n
     return found
 

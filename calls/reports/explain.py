@@ -10,7 +10,8 @@ from typing import Any
 from django.utils import timezone
 
 from calls.gate import facts as fact_sheet
-from calls.gate.decision import OF_THE_PERSON, Check, Decision, Facts, Verdict, decide
+from calls.gate.checks import CheckName
+from calls.gate.decision import Check, Decision, Facts, Verdict, decide
 from calls.gate.facts import within_a_day, within_a_month
 from calls.gate.selection import Choices, values_for
 from calls.models import OPEN, Call, CallBack, Status
@@ -20,8 +21,6 @@ from tenants.api.fields import utc_text
 S = Recipient.Status
 OVER = (S.DONE, S.SKIPPED, S.WITHDRAWN)
 EXPLAINED = ("contact", "campaign__organization", "campaign__assistant__account")  # looked at beside the recipient
-# Deferrals that end at a moment known beforehand. When anything else ends, nobody can say.
-FORESEEN = OF_THE_PERSON - {"on_hold"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def foreseen(facts: Facts, now: datetime) -> Decision:
     """The gate's decision, with `until` followed through: a gap may end while the window is closed."""
     decision = later = decide(facts, now)
     for _ in range(20):
-        if later.verdict != "defer" or later.until is None or later.reason not in FORESEEN:
+        if later.until is None or not (later.reason and later.reason.traits.can_be_waited_out):
             break
         decision = replace(decision, until=later.until)
         then = replace(
@@ -100,36 +99,42 @@ def _state(recipient: Recipient, under_way: Call | None, now: datetime) -> Check
     label = recipient.get_status_display()
     if recipient.status in OVER:
         why = (recipient.outcome or recipient.reason).replace("_", " ")
-        return Check("recipient", "skip", f"{label}: {why}." if why else f"{label}.")
+        return Check(CheckName.RECIPIENT, "skip", f"{label}: {why}." if why else f"{label}.")
     if under_way and under_way.status == Status.QUEUED:
-        return Check("recipient", detail="A call is queued.")
+        return Check(CheckName.RECIPIENT, detail="A call is queued.")
     if recipient.status == S.REVIEW:
-        return Check("recipient", "defer", "A person must look: nobody knows whether the last call was placed.")
+        return Check(CheckName.RECIPIENT, "defer", "A person must look: nobody knows whether the last call was placed.")
     if under_way:
-        return Check("recipient", "defer", f"A call is under way: {under_way.get_status_display().lower()}.")
+        return Check(CheckName.RECIPIENT, "defer", f"A call is under way: {under_way.get_status_display().lower()}.")
     if promised := recipient.call_backs.filter(status=CallBack.Status.DUE).first():
         when = promised.due_there(now)
-        return Check("recipient", "defer", f"A call-back is promised for {when}.", promised.due_at)
-    return Check("recipient", detail=f"{label}.")
+        return Check(CheckName.RECIPIENT, "defer", f"A call-back is promised for {when}.", promised.due_at)
+    return Check(CheckName.RECIPIENT, detail=f"{label}.")
 
 
 def _not_equipped(campaign: Campaign) -> Iterator[Check]:
     if campaign.assistant is None:
-        yield Check("assistant", "defer", "The campaign has no assistant.")
+        yield Check(CheckName.ASSISTANT, "defer", "The campaign has no assistant.")
     else:
-        yield Check("caller_number", "defer", "The campaign has no active caller number at the assistant's account.")
+        yield Check(
+            CheckName.CALLER_NUMBER, "defer", "The campaign has no active caller number at the assistant's account."
+        )
 
 
 def _variables(campaign: Campaign, call: Call) -> Check:
     _, missing = values_for(campaign, call)
-    return Check("variables", "skip", f"The assistant needs {', '.join(missing)}.") if missing else Check("variables")
+    if missing:
+        return Check(CheckName.VARIABLES, "skip", f"The assistant needs {', '.join(missing)}.")
+    return Check(CheckName.VARIABLES)
 
 
 def _answer(decision: Decision | None, checks: tuple[Check, ...]) -> Explanation:
     """One verdict over the state, the gate and the variables: as in the gate, a skip outweighs deferrals."""
     results = {check.result for check in checks}
-    if decision and decision.verdict == "skip" and "skip" not in results:  # waiting would outlast the campaign
-        checks = (*checks, Check(decision.reason, "skip", decision.detail))
+    reason = decision.reason if decision else ""
+    if decision and reason and decision.verdict == "skip" and "skip" not in results:
+        # Waiting would outlast the campaign.
+        checks = (*checks, Check(reason, "skip", decision.detail))
         results.add("skip")
     if "skip" in results:
         return Explanation("skip", None, checks)
@@ -137,5 +142,5 @@ def _answer(decision: Decision | None, checks: tuple[Check, ...]) -> Explanation
         return Explanation("allow", None, checks)
     if checks[0].until:  # a call-back: nothing comes before
         return Explanation("defer", checks[0].until, checks)
-    known = decision and decision.reason in FORESEEN and checks[0].result == "allow"
+    known = reason and reason.traits.can_be_waited_out and checks[0].result == "allow"
     return Explanation("defer", decision.until if decision and known else None, checks)

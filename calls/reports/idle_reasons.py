@@ -11,21 +11,13 @@ from django.utils import timezone
 
 from calls.gate import decision
 from calls.gate.capacity import room_of, room_of_numbers
+from calls.gate.checks import CheckName
 from calls.gate.selection import Choices
 from calls.models import OPEN, CallBack
 from campaigns.models import Campaign, Recipient
 
 KINDS = 20  # reasons shown at most
 Reason = dict[str, Any]
-# Deferrals whose sentence names one person's own moment: of many it is said without.
-OF_MANY = {
-    "minimum_gap": "Called a short time ago.",
-    "calls_per_day": "Called as often as allowed in 24 hours.",
-    "calls_per_30_days": "Called as often as allowed in 30 days.",
-    "hold": "The person is on hold.",
-    "not_before": "Not before a time that was asked for.",
-    "account": "The provider account takes no calls.",
-}
 
 
 def idle_reasons(campaign: Campaign) -> list[Reason]:
@@ -46,13 +38,13 @@ def _reason(code: str, message: str, count: int | None = None, until: datetime |
 
 def _switches(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason]:
     if not campaign.organization.is_active:
-        yield _reason("organization", "The organization is inactive.")
+        yield _reason(CheckName.ORGANIZATION, CheckName.ORGANIZATION.words)
     if campaign.organization.calls_stopped:
-        yield _reason("calls_stopped", decision.WORDS["calls_stopped"])
+        yield _reason(CheckName.CALLS_STOPPED, CheckName.CALLS_STOPPED.words)
     for account in {choice.account.pk: choice.account for choice in choices.all}.values():
         if account.blocked(now):
             message = f"The provider account is blocked: {account.blocked_reason}"
-            yield _reason("account", message, until=account.blocked_until)
+            yield _reason(CheckName.ACCOUNT, message, until=account.blocked_until)
 
 
 def _deferred(campaign: Campaign, now: datetime) -> Iterator[Reason]:
@@ -61,15 +53,14 @@ def _deferred(campaign: Campaign, now: datetime) -> Iterator[Reason]:
     groups = live.filter(next_attempt_at__gt=now).values("reason", "waits_in")
     later, soonest = 0, now
     for row in groups.annotate(n=Count("pk"), until=Min("next_attempt_at")).order_by("-n")[:KINDS]:
-        code, until = row["reason"], row["until"]
-        if code == "calling_hours":
-            message = decision.outside_hours(until, row["waits_in"] or campaign.zone, now)
-        elif code in decision.WORDS or code in OF_MANY:
-            message = decision.WORDS.get(code) or OF_MANY[code]
-        else:  # the reason tells how the last call ended
+        check, until = CheckName.of(row["reason"]), row["until"]
+        if check is None or not check.traits.defers:  # the reason tells how the last call ended
             later, soonest = later + row["n"], min(until, soonest) if later else until
-            continue
-        yield _reason(code, message, row["n"], until)
+        elif check is CheckName.CALLING_HOURS:
+            message = decision.outside_hours(until, row["waits_in"] or campaign.zone, now)
+            yield _reason(check, message, row["n"], until)
+        else:
+            yield _reason(check, check.words, row["n"], until)
     if later:
         yield _reason("not_due", "Waiting for the next attempt.", later, soonest)
 
@@ -91,19 +82,19 @@ def _due(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason
 
 def _limit(campaign: Campaign, choices: Choices, now: datetime) -> tuple[str, str, datetime | None]:
     if not choices.usable:
-        return "account", "Waiting for an assistant whose account and caller number can call.", None
+        return CheckName.ACCOUNT, "Waiting for an assistant whose account and caller number can call.", None
     limit = campaign.max_open_calls
     if limit is not None and campaign.calls.filter(status__in=OPEN).count() >= limit:
-        return "campaign_capacity", decision.WORDS["campaign_capacity"], None
+        return CheckName.CAMPAIGN_CAPACITY, CheckName.CAMPAIGN_CAPACITY.words, None
     if campaign.calls_per_minute and campaign.next_call_at and campaign.next_call_at > now:
-        return "pace", decision.WORDS["pace"], campaign.next_call_at
+        return CheckName.PACE, CheckName.PACE.words, campaign.next_call_at
     room = room_of_numbers(choices, now)
     if not room.today:
-        return "caller_number_day", decision.WORDS["caller_number_day"], choices.next_at(now)
+        return CheckName.CALLER_NUMBER_DAY, CheckName.CALLER_NUMBER_DAY.words, choices.next_at(now)
     if not room.lines:
-        return "caller_number_capacity", decision.WORDS["caller_number_capacity"], None
+        return CheckName.CALLER_NUMBER_CAPACITY, CheckName.CALLER_NUMBER_CAPACITY.words, None
     if not room.now:
-        return "caller_number_rest", decision.WORDS["caller_number_rest"], choices.next_at(now)
+        return CheckName.CALLER_NUMBER_REST, CheckName.CALLER_NUMBER_REST.words, choices.next_at(now)
     full = [account for account in choices.accounts() if room_of(account, now) <= 0]
     if full:
         names = ", ".join(account.name for account in full)

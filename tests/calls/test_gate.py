@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from calls.gate.checks import CheckName
 from calls.gate.decision import LATER, DailyBudget, Facts, decide
 from campaigns.rules.windows import Hours, Window
 
@@ -56,44 +57,63 @@ def test_moments_are_told_in_the_persons_own_time() -> None:
     assert gap.detail == "Called a short time ago; again from 15:00 America/New_York."
 
 
-@pytest.mark.parametrize(
-    ("change", "verdict", "reason"),
-    [
-        ({"organization_active": False}, "defer", "organization"),
-        ({"calls_stopped": True}, "defer", "calls_stopped"),
-        ({"account_active": False}, "defer", "account"),
-        ({"account_blocked": True, "account_blocked_reason": "wrong key"}, "defer", "account"),
-        ({"assistant_active": False}, "skip", "assistant"),
-        ({"number_active": False}, "skip", "caller_number"),
-        ({"campaign_status": "paused"}, "defer", "campaign"),
-        ({"campaign_status": "canceled"}, "skip", "campaign"),
-        ({"campaign_status": "finished"}, "skip", "campaign"),
-        ({"do_not_call": True}, "skip", "do_not_call"),
-        ({"country": "FR"}, "skip", "country"),
-        ({"country": ""}, "skip", "country"),
-        ({"allowed_countries": frozenset()}, "skip", "country"),
-        ({"zones": ()}, "skip", "calling_hours"),
-        ({"zones": ("Mars/Olympus",)}, "skip", "calling_hours"),
-        ({"hours": (Hours(windows=()),)}, "skip", "calling_hours"),
-        ({"zones": ("America/New_York", "Pacific/Honolulu")}, "defer", "calling_hours"),
-        ({"not_before": NOON + timedelta(hours=1)}, "defer", "not_before"),
-        ({"not_after": NOON}, "skip", "no_open_window"),
-        ({"campaign_status": None, "not_after": NOON}, "skip", "too_late"),
-        ({"open_call": True}, "defer", "open_call"),
-        ({"attempts": 3}, "skip", "attempts"),
-        ({"last_dialed_at": NOON - timedelta(hours=3)}, "defer", "minimum_gap"),
-        ({"dialed_in_a_day": (NOON - timedelta(hours=20),) * 3}, "defer", "calls_per_day"),
-        ({"max_per_day": 0}, "defer", "calls_per_day"),
-        ({"budget": Decimal(1), "spent": Decimal("0.9"), "reserve": Decimal("0.15")}, "defer", "budget"),
-        ({"number_max_open": 2, "number_open": 2}, "defer", "caller_number_capacity"),
-        ({"campaign_max_open": 5, "campaign_open": 5}, "defer", "campaign_capacity"),
-    ],
-)
+def spent_today(check: CheckName) -> DailyBudget:
+    return DailyBudget(check, Decimal(1), Decimal(2), NOON + timedelta(hours=12), paid=Decimal(2))
+
+
+STOPS: list[tuple[dict[str, Any], str, str]] = [
+    ({"organization_active": False}, "defer", "organization"),
+    ({"calls_stopped": True}, "defer", "calls_stopped"),
+    ({"account_active": False}, "defer", "account"),
+    ({"account_blocked": True, "account_blocked_reason": "wrong key"}, "defer", "account"),
+    ({"assistant_active": False}, "skip", "assistant"),
+    ({"number_active": False}, "skip", "caller_number"),
+    ({"campaign_status": "paused"}, "defer", "campaign"),
+    ({"campaign_status": "canceled"}, "skip", "campaign"),
+    ({"campaign_status": "finished"}, "skip", "campaign"),
+    ({"do_not_call": True}, "skip", "do_not_call"),
+    ({"country": "FR"}, "skip", "country"),
+    ({"country": ""}, "skip", "country"),
+    ({"allowed_countries": frozenset()}, "skip", "country"),
+    ({"zones": ()}, "skip", "calling_hours"),
+    ({"zones": ("Mars/Olympus",)}, "skip", "calling_hours"),
+    ({"hours": (Hours(windows=()),)}, "skip", "calling_hours"),
+    ({"zones": ("America/New_York", "Pacific/Honolulu")}, "defer", "calling_hours"),
+    ({"not_before": NOON + timedelta(hours=1)}, "defer", "not_before"),
+    ({"not_after": NOON}, "skip", "no_open_window"),
+    ({"campaign_status": None, "not_after": NOON}, "skip", "too_late"),
+    ({"open_call": True}, "defer", "open_call"),
+    ({"attempts": 3}, "skip", "attempts"),
+    ({"last_dialed_at": NOON - timedelta(hours=3)}, "defer", "minimum_gap"),
+    ({"dialed_in_a_day": (NOON - timedelta(hours=20),) * 3}, "defer", "calls_per_day"),
+    ({"max_per_day": 0}, "defer", "calls_per_day"),
+    ({"budget": Decimal(1), "spent": Decimal("0.9"), "reserve": Decimal("0.15")}, "defer", "budget"),
+    ({"number_max_open": 2, "number_open": 2}, "defer", "caller_number_capacity"),
+    ({"campaign_max_open": 5, "campaign_open": 5}, "defer", "campaign_capacity"),
+    ({"on_hold": True, "hold_until": NOON + timedelta(hours=1)}, "defer", "hold"),
+    ({"on_hold": True}, "defer", "on_hold"),
+    ({"max_per_30_days": 2, "dialed_in_30_days": (NOON - timedelta(days=5),) * 2}, "defer", "calls_per_30_days"),
+    ({"daily_budgets": (spent_today(CheckName.ORGANIZATION_BUDGET),)}, "defer", "organization_budget"),
+    ({"daily_budgets": (spent_today(CheckName.ACCOUNT_BUDGET),)}, "defer", "account_budget"),
+    ({"number_max_in_a_day": 9, "number_in_a_day": 9}, "defer", "caller_number_day"),
+    ({"number_last_at": NOON, "number_rest": timedelta(seconds=30)}, "defer", "caller_number_rest"),
+    ({"campaign_next_at": NOON + timedelta(seconds=1)}, "defer", "pace"),
+]
+
+
+@pytest.mark.parametrize(("change", "verdict", "reason"), STOPS)
 def test_each_rule_alone_stops_a_call(change: dict[str, Any], verdict: str, reason: str) -> None:
     decision = decide(replace(FINE, **change), NOON)
     assert (decision.verdict, decision.reason) == (verdict, reason)
     assert decision.detail
     assert (decision.until is not None) == (verdict == "defer")
+
+
+def test_every_check_stops_calls_and_only_as_its_traits_say() -> None:
+    seen = {(reason, verdict) for _, verdict, reason in STOPS}
+    names = [name for name in CheckName if not name.traits.only_explained]
+    assert {(name, "defer") for name in names if name.traits.defers} == {row for row in seen if row[1] == "defer"}
+    assert {(name, "skip") for name in names if name.traits.ends_it} == {row for row in seen if row[1] == "skip"}
 
 
 def test_outside_the_window_the_answer_names_the_moment_it_opens() -> None:
@@ -128,7 +148,7 @@ def test_waiting_for_a_free_line_never_outlasts_the_call() -> None:
 def test_money_set_aside_for_calls_that_still_go_on_may_come_back_today() -> None:
     tomorrow = NOON + timedelta(hours=12)
     facts = replace(FINE, reserve=Decimal("0.30"))
-    spent = DailyBudget("organization_budget", Decimal(10), Decimal("9.80"), tomorrow, paid=Decimal("9.80"))
+    spent = DailyBudget(CheckName.ORGANIZATION_BUDGET, Decimal(10), Decimal("9.80"), tomorrow, paid=Decimal("9.80"))
     assert decide(replace(facts, daily_budgets=(spent,)), NOON).until == tomorrow
     set_aside = replace(spent, paid=Decimal("7.00"))
     assert decide(replace(facts, daily_budgets=(set_aside,)), NOON).until == NOON + LATER

@@ -132,7 +132,7 @@ def test_a_skip_is_explained_by_its_own_words(made: Campaign) -> None:
         entries.add(made.organization, "+12125551200", source="test")
         enqueueing.feed_all(made.organization_id)
         skipped = made.recipients.get(contact__phone="+12125551200")
-        found = {check.name: check for check in explain(skipped).checks if check.result == "skip"}
+        found = {str(check.name): check for check in explain(skipped).checks if check.result == "skip"}
     assert (skipped.status, skipped.reason) == ("skipped", "do_not_call")
     assert found["do_not_call"].detail == "The number is on the do-not-call list."
     assert found["recipient"].detail == "Not called: do not call."

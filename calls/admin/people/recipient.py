@@ -18,6 +18,7 @@ from calls.admin.people.buttons import OVER, RECIPIENT_STEPS, call_back_link, ho
 from calls.admin.people.counts import having, label_of
 from calls.admin.people.standing import moment_in, standing, zone_of
 from calls.admin.shared import labels
+from calls.gate.checks import CheckName
 from calls.models import TERMINAL, Call
 from calls.reports.explain import EXPLAINED, explain_loaded
 from campaigns.admin.numbers import NumberedAdmin, both_spellings, called_number
@@ -34,21 +35,10 @@ VERDICTS = {
 }
 SAID = {"allow": "Yes", "defer": "Not yet", "skip": "No"}
 REASONS = (
-    *(
-        "calling_hours",
-        "minimum_gap",
-        "calls_per_day",
-        "calls_per_30_days",
-        "open_call",
-        "hold",
-        "on_hold",
-        "call_back",
-        "caller_number_day",
-        "caller_number_capacity",
-        "campaign_capacity",
-    ),
-    *("do_not_call", "country", "missing_variables", "attempts", "no_open_window", "voicemail", "no_answer", "busy"),
-    *("unconfirmed", "campaign_canceled", "budget", "organization_budget", "account_budget"),
+    *(name for name in CheckName if name.traits.is_filter and name.traits.defers),
+    "call_back",
+    *(name for name in CheckName if name.traits.is_filter and not name.traits.defers),
+    *("missing_variables", "voicemail", "no_answer", "busy", "unconfirmed", "campaign_canceled"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from calls.admin.shared import labels
+from calls.gate.checks import CheckName
 from calls.models import Status
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.windows import candidate_zones, zone_named
@@ -65,7 +66,7 @@ def _waiting(recipient: Recipient, campaign: Campaign, now: datetime) -> str:
         paused = campaign.status == Campaign.Status.PAUSED
         return "Waiting until the campaign goes on" if paused else "Waiting for their turn"
     when = moment_in(due, zone_of(recipient, campaign.zone), now)
-    if reason in ("", "calling_hours"):
+    if reason in ("", CheckName.CALLING_HOURS):
         return f"Waiting until {when}"
     return f"Waiting until {when}: {labels.reason(reason)}"
 

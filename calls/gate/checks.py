@@ -1,0 +1,165 @@
+"""The names of the gate's checks: what is true of each, and its sentence. Everything else asks this module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What is true of a check. A check has at least one of `defers` and `ends_it`."""
+
+    defers: bool = False  # it can put a call off until a moment
+    ends_it: bool = False  # it can end a call that was not placed (a skip)
+    # A rule about the contact or recipient, which can outlast the call: when the call's last moment comes before the
+    # check would allow it, the call ends. A limit of ours can find room sooner, so a call waits for it to the end.
+    about_recipient: bool = False
+    can_be_waited_out: bool = False  # its deferral ends at a moment that is known beforehand
+    bars_contact: bool = False  # it keeps the contact from every call of the organization
+    is_capacity: bool = False  # it counts open calls, so it allows the next call when one of them ends
+    spread_evenly: bool = False  # its deferral is exact to a fraction of a second
+    # What makes recipients and calls that wait for the check due again, before their time.
+    woken_by_edit: bool = False  # a change of the campaign's rules
+    woken_by_unhold: bool = False  # the end of the contact's hold
+    woken_by_daily_budget: bool = False  # a change of a daily budget
+    is_filter: bool = False  # the list of recipients offers it as a filter
+    only_explained: bool = False  # explanations ask it; the gate does not
+
+
+class CheckName(StrEnum):
+    """One check. Its value is stored with decisions and part of the API, so it never changes.
+
+    When several checks forbid a single call, the first in this order is named.
+    """
+
+    traits: Traits
+    words: str  # a sentence without a moment or a number, which holds for one recipient and for many
+
+    DO_NOT_CALL = (
+        "do_not_call",
+        Traits(ends_it=True, bars_contact=True, is_filter=True),
+        "The number is on the do-not-call list.",
+    )
+    COUNTRY = (
+        "country",
+        Traits(ends_it=True, bars_contact=True, is_filter=True),
+        "Numbers of the country may not be called.",
+    )
+    CALLING_HOURS = (
+        "calling_hours",
+        Traits(
+            defers=True,
+            ends_it=True,
+            about_recipient=True,
+            can_be_waited_out=True,
+            woken_by_edit=True,
+            is_filter=True,
+        ),
+        "Outside calling hours.",
+    )
+    MINIMUM_GAP = (
+        "minimum_gap",
+        Traits(defers=True, about_recipient=True, can_be_waited_out=True, woken_by_edit=True, is_filter=True),
+        "Called a short time ago.",
+    )
+    CALLS_PER_DAY = (
+        "calls_per_day",
+        Traits(defers=True, about_recipient=True, can_be_waited_out=True, woken_by_edit=True, is_filter=True),
+        "Called as often as allowed in 24 hours.",
+    )
+    CALLS_PER_30_DAYS = (
+        "calls_per_30_days",
+        Traits(defers=True, about_recipient=True, can_be_waited_out=True, woken_by_edit=True, is_filter=True),
+        "Called as often as allowed in 30 days.",
+    )
+    OPEN_CALL = ("open_call", Traits(defers=True, is_filter=True), "Another call to this number is open.")
+    HOLD = (
+        "hold",
+        Traits(
+            defers=True,
+            about_recipient=True,
+            can_be_waited_out=True,
+            bars_contact=True,
+            woken_by_unhold=True,
+            is_filter=True,
+        ),
+        "The person is on hold.",
+    )
+    ON_HOLD = (
+        "on_hold",
+        Traits(defers=True, about_recipient=True, bars_contact=True, woken_by_unhold=True, is_filter=True),
+        "The person is on hold until somebody lifts it.",
+    )
+    NOT_BEFORE = (
+        "not_before",
+        Traits(defers=True, about_recipient=True, can_be_waited_out=True),
+        "Not before a time that was asked for.",
+    )
+    ASSISTANT = ("assistant", Traits(ends_it=True), "The assistant is switched off.")
+    CALLER_NUMBER = ("caller_number", Traits(ends_it=True), "The caller number is switched off.")
+    ATTEMPTS = ("attempts", Traits(ends_it=True, is_filter=True), "Called as often as the campaign allows.")
+    NO_OPEN_WINDOW = ("no_open_window", Traits(ends_it=True, is_filter=True), "No calling window is left.")
+    TOO_LATE = ("too_late", Traits(ends_it=True), "The last moment allowed has passed.")
+    CAMPAIGN = ("campaign", Traits(defers=True, ends_it=True), "The campaign is not running.")
+    ORGANIZATION = ("organization", Traits(defers=True), "The organization is inactive.")
+    CALLS_STOPPED = ("calls_stopped", Traits(defers=True), "All calls of the organization are stopped.")
+    ACCOUNT = ("account", Traits(defers=True), "The provider account takes no calls.")
+    CALLER_NUMBER_DAY = (
+        "caller_number_day",
+        Traits(defers=True, woken_by_edit=True, is_filter=True),
+        "The caller number has called as often as it may in 24 hours.",
+    )
+    CALLER_NUMBER_CAPACITY = (
+        "caller_number_capacity",
+        Traits(defers=True, is_capacity=True, woken_by_edit=True, is_filter=True),
+        "The caller number has no line free.",
+    )
+    CAMPAIGN_CAPACITY = (
+        "campaign_capacity",
+        Traits(defers=True, is_capacity=True, woken_by_edit=True, is_filter=True),
+        "The campaign has as many open calls as it may.",
+    )
+    CALLER_NUMBER_REST = (
+        "caller_number_rest",
+        Traits(defers=True, spread_evenly=True),
+        "The caller number rests between two calls.",
+    )
+    PACE = ("pace", Traits(defers=True, spread_evenly=True), "The campaign calls as fast as it may.")
+    BUDGET = (
+        "budget",
+        Traits(defers=True, woken_by_edit=True, is_filter=True),
+        "The campaign's budget is spent or set aside.",
+    )
+    ORGANIZATION_BUDGET = (
+        "organization_budget",
+        Traits(defers=True, woken_by_daily_budget=True, is_filter=True),
+        "The organization's budget of the day is spent or set aside.",
+    )
+    ACCOUNT_BUDGET = (
+        "account_budget",
+        Traits(defers=True, woken_by_daily_budget=True, is_filter=True),
+        "The account's budget of the day is spent or set aside.",
+    )
+    RECIPIENT = ("recipient", Traits(defers=True, ends_it=True, only_explained=True), "The recipient is not due.")
+    VARIABLES = (
+        "variables",
+        Traits(ends_it=True, only_explained=True),
+        "The assistant needs variables that are missing.",
+    )
+
+    def __new__(cls, value: str, traits: Traits, words: str) -> CheckName:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.traits, member.words = traits, words
+        return member
+
+    @classmethod
+    def of(cls, code: str) -> CheckName | None:
+        """Return the check that a stored reason names. None: the reason tells something else, such as an outcome."""
+        return next((name for name in cls if name == code), None)
+
+    @property
+    def refuses_single_call(self) -> bool:
+        """Whether a single call is refused at once. For everything else (a blocked account, no free line) it waits."""
+        return self.traits.ends_it or self.traits.about_recipient
