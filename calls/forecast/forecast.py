@@ -15,7 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from statistics import median_high
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models import prefetch_related_objects as prefetch
@@ -28,7 +28,6 @@ from calls.gate import facts as fact_sheet
 from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, Facts, decide
 from calls.gate.selection import Choices, values_for
-from calls.models import Call
 from calls.reports.preflight import Problem
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.wording import people as people_text
@@ -156,9 +155,9 @@ class Prospect:
         self.contact_id, self.phone, self.timezone, self.on_hold, self.hold_until, *own = rest
         texts: Sequence[Any] = own or ("", "", {})
         self.name, self.external_id, self.variables = texts
-        choice = choices.choice_for(cast(Any, self)) or choices.usable[0]
+        choice = choices.choice_for(self) or choices.usable[0]
         self.assistant, self.account, self.account_id = choice.assistant, choice.account, choice.account.pk
-        self.phone_number = choices.number_for(choice, cast(Any, self), self.phone)
+        self.phone_number = choices.number_for(choice, self, self.phone)
         self.phone_number_id = self.phone_number.pk
         self.not_before, self.not_after, self.asked_for = None, campaign.ends_at, False
 
@@ -197,7 +196,7 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal
     with_variables = _needs_variables(choices)
     rows = _rows(campaign, with_variables)
     while chunk := [Prospect(as_running, choices, row) for row in islice(rows, AT_ONCE)]:
-        sheets = fact_sheet.load(cast("Sequence[Call]", chunk), begin)
+        sheets = fact_sheet.load(chunk, begin)
         for person, facts in zip(chunk, sheets, strict=True):
             if person.status == S.CALLING:
                 found.under_way[facts] += 1
@@ -209,7 +208,7 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal
                 found.skipped[decision.reason] += 1
                 if decision.reason in WINDOWS:
                     found.zones_never_open.update(facts.zones)
-            elif with_variables and values_for(as_running, cast(Any, person))[1]:
+            elif with_variables and values_for(as_running, person)[1]:
                 found.skipped["missing_variables"] += 1
             else:
                 due = max(begin, person.due or begin)

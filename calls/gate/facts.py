@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.db.models import Count, Max, Min
 
 from calls.gate import budgets, pacing
+from calls.gate.candidate import Candidate
 from calls.gate.checks import CheckName
 from calls.gate.decision import DailyBudget, Facts
 from calls.models import OPEN, Call
@@ -27,7 +28,7 @@ A_DAY = timedelta(days=1)
 UNBOUNDED = 32_767
 
 
-def load(calls: Sequence[Call], now: datetime) -> list[Facts]:
+def load(calls: Sequence[Candidate], now: datetime) -> list[Facts]:
     """The facts of each call, in the same order. Calls need `organization`, `account`, `assistant`, `phone_number`,
     `contact`, `campaign` and `recipient` loaded; they may be unsaved (a single call about to be ordered)."""
     listed = _listed(calls, now)
@@ -59,7 +60,7 @@ def load(calls: Sequence[Call], now: datetime) -> list[Facts]:
 
 
 def _facts(
-    call: Call,
+    call: Candidate,
     now: datetime,
     *,
     listed: bool,
@@ -153,11 +154,12 @@ def use_of(numbers: Iterable[PhoneNumber], now: datetime) -> dict[int, NumberUse
     return {row["phone_number"]: NumberUse(row["n"], row["first"], row["last"]) for row in found}
 
 
-def _daily_budgets(calls: Sequence[Call], now: datetime) -> dict[int, tuple[DailyBudget, ...]]:
+def _daily_budgets(calls: Sequence[Candidate], now: datetime) -> dict[int, tuple[DailyBudget, ...]]:
     """The budgets of the day that each account's calls are paid from."""
     today: dict[int, DailyBudget] = {}
     found: dict[int, tuple[DailyBudget, ...]] = {}
-    for account, organization in {call.account_id: (call.account, call.organization) for call in calls}.values():
+    accounts = {call.account_id: (call.account, call.organization) for call in calls}
+    for account_id, (account, organization) in accounts.items():
         daily_budgets = []
         tomorrow = budgets.day_of(organization, now)[1]
         if organization.daily_budget is not None and (
@@ -172,11 +174,11 @@ def _daily_budgets(calls: Sequence[Call], now: datetime) -> dict[int, tuple[Dail
         if account.daily_budget is not None:
             used, paid = budgets.spent_and_paid_today_through(account, now)
             daily_budgets.append(DailyBudget(CheckName.ACCOUNT_BUDGET, account.daily_budget, used, tomorrow, paid))
-        found[account.pk] = tuple(daily_budgets)
+        found[account_id] = tuple(daily_budgets)
     return found
 
 
-def hours_of(call: Call, campaign_hours: Hours | None) -> tuple[Hours, ...]:
+def hours_of(call: Candidate, campaign_hours: Hours | None) -> tuple[Hours, ...]:
     """The sets of hours that must all be open: the campaign's, and the law's unless it is lifted. Who asked to be
     called at a time is not held to the campaign's."""
     found = [campaign_hours] if campaign_hours is not None and not call.asked_for else []
@@ -196,21 +198,21 @@ def _campaign_hours(campaign: Campaign) -> Hours:
     )
 
 
-def _listed(calls: Sequence[Call], now: datetime) -> set[tuple[int, str]]:
+def _listed(calls: Sequence[Candidate], now: datetime) -> set[tuple[int, str]]:
     numbers = defaultdict(set)
     for call in calls:
         numbers[call.organization_id].add(call.to_number)
     return {(org, phone) for org, phones in numbers.items() for phone in entries.listed(org, phones, now)}
 
 
-def _open_numbers(calls: Sequence[Call]) -> set[tuple[int, str]]:
+def _open_numbers(calls: Sequence[Candidate]) -> set[tuple[int, str]]:
     found = Call.objects.open().filter(
         organization_id__in={call.organization_id for call in calls}, to_number__in={call.to_number for call in calls}
     )
     return set(found.values_list("organization_id", "to_number"))
 
 
-def _history(calls: Sequence[Call], now: datetime) -> defaultdict[int, list[datetime]]:
+def _history(calls: Sequence[Candidate], now: datetime) -> defaultdict[int, list[datetime]]:
     """When each person was, or may have been, dialled; oldest first."""
     contacts = {call.contact_id for call in calls if call.contact_id}
     rows = Call.objects.filter(contact_id__in=contacts, dialed_at__gt=now - HISTORY).order_by("dialed_at")

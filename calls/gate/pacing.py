@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from calls.gate.candidate import Candidate
 from calls.models import Call
 from campaigns.models import Campaign
 
@@ -21,7 +22,7 @@ def next_moment(campaign: Campaign, allowed_from: datetime | None, now: datetime
     return max(allowed_from or now, now - max(interval, CATCH_UP)) + interval
 
 
-def holds(call: Call) -> bool:
+def holds(call: Candidate) -> bool:
     """Whether the pace of its campaign is asked for this call."""
     return bool(call.campaign and call.campaign.calls_per_minute and not call.asked_for)
 

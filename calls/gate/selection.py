@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from calls.gate import facts as fact_sheet
+from calls.gate.candidate import Candidate
 from calls.models import Call
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.phones import area_of, country_of
@@ -207,7 +208,7 @@ def nearest(numbers: Sequence[PhoneNumber], phone: str) -> list[PhoneNumber]:
     return same_area or [number for number in numbers if country_of(number.e164) == country] or list(numbers)
 
 
-def values_for(campaign: Campaign, call: Call) -> tuple[dict[str, str], list[str]]:
+def values_for(campaign: Campaign, call: Candidate) -> tuple[dict[str, str], list[str]]:
     """The campaign's variables for this contact. A declared one it does not name comes from the contact's own."""
     return variables.values_for(campaign.variables, call.assistant.variables, call.contact)
 

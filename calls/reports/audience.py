@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import cast
 
 from calls.gate import facts as fact_sheet
 from calls.gate.checks import CheckName
@@ -71,7 +70,8 @@ class Enquiry:
     plain object, because a thousand are made while somebody waits."""
 
     account, assistant, phone_number = ProviderAccount(), Assistant(), PhoneNumber()
-    account_id = phone_number_id = campaign = campaign_id = recipient = not_before = not_after = None
+    account_id = phone_number_id = 0  # no row
+    campaign = campaign_id = recipient = not_before = not_after = None
     asked_for = False
 
     def __init__(self, organization: Organization, contact: Contact) -> None:
@@ -81,7 +81,7 @@ class Enquiry:
 
 def _kept_back(organization: Organization, contacts: Sequence[Contact], now: datetime) -> Counter[CheckName]:
     enquiries = [Enquiry(organization, contact) for contact in contacts]
-    alike = Counter(replace(facts, hours=()) for facts in fact_sheet.load(cast("Sequence[Call]", enquiries), now))
+    alike = Counter(replace(facts, hours=()) for facts in fact_sheet.load(enquiries, now))
     found: Counter[CheckName] = Counter()
     for facts, n in alike.items():
         decision = decide(facts, now)
