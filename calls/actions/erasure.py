@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
@@ -24,6 +24,7 @@ from calls.models import OPEN, Call, CallBack, CallEvent, ProviderCallback, Stat
 from calls.outcomes import staff_decisions
 from campaigns.do_not_call import entries
 from campaigns.models import Contact, DoNotCall, Recipient
+from campaigns.models.campaign import longest_min_gap_of
 from campaigns.models.number_hash import number_hash
 from tenants import audit_log
 from tenants.models import Alert, AuditEntry
@@ -69,8 +70,7 @@ def _counts_until(contact: Contact) -> datetime | None:
     if last is None:
         return None
     organization = contact.organization
-    longest = organization.campaigns.aggregate(minutes=Max("min_gap_minutes"))["minutes"] or 0
-    gap = timedelta(minutes=max(longest, organization.min_gap_minutes))
+    gap = longest_min_gap_of(organization)
     until: datetime = last + (HISTORY if organization.max_attempts_per_30_days is not None else max(A_DAY, gap))
     return until if until > timezone.now() else None
 

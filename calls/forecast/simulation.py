@@ -66,7 +66,10 @@ class Course:
         """`rations`: where they are known already. `chance` decides how a call ends; without it they end by shares."""
         self.campaign, self.choices, self.endings, self.begin = campaign, choices, endings, begin
         self.chance = chance
-        self.rules, self.gap = [retry_rule(rule) for rule in campaign.retry_rules.all()], min_gap_of(campaign)
+        self.rules, self.gap = (
+            [retry_rule(rule) for rule in campaign.retry_rules.all()],
+            min_gap_of(campaign.organization, campaign),
+        )
         self.per_second = _calls_per_second(campaign, choices, endings)
         billed = sum((ending.billed * ending.share for ending in endings), timedelta())
         self.rations = rations_of(campaign, choices, billed, begin) if rations is None else deepcopy(rations)

@@ -17,6 +17,7 @@ from calls.gate.decision import DailyBudget, Facts
 from calls.models import OPEN, Call
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
+from campaigns.models.campaign import min_gap_of
 from campaigns.phones import country_of
 from campaigns.rules.legal_hours import legal_hours
 from campaigns.rules.windows import Hours, candidate_zones
@@ -74,11 +75,6 @@ def _facts(
     used: NumberUse,
 ) -> Facts:
     organization, account, campaign, recipient = call.organization, call.account, call.campaign, call.recipient
-    gap = organization.min_gap_minutes
-    if campaign and campaign.min_gap_minutes is not None:
-        gap = campaign.min_gap_minutes
-    if call.asked_for:
-        gap = 0  # they asked to be called then
     on_hold = call.contact.held(now)
     ends = [moment for moment in (call.not_after, campaign.ends_at if campaign else None) if moment]
     return Facts(
@@ -104,7 +100,7 @@ def _facts(
         attempts=recipient.attempts if recipient else 0,
         max_attempts=campaign.max_attempts if campaign and not call.asked_for else None,
         last_dialed_at=dialed[-1] if dialed else None,
-        min_gap=timedelta(minutes=gap),
+        min_gap=timedelta() if call.asked_for else min_gap_of(organization, campaign),
         dialed_in_a_day=tuple(moment for moment in dialed if moment > now - A_DAY),
         max_per_day=UNBOUNDED if call.asked_for else organization.max_attempts_per_day,
         spent=spent,

@@ -40,7 +40,7 @@ def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: dat
         recipient.attempts,
         campaign.max_attempts,
         call.ended_at or now,
-        min_gap_of(campaign),
+        min_gap_of(call.organization, campaign),
     )
     rule = retries.rule_after(rules, call.status, call.is_voicemail)
     if again is None or rule is None or not rule.other_time_of_day:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.utils.timezone import now as utc_now
 
 from campaigns.models.contact import Contact, ContactList
@@ -276,6 +276,14 @@ def retry_rule(rule: RetryRule) -> retries.Rule:
     )
 
 
-def min_gap_of(campaign: Campaign) -> timedelta:
-    minutes = campaign.min_gap_minutes
-    return timedelta(minutes=campaign.organization.min_gap_minutes if minutes is None else minutes)
+def min_gap_of(organization: Organization, campaign: Campaign | None = None) -> timedelta:
+    """Return the shortest time between two calls to a contact: the campaign's own, else the organization's."""
+    if campaign is None or campaign.min_gap_minutes is None:
+        return timedelta(minutes=organization.min_gap_minutes)
+    return timedelta(minutes=campaign.min_gap_minutes)
+
+
+def longest_min_gap_of(organization: Organization) -> timedelta:
+    """Return the longest minimum gap that holds for any of the organization's calls."""
+    longest = organization.campaigns.aggregate(minutes=Max("min_gap_minutes"))["minutes"] or 0
+    return max(min_gap_of(organization), timedelta(minutes=longest))

@@ -107,7 +107,13 @@ def played(campaign: Campaign, begin: datetime, per_minute: int, seed: int) -> t
             ended = clock + ending.held
             last = max(last, ended)
             again = retries.next_attempt(
-                rules, ending.status, ending.voicemail, attempt, campaign.max_attempts, ended, min_gap_of(campaign)
+                rules,
+                ending.status,
+                ending.voicemail,
+                attempt,
+                campaign.max_attempts,
+                ended,
+                min_gap_of(campaign.organization, campaign),
             )
             if again:
                 heapq.heappush(queue, (again, n))
