@@ -1,9 +1,12 @@
-"""Reading what the gate looks at, for many calls at once. For a placing, only after the persons are locked."""
+"""Read what the gate looks at, for many calls at once.
+
+A claim reads it after it has locked the contacts, so that the facts hold until the claim commits.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -24,116 +27,125 @@ from campaigns.rules.windows import Hours, candidate_zones
 from providers.models import PhoneNumber
 from tenants.models import Organization
 
-HISTORY = timedelta(days=30)
+HISTORY = timedelta(days=30)  # the longest time that a cap looks back
 A_DAY = timedelta(days=1)
-UNBOUNDED = 32_767
+UNBOUNDED = 32_767  # calls a day: as many as the field can hold
 
 
 def load(calls: Sequence[Candidate], now: datetime) -> list[Facts]:
-    """The facts of each call, in the same order. Calls need `organization`, `account`, `assistant`, `phone_number`,
-    `contact`, `campaign` and `recipient` loaded; they may be unsaved (a single call about to be ordered)."""
-    listed = _listed(calls, now)
-    open_numbers = _open_numbers(calls)
-    history = _history(calls, now)
+    """Return the facts of each call, in the same order.
+
+    The number of queries grows with accounts and campaigns, not with calls. Calls need `organization`,
+    `account`, `assistant`, `phone_number`, `contact`, `campaign` and `recipient` loaded. They may be unsaved, such as
+    a single call that is about to be created.
+    """
+    batch = _read(calls, now)
+    return [batch.facts_of(call) for call in calls]
+
+
+def _read(calls: Sequence[Candidate], now: datetime) -> _Batch:
     campaigns = {call.campaign_id: call.campaign for call in calls if call.campaign}
-    hours = {pk: _campaign_hours(campaign) for pk, campaign in campaigns.items()}
-    lines = _open_by("phone_number_id", {call.phone_number_id for call in calls if call.phone_number.max_open_calls})
-    open_campaign = _open_by("campaign_id", {c.campaign_id for c in calls if c.campaign and c.campaign.max_open_calls})
-    spent = {pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None}
-    daily_budgets = _daily_budgets(calls, now)
-    used = use_of({call.phone_number_id: call.phone_number for call in calls}.values(), now)
-    return [
-        _facts(
-            call,
-            now,
-            listed=(call.organization_id, call.to_number) in listed,
-            open_call=(call.organization_id, call.to_number) in open_numbers,
-            dialed=history[call.contact_id],
-            campaign_hours=hours.get(call.campaign_id),
-            number_open=lines[call.phone_number_id],
-            campaign_open=open_campaign[call.campaign_id],
-            spent=spent.get(call.campaign_id, Decimal(0)),
-            daily_budgets=daily_budgets[call.account_id],
-            used=used.get(call.phone_number_id, UNUSED),
-        )
-        for call in calls
-    ]
-
-
-def _facts(
-    call: Candidate,
-    now: datetime,
-    *,
-    listed: bool,
-    open_call: bool,
-    dialed: Sequence[datetime],
-    campaign_hours: Hours | None,
-    number_open: int,
-    campaign_open: int,
-    spent: Decimal,
-    daily_budgets: tuple[DailyBudget, ...],
-    used: NumberUse,
-) -> Facts:
-    organization, account, campaign, recipient = call.organization, call.account, call.campaign, call.recipient
-    on_hold = call.contact.held(now)
-    ends = [moment for moment in (call.not_after, campaign.ends_at if campaign else None) if moment]
-    return Facts(
-        organization_active=organization.is_active,
-        calls_stopped=organization.calls_stopped,
-        account_active=account.is_active,
-        account_blocked=account.blocked(now),
-        account_blocked_until=account.blocked_until,
-        account_blocked_reason=account.blocked_reason,
-        assistant_active=call.assistant.is_active,
-        number_active=call.phone_number.is_active,
-        campaign_status=campaign.status if campaign else None,
-        not_before=call.not_before,
-        not_after=min(ends) if ends else None,
-        do_not_call=listed,
-        country=country_of(call.to_number),
-        allowed_countries=organization.callable_countries,
-        zones=candidate_zones(
-            call.contact.timezone, call.to_number, campaign.zone if campaign else organization.timezone
-        ),
-        hours=hours_of(call, campaign_hours),
-        open_call=open_call,
-        attempts=recipient.attempts if recipient else 0,
-        max_attempts=campaign.max_attempts if campaign and not call.asked_for else None,
-        last_dialed_at=dialed[-1] if dialed else None,
-        min_gap=timedelta() if call.asked_for else min_gap_of(organization, campaign),
-        dialed_in_a_day=tuple(moment for moment in dialed if moment > now - A_DAY),
-        max_per_day=UNBOUNDED if call.asked_for else organization.max_attempts_per_day,
-        spent=spent,
-        reserve=budgets.reserve_of(account),
-        budget=campaign.budget if campaign else None,
-        number_open=number_open,
-        number_max_open=call.phone_number.max_open_calls,
-        campaign_open=campaign_open,
-        campaign_max_open=campaign.max_open_calls if campaign else None,
-        hold_until=call.contact.hold_until if on_hold else None,
-        on_hold=on_hold,
-        dialed_in_30_days=tuple(dialed) if organization.max_attempts_per_30_days is not None else (),
-        max_per_30_days=None if call.asked_for else organization.max_attempts_per_30_days,
-        daily_budgets=daily_budgets,
-        campaign_next_at=campaign.next_call_at if campaign and pacing.holds(call) else None,
-        number_last_at=used.last,
-        number_rest=timedelta(seconds=call.phone_number.rest_seconds),
-        number_in_a_day=used.count,
-        number_max_in_a_day=call.phone_number.max_calls_per_day,
-        number_day_frees_at=used.first + A_DAY if used.first else None,
+    limited_numbers = {call.phone_number_id for call in calls if call.phone_number.max_open_calls}
+    limited_campaigns = {pk for pk, campaign in campaigns.items() if campaign.max_open_calls}
+    return _Batch(
+        now=now,
+        listed=_listed(calls, now),
+        open_numbers=_open_numbers(calls),
+        dials=_dials(calls, now),
+        campaign_hours={pk: _campaign_hours(campaign) for pk, campaign in campaigns.items()},
+        open_from_number=_open_by("phone_number_id", limited_numbers),
+        open_in_campaign=_open_by("campaign_id", limited_campaigns),
+        spent={pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None},
+        daily_budgets=_daily_budgets(calls, now),
+        use=use_of({call.phone_number_id: call.phone_number for call in calls}.values(), now),
     )
 
 
 @dataclass(frozen=True)
+class _Batch:
+    """What is read for many calls at once. Numbers are keyed by organization and E.164, all else by internal key."""
+
+    now: datetime
+    listed: set[tuple[int, str]]
+    open_numbers: set[tuple[int, str]]
+    dials: Mapping[int, Sequence[datetime]]  # of each contact, oldest first
+    campaign_hours: Mapping[int | None, Hours]
+    open_from_number: Mapping[int | None, int]
+    open_in_campaign: Mapping[int | None, int]
+    spent: Mapping[int | None, Decimal]
+    daily_budgets: Mapping[int, tuple[DailyBudget, ...]]
+    use: Mapping[int, NumberUse]
+
+    def facts_of(self, call: Candidate) -> Facts:
+        now, organization, account, campaign = self.now, call.organization, call.account, call.campaign
+        number = (call.organization_id, call.to_number)
+        dials, use = self.dials[call.contact_id], self.use.get(call.phone_number_id, UNUSED)
+        on_hold = call.contact.held(now)
+        return Facts(
+            organization_active=organization.is_active,
+            calls_stopped=organization.calls_stopped,
+            account_active=account.is_active,
+            account_blocked=account.blocked(now),
+            account_blocked_until=account.blocked_until,
+            account_blocked_reason=account.blocked_reason,
+            assistant_active=call.assistant.is_active,
+            number_active=call.phone_number.is_active,
+            campaign_status=campaign.status if campaign else None,
+            not_before=call.not_before,
+            not_after=_last_moment(call),
+            do_not_call=number in self.listed,
+            country=country_of(call.to_number),
+            allowed_countries=organization.callable_countries,
+            zones=_zones(call),
+            hours=hours_of(call, self.campaign_hours.get(call.campaign_id)),
+            open_call=number in self.open_numbers,
+            attempts=call.recipient.attempts if call.recipient else 0,
+            max_attempts=campaign.max_attempts if campaign and not call.asked_for else None,
+            last_dialed_at=dials[-1] if dials else None,
+            min_gap=timedelta() if call.asked_for else min_gap_of(organization, campaign),
+            dialed_in_a_day=within_a_day(dials, now),
+            max_per_day=UNBOUNDED if call.asked_for else organization.max_attempts_per_day,
+            spent=self.spent.get(call.campaign_id, Decimal(0)),
+            reserve=budgets.reserve_of(account),
+            budget=campaign.budget if campaign else None,
+            number_open=self.open_from_number[call.phone_number_id],
+            number_max_open=call.phone_number.max_open_calls,
+            campaign_open=self.open_in_campaign[call.campaign_id],
+            campaign_max_open=campaign.max_open_calls if campaign else None,
+            hold_until=call.contact.hold_until if on_hold else None,
+            on_hold=on_hold,
+            dialed_in_30_days=tuple(dials) if organization.max_attempts_per_30_days is not None else (),
+            max_per_30_days=None if call.asked_for else organization.max_attempts_per_30_days,
+            daily_budgets=self.daily_budgets[call.account_id],
+            campaign_next_at=campaign.next_call_at if campaign and pacing.holds(call) else None,
+            number_last_at=use.last,
+            number_rest=timedelta(seconds=call.phone_number.rest_seconds),
+            number_in_a_day=use.count,
+            number_max_in_a_day=call.phone_number.max_calls_per_day,
+            number_day_frees_at=use.first + A_DAY if use.first else None,
+        )
+
+
+def _last_moment(call: Candidate) -> datetime | None:
+    ends = [call.not_after, call.campaign.ends_at if call.campaign else None]
+    return min(filter(None, ends), default=None)
+
+
+def _zones(call: Candidate) -> tuple[str, ...]:
+    home = call.campaign.zone if call.campaign else call.organization.timezone
+    return candidate_zones(call.contact.timezone, call.to_number, home)
+
+
+@dataclass(frozen=True)
 class NumberUse:
-    """The calls from a caller number in the last 24 hours."""
+    """The calls from a caller number in the last 24 hours: how many, the first and the last."""
 
     count: int = 0
     first: datetime | None = None
     last: datetime | None = None
 
     def left(self, number: PhoneNumber) -> int | None:
-        """How many more the number may make; None where it has no cap."""
+        """Return how many more calls the number may make today. None: it has no cap."""
         return None if number.max_calls_per_day is None else max(0, number.max_calls_per_day - self.count)
 
 
@@ -141,7 +153,7 @@ UNUSED = NumberUse()
 
 
 def use_of(numbers: Iterable[PhoneNumber], now: datetime) -> dict[int, NumberUse]:
-    """By number; only of those that have a rest or a cap."""
+    """Return the use by the number's internal key, only for numbers with a rest or a daily cap."""
     limited = [number.pk for number in numbers if number.rest_seconds or number.max_calls_per_day is not None]
     if not limited:
         return {}
@@ -151,7 +163,7 @@ def use_of(numbers: Iterable[PhoneNumber], now: datetime) -> dict[int, NumberUse
 
 
 def _daily_budgets(calls: Sequence[Candidate], now: datetime) -> dict[int, tuple[DailyBudget, ...]]:
-    """The budgets of the day that each account's calls are paid from."""
+    """Return the daily budgets that pay for each account's calls, by the account's internal key."""
     today: dict[int, DailyBudget] = {}
     found: dict[int, tuple[DailyBudget, ...]] = {}
     accounts = {call.account_id: (call.account, call.organization) for call in calls}
@@ -175,8 +187,10 @@ def _daily_budgets(calls: Sequence[Candidate], now: datetime) -> dict[int, tuple
 
 
 def hours_of(call: Candidate, campaign_hours: Hours | None) -> tuple[Hours, ...]:
-    """The sets of hours that must all be open: the campaign's, and the law's unless it is lifted. Who asked to be
-    called at a time is not held to the campaign's."""
+    """Return the sets of hours that must all be open: the campaign's, and the legal hours unless they are lifted.
+
+    The campaign's hours do not apply when the contact asked to be called at this time.
+    """
     found = [campaign_hours] if campaign_hours is not None and not call.asked_for else []
     if call.campaign:
         lifted = bool(call.campaign.legal_override)
@@ -208,15 +222,15 @@ def _open_numbers(calls: Sequence[Candidate]) -> set[tuple[int, str]]:
     return set(found.values_list("organization_id", "to_number"))
 
 
-def _history(calls: Sequence[Candidate], now: datetime) -> defaultdict[int, list[datetime]]:
-    """When each person was, or may have been, dialled; oldest first."""
+def _dials(calls: Sequence[Candidate], now: datetime) -> defaultdict[int, list[datetime]]:
+    """Return when each contact was dialled, or may have been, oldest first, by internal key."""
     contacts = {call.contact_id for call in calls if call.contact_id}
     rows = Call.objects.filter(contact_id__in=contacts, dialed_at__gt=now - HISTORY).order_by("dialed_at")
-    history: defaultdict[int, list[datetime]] = defaultdict(list)
+    found: defaultdict[int, list[datetime]] = defaultdict(list)
     for contact_id, dialed_at in rows.values_list("contact_id", "dialed_at"):
         if dialed_at:
-            history[contact_id].append(dialed_at)
-    return history
+            found[contact_id].append(dialed_at)
+    return found
 
 
 def _open_by(column: str, keys: Iterable[int | None]) -> Counter[int | None]:
@@ -225,9 +239,10 @@ def _open_by(column: str, keys: Iterable[int | None]) -> Counter[int | None]:
 
 
 def within_a_day(dials: Sequence[datetime], moment: datetime) -> tuple[datetime, ...]:
-    """Those of a person's calls that still count at a later moment."""
-    return tuple(dialed for dialed in dials if dialed > moment - timedelta(days=1))
+    """Return the dials in the 24 hours before `moment`."""
+    return tuple(dialed for dialed in dials if dialed > moment - A_DAY)
 
 
 def within_a_month(dials: Sequence[datetime], moment: datetime) -> tuple[datetime, ...]:
-    return tuple(dialed for dialed in dials if dialed > moment - timedelta(days=30))
+    """Return the dials in the 30 days before `moment`."""
+    return tuple(dialed for dialed in dials if dialed > moment - HISTORY)
