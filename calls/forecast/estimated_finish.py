@@ -14,7 +14,6 @@ from campaigns.models import Campaign, Recipient
 FRESH = timedelta(minutes=1)
 KEPT = 600  # seconds: what was foreseen before is told while it is asked for again
 ALONE = 30  # seconds in which one request asks, and nobody else
-S = Recipient.Status
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,9 @@ def finish_of(campaign: Campaign, now: datetime, at_most: int) -> Finish:
     kept = kept_of([campaign])[campaign.pk]
     if kept.fresh(now):
         return kept
-    left = campaign.recipients.filter(status__in=(S.PENDING, S.WAITING, S.CALLING))
+    left = campaign.recipients.filter(
+        status__in=(Recipient.Status.PENDING, Recipient.Status.WAITING, Recipient.Status.CALLING)
+    )
     if left[: at_most + 1].count() > at_most:
         return kept
     if not cache.add(f"{_key(campaign)}:asked", True, ALONE) and kept.asked_at:

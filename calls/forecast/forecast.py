@@ -37,7 +37,6 @@ AT_MOST = 200_000  # people forecast while somebody waits for the page
 PLAYED, MOST_PLAYS = 8_000, 8  # people in all further plays of a small campaign, and how many plays
 WINDOWS = (CheckName.CALLING_HOURS, CheckName.NO_OPEN_WINDOW)  # checks that no time zone ever passes
 PREFLIGHT_ERRORS = (CheckName.ASSISTANT, CheckName.CALLER_NUMBER)  # they keep the campaign from starting
-S = Recipient.Status
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,7 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal
     while chunk := [Prospect(as_running, choices, row) for row in islice(rows, AT_ONCE)]:
         sheets = fact_sheet.load(chunk, begin)
         for person, facts in zip(chunk, sheets, strict=True):
-            if person.status == S.CALLING:
+            if person.status == Recipient.Status.CALLING:
                 found.under_way[facts] += 1
                 continue
             decision = decisions.get(facts)
@@ -253,13 +252,15 @@ def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
         "hold_until",
         *(["name", "external_id", "variables"] if with_variables else []),
     ]
-    live = campaign.recipients.filter(status__in=[S.PENDING, S.WAITING, S.CALLING]).order_by("pk")
+    live = campaign.recipients.filter(
+        status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING, Recipient.Status.CALLING]
+    ).order_by("pk")
     state = ("status", "attempts", "next_attempt_at", "assistant_id", "phone_number_id")
     own = live.values_list(*state, *(f"contact__{name}" for name in wanted))
     if campaign.status not in NOT_BEGUN:
         yield from own.iterator(AT_ONCE)
     for row in _not_launched(campaign).order_by("pk").values_list(*wanted).iterator(AT_ONCE):
-        yield (S.PENDING, 0, None, None, None, *row)
+        yield (Recipient.Status.PENDING, 0, None, None, None, *row)
 
 
 # What the preflight says of it.

@@ -18,8 +18,7 @@ from calls.models import OPEN, Call, CallBack, Status
 from campaigns.models import Campaign, Recipient
 from tenants.api.fields import utc_text
 
-S = Recipient.Status
-OVER = (S.DONE, S.SKIPPED, S.WITHDRAWN)
+OVER = (Recipient.Status.DONE, Recipient.Status.SKIPPED, Recipient.Status.WITHDRAWN)
 EXPLAINED = ("contact", "campaign__organization", "campaign__assistant__account")  # looked at beside the recipient
 
 
@@ -49,7 +48,7 @@ def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
     call = under_way if under_way and under_way.status == Status.QUEUED else next_call(recipient, now)
     if call is None:
         return _answer(None, (state, *_not_equipped(recipient.campaign)))
-    if recipient.status in (S.PENDING, S.WAITING) and recipient.next_attempt_at:
+    if recipient.status in (Recipient.Status.PENDING, Recipient.Status.WAITING) and recipient.next_attempt_at:
         call.not_before = recipient.next_attempt_at
     [facts] = fact_sheet.load([call], now)
     decision = foreseen(facts, now)
@@ -102,7 +101,7 @@ def _state(recipient: Recipient, under_way: Call | None, now: datetime) -> Check
         return Check(CheckName.RECIPIENT, "skip", f"{label}: {why}." if why else f"{label}.")
     if under_way and under_way.status == Status.QUEUED:
         return Check(CheckName.RECIPIENT, detail="A call is queued.")
-    if recipient.status == S.REVIEW:
+    if recipient.status == Recipient.Status.REVIEW:
         return Check(CheckName.RECIPIENT, "defer", "A person must look: nobody knows whether the last call was placed.")
     if under_way:
         return Check(CheckName.RECIPIENT, "defer", f"A call is under way: {under_way.get_status_display().lower()}.")
