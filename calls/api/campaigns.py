@@ -158,7 +158,7 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         if person is None:
             raise Http404
         kept = Recipient.objects.filter(campaign=campaign, contact=person).first()
-        choices = Choices(campaign, timezone.now(), whatever_their_state=True)
+        choices = Choices(campaign, timezone.now(), include_unusable=True)
         choice = choices.choice_for(kept or Recipient(campaign=campaign, contact=person))
         declared = choice.assistant.variables if choice else []
         found = variables.preview(campaign.variables, declared, person)

@@ -170,7 +170,7 @@ class _Feeder:
                 break
             if decision := self._decide(call, facts):
                 assert call.recipient_id is not None and decision.until is not None  # noqa: S101
-                put_off[decision.until, decision.reason, decision.where].append(call.recipient_id)
+                put_off[decision.until, decision.reason, decision.zone].append(call.recipient_id)
         for (until, reason, where), people in put_off.items():
             mine = Recipient.objects.filter(pk__in=people)
             mine.update(next_attempt_at=until, reason=reason, waits_in=where)

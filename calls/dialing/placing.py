@@ -82,7 +82,7 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
         allowed = _ask_the_gate(calls, now)
         taken = rate_limits.take_for_placing(account, len(allowed), now)
         committed = [call for call, decision in allowed[:taken] if _commit(call, decision, now)]
-        pacing.went_out(committed, now)
+        pacing.record_placed(committed, now)
         if committed:
             failpoints.reach("placing.claiming")
     if connection.connection is None:
@@ -157,7 +157,7 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision
             in_campaign[call.campaign_id] += 1
             reserved[call.campaign_id] += facts.reserve
             in_this_batch += facts.reserve
-            if call.campaign and pacing.holds(call):
+            if call.campaign and pacing.applies_to(call):
                 paced[call.campaign_id] = pacing.next_moment(call.campaign, facts.campaign_next_at, now)
         elif decision.verdict == "defer" and decision.until is not None:
             put_off(call, decision.until, decision.reason, decision.detail)

@@ -66,7 +66,7 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to
     people = _people_of(campaign, count_to)
     if people > at_most:
         return Forecast(people, too_many=True)
-    choices = Choices(campaign, now, whatever_their_state=True)
+    choices = Choices(campaign, now, include_unusable=True)
     if not choices.usable:
         return Forecast(people)
     prefetch([campaign], "windows", "retry_rules")

@@ -1,1 +1,2 @@
-"""Whether a call may be placed now, and with what. Reads; writes only the token buckets; sends nothing."""
+"""Decides whether a call may be placed now, and selects assistant and caller number. Reads; writes only rate limits and
+paces; sends nothing."""

@@ -1,4 +1,4 @@
-"""How many more calls an account and a campaign's caller numbers have room for, counted from open rows."""
+"""Count how many more calls a provider account and a campaign's caller numbers can take, from open calls."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from calls.gate.selection import Choices
 from calls.models import Call
 from providers.models import ProviderAccount
 
-AHEAD = timedelta(seconds=2)
-
-BOUNDLESS = 1_000_000  # calls, where nothing bounds them
+AHEAD = timedelta(seconds=2)  # how far ahead calls are queued: a pause takes effect after two seconds at most
+UNLIMITED = 1_000_000  # calls, where there is no limit
 
 
 def with_open_calls(queryset: QuerySet[ProviderAccount]) -> QuerySet[ProviderAccount]:
+    """Annotate accounts with `open_calls`, the number of their open calls."""
     calls = Call.objects.open().filter(account=OuterRef("pk")).order_by().values("account")
     counts = Subquery(calls.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
     return queryset.annotate(open_calls=Coalesce(counts, Value(0)))
 
 
 def room_of(account: ProviderAccount, now: datetime) -> int:
-    """How many more calls may be queued at an account: nothing that could not be placed within two seconds."""
+    """Return how many more calls may be queued at an account: those that it can place within two seconds.
+
+    The number is negative when more calls are queued or open than the account allows.
+    """
     if not account.is_active or account.blocked(now):
         return 0
     queued = account.calls.about_to_go(now + AHEAD).count()
@@ -39,25 +42,28 @@ def room_of(account: ProviderAccount, now: datetime) -> int:
 
 @dataclass(frozen=True)
 class NumberRoom:
-    """How many more calls may be queued from a campaign's caller numbers, those about to go out being counted."""
+    """How many more calls may be queued from a campaign's caller numbers. Calls about to be placed are counted.
 
-    today: int  # by what they may still call in 24 hours
-    lines: int  # and by their lines
-    now: int  # and by their rests
+    Each figure includes the limits of the ones before it.
+    """
+
+    today: int  # by their limits of calls in 24 hours
+    lines: int  # and by their limits of open calls
+    now: int  # and by their rests between two calls
 
 
 def room_of_numbers(choices: Choices, now: datetime) -> NumberRoom:
-    """What bounds no number bounds nothing."""
+    """Return the room of the numbers of all usable choices. UNLIMITED when no number has a limit."""
     numbers = choices.numbers()
-    if not any(choices.bounds(number) for number in numbers):
-        return NumberRoom(BOUNDLESS, BOUNDLESS, BOUNDLESS)
+    if not any(choices.is_limited(number) for number in numbers):
+        return NumberRoom(UNLIMITED, UNLIMITED, UNLIMITED)
     mine = Call.objects.filter(account__in=choices.accounts(), phone_number__in=numbers).order_by()
     queued = Counter(mine.about_to_go(now + AHEAD).values_list("phone_number", flat=True))
     taken = queued + Counter(mine.open().values_list("phone_number", flat=True))
     today = lines = rested = 0
     for number in numbers:
         left = choices.calls_left(number)
-        calls = BOUNDLESS if left is None else max(0, left - queued[number.pk])
+        calls = UNLIMITED if left is None else max(0, left - queued[number.pk])
         today += calls
         if number.max_open_calls is not None:
             calls = min(calls, max(0, number.max_open_calls - taken[number.pk]))

@@ -84,23 +84,23 @@ class CheckName(StrEnum):
             woken_by_unhold=True,
             is_filter=True,
         ),
-        "The person is on hold.",
+        "The contact is on hold.",
     )
     ON_HOLD = (
         "on_hold",
         Traits(defers=True, about_recipient=True, bars_contact=True, woken_by_unhold=True, is_filter=True),
-        "The person is on hold until somebody lifts it.",
+        "The contact is on hold until a team member lifts the hold.",
     )
     NOT_BEFORE = (
         "not_before",
         Traits(defers=True, about_recipient=True, can_be_waited_out=True),
-        "Not before a time that was asked for.",
+        "Not before the requested time.",
     )
     ASSISTANT = ("assistant", Traits(ends_it=True), "The assistant is switched off.")
     CALLER_NUMBER = ("caller_number", Traits(ends_it=True), "The caller number is switched off.")
     ATTEMPTS = ("attempts", Traits(ends_it=True, is_filter=True), "Called as often as the campaign allows.")
     NO_OPEN_WINDOW = ("no_open_window", Traits(ends_it=True, is_filter=True), "No calling window is left.")
-    TOO_LATE = ("too_late", Traits(ends_it=True), "The last moment allowed has passed.")
+    TOO_LATE = ("too_late", Traits(ends_it=True), "The last allowed time has passed.")
     CAMPAIGN = ("campaign", Traits(defers=True, ends_it=True), "The campaign is not running.")
     ORGANIZATION = ("organization", Traits(defers=True), "The organization is inactive.")
     CALLS_STOPPED = ("calls_stopped", Traits(defers=True), "All calls of the organization are stopped.")
@@ -108,24 +108,24 @@ class CheckName(StrEnum):
     CALLER_NUMBER_DAY = (
         "caller_number_day",
         Traits(defers=True, woken_by_edit=True, is_filter=True),
-        "The caller number has called as often as it may in 24 hours.",
+        "The caller number has reached its limit of calls in 24 hours.",
     )
     CALLER_NUMBER_CAPACITY = (
         "caller_number_capacity",
         Traits(defers=True, is_capacity=True, woken_by_edit=True, is_filter=True),
-        "The caller number has no line free.",
+        "The caller number has no free line.",
     )
     CAMPAIGN_CAPACITY = (
         "campaign_capacity",
         Traits(defers=True, is_capacity=True, woken_by_edit=True, is_filter=True),
-        "The campaign has as many open calls as it may.",
+        "The campaign has reached its limit of open calls.",
     )
     CALLER_NUMBER_REST = (
         "caller_number_rest",
         Traits(defers=True, spread_evenly=True),
         "The caller number rests between two calls.",
     )
-    PACE = ("pace", Traits(defers=True, spread_evenly=True), "The campaign calls as fast as it may.")
+    PACE = ("pace", Traits(defers=True, spread_evenly=True), "The campaign has reached its limit of calls per minute.")
     BUDGET = (
         "budget",
         Traits(defers=True, woken_by_edit=True, is_filter=True),
@@ -134,12 +134,12 @@ class CheckName(StrEnum):
     ORGANIZATION_BUDGET = (
         "organization_budget",
         Traits(defers=True, woken_by_daily_budget=True, is_filter=True),
-        "The organization's budget of the day is spent or set aside.",
+        "The organization's daily budget is spent or set aside.",
     )
     ACCOUNT_BUDGET = (
         "account_budget",
         Traits(defers=True, woken_by_daily_budget=True, is_filter=True),
-        "The account's budget of the day is spent or set aside.",
+        "The provider account's daily budget is spent or set aside.",
     )
     RECIPIENT = ("recipient", Traits(defers=True, ends_it=True, only_explained=True), "The recipient is not due.")
     VARIABLES = (

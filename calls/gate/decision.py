@@ -1,4 +1,7 @@
-"""May this call be placed now? One pure function, used by every source of calls. In doubt it says no."""
+"""The gate: decide whether a call may be placed now.
+
+`decide` is pure: it reads no database and no clock. Every source of calls uses it. In doubt it does not allow the call.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,20 @@ from calls.gate.checks import CheckName
 from campaigns.rules.windows import Hours, closed_zone, is_open, local_text, next_opening
 
 Verdict = Literal["allow", "defer", "skip"]
-SOON = timedelta(seconds=15)  # when nobody can say when a limit will have room
+# How long a call is put off when the end of a wait is unknown.
+SOON = timedelta(seconds=15)
 LATER = timedelta(minutes=5)
-MOMENT = timedelta(milliseconds=50)
+# The shortest deferral, so that a call is not asked about again and again.
+SHORTEST = timedelta(seconds=1)
+SHORTEST_OF_PACED = timedelta(milliseconds=50)
 
 
 @dataclass(frozen=True)
 class DailyBudget:
-    """Money for a day, until it `renews_at`. `check`: its name among the checks; `used`: spent or set aside; `paid`: of
-    that what will not come back before."""
+    """A budget for one day, which ends at `renews_at`.
+
+    `used` is what is spent or set aside. `paid` is the part of it that is spent, so no call that ends gives it back.
+    """
 
     check: CheckName
     limit: Decimal
@@ -29,13 +37,16 @@ class DailyBudget:
     paid: Decimal
 
     def has_room_at(self, reserve: Decimal, now: datetime) -> datetime:
-        """Tomorrow when it is paid out; soon when calls that end may leave some of what is set aside for them."""
+        """Return when a call with this reserve may be asked about again.
+
+        That is the next day when the money is spent. It is soon when open calls may give back what is set aside.
+        """
         return self.renews_at if self.paid + reserve > self.limit else min(self.renews_at, now + LATER)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything the gate looks at, read under the person's lock."""
+    """Everything the gate looks at. A claim reads it under the contact's lock."""
 
     organization_active: bool
     calls_stopped: bool
@@ -49,10 +60,10 @@ class Facts:
     not_before: datetime | None
     not_after: datetime | None  # of the call, or the end of the campaign
     do_not_call: bool
-    country: str  # "" when the number tells none
+    country: str  # "" when the number does not tell
     allowed_countries: frozenset[str]
     zones: tuple[str, ...]
-    hours: tuple[Hours, ...]  # all must be open in all zones; empty: any hour
+    hours: tuple[Hours, ...]  # all must be open in all zones; empty: any hour is allowed
     open_call: bool  # another call to this number
     attempts: int
     max_attempts: int | None
@@ -72,7 +83,7 @@ class Facts:
     dialed_in_30_days: tuple[datetime, ...] = ()  # oldest first; empty where there is no such cap
     max_per_30_days: int | None = None
     daily_budgets: tuple[DailyBudget, ...] = ()
-    campaign_next_at: datetime | None = None  # the pace allows no call before
+    campaign_next_at: datetime | None = None  # the pace allows no call before this moment
     number_last_at: datetime | None = None
     number_rest: timedelta = timedelta()
     number_in_a_day: int = 0
@@ -82,31 +93,31 @@ class Facts:
 
 @dataclass(frozen=True)
 class Check:
-    """One question and its answer."""
+    """One question of the gate and its answer."""
 
     name: CheckName
     result: Verdict = "allow"
     detail: str = ""
     until: datetime | None = None
-    where: str = ""  # the time zone whose hours are waited for
+    zone: str = ""  # the time zone whose calling hours the call waits for
 
 
 @dataclass(frozen=True)
 class Decision:
-    """`until` is set for a deferral alone; `reason` is the name of the check that decided."""
+    """The gate's answer. Only a deferral has `until`. `reason` is the check that decided."""
 
     verdict: Verdict
     reason: CheckName | Literal[""] = ""
     detail: str = ""
     until: datetime | None = None
     checks: Sequence[Check] = field(default_factory=tuple)
-    where: str = ""
+    zone: str = ""
 
     def failed(self, name: CheckName) -> Check | None:
         return next((check for check in self.checks if check.name == name and check.result != "allow"), None)
 
     def as_json(self, now: datetime) -> dict[str, Any]:
-        """What is stored with the dial: the evidence a dispute needs."""
+        """Return what is stored with the call: the evidence that a dispute needs."""
         return {
             "at": now.isoformat(),
             "decision": self.verdict,
@@ -116,7 +127,11 @@ class Decision:
 
 
 def decide(facts: Facts, now: datetime) -> Decision:
-    """Every check is asked, so that the answer can be explained. A skip outweighs deferrals; the last to end wins."""
+    """Ask every check and return the decision.
+
+    All checks are asked, so that the decision can be explained. A skip outweighs deferrals; of several deferrals the
+    last to end decides.
+    """
     checks = tuple(check for ask in CHECKS for check in ask(facts, now))
     for check in checks:
         if check.result == "skip":
@@ -125,13 +140,14 @@ def decide(facts: Facts, now: datetime) -> Decision:
     if not deferred:
         return Decision("allow", checks=checks)
     last = max(deferred, key=lambda check: check.until or now)
-    until = max(last.until or now, now + (MOMENT if last.name.traits.spread_evenly else timedelta(seconds=1)))
+    shortest = SHORTEST_OF_PACED if last.name.traits.spread_evenly else SHORTEST
+    until = max(last.until or now, now + shortest)
     if facts.not_after and until >= facts.not_after:
         if last.name.traits.about_recipient:
-            over = Check(_over(facts), "skip", f"{last.detail} That is after the last moment allowed.")
+            over = Check(_over(facts), "skip", f"{last.detail} That is after the last allowed time.")
             return Decision("skip", over.name, over.detail, checks=(*checks, over))
         until = facts.not_after
-    return Decision("defer", last.name, last.detail, until, checks, last.where)
+    return Decision("defer", last.name, last.detail, until, checks, last.zone)
 
 
 def _defer(name: CheckName, until: datetime) -> Check:
@@ -194,41 +210,41 @@ def _country(facts: Facts, now: datetime) -> Iterator[Check]:
 
 def _period(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.not_after and now >= facts.not_after:
-        yield Check(_over(facts), "skip", f"The last moment allowed was {_there(facts.not_after, facts, now)}.")
+        yield Check(_over(facts), "skip", f"The last allowed time was {_local(facts.not_after, facts, now)}.")
     if facts.not_before and now < facts.not_before:
         yield Check(
-            CheckName.NOT_BEFORE, "defer", f"Not before {_there(facts.not_before, facts, now)}.", facts.not_before
+            CheckName.NOT_BEFORE, "defer", f"Not before {_local(facts.not_before, facts, now)}.", facts.not_before
         )
 
 
 def _over(facts: Facts) -> CheckName:
-    """The name under which a call ends whose last moment has passed."""
+    """Return the check that ends a call whose last moment has passed."""
     return CheckName.NO_OPEN_WINDOW if facts.campaign_status else CheckName.TOO_LATE
 
 
 def _hours(facts: Facts, now: datetime) -> Iterator[Check]:
-    where = ", ".join(facts.zones)
+    zones = ", ".join(facts.zones)
     if not facts.hours or is_open(facts.hours, facts.zones, now):
-        yield Check(CheckName.CALLING_HOURS, detail=where)
+        yield Check(CheckName.CALLING_HOURS, detail=zones)
         return
     opening = next_opening(facts.hours, facts.zones, now)
     if opening is None:
-        yield Check(CheckName.CALLING_HOURS, "skip", f"No calling window opens in the next days in {where}.")
+        yield Check(CheckName.CALLING_HOURS, "skip", f"No calling window opens in the next days in {zones}.")
     else:
         zone = closed_zone(facts.hours, facts.zones, now)
         yield Check(CheckName.CALLING_HOURS, "defer", outside_hours(opening, zone, now), opening, zone)
 
 
 def outside_hours(until: datetime | None, zone: str, now: datetime) -> str:
-    """The sentence for somebody, or many, whose calling hours are waited for."""
+    """Return the sentence for one or many recipients that wait for their calling hours."""
     return f"Outside calling hours until {local_text(until, zone, now)}." if until else CheckName.CALLING_HOURS.words
 
 
-def _person(facts: Facts, now: datetime) -> Iterator[Check]:
+def _contact(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.on_hold:
         if facts.hold_until:
-            lifted = _there(facts.hold_until, facts, now)
-            yield Check(CheckName.HOLD, "defer", f"The person is on hold until {lifted}.", facts.hold_until)
+            lifted = _local(facts.hold_until, facts, now)
+            yield Check(CheckName.HOLD, "defer", f"The contact is on hold until {lifted}.", facts.hold_until)
         else:
             yield _defer(CheckName.ON_HOLD, now + LATER)
     if facts.open_call:
@@ -236,17 +252,17 @@ def _person(facts: Facts, now: datetime) -> Iterator[Check]:
     else:
         yield Check(CheckName.OPEN_CALL)
     if facts.max_attempts is not None:
-        done = f"{facts.attempts} of {facts.max_attempts} calls made."
-        yield Check(CheckName.ATTEMPTS, "skip" if facts.attempts >= facts.max_attempts else "allow", done)
+        made = f"{facts.attempts} of {facts.max_attempts} attempts made."
+        yield Check(CheckName.ATTEMPTS, "skip" if facts.attempts >= facts.max_attempts else "allow", made)
     free_at = facts.last_dialed_at + facts.min_gap if facts.last_dialed_at else None
     if free_at and free_at > now:
-        detail = f"Called a short time ago; again from {_there(free_at, facts, now)}."
+        detail = f"Called a short time ago; again from {_local(free_at, facts, now)}."
         yield Check(CheckName.MINIMUM_GAP, "defer", detail, free_at)
     else:
         yield Check(CheckName.MINIMUM_GAP)
     if len(facts.dialed_in_a_day) >= facts.max_per_day:
         until = facts.dialed_in_a_day[-facts.max_per_day] + timedelta(days=1) if facts.max_per_day else now + LATER
-        detail = f"Called {len(facts.dialed_in_a_day)} times in 24 hours; again from {_there(until, facts, now)}."
+        detail = f"Called {len(facts.dialed_in_a_day)} times in 24 hours; again from {_local(until, facts, now)}."
         yield Check(CheckName.CALLS_PER_DAY, "defer", detail, until)
     else:
         yield Check(CheckName.CALLS_PER_DAY)
@@ -255,7 +271,7 @@ def _person(facts: Facts, now: datetime) -> Iterator[Check]:
         made = f"Called {len(facts.dialed_in_30_days)} of {most} times in 30 days"
         if len(facts.dialed_in_30_days) >= most:
             until = facts.dialed_in_30_days[-most] + timedelta(days=30) if most else now + timedelta(days=1)
-            yield Check(CheckName.CALLS_PER_30_DAYS, "defer", f"{made}; again from {_there(until, facts, now)}.", until)
+            yield Check(CheckName.CALLS_PER_30_DAYS, "defer", f"{made}; again from {_local(until, facts, now)}.", until)
         else:
             yield Check(CheckName.CALLS_PER_30_DAYS, detail=f"{made}.")
 
@@ -288,11 +304,11 @@ CHECKS: tuple[Callable[[Facts, datetime], Iterator[Check]], ...] = (
     _country,
     _period,
     _hours,
-    _person,
+    _contact,
     _limits,
 )
 
 
-def _there(moment: datetime, facts: Facts, now: datetime) -> str:
-    """A moment within a sentence, in the person's own time: the first zone they may be in."""
+def _local(moment: datetime, facts: Facts, now: datetime) -> str:
+    """Return a moment for a sentence, in the first time zone that the contact may be in."""
     return local_text(moment, facts.zones[0] if facts.zones else "", now)

@@ -117,7 +117,7 @@ class _Batch:
             dialed_in_30_days=tuple(dials) if organization.max_attempts_per_30_days is not None else (),
             max_per_30_days=None if call.asked_for else organization.max_attempts_per_30_days,
             daily_budgets=self.daily_budgets[call.account_id],
-            campaign_next_at=campaign.next_call_at if campaign and pacing.holds(call) else None,
+            campaign_next_at=campaign.next_call_at if campaign and pacing.applies_to(call) else None,
             number_last_at=use.last,
             number_rest=timedelta(seconds=call.phone_number.rest_seconds),
             number_in_a_day=use.count,

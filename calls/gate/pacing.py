@@ -1,4 +1,4 @@
-"""A campaign's calls per minute, spread evenly: one call after each interval, never a minute's worth at once."""
+"""Spread a campaign's calls per minute evenly: one call in each interval, never a minute's calls at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from calls.gate.candidate import Candidate
 from calls.models import Call
 from campaigns.models import Campaign
 
-CATCH_UP = timedelta(milliseconds=250)  # how late the engine may look without losing a turn
+CATCH_UP = timedelta(milliseconds=250)  # how late the engine may be without losing a call
 
 
 def interval_of(campaign: Campaign) -> timedelta:
@@ -17,21 +17,24 @@ def interval_of(campaign: Campaign) -> timedelta:
 
 
 def next_moment(campaign: Campaign, allowed_from: datetime | None, now: datetime) -> datetime:
-    """When the call after one placed `now` may go out. A turn missed by a little is made up for, hours are not."""
+    """Return when the campaign may place the next call, after one placed `now`.
+
+    A delay of up to CATCH_UP is made up for; a longer one is not, or calls would go out in a burst.
+    """
     interval = interval_of(campaign)
     return max(allowed_from or now, now - max(interval, CATCH_UP)) + interval
 
 
-def holds(call: Candidate) -> bool:
-    """Whether the pace of its campaign is asked for this call."""
+def applies_to(call: Candidate) -> bool:
+    """Return whether the pace of its campaign applies to the call. A scheduled callback goes out at its own time."""
     return bool(call.campaign and call.campaign.calls_per_minute and not call.asked_for)
 
 
-def went_out(committed: Iterable[Call], now: datetime) -> None:
-    """Write down when the next calls of their campaigns may go out. The campaigns are locked."""
+def record_placed(committed: Iterable[Call], now: datetime) -> None:
+    """Store when the campaigns of these calls may place their next ones. The caller has locked the campaigns."""
     next_at: dict[int, datetime] = {}
     for call in committed:
-        if call.campaign and holds(call):
+        if call.campaign and applies_to(call):
             before = next_at.get(call.campaign.pk, call.campaign.next_call_at)
             next_at[call.campaign.pk] = next_moment(call.campaign, before, now)
     for campaign, moment in next_at.items():
@@ -39,7 +42,7 @@ def went_out(committed: Iterable[Call], now: datetime) -> None:
 
 
 def moments(campaign: Campaign, now: datetime, until: datetime) -> list[datetime]:
-    """When its next calls may go out, before `until`."""
+    """Return the moments before `until` at which the campaign may place its next calls."""
     interval, moment = interval_of(campaign), max(now, campaign.next_call_at or now)
     found = []
     while moment < until:

@@ -1,4 +1,4 @@
-"""Token buckets kept on the account's row: how many requests may go out now, over all workers."""
+"""Rate limits of provider accounts: token buckets in the account's row, shared by all workers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from providers.models import ProviderAccount
 
 
 def take_for_placing(account: ProviderAccount, wanted: int, now: datetime) -> int:
-    """Take up to `wanted` tokens; answers how many were had. Never more than exist, whoever else takes."""
+    """Take up to `wanted` tokens and return how many were taken. Safe while other workers take tokens too."""
     return _take(account, "place_tokens", account.calls_per_second, wanted, now)
 
 
 def take_for_reading(account: ProviderAccount, wanted: int, now: datetime) -> int:
+    """Take up to `wanted` tokens for reads of calls and return how many were taken."""
     return _take(account, "read_tokens", account.reads_per_second, wanted, now)
 
 
 def close_for_placing(account_id: int, seconds: float, now: datetime) -> None:
-    """Nothing more goes out for so long (the provider said 429)."""
+    """Let the account place no call for `seconds`. The provider answered 429."""
     reopens = now + timedelta(seconds=seconds)
     ProviderAccount.objects.filter(pk=account_id, place_tokens_at__lt=reopens).update(
         place_tokens=0, place_tokens_at=reopens
@@ -26,6 +27,7 @@ def close_for_placing(account_id: int, seconds: float, now: datetime) -> None:
 
 
 def close_for_reading(account_id: int, seconds: float, now: datetime) -> None:
+    """Let the account read nothing for `seconds`. The provider answered 429."""
     reopens = now + timedelta(seconds=seconds)
     ProviderAccount.objects.filter(pk=account_id, read_tokens_at__lt=reopens).update(
         read_tokens=0, read_tokens_at=reopens

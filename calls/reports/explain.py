@@ -90,7 +90,7 @@ def next_call(recipient: Recipient, now: datetime) -> Call | None:
     if campaign.assistant is None:
         return None
     call = Choices(campaign, now).call_for(recipient)
-    return call or Choices(campaign, now, whatever_their_state=True).call_for(recipient)
+    return call or Choices(campaign, now, include_unusable=True).call_for(recipient)
 
 
 def _state(recipient: Recipient, under_way: Call | None, now: datetime) -> Check:

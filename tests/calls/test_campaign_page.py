@@ -129,7 +129,7 @@ def test_idle_reasons_are_sentences_with_counts(viewer: Client, campaign: Campai
     text = read(viewer, campaign, "idle")
     first = later.astimezone(ZoneInfo("Europe/Paris"))
     assert f"Called a short time ago. 3 people, the first from {first:%Y-%m-%d %H:%M:%S %Z}." in text
-    assert "The person is on hold. 1 person, the first" in text
+    assert "The contact is on hold. 1 person, the first" in text
 
 
 def test_a_running_campaign_that_waits_for_nobody_says_nothing(viewer: Client, campaign: Campaign) -> None:

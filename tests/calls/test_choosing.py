@@ -13,7 +13,7 @@ import time_machine
 from django.utils import timezone
 
 from calls.dialing import enqueueing, placing
-from calls.gate.selection import Choices, Person, nearest
+from calls.gate.selection import Choices, Selectable, nearest
 from calls.models import Call, Status
 from calls.reports.explain import explain
 from calls.reports.idle_reasons import idle_reasons
@@ -41,9 +41,9 @@ def with_variant(lines: list[PhoneNumber], own: int, other: int, numbers: list[s
     return made
 
 
-def person(contact: int, assistant: Assistant | None = None, number: PhoneNumber | None = None) -> Person:
+def person(contact: int, assistant: Assistant | None = None, number: PhoneNumber | None = None) -> Selectable:
     kept = {"assistant_id": assistant and assistant.pk, "phone_number_id": number and number.pk}
-    return cast(Person, SimpleNamespace(contact_id=contact, **kept))
+    return cast(Selectable, SimpleNamespace(contact_id=contact, **kept))
 
 
 def shares(made: Campaign, contacts: Iterator[int] | range) -> dict[str, int]:

@@ -52,7 +52,7 @@ def test_a_call_that_breaks_no_rule_is_allowed_and_every_answer_is_kept() -> Non
 def test_moments_are_told_in_the_persons_own_time() -> None:
     later = NOON + timedelta(hours=20)
     held = decide(replace(FINE, on_hold=True, hold_until=later), NOON)
-    assert held.detail == "The person is on hold until Thu 14 May 08:00 America/New_York."
+    assert held.detail == "The contact is on hold until Thu 14 May 08:00 America/New_York."
     gap = decide(replace(FINE, last_dialed_at=NOON - timedelta(hours=1)), NOON)
     assert gap.detail == "Called a short time ago; again from 15:00 America/New_York."
 

@@ -71,14 +71,14 @@ def capped(campaign: Campaign) -> None:
 
 SITUATIONS: list[tuple[Callable[[Campaign], None], str, str]] = [
     (at_night, "calling_hours", "Outside calling hours until 20:00 America/New_York."),
-    (held, "on_hold", "The person is on hold until somebody lifts it."),
-    (no_money, "organization_budget", "The organization's budget of the day is spent or set aside."),
-    (no_lines, "campaign_capacity", "The campaign has as many open calls as it may."),
-    (slowly, "pace", "The campaign calls as fast as it may."),
+    (held, "on_hold", "The contact is on hold until a team member lifts the hold."),
+    (no_money, "organization_budget", "The organization's daily budget is spent or set aside."),
+    (no_lines, "campaign_capacity", "The campaign has reached its limit of open calls."),
+    (slowly, "pace", "The campaign has reached its limit of calls per minute."),
     (small_account, "account_capacity", "Waiting for account capacity: allomia."),
     (resting, "caller_number_rest", "The caller number rests between two calls."),
-    (one_line, "caller_number_capacity", "The caller number has no line free."),
-    (capped, "caller_number_day", "The caller number has called as often as it may in 24 hours."),
+    (one_line, "caller_number_capacity", "The caller number has no free line."),
+    (capped, "caller_number_day", "The caller number has reached its limit of calls in 24 hours."),
 ]
 
 
@@ -121,7 +121,7 @@ def test_a_queued_call_that_is_put_off_tells_it_on_its_timeline(made: Campaign) 
         Organization.objects.update(daily_budget=Decimal("0.10"))
         placing.claim(made.assistant.account_id if made.assistant else 0)
     told = set(CallEvent.objects.filter(type="deferred").values_list("detail", flat=True))
-    assert told == {"The organization's budget of the day is spent or set aside."}
+    assert told == {"The organization's daily budget is spent or set aside."}
 
 
 def test_a_skip_is_explained_by_its_own_words(made: Campaign) -> None:

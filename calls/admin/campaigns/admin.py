@@ -313,5 +313,5 @@ class CampaignAdmin(WizardPages):
             "attempts": f"{counts.attempts:,}",
             "open_calls": sums.open_calls,
             "spent": money(sums.paid, obj.budget_currency),
-            "budget": budget(sums.gone, obj.budget, obj.budget_currency) if obj.budget is not None else None,
+            "budget": budget(sums.used, obj.budget, obj.budget_currency) if obj.budget is not None else None,
         }

@@ -103,7 +103,7 @@ def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
         return []
     contacts = first_contacts(campaign)
     kept = {row.contact_id: row for row in campaign.recipients.filter(contact__in=contacts)}
-    choices = Choices(campaign, timezone.now(), whatever_their_state=True)
+    choices = Choices(campaign, timezone.now(), include_unusable=True)
     several = len(choices.all) > 1
     found = []
     for contact in contacts:

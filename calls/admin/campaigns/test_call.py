@@ -42,7 +42,7 @@ def place(campaign: Campaign, number: str, *, actor: str) -> Call:
     """One single call that says what the first person of the lists would be told. Raises NotDone."""
     contact = next(iter(first_contacts(campaign)), None) or Contact(pk=0, organization=campaign.organization)
     person = Recipient(campaign=campaign, contact=contact)
-    choices = Choices(campaign, timezone.now(), whatever_their_state=True)
+    choices = Choices(campaign, timezone.now(), include_unusable=True)
     choice = choices.choice_for(person)
     if choice is None:
         raise NotDone("Choose an assistant and a caller number of its account first.")
