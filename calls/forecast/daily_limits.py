@@ -1,4 +1,4 @@
-"""Limits that let so many calls through in a day, as a forecast counts them: caller numbers and budgets of the day."""
+"""Limits of calls in a day, as a forecast counts them: daily caps of caller numbers, and daily budgets."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from tenants.models import Organization
 A_DAY = timedelta(days=1)
 
 
-class Ration(Protocol):
-    def room(self, moment: datetime) -> tuple[int, datetime]:
-        """How many calls more it lets through, and when it has room again where that is none."""
+class DailyLimit(Protocol):
+    """A limit that allows a number of calls in a day."""
 
-    def take(self, calls: int, moment: datetime) -> None: ...
+    def room(self, moment: datetime) -> tuple[int, datetime]:
+        """Return how many more calls it allows, and when it allows calls again if that is none."""
+
+    def take(self, calls: int, moment: datetime) -> None:
+        """Count calls that were placed."""
 
 
 class Rolling:
-    """So many calls in any 24 hours."""
+    """At most this many calls in any 24 hours."""
 
     def __init__(self, most: int) -> None:
         self.most, self._used = most, 0
@@ -42,7 +45,7 @@ class Rolling:
 
 
 class Daily:
-    """So much money in a day of the organization: calls at their average cost, while there is the reserve of one."""
+    """A budget for each day of the organization. Calls have their average cost; one fits while its reserve is left."""
 
     def __init__(self, organization: Organization, limit: float, cost: float, reserve: float, used: float) -> None:
         self.organization, self.limit, self.cost, self.reserve, self.used = organization, limit, cost, reserve, used
@@ -59,28 +62,30 @@ class Daily:
         self.used += calls * self.cost
 
 
-def rations_of(campaign: Campaign, choices: Choices, billed: timedelta, begin: datetime) -> list[Ration]:
-    """What limits a campaign whose calls are billed for so long on the average. What belongs to one assistant limits
-    the campaign by that assistant's share of it."""
+def daily_limits_of(campaign: Campaign, choices: Choices, billed: timedelta, begin: datetime) -> list[DailyLimit]:
+    """Return the daily limits of a campaign whose calls are billed for `billed` on average.
+
+    A limit of one assistant's account or caller numbers is divided by the assistant's share of the campaign.
+    """
     shares = choices.shares()
     return [*_of_numbers(choices, shares, begin), *_of_money(campaign.organization, shares, billed, begin)]
 
 
-def _of_numbers(choices: Choices, shares: Sequence[tuple[Choice, float]], begin: datetime) -> Iterator[Ration]:
+def _of_numbers(choices: Choices, shares: Sequence[tuple[Choice, float]], begin: datetime) -> Iterator[DailyLimit]:
     for choice, share in shares:
         caps = [number.max_calls_per_day for number in choice.numbers]
         if None in caps:
             continue
-        ration = Rolling(math.floor(sum(cap or 0 for cap in caps) / share))
+        daily_limit = Rolling(math.floor(sum(cap or 0 for cap in caps) / share))
         used = [choices.use.get(number.pk, UNUSED) for number in choice.numbers]
         for first, calls in sorted((use.first, use.count) for use in used if use.first):
-            ration.take(math.ceil(calls / share), first)
-        yield ration
+            daily_limit.take(math.ceil(calls / share), first)
+        yield daily_limit
 
 
 def _of_money(
     organization: Organization, shares: Sequence[tuple[Choice, float]], billed: timedelta, begin: datetime
-) -> Iterator[Ration]:
+) -> Iterator[DailyLimit]:
     minutes, shared, reserves = billed / timedelta(minutes=1), 0.0, [0.0]
     for choice, share in shares:
         account = choice.account

@@ -1,4 +1,4 @@
-"""When running campaigns will probably end: foreseen once for everybody who asks, and kept for a while."""
+"""Estimate when running campaigns will end. An estimate is cached, so that many requests share it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from calls.forecast.forecast import AT_MOST, Forecast, forecast, why_without_end
 from campaigns.models import Campaign, Recipient
 
 FRESH = timedelta(minutes=1)
-KEPT = 600  # seconds: what was foreseen before is told while it is asked for again
-ALONE = 30  # seconds in which one request asks, and nobody else
+KEPT = 600  # seconds: an old estimate is returned while a new one is computed
+ALONE = 30  # seconds in which only one request computes the estimate
 
 
 @dataclass(frozen=True)
 class Finish:
-    """`at`: when its last call ends, None where it never does, and why. `asked_at`: None where nothing was foreseen."""
+    """An estimate. `at`: when the last call ends; None if it never does, and `why` says why.
+
+    `asked_at`: when it was made; None if there is no estimate.
+    """
 
     at: datetime | None = None
     asked_at: datetime | None = None
@@ -32,15 +35,16 @@ UNKNOWN = Finish()
 
 
 def kept_of(campaigns: Sequence[Campaign]) -> dict[int, Finish]:
-    """What was foreseen a short time ago, by internal key. Asks no database."""
+    """Return cached estimates by the campaign's internal key. It reads no database."""
     found = cache.get_many([_key(campaign) for campaign in campaigns])
     return {campaign.pk: Finish(*found.get(_key(campaign), ())) for campaign in campaigns}
 
 
 def finish_of(campaign: Campaign, now: datetime, at_most: int) -> Finish:
-    """Of a campaign that runs: what is kept while it is fresh or being asked for elsewhere, else foreseen now.
+    """Return the estimate for a running campaign: the cached one if it is fresh or being renewed, else a new one.
 
-    Unknown while it is being launched, and where more than `at_most` people are still to be called.
+    It is UNKNOWN while the campaign is being launched. With more than `at_most` recipients left, it is only read from
+    the cache.
     """
     if campaign.status != Campaign.Status.RUNNING or campaign.launched_at is None:
         return UNKNOWN
@@ -60,7 +64,7 @@ def finish_of(campaign: Campaign, now: datetime, at_most: int) -> Finish:
 
 
 def keep(campaign: Campaign, found: Forecast, now: datetime) -> Finish:
-    """Whoever forecast a running campaign for more than its end tells those who ask for that alone."""
+    """Cache the end of a forecast that was made for other figures too, and return it."""
     finish = found.finishes_at, now, why_without_end(found)
     cache.set(_key(campaign), finish, KEPT)
     return Finish(*finish)

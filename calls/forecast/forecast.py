@@ -1,7 +1,7 @@
-"""What a campaign will do: the gate asked in simulated time, once for everybody it answers alike.
+"""Forecast a campaign: ask the gate in simulated time, once for all recipients with the same facts.
 
-What is taken for granted: the campaign starts now or at its `starts_at` and is not paused, everything is switched on,
-no other campaign shares its lines, and calls end as the organization's own did of late (`endings_of`).
+It assumes that the campaign starts now or at its `starts_at` and is not paused, that everything is switched on, that no
+other campaign shares its lines, and that calls end as the organization's latest calls did (`endings_of`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models import prefetch_related_objects as prefetch
 
-from calls.forecast.daily_limits import Ration
+from calls.forecast.daily_limits import DailyLimit
 from calls.forecast.outcome_mix import endings_of
-from calls.forecast.simulation import Course
+from calls.forecast.simulation import Simulation
 from calls.gate import budgets
 from calls.gate import facts as fact_sheet
 from calls.gate.checks import CheckName
@@ -32,22 +32,22 @@ from calls.reports.preflight import Problem
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.wording import people as people_text
 
-AT_ONCE = 5_000  # people read and judged in one go
-AT_MOST = 200_000  # people forecast while somebody waits for the page
-PLAYED, MOST_PLAYS = 8_000, 8  # people in all further plays of a small campaign, and how many plays
-WINDOWS = (CheckName.CALLING_HOURS, CheckName.NO_OPEN_WINDOW)  # checks that no time zone ever passes
-PREFLIGHT_ERRORS = (CheckName.ASSISTANT, CheckName.CALLER_NUMBER)  # they keep the campaign from starting
+AT_ONCE = 5_000  # recipients read and judged at a time
+AT_MOST = 200_000  # recipients that one request may forecast
+PLAYED, MOST_PLAYS = 8_000, 8  # recipients in all further simulations of a small campaign, and how many simulations
+WINDOWS = (CheckName.CALLING_HOURS, CheckName.NO_OPEN_WINDOW)  # reasons that depend on the time zone
+PREFLIGHT_ERRORS = (CheckName.ASSISTANT, CheckName.CALLER_NUMBER)  # the preflight reports them as errors
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """None stands for what cannot be said, and for an end that never comes."""
+    """The result of a forecast. None: unknown, or an end that never comes."""
 
     recipients: int
     callable_now: int | None = None  # at the moment of the start
-    skipped: Counter[str] = field(default_factory=Counter)  # people, by the gate's reason
-    without_end: Counter[str] = field(default_factory=Counter)  # people whose turn never comes, by what they wait for
-    not_reached: int = 0  # the campaign ends before their turn comes
+    skipped: Counter[str] = field(default_factory=Counter)  # recipients, by the gate's reason
+    without_end: Counter[str] = field(default_factory=Counter)  # recipients who are never called, by what they wait for
+    not_reached: int = 0  # recipients for whom the campaign ends too early
     zones_never_open: tuple[str, ...] = ()  # until the campaign ends
     starts_at: datetime | None = None
     finishes_at: datetime | None = None
@@ -61,37 +61,39 @@ class Forecast:
 
 
 def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to: int | None = None) -> Forecast:
-    """Reads people in chunks, writes nothing. More than `at_most` people are counted, up to `count_to` where somebody
-    waits for the page, and not forecast."""
-    people = _people_of(campaign, count_to)
-    if people > at_most:
-        return Forecast(people, too_many=True)
+    """Return the forecast of a campaign. It reads recipients in chunks and writes nothing.
+
+    More than `at_most` recipients are counted, up to `count_to`, and not forecast.
+    """
+    recipients = _size_of(campaign, count_to)
+    if recipients > at_most:
+        return Forecast(recipients, too_many=True)
     choices = Choices(campaign, now, include_unusable=True)
     if not choices.usable:
-        return Forecast(people)
+        return Forecast(recipients)
     prefetch([campaign], "windows", "retry_rules")
     begin = max(now, campaign.starts_at or now)
     spent = budgets.spent_on(campaign) if campaign.budget is not None else Decimal(0)
     judged = _judge(campaign, choices, begin, spent)
-    course = Course(campaign, choices, endings_of(campaign.organization_id, now), begin)
-    untouched = deepcopy(course.rations)
-    course.run(judged.waiting, judged.under_way)
-    low, high = course.cost()
+    simulation = Simulation(campaign, choices, endings_of(campaign.organization_id, now), begin)
+    untouched = deepcopy(simulation.daily_limits)
+    simulation.run(judged.waiting, judged.calling)
+    low, high = simulation.cost()
     left = None if campaign.budget is None else max(campaign.budget - spent, Decimal(0))
     short = left is not None and low is not None and low > left
     if left is not None and low is not None and high is not None:
         low, high = min(low, left), min(high, left)
     return Forecast(
-        recipients=people,
+        recipients=recipients,
         callable_now=judged.callable_now,
-        skipped=judged.skipped + course.skipped,
-        without_end=course.without_end,
-        not_reached=course.not_reached,
+        skipped=judged.skipped + simulation.skipped,
+        without_end=simulation.without_end,
+        not_reached=simulation.not_reached,
         zones_never_open=tuple(sorted(judged.zones_never_open)),
-        starts_at=course.starts_at,
-        finishes_at=_end(course, untouched, judged),
-        calls=course.calls,
-        per_hour=tuple(sorted(course.per_hour.items())),
+        starts_at=simulation.starts_at,
+        finishes_at=_end(simulation, untouched, judged),
+        calls=simulation.calls,
+        per_hour=tuple(sorted(simulation.per_hour.items())),
         cost_low=low,
         cost_high=high,
         currency=choices.usable[0].account.price_per_minute_currency,
@@ -99,26 +101,25 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to
     )
 
 
-def _end(course: Course, rations: Sequence[Ration], judged: Judged) -> datetime | None:
-    """Where few people are called, the end hangs on the last of them: then it is the median of several plays in which
-    chance decides how each call ends."""
-    plays = min(MOST_PLAYS, PLAYED // max(1, judged.waiting.total() + judged.under_way.total()))
-    if course.finishes_at is None or plays < 2:
-        return course.finishes_at
-    ends = [course.finishes_at]
-    for n in range(plays - plays % 2):
-        played = Course(course.campaign, course.choices, course.endings, course.begin, rations, random.Random(n))  # noqa: S311
-        played.run(judged.waiting, judged.under_way)
+def _end(simulation: Simulation, daily_limits: Sequence[DailyLimit], judged: Judged) -> datetime | None:
+    """Return the end of the campaign.
+
+    With few recipients the end depends on the last of them. Then it is the median of several simulations in which
+    chance draws how each call ends.
+    """
+    times = min(MOST_PLAYS, PLAYED // max(1, judged.waiting.total() + judged.calling.total()))
+    if simulation.finishes_at is None or times < 2:
+        return simulation.finishes_at
+    ends = [simulation.finishes_at]
+    for n in range(times - times % 2):
+        played = simulation.again(daily_limits, random.Random(n))  # noqa: S311
+        played.run(judged.waiting, judged.calling)
         ends += [played.finishes_at] if played.finishes_at else []
     return median_high(ends)
 
 
-# First: everybody is judged at the moment of the start.
-
-
 class Prospect:
-    """A call that could be made, as `facts` and `feeding` look at one: the call, its contact and its recipient in one
-    object, because a hundred thousand of them are made."""
+    """A `Candidate` for a forecast: call, contact and recipient in one object, because a forecast makes 200,000."""
 
     __slots__ = (
         "account",
@@ -178,13 +179,13 @@ class Prospect:
 
 @dataclass
 class Judged:
-    """`waiting` and `under_way`: people by what the gate looks at and when they are due."""
+    """The recipients at the start. `waiting`: by facts and due time; `calling`: with an open call, by facts."""
 
     callable_now: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     zones_never_open: set[str] = field(default_factory=set)
     waiting: Counter[tuple[Facts, datetime]] = field(default_factory=Counter)
-    under_way: Counter[Facts] = field(default_factory=Counter)
+    calling: Counter[Facts] = field(default_factory=Counter)
 
 
 def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal) -> Judged:
@@ -196,9 +197,9 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal
     rows = _rows(campaign, with_variables)
     while chunk := [Prospect(as_running, choices, row) for row in islice(rows, AT_ONCE)]:
         sheets = fact_sheet.load(chunk, begin)
-        for person, facts in zip(chunk, sheets, strict=True):
-            if person.status == Recipient.Status.CALLING:
-                found.under_way[facts] += 1
+        for prospect, facts in zip(chunk, sheets, strict=True):
+            if prospect.status == Recipient.Status.CALLING:
+                found.calling[facts] += 1
                 continue
             decision = decisions.get(facts)
             if decision is None:
@@ -207,16 +208,16 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal
                 found.skipped[decision.reason] += 1
                 if decision.reason in WINDOWS:
                     found.zones_never_open.update(facts.zones)
-            elif with_variables and values_for(as_running, person)[1]:
+            elif with_variables and values_for(as_running, prospect)[1]:
                 found.skipped["missing_variables"] += 1
             else:
-                due = max(begin, person.due or begin)
+                due = max(begin, prospect.due or begin)
                 found.waiting[facts, due] += 1
-                found.callable_now += due == begin and _person_may_be_called(decision)
+                found.callable_now += due == begin and _may_be_called(decision)
     return found
 
 
-def _person_may_be_called(decision: Decision) -> bool:
+def _may_be_called(decision: Decision) -> bool:
     return all(check.result == "allow" or check.name.traits.is_capacity for check in decision.checks)
 
 
@@ -225,7 +226,7 @@ def _needs_variables(choices: Choices) -> bool:
 
 
 def _not_launched(campaign: Campaign) -> QuerySet[Contact]:
-    """Contacts on its lists that are no recipients yet, each once."""
+    """Return the contacts of the campaign's lists that are not recipients yet, each once."""
     if campaign.launched_at or campaign.status in (Campaign.Status.FINISHED, Campaign.Status.CANCELED):
         return Contact.objects.none()
     members = ContactListMember.objects.filter(contact_list__campaigns=campaign)
@@ -233,17 +234,18 @@ def _not_launched(campaign: Campaign) -> QuerySet[Contact]:
     return Contact.objects.filter(~Exists(already), pk__in=members.values("contact"))
 
 
-NOT_BEGUN = (Campaign.Status.DRAFT, Campaign.Status.SCHEDULED)  # its people stand on its lists alone
+NOT_BEGUN = (Campaign.Status.DRAFT, Campaign.Status.SCHEDULED)  # it has contacts on its lists, but no recipients yet
 
 
-def _people_of(campaign: Campaign, count_to: int | None) -> int:
+def _size_of(campaign: Campaign, count_to: int | None) -> int:
     own = 0 if campaign.status in NOT_BEGUN else campaign.recipients.all()[:count_to].count()
     return own + _not_launched(campaign)[:count_to].count()
 
 
 def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
-    """Status, attempts, due, assistant, caller number, contact, number, zone, hold (and what variables are made of) of
-    everybody still to be called."""
+    """Yield a row for each recipient still to be called: status, attempts, due time, assistant, caller number, contact,
+    phone number, time zone, hold, and the columns that variables are made of.
+    """
     wanted = [
         "pk",
         "phone",
@@ -263,20 +265,18 @@ def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
         yield (Recipient.Status.PENDING, 0, None, None, None, *row)
 
 
-# What the preflight says of it.
-
 SKIPPED: Mapping[str, str] = {
     CheckName.DO_NOT_CALL: "{n} on the do-not-call list: not called.",
     CheckName.COUNTRY: "{n} with numbers of countries that may not be called.",
     "missing_variables": "{n} without a variable that the assistant needs: not called.",
-    CheckName.ATTEMPTS: "{n} called as often as the campaign allows.",
-    CheckName.CALLING_HOURS: "{n} for whom no calling window opens in the next days, in {zones}.",
-    CheckName.NO_OPEN_WINDOW: "{n} for whom no calling window opens before the campaign ends, in {zones}.",
+    CheckName.ATTEMPTS: "{n} already called as often as the campaign allows.",
+    CheckName.CALLING_HOURS: "{n} without an open calling window in the next days, in {zones}.",
+    CheckName.NO_OPEN_WINDOW: "{n} without an open calling window before the campaign ends, in {zones}.",
 }
 
 
 def warnings(found: Forecast) -> list[Problem]:
-    """Who will not be called, and why."""
+    """Return the preflight's warnings: which recipients will not be called, and why."""
     zones = _some(found.zones_never_open) or "their time zones"
     problems = [
         Problem(reason, "warning", SKIPPED.get(reason, "{n} are not called.").format(n=people_text(n), zones=zones), n)
@@ -290,23 +290,21 @@ def warnings(found: Forecast) -> list[Problem]:
         message = f"The campaign will not end by itself: {why}."
         problems.append(Problem("without_end", "warning", message, found.without_end.total()))
     if found.too_many:
-        message = (
-            f"{people_text(found.recipients)} are too many to forecast; nothing is said of who will not be called."
-        )
+        counted = people_text(found.recipients)
+        message = f"{counted} are too many to forecast, so it is unknown which of them will not be called."
         problems.append(Problem("not_forecast", "warning", message, found.recipients))
     if found.budget_runs_out:
         problems.append(
-            Problem(CheckName.BUDGET, "warning", "The budget is probably spent before everybody is called.")
+            Problem(CheckName.BUDGET, "warning", "The budget will probably be spent before all recipients are called.")
         )
     return problems
 
 
 def why_without_end(found: Forecast) -> str:
-    """Empty where an end can be foreseen, or too little is known to say."""
-    people = found.without_end
-    held = people[CheckName.ON_HOLD]
-    others = people.total() - held
-    parts = [f"{people_text(held)} on hold until somebody lifts it"] if held else []
+    """Return why the campaign never ends by itself. Empty if it ends, or if that is unknown."""
+    held = found.without_end[CheckName.ON_HOLD]
+    others = found.without_end.total() - held
+    parts = [f"{people_text(held)} on hold until a team member lifts the hold"] if held else []
     return " and ".join(
         [*parts, *([f"{people_text(others)} whose turn never comes by these limits"] if others else [])]
     )

@@ -1,4 +1,4 @@
-"""How an organization's calls end, as a forecast takes it for granted."""
+"""The mix of outcomes that a forecast assumes for an organization's calls."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django.db.models.functions import Coalesce
 
 from calls.models import Call, Status
 
-HISTORY, ENOUGH = timedelta(days=90), 50  # the organization's own calls, and how many of them say something
-LATEST = 20_000  # and no more: a forecast is waited for
+HISTORY, ENOUGH = timedelta(days=90), 50  # how far back calls count, and how many of them are enough
+LATEST = 20_000  # calls read at most, because a page waits for the forecast
 
 
 @dataclass(frozen=True)
 class Ending:
-    """One way calls end: its share of all, how long such a call holds a line, how much of it is paid for."""
+    """One way in which calls end: its share of all calls, how long such a call holds a line, how much is billed."""
 
     status: str
     voicemail: bool
@@ -36,7 +36,7 @@ DEFAULTS = (
 
 
 def endings_of(organization_id: int, now: datetime) -> tuple[Ending, ...]:
-    """How the organization's calls of late, its latest ones, ended; DEFAULTS where there are too few of them."""
+    """Return how the organization's latest calls ended. With too few of them, return DEFAULTS."""
     mine = Call.objects.filter(organization=organization_id)
     first = Subquery(mine.order_by("-pk").values("pk")[LATEST - 1 : LATEST])
     wanted = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)

@@ -1,4 +1,4 @@
-"""A campaign in simulated time: the gate is asked at each moment, once for everybody it answers alike."""
+"""A campaign in simulated time. The gate is asked at each moment, once for all recipients with the same facts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from calls.forecast.daily_limits import Ration, rations_of
+from calls.forecast.daily_limits import DailyLimit, daily_limits_of
 from calls.forecast.outcome_mix import Ending
 from calls.gate.checks import CheckName
 from calls.gate.decision import LATER, Facts, decide
@@ -25,13 +25,13 @@ from campaigns.models.campaign import min_gap_of, retry_rule
 from campaigns.rules import retries
 
 HORIZON = timedelta(days=400)
-PATIENCE = 100  # deferrals in a row after which somebody is never called
-PARTS = 500  # of the whole: how finely time and people are told apart
+PATIENCE = 100  # deferrals in a row after which a recipient counts as never called
+PARTS = 500  # into how many parts time and recipients are divided
 
 
 @dataclass(slots=True)
 class Cohort:
-    """People whom the gate answers alike. `dials`: when they were called, oldest first."""
+    """Recipients for whom the gate decides alike. `dials`: when they were called, oldest first."""
 
     facts: Facts
     attempts: int
@@ -51,8 +51,8 @@ class Cohort:
         )
 
 
-class Course:
-    """The campaign in simulated time: first due, first called, as fast as the limits let it."""
+class Simulation:
+    """The simulation: recipients are called in the order in which they are due, as fast as the limits allow."""
 
     def __init__(
         self,
@@ -60,10 +60,13 @@ class Course:
         choices: Choices,
         endings: Sequence[Ending],
         begin: datetime,
-        rations: Sequence[Ration] | None = None,
+        daily_limits: Sequence[DailyLimit] | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        """`rations`: where they are known already. `chance` decides how a call ends; without it they end by shares."""
+        """`daily_limits`: those of an earlier simulation, instead of reading them again.
+
+        `chance` draws how each call ends. Without it, calls end in exactly the shares of `endings`.
+        """
         self.campaign, self.choices, self.endings, self.begin = campaign, choices, endings, begin
         self.chance = chance
         self.rules, self.gap = (
@@ -72,14 +75,16 @@ class Course:
         )
         self.per_second = _calls_per_second(campaign, choices, endings)
         billed = sum((ending.billed * ending.share for ending in endings), timedelta())
-        self.rations = rations_of(campaign, choices, billed, begin) if rations is None else deepcopy(rations)
+        self.daily_limits = (
+            daily_limits_of(campaign, choices, billed, begin) if daily_limits is None else deepcopy(daily_limits)
+        )
         self.skipped: Counter[str] = Counter()
         self.per_hour: Counter[datetime] = Counter()
         self.calls = self.not_reached = 0
         self.paid = timedelta()
         self.starts_at: datetime | None = None
         self.last_end: datetime | None = None
-        self.without_end: Counter[str] = Counter()  # people whose turn never comes, by what they wait for
+        self.without_end: Counter[str] = Counter()  # recipients who are never called, by what they wait for
         self._queue: list[tuple[datetime, int, Cohort]] = []
         self._waiting: dict[tuple[Any, ...], tuple[Cohort, int]] = {}
         self._turns = count()
@@ -89,17 +94,25 @@ class Course:
         self._grain = timedelta(seconds=1)
         self._total = 1
 
+    def again(self, daily_limits: Sequence[DailyLimit], chance: random.Random) -> Simulation:
+        """Return a new simulation of the same campaign, with these daily limits, in which `chance` draws the endings."""
+        return Simulation(self.campaign, self.choices, self.endings, self.begin, daily_limits, chance)
+
     @property
     def finishes_at(self) -> datetime | None:
         return None if self.without_end else self.last_end
 
-    def run(self, waiting: Counter[tuple[Facts, datetime]], under_way: Counter[Facts]) -> None:
-        self._total = max(1, waiting.total() + under_way.total())
+    def run(self, waiting: Counter[tuple[Facts, datetime]], calling: Counter[Facts]) -> None:
+        """Simulate the campaign to its end.
+
+        `waiting`: recipients by their facts and due time. `calling`: recipients with an open call, by their facts.
+        """
+        self._total = max(1, waiting.total() + calling.total())
         if self.per_second <= 0:
-            self.without_end += Counter(capacity=waiting.total())  # which leaves out none at all
+            self.without_end += Counter(capacity=waiting.total())  # a Counter's += drops zeros
             return
         self._grain = max(self._grain, timedelta(seconds=self._total / self.per_second / PARTS))
-        for facts, size in under_way.items():
+        for facts, size in calling.items():
             dials = _dials_of(facts)
             self._end(Cohort(self._template(facts), max(1, facts.attempts), dials, size), size, self.begin)
         for (facts, due), size in waiting.items():
@@ -121,13 +134,13 @@ class Course:
                     heapq.heappush(self._queue, (due, next(self._turns), cohort))
 
     def _room(self, moment: datetime) -> tuple[int, datetime]:
-        """How many calls the limits of the day let through, and when they let others through where that is none."""
-        rooms = [ration.room(moment) for ration in self.rations]
+        """Return how many calls the daily limits allow, and when they allow calls again if that is none."""
+        rooms = [daily_limit.room(moment) for daily_limit in self.daily_limits]
         closed = [renews_at for room, renews_at in rooms if room <= 0]
         return min((room for room, _ in rooms), default=self._total), max(closed, default=moment)
 
     def _may_be_called(self, cohort: Cohort, due: datetime, moment: datetime) -> bool:
-        """Asks the gate. Who has to wait waits, who is skipped is gone."""
+        """Ask the gate. Put the cohort off if it has to wait, drop it if it is skipped."""
         reason: str = CheckName.CALLING_HOURS
         until = self._known_to_be_closed(cohort, moment)
         if until is None:
@@ -147,8 +160,10 @@ class Course:
         return False
 
     def _put_off(self, cohort: Cohort, due: datetime, until: datetime) -> None:
-        """Those whose turn it is. The rest are not asked yet and keep their place: once they may be called, they come
-        before those who were put off until then."""
+        """Put off the part of the cohort whose turn it is.
+
+        The rest is not asked yet and keeps its place. When it may be called, it goes before the part that was put off.
+        """
         cohort.batch = cohort.batch or self._batch(cohort.size)
         size = min(cohort.size, cohort.batch)
         self._wait(until, replace(cohort, size=size, deferred=cohort.deferred + 1))
@@ -157,7 +172,7 @@ class Course:
             heapq.heappush(self._queue, (due, next(self._turns), cohort))
 
     def _known_to_be_closed(self, cohort: Cohort, moment: datetime) -> datetime | None:
-        """The gate said so for the same zones and hours, and for how long."""
+        """Return the end of the closed hours if the gate has said so for the same zones and hours."""
         since, until = self._closed.get((cohort.facts.zones, cohort.facts.hours), (moment, moment))
         return until if since <= moment < until else None
 
@@ -168,11 +183,11 @@ class Course:
             self.skipped[reason] += cohort.size
 
     def _call(self, cohort: Cohort, due: datetime, moment: datetime, room: int) -> datetime:
-        """Call some of them; the rest keep their place. Answers when the next call can go out."""
+        """Call a part of the cohort; the rest keeps its place. Return when the next call can go out."""
         cohort.batch = cohort.batch or self._batch(cohort.size)
         size = min(cohort.size, cohort.batch, room)
-        for ration in self.rations:
-            ration.take(size, moment)
+        for daily_limit in self.daily_limits:
+            daily_limit.take(size, moment)
         takes = timedelta(seconds=size / self.per_second)
         self.calls += size
         self.starts_at = min(self.starts_at or moment, moment)
@@ -187,7 +202,7 @@ class Course:
         return moment + takes
 
     def _batch(self, size: int) -> int:
-        """Neighbours in time take turns, in proportion to their number."""
+        """Return how many of a cohort are called in one turn, so that cohorts due together take turns by size."""
         if size <= self._total // PARTS:
             return size
         return math.ceil(size / max(100, 4 * PARTS // max(1, len(self._alike))))
@@ -209,11 +224,11 @@ class Course:
                 self.gap,
             )
             if again:
-                again = self._elsewhen(called, ending, dialed_at, again)
+                again = self._at_another_time(called, ending, dialed_at, again)
                 self._wait(again, Cohort(called.facts, called.attempts, called.dials, number))
 
-    def _elsewhen(self, called: Cohort, ending: Ending, dialed_at: datetime, again: datetime) -> datetime:
-        """At another time of day than last time, where the rule says so."""
+    def _at_another_time(self, called: Cohort, ending: Ending, dialed_at: datetime, again: datetime) -> datetime:
+        """Return the retry's moment, at another time of day than the last call if the rule says so."""
         rule = retries.rule_after(self.rules, ending.status, ending.voicemail)
         if rule is None or not rule.other_time_of_day:
             return again
@@ -221,7 +236,10 @@ class Course:
         return retries.at_another_time_of_day(again, dialed_at, facts.hours, facts.zones, facts.not_after, seed)
 
     def _split(self, size: int, attempts: int) -> list[int]:
-        """Whole people by ending. What rounding owes is carried to the next calls of the same attempt."""
+        """Split `size` calls into whole numbers by ending.
+
+        The rounding error is carried to the next calls of the same attempt.
+        """
         if self.chance:
             drawn = Counter(self.chance.choices(range(len(self.endings)), [e.share for e in self.endings], k=size))
             return [drawn[n] for n in range(len(self.endings))]
@@ -235,10 +253,10 @@ class Course:
         self._owed[attempts] = [share - number for share, number in zip(due, taken, strict=True)]
         return taken
 
-    # Who waits for about the same moment, and was called at about the same hours, waits together.
+    # Cohorts that wait for about the same moment, and were called in the same hours, are merged.
 
     def _template(self, facts: Facts) -> Facts:
-        """The facts without what differs between people who were called and what passes by itself."""
+        """Return the facts without what differs between called recipients, and without what passes by itself."""
         plain = replace(
             facts,
             organization_active=True,
@@ -284,8 +302,11 @@ class Course:
             del self._waiting[key]
 
     def cost(self) -> tuple[Decimal | None, Decimal | None]:
-        """As expected, and at most: when every call is answered and lasts as long as money is set aside for, or as the
-        organization's answered calls do where that is longer."""
+        """Return the expected cost and the highest cost. None: an account has no price.
+
+        At the highest cost every call is answered. It lasts as long as money is set aside for, or as long as the
+        organization's answered calls if that is longer.
+        """
         shares = self.choices.shares()
         if any(choice.account.price_per_minute is None for choice, _ in shares):
             return None, None
@@ -309,8 +330,10 @@ def _price(choice: Choice) -> Decimal:
 
 
 def _calls_per_second(campaign: Campaign, choices: Choices, endings: Sequence[Ending]) -> float:
-    """The slowest of: the campaign's pace, its lines over the mean time a call holds one, and that of each assistant
-    by its share of the people."""
+    """Return the lowest rate of the campaign.
+
+    The rates are its pace, its limit of open calls over the mean duration, and each assistant's rate over its share.
+    """
     held = sum(ending.share * ending.held.total_seconds() for ending in endings)
     found = [_rate_of(choice, held) / share for choice, share in choices.shares()]
     if campaign.max_open_calls is not None:
@@ -321,7 +344,7 @@ def _calls_per_second(campaign: Campaign, choices: Choices, endings: Sequence[En
 
 
 def _rate_of(choice: Choice, held: float) -> float:
-    """The slowest of: the account's pace, and its lines, or its caller numbers' lines and rests."""
+    """Return the lowest rate of one assistant: by its account's limits, or its caller numbers' limits and rests."""
     account, numbers = choice.account, choice.numbers
     lines = [account.max_open_calls]
     if all(number.max_open_calls for number in numbers):

@@ -1,8 +1,8 @@
 """Budgets: what organizations, provider accounts and campaigns have spent and set aside.
 
 What is set aside never exceeds a budget: a call is placed only if its reserve still fits, and that is decided under the
-locks of organization, account and campaign. A call that costs more than its reserve can exceed a budget, so each account
-says for how many minutes of a call money is set aside.
+locks of organization, account and campaign. A call that costs more than its reserve can exceed a budget, so each
+account says for how many minutes of a call money is set aside.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from calls.gate.selection import Choices
 from calls.models import Call
 from providers.models import ProviderAccount
 
-AHEAD = timedelta(seconds=2)  # how far ahead calls are queued: a pause takes effect after two seconds at most
+AHEAD = timedelta(seconds=2)  # calls are queued no further ahead
 UNLIMITED = 1_000_000  # calls, where there is no limit
 
 

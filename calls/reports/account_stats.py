@@ -1,4 +1,4 @@
-"""How accounts fare: counted at the moment of asking, over the calls that ended in the last hour."""
+"""How well provider accounts work: counted on request, over the calls that ended in the last hour."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from calls.models import TERMINAL, Call, Status
 from providers.models import ProviderAccount
 
 HOUR = timedelta(hours=1)
-REMEMBERED = timedelta(days=7)  # how far back the last call that was placed is looked for
-LATEST = 500  # calls of an account whose placing is measured
-ANSWERED_WITHIN = timedelta(minutes=1)  # what was confirmed later is no answer to the request
+REMEMBERED = timedelta(days=7)  # how far back the last placed call is searched
+LATEST = 500  # calls of an account for which the time to place is measured
+ANSWERED_WITHIN = timedelta(minutes=1)  # a call confirmed later was not confirmed by the answer to its request
 ERRORS = (Status.FAILED, Status.EXPIRED, Status.UNKNOWN)
 ENDED = [status for status in TERMINAL if status != Status.CANCELED]
 
 
 @dataclass(frozen=True)
 class Health:
-    """`ended`, `failed` and the seconds that placing took are of the last hour; None where nothing was measured."""
+    """`ended`, `failed` and the times to place (in seconds) are of the last hour. None: nothing was measured."""
 
     open_calls: int = 0
     unconfirmed: int = 0
     ended: int = 0
     failed: int = 0
-    median: float | None = None
-    slow: float | None = None  # 95 of 100 were quicker
+    median: float | None = None  # time to place
+    slow: float | None = None  # its 95th percentile
     last_placed: datetime | None = None
 
 
 def health_of(accounts: Sequence[ProviderAccount], now: datetime) -> dict[int, Health]:
-    """By internal key, in four queries however many accounts there are."""
+    """Return the health of each account by internal key, in four queries for any number of accounts."""
     keys = [account.pk for account in accounts]
     if not keys:
         return {}
@@ -50,7 +50,7 @@ def health_of(accounts: Sequence[ProviderAccount], now: datetime) -> dict[int, H
     failed = Q(status__in=ERRORS)
     rows = calls.filter(status__in=ENDED).values_list("account").order_by()
     ended = {pk: (n, errors) for pk, n, errors in rows.annotate(n=Count("pk"), failed=Count("pk", filter=failed))}
-    took = _took(calls)
+    took = _times_to_place(calls)
     last = _last_placed(keys, now)
     return {
         pk: Health(
@@ -65,8 +65,8 @@ def health_of(accounts: Sequence[ProviderAccount], now: datetime) -> dict[int, H
     }
 
 
-def _took(calls: QuerySet[Call]) -> defaultdict[int, list[float]]:
-    """Seconds from the decision to the provider's answer, of the latest calls of each account, in order."""
+def _times_to_place(calls: QuerySet[Call]) -> defaultdict[int, list[float]]:
+    """Return the sorted seconds from decision to the provider's answer, of each account's latest calls."""
     placed = calls.filter(dialed_at__isnull=False, placed_at__gt=F("dialed_at"))
     turn = Window(RowNumber(), partition_by=F("account"), order_by=F("terminal_at").desc())
     rows = placed.annotate(turn=turn).filter(turn__lte=LATEST).order_by()
@@ -87,5 +87,5 @@ def _last_placed(keys: Sequence[int], now: datetime) -> dict[int, datetime]:
 
 
 def quantile(ordered: Sequence[float], share: float) -> float | None:
-    """The value that so large a share does not exceed."""
+    """Return the value that this share of the values does not exceed. None: there are no values."""
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)] if ordered else None

@@ -1,7 +1,7 @@
-"""Who stands on some lists, how many of them may be called at all, and from when: before there is anybody to call with.
+"""How many contacts of some lists may be called, and from when, before the campaign has an assistant.
 
-The gate answers, as it would for a call; of its checks those about the person alone are looked at. Long lists are
-counted to an end and sampled, and say so.
+The gate decides as for a call, but only the checks that bar the contact count. Long lists are counted up to a limit and
+sampled, and the result says so.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ from campaigns.rules.windows import Hours, candidate_zones, closed_zone, is_open
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
 
-LOOKED_AT = 1_000  # people
-BARS_CONTACT = [name for name in CheckName if name.traits.bars_contact]  # the first that fails counts
+LOOKED_AT = 1_000  # contacts in the sample
+# A contact counts for the first of them that fails.
+BARS_CONTACT = [name for name in CheckName if name.traits.bars_contact]
 
 
 def some_people(lists: Sequence[int]) -> list[Contact]:
-    """LOOKED_AT people of some lists at most, each once. Whichever are found first: to order them, all are sorted."""
+    """Return a sample of at most LOOKED_AT contacts of some lists, each once.
+
+    It takes the contacts found first, because an order would sort all of them.
+    """
     members = ContactListMember.objects.filter(contact_list__in=lists).order_by()
     found = set(members.values_list("contact", flat=True)[:LOOKED_AT])
     columns = ("phone", "timezone", "on_hold", "hold_until", "organization")
@@ -35,12 +39,12 @@ def some_people(lists: Sequence[int]) -> list[Contact]:
 
 @dataclass(frozen=True)
 class People:
-    """`counted`: people, or entries where they are too many to find who stands on several lists."""
+    """The contacts of some lists. `counted`: contacts, or entries of the lists when there are too many to count."""
 
     counted: int
     too_many: bool
     looked_at: int
-    kept_back: Counter[CheckName]  # by the gate's check
+    kept_back: Counter[CheckName]  # contacts of the sample that may not be called, by the gate's check
 
     @property
     def all_looked_at(self) -> bool:
@@ -48,12 +52,12 @@ class People:
 
     @property
     def callable(self) -> int:
-        """Of those looked at."""
+        """Return how many contacts of the sample may be called."""
         return self.looked_at - self.kept_back.total()
 
 
 def people(organization: Organization, lists: Sequence[int], now: datetime) -> People:
-    """How many stand on these lists, and what the gate says of some of them. Writes nothing."""
+    """Return how many contacts the lists have, and what the gate says about a sample. Writes nothing."""
     members = ContactListMember.objects.filter(contact_list__in=lists)
     entries = members.order_by()[: COUNTED + 1].count()
     too_many = entries > COUNTED
@@ -66,8 +70,10 @@ def people(organization: Organization, lists: Sequence[int], now: datetime) -> P
 
 
 class Enquiry:
-    """A call that nobody makes, to ask the gate about a person alone: everything else about it is switched on. In one
-    plain object, because a thousand are made while somebody waits."""
+    """A `Candidate` that asks the gate about a contact alone: everything else about it is switched on.
+
+    It is a plain object and no `Call`, because a page creates a thousand of them while a team member waits.
+    """
 
     account, assistant, phone_number = ProviderAccount(), Assistant(), PhoneNumber()
     account_id = phone_number_id = 0  # no row
@@ -92,7 +98,7 @@ def _kept_back(organization: Organization, contacts: Sequence[Contact], now: dat
 
 @dataclass(frozen=True)
 class Opening:
-    """From when so many people may be called; None: never in the next days."""
+    """The moment from which a number of contacts may be called. `at` is None: never in the next days."""
 
     at: datetime | None
     zone: str
@@ -100,7 +106,7 @@ class Opening:
 
 
 def openings(campaign: Campaign, hours: Hours, contacts: Sequence[Contact], begin: datetime) -> list[Opening]:
-    """When the campaign's hours, narrowed by the law's, open for these people; the earliest first."""
+    """Return when the campaign's hours within the legal hours open for these contacts, the earliest first."""
     alike: Counter[tuple[tuple[str, ...], tuple[Hours, ...]]] = Counter()
     for contact in contacts:
         call = Call(organization=campaign.organization, campaign=campaign, to_number=contact.phone)

@@ -1,4 +1,7 @@
-"""Everything that is known of the calls to one number: whom we rang, when, why we might, and when we did not."""
+"""The evidence file: everything known about the calls to one number, for a dispute.
+
+It says when the number was called, which rules allowed it, and which campaigns did not call it.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ COLUMNS = (
 
 
 def lines(organizations: Sequence[int], phone: str) -> Iterator[str]:
-    """One CSV file, piece by piece: every call to an E.164 number, and every campaign that left it out."""
+    """Yield one CSV file in pieces: every call to an E.164 number, and every campaign that did not call it."""
     yield from spreadsheets.lines(_rows(organizations, phone))
 
 
@@ -65,19 +68,19 @@ def _rows(organizations: Sequence[int], phone: str) -> Iterator[list[str]]:
     for organization in Organization.objects.filter(pk__in=organizations).order_by("pk"):
         file = _File(organization, phone, _do_not_call(organization, phone))
         erased = list(Contact.objects.filter(organization=organization, phone_hash=number_hash(phone)))
-        theirs = Q(to_number=phone) | Q(contact__in=erased) if erased else Q(to_number=phone)
-        calls = Call.objects.filter(theirs, organization=organization)
+        to_them = Q(to_number=phone) | Q(contact__in=erased) if erased else Q(to_number=phone)
+        calls = Call.objects.filter(to_them, organization=organization)
         for call in calls.select_related("contact", "campaign", "account").order_by("pk").iterator(chunk_size=500):
             yield file.of_call(call)
-        never = Recipient.objects.filter(contact__organization=organization, contact__phone=phone, calls=None)
-        never = never.exclude(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
-        for recipient in never.select_related("contact", "campaign").order_by("pk"):
+        not_called = Recipient.objects.filter(contact__organization=organization, contact__phone=phone, calls=None)
+        not_called = not_called.exclude(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
+        for recipient in not_called.select_related("contact", "campaign").order_by("pk"):
             yield file.of_recipient(recipient)
 
 
 @dataclass(frozen=True)
 class _File:
-    """What all rows of one number in one organization share."""
+    """What all rows of one number in one organization have in common."""
 
     organization: Organization
     phone: str
@@ -114,7 +117,7 @@ class _File:
         )
 
     def of_recipient(self, recipient: Recipient) -> list[str]:
-        """Somebody whom a campaign settled without a call."""
+        """Return the row of a recipient that a campaign finished without a call."""
         return self._row(
             recipient.contact,
             self._zones(recipient.contact, recipient.campaign),
@@ -148,21 +151,21 @@ class _File:
 
 
 def _local(moment: datetime | None, zones: Sequence[str]) -> str:
-    """In the first zone the person may be in, with its offset."""
+    """Return the moment in the first time zone that the contact may be in, with its offset."""
     zone = zone_named(zones[0]) or ZoneInfo("UTC")
     return moment.astimezone(zone).isoformat(timespec="seconds") if moment else ""
 
 
 def _do_not_call(organization: Organization, phone: str) -> str:
-    """When the number was listed and taken off, and why, in order."""
+    """Return when and why the number was added to the do-not-call list and removed from it, in order."""
     hashed = number_hash(phone)
     removed = AuditEntry.objects.filter(organization=organization, action="do_not_call.removed")
-    told = []
+    found = []
     for entry in removed.filter(Q(detail__phone_hash=hashed)).order_by("pk"):
         was = entry.detail
-        told.append(f"{was['listed_at']}: listed ({was['source']}): {was['listed_because']}")
-        told.append(f"{entry.at.isoformat()}: taken off by {entry.actor}: {was['reason']}")
+        found.append(f"{was['listed_at']}: listed ({was['source']}): {was['listed_because']}")
+        found.append(f"{entry.at.isoformat()}: removed by {entry.actor}: {was['reason']}")
     for row in DoNotCall.objects.filter(organization=organization, phone_hash=hashed):
         until = f" until {row.expires_at.isoformat()}" if row.expires_at else ""
-        told.append(f"{row.created_at.isoformat()}: listed ({row.source}){until}: {row.reason}")
-    return "; ".join(told)
+        found.append(f"{row.created_at.isoformat()}: listed ({row.source}){until}: {row.reason}")
+    return "; ".join(found)

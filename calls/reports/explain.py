@@ -1,4 +1,4 @@
-"""Why a recipient is, or is not, called now: what every check answers, in the words the engine decides by."""
+"""Explain why a recipient is or is not called now: what every check of the gate answers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from campaigns.models import Campaign, Recipient
 from tenants.api.fields import utc_text
 
 OVER = (Recipient.Status.DONE, Recipient.Status.SKIPPED, Recipient.Status.WITHDRAWN)
-EXPLAINED = ("contact", "campaign__organization", "campaign__assistant__account")  # looked at beside the recipient
+EXPLAINED = ("contact", "campaign__organization", "campaign__assistant__account")  # loaded with the recipient
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """`until`: the next moment the person may be called, where somebody can say; null beside `allow` and `skip`."""
+    """`until` is the next moment at which the recipient may be called. None when it is unknown, and with `allow` and
+    `skip`.
+    """
 
     decision: Verdict
     until: datetime | None
@@ -36,18 +38,18 @@ class Explanation:
 
 
 def explain(recipient: Recipient, now: datetime | None = None) -> Explanation:
-    """What stands between this recipient and a call at this moment. Writes nothing."""
+    """Return what each check says about calling this recipient now. Writes nothing."""
     known = Recipient.objects.select_related(*EXPLAINED).prefetch_related("campaign__windows")
     return explain_loaded(known.get(pk=recipient.pk), now or timezone.now())
 
 
 def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
-    """The same for a recipient just read with what `EXPLAINED` names and `campaign__windows`."""
-    under_way = _call_under_way(recipient)
-    state = _state(recipient, under_way, now)
-    call = under_way if under_way and under_way.status == Status.QUEUED else next_call(recipient, now)
+    """Explain a recipient that was just read with the relations in `EXPLAINED` and with `campaign__windows`."""
+    open_call = _open_call(recipient)
+    state = _state(recipient, open_call, now)
+    call = open_call if open_call and open_call.status == Status.QUEUED else next_call(recipient, now)
     if call is None:
-        return _answer(None, (state, *_not_equipped(recipient.campaign)))
+        return _answer(None, (state, *_nothing_to_call_with(recipient.campaign)))
     if recipient.status in (Recipient.Status.PENDING, Recipient.Status.WAITING) and recipient.next_attempt_at:
         call.not_before = recipient.next_attempt_at
     [facts] = fact_sheet.load([call], now)
@@ -57,7 +59,7 @@ def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
 
 
 def foreseen(facts: Facts, now: datetime) -> Decision:
-    """The gate's decision, with `until` followed through: a gap may end while the window is closed."""
+    """Return the gate's decision, with `until` followed to the end: a gap can end while the window is closed."""
     decision = later = decide(facts, now)
     for _ in range(20):
         if later.until is None or not (later.reason and later.reason.traits.can_be_waited_out):
@@ -75,7 +77,8 @@ def foreseen(facts: Facts, now: datetime) -> Decision:
     return decision
 
 
-def _call_under_way(recipient: Recipient) -> Call | None:
+def _open_call(recipient: Recipient) -> Call | None:
+    """Return the recipient's queued or open call."""
     related = ("account", "assistant", "phone_number")
     found = Call.objects.select_related(*related).filter(recipient=recipient, status__in=(Status.QUEUED, *OPEN)).first()
     if found:
@@ -85,7 +88,7 @@ def _call_under_way(recipient: Recipient) -> Call | None:
 
 
 def next_call(recipient: Recipient, now: datetime) -> Call | None:
-    """The call the engine would queue. None when the campaign has nothing to place it with."""
+    """Return the call that the engine would queue. None: the campaign has no assistant or no caller number for it."""
     campaign = recipient.campaign
     if campaign.assistant is None:
         return None
@@ -93,30 +96,32 @@ def next_call(recipient: Recipient, now: datetime) -> Call | None:
     return call or Choices(campaign, now, include_unusable=True).call_for(recipient)
 
 
-def _state(recipient: Recipient, under_way: Call | None, now: datetime) -> Check:
-    """What the recipient's own state says, before any rule is asked."""
+def _state(recipient: Recipient, open_call: Call | None, now: datetime) -> Check:
+    """Return what the recipient's own status says, before any rule is asked."""
     label = recipient.get_status_display()
     if recipient.status in OVER:
         why = (recipient.outcome or recipient.reason).replace("_", " ")
         return Check(CheckName.RECIPIENT, "skip", f"{label}: {why}." if why else f"{label}.")
-    if under_way and under_way.status == Status.QUEUED:
+    if open_call and open_call.status == Status.QUEUED:
         return Check(CheckName.RECIPIENT, detail="A call is queued.")
     if recipient.status == Recipient.Status.REVIEW:
-        return Check(CheckName.RECIPIENT, "defer", "A person must look: nobody knows whether the last call was placed.")
-    if under_way:
-        return Check(CheckName.RECIPIENT, "defer", f"A call is under way: {under_way.get_status_display().lower()}.")
-    if promised := recipient.call_backs.filter(status=CallBack.Status.DUE).first():
-        when = promised.due_there(now)
-        return Check(CheckName.RECIPIENT, "defer", f"A call-back is promised for {when}.", promised.due_at)
+        return Check(CheckName.RECIPIENT, "defer", "Needs attention: it is unknown whether the last call was placed.")
+    if open_call:
+        return Check(CheckName.RECIPIENT, "defer", f"A call is under way: {open_call.get_status_display().lower()}.")
+    if scheduled := recipient.call_backs.filter(status=CallBack.Status.DUE).first():
+        when = scheduled.due_there(now)
+        return Check(CheckName.RECIPIENT, "defer", f"A callback is scheduled for {when}.", scheduled.due_at)
     return Check(CheckName.RECIPIENT, detail=f"{label}.")
 
 
-def _not_equipped(campaign: Campaign) -> Iterator[Check]:
+def _nothing_to_call_with(campaign: Campaign) -> Iterator[Check]:
     if campaign.assistant is None:
         yield Check(CheckName.ASSISTANT, "defer", "The campaign has no assistant.")
     else:
         yield Check(
-            CheckName.CALLER_NUMBER, "defer", "The campaign has no active caller number at the assistant's account."
+            CheckName.CALLER_NUMBER,
+            "defer",
+            "The campaign has no active caller number at the assistant's provider account.",
         )
 
 
@@ -128,7 +133,7 @@ def _variables(campaign: Campaign, call: Call) -> Check:
 
 
 def _answer(decision: Decision | None, checks: tuple[Check, ...]) -> Explanation:
-    """One verdict over the state, the gate and the variables: as in the gate, a skip outweighs deferrals."""
+    """Return one verdict from status, gate and variables. As in the gate, a skip outweighs deferrals."""
     results = {check.result for check in checks}
     reason = decision.reason if decision else ""
     if decision and reason and decision.verdict == "skip" and "skip" not in results:
@@ -139,7 +144,7 @@ def _answer(decision: Decision | None, checks: tuple[Check, ...]) -> Explanation
         return Explanation("skip", None, checks)
     if "defer" not in results:
         return Explanation("allow", None, checks)
-    if checks[0].until:  # a call-back: nothing comes before
+    if checks[0].until:  # a scheduled callback: nothing calls the contact before
         return Explanation("defer", checks[0].until, checks)
     known = reason and reason.traits.can_be_waited_out and checks[0].result == "allow"
     return Explanation("defer", decision.until if decision and known else None, checks)

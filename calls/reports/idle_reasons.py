@@ -1,4 +1,4 @@
-"""Why a running campaign is not calling whom it could, with counts: the sentences of the gate, said of many."""
+"""Why a running campaign is not calling, with the number of recipients: the gate's sentences for many recipients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ Reason = dict[str, Any]
 
 
 def idle_reasons(campaign: Campaign) -> list[Reason]:
-    """Code, sentence, people, until when (a datetime). Empty where nothing is waited for."""
+    """Return the idle reasons of a campaign: code, message, count of recipients, and until when (a datetime).
+
+    Empty when nothing is waited for. `count` and `until` can be None.
+    """
     if campaign.status == Campaign.Status.PAUSED:
         return [_reason("campaign_paused", campaign.status_reason or "The campaign is paused.")]
     if campaign.status != Campaign.Status.RUNNING:
@@ -29,7 +32,7 @@ def idle_reasons(campaign: Campaign) -> list[Reason]:
     now = timezone.now()
     choices = Choices(campaign, now)
     switches, due = _switches(campaign, choices, now), _due(campaign, choices, now)
-    return [*switches, *_deferred(campaign, now), *_promised(campaign), *due]
+    return [*switches, *_deferred(campaign, now), *_scheduled_callbacks(campaign), *due]
 
 
 def _reason(code: str, message: str, count: int | None = None, until: datetime | None = None) -> Reason:
@@ -48,13 +51,13 @@ def _switches(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[R
 
 
 def _deferred(campaign: Campaign, now: datetime) -> Iterator[Reason]:
-    """People whom the gate put off, or who wait for their next attempt."""
+    """Recipients that the gate put off, or that wait for their next attempt."""
     live = campaign.recipients.filter(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
     groups = live.filter(next_attempt_at__gt=now).values("reason", "waits_in")
     later, soonest = 0, now
     for row in groups.annotate(n=Count("pk"), until=Min("next_attempt_at")).order_by("-n")[:KINDS]:
         check, until = CheckName.of(row["reason"]), row["until"]
-        if check is None or not check.traits.defers:  # the reason tells how the last call ended
+        if check is None or not check.traits.defers:  # the reason is the outcome of the last call
             later, soonest = later + row["n"], min(until, soonest) if later else until
         elif check is CheckName.CALLING_HOURS:
             message = decision.outside_hours(until, row["waits_in"] or campaign.zone, now)
@@ -65,15 +68,15 @@ def _deferred(campaign: Campaign, now: datetime) -> Iterator[Reason]:
         yield _reason("not_due", "Waiting for the next attempt.", later, soonest)
 
 
-def _promised(campaign: Campaign) -> Iterator[Reason]:
-    promised = CallBack.objects.filter(recipient__campaign=campaign, status=CallBack.Status.DUE, call=None)
-    found = promised.aggregate(n=Count("pk"), until=Min("due_at"))
+def _scheduled_callbacks(campaign: Campaign) -> Iterator[Reason]:
+    due = CallBack.objects.filter(recipient__campaign=campaign, status=CallBack.Status.DUE, call=None)
+    found = due.aggregate(n=Count("pk"), until=Min("due_at"))
     if found["n"]:
-        yield _reason("call_back", "Asked to be called back at a time of their own.", found["n"], found["until"])
+        yield _reason("call_back", "Waiting for the time of a scheduled callback.", found["n"], found["until"])
 
 
 def _due(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason]:
-    """People whom nothing but our own limits keeps waiting."""
+    """Recipients that are due and wait only for a limit of ours."""
     live = campaign.recipients.filter(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
     if count := live.filter(next_attempt_at__lte=now).count():
         code, message, until = _limit(campaign, choices, now)
@@ -82,7 +85,7 @@ def _due(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason
 
 def _limit(campaign: Campaign, choices: Choices, now: datetime) -> tuple[str, str, datetime | None]:
     if not choices.usable:
-        return CheckName.ACCOUNT, "Waiting for an assistant whose account and caller number can call.", None
+        return CheckName.ACCOUNT, "Waiting for an assistant whose provider account and caller number can call.", None
     limit = campaign.max_open_calls
     if limit is not None and campaign.calls.filter(status__in=OPEN).count() >= limit:
         return CheckName.CAMPAIGN_CAPACITY, CheckName.CAMPAIGN_CAPACITY.words, None

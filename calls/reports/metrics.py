@@ -1,4 +1,4 @@
-"""What an operator watches, counted at the moment of asking over the indexes that the engine uses itself."""
+"""The metrics of `/metrics`, counted on request over the indexes that the engine uses itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from providers.models import ProviderAccount
 
 
 def newest_beat_age() -> float | None:
-    """Seconds since any worker was heard of; None when none ever was."""
+    """Return the seconds since the newest heartbeat of any worker. None: there was none yet."""
     newest = Heartbeat.objects.aggregate(at=Max("beaten_at"))["at"]
     return _age(newest, timezone.now()) if newest else None
 
@@ -40,14 +40,16 @@ class Figures(Collector):
 def _calls(now: datetime) -> Iterator[Metric]:
     counts = Call.objects.open().order_by().values("status").annotate(n=Count("pk")).values_list("status", "n")
     found = dict.fromkeys(OPEN, 0) | dict(counts)
-    by_status = GaugeMetricFamily("trunkline_calls_open", "Open calls; unconfirmed ones need eyes.", labels=["status"])
+    by_status = GaugeMetricFamily(
+        "trunkline_calls_open", "Open calls. Unconfirmed ones need attention.", labels=["status"]
+    )
     for status, count in found.items():
         by_status.add_metric([str(status)], count)
     yield by_status
 
 
 def _queues(now: datetime) -> Iterator[Metric]:
-    """How much waits, and how late the oldest of it is."""
+    """Yield how much is due in each queue, and for how long the oldest entry has been due."""
     waiting = {
         "placing": (Call.objects.about_to_go(now), "due_at"),
         "reading": (Call.objects.due_for_read(now), "next_read_at"),
@@ -63,21 +65,25 @@ def _queues(now: datetime) -> Iterator[Metric]:
         ),
         "tasks": (OrmQ.objects.filter(lock__lte=now), "lock"),
     }
-    due = GaugeMetricFamily("trunkline_queue_due", "What is due in a queue of the engine.", labels=["queue"])
-    oldest = GaugeMetricFamily("trunkline_queue_oldest_seconds", "For how long the oldest is due.", labels=["queue"])
+    due = GaugeMetricFamily("trunkline_queue_due", "Entries that are due in a queue of the engine.", labels=["queue"])
+    oldest = GaugeMetricFamily(
+        "trunkline_queue_oldest_seconds", "Seconds for which the oldest entry has been due.", labels=["queue"]
+    )
     for name, (rows, moment) in waiting.items():
         found = rows.order_by().aggregate(n=Count("pk"), since=Min(moment))
         due.add_metric([name], found["n"])
         oldest.add_metric([name], _age(found["since"], now) if found["since"] else 0.0)
     yield due
     yield oldest
-    yield _gauge("trunkline_calls_queued", "Calls that wait for their turn.", Call.objects.queued().count())
+    yield _gauge("trunkline_calls_queued", "Queued calls.", Call.objects.queued().count())
     pending = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING).count()
-    yield _gauge("trunkline_webhooks_pending", "Webhook deliveries not yet made, due or not.", pending)
+    yield _gauge("trunkline_webhooks_pending", "Pending webhook deliveries, due or not.", pending)
 
 
 def _workers(now: datetime) -> Iterator[Metric]:
-    ages = GaugeMetricFamily("trunkline_heartbeat_age_seconds", "Since a slot's last sign.", labels=["worker", "slot"])
+    ages = GaugeMetricFamily(
+        "trunkline_heartbeat_age_seconds", "Seconds since a slot's heartbeat.", labels=["worker", "slot"]
+    )
     for beat in Heartbeat.objects.order_by("worker", "slot"):
         ages.add_metric([beat.worker, str(beat.slot)], _age(beat.beaten_at, now))
     yield ages

@@ -1,4 +1,4 @@
-"""What stands against starting a campaign: problems of severity error refuse the start, warnings are shown."""
+"""Check a campaign before its start: errors prevent the start, warnings are shown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 
 from django.utils import timezone
 
+from calls.gate.checks import CheckName
 from calls.gate.selection import weighted_assistants
 from campaigns.models import Campaign, ContactImport, ContactListMember
 from campaigns.rules import variables
@@ -18,7 +19,7 @@ IMPORTING = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding of the preflight. `error` forbids the start, `warning` does not."""
+    """One finding of the preflight. `error` prevents the start, `warning` does not."""
 
     code: str
     severity: Literal["error", "warning"]
@@ -36,7 +37,7 @@ class NotReady(Exception):
 
 
 def problems(campaign: Campaign) -> list[Problem]:
-    """What stands between a campaign and its start."""
+    """Return the errors and warnings of a campaign."""
     found: list[Problem] = []
 
     def error(code: str, message: str) -> None:
@@ -49,7 +50,7 @@ def problems(campaign: Campaign) -> list[Problem]:
     found += _of_assistants(campaign, assistants)
     found += _of_money(campaign, accounts)
     if not campaign.windows.exists():
-        error("no_window", "Add at least one calling window; without one nobody may be called at any hour.")
+        error("no_window", "Add at least one calling window. Without one, nobody can be called.")
     for name, text in variables.faults(campaign.variables).items():
         error("variable_faulty", f"{name}: {text}")
     if not ContactListMember.objects.filter(contact_list__campaigns=campaign).exists():
@@ -60,20 +61,21 @@ def problems(campaign: Campaign) -> list[Problem]:
         error("organization_inactive", "Organization is inactive")
     lists = campaign.contact_lists.order_by().values("pk")
     if imports := ContactImport.objects.filter(contact_list__in=lists, status__in=IMPORTING).count():
-        message = "People are still being imported into its lists; they are called, too, as they come in."
+        message = "Contacts are still being imported into its lists. They are called as well."
         found.append(Problem("import_running", "warning", message, imports))
     if campaign.organization.calls_stopped:
-        found.append(Problem("calls_stopped", "warning", "All calls of the organization are stopped at present."))
+        found.append(Problem(CheckName.CALLS_STOPPED, "warning", CheckName.CALLS_STOPPED.words))
     now = timezone.now()
     for account in accounts:
         if account.blocked(now):
-            found.append(Problem("account_blocked", "warning", f"The account is blocked: {account.blocked_reason}"))
+            found.append(
+                Problem("account_blocked", "warning", f"The provider account is blocked: {account.blocked_reason}")
+            )
     return found
 
 
 def _of_assistants(campaign: Campaign, assistants: Sequence[Assistant]) -> list[Problem]:
-    """What keeps each assistant from calling. Where another can stand in, that is a warning."""
-    assistants = [assistant for assistant, _ in weighted_assistants(campaign)]
+    """Return what keeps each assistant from calling: a warning when another assistant can stand in, else an error."""
     numbers = {number.account_id for number in campaign.phone_numbers.all() if number.is_active}
     idle: list[Problem] = []
     faulty: list[Problem] = []
@@ -84,10 +86,12 @@ def _of_assistants(campaign: Campaign, assistants: Sequence[Assistant]) -> list[
         if not assistant.is_active:
             idle.append(Problem("assistant_inactive", "error", f"{name} is switched off."))
         if not assistant.account.is_active:
-            idle.append(Problem("account_inactive", "error", f"{name}'s account is switched off."))
+            idle.append(Problem("account_inactive", "error", f"{name}'s provider account is switched off."))
         if assistant.account_id not in numbers:
             whose = name[0].lower() + name[1:]
-            idle.append(Problem("no_phone_number", "error", f"Choose a caller number of the account of {whose}."))
+            idle.append(
+                Problem("no_phone_number", "error", f"Choose a caller number at the provider account of {whose}.")
+            )
         for field, text in assistant.faults().items():
             faulty.append(Problem("assistant_faulty", "error", f"{name} cannot place calls: {field}: {text}"))
         can_call += len(idle) == before
@@ -97,14 +101,14 @@ def _of_assistants(campaign: Campaign, assistants: Sequence[Assistant]) -> list[
 
 
 def _of_money(campaign: Campaign, accounts: Sequence[ProviderAccount]) -> list[Problem]:
-    """A budget is kept in one currency, and can be kept to the cent only where calls have a price."""
+    """Return what keeps a budget from being exact: it has one currency, and reserves need a price per minute."""
     found = []
     if campaign.budget is not None:
         for account in accounts:
             if account.price_per_minute is None:
                 message = (
-                    f"'{account.name}' has no price per minute: nothing is set aside for its calls, so those under way "
-                    "may cost more than the budget has left."
+                    f"'{account.name}' has no price per minute. Nothing is set aside for its calls, so open calls "
+                    "can cost more than the budget has left."
                 )
                 found.append(Problem("budget_without_price", "warning", message))
             elif account.price_per_minute_currency != campaign.budget_currency:

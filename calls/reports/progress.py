@@ -1,4 +1,4 @@
-"""How far campaigns are, a whole page of them in a few queries. Grouped counts, never a counter that could drift."""
+"""The progress of a page of campaigns in a few queries. It counts rows, because a stored counter could drift."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ OUTCOMES = ("completed", "no_answer", "busy", "failed", "expired", "unknown", "c
 
 
 def progress_of(campaigns: Sequence[Campaign]) -> dict[int, dict[str, Any]]:
-    """By internal key; every key of the contract always present. Only running campaigns are asked why they idle."""
-    found = {campaign.pk: _nothing_yet(campaign) for campaign in campaigns}
-    people = Recipient.objects.filter(campaign__in=found).values("campaign_id", "status", "outcome")
-    for row in people.annotate(n=Count("*"), tried=Sum("attempts")).order_by():
+    """Return the API's `progress` object by the campaign's internal key. Every key is always present."""
+    found = {campaign.pk: _empty(campaign) for campaign in campaigns}
+    recipients = Recipient.objects.filter(campaign__in=found).values("campaign_id", "status", "outcome")
+    for row in recipients.annotate(n=Count("*"), tried=Sum("attempts")).order_by():
         progress = found[row["campaign_id"]]
         progress["recipients"][row["status"]] += row["n"]
         progress["attempts"] += row["tried"] or 0
@@ -32,7 +32,7 @@ def progress_of(campaigns: Sequence[Campaign]) -> dict[int, dict[str, Any]]:
     return found
 
 
-def _nothing_yet(campaign: Campaign) -> dict[str, Any]:
+def _empty(campaign: Campaign) -> dict[str, Any]:
     return {
         "status": campaign.status,
         "recipients": dict.fromkeys(Recipient.Status.values, 0),

@@ -1,4 +1,4 @@
-"""What became of a campaign's people, as CSV: one row each, in constant memory however many they are."""
+"""The results of a campaign as CSV: one row for each recipient, in constant memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 def download(campaign: Campaign, recipients: QuerySet[Recipient], actor: str) -> StreamingHttpResponse:
-    """The rows of these recipients as a file that is written while it is read. The export is audited."""
+    """Return the rows of these recipients as a streamed file. Writes an entry to the audit log."""
     audit_log.record(
         campaign.organization_id,
         actor=actor,
@@ -44,12 +44,12 @@ def download(campaign: Campaign, recipients: QuerySet[Recipient], actor: str) ->
 
 
 def text(recipients: QuerySet[Recipient]) -> Iterator[str]:
-    """The file in pieces."""
+    """Yield the file in pieces."""
     return lines(chain([COLUMNS], _rows(recipients)))
 
 
 def _rows(recipients: QuerySet[Recipient]) -> Iterator[Sequence[str]]:
-    """Three queries for each chunk."""
+    """Yield the rows, with three queries for each chunk of recipients."""
     last = Call.objects.filter(recipient=OuterRef("pk")).order_by("-pk").values("pk")[:1]
     rows = recipients.select_related("contact").annotate(last_call=Subquery(last)).order_by("pk")
     after = 0

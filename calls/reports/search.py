@@ -1,6 +1,6 @@
-"""Finding people, calls and campaigns by whatever somebody has in hand: a number, a name, an id of ours or theirs.
+"""Find contacts, calls and campaigns by a phone number, a name, or a Trunkline, external or provider ID.
 
-Every question is one an index answers, a whole value or how it begins, for tables have millions of rows.
+Tables have millions of rows, so every search uses an index: it compares whole values or how they begin.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ HEX = re.compile(r"[0-9a-f]{8,32}")
 
 @dataclass(frozen=True)
 class Asked:
-    """What was typed, as everything it may mean in these organizations."""
+    """A search term, and everything that it can mean in these organizations."""
 
     term: str
     organizations: Sequence[int]
     numbers: frozenset[str] = frozenset()  # how E.164 numbers may begin
-    ids: tuple[uuid.UUID, uuid.UUID] | None = None  # the first and the last that begin so
-    names: bool = False  # whether it can be the beginning of a name
+    ids: tuple[uuid.UUID, uuid.UUID] | None = None  # the first and the last that begin with the term
+    names: bool = False  # whether it can be the start of a name
 
     @property
     def mine(self) -> Q:
@@ -39,7 +39,7 @@ class Asked:
 
 
 def read(term: str, organizations: Iterable[int], regions: Callable[[], Iterable[str]]) -> Asked:
-    """National numbers are read as the countries that `regions` answers write them."""
+    """Return what a term can mean. National numbers are read as in the countries that `regions` returns."""
     term = " ".join(term.replace("\x00", " ").split())[:200]
     digits = sum(character.isdecimal() for character in term)
     numbers = beginnings(term, regions()) if digits >= FEWEST_DIGITS else set()
@@ -53,7 +53,7 @@ def read(term: str, organizations: Iterable[int], regions: Callable[[], Iterable
 
 
 def _ids(term: str) -> tuple[uuid.UUID, uuid.UUID] | None:
-    """The pages show an id by its first eight letters."""
+    """Return the range of IDs that begin with the term. Pages show an ID by its first eight characters."""
     given = term.lower().removeprefix("call ").replace("-", "")
     if not HEX.fullmatch(given):
         return None
@@ -82,7 +82,7 @@ def contacts(asked: Asked, limit: int = AT_ONCE) -> list[Contact]:
 
 
 def calls(asked: Asked, people: Sequence[Contact], limit: int = AT_ONCE) -> list[Call]:
-    """Those of an id, then the latest of the people found."""
+    """Return the calls with the ID, then the latest calls of the contacts found."""
     rows = Call.objects.filter(asked.mine).select_related("campaign").order_by("-pk")
     rows = rows.defer("decision", "result", "metadata", "dynamic_variables")
     found = list(rows.filter(by_id(asked))[:limit]) if asked.term else []
@@ -92,14 +92,17 @@ def calls(asked: Asked, people: Sequence[Contact], limit: int = AT_ONCE) -> list
 
 
 def by_id(asked: Asked) -> Q:
-    """Calls by their provider's id, or ours. The accounts are named, for providers' ids are kept by account."""
+    """Return a filter for calls by the provider's ID or ours.
+
+    It names the provider accounts, because the index of providers' IDs starts with the account.
+    """
     accounts = ProviderAccount.objects.filter(asked.mine).values_list("pk", flat=True)
     found = Q(provider_call_id=asked.term, account__in=list(accounts))
     return found | Q(uuid__range=asked.ids) if asked.ids else found
 
 
 def of_numbers(numbers: Iterable[str], organizations: Iterable[int]) -> list[int]:
-    """The contacts, a bounded part, whose numbers begin so."""
+    """Return the internal keys of at most PEOPLE_OF_CALLS contacts whose numbers begin with one of these."""
     rows = Contact.objects.filter(_begins("phone", numbers), organization__in=list(organizations))
     return list(rows.values_list("pk", flat=True)[:PEOPLE_OF_CALLS])
 

@@ -1,4 +1,4 @@
-"""What was said in a call: read from the provider when somebody asks, and kept nowhere here."""
+"""Transcripts of calls: read from the provider on request, and stored nowhere here."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ DEADLINE = 10.0
 
 
 class NoTranscript(Exception):
-    """There is none, or none yet. A sentence for the person."""
+    """There is no transcript, or none yet. The message is a sentence for the team member."""
 
 
 class Unreadable(Exception):
-    """The provider gave no usable answer. A sentence in classes, not in the peer's words."""
+    """The provider gave no usable answer. The message never quotes the provider."""
 
 
 class TooMany(Exception):
-    """The account's rate of reads is used up, or the provider asks us to slow down."""
+    """The account's limit of reads is reached, or the provider answered 429. `seconds`: when to try again."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__("The account's limit of reads is reached. Try again later.")
@@ -33,18 +33,21 @@ class TooMany(Exception):
 
 
 def may_exist(call: Call) -> bool:
-    """Whether the provider could have one."""
+    """Return whether the provider can have a transcript of the call."""
     known = bool(call.provider_call_id) and not call.contact.erased_at
     return call.account.adapter.can_transcribe and known
 
 
 def read(call: Call) -> Sequence[Segment]:
-    """The turns in order, at least one. Takes one of the account's reads. Raises NoTranscript, TooMany, Unreadable."""
+    """Return the turns in order, at least one. It takes one of the account's reads.
+
+    Raises NoTranscript, TooMany, Unreadable.
+    """
     adapter = call.account.adapter
     if not adapter.can_transcribe:
-        raise NoTranscript(f"{adapter.name} has no transcripts that can be read by the id of a call.")
+        raise NoTranscript(f"{adapter.name} has no transcripts that can be read by the ID of a call.")
     if call.contact.erased_at:
-        raise NoTranscript("The person called was erased, so what was said is not shown.")
+        raise NoTranscript("The contact was erased, so the transcript is not shown.")
     if not call.provider_call_id:
         raise NoTranscript("The provider's id of this call is not known, so its transcript cannot be read.")
     now = timezone.now()

@@ -1,4 +1,4 @@
-"""How a campaign's variants fare: people, calls, outcomes, cost, and whether the difference says anything yet."""
+"""Compare a campaign's variants: contacts, calls, outcomes, cost, and whether a difference is significant."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from campaigns.models import Campaign
 from providers.models import Assistant
 from tenants.api.fields import money
 
-SURE = 0.95
-FEW = 5  # completed and not: below, a normal curve does not describe a share
+CONFIDENCE = 0.95
+FEW = 5  # completed and not completed: below this, a share is not normally distributed
 SAMPLE_KEPT = 300  # seconds
 
-ENDED = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)  # a phone was rung, or may have been
+ENDED = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)  # the phone rang, or may have rung
 REACHED = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One assistant of a campaign. `people` were called by it at least once; `completed` were reached."""
+    """One assistant of a campaign. `people` were called by it at least once, `completed` of them were reached."""
 
     id: str
     name: str
@@ -37,7 +37,7 @@ class Variant:
     completed: int
     cost: Decimal | None
     currency: str
-    low: float = 0.0  # of the rate, surely enough for all variants together
+    low: float = 0.0  # bounds of the rate, at a confidence that holds for all variants together
     high: float = 1.0
 
     @property
@@ -67,7 +67,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`statement`: what the figures allow to say, in a sentence for each pair of variants."""
+    """`statement`: what the figures show, in one sentence for each pair of variants."""
 
     variants: tuple[Variant, ...]
     statement: str
@@ -77,8 +77,10 @@ class Comparison:
 
 
 def compare(campaign: Campaign, sample: QuerySet[Call] | None = None) -> Comparison:
-    """By the assistant of each call that was dialled, or may have been; a call still open is not counted. Of a sample
-    of its calls for a page that somebody waits for."""
+    """Compare the assistants by their calls that were dialled, or may have been. Open calls do not count.
+
+    `sample`: use these calls only, for a page of a large campaign.
+    """
     every = Call.objects.filter(campaign=campaign) if sample is None else sample
     calls = every.filter(status__in=ENDED, dialed_at__isnull=False)
     paid = Q(cost__isnull=False)
@@ -93,14 +95,17 @@ def compare(campaign: Campaign, sample: QuerySet[Call] | None = None) -> Compari
     rows: dict[int, dict[str, Any]] = {row["assistant"]: dict(row) for row in counted.order_by()}
     now = [campaign.assistant, *(each.assistant for each in campaign.variants.select_related("assistant__account"))]
     named = {assistant.pk: assistant for assistant in now if assistant}
-    gone = Assistant.objects.filter(pk__in=set(rows) - set(named))  # of earlier rules
-    named |= {assistant.pk: assistant for assistant in gone.select_related("account").order_by("pk")}
+    former = Assistant.objects.filter(pk__in=set(rows) - set(named))  # of earlier versions of the rules
+    named |= {assistant.pk: assistant for assistant in former.select_related("account").order_by("pk")}
     return judge([_variant(assistant, rows.get(pk, {})) for pk, assistant in named.items()])
 
 
 def sample_of(campaign: Campaign, most: int) -> tuple[QuerySet[Call], int]:
-    """A campaign's calls, or where there are more than so many, one in every N of them, and N: figures of all of a
-    million take longer than anybody waits. Which ones is kept for five minutes; how they stand is read each time."""
+    """Return a campaign's calls and 1, or if there are more than `most`, one in every N calls and N.
+
+    Figures of a million calls take too long for a page. The choice of calls is cached for five minutes; their outcomes
+    are read each time.
+    """
     calls = Call.objects.filter(campaign=campaign)
     if not calls.order_by("pk")[most:].exists():
         return calls, 1
@@ -114,9 +119,9 @@ def sample_of(campaign: Campaign, most: int) -> tuple[QuerySet[Call], int]:
 
 
 def _drawn(calls: QuerySet[Call], most: int) -> tuple[list[int], int]:
-    """The keys are read from an index; they are spread over the campaign's whole time."""
+    """Return the keys of a sample, spread over the campaign's whole time. They are read from an index."""
     every = -(-calls.count() // most)
-    every += every % 2 == 0  # an odd step meets the turns of several engines alike
+    every += every % 2 == 0  # engines alternate, so an even step could pick the calls of one engine only
     turn = calls.order_by().annotate(turn=Mod(F("pk"), every)).filter(turn=0)
     return list(turn.values_list("pk", flat=True)), every
 
@@ -134,23 +139,26 @@ def _variant(assistant: Assistant, row: Mapping[str, Any]) -> Variant:
 
 
 def judge(variants: Sequence[Variant]) -> Comparison:
-    """Pure. The sureness holds for all statements together: each is given its share of the doubt (Bonferroni)."""
-    surer = tuple(_with_interval(variant, len(variants)) for variant in variants)
-    pairs = [(one, other) for number, one in enumerate(surer) for other in surer[number + 1 :]]
+    """Compare variants. Pure.
+
+    The confidence holds for all statements together: each gets its share of the error (Bonferroni).
+    """
+    bounded = tuple(_with_interval(variant, len(variants)) for variant in variants)
+    pairs = [(one, other) for number, one in enumerate(bounded) for other in bounded[number + 1 :]]
     if not pairs:
-        return Comparison(surer, "There is nothing to compare: the campaign has one assistant.")
-    return Comparison(surer, " ".join(_sentence(one, other, len(pairs)) for one, other in pairs))
+        return Comparison(bounded, "There is nothing to compare: the campaign has one assistant.")
+    return Comparison(bounded, " ".join(_sentence(one, other, len(pairs)) for one, other in pairs))
 
 
-def _z(doubt: float) -> float:
-    return NormalDist().inv_cdf(1 - doubt / 2)
+def _z(error: float) -> float:
+    return NormalDist().inv_cdf(1 - error / 2)
 
 
 def _with_interval(variant: Variant, number: int) -> Variant:
-    """Wilson's interval, which stays within 0 and 1 however few people there are."""
+    """Return the variant with Wilson's interval, which stays within 0 and 1 even for few contacts."""
     if not variant.people:
         return variant
-    z, people, rate = _z((1 - SURE) / number), variant.people, variant.completed / variant.people
+    z, people, rate = _z((1 - CONFIDENCE) / number), variant.people, variant.completed / variant.people
     middle = (rate + z * z / (2 * people)) / (1 + z * z / people)
     half = z / (1 + z * z / people) * math.sqrt(rate * (1 - rate) / people + z * z / (4 * people * people))
     return replace(variant, low=max(0.0, middle - half), high=min(1.0, middle + half))
@@ -163,23 +171,23 @@ def _sentence(one: Variant, other: Variant, pairs: int) -> str:
     people = one.people + other.people
     pooled = (one.completed + other.completed) / people
     spread = math.sqrt(1 / one.people + 1 / other.people)
-    z = _z((1 - SURE) / pairs)
+    z = _z((1 - CONFIDENCE) / pairs)
     rates = f"{percent(one.completed / one.people)} and {percent(other.completed / other.people)}"
     difference = one.completed / one.people - other.completed / other.people
     enough = min(v for each in (one, other) for v in (each.completed, each.people - each.completed)) >= FEW
     if enough and abs(difference) > z * math.sqrt(pooled * (1 - pooled)) * spread:
         better, worse = (one, other) if difference > 0 else (other, one)
         points = percent(abs(difference)).removesuffix(" %")
-        return f"“{better.name}” reaches more people than “{worse.name}”, by about {points} points ({rates})."
-    # Where nearly all or nearly none are reached the spread is small by chance: one half is the careful guess.
+        return f"“{better.name}” reaches more contacts than “{worse.name}”, by about {points} points ({rates})."
+    # When nearly all or nearly none were reached, the spread is small by chance. One half is the careful estimate.
     scatter = math.sqrt(pooled * (1 - pooled)) if enough else 0.5
     shows = min(1.0, z * scatter * spread)
     return (
-        f"“{one.name}” and “{other.name}” may be equal ({rates}): with {one.people} and {other.people} people, only "
+        f"“{one.name}” and “{other.name}” may be equal ({rates}): with {one.people} and {other.people} contacts, only "
         f"differences over {math.ceil(shows * 100)} points would show."
     )
 
 
 def percent(share: float) -> str:
-    """Like “33.3 %”."""
+    """Return a share as text, such as “33.3 %”."""
     return f"{share * 100:.1f}".rstrip("0").rstrip(".") + " %"

@@ -1,4 +1,4 @@
-"""The call object of the API and of webhooks: with its events where one call is read, without in lists."""
+"""The call object of the API and of webhooks. It has its events when one call is read, but not in lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EventSerializer(serializers.ModelSerializer[CallEvent]):
 
     def to_representation(self, instance: CallEvent) -> dict[str, Any]:
         found = super().to_representation(instance)
-        # "from" is no name Python lets a field have.
+        # "from" is a Python keyword, so no field can have this name.
         return {**found, "from": instance.from_status or None, "to": instance.to_status or None}
 
 

@@ -1,4 +1,4 @@
-"""The campaign object of the API and of webhooks, and the checks of a campaign that a program sends."""
+"""The campaign object of the API and of webhooks, and the validation of a campaign that a program sends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LISTS: dict[str, Any] = {"windows": CallingWindow, "retry_rules": RetryRule, "va
 
 
 class ClockField(serializers.Field[Any, Any, Any, Any]):
-    """ "09:00" over minutes after midnight."""
+    """A time of day such as "09:00", stored as minutes after midnight."""
 
     def to_internal_value(self, data: Any) -> int:
         try:
@@ -54,7 +54,7 @@ class WindowSerializer(StrictSerializer):
 
 
 class MultiplierField(RateField):
-    """A number, also written as text: 1.1 is no number that every program keeps."""
+    """A number, or a number as text: a JSON number such as 1.1 loses precision in some programs."""
 
     def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, str):
@@ -141,7 +141,7 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
     def validate_retry_rules(self, rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
         outcomes = [rule["outcome"] for rule in rules]
         if len(set(outcomes)) != len(outcomes):
-            raise ValidationError("An outcome has one rule at most.")
+            raise ValidationError("Each outcome can have one rule.")
         return rules
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -155,24 +155,25 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
         numbers = attrs.get("phone_numbers", list(old.phone_numbers.all()) if old else [])
         accounts = {one.account_id for one in (assistant, *others) if one}
         if accounts and any(number.account_id not in accounts for number in numbers):
-            raise ValidationError({"phone_numbers": "Every number must be of the account of one of its assistants."})
+            message = "Every caller number must belong to the provider account of one of the campaign's assistants."
+            raise ValidationError({"phone_numbers": message})
         return attrs
 
     def _variants(self, attrs: dict[str, Any], old: Campaign | None, assistant: Assistant | None) -> list[Assistant]:
-        """The assistants beside the first. Raises ValidationError by position."""
+        """Return the assistants of the variants. Raises ValidationError with the faults by position."""
         if "variants" in attrs:
             found = [row["assistant"] for row in attrs["variants"]]
         else:
             found = [row.assistant for row in old.variants.select_related("assistant")] if old else []
         home = old.organization if old else attrs["organization"]
         faults: dict[str, Any] = {}
-        for place, one in enumerate(found):
+        for position, one in enumerate(found):
             if one.organization_id != home.pk:
-                faults[str(place)] = {"assistant": ["This belongs to another organization."]}
-            elif one == assistant or one in found[:place]:
-                faults[str(place)] = {"assistant": ["The campaign has this assistant already."]}
+                faults[str(position)] = {"assistant": ["This belongs to another organization."]}
+            elif one == assistant or one in found[:position]:
+                faults[str(position)] = {"assistant": ["The campaign already has this assistant."]}
             elif "variants" in attrs and not one.account.is_active:
-                faults[str(place)] = {"assistant": ["This assistant's account is switched off."]}
+                faults[str(position)] = {"assistant": ["This assistant's provider account is switched off."]}
         if faults:
             raise ValidationError({"variants": faults})
         return found
@@ -190,7 +191,7 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
         return self._with_lists(super().update(instance, validated_data), lists)
 
     def _with_lists(self, campaign: Campaign, lists: dict[str, Any]) -> Campaign:
-        """Windows and rules are replaced as a whole."""
+        """Replace windows, retry rules and variants as a whole."""
         for name, items in lists.items():
             getattr(campaign, name).all().delete()
             LISTS[name].objects.bulk_create(LISTS[name](campaign=campaign, **item) for item in items)

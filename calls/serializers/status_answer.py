@@ -1,4 +1,4 @@
-"""The answer of `/api/outbound/{id}/status`, which is also the body of a customer's callback. Pure."""
+"""The answer of `/api/outbound/{id}/status`, which is also the body of a call's callback. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATUSES = {
     Status.EXPIRED: "failed",
     Status.UNKNOWN: "failed",
 }
-# What only we know; the provider's words would say something else.
+# Reasons that only Trunkline knows. The provider's reason would say something else.
 OUR_REASONS = {
     Status.CANCELED: "canceled",
     Status.EXPIRED: "outcome-expired",
@@ -31,7 +31,7 @@ WITHOUT_REASON = {
 
 
 def status_answer(call: Call) -> dict[str, Any]:
-    """JSON-ready. Needs `contact` loaded."""
+    """Return the answer as JSON values. The call needs `contact` loaded."""
     return {
         "outboundCallId": str(call.uuid),
         "contactId": str(call.contact.uuid),
@@ -42,7 +42,7 @@ def status_answer(call: Call) -> dict[str, Any]:
 
 def _details(call: Call) -> dict[str, Any]:
     status = Status(call.status)
-    # A call that was never placed ended when we ended it; when a lost one ended, nobody knows.
+    # A call that was never placed ended when Trunkline ended it. The end of an unresolved call is unknown.
     ended_at = call.ended_at or (None if status in UNRESOLVED else call.terminal_at)
     return {
         "startedAt": utc_text(call.answered_at),

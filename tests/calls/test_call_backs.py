@@ -172,7 +172,7 @@ def test_who_waits_for_a_call_back_is_explained(program: ApiClient, recipient: R
     text = when.isoformat().replace("+00:00", "Z")
     assert (found["decision"], found["until"]) == ("defer", text)
     told = found["checks"][0]["detail"]
-    assert told.startswith("A call-back is promised for ")
+    assert told.startswith("A callback is scheduled for ")
     assert told.endswith(f"{when.astimezone(ZoneInfo('America/New_York')):%H:%M} America/New_York.")
     [idle] = program.get(f"/api/v1/campaigns/{recipient.campaign.uuid}/progress/").json()["idle_reasons"]
     assert (idle["code"], idle["count"], idle["until"]) == ("call_back", 1, text)

@@ -483,7 +483,7 @@ def test_each_problem_has_the_way_to_where_it_is_mended(
     ways = {row["message"]: (row["way"], row["url"]) for row in answer.context["problems"]}
     at_assistant = reverse("admin:providers_assistant_change", args=[assistant.pk])
     assert ways["The assistant is switched off."] == ("The assistant", at_assistant)
-    assert ways["All calls of the organization are stopped at present."][0] == "The organization"
+    assert ways["All calls of the organization are stopped."][0] == "The organization"
     an_assistant(account, name="Second")
     CampaignVariant.objects.create(campaign=draft, assistant=Assistant.objects.latest("pk"), weight=1)
     answer = manager.get(at(draft, "check"))

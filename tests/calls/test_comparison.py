@@ -24,13 +24,14 @@ def variant(name: str, people: int, completed: int) -> Variant:
 def test_few_people_say_nothing_and_how_much_would_show() -> None:
     found = judge([variant("A", 40, 20), variant("B", 38, 21)])
     assert found.statement == (
-        "“A” and “B” may be equal (50 % and 55.3 %): with 40 and 38 people, only differences over 23 points would show."
+        "“A” and “B” may be equal (50 % and 55.3 %): with 40 and 38 contacts, "
+        "only differences over 23 points would show."
     )
 
 
 def test_a_difference_that_shows_is_named_with_the_better_one() -> None:
     found = judge([variant("A", 400, 100), variant("B", 400, 160)])
-    assert found.statement == "“B” reaches more people than “A”, by about 15 points (25 % and 40 %)."
+    assert found.statement == "“B” reaches more contacts than “A”, by about 15 points (25 % and 40 %)."
 
 
 def test_the_same_figures_prove_less_among_many_variants() -> None:

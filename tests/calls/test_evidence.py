@@ -92,7 +92,7 @@ def test_the_history_of_do_not_call_is_told_in_order(api: ApiClient, call: Call,
     [row] = rows_of(api.get(PATH, {"to_number": NUMBER}))
     listed, taken_off, again = row["do_not_call"].split("; ")
     assert listed.endswith("listed (staff): asked us")
-    assert taken_off.endswith("taken off by ada: wants calls again")
+    assert taken_off.endswith("removed by ada: wants calls again")
     assert again.endswith("listed (opt-out): said so")
 
 

@@ -64,7 +64,7 @@ def test_whom_nothing_stops_may_be_called_and_every_check_says_so(recipient: Rec
         (S.SKIPPED, {"reason": "do_not_call"}, "skip", "Not called: do not call."),
         (S.WITHDRAWN, {"reason": "campaign_canceled"}, "skip", "Withdrawn: campaign canceled."),
         (S.WITHDRAWN, {}, "skip", "Withdrawn."),
-        (S.REVIEW, {"attempts": 1}, "defer", "A person must look: nobody knows whether the last call was placed."),
+        (S.REVIEW, {"attempts": 1}, "defer", "Needs attention: it is unknown whether the last call was placed."),
         (S.PENDING, {}, "allow", "Not called yet."),
         (S.WAITING, {"attempts": 1}, "allow", "Waiting for another call."),
     ],

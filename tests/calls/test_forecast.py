@@ -392,7 +392,9 @@ def test_why_a_campaign_never_ends_is_said(organization: Organization) -> None:
     assert found.calls >= 3
     [problem] = warnings(found)
     assert (problem.code, problem.count) == ("without_end", 2)
-    assert problem.message == ("The campaign will not end by itself: 2 people on hold until somebody lifts it.")
+    assert problem.message == (
+        "The campaign will not end by itself: 2 people on hold until a team member lifts the hold."
+    )
     organization.daily_budget = Decimal("0.20")
     organization.save()
     campaign.refresh_from_db()
