@@ -95,7 +95,7 @@ class Simulation:
         self._total = 1
 
     def again(self, daily_limits: Sequence[DailyLimit], chance: random.Random) -> Simulation:
-        """Return a new simulation of the same campaign, with these daily limits, in which `chance` draws the endings."""
+        """Return a new simulation of the same campaign in which `chance` draws how each call ends."""
         return Simulation(self.campaign, self.choices, self.endings, self.begin, daily_limits, chance)
 
     @property
