@@ -1,4 +1,4 @@
-"""System checks: relations that must hold for the promises to hold."""
+"""System checks: settings on which the promises to users depend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenants import failpoints
 
 @register()
 def deadlines_nest(**_: Any) -> list[CheckMessage]:
-    """Each deadline is shorter than the next, and the task queue has the settings that were measured to be safe."""
+    """Check that each deadline is shorter than the next, and that the task queue has settings measured to be safe."""
     errors: list[CheckMessage] = []
     if not CLUSTER_TIMING.nests:
         errors.append(Error("The deadlines in calls/deadlines.py do not nest.", id="calls.E001"))
@@ -32,7 +32,7 @@ def deadlines_nest(**_: Any) -> list[CheckMessage]:
     errors += [
         Error(
             f"Q_CLUSTER['{name}'] must be {value!r}.",
-            hint="Other values were measured to run tasks twice or to hang; see docs/adr/0002-task-queue.md.",
+            hint="Other values ran tasks twice or hung when measured; see docs/adr/0002-task-queue.md.",
             id="calls.E002",
         )
         for name, value in wanted.items()
@@ -41,13 +41,13 @@ def deadlines_nest(**_: Any) -> list[CheckMessage]:
     if cluster.get("guard_cycle") not in {0.25, 0.5, 1}:
         errors.append(Error("Q_CLUSTER['guard_cycle'] must be 0.25, 0.5 or 1.", id="calls.E002"))
     if settings.DATABASES["default"].get("OPTIONS", {}).get("pool"):
-        errors.append(Error("A connection pool is shared by forked workers. Remove it.", id="calls.E003"))
+        errors.append(Error("Forked workers would share the connection pool. Remove it.", id="calls.E003"))
     return errors
 
 
 @register()
 def no_failpoint_in_production(**_: Any) -> list[CheckMessage]:
-    """Failpoints are for tests: a process told to die must not be one that rings people."""
+    """Check that failpoints, which make a process die in tests, are off in production."""
     if settings.DEBUG or not failpoints.WANTED:
         return []
     return [Error("TRUNKLINE_FAILPOINT is set while DEBUG is off.", hint="Unset it.", id="calls.E004")]

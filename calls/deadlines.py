@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ClusterTiming:
-    """Each must be shorter than the next, or work is done twice or never."""
+    """Each deadline must be shorter than the next, else work is done twice or never."""
 
     connect: int = 5
-    request: int = 30  # one request to a provider, all in all
-    claim: int = 45  # a slice takes new work for so long
-    drain: int = 80  # and has finished what it took by then
-    alarm: int = 90  # the task queue ends it
+    request: int = 30  # one whole request to a provider
+    claim: int = 45  # a slice stops claiming work
+    drain: int = 80  # a slice has finished what it claimed
+    alarm: int = 90  # the task queue ends the slice
     lease: int = 120  # a claim without an answer becomes a doubt
-    watcher: int = 180  # silence of the whole worker: it is replaced
+    watcher: int = 180  # a worker without heartbeats is replaced
     retry: int = 300  # the task queue hands the task out again
 
     @property
@@ -34,4 +34,4 @@ class ClusterTiming:
 
 
 CLUSTER_TIMING = ClusterTiming()
-SEND_WITHIN = 5  # seconds after the claim's commit; later, nothing is sent any more
+SEND_WITHIN = 5  # seconds after the claim within which its request may still be sent

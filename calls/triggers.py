@@ -1,4 +1,4 @@
-"""The database's own refusal to change how a call ended. Installed after every migrate, on both databases."""
+"""A database trigger that refuses to change how a call ended. Installed after every migrate, on both databases."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from django.db import connections
 from calls.models import TERMINAL, UNRESOLVED
 
 _TERMINAL = ", ".join(f"'{status}'" for status in TERMINAL)
-_LOST = ", ".join(f"'{status}'" for status in UNRESOLVED)
-_REAL = ", ".join(f"'{status}'" for status in TERMINAL if status not in UNRESOLVED)
+_UNRESOLVED = ", ".join(f"'{status}'" for status in UNRESOLVED)
+_RESOLVED = ", ".join(f"'{status}'" for status in TERMINAL if status not in UNRESOLVED)
 
-# Frozen unless: `expired`/`unknown` give way to a real end (which is then frozen itself), or a person's decision to
-# make exactly this change stands beside it, not yet applied.
+# A terminal status changes in two cases alone: `expired` or `unknown` becomes a real end, which then cannot change; or
+# a team member's decision to make exactly this change is stored and not applied yet.
 _FORBIDDEN = f"""
     OLD.status IN ({_TERMINAL}) AND NEW.status <> OLD.status
-    AND NOT (OLD.status IN ({_LOST}) AND NEW.status IN ({_REAL}))
+    AND NOT (OLD.status IN ({_UNRESOLVED}) AND NEW.status IN ({_RESOLVED}))
     AND NOT EXISTS (
         SELECT 1 FROM calls_staffdecision d
         WHERE d.call_id = OLD.id AND d.from_status = OLD.status AND d.to_status = NEW.status AND NOT d.applied
     )
-"""  # noqa: S608 - made of our own constants
+"""  # noqa: S608 - built from our own constants
 
 MESSAGE = "the end of a call does not change"
 
@@ -48,7 +48,7 @@ _SQLITE = (
 
 
 def install(using: str = "default", **_: Any) -> None:
-    """Put the trigger in place; a receiver of `post_migrate` (SQLite drops triggers when a table is altered)."""
+    """Install the trigger. A receiver of `post_migrate`, because SQLite drops triggers when a table is altered."""
     connection = connections[using]
     if "calls_call" not in connection.introspection.table_names():
         return

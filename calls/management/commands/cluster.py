@@ -8,7 +8,9 @@ from calls.engine import lifeline
 
 
 class Command(BaseCommand):
-    help = "Started by `worker`, not by hand: the task cluster, which ends when its watcher does."
+    help = (
+        "Runs the task cluster. The worker command starts it; it ends when its watcher ends. Do not start it by hand."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         lifeline.hold()

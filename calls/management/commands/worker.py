@@ -6,7 +6,9 @@ from calls.engine.supervisor import Watcher
 
 
 class Command(BaseCommand):
-    help = "The background work: places calls, follows them, imports contacts. Starts the task cluster and watches it."
+    help = (
+        "Does the background work: places calls, follows them, imports contacts. Starts and watches the task cluster."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         Watcher(say=self.stdout.write).run()
