@@ -1,1 +1,1 @@
-"""What people and programs order: start, pause, hold, call back, erase. Reads and writes; sends nothing."""
+"""Actions of team members and programs: start, pause, hold, schedule, erase. Reads and writes; sends nothing."""

@@ -1,4 +1,4 @@
-"""Watch budgets: alert at 50, 80 and 100 per cent, pause a campaign whose budget leaves no room for another call."""
+"""Watch budgets: alert at 50, 80 and 100 %, and pause a campaign whose budget does not allow another call."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def _today(organization: Organization, now: datetime) -> str:
     return now.astimezone(ZoneInfo(organization.timezone)).date().isoformat()
 
 
-def look_again(organization: Organization) -> None:
-    """Its budgets of the day may have changed: whoever waits for one is asked again at once."""
-    now, waiting = timezone.now(), [name for name in CheckName if name.traits.woken_by_daily_budget]
+def wake_recipients_waiting_for_budget(organization: Organization) -> None:
+    """Make recipients and queued calls due that wait for a daily budget, because the budget may have changed."""
+    now, reasons = timezone.now(), [name for name in CheckName if name.traits.woken_by_daily_budget]
     live = (Recipient.Status.PENDING, Recipient.Status.WAITING)
-    mine = Recipient.objects.filter(campaign__organization=organization, status__in=live, reason__in=waiting)
-    mine.filter(campaign__status=Campaign.Status.RUNNING, next_attempt_at__gt=now).update(next_attempt_at=now)
-    queued = Call.objects.queued().filter(organization=organization, status_reason__in=waiting)
+    waiting = Recipient.objects.filter(campaign__organization=organization, status__in=live, reason__in=reasons)
+    waiting.filter(campaign__status=Campaign.Status.RUNNING, next_attempt_at__gt=now).update(next_attempt_at=now)
+    queued = Call.objects.queued().filter(organization=organization, status_reason__in=reasons)
     queued.filter(due_at__gt=now).update(due_at=now)
 
 
 @dataclass(frozen=True)
 class Budget:
-    """One budget and how much of it is gone."""
+    """One budget and how much of it is used."""
 
     key: str
-    whose: str
+    name: str  # what the alert calls it: the campaign, or the account and the day
     organization: Organization
     limit: Decimal
     used: Decimal
@@ -53,16 +53,16 @@ class Budget:
 
 
 def watch(now: datetime) -> None:
-    """Tell who should know at 50, 80 and 100 per cent; pause a campaign whose budget leaves room for no other call."""
+    """Alert at 50, 80 and 100 % of each budget; pause campaigns whose budget does not allow another call."""
     for campaign in _campaigns_with_budget():
         used, limit = spent_on(campaign), campaign.budget or ZERO
-        key, whose = f"campaign:{campaign.uuid}", f"'{campaign.name}'"
-        budget = Budget(key, whose, campaign.organization, limit, used, campaign.budget_currency)
-        _tell(budget, str(campaign.uuid))
-        if _gone(used, _cheapest(campaign), limit):
+        key, name = f"campaign:{campaign.uuid}", f"'{campaign.name}'"
+        budget = Budget(key, name, campaign.organization, limit, used, campaign.budget_currency)
+        _alert(budget, str(campaign.uuid))
+        if _is_spent(used, _cheapest_reserve(campaign), limit):
             pause_if_spent(campaign)
-    for budget in _budgets_of_the_day(now):
-        _tell(budget, "")
+    for budget in _daily_budgets(now):
+        _alert(budget, "")
 
 
 def _campaigns_with_budget() -> QuerySet[Campaign]:
@@ -70,7 +70,7 @@ def _campaigns_with_budget() -> QuerySet[Campaign]:
     return running.select_related("organization", "assistant__account")
 
 
-def _budgets_of_the_day(now: datetime) -> Iterator[Budget]:
+def _daily_budgets(now: datetime) -> Iterator[Budget]:
     busy = Organization.objects.filter(campaigns__status=Campaign.Status.RUNNING).distinct()
     for organization in busy.filter(daily_budget__isnull=False):
         day = _today(organization, now)
@@ -82,21 +82,25 @@ def _budgets_of_the_day(now: datetime) -> Iterator[Budget]:
         day = _today(account.organization, now)
         limit, currency = account.daily_budget or ZERO, account.price_per_minute_currency
         used = spent_today_through(account, now)
-        whose = f"'{account.name}' for {day}"
-        yield Budget(f"account:{account.uuid}:{day}", whose, account.organization, limit, used, currency)
+        name = f"'{account.name}' for {day}"
+        yield Budget(f"account:{account.uuid}:{day}", name, account.organization, limit, used, currency)
 
 
-def _tell(budget: Budget, subject: str) -> None:
+def _alert(budget: Budget, subject: str) -> None:
+    """Alert for each percentage that is reached. `alerts` stores one alert for each key, so each comes once."""
     for percent in ALERT_AT:
         if budget.percent >= percent:
             key = f"budget.{percent}:{budget.key}:{budget.limit.normalize()}"
             amounts = f"{budget.used:.2f} of {budget.limit:.2f} {budget.currency}"
-            words = f"{percent} % of the budget of {budget.whose} is spent or set aside: {amounts}."
-            alerts.tell(budget.organization, key, words, subject)
+            message = f"{percent} % of the budget of {budget.name} is spent or reserved: {amounts}."
+            alerts.tell(budget.organization, key, message, subject)
 
 
 def pause_if_spent(campaign: Campaign) -> bool:
-    """Pause it when not even the cheapest call fits, whatever becomes of the calls that are open."""
+    """Pause the campaign when the budget does not allow its cheapest call. Return whether it was paused.
+
+    The reserves of open calls do not count, because their calls may cost less.
+    """
     if campaign.budget is None:
         return False
     with transaction.atomic():
@@ -105,7 +109,7 @@ def pause_if_spent(campaign: Campaign) -> bool:
         if fresh is None or fresh.budget is None:
             return False
         paid = fresh.calls.order_by().aggregate(total=Sum("cost"))["total"] or ZERO
-        if not _gone(paid, _cheapest(fresh), fresh.budget):
+        if not _is_spent(paid, _cheapest_reserve(fresh), fresh.budget):
             return False
         reason = f"The budget is spent: {paid:.2f} of {fresh.budget:.2f} {fresh.budget_currency}."
         running = Campaign.objects.filter(pk=fresh.pk, status=Campaign.Status.RUNNING)
@@ -117,16 +121,19 @@ def pause_if_spent(campaign: Campaign) -> bool:
             subject=str(fresh.uuid),
             detail={"reason": reason},
         )
-        words = f"'{fresh.name}' paused itself. {reason}"
-        alerts.tell(fresh.organization, f"budget.spent:{fresh.uuid}:{fresh.budget.normalize()}", words, str(fresh.uuid))
+        key, message = (
+            f"budget.spent:{fresh.uuid}:{fresh.budget.normalize()}",
+            f"'{fresh.name}' paused itself. {reason}",
+        )
+        alerts.tell(fresh.organization, key, message, str(fresh.uuid))
         return True
 
 
-def _gone(paid: Decimal, reserve: Decimal, budget: Decimal) -> bool:
+def _is_spent(paid: Decimal, reserve: Decimal, budget: Decimal) -> bool:
     return paid + reserve > budget or (not reserve and paid >= budget)
 
 
-def _cheapest(campaign: Campaign) -> Decimal:
+def _cheapest_reserve(campaign: Campaign) -> Decimal:
     used_by = Q(assistants__campaigns=campaign) | Q(assistants__variants__campaign=campaign)
     reserves = [reserve_of(account) for account in ProviderAccount.objects.filter(used_by).distinct()]
     return min(reserves, default=ZERO)

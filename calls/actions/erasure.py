@@ -1,6 +1,6 @@
-"""Erasing a person: what tells who they were goes everywhere; that calls were made, when and why they might be, stays.
+"""Erase a contact: remove personal data everywhere, and keep that calls were made, when, and why they were allowed.
 
-Of the number a keyed hash is kept, so that the do-not-call list goes on to hold and a dispute about it can be answered.
+A keyed hash of the number is kept, so that the do-not-call list still works and disputes can be answered.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from calls.actions import recipients
 from calls.actions.campaigns import may_delete
-from calls.actions.quiescing import IllegalNow
+from calls.actions.quiescing import IllegalTransition
 from calls.gate.facts import A_DAY, HISTORY
 from calls.models import OPEN, Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery, new_token
 from calls.outcomes import staff_decisions
@@ -29,11 +29,11 @@ from campaigns.models.number_hash import number_hash
 from tenants import audit_log
 from tenants.models import Alert, AuditEntry
 
-R = Recipient.Status
-REASON = "The person is erased."
-RESTS = "Erased, and called a short time ago: rests as long as those calls count."
-# What a call keeps of whom it rang and what was said.
-WHO: dict[str, Any] = {
+RecipientStatus = Recipient.Status
+REASON = "The contact is erased."
+CALLED_RECENTLY = "Erased, and called recently: not called again while those calls count."
+# Personal data of a call, with the values that replace it.
+PERSONAL: dict[str, Any] = {
     "to_number": "",
     "customer_name": "",
     "dynamic_variables": {},
@@ -42,30 +42,31 @@ WHO: dict[str, Any] = {
     "provider_reason": "",
     "error_message": "",
 }
-OUR_OWN = (CallEvent.Source.ENGINE, CallEvent.Source.STAFF)  # whose sentences name nobody
+WITHOUT_NAMES = (CallEvent.Source.ENGINE, CallEvent.Source.STAFF)  # sources whose events name no contact
 
 
 def erase(contact: Contact, *, actor: str, reason: str, never_again: bool) -> None:
-    """Take back what is queued, then forget who it was. `never_again`: list the number as do-not-call first.
+    """End everything that is queued or due, then erase the personal data.
 
-    Raises IllegalNow while a call is under way or its result is awaited.
+    `never_again`: put the number on the do-not-call list first. Raises IllegalTransition while a call to the contact is
+    open or its result is awaited.
     """
     _refuse_while_busy(contact)
     before = {name: getattr(contact, name) for name in ("on_hold", "hold_until", "hold_reason")}
-    recipients.hold(contact, actor=actor, reason=REASON)  # nothing further is placed from here on
+    recipients.hold(contact, actor=actor, reason=REASON)  # from here on no further call is placed
     try:
         _refuse_while_busy(contact)
-        _take_back(contact, actor)
+        _withdraw_everywhere(contact, actor)
         if never_again:
             entries.add(contact.organization, contact.phone, reason="Asked to be erased.", source="erasure")
         _forget(contact, actor, reason)
-    except IllegalNow:
+    except IllegalTransition:
         Contact.objects.filter(pk=contact.pk).update(**before)
         raise
 
 
 def _counts_until(contact: Contact) -> datetime | None:
-    """Until when the last call to them holds another one back, by any campaign's gap or cap; None where none does."""
+    """Return until when the last call counts for a gap or cap of any campaign, or None when it counts no more."""
     last = Call.objects.filter(contact=contact).aggregate(at=Max("dialed_at"))["at"]
     if last is None:
         return None
@@ -78,18 +79,20 @@ def _counts_until(contact: Contact) -> datetime | None:
 def _refuse_while_busy(contact: Contact) -> None:
     calls = Call.objects.filter(contact=contact)
     if calls.filter(status=Status.UNCONFIRMED).exists():
-        raise IllegalNow("A call to this person is unconfirmed. Settle it first, then erase the person.")
+        raise IllegalTransition("A call to this contact is unconfirmed. Resolve it first, then erase the contact.")
     if calls.filter(status__in=OPEN).exists():
-        raise IllegalNow("A call to this person is under way. Erase the person when it is over.")
+        raise IllegalTransition("A call to this contact is open. Erase the contact when it has ended.")
     if calls.filter(next_read_at__isnull=False).exists():
-        raise IllegalNow("The result of a call to this person is still awaited. Try again in half an hour.")
+        raise IllegalTransition("The result of a call to this contact is still awaited. Try again in half an hour.")
 
 
-def _take_back(contact: Contact, actor: str) -> None:
-    """Off every list and out of every campaign, under the locks of those who place and feed."""
+def _withdraw_everywhere(contact: Contact, actor: str) -> None:
+    """Remove the contact from all lists and campaigns, and end its queued calls, under the locks of a claim."""
     contact.memberships.all().delete()
-    for recipient in contact.recipients.exclude(status__in=[R.DONE, R.SKIPPED]).order_by("pk"):
-        with suppress(IllegalNow):  # it is done meanwhile
+    for recipient in contact.recipients.exclude(status__in=[RecipientStatus.DONE, RecipientStatus.SKIPPED]).order_by(
+        "pk"
+    ):
+        with suppress(IllegalTransition):  # the recipient is done meanwhile
             recipients.withdraw(recipient, actor=actor)
     for call in Call.objects.queued().filter(contact=contact).order_by("pk"):
         staff_decisions.cancel(call, "erased", REASON, actor=actor)
@@ -97,21 +100,21 @@ def _take_back(contact: Contact, actor: str) -> None:
 
 @transaction.atomic
 def _forget(contact: Contact, actor: str, reason: str) -> None:
-    # The whole row is locked: nothing that refers to the person can be added until they are forgotten.
+    # A full row lock, so that no row that refers to the contact can be added until the contact is erased.
     held = Contact.objects.select_for_update().get(pk=contact.pk)
     _refuse_while_busy(held)
     if Call.objects.queued().filter(contact=held).exists():
-        raise IllegalNow("A call to this person was queued at the same moment. Try again.")
+        raise IllegalTransition("A call to this contact was queued at the same moment. Try again.")
     audit_log.record(
         held.organization, actor=actor, action="contact.erase", subject=str(held.uuid), detail={"reason": reason}
     )
     hashed = number_hash(held.phone)
     listed = DoNotCall.objects.filter(organization=held.organization_id, phone_hash=hashed)
-    if until := _counts_until(held):  # whoever imports the number again is a new person to us, and it was just called
-        reason = "" if listed.exists() else RESTS
+    if until := _counts_until(held):  # an import would make a new contact of the number, to which no call counts
+        reason = "" if listed.exists() else CALLED_RECENTLY
         entries.add(held.organization, held.phone, reason=reason, source="erasure", expires_at=until)
     listed.update(phone="")
-    _forget_words(held)
+    _forget_texts(held)
     if may_delete(held):
         held.delete()
         return
@@ -124,41 +127,41 @@ def _forget(contact: Contact, actor: str, reason: str) -> None:
 
 
 def _forget_calls(contact: Contact) -> None:
-    """What was ordered for them and what came back; no callback of a provider is taken for them any more."""
+    """Erase what was ordered and what came back. New tokens make later status callbacks unknown."""
     calls = Call.objects.filter(contact=contact)
     for pk in calls.values_list("pk", flat=True):
         Call.objects.filter(pk=pk).update(callback_token=new_token())
     _forget_deliveries(WebhookDelivery.objects.filter(call__in=calls))
     ProviderCallback.objects.filter(call__in=calls).delete()
     events = CallEvent.objects.filter(call__in=calls)
-    events.exclude(source__in=OUR_OWN).update(detail="")
+    events.exclude(source__in=WITHOUT_NAMES).update(detail="")
     events.update(raw="")
     CallBack.objects.filter(contact=contact).update(note="")
-    calls.update(**WHO, settle_until=None)
+    calls.update(**PERSONAL, settle_until=None)
 
 
 def _forget_deliveries(rows: QuerySet[WebhookDelivery]) -> None:
-    """What customers' systems were told goes; what they still have to be told tells them no more than how it ended."""
+    """Delete webhook deliveries that are over, and erase personal data from those that still have to be sent."""
     waiting = WebhookDelivery.Status.PENDING
     for status, call in rows.filter(endpoint=None).exclude(status=waiting).values_list("status", "call"):
         Call.objects.filter(pk=call).update(callback_outcome=status)
     rows.exclude(status=waiting).delete()
     for row in rows.exclude(body=""):
-        told = json.loads(row.body)
-        told["data"] |= {name: value for name, value in WHO.items() if name in told["data"]}
-        WebhookDelivery.objects.filter(pk=row.pk).update(body=json.dumps(told, ensure_ascii=False))
+        body = json.loads(row.body)
+        body["data"] |= {name: value for name, value in PERSONAL.items() if name in body["data"]}
+        WebhookDelivery.objects.filter(pk=row.pk).update(body=json.dumps(body, ensure_ascii=False))
 
 
-def _forget_words(contact: Contact) -> None:
-    """Sentences that name them: of alerts, of the audit, and of the history of their page."""
-    promises = [str(uuid) for uuid in contact.call_backs.values_list("uuid", flat=True)]
-    Alert.objects.filter(organization=contact.organization_id, subject__in=promises).update(
-        message="A call-back was missed. The person is erased."
+def _forget_texts(contact: Contact) -> None:
+    """Erase texts that name the contact: in alerts, in the audit log and in the history of the contact's page."""
+    callbacks = [str(uuid) for uuid in contact.call_backs.values_list("uuid", flat=True)]
+    Alert.objects.filter(organization=contact.organization_id, subject__in=callbacks).update(
+        message="A scheduled callback was missed. The contact is erased."
     )
     for entry in AuditEntry.objects.filter(
-        organization=contact.organization_id, subject__in=[str(contact.uuid), *promises]
+        organization=contact.organization_id, subject__in=[str(contact.uuid), *callbacks]
     ).exclude(action="contact.erase"):
         kept = {name: value for name, value in entry.detail.items() if name not in {"reason", "note", "name"}}
         AuditEntry.objects.filter(pk=entry.pk).update(detail=kept)
     kind = ContentType.objects.get_for_model(Contact)
-    LogEntry.objects.filter(content_type=kind, object_id=str(contact.pk)).update(object_repr="Erased person")
+    LogEntry.objects.filter(content_type=kind, object_id=str(contact.pk)).update(object_repr="Erased contact")

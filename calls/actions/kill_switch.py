@@ -1,4 +1,4 @@
-"""Stop all calls of an organization, and allow them again."""
+"""The kill switch ("Stop all calls"): stop all calls of an organization, and allow them again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tenants.models import Organization
 
 
 def stop_all_calls(organization: Organization, *, actor: str) -> None:
-    """The kill switch. Returns when nothing of the organization can be placed any more."""
+    """Stop all calls. Return when no call of the organization can be placed any more."""
     _switch(organization, True, actor)
     wait_for_silence(Call.objects.filter(organization=organization))
 

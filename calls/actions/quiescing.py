@@ -1,4 +1,7 @@
-"""Wait until no claimed call of a set can still send: pause, do-not-call and the kill switch answer after that."""
+"""Wait until no claimed call of a set can still send its request.
+
+Pause, cancel, hold, withdraw, do-not-call and "Stop all calls" return only after that.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +17,30 @@ from calls.models import Call, Status
 from campaigns.models import DoNotCall
 
 
-class IllegalNow(Exception):
-    """The campaign is in a status that forbids it. A sentence."""
+class IllegalTransition(Exception):
+    """The present status of the campaign, contact or callback forbids the action. The message is a sentence."""
 
 
 def silence_number(entry: DoNotCall) -> QuerySet[Call]:
-    """After an entry on the do-not-call list: wait until nothing to it can be placed; answers its open calls."""
+    """Wait until no call to the number of a new do-not-call entry can be placed. Return its open calls."""
     calls = Call.objects.filter(organization=entry.organization_id, to_number=entry.phone)
     wait_for_silence(calls)
     return calls.open()
 
 
 def silence_numbers(organization_id: int, phones: Collection[str]) -> QuerySet[Call]:
-    """The same for many numbers. Those of open calls are few, however many are listed."""
-    mine = Call.objects.filter(organization=organization_id)
-    going = set(phones).intersection(mine.open().values_list("to_number", flat=True))
-    calls = mine.filter(to_number__in=going)
+    """Do the same for many numbers. Only numbers with an open call matter, and those are few."""
+    own = Call.objects.filter(organization=organization_id)
+    with_open_call = set(phones).intersection(own.open().values_list("to_number", flat=True))
+    calls = own.filter(to_number__in=with_open_call)
     wait_for_silence(calls)
     return calls.open()
 
 
 def wait_for_silence(calls: QuerySet[Call]) -> None:
-    """Until no claim among these calls can still send its request. At most SEND_WITHIN seconds.
+    """Wait until no claim among these calls can still send its request, at most about SEND_WITHIN seconds.
 
-    A claim older than that has sent its request or never will (`placing.send`).
+    An older claim has sent its request or never will (`placing.send`).
     """
     deadline = time.monotonic() + SEND_WITHIN + 0.5
     while time.monotonic() < deadline:

@@ -1,7 +1,7 @@
-"""Call-backs: somebody asked to be called at a time. Promised, queued when due, and kept or missed, said aloud.
+"""Scheduled callbacks: call a contact at the time the contact asked for. Each is kept, or missed with an alert.
 
-While one is due its recipient is set aside for it (waiting, without a next attempt), so that no retry comes before it
-and the campaign is not over.
+While a callback is due, its recipient is reserved for it: waiting, without a next attempt. So no retry comes before it,
+and the campaign does not finish.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from calls.actions.quiescing import IllegalNow
+from calls.actions.quiescing import IllegalTransition
 from calls.actions.single_calls import Refused
 from calls.dialing import enqueueing
-from calls.dialing.dequeueing import take_back
+from calls.dialing.dequeueing import dequeue
 from calls.gate.checks import CheckName
 from calls.gate.selection import values_for
 from calls.models import OPEN, Call, CallBack, CallEvent, Status, record_event
@@ -29,40 +29,41 @@ from campaigns.rules.windows import candidate_zones, is_open, local_text, next_o
 from tenants import alerts, audit_log
 
 logger = logging.getLogger(__name__)
-S = Recipient.Status
-B = CallBack.Status
+RecipientStatus = Recipient.Status
+CallbackStatus = CallBack.Status
 TOLERANCE = timedelta(minutes=30)
 AT_ONCE = 500
-CANCELED_BY_SOMEBODY = ("canceled_by_request", "canceled_by_staff", "call_back_canceled")
+CANCELED_ON_PURPOSE = ("canceled_by_request", "canceled_by_staff", "call_back_canceled")
 GOING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
-IDLE = (S.PENDING, S.WAITING, S.DONE, S.SKIPPED)
+IDLE = (RecipientStatus.PENDING, RecipientStatus.WAITING, RecipientStatus.DONE, RecipientStatus.SKIPPED)
 RELATED = ("contact", "recipient__contact", "recipient__campaign__organization", "call", "organization")
 
 
-def promise(
+def schedule(
     recipient: Recipient, at: datetime, *, actor: str, note: str = "", tolerance: timedelta = TOLERANCE
 ) -> CallBack:
-    """Call this person at `at`, at most `tolerance` later. It takes the place of a retry.
+    """Schedule a callback at `at`, or at most `tolerance` later. It replaces a retry.
 
-    Raises Refused where a rule forbids it, IllegalNow where the campaign or recipient is over or has one due already.
+    Raises Refused when a rule forbids it. Raises IllegalTransition when the campaign is over, the recipient is
+    withdrawn, or the recipient has a callback due already.
     """
     now = timezone.now()
     campaign = Campaign.objects.select_related("organization").get(pk=recipient.campaign_id)
     if campaign.status not in GOING:
-        raise IllegalNow(f"A {campaign.status} campaign calls nobody back; start or resume it first.")
+        raise IllegalTransition(f"A {campaign.status} campaign has no callbacks; start or resume it first.")
     _refuse_time(campaign, recipient.contact, at, now)
-    detail = "The person asked to be called later; the call-back takes its place."
+    detail = "The contact asked to be called later; the scheduled callback replaces this call."
     for call in Call.objects.queued().filter(recipient=recipient, asked_for=False):
-        take_back(call, "call_back", detail, now)
+        dequeue(call, "call_back", detail, now)
     with transaction.atomic():
         contact = Contact.objects.select_for_update(no_key=True).get(pk=recipient.contact_id)
         held = Recipient.objects.select_for_update().get(pk=recipient.pk)
-        if held.status == S.WITHDRAWN:
-            raise IllegalNow("This person was withdrawn from the campaign.")
+        if held.status == RecipientStatus.WITHDRAWN:
+            raise IllegalTransition("This recipient was withdrawn from the campaign.")
         if entries.listed(contact.organization_id, [contact.phone], max(now, at)):
             raise Refused("This number is on the do-not-call list.", CheckName.DO_NOT_CALL)
         if contact.held(at):
-            raise Refused("This person is on hold then; lift the hold first.", CheckName.HOLD, contact.hold_until)
+            raise Refused("This contact is on hold then; lift the hold first.", CheckName.HOLD, contact.hold_until)
         found = CallBack(
             organization=campaign.organization,
             contact=contact,
@@ -76,48 +77,48 @@ def promise(
             with transaction.atomic():
                 found.save()
         except IntegrityError as error:
-            raise IllegalNow("A call-back is promised to this person already; cancel that one first.") from error
-        _set_aside(found, held)
-        _note(found, "promise", actor, {"at": at.isoformat(), "note": note})
+            raise IllegalTransition("This contact has a scheduled callback already; cancel that one first.") from error
+        _reserve(found, held)
+        _audit(found, "promise", actor, {"at": at.isoformat(), "note": note})
     return found
 
 
-def cancel(call_back: CallBack, *, actor: str, reason: str = "") -> None:
-    """The person shall not be called back after all. Raises IllegalNow when it is kept, missed or under way."""
+def cancel(callback: CallBack, *, actor: str, reason: str = "") -> None:
+    """Cancel a scheduled callback. Raises IllegalTransition when it is kept or missed, or its call is open."""
     with transaction.atomic():
-        found = _locked(call_back.pk)
-        if found is None or found.status != B.DUE:
-            raise IllegalNow("This call-back is not due any more.")
+        found = _locked(callback.pk)
+        if found is None or found.status != CallbackStatus.DUE:
+            raise IllegalTransition("This scheduled callback is not due any more.")
         if found.call and found.call.status in OPEN:
-            raise IllegalNow("The person is being called at this moment.")
-    # The call's lock is taken before that of the call-back, as everywhere.
-    if found.call and not _drop(found.call, "call_back_canceled", "The call-back was canceled."):
-        raise IllegalNow("The person is being called at this moment.")
+            raise IllegalTransition("The contact is being called at this moment.")
+    # The call is locked before the callback, as everywhere.
+    if found.call and not _drop(found.call, "call_back_canceled", "The scheduled callback was canceled."):
+        raise IllegalTransition("The contact is being called at this moment.")
     with transaction.atomic():
-        if (found := _locked(call_back.pk)) is None:
+        if (found := _locked(callback.pk)) is None:
             return
-        if found.status == B.DUE:
-            _end(found, B.CANCELED, reason or f"Canceled by {actor}.", timezone.now())
-        _note(found, "cancel", actor, {})
-    call_back.refresh_from_db()
+        if found.status == CallbackStatus.DUE:
+            _end(found, CallbackStatus.CANCELED, reason or f"Canceled by {actor}.", timezone.now())
+        _audit(found, "cancel", actor, {})
+    callback.refresh_from_db()
 
 
 def step(now: datetime) -> int:
-    """What the engine does about call-backs, again and again. Answers how many were queued."""
+    """Do one step of the engine for scheduled callbacks. Return how many calls were queued."""
     settle(now)
     return queue_due(now)
 
 
 def queue_due(now: datetime) -> int:
-    """Call-backs whose time has come become calls that go before all other calls of campaigns."""
-    unprepared = CallBack.objects.filter(status=B.DUE, status_before="", recipient__status__in=IDLE)
-    for pk in unprepared.values_list("pk", flat=True)[:AT_ONCE]:
+    """Queue calls for the callbacks that are due, before all other calls of campaigns. Return how many."""
+    unreserved = CallBack.objects.filter(status=CallbackStatus.DUE, status_before="", recipient__status__in=IDLE)
+    for pk in unreserved.values_list("pk", flat=True)[:AT_ONCE]:
         with transaction.atomic():
             found = _locked(pk)
-            if found and found.status == B.DUE:
-                _set_aside(found, Recipient.objects.select_for_update().get(pk=found.recipient_id))
+            if found and found.status == CallbackStatus.DUE:
+                _reserve(found, Recipient.objects.select_for_update().get(pk=found.recipient_id))
     due = CallBack.objects.filter(
-        status=B.DUE,
+        status=CallbackStatus.DUE,
         due_at__lte=now,
         latest_at__gt=now,
         call=None,
@@ -129,66 +130,69 @@ def queue_due(now: datetime) -> int:
 
 
 def settle(now: datetime) -> None:
-    """Kept where its call was placed in time, missed where its time passed without."""
+    """End callbacks: kept when the call was placed in time, missed when the time passed without a call."""
     called = Q(call__isnull=False) & ~Q(call__status__in=[Status.QUEUED, Status.PLACING])
-    gone = Q(recipient__campaign__status__in=[Campaign.Status.CANCELED, Campaign.Status.FINISHED])
-    ripe = CallBack.objects.filter(called | gone | Q(latest_at__lte=now), status=B.DUE)
-    for pk in list(ripe.order_by("latest_at").values_list("pk", flat=True)[:AT_ONCE]):
+    over = Q(recipient__campaign__status__in=[Campaign.Status.CANCELED, Campaign.Status.FINISHED])
+    to_settle = CallBack.objects.filter(called | over | Q(latest_at__lte=now), status=CallbackStatus.DUE)
+    for pk in list(to_settle.order_by("latest_at").values_list("pk", flat=True)[:AT_ONCE]):
         try:
             _settle(pk, now)
-        except Exception:  # one that cannot be settled must not keep the others waiting
-            logger.exception("Call-back %s could not be settled", pk)
+        except Exception:  # a callback that cannot be settled must not delay the others
+            logger.exception("Scheduled callback %s could not be settled", pk)
 
 
 def _settle(pk: int, now: datetime) -> None:
     known = CallBack.objects.select_related(*RELATED).get(pk=pk)
     late = known.latest_at <= now
     if late and known.call and known.call.status == Status.QUEUED:
-        why = _why_queued(known.call)
-        _drop(known.call, CheckName.TOO_LATE, "The time of the call-back passed.")
+        why_missed = _why_still_queued(known.call)
+        _drop(known.call, CheckName.TOO_LATE, "The time of the scheduled callback passed.")
     else:
-        why = _why(known, now)
+        why_missed = _why_not_called(known, now)
     with transaction.atomic():
         found = _locked(pk)
-        if found is None or found.status != B.DUE:
+        if found is None or found.status != CallbackStatus.DUE:
             return
         call, campaign = found.call, found.recipient.campaign
         if call and call.status in (Status.QUEUED, Status.PLACING):
-            return  # somebody else has it: looked at again
+            return  # another worker has the call; a later step settles the callback
         if call and call.dialed_at and call.status != Status.UNCONFIRMED:
             in_time = found.due_at <= call.dialed_at <= found.latest_at
-            _end(found, B.KEPT if in_time else B.MISSED, "" if in_time else "It was called too late.", now)
+            if in_time:
+                _end(found, CallbackStatus.KEPT, "", now)
+            else:
+                _end(found, CallbackStatus.MISSED, "The call was placed too late.", now)
         elif call and call.status == Status.UNCONFIRMED:
             if late:
-                _end(found, B.MISSED, "Nobody knows whether it was called: the call is unconfirmed.", now)
-        elif call and call.ended_reason in CANCELED_BY_SOMEBODY:
-            _end(found, B.CANCELED, "Its call was canceled.", now)
+                _end(found, CallbackStatus.MISSED, "The call is unconfirmed: it may or may not have been placed.", now)
+        elif call and call.ended_reason in CANCELED_ON_PURPOSE:
+            _end(found, CallbackStatus.CANCELED, "Its call was canceled.", now)
         elif campaign.status not in GOING:
-            _end(found, B.CANCELED, f"The campaign was {campaign.get_status_display().lower()}.", now)
+            _end(found, CallbackStatus.CANCELED, f"The campaign was {campaign.get_status_display().lower()}.", now)
         elif late or call:
-            _end(found, B.MISSED, why, now)
+            _end(found, CallbackStatus.MISSED, why_missed, now)
 
 
 def _queue(pk: int, now: datetime) -> int:
     with transaction.atomic():
         found = _locked(pk)
-        if found is None or found.status != B.DUE or found.call_id:
+        if found is None or found.status != CallbackStatus.DUE or found.call_id:
             return 0
         recipient = Recipient.objects.select_related("contact", "campaign__organization").get(pk=found.recipient_id)
         if recipient.status not in IDLE or Call.objects.filter(recipient=recipient, status__in=OPEN).exists():
-            return 0  # it waits for the call under way
+            return 0  # the callback waits until the open call has ended
         call = explain.next_call(recipient, now)
         if call is None:
             return 0
         call.dynamic_variables, missing = values_for(recipient.campaign, call)
         if missing:
-            return 0  # `settle` says why, unless somebody gives them in time
-        call.priority, call.asked_for = Call.PRIORITY_CALL_BACK, True
+            return 0  # when the variables are not given in time, `settle` stores this as the reason
+        call.priority, call.asked_for = Call.PRIORITY_SCHEDULED_CALLBACK, True
         call.due_at, call.not_before, call.not_after = now, found.due_at, found.latest_at
         try:
             with transaction.atomic():
                 call.save()
-        except IntegrityError:  # a queued call of the recipient: it is dealt with first
+        except IntegrityError:  # the recipient has a queued call, which comes first
             return 0
         CallBack.objects.filter(pk=pk).update(call=call)
         enqueueing.mark_calling(call)
@@ -196,7 +200,7 @@ def _queue(pk: int, now: datetime) -> int:
             call,
             "queued",
             CallEvent.Source.ENGINE,
-            f"The person asked to be called back at {found.due_there(now)}.",
+            f"The contact asked to be called back at {found.due_there(now)}.",
             after=Status.QUEUED,
         )
     return 1
@@ -216,56 +220,58 @@ def _refuse_time(campaign: Campaign, contact: Contact, at: datetime, now: dateti
         raise Refused(message, CheckName.CALLING_HOURS, next_opening(hours, zones, at))
 
 
-def _set_aside(found: CallBack, recipient: Recipient) -> None:
-    """Nothing calls the person before. Whoever is being called is set aside when that call is over."""
+def _reserve(found: CallBack, recipient: Recipient) -> None:
+    """Reserve the recipient, so that no other call comes before. A recipient with a call is reserved after it ends."""
     if recipient.status not in IDLE:
         return
     found.status_before, found.next_attempt_before = recipient.status, recipient.next_attempt_at
     found.save(update_fields=["status_before", "next_attempt_before"])
-    Recipient.objects.filter(pk=recipient.pk).update(status=S.WAITING, reason="call_back", next_attempt_at=None)
+    Recipient.objects.filter(pk=recipient.pk).update(
+        status=RecipientStatus.WAITING, reason="call_back", next_attempt_at=None
+    )
 
 
 def _end(found: CallBack, status: CallBack.Status, reason: str, now: datetime) -> None:
     found.status, found.reason, found.ended_at = status, reason[:500], now
     found.save(update_fields=["status", "reason", "ended_at"])
-    if status != B.KEPT:
-        _give_back(found, now)
-    if status == B.MISSED:
-        who, when = str(found.contact), found.due_there(now)
-        words = f"{who} asked to be called back at {when} and was not. {reason}"
-        alerts.tell(found.organization, f"call_back.missed:{found.uuid}", words, str(found.uuid))
+    if status != CallbackStatus.KEPT:
+        _restore(found, now)
+    if status == CallbackStatus.MISSED:
+        when = found.due_there(now)
+        message = f"{found.contact} asked to be called back at {when} and was not. {reason}"
+        alerts.tell(found.organization, f"call_back.missed:{found.uuid}", message, str(found.uuid))
 
 
-def _give_back(found: CallBack, now: datetime) -> None:
-    """Nobody was called: the recipient goes on from where it was."""
+def _restore(found: CallBack, now: datetime) -> None:
+    """Give a reserved recipient the status it had before, unless a call of the callback was placed."""
     if not found.status_before or (found.call and found.call.status != Status.CANCELED):
         return
-    aside = Q(status=S.WAITING, next_attempt_at=None, reason="call_back")
+    reserved = Q(status=RecipientStatus.WAITING, next_attempt_at=None, reason="call_back")
     if found.call:
-        aside |= Q(status__in=[S.DONE, S.SKIPPED])  # where the end of that call left it
-    going = found.status_before in (S.PENDING, S.WAITING)
-    Recipient.objects.filter(aside, pk=found.recipient_id).update(
+        reserved |= Q(status__in=[RecipientStatus.DONE, RecipientStatus.SKIPPED])  # as the canceled call left it
+    going = found.status_before in (RecipientStatus.PENDING, RecipientStatus.WAITING)
+    Recipient.objects.filter(reserved, pk=found.recipient_id).update(
         status=found.status_before, reason="", next_attempt_at=(found.next_attempt_before or now) if going else None
     )
 
 
 def _drop(call: Call, reason: str, detail: str) -> bool:
-    """End the queued call of a call-back. False when it is queued no more and was not ended either."""
+    """End the queued call of a callback. Return whether the call is canceled; it may have been placed meanwhile."""
     staff_decisions.cancel(call, reason, detail)
     call.refresh_from_db()
     return call.status == Status.CANCELED
 
 
-def _why(found: CallBack, now: datetime) -> str:
-    """Why nobody was called, in words."""
+def _why_not_called(found: CallBack, now: datetime) -> str:
+    """Return why no call was placed, as a sentence."""
     call, campaign = found.call, found.recipient.campaign
     if call is not None:
         last = call.events.filter(type="ended").last()
         return call.error_message or (last.detail if last else "") or "Its call was not placed."
     if campaign.status == Campaign.Status.PAUSED:
         return "The campaign was paused."
-    if found.recipient.status in (S.CALLING, S.REVIEW):
-        return "Another call to the person was under way."
+    if found.recipient.status in (RecipientStatus.CALLING, RecipientStatus.REVIEW):
+        return "Another call to the contact was open."
     made = explain.next_call(found.recipient, now)
     if made is None:
         return "The campaign had no caller number to call from."
@@ -273,8 +279,8 @@ def _why(found: CallBack, now: datetime) -> str:
     return f"The assistant needs {', '.join(missing)}." if missing else "The engine did not run."
 
 
-def _why_queued(call: Call) -> str:
-    """What the gate said last, or why it was not asked."""
+def _why_still_queued(call: Call) -> str:
+    """Return why a call stayed in the queue, as a sentence: the gate's last reason, or why the gate was not asked."""
     if call.campaign and call.campaign.status == Campaign.Status.PAUSED:
         return "The campaign was paused."
     last = call.events.exclude(detail="").exclude(type="queued").last()
@@ -282,12 +288,12 @@ def _why_queued(call: Call) -> str:
 
 
 def _locked(pk: int) -> CallBack | None:
-    """The call-back, locked after its recipient, as `promise` does; with what it is about as it is now."""
+    """Lock a callback after its recipient, in the same order as `schedule`, and return it with its relations."""
     list(Recipient.objects.select_for_update(of=("self",)).filter(call_backs=pk).values_list("pk"))
     return CallBack.objects.select_related(*RELATED).select_for_update(of=("self",)).filter(pk=pk).first()
 
 
-def _note(found: CallBack, what: str, actor: str, detail: dict[str, str]) -> None:
+def _audit(found: CallBack, what: str, actor: str, detail: dict[str, str]) -> None:
     audit_log.record(
         found.organization, actor=actor, action=f"call_back.{what}", subject=str(found.uuid), detail=detail
     )

@@ -1,4 +1,4 @@
-"""Ordering a single call: staff or a program names a number, the engine does the rest."""
+"""Order a single call: a team member or a program names a number, and the engine places the call."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from campaigns.rules import variables
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
 
-WAITS_FOR = timedelta(hours=1)
+WAITS_AT_MOST = timedelta(hours=1)
+# Checks that refuse a single call at once. Other failed checks (a blocked account, no free line) only make it wait.
 REFUSALS = [name for name in CheckName if name.refuses_single_call]
 
 
 class Refused(Exception):
-    """A calling rule forbids it. `code` is the gate's check; `until` the next moment allowed, where there is one."""
+    """A calling rule forbids the call. `code` is the gate's check; `until` the next allowed moment, if there is one."""
 
     def __init__(self, message: str, code: str, until: datetime | None = None) -> None:
         super().__init__(message)
@@ -34,7 +35,7 @@ class Refused(Exception):
 
 
 class MissingVariables(Exception):
-    """The assistant requires variables that were not given."""
+    """The order lacks variables that the assistant requires."""
 
     def __init__(self, names: list[str]) -> None:
         super().__init__(f"The assistant needs {', '.join(names)}.")
@@ -42,7 +43,7 @@ class MissingVariables(Exception):
 
 
 class AlreadyOpen(Exception):
-    """A call to this number is open, or a single one is queued."""
+    """A call to this number is open, or a single call to it is queued."""
 
     def __init__(self) -> None:
         super().__init__("A call to this number is already open")
@@ -50,7 +51,7 @@ class AlreadyOpen(Exception):
 
 @dataclass(frozen=True)
 class Order:
-    """One single call as somebody wants it. `to_number` is E.164 already."""
+    """The order of one single call. `to_number` must be E.164."""
 
     organization: Organization
     assistant: Assistant
@@ -66,9 +67,10 @@ class Order:
 
 
 def place_single(order: Order) -> Call:
-    """Queue one call; it is on the wire within a second. A contact is made or matched by number.
+    """Queue one call, which is placed within a second. The contact is matched by number, or created.
 
-    Raises MissingVariables, AlreadyOpen, Refused. Committed when it returns, unless the caller holds a transaction.
+    Raises MissingVariables, AlreadyOpen, Refused. The call is committed when this returns, unless the caller holds a
+    transaction.
     """
     values, missing = variables.complete(order.assistant.variables, order.dynamic_variables)
     if missing:
@@ -94,7 +96,7 @@ def place_single(order: Order) -> Call:
 
 
 def preview(order: Order, contact: Contact | None = None) -> Decision:
-    """What the gate would say now. Writes nothing. The number's contact, where the caller has it, is not read again."""
+    """Return what the gate would decide now, and write nothing. A given `contact` saves a query."""
     now = timezone.now()
     contact = contact or Contact.objects.filter(organization=order.organization, phone=order.to_number).first()
     contact = contact or Contact(organization=order.organization, phone=order.to_number)
@@ -103,7 +105,7 @@ def preview(order: Order, contact: Contact | None = None) -> Decision:
 
 
 def _call(order: Order, contact: Contact, values: Mapping[str, str], now: datetime) -> Call:
-    not_after = order.not_after or max(now, order.not_before or now) + WAITS_FOR
+    not_after = order.not_after or max(now, order.not_before or now) + WAITS_AT_MOST
     return Call(
         organization=order.organization,
         contact=contact,
@@ -128,7 +130,7 @@ def _refuse(call: Call, now: datetime) -> None:
     same_number = Call.objects.filter(organization=call.organization, to_number=call.to_number)
     if same_number.open().exists() or same_number.queued().filter(recipient=None).exists():
         raise AlreadyOpen
-    at = call.due_at or now  # a call for later is judged by the hour it is meant for
+    at = call.due_at or now  # the gate judges a call for later at its due time
     decision = decide(fact_sheet.load([call], at)[0], at)
     for name in REFUSALS:
         if found := decision.failed(name):

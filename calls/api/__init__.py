@@ -1,1 +1,1 @@
-"""What programs can ask of the execution, and of everything the execution has a say in."""
+"""The HTTP API of calls, and of the objects of other rooms that need to know about calls. Calls `actions` to write."""

@@ -1,4 +1,4 @@
-"""Accounts, with what only the room of calls knows: how many are open, and what blocks them."""
+"""Provider accounts, with what only this room knows: their open calls, and how to unblock them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tenants import audit_log
 from tenants.api.errors import Conflict
 
 CHECK_DEADLINE = 10.0
-# In classes, not in the peer's words: this answer must not become a way to look around in somebody's network.
+# Fixed sentences, never the peer's text: this answer must not let a caller explore the network behind the server.
 WORKS = "The provider accepts these credentials."
 REFUSED = "The provider refuses the credentials or the set-up of this account."
 BUSY = "The provider asks us to slow down. Try again later."
@@ -30,7 +30,7 @@ UNUSABLE = "The provider gave no usable answer."
 
 
 class CallingAccountViewSet(ProviderAccountViewSet):
-    outside_transaction = frozenset({"check"})  # asks the provider
+    outside_transaction = frozenset({"check"})  # it sends a request to the provider
 
     def get_queryset(self) -> Any:
         return with_open_calls(super().get_queryset())
@@ -38,19 +38,19 @@ class CallingAccountViewSet(ProviderAccountViewSet):
     def perform_save(self, serializer: Any) -> None:
         account, provider = serializer.instance, serializer.validated_data.get("provider")
         if account and provider and provider != account.provider and account.calls.exists():
-            raise Conflict("This account has calls, so its provider cannot change. Make another account.")
+            raise Conflict("This account has calls, so its provider cannot change. Create another account.")
         super().perform_save(serializer)
-        budget_watch.look_again(serializer.instance.organization)
+        budget_watch.wake_recipients_waiting_for_budget(serializer.instance.organization)
 
     @action(detail=True, methods=["post"])
     def check(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """One harmless read."""
+        """Check the credentials by one harmless read."""
         ok, message = asyncio.run(_check(self.get_object().adapter))
         return Response({"ok": ok, "message": message})
 
     @action(detail=True, methods=["post"])
     def unblock(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """A person says that it may go on."""
+        """Unblock the account."""
         account = self.get_object()
         with transaction.atomic():
             circuit_breaker.unblock(account.pk)

@@ -1,4 +1,4 @@
-"""Call-backs: what was promised, and what became of it."""
+"""Scheduled callbacks: list and read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single calls: list, order, read, cancel."""
+"""Calls: list, order a single one, read, cancel, read the transcript."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class OrderSerializer(StrictSerializer):
         if isinstance(data, dict):
             optional = {name for name, field in self.fields.items() if not field.required}
             data = {name: value for name, value in data.items() if value is not None or name not in optional}
-            context: Any = self.context  # the number is read as this organization reads it
+            context: Any = self.context  # a national number is read with this organization's default region
             context["home"] = context["request"].auth.home or self._home(data)
         return super().to_internal_value(data)
 
     def _home(self, data: dict[str, Any]) -> Any:
-        """A tenant-level key: the number is read as the organization of the objects named reads it."""
+        """Return the organization of the named objects, for a tenant-level key without X-Organization."""
         for name in ("assistant", "phone_number"):
             try:
                 return self.fields[name].run_validation(data.get(name)).organization
@@ -72,7 +72,7 @@ class OrderSerializer(StrictSerializer):
         reach = self.context["request"].auth
         attrs["organization"] = organization_for(reach, None, {"assistant": assistant, "phone_number": number})
         if number.account_id != assistant.account_id:
-            raise ValidationError({"phone_number": "This number is not of the assistant's account."})
+            raise ValidationError({"phone_number": "This number belongs to another account than the assistant."})
         now, before, after = timezone.now(), attrs.get("not_before"), attrs.get("not_after")
         if after and before and after <= before:
             raise ValidationError({"not_after": "This must be after not_before."})
@@ -122,7 +122,7 @@ class CallViewSet(ReadViewSet[Call]):
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Only while it waits: what rings cannot be unrung."""
+        """Cancel a queued call. Any other call may be ringing already."""
         call = self.get_object()
         if not staff_decisions.cancel(call, "canceled_by_request", "Canceled by request.", actor=self.reach.actor):
             raise Conflict("Only a queued call can be canceled.")
@@ -130,7 +130,7 @@ class CallViewSet(ReadViewSet[Call]):
 
     @action(detail=True, methods=["get"])
     def transcript(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What was said, read from the provider now and kept nowhere here."""
+        """Read the transcript from the provider now. It is not stored here."""
         try:
             turns = transcripts.read(self.get_object())
         except transcripts.NoTranscript as error:

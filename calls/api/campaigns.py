@@ -1,4 +1,4 @@
-"""Campaigns: their rules, their actions, how far they are."""
+"""Campaigns: rules, actions, preflight, progress and versions."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from tenants.api.serializers import (
 from tenants.api.views import CrudViewSet, ScopedViewSet, public_id
 from tenants.models import Scope
 
-S = Campaign.Status
-FORESEEN_AT_MOST = 5_000  # people still to be called; more take too long for an answer that is asked for often
+CampaignStatus = Campaign.Status
+FORESEEN_AT_MOST = 5_000  # recipients; with more left, an estimate takes too long for an answer that is polled
 
 
 class CampaignViewSet(CrudViewSet[Campaign]):
@@ -50,7 +50,7 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         "phone_numbers", "contact_lists", "windows", "retry_rules", "variants__assistant"
     )
     serializer_class = CampaignSerializer
-    outside_transaction = frozenset({"pause", "cancel"})  # they wait until the engine has seen it
+    outside_transaction = frozenset({"pause", "cancel"})  # they wait until no call can be placed any more
     action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(
         ("start", "pause", "resume", "cancel", "refresh"), Scope.CALL
     )
@@ -87,13 +87,13 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         try:
             with campaign_edits.edit(serializer.instance, actor=self.reach.actor):
                 serializer.save()
-        except quiescing.IllegalNow as error:
+        except quiescing.IllegalTransition as error:
             raise Conflict(str(error)) from error
         except preflight_module.NotReady as error:
             raise _not_ready(error) from error
 
     def perform_destroy(self, instance: Campaign) -> None:
-        if self.locked(instance).status != S.DRAFT:
+        if self.locked(instance).status != CampaignStatus.DRAFT:
             raise Conflict("Only a draft can be deleted.")
         instance.delete()
 
@@ -147,27 +147,27 @@ class CampaignViewSet(CrudViewSet[Campaign]):
 
     @action(detail=True, methods=["get"])
     def preview(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What a contact's call would carry, variable by variable, with whom they would be called by."""
+        """Return the assistant and the variables that a call to a contact would have now."""
         campaign = self.get_object()
         try:
             wanted = uuid.UUID(request.query_params.get("contact", ""))
         except ValueError as error:
             raise ValidationError({"contact": "Name a contact: ?contact=<id>."}) from error
-        people = self.reach.visible(Contact.objects.all()).filter(organization=campaign.organization)
-        person = people.filter(uuid=wanted).first()
-        if person is None:
+        contacts = self.reach.visible(Contact.objects.all()).filter(organization=campaign.organization)
+        contact = contacts.filter(uuid=wanted).first()
+        if contact is None:
             raise Http404
-        kept = Recipient.objects.filter(campaign=campaign, contact=person).first()
+        recipient = Recipient.objects.filter(campaign=campaign, contact=contact).first()
         choices = Choices(campaign, timezone.now(), include_unusable=True)
-        choice = choices.choice_for(kept or Recipient(campaign=campaign, contact=person))
+        choice = choices.choice_for(recipient or Recipient(campaign=campaign, contact=contact))
         declared = choice.assistant.variables if choice else []
-        found = variables.preview(campaign.variables, declared, person)
+        found = variables.preview(campaign.variables, declared, contact)
         answer = {"assistant": choice.assistant.uuid if choice else None, "variables": [asdict(row) for row in found]}
         return Response(answer)
 
     @action(detail=True, methods=["get"])
     def variants(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """How the assistants compare, and whether the sample says anything yet."""
+        """Compare the assistants, and say whether the sample is large enough."""
         return Response(compare(self.get_object()).as_json())
 
     @action(detail=True, methods=["get"])
@@ -180,14 +180,14 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         campaign = self.get_object()
         try:
             do(campaign, actor=self.reach.actor)
-        except quiescing.IllegalNow as error:
+        except quiescing.IllegalTransition as error:
             raise Conflict(str(error)) from error
         except preflight_module.NotReady as error:
             raise _not_ready(error) from error
         return self._answer(campaign.pk)
 
     def _answer(self, pk: int, status: int = 200) -> Response:
-        """The campaign as it is now: what was read before a change is out of date."""
+        """Return the campaign as it is now, read again after the change."""
         fresh = self.get_queryset().get(pk=pk)
         return Response(self.get_serializer(fresh).data, status=status)
 
@@ -205,7 +205,7 @@ class CampaignVersionSerializer(StrictModelSerializer[CampaignVersion]):
 
 
 class CampaignVersionViewSet(ScopedViewSet[CampaignVersion]):
-    """The rules of a campaign as they changed, newest first."""
+    """The versions of a campaign's rules, newest first."""
 
     queryset = CampaignVersion.objects.all()
     serializer_class = CampaignVersionSerializer
@@ -216,7 +216,7 @@ class CampaignVersionViewSet(ScopedViewSet[CampaignVersion]):
 
 
 def campaign_of(view: ScopedViewSet[Any]) -> Campaign:
-    """The campaign of the path. Raises Http404 for one that the caller cannot see."""
+    """Return the campaign of the path. Raises Http404 when the caller cannot see it."""
     found = view.reach.visible(Campaign.objects.all()).filter(uuid=public_id(view.kwargs["campaign"])).first()
     if found is None:
         raise Http404

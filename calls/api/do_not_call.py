@@ -1,4 +1,4 @@
-"""The do-not-call list. Its answers name the calls that are open, which is why it stands here."""
+"""The do-not-call list. It is here and not in `campaigns`, because its answers name open calls."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class DoNotCallSerializer(OrganizedSerializer[DoNotCall]):
 class DoNotCallViewSet(CrudViewSet[DoNotCall]):
     queryset = DoNotCall.objects.select_related("organization")
     serializer_class = DoNotCallSerializer
-    outside_transaction = frozenset({"create"})  # it waits until the engine has seen it
+    outside_transaction = frozenset({"create"})  # it waits until no call to the number can be placed any more
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Answers when nothing can be placed to the number any more; what is open already is named."""
+        """Add a number. The answer comes when no call to it can be placed any more, and names the open calls."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data

@@ -1,4 +1,4 @@
-"""The evidence about one number, as a file."""
+"""The evidence about one phone number, as a CSV file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenants.api.views import AnyAccept
 
 
 class EvidenceView(APIView):
-    """`GET /api/v1/calls/evidence.csv?to_number=+…`: what is known of every call to a number."""
+    """`GET /api/v1/calls/evidence.csv?to_number=+…`: every call to a number, with its evidence."""
 
     content_negotiation_class = AnyAccept
 
@@ -26,7 +26,7 @@ class EvidenceView(APIView):
 
 
 def as_file(organizations: list[int], phone: str) -> StreamingHttpResponse:
-    """Streamed: a number that was called for years has a long history."""
+    """Return the file of a number, streamed, because the history of a number can be long."""
     answer = StreamingHttpResponse(evidence_csv.lines(organizations, phone), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="evidence-{phone[1:]}.csv"'
     answer["Cache-Control"] = "no-store"
@@ -34,13 +34,13 @@ def as_file(organizations: list[int], phone: str) -> StreamingHttpResponse:
 
 
 def _number(request: Request, reach: Access) -> str:
-    """Raises ValidationError."""
+    """Return the number of the query in E.164. Raises ValidationError."""
     if unknown := sorted(set(request.query_params) - {"to_number"}):
         raise ValidationError({name: ["There is no such filter."] for name in unknown}, code="unknown_filter")
     text = request.query_params.get("to_number", "").strip()
     if not text:
         raise ValidationError({"to_number": ["Say which number, like +33123456789."]}, code="required")
-    # An unescaped plus in a query string arrives as a space, which was cut off.
+    # An unescaped plus in a query string arrives as a space, which `strip` has removed.
     for candidate in (text, f"+{text}") if text.isdigit() else (text,):
         try:
             return phones.normalise(candidate, reach.home.default_region if reach.home else "", phones.EVERYWHERE)

@@ -1,4 +1,4 @@
-"""Where providers report to. The token in the path is the way in; what it lets in is stored and read later."""
+"""The addresses for status callbacks. The token in the path authenticates; the body is stored and processed later."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def raw_body(request: Request, limit: int) -> bytes:
-    """The bytes as they came: a signature is over these.
+    """Return the body as it was sent, because signatures are over these bytes.
 
-    A chunked body has no length, and Django takes it for an empty one. The server in front ends it for us.
+    A chunked body has no length, and Django takes it for an empty one. So it is read from the server's stream.
     """
     environ = request.META
     if environ.get("wsgi.input_terminated") and "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
@@ -31,7 +31,7 @@ def raw_body(request: Request, limit: int) -> bytes:
 
 
 class HookView(APIView):
-    """One call's own address, or with `account_wide` a whole account's."""
+    """The address of one call, or of a whole account with `account_wide`."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -39,7 +39,7 @@ class HookView(APIView):
     account_wide: ClassVar[bool] = False
 
     def get(self, request: Request, **kwargs: str) -> HttpResponse:
-        """Providers look whether the address exists; it tells them nothing."""
+        """Answer a provider's check that the address exists, without revealing whether the token is known."""
         return HttpResponse(status=200)
 
     def post(self, request: Request, token: str, provider: str = "callingbox") -> Response:

@@ -1,4 +1,4 @@
-"""Ordering a single call from a request: what `ordering` refuses, in the API's words and field names."""
+"""Order a single call from a request, with the refusals of `single_calls` as errors of the API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DO_NOT_CALL = "This number is on the do-not-call list"
 
 
 def place(order: Order, *, number_field: str, variables_field: str) -> Call:
-    """Queue the call, committed when this returns. Raises Conflict, RefusedByRule."""
+    """Queue the call; it is committed when this returns. Raises Conflict, RefusedByRule."""
     try:
         return place_single(order)
     except MissingVariables as error:

@@ -1,4 +1,4 @@
-"""Organizations, with the switch that stops their calls."""
+"""Organizations, with the switch "Stop all calls"."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tenants.models import Organization
 class CallingOrganizationViewSet(OrganizationViewSet):
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         answer = super().partial_update(request, *args, **kwargs)
-        budget_watch.look_again(self.get_object())
+        budget_watch.wake_recipients_waiting_for_budget(self.get_object())
         return answer
 
     def switch_calls(self, organization: Organization, stopped: bool) -> None:

@@ -1,4 +1,4 @@
-"""`/api/outbound`: the AlloMia contract over any provider. camelCase, and its sentences word for word."""
+"""`/api/outbound`: the AlloMia contract over any provider, in camelCase and with AlloMia's error messages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class OutboundSerializer(StrictSerializer):
 
 
 class OutboundView(IdempotentPosts, APIView):
-    """POST: dial one number."""
+    """POST: order a call to one number."""
 
     write_scope: ClassVar[Scope] = Scope.CALL
 
@@ -81,7 +81,7 @@ class OutboundView(IdempotentPosts, APIView):
 
 
 class OutboundStatusView(APIView):
-    """GET: where that call stands."""
+    """GET: the status of the call."""
 
     def get(self, request: Request, id: str) -> Response:
         reach: Access = request.auth  # type: ignore[assignment]
@@ -96,7 +96,7 @@ class OutboundStatusView(APIView):
 
 
 def _home(reach: Access, body: Mapping[str, Any]) -> Organization | None:
-    """Whose call it is: the caller's organization, for a tenant-level key that of the objects named."""
+    """Return the organization of the call: the key's, or for a tenant-level key that of the named objects."""
     if reach.home is not None:
         return reach.home
     for model, name in ((Assistant, "assistantId"), (PhoneNumber, "phoneNumberId")):
@@ -116,6 +116,6 @@ def _found(reach: Access, model: type[M], uuid: Any) -> Any:
 
 
 def _without_nulls(body: Mapping[str, Any]) -> dict[str, Any]:
-    """null is the same as leaving an optional field out."""
+    """Return the body without optional fields that are null, which means the same as leaving them out."""
     fields = OutboundSerializer().fields
     return {k: v for k, v in body.items() if v is not None or k not in fields or fields[k].required}

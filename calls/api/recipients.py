@@ -1,4 +1,4 @@
-"""The people of a campaign: list, explain, and what is done about one of them."""
+"""Recipients of a campaign: list, explain, withdraw, hold, schedule a callback. Also the hold of a contact."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from calls.actions import recipients, scheduled_callbacks
-from calls.actions.quiescing import IllegalNow
+from calls.actions.quiescing import IllegalTransition
 from calls.actions.single_calls import Refused
 from calls.api.call_backs import CallBackSerializer
 from calls.api.campaigns import campaign_of
@@ -89,7 +89,7 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
     serializer_class = RecipientSerializer
     filterset_class = RecipientFilters
     organization_path = "campaign__organization"
-    outside_transaction = frozenset({"withdraw", "hold"})  # they wait until the engine has seen it
+    outside_transaction = frozenset({"withdraw", "hold"})  # they wait until no call can be placed any more
     action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(
         ("withdraw", "hold", "unhold", "call_back", "cancel_call_back"), Scope.CALL
     )
@@ -106,17 +106,17 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
 
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """When it answers nothing further is placed to this person in this campaign."""
+        """Withdraw the recipient. The answer comes when no further call of the campaign to it can be placed."""
         recipient = self.get_object()
         try:
             recipients.withdraw(recipient, actor=self.reach.actor)
-        except IllegalNow as error:
+        except IllegalTransition as error:
             raise Conflict(str(error)) from error
         return self._answer(recipient)
 
     @action(detail=True, methods=["post"])
     def hold(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Of the person, in every campaign."""
+        """Hold the contact, in every campaign."""
         recipient = self.get_object()
         _hold(self, recipient.contact, request)
         return self._answer(recipient)
@@ -136,8 +136,8 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
         if "tolerance_minutes" in given:
             given["tolerance"] = timedelta(minutes=given.pop("tolerance_minutes"))
         try:
-            found = scheduled_callbacks.promise(recipient, actor=self.reach.actor, **given)
-        except IllegalNow as error:
+            found = scheduled_callbacks.schedule(recipient, actor=self.reach.actor, **given)
+        except IllegalTransition as error:
             raise Conflict(str(error)) from error
         except Refused as error:
             message = str(error).rstrip(".")
@@ -149,10 +149,10 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
     def cancel_call_back(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         found = CallBack.objects.filter(recipient=self.get_object(), status=CallBack.Status.DUE).first()
         if found is None:
-            raise Conflict("No call-back to this person is due.")
+            raise Conflict("This recipient has no scheduled callback that is due.")
         try:
             scheduled_callbacks.cancel(found, actor=self.reach.actor)
-        except IllegalNow as error:
+        except IllegalTransition as error:
             raise Conflict(str(error)) from error
         return Response(CallBackSerializer(found, context=self.get_serializer_context()).data)
 
@@ -161,7 +161,7 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
 
 
 class ResultsViewSet(RecipientViewSet):
-    """`results.csv`: what became of each person, with the filters of the recipients."""
+    """`results.csv`: the result of each recipient, with the filters of the recipients."""
 
     content_negotiation_class = AnyAccept
 
@@ -171,7 +171,7 @@ class ResultsViewSet(RecipientViewSet):
 
 
 class CallingContactViewSet(ContactViewSet):
-    """Contacts, with the hold that must be silent when it answers."""
+    """Contacts, with hold and unhold."""
 
     outside_transaction = frozenset({"hold"})
     action_scopes: ClassVar[dict[str, Scope]] = {"hold": Scope.CALL, "unhold": Scope.CALL}

@@ -1,4 +1,4 @@
-"""Webhook endpoints of an organization, and everything that was or will be delivered."""
+"""Webhook endpoints of an organization, and webhook deliveries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tenants.api.serializers import OrganizationField, OrganizedSerializer, Stri
 from tenants.api.views import CrudViewSet, ReadViewSet
 from tenants.models import Scope, WebhookEndpoint, WebhookEvent
 
-State = WebhookDelivery.Status
+DeliveryStatus = WebhookDelivery.Status
 
 
 class WebhookEndpointSerializer(OrganizedSerializer[WebhookEndpoint]):
@@ -49,7 +49,7 @@ class WebhookEndpointSerializer(OrganizedSerializer[WebhookEndpoint]):
         read_only_fields: ClassVar[Any] = ["disabled_reason", "created_at"]
 
     def get_secret(self, endpoint: WebhookEndpoint) -> str | None:
-        """In the answer of the create alone."""
+        """Return the secret in the answer to a create alone."""
         return str(endpoint.secret) if self.context.get("show_secret") else None
 
     def validate_events(self, events: list[str]) -> list[str]:
@@ -79,7 +79,7 @@ class WebhookDeliverySerializer(StrictModelSerializer[WebhookDelivery]):
         read_only_fields = fields
 
     def get_next_attempt_at(self, delivery: WebhookDelivery) -> str | None:
-        return utc_text(delivery.next_attempt_at) if delivery.status == State.PENDING else None
+        return utc_text(delivery.next_attempt_at) if delivery.status == DeliveryStatus.PENDING else None
 
 
 class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
@@ -99,7 +99,7 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
         if endpoint.is_active and not was_active and endpoint.disabled_reason:
             endpoint.disabled_reason = ""
             endpoint.save(update_fields=["disabled_reason"])
-        maintenance.follow(endpoint)
+        maintenance.apply_endpoint_change(endpoint)
 
     def perform_destroy(self, instance: WebhookEndpoint) -> None:
         self._note(instance, "deleted")
@@ -107,7 +107,7 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
 
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """A new secret, shown here once. The old one signs beside it for a day."""
+        """Make a new secret, shown here once. For a day deliveries are signed with the old secret too."""
         found = self.get_object()
         with transaction.atomic():
             endpoint = self.locked(found)
@@ -117,10 +117,10 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
 
     @action(detail=True, methods=["post"])
     def test(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """One delivery of the event `webhook.test`, tried once. See what came of it among the deliveries."""
+        """Send one event `webhook.test`, once. Its result is among the deliveries."""
         try:
-            made = maintenance.try_out(self.get_object())
-        except maintenance.NotPossible as error:
+            made = maintenance.send_test(self.get_object())
+        except maintenance.DeliveryRefused as error:
             raise Conflict(str(error)) from error
         return Response(WebhookDeliverySerializer(made, context=self.get_serializer_context()).data, status=202)
 
@@ -133,7 +133,7 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
 class WebhookDeliveryFilters(django_filters.FilterSet):
     endpoint = django_filters.UUIDFilter(field_name="endpoint__uuid")
     call = django_filters.UUIDFilter(field_name="call__uuid")
-    status = django_filters.MultipleChoiceFilter(choices=State.choices, distinct=False)
+    status = django_filters.MultipleChoiceFilter(choices=DeliveryStatus.choices, distinct=False)
     event = django_filters.CharFilter()
     created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
@@ -149,7 +149,9 @@ class RangeSerializer(StrictSerializer):
     endpoint = ScopedField(queryset=WebhookEndpoint.objects.select_related("organization"), required=False)
     created_after = UtcDateTimeField()
     created_before = UtcDateTimeField()
-    status = serializers.ChoiceField(choices=[State.FAILED, State.DELIVERED], default=State.FAILED)
+    status = serializers.ChoiceField(
+        choices=[DeliveryStatus.FAILED, DeliveryStatus.DELIVERED], default=DeliveryStatus.FAILED
+    )
 
 
 class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
@@ -161,17 +163,17 @@ class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
 
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Again, with the same id."""
+        """Send the delivery again with the same id."""
         delivery = self.get_object()
         try:
             maintenance.replay(delivery)
-        except maintenance.NotPossible as error:
+        except maintenance.DeliveryRefused as error:
             raise Conflict(str(error)) from error
         return Response(self.get_serializer(self.get_object()).data)
 
     @action(detail=False, methods=["post"], url_path="replay", url_name="replay-range")
     def replay_range(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """All that were made in a time, in every organization where the caller may."""
+        """Send again all deliveries of a time range, in every organization that the caller may manage."""
         form = RangeSerializer(data=request.data, context=self.get_serializer_context())
         form.is_valid(raise_exception=True)
         given = form.validated_data

@@ -1,1 +1,1 @@
-"""From a due recipient to one request at a provider: enqueue, claim, place. Reads, writes and sends."""
+"""From a due recipient to one request to a provider: enqueue, claim, place. Reads, writes and sends."""

@@ -1,8 +1,7 @@
-"""Caller numbers that may call today after all: those who wait for one of them are asked again.
+"""Wake calls and recipients that wait for the daily cap of a caller number, once the number may call again.
 
-Queued calls were put off until the oldest call of a spent number is a day old; so were people whose assistant has none
-but spent numbers, while another assistant of their campaign may call. It can be sooner: a call that was counted is
-refused or turns out never to have been sent, or staff let the number call more often.
+They were deferred until the oldest call of the number is a day old. The number may be free sooner: a counted call is
+refused or turns out never to have been sent, or a team member raises the cap.
 """
 
 from __future__ import annotations
@@ -20,41 +19,46 @@ from campaigns.models import Campaign, Recipient
 from providers.models import PhoneNumber
 
 REASON = CheckName.CALLER_NUMBER_DAY
-SPARE, AT_MOST = 8, 200  # people asked beyond the calls that are left, for some may not be called now; and at most
-S = Recipient.Status
+SPARE = 8  # recipients woken beyond the calls that are left, because the gate may defer some of them again
+AT_MOST = 200
+RecipientStatus = Recipient.Status
 
 
 def wake(now: datetime) -> int:
-    """Answers how many are due now. The gate decides as ever: who still has to wait is put off again."""
-    left = _left(now)
+    """Make calls and recipients due that wait for a number with calls left. Return how many.
+
+    The gate still decides: what has to wait longer is deferred again.
+    """
+    left = _calls_left(now)
     if not left:
         return 0
     campaigns = Campaign.objects.filter(status=Campaign.Status.RUNNING, phone_numbers__in=left).distinct()
-    return _wake_calls(left, now) + sum(_wake_people(campaign, left, now) for campaign in campaigns)
+    return _wake_calls(left, now) + sum(_wake_recipients(campaign, left, now) for campaign in campaigns)
 
 
-def _left(now: datetime) -> dict[int, int]:
-    """What each number with a cap may still call today, by its internal key; those with nothing left are not in it."""
+def _calls_left(now: datetime) -> dict[int, int]:
+    """Return how often each capped number may still call now, by its key, without the numbers that may not."""
     numbers = PhoneNumber.objects.filter(is_active=True, max_calls_per_day__isnull=False)
     use = facts.use_of(numbers, now)
     return {each.pk: calls for each in numbers if (calls := use.get(each.pk, facts.UNUSED).left(each))}
 
 
 def _wake_calls(left: Mapping[int, int], now: datetime) -> int:
-    """Those that are queued from such a number. A row that somebody else holds is left to the next time."""
+    """Wake the queued calls from these numbers. A row that another worker holds is left to the next time."""
     with transaction.atomic():
         queued = Call.objects.queued().filter(phone_number__in=left, status_reason=REASON, due_at__gt=now)
         locked = queued.select_for_update(skip_locked=True, of=("self",)).order_by("-priority", "due_at", "pk")
         return Call.objects.filter(pk__in=list(locked.values_list("pk", flat=True)[:AT_MOST])).update(due_at=now)
 
 
-def _wake_people(campaign: Campaign, left: Mapping[int, int], now: datetime) -> int:
+def _wake_recipients(campaign: Campaign, left: Mapping[int, int], now: datetime) -> int:
+    """Wake as many recipients as the campaign's numbers have calls left, and a few more."""
     numbers = campaign.phone_numbers.filter(pk__in=left).values_list("pk", "account")
     room = sum(left[number] for number, _ in numbers)
     with transaction.atomic():
         waiting = campaign.recipients.filter(
             Q(assistant=None) | Q(assistant__account__in={account for _, account in numbers}),
-            status__in=(S.PENDING, S.WAITING),
+            status__in=(RecipientStatus.PENDING, RecipientStatus.WAITING),
             reason=REASON,
             next_attempt_at__gt=now,
         )

@@ -1,4 +1,4 @@
-"""Calls that wait in the queue and shall not be placed as they stand: their recipients are called by another one."""
+"""Dequeue: end a queued call that must not be placed as it is, and make its recipient due for another call."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from calls.models import Call
 from calls.outcomes import staff_decisions
 from campaigns.models import Recipient
 
-S = Recipient.Status
+RecipientStatus = Recipient.Status
 
 
-def take_back(call: Call, reason: str, detail: str, now: datetime) -> bool:
-    """End a queued call of a campaign; its recipient is due as before. False when it is queued no more.
+def dequeue(call: Call, reason: str, detail: str, now: datetime) -> bool:
+    """End a queued call of a campaign; its recipient is due now. Return False when the call is not queued any more.
 
-    Its callback address is not told of its end, for the call that replaces it has one; endpoints are, as of any end.
+    The call's `callback_url` gets no delivery, because the call that replaces it has the same one. Endpoints get the
+    end as always.
     """
     with transaction.atomic():
         queued = Call.objects.queued().filter(pk=call.pk)
@@ -24,11 +25,11 @@ def take_back(call: Call, reason: str, detail: str, now: datetime) -> bool:
             return False
         before = Recipient.objects.get(calls=call)
         staff_decisions.cancel(call, reason, detail)
-        if before.status != S.WITHDRAWN:
-            # Who was not called yet is not bound to the assistant and the number of a call that never was.
+        if before.status != RecipientStatus.WITHDRAWN:
+            # A recipient keeps the assistant and the number of its first call; a call that was never placed sets none.
             kept = {} if before.attempts else {"assistant": None, "phone_number": None}
             Recipient.objects.filter(pk=before.pk).update(
-                status=S.WAITING if before.attempts else S.PENDING,
+                status=RecipientStatus.WAITING if before.attempts else RecipientStatus.PENDING,
                 reason="",
                 outcome=before.outcome,
                 next_attempt_at=now,

@@ -1,7 +1,8 @@
-"""Feeding: due recipients of running campaigns become queued calls, only as far as capacity for the next two seconds
-reaches. So a pause is immediate, and nothing waits in a provider's queue.
+"""Enqueue: turn due recipients of running campaigns into queued calls, as far as capacity for the next two seconds
+reaches. So a pause takes effect at once, and no call waits in a provider's queue.
 
-Campaigns that wait for the same accounts take turns by priority (`sharing`); each calls no faster than its pace.
+Campaigns that wait for the same provider accounts take turns by priority (`fair_share`). Each calls no faster than its
+pace.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from calls.dialing import fair_share
-from calls.dialing.dequeueing import take_back
+from calls.dialing.dequeueing import dequeue
 from calls.gate import facts as fact_sheet
 from calls.gate import pacing
 from calls.gate.capacity import AHEAD, room_of, room_of_numbers
@@ -29,21 +30,22 @@ from campaigns.models import Campaign, Recipient
 from tenants import failpoints
 
 logger = logging.getLogger(__name__)
-LOOKED_AT = 200  # recipients asked the gate in one step, as far as the first of them cannot be called
-SPARE, GROWTH = 8, 4  # looked at beyond the room there is; and how much more each time that was not enough
-S = Recipient.Status
+CHECKED_AT_MOST = 200  # recipients that one step passes to the gate, when the first of them may not be called
+SPARE, GROWTH = 8, 4  # recipients passed to the gate beyond the room; factor for each further part of a step
+RecipientStatus = Recipient.Status
 
 
 def running() -> list[int]:
-    """Organizations with a running campaign."""
+    """Return the keys of the organizations with a running campaign."""
     found = Campaign.objects.filter(status=Campaign.Status.RUNNING).order_by()
     return list(found.values_list("organization_id", flat=True).distinct())
 
 
 def feed_all(organization_id: int) -> int:
-    """Queue what can be placed next of all its running campaigns, by turns. Answers how many were queued.
+    """Enqueue what can be placed next of all running campaigns, in turns. Return how many calls were queued.
 
-    Turns that a campaign cannot use, for its own limits or because its people cannot be called now, go to the others.
+    Turns that a campaign cannot use, because of its own limits or because its recipients may not be called now, go to
+    the other campaigns.
     """
     now = timezone.now()
     found = _campaigns().filter(organization=organization_id, status=Campaign.Status.RUNNING)
@@ -78,13 +80,13 @@ def _campaigns() -> QuerySet[Campaign]:
 
 
 def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float | None = None) -> int:
-    """Queue what can be placed next of one campaign. Answers how many recipients were queued.
+    """Enqueue what can be placed next of one campaign. Return how many calls were queued.
 
-    `starting_from`: where its account of turns begins, see `sharing`.
+    `starting_from`: the share from which its turns are counted, see `fair_share.Turn.share_used`.
     """
     now = timezone.now()
     with transaction.atomic():
-        # Locked, so that nobody is put off by rules that an edit has just changed.
+        # Locked, so that no recipient is deferred by rules that an edit has just changed.
         campaign = _campaigns().select_for_update(no_key=True, of=("self",)).get(pk=campaign_id)
         if campaign.status != Campaign.Status.RUNNING or not campaign.organization.is_active:
             return 0
@@ -114,41 +116,43 @@ def _room_of_campaign(campaign: Campaign, choices: Choices, now: datetime) -> in
 
 
 def _moments(campaign: Campaign, now: datetime) -> list[datetime]:
-    """When the pace lets the campaign's next calls go out that are not queued yet, as far as we look ahead."""
+    """Return when the pace lets the campaign place further calls, within AHEAD, beside those queued already."""
     if campaign.calls_per_minute is None:
         return []
     return pacing.moments(campaign, now, now + AHEAD)[_about_to_go(campaign, now) :]
 
 
 def _about_to_go(campaign: Campaign, now: datetime) -> int:
-    """Its queued calls that take part in the next two seconds. One that was put off, to tomorrow perhaps, does not."""
+    """Return how many of its queued calls are due within AHEAD. A call deferred until later does not count."""
     return campaign.calls.about_to_go(now + AHEAD).filter(asked_for=False).count()
 
 
 def _due(campaign: Campaign, now: datetime) -> QuerySet[Recipient]:
-    due = campaign.recipients.filter(status__in=[S.PENDING, S.WAITING], next_attempt_at__lte=now)
+    due = campaign.recipients.filter(
+        status__in=[RecipientStatus.PENDING, RecipientStatus.WAITING], next_attempt_at__lte=now
+    )
     return due.order_by("next_attempt_at", "sort_key")
 
 
 def _feed(campaign: Campaign, choices: Choices, rooms: dict[int, int], limit: int, now: datetime) -> int:
-    """Those who are due, some at a time: as many as there is room for, and more where the first cannot be called."""
-    feeder = _Feeder(campaign, choices, rooms, limit, now)
-    looked_at: list[int] = []
+    """Pass due recipients to the gate in parts: as many as there is room for, and more where the gate defers them."""
+    step = _Step(campaign, choices, rooms, limit, now)
+    checked: list[int] = []
     size = limit + SPARE
-    while not feeder.full and len(looked_at) < LOOKED_AT:
-        due = _due(campaign, now).exclude(pk__in=looked_at).select_related("contact")
+    while not step.full and len(checked) < CHECKED_AT_MOST:
+        due = _due(campaign, now).exclude(pk__in=checked).select_related("contact")
         locked = due.select_for_update(skip_locked=True, of=("self",))
-        recipients = list(locked[: min(size, LOOKED_AT - len(looked_at))])
+        recipients = list(locked[: min(size, CHECKED_AT_MOST - len(checked))])
         if not recipients:
             break
-        feeder.look_at(recipients)
-        looked_at += [recipient.pk for recipient in recipients]
+        step.take(recipients)
+        checked += [recipient.pk for recipient in recipients]
         size *= GROWTH
-    return feeder.queued
+    return step.queued
 
 
-class _Feeder:
-    """One step for one campaign: what there is room for, and what of it is used."""
+class _Step:
+    """One step of one campaign: the room it has, and how much of it is used."""
 
     def __init__(self, campaign: Campaign, choices: Choices, rooms: dict[int, int], limit: int, now: datetime) -> None:
         self.campaign, self.choices, self.rooms, self.limit, self.now = campaign, choices, rooms, limit, now
@@ -160,35 +164,34 @@ class _Feeder:
     def full(self) -> bool:
         return self.queued >= self.limit or all(room <= 0 for room in self.rooms.values())
 
-    def look_at(self, recipients: Sequence[Recipient]) -> None:
-        """Ask the gate for each: queued, put off or skipped."""
+    def take(self, recipients: Sequence[Recipient]) -> None:
+        """Enqueue, defer or skip each recipient, as the gate decides."""
         made = [self.choices.call_for(recipient) for recipient in recipients]
         calls = [call for call in made if call is not None]
-        put_off: defaultdict[tuple[datetime, str, str], list[int]] = defaultdict(list)
+        deferred: defaultdict[tuple[datetime, str, str], list[int]] = defaultdict(list)
         for call, facts in zip(calls, fact_sheet.load(calls, self.now), strict=True):
             if self.full:
                 break
             if decision := self._decide(call, facts):
                 assert call.recipient_id is not None and decision.until is not None  # noqa: S101
-                put_off[decision.until, decision.reason, decision.zone].append(call.recipient_id)
-        for (until, reason, where), people in put_off.items():
-            mine = Recipient.objects.filter(pk__in=people)
-            mine.update(next_attempt_at=until, reason=reason, waits_in=where)
+                deferred[decision.until, decision.reason, decision.zone].append(call.recipient_id)
+        for (until, reason, zone), pks in deferred.items():
+            Recipient.objects.filter(pk__in=pks).update(next_attempt_at=until, reason=reason, waits_in=zone)
 
     def _decide(self, call: Call, facts: Facts) -> Decision | None:
-        """Answers the decision where it puts the recipient off."""
+        """Enqueue or skip the recipient. Return the decision when it defers the recipient instead."""
         assert call.recipient is not None  # noqa: S101
         taken = self._from_number[call.phone_number_id]
         rested_at = self.choices.rests_until(call.phone_number, self.now) or self.now
-        # The pace, and a rest that ends in time, are kept by the moment at which a call becomes due.
-        seen = replace(
+        # The pace, and a rest that ends within AHEAD, are kept by the call's due time instead.
+        adjusted = replace(
             facts,
             campaign_next_at=None,
             number_last_at=None if rested_at <= self.now + AHEAD else facts.number_last_at,
             number_in_a_day=facts.number_in_a_day + taken,
             number_open=facts.number_open + taken,
         )
-        decision = decide(seen, self.now)
+        decision = decide(adjusted, self.now)
         if decision.verdict == "allow":
             self._queue(call, rested_at)
         elif decision.verdict == "defer" and decision.until:
@@ -196,7 +199,8 @@ class _Feeder:
                 call, self._from_number
             ):
                 return decision
-            # That one was kept for somebody who does not need it now; it is theirs next time.
+            # The assistant's numbers have calls left that were meant for recipients which this step did not enqueue.
+            # The recipient stays due, and the next step uses them.
         else:
             _skip(call.recipient, decision.reason)
         return None
@@ -218,7 +222,7 @@ class _Feeder:
 
 
 def _queue(call: Call) -> bool:
-    """One recipient has at most one unfinished call, whoever feeds it twice."""
+    """Store the call. Return False when the recipient has a queued or open call already, from another worker."""
     try:
         with transaction.atomic():
             call.save()
@@ -232,11 +236,11 @@ def _queue(call: Call) -> bool:
 
 
 def mark_calling(call: Call) -> None:
-    """Its recipient waits for this call. The assistant and the caller number of the first call are kept."""
+    """Mark the call's recipient as calling. The recipient keeps the assistant and caller number of its first call."""
     recipient = call.recipient
     assert recipient is not None  # noqa: S101
     Recipient.objects.filter(pk=recipient.pk).update(
-        status=S.CALLING,
+        status=RecipientStatus.CALLING,
         reason="",
         waits_in="",
         next_attempt_at=None,
@@ -246,17 +250,17 @@ def mark_calling(call: Call) -> None:
 
 
 def _skip(recipient: Recipient, reason: str) -> None:
-    """Not called (any more): done where it was called before, or its time ran out; skipped where a rule forbids it."""
-    over = recipient.attempts > 0 or reason == CheckName.NO_OPEN_WINDOW
-    recipient.status = S.DONE if over else S.SKIPPED
+    """End a recipient without a call: done if it was called before or its time ran out, else skipped."""
+    is_done = recipient.attempts > 0 or reason == CheckName.NO_OPEN_WINDOW
+    recipient.status = RecipientStatus.DONE if is_done else RecipientStatus.SKIPPED
     recipient.reason, recipient.next_attempt_at, recipient.waits_in = reason[:200], None, ""
     recipient.save(update_fields=["status", "reason", "next_attempt_at", "waits_in"])
 
 
 def reroute(now: datetime, limit: int = 200) -> int:
-    """Queued calls of campaigns whose account takes none, where another of the campaign's assistants can call.
+    """Dequeue calls of accounts that place none, where another assistant of the campaign can call. Return how many.
 
-    Nothing was sent for a queued call, so it may end and its recipient be fed again.
+    Nothing was sent for a queued call, so the call may end and its recipient may be enqueued again.
     """
     idle = Q(account__blocked_at__isnull=False) | Q(account__is_active=False)
     waiting = Call.objects.queued().filter(idle, campaign__status=Campaign.Status.RUNNING, asked_for=False)
@@ -267,5 +271,5 @@ def reroute(now: datetime, limit: int = 200) -> int:
         for call in waiting.filter(campaign=campaign).select_related("account")[:limit]:
             if not call.account.is_active or call.account.blocked(now):
                 detail = f"{call.account.name} takes no calls now; another assistant of the campaign calls instead."
-                rerouted += take_back(call, "rerouted", detail, now)
+                rerouted += dequeue(call, "rerouted", detail, now)
     return rerouted

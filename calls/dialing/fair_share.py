@@ -1,8 +1,8 @@
-"""Whose turn it is: campaigns that wait for the same accounts share them by priority.
+"""Fair share: campaigns that wait for the same provider accounts share them by priority (stride scheduling).
 
-Each campaign keeps an account of its turns: the calls fed so far, divided by its priority. Who has used least is next,
-so over time twice the priority gets twice the calls (stride scheduling). Who was idle, paused or new does not get the
-turns it missed: nobody starts further behind the most advanced rival than CATCH_UP.
+Each campaign stores its share: the calls enqueued so far, divided by its priority. The campaign with the smallest share
+is next, so over time twice the priority gets twice the calls. A campaign that was idle, paused or new does not get the
+turns it missed: it starts at most CATCH_UP behind the rival with the largest share.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CATCH_UP = 2.0
 
 @dataclass(frozen=True)
 class Contender:
-    """A running campaign: what it has used, the accounts it can call through, and how many recipients are due."""
+    """A running campaign: its share, the accounts it can call through, and how many of its recipients are due."""
 
     campaign: int
     priority: int
@@ -33,7 +33,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Turn:
-    """So many calls for a campaign, whose account of turns begins at `share_used`."""
+    """How many calls a campaign may enqueue now. Its share is counted from `share_used`."""
 
     campaign: int
     calls: int
@@ -41,7 +41,7 @@ class Turn:
 
 
 def turns(contenders: Sequence[Contender], rooms: Mapping[int, int]) -> list[Turn]:
-    """Divide the room of the accounts among the campaigns, one call after the other to whom is next."""
+    """Divide the room of the accounts among the campaigns: each call to the campaign that is next."""
     left = {account: max(0, room) for account, room in rooms.items()}
     waiting = [contender for contender in contenders if contender.due and contender.accounts]
     begins = {contender.campaign: _begins(contender, waiting) for contender in waiting}
@@ -61,17 +61,20 @@ def turns(contenders: Sequence[Contender], rooms: Mapping[int, int]) -> list[Tur
 
 
 def after(contenders: Sequence[Contender], turns: Sequence[Turn], fed: Sequence[int]) -> list[Contender]:
-    """Those who may want more, with what they have had: who could not use all of its turns now is not among them."""
-    had = {turn.campaign: (turn, calls) for turn, calls in zip(turns, fed, strict=True)}
-    found = []
+    """Return the contenders that may use further turns, with their new shares.
+
+    A contender that did not use all of its turns is left out.
+    """
+    results = {turn.campaign: (turn, calls) for turn, calls in zip(turns, fed, strict=True)}
+    remaining = []
     for contender in contenders:
-        turn, calls = had.get(contender.campaign, (None, 0))
+        turn, calls = results.get(contender.campaign, (None, 0))
         if turn is None:
-            found.append(contender)
+            remaining.append(contender)
         elif calls >= turn.calls:
             share = max(contender.share_used, turn.share_used) + calls / contender.priority
-            found.append(replace(contender, share_used=share, due=contender.due - calls))
-    return found
+            remaining.append(replace(contender, share_used=share, due=contender.due - calls))
+    return remaining
 
 
 def _begins(contender: Contender, waiting: Sequence[Contender]) -> float:
@@ -80,6 +83,6 @@ def _begins(contender: Contender, waiting: Sequence[Contender]) -> float:
 
 
 def used(campaign: Campaign, calls: int, starting_from: float | None) -> None:
-    """Write down the turns a campaign has had."""
+    """Add the enqueued calls to the campaign's stored share."""
     begins = F("share_used") if starting_from is None else Greatest(F("share_used"), starting_from)
     Campaign.objects.filter(pk=campaign.pk).update(share_used=begins + calls / campaign.priority)

@@ -1,6 +1,6 @@
-"""Placing: the intent is committed, then exactly one request is sent, then the answer is recorded.
+"""Place calls: commit the intent, then send exactly one request, then record the answer.
 
-Locks are taken in one order everywhere: organization, account, campaigns, persons, calls.
+Locks are taken in one order everywhere: organization, provider account, campaigns, contacts, calls.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LEASE = timedelta(seconds=CLUSTER_TIMING.lease)
 
 @dataclass(frozen=True)
 class Claim:
-    """A call that is committed to be dialled once. `fence` tells its answer from that of any other claim."""
+    """A call that is committed to be dialled once. The `fence` tells its answer from those of other claims."""
 
     call: Call
     adapter: Provider
@@ -48,17 +48,17 @@ class Claim:
 
 
 class Overslept(NotSent):
-    """This process was held up between the decision and the request. The account is not to blame."""
+    """This process was delayed too long between the claim and the request. The account is not to blame."""
 
 
 def accounts_with_work(now: datetime) -> list[int]:
-    """Accounts with a queued call whose time has come."""
+    """Return the keys of the accounts with a queued call that is due."""
     due = Call.objects.about_to_go(now)
     return list(due.order_by().values_list("account_id", flat=True).distinct())
 
 
 def until_next(now: datetime, at_most: float) -> float:
-    """Seconds until the next queued call is due, so that a pace is kept to the moment."""
+    """Return the seconds until the next queued call is due, at most `at_most`, so that calls keep their pace."""
     soon = Call.objects.queued().filter(due_at__gt=now, due_at__lt=now + timedelta(seconds=at_most))
     due_at = soon.aggregate(first=Min("due_at"))["first"]
     return (due_at - now).total_seconds() if due_at else at_most
@@ -67,17 +67,17 @@ def until_next(now: datetime, at_most: float) -> float:
 def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
     """Commit up to `limit` due calls of one account to being dialled, after asking the gate under all locks.
 
-    What may not be dialled now is put off or ended with the reason. Everything here is one transaction; nothing
+    A call that may not be dialled now is deferred or ended with the reason. All of this is one transaction, and nothing
     is sent in it.
     """
     with transaction.atomic(durable=True):
         account = _lock_account(account_id)
-        # One moment for both clocks: who waits for silence counts from `dialed_at`, who sends from `committed`.
+        # One moment on both clocks: `wait_for_silence` counts from `dialed_at`, `send` from `committed`.
         now, started = timezone.now(), time.monotonic()
         if account is None or not account.is_active or account.blocked(now):
             return []
         batch = _candidates(account, now, min(limit, _room(account)))
-        _lock_people(batch)
+        _lock_contacts(batch)
         calls = _fresh(batch)
         allowed = _ask_the_gate(calls, now)
         taken = rate_limits.take_for_placing(account, len(allowed), now)
@@ -86,7 +86,7 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
         if committed:
             failpoints.reach("placing.claiming")
     if connection.connection is None:
-        # Closed in the middle, a transaction is rolled back without an error: nothing of it may be sent.
+        # A connection that closes within a transaction rolls it back without an error: nothing of it may be sent.
         raise OperationalError("The connection was closed before the claim was committed.")
     if committed:
         failpoints.reach("placing.claimed")
@@ -94,10 +94,10 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
 
 
 def _room(account: ProviderAccount) -> int:
-    """How many more calls the account may have open, and on the wire, at once. Counted, never stored."""
+    """Return how many more calls the account may open now, counted from its open calls."""
     counts = Counter(account.calls.open().order_by().values_list("status", flat=True))
-    doubtful = circuit_breaker.in_flight_at_most(account, counts[Status.PLACING], counts[Status.UNCONFIRMED])
-    return min(account.max_open_calls - counts.total(), doubtful)
+    allowed = circuit_breaker.more_placings_allowed(account, counts[Status.PLACING], counts[Status.UNCONFIRMED])
+    return min(account.max_open_calls - counts.total(), allowed)
 
 
 def _lock_account(account_id: int) -> ProviderAccount | None:
@@ -107,19 +107,19 @@ def _lock_account(account_id: int) -> ProviderAccount | None:
 
 
 def _candidates(account: ProviderAccount, now: datetime, limit: int) -> list[Call]:
-    """Due calls, single ones first."""
+    """Return due calls by priority, then due time. Calls that another worker holds are left out."""
     if limit <= 0:
         return []
     due = account.calls.about_to_go(now).select_for_update(skip_locked=True, of=("self",))
     return list(due.order_by("-priority", "due_at", "pk")[:limit])
 
 
-def _lock_people(batch: Sequence[Call]) -> None:
-    """Campaigns, then persons, each in order. What is read after this holds until the commit."""
+def _lock_contacts(batch: Sequence[Call]) -> None:
+    """Lock the campaigns, then the contacts, each by key. Facts that are read afterwards hold until the commit."""
     campaigns = {call.campaign_id for call in batch if call.campaign_id}
     list(Campaign.objects.select_for_update(no_key=True).filter(pk__in=campaigns).order_by("pk").values_list("pk"))
-    people = {call.contact_id for call in batch}
-    list(Contact.objects.select_for_update(no_key=True).filter(pk__in=people).order_by("pk").values_list("pk"))
+    contacts = {call.contact_id for call in batch}
+    list(Contact.objects.select_for_update(no_key=True).filter(pk__in=contacts).order_by("pk").values_list("pk"))
 
 
 def _fresh(batch: Sequence[Call]) -> list[Call]:
@@ -130,12 +130,12 @@ def _fresh(batch: Sequence[Call]) -> list[Call]:
 
 
 def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision]]:
-    """Those that may be dialled. Each sees what the ones allowed before it in this batch will use."""
+    """Return the calls that may be dialled. The facts of each include what this batch has allowed before it."""
     allowed: list[tuple[Call, Decision]] = []
     lines: Counter[int] = Counter()
     in_campaign: Counter[int | None] = Counter()
     reserved: defaultdict[int | None, Decimal] = defaultdict(Decimal)
-    in_this_batch = Decimal(0)  # all of one account, and so of one organization
+    in_this_batch = Decimal(0)  # the batch is of one account, and so of one organization
     paced: dict[int | None, datetime | None] = {}
     for call, found in zip(calls, fact_sheet.load(calls, now), strict=True):
         facts = replace(
@@ -160,22 +160,25 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision
             if call.campaign and pacing.applies_to(call):
                 paced[call.campaign_id] = pacing.next_moment(call.campaign, facts.campaign_next_at, now)
         elif decision.verdict == "defer" and decision.until is not None:
-            put_off(call, decision.until, decision.reason, decision.detail)
+            defer(call, decision.until, decision.reason, decision.detail)
         else:
             staff_decisions.cancel(call, decision.reason, decision.detail, decision=decision.as_json(now))
     return allowed
 
 
-def put_off(call: Call, until: datetime, reason: str, detail: str) -> None:
-    """Stays queued with a later due time; counts neither as an attempt nor for the gap."""
-    news = call.status_reason != reason
+def defer(call: Call, until: datetime, reason: str, detail: str) -> None:
+    """Give a queued call a later due time. It counts neither as an attempt nor for gaps."""
+    is_new = call.status_reason != reason
     Call.objects.queued().filter(pk=call.pk).update(due_at=until, status_reason=reason)
-    if news:  # once for each reason, not for each time it is asked
+    if is_new:  # one event for each reason, however often the call is deferred for it
         record_event(call, "deferred", CallEvent.Source.ENGINE, detail)
 
 
 def _commit(call: Call, decision: Decision, now: datetime) -> bool:
-    """The intent, by compare-and-set. A constraint that says no puts this one call off and spares the batch."""
+    """Store the intent by compare-and-set. Return False when the call was not claimed.
+
+    A constraint that refuses it defers this call alone; the rest of the batch goes on.
+    """
     try:
         with transaction.atomic():
             won = (
@@ -193,7 +196,7 @@ def _commit(call: Call, decision: Decision, now: datetime) -> bool:
                 )
             )
     except IntegrityError:
-        put_off(call, now + SOON, CheckName.OPEN_CALL, CheckName.OPEN_CALL.words)
+        defer(call, now + SOON, CheckName.OPEN_CALL, CheckName.OPEN_CALL.words)
         return False
     if won != 1:
         return False
@@ -207,7 +210,7 @@ def _commit(call: Call, decision: Decision, now: datetime) -> bool:
 
 
 async def send(client: http.Client, claim: Claim) -> Snapshot | ProviderError:
-    """The one request of a claim. Never raises a ProviderError: it is the answer."""
+    """Send the one request of a claim. Return a ProviderError instead of raising it, because it is an answer."""
     try:
         request = claim.adapter.place(claim.call.as_order())
         if time.monotonic() - claim.committed > SEND_WITHIN:
@@ -221,7 +224,7 @@ async def send(client: http.Client, claim: Claim) -> Snapshot | ProviderError:
 
 
 def record(claim: Claim, answer: Snapshot | ProviderError) -> None:
-    """Every class of answer meets its fate here."""
+    """Store the answer: each class of answer has its result here."""
     call, fence = claim.call, claim.fence
     if isinstance(answer, Snapshot):
         placement_results.placed(call.pk, fence, answer)

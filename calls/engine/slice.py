@@ -1,7 +1,7 @@
-"""The engine slice: everything the background does, for a short while, concurrently.
+"""The engine slice: all background work, concurrently, for a short time.
 
-A slice takes work for 45 seconds, queues its successor, then only finishes what it took. Losing or repeating a slice
-changes nothing: every claim is a row claim, and rows carry the work.
+A slice claims work for 45 seconds, queues its successor, then only finishes what it claimed. Losing or repeating a
+slice changes nothing, because every claim is a claim of rows.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ T = TypeVar("T")
 
 THREADS = 6
 BEAT = 5.0
-LOOK = 0.2  # seconds between two looks for calls to place
+LOOK = 0.2  # longest pause between two searches for calls to place, in seconds
 PLACINGS_AT_ONCE = 200
 READS_AT_ONCE = 100
 DELIVERIES_AT_ONCE = 300
-WEBHOOK_THREADS = 2  # of their own: customers' systems must not keep calls waiting
+WEBHOOK_THREADS = 2  # separate ones, so that customers' systems do not delay calls
 
 
 class Database:
-    """Short transactions in a few threads, each with its own connection, closed at the end."""
+    """Run short transactions in a few threads, each with its own connection. `close` closes the connections."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -63,7 +63,7 @@ class Database:
         barrier = threading.Barrier(self._threads)
 
         def close_mine() -> None:
-            barrier.wait(timeout=10)  # so that every thread gets exactly one of these
+            barrier.wait(timeout=10)  # so that each thread runs this exactly once
             connections.close_all()
 
         for future in [self._pool.submit(close_mine) for _ in range(self._threads)]:
@@ -72,7 +72,7 @@ class Database:
 
 
 class Slice:
-    """One turn of the engine. `run` returns when it is over; `superseded` tells that the slot is another's now."""
+    """One slice of the engine. `run` returns at its end; `superseded` is true when another slice holds the slot."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Slice:
         claim_for: float = CLUSTER_TIMING.claim,
         on_claimed: Callable[[], None] | None = None,
     ) -> None:
-        """`on_claimed` is called once, when no more work is taken and the slot is still ours."""
+        """`on_claimed` is called once, when this slice stops claiming and still holds the slot."""
         self.on_claimed = on_claimed
         self.worker = worker
         self.slot = slot
@@ -93,7 +93,7 @@ class Slice:
         self._lost = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._deliveries: set[asyncio.Task[None]] = set()
-        self._round = delivery.Round()
+        self._host_cursor = delivery.HostCursor()
 
     def run(self) -> None:
         asyncio.run(self._run())
@@ -103,39 +103,39 @@ class Slice:
         self.db, self.long_db, self.webhook_db = Database(THREADS), Database(1), Database(WEBHOOK_THREADS)
         try:
             if not await self.db(take_slot, self.worker, self.slot, self.run_id):
-                self._give_up()
+                self._lose_slot()
                 return
             async with http.Client() as self.http, outgoing.Client() as self.outgoing:
-                await self._turn()
+                await self._run_steps()
         finally:
             self.db.close()
             self.long_db.close()
             self.webhook_db.close()
 
-    async def _turn(self) -> None:
+    async def _run_steps(self) -> None:
         loops = [
             asyncio.create_task(self._repeat(step, pause))
             for step, pause in (
                 (self._beat, 1.0),
                 (self._place, LOOK),
                 (self._read, 0.25),
-                (self._callbacks, 0.25),
-                (self._feed, 0.5),
+                (self._status_callbacks, 0.25),
+                (self._enqueue, 0.5),
                 (self._reap, 2.0),
                 (self._reconcile, 1.0),
                 (self._probe, 1.0),
                 (self._campaigns, 1.0),
-                (self._money, 2.0),
-                (self._call_backs, 1.0),
-                (self._look_again, 0.5),
-                (self._wake, 30.0),
+                (self._watch_budgets, 2.0),
+                (self._scheduled_callbacks, 1.0),
+                (self._reassess_recipients, 0.5),
+                (self._wake_for_daily_caps, 30.0),
                 (self._import, 0.5),
                 (self._undo, 0.5),
                 (self._launch, 0.5),
-                (self._tidy, 60.0),
-                (self._forget, 60.0),
+                (self._purge_idempotency_keys, 60.0),
+                (self._purge_imports, 60.0),
                 (self._deliver, 0.25),
-                (self._tell_of_imports, 1.0),
+                (self._publish_finished_imports, 1.0),
                 (self._purge_webhooks, 10.0),
             )
         ]
@@ -147,31 +147,34 @@ class Slice:
 
     @property
     def claiming(self) -> bool:
-        """Whether new work may be taken."""
+        """Whether new work may be claimed."""
         return not self.superseded and time.monotonic() < self._ends
 
     async def _repeat(self, step: Callable[[], Coroutine[Any, Any, bool]], pause: float) -> None:
-        """A step again and again; at once when it found work. What it raises is logged and costs a longer pause."""
-        trouble = 0
+        """Repeat a step until the slice stops claiming: at once after it found work, else after the pause.
+
+        An exception is logged, and each one in a row doubles the pause.
+        """
+        failures = 0
         while self.claiming:
             try:
                 busy = await step()
-                trouble = 0
+                failures = 0
             except Exception:
-                trouble += 1
+                failures += 1
                 logger.exception("The engine's %s step failed", step.__name__.strip("_"))
                 busy = False
             if not busy:
                 longest = max(0.0, self._ends - time.monotonic()) + 0.01
-                await self._rest(min(pause * 2**trouble, max(pause, 10.0), longest))
+                await self._sleep(min(pause * 2**failures, max(pause, 10.0), longest))
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait so long, or until the slot is another's."""
+    async def _sleep(self, seconds: float) -> None:
+        """Wait for the time, or until another slice holds the slot."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._lost.wait()
 
-    def _give_up(self) -> None:
+    def _lose_slot(self) -> None:
         self.superseded = True
         self._lost.set()
 
@@ -181,14 +184,14 @@ class Slice:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    # The steps. Each answers whether it found work.
+    # The steps. Each returns whether it found work, and is then repeated without a pause.
 
     _beaten = 0.0
 
     async def _beat(self) -> bool:
         due = time.monotonic() - self._beaten >= BEAT
         if not await self.db(beat, self.worker, self.slot, self.run_id, write=due):
-            self._give_up()
+            self._lose_slot()
         elif due:
             self._beaten = time.monotonic()
         return False
@@ -208,20 +211,20 @@ class Slice:
     async def _place_one(self, claim: placing.Claim) -> None:
         try:
             answer = await placing.send(self.http, claim)
-            await self._stubbornly(placing.record, claim, answer)
-        except Exception:  # the lease turns it into a doubt
+            await self._store_with_retries(placing.record, claim, answer)
+        except Exception:  # when the lease ends, the reaper turns the claim into a doubt
             logger.exception("Call %s: the answer to its placing was lost", claim.call.pk)
 
-    async def _stubbornly(self, work: Callable[..., None], *args: Any) -> None:
-        """An answer is worth several tries at the database."""
+    async def _store_with_retries(self, store: Callable[..., None], *args: Any) -> None:
+        """Store an answer, trying several times, because the database may fail for a moment."""
         for wait in (0.2, 1.0, 3.0):
             try:
-                await self.db(work, *args)
+                await self.db(store, *args)
                 return
             except Exception:
-                logger.exception("Recording failed; trying again")
+                logger.exception("Storing an answer failed and is tried again")
                 await asyncio.sleep(wait)
-        await self.db(work, *args)
+        await self.db(store, *args)
 
     async def _read(self) -> bool:
         if len(self._tasks) >= PLACINGS_AT_ONCE + READS_AT_ONCE:
@@ -237,23 +240,23 @@ class Slice:
             await self.db(polling.record, reading, answer, raw)
         except Exception as error:
             logger.exception("Call %s: a read failed", reading.call.pk)
-            # It must not be read again at once and for ever: the read was counted, its lease holds.
+            # The read was counted and leased, so a failing read is not repeated at once and forever.
             await self.db(polling.record, reading, ProviderError(f"Reading failed: {type(error).__name__}."), b"")
 
-    async def _callbacks(self) -> bool:
+    async def _status_callbacks(self) -> bool:
         pending = await self.db(status_callbacks.pending)
         for pk in pending:
             try:
                 await self.db(status_callbacks.process, pk)
             except (OperationalError, InterfaceError):
-                logger.exception("The database did not let callback %s be processed", pk)
-                await self.db(status_callbacks.put_off, pk)
+                logger.exception("The database failed while status callback %s was processed", pk)
+                await self.db(status_callbacks.postpone, pk)
             except Exception as error:
-                logger.exception("Callback %s could not be processed", pk)
+                logger.exception("Status callback %s could not be processed", pk)
                 await self.db(status_callbacks.note_failure, pk, type(error).__name__)
         return bool(pending)
 
-    async def _feed(self) -> bool:
+    async def _enqueue(self) -> bool:
         for organization_id in await self.db(enqueueing.running):
             if not self.claiming:
                 break
@@ -261,7 +264,7 @@ class Slice:
         await self.db(enqueueing.reroute, timezone.now())
         return False
 
-    async def _money(self) -> bool:
+    async def _watch_budgets(self) -> bool:
         await self.db(budget_watch.watch, timezone.now())
         return False
 
@@ -271,19 +274,19 @@ class Slice:
 
     async def _reconcile(self) -> bool:
         for account, calls in (await self.db(reconciling.claim)).items():
-            found = await reconciling.look(self.http, account, calls)
+            found = await reconciling.search(self.http, account, calls)
             await self.db(reconciling.record, calls, found)
         return False
 
     async def _probe(self) -> bool:
-        """A provider that was down is asked by a read whether it is back."""
+        """Ask providers that were unreachable, by a harmless read, whether they are back."""
         for account in await self.db(circuit_breaker.claim_probes, timezone.now()):
             error: ProviderError | None = None
             try:
                 account.adapter.read_check(await self.http.read(account.adapter.check()))
             except ProviderError as found:
                 error = found
-            await self.db(circuit_breaker.probed, account, error, timezone.now())
+            await self.db(circuit_breaker.record_probe, account, error, timezone.now())
         return False
 
     async def _campaigns(self) -> bool:
@@ -292,17 +295,17 @@ class Slice:
         await self.db(campaigns.wind_up_canceled)
         return False
 
-    async def _call_backs(self) -> bool:
+    async def _scheduled_callbacks(self) -> bool:
         await self.db(scheduled_callbacks.step, timezone.now())
         return False
 
-    async def _look_again(self) -> bool:
-        for campaign_id in await self.db(campaign_edits.to_look_at_again):
+    async def _reassess_recipients(self) -> bool:
+        for campaign_id in await self.db(campaign_edits.campaigns_to_reassess):
             if self.claiming:
-                await self.long_db(campaign_edits.look_again, campaign_id)
+                await self.long_db(campaign_edits.reassess_recipients, campaign_id)
         return False
 
-    async def _wake(self) -> bool:
+    async def _wake_for_daily_caps(self) -> bool:
         await self.db(daily_caps.wake, timezone.now())
         return False
 
@@ -320,7 +323,7 @@ class Slice:
                 return True
         return False
 
-    async def _forget(self) -> bool:
+    async def _purge_imports(self) -> bool:
         return await self.long_db(retention.forget, timezone.now()) > 0
 
     async def _launch(self) -> bool:
@@ -330,16 +333,15 @@ class Slice:
                 return True
         return False
 
-    async def _tidy(self) -> bool:
-        """What is kept for a day, no longer."""
+    async def _purge_idempotency_keys(self) -> bool:
         return bool(await self.db(idempotency.purge))
 
     async def _deliver(self) -> bool:
-        claims = await self.webhook_db(delivery.claim, DELIVERIES_AT_ONCE - len(self._deliveries), self._round)
+        claims = await self.webhook_db(delivery.claim, DELIVERIES_AT_ONCE - len(self._deliveries), self._host_cursor)
         for claim in claims:
             self._spawn(self._deliver_one(claim), self._deliveries)
         if claims:
-            await asyncio.sleep(0.02)  # what these hosts answer at once makes room for their next ones
+            await asyncio.sleep(0.02)  # hosts that answer at once have a free slot for their next delivery then
         elif self._deliveries:
             done, _ = await asyncio.wait(self._deliveries, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
             return bool(done)
@@ -349,11 +351,11 @@ class Slice:
         try:
             if answer := await delivery.send(self.outgoing, claim):
                 await self.webhook_db(delivery.record, claim, answer)
-        except Exception:  # when the lease ends it is sent again, with the same id
-            logger.exception("Webhook %s: what came of it was lost", claim.message_id)
+        except Exception:  # when the lease ends, the delivery is sent again with the same id
+            logger.exception("Webhook %s: the result of its delivery was lost", claim.message_id)
 
-    async def _tell_of_imports(self) -> bool:
-        await self.webhook_db(outbox.tell_of_imports)
+    async def _publish_finished_imports(self) -> bool:
+        await self.webhook_db(outbox.publish_finished_imports)
         return False
 
     async def _purge_webhooks(self) -> bool:
@@ -361,13 +363,13 @@ class Slice:
 
 
 def take_slot(worker: str, slot: int, run_id: str) -> bool:
-    """Become the slice of a slot. False when the worker is stopping."""
+    """Take a slot for a slice. Return False when the worker is stopping."""
     now = timezone.now()
     held = Heartbeat.objects.filter(worker=worker, slot=slot)
     return held.exclude(run="").update(run=run_id, beaten_at=now, started_at=now) == 1
 
 
 def beat(worker: str, slot: int, run_id: str, *, write: bool) -> bool:
-    """Whether the slot is still ours; says that it is alive when `write`."""
+    """Return whether the slice still holds the slot. With `write`, also store a heartbeat."""
     mine = Heartbeat.objects.filter(worker=worker, slot=slot, run=run_id)
     return mine.update(beaten_at=timezone.now()) == 1 if write else mine.exists()

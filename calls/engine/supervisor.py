@@ -1,7 +1,7 @@
-"""The watcher: starts the task cluster, listens for its heartbeats, and replaces it when it falls silent.
+"""The watcher: starts the task cluster, reads its heartbeats, and replaces it when they stop.
 
-It stands outside the cluster, because a killed process can leave the cluster hanging while it looks alive. Should the
-watcher itself die, the cluster ends itself: it holds the other end of a pipe.
+The watcher is a process outside the cluster, because a killed process can leave the cluster hanging while it looks
+alive. When the watcher itself dies, the cluster ends itself (`lifeline`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from types import FrameType
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from calls.deadlines import CLUSTER_TIMING
 from calls.engine import tasks
@@ -30,14 +31,14 @@ from calls.models import Heartbeat
 
 logger = logging.getLogger(__name__)
 
-SILENT_SLOT = 20.0  # seconds without a beat: a replacement is queued
+SILENT_SLOT = 20.0  # seconds without a heartbeat after which a new slice is queued for the slot
 BETWEEN_REPLACEMENTS = 60.0
-LOOK = 1.0
-STOP_GRACE = 100.0  # a slice may drain for so long
+LOOK = 1.0  # seconds between two checks
+STOP_GRACE = 100.0  # seconds in which a slice can drain
 
 
 class Watcher:
-    """One worker: a cluster of processes and the eye on it. `run` returns after a stop was asked for."""
+    """One worker: a cluster of processes and its watcher. `run` returns after SIGTERM or SIGINT."""
 
     def __init__(self, name: str | None = None, say: Callable[[str], object] = print) -> None:
         self.name = name or f"trunkline-{socket.gethostname()}-{os.getpid()}"[:100]
@@ -49,7 +50,7 @@ class Watcher:
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        self._forget_the_dead()
+        self._delete_stale_rows()
         while not self._stopping:
             self._start()
             try:
@@ -77,7 +78,7 @@ class Watcher:
         self.say(f"Worker {self.name} started; its cluster is process {self._cluster.pid}.")
 
     def _watch(self) -> None:
-        """Returns when the cluster has to be replaced, or has been asked to stop and did."""
+        """Return when the cluster has to be replaced, or has stopped as asked."""
         while self._cluster.poll() is None:
             if self._stopping:
                 self._ask_to_stop()
@@ -96,7 +97,7 @@ class Watcher:
             logger.error("The cluster ended with status %s: it is replaced", self._cluster.returncode)
 
     def _silence(self) -> float:
-        """Seconds since anything beat, counted from the cluster's start at most."""
+        """Return the seconds since the last heartbeat of any slot, or since the start if that was later."""
         last = Heartbeat.objects.filter(worker=self.name).order_by("-beaten_at").values_list("beaten_at", flat=True)
         newest = last.first()
         since = (timezone.now() - newest).total_seconds() if newest else float("inf")
@@ -114,9 +115,11 @@ class Watcher:
                 tasks.queue_slice(self.name, beat.slot)
 
     def _ask_to_stop(self) -> None:
-        """No new work, the present answers are stored, then the end. SIGTERM to the main process alone: the whole
-        group would lose its running tasks."""
-        self.say("Stopping: calls being placed are finished first.")
+        """Stop claiming, let running tasks store their answers, and wait for the end.
+
+        SIGTERM goes to the main process alone, because the other processes would drop their running tasks.
+        """
+        self.say("Stopping. Calls that are being placed are finished first.")
         Heartbeat.objects.filter(worker=self.name).update(run="")
         self._cluster.terminate()
         try:
@@ -130,10 +133,8 @@ class Watcher:
         self._cluster.wait()
         os.close(self._lifeline)
 
-    def _forget_the_dead(self) -> None:
-        """Queues and beats of workers that are long gone."""
-        from django_q.models import OrmQ
-
+    def _delete_stale_rows(self) -> None:
+        """Delete heartbeats and queues of workers that ended long ago."""
         Heartbeat.objects.filter(beaten_at__lt=timezone.now() - timedelta(hours=1)).delete()
         alive = Heartbeat.objects.values("worker")
         OrmQ.objects.filter(key__startswith="trunkline-").exclude(key__in=alive).delete()

@@ -1,4 +1,4 @@
-"""The task queue's door: it wakes the engine, and carries nothing that matters."""
+"""The task of the task queue: it runs engine slices. Losing or repeating a task changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from calls.models import Heartbeat
 
 
 def engine_slice(worker: str, slot: int) -> None:
-    """One turn; its successor is queued when it stops taking work, so that draining costs no time."""
+    """Run one slice. Its successor is queued when it stops claiming, so that draining costs no time."""
     Slice(worker, slot, on_claimed=lambda: queue_slice(worker, slot)).run()
 
 
@@ -19,7 +19,7 @@ def queue_slice(worker: str, slot: int) -> None:
 
 
 def prepare(worker: str, slots: int) -> None:
-    """A fresh start for a worker: nothing queued but one slice for each slot."""
+    """Empty a worker's queue and queue one slice for each slot."""
     OrmQ.objects.filter(key=worker).delete()
     for slot in range(slots):
         Heartbeat.objects.update_or_create(worker=worker, slot=slot, defaults={"run": "starting"})

@@ -1,4 +1,4 @@
-"""Following: every placed call is read until its end is stored. A failed read only changes when we look again."""
+"""Poll: read every placed call until its end is stored. A failed read changes nothing but the time of the next one."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ NOT_VISIBLE_YET = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Reading:
-    """A call that is being read by us alone until its lease ends."""
+    """A call that this worker alone reads until the lease ends."""
 
     call: Call
     adapter: Provider
 
 
 def claim(limit: int = BATCH) -> list[Reading]:
-    """Take due reads within each account's rate. The read is counted and its lease set before anything is parsed:
-    an answer that kills its reader cannot be read for ever."""
+    """Lease calls that are due for a read, within each account's rate.
+
+    The read is counted and leased before anything is parsed, so that an answer that kills its reader is not read
+    forever.
+    """
     now = timezone.now()
     with transaction.atomic():
         found = [call for pk, count in _rates(now, limit) for call in _take(pk, count, now)]
@@ -49,7 +52,7 @@ def claim(limit: int = BATCH) -> list[Reading]:
 
 
 def _rates(now: datetime, limit: int) -> list[tuple[int, int]]:
-    """How many reads each account with due ones may make now. A slow account does not stand before the others."""
+    """Return how many reads each account with due calls may make now, so that a slow account delays no other."""
     due = Call.objects.due_for_read(now).order_by().values_list("account_id")
     wanted = dict(due.annotate(n=Count("pk")))
     found = ProviderAccount.objects.in_bulk(sorted(wanted))
@@ -64,7 +67,7 @@ def _take(account_id: int, count: int, now: datetime) -> list[Call]:
 
 
 async def read(client: http.Client, reading: Reading) -> tuple[Snapshot | ProviderError, bytes]:
-    """Ask the provider. Never raises a ProviderError: it is the answer. The second value is the raw body."""
+    """Read a call's status. Return the answer, a ProviderError included, and the raw body."""
     handle, body = reading.call.as_handle(), b""
     try:
         failpoints.reach("following.reading")
@@ -77,28 +80,28 @@ async def read(client: http.Client, reading: Reading) -> tuple[Snapshot | Provid
 
 
 def record(reading: Reading, answer: Snapshot | ProviderError, raw: bytes) -> None:
-    """Store what was read, and when to look again."""
+    """Store the answer to a read, and when to read again."""
     now = timezone.now()
     call = reading.call
     if isinstance(answer, Snapshot):
         recording.record(call.pk, answer, CallEvent.Source.READ, raw)
         failpoints.reach("following.recorded")
-        _look_again(call, now)
+        _schedule_next_read(call, now)
         failpoints.reach("following.rescheduled")
     elif isinstance(answer, NotFound):
         _not_found(call, answer, now)
     elif isinstance(answer, NotSent) and answer.throttled:
         wait = answer.retry_after or poll_schedule.SETTLING.total_seconds()
         rate_limits.close_for_reading(call.account_id, wait, now)
-        _put_off(call, now + timedelta(seconds=wait))
+        _postpone_read(call, now + timedelta(seconds=wait))
     else:
         _failed(call, answer, now)
 
 
-def _look_again(call: Call, now: datetime) -> None:
-    """After a good read. A call nobody has ended for a day is given up, visibly."""
+def _schedule_next_read(call: Call, now: datetime) -> None:
+    """Schedule the next read after a successful one."""
     placed_at = call.placed_at or call.dialed_at or call.created_at
-    if _followed_long_enough(call, now):
+    if _stop_following(call, now):
         return
     retention = call.account.adapter.retention_seconds
     live = Call.objects.filter(pk=call.pk).exclude(status__in=TERMINAL)
@@ -112,57 +115,61 @@ def _look_again(call: Call, now: datetime) -> None:
 
 
 def _not_found(call: Call, error: ProviderError, now: datetime) -> None:
-    """404: not visible yet, forgotten, or asked with a wrong key; never a failed call."""
+    """Handle a 404: the call is not visible yet, forgotten, or the key is wrong. It never means a failed call."""
     placed_at = call.placed_at or call.dialed_at or call.created_at
     retention = call.account.adapter.retention_seconds
     if call.status == Status.UNCONFIRMED:
         _disown(call, now)
     elif now - placed_at < NOT_VISIBLE_YET:
-        _put_off(call, poll_schedule.next_read(placed_at, now))
+        _postpone_read(call, poll_schedule.next_read(placed_at, now))
     elif retention and now - (call.last_read_at or placed_at) >= timedelta(seconds=retention):
         recording.give_up(
             call.pk, Status.EXPIRED, "The provider no longer knows the call; its outcome was not read in time."
         )
     else:
-        circuit_breaker.doubt_key(call.account_id, call.pk)
+        circuit_breaker.report_unknown_call(call.account_id, call.pk)
         _failed(call, error, now)
 
 
 def _disown(call: Call, now: datetime) -> None:
-    """An unsigned callback named an id that the provider does not know: it was not this call's."""
+    """Remove a provider ID that an unsigned status callback supplied and that the provider does not know."""
     with transaction.atomic():
         fresh = Call.objects.select_for_update().get(pk=call.pk)
         if fresh.status == Status.UNCONFIRMED and fresh.provider_call_id == call.provider_call_id:
-            detail = f"The provider does not know {call.provider_call_id}, which a callback named."
+            detail = f"The provider does not know {call.provider_call_id}, which a status callback named."
             record_event(fresh, "disowned", CallEvent.Source.READ, detail)
             fresh.provider_call_id = ""
-            fresh.next_read_at = poll_schedule.next_look(fresh, now)
+            fresh.next_read_at = poll_schedule.next_search(fresh, now)
             fresh.save()
 
 
 def _failed(call: Call, error: ProviderError, now: datetime) -> None:
-    """No usable answer: the status stays, and we look again, later and later."""
-    if _followed_long_enough(call, now):
+    """Handle a read without a usable answer: keep the status and read again later, with backoff."""
+    if _stop_following(call, now):
         return
     first = call.read_errors == 0
     again = poll_schedule.after_error(now, call.read_errors, call.retention_at)
-    _stays(call).update(next_read_at=again, read_errors=F("read_errors") + 1)
+    _still_read(call).update(next_read_at=again, read_errors=F("read_errors") + 1)
     if first or isinstance(error, Misconfigured):
         if isinstance(error, Misconfigured):
             circuit_breaker.block(call.account_id, circuit_breaker.Block.MISCONFIGURED, str(error))
         record_event(call, "read_failed", CallEvent.Source.READ, str(error)[:500])
 
 
-def _put_off(call: Call, until: datetime) -> None:
-    _stays(call).update(next_read_at=until)
+def _postpone_read(call: Call, until: datetime) -> None:
+    _still_read(call).update(next_read_at=until)
 
 
-def _stays(call: Call) -> QuerySet[Call]:
-    """The call while somebody still waits for it: another source may have ended it meanwhile."""
+def _still_read(call: Call) -> QuerySet[Call]:
+    """Return the call unless other evidence has ended it meanwhile, so that it needs no further read."""
     return Call.objects.filter(pk=call.pk, next_read_at__isnull=False)
 
 
-def _followed_long_enough(call: Call, now: datetime) -> bool:
+def _stop_following(call: Call, now: datetime) -> bool:
+    """Stop reading a call that was followed long enough. Return whether it was.
+
+    An open call ends as `unknown` after 24 hours; an ended one is not read for its result any more.
+    """
     if call.status in TERMINAL:
         if call.settle_until and now >= call.settle_until:
             Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(next_read_at=None)

@@ -1,4 +1,7 @@
-"""Unconfirmed calls: looked for where a provider can list its calls, given up after 26 hours, never dialled again."""
+"""Reconcile: search for unconfirmed calls where the provider can list its calls, and give up after 26 hours.
+
+An unconfirmed call is never dialled again.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,14 @@ from tenants import failpoints
 logger = logging.getLogger(__name__)
 BATCH = 100
 MAX_PAGES = 20
-BEFORE_THE_DIAL = timedelta(seconds=60)  # their clock and ours
+BEFORE_THE_DIAL = timedelta(seconds=60)  # how far the provider's clock may be behind ours
 
 
 def claim(limit: int = BATCH) -> dict[ProviderAccount, list[Call]]:
-    """Doubtful calls due for a look, by account. Those past the deadline are given up here."""
+    """Lease unconfirmed calls that are due for a search, and return them by account.
+
+    Calls whose doubt has lasted too long are given up here.
+    """
     now = timezone.now()
     by_account: defaultdict[ProviderAccount, list[Call]] = defaultdict(list)
     with transaction.atomic():
@@ -45,12 +51,12 @@ def claim(limit: int = BATCH) -> dict[ProviderAccount, list[Call]]:
         elif call.account.adapter.can_find_by_reference:
             by_account[call.account].append(call)
         else:
-            _look_later(call, now)
+            _search_later(call, now)
     return by_account
 
 
-async def look(client: http.Client, account: ProviderAccount, calls: Sequence[Call]) -> dict[int, Snapshot]:
-    """Read the provider's list back to the oldest of these dials. Answers what was found, by our key of the call."""
+async def search(client: http.Client, account: ProviderAccount, calls: Sequence[Call]) -> dict[int, Snapshot]:
+    """Read the provider's list back to the oldest dial of these calls. Return what was found, by the call's key."""
     adapter = account.adapter
     wanted = {call.reference: call for call in calls}
     oldest = min(call.dialed_at or call.created_at for call in calls) - BEFORE_THE_DIAL
@@ -59,11 +65,11 @@ async def look(client: http.Client, account: ProviderAccount, calls: Sequence[Ca
     try:
         for _ in range(MAX_PAGES):
             listing = adapter.read_list(await client.read(adapter.list_calls(page)))
-            for seen in listing.calls:
-                call = wanted.get(seen.reference)
-                if call is not None and seen.to_number in ("", call.to_number):
-                    found[call.pk] = seen
-            moments = [seen.created_at for seen in listing.calls if seen.created_at]
+            for snapshot in listing.calls:
+                call = wanted.get(snapshot.reference)
+                if call is not None and snapshot.to_number in ("", call.to_number):
+                    found[call.pk] = snapshot
+            moments = [snapshot.created_at for snapshot in listing.calls if snapshot.created_at]
             page = listing.next_page
             if not page or (moments and min(moments) < oldest) or len(found) == len(wanted):
                 break
@@ -73,17 +79,17 @@ async def look(client: http.Client, account: ProviderAccount, calls: Sequence[Ca
 
 
 def record(calls: Sequence[Call], found: dict[int, Snapshot]) -> None:
-    """What was found is followed from now on; the others are looked for again."""
+    """Record the calls that were found, and search for the others again later."""
     now = timezone.now()
     failpoints.reach("reconciling.listed")
     for call in calls:
-        if seen := found.get(call.pk):
-            recording.record(call.pk, seen, CallEvent.Source.LISTING)
+        if snapshot := found.get(call.pk):
+            recording.record(call.pk, snapshot, CallEvent.Source.LISTING)
             failpoints.reach("reconciling.recorded")
         else:
-            _look_later(call, now)
+            _search_later(call, now)
 
 
-def _look_later(call: Call, now: datetime) -> None:
+def _search_later(call: Call, now: datetime) -> None:
     still = Call.objects.filter(pk=call.pk, status=Status.UNCONFIRMED, provider_call_id="")
-    still.update(next_read_at=poll_schedule.next_look(call, now))
+    still.update(next_read_at=poll_schedule.next_search(call, now))

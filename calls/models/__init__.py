@@ -1,4 +1,4 @@
-"""The execution and its record."""
+"""Calls and what happened to them. Reads and writes; sends nothing."""
 
 from calls.models.call import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Call, CallQuerySet, Status, new_reference, new_token
 from calls.models.events import CallEvent, StaffDecision, evidence, record_event

@@ -1,4 +1,4 @@
-"""One dial attempt: what was ordered, where it stands, and what holds it true in the database."""
+"""The call: one dial attempt, with its order, its status and the constraints that keep it consistent."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ def new_token() -> str:
 
 
 def new_reference() -> str:
-    """Ours, on its way to the provider. Dull, because a voice could read it out."""
+    """Return the reference that goes to the provider. It is no secret, because a voice could read it out."""
     return secrets.token_hex(8)
 
 
 class Status(models.TextChoices):
-    """What we hold true of a call. `CallState` is what a provider says; `folding.py` maps one to the other."""
+    """The status of a call, as Trunkline stores it.
+
+    A provider reports a `CallState`; `calls/outcomes/folding.py` maps one to the other.
+    """
 
     QUEUED = "queued", "Queued"
     PLACING = "placing", "Being placed"
@@ -63,42 +66,43 @@ TERMINAL = (
 )
 
 
+# Terminal because no evidence came. Real evidence may still replace them, once.
 UNRESOLVED = (
     Status.EXPIRED,
     Status.UNKNOWN,
-)  # terminal for want of evidence: real evidence may still replace them, once
+)
 
 
 class CallQuerySet(models.QuerySet["Call"]):
     def open(self) -> CallQuerySet:
-        """Whose phone may be ringing."""
+        """Return calls whose phone may be ringing."""
         return self.filter(status__in=OPEN)
 
     def queued(self) -> CallQuerySet:
         return self.filter(status=Status.QUEUED)
 
     def about_to_go(self, by: datetime) -> CallQuerySet:
-        """Queued and due by then. What a campaign has queued stays where it is while that is paused."""
+        """Return queued calls that are due by `by`, without the calls of paused campaigns, which keep waiting."""
         return self.queued().filter(due_at__lte=by).exclude(campaign__status=Campaign.Status.PAUSED)
 
     def stranded(self, now: datetime) -> CallQuerySet:
-        """Claimed, and no answer within the lease."""
+        """Return claimed calls without an answer within their lease."""
         return self.filter(status=Status.PLACING, lease_until__lt=now)
 
     def due_for_read(self, now: datetime) -> CallQuerySet:
-        """With an id to ask for: on their way, supplied by a callback, or over with a result still awaited."""
+        """Return calls to read now that have a provider ID: open ones, and ended ones whose result is awaited."""
         return self.filter(next_read_at__lte=now).exclude(provider_call_id="")
 
     def due_for_reconciling(self, now: datetime) -> CallQuerySet:
-        """Nobody knows an id to ask for."""
+        """Return open calls to search for now, because their provider ID is not known."""
         return self.filter(status__in=(Status.UNCONFIRMED, *FOLLOWED), next_read_at__lte=now, provider_call_id="")
 
 
 class Call(models.Model):
-    """One dial attempt. What was ordered is frozen at creation; what became of it is written by `outcomes` alone."""
+    """One dial attempt. The order is frozen at creation; after the claim, `outcomes` alone writes the rest."""
 
     PRIORITY_BULK = 0
-    PRIORITY_CALL_BACK = 50
+    PRIORITY_SCHEDULED_CALLBACK = 50
     PRIORITY_SINGLE = 100
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
@@ -116,28 +120,28 @@ class Call(models.Model):
     customer_name = models.CharField(max_length=200, blank=True)
     dynamic_variables = models.JSONField(default=dict, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
-    attempt = models.PositiveSmallIntegerField(default=1)  # of this recipient
-    campaign_version = models.PositiveIntegerField(null=True, blank=True)  # the rules it was placed under
-    asked_for = models.BooleanField(default=False)  # the person asked to be called back at this time
+    attempt = models.PositiveSmallIntegerField(default=1)  # number of the recipient's attempt
+    campaign_version = models.PositiveIntegerField(null=True, blank=True)  # the rules in force at the claim
+    asked_for = models.BooleanField(default=False)  # the call of a scheduled callback
     reference = models.CharField(max_length=32, default=new_reference, unique=True, editable=False)
     callback_token = models.CharField(max_length=64, default=new_token, unique=True, editable=False)
     callback_url = models.CharField(max_length=2000, blank=True)
-    callback_outcome = models.CharField(max_length=9, blank=True)  # how its callback went, once that row is purged
+    callback_outcome = models.CharField(max_length=9, blank=True)  # status of its webhook delivery, after the purge
     created_by = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     status = models.CharField(max_length=11, choices=Status, default=Status.QUEUED)
-    status_reason = models.CharField(max_length=200, blank=True)  # why it waits, or why it was not placed
+    status_reason = models.CharField(max_length=200, blank=True)  # why the call waits, or why it was not placed
     priority = models.SmallIntegerField(default=PRIORITY_BULK)
     due_at = models.DateTimeField(null=True, blank=True, default=utc_now)
     not_before = models.DateTimeField(null=True, blank=True)
     not_after = models.DateTimeField(null=True, blank=True)
-    placing_attempts = models.PositiveSmallIntegerField(default=0)  # the fence: which claim an answer belongs to
+    placing_attempts = models.PositiveSmallIntegerField(default=0)  # the fence: the claim an answer belongs to
     lease_until = models.DateTimeField(null=True, blank=True)
-    # When our request went out, or may have; empty again when it certainly placed nothing. Gap and caps count these.
+    # When our request went out, or may have; empty again when it certainly placed nothing. Gaps and caps count these.
     dialed_at = models.DateTimeField(null=True, blank=True)
-    decision = models.JSONField(default=dict, blank=True)  # the gate's answer, check by check, at the last claim
+    decision = models.JSONField(default=dict, blank=True)  # the gate's checks at the last claim
 
     provider_call_id = models.CharField(max_length=200, blank=True)
     provider_status = models.CharField(max_length=100, blank=True)
@@ -157,21 +161,21 @@ class Call(models.Model):
     cost_reserved = models.DecimalField(max_digits=14, decimal_places=6, default=0)
     cost = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
     cost_currency = models.CharField(max_length=3, default="USD")
-    terminal_at = models.DateTimeField(null=True, blank=True)  # when we stored the end, by our clock
+    terminal_at = models.DateTimeField(null=True, blank=True)  # when the end was stored, by our clock
 
     next_read_at = models.DateTimeField(null=True, blank=True)
-    last_read_at = models.DateTimeField(null=True, blank=True)  # the last good read
+    last_read_at = models.DateTimeField(null=True, blank=True)  # the last successful read
     reads = models.PositiveIntegerField(default=0)
     read_errors = models.PositiveIntegerField(default=0)  # in a row
-    retention_at = models.DateTimeField(null=True, blank=True)  # when the provider may have forgotten it
-    settle_until = models.DateTimeField(null=True, blank=True)
+    retention_at = models.DateTimeField(null=True, blank=True)  # from then on the provider may have forgotten the call
+    settle_until = models.DateTimeField(null=True, blank=True)  # until then an ended call is read for its result
 
     objects = CallQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
-            # Two campaigns cannot ring one phone at once.
+            # Two campaigns cannot call one phone number at once.
             models.UniqueConstraint(
                 fields=["organization", "to_number"], name="one_open_call_per_number", condition=Q(status__in=OPEN)
             ),
@@ -180,19 +184,19 @@ class Call(models.Model):
                 name="one_call_per_provider_id",
                 condition=~Q(provider_call_id=""),
             ),
-            # One single call may wait for a number; a campaign's call may wait beside it.
+            # One single call may be queued for a number, beside one of each campaign.
             models.UniqueConstraint(
                 fields=["organization", "to_number"],
                 name="one_queued_single_call",
                 condition=Q(status=Status.QUEUED, recipient=None),
             ),
-            # One unfinished call per recipient, whatever feeds it twice.
+            # A recipient has at most one queued or open call, even if two workers enqueue it.
             models.UniqueConstraint(
                 fields=["recipient"],
                 name="one_call_under_way",
                 condition=Q(status__in=(Status.QUEUED, *OPEN)),
             ),
-            # Nothing can be stuck in silence: each live status has the moment at which somebody looks again.
+            # No call can be stuck: each status before the end has a time at which the engine takes the call up again.
             models.CheckConstraint(
                 condition=(
                     (Q(status=Status.QUEUED) & Q(due_at__isnull=False))
@@ -204,23 +208,23 @@ class Call(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # Placing: the next due calls of an account.
+            # Placing: the next due calls of a provider account.
             models.Index(
                 fields=["account", "-priority", "due_at", "id"],
                 name="call_queue",
                 condition=Q(status=Status.QUEUED),
             ),
-            # Capacity: the open calls of an account, a campaign, a number.
+            # Capacity: the open calls of a provider account.
             models.Index(fields=["account", "status"], name="call_open_account", condition=Q(status__in=OPEN)),
-            # Following: what is due for a read.
+            # Polling: the calls due for a read.
             models.Index(
                 fields=["account", "next_read_at"], name="call_next_read", condition=Q(next_read_at__isnull=False)
             ),
             # The reaper.
             models.Index(fields=["lease_until"], name="call_lease", condition=Q(status=Status.PLACING)),
-            # The gap and the daily cap of a person; also their page.
+            # The gap and the caps of a contact; also the contact's page.
             models.Index(fields=["contact", "-id"], name="call_contact"),
-            # Also searched by the beginning of the number, which PostgreSQL does with this class alone.
+            # Also for searches by the beginning of a number, for which PostgreSQL needs this operator class.
             models.Index(
                 fields=["organization", "to_number", "-id"],
                 name="call_to_number",
@@ -231,9 +235,9 @@ class Call(models.Model):
             models.Index(fields=["organization", "status", "-id"], name="call_list_status"),
             models.Index(fields=["campaign", "-id"], name="call_list_campaign"),
             models.Index(fields=["campaign", "status", "-id"], name="call_campaign_status"),
-            # What a campaign has paid, summed from the index alone.
+            # The cost of a campaign, summed from the index alone.
             models.Index(fields=["campaign", "cost"], name="call_cost", condition=Q(cost__gt=0)),
-            # Money spent today, by an organization and by an account; caller numbers' use today.
+            # Spent today by an organization and through an account; the calls of a caller number within a day.
             models.Index(
                 fields=["organization", "dialed_at"], name="call_dialed", condition=Q(dialed_at__isnull=False)
             ),
@@ -243,7 +247,7 @@ class Call(models.Model):
             models.Index(
                 fields=["phone_number", "dialed_at"], name="call_dialed_number", condition=Q(dialed_at__isnull=False)
             ),
-            # The dashboard's figures of today.
+            # Today's figures on the dashboard.
             models.Index(fields=["organization", "terminal_at"], name="call_ended"),
         ]
 
@@ -263,7 +267,7 @@ class Call(models.Model):
         return self.answered_by == "machine" or self.ended_reason == "voicemail"
 
     def as_order(self) -> CallOrder:
-        """What is asked of the provider. Needs `assistant`, `phone_number`, `account` loaded."""
+        """Return the order for the provider. Needs `assistant`, `phone_number` and `account` loaded."""
         return CallOrder(
             reference=self.reference,
             to_number=self.to_number,
@@ -277,7 +281,7 @@ class Call(models.Model):
         )
 
     def as_handle(self) -> CallHandle:
-        """How the provider is asked about it."""
+        """Return what a provider needs to find the call again. Needs `assistant` loaded."""
         return CallHandle(
             provider_call_id=self.provider_call_id,
             reference=self.reference,
@@ -289,7 +293,7 @@ class Call(models.Model):
 
     @property
     def hook_url(self) -> str:
-        """Where the provider reports to; empty when it has no callbacks or we have no public address."""
+        """The URL for status callbacks; "" when the provider sends none or Trunkline has no public address."""
         if not settings.PUBLIC_BASE_URL or not self.account.adapter.has_callbacks:
             return ""
         return f"{settings.PUBLIC_BASE_URL}/hooks/{self.account.provider}/{self.callback_token}"

@@ -1,4 +1,4 @@
-"""What happened to a call: events as evidence, and the decisions of staff."""
+"""Events of a call, and team members' decisions about it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from calls.models.call import Call
 
 
 class CallEvent(models.Model):
-    """What happened to a call, in order. Written, never changed."""
+    """Something that happened to a call. Append-only."""
 
     class Source(models.TextChoices):
         ENGINE = "engine", "Trunkline"
         RESPONSE = "response", "Provider's answer"
         READ = "read", "Status read"
-        CALLBACK = "callback", "Callback"
+        CALLBACK = "callback", "Provider event"
         LISTING = "listing", "Provider's call list"
-        STAFF = "staff", "Staff"
+        STAFF = "staff", "Team member"
 
     call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(default=utc_now)
@@ -28,7 +28,7 @@ class CallEvent(models.Model):
     to_status = models.CharField(max_length=11, blank=True)
     source = models.CharField(max_length=8, choices=Source)
     detail = models.TextField(blank=True)
-    raw = models.TextField(blank=True)  # evidence as it came, size-capped
+    raw = models.TextField(blank=True)  # raw payload of the evidence, cut to a maximum size
 
     class Meta:
         ordering: ClassVar = ["id"]
@@ -38,7 +38,10 @@ class CallEvent(models.Model):
 
 
 class StaffDecision(models.Model):
-    """A person's word on a call that no evidence settles. The database lets a frozen status change only beside one."""
+    """A team member's decision about a call that no evidence settles.
+
+    A trigger lets a terminal status change only to what a decision says that is not applied yet.
+    """
 
     call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="decisions")
     at = models.DateTimeField(default=utc_now)
@@ -53,7 +56,7 @@ class StaffDecision(models.Model):
 
 
 def evidence(raw: Any) -> str:
-    """Raw bytes as text fit for the database, at most 8 KB."""
+    """Return raw bytes as text that both databases can store, at most 8,192 characters."""
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
     return text[:8192].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
@@ -67,10 +70,10 @@ def record_event(
     after: str = "",
     raw: bytes = b"",
 ) -> None:
-    """Write one event of a call, in the caller's transaction.
+    """Store one event of a call, in the caller's transaction.
 
-    `call`: the object or its key. `before`, `after`: the statuses of a change, empty where there is none. `raw`: what
-    the provider sent, kept as evidence; text and evidence are cut to what the columns hold.
+    `call`: the object or its key. `before`, `after`: the statuses of a change, empty where there is none. `raw`: the
+    provider's payload, kept as evidence. Text and evidence are cut to the columns' sizes.
     """
     CallEvent.objects.create(
         call_id=call.pk if isinstance(call, Call) else call,

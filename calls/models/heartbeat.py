@@ -1,4 +1,4 @@
-"""The sign of life of a worker's slots."""
+"""Heartbeats of the workers' slots."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.utils.timezone import now as utc_now
 
 
 class Heartbeat(models.Model):
-    """A slot of a worker is alive. The watcher reads these, and so does `/readyz`."""
+    """The last sign of life of one slot of a worker. The watcher and `/readyz` read it."""
 
     worker = models.CharField(max_length=100)
     slot = models.PositiveSmallIntegerField()
-    run = models.CharField(max_length=32, blank=True)  # the slice that holds the slot; empty: none shall start
+    run = models.CharField(max_length=32, blank=True)  # the slice that holds the slot; empty: no slice may start
     beaten_at = models.DateTimeField(default=utc_now)
     started_at = models.DateTimeField(default=utc_now)
 

@@ -1,4 +1,4 @@
-"""Messages of other systems in and ours out: the inbox of provider callbacks, the outbox of webhook deliveries."""
+"""Messages from and to other systems: the inbox of status callbacks, the outbox of webhook deliveries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tenants.models import Organization, WebhookEndpoint
 
 
 class ProviderCallback(models.Model):
-    """The inbox: what providers push, stored before it is read."""
+    """A status callback of a provider, stored before it is parsed."""
 
     call = models.ForeignKey(Call, on_delete=models.CASCADE, null=True, related_name="callbacks")
     account = models.ForeignKey(ProviderAccount, on_delete=models.CASCADE, related_name="callbacks")
@@ -24,7 +24,7 @@ class ProviderCallback(models.Model):
     headers = models.JSONField(default=dict)
     body = models.BinaryField()
     processed_at = models.DateTimeField(null=True)
-    attempts = models.PositiveSmallIntegerField(default=0)  # that failed by a mistake of ours
+    attempts = models.PositiveSmallIntegerField(default=0)  # how often a bug made processing fail
     next_attempt_at = models.DateTimeField(default=utc_now)
     error = models.CharField(max_length=500, blank=True)
 
@@ -36,9 +36,9 @@ class ProviderCallback(models.Model):
 
 
 class WebhookDelivery(models.Model):
-    """The outbox: one customer's URL to be told of one thing. Written in the transaction of what it tells of.
+    """One event to deliver to one URL of a customer. The row commits with the change it reports.
 
-    Without an endpoint it is the callback of a call: its body is the status answer, made when it is sent.
+    Without an endpoint the row is for a call's own `callback_url`: its body is the call's status, made when it is sent.
     """
 
     class Status(models.TextChoices):
@@ -46,18 +46,18 @@ class WebhookDelivery(models.Model):
         DELIVERED = "delivered", "Delivered"
         FAILED = "failed", "Failed"
 
-    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)  # the `webhook-id` of every attempt
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)  # `webhook-id` of all attempts
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="webhook_deliveries")
     endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, null=True, related_name="deliveries")
     call = models.ForeignKey(Call, on_delete=models.CASCADE, null=True, related_name="webhook_deliveries")
     url = models.CharField(max_length=2000)
-    host = models.CharField(max_length=300)  # whose patience is shared: at most two deliveries at once
+    host = models.CharField(max_length=300)  # gets at most two deliveries at once
     event = models.CharField(max_length=32, default="call.ended")
     body = models.TextField(blank=True)
     status = models.CharField(max_length=9, choices=Status, default=Status.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=utc_now)
-    slot = models.PositiveSmallIntegerField(null=True)  # held while it is on the wire
+    slot = models.PositiveSmallIntegerField(null=True)  # held while the delivery is on the wire
     lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=utc_now)
     delivered_at = models.DateTimeField(null=True)
@@ -67,7 +67,7 @@ class WebhookDelivery(models.Model):
         verbose_name_plural = "webhook deliveries"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["call"], name="one_callback_per_call", condition=Q(endpoint=None)),
-            # However many workers there are, a host has as many deliveries on the wire as it has slots.
+            # A host has at most as many deliveries on the wire as it has slots, however many workers there are.
             models.UniqueConstraint(
                 fields=["host", "slot"], name="one_delivery_per_slot", condition=Q(slot__isnull=False)
             ),
@@ -78,11 +78,11 @@ class WebhookDelivery(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # The claim: the next due one of each host.
+            # The claim: the next due delivery of each host.
             models.Index(
                 fields=["host", "next_attempt_at", "id"], name="webhook_due", condition=Q(status="pending", slot=None)
             ),
-            # Lists, replays of a range.
+            # Lists and replays of a time range.
             models.Index(fields=["organization", "-id"], name="webhook_list"),
             models.Index(fields=["organization", "status", "-id"], name="webhook_list_status"),
             # The purge.

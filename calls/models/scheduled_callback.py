@@ -1,4 +1,4 @@
-"""A call that a person asked for at a time."""
+"""Scheduled callbacks: calls at a time that the contact asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tenants.models import Organization
 
 
 class CallBack(models.Model):
-    """A promise: somebody asked to be called at a time. Kept by a call placed in time, or missed and said so."""
+    """A scheduled callback: the promise to call a contact at a time. Kept by a call placed in time, else missed."""
 
     class Status(models.TextChoices):
         DUE = "due", "Due"
@@ -31,11 +31,11 @@ class CallBack(models.Model):
     recipient = models.ForeignKey(Recipient, on_delete=models.PROTECT, related_name="call_backs")
     call = models.OneToOneField(Call, on_delete=models.PROTECT, null=True, blank=True, related_name="call_back")
     due_at = models.DateTimeField()
-    latest_at = models.DateTimeField()  # missed when nothing was placed by then
+    latest_at = models.DateTimeField()  # missed when no call was placed by then
     status = models.CharField(max_length=8, choices=Status, default=Status.DUE)
-    reason = models.CharField(max_length=500, blank=True)  # why it was missed
+    reason = models.CharField(max_length=500, blank=True)  # why it was missed or canceled
     note = models.CharField(max_length=500, blank=True)
-    # Where the recipient goes on from when nothing came of it. Empty: not set aside for it yet.
+    # The recipient's status and due time to restore when no call was placed. Empty: the recipient is not reserved yet.
     status_before = models.CharField(max_length=9, blank=True)
     next_attempt_before = models.DateTimeField(null=True, blank=True)
     created_by = models.CharField(max_length=200, blank=True)
@@ -44,7 +44,7 @@ class CallBack(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-id"]
-        verbose_name = "call-back"
+        verbose_name = "scheduled callback"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["recipient"], name="one_call_back_due", condition=Q(status="due")),
             models.CheckConstraint(condition=Q(latest_at__gt=F("due_at")), name="call_back_has_a_span"),
@@ -52,9 +52,9 @@ class CallBack(models.Model):
         indexes: ClassVar = [models.Index(fields=["due_at"], name="call_back_due", condition=Q(status="due"))]
 
     def __str__(self) -> str:
-        return f"Call back {self.contact} at {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"Scheduled callback to {self.contact} at {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
     def due_there(self, now: datetime) -> str:
-        """When, in the person's own time."""
+        """Return the due time as text in the contact's time zone."""
         zones = candidate_zones(self.contact.timezone, self.contact.phone, self.recipient.campaign.zone)
         return local_text(self.due_at, zones[0], now)

@@ -1,4 +1,7 @@
-"""How an account fares: blocked, unreachable, trusted again. Everything here is a single conditional update."""
+"""Circuit breaker: block a provider account that fails, probe it, and unblock it.
+
+Each change of an account is one conditional update, so that workers cannot undo each other's changes.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ logger = logging.getLogger(__name__)
 Block = ProviderAccount.Block
 
 UNREACHABLE_AFTER = 5  # placings in a row without a usable answer
-BOUNDLESS = 1_000_000
+NO_LIMIT = 1_000_000
 UNREACHABLE_FOR = 30.0  # seconds, doubling
 UNREACHABLE_AT_MOST = 900.0
 REFUSED_ALIKE_LEAST = 5
@@ -30,65 +33,68 @@ REFUSED_ALIKE_SHARE = 0.03
 
 
 def block(account_id: int, code: str, reason: str, until: datetime | None = None) -> None:
-    """Place nothing more through it. A fault of the set-up also pauses its campaigns, with the reason in words."""
+    """Place nothing more through the account. A wrong set-up also pauses its campaigns, with the reason in words.
+
+    The alert and the webhook come once for each block, however many calls meet it.
+    """
     now = timezone.now()
     values = {"blocked_at": now, "blocked_until": until, "blocked_code": code, "blocked_reason": reason[:1000]}
-    same = ProviderAccount.objects.filter(pk=account_id)
+    account = ProviderAccount.objects.filter(pk=account_id)
     with transaction.atomic():
-        news = same.exclude(blocked_at__isnull=False, blocked_code=code).update(**values)
-        if news:
-            outbox.tell_of_block(account_id)
-            _tell_of_block(same.select_related("organization").get(), now)
-        if (news or same.update(**values)) and code == Block.MISCONFIGURED:
-            running = using(account_id).filter(status=Campaign.Status.RUNNING)
+        is_new = account.exclude(blocked_at__isnull=False, blocked_code=code).update(**values)
+        if is_new:
+            outbox.publish_account_block(account_id)
+            _alert(account.select_related("organization").get(), now)
+        if (is_new or account.update(**values)) and code == Block.MISCONFIGURED:
+            running = campaigns_using(account_id).filter(status=Campaign.Status.RUNNING)
             stuck = [campaign.pk for campaign in running if not can_go_on(campaign, now)]
-            why = f"The account is set up wrongly: {reason}"[:500]
+            why = f"The provider account is set up wrongly: {reason}"[:500]
             still = Campaign.objects.filter(pk__in=stuck, status=Campaign.Status.RUNNING)
             outbox.move_campaigns(still, Campaign.Status.PAUSED, status_reason=why)
     logger.error("Account %s is blocked (%s): %s", account_id, code, reason)
 
 
-def using(account_id: int) -> QuerySet[Campaign]:
-    """Campaigns one of whose assistants is at this account."""
-    through_it = Q(assistant__account=account_id) | Q(variants__assistant__account=account_id)
-    return Campaign.objects.filter(through_it).select_related("assistant__account").distinct()
+def campaigns_using(account_id: int) -> QuerySet[Campaign]:
+    """Return the campaigns with an assistant at this account."""
+    with_assistant = Q(assistant__account=account_id) | Q(variants__assistant__account=account_id)
+    return Campaign.objects.filter(with_assistant).select_related("assistant__account").distinct()
 
 
-def _tell_of_block(account: ProviderAccount, now: datetime) -> None:
-    """Once for each block, however many calls meet it."""
-    words = (
-        f"Account “{account.name}” is blocked: {Block(account.blocked_code).label.lower()}. {account.blocked_reason}"
-    )
+def _alert(account: ProviderAccount, now: datetime) -> None:
+    label = Block(account.blocked_code).label.lower()
+    message = f"Provider account “{account.name}” is blocked: {label}. {account.blocked_reason}"
     key = f"account.blocked:{account.uuid}:{account.blocked_code}:{now.isoformat()}"
-    alerts.tell(account.organization, key, words, str(account.uuid))
+    alerts.tell(account.organization, key, message, str(account.uuid))
 
 
-def doubt_key(account_id: int, call_id: int) -> None:
-    """A call that was known is not found: the key may be another organization's. Staff are told."""
+def report_unknown_call(account_id: int, call_id: int) -> None:
+    """Log that the provider does not know a call it placed: the key may be another organization's."""
     logger.error(
         "Account %s: the provider does not know call %s, which it placed. Is the key right?", account_id, call_id
     )
 
 
 def unblock(account_id: int) -> None:
-    """A person says that it may go on."""
+    """Unblock the account because a team member says so, and forget its failures."""
     ProviderAccount.objects.filter(pk=account_id).update(
         blocked_at=None, blocked_until=None, blocked_code="", blocked_reason="", failures_in_a_row=0
     )
 
 
-def reached(call_id: int) -> None:
-    """The provider answered a placing as documented: what was unreachable no longer is."""
+def record_success(call_id: int) -> None:
+    """Record that the provider answered a placing as documented: an account that was unreachable no longer is."""
     ProviderAccount.objects.filter(calls=call_id, failures_in_a_row__gt=0).update(failures_in_a_row=0)
     ProviderAccount.objects.filter(calls=call_id, blocked_code=Block.UNREACHABLE).update(
         blocked_at=None, blocked_until=None, blocked_code="", blocked_reason=""
     )
 
 
-def not_reached(account_id: int, reason: str, now: datetime) -> None:
-    """A placing without a usable answer, sent or not. Several in a row, or one that leaves no room for another doubt,
-    block the account until a read works."""
-    # Counted up to the limit: a burst of failures must not put the first probe off as if it had failed for hours.
+def record_failure(account_id: int, reason: str, now: datetime) -> None:
+    """Record a placing without a usable answer, sent or not.
+
+    Several in a row block the account until a probe works. So does one that leaves no room for another doubt.
+    """
+    # Counted up to the limit alone: a burst of failures must not delay the first probe as hours of failure would.
     below = ProviderAccount.objects.filter(pk=account_id, failures_in_a_row__lt=UNREACHABLE_AFTER)
     below.update(failures_in_a_row=F("failures_in_a_row") + 1)
     account = ProviderAccount.objects.get(pk=account_id)
@@ -98,22 +104,22 @@ def not_reached(account_id: int, reason: str, now: datetime) -> None:
         block(account_id, Block.UNREACHABLE, reason, now + _until_probe(account.failures_in_a_row))
 
 
-def in_flight_at_most(account: ProviderAccount, placing: int, unconfirmed: int) -> int:
-    """How many more placings may be on the wire at once.
+def more_placings_allowed(account: ProviderAccount, placing: int, unconfirmed: int) -> int:
+    """Return how many more calls may be placed at once, given the account's `placing` and `unconfirmed` calls.
 
-    If all of them, and all that are there, became doubts, they would not exceed `max_unconfirmed`. After failures
-    fewer, at last one alone: so an account that comes back is tried by one call, not by all that wait.
+    Even if all placings become doubts, `max_unconfirmed` is not exceeded. Each failure lowers the limit, down to one:
+    one call alone tries an account that comes back, not all that wait.
     """
-    rooms = []
+    limits = []
     if account.max_unconfirmed is not None:
-        rooms.append(account.max_unconfirmed - unconfirmed)
+        limits.append(account.max_unconfirmed - unconfirmed)
     if account.failures_in_a_row:
-        rooms.append(UNREACHABLE_AFTER - account.failures_in_a_row)
-    return max(1, min(rooms)) - placing if rooms else BOUNDLESS
+        limits.append(UNREACHABLE_AFTER - account.failures_in_a_row)
+    return max(1, min(limits)) - placing if limits else NO_LIMIT
 
 
 def claim_probes(now: datetime) -> list[ProviderAccount]:
-    """Unreachable accounts whose next try is due, ours alone for a while."""
+    """Lease the unreachable accounts whose probe is due, and return them. No other worker probes them meanwhile."""
     due = ProviderAccount.objects.filter(blocked_code=Block.UNREACHABLE, blocked_until__lte=now)
     lease = now + timedelta(seconds=CLUSTER_TIMING.lease)
     return [account for account in due if _claim_probe(account, lease)]
@@ -124,11 +130,11 @@ def _claim_probe(account: ProviderAccount, lease: datetime) -> bool:
     return unchanged.filter(blocked_code=Block.UNREACHABLE).update(blocked_until=lease) == 1
 
 
-def probed(account: ProviderAccount, error: ProviderError | None, now: datetime) -> None:
-    """What a harmless read said. It never dials; when it works, one call alone is tried next."""
+def record_probe(account: ProviderAccount, error: ProviderError | None, now: datetime) -> None:
+    """Record the answer to a harmless read. When the read works, one call alone is placed next."""
     still = ProviderAccount.objects.filter(pk=account.pk, blocked_code=Block.UNREACHABLE)
     throttled = isinstance(error, NotSent) and error.throttled
-    if error is None or throttled or isinstance(error, Rejected):  # it is alive, whatever it thinks of the question
+    if error is None or throttled or isinstance(error, Rejected):  # any documented answer shows that it is reachable
         still.update(
             blocked_at=None,
             blocked_until=None,
@@ -146,37 +152,37 @@ def probed(account: ProviderAccount, error: ProviderError | None, now: datetime)
 
 
 def _until_probe(failures: int) -> timedelta:
-    """30 s, doubling, at most a quarter of an hour."""
+    """Return the wait before the next probe: 30 s, doubling with each failure, at most 15 minutes."""
     doublings = min(max(0, failures - UNREACHABLE_AFTER), 10)
     return timedelta(seconds=min(UNREACHABLE_AT_MOST, UNREACHABLE_FOR * 2**doublings))
 
 
-def block_if_too_doubtful(account_id: int) -> None:
-    """More open unconfirmed calls than `max_unconfirmed` allows: something is wrong there."""
+def block_if_too_many_unconfirmed(account_id: int) -> None:
+    """Block the account when it has more open unconfirmed calls than its `max_unconfirmed` allows."""
     account = ProviderAccount.objects.get(pk=account_id)
     if account.max_unconfirmed is None or (account.blocked_at is not None and account.blocked_until is None):
         return
-    doubtful = Call.objects.filter(account=account_id, status=Status.UNCONFIRMED).count()
-    if doubtful > account.max_unconfirmed:
+    unconfirmed = Call.objects.filter(account=account_id, status=Status.UNCONFIRMED).count()
+    if unconfirmed > account.max_unconfirmed:
         block(
             account_id,
             Block.UNCONFIRMED,
-            f"{doubtful} calls are unconfirmed, more than the {account.max_unconfirmed} this account allows. "
-            "Settle them on the Unconfirmed calls page, or unblock the account.",
+            f"{unconfirmed} calls are unconfirmed, more than the {account.max_unconfirmed} this account allows. "
+            "Resolve them on the Unconfirmed calls page, or unblock the account.",
         )
 
 
-def lift_if_settled(account_id: int) -> None:
-    """The unconfirmed calls that blocked the account are settled."""
-    doubtful = Call.objects.filter(account=account_id, status=Status.UNCONFIRMED).count()
-    enough = Q(max_unconfirmed=None) | Q(max_unconfirmed__gte=doubtful)
+def unblock_if_resolved(account_id: int) -> None:
+    """Lift the block for too many unconfirmed calls when few enough are left."""
+    unconfirmed = Call.objects.filter(account=account_id, status=Status.UNCONFIRMED).count()
+    enough = Q(max_unconfirmed=None) | Q(max_unconfirmed__gte=unconfirmed)
     ProviderAccount.objects.filter(enough, pk=account_id, blocked_code=Block.UNCONFIRMED).update(
         blocked_at=None, blocked_until=None, blocked_code="", blocked_reason=""
     )
 
 
 def pause_if_refused_alike(call: Call) -> None:
-    """The provider refuses this campaign's calls in the same words: stop before all of them are spent."""
+    """Pause the campaign when the provider refuses many of its calls in the same words, to spare the others."""
     calls = Call.objects.filter(campaign=call.campaign_id)
     alike = calls.filter(status=Status.FAILED, ended_reason="refused", error_message=call.error_message).count()
     if alike < REFUSED_ALIKE_LEAST:
@@ -184,9 +190,9 @@ def pause_if_refused_alike(call: Call) -> None:
     concluded = calls.exclude(status=Status.QUEUED).count()
     if alike < concluded * REFUSED_ALIKE_SHARE:
         return
-    words = f"The provider refused {alike} calls alike: {call.error_message}"
+    reason = f"The provider refused {alike} calls with the same error: {call.error_message}"
     running = Campaign.objects.filter(calls=call, status=Campaign.Status.RUNNING)
-    if outbox.move_campaigns(running, Campaign.Status.PAUSED, status_reason=words[:500]):
+    if outbox.move_campaigns(running, Campaign.Status.PAUSED, status_reason=reason[:500]):
         campaign = Campaign.objects.select_related("organization").get(calls=call)
         key = f"campaign.refused_alike:{campaign.uuid}:{timezone.now().isoformat()}"
-        alerts.tell(campaign.organization, key, f"“{campaign.name}” paused itself. {words}", str(campaign.uuid))
+        alerts.tell(campaign.organization, key, f"“{campaign.name}” paused itself. {reason}", str(campaign.uuid))

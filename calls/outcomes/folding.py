@@ -1,4 +1,4 @@
-"""How evidence becomes a status: pure, monotone, and the same in any order for evidence that agrees."""
+"""Fold evidence into a call: pure and monotone. For evidence that agrees, the order of arrival does not matter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATUS_OF: Mapping[CallState, Status] = {
 }
 _RANK = {status: rank for rank, status in enumerate(FOLLOWED, start=1)} | dict.fromkeys(TERMINAL, 9)
 
-# Filled when empty, kept when set.
+# Evidence fills these when they are empty, and keeps them when they are set.
 FIELDS = (
     "started_at",
     "answered_at",
@@ -46,34 +46,39 @@ class Fold:
     """What one piece of evidence changes."""
 
     changes: Mapping[str, Any]  # field -> new value; may be empty
-    conflict: str = ""  # a terminal word that came too late, or a foreign id; kept as an event
-    foreign: bool = False  # it speaks of another call
+    conflict: str = ""  # a different terminal status that came too late, or another call's id; kept as an event
+    foreign: bool = False  # whether the evidence is about another call
 
     @property
     def status(self) -> str | None:
-        """The new status, None when it stays."""
+        """The new status, or None when the status does not change."""
         return self.changes.get("status")
 
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The changes of all other fields."""
+        return {name: value for name, value in self.changes.items() if name != "status"}
 
-def fold(call: Any, seen: Snapshot) -> Fold:
-    """Fold one piece of evidence into a call (anything with the call's fields)."""
-    if seen.provider_call_id and call.provider_call_id and seen.provider_call_id != call.provider_call_id:
-        text = f"This speaks of another call of the provider: {seen.provider_call_id[:200]}."
+
+def fold(call: Any, snapshot: Snapshot) -> Fold:
+    """Return what one piece of evidence changes in a call (any object with the call's fields)."""
+    if snapshot.provider_call_id and call.provider_call_id and snapshot.provider_call_id != call.provider_call_id:
+        text = f"This is about another call of the provider: {snapshot.provider_call_id[:200]}."
         return Fold({}, conflict=text, foreign=True)
     changes: dict[str, Any] = {}
-    if seen.provider_call_id and not call.provider_call_id:
-        changes["provider_call_id"] = seen.provider_call_id[:200]
-    status = STATUS_OF.get(seen.state)
+    if snapshot.provider_call_id and not call.provider_call_id:
+        changes["provider_call_id"] = snapshot.provider_call_id[:200]
+    status = STATUS_OF.get(snapshot.state)
     if status is None:
-        return Fold(changes)  # an unheard-of word: nothing is concluded from it
+        return Fold(changes)  # an unknown word of the provider allows no conclusion
     conflict = ""
-    if _supersedes(call.status, status, may_go_back=seen.may_go_back):
+    if _supersedes(call.status, status, may_go_back=snapshot.may_go_back):
         changes["status"] = status
-        changes["provider_status"] = seen.provider_status[:100]
+        changes["provider_status"] = snapshot.provider_status[:100]
     elif call.status in TERMINAL and status in TERMINAL and status != call.status:
         conflict = f"The provider now says {status}; this call ended as {call.status}."
     if not conflict:
-        changes |= _filled(call, seen)
+        changes |= _filled(call, snapshot)
     return Fold(changes, conflict)
 
 
@@ -87,16 +92,17 @@ def _supersedes(old: str, new: Status, *, may_go_back: bool) -> bool:
     return _RANK[new] > _RANK.get(Status(old), 0)
 
 
-def _filled(call: Any, seen: Snapshot) -> dict[str, Any]:
+def _filled(call: Any, snapshot: Snapshot) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for name in FIELDS:
-        value = getattr(seen, name)
+        value = getattr(snapshot, name)
         if value in (None, "") or getattr(call, name) not in (None, ""):
             continue
         changes[name] = value[: _LENGTHS[name]] if name in _LENGTHS else value
     if "cost" in changes:
-        changes["cost_currency"] = seen.currency or call.cost_currency
-    # A result may still come after the end: `pending` gives way, once.
-    if seen.result_status and call.result_status in ("", "pending") and seen.result_status != call.result_status:
-        changes["result_status"] = seen.result_status[:16]
+        changes["cost_currency"] = snapshot.currency or call.cost_currency
+    # A result may come after the end, so a pending result status may still change, once.
+    result_status = snapshot.result_status
+    if result_status and call.result_status in ("", "pending") and result_status != call.result_status:
+        changes["result_status"] = result_status[:16]
     return changes

@@ -1,4 +1,4 @@
-"""Ends that mean "do not call me again": what they are, and the entry that follows from one."""
+"""Apply an assistant's opt-out rules: ends that mean "do not call me again" add a do-not-call entry."""
 
 from __future__ import annotations
 
@@ -16,52 +16,52 @@ from tenants import audit_log
 SOURCE, EVENT = "opt-out", "opt_out"
 
 
-class NeedsPerson(Exception):
-    """The number has to go on the do-not-call list, and its person is not locked yet."""
+class NeedsContactLock(Exception):
+    """The number has to go on the do-not-call list, but its contact was not locked before the call."""
 
 
-def said(rules: Iterable[Mapping[str, str]], seen: Snapshot) -> Mapping[str, str] | None:
-    """The first rule that this piece of evidence meets."""
+def matching_rule(rules: Iterable[Mapping[str, str]], snapshot: Snapshot) -> Mapping[str, str] | None:
+    """Return the first rule that this piece of evidence meets, or None."""
     return next(
-        (rule for rule in rules if _text(_value(seen, rule["field"])) == rule["equals"].strip().casefold()), None
+        (rule for rule in rules if _text(_value(snapshot, rule["field"])) == rule["equals"].strip().casefold()), None
     )
 
 
-def _value(seen: Snapshot, field: str) -> Any:
+def _value(snapshot: Snapshot, field: str) -> Any:
     name, *path = field.split(".")
-    value = getattr(seen, name)
+    value = getattr(snapshot, name)
     for step in path:
         value = value.get(step) if isinstance(value, Mapping) else None
     return value
 
 
 def _text(value: Any) -> str | None:
-    """As a rule writes it: true and false, numbers as JSON writes them, text whatever its capitals."""
+    """Return a value as rules write it: booleans and numbers as JSON, text in lower case."""
     if isinstance(value, str):
         return value.strip().casefold() or None
     return json.dumps(value) if isinstance(value, bool | int | float) else None
 
 
-def lock_person(call: Call) -> None:
-    """What a placing locks before it reads the facts, in its order; the call itself comes after."""
+def lock_contact(call: Call) -> None:
+    """Lock account, campaign and contact in the order of a claim. Lock the call itself afterwards."""
     list(ProviderAccount.objects.select_for_update(no_key=True).filter(pk=call.account_id).values_list("pk"))
     list(Campaign.objects.select_for_update(no_key=True).filter(pk=call.campaign_id or 0).values_list("pk"))
     list(Contact.objects.select_for_update().filter(pk=call.contact_id).values_list("pk"))
 
 
-def honour(call: Call, seen: Snapshot, source: str, *, person_locked: bool) -> None:
-    """The number goes on the do-not-call list with the evidence that says so, once for each call.
+def apply_rules(call: Call, snapshot: Snapshot, source: str, *, contact_locked: bool) -> None:
+    """Put the number on the do-not-call list when the evidence meets a rule, once for each call.
 
-    Raises NeedsPerson: the caller then begins its transaction again with `lock_person`.
+    Raises NeedsContactLock: the caller then begins its transaction again with `lock_contact`.
     """
-    rule = said(call.assistant.opt_out_rules, seen)
+    rule = matching_rule(call.assistant.opt_out_rules, snapshot)
     if rule is None or call.events.filter(type=EVENT).exists():
         return
-    if not person_locked:
-        raise NeedsPerson
-    words = f"{rule['field']} is {rule['equals']}"
+    if not contact_locked:
+        raise NeedsContactLock
+    condition = f"{rule['field']} is {rule['equals']}"
     entry, created = entries.add(
-        call.organization, call.to_number, reason=f"Call {call.uuid}: {words}."[:500], source=SOURCE
+        call.organization, call.to_number, reason=f"Call {call.uuid}: {condition}."[:500], source=SOURCE
     )
     audit_log.record(
         call.organization,
@@ -70,4 +70,4 @@ def honour(call: Call, seen: Snapshot, source: str, *, person_locked: bool) -> N
         subject=f"call {call.uuid}",
         detail={**rule, "entry": str(entry.uuid), "listed_already": not created},
     )
-    record_event(call, EVENT, source, f"The number is on the do-not-call list: {words}."[:2000])
+    record_event(call, EVENT, source, f"The number is on the do-not-call list: {condition}."[:2000])

@@ -1,15 +1,13 @@
-"""When a call is looked at again."""
+"""When a call is polled, and when an unconfirmed call is searched for again."""
 
 from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from calls.models import Call
+from calls.models import Call
 
-# (younger than, interval). PolyAI asks for 2-5 s while a call is under way.
+# (younger than, interval). PolyAI asks for 2-5 s while a call is open.
 STEPS = (
     (timedelta(minutes=2), timedelta(seconds=3)),
     (timedelta(minutes=15), timedelta(seconds=15)),
@@ -24,19 +22,22 @@ DOUBT_LASTS = timedelta(hours=26)
 MAX_BACKOFF = 300.0
 BEFORE_RETENTION = timedelta(minutes=20)
 
-# Looking for an unconfirmed call in the provider's list: after so long since the dial, then hourly.
-LOOKS = (timedelta(seconds=5), timedelta(seconds=35), timedelta(minutes=2), timedelta(minutes=10))
+# An unconfirmed call is searched for in the provider's list at these times after the dial, then hourly.
+SEARCHES = (timedelta(seconds=5), timedelta(seconds=35), timedelta(minutes=2), timedelta(minutes=10))
 
 
 def next_read(placed_at: datetime, now: datetime) -> datetime:
-    """By age, with ±20 % jitter so that calls placed together are not read together."""
+    """Return the next read by the call's age, with ±20 % jitter to spread calls that were placed together."""
     age = now - placed_at
     interval = next((step for limit, step in STEPS if age < limit), STEPS[-1][1])
     return now + interval * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 def after_error(now: datetime, errors: int, retention_at: datetime | None) -> datetime:
-    """Full jitter, at most 300 s, and never so late that the provider could have forgotten."""
+    """Return the next read after failed ones in a row: exponential backoff with full jitter, at most 300 s.
+
+    The read is never later than 20 minutes before `retention_at`, when the provider may forget the call.
+    """
     ceiling = min(MAX_BACKOFF, 2.0 * 2 ** min(errors, 10))
     at = now + timedelta(seconds=1 + random.uniform(0, ceiling))  # noqa: S311
     if retention_at is not None and retention_at - BEFORE_RETENTION > now:
@@ -44,11 +45,11 @@ def after_error(now: datetime, errors: int, retention_at: datetime | None) -> da
     return at
 
 
-def next_look(call: Call, now: datetime) -> datetime:
-    """When an unconfirmed call is looked for again, at the latest when the doubt ends."""
+def next_search(call: Call, now: datetime) -> datetime:
+    """Return when to search for an unconfirmed call again, at the latest when the doubt ends."""
     since = call.dialed_at or call.created_at
     ends = since + DOUBT_LASTS
     if not call.account.adapter.can_find_by_reference:
         return max(ends, now + timedelta(seconds=1))
-    planned = next((since + look for look in LOOKS if since + look > now), now + timedelta(hours=1))
+    planned = next((since + wait for wait in SEARCHES if since + wait > now), now + timedelta(hours=1))
     return max(min(planned, ends), now + timedelta(seconds=1))

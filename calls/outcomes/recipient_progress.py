@@ -1,4 +1,4 @@
-"""Move the recipient on when its call ends: retry by the rules, done, review or withdrawn."""
+"""Move a recipient on when its call ends: retry by the rules, done, skipped or withdrawn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GOING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
 
 
 def move_on(call: Call, now: datetime) -> None:
-    """The recipient's fate after this call: another attempt, or done."""
+    """Set the recipient's status after this call has ended: waiting for another attempt, or done."""
     recipient, campaign = call.recipient, call.campaign
     if recipient is None or campaign is None or recipient.status == Recipient.Status.WITHDRAWN:
         return
@@ -45,7 +45,7 @@ def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: dat
     rule = retries.rule_after(rules, call.status, call.is_voicemail)
     if again is None or rule is None or not rule.other_time_of_day:
         return again
-    [facts] = fact_sheet.load([call], now)  # the hours and zones that the gate will ask
+    [facts] = fact_sheet.load([call], now)  # the hours and zones that the gate will check
     last = call.dialed_at or call.ended_at or now
     return retries.at_another_time_of_day(
         max(again, now), last, facts.hours, facts.zones, facts.not_after, recipient.contact_id
@@ -58,8 +58,8 @@ def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: dat
         recipient.status, recipient.next_attempt_at = Recipient.Status.WAITING, now
         recipient.attempts = max(0, recipient.attempts - 1)
     elif call.ended_reason in {CheckName.CAMPAIGN, "campaign_canceled"}:
-        touched = recipient.attempts > 0
-        recipient.status = Recipient.Status.DONE if touched else Recipient.Status.WITHDRAWN
+        called = recipient.attempts > 0
+        recipient.status = Recipient.Status.DONE if called else Recipient.Status.WITHDRAWN
     elif call.ended_reason == CheckName.NO_OPEN_WINDOW:
         recipient.status = Recipient.Status.DONE
     else:
@@ -69,12 +69,17 @@ def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: dat
     recipient.save(update_fields=["reason", "status", "next_attempt_at", "attempts", "outcome"])
 
 
-def move_recipient(
+def set_recipient_status(
     call: Call, status: str, *, reason: str = "", only_from: str | None = None, if_going: bool = False
 ) -> None:
+    """Set the status of the call's recipient, unless it is withdrawn.
+
+    `only_from`: change nothing when the recipient has another status. `if_going`: change nothing when the campaign is
+    neither running nor paused.
+    """
     if not call.recipient_id or (if_going and call.campaign and call.campaign.status not in GOING):
         return
-    found = Recipient.objects.filter(pk=call.recipient_id).exclude(status=Recipient.Status.WITHDRAWN)
+    recipient = Recipient.objects.filter(pk=call.recipient_id).exclude(status=Recipient.Status.WITHDRAWN)
     if only_from:
-        found = found.filter(status=only_from)
-    found.update(status=status, reason=reason)
+        recipient = recipient.filter(status=only_from)
+    recipient.update(status=status, reason=reason)

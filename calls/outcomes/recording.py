@@ -1,103 +1,83 @@
-"""What becomes of a call. `record` is the only writer of a status after the placing.
+"""Record evidence about a call that was placed, or may have been.
 
-Every function is one transaction and locks the call first; each may be repeated without a second effect.
+After the placing, `record` is the only writer of a call's status. Each public function is one transaction, locks the
+call first, and has no further effect when it is repeated.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from calls.models import (
-    TERMINAL,
-    Call,
-    Status,
-    record_event,
-)
+from calls.models import TERMINAL, Call, Status, record_event
 from calls.outcomes import circuit_breaker, opt_out, poll_schedule
 from calls.outcomes.folding import fold
-from calls.outcomes.recipient_progress import move_recipient
-from calls.outcomes.transitions import ENGINE, finish, locked_call
-from calls.webhooks import outbox
+from calls.outcomes.recipient_progress import set_recipient_status
+from calls.outcomes.transitions import ENGINE, LockedCall, finish, lock_call
 from campaigns.models import Recipient
 from providers.adapters.base import Snapshot
 from tenants import failpoints
 
-logger = logging.getLogger(__name__)
-
 SETTLING_LASTS = timedelta(minutes=30)
 
 
-# The answers to a placing.
+def record(pk: int, snapshot: Snapshot, source: str, raw: bytes = b"") -> str:
+    """Fold one piece of evidence into a call. Return the call's status afterwards."""
+    return with_contact_lock_if_needed(pk, lambda locked: record_locked(locked, snapshot, source, raw))
 
 
-# Evidence about a call that was placed, or may have been.
+def with_contact_lock_if_needed(pk: int, work: Callable[[LockedCall], str]) -> str:
+    """Run `work` in one transaction under the call's lock, and return what it returns.
 
-
-def record(pk: int, seen: Snapshot, source: str, raw: bytes = b"") -> str:
-    """Fold one piece of evidence into a call. Answers its status afterwards."""
-    return with_contact_lock_if_needed(
-        pk, lambda call, person: record_locked(call, seen, source, raw, person_locked=person)
-    )
-
-
-def with_contact_lock_if_needed(pk: int, work: Callable[[Call, bool], str]) -> str:
-    """One transaction under the call's lock. Who has to lock the person too does so first, in the order of a placing:
-    rare enough that finding it out costs a transaction that is rolled back."""
+    When `work` raises NeedsContactLock, run it again with the contact locked first, in the lock order of a claim. An
+    opt-out is so rare that the rolled-back transaction costs less than locking every contact.
+    """
     try:
         with transaction.atomic():
-            return work(locked_call(pk), False)
-    except opt_out.NeedsPerson:
+            return work(lock_call(pk))
+    except opt_out.NeedsContactLock:
         with transaction.atomic():
-            opt_out.lock_person(Call.objects.only("account", "campaign", "contact").get(pk=pk))
-            return work(locked_call(pk), True)
+            opt_out.lock_contact(Call.objects.only("account", "campaign", "contact").get(pk=pk))
+            return work(lock_call(pk, contact_locked=True))
 
 
-def record_locked(call: Call, seen: Snapshot, source: str, raw: bytes = b"", *, person_locked: bool) -> str:
-    now = timezone.now()
-    before = call.status
-    found = fold(call, seen)
+def record_locked(locked: LockedCall, snapshot: Snapshot, source: str, raw: bytes = b"") -> str:
+    """Do the work of `record` in the transaction that locked the call. Raises NeedsContactLock."""
+    call, before, now = locked.call, locked.call.status, timezone.now()
+    found = fold(call, snapshot)
     if found.conflict:
         record_event(call, "conflict", source, found.conflict, raw=raw)
     if not found.foreign:
-        opt_out.honour(call, seen, source, person_locked=person_locked)
-    changes = dict(found.changes)
-    changes.pop("status", None)
-    for name, value in changes.items():
+        opt_out.apply_rules(call, snapshot, source, contact_locked=locked.contact_locked)
+    for name, value in found.fields.items():
         setattr(call, name, value)
-    _follow_on(call, seen, found.status or before, now)
+    _schedule_read(call, snapshot, found.status or before, now)
     if found.status in TERMINAL:
-        finish(call, Status(found.status), source, _words(seen), raw=raw)
+        finish(locked, Status(found.status), source, _sentence(snapshot), raw=raw)
         return call.status
     if found.status is not None:
-        call.status = found.status
-        call.status_reason = ""
-        call.dialed_at = call.dialed_at or now
-        call.placed_at = call.placed_at or now
-        call.lease_until = None
-        record_event(call, "status", source, _words(seen), before, call.status, raw)
-        if before == Status.UNCONFIRMED and call.recipient_id:
-            move_recipient(call, Recipient.Status.CALLING, only_from=Recipient.Status.REVIEW, if_going=True)
-    elif seen.state.name == "UNRECOGNISED" and not _seen_before(call, seen):
-        record_event(call, "unrecognised", source, f"The provider says '{seen.provider_status[:100]}'.", raw=raw)
+        _advance(call, found.status, now)
+        record_event(call, "status", source, _sentence(snapshot), before, call.status, raw)
+    elif snapshot.state.name == "UNRECOGNISED" and not _recorded_already(call, snapshot):
+        text = f"The provider says '{snapshot.provider_status[:100]}'."
+        record_event(call, "unrecognised", source, text, raw=raw)
     call.save()
-    outbox.tell(call)
+    locked.publish_changes()
     failpoints.reach("outcomes.recording")
     if before == Status.UNCONFIRMED and call.status != before:
-        circuit_breaker.lift_if_settled(call.account_id)
+        circuit_breaker.unblock_if_resolved(call.account_id)
     return call.status
 
 
-def _follow_on(call: Call, seen: Snapshot, status: str, now: datetime) -> None:
-    """When somebody looks again."""
+def _schedule_read(call: Call, snapshot: Snapshot, status: str, now: datetime) -> None:
+    """Set when the call is read next, or that it is not read any more."""
     if status in TERMINAL:
-        if not seen.state.is_terminal:
-            return  # a late report of the way there says nothing of what is still awaited
-        if seen.settled:
+        if not snapshot.state.is_terminal:
+            return  # a late report from before the end says nothing about a result that is still awaited
+        if snapshot.settled:
             call.next_read_at = None
             return
         call.settle_until = call.settle_until or now + SETTLING_LASTS
@@ -110,27 +90,36 @@ def _follow_on(call: Call, seen: Snapshot, status: str, now: datetime) -> None:
             call.retention_at = now + timedelta(seconds=retention)
 
 
+def _advance(call: Call, status: str, now: datetime) -> None:
+    """Move an open call on. The recipient of a call that was unconfirmed leaves review."""
+    if call.status == Status.UNCONFIRMED and call.recipient_id:
+        set_recipient_status(call, Recipient.Status.CALLING, only_from=Recipient.Status.REVIEW, if_going=True)
+    call.status = status
+    call.status_reason = ""
+    call.dialed_at = call.dialed_at or now
+    call.placed_at = call.placed_at or now
+    call.lease_until = None
+
+
+def _recorded_already(call: Call, snapshot: Snapshot) -> bool:
+    return call.events.filter(type="unrecognised", detail__contains=f"'{snapshot.provider_status[:100]}'").exists()
+
+
+def _sentence(snapshot: Snapshot) -> str:
+    status = f"The provider says '{snapshot.provider_status[:100]}'." if snapshot.provider_status else ""
+    return f"{status} {snapshot.ended_reason}".strip()
+
+
 def give_up(pk: int, status: Status, detail: str) -> None:
-    """No evidence will come any more: `expired` or `unknown`. Real evidence may still replace it, once."""
+    """End a call for which no evidence will come any more, as `expired` or `unknown`.
+
+    Real evidence that comes all the same may replace this end, once.
+    """
     with transaction.atomic():
-        call = locked_call(pk)
+        locked = lock_call(pk)
+        call = locked.call
         if call.status in TERMINAL:
             return
         call.ended_reason = call.ended_reason or ("status_expired" if status == Status.EXPIRED else "poll_deadline")
         call.next_read_at = None
-        finish(call, status, ENGINE, detail)
-
-
-# A person's word.
-
-
-# Below: shared steps. The call is locked.
-
-
-def _seen_before(call: Call, seen: Snapshot) -> bool:
-    return call.events.filter(type="unrecognised", detail__contains=f"'{seen.provider_status[:100]}'").exists()
-
-
-def _words(seen: Snapshot) -> str:
-    said = f"The provider says '{seen.provider_status[:100]}'." if seen.provider_status else ""
-    return f"{said} {seen.ended_reason}".strip()
+        finish(locked, status, ENGINE, detail)

@@ -1,1 +1,1 @@
-"""Customers' webhooks: the outbox rows, their delivery and their maintenance. Reads, writes and sends."""
+"""Webhooks of customers: the outbox, its delivery and its maintenance. Reads, writes and sends."""

@@ -1,9 +1,10 @@
-"""Webhooks on their way: due rows of the outbox are claimed, sent once each, and what came of it is stored.
+"""Deliver webhooks: claim due rows of the outbox, send each once, store the result.
 
-At least once: a worker that dies between sending and storing leaves a lease behind; when it ends the row is sent again,
-with the same `webhook-id`. A host has at most `SLOTS` deliveries on the wire, over all workers, which a constraint of
-the table holds; and the claim asks for the next rows of each host, never through one host's thousands. So a receiver
-that is slow or dead delays nobody else.
+Delivery is at least once: when a worker dies between sending and storing, its lease ends and the row is sent again with
+the same `webhook-id`.
+
+A host has at most `SLOTS` deliveries on the wire over all workers, which a constraint of the table guarantees. The
+claim reads the next rows of each host, not the thousands of one host. So a slow or dead receiver delays no other.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from tenants import failpoints
 from tenants.models import WebhookEndpoint
 
 logger = logging.getLogger(__name__)
-State = WebhookDelivery.Status
+DeliveryStatus = WebhookDelivery.Status
 
 SLOTS = (1, 2)  # per host
 LEASE = timedelta(seconds=60)
-TO_SEND_AND_STORE = timedelta(seconds=2 * outgoing.DEADLINE)  # who has less of the lease left does not send
+TO_SEND_AND_STORE = timedelta(seconds=2 * outgoing.DEADLINE)  # with less of the lease left, nothing is sent
 HOSTS_AT_ONCE = 500
 TEST_EVENT = "webhook.test"
 GONE = 410
 SWITCHED_OFF = "endpoint switched off"
 
-# How long after each failed attempt the next one comes, 20 % more or less. The first attempt is at once.
+# Wait after each failed attempt, 20 % more or less. The first attempt comes at once.
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 WAITS = (
     timedelta(seconds=5),
@@ -54,7 +55,7 @@ JITTER = 0.2
 
 @dataclass(frozen=True)
 class Claim:
-    """A delivery that is ours to send until its lease ends. The lease is also the token of this claim."""
+    """A delivery that this worker alone sends until the lease ends. The lease also identifies the claim."""
 
     pk: int
     message_id: str
@@ -63,12 +64,12 @@ class Claim:
     body: str
     secrets: tuple[str, ...]
     lease_until: datetime
-    refused: str = ""  # why it must not be sent at all
+    refused: str = ""  # why the delivery must not be sent at all
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of sending: a status, or words for why there is none."""
+    """The result of sending: an HTTP status, or the reason why there is none."""
 
     status: int | None = None
     error: str = ""
@@ -78,15 +79,15 @@ class Answer:
         return self.status is not None and 200 <= self.status < 300
 
     @property
-    def words(self) -> str:
+    def error_text(self) -> str:
         return self.error or f"answered {self.status}"
 
 
 # Claiming.
 
-# Each host that waits, its free slots and its next due rows. The steps from host to host are steps in an index, so this
-# costs by the host, not by the row; MIN(host) would read all rows where PostgreSQL's statistics are stale. Literals,
-# because SQLite uses a partial index only where it can read the condition.
+# Each waiting host with its held slots and its next two due rows. The query goes from host to host in an index, so its
+# cost grows with the hosts, not with the rows. MIN(host) would read all rows when PostgreSQL's statistics are stale.
+# The conditions are literals, because SQLite uses a partial index only when it can read the condition.
 _WAITING = "FROM calls_webhookdelivery d WHERE d.status = 'pending' AND d.slot IS NULL"
 _NEXT_DUE = f"SELECT d.id {_WAITING} AND d.host = h.host AND d.next_attempt_at <= %s ORDER BY d.next_attempt_at, d.id"
 _HELD = "EXISTS (SELECT 1 FROM calls_webhookdelivery d WHERE d.host = h.host AND d.slot = {})"
@@ -99,55 +100,55 @@ WITH RECURSIVE h (host, n) AS (
 )
 SELECT h.host, {_HELD.format(1)}, {_HELD.format(2)}, ({_NEXT_DUE} LIMIT 1), ({_NEXT_DUE} LIMIT 1 OFFSET 1)
 FROM h WHERE h.host IS NOT NULL
-"""  # noqa: S608 - made of our own constants
+"""  # noqa: S608 - built from our own constants
 
 
-class Round:
-    """Where the claiming has come to, host by host. One per engine slice, so that no host is left out."""
+class HostCursor:
+    """The host after which the next claim begins. Each engine slice has one, so that no host is left out."""
 
     after = ""
 
 
-def claim(limit: int, turn: Round) -> list[Claim]:
-    """Take due deliveries, at most two of a host on the wire. What another worker is taking is left to it."""
+def claim(limit: int, cursor: HostCursor) -> list[Claim]:
+    """Lease up to `limit` due deliveries, at most two of a host on the wire. Skip what another worker is claiming."""
     now = timezone.now()
     if limit <= 0:
         return []
     stranded = WebhookDelivery.objects.filter(slot__isnull=False, lease_until__lt=now)
-    if stranded.exists():  # whoever held these is dead or asleep
+    if stranded.exists():  # the workers that held these are dead or stopped
         stranded.update(slot=None, lease_until=None)
-    wanted = _wanted(now, limit, turn)
+    wanted = _wanted(now, limit, cursor)
     if not wanted:
         return []
     try:
         with transaction.atomic():
             taken = _take(wanted, now)
-    except IntegrityError:  # two workers met at one host: the other has it
+    except IntegrityError:  # another worker has taken a slot of the same host
         return []
     if taken:
         failpoints.reach("webhooks.claimed")
     return [_claim(row, now) for row in taken]
 
 
-def _wanted(now: datetime, limit: int, turn: Round) -> dict[int, int]:
-    """The slot to put each row into. Hosts take turns when there are more of them than room."""
-    with connection.cursor() as cursor:
-        cursor.execute(_HOSTS, [turn.after, now, now])
-        found = cursor.fetchall()
-    turn.after = found[-1][0] if len(found) == HOSTS_AT_ONCE else ""
+def _wanted(now: datetime, limit: int, cursor: HostCursor) -> dict[int, int]:
+    """Return the slot for each row to claim. Hosts take turns when the limit does not reach for all of them."""
+    with connection.cursor() as sql:
+        sql.execute(_HOSTS, [cursor.after, now, now])
+        found = sql.fetchall()
+    cursor.after = found[-1][0] if len(found) == HOSTS_AT_ONCE else ""
     wanted: dict[int, int] = {}
     for host, *held, first, second in found:
         free = [slot for slot, taken in zip(SLOTS, held, strict=True) if not taken]
         due = [pk for pk in (first, second) if pk is not None]
         wanted |= dict(zip(due, free, strict=False))
         if len(wanted) >= limit:
-            turn.after = host
+            cursor.after = host
             break
     return wanted
 
 
 def _take(wanted: dict[int, int], now: datetime) -> list[WebhookDelivery]:
-    due = WebhookDelivery.objects.filter(pk__in=wanted, status=State.PENDING, slot=None)
+    due = WebhookDelivery.objects.filter(pk__in=wanted, status=DeliveryStatus.PENDING, slot=None)
     related = ("endpoint", "organization", "call__contact")
     found = list(due.select_for_update(skip_locked=True, of=("self",)).order_by("pk"))
     for slot in SLOTS:
@@ -177,7 +178,7 @@ def _claim(row: WebhookDelivery, now: datetime) -> Claim:
 
 
 def callback_body(call: Call) -> str:
-    """What `GET /api/outbound/{id}/status` answers, byte for byte. Needs `contact` loaded."""
+    """Return the answer of `GET /api/outbound/{id}/status`, byte for byte. Needs `contact` loaded."""
     return json.dumps(status_answer(call), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -185,7 +186,10 @@ def callback_body(call: Call) -> str:
 
 
 async def send(client: outgoing.Client, claimed: Claim) -> Answer | None:
-    """One request, or none when too little of the lease is left. Never raises for what the other side does."""
+    """Send one request. Return None, without a request, when too little of the lease is left.
+
+    A failure of the receiver is returned as an answer, never raised.
+    """
     now = timezone.now()
     if claimed.refused:
         return Answer(error=claimed.refused)
@@ -201,7 +205,7 @@ async def send(client: outgoing.Client, claimed: Claim) -> Answer | None:
 
 
 def signed(message_id: str, body: str, secrets: tuple[str, ...], now: datetime) -> dict[str, str]:
-    """The headers of Standard Webhooks, with a signature by each secret."""
+    """Return the headers of Standard Webhooks, with one signature for each secret."""
     return {
         "content-type": "application/json",
         "webhook-id": message_id,
@@ -210,23 +214,23 @@ def signed(message_id: str, body: str, secrets: tuple[str, ...], now: datetime) 
     }
 
 
-# Storing what came of it.
+# Storing the result.
 
 
 def record(claimed: Claim, answer: Answer) -> None:
-    """Store it, if the row is still this claim's."""
+    """Store the result, unless another claim has taken the row."""
     now = timezone.now()
     mine = WebhookDelivery.objects.filter(pk=claimed.pk, lease_until=claimed.lease_until)
     if answer.accepted:
-        mine.update(status=State.DELIVERED, delivered_at=now, last_error="", slot=None, lease_until=None)
+        mine.update(status=DeliveryStatus.DELIVERED, delivered_at=now, last_error="", slot=None, lease_until=None)
         return
     with transaction.atomic():
         row = mine.select_for_update(of=("self",)).select_related("endpoint").first()
         if row is None:
             return
         again = None if claimed.refused or answer.status == GONE else _next_attempt(row, now)
-        row.slot, row.lease_until, row.last_error = None, None, answer.words[:200]
-        row.status = State.PENDING if again else State.FAILED
+        row.slot, row.lease_until, row.last_error = None, None, answer.error_text[:200]
+        row.status = DeliveryStatus.PENDING if again else DeliveryStatus.FAILED
         row.next_attempt_at = again or row.next_attempt_at
         row.save(update_fields=["slot", "lease_until", "last_error", "status", "next_attempt_at"])
         if answer.status == GONE and row.endpoint:
@@ -240,7 +244,7 @@ def _next_attempt(row: WebhookDelivery, now: datetime) -> datetime | None:
 
 
 def disable(endpoint: WebhookEndpoint, reason: str) -> None:
-    """Nothing more goes there; what waited is kept as failed, and may be replayed."""
+    """Disable an endpoint. Its waiting deliveries become failed and can be replayed."""
     WebhookEndpoint.objects.filter(pk=endpoint.pk, is_active=True).update(is_active=False, disabled_reason=reason)
-    waiting = WebhookDelivery.objects.filter(endpoint=endpoint, status=State.PENDING, slot=None)
-    waiting.update(status=State.FAILED, last_error=SWITCHED_OFF)
+    waiting = WebhookDelivery.objects.filter(endpoint=endpoint, status=DeliveryStatus.PENDING, slot=None)
+    waiting.update(status=DeliveryStatus.FAILED, last_error=SWITCHED_OFF)

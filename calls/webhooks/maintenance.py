@@ -1,4 +1,4 @@
-"""Deliveries as people and programs handle them: send again, try out, switch off, clear away."""
+"""Maintain webhook deliveries: replay, send a test, follow a change of an endpoint, purge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calls.webhooks import outbox
 from calls.webhooks.delivery import TEST_EVENT, disable
 from tenants.models import WebhookEndpoint
 
-State = WebhookDelivery.Status
+DeliveryStatus = WebhookDelivery.Status
 
 DELIVERED_KEPT = timedelta(days=30)
 FAILED_KEPT = timedelta(days=90)
@@ -21,15 +21,15 @@ PURGED_AT_ONCE = 1000
 REPLAYED_AT_ONCE = 10_000
 
 
-class NotPossible(Exception):
-    """A sentence for whoever asked."""
+class DeliveryRefused(Exception):
+    """Nothing can be delivered to the endpoint now. The message is a sentence for people."""
 
 
 def replay(delivery: WebhookDelivery) -> None:
-    """Send one again, with the same id and the same body, as if for the first time. Raises NotPossible."""
+    """Send a delivery again with the same id and body, as if for the first time. Raises DeliveryRefused."""
     if delivery.endpoint and not delivery.endpoint.is_active:
-        raise NotPossible("The endpoint is switched off. Switch it on first.")
-    _again(WebhookDelivery.objects.filter(pk=delivery.pk))
+        raise DeliveryRefused("The endpoint is switched off. Switch it on first.")
+    _requeue(WebhookDelivery.objects.filter(pk=delivery.pk))
 
 
 def replay_range(
@@ -39,47 +39,50 @@ def replay_range(
     before: datetime,
     endpoint: WebhookEndpoint | None = None,
 ) -> int:
-    """Send again what was made in a time and is over, the oldest REPLAYED_AT_ONCE of it. Answers how many.
+    """Send again the deliveries with a status that were created in a time range. Return how many.
 
-    What belongs to endpoints that are off stays as it is.
+    At most REPLAYED_AT_ONCE, the oldest first. Deliveries to endpoints that are switched off are left out.
     """
     found = deliveries.filter(status=status, created_at__gte=after, created_at__lt=before)
     found = found.exclude(endpoint__is_active=False)
     found = found.filter(endpoint=endpoint) if endpoint else found
-    return _again(found.order_by("pk")[:REPLAYED_AT_ONCE])
+    return _requeue(found.order_by("pk")[:REPLAYED_AT_ONCE])
 
 
-def _again(found: QuerySet[WebhookDelivery]) -> int:
-    # What is on the wire at this moment is left alone: it is being sent.
+def _requeue(found: QuerySet[WebhookDelivery]) -> int:
+    # A delivery that is on the wire now is left alone.
     idle = WebhookDelivery.objects.filter(pk__in=found.values("pk"), slot=None)
     return idle.update(
-        status=State.PENDING, attempts=0, next_attempt_at=timezone.now(), delivered_at=None, last_error=""
+        status=DeliveryStatus.PENDING, attempts=0, next_attempt_at=timezone.now(), delivered_at=None, last_error=""
     )
 
 
-def try_out(endpoint: WebhookEndpoint) -> WebhookDelivery:
-    """A delivery that tells of nothing, sent once. Raises NotPossible."""
+def send_test(endpoint: WebhookEndpoint) -> WebhookDelivery:
+    """Add a delivery of the test event, which is sent once. Raises DeliveryRefused."""
     if not endpoint.is_active:
-        raise NotPossible("The endpoint is switched off. Switch it on first.")
+        raise DeliveryRefused("The endpoint is switched off. Switch it on first.")
     body = outbox.body_of(TEST_EVENT, {"endpoint": str(endpoint.uuid)})
     made = outbox.delivery_to(endpoint, TEST_EVENT, body)
     made.save()
     return made
 
 
-def follow(endpoint: WebhookEndpoint) -> None:
-    """After a change of an endpoint: what waits goes where it points now, or nowhere when it is off."""
+def apply_endpoint_change(endpoint: WebhookEndpoint) -> None:
+    """Apply a change of an endpoint to its waiting deliveries: the new URL, or failure when it is switched off."""
     if not endpoint.is_active:
         disable(endpoint, endpoint.disabled_reason)
-    over = WebhookDelivery.objects.filter(endpoint=endpoint, slot=None).exclude(status=State.DELIVERED)
+    over = WebhookDelivery.objects.filter(endpoint=endpoint, slot=None).exclude(status=DeliveryStatus.DELIVERED)
     over.exclude(url=endpoint.url).update(url=endpoint.url, host=outbox.host_of(endpoint.url))
 
 
 def purge(limit: int = PURGED_AT_ONCE) -> int:
-    """Delete a bounded part of what is old. How a call's callback went stays with the call."""
+    """Delete old deliveries, at most `limit` of each status. Return how many.
+
+    The result of a delivery to a call's `callback_url` is kept on the call.
+    """
     now = timezone.now()
     purged = 0
-    for status, kept in ((State.DELIVERED, DELIVERED_KEPT), (State.FAILED, FAILED_KEPT)):
+    for status, kept in ((DeliveryStatus.DELIVERED, DELIVERED_KEPT), (DeliveryStatus.FAILED, FAILED_KEPT)):
         old = WebhookDelivery.objects.filter(status=status, created_at__lt=now - kept)
         ids = list(old.order_by("created_at").values_list("pk", flat=True)[:limit])
         if not ids:

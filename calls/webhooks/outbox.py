@@ -1,7 +1,7 @@
-"""The outbox: who is told of what, written in the transaction of what it tells of. `webhooks` delivers it.
+"""Transactional outbox: a webhook row commits with the change it reports. `delivery` sends the rows.
 
-A call's own callback is one row for its end. Beside it, an organization's endpoints are told of what they subscribe
-to; where nobody does, one small query is all it costs.
+A call with a `callback_url` gets one row when it ends. The organization's endpoints get a row for each event they
+subscribe to. Without a subscriber an event costs one small query.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from tenants.models import WebhookEndpoint
 from tenants.models import WebhookEvent as Event
 
 logger = logging.getLogger(__name__)
-Describe = Callable[[], Any]
+MakeData = Callable[[], Any]  # builds the `data` of an event; called only when an endpoint subscribes to it
 
 
 def host_of(url: str) -> str:
-    """Whose server this is, as far as being considerate of it goes."""
+    """Return the host that limits deliveries to this URL."""
     return urlsplit(url).netloc.lower()[:300]
 
 
 def add_callback(call: Call) -> None:
-    """The end of a call with a callback address: one row, however often it ends."""
+    """Add the row for the call's `callback_url`. A call has at most one, however often it ends."""
     WebhookDelivery.objects.get_or_create(
         call=call,
         endpoint=None,
@@ -52,23 +52,24 @@ def add_callback(call: Call) -> None:
     )
 
 
-def publish(organization_id: int, event: str, describe: Describe, call: Call | None = None) -> None:
-    """Tell every active endpoint of the organization that subscribes to the event."""
-    _send(_listeners(organization_id), event, describe, call)
+def publish(organization_id: int, event: str, make_data: MakeData, call: Call | None = None) -> None:
+    """Add a row for each active endpoint of the organization that subscribes to the event."""
+    _add_rows(_active_endpoints(organization_id), event, make_data, call)
 
 
-def _listeners(organization_id: int) -> list[WebhookEndpoint]:
+def _active_endpoints(organization_id: int) -> list[WebhookEndpoint]:
     active = WebhookEndpoint.objects.filter(organization=organization_id, is_active=True)
-    return list(active.only("url", "events", "organization_id"))  # their secrets cost time to decrypt
+    return list(active.only("url", "events", "organization_id"))  # decrypting their secrets takes time
 
 
-def _send(listeners: list[WebhookEndpoint], event: str, describe: Describe, call: Call | None = None) -> None:
-    found = [endpoint for endpoint in listeners if event in endpoint.events]
-    if found and (body := _body(event, describe)):
-        WebhookDelivery.objects.bulk_create(delivery_to(endpoint, event, body, call) for endpoint in found)
+def _add_rows(endpoints: list[WebhookEndpoint], event: str, make_data: MakeData, call: Call | None = None) -> None:
+    subscribers = [endpoint for endpoint in endpoints if event in endpoint.events]
+    if subscribers and (body := _body_or_nothing(event, make_data)):
+        WebhookDelivery.objects.bulk_create(delivery_to(endpoint, event, body, call) for endpoint in subscribers)
 
 
 def delivery_to(endpoint: WebhookEndpoint, event: str, body: str, call: Call | None = None) -> WebhookDelivery:
+    """Return an unsaved row for one endpoint."""
     return WebhookDelivery(
         organization_id=endpoint.organization_id,
         endpoint=endpoint,
@@ -81,19 +82,20 @@ def delivery_to(endpoint: WebhookEndpoint, event: str, body: str, call: Call | N
 
 
 def body_of(event: str, data: Any) -> str:
-    found = {"type": event, "timestamp": utc_text(timezone.now()), "data": data}
-    return json.dumps(found, cls=JSONEncoder, ensure_ascii=False, separators=(",", ":"))
+    """Return the JSON body of an event."""
+    body = {"type": event, "timestamp": utc_text(timezone.now()), "data": data}
+    return json.dumps(body, cls=JSONEncoder, ensure_ascii=False, separators=(",", ":"))
 
 
-def _body(event: str, describe: Describe) -> str:
-    """The outcome of a call is worth more than the news of it: what cannot be described is not told, and logged."""
+def _body_or_nothing(event: str, make_data: MakeData) -> str:
+    """Return the body, or "" when a bug prevents it: a failing serializer must not lose the outcome of a call."""
     try:
         with transaction.atomic():
-            return body_of(event, describe())
+            return body_of(event, make_data())
     except (DatabaseError, InterfaceError):
         raise
     except Exception:
-        logger.exception("An event %s could not be described", event)
+        logger.exception("The body of event %s could not be made", event)
         return ""
 
 
@@ -101,51 +103,44 @@ def _body(event: str, describe: Describe) -> str:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What has been told of a call, or was true before anybody could be told."""
+class Milestones:
+    """How far a call has come, as events report it. The difference of two gives the events to publish."""
 
     status: str
     placed: bool
     answered: bool
-    result: bool
+    has_result: bool
 
     @classmethod
-    def of(cls, call: Call) -> _Known:
-        settled = call.result is not None and call.result_status != "pending"
-        return cls(call.status, call.placed_at is not None, call.answered_at is not None, settled)
+    def of(cls, call: Call) -> Milestones:
+        has_result = call.result is not None and call.result_status != "pending"
+        return cls(call.status, call.placed_at is not None, call.answered_at is not None, has_result)
 
 
-def remember(call: Call) -> Call:
-    """What is known of a call now, before evidence changes it."""
-    call._known = _Known.of(call)  # type: ignore[attr-defined]
-    return call
+def publish_call_changes(call: Call, before: Milestones) -> None:
+    """Publish what has changed since `before`. The call must be saved and locked."""
+    now = Milestones.of(call)
+    endpoints = _active_endpoints(call.organization_id) if now != before else []
+    for event in _events_between(call, before, now) if endpoints else ():
+        _add_rows(endpoints, event, lambda: _call_object(call), call)
 
 
-def tell(call: Call) -> None:
-    """Publish what has become known of a call since it was remembered. The call is saved and locked."""
-    before: _Known = call._known  # type: ignore[attr-defined]
-    now = _Known.of(remember(call))
-    listeners = _listeners(call.organization_id) if now != before else []
-    for event in _news(call, before, now) if listeners else ():
-        _send(listeners, event, lambda: _call_object(call), call)
-
-
-def _news(call: Call, before: _Known, now: _Known) -> list[str]:
-    news: list[str] = []
+def _events_between(call: Call, before: Milestones, now: Milestones) -> list[str]:
+    events: list[str] = []
     if now.placed and not before.placed:
-        news.append(Event.CALL_PLACED)
+        events.append(Event.CALL_PLACED)
     if now.answered and not before.answered and before.status not in UNRESOLVED:
-        news.append(Event.CALL_ANSWERED)
+        events.append(Event.CALL_ANSWERED)
     if now.status == Status.UNCONFIRMED != before.status:
-        news.append(Event.CALL_UNCONFIRMED)
+        events.append(Event.CALL_UNCONFIRMED)
     ended = now.status in TERMINAL and now.status != before.status
     if ended and before.status not in UNRESOLVED and call.events.filter(type="ended").count() == 1:
-        news.append(Event.CALL_ENDED)
-    elif ended or (now.result and not before.result):
-        news.append(Event.CALL_RESULT)
-    if Event.CALL_ENDED in news and now.result:
-        news.append(Event.CALL_RESULT)
-    return news
+        events.append(Event.CALL_ENDED)
+    elif ended or (now.has_result and not before.has_result):
+        events.append(Event.CALL_RESULT)
+    if Event.CALL_ENDED in events and now.has_result:
+        events.append(Event.CALL_RESULT)
+    return events
 
 
 def _call_object(call: Call) -> Any:
@@ -156,12 +151,15 @@ def _call_object(call: Call) -> Any:
 
 
 def move_campaigns(campaigns: QuerySet[Campaign], to: Campaign.Status, **fields: Any) -> int:
-    """Change the status of these campaigns, each with its news, as long as it is still among them."""
+    """Change the status of the campaigns in the queryset and publish each change. Return how many were changed.
+
+    A campaign that another transaction has taken out of the queryset meanwhile is left alone.
+    """
     moved = 0
     for pk in list(campaigns.values_list("pk", flat=True)):
         with transaction.atomic():
             if campaigns.filter(pk=pk).update(status=to, **fields):
-                tell_of_campaign(pk)
+                publish_campaign_status(pk)
                 moved += 1
     return moved
 
@@ -174,8 +172,8 @@ _CAMPAIGN_EVENTS = {
 }
 
 
-def tell_of_campaign(pk: int) -> None:
-    """A campaign has just changed its status."""
+def publish_campaign_status(pk: int) -> None:
+    """Publish the status to which a campaign has just changed."""
     campaign = Campaign.objects.select_related("organization", "assistant").get(pk=pk)
     if event := _CAMPAIGN_EVENTS.get(Campaign.Status(campaign.status)):
         publish(campaign.organization_id, event, lambda: _campaign_object(campaign))
@@ -185,30 +183,33 @@ def _campaign_object(campaign: Campaign) -> Any:
     return CampaignSerializer(campaign).data
 
 
-def tell_of_imports(limit: int = 100) -> int:
-    """Imports that are over and nobody has been told of. Their room is below this one, so the engine looks."""
+def publish_finished_imports(limit: int = 100) -> int:
+    """Publish the imports that have ended since the last time. Return how many.
+
+    The engine polls for them, because the `campaigns` room may not import this one.
+    """
     over = (ContactImport.Status.COMPLETED, ContactImport.Status.FAILED, ContactImport.Status.CANCELED)
-    untold = ContactImport.objects.filter(end_told=False, status__in=over)
-    told = 0
-    for found in untold.select_related("contact_list").order_by("pk")[:limit]:
+    unpublished = ContactImport.objects.filter(end_told=False, status__in=over)
+    published = 0
+    for each in unpublished.select_related("contact_list").order_by("pk")[:limit]:
         with transaction.atomic():
-            if untold.filter(pk=found.pk).update(end_told=True):
-                _tell_of_import(found)
-                told += 1
-    return told
+            if unpublished.filter(pk=each.pk).update(end_told=True):
+                _publish_import(each)
+                published += 1
+    return published
 
 
-def _tell_of_import(found: ContactImport) -> None:
-    publish(found.organization_id, Event.IMPORT_FINISHED, lambda: ImportSerializer(found).data)
+def _publish_import(contact_import: ContactImport) -> None:
+    publish(contact_import.organization_id, Event.IMPORT_FINISHED, lambda: ImportSerializer(contact_import).data)
 
 
-def tell_of_block(account_id: int) -> None:
-    """An account has just been blocked."""
+def publish_account_block(account_id: int) -> None:
+    """Publish that an account has just been blocked."""
     account = ProviderAccount.objects.select_related("organization").get(pk=account_id)
     publish(account.organization_id, Event.ACCOUNT_BLOCKED, lambda: _account_object(account))
 
 
 def _account_object(account: ProviderAccount) -> Any:
     counted = with_open_calls(ProviderAccount.objects.select_related("organization")).get(pk=account.pk)
-    found = ProviderAccountSerializer(counted).data
-    return {name: value for name, value in found.items() if not name.startswith("credentials")}
+    data = ProviderAccountSerializer(counted).data
+    return {name: value for name, value in data.items() if not name.startswith("credentials")}

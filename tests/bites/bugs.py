@@ -86,9 +86,9 @@ BUGS: tuple[Bug, ...] = (
         "A claim without an answer goes back to the queue although its request may have gone out.",
         (
             Edit(
-                "calls/outcomes/recording.py",
-                '_doubt(call, ENGINE, "No answer was recorded in time; the request may have gone out.")',
-                '_undo_claim(call, call.placing_attempts, now, "lease", "No answer was recorded in time.")',
+                "calls/outcomes/placement_results.py",
+                'mark_unconfirmed(locked, ENGINE, "No answer was recorded in time; the request may have gone out.")',
+                'undo_claim(locked, call.placing_attempts, now, "lease", "No answer was recorded in time.")',
             ),
         ),
         (OUTCOMES + "test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_counts",),
@@ -100,8 +100,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/placing.py",
-                "        outcomes.doubt(call.pk, fence, answer)\n",
-                "        outcomes.requeue(call.pk, fence, NotSent(str(answer)))\n",
+                "        placement_results.doubt(call.pk, fence, answer)\n",
+                "        placement_results.requeue(call.pk, fence, NotSent(str(answer)))\n",
             ),
         ),
         (CALLBACKS + "test_a_lost_answers_callback_supplies_the_id_and_a_read_confirms_it",),
@@ -112,7 +112,7 @@ BUGS: tuple[Bug, ...] = (
         "The late answer of an earlier claim puts a call back into the queue while a later request is out.",
         (
             Edit(
-                "calls/outcomes/recording.py",
+                "calls/outcomes/transitions.py",
                 "return call.placing_attempts == fence and call.status in (",
                 "return call.status in (",
             ),
@@ -122,13 +122,25 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the fence is removed from doubts",
         "The late answer of an earlier claim makes a doubt of a call that is being placed.",
-        (Edit("calls/outcomes/recording.py", "if call.placing_attempts != fence or call.status", "if call.status"),),
+        (
+            Edit(
+                "calls/outcomes/placement_results.py",
+                "if call.placing_attempts != fence or call.status",
+                "if call.status",
+            ),
+        ),
         (OUTCOMES + "test_an_answer_of_an_earlier_claim_does_not_touch_a_later_one",),
     ),
     Bug(
         "the fence is removed from successes",
         "The late answer of an earlier claim gives the later one an id that is not its own.",
-        (Edit("calls/outcomes/recording.py", "        if call.placing_attempts != fence:\n", "        if False:\n"),),
+        (
+            Edit(
+                "calls/outcomes/placement_results.py",
+                "        if call.placing_attempts != fence:\n",
+                "        if False:\n",
+            ),
+        ),
         (BITTEN + "test_the_late_success_of_an_earlier_claim_does_not_touch_a_later_one",),
     ),
     # What an answer means.
@@ -250,7 +262,7 @@ BUGS: tuple[Bug, ...] = (
         "Nothing but code stands between two open calls to one number.",
         (
             Edit(
-                "calls/models.py",
+                "calls/models/call.py",
                 "            models.UniqueConstraint(\n"
                 '                fields=["organization", "to_number"], name="one_open_call_per_number", '
                 "condition=Q(status__in=OPEN)\n"
@@ -299,7 +311,7 @@ BUGS: tuple[Bug, ...] = (
         "A process that dies between the two never tells the customer how the call ended.",
         (
             Edit(
-                "calls/outcomes/recording.py",
+                "calls/outcomes/transitions.py",
                 "outbox.add_callback(call)",
                 "transaction.on_commit(lambda: outbox.add_callback(call))",
             ),
@@ -312,7 +324,7 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/following/polling.py",
-                '            next_read_at=now + schedule.READ_LEASE, reads=F("reads") + 1\n',
+                '            next_read_at=now + poll_schedule.READ_LEASE, reads=F("reads") + 1\n',
                 '            next_read_at=F("next_read_at")\n',
             ),
             Edit(
@@ -332,12 +344,12 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/placing.py",
-                "        _lock_people(batch)\n"
+                "        _lock_contacts(batch)\n"
                 "        calls = _fresh(batch)\n"
                 "        allowed = _ask_the_gate(calls, now)\n",
                 "        calls = _fresh(batch)\n"
                 "        allowed = _ask_the_gate(calls, now)\n"
-                "        _lock_people(batch)\n",
+                "        _lock_contacts(batch)\n",
             ),
         ),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
@@ -349,8 +361,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/placing.py",
-                "        _lock_people(batch)\n        calls = _fresh(batch)\n",
-                "        calls = _fresh(batch)\n        _lock_people(batch)\n",
+                "        _lock_contacts(batch)\n        calls = _fresh(batch)\n",
+                "        calls = _fresh(batch)\n        _lock_contacts(batch)\n",
             ),
         ),
         (BITTEN + "test_a_pause_that_answers_before_the_claims_locks_is_seen",),
@@ -486,39 +498,44 @@ BUGS: tuple[Bug, ...] = (
         Bug(
             f"{name} does not wait for silence",
             f"{what} is answered, and then a phone rings.",
-            (Edit("calls/actions/campaigns.py", old, new),),
+            (Edit(f"calls/actions/{module}.py", old, new),),
             (BITTEN + "test_what_must_be_silent_waits_for_the_claim_it_met",),
         )
-        for name, what, old, new in (
+        for name, what, module, old, new in (
             (
                 "pause",
                 "A pause",
-                "S.PAUSED, actor=actor)\n    wait_for_silence(Call.objects.filter(campaign=campaign))\n",
-                "S.PAUSED, actor=actor)\n",
+                "campaigns",
+                "CampaignStatus.PAUSED, actor=actor)\n    wait_for_silence(Call.objects.filter(campaign=campaign))\n",
+                "CampaignStatus.PAUSED, actor=actor)\n",
             ),
             (
                 "cancel",
                 "A cancellation",
+                "campaigns",
                 "    wind_up(campaign)\n    wait_for_silence(Call.objects.filter(campaign=campaign))\n",
                 "    wind_up(campaign)\n",
             ),
             (
                 "the kill switch",
                 "The kill switch",
+                "kill_switch",
                 "    wait_for_silence(Call.objects.filter(organization=organization))\n",
                 "",
             ),
             (
                 "do-not-call",
                 "An entry on the do-not-call list",
+                "quiescing",
                 "to_number=entry.phone)\n    wait_for_silence(calls)\n",
                 "to_number=entry.phone)\n",
             ),
             (
                 "do-not-call for many",
                 "A file for the do-not-call list",
-                "to_number__in=going)\n    wait_for_silence(calls)\n",
-                "to_number__in=going)\n",
+                "quiescing",
+                "to_number__in=with_open_call)\n    wait_for_silence(calls)\n",
+                "to_number__in=with_open_call)\n",
             ),
         )
     ),
@@ -529,7 +546,7 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/following/reconciling.py",
-                "            outcomes.give_up(\n"
+                "            recording.give_up(\n"
                 '                call.pk, Status.UNKNOWN, "26 hours without evidence that it was placed, '
                 'or that it was not."\n'
                 "            )\n",
@@ -552,9 +569,9 @@ BUGS: tuple[Bug, ...] = (
         "Late evidence for the first request is taken for the second one's.",
         (
             Edit(
-                "calls/outcomes/recording.py",
+                "calls/outcomes/staff_decisions.py",
                 '        call.ended_reason = "released_by_staff"\n'
-                '        _finish(call, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}")\n',
+                '        finish(locked, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}")\n',
                 "        call.status, call.due_at, call.next_read_at = Status.QUEUED, timezone.now(), None\n"
                 "        call.save()\n",
             ),
@@ -584,13 +601,13 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an edit cuts the waits between calls",
         "Whoever was called a minute ago is called again because somebody changed a holiday.",
-        (Edit("calls/actions/campaign_edits.py", "        reason__in=PUT_OFF,\n", ""),),
+        (Edit("calls/actions/campaign_edits.py", "        reason__in=GATE_REASONS,\n", ""),),
         (EDITS + "test_a_retry_is_never_brought_forward",),
     ),
     Bug(
         "a withdrawal does not wait for silence",
         "A withdrawal is answered, and then the person's phone rings.",
-        (Edit("calls/actions/recipients.py", "    wait_for_silence(mine)\n", ""),),
+        (Edit("calls/actions/recipients.py", "    wait_for_silence(calls)\n", ""),),
         (PEOPLE + "test_it_answers_only_when_the_claim_it_met_is_answered",),
         database="PostgreSQL",
     ),
@@ -600,7 +617,7 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/actions/recipients.py",
-                "    mine.filter(status__in=(Status.QUEUED, *OPEN)).update(not_after=timezone.now())\n",
+                "    calls.filter(status__in=(Status.QUEUED, *OPEN)).update(not_after=timezone.now())\n",
                 "",
             ),
         ),
@@ -612,8 +629,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/actions/scheduled_callbacks.py",
-                'update(status=S.WAITING, reason="call_back", next_attempt_at=None)',
-                'update(status=S.WAITING, reason="call_back")',
+                '        status=RecipientStatus.WAITING, reason="call_back", next_attempt_at=None\n',
+                '        status=RecipientStatus.WAITING, reason="call_back"\n',
             ),
         ),
         (CALL_BACKS + "test_a_promise_sets_the_recipient_aside",),

@@ -136,7 +136,7 @@ def _people(organization: Organization, waiting: Campaign) -> None:
     entries.add(organization, "+12125550177", reason="Letter of 3 March", source=WHO)
     recipients.hold(second, actor=WHO, reason="Is in hospital until Easter")
     promised = Recipient.objects.get(campaign=waiting, contact=third)
-    scheduled_callbacks.promise(promised, _next_wednesday(), actor=WHO, note="After work, please")
+    scheduled_callbacks.schedule(promised, _next_wednesday(), actor=WHO, note="After work, please")
 
 
 def _next_wednesday() -> datetime:

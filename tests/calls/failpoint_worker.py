@@ -43,7 +43,7 @@ SENT_WITHIN = 1.0
 # Everything that waits for the clock, shorter.
 IMPATIENT: tuple[tuple[Any, str, Any], ...] = (
     (poll_schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.1)),)),
-    (poll_schedule, "next_look", lambda call, now: now + timedelta(seconds=0.3)),
+    (poll_schedule, "next_search", lambda call, now: now + timedelta(seconds=0.3)),
     (placing, "SEND_WITHIN", SENT_WITHIN),
     (job, "BATCH", 5),
 )

@@ -251,7 +251,7 @@ def test_a_pause_that_answers_before_the_claims_locks_is_seen(
 ) -> None:
     made = running(number, [NUMBER])
     enqueueing.feed(made.pk)
-    with held(monkeypatch, placing, "_lock_people", after=False) as (reached, go_on):
+    with held(monkeypatch, placing, "_lock_contacts", after=False) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(10), "it has its candidates, and none of the locks on campaigns and persons"
         campaigns.pause(made, actor="test")

@@ -31,7 +31,7 @@ MINUTE = timedelta(minutes=1)
 
 def promised(recipient: Recipient, ago: timedelta = MINUTE, **fields: Any) -> CallBack:
     """One whose time came `ago`."""
-    found = scheduled_callbacks.promise(recipient, timezone.now() + HOUR, actor="ada", **fields)
+    found = scheduled_callbacks.schedule(recipient, timezone.now() + HOUR, actor="ada", **fields)
     CallBack.objects.filter(pk=found.pk).update(
         due_at=timezone.now() - ago, latest_at=timezone.now() - ago + (found.latest_at - found.due_at)
     )
@@ -155,7 +155,7 @@ def test_when_its_time_comes_it_goes_before_the_bulk_and_is_kept(recipient: Reci
     assert [scheduled_callbacks.step(timezone.now()) for _ in range(2)] == [1, 0]
     call = Call.objects.get()
     found.refresh_from_db()
-    assert (call.priority, call.asked_for, found.call) == (Call.PRIORITY_CALL_BACK, True, call)
+    assert (call.priority, call.asked_for, found.call) == (Call.PRIORITY_SCHEDULED_CALLBACK, True, call)
     assert (call.not_before, call.not_after) == (found.due_at, found.latest_at)
     assert (call.recipient, call.campaign, call.attempt) == (recipient, recipient.campaign, 1)
     [claim] = placing.claim(number.account_id)
@@ -179,7 +179,7 @@ def test_who_waits_for_a_call_back_is_explained(program: ApiClient, recipient: R
 
 
 def test_it_is_not_called_before_its_time(recipient: Recipient) -> None:
-    scheduled_callbacks.promise(recipient, timezone.now() + HOUR, actor="ada")
+    scheduled_callbacks.schedule(recipient, timezone.now() + HOUR, actor="ada")
     assert scheduled_callbacks.step(timezone.now()) == 0
     assert not Call.objects.exists()
 
@@ -234,7 +234,7 @@ def test_a_missed_one_says_what_the_gate_said(recipient: Recipient, number: Phon
     found = promised(recipient)
     scheduled_callbacks.step(timezone.now())
     call = Call.objects.get()
-    placing.put_off(call, timezone.now() + HOUR, "open_call", "Another call to this number is open.")
+    placing.defer(call, timezone.now() + HOUR, "open_call", "Another call to this number is open.")
     expire(found)
     assert kept_or_missed(found) == (B.MISSED, "Another call to this number is open.")
     call.refresh_from_db()
@@ -308,7 +308,7 @@ def test_the_engine_keeps_a_promise_by_itself(callers: Organization, sandbox: An
     made = support.campaign(number, support.people(callers, [NUMBER]))
     campaigns.start(made, actor="ada")
     launching.step(made.pk)
-    found = scheduled_callbacks.promise(made.recipients.get(), timezone.now() + timedelta(seconds=2), actor="ada")
+    found = scheduled_callbacks.schedule(made.recipients.get(), timezone.now() + timedelta(seconds=2), actor="ada")
     with support.engine():
         support.wait_until(lambda: CallBack.objects.filter(pk=found.pk, status=B.KEPT).exists())
         support.wait_until(lambda: support.no_call_is_open(made))

@@ -300,7 +300,7 @@ def test_a_callback_that_trips_over_our_mistake_is_tried_again_while_others_are_
         support.wait_until(lambda: status_of(second) == Status.COMPLETED, 20)
         support.wait_until(lambda: ProviderCallback.objects.get(pk=first.pk).attempts == 1, 20)
         first.refresh_from_db()
-        assert (first.processed_at, first.error) == (None, "Reading it failed (KeyError); it is tried again.")
+        assert (first.processed_at, first.error) == (None, "Processing failed (KeyError) and will be tried again.")
         assert status_of(first) == Status.UNCONFIRMED, "half of it was stored"
         monkeypatch.undo()
         ProviderCallback.objects.update(next_attempt_at=timezone.now())
@@ -322,7 +322,7 @@ def test_a_callback_that_fails_again_and_again_is_set_aside_visibly(callers: Org
         waits.append(row.next_attempt_at - before)
         ProviderCallback.objects.update(next_attempt_at=before)
     assert waits[:4] == sorted(waits[:4])
-    assert (row.attempts, row.error) == (5, "Set aside: reading it failed 5 times (KeyError).")
+    assert (row.attempts, row.error) == (5, "Set aside: processing failed 5 times (KeyError).")
     assert row.processed_at is not None
     event = row.call.events.get(type="callback")  # type: ignore[union-attr]
     assert event.detail == row.error

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.actions import erasure, recipients, scheduled_callbacks, single_calls
-from calls.actions.quiescing import IllegalNow
+from calls.actions.quiescing import IllegalTransition
 from calls.dialing import enqueueing, placing
 from calls.gate import facts as fact_sheet
 from calls.models import Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery
@@ -85,7 +85,7 @@ def person(recipient: Recipient, number: PhoneNumber) -> Contact:
     ProviderCallback.objects.create(call=call, account=call.account, verification="unsigned", body=NAME.encode())
     WebhookDelivery.objects.all().update(status="delivered", body=f'{{"to": "{NUMBER}"}}', endpoint=endpoint)
     recipient.refresh_from_db()
-    promised = scheduled_callbacks.promise(
+    promised = scheduled_callbacks.schedule(
         recipient, timezone.now() + timedelta(minutes=1), actor="olga", note=f"{NAME} asked for it"
     )
     CallBack.objects.filter(pk=promised.pk).update(latest_at=timezone.now(), due_at=timezone.now() - timedelta(hours=1))
@@ -181,10 +181,10 @@ def test_a_number_imported_again_is_not_called_sooner_than_before(
 
 def test_an_erasure_that_is_refused_lists_nothing(person: Contact, monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(contact: Contact) -> None:
-        raise IllegalNow("A call was queued at the same moment.")
+        raise IllegalTransition("A call was queued at the same moment.")
 
-    monkeypatch.setattr(erasure, "_forget_words", busy)  # among the last things done
-    with pytest.raises(IllegalNow):
+    monkeypatch.setattr(erasure, "_forget_texts", busy)  # among the last things done
+    with pytest.raises(IllegalTransition):
         erase(person)
     assert not DoNotCall.objects.exists()
 
@@ -246,13 +246,13 @@ def test_nobody_is_erased_while_a_call_is_under_way(recipient: Recipient, number
     later = timezone.now() + timedelta(minutes=1)
     call = support.single(number, NUMBER)
     Call.objects.update(status=status, next_read_at=later, lease_until=later, dialed_at=timezone.now())
-    with pytest.raises(IllegalNow):
+    with pytest.raises(IllegalTransition):
         erase(recipient.contact)
     found = Contact.objects.get()
     assert (found.phone, found.on_hold, found.erased_at) == (NUMBER, False, None)
     # An end whose result is still awaited is not over either.
     Call.objects.filter(pk=call.pk).update(status=Status.COMPLETED)
-    with pytest.raises(IllegalNow, match="awaited"):
+    with pytest.raises(IllegalTransition, match="awaited"):
         erase(recipient.contact)
     Call.objects.update(next_read_at=None)
     erase(recipient.contact)
@@ -287,7 +287,7 @@ def test_a_claim_that_met_the_erasure_wins_or_never_sends(
         go_on.set()
         [claim] = claiming.join()
         placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))
-        with pytest.raises(IllegalNow):
+        with pytest.raises(IllegalTransition):
             erasing_.join()
     found = Contact.objects.get()
     assert (found.phone, found.on_hold) == (NUMBER, False)

@@ -226,7 +226,7 @@ def test_a_release_and_a_late_callback_leave_one_end(number: PhoneNumber, staff_
     pk = claim.call.pk
 
     def release() -> None:
-        with suppress(staff_decisions.NotPossible):
+        with suppress(staff_decisions.DecisionRefused):
             staff_decisions.release(pk, actor="staff", reason="Not in the log.")
 
     def callback() -> None:

@@ -245,7 +245,7 @@ class Model(RuleBasedStateMachine):
         }[verb](which)
 
     def start(self, which: int) -> None:
-        with suppress(quiescing.IllegalNow, preflight.NotReady):
+        with suppress(quiescing.IllegalTransition, preflight.NotReady):
             campaign_actions.start(self._campaign(which), actor="test")
 
     def launch(self, which: int) -> None:
@@ -253,19 +253,19 @@ class Model(RuleBasedStateMachine):
 
     def pause(self, which: int) -> None:
         campaign = self._campaign(which)
-        with suppress(quiescing.IllegalNow):
+        with suppress(quiescing.IllegalTransition):
             campaign_actions.pause(campaign, actor="test")
             self.silent.add(campaign.pk)
 
     def resume(self, which: int) -> None:
         campaign = self._campaign(which)
-        with suppress(quiescing.IllegalNow):
+        with suppress(quiescing.IllegalTransition):
             campaign_actions.resume(campaign, actor="test")
             self.silent.discard(campaign.pk)
 
     def cancel(self, which: int) -> None:
         campaign = self._campaign(which)
-        with suppress(quiescing.IllegalNow):
+        with suppress(quiescing.IllegalTransition):
             campaign_actions.cancel(campaign, actor="test")
             self.silent.add(campaign.pk)
 
@@ -458,7 +458,7 @@ class Model(RuleBasedStateMachine):
     @rule(fault=faults, late=st.booleans())
     def reconcile(self, fault: str, late: bool) -> None:
         for account, calls in reconciling.claim().items():
-            found = finished(reconciling.look(Line(self.world, fate=fault).client, account, calls))
+            found = finished(reconciling.search(Line(self.world, fate=fault).client, account, calls))
             self.looks.append(Held(lambda calls=calls, found=found: self._looked(calls, found)))  # type: ignore[misc]
             if not late:
                 self.looks.pop().record()
@@ -548,7 +548,7 @@ class Model(RuleBasedStateMachine):
         dial = self.world.of(call.pk)
         if dial is None:
             return
-        with suppress(staff_decisions.NotPossible):
+        with suppress(staff_decisions.DecisionRefused):
             staff_decisions.confirm_placed(
                 call.pk, dial.provider_id, actor="test", reason="It is in the provider's log."
             )

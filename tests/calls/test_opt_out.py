@@ -50,7 +50,7 @@ connection = connection  # named in the condition above
 )
 def test_a_rule_is_met(field: str, equals: str, seen: dict[str, Any]) -> None:
     rule = {"field": field, "equals": equals}
-    assert opt_out.said([RULE | {"equals": "never"}, rule], Snapshot(CallState.COMPLETED, **seen)) == rule
+    assert opt_out.matching_rule([RULE | {"equals": "never"}, rule], Snapshot(CallState.COMPLETED, **seen)) == rule
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_rule_is_met(field: str, equals: str, seen: dict[str, Any]) -> None:
     ],
 )
 def test_a_rule_is_not_met(field: str, equals: str, seen: dict[str, Any]) -> None:
-    assert opt_out.said([{"field": field, "equals": equals}], Snapshot(CallState.COMPLETED, **seen)) is None
+    assert opt_out.matching_rule([{"field": field, "equals": equals}], Snapshot(CallState.COMPLETED, **seen)) is None
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_evidence_for_a_call_that_a_claim_wants_does_not_lock_both_up(
     if isinstance(answer, MayBeRinging):
         in_another_campaign(number)
     Call.objects.update(due_at=call.created_at)
-    place = (lambda: placing.claim(number.account_id), placing, "_lock_people", False)
+    place = (lambda: placing.claim(number.account_id), placing, "_lock_contacts", False)
     end = (lambda: recording.record(call.pk, OPTED_OUT, "callback"), opt_out, "lock_person", True)
     (first, module, name, after), (second, *_) = (place, end) if claim_first else (end, place)
     with held(monkeypatch, module, name, after=after) as (reached, go_on):

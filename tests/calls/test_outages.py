@@ -74,14 +74,14 @@ def test_an_unreachable_account_is_tried_by_a_read_and_never_by_a_dial(number: P
     assert circuit_breaker.claim_probes(timezone.now()) == []
     (probe,) = circuit_breaker.claim_probes(three_hours_later)
     assert circuit_breaker.claim_probes(three_hours_later) == [], "two workers do not probe at once"
-    circuit_breaker.probed(probe, None, three_hours_later)
+    circuit_breaker.record_probe(probe, None, three_hours_later)
     assert not fresh(number).blocked(three_hours_later)
 
 
 def test_an_account_that_is_back_is_tried_by_one_call_before_the_others(number: PhoneNumber) -> None:
     while not fresh(number).blocked(timezone.now()):
         answer_all(number, NotSent("refused"))
-    circuit_breaker.probed(fresh(number), None, timezone.now())
+    circuit_breaker.record_probe(fresh(number), None, timezone.now())
     everything_is_due()
     (alone,) = placing.claim(number.account_id)
     everything_is_due()
@@ -97,11 +97,11 @@ def test_failed_probes_come_further_and_further_apart_up_to_a_quarter_of_an_hour
     now, waits = timezone.now(), []
     for _ in range(9):
         account = fresh(number)
-        circuit_breaker.probed(account, MayBeRinging("502"), now)
+        circuit_breaker.record_probe(account, MayBeRinging("502"), now)
         waits.append((_until(number) - now).total_seconds())
     assert waits == sorted(waits)
     assert waits[-1] == 900
-    circuit_breaker.probed(fresh(number), Misconfigured("Invalid or missing API key"), now)
+    circuit_breaker.record_probe(fresh(number), Misconfigured("Invalid or missing API key"), now)
     assert fresh(number).blocked_code == "misconfigured"
 
 
@@ -121,7 +121,7 @@ def test_a_burst_of_failures_does_not_put_the_next_try_off_for_hours(number: Pho
     for claim in burst:
         placing.record(claim, MayBeRinging("?"))
     now = timezone.now()
-    circuit_breaker.probed(fresh(number), MayBeRinging("502"), now)
+    circuit_breaker.record_probe(fresh(number), MayBeRinging("502"), now)
     assert _until(number) - now <= timedelta(minutes=1)
 
 
@@ -129,13 +129,15 @@ def test_a_burst_of_failures_does_not_put_the_next_try_off_for_hours(number: Pho
 def test_a_provider_that_answers_at_all_is_back(number: PhoneNumber, error: Any) -> None:
     while not fresh(number).blocked(timezone.now()):
         answer_all(number, NotSent("refused"))
-    circuit_breaker.probed(fresh(number), error, timezone.now())
+    circuit_breaker.record_probe(fresh(number), error, timezone.now())
     assert not fresh(number).blocked(timezone.now())
 
 
 def test_more_old_doubts_than_allowed_block_the_account_though_answers_come(number: PhoneNumber) -> None:
     for _ in range(6):
-        circuit_breaker.probed(fresh(number), None, timezone.now())  # and what asks whether it is alive is answered
+        circuit_breaker.record_probe(
+            fresh(number), None, timezone.now()
+        )  # and what asks whether it is alive is answered
         everything_is_due()
         claims = placing.claim(number.account_id)
         for index, claim in enumerate(claims):

@@ -145,12 +145,12 @@ def test_an_endpoint_hears_what_it_subscribes_to_of_its_own_organization(
 
 
 def test_where_nobody_listens_it_costs_one_query(call: Call, django_assert_num_queries: Any) -> None:
-    outbox.remember(call)
+    before = outbox.Milestones.of(call)
     call.status = Status.BUSY
     with django_assert_num_queries(1):
-        outbox.tell(call)
+        outbox.publish_call_changes(call, before)
     with django_assert_num_queries(0):
-        outbox.tell(call)
+        outbox.publish_call_changes(call, outbox.Milestones.of(call))
 
 
 def test_what_cannot_be_described_loses_no_outcome(
@@ -162,7 +162,7 @@ def test_what_cannot_be_described_loses_no_outcome(
     monkeypatch.setattr(outbox, "_call_object", broken)
     assert staff_decisions.cancel(call, "canceled_by_request", "Canceled.")
     assert Call.objects.get().status == Status.CANCELED
-    assert "could not be described" in caplog.text
+    assert "could not be made" in caplog.text
 
 
 # Campaigns.
@@ -228,11 +228,11 @@ def test_an_import_that_is_over_is_told_once(
 ) -> None:
     people = ContactList.objects.create(organization=organization, name="P")
     found = ContactImport.objects.create(organization=organization, contact_list=people, filename="p.csv")
-    assert outbox.tell_of_imports() == 0
+    assert outbox.publish_finished_imports() == 0
     if status == "canceled":
         job.cancel(found)
     else:
         ContactImport.objects.update(status=status)
-    assert (outbox.tell_of_imports(), outbox.tell_of_imports()) == (1, 0)
+    assert (outbox.publish_finished_imports(), outbox.publish_finished_imports()) == (1, 0)
     assert told() == ["import.finished"]
     assert last()["data"] == api.get(f"/api/v1/imports/{found.uuid}/").json()

@@ -270,7 +270,7 @@ def test_the_trigger_is_there_after_migrate(transactional_db: None) -> None:
 def test_staff_release_ends_the_call_and_gives_the_recipient_back(number: PhoneNumber, recipient: Recipient) -> None:
     claim = claimed(number, recipient)
     placing.record(claim, MayBeRinging("?"))
-    with pytest.raises(staff_decisions.NotPossible, match="how you know"):
+    with pytest.raises(staff_decisions.DecisionRefused, match="how you know"):
         staff_decisions.release(claim.call.pk, actor="staff", reason=" ")
     staff_decisions.release(claim.call.pk, actor="staff", reason="Not in the provider's log.")
     call = fresh(claim)
@@ -295,7 +295,7 @@ def test_staff_can_name_the_providers_id_of_a_doubtful_call(number: PhoneNumber,
     placing.record(claim, MayBeRinging("?"))
     if unknown:
         recording.give_up(claim.call.pk, Status.UNKNOWN, "26 hours")
-    with pytest.raises(staff_decisions.NotPossible):
+    with pytest.raises(staff_decisions.DecisionRefused):
         staff_decisions.confirm_placed(claim.call.pk, "", actor="staff", reason="")
     staff_decisions.confirm_placed(claim.call.pk, "x1", actor="staff", reason="Seen in the dashboard.")
     call = fresh(claim)

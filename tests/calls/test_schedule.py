@@ -62,7 +62,7 @@ def test_an_error_never_waits_until_the_provider_may_have_forgotten(errors: int,
 @given(spans, st.booleans())
 def test_a_doubt_is_looked_at_later_and_at_the_latest_when_it_ends(age: timedelta, listed: bool) -> None:
     since = NOW - age
-    at = poll_schedule.next_look(unconfirmed(since, listed=listed), NOW)
+    at = poll_schedule.next_search(unconfirmed(since, listed=listed), NOW)
     assert NOW < at <= max(since + timedelta(hours=26), NOW + timedelta(seconds=1))
     if listed:
         assert at <= NOW + timedelta(hours=1)

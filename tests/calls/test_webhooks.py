@@ -44,7 +44,7 @@ def queue(endpoint: WebhookEndpoint, count: int = 1) -> list[WebhookDelivery]:
 
 def deliver(turns: int = 1, **client: Any) -> int:
     """Claim, send, store: as the engine does. Answers how many were sent."""
-    turn, sent = delivery.Round(), 0
+    turn, sent = delivery.HostCursor(), 0
 
     async def send(claims: list[delivery.Claim]) -> list[delivery.Answer | None]:
         async with outgoing.Client(**client) as found:
@@ -197,7 +197,7 @@ def test_a_name_that_has_moved_inside_since_it_was_saved_is_not_contacted(
 def test_a_crash_between_sending_and_storing_sends_the_same_id_again(organization: Organization) -> None:
     with receiving() as receiver, time_machine.travel(timezone.now(), tick=False) as clock:
         queue(an_endpoint(organization, receiver.url))
-        [lost] = delivery.claim(10, delivery.Round())
+        [lost] = delivery.claim(10, delivery.HostCursor())
 
         async def send() -> delivery.Answer | None:
             async with outgoing.Client() as client:
@@ -218,7 +218,7 @@ def test_a_crash_between_sending_and_storing_sends_the_same_id_again(organizatio
 def test_who_has_overslept_does_not_send(organization: Organization) -> None:
     with receiving() as receiver, time_machine.travel(timezone.now(), tick=False) as clock:
         queue(an_endpoint(organization, receiver.url))
-        [claimed] = delivery.claim(10, delivery.Round())
+        [claimed] = delivery.claim(10, delivery.HostCursor())
         clock.shift(timedelta(seconds=45))
 
         async def send() -> delivery.Answer | None:
@@ -238,7 +238,7 @@ def test_two_workers_do_not_take_one_delivery_twice(organization: Organization) 
 
     def work() -> None:
         try:
-            turn = delivery.Round()
+            turn = delivery.HostCursor()
             barrier.wait()
             for _ in range(5):
                 taken.extend(delivery.claim(100, turn))
@@ -260,7 +260,7 @@ def test_two_workers_do_not_take_one_delivery_twice(organization: Organization) 
 def test_a_host_has_two_on_the_wire_at_most(organization: Organization) -> None:
     queue(an_endpoint(organization, "http://127.0.0.1:9001/a"), 10)
     queue(an_endpoint(organization, "http://127.0.0.1:9001/b"), 10)
-    turn = delivery.Round()
+    turn = delivery.HostCursor()
     assert len(delivery.claim(100, turn)) == 2
     assert delivery.claim(100, turn) == []
 
@@ -268,7 +268,7 @@ def test_a_host_has_two_on_the_wire_at_most(organization: Organization) -> None:
 def test_thousands_of_due_rows_of_one_host_do_not_stand_before_another(organization: Organization) -> None:
     queue(an_endpoint(organization, "http://127.0.0.1:9001/"), 3000)
     queue(an_endpoint(organization, "http://127.0.0.1:9002/"), 1)
-    claims = delivery.claim(100, delivery.Round())
+    claims = delivery.claim(100, delivery.HostCursor())
     assert Counter(each.host for each in claims) == {"127.0.0.1:9001": 2, "127.0.0.1:9002": 1}
 
 
@@ -289,7 +289,7 @@ def test_the_claim_asks_an_index_and_not_the_rows(organization: Organization) ->
 def test_when_there_are_more_hosts_than_room_they_take_turns(organization: Organization) -> None:
     for port in range(10):
         queue(an_endpoint(organization, f"http://127.0.0.1:{9000 + port}/"), 2)
-    turn = delivery.Round()
+    turn = delivery.HostCursor()
     hosts = [{each.host for each in delivery.claim(4, turn)} for _ in range(5)]
     assert len(set.union(*hosts)) == 10
 
@@ -347,7 +347,7 @@ def receiver() -> Any:
 
 def test_what_is_on_the_wire_is_not_replayed(organization: Organization, receiver: Receiver) -> None:
     row = queue(an_endpoint(organization, receiver.url))[0]
-    [claimed] = delivery.claim(10, delivery.Round())
+    [claimed] = delivery.claim(10, delivery.HostCursor())
     maintenance.replay(row)
     delivery.record(claimed, delivery.Answer(204))
     assert (only().status, only().attempts) == (D.DELIVERED, 1)
@@ -355,7 +355,7 @@ def test_what_is_on_the_wire_is_not_replayed(organization: Organization, receive
 
 def test_a_test_is_sent_once(organization: Organization) -> None:
     with receiving(answering(500)) as receiver:
-        maintenance.try_out(an_endpoint(organization, receiver.url))
+        maintenance.send_test(an_endpoint(organization, receiver.url))
         deliver()
         assert json.loads(receiver.received[0].body)["type"] == "webhook.test"
     assert (only().status, only().attempts) == (D.FAILED, 1)
@@ -366,7 +366,7 @@ def test_what_waits_goes_where_the_endpoint_points_now(organization: Organizatio
     queue(endpoint)
     endpoint.url = receiver.url
     endpoint.save()
-    maintenance.follow(endpoint)
+    maintenance.apply_endpoint_change(endpoint)
     deliver()
     assert (only().status, only().host) == (D.DELIVERED, f"127.0.0.1:{receiver.port}")
 

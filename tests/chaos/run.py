@@ -180,7 +180,7 @@ class Run:
             return
         try:
             stubbornly(lambda: campaigns.pause(campaign, actor="chaos"))
-        except quiescing.IllegalNow:
+        except quiescing.IllegalTransition:
             return  # it finished meanwhile
         since = datetime.now(UTC)
         time.sleep(seconds)

@@ -61,7 +61,7 @@ def test_a_block_is_told_once_however_many_calls_meet_it(account: ProviderAccoun
     for _ in range(3):
         circuit_breaker.block(account.pk, circuit_breaker.Block.MISCONFIGURED, "The key is wrong.")
     alert = Alert.objects.get()
-    assert alert.message == "Account “AlloMia” is blocked: set up wrongly. The key is wrong."
+    assert alert.message == "Provider account “AlloMia” is blocked: set up wrongly. The key is wrong."
     assert alert.subject == str(account.uuid)
     account.refresh_from_db()
     assert account.blocked_reason == "The key is wrong."
@@ -88,7 +88,7 @@ def test_a_campaign_that_pauses_itself_tells_why(assistant: Assistant, phone_num
     campaign.refresh_from_db()
     assert campaign.status == Campaign.Status.PAUSED
     alert = Alert.objects.get()
-    assert alert.message == "“March” paused itself. The provider refused 5 calls alike: No such slot."
+    assert alert.message == "“March” paused itself. The provider refused 5 calls with the same error: No such slot."
     assert alert.subject == str(campaign.uuid)
 
 

@@ -44,7 +44,7 @@ def _confirm(request: HttpRequest, obj: Call, values: Mapping[str, Any]) -> str:
         staff_decisions.confirm_placed(
             obj.pk, values["provider_call_id"].strip(), actor=reach_of(request).actor, reason=values["reason"]
         )
-    except staff_decisions.NotPossible as error:
+    except staff_decisions.DecisionRefused as error:
         raise NotDone(str(error)) from error
     return "The call counts as placed. Its outcome is read from the provider from now on."
 
@@ -52,7 +52,7 @@ def _confirm(request: HttpRequest, obj: Call, values: Mapping[str, Any]) -> str:
 def _release(request: HttpRequest, obj: Call, values: Mapping[str, Any]) -> str:
     try:
         staff_decisions.release(obj.pk, actor=reach_of(request).actor, reason=values["reason"])
-    except staff_decisions.NotPossible as error:
+    except staff_decisions.DecisionRefused as error:
         raise NotDone(str(error)) from error
     return "The call counts as never placed. The person may be called again."
 

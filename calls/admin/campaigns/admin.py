@@ -216,7 +216,7 @@ class CampaignAdmin(WizardPages):
         try:
             with campaign_edits.edit(obj, actor=reach_of(request).actor):
                 return super().changeform_view(request, object_id, form_url, extra_context)
-        except (quiescing.IllegalNow, preflight.NotReady) as error:
+        except (quiescing.IllegalTransition, preflight.NotReady) as error:
             list(messages.get_messages(request))  # what was said of a success that is none
             messages.error(request, f"Nothing was changed. {error}")
             return redirect(request.path)

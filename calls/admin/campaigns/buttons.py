@@ -30,7 +30,7 @@ def _do(action: Callable[..., None], sentence: str) -> Callable[[HttpRequest, An
         except preflight.NotReady as error:
             faults = [problem.message for problem in error.problems if problem.severity == "error"]
             raise NotDone(f"The campaign cannot start yet. {' '.join(faults)}") from error
-        except quiescing.IllegalNow as error:
+        except quiescing.IllegalTransition as error:
             raise NotDone(str(error)) from error
         obj.refresh_from_db()
         return sentence.format(name=obj.name, status=obj.get_status_display().lower(), starts=local_time(obj.starts_at))

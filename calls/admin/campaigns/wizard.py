@@ -94,7 +94,7 @@ class WizardPages(ScopedAdmin):
             return self._page(request, stored, step, form, formsets)
         try:
             self._save(request, obj, step, form, formsets)
-        except quiescing.IllegalNow as error:
+        except quiescing.IllegalTransition as error:
             messages.error(request, str(error))
             return redirect(self.url("change", pk))
         if "_test" in request.POST and step == WHAT:
@@ -217,10 +217,10 @@ class WizardPages(ScopedAdmin):
         return found
 
     def _save(self, request: HttpRequest, obj: Campaign, step: WizardStep, form: Any, formsets: Sequence[Any]) -> None:
-        """The fields of this step and nothing else. Raises IllegalNow when the campaign has been started meanwhile."""
+        """The fields of this step and nothing else. Raises IllegalTransition when the campaign has been started."""
         with campaign_edits.edit(obj, actor=reach_of(request).actor) as held:
             if held.status != S.DRAFT:
-                raise quiescing.IllegalNow("Nothing was changed: the campaign has been started meanwhile.")
+                raise quiescing.IllegalTransition("Nothing was changed: the campaign has been started meanwhile.")
             self.save_model(request, form.save(commit=False), form, change=True)
             form.save_m2m()
             for formset in formsets:

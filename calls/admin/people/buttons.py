@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.actions import erasure, recipients, scheduled_callbacks
-from calls.actions.quiescing import IllegalNow
+from calls.actions.quiescing import IllegalTransition
 from calls.actions.single_calls import Refused
 from calls.models import CallBack
 from campaigns.models import Campaign, Contact, Recipient
@@ -63,7 +63,7 @@ class EraseForm(ReasonForm):
 def _withdraw(request: HttpRequest, obj: Recipient, values: Mapping[str, Any]) -> str:
     try:
         recipients.withdraw(obj, actor=reach_of(request).actor)
-    except IllegalNow as error:
+    except IllegalTransition as error:
         raise NotDone(str(error)) from error
     return f"{obj.contact} is withdrawn. Nothing further of this campaign is placed to this person."
 
@@ -72,7 +72,7 @@ def _erase(request: HttpRequest, obj: Contact, values: Mapping[str, Any]) -> Htt
     who = str(obj)
     try:
         erasure.erase(obj, actor=reach_of(request).actor, reason=values["reason"], never_again=values["never_again"])
-    except IllegalNow as error:
+    except IllegalTransition as error:
         raise NotDone(str(error)) from error
     messages.success(request, f"{who} is erased.")
     return redirect(page_of(Contact).url("changelist"))
@@ -97,10 +97,10 @@ def _unhold(request: HttpRequest, obj: Recipient | Contact, values: Mapping[str,
 def _promise(request: HttpRequest, obj: Recipient, values: Mapping[str, Any]) -> str:
     actor, tolerance = reach_of(request).actor, timedelta(minutes=values["tolerance"])
     try:
-        found = scheduled_callbacks.promise(obj, values["at"], actor=actor, note=values["note"], tolerance=tolerance)
+        found = scheduled_callbacks.schedule(obj, values["at"], actor=actor, note=values["note"], tolerance=tolerance)
     except Refused as error:
         raise NotDone(f"{error} Next allowed: {local_time(error.until)}." if error.until else str(error)) from error
-    except IllegalNow as error:
+    except IllegalTransition as error:
         raise NotDone(str(error)) from error
     return f"{obj.contact} is called back at {local_time(found.due_at)}."
 
@@ -111,7 +111,7 @@ def _cancel(request: HttpRequest, obj: Recipient | CallBack, values: Mapping[str
         raise NotDone("No call-back to this person is due.")
     try:
         scheduled_callbacks.cancel(found, actor=reach_of(request).actor)
-    except IllegalNow as error:
+    except IllegalTransition as error:
         raise NotDone(str(error)) from error
     return f"{found.contact} is not called back."
 

@@ -27,8 +27,8 @@ SHOWN_OF_A_CALL = 50
 
 def _test(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any]) -> str:
     try:
-        made = maintenance.try_out(obj)
-    except maintenance.NotPossible as error:
+        made = maintenance.send_test(obj)
+    except maintenance.DeliveryRefused as error:
         raise NotDone(str(error)) from error
     return f"A test is on its way. See what came of it among the webhooks, under {made.uuid}."
 
@@ -36,7 +36,7 @@ def _test(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any])
 def _replay(request: HttpRequest, obj: WebhookDelivery, values: Mapping[str, Any]) -> str:
     try:
         maintenance.replay(obj)
-    except maintenance.NotPossible as error:
+    except maintenance.DeliveryRefused as error:
         raise NotDone(str(error)) from error
     page_of(WebhookDelivery).audit(request, obj, "replayed")
     return "It is sent again, with the same id."

@@ -69,7 +69,7 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
 
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        budget_watch.look_again(obj)
+        budget_watch.wake_recipients_waiting_for_budget(obj)
 
 
 @admin.register(DoNotCall)

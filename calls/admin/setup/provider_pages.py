@@ -64,7 +64,7 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
 
     def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        budget_watch.look_again(obj.organization)
+        budget_watch.wake_recipients_waiting_for_budget(obj.organization)
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         found = health_of(rows, timezone.now())
