@@ -1,6 +1,6 @@
 """Scheduled callbacks: call a contact at the time the contact asked for. Each is kept, or missed with an alert.
 
-While a callback is due, its recipient is reserved for it: waiting, without a next attempt. So no retry comes before it,
+While a callback is due, its recipient is parked: waiting, without a next attempt. So no retry comes before it,
 and the campaign does not finish.
 """
 
@@ -78,7 +78,7 @@ def schedule(
                 found.save()
         except IntegrityError as error:
             raise IllegalTransition("This contact has a scheduled callback already; cancel that one first.") from error
-        _reserve(found, held)
+        _park(found, held)
         _audit(found, "promise", actor, {"at": at.isoformat(), "note": note})
     return found
 
@@ -111,12 +111,12 @@ def step(now: datetime) -> int:
 
 def queue_due(now: datetime) -> int:
     """Queue calls for the callbacks that are due, before all other calls of campaigns. Return how many."""
-    unreserved = CallBack.objects.filter(status=CallbackStatus.DUE, status_before="", recipient__status__in=IDLE)
-    for pk in unreserved.values_list("pk", flat=True)[:AT_ONCE]:
+    unparked = CallBack.objects.filter(status=CallbackStatus.DUE, status_before="", recipient__status__in=IDLE)
+    for pk in unparked.values_list("pk", flat=True)[:AT_ONCE]:
         with transaction.atomic():
             found = _locked(pk)
             if found and found.status == CallbackStatus.DUE:
-                _reserve(found, Recipient.objects.select_for_update().get(pk=found.recipient_id))
+                _park(found, Recipient.objects.select_for_update().get(pk=found.recipient_id))
     due = CallBack.objects.filter(
         status=CallbackStatus.DUE,
         due_at__lte=now,
@@ -220,8 +220,8 @@ def _refuse_time(campaign: Campaign, contact: Contact, at: datetime, now: dateti
         raise Refused(message, CheckName.CALLING_HOURS, next_opening(hours, zones, at))
 
 
-def _reserve(found: CallBack, recipient: Recipient) -> None:
-    """Reserve the recipient, so that no other call comes before. A recipient with a call is reserved after it ends."""
+def _park(found: CallBack, recipient: Recipient) -> None:
+    """Park the recipient, so that no other call comes before. A recipient with an open call is parked after it ends."""
     if recipient.status not in IDLE:
         return
     found.status_before, found.next_attempt_before = recipient.status, recipient.next_attempt_at
@@ -243,14 +243,14 @@ def _end(found: CallBack, status: CallBack.Status, reason: str, now: datetime) -
 
 
 def _restore(found: CallBack, now: datetime) -> None:
-    """Give a reserved recipient the status it had before, unless a call of the callback was placed."""
+    """Give a parked recipient the status it had before, unless a call of the callback was placed."""
     if not found.status_before or (found.call and found.call.status != Status.CANCELED):
         return
-    reserved = Q(status=RecipientStatus.WAITING, next_attempt_at=None, reason="call_back")
+    parked = Q(status=RecipientStatus.WAITING, next_attempt_at=None, reason="call_back")
     if found.call:
-        reserved |= Q(status__in=[RecipientStatus.DONE, RecipientStatus.SKIPPED])  # as the canceled call left it
+        parked |= Q(status__in=[RecipientStatus.DONE, RecipientStatus.SKIPPED])  # as the canceled call left it
     going = found.status_before in (RecipientStatus.PENDING, RecipientStatus.WAITING)
-    Recipient.objects.filter(reserved, pk=found.recipient_id).update(
+    Recipient.objects.filter(parked, pk=found.recipient_id).update(
         status=found.status_before, reason="", next_attempt_at=(found.next_attempt_before or now) if going else None
     )
 

@@ -35,7 +35,7 @@ class CallBack(models.Model):
     status = models.CharField(max_length=8, choices=Status, default=Status.DUE)
     reason = models.CharField(max_length=500, blank=True)  # why it was missed or canceled
     note = models.CharField(max_length=500, blank=True)
-    # The recipient's status and due time to restore when no call was placed. Empty: the recipient is not reserved yet.
+    # The recipient's status and due time to restore when no call was placed. Empty: the recipient is not parked yet.
     status_before = models.CharField(max_length=9, blank=True)
     next_attempt_before = models.DateTimeField(null=True, blank=True)
     created_by = models.CharField(max_length=200, blank=True)
