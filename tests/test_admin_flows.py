@@ -264,7 +264,7 @@ def test_progress_is_shown(operator: Client, campaign: Campaign, organization: O
             campaign=campaign, contact=person, status=status, outcome="completed" if status == "done" else ""
         )
     page = text_of(operator.get(reverse("admin:campaigns_campaign_panel", args=[campaign.pk])))
-    assert "50 %" in page and "Completed" in page and "A person must look" in page
+    assert "50 %" in page and "Completed" in page and "Needs attention" in page
     people = text_of(
         operator.get(f"/admin/campaigns/recipient/?campaign__id__exact={campaign.pk}&status__exact=review")
     )
@@ -527,13 +527,13 @@ def test_an_import_is_undone(operator: Client, manager: Client, people: ContactL
     while not job.run_step(row.pk):
         pass
     page = text_of(manager.get(url))
-    assert "Removed for good: 1 person whom this file brought." in page and "Kept: 0 people whom it brought" in page
+    assert "Deleted: 1 contact that this file created." in page and "Kept: 0 contacts that it created" in page
     assert "is being undone" in text_of(manager.post(url, follow=True))
-    assert "0 people so far" in text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
+    assert "0 contacts so far" in text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
     assert undo.run_step(row.pk)
     assert not Contact.objects.exists()
     page = text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
-    assert "1 person was removed" in page and "Undo import" not in page
+    assert "1 contact was removed" in page and "Undo import" not in page
 
 
 def test_an_import_that_brought_nothing_has_nothing_to_undo(manager: Client, people: ContactList) -> None:

@@ -30,7 +30,7 @@ from calls.gate.decision import Decision, Facts, decide
 from calls.gate.selection import Choices, values_for
 from calls.reports.preflight import Problem
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
-from campaigns.wording import people as people_text
+from campaigns.wording import recipients as counted
 
 AT_ONCE = 5_000  # recipients read and judged at a time
 AT_MOST = 200_000  # recipients that one request may forecast
@@ -279,19 +279,20 @@ def warnings(found: Forecast) -> list[Problem]:
     """Return the preflight's warnings: which recipients will not be called, and why."""
     zones = _some(found.zones_never_open) or "their time zones"
     problems = [
-        Problem(reason, "warning", SKIPPED.get(reason, "{n} are not called.").format(n=people_text(n), zones=zones), n)
+        Problem(reason, "warning", SKIPPED.get(reason, "{n} are not called.").format(n=counted(n), zones=zones), n)
         for reason, n in sorted(found.skipped.items())
         if reason not in PREFLIGHT_ERRORS
     ]
     if found.not_reached:
-        message = f"{people_text(found.not_reached)} will probably not be reached before the campaign ends."
+        message = f"{counted(found.not_reached)} will probably not be reached before the campaign ends."
         problems.append(Problem("not_reached", "warning", message, found.not_reached))
     if why := why_without_end(found):
         message = f"The campaign will not end by itself: {why}."
         problems.append(Problem("without_end", "warning", message, found.without_end.total()))
     if found.too_many:
-        counted = people_text(found.recipients)
-        message = f"{counted} are too many to forecast, so it is unknown which of them will not be called."
+        message = (
+            f"{counted(found.recipients)} are too many to forecast, so it is unknown which of them will not be called."
+        )
         problems.append(Problem("not_forecast", "warning", message, found.recipients))
     if found.budget_runs_out:
         problems.append(
@@ -304,10 +305,8 @@ def why_without_end(found: Forecast) -> str:
     """Return why the campaign never ends by itself. Empty if it ends, or if that is unknown."""
     held = found.without_end[CheckName.ON_HOLD]
     others = found.without_end.total() - held
-    parts = [f"{people_text(held)} on hold until a team member lifts the hold"] if held else []
-    return " and ".join(
-        [*parts, *([f"{people_text(others)} whose turn never comes by these limits"] if others else [])]
-    )
+    parts = [f"{counted(held)} on hold until a team member lifts the hold"] if held else []
+    return " and ".join([*parts, *([f"{counted(others)} whose turn never comes by these limits"] if others else [])])
 
 
 def _some(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Imports: how far each is, what became of its rows, and taking it back."""
+"""Imports: progress, results, rejected rows and undo."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from campaigns.admin.contact_list import campaign_url
+from campaigns.admin.import_forms import target_label
 from campaigns.admin.import_pages import import_links
 from campaigns.imports import job, undo
 from campaigns.models import ContactImport
-from campaigns.wording import people
+from campaigns.wording import contacts
 from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
@@ -28,18 +29,17 @@ from tenants.backoffice.scoped_admin import ReadOnlyAdmin, page_of
 def _cancel(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -> str:
     job.cancel(obj)
     page_of(ContactImport).audit(request, obj, "canceled")
-    return "The import is canceled. The people imported so far stay on the list."
+    return "The import is canceled. Contacts imported so far stay on the list."
 
 
 def _undo_effect(obj: ContactImport) -> list[str]:
     found = undo.extent(obj)
     return [
-        f"Removed for good: {people(found.going)} whom this file brought.",
-        f"Kept: {people(found.staying)} whom it brought and who were called, are part of a campaign, or stand on "
-        "another list.",
-        f"What the file changed about {people(obj.updated)} known before stays; whom it put on the list and nobody has "
-        "called since is taken off it.",
-        "It runs in the background and cannot be taken back; the file can be imported again.",
+        f"Deleted: {contacts(found.removed)} that this file created.",
+        f"Kept: {contacts(found.kept)} that it created, because of calls, a campaign or another list.",
+        f"Changes to {contacts(obj.updated)} that existed before are kept. Contacts that the file put on the list "
+        "leave it, unless they were called since.",
+        "The undo runs in the background and cannot be reversed. You can import the file again.",
     ]
 
 
@@ -48,7 +48,7 @@ def _undo(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -
         undo.undo(obj, reach_of(request).actor)
     except undo.NotOver as error:
         raise NotDone(str(error)) from error
-    return "The import is being undone. You may leave this page."
+    return "The import is being undone. You can leave this page."
 
 
 IMPORT_COLOURS = {
@@ -64,14 +64,14 @@ IMPORT_COLOURS = {
 
 @admin.register(ContactImport)
 class ContactImportAdmin(ReadOnlyAdmin):
-    empty_words = "No file has been imported yet. “Import people” takes a CSV file or an Excel workbook."
-    list_display = ("filename", "contact_list", "state", "numbers", "begun")
+    empty_words = "No file has been imported yet. “Import contacts” takes a CSV file or an Excel workbook."
+    list_display = ("filename", "contact_list", "state", "numbers", "uploaded")
     list_filter = ("status", ("contact_list", ScopedRelatedFilter))
     list_select_related = ("contact_list", "organization")
     text_fields = ("filename",)
     panel_only = True
     panel_template = "trunkline/contact_import.html"
-    begun = local_time_column("created_at", "handed in")
+    uploaded = local_time_column("created_at", "uploaded")
     steps = (
         Step(
             "cancel",
@@ -79,7 +79,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             Level.OPERATOR,
             lambda obj: [
                 "No further rows are read.",
-                f"Whom it imported so far stays on the list: {people(obj.created + obj.updated)}.",
+                f"Contacts imported so far stay on the list: {obj.created + obj.updated:,}.",
             ],
             _cancel,
             offered=lambda obj: obj.status in job.OPEN_STATUSES,
@@ -105,7 +105,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
             (reverse("admin:campaigns_importmapping_changelist"), "Saved mappings", "bookmark"),
         ]
 
-    @display(description="state", label=IMPORT_COLOURS)
+    @display(description="status", label=IMPORT_COLOURS)
     def state(self, row: ContactImport) -> str:
         return str(row.get_status_display())
 
@@ -124,17 +124,17 @@ class ContactImportAdmin(ReadOnlyAdmin):
             "row": obj,
             "live": running or undoing,
             "undoing": undoing,
-            "removed": people(obj.removed),
+            "removed": contacts(obj.removed),
             "percent": percent,
             "colour": IMPORT_COLOURS[self.state(obj)],
-            "begun": local_time(obj.started_at, "not begun yet"),
+            "begun": local_time(obj.started_at, "not started yet"),
             "ended": local_time(obj.finished_at),
-            "mapping": [(column, target_words(target)) for column, target in (obj.mapping or {}).items()],
+            "mapping": [(column, target_label(target)) for column, target in (obj.mapping or {}).items()],
             "summary": _summary(obj),
             "campaign_url": self._campaign_url(request, obj),
             "rows_read": f"{obj.rows_read:,}",
             "tiles": [
-                (f"{obj.created:,}", "new person" if obj.created == 1 else "new people", ""),
+                (f"{obj.created:,}", "new contact" if obj.created == 1 else "new contacts", ""),
                 (f"{obj.updated:,}", "updated", ""),
                 (f"{obj.skipped:,}", "skipped", ""),
                 (f"{obj.rejected:,}", "rejected", "danger" if obj.rejected else ""),
@@ -168,33 +168,22 @@ class ContactImportAdmin(ReadOnlyAdmin):
         )
 
 
-def target_words(target: str) -> str:
-    words = {
-        "phone": "Number",
-        "name": "Name",
-        "external_id": "Your id",
-        "language": "Language",
-        "timezone": "Time zone",
-    }
-    return words.get(target) or (f"Variable {target.partition('.')[2]}" if target else "left out")
-
-
 def _summary(obj: ContactImport) -> str:
-    """What an import that is over has done, in a sentence."""
+    """Return the result of a completed import as a sentence, else ""."""
     if obj.status != ContactImport.Status.COMPLETED:
         return ""
     parts = [
-        people(obj.created, "new") if obj.created else "",
-        f"{obj.updated:,} known already and updated" if obj.updated else "",
-        f"{obj.skipped:,} known already and left as they are" if obj.skipped else "",
+        contacts(obj.created, "new") if obj.created else "",
+        f"{obj.updated:,} existing and updated" if obj.updated else "",
+        f"{obj.skipped:,} existing and unchanged" if obj.skipped else "",
         f"{obj.rejected:,} rejected" if obj.rejected else "",
     ]
     read = "1 row was read" if obj.rows_read == 1 else f"{obj.rows_read:,} rows were read"
-    return f"{read}: {', '.join(filter(None, parts)) or 'nobody new'}."
+    return f"{read}: {', '.join(filter(None, parts)) or 'no new contacts'}."
 
 
 def _rejected_examples(obj: ContactImport, limit: int = 10) -> list[tuple[str, str]]:
-    """Line and reason of the first rejected rows."""
+    """Return line and reason of the first rejected rows."""
     if not default_storage.exists(str(obj.rejected_file.name)):
         return []
     with obj.rejected_file.open("rb") as file:

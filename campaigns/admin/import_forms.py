@@ -1,4 +1,4 @@
-"""What people fill in to import a file: which file and list, how it is read, what its columns become."""
+"""Forms of an import: the file and its list, how the file is read, and what its columns become."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from campaigns.phones import EVERYWHERE
 from tenants.backoffice.forms import choice_field, text_field
 from tenants.models import Organization
 
-LISTS_OFFERED = 200  # the newest; others have a page of their own
+LISTS_OFFERED = 200  # the newest; an import into another list starts on its page
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx")
-DELIMITERS = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Bar"}
+DELIMITERS = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Vertical bar"}
 ENCODINGS = {
     "utf-8": "UTF-8",
     "cp1252": "Western",
@@ -33,18 +33,34 @@ ENCODINGS = {
 }
 
 
+# The fields of a contact as users choose them for columns.
+TARGETS = {
+    "phone": "Phone number",
+    "name": "Name",
+    "external_id": "External ID",
+    "language": "Language",
+    "timezone": "Time zone",
+}
+
+
+def target_label(target: str) -> str:
+    """Return what a column becomes, like "Name", "Variable city" or "Left out"."""
+    return TARGETS.get(target) or (f"Variable {target.partition('.')[2]}" if target else "Left out")
+
+
 def too_large(limit: int) -> str:
-    """Said before a file is sent, and again when it has come."""
+    """Return the message that the browser shows before it sends a file, and the server after it got one."""
     return f"The file is larger than {limit // (1024 * 1024)} MB; split it and import the parts one by one."
 
 
 WRONG_TYPE = (
-    "This does not look like a CSV file or an Excel workbook (.xlsx). Open it in your spreadsheet and save it as one."
+    "This does not look like a CSV file or an Excel workbook (.xlsx). Open it in a spreadsheet program and save it as "
+    "one of these."
 )
 
 
 class FileField(forms.FileField):
-    """An upload into the drop zone of `trunkline/drop.html`."""
+    """A file uploaded with the drop zone of `trunkline/drop.html`. `limit` is in bytes."""
 
     def __init__(self, limit: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -60,14 +76,14 @@ class FileField(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    """A file and, unless it is known, the list it goes into."""
+    """A file and, unless the page has one, the list to import into."""
 
-    def __init__(self, organizations: Sequence[Organization], known: ContactList | None, *args: Any) -> None:
+    def __init__(self, organizations: Sequence[Organization], target_list: ContactList | None, *args: Any) -> None:
         super().__init__(*args)
         self.organizations = organizations
         self.fields["file"] = FileField(settings.IMPORT_MAX_BYTES, label="CSV file or Excel workbook (.xlsx)")
         self.lists: dict[str, ContactList] = {}
-        if known is None:
+        if target_list is None:
             several = len(organizations) > 1
             rows = ContactList.objects.filter(organization__in=organizations).select_related("organization")
             self.lists = {str(row.pk): row for row in rows[:LISTS_OFFERED]}
@@ -87,11 +103,11 @@ class UploadForm(forms.Form):
             name = values.get("new_list", "").strip()
             home = self.home
             if not name:
-                self.add_error("new_list", "Name the new list, or choose one that is there.")
+                self.add_error("new_list", "Name the new list, or choose an existing one.")
             elif home is None:
-                self.add_error("new_list", "There is no organization in which you may make a list.")
+                self.add_error("new_list", "You may not create a list in any organization.")
             elif ContactList.objects.filter(organization=home, name=name).exists():
-                self.add_error("new_list", "There is a list of this name already. Choose it above, or another name.")
+                self.add_error("new_list", "There is a list with this name already. Choose it, or give another name.")
         return values
 
     @property
@@ -100,7 +116,7 @@ class UploadForm(forms.Form):
 
     @property
     def home(self) -> Organization | None:
-        """Where a new list is made."""
+        """Return the organization of a new list; None if the choice is missing."""
         given = self.cleaned_data.get("organization", "")
         if not given and len(self.organizations) == 1:
             return self.organizations[0]
@@ -108,38 +124,37 @@ class UploadForm(forms.Form):
 
 
 class ReadingForm(forms.Form):
-    """How a file is read: what was found, which may be corrected."""
+    """How a file is read: the detected format, which users can correct."""
 
     def __init__(self, found: FileFormat | None = None, data: Any = None, home: str = "") -> None:
         super().__init__(data)
-        said = data or {}
-        if found is None or not found.size:  # a workbook leaves nothing to say
+        chosen = data or {}
+        if found is None or not found.size:  # a workbook has no choice of separator and encoding
             delimiter, encoding = (found.delimiter, found.encoding) if found else ("", "")
             self.fields["delimiter"] = choice_field(
-                "Columns are separated by", _with_found(DELIMITERS, delimiter, said.get("delimiter"))
+                "Column separator", _with_found(DELIMITERS, delimiter, chosen.get("delimiter"))
             )
-            self.fields["encoding"] = choice_field(
-                "Letters are written as", _with_found(ENCODINGS, encoding, said.get("encoding"))
-            )
+            self.fields["encoding"] = choice_field("Encoding", _with_found(ENCODINGS, encoding, chosen.get("encoding")))
         self.fields["default_region"] = text_field(
-            "Country if none is given",
+            "Default country",
             max_length=2,
-            help_text=f"Two capitals, like FR. Empty: {home or 'the one'} of the organization.",
+            help_text="For numbers without a country code. Two-letter country code, such as FR. "
+            f"Empty: {home or 'the default'} of the organization.",
         )
         self.fields["on_duplicate"] = choice_field(
-            "When a person is there already",
+            "If the contact exists already",
             [(str(key), str(label)) for key, label in ContactImport.OnDuplicate.choices],
         )
 
     def clean_default_region(self) -> str:
         region = str(self.cleaned_data["default_region"]).strip().upper()
         if region and region not in EVERYWHERE:
-            raise forms.ValidationError("This is no country; write two capitals, like FR.")
+            raise forms.ValidationError("This is not a country. Write its two-letter code, such as FR.")
         return region
 
     @property
     def values(self) -> dict[str, str]:
-        """What was said, and nothing in the place of nonsense."""
+        """Return the valid choices; an invalid or missing one is "" or the default."""
         self.is_valid()
         given = self.cleaned_data if self.is_bound else {}
         return {name: given.get(name) or "" for name in ("delimiter", "encoding", "default_region")} | {
@@ -147,61 +162,53 @@ class ReadingForm(forms.Form):
         }
 
 
-def _with_found(names: Mapping[str, str], found: str, said: Any) -> list[tuple[str, str]]:
-    """The choices, first what was found out; once somebody chose, finding out again is a choice like others."""
-    first = "Find out" if said or not found else f"{names.get(found, found)} (found)"
+def _with_found(names: Mapping[str, str], found: str, chosen: Any) -> list[tuple[str, str]]:
+    """Return the choices: first the detected value, or detection itself after the user chose another value."""
+    first = "Detect" if chosen or not found else f"{names.get(found, found)} (detected)"
     return [("", first), *names.items()]
 
 
 class MappingForm(forms.Form):
-    """What each column becomes."""
+    """What each column of the file becomes."""
 
     def __init__(
         self, header: Sequence[str], mapping: Mapping[str, str], samples: Sequence[str] = (), data: Any = None
     ) -> None:
         self.header = header
         self.digest = hashlib.sha256("\0".join(header).encode()).hexdigest()[:16]
-        # What was said about other columns, of the same file read another way, says nothing about these.
+        # Choices for other columns, of the same file read in another way, do not apply to these.
         super().__init__(data if data is not None and data.get("columns") == self.digest else None)
         for number, column in enumerate(header):
             target = mapping.get(column, "")
-            choices = [
-                ("phone", "Number"),
-                ("name", "Name"),
-                ("external_id", "Your id"),
-                ("language", "Language"),
-                ("timezone", "Time zone"),
-                ("", "Leave out"),
-            ]
-            own = target if target.startswith("variables.") else _variable(header, column)
-            if own:
-                choices.insert(5, (own, f"Variable {own.partition('.')[2]}"))
+            variable = target if target.startswith("variables.") else _variable(header, column)
+            own = [(variable, target_label(variable))] if variable else []
+            choices = [*TARGETS.items(), *own, ("", "Leave out")]
             field = choice_field(column, choices, initial=target)
             field.help_text = samples[number] if number < len(samples) else ""
             self.fields[f"column-{number}"] = field
 
     @property
     def mapping(self) -> dict[str, str] | None:
-        """What somebody said, if they did."""
+        """Return the chosen mapping; None if the form is not bound or not valid."""
         if not self.is_bound or not self.is_valid():
             return None
         return {column: self.cleaned_data[f"column-{number}"] for number, column in enumerate(self.header)}
 
 
 def _variable(header: Sequence[str], column: str) -> str:
-    """The variable a column becomes when it is nothing else."""
+    """Return the variable that a column becomes if it is not another field."""
     others = {name: "" for name in header if name != column}
     return chosen_mapping(header, {**others, header[0 if header[0] != column else -1]: "phone"}).get(column, "")
 
 
 class RememberForm(forms.Form):
-    """Whether the mapping is kept, and under which name."""
+    """Whether to save the mapping, and its name."""
 
     remember = forms.BooleanField(
         label="Remember what these columns become", required=False, widget=UnfoldBooleanSwitchWidget()
     )
     mapping_name = forms.CharField(
-        label="Under the name", required=False, max_length=200, widget=UnfoldAdminTextInputWidget()
+        label="Name of the mapping", required=False, max_length=200, widget=UnfoldAdminTextInputWidget()
     )
 
     def __init__(self, filename: str, known: str, data: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""Mappings that were saved while importing: what they are, another name, and forgetting them."""
+"""Saved mappings of columns: view, rename and delete them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from campaigns.admin.contact_import import target_words
+from campaigns.admin.import_forms import target_label
 from campaigns.models import ImportMapping
 from tenants.backoffice.forms import ScopedForm
 from tenants.backoffice.local_time import local_time, local_time_column
@@ -26,8 +26,8 @@ class ImportMappingAdmin(ScopedAdmin):
     form = ImportMappingForm
     add_level = Level.NOBODY
     change_level = delete_level = Level.OPERATOR
-    empty_words = "No mapping is saved. While you import a file, tick “Remember what these columns become”."
-    intro = "What the columns of a file become, filled in by itself for the next file with the same columns."
+    empty_words = "No mapping is saved. When you import a file, turn on “Remember what these columns become”."
+    intro = "What the columns of a file become. The next file with the same columns uses the mapping automatically."
     list_display = ("name", "column_names", "saved_by", "saved")
     list_select_related = ("organization",)
     text_fields = ("name",)
@@ -39,5 +39,5 @@ class ImportMappingAdmin(ScopedAdmin):
         return ", ".join(column for column, _ in row.columns)
 
     def panel_context(self, request: HttpRequest, obj: ImportMapping) -> dict[str, Any]:
-        facts = [(column, target_words(target)) for column, target in obj.columns]
+        facts = [(column, target_label(target)) for column, target in obj.columns]
         return {"facts": [*facts, ("Saved", f"{local_time(obj.saved_at)}, {obj.saved_by}")]}

@@ -128,8 +128,8 @@ def test_idle_reasons_are_sentences_with_counts(viewer: Client, campaign: Campai
     Recipient.objects.filter(pk=people[3].pk).update(next_attempt_at=later, reason="hold")
     text = read(viewer, campaign, "idle")
     first = later.astimezone(ZoneInfo("Europe/Paris"))
-    assert f"Called a short time ago. 3 people, the first from {first:%Y-%m-%d %H:%M:%S %Z}." in text
-    assert "The contact is on hold. 1 person, the first" in text
+    assert f"Called a short time ago. 3 recipients, the first from {first:%Y-%m-%d %H:%M:%S %Z}." in text
+    assert "The contact is on hold. 1 recipient, the first" in text
 
 
 def test_a_running_campaign_that_waits_for_nobody_says_nothing(viewer: Client, campaign: Campaign) -> None:
@@ -156,10 +156,10 @@ def test_too_many_people_are_not_forecast(viewer: Client, campaign: Campaign, mo
     monkeypatch.setattr("calls.admin.campaigns.figures.FORECAST_AT_ONCE", 4)
     page = reverse("admin:campaigns_campaign_forecast", args=[campaign.pk])
     asked = viewer.get(page).content.decode()
-    assert "5 people are still to be called" in words_of(asked) and f'hx-get="{page}?all"' in asked
+    assert "5 recipients are still to be called" in words_of(asked) and f'hx-get="{page}?all"' in asked
     assert "it probably ends at" in words_of(viewer.get(f"{page}?all").content.decode())
     monkeypatch.setattr("calls.admin.campaigns.figures.FORECAST_ASKED_FOR", 4)
-    assert "More than 4 people are on it, too many for a forecast" in read(viewer, campaign, "forecast")
+    assert "More than 4 recipients are on it, too many for a forecast" in read(viewer, campaign, "forecast")
 
 
 # Assistants side by side.

@@ -285,7 +285,7 @@ def test_resuming_says_how_many_people_at_what_hours_for_how_much(operator: Clie
     person(campaign, status="waiting")
     person(campaign, status="done")
     text = confirmation(operator, campaign, "resume")
-    assert "2 people still to be called" in text
+    assert "2 recipients still to be called" in text
     assert "People are called Monday to Friday from 9:00 to 19:00 where they are. Legal calling hours" in text
     assert "What it costs at most cannot be said" in text
     account = campaign.assistant.account  # type: ignore[union-attr]

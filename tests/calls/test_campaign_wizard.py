@@ -336,12 +336,12 @@ def test_people_are_counted_once_and_asked_by_the_gate(
     Contact.objects.filter(phone="+33612345672").update(on_hold=True, hold_until=later)
     url = reverse("admin:campaigns_campaign_listed")
     page = text_of(manager.get(url, {"contact_lists": [people.pk, second.pk]}))
-    assert "6 people on 2 lists, each counted once" in page and "2 of them may be called." in page
+    assert "6 contacts on 2 lists, each counted once" in page and "2 of them may be called." in page
     for line in (
-        "1 person on the do-not-call list",
-        "1 person with numbers of countries that may not be called",
-        "1 person on hold until a day",
-        "1 person on hold until somebody lifts it",
+        "1 contact on the do-not-call list",
+        "1 contact with numbers of countries that may not be called",
+        "1 contact on hold until a day",
+        "1 contact on hold until somebody lifts it",
     ):
         assert line in page
     assert "All of them may be called." in text_of(manager.get(url, {"contact_lists": people.pk}))
@@ -356,10 +356,10 @@ def test_long_lists_are_sampled_and_say_so(
     url = reverse("admin:campaigns_campaign_listed")
     monkeypatch.setattr(audience, "LOOKED_AT", 1)
     page = text_of(manager.get(url, {"contact_lists": people.pk}))
-    assert "2 people 1 of them were looked at: all of these may be called." in page
+    assert "2 contacts 1 of them were looked at: all of these may be called." in page
     monkeypatch.setattr(audience, "COUNTED", 1)
     monkeypatch.setattr(list_sizes, "COUNTED", 1)
-    assert "more than 1 people" in text_of(manager.get(url, {"contact_lists": people.pk}))
+    assert "more than 1 contacts" in text_of(manager.get(url, {"contact_lists": people.pk}))
     counts = manager.get(reverse("admin:campaigns_contactlist_counts"), {"ids": people.pk})
     assert "more than 1" in text_of(counts)
 
@@ -431,12 +431,12 @@ def test_the_windows_of_the_form_say_when_they_open(manager: Client, draft: Camp
     people.contacts.add(person)
     monday = {"starts_at_0": "2026-11-30", "starts_at_1": "00:00"}
     page = text_of(manager.post(at(draft, "openings"), when(**monday)))
-    assert "Mon 30 Nov 10:00 Europe/Paris: 2 people" in page, "the law of France allows none before ten"
-    assert "Mon 30 Nov 09:00 America/New_York: 1 person" in page
+    assert "Mon 30 Nov 10:00 Europe/Paris: 2 contacts" in page, "the law of France allows none before ten"
+    assert "Mon 30 Nov 09:00 America/New_York: 1 contact" in page
     lifted = text_of(manager.post(at(draft, "openings"), when(**monday, legal_override="Recall")))
-    assert "Mon 30 Nov 09:00 Europe/Paris: 2 people" in lifted and "The law's hours are lifted." in lifted
+    assert "Mon 30 Nov 09:00 Europe/Paris: 2 contacts" in lifted and "The law's hours are lifted." in lifted
     night = when(**monday, **{"windows-0-opens": "03:00", "windows-0-closes": "04:00"})
-    assert "Never in the next days: 2 people in Europe/Paris" in text_of(manager.post(at(draft, "openings"), night))
+    assert "Never in the next days: 2 contacts in Europe/Paris" in text_of(manager.post(at(draft, "openings"), night))
     assert "Mend what is marked" in text_of(manager.post(at(draft, "openings"), when(**{"windows-0-opens": "9"})))
     removed = when(**{"windows-0-DELETE": "on"})
     assert "Without a window nobody is called" in text_of(manager.post(at(draft, "openings"), removed))
@@ -512,7 +512,7 @@ def test_the_check_says_what_comes_of_it(
     entries.add(draft.organization, "+33612345679", reason="asked", source="staff")
     page = text_of(manager.get(at(draft, "forecast")))
     assert "2 on its lists" in page and "1 not called" in page and "EUR, at most" in page
-    assert "1 person on the do-not-call list: not called. Step 1: Whom" in page
+    assert "1 recipient on the do-not-call list: not called. Step 1: Whom" in page
     starts = timezone.now().replace(microsecond=0) + timedelta(days=3)
     Campaign.objects.update(starts_at=starts)
     page = text_of(manager.get(at(draft, "check")))
@@ -527,7 +527,7 @@ def test_too_many_people_are_not_forecast_while_somebody_waits(
 ) -> None:
     ready(draft, assistant, phone_number)
     monkeypatch.setattr(wizard_previews, "FORECAST_AT_ONCE", 1)
-    assert "More than 1 people are on its lists, too many" in text_of(manager.get(at(draft, "forecast")))
+    assert "More than 1 contacts are on its lists, too many" in text_of(manager.get(at(draft, "forecast")))
 
 
 def ready(draft: Campaign, assistant: Assistant, phone_number: PhoneNumber) -> None:

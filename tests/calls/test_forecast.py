@@ -354,7 +354,7 @@ def test_the_start_page_says_when_it_ends_what_it_costs_and_who_is_left_out(
     assert later in page
     page = admin_client.get(later).content.decode()
     assert "after about 19 more calls" in page and "5.70 USD at most" in page
-    assert "1 person on the do-not-call list: not called." in page
+    assert "1 recipient on the do-not-call list: not called." in page
 
 
 def test_caller_numbers_that_may_call_so_often_in_a_day_set_the_pace(organization: Organization) -> None:
@@ -393,13 +393,13 @@ def test_why_a_campaign_never_ends_is_said(organization: Organization) -> None:
     [problem] = warnings(found)
     assert (problem.code, problem.count) == ("without_end", 2)
     assert problem.message == (
-        "The campaign will not end by itself: 2 people on hold until a team member lifts the hold."
+        "The campaign will not end by itself: 2 recipients on hold until a team member lifts the hold."
     )
     organization.daily_budget = Decimal("0.20")
     organization.save()
     campaign.refresh_from_db()
     [problem] = warnings(forecast(campaign, WEDNESDAY))
-    assert "3 people whose turn never comes by these limits" in problem.message
+    assert "3 recipients whose turn never comes by these limits" in problem.message
 
 
 def test_a_budget_too_small_for_one_call_never_ends(organization: Organization) -> None:

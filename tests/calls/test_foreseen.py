@@ -106,7 +106,7 @@ def test_what_the_campaigns_own_page_foresaw_is_told_everywhere(
         (estimated_finish.Finish(NOW + HOUR, NOW), "ends about 13:00 (Europe/Paris)"),
         (estimated_finish.Finish(NOW + 14 * HOUR, NOW), "ends about Thu 12 Mar, 02:00 (Europe/Paris)"),
         (estimated_finish.Finish(None, NOW), "no end can be foreseen"),
-        (estimated_finish.Finish(None, NOW, "2 people on hold"), "no end: 2 people on hold"),
+        (estimated_finish.Finish(None, NOW, "2 recipients on hold"), "no end: 2 recipients on hold"),
         (estimated_finish.UNKNOWN, ""),
     ],
 )

@@ -59,7 +59,7 @@ def test_what_the_import_created_goes_and_what_is_needed_stays(
     other = ContactList.objects.create(organization=organization, name="Other")
     ContactListMember.objects.create(contact_list=other, contact=Contact.objects.get(phone=elsewhere))
 
-    assert undo.extent(imp) == undo.Extent(going=4, staying=3)
+    assert undo.extent(imp) == undo.Extent(removed=4, kept=3)
     assert undone(imp).status == "undone"
     assert left() == {before, called, recipient, elsewhere}
     assert set(contact_list.contacts.values_list("phone", flat=True)) == {called, recipient}
@@ -67,7 +67,7 @@ def test_what_the_import_created_goes_and_what_is_needed_stays(
     old.refresh_from_db()
     assert old.name == "Ada", "what was updated stays"
     assert imp.removed == 4
-    assert "4 people were removed. 3 people" in imp.note
+    assert "4 contacts were removed. 3 contacts" in imp.note
     assert AuditEntry.objects.get(action="contactimport.undo").actor == "ada@example.org"
 
 

@@ -49,7 +49,7 @@ GOING_ON = {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED}
 def _idle(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "message": row["message"],
-        "people": wording.people(row["count"]) if row["count"] else "",
+        "people": wording.recipients(row["count"]) if row["count"] else "",
         "until": local_time(row["until"], ""),
     }
 

@@ -35,7 +35,7 @@ def start_effect(obj: Campaign) -> list[str]:
 def pause_effect(obj: Campaign) -> list[str]:
     return [
         "No further call of this campaign is placed until you resume it.",
-        f"{_people(_left(obj))} still to be called wait until then.",
+        f"{_recipients(_left(obj))} still to be called wait until then.",
         open_calls(obj),
     ]
 
@@ -43,7 +43,7 @@ def pause_effect(obj: Campaign) -> list[str]:
 def resume_effect(obj: Campaign) -> list[str]:
     left = _left(obj)
     return [
-        f"{_people(left)} still to be called: calls to them go on within seconds, within the rules.",
+        f"{_recipients(left)} still to be called: calls to them go on within seconds, within the rules.",
         hours(obj),
         cost(obj, left),
     ]
@@ -51,7 +51,7 @@ def resume_effect(obj: Campaign) -> list[str]:
 
 def cancel_effect(obj: Campaign) -> list[str]:
     return [
-        f"{_people(_left(obj))} who are still to be called are not called any more.",
+        f"{_recipients(_left(obj))} who are still to be called are not called any more.",
         open_calls(obj),
         "This cannot be undone. To stop for a while, pause the campaign instead.",
     ]
@@ -154,5 +154,5 @@ def _entries(people: int) -> str:
     return "1 entry" if people == 1 else f"{people:,} entries"
 
 
-def _people(people: int) -> str:
-    return f"More than {COUNTED:,} people" if people > COUNTED else wording.people(people)
+def _recipients(count: int) -> str:
+    return f"More than {COUNTED:,} recipients" if count > COUNTED else wording.recipients(count)

@@ -71,9 +71,9 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
     }
 
 
-def _how_many(people: int) -> str:
-    more = people > FORECAST_ASKED_FOR
-    return f"More than {FORECAST_ASKED_FOR:,} people" if more else wording.people(people)
+def _how_many(recipients: int) -> str:
+    more = recipients > FORECAST_ASKED_FOR
+    return f"More than {FORECAST_ASKED_FOR:,} recipients" if more else wording.recipients(recipients)
 
 
 def _comparison(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any] | None:

@@ -50,14 +50,14 @@ def people(asked: QueryDict, organizations: QuerySet[Organization]) -> dict[str,
     counted = list_sizes.COUNTED + 1 if seen.too_many else seen.counted
     return {
         "lists": len(mine),
-        "people": f"{list_sizes.written(counted)} {'person' if counted == 1 else 'people'}",
+        "people": f"{list_sizes.written(counted)} {'contact' if counted == 1 else 'contacts'}",
         "entries": seen.too_many,
         "none": not seen.counted,
         "all": seen.all_looked_at,
         "looked_at": f"{seen.looked_at:,}",
         "callable": f"{seen.callable:,}",
         "everybody": not seen.kept_back,
-        "kept_back": [f"{wording.people(n)} {KEPT_BACK[name]}" for name, n in seen.kept_back.most_common()],
+        "kept_back": [f"{wording.contacts(n)} {KEPT_BACK[name]}" for name, n in seen.kept_back.most_common()],
     }
 
 
@@ -82,14 +82,14 @@ def openings(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
         "cut": f"{audience.LOOKED_AT:,}" if len(contacts) >= audience.LOOKED_AT else "",
         "openings": [
             {
-                "people": wording.people(row.people),
+                "people": wording.contacts(row.people),
                 "at": local_text(row.at, row.zone, now) if row.at else "",
                 "zone": row.zone,
                 "now": row.at == now,
             }
             for row in rows[:OPENINGS]
         ],
-        "more": wording.people(sum(row.people for row in rows[OPENINGS:])) if rows[OPENINGS:] else "",
+        "more": wording.contacts(sum(row.people for row in rows[OPENINGS:])) if rows[OPENINGS:] else "",
     }
 
 
@@ -105,11 +105,11 @@ def forecast(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
     """What would come of it, for as many people as a page can wait for."""
     entries = ContactListMember.objects.filter(contact_list__campaigns=campaign).order_by()
     if entries[: FORECAST_AT_ONCE + 1].count() > FORECAST_AT_ONCE:
-        return {"too_many": f"More than {FORECAST_AT_ONCE:,} people"}
+        return {"too_many": f"More than {FORECAST_AT_ONCE:,} contacts"}
     found = forecasting.forecast(campaign, timezone.now(), FORECAST_AT_ONCE)
     return {
         "recipients": f"{found.recipients:,}",
-        "people": wording.people(found.recipients),
+        "people": wording.recipients(found.recipients),
         "none": not found.recipients,
         "unknown": found.callable_now is None,
         "at_once": f"{found.callable_now or 0:,}",
