@@ -1,1 +1,1 @@
-"""Pure calling rules: windows, holidays, legal hours, retries, variables. They never ask the database."""
+"""Pure calling rules: windows, holidays, legal hours, retries, variables. They never use the database."""

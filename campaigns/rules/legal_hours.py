@@ -1,8 +1,8 @@
-"""Hours in which the law lets people be called, as data. `docs/legal-hours.md` says how to read and change them.
+"""Legal calling hours by country and area code, as data. `docs/legal-hours.md` explains how to read and change them.
 
 These rows are conservative defaults, not legal advice: **counsel must confirm them** for every country before calls are
-placed there. They say when a person may be called; whether that person may be called at all (consent, registers of
-objection, call frequency) is another question. An area code tells where a number was issued, not where its owner is.
+placed there. They say when a contact may be called. Whether the contact may be called at all (consent, objection
+registers, call frequency) is another question. An area code says where a number was issued, not where its owner is.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ REVIEWED = date(2026, 11, 21)
 
 @dataclass(frozen=True)
 class LegalRule:
-    """One row: where it holds, when calls are allowed, who says so, and when somebody last looked."""
+    """One row: where it applies, when calls are allowed, its legal source, and the date of the last review."""
 
-    country: str  # "" : everywhere else
+    country: str  # "": every other country
     area_codes: frozenset[str]  # empty: the whole country
     hours: Hours
     source: str
     reviewed: date = REVIEWED
-    region: str = ""  # the name of what the area codes are
-    statute: bool = True  # False: nobody has named a law; the hours are our own caution
+    region: str = ""  # the name of the area, such as a state
+    statute: bool = True  # False: no law is known; the hours are a cautious default
 
 
 def _at(days: frozenset[int], opens: float, closes: float) -> Window:
@@ -45,7 +45,7 @@ def _daily(opens: float, closes: float) -> Hours:
     return Hours((_at(EVERY_DAY, opens, closes),))
 
 
-# State, hours, source, area codes. Where a source allows longer on some days, the shorter hours hold.
+# State, hours, source, area codes. If a source allows longer hours on some days, the shorter hours apply.
 MON_TO_SAT_8_TO_8 = Hours((_at(MON_TO_SAT, 8, 20),), holidays.UNITED_STATES)
 US_STATES: tuple[tuple[str, Hours, str, str], ...] = (
     ("Alabama", MON_TO_SAT_8_TO_8, "Ala. Code 8-19A-14", "205 251 256 334 659 938"),
@@ -100,10 +100,10 @@ US_STATES: tuple[tuple[str, Hours, str, str], ...] = (
 CANADA = Hours((_at(WEEKDAYS, 9, 21.5), _at(WEEKEND, 10, 18)))
 FRANCE = Hours((_at(WEEKDAYS, 10, 13), _at(WEEKDAYS, 14, 20)), holidays.FRANCE)
 SPAIN = Hours((_at(WEEKDAYS, 9, 21),), holidays.SPAIN)
-ITALY = Hours((_at(MON_TO_SAT, 10, 19),), holidays.ITALY)  # the shorter hours of Saturdays and of holidays' eves
+ITALY = Hours((_at(MON_TO_SAT, 10, 19),), holidays.ITALY)  # the shorter hours of Saturdays and days before holidays
 AUSTRALIA = Hours((_at(WEEKDAYS, 9, 20), _at(SATURDAY, 9, 17)), holidays.AUSTRALIA)
 SOUTH_AFRICA = Hours((_at(WEEKDAYS, 8, 20), _at(SATURDAY, 9, 13)), holidays.SOUTH_AFRICA)
-CAREFUL = Hours((_at(WEEKDAYS, 9, 20), _at(SATURDAY, 10, 16)))
+CAUTIOUS = Hours((_at(WEEKDAYS, 9, 20), _at(SATURDAY, 10, 16)))
 NO_STATUTE = "Conservative default; no statutory hours known here, counsel must confirm"
 
 
@@ -130,7 +130,7 @@ RULES: tuple[LegalRule, ...] = (
         replace(rule, statute=False)
         for rule in (
             *_country("GB GG JE IM", _daily(8, 21), "Conservative default; no statutory hours, counsel must confirm"),
-            *_country("DE BE NL CH AT PT IE NZ BR MX JP", CAREFUL, NO_STATUTE),
+            *_country("DE BE NL CH AT PT IE NZ BR MX JP", CAUTIOUS, NO_STATUTE),
         )
     ),
 )
@@ -186,7 +186,7 @@ BY_COUNTRY = _by_country()
 
 @lru_cache(maxsize=32_768)
 def rule_for(e164: str) -> LegalRule:
-    """The row that holds for a number: its area code's, else its country's, else the default."""
+    """Return the row for a number: of its area code, else of its country, else the default."""
     area = e164[2:5] if e164.startswith("+1") else ""
     rows = BY_COUNTRY.get(country_of(e164), [])
     for rule in rows:
@@ -196,4 +196,5 @@ def rule_for(e164: str) -> LegalRule:
 
 
 def legal_hours(e164: str) -> Hours:
+    """Return the hours in which a number may be called."""
     return rule_for(e164).hours

@@ -1,4 +1,4 @@
-"""When a person is called again. Pure."""
+"""When to retry a recipient. Pure."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from zoneinfo import ZoneInfo
 
 from campaigns.rules.windows import Hours, is_open, next_opening, zone_named
 
-AGAIN = frozenset({"no_answer", "busy", "failed"})  # the endings that prove nobody was reached
-MACHINES = frozenset({"no_answer", "completed"})  # the endings a machine can bring about
-LONGEST = timedelta(days=365)  # however often a wait is multiplied
-NOON, EVENING = 12, 17  # morning before the first, afternoon before the second
-ELSEWHEN = timedelta(days=8)  # how far another time of day is looked for: windows come back every week
-SPREAD = timedelta(hours=1)  # so that not everybody moved is due at the same minute
+RETRYABLE = frozenset({"no_answer", "busy", "failed"})  # outcomes that prove that nobody was reached
+MACHINES = frozenset({"no_answer", "completed"})  # outcomes of a call that a machine answered
+LONGEST = timedelta(days=365)  # the cap of a multiplied wait without `max_wait`
+NOON, EVENING = 12, 17  # hours: morning ends at NOON, afternoon at EVENING
+SEARCH_HORIZON = timedelta(days=8)  # to find another part of the day: windows repeat every week
+SPREAD = timedelta(hours=1)  # so that the moved recipients are not all due in the same minute
 
 
 @dataclass(frozen=True)
 class Rule:
-    """After this outcome: how long to wait, and how many calls at most in all.
+    """The retry rule of one outcome: how long to wait, and the maximum number of calls to the recipient in total.
 
-    The wait after a person's first call is `wait`, after each further call `multiplier` times the one before, whatever
-    the calls between ended as; never more than `max_wait`.
+    The wait after the first call is `wait`. After each further call it is `multiplier` times the previous wait, never
+    more than `max_wait`, whatever the outcomes in between.
     """
 
     outcome: str
@@ -34,7 +34,7 @@ class Rule:
     other_time_of_day: bool = False
 
     def wait_after(self, attempts: int) -> timedelta:
-        """How long to wait when `attempts` calls have been made."""
+        """Return the wait after `attempts` calls."""
         most = LONGEST if self.max_wait is None else self.max_wait
         wait = self.wait
         for _ in range(attempts - 1):
@@ -45,10 +45,10 @@ class Rule:
 
 
 def rule_after(rules: Iterable[Rule], outcome: str, voicemail: bool) -> Rule | None:
-    """The rule for a call that ended so: the one for voicemail goes before the one for no answer."""
+    """Return the rule for an outcome, or None. The rule for voicemail takes precedence over the one for no answer."""
     by_outcome = {rule.outcome: rule for rule in rules}
     rule = by_outcome.get("voicemail") if voicemail and outcome in MACHINES else None
-    if rule is None and outcome in AGAIN:
+    if rule is None and outcome in RETRYABLE:
         rule = by_outcome.get(outcome)
     return rule
 
@@ -62,10 +62,10 @@ def next_attempt(
     ended_at: datetime,
     min_gap: timedelta,
 ) -> datetime | None:
-    """The earliest moment of the next call, before any window is asked; None when there is none.
+    """Return the earliest time of the next call, without regard to windows; None if there is no retry.
 
-    `outcome` is how the call ended in our words. What is not known to have missed the person (`unknown`, `expired`) and
-    what reached them is never tried again.
+    `outcome` is our status of the ended call. Outcomes that reached the recipient, or may have (`unknown`, `expired`),
+    are never retried.
     """
     rule = rule_after(rules, outcome, voicemail)
     if rule is None or attempts >= min(rule.max_attempts, max_attempts):
@@ -74,7 +74,7 @@ def next_attempt(
 
 
 def part_of_day(zone: ZoneInfo, moment: datetime) -> int:
-    """0 in the morning, 1 in the afternoon, 2 in the evening of that zone."""
+    """Return the part of the day in this zone: 0 for morning, 1 for afternoon, 2 for evening."""
     hour = moment.astimezone(zone).hour
     return (hour >= NOON) + (hour >= EVENING)
 
@@ -87,11 +87,11 @@ def at_another_time_of_day(
     not_after: datetime | None,
     seed: int,
 ) -> datetime:
-    """The first open moment from `earliest` on in another part of the day than `last`.
+    """Return the first open moment from `earliest` on that is in another part of the day than `last`.
 
-    The part is that of the first of `zones`; everything must be open in all of them. Who has to wait for the part, or
-    for it to open, is put somewhere in the hour after that, by `seed`. Where no other part opens in time, the next
-    opening stands; where nothing opens before `not_after`, `earliest` does, and the gate says why.
+    The first of `zones` decides the part of the day; all hours must be open in all zones. A recipient who has to wait
+    is spread over the hour after the opening, by `seed`. If no other part opens in time, the next opening is returned.
+    If nothing opens before `not_after`, `earliest` is returned, and the gate gives the reason.
     """
     zone = zone_named(zones[0]) if zones else None
     opening = next_opening(hours, zones, earliest)
@@ -100,14 +100,14 @@ def at_another_time_of_day(
     tried, part = opening, part_of_day(zone, last)
     while part_of_day(zone, tried) == part:
         found = next_opening(hours, zones, _next_part(zone, tried))
-        if found is None or found > earliest + ELSEWHEN or (not_after and found >= not_after):
+        if found is None or found > earliest + SEARCH_HORIZON or (not_after and found >= not_after):
             return opening
         tried = found
     return tried if tried == earliest else _spread(tried, hours, zones, not_after, seed)
 
 
 def _next_part(zone: ZoneInfo, moment: datetime) -> datetime:
-    """When the part of the day that `moment` is in ends."""
+    """Return the end of the part of the day that `moment` is in."""
     local = moment.astimezone(zone)
     day = local.date() + timedelta(days=local.hour >= EVENING)
     begins = {0: NOON, 1: EVENING, 2: 0}[part_of_day(zone, moment)]
@@ -118,10 +118,11 @@ def _next_part(zone: ZoneInfo, moment: datetime) -> datetime:
 def _spread(
     opening: datetime, hours: Sequence[Hours], zones: Sequence[str], not_after: datetime | None, seed: int
 ) -> datetime:
-    """A moment in the hour after an opening; nearer to it where that hour closes, or the part of the day ends."""
+    """Return a moment in the hour after an opening, closer to it if the window closes or the part of the day ends."""
     zone = zone_named(zones[0])
     assert zone is not None  # noqa: S101
-    later = timedelta(seconds=seed * 2_654_435_761 % 2**32 % int(SPREAD.total_seconds()))  # neighbours land far apart
+    # The multiplication gives neighbouring seeds distant moments.
+    later = timedelta(seconds=seed * 2_654_435_761 % 2**32 % int(SPREAD.total_seconds()))
     while later:
         moment = opening + later
         in_time = not not_after or moment < not_after

@@ -1,4 +1,4 @@
-"""What a campaign tells the assistant about each contact: text with a few placeholders, and nothing evaluated."""
+"""Variables of a call: templates with a few placeholders, filled in from the contact. Nothing is evaluated."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PLACEHOLDER = re.compile(
 )
 ALLOWED = (
     "Allowed are {{ contact.name }}, {{ contact.phone }}, {{ contact.external_id }} and "
-    '{{ contact.variables.NAME }}, each perhaps with |default:"text".'
+    '{{ contact.variables.NAME }}, each with an optional |default:"text".'
 )
 MAX_TEMPLATES = 64
 MAX_LENGTH = 4096
 
 
 class HasVariables(Protocol):
-    """A contact, or anything that looks like one."""
+    """A contact, or an object with the same attributes."""
 
     @property
     def name(self) -> str: ...
@@ -34,11 +34,11 @@ class HasVariables(Protocol):
 
 
 def faults(templates: Any) -> dict[str, str]:
-    """What is wrong, by variable; "variables" stands for the whole object. Empty when all is well."""
+    """Return the error of each faulty variable; the key "variables" is for the whole object. Empty if there is none."""
     if not isinstance(templates, dict):
         return {"variables": 'Write an object like {"slot": "{{ contact.variables.slot }}"}.'}
     if len(templates) > MAX_TEMPLATES:
-        return {"variables": f"There are {len(templates)} variables; at most {MAX_TEMPLATES} are passed on."}
+        return {"variables": f"There are {len(templates)} variables; at most {MAX_TEMPLATES} are allowed."}
     found = {str(name): _fault(name, template) for name, template in templates.items()}
     return {name: text for name, text in found.items() if text}
 
@@ -60,7 +60,7 @@ def _fault(name: Any, template: Any) -> str:
 
 
 def _parts(template: str) -> Iterator[str | re.Match[str]]:
-    """The text and the placeholders, in order."""
+    """Yield the text and the placeholders, in order."""
     position = 0
     for found in PLACEHOLDER.finditer(template):
         yield template[position : found.start()]
@@ -70,13 +70,13 @@ def _parts(template: str) -> Iterator[str | re.Match[str]]:
 
 
 def used(templates: Mapping[str, str]) -> frozenset[str]:
-    """The names of the contact's own variables that the templates ask for."""
+    """Return the names of the contact's variables that the templates use."""
     found = (part for template in templates.values() for part in _parts(template) if not isinstance(part, str))
     return frozenset(match["variable"] for match in found if match["variable"])
 
 
 def resolve(templates: Mapping[str, str], contact: HasVariables) -> dict[str, str]:
-    """The text of each variable for one contact. What a contact lacks is its default, else empty."""
+    """Return the text of each variable for one contact. A missing value becomes its default, else an empty text."""
     return {
         name: "".join(part if isinstance(part, str) else _value(part, contact) for part in _parts(template))
         for name, template in templates.items()
@@ -95,9 +95,9 @@ def _value(placeholder: re.Match[str], contact: HasVariables) -> str:
 def values_for(
     templates: Mapping[str, str], declared: list[dict[str, Any]], contact: HasVariables
 ) -> tuple[dict[str, str], list[str]]:
-    """What an assistant is told about one contact, and the required names that are missing or empty.
+    """Return the variables of a call to one contact, and the required names that are missing or empty.
 
-    A declared variable that the campaign does not name comes from the contact's own, else from its default.
+    A declared variable that the campaign does not set has the contact's own value, else its default.
     """
     own = {item["name"]: str((contact.variables or {}).get(item["name"]) or "") for item in declared}
     given = {name: value for name, value in own.items() if value}
@@ -106,11 +106,11 @@ def values_for(
 
 @dataclass(frozen=True)
 class Preview:
-    """One variable as a contact's call would carry it."""
+    """One variable as a call to a contact would carry it."""
 
     name: str
     value: str
-    source: str  # "campaign", "contact", "default", or "" where nothing gives it a value
+    source: str  # "campaign", "contact", "default", or "" without a value
     required: bool
     missing: bool
 
@@ -119,7 +119,7 @@ class Preview:
 
 
 def preview(templates: Mapping[str, str], declared: list[dict[str, Any]], contact: HasVariables) -> list[Preview]:
-    """Every variable of a contact's call with where its value comes from; by the same steps as the call itself."""
+    """Return every variable of a call to a contact, with the source of its value. Uses the same code as the call."""
     full, missing = values_for(templates, declared, contact)
     rendered, own = resolve(templates, contact), contact.variables or {}
     wanted = {item["name"]: bool(item.get("required")) for item in declared}
@@ -137,7 +137,7 @@ def preview(templates: Mapping[str, str], declared: list[dict[str, Any]], contac
 
 
 def complete(declared: list[dict[str, Any]], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """`given` with the assistant's declared defaults filled in, and the required names still missing or empty."""
+    """Return `given` with the assistant's declared defaults, and the required names that are missing or empty."""
     full = dict(given)
     missing = []
     for item in declared:

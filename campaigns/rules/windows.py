@@ -1,4 +1,4 @@
-"""When a person may be called: windows of the week in every time zone the person may live in."""
+"""When a contact may be called: weekly windows, in every time zone the contact may live in."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from campaigns.phones import is_toll_free, zones_of
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT = 24 * 60
-MAX_ZONES = 3  # more say nothing about where a person lives
+MAX_ZONES = 3  # more zones say nothing about where the contact lives
 CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
 ONE_DAY = timedelta(days=1)
 
 
 def parse_day_names(days: object) -> frozenset[int]:
-    """`["mon", "tue"]` as numbers, Monday being 0. Raises ValidationError."""
+    """Return the days of `["mon", "tue"]` as numbers; Monday is 0. Raises ValidationError."""
     if not isinstance(days, (list, tuple)) or not days:
         raise ValidationError('Write a list of days, like ["mon", "tue"].', code="invalid")
     for day in days:
@@ -32,7 +32,7 @@ def parse_day_names(days: object) -> frozenset[int]:
 
 
 def parse_clock(text: object) -> int:
-    """Minutes after midnight of "09:00"; "24:00" is 1440. Raises ValidationError."""
+    """Return "09:00" as minutes after midnight; "24:00" is 1440. Raises ValidationError."""
     found = CLOCK.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         raise ValidationError(f"{text!r} is not a time. Write it like 09:00.", code="invalid")
@@ -43,12 +43,13 @@ def parse_clock(text: object) -> int:
 
 
 def clock(minutes: int) -> str:
+    """Return minutes after midnight as "09:00"."""
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 @dataclass(frozen=True)
 class Window:
-    """Hours of some weekdays. One that closes before it opens runs over midnight and belongs to the day it opens."""
+    """Hours of some weekdays. A window that closes before it opens runs over midnight and belongs to its first day."""
 
     days: frozenset[int]
     opens: int
@@ -61,13 +62,13 @@ class Window:
 
 @dataclass(frozen=True)
 class Hours:
-    """Windows of which one must be open, and the local days on which none is."""
+    """Windows, of which one must be open, and the local dates on which all are closed."""
 
     windows: tuple[Window, ...]
     holidays: frozenset[date] = frozenset()
 
     def open_at(self, local: datetime) -> bool:
-        """Whether the wall clock of one zone shows an open minute."""
+        """Return whether this local time is in an open window."""
         if self.holidays and local.date() in self.holidays:
             return False
         minute, weekday = local.hour * 60 + local.minute, local.weekday()
@@ -89,10 +90,10 @@ class Hours:
 
 @lru_cache(maxsize=1024)
 def zone_named(name: str) -> ZoneInfo | None:
-    """The zone of this name; None when there is none."""
+    """Return the time zone of this name; None if there is none."""
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError, TypeError):  # unknown, malformed, or a directory of zones
+    except (KeyError, ValueError, OSError, TypeError):  # unknown, malformed, or the name of a directory
         return None
 
 
@@ -102,7 +103,7 @@ def _check_aware(now: datetime) -> None:
 
 
 def is_open(hours: Sequence[Hours], zones: Sequence[str], now: datetime) -> bool:
-    """Whether all of `hours` are open in all of `zones`. An unknown zone, or none at all, is never open."""
+    """Return whether all of `hours` are open in all of `zones`. False if a zone is unknown, or without zones."""
     _check_aware(now)
     if not zones:
         return False
@@ -118,12 +119,12 @@ def is_open(hours: Sequence[Hours], zones: Sequence[str], now: datetime) -> bool
 
 
 def closed_zone(hours: Sequence[Hours], zones: Sequence[str], now: datetime) -> str:
-    """The first of `zones` in which something is closed: whose hours are waited for."""
+    """Return the first of `zones` in which some hours are closed: the zone to wait for."""
     return next((zone for zone in zones if not is_open(hours, (zone,), now)), zones[0] if zones else "")
 
 
 def local_text(moment: datetime, zone: str, now: datetime) -> str:
-    """A moment for people of a zone: "09:00 Europe/Paris", with the day where it is not today's there."""
+    """Return a moment as local text, like "09:00 Europe/Paris"; with the date if it is not today in that zone."""
     place = zone_named(zone)
     local, today = moment.astimezone(place or UTC), now.astimezone(place or UTC).date()
     day = "" if local.date() == today else f"{local:%a} {local.day} {local:%b} "
@@ -133,10 +134,10 @@ def local_text(moment: datetime, zone: str, now: datetime) -> str:
 def next_opening(
     hours: Sequence[Hours], zones: Sequence[str], now: datetime, horizon_days: int = 15
 ) -> datetime | None:
-    """The earliest moment from `now` on when everything is open, in UTC. None when there is none within the horizon.
+    """Return the earliest moment from `now` on when all hours are open, in UTC. None if there is none in the horizon.
 
-    Something that is closed can only open at a window's opening in one of the zones, or when a zone's clock jumps:
-    these moments are tried in order, and each is checked by `is_open`.
+    Closed hours can open only when a window opens in one of the zones, or when the clock of a zone changes. These
+    moments are checked in order with `is_open`.
     """
     now = now.astimezone(UTC) if now.tzinfo else now
     if is_open(hours, zones, now):
@@ -145,7 +146,7 @@ def next_opening(
     if not zones or len(known) != len(zones):
         return None
     tried = now
-    for days in (2, horizon_days):  # nearly always it opens tomorrow at the latest
+    for days in (2, horizon_days):  # nearly always the opening is tomorrow at the latest
         until = now + timedelta(days=min(days, horizon_days))
         moments = {moment for zone in known for moment in _boundaries(hours, zone, tried, until)}
         for moment in sorted(moments):
@@ -156,25 +157,25 @@ def next_opening(
 
 
 def _boundaries(hours: Sequence[Hours], zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
-    """Every moment in [start, end] at which something may open in this zone."""
+    """Yield every moment in [start, end] at which hours may open in this zone."""
     first, last = start.astimezone(zone).date() - ONE_DAY, end.astimezone(zone).date() + ONE_DAY
     openings = [(window.opens, window.days) for each in hours for window in each.windows]
     for number in range((last - first).days + 1):
         day = first + number * ONE_DAY
         for opens in {opens for opens, days in openings if day.weekday() in days}:
-            for fold in (0, 1):  # an hour that comes twice opens twice
+            for fold in (0, 1):  # an hour that occurs twice opens twice
                 local = datetime.combine(day, time(opens // 60, opens % 60, fold=fold), tzinfo=zone)
                 moment = local.astimezone(UTC)
                 if start <= moment <= end:
                     yield moment
-        jump = _jump(zone, day)
-        if jump is not None and start <= jump <= end:
-            yield jump
+        change = _clock_change(zone, day)
+        if change is not None and start <= change <= end:
+            yield change
 
 
 @lru_cache(maxsize=8192)
-def _jump(zone: ZoneInfo, day: date) -> datetime | None:
-    """The moment of this UTC day at which the zone's offset changes."""
+def _clock_change(zone: ZoneInfo, day: date) -> datetime | None:
+    """Return the moment of this UTC day at which the offset of the zone changes; None if it does not."""
     low = datetime.combine(day, time(), tzinfo=UTC)
     high = low + ONE_DAY
     before = low.astimezone(zone).utcoffset()
@@ -191,7 +192,7 @@ def _jump(zone: ZoneInfo, day: date) -> datetime | None:
 
 @lru_cache(maxsize=1024)
 def _offsets(name: str) -> tuple[timedelta | None, ...]:
-    """The zone's offset week by week: zones that share it are one place for our purpose."""
+    """Return the offset of a zone week by week for ten years: zones with equal offsets count as one place."""
     zone = zone_named(name)
     if zone is None:
         return ()
@@ -200,24 +201,24 @@ def _offsets(name: str) -> tuple[timedelta | None, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _few_enough(zones: tuple[str, ...]) -> bool:
-    """London, Jersey and Guernsey count once; all of them are still asked."""
+def _is_specific(zones: tuple[str, ...]) -> bool:
+    """Return whether the zones are few enough to use. London, Jersey and Guernsey count once; all are still checked."""
     return 1 <= len({_offsets(name) for name in zones}) <= MAX_ZONES
 
 
 def candidate_zones(contact_timezone: str, phone: str, fallback: str) -> tuple[str, ...]:
-    """The zones a person may be in: the contact's own, else the number's, else `fallback` when these say too little."""
+    """Return the zones a contact may be in: its own, else the number's, else `fallback` if these are too many."""
     if contact_timezone:
         return (contact_timezone,)
     zones = zones_of(phone)
-    if is_toll_free(phone) or not _few_enough(zones):
+    if is_toll_free(phone) or not _is_specific(zones):
         return (fallback,)
     return zones
 
 
 @dataclass(frozen=True)
 class Whereabouts:
-    """The zones a person may be in, where that is known from, and how sure it is."""
+    """The zones a contact may be in, the source of this information, and its confidence."""
 
     zones: tuple[str, ...]
     source: Literal["contact", "number", "default"]
@@ -226,22 +227,22 @@ class Whereabouts:
 
 
 def whereabouts(contact_timezone: str, phone: str, fallback: str) -> Whereabouts:
-    """What `candidate_zones` answers, and why."""
+    """Return the result of `candidate_zones`, and the reason."""
     zones = candidate_zones(contact_timezone, phone, fallback)
     if contact_timezone:
-        return Whereabouts(zones, "contact", "certain", "The contact says its time zone.")
+        return Whereabouts(zones, "contact", "certain", "The contact has a time zone.")
     known = zones_of(phone)
     if is_toll_free(phone):
-        return _by_default(zones, "The number is toll-free and rings anywhere")
+        return _by_default(zones, "The number is toll-free and may be in any time zone")
     if not known:
-        return _by_default(zones, "The number tells no time zone")
-    if not _few_enough(known):
+        return _by_default(zones, "The number has no known time zone")
+    if not _is_specific(known):
         return _by_default(zones, f"The number may be in any of {len(known)} time zones")
     if len({_offsets(name) for name in zones}) == 1:
         return Whereabouts(zones, "number", "likely", "The number was issued in this time zone.")
-    text = f"The number was issued where there are {len(zones)} time zones; it must be calling hours in all of them."
+    text = f"The number was issued where there are {len(zones)} time zones; it must be calling hours in all."
     return Whereabouts(zones, "number", "guess", text)
 
 
 def _by_default(zones: tuple[str, ...], why: str) -> Whereabouts:
-    return Whereabouts(zones, "default", "guess", f"{why}; the campaign's own time zone stands in.")
+    return Whereabouts(zones, "default", "guess", f"{why}; the campaign's time zone is used.")

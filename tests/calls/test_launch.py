@@ -134,11 +134,11 @@ def test_the_time_of_the_person_and_the_rules_are_told_before(
     assert "The number was issued in this time zone." in page and "It would be placed at once." in page
     Contact.objects.update(timezone="Asia/Tokyo")
     page = text_of(operator.post(PERSON, sent))
-    assert "Time in Asia/Tokyo" in page and "The contact says its time zone." in page
+    assert "Time in Asia/Tokyo" in page and "The contact has a time zone." in page
     entries.add(organization, ada.phone, reason="asked", source="staff")
     assert "It would not be placed: The number is on the do-not-call list." in text_of(operator.post(PERSON, sent))
     free = text_of(operator.post(PERSON, sent | {"to_number": "+18005550199"}))
-    assert "Nobody known" in free and "the organization's time zone stands in." in free
+    assert "Nobody known" in free and "the organization's time zone is used." in free
     assert "is not a phone number" in text_of(operator.post(PERSON, sent | {"to_number": "12"}))
     assert "With a number, this says whose it is" in text_of(operator.post(PERSON, sent | {"to_number": ""}))
     for asked in ({"to_number": ada.phone}, {"contact": ada.pk}):

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from campaigns.phones import E164, NotCallable, normalise
 from campaigns.rules.retries import (
-    AGAIN,
-    ELSEWHEN,
     LONGEST,
     MACHINES,
+    RETRYABLE,
+    SEARCH_HORIZON,
     Rule,
     at_another_time_of_day,
     next_attempt,
@@ -62,7 +62,7 @@ def test_a_retry_keeps_the_wait_the_gap_and_both_limits(
     if again is None:
         return
     assert attempts < most
-    assert outcome in AGAIN | MACHINES
+    assert outcome in RETRYABLE | MACHINES
     by_outcome = {rule.outcome: rule for rule in given_rules}
     rule = by_outcome.get("voicemail") if voicemail and outcome in MACHINES else None
     rule = rule or by_outcome[outcome]
@@ -124,7 +124,7 @@ def test_another_time_of_day_is_never_too_early_nor_closed_nor_after_the_end(
         return
     # It stayed: then no other part of the day opens in time. Every quarter of an hour is asked.
     assert found == opening
-    moment, until = earliest, min(ends or earliest + ELSEWHEN, earliest + ELSEWHEN)
+    moment, until = earliest, min(ends or earliest + SEARCH_HORIZON, earliest + SEARCH_HORIZON)
     while moment < until:
         if is_open(hours, zones, moment):
             assert part_of_day(zone, moment) == part_of_day(zone, last), moment

@@ -235,13 +235,13 @@ def test_zones_with_the_same_clock_count_once_and_are_all_asked() -> None:
 @pytest.mark.parametrize(
     ("own", "phone", "source", "confidence", "words"),
     [
-        ("Asia/Tokyo", "+33123456789", "contact", "certain", "says its time zone"),
+        ("Asia/Tokyo", "+33123456789", "contact", "certain", "has a time zone"),
         ("", "+33123456789", "number", "likely", "was issued in this time zone"),
         ("", "+447400123456", "number", "likely", "was issued in this time zone"),
         ("", "+13095551234", "number", "likely", "was issued"),
         ("", "+18005551234", "default", "guess", "toll-free"),
         ("", "+61412345678", "default", "guess", "any of"),
-        ("", "+999123", "default", "guess", "tells no time zone"),
+        ("", "+999123", "default", "guess", "has no known time zone"),
     ],
 )
 def test_where_a_zone_is_known_from_and_how_sure_it_is(

@@ -72,7 +72,7 @@ def person(request: HttpRequest, assistant: Assistant | None, text: str) -> dict
     now = timezone.now()
     reason = place.reason
     if place.source == "default":
-        reason = f"{reason.partition(';')[0]}; the organization's time zone stands in."
+        reason = f"{reason.partition(';')[0]}; the organization's time zone is used."
     return {
         "phone": phone,
         "number": f"{national(phone)} ({country_of(phone)})",
