@@ -1,4 +1,4 @@
-"""Telephone numbers: one way in for import, API and admin; and what a number tells about its owner."""
+"""Phone numbers: one parser for imports, the API and the admin, and what a number says about its owner."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import phonenumbers
 from phonenumbers import timezone as number_zones
 
 EXAMPLE = "+33123456789"
-EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")  # what a spreadsheet makes of a long number
-FLOAT = re.compile(r"(\+?\d{7,15})\.0+")  # what a program makes of one: exact, so it can be undone
+EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")  # how a spreadsheet writes a long number
+FLOAT = re.compile(r"(\+?\d{7,15})\.0+")  # how a program writes a number as a float: exact, so it can be undone
 EXTENSION = re.compile(r"(?i)(?:ext|extn|extension|poste|durchwahl|int|anexo|x|#|,)[.:\s]*\d+\s*$")
 AREA_SLASH = re.compile(r"[+0]\D*(?:\d\D*){0,6}/[^/]+")  # 030/123456, but never two numbers in one cell
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-EVERYWHERE: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)  # for lists of numbers not to call
+EVERYWHERE: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)  # for the do-not-call list
 
 TOLL_FREE = phonenumbers.PhoneNumberType.TOLL_FREE
 CALLABLE_TYPES = frozenset(
@@ -41,13 +41,14 @@ SATELLITE_CODES = frozenset({870, 878, 881, 882, 883, 888})
 
 
 class NotCallable(ValueError):
-    """This text is not a number we may ring. Its words tell the person what to do."""
+    """The text is not a number that may be called. The message says what to do."""
 
 
 def normalise(text: str, region: str, allowed: Collection[str]) -> str:
-    """The E.164 form of what a person or a file wrote. Raises NotCallable.
+    """Return the E.164 form of a number as a user or a file wrote it. Raises NotCallable.
 
-    `region` reads numbers written without a country code; `allowed` are the countries that may be called.
+    `region` is the country of numbers written without a country code. `allowed` are the countries that may be called.
+    Both use two-letter country codes.
     """
     number = _parse(text, region)
     shown = _shown(text)
@@ -56,7 +57,7 @@ def normalise(text: str, region: str, allowed: Collection[str]) -> str:
         raise NotCallable(f"'{shown}' is a satellite or global network number, which is never called.")
     kind = phonenumbers.number_type(number)
     if kind not in CALLABLE_TYPES:
-        what = REFUSED_TYPES.get(kind, "a number of no known kind")
+        what = REFUSED_TYPES.get(kind, "a number of an unknown kind")
         raise NotCallable(f"'{shown}' is {what}, which is never called; give a landline or mobile number.")
     if not country.isalpha():
         raise NotCallable(f"'{shown}' belongs to no country; write it like {EXAMPLE}.")
@@ -70,7 +71,7 @@ def normalise(text: str, region: str, allowed: Collection[str]) -> str:
 
 
 def _parse(text: str, region: str) -> Any:
-    """A valid number as the library sees it. Raises NotCallable."""
+    """Return the library's object for a valid number. Raises NotCallable."""
     plain = _plain(text)
     home = region if region in phonenumbers.SUPPORTED_REGIONS else None
     for candidate in (plain, f"+{plain[2:]}" if plain.startswith("00") else ""):
@@ -103,7 +104,7 @@ def _is_short(plain: str, home: str | None) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Digits, perhaps after a plus. Raises NotCallable for anything that is more than a way to write a number."""
+    """Return the digits, with a leading plus if there is one. Raises NotCallable if the text has more than a number."""
     if E164.fullmatch(text):
         return text
     shown = _shown(text)
@@ -135,7 +136,7 @@ def _plain(text: str) -> str:
 
 
 def _symbol(character: str, shown: str) -> str:
-    """What one character of a written number stands for: a digit, a plus, a slash or nothing."""
+    """Return the digit, plus or slash that a character stands for, or "" for a separator. Raises NotCallable."""
     if character.isdecimal():  # Arabic, full-width and other decimal digits
         return str(unicodedata.decimal(character))
     category = unicodedata.category(character)
@@ -143,7 +144,7 @@ def _symbol(character: str, shown: str) -> str:
         return "+"
     if character in "/\N{FULLWIDTH SOLIDUS}":
         return "/"
-    # Spaces, dashes, brackets, dots, and the invisible marks that copying from a web page or an address book adds.
+    # Spaces, dashes, brackets, dots, and invisible marks that come with text copied from a web page or an address book.
     if (
         category in {"Zs", "Pd", "Ps", "Pe", "Cf"}
         or character in ".\N{MIDDLE DOT}\N{FULLWIDTH FULL STOP}\N{MINUS SIGN}"
@@ -155,21 +156,21 @@ def _symbol(character: str, shown: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """The text as it may stand in a sentence."""
+    """Return the text shortened to 40 printable characters, for an error message."""
     short = text if len(text) <= 40 else text[:39] + "…"
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in short)
 
 
 @lru_cache(maxsize=512)
 def example(region: str | None) -> str:
-    """A number written the right way, of this country when it is known."""
+    """Return an example number in E.164: of this country if it is known, else EXAMPLE."""
     number = phonenumbers.example_number(region) if region else None
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)) if number else EXAMPLE
 
 
 @lru_cache(maxsize=1024)
 def _known(e164: str) -> Any:
-    """A number in E.164 taken apart. That is all there is to it; the library would look for other forms first."""
+    """Return the library's object for an E.164 number, or None. Splits it first: the library's parser is slow."""
     digits = e164[1:]
     if e164.startswith("+") and digits.isascii() and digits.isdigit():
         for length in (1, 2, 3):
@@ -184,7 +185,7 @@ def _known(e164: str) -> Any:
 
 @lru_cache(maxsize=32_768)
 def country_of(e164: str) -> str:
-    """Two capitals; "" when the number belongs to no known country."""
+    """Return the two-letter country code of a number; "" if the country is unknown."""
     number = _known(e164)
     country = phonenumbers.region_code_for_number(number) if number is not None else None
     return country if country and country.isalpha() else ""
@@ -192,7 +193,7 @@ def country_of(e164: str) -> str:
 
 @lru_cache(maxsize=32_768)
 def area_of(e164: str) -> str:
-    """The beginning that numbers of one area share, like +1212; "" where numbers tell no area."""
+    """Return the prefix that numbers of one area share, like +1212; "" if the number has no area code."""
     number = _known(e164)
     length = phonenumbers.length_of_geographical_area_code(number) if number is not None else 0
     return e164[: len(f"+{number.country_code}") + length] if number is not None and length else ""
@@ -200,7 +201,7 @@ def area_of(e164: str) -> str:
 
 @lru_cache(maxsize=32_768)
 def zones_of(e164: str) -> tuple[str, ...]:
-    """Every time zone the owner may live in; empty when nothing is known."""
+    """Return every time zone the owner may live in; empty if none is known."""
     number = _known(e164)
     if number is None:
         return ()
@@ -213,13 +214,13 @@ def is_toll_free(e164: str) -> bool:
     if number is None or not _toll_free_pattern(number.country_code).fullmatch(
         phonenumbers.national_significant_number(number)
     ):
-        return False  # the library's own answer takes ten times as long
+        return False  # quick: number_type() alone takes ten times as long
     return bool(phonenumbers.number_type(number) == TOLL_FREE)
 
 
 @lru_cache(maxsize=256)
 def _toll_free_pattern(country_code: int) -> re.Pattern[str]:
-    """What toll-free numbers of all regions with this code look like, and perhaps some others."""
+    """Match toll-free numbers of every region with this country code. It may match other numbers too."""
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(country_code, ())
     known = [phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(country_code, region) for region in regions]
     kinds = [metadata.toll_free for metadata in known if metadata and metadata.toll_free]
@@ -229,7 +230,7 @@ def _toll_free_pattern(country_code: int) -> re.Pattern[str]:
 
 
 def national(e164: str) -> str:
-    """The number as people of its country write it."""
+    """Return the number in the format of its country."""
     number = _known(e164)
     if number is None:
         return e164

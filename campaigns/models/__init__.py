@@ -1,4 +1,4 @@
-"""The plan: whom to call, with what, when. Knows nothing of execution."""
+"""The models of the plan: contacts, lists, imports, the do-not-call list, campaigns and their recipients."""
 
 from campaigns.models.campaign import CallingWindow, Campaign, CampaignVariant, CampaignVersion, Recipient, RetryRule
 from campaigns.models.contact import Contact, ContactList, ContactListMember, DoNotCall

@@ -1,9 +1,9 @@
-"""A campaign: whom, with what, when, how often; and how far each recipient is."""
+"""Campaigns with their rules and versions, and the progress of each recipient."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
@@ -21,19 +21,18 @@ from tenants.models import Organization, check_timezone
 
 
 def check_holidays(days: object) -> None:
-    import datetime
-
+    """Raise ValidationError unless the value is a list of dates like "2026-12-25"."""
     if not isinstance(days, list):
         raise ValidationError('Write a list of days, like ["2026-12-25"].', code="invalid_type")
     for day in days:
         try:
-            datetime.date.fromisoformat(day)
+            date.fromisoformat(day)
         except (TypeError, ValueError) as error:
             raise ValidationError(f"{day!r} is not a day. Write it like 2026-12-25.", code="invalid_day") from error
 
 
 class Campaign(models.Model):
-    """Calls to everybody on some lists."""
+    """Calls to the contacts on some lists, within rules."""
 
     class Status(models.TextChoices):
         DRAFT = "draft", "Draft"
@@ -44,19 +43,19 @@ class Campaign(models.Model):
         CANCELED = "canceled", "Canceled"
 
     class NumberChoice(models.TextChoices):
-        ROTATE = "rotate", "Spread over all of them"
-        LOCAL = "local", "The nearest: same area code, else same country, else any"
+        ROTATE = "rotate", "Rotate through all"
+        LOCAL = "local", "Local: same area code, else same country, else any"
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="campaigns")
     name = models.CharField(max_length=200)
     status = models.CharField(max_length=9, choices=Status, default=Status.DRAFT, editable=False)
-    status_reason = models.CharField(max_length=500, blank=True, editable=False)  # why it paused itself
+    status_reason = models.CharField(max_length=500, blank=True, editable=False)  # why it was paused automatically
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="campaigns", null=True, blank=True)
     assistant_weight = models.PositiveSmallIntegerField(
         default=1,
         validators=[MaxValueValidator(1000)],
-        help_text="The assistant's share beside the variants'. 0: only where no other can call.",
+        help_text="The assistant's share, compared with the other assistants. 0: only if no other assistant can call.",
     )
     phone_numbers = models.ManyToManyField(PhoneNumber, related_name="campaigns", blank=True)
     number_choice = models.CharField(
@@ -64,7 +63,7 @@ class Campaign(models.Model):
         max_length=6,
         choices=NumberChoice,
         default=NumberChoice.ROTATE,
-        help_text="A person's later calls come from the number of the first, where it may still call.",
+        help_text="Later calls to a recipient come from the number of the first call if it is still available.",
     )
     contact_lists = models.ManyToManyField(ContactList, related_name="campaigns", blank=True)
     variables = models.JSONField(default=dict, blank=True)
@@ -73,28 +72,30 @@ class Campaign(models.Model):
         max_length=64,
         blank=True,
         validators=[check_timezone],
-        help_text="For contacts whose zone is not known. Empty: the organization's.",
+        help_text="For contacts whose time zone is unknown. Empty: the organization's.",
     )
     holidays = models.JSONField(default=list, blank=True, validators=[check_holidays])
     max_attempts = models.PositiveSmallIntegerField(
-        default=3, validators=[MinValueValidator(1), MaxValueValidator(50)], help_text="Calls to one contact in all."
+        default=3, validators=[MinValueValidator(1), MaxValueValidator(50)], help_text="Calls to one contact in total."
     )
     min_gap_minutes = models.PositiveIntegerField(
         "minimum gap", null=True, blank=True, help_text="Minutes between two calls. Empty: the organization's."
     )
-    max_open_calls = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit of its own.")
+    max_open_calls = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no campaign limit.")
     calls_per_minute = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Spread evenly over the minute. Empty: no limit of its own."
+        null=True, blank=True, help_text="Spread evenly over the minute. Empty: no campaign limit."
     )
     priority = models.PositiveSmallIntegerField(
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(100)],
-        help_text="Its share where campaigns wait for the same account: twice as much gets twice the calls.",
+        help_text="The campaign's share of a provider account that several campaigns use: 2 gets twice the calls of 1.",
     )
     budget = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     budget_currency = models.CharField(max_length=3, default="USD")
     legal_override = models.CharField(
-        max_length=500, blank=True, help_text="A reason lifts the legal calling hours. It is kept."
+        max_length=500,
+        blank=True,
+        help_text="A reason here lifts the legal calling hours. It is recorded.",
     )
     starts_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
@@ -102,19 +103,19 @@ class Campaign(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # The steps in which somebody makes it that are behind them; 0: it was made in one go.
+    # The last step of the wizard that is done; 0: created on one page or over the API.
     drafted_through = models.PositiveSmallIntegerField(default=0, editable=False)
-    version = models.PositiveIntegerField(default=1, editable=False)  # of its rules; see CampaignVersion
-    next_call_at = models.DateTimeField(null=True, blank=True, editable=False)  # the pace allows none before
-    share_used = models.FloatField(default=0, editable=False)  # calls fed by priority: who has least is next
-    launched_through = models.BigIntegerField(default=0, editable=False)  # list members up to here are recipients
-    launched_at = models.DateTimeField(null=True, blank=True, editable=False)  # all of them are
-    # Its rules changed: recipients after this one, put off by the old ones, are still to be looked at again.
+    version = models.PositiveIntegerField(default=1, editable=False)  # of the rules; see CampaignVersion
+    next_call_at = models.DateTimeField(null=True, blank=True, editable=False)  # the pace allows no call before
+    share_used = models.FloatField(default=0, editable=False)  # enqueued calls by priority: the least is next
+    launched_through = models.BigIntegerField(default=0, editable=False)  # list members up to this id are recipients
+    launched_at = models.DateTimeField(null=True, blank=True, editable=False)  # all list members are recipients
+    # After a change of the rules: recipients after this id that the old rules deferred are still to be checked again.
     look_again_after = models.BigIntegerField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-id"]
-        indexes: ClassVar = [models.Index(fields=["status"], name="campaign_status")]  # the engine's look-ups
+        indexes: ClassVar = [models.Index(fields=["status"], name="campaign_status")]  # the engine's queries
 
     def __str__(self) -> str:
         return self.name
@@ -125,16 +126,16 @@ class Campaign(models.Model):
 
     @property
     def editable(self) -> bool:
-        """Whether its rules may be changed."""
+        """Return whether the rules may still be changed."""
         return self.status not in {self.Status.FINISHED, self.Status.CANCELED}
 
 
 class CampaignVariant(models.Model):
-    """Another assistant that the campaign's people may be called by: a share of them, or where the others cannot."""
+    """Another assistant of the campaign: for a share of the recipients, or if the other assistants cannot call."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="variants")
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="variants")
-    weight = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(1000)])  # 0: fallback alone
+    weight = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(1000)])  # 0: fallback only
 
     class Meta:
         ordering: ClassVar = ["id"]
@@ -145,14 +146,14 @@ class CampaignVariant(models.Model):
 
 
 class CampaignVersion(models.Model):
-    """The rules of a campaign as somebody left them. Written, never changed."""
+    """One version of a campaign's rules. Append-only."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     at = models.DateTimeField(default=utc_now)
     actor = models.CharField(max_length=200)
     changes = models.JSONField(default=dict)  # {field: [before, after]}
-    rules = models.JSONField(default=dict)  # all of them, as the API shows them
+    rules = models.JSONField(default=dict)  # all rules, in the API's format
 
     class Meta:
         ordering: ClassVar = ["-number"]
@@ -163,12 +164,12 @@ class CampaignVersion(models.Model):
 
 
 class CallingWindow(models.Model):
-    """Hours of some weekdays in which people may be called, in the contact's own time."""
+    """Hours of some weekdays in which contacts may be called, in the contact's local time."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="windows")
     days = models.JSONField(default=list, validators=[parse_day_names], help_text='Like ["mon", "tue"].')
     opens = models.PositiveSmallIntegerField(validators=[MaxValueValidator(1439)])  # minutes after midnight
-    closes = models.PositiveSmallIntegerField(validators=[MaxValueValidator(1440)])  # before `opens`: the day after
+    closes = models.PositiveSmallIntegerField(validators=[MaxValueValidator(1440)])  # before `opens`: on the next day
 
     class Meta:
         ordering: ClassVar = ["id"]
@@ -184,7 +185,7 @@ class CallingWindow(models.Model):
 
 
 class RetryRule(models.Model):
-    """What happens after one kind of outcome. An outcome without a rule is not tried again."""
+    """When to retry after one kind of outcome. An outcome without a rule is not retried."""
 
     class Outcome(models.TextChoices):
         NO_ANSWER = "no_answer", "No answer"
@@ -201,13 +202,14 @@ class RetryRule(models.Model):
         decimal_places=2,
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(10)],
-        help_text="Each wait is so many times the one before.",
+        help_text="Each wait is the previous wait times this.",
     )
     max_wait_minutes = models.PositiveIntegerField(
-        null=True, blank=True, validators=[MaxValueValidator(60 * 24 * 60)], help_text="Empty: the waits grow on."
+        null=True, blank=True, validators=[MaxValueValidator(60 * 24 * 60)], help_text="Empty: no upper limit."
     )
     other_time_of_day = models.BooleanField(
-        default=False, help_text="Morning, afternoon or evening: another one than last time, where windows allow it."
+        default=False,
+        help_text="Retry in another part of the day: morning, afternoon or evening, if the windows allow it.",
     )
 
     class Meta:
@@ -227,7 +229,7 @@ class Recipient(models.Model):
         WAITING = "waiting", "Waiting for another call"
         DONE = "done", "Done"
         SKIPPED = "skipped", "Not called"
-        REVIEW = "review", "A person must look"
+        REVIEW = "review", "Needs attention"
         WITHDRAWN = "withdrawn", "Withdrawn"
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
@@ -239,23 +241,23 @@ class Recipient(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     sort_key = models.IntegerField(default=0)
-    # Kept from the first call on.
+    # Set by the first call, and kept for later calls.
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     phone_number = models.ForeignKey(PhoneNumber, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    waits_in = models.CharField(max_length=64, blank=True)  # the time zone whose calling hours are waited for
+    waits_in = models.CharField(max_length=64, blank=True)  # the time zone whose calling hours the recipient waits for
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["campaign", "contact"], name="once_per_campaign")]
         indexes: ClassVar = [
-            # Feeding: the next due recipients of a running campaign.
+            # Enqueueing: the next due recipients of a running campaign.
             models.Index(
                 fields=["campaign", "next_attempt_at", "sort_key"],
                 name="recipient_due",
                 condition=Q(status__in=["pending", "waiting"]),
             ),
-            # Progress and the counts beside filters, from the index alone.
+            # Progress and the counts beside filters: an index-only scan.
             models.Index(fields=["campaign", "status", "outcome", "reason", "attempts"], name="recipient_counts"),
-            # The list of a campaign's people, whole and by status.
+            # The list of a campaign's recipients, whole and by status.
             models.Index(fields=["campaign", "-id"], name="recipient_list"),
             models.Index(fields=["campaign", "status", "-id"], name="recipient_list_status"),
         ]
@@ -265,7 +267,7 @@ class Recipient(models.Model):
 
 
 def retry_rule(rule: RetryRule) -> retries.Rule:
-    """A stored rule as the pure one."""
+    """Return a stored rule as the pure `retries.Rule`."""
     return retries.Rule(
         outcome=rule.outcome,
         wait=timedelta(minutes=rule.wait_minutes),

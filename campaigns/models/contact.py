@@ -1,4 +1,4 @@
-"""People and the lists they stand on."""
+"""Contacts, lists and the do-not-call list."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MAX_VARIABLES_BYTES = 16 * 1024
 
 
 def check_variable_values(values: Any) -> None:
-    """An object of text by name, at most 64 names and 16 KB in all."""
+    """Raise ValidationError unless the value is an object of strings, with at most 64 names and 16 KB in all."""
     if not isinstance(values, dict):
         raise ValidationError('Write an object like {"slot": "9:30"}.', code="invalid_type")
     for name, value in values.items():
         if not VARIABLE_NAME.fullmatch(name):
-            raise ValidationError(f"'{name[:80]}' is not a variable name: letters, digits and _, at most 64.")
+            raise ValidationError(f"'{name[:80]}' is not a variable name: use letters, digits and _, at most 64.")
         if not isinstance(value, str):
             raise ValidationError(f"'{name}' must be text.", code="invalid_type")
     if len(values) > MAX_VARIABLES:
@@ -35,13 +35,16 @@ def check_variable_values(values: Any) -> None:
 
 
 class Contact(models.Model):
-    """One person by number. **Its row is the lock for that person**: whoever decides about a call locks it first."""
+    """A phone number and what is known about its owner.
+
+    **The row is the lock for this number**: lock it before every decision about a call.
+    """
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="contacts", db_index=False)
     phone = models.CharField("number", max_length=16, validators=[check_e164])
     name = models.CharField(max_length=200, blank=True)
-    external_id = models.CharField("your id", max_length=200, blank=True)
+    external_id = models.CharField("external ID", max_length=200, blank=True)
     language = models.CharField(max_length=35, blank=True)
     timezone = models.CharField(
         "time zone",
@@ -54,11 +57,11 @@ class Contact(models.Model):
     consent_basis = models.CharField(max_length=64, blank=True)
     consent_at = models.DateTimeField(null=True, blank=True)
     consent_evidence = models.TextField(blank=True)
-    on_hold = models.BooleanField(default=False, help_text="Nobody calls this person while it is on.")
-    hold_until = models.DateTimeField(null=True, blank=True, help_text="Empty: until somebody lifts it.")
+    on_hold = models.BooleanField(default=False, help_text="The contact is not called while this is on.")
+    hold_until = models.DateTimeField(null=True, blank=True, help_text="Empty: until a team member lifts it.")
     hold_reason = models.CharField(max_length=200, blank=True)
-    erased_at = models.DateTimeField(null=True, editable=False)  # who it was is gone; its calls still refer to it
-    phone_hash = models.CharField(max_length=64, blank=True, editable=False)  # of an erased number, for disputes
+    erased_at = models.DateTimeField(null=True, editable=False)  # personal data deleted; calls still refer to the row
+    phone_hash = models.CharField(max_length=64, blank=True, editable=False)  # of the erased number, for disputes
     created_by_import = models.ForeignKey(
         "campaigns.ContactImport", on_delete=models.SET_NULL, null=True, editable=False, related_name="created_contacts"
     )
@@ -70,35 +73,34 @@ class Contact(models.Model):
             models.UniqueConstraint(
                 fields=["organization", "phone"],
                 name="one_contact_per_number",
-                opclasses=["int8_ops", "varchar_pattern_ops"],  # PostgreSQL: searched by the beginning, too
+                opclasses=["int8_ops", "varchar_pattern_ops"],  # PostgreSQL: for searches by prefix
                 violation_error_message="There is a contact with this number already.",
             )
         ]
         indexes: ClassVar = [
-            # The API's filter by the customer's own id.
+            # The API's filter by external ID.
             models.Index(fields=["organization", "external_id"], name="contact_external", condition=~Q(external_id="")),
             # Evidence about a number whose owner was erased.
             models.Index(fields=["organization", "phone_hash"], name="contact_erased", condition=~Q(phone_hash="")),
-            # Lists. Searches by the beginning of a number or name have indexes that only PostgreSQL knows: see the
-            # migrations `search` and `pages`.
+            # The admin's list of contacts. The migration adds an index for searches by name, on PostgreSQL.
             models.Index(fields=["organization", "-id"], name="contact_list"),
         ]
 
     def __str__(self) -> str:
-        return "Erased person" if self.erased_at else f"{self.name} {self.phone}".strip()
+        return "Erased contact" if self.erased_at else f"{self.name} {self.phone}".strip()
 
     @property
     def number(self) -> str:
-        """The number as programs and files are told it; empty once it is erased."""
+        """Return the number for the API and exports; "" after the contact is erased."""
         return "" if self.erased_at else self.phone
 
     def held(self, now: datetime) -> bool:
-        """Whether nobody calls this person now."""
+        """Return whether the contact is on hold now."""
         return self.on_hold and (self.hold_until is None or self.hold_until > now)
 
 
 class ContactList(models.Model):
-    """Contacts to be called together."""
+    """A named list of contacts."""
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="contact_lists")
@@ -114,7 +116,7 @@ class ContactList(models.Model):
 
 
 class ContactListMember(models.Model):
-    """A contact stands on a list."""
+    """A contact on a list."""
 
     contact_list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="members")
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="memberships")
@@ -135,7 +137,7 @@ class DoNotCallQuerySet(models.QuerySet["DoNotCall"]):
 
 
 class DoNotCall(models.Model):
-    """A number nobody of this organization may ring. The keyed hash survives the erasure of the contact."""
+    """A number that the organization never calls. The keyed hash stays after the contact is erased."""
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="do_not_call")
@@ -143,7 +145,7 @@ class DoNotCall(models.Model):
     phone = models.CharField("number", max_length=16, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     source = models.CharField(max_length=64, default="staff", editable=False)
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: for ever.")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: permanent.")
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     objects = DoNotCallQuerySet.as_manager()

@@ -1,4 +1,4 @@
-"""One file of contacts on its way in."""
+"""Imports of contacts from a file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tenants.models import Organization
 
 
 def upload_path(instance: ContactImport, filename: str) -> str:
-    """A random name outside the web root: what a person called the file never reaches the disk."""
+    """Return a random path outside the web root. The name that the user gave the file never reaches the disk."""
     return f"imports/{uuid.uuid4().hex}{PurePath(filename).suffix[:8] if filename.endswith('.rejected') else ''}"
 
 
 class ContactImport(models.Model):
-    """A file, how to read it, how far it has come, and what was wrong with it."""
+    """An uploaded file: how to read it, the progress, the counts and the rejected rows."""
 
     class Status(models.TextChoices):
         PENDING = "pending", "Waiting"
@@ -49,27 +49,27 @@ class ContactImport(models.Model):
     on_duplicate = models.CharField(max_length=6, choices=OnDuplicate, default=OnDuplicate.UPDATE)
 
     bytes_total = models.BigIntegerField(default=0)
-    bytes_read = models.BigIntegerField(default=0)  # where the next step goes on
+    bytes_read = models.BigIntegerField(default=0)  # the next step continues here
     rows_read = models.BigIntegerField(default=0)
-    lines_read = models.BigIntegerField(default=0)  # as a spreadsheet counts, header included
+    lines_read = models.BigIntegerField(default=0)  # as a spreadsheet counts lines, header included
     created = models.BigIntegerField(default=0)
     updated = models.BigIntegerField(default=0)
     skipped = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
-    removed = models.BigIntegerField(default=0)  # people whom an undo removed
-    rejected_bytes = models.BigIntegerField(default=0, editable=False)  # of the rejected file; more is a dead worker's
+    removed = models.BigIntegerField(default=0)  # contacts removed by an undo
+    rejected_bytes = models.BigIntegerField(default=0, editable=False)  # committed size of the rejected file
     error = models.TextField(blank=True)
-    note = models.TextField(blank=True)  # what a person should know though nothing is wrong
+    note = models.TextField(blank=True)  # information for the user that is no error
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
-    end_told = models.BooleanField(default=False, editable=False)  # to whom it concerns, by the engine
+    end_told = models.BooleanField(default=False, editable=False)  # the engine has sent webhooks and alerts about it
 
     class Meta:
         ordering: ClassVar = ["-id"]
         verbose_name = "import"
-        # The engine: imports that are over and untold.
+        # The engine: finished imports that it has not reported yet.
         indexes: ClassVar = [models.Index(fields=["id"], name="import_untold", condition=models.Q(end_told=False))]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What the columns of a kind of file become."""
+"""Saved column mappings for imports."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tenants.models import Organization
 
 
 class ImportMapping(models.Model):
-    """A mapping that somebody saved for all files with the same columns."""
+    """A saved mapping. It applies to every file of the organization with the same columns."""
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="import_mappings")
     name = models.CharField(max_length=200)
     header_digest = models.CharField(max_length=64, editable=False)
-    columns = models.JSONField(editable=False)  # each column and what it becomes, in the order of the file
+    columns = models.JSONField(editable=False)  # pairs of column and target, in the order of the file
     saved_by = models.CharField(max_length=200, editable=False)
     saved_at = models.DateTimeField(auto_now=True)
 

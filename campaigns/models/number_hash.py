@@ -1,4 +1,4 @@
-"""The hash under which do-not-call keeps a number after its contact is erased, and the key it is made with."""
+"""The keyed hash of a phone number. The do-not-call list keeps it after the contact is erased."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tenants.db.encrypted_fields import EncryptedJSONField
 
 KEY_NAME = "do-not-call"
 
-_keys: dict[str, bytes] = {}  # by database
+_keys: dict[str, bytes] = {}  # by database alias and name
 
 
 class InstallationKey(models.Model):
-    """Random keys of this installation, made by the first migration and never rotated."""
+    """A random key of this installation, created on first use and never rotated."""
 
     name = models.CharField(max_length=32, unique=True)
     value = EncryptedJSONField()
@@ -29,12 +29,12 @@ class InstallationKey(models.Model):
 
 
 def number_hash(e164: str) -> str:
-    """What do-not-call keeps of a number: HMAC-SHA256 under this installation's random key."""
+    """Return the HMAC-SHA256 of a number under this installation's random key, as 64 hexadecimal characters."""
     return hmac.new(_hash_key(), e164.encode(), hashlib.sha256).hexdigest()
 
 
 def forget_hash_key(**_: Any) -> None:
-    """After a flush or migration the key may be another one."""
+    """Drop the cached keys: after a flush or a migration the database may have another key."""
     _keys.clear()
 
 
@@ -51,12 +51,12 @@ def _hash_key() -> bytes:
     def remember() -> None:
         _keys[database] = key
 
-    transaction.on_commit(remember, using=using)  # a key made in a transaction that is rolled back never existed
+    transaction.on_commit(remember, using=using)  # a key created in a transaction that rolls back must not be cached
     return key
 
 
 def number_hashes(phones: Iterable[str]) -> dict[str, str]:
-    """The numbers by their hash, many at once."""
+    """Return the numbers by their hash."""
     key = _hash_key()
     return {hmac.new(key, phone.encode(), hashlib.sha256).hexdigest(): phone for phone in phones}
 
