@@ -14,7 +14,7 @@ from calls.gate import facts as fact_sheet
 from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, decide
 from calls.models import Call, CallEvent, Status, record_event
-from campaigns.contact_locks import lock_person
+from campaigns.contact_locks import lock_contact
 from campaigns.models import Contact
 from campaigns.rules import variables
 from providers.models import Assistant, PhoneNumber
@@ -77,7 +77,7 @@ def place_single(order: Order) -> Call:
         raise MissingVariables(missing)
     now = timezone.now()
     with transaction.atomic():
-        contact = lock_person(order.organization, order.to_number, order.customer_name)
+        contact = lock_contact(order.organization, order.to_number, order.customer_name)
         call = _call(order, contact, values, now)
         _refuse(call, now)
         try:

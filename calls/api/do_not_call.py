@@ -71,9 +71,9 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
 
     def perform_save(self, serializer: Any) -> None:
         entry: DoNotCall = serializer.instance
-        before = entries.words(entry)
+        before = entries.audited_fields(entry)
         serializer.save()
-        AuditEntry.objects.bulk_create(entries.changed(entry, before, self.reach.actor))
+        AuditEntry.objects.bulk_create(entries.change_records(entry, before, self.reach.actor))
 
     def perform_destroy(self, instance: DoNotCall) -> None:
         with transaction.atomic():

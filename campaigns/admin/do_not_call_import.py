@@ -1,4 +1,4 @@
-"""Listing many numbers not to call: a file or pasted text, and an account of every row."""
+"""Import numbers into the do-not-call list from a file or pasted text, and show the result of every row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from campaigns.admin.import_forms import FileField
 from campaigns.admin.numbers import NumberedAdmin
 from campaigns.do_not_call import bulk
-from campaigns.do_not_call.file import MAX_BYTES, MAX_ROWS, Numbers, of_file, of_text
+from campaigns.do_not_call.file import MAX_BYTES, MAX_ROWS, Numbers, read_file, read_text
 from campaigns.imports import retention
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.retention import PREVIEW_FOLDER, PREVIEW_KEPT
@@ -34,13 +34,13 @@ from tenants.backoffice.roles import Level, reach_of
 from tenants.models import Organization
 
 SHOWN = 100
-MAX_PASTED = 900_000  # what the server takes of a form is little more
-TOO_LONG = "This is more than can be pasted at once. Hand it in as a file."
+MAX_PASTED = 900_000  # bytes; the server accepts little more of a form
+TOO_LONG = "This is more than can be pasted at once. Use a file."
 SALT = "do-not-call-unreadable"
 
 
 class NumbersForm(forms.Form):
-    """Numbers, as a file or as text, and why they are listed."""
+    """Numbers, as a file or as text, and the reason for listing them."""
 
     def __init__(self, organizations: Sequence[Organization], *args: Any) -> None:
         super().__init__(*args)
@@ -50,20 +50,20 @@ class NumbersForm(forms.Form):
                 "Organization", [(str(row.pk), row.name) for row in organizations], required=True
             )
         self.fields["file"] = FileField(MAX_BYTES, label="File", required=False)
-        # No `maxlength`: a browser would cut off the rest of what is pasted and say nothing.
-        self.fields["numbers"] = long_text_field("Or paste the numbers, one a line")
+        # No `maxlength`: a browser would cut off the rest of the pasted text silently.
+        self.fields["numbers"] = long_text_field("Or paste numbers, one on each line")
         self.fields["numbers"].widget.attrs |= {"rows": 5, "data-bytes": MAX_PASTED, "data-too-long": TOO_LONG}
         self.fields["reason"] = text_field(
-            "Reason", required=True, max_length=500, help_text="Like “asked in writing”. Kept with each number."
+            "Reason", required=True, max_length=500, help_text="For example “asked in writing”. Kept with each number."
         )
         self.fields["source"] = text_field(
-            "Where the numbers come from", max_length=64, help_text="Like “Bloctel, November”. Empty: you."
+            "Source", max_length=64, help_text="For example “Bloctel, November”. Empty: your name."
         )
         self.fields["last_day"] = forms.DateField(
             label="Last day on the list",
             required=False,
             widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
-            help_text="Empty: for ever.",
+            help_text="Empty: permanent.",
         )
 
     @property
@@ -73,7 +73,7 @@ class NumbersForm(forms.Form):
 
     @property
     def expires_at(self) -> datetime | None:
-        """The midnight after the last day, where the organization is."""
+        """Return the midnight after the last day, in the organization's time zone; None without a last day."""
         day = self.cleaned_data["last_day"]
         zone = zone_named(self.home.timezone) or ZoneInfo("UTC")
         return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC) if day else None
@@ -82,29 +82,29 @@ class NumbersForm(forms.Form):
         values: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors:
             if not self.organizations:
-                raise forms.ValidationError("There is no organization in which you may list numbers.")
+                raise forms.ValidationError("You may not add numbers in any organization.")
             if bool(values["file"]) == bool(values["numbers"].strip()):
-                raise forms.ValidationError("Choose a file or paste numbers: one of the two.")
+                raise forms.ValidationError("Choose a file or paste numbers, but not both.")
             if len(values["numbers"].encode()) > MAX_PASTED:
                 self.add_error("numbers", TOO_LONG)
             moment = self.expires_at
             if moment and moment <= timezone.now():
-                self.add_error("last_day", "This day is over. Leave it empty to list the numbers for ever.")
+                self.add_error("last_day", "This day is in the past. Leave it empty to list the numbers permanently.")
         return values
 
     def read(self) -> Numbers:
-        """Raises UnreadableFile."""
+        """Return the numbers of the file or the text. Raises UnreadableFile."""
         region = self.home.default_region
         if file := self.cleaned_data["file"]:
-            return of_file(file.read(), file.name, region)
-        return of_text(self.cleaned_data["numbers"], region)
+            return read_file(file.read(), file.name, region)
+        return read_text(self.cleaned_data["numbers"], region)
 
 
 class DoNotCallImportPages(NumberedAdmin):
-    """The page that lists many numbers, and the file of those it could not read."""
+    """The page that imports numbers, and the file of rows that could not be read."""
 
     def after_listing(self, request: HttpRequest, organization_id: int, phones: Collection[str]) -> None:
-        """What must be true before the person is told that the numbers are safe."""
+        """Hook for work that must be done before the page says that the numbers are listed."""
 
     def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
         return [(self.url("import"), "Import numbers", "upload_file")] if self.holds(request, Level.OPERATOR) else ()
@@ -135,7 +135,7 @@ class DoNotCallImportPages(NumberedAdmin):
         return self.page(
             request,
             "trunkline/do_not_call_import.html",
-            "Import numbers not to call",
+            "Import numbers into the do-not-call list",
             back=back,
             again=self.url("import"),
             limits=limits,
@@ -144,7 +144,7 @@ class DoNotCallImportPages(NumberedAdmin):
 
     def _list(self, request: HttpRequest, form: NumbersForm, numbers: Numbers) -> HttpResponse:
         values, actor = form.cleaned_data, reach_of(request).actor
-        outcome = bulk.carry_out(
+        outcome = bulk.list_numbers(
             form.home,
             numbers,
             actor=actor,
@@ -164,11 +164,11 @@ class DoNotCallImportPages(NumberedAdmin):
             "shown": numbers.unreadable[:SHOWN],
         }
         if numbers.unreadable:
-            context["unreadable_url"] = f"{self.url('unreadable')}?stored={_keep(request, numbers.unreadable)}"
+            context["unreadable_url"] = f"{self.url('unreadable')}?stored={_store(request, numbers.unreadable)}"
         return self._import_page(request, **context)
 
     def unreadable_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Every row that was not listed, for those who handed it in, for some hours."""
+        """Download every row that was not listed. Only the user who imported can, for six hours."""
         if not self.holds(request, Level.OPERATOR):
             raise PermissionDenied
         try:
@@ -185,7 +185,8 @@ class DoNotCallImportPages(NumberedAdmin):
         )
 
 
-def _keep(request: HttpRequest, unreadable: Sequence[RejectedRow]) -> str:
+def _store(request: HttpRequest, unreadable: Sequence[RejectedRow]) -> str:
+    """Store the unreadable rows as a CSV file. Return a signed token for the download."""
     retention.forget_previews(timezone.now())
     rows = [["line", "number", "reason"], *([str(row.line), *row.cells, row.reason] for row in unreadable)]
     text = "".join(spreadsheets.lines(rows))

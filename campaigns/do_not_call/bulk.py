@@ -1,4 +1,4 @@
-"""Many numbers onto the do-not-call list: in small transactions, each of which stays, and with an account of all."""
+"""Add many numbers to the do-not-call list in small transactions, and count the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ BATCH = 500
 
 @dataclass
 class Outcome:
-    """What became of the numbers that could be read. `stopped_at`: the line from which on nothing is listed."""
+    """The result for the numbers that could be read.
+
+    `stopped_at` is the line from which on nothing is listed; 0 if all are.
+    """
 
     created: int = 0
     known: int = 0
@@ -29,7 +32,7 @@ class Outcome:
     stopped_at: int = 0
 
 
-def carry_out(
+def list_numbers(
     organization: Organization,
     numbers: Numbers,
     *,
@@ -39,7 +42,10 @@ def carry_out(
     source: str,
     expires_at: datetime | None,
 ) -> Outcome:
-    """List every number. A database that gives up in between leaves what was listed, and is told of."""
+    """Add every number to the list.
+
+    If the database fails in between, the numbers added before stay on the list, and `stopped_at` says where it stopped.
+    """
     origin = {"file": file[:200], "reason": reason, "source": source}
     _audit(organization, actor, "import_begun", {**origin, "numbers": len(numbers.phones)})
     outcome = Outcome()

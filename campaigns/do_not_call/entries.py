@@ -1,4 +1,4 @@
-"""Numbers that nobody of an organization may ring."""
+"""The do-not-call list: add, look up and remove numbers that an organization never calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import chain
 
 from django.db import transaction
 
-from campaigns.contact_locks import lock_people, lock_person, make_people
+from campaigns.contact_locks import create_contacts, lock_contact, lock_contacts
 from campaigns.models import DoNotCall
 from campaigns.models.number_hash import number_hash, number_hashes
 from providers.models import check_e164
@@ -28,14 +28,16 @@ def add(
     expires_at: datetime | None = None,
     actor: str = "",
 ) -> tuple[DoNotCall, bool]:
-    """List an E.164 number; True when it was not listed yet. Raises ValidationError when it is not E.164.
+    """Add an E.164 number. Return the entry, and whether it is new. Raises ValidationError if the number is not E.164.
 
-    The contact's row, made if need be, is locked first: whoever is about to ring this person has either committed
-    before, or sees the entry. An entry that exists is kept: it can only last longer, and take a reason. What it said
-    before, which may have been another's words, is then on record as changed by `actor`, or else by `source`.
+    Locks the contact's row first, and creates the contact if there is none. A transaction that is about to place a
+    call to this number has either committed before, or sees the entry.
+
+    An existing entry stays: its last day can only be extended, and a new reason replaces the old one. The audit log
+    keeps the previous reason and last day, changed by `actor` or else by `source`.
     """
     check_e164(phone)
-    lock_person(organization, phone)
+    lock_contact(organization, phone)
     hashed = number_hash(phone)
     entry, created = DoNotCall.objects.get_or_create(
         organization=organization,
@@ -49,23 +51,23 @@ def add(
 
 
 def _prolong(entry: DoNotCall, phone: str, reason: str, expires_at: datetime | None, actor: str) -> list[AuditEntry]:
-    """Answers what is to be put on record, if anything."""
-    before = words(entry)
+    """Extend an existing entry. Return the audit entries to save, if anything changed."""
+    before = audited_fields(entry)
     entry.phone = phone
     entry.reason = reason or entry.reason
     if entry.expires_at is not None and (expires_at is None or expires_at > entry.expires_at):
         entry.expires_at = expires_at
-    return changed(entry, before, actor)
+    return change_records(entry, before, actor)
 
 
-def words(entry: DoNotCall) -> dict[str, str | None]:
-    """What somebody said of the number, as it is kept on record."""
+def audited_fields(entry: DoNotCall) -> dict[str, str | None]:
+    """Return the fields of an entry that the audit log keeps."""
     return {"reason": entry.reason, "expires_at": entry.expires_at.isoformat() if entry.expires_at else None}
 
 
-def changed(entry: DoNotCall, before: Mapping[str, str | None], actor: str) -> list[AuditEntry]:
-    """One entry, still to be saved, where the words differ from those before; the number itself is not in it."""
-    after = words(entry)
+def change_records(entry: DoNotCall, before: Mapping[str, str | None], actor: str) -> list[AuditEntry]:
+    """Return one unsaved audit entry if the fields differ from `before`, else none. It does not contain the number."""
+    after = audited_fields(entry)
     if after == before:
         return []
     subject, detail = f"do-not-call entry {entry.uuid}", {**after, "before": before}
@@ -89,16 +91,16 @@ def add_many(
     expires_at: datetime | None = None,
     actor: str = "",
 ) -> int:
-    """As `add`, for some hundred numbers in E.164 in one transaction; how many were not listed yet."""
+    """Add some hundred E.164 numbers in one transaction, as `add` does. Return how many entries are new."""
     by_hash = number_hashes(phones)
     while True:
-        make_people(organization, by_hash.values())
+        create_contacts(organization, by_hash.values())
         with transaction.atomic():
-            if lock_people(organization, by_hash.values()):  # else somebody was deleted meanwhile
-                return _list(organization, by_hash, reason, source, expires_at, actor or source)
+            if lock_contacts(organization, by_hash.values()):  # else a contact was deleted meanwhile
+                return _write(organization, by_hash, reason, source, expires_at, actor or source)
 
 
-def _list(
+def _write(
     organization: Organization,
     by_hash: Mapping[str, str],
     reason: str,
@@ -106,12 +108,12 @@ def _list(
     expires_at: datetime | None,
     actor: str,
 ) -> int:
-    """The people are locked: nobody else lists them."""
+    """Write the entries. The contacts are locked, so no other transaction lists the same numbers."""
     known = list(DoNotCall.objects.filter(organization=organization, phone_hash__in=by_hash))
     changes = [_prolong(entry, by_hash[entry.phone_hash], reason, expires_at, actor) for entry in known]
     AuditEntry.objects.bulk_create(chain.from_iterable(changes))
     DoNotCall.objects.bulk_update(known, ["phone", "reason", "expires_at"])
-    there = {entry.phone_hash for entry in known}
+    known_hashes = {entry.phone_hash for entry in known}
     fresh = [
         DoNotCall(
             organization=organization,
@@ -122,13 +124,13 @@ def _list(
             expires_at=expires_at,
         )
         for hashed, phone in by_hash.items()
-        if hashed not in there
+        if hashed not in known_hashes
     ]
     return len(DoNotCall.objects.bulk_create(fresh))
 
 
 def listed(organization_id: int, phones: Iterable[str], now: datetime) -> set[str]:
-    """Those of the numbers that may not be rung at this moment."""
+    """Return the numbers that may not be called at this moment."""
     by_hash = number_hashes(phones)
     hashes = list(by_hash)
     found: set[str] = set()
@@ -142,7 +144,7 @@ def listed(organization_id: int, phones: Iterable[str], now: datetime) -> set[st
 
 @transaction.atomic
 def remove(entry: DoNotCall, actor: str, reason: str) -> None:
-    """Let a number be called again. Who did it and why is kept, the number itself is not."""
+    """Take a number off the list. The audit log keeps the actor and the reason, but not the number."""
     audit_log.record(
         entry.organization,
         actor=actor,

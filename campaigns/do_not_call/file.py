@@ -1,4 +1,4 @@
-"""Numbers not to call, from a file or pasted text: those that can be read, a complaint about each that cannot. Pure."""
+"""Read numbers for the do-not-call list from a file or pasted text, and say why a row cannot be read. Pure."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ MAX_ROWS = 20_000
 MAX_BYTES = 10 * 1024 * 1024
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 TOO_MANY = f"There are more than {MAX_ROWS:,} rows; split them and import the parts one by one. Nothing was listed."
-NO_COLUMN = "No column is known to hold the number; name it phone, or hand in the numbers alone, one a line."
+NO_COLUMN = "No column looks like phone numbers. Name the column phone, or give only the numbers, one on each line."
 
 Record = tuple[int, Sequence[str], str]  # line, cells, fault
 
 
 @dataclass
 class Numbers:
-    """What was read: each number in E.164 once, and every row that holds none."""
+    """The numbers read, each once in E.164, and every row that has none."""
 
-    phones: dict[str, int] = field(default_factory=dict)  # the line where each stands first
+    phones: dict[str, int] = field(default_factory=dict)  # number: the line where it occurs first
     unreadable: list[RejectedRow] = field(default_factory=list)
     repeated: int = 0
 
 
-def of_text(text: str, region: str) -> Numbers:
-    """One number a line. Raises UnreadableFile when there are too many."""
+def read_text(text: str, region: str) -> Numbers:
+    """Read one number from each line. Raises UnreadableFile if there are too many lines."""
     return _numbers(((line, [cell], "") for line, cell in enumerate(text.splitlines(), 1)), [0], region)
 
 
-def of_file(data: bytes, filename: str, region: str) -> Numbers:
-    """A CSV file or workbook, with a header or without. Raises UnreadableFile when no column holds the numbers."""
+def read_file(data: bytes, filename: str, region: str) -> Numbers:
+    """Read a CSV file or workbook, with or without a header. Raises UnreadableFile if no column holds numbers."""
     records = _records(data, filename)
     first = next((record for record in records if any(cell.strip() for cell in record[1])), None)
     if first is None:
-        raise UnreadableFile("The file is empty; hand in one number a line.")
+        raise UnreadableFile("The file is empty. Give one number on each line.")
     if columns := number_columns(unique_header(first[1])):
         return _numbers(records, columns, region)
-    # No header: the first row is a number like the others, or says where they stand.
-    columns = [index for index, cell in enumerate(first[1]) if _reads(cell, region)]
+    # No header: the first row is data, and its numbers show which columns hold numbers.
+    columns = [index for index, cell in enumerate(first[1]) if _is_number(cell, region)]
     if not columns and len(first[1]) > 1:
         raise UnreadableFile(NO_COLUMN)
     return _numbers(chain([first], records), columns or [0], region)
 
 
-def _reads(cell: str, region: str) -> bool:
+def _is_number(cell: str, region: str) -> bool:
     try:
         normalise(cell, region, EVERYWHERE)
     except NotCallable:
@@ -61,24 +61,24 @@ def _reads(cell: str, region: str) -> bool:
 
 
 def _records(data: bytes, filename: str) -> Iterator[Record]:
-    """Every row that is not blank, the first too, whatever it is."""
+    """Yield every row, the header too."""
     if data.startswith(ZIP):
         for line, cells, _, fault in Workbook(io.BytesIO(data)).rows():
             yield line, cells, fault
         return
-    bare = not _begins_with_words(data)
-    if bare:  # a table has a header: this one is given it
+    headless = not _begins_with_words(data)
+    if headless:  # the CSV reader needs a header: add one
         mark, encoding = next((pair for pair in MARKS if data.startswith(pair[0])), (b"", "ascii"))
         data = mark + "phone\n".encode(encoding) + data.removeprefix(mark)
     form = format_of(io.BytesIO(data), filename)
-    if not bare:
+    if not headless:
         yield 1, form.header, ""
     for row in read_rows(io.BytesIO(data), form):
-        yield row.line - bare, row.cells, row.fault
+        yield row.line - headless, row.cells, row.fault
 
 
 def _begins_with_words(data: bytes) -> bool:
-    """Whether the first line that is not empty has letters in it."""
+    """Return whether the first non-empty line has letters."""
     for mark, _ in MARKS:
         data = data.removeprefix(mark)
     lines = data[:4096].replace(b"\0", b"").decode("latin-1").split("\n")
@@ -98,7 +98,7 @@ def _numbers(records: Iterable[Record], columns: Sequence[int], region: str) -> 
         given = [cells[column] for column in columns if column < len(cells) and cells[column].strip()]
         for cell in given or [""]:
             try:
-                phone = normalise(cell, region, EVERYWHERE)  # also of a row with a fault, if its number is clear
+                phone = normalise(cell, region, EVERYWHERE)  # a row with a fault counts too if its number can be read
             except NotCallable as error:
                 found.unreadable.append(RejectedRow(line, (cell,), fault or str(error)))
             else:

@@ -371,14 +371,14 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "do-not-call without the person's lock",
         "An entry answers while a claim that did not see it is about to dial.",
-        (Edit("campaigns/do_not_call/entries.py", "    lock_person(organization, phone)\n", ""),),
+        (Edit("campaigns/do_not_call/entries.py", "    lock_contact(organization, phone)\n", ""),),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
         "PostgreSQL",
     ),
     Bug(
         "many not to call without their persons' locks",
         "A file of numbers is listed while a claim that did not see it is about to dial one of them.",
-        (Edit("campaigns/do_not_call/entries.py", "if lock_people(organization, by_hash.values()):", "if by_hash:"),),
+        (Edit("campaigns/do_not_call/entries.py", "if lock_contacts(organization, by_hash.values()):", "if by_hash:"),),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
         "PostgreSQL",
     ),

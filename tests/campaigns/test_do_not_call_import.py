@@ -19,7 +19,7 @@ from calls.models import Call, Status
 from campaigns import contact_locks
 from campaigns.do_not_call import bulk, entries
 from campaigns.do_not_call import file as do_not_call_file
-from campaigns.do_not_call.file import Numbers, of_file, of_text
+from campaigns.do_not_call.file import Numbers, read_file, read_text
 from campaigns.imports.columns import UnreadableFile
 from campaigns.models import Contact, DoNotCall
 from tenants.models import AuditEntry, Membership, Organization
@@ -33,7 +33,7 @@ URL = "/admin/campaigns/donotcall/import/"
 
 
 def read(data: str | bytes, name: str = "list.csv") -> Numbers:
-    return of_file(data.encode() if isinstance(data, str) else data, name, "FR")
+    return read_file(data.encode() if isinstance(data, str) else data, name, "FR")
 
 
 def complaints(found: Numbers) -> list[tuple[int, str]]:
@@ -44,7 +44,7 @@ def complaints(found: Numbers) -> list[tuple[int, str]]:
 
 
 def test_pasted_text_is_a_number_a_line() -> None:
-    found = of_text(f"06 12 34 56 01\n\n  {B}\nnonsense\n0612345601\nPhone", "FR")
+    found = read_text(f"06 12 34 56 01\n\n  {B}\nnonsense\n0612345601\nPhone", "FR")
     assert found.phones == {A: 1, B: 3} and found.repeated == 1
     assert complaints(found) == [(4, "nonsense"), (6, "Phone")]
 
@@ -99,7 +99,7 @@ def test_what_cannot_be_read_is_never_dropped() -> None:
 
 
 def test_a_table_without_a_known_column_is_refused_whole() -> None:
-    with pytest.raises(UnreadableFile, match="No column is known"):
+    with pytest.raises(UnreadableFile, match="No column looks like phone numbers"):
         read("Name,Contents\nAna,0612345601\n")
     for nothing in ("", "\n\n", b"%PDF-1.4"):
         with pytest.raises(UnreadableFile):
@@ -150,7 +150,7 @@ def test_people_are_locked_before_they_are_listed(organization: Organization) ->
 def test_somebody_who_is_deleted_meanwhile_is_made_again(
     organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, tries = contact_locks.lock_people, []
+    real, tries = contact_locks.lock_contacts, []
 
     def lock(home: Organization, phones: Any) -> bool:
         tries.append(1)
@@ -158,7 +158,7 @@ def test_somebody_who_is_deleted_meanwhile_is_made_again(
             Contact.objects.filter(phone=A).delete()
         return real(home, phones)
 
-    monkeypatch.setattr(entries, "lock_people", lock)
+    monkeypatch.setattr(entries, "lock_contacts", lock)
     assert entries.add_many(organization, [A, B], reason="", source="list") == 2
     assert len(tries) == 2 and Contact.objects.count() == 2
 
@@ -183,7 +183,7 @@ def staff(organization: Organization, role: str = "operator") -> Client:
     return client
 
 
-def handed_in(client: Client, numbers: str = "", file: bytes | None = None, **fields: Any) -> str:
+def uploaded(client: Client, numbers: str = "", file: bytes | None = None, **fields: Any) -> str:
     given: dict[str, Any] = {"numbers": numbers, "reason": "asked in writing", **fields}
     if file is not None:
         given["file"] = SimpleUploadedFile("list.csv", file)
@@ -238,20 +238,20 @@ def test_numbers_are_listed_at_once_and_the_rest_is_named(organization: Organiza
 
 def test_pasted_numbers_are_listed_under_my_name(organization: Organization) -> None:
     client = staff(organization)
-    assert "2 numbers put on the list." in handed_in(client, f"{A}\r\n06 12 34 56 02\r\n")
+    assert "2 numbers put on the list." in uploaded(client, f"{A}\r\n06 12 34 56 02\r\n")
     assert set(DoNotCall.objects.values_list("source", "expires_at")) == {(f"operator-{organization.pk}", None)}
 
 
 def test_what_is_wrong_with_the_form_is_said(organization: Organization) -> None:
     client = staff(organization)
-    assert "one of the two" in handed_in(client)
-    assert "one of the two" in handed_in(client, A, file=f"{A}\n".encode())
-    assert "This field is required" in handed_in(client, A, reason="")
-    assert "This day is over" in handed_in(client, A, last_day="2020-01-01")
-    assert "more than can be pasted" in handed_in(client, "1" * 900_001)
-    assert "No column is known" in handed_in(client, file=b"Name,Contents\nAna,0612345601\n")
+    assert "but not both" in uploaded(client)
+    assert "but not both" in uploaded(client, A, file=f"{A}\n".encode())
+    assert "This field is required" in uploaded(client, A, reason="")
+    assert "This day is in the past" in uploaded(client, A, last_day="2020-01-01")
+    assert "more than can be pasted" in uploaded(client, "1" * 900_001)
+    assert "No column looks like phone numbers" in uploaded(client, file=b"Name,Contents\nAna,0612345601\n")
     assert not DoNotCall.objects.exists() and not AuditEntry.objects.exists()
-    assert "nothing was listed" in handed_in(client, "nonsense")
+    assert "nothing was listed" in uploaded(client, "nonsense")
 
 
 def test_who_may(organization: Organization, stranger: Organization, sister: Organization) -> None:
@@ -262,8 +262,8 @@ def test_who_may(organization: Organization, stranger: Organization, sister: Org
     Membership.objects.create(
         user=User.objects.get(username__startswith="operator"), organization=sister, role="operator"
     )
-    assert "Select a valid choice" in handed_in(client, A, organization=str(stranger.pk))
-    assert "1 number put" in handed_in(client, A, organization=str(sister.pk))
+    assert "Select a valid choice" in uploaded(client, A, organization=str(stranger.pk))
+    assert "1 number put" in uploaded(client, A, organization=str(sister.pk))
     assert DoNotCall.objects.get().organization == sister
 
 
@@ -280,14 +280,14 @@ def test_a_database_that_gives_up_leaves_what_is_listed_and_says_what_is_not(
 
     monkeypatch.setattr(entries, "add_many", add)
     client = staff(organization)
-    text = handed_in(client, "\n".join(f"061234560{number}" for number in range(1, 8)))
+    text = uploaded(client, "\n".join(f"061234560{number}" for number in range(1, 8)))
     assert "gave up before the end" in text and "3 numbers, those from line 5 on, are not" in text
     assert "4 numbers put on the list." in text and "from now on" not in text
     assert DoNotCall.objects.count() == 4
     last = AuditEntry.objects.order_by("pk").last()
     assert last is not None and (last.action, last.detail["added"]) == ("do_not_call.import_stopped", 4)
     monkeypatch.setattr(entries, "add_many", real)
-    text = handed_in(client, "\n".join(f"061234560{number}" for number in range(1, 8)))
+    text = uploaded(client, "\n".join(f"061234560{number}" for number in range(1, 8)))
     assert "3 numbers put on the list, 4 stood there already." in text
 
 
@@ -298,7 +298,7 @@ def test_calls_under_way_to_listed_numbers_are_told_of(organization: Organizatio
     now = timezone.now()
     support.single(number, A, status=Status.RINGING, dialed_at=now, next_read_at=now + timedelta(hours=1))
     support.single(number, B)
-    text = handed_in(staff(organization), f"{A}\n{B}\n{C}")
+    text = uploaded(staff(organization), f"{A}\n{B}\n{C}")
     assert "A call to 06 12 34 56 01 was already under way" in text
     assert Call.objects.get(to_number=B).status == Status.QUEUED, "the gate refuses it when its turn comes"
 
@@ -307,5 +307,5 @@ def test_a_large_file_takes_few_questions(organization: Organization) -> None:
     client = staff(organization)
     file = "Tel\n" + "".join(f"06 12 {n // 100:04} {n % 100:02}\n" for n in range(5_000))
     with CaptureQueriesContext(connection) as queries:
-        assert "5,000 numbers put on the list." in handed_in(client, file=file.encode())
+        assert "5,000 numbers put on the list." in uploaded(client, file=file.encode())
     assert len(queries) < 15 + 10 * 24
