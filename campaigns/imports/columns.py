@@ -1,4 +1,4 @@
-"""Which column of a file is what: by the words people write above their columns, or as they say."""
+"""Map the columns of a file to contact fields: by the names of the columns, or as the user chose. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ FIELDS = ("phone", "name", "external_id", "language", "timezone")
 VARIABLE = re.compile(r"variables\.[A-Za-z_][A-Za-z0-9_]{0,63}")
 UNNAMED = re.compile(r"\(column \d+\)")
 MAX_VARIABLES = 64
-OURS = ("line", "reason")  # the last two columns of a file of rejected rows, handed in again
+REJECTED_COLUMNS = ("line", "reason")  # the last two columns of a file of rejected rows
 
 
 def _words(text: str) -> list[str]:
     return text.split("|")
 
 
-# The best word first: of two columns that could be the number, the earlier word wins.
+# The best word first: if two columns may be the phone number, the earlier word wins.
 PHONE = _words(
     "phone|phone number|phonenumber|telephone|telephone number|tel|tel number|tel no|phone no|number|e164|msisdn|"
     "contact number|contact phone|customer phone|to number|to|"
@@ -52,7 +52,7 @@ LAST_NAME = frozenset(
         "efternamn|efternavn|etternavn|sukunimi|apellido|apellidos|cognome|sobrenome|apelido|nazwisko|prijmeni|фамилия"
     )
 )
-# Beside these, the column `name` holds the last name.
+# If there is also one of these columns, the column `name` is the last name.
 PAIRED_WITH_NAME = frozenset(_words("prenom|vorname|voornaam|fornamn|fornavn|etunimi|keresztnev"))
 OTHER = {
     "external_id": _words(
@@ -67,18 +67,18 @@ OTHER = {
 
 
 class UnreadableFile(ValueError):
-    """The file as a whole cannot be read. Its words tell the person what to do."""
+    """The file cannot be read at all. The message says what to do."""
 
 
 def _plain(header: str) -> str:
-    """A header without case, accents and punctuation."""
+    """Return a header in lower case, without accents and punctuation."""
     spread = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)
     letters = (c for c in unicodedata.normalize("NFKD", spread.casefold()) if not unicodedata.combining(c))
     return " ".join("".join(c if c.isalnum() else " " for c in letters).split())
 
 
 def unique_header(cells: Sequence[str]) -> tuple[str, ...]:
-    """Each column's name; empty ones get a number, repeated ones too, so that every column can be named."""
+    """Return the column names. Empty and repeated names get a number, so that every name is unique."""
     seen: dict[str, int] = {}
     names = []
     for number, cell in enumerate(cells, 1):
@@ -92,7 +92,7 @@ def unique_header(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def variable_name(header: str, number: int) -> str:
-    """A header as an identifier; one that is an identifier stays as it is."""
+    """Return a column name as an identifier. A name that is an identifier does not change."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", header) if not unicodedata.combining(c))
     name = re.sub(r"[^A-Za-z0-9_]+", "_", plain).strip("_")[:60]
     if not name:
@@ -101,7 +101,7 @@ def variable_name(header: str, number: int) -> str:
 
 
 def guess_mapping(header: Sequence[str]) -> dict[str, str]:
-    """What each column most likely is. Without a likely number column no column is `phone`."""
+    """Return the likely target of each column. If no column looks like phone numbers, none is `phone`."""
     plain = {column: _plain(column) for column in header}
     mapping: dict[str, str] = {}
     if phone := _best(plain, PHONE) or _phone_by_word(plain):
@@ -111,7 +111,7 @@ def guess_mapping(header: Sequence[str]) -> dict[str, str]:
         column = _best({name: text for name, text in plain.items() if name not in mapping}, words)
         if column:
             mapping[column] = field
-    if tuple(plain.values())[-2:] == OURS:
+    if tuple(plain.values())[-2:] == REJECTED_COLUMNS:
         mapping.update(dict.fromkeys(tuple(header)[-2:], ""))
     return complete_mapping(header, mapping)
 
@@ -130,7 +130,7 @@ def _phone_by_word(plain: Mapping[str, str]) -> str:
 
 
 def number_columns(header: Sequence[str]) -> list[int]:
-    """Every column that holds numbers, to judge by its name: the likeliest first, then those beside it."""
+    """Return the indexes of all columns of phone numbers, by their names: the likeliest first, then the others."""
     guessed = guess_mapping(header)
     first = [index for index, column in enumerate(header) if guessed[column] == "phone"]
     words = [set(_plain(column).split()) for column in header]
@@ -139,10 +139,10 @@ def number_columns(header: Sequence[str]) -> list[int]:
 
 
 def _name_columns(plain: Mapping[str, str]) -> list[str]:
-    def having(words: frozenset[str]) -> list[str]:
+    def first_in(words: frozenset[str]) -> list[str]:
         return [name for name, text in plain.items() if text in words][:1]
 
-    full, name, first, last = having(FULL_NAME), having(NAME), having(FIRST_NAME), having(LAST_NAME)
+    full, name, first, last = first_in(FULL_NAME), first_in(NAME), first_in(FIRST_NAME), first_in(LAST_NAME)
     if full:
         return full
     if name and first and not last and plain[first[0]] in PAIRED_WITH_NAME:
@@ -153,7 +153,7 @@ def _name_columns(plain: Mapping[str, str]) -> list[str]:
 
 
 def complete_mapping(header: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str]:
-    """The mapping of every column: those not named become variables, unnamed columns are ignored."""
+    """Return the mapping of every column. Unmapped columns become variables, or "" without a name."""
     full = {column: mapping[column] for column in header if column in mapping}
     taken = {target for target in full.values() if isinstance(target, str)}
     for number, column in enumerate(header, 1):
@@ -172,22 +172,22 @@ def complete_mapping(header: Sequence[str], mapping: Mapping[str, str]) -> dict[
 
 
 def chosen_mapping(header: Sequence[str], mapping: Mapping[str, str] | None) -> dict[str, str]:
-    """What a person said, completed; or the guess. A person who did not name the number column has it guessed."""
+    """Return the user's mapping, completed; without one, the guess. The phone column is guessed if it is not mapped."""
     if not mapping:
         return guess_mapping(header)
     by_name = {column.casefold(): column for column in reversed(header)}
-    said = {by_name.get(str(column).strip().casefold(), column): target for column, target in mapping.items()}
-    said |= {column: target for column, target in mapping.items() if column in header}
-    if "phone" not in said.values():
-        rest = {column: _plain(column) for column in header if column not in said}
+    chosen = {by_name.get(str(column).strip().casefold(), column): target for column, target in mapping.items()}
+    chosen |= {column: target for column, target in mapping.items() if column in header}
+    if "phone" not in chosen.values():
+        rest = {column: _plain(column) for column in header if column not in chosen}
         if phone := _best(rest, PHONE) or _phone_by_word(rest):
-            said[phone] = "phone"
-    unknown = {column: target for column, target in said.items() if column not in header}
-    return complete_mapping(header, said) | unknown
+            chosen[phone] = "phone"
+    unknown = {column: target for column, target in chosen.items() if column not in header}
+    return complete_mapping(header, chosen) | unknown
 
 
 def mapping_faults(header: Sequence[str], mapping: Mapping[str, str]) -> list[str]:
-    """Every reason why this mapping cannot be used, as sentences."""
+    """Return every reason why this mapping cannot be used, as sentences."""
     columns = ", ".join(f"'{column}'" for column in header[:40]) + (" …" if len(header) > 40 else "")
     faults = [f"There is no column '{column}'; the file has {columns}." for column in mapping if column not in header]
     targets = {column: target for column, target in mapping.items() if column in header}
@@ -211,14 +211,14 @@ def mapping_faults(header: Sequence[str], mapping: Mapping[str, str]) -> list[st
 
 
 def _name_order(header: str) -> int:
-    """First names stand before last names, whatever the order of the columns."""
+    """Return the sort key that puts first names before last names, whatever the order of the columns."""
     plain = _plain(header)
     return 0 if plain in FIRST_NAME else 2 if plain in LAST_NAME else 1
 
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """Where each field of a contact stands in a row."""
+    """The column index of each field of a contact."""
 
     header: tuple[str, ...]
     phone: int
@@ -230,7 +230,7 @@ class ColumnMapping:
 
     @classmethod
     def of(cls, header: Sequence[str], mapping: Mapping[str, str]) -> ColumnMapping:
-        """Raises UnreadableFile with every fault of the mapping."""
+        """Build from a complete mapping. Raises UnreadableFile with every fault of the mapping."""
         if faults := mapping_faults(header, mapping):
             raise UnreadableFile(" ".join(faults))
         by_target = {mapping.get(column, ""): index for index, column in enumerate(header)}
@@ -251,6 +251,6 @@ class ColumnMapping:
 
     @property
     def fields(self) -> frozenset[str]:
-        """The contact's own columns that this file brings."""
+        """Return the names of the model fields that this file contains."""
         single = {name for name in ("external_id", "language", "timezone") if getattr(self, name) is not None}
         return frozenset(single | ({"name"} if self.names else set()) | ({"variables"} if self.variables else set()))

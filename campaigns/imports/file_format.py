@@ -1,4 +1,4 @@
-"""How a file is to be read: its encoding, its delimiter, its header; and whether it is a table at all. Pure."""
+"""Detect the format of a file: its encoding, delimiter and header, and whether it is a table at all. Pure."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ DELIMITERS = ",;\t|"
 UTF_16 = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
 UTF_8_MARK = b"\xef\xbb\xbf"
 ZIP = b"PK\x03\x04"
-WORKBOOK = "xlsx"  # in the place of an encoding
-# What is not text in lines, and what to say about it.
+WORKBOOK = "xlsx"  # used as the encoding of a workbook
+# First bytes of files that are not lines of text, and the message for each.
 MAGIC = (
     (ZIP, "This is a spreadsheet or zip file, not CSV; open it and save it as 'CSV UTF-8'."),
     (b"PK\x05\x06", "This is an empty zip file, not CSV; save the sheet as 'CSV UTF-8'."),
-    (b"\x1f\x8b", "This file is compressed (gzip); unpack it and hand in the CSV inside."),
+    (b"\x1f\x8b", "This file is compressed (gzip); unpack it and import the CSV file inside."),
     (
         b"\xd0\xcf\x11\xe0",
         "This is an old Excel file, or one with a password; save it as .xlsx without one, or as 'CSV UTF-8'.",
     ),
     (b"%PDF", "This is a PDF, not CSV; export the table as 'CSV UTF-8'."),
-    (b"BZh", "This file is compressed (bzip2); unpack it and hand in the CSV inside."),
-    (b"\xfd7zXZ", "This file is compressed (xz); unpack it and hand in the CSV inside."),
-    (b"7z\xbc\xaf", "This file is compressed (7z); unpack it and hand in the CSV inside."),
-    (b"{\\rtf", "This is a word processor's document, not CSV; export the table as 'CSV UTF-8'."),
+    (b"BZh", "This file is compressed (bzip2); unpack it and import the CSV file inside."),
+    (b"\xfd7zXZ", "This file is compressed (xz); unpack it and import the CSV file inside."),
+    (b"7z\xbc\xaf", "This file is compressed (7z); unpack it and import the CSV file inside."),
+    (b"{\\rtf", "This is a word processor document, not CSV; export the table as 'CSV UTF-8'."),
     (b"\xff\xfe\0\0", "This file is UTF-32; save it as 'CSV UTF-8'."),
     (b"\0\0\xfe\xff", "This file is UTF-32; save it as 'CSV UTF-8'."),
 )
@@ -52,18 +52,18 @@ PROBE = '\r\n",;\t|=+09AZaz'
 
 @dataclass(frozen=True)
 class FileFormat:
-    """How to read a file. Not `confident`: a person should look at the preview before it is imported."""
+    """How to read a file. If it is not `confident`, the user should check the preview before the import."""
 
     encoding: str
     delimiter: str
     header: tuple[str, ...]
     confident: bool
-    size: int = 0  # of a workbook's sheet, unpacked: what its offsets count in
-    note: str = ""  # what a person should know about the file
+    size: int = 0  # of the unpacked sheet of a workbook, in bytes: offsets count in it; else 0
+    note: str = ""  # information for the user about the file
 
 
 def format_of(file: BinaryIO, filename: str = "", *, delimiter: str = "", encoding: str = "") -> FileFormat:
-    """How to read an open file: a workbook says so itself, text is sniffed. Raises UnreadableFile."""
+    """Return how to read an open file: from the workbook itself, or by looking at the text. Raises UnreadableFile."""
     head = file.read(SAMPLE_BYTES)
     if not head.startswith(ZIP):
         return sniff(head, filename, delimiter=delimiter, encoding=encoding)
@@ -75,9 +75,12 @@ def format_of(file: BinaryIO, filename: str = "", *, delimiter: str = "", encodi
 
 
 def sniff(sample: bytes, filename: str = "", *, delimiter: str = "", encoding: str = "") -> FileFormat:
-    """How to read the file that begins like this; what is given is not guessed. Raises UnreadableFile."""
+    """Return how to read a text file, from its first bytes. A given delimiter or encoding is used, not guessed.
+
+    Raises UnreadableFile.
+    """
     if not sample.strip(b" \t\r\n" + UTF_8_MARK):
-        raise UnreadableFile("The file is empty; hand in a CSV file with a header and one line per contact.")
+        raise UnreadableFile("The file is empty; import a CSV file with a header and one line for each contact.")
     for magic, sentence in MAGIC:
         if sample.startswith(magic):
             raise UnreadableFile(sentence)
@@ -88,7 +91,7 @@ def sniff(sample: bytes, filename: str = "", *, delimiter: str = "", encoding: s
     confident = True
     if encoding:
         encoding = _checked_encoding(encoding)
-        if encoding in UTF_16:  # the mark knows better
+        if encoding in UTF_16:  # the byte order mark takes precedence
             encoding = next((name for name, mark in UTF_16.items() if sample.startswith(mark)), encoding)
     else:
         encoding, confident = _guess_encoding(sample)
@@ -103,7 +106,7 @@ def sniff(sample: bytes, filename: str = "", *, delimiter: str = "", encoding: s
 
 
 def _checked_encoding(name: str) -> str:
-    """A codec that keeps our delimiters and line ends as single bytes, or UTF-16 with its order. Raises."""
+    """Return a codec that keeps delimiters and line ends as single bytes, or UTF-16. Raises UnreadableFile."""
     try:
         known = codecs.lookup(name).name
         fits = PROBE.encode(known) == PROBE.encode("ascii") and not known.startswith(("iso2022", "hz", "utf-7"))
@@ -131,18 +134,19 @@ def _guess_encoding(sample: bytes) -> tuple[str, bool]:
 
 
 def _mostly_utf_8(sample: bytes) -> bool:
-    """Whether a few lines spoil a file of UTF-8: other encodings hardly ever look like it."""
+    """Return whether most lines are UTF-8: the others are faulty, as other encodings hardly ever look like UTF-8."""
     lines = [line for line in sample.splitlines(keepends=True) if not line.isascii()]
-    good = sum(is_utf_8(line) for line in lines)  # an end of line is no place to stop in mid-character
+    good = sum(is_utf_8(line) for line in lines)  # a line end never splits a character
     return good > 0 and good >= len(lines) - good
 
 
 def _guess_code_page(sample: bytes) -> str:
-    """The likeliest one. A few accents fit western and central Europe alike: then western Europe is meant."""
+    """Return the likeliest code page. If a few accents fit Western and Central European equally, Western is chosen."""
     sample = b"\n".join(line for line in sample.splitlines() if not line.isascii())[:GUESS_BYTES]
     runs = re.findall(rb"[\x80-\xff]+", sample)
-    lonely = sum(len(run) == 1 for run in runs) > 0.7 * len(runs)  # accents stand alone, Asian letters in pairs
-    matches = list(from_bytes(sample, cp_isolation=ONE_BYTE if lonely else ONE_BYTE + TWO_BYTES))
+    # Accents occur alone, Asian characters as pairs of bytes.
+    single = sum(len(run) == 1 for run in runs) > 0.7 * len(runs)
+    matches = list(from_bytes(sample, cp_isolation=ONE_BYTE if single else ONE_BYTE + TWO_BYTES))
     if not matches:
         return "cp1252"
     best = matches[0]
@@ -152,7 +156,7 @@ def _guess_code_page(sample: bytes) -> str:
 
 
 def is_utf_8(sample: bytes) -> bool:
-    """Whether these bytes, which may end in mid-character, are UTF-8."""
+    """Return whether these bytes are UTF-8. They may end in the middle of a character."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
@@ -181,11 +185,11 @@ def _header(sample: bytes, encoding: str, delimiter: str) -> tuple[str, tuple[st
 
 def _checked_header(found: Sequence[str], remedy: str, shown: str = "") -> tuple[str, ...]:
     cells = list(found)
-    while len(cells) > MAX_COLUMNS and not cells[-1].strip():  # Excel can write thousands of them
+    while len(cells) > MAX_COLUMNS and not cells[-1].strip():  # Excel can write thousands of empty columns
         cells.pop()
     if len(cells) > MAX_COLUMNS:
         raise UnreadableFile(
-            f"The first line has {len(cells)} columns, at most {MAX_COLUMNS} can be read; "
+            f"The first line has {len(cells)} columns, at most {MAX_COLUMNS} are allowed; "
             f"remove columns, or choose {remedy}."
         )
     if not any(character.isalpha() for cell in cells for character in cell):
@@ -197,7 +201,7 @@ def _checked_header(found: Sequence[str], remedy: str, shown: str = "") -> tuple
 
 
 def _guess_delimiter(lines: Sequence[str]) -> str:
-    """The one that is in the header most often; of two alike, the one that the next lines have as often."""
+    """Return the most frequent delimiter of the header; on a tie, the one that is as frequent in the next lines."""
 
     def score(delimiter: str) -> tuple[int, int]:
         bare = [re.sub(r'"[^"]*"', "", line) for line in lines[:11]]

@@ -1,8 +1,8 @@
-"""Imports, the writing half: takes a file in, and turns it into contacts step by step.
+"""The import job: turns a stored file into contacts, step by step.
 
-Each batch of rows is one transaction together with the offset behind it and the counters, so an import that dies
-goes on where its last commit left it and counts nothing twice. The rejected rows are written before that commit at the
-place the last one ended; what a dead worker wrote beyond it is cut off.
+Each batch of rows is one transaction, together with the offset after it and the counters. So an import that dies
+continues after its last commit and counts nothing twice. The rejected rows are written before the commit, at the offset
+of the last commit. What a dead worker wrote after that offset is cut off.
 """
 
 from __future__ import annotations
@@ -43,17 +43,11 @@ OPEN_STATUSES = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
 
 
 class _Interrupted(Exception):
-    """The import was canceled, or another worker has it: this batch must not be committed."""
-
-
-# --- taking a file in ---------------------------------------------------------------------------------------------
-
-
-# --- working on it ------------------------------------------------------------------------------------------------
+    """The import was canceled, or another worker has the lease: this batch must not be committed."""
 
 
 def due() -> list[int]:
-    """The imports that somebody should work on now, oldest first."""
+    """Return the ids of the imports that a worker can continue now, oldest first, at most 100."""
     return list(_claimable().order_by("id").values_list("pk", flat=True)[:100])
 
 
@@ -65,7 +59,7 @@ def _claimable() -> Any:
 
 
 def cancel(imp: ContactImport) -> bool:
-    """Stop an import where it is; what it brought stays. False when it is over already."""
+    """Cancel an import. Its contacts stay. Return False if it is over already."""
     now = timezone.now()
     with transaction.atomic():
         stopped = ContactImport.objects.filter(pk=imp.pk, status__in=OPEN_STATUSES).update(
@@ -77,9 +71,10 @@ def cancel(imp: ContactImport) -> bool:
 
 
 def run_step(import_id: int, seconds: float = 8.0) -> bool:
-    """Work on an import for a while. True when there is nothing left to do: it is completed, failed, canceled or gone.
+    """Work on an import for some seconds.
 
-    False: call again. Another worker may hold it meanwhile; `due` lists it when it is free.
+    Return True when nothing is left to do: it is completed, failed, canceled or deleted. Return False to be called
+    again. Another worker may have the lease meanwhile; `due` lists the import when it is free.
     """
     lease = timezone.now() + LEASE
     claimed = (
@@ -102,21 +97,21 @@ def run_step(import_id: int, seconds: float = 8.0) -> bool:
     except UnreadableFile as error:
         return _end(row, ContactImport.Status.FAILED, error=str(error))
     except FileNotFoundError:
-        return _end(row, ContactImport.Status.FAILED, error="The uploaded file is gone; hand it in again.")
+        return _end(row, ContactImport.Status.FAILED, error="The uploaded file is gone; upload it again.")
     if finished:
         return _end(row, ContactImport.Status.COMPLETED, bytes_read=row.bytes_total, note=_closing_note(row))
-    _mine(row).update(lease_until=None)  # anybody may go on at once
+    _held(row).update(lease_until=None)  # any worker may continue at once
     return False
 
 
-def _mine(row: ContactImport) -> Any:
-    """The import, if this worker still has it: the lease it wrote is its token."""
+def _held(row: ContactImport) -> Any:
+    """Return the import as a queryset; empty if this worker lost the lease. The lease time is the worker's token."""
     return ContactImport.objects.filter(pk=row.pk, status=ContactImport.Status.RUNNING, lease_until=row.lease_until)
 
 
 def _end(row: ContactImport, status: str, **fields: Any) -> bool:
     with transaction.atomic():
-        if _mine(row).update(status=status, finished_at=timezone.now(), lease_until=None, **fields):
+        if _held(row).update(status=status, finished_at=timezone.now(), lease_until=None, **fields):
             launching.after_import(row)
     return True
 
@@ -124,13 +119,13 @@ def _end(row: ContactImport, status: str, **fields: Any) -> bool:
 def _closing_note(row: ContactImport) -> str:
     note = row.note
     if row.rows_read and row.rejected == row.rows_read:
-        note = f"{note} All {row.rejected} rows were rejected; download them to see why, and check the mapping.".strip()
+        note = f"{note} All {row.rejected} rows were rejected. Download them to see why, and check the mapping.".strip()
     return note
 
 
 @dataclass
 class _Batch:
-    """Rows read since the last commit."""
+    """The rows read since the last commit."""
 
     contacts: list[ContactRow] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
@@ -140,7 +135,7 @@ class _Batch:
 
 
 class _Step:
-    """One worker's turn on one import."""
+    """One run of a worker on one import."""
 
     def __init__(self, row: ContactImport) -> None:
         self.row = row
@@ -148,7 +143,7 @@ class _Step:
         self.allowed = row.organization.callable_countries
 
     def run(self, deadline: float) -> bool:
-        """Read and write until the file or the time is over. True at the end of the file."""
+        """Read and write until the end of the file or the deadline. Return True at the end of the file."""
         row = self.row
         with default_storage.open(row.file.name or "") as stored:
             file = as_binary(stored)
@@ -173,7 +168,7 @@ class _Step:
             batch.rejected.append(found)
 
     def _write(self, batch: _Batch) -> None:
-        """One transaction: contacts, memberships, rejected rows, counters and the offset. Raises _Interrupted."""
+        """Write contacts, members, rejected rows, counters and the offset in one transaction. Raises _Interrupted."""
         row = self.row
         with transaction.atomic():
             counts, refused = Upsert(row, self.columns).write(batch.contacts)
@@ -192,9 +187,9 @@ class _Step:
                 "rejected_file": name,
                 "lease_until": timezone.now() + LEASE,
             }
-            if _mine(row).update(**after) != 1:
+            if _held(row).update(**after) != 1:
                 raise _Interrupted
-            if text:  # nobody else can be here: this transaction holds the import's row
+            if text:  # no other worker can write here: this transaction has the import's row locked
                 _write_at(name, row.rejected_bytes, text)
             failpoints.reach("importing.writing")
         failpoints.reach("importing.written")
@@ -228,7 +223,7 @@ def _batches(rows: Iterable[ReadRow], take: Any) -> Iterator[_Batch]:
 
 
 def _fitted(cells: Sequence[str], width: int, delimiter: str) -> list[str]:
-    """As many cells as the header has: what is too much stays in the last one."""
+    """Return as many cells as the header has. Extra cells are joined in the last one."""
     fitted = list(cells[:width]) + [""] * (width - len(cells))
     if len(cells) > width:
         fitted[-1] = delimiter.join(cells[width - 1 :])

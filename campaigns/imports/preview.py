@@ -1,4 +1,4 @@
-"""What a file would become, told from its first rows before anything is imported. Pure."""
+"""Preview of an import: what the first rows of a file become. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from campaigns.imports.file_format import FileFormat
 from campaigns.imports.rows import ContactRow, RejectedRow, contact_of, read_rows
 
 ROWS = 1_000
-BYTES = 8 * 1024 * 1024  # a page must come soon, however long the rows are
+BYTES = 8 * 1024 * 1024  # the page must load quickly, however long the rows are
 SHOWN = 8
 REJECTED_SHOWN = 10
 SAMPLES = 3
@@ -20,7 +20,11 @@ SAMPLES = 3
 
 @dataclass
 class Survey:
-    """What the first rows become: `first` in their order, `rejected` some beyond them. `whole`: there are no more."""
+    """What the first rows become.
+
+    `first` has the first rows in order, `rejected` some rejected rows after them. `whole` is True if the file has no
+    more rows.
+    """
 
     first: list[ContactRow | RejectedRow] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
@@ -52,7 +56,7 @@ def survey(
     allowed: Collection[str],
     rows: int = ROWS,
 ) -> Survey:
-    """What the first rows become. Raises UnreadableFile on a mapping that cannot be used."""
+    """Read the first rows and return what they become. Raises UnreadableFile if the mapping cannot be used."""
     columns = ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
     found = Survey()
     beyond = 0
@@ -68,7 +72,7 @@ def survey(
 
 
 def samples(file: BinaryIO, form: FileFormat) -> list[str]:
-    """What stands in each column of the first rows that have something there, in few words."""
+    """Return up to three short sample values of each column, from the first rows, as one text for each column."""
     found: list[list[str]] = [[] for _ in form.header]
     for row in islice(read_rows(file, form), SHOWN):
         for column, cell in zip(found, row.cells, strict=False):

@@ -1,4 +1,4 @@
-"""Uploaded files do not stay: they hold people's numbers. What became of their rows does."""
+"""Delete uploaded files after some time, because they hold phone numbers. The results of imports stay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models import Q
 from campaigns.models import ContactImport
 
 UPLOAD_KEPT = timedelta(days=7)
-REJECTED_KEPT = timedelta(days=30)  # people correct these rows and hand them in again
+REJECTED_KEPT = timedelta(days=30)  # users correct these rows and import them again
 PREVIEW_KEPT = timedelta(hours=6)
 PREVIEW_FOLDER = "previews"
 UPLOAD_FOLDER = "imports"
@@ -18,7 +18,7 @@ AT_ONCE = 100
 
 
 def forget(now: datetime, limit: int = AT_ONCE) -> int:
-    """Delete the files that have been kept long enough. Answers how many; at most `limit` of each kind."""
+    """Delete files past their retention, at most `limit` of each kind. Return how many were deleted."""
     return (
         _forget("file", now - UPLOAD_KEPT, limit)
         + _forget("rejected_file", now - REJECTED_KEPT, limit)
@@ -28,7 +28,7 @@ def forget(now: datetime, limit: int = AT_ONCE) -> int:
 
 
 def _forget(column: str, before: datetime, limit: int) -> int:
-    """The file first, then its name: whoever dies in between is followed by somebody who finds no file."""
+    """Delete the file first, then clear its name: if the worker dies in between, the next one repeats both."""
     rows = ContactImport.objects.filter(finished_at__lt=before).exclude(**{column: ""}).order_by("finished_at")
     found = list(rows.values_list("pk", column)[:limit])
     for pk, name in found:
@@ -38,16 +38,16 @@ def _forget(column: str, before: datetime, limit: int) -> int:
 
 
 def forget_previews(now: datetime, limit: int = AT_ONCE) -> int:
-    """Files that nobody came back for."""
+    """Delete previewed files that were never imported. Return how many were deleted."""
     return _delete(_older(PREVIEW_FOLDER, now - PREVIEW_KEPT)[:limit])
 
 
 def _forget_strays(before: datetime, limit: int) -> int:
-    """Files of no import: it was deleted, or its process died while the file came in."""
+    """Delete files without an import: the import was deleted, or the process died during the upload."""
     names = _older(UPLOAD_FOLDER, before)
     known = ContactImport.objects.filter(Q(file__in=names) | Q(rejected_file__in=names))
-    mine = {name for pair in known.values_list("file", "rejected_file") for name in pair} if names else set()
-    return _delete([name for name in names if name not in mine][:limit])
+    in_use = {name for pair in known.values_list("file", "rejected_file") for name in pair} if names else set()
+    return _delete([name for name in names if name not in in_use][:limit])
 
 
 def _older(folder: str, before: datetime) -> list[str]:

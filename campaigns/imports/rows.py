@@ -1,7 +1,7 @@
-"""From bytes to contacts and complaints. Pure: nothing here knows the database, and nothing holds a whole file.
+"""Read the rows of a file: bytes become contacts and rejected rows. Pure: no database, and no whole file in memory.
 
-A file is read line by line, and every row carries the offset behind it, so that reading can go on from any row. One bad
-line costs that line alone: a stray quote, which would make one cell of all that follows, is noticed and rejected.
+A file is read line by line. Every row has the offset after it, so that reading can continue after any row. A bad line
+affects only itself: a stray quote, which would turn all following lines into one cell, is detected and rejected.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ __all__ = [
 CHUNK_BYTES = 256 * 1024
 MAX_CELL = 10_000  # characters
 MAX_LINE_BYTES = 1024 * 1024
-MAX_RECORD_LINES = 100  # a cell may hold line breaks; more of them are a stray quote
+MAX_RECORD_LINES = 100  # a cell may have line breaks; more lines than this are a stray quote
 MAX_RECORD_BYTES = 200_000
 MAX_VARIABLES_BYTES = 16 * 1024
 NUL_REASON = "This line holds NUL bytes, which are not text; type the line again."
@@ -66,21 +66,24 @@ LONG_REASON = f"A cell is longer than {MAX_CELL:,} characters; shorten it, or lo
 
 @dataclass(frozen=True)
 class ReadRow:
-    """One row as it stands in the file. `end` is the offset behind it; `fault` says why its cells are of no use."""
+    """One row as it is in the file.
 
-    line: int  # as a spreadsheet counts
+    `end` is the offset after the row. `fault` says why its cells cannot be used; "" if they can.
+    """
+
+    line: int  # as a spreadsheet counts lines
     cells: tuple[str, ...]
     end: int
     fault: str = ""
 
     @property
     def blank(self) -> bool:
-        return not self.fault and not any(cell.strip().strip("\x1a") for cell in self.cells)  # \x1a: the end, in DOS
+        return not self.fault and not any(cell.strip().strip("\x1a") for cell in self.cells)  # \x1a: end of file in DOS
 
 
 @dataclass(frozen=True)
 class ContactRow:
-    """What a row becomes."""
+    """A row as the fields of a contact."""
 
     line: int
     phone: str
@@ -93,7 +96,7 @@ class ContactRow:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """One row that is not imported, as the person wrote it."""
+    """A row that is not imported, with its original cells."""
 
     line: int
     cells: tuple[str, ...]
@@ -101,7 +104,7 @@ class RejectedRow:
 
 
 class _Lines:
-    """The physical lines of a file from an offset on, with the offset behind each; some can be put back."""
+    """The physical lines of a file from an offset on, each with the offset after it. Lines can be put back."""
 
     def __init__(self, file: BinaryIO, encoding: str, offset: int) -> None:
         self._file = file
@@ -123,7 +126,7 @@ class _Lines:
         self._waiting.extendleft(reversed(lines))
 
     def _read(self, end: int) -> Iterator[tuple[bytes, int]]:
-        """Lines with their ends of line. A line that is far too long arrives shortened, but its offset is true."""
+        """Yield lines with their line ends. A line over the limit is shortened, but its offset is correct."""
         rest, dropped = b"", 0
         while chunk := self._file.read(CHUNK_BYTES):
             *whole, rest = self._split(rest + chunk)
@@ -138,7 +141,7 @@ class _Lines:
             yield rest, end + len(rest) + dropped
 
     def _split(self, data: bytes) -> list[bytes]:
-        """Whole lines, and last what may go on in the next chunk."""
+        """Return the whole lines, and last the rest that may continue in the next chunk."""
         if self._wide:
             return self._split_wide(data)
         lines = data.splitlines(keepends=True)
@@ -150,7 +153,7 @@ class _Lines:
         newline = "\n".encode(self._encoding)
         lines, start, at = [], 0, 0
         while (at := data.find(newline, at)) >= 0:
-            if at % 2:  # half of two other characters
+            if at % 2:  # the bytes of two other characters
                 at += 1
                 continue
             at += 2
@@ -162,9 +165,10 @@ class _Lines:
 def read_rows(
     file: BinaryIO, form: FileFormat, offset: int = 0, line: int = 0, phone: int | None = None
 ) -> Iterator[ReadRow]:
-    """Every row below the header, blank ones too. Goes on at `offset` behind row `line` of an earlier reading.
+    """Yield every row below the header, blank rows too.
 
-    `phone`, the column of the number, helps to notice rows that a stray quote swallowed.
+    With `offset` and `line` of an earlier row, reading continues after that row. `phone`, the index of the column of
+    numbers, helps to detect rows that a stray quote swallowed.
     """
     waiting_for_header = offset == 0
     if form.encoding == WORKBOOK:
@@ -179,7 +183,7 @@ def read_rows(
 
 
 def _workbook_records(file: BinaryIO, form: FileFormat, offset: int, line: int) -> Iterator[ReadRow]:
-    """Rows of a sheet. `end` is where each begins: reading again there leaves out what was read before."""
+    """Yield the rows of a sheet. `end` is the offset where a row begins; reading from there skips the row itself."""
     for number, cells, begin, fault in Workbook(file).rows(offset, line):
         yield _checked(number, cells, begin, fault, form)
 
@@ -198,7 +202,7 @@ def _records(lines: _Lines, form: FileFormat, number: int, phone: int | None) ->
 
 
 def _checked(line: int, cells: Sequence[str], end: int, fault: str, form: FileFormat) -> ReadRow:
-    """The row, with a fault where a cell is too long or there are more cells than columns."""
+    """Return the row, with a fault if a cell is too long or there are more cells than columns."""
     width = len(form.header)
     if not fault and any(len(cell) > MAX_CELL for cell in cells):
         fault = LONG_REASON
@@ -206,18 +210,17 @@ def _checked(line: int, cells: Sequence[str], end: int, fault: str, form: FileFo
         extra, cells = cells[width:], cells[:width]
         if any(cell.strip() for cell in extra):
             cells = [*cells, *extra]
-            fault = f"This line has {len(cells)} columns but the header has {width}; " + (
-                "name the column, or empty it."
-                if form.encoding == WORKBOOK
-                else f"remove the extra '{_name_of(form.delimiter)}', or put the cell in quotes."
-            )
+            remedy = f"remove the extra '{_name_of(form.delimiter)}', or put the cell in quotes."
+            if form.encoding == WORKBOOK:
+                remedy = "name the column, or empty it."
+            fault = f"This line has {len(cells)} columns but the header has {width}; {remedy}"
     return ReadRow(line, tuple(_short(cell) for cell in cells) if fault else tuple(cells), end, fault)
 
 
 def _quoted(
     text: str, lines: _Lines, form: FileFormat, phone: int | None
 ) -> tuple[list[str], list[tuple[bytes, int]], str]:
-    """The cells of a record with quotes in it, the further lines it takes, and what is wrong with it."""
+    """Return the cells of a record with quotes, the further lines it takes, and its fault ("" if none)."""
     taken: list[tuple[bytes, int]] = []
     texts = [text]
     refused = ""
@@ -245,12 +248,12 @@ def _quoted(
     if not refused:
         return cells, taken, ""
     lines.put_back(taken)
-    alone = _alone(text, form.delimiter)
-    return (alone, [], "") if alone is not None else (_split(text, form.delimiter), [], QUOTE_REASON)
+    cells_of_line = _read_alone(text, form.delimiter)
+    return (cells_of_line, [], "") if cells_of_line is not None else (_split(text, form.delimiter), [], QUOTE_REASON)
 
 
 def _swallowed(texts: list[str], cells: list[str], form: FileFormat, phone: int | None) -> bool:
-    """Whether a record of several lines is really several rows with a stray quote before and after."""
+    """Return whether a record of several lines is really several rows between two stray quotes."""
     width = len(form.header)
     if len(cells) < width or any(cell.strip() for cell in cells[width:]):
         return True
@@ -263,8 +266,8 @@ def _swallowed(texts: list[str], cells: list[str], form: FileFormat, phone: int 
     return phone is not None and "\n" in cells[phone]
 
 
-def _alone(text: str, delimiter: str) -> list[str] | None:
-    """One line read leniently, as `12" pipe` or `"Bob" Smith`; None when its quote stays open."""
+def _read_alone(text: str, delimiter: str) -> list[str] | None:
+    """Read one line leniently, like `12" pipe` or `"Bob" Smith`. Return None if its quote stays open."""
     try:
         cells = next(csv.reader([text], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
@@ -276,7 +279,7 @@ def _alone(text: str, delimiter: str) -> list[str] | None:
 
 
 def _decode(raw: bytes, encoding: str) -> tuple[str, str]:
-    """The line without its end, and what is wrong with it."""
+    """Return the line without its line end, and its fault ("" if none)."""
     if len(raw) > MAX_LINE_BYTES:
         return raw[:2000].decode(encoding, "replace"), LONG_REASON
     try:
@@ -301,7 +304,7 @@ def _name_of(delimiter: str) -> str:
 
 
 def _separator_line(cells: Sequence[str]) -> bool:
-    """Excel's own first line: `sep=;`."""
+    """Return whether this is the line that Excel writes first: `sep=;`."""
     return cells[0].strip().strip('"').lower().startswith("sep=") and not any(cell.strip() for cell in cells[1:])
 
 
@@ -311,7 +314,7 @@ def _zones() -> frozenset[str]:
 
 
 def contact_of(row: ReadRow, columns: ColumnMapping, region: str, allowed: Collection[str]) -> ContactRow | RejectedRow:
-    """What a row becomes, or why it is rejected."""
+    """Return the row as a contact, or as a rejected row with the reason."""
     if row.fault:
         return RejectedRow(row.line, row.cells, row.fault)
     cells = [cell.strip() for cell in row.cells]
@@ -329,12 +332,13 @@ def contact_of(row: ReadRow, columns: ColumnMapping, region: str, allowed: Colle
         timezone=cells[columns.timezone] if columns.timezone is not None else "",
         variables={name: cells[index] for name, index in columns.variables if cells[index]},
     )
-    if reason := _complaint(contact):
+    if reason := _rejection(contact):
         return RejectedRow(row.line, row.cells, reason)
     return contact
 
 
-def _complaint(contact: ContactRow) -> str:
+def _rejection(contact: ContactRow) -> str:
+    """Return why a contact cannot be imported; "" if it can."""
     for label, text, limit in (
         ("name", contact.name, 200),
         ("id", contact.external_id, 200),
@@ -345,7 +349,7 @@ def _complaint(contact: ContactRow) -> str:
     if contact.timezone and contact.timezone not in _zones():
         return f"'{contact.timezone[:60]}' is not a time zone; write it like Europe/Paris, or leave it empty."
     if len(contact.variables) > MAX_VARIABLES:
-        return f"There are {len(contact.variables)} variables; at most {MAX_VARIABLES} are kept."
+        return f"There are {len(contact.variables)} variables; at most {MAX_VARIABLES} are allowed."
     if sum(len(name) + len(value.encode()) for name, value in contact.variables.items()) > MAX_VARIABLES_BYTES:
         return "The variables of this line are larger than 16 KB in all; shorten them."
     return ""

@@ -1,4 +1,4 @@
-"""What people said about the columns of their files, remembered for the next file with the same columns."""
+"""Column mappings that users saved, for the next file with the same columns."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from tenants.models import Organization
 
 
 def digest(header: Sequence[str]) -> str:
-    """One for each set of columns, in whatever order they stand."""
+    """Return a digest of a set of columns, independent of their order."""
     return hashlib.sha256(json.dumps(sorted(header), ensure_ascii=False).encode()).hexdigest()
 
 
 def saved(organization: Organization, header: Sequence[str]) -> ImportMapping | None:
-    """The mapping that was saved for files with these columns."""
+    """Return the saved mapping for files with these columns, or None."""
     return ImportMapping.objects.filter(organization=organization, header_digest=digest(header)).first()
 
 
 def remember(
     organization: Organization, name: str, header: Sequence[str], mapping: Mapping[str, str], actor: str
 ) -> ImportMapping:
-    """Keep this mapping for files with these columns, in the place of an earlier one.
+    """Save a mapping for files with these columns. It replaces an earlier one.
 
-    Raises UnreadableFile when it cannot be used.
+    Raises UnreadableFile if the mapping cannot be used.
     """
     ColumnMapping.of(header, mapping)
     row, _ = ImportMapping.objects.update_or_create(

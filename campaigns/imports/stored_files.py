@@ -1,4 +1,4 @@
-"""Open stored uploads as binary files, whatever the storage wraps around them."""
+"""Stored uploads as binary files."""
 
 from __future__ import annotations
 
@@ -6,4 +6,5 @@ from typing import Any
 
 
 def as_binary(stored: Any) -> Any:
+    """Return the binary file inside the wrapper that a storage returns."""
     return getattr(stored, "file", stored)

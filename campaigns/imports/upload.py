@@ -1,4 +1,4 @@
-"""Take an upload: store the file, check that it can be read, and make the import that the job works on."""
+"""Accept an upload: store the file, check that it can be read, and create the import for the job."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PIECE = 256 * 1024
 
 
 class FileTooLarge(ValueError):
-    """More bytes than an import may have. Its words tell the person what to do."""
+    """The file has more bytes than an import may have. The message says what to do."""
 
 
 class Readable(Protocol):
@@ -44,21 +44,13 @@ def start_import(
     default_region: str = "",
     on_duplicate: str = "update",
 ) -> ContactImport:
-    """Store the file and make the import that `run_step` works on.
+    """Store the file and create the import for the job to run. Return the import.
 
-    Raises UnreadableFile and FileTooLarge; nothing is kept then.
+    Raises UnreadableFile and FileTooLarge. Then neither the file nor the import is kept.
     """
-    if mapping is not None and not isinstance(mapping, dict):
-        raise UnreadableFile('The mapping must be an object like {"Mobile": "phone"}.')
-    if default_region and default_region not in EVERYWHERE:
-        raise UnreadableFile(f"'{default_region[:20]}' is not a country; write two capitals, like FR.")
-    if on_duplicate not in ContactImport.OnDuplicate.values:
-        raise UnreadableFile(f"'{on_duplicate[:20]}' is not known; choose update or skip.")
+    _check_options(mapping, default_region, on_duplicate)
     upload = _Upload(file)
-    form = None
-    if not upload.head.startswith(ZIP):  # a workbook can be read only as a whole
-        form = sniff(upload.head, filename, delimiter=delimiter, encoding=encoding)
-        ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+    form = _format_of_text(upload, filename, mapping, delimiter, encoding)
     row = ContactImport(
         organization_id=contact_list.organization_id,
         contact_list=contact_list,
@@ -70,14 +62,9 @@ def start_import(
     try:
         row.file.name = default_storage.save(name, upload)
         if form is None:
-            with default_storage.open(row.file.name) as stored:
-                form = format_of(as_binary(stored))
-            ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
-        elif not encoding and upload.bad_utf_8 and form.encoding == "utf-8" and upload.head.isascii():
-            # The first letter that is not ASCII comes late: only now the encoding can be told.
-            form = replace(
-                sniff(upload.head + b"\n" + upload.bad_utf_8, filename, delimiter=form.delimiter), header=form.header
-            )
+            form = _format_of_workbook(row, mapping)
+        elif not encoding:
+            form = _with_late_encoding(form, upload, filename)
         _check_has_rows(row, form)
         row.encoding, row.delimiter = form.encoding, form.delimiter
         row.mapping = chosen_mapping(form.header, mapping)
@@ -90,8 +77,48 @@ def start_import(
     return row
 
 
+def _check_options(mapping: object, default_region: str, on_duplicate: str) -> None:
+    """Raises UnreadableFile."""
+    if mapping is not None and not isinstance(mapping, dict):
+        raise UnreadableFile('The mapping must be an object like {"Mobile": "phone"}.')
+    if default_region and default_region not in EVERYWHERE:
+        raise UnreadableFile(f"'{default_region[:20]}' is not a country; write its two-letter code, such as FR.")
+    if on_duplicate not in ContactImport.OnDuplicate.values:
+        raise UnreadableFile(f"'{on_duplicate[:20]}' is not known; choose update or skip.")
+
+
+def _format_of_text(
+    upload: _Upload, filename: str, mapping: Mapping[str, str] | None, delimiter: str, encoding: str
+) -> FileFormat | None:
+    """Return the format of a text file, from its first bytes; None for a workbook, which is readable only as a whole.
+
+    Raises UnreadableFile, also if the mapping does not fit.
+    """
+    if upload.head.startswith(ZIP):
+        return None
+    form = sniff(upload.head, filename, delimiter=delimiter, encoding=encoding)
+    ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+    return form
+
+
+def _format_of_workbook(row: ContactImport, mapping: Mapping[str, str] | None) -> FileFormat:
+    """Return the format of a stored workbook. Raises UnreadableFile, also if the mapping does not fit."""
+    with default_storage.open(row.file.name or "") as stored:
+        form = format_of(as_binary(stored))
+    ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+    return form
+
+
+def _with_late_encoding(form: FileFormat, upload: _Upload, filename: str) -> FileFormat:
+    """Guess the encoding again if the first character that is not ASCII comes after the bytes that were sniffed."""
+    if not upload.bad_utf_8 or form.encoding != "utf-8" or not upload.head.isascii():
+        return form
+    sample = upload.head + b"\n" + upload.bad_utf_8
+    return replace(sniff(sample, filename, delimiter=form.delimiter), header=form.header)
+
+
 class _Upload(File):  # type: ignore[type-arg]
-    """What is stored: counts, hashes and checks the bytes as they pass by."""
+    """The file as the storage reads it: counts, hashes and checks the bytes on the way."""
 
     def __init__(self, source: Readable) -> None:
         super().__init__(None, name="upload")
@@ -101,7 +128,7 @@ class _Upload(File):  # type: ignore[type-arg]
             self.head += piece
         self.sha256 = hashlib.sha256()
         self.total = 0
-        self.bad_utf_8 = b""  # the first piece that is not UTF-8
+        self.bad_utf_8 = b""  # the bytes around the first that are not UTF-8
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
@@ -133,7 +160,7 @@ def _printable_name(filename: str) -> str:
 def _check_has_rows(row: ContactImport, form: FileFormat) -> None:
     with default_storage.open(row.file.name or "") as stored:
         if all(each.blank for each in read_rows(as_binary(stored), form)):
-            raise UnreadableFile("The file has a header and no rows; add one line per contact.")
+            raise UnreadableFile("The file has a header and no rows; add one line for each contact.")
 
 
 def _same_file_note(row: ContactImport) -> str:

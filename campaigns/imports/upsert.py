@@ -1,4 +1,4 @@
-"""Imports, the contacts: a batch of rows becomes contacts and memberships in a handful of statements."""
+"""Write a batch of imported rows as contacts and list members, in few statements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from campaigns.models import Contact, ContactImport, ContactListMember
 
 
 class Upsert:
-    """One contact per number, whoever else is writing. Inside a transaction."""
+    """Creates or updates one contact for each number, also while others write. Use it inside a transaction."""
 
     def __init__(self, row: ContactImport, columns: ColumnMapping) -> None:
         self.row = row
@@ -20,7 +20,7 @@ class Upsert:
         self.updating = row.on_duplicate == ContactImport.OnDuplicate.UPDATE
 
     def write(self, rows: Sequence[ContactRow]) -> tuple[dict[str, int], list[RejectedRow]]:
-        """What became of the rows, and those refused after all because the contact would grow too large."""
+        """Write the rows. Return the counts, and the rows rejected because of too many variables."""
         counts = {"created": 0, "updated": 0, "skipped": 0}
         if not rows:
             return counts, []
@@ -59,7 +59,7 @@ class Upsert:
         return counts, refused
 
     def _locked(self, phones: Iterable[str]) -> dict[str, Any]:
-        """The contacts that exist, locked in the order in which everybody locks them."""
+        """Return the existing contacts by number, locked in the order of ids, as all code does."""
         found: Any = Contact.objects.select_for_update().filter(
             organization_id=self.row.organization_id, phone__in=list(phones)
         )
@@ -70,14 +70,14 @@ class Upsert:
         return known
 
     def _create(self, new: Mapping[str, ContactRow]) -> dict[str, Any]:
-        """Insert what is not there. A number that somebody else inserted meanwhile is theirs."""
+        """Insert the missing contacts. A number that another transaction inserted meanwhile counts as existing."""
         if not new:
             return {}
-        mine = {phone: uuid.uuid4() for phone in new}
+        new_uuids = {phone: uuid.uuid4() for phone in new}
         Contact.objects.bulk_create(
             [
                 Contact(
-                    uuid=mine[phone],
+                    uuid=new_uuids[phone],
                     organization_id=self.row.organization_id,
                     phone=phone,
                     name=each.name,
@@ -87,13 +87,13 @@ class Upsert:
                     variables=each.variables,
                     created_by_import=self.row,
                 )
-                for phone, each in sorted(new.items())  # one order for everybody: no deadlock
+                for phone, each in sorted(new.items())  # the same order in every transaction: no deadlock
             ],
             ignore_conflicts=True,
         )
         known = self._locked(new)
         for phone, contact in known.items():
-            contact.created_here = contact.uuid == mine[phone]
+            contact.created_here = contact.uuid == new_uuids[phone]
         return known
 
     @staticmethod
@@ -101,13 +101,13 @@ class Upsert:
         return (contact.name, contact.external_id, contact.language, contact.timezone, dict(contact.variables))
 
     def _merge(self, contact: Contact, row: ContactRow) -> str:
-        """Cells with something in them replace; empty ones leave what is there. Returns why not, else ""."""
+        """Replace values by cells that are not empty. Return the reason if the row is rejected, else ""."""
         variables = {**(contact.variables or {}), **row.variables}
         size = sum(len(name.encode()) + len(str(value).encode()) for name, value in variables.items())
         if len(variables) > MAX_VARIABLES or size > MAX_VARIABLES_BYTES:
             return (
-                f"With the variables it has already this contact would have {len(variables)} of {size:,} bytes; "
-                f"at most {MAX_VARIABLES} of 16 KB are kept. Remove some first."
+                f"With its existing variables this contact would have {len(variables)} variables of {size:,} bytes; "
+                f"at most {MAX_VARIABLES} variables of 16 KB are allowed. Remove some first."
             )
         contact.variables = variables
         for name in ("name", "external_id", "language", "timezone"):
@@ -116,7 +116,7 @@ class Upsert:
         return ""
 
     def _update(self, contacts: Sequence[Contact]) -> None:
-        """All of them in one statement: they exist and are locked, so every insert is a conflict."""
+        """Update the contacts in one statement: they exist and are locked, so every insert is a conflict."""
         if contacts:
             Contact.objects.bulk_create(
                 contacts,
@@ -126,7 +126,7 @@ class Upsert:
             )
 
     def _cells(self, row: ContactRow) -> tuple[str, ...]:
-        """The row's own cells as far as they are known here."""
+        """Rebuild the cells of the row for the file of rejected rows, from the values that were read."""
         cells = [""] * len(self.columns.header)
         cells[self.columns.phone] = row.phone
         for index in self.columns.names[:1]:

@@ -44,7 +44,7 @@ def test_a_file_is_deleted_after_its_time_and_its_numbers_stay(
     gone = api.get(f"/api/v1/imports/{ancient.uuid}/errors.csv")
     assert (gone.status_code, gone.json()) == (
         404,
-        {"error": "The rejected rows of this import are not kept any more."},
+        {"error": "The rejected rows of this import have been deleted."},
     )
 
 

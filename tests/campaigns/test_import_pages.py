@@ -74,7 +74,7 @@ def test_a_newcomer_imports_into_a_new_list(operator: Client, organization: Orga
     assert (row.contact_list.name, row.contact_list.organization) == ("January", organization)
     assert carried_out(row).created == 2
     page = operator.get(answer["Location"]).content.decode()
-    assert "2 rows were read: 2 new people." in page
+    assert "2 rows were read: 2 new contacts." in page
     assert set(AuditEntry.objects.values_list("action", flat=True)) >= {
         "contactlist.added",
         "contactlist.import_started",
@@ -91,7 +91,7 @@ def test_a_list_is_chosen_or_named(operator: Client, organization: Organization,
     december = ContactList.objects.create(organization=organization, name="December")
     theirs = ContactList.objects.create(organization=stranger, name="Theirs")
     assert "Name the new list" in looked_at(operator, new_list="  ")
-    assert "There is a list of this name already" in looked_at(operator, new_list="December")
+    assert "There is a list with this name already" in looked_at(operator, new_list="December")
     assert "Theirs" not in operator.get(NEW).content.decode()
     assert "Select a valid choice" in looked_at(operator, contact_list=str(theirs.pk))
     page = looked_at(operator, contact_list=str(december.pk))
@@ -117,12 +117,12 @@ def test_a_new_list_belongs_where_it_is_said(organization: Organization, sister:
 def test_how_a_file_is_read_is_shown_and_corrected(operator: Client) -> None:
     content = "Tel,Nom;Ville\n0612345601,Zoé;Lyon\n".encode("cp1250")
     page = looked_at(operator, content)
-    assert "Comma (found)" in page and "is a guess" in page
+    assert "Comma (detected)" in page and "is a guess" in page
     fields = fields_of(page)
     fields |= {"delimiter": ";", "encoding": "cp1252"}
     page = operator.post(NEW, fields).content.decode()
     # The columns are others now: what was said about the former ones is not taken for them.
-    assert "Tel,Nom" in page and "Find out" in page and "is a guess" not in page
+    assert "Tel,Nom" in page and "Detect" in page and "is a guess" not in page
     assert "0612345601,Zoé&#x27; has &#x27;,&#x27; in it" in page
     assert "The columns have changed" in operator.post(NEW, {**fields, "_import": "1"}).content.decode()
     assert not ContactImport.objects.exists()
@@ -139,7 +139,7 @@ def test_the_country_of_national_numbers_is_corrected(operator: Client, organiza
     page = looked_at(operator, b"Tel,Name\n(212) 555-0123,Ada\n")
     assert "1 would be rejected" in page and "Empty: FR of the organization" in page
     fields = fields_of(page)
-    assert "This is no country" in operator.post(NEW, {**fields, "default_region": "XX"}).content.decode()
+    assert "This is not a country" in operator.post(NEW, {**fields, "default_region": "XX"}).content.decode()
     assert operator.post(NEW, {**fields, "default_region": "XX", "_import": "1"}).status_code == 200
     assert not ContactImport.objects.exists()
     page = operator.post(NEW, {**fields, "default_region": "us"}).content.decode()
@@ -153,7 +153,7 @@ def test_a_letter_that_comes_late_is_still_found(operator: Client) -> None:
     """What was found is handed on as found, not as chosen: the import looks at the whole file once more."""
     content = b"Tel;Nom\n" + b"0612345601;Ana\n" * 20_000 + "0612345602;Zoé\n".encode("cp1252")
     page = looked_at(operator, content)
-    assert "UTF-8 (found)" in page
+    assert "UTF-8 (detected)" in page
     operator.post(NEW, {**fields_of(page), "_import": "1"})
     row = ContactImport.objects.get()
     assert row.encoding == "cp1252"

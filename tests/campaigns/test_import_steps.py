@@ -369,7 +369,7 @@ def test_a_file_that_is_gone_fails_with_a_sentence(contact_list: ContactList) ->
     assert run_step(imp.pk)
     imp.refresh_from_db()
     assert imp.status == "failed"
-    assert "hand it in again" in imp.error
+    assert "upload it again" in imp.error
 
 
 def test_an_import_that_does_not_exist_is_over(db: None) -> None:

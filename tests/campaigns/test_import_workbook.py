@@ -182,7 +182,7 @@ FILES: dict[str, tuple[bytes, dict[int, str], dict[int, str]]] = {
     "macros": (archive(parts_of(sheet([HEAD, [A]])) | {"xl/vbaProject.bin": b"x"}), {}, {0: "macros"}),
     "a binary workbook": (archive(parts_of(sheet([HEAD, [A]])) | {"xl/workbook.bin": b"x"}), {}, {0: ".xlsb"}),
     "an OpenDocument": (archive({"mimetype": b"x", "content.xml": b"<x/>"}), {}, {0: "OpenDocument"}),
-    "a letter": (archive({"[Content_Types].xml": b"<x/>", "word/document.xml": b"<x/>"}), {}, {0: "word processor"}),
+    "a letter": (archive({"[Content_Types].xml": b"<x/>", "word/document.xml": b"<x/>"}), {}, {0: "text document"}),
     "a zip with a CSV in it": (archive({"list.csv": b"phone\n1\n"}), {}, {0: "zip file, not a workbook"}),
     "a zip that is cut off": (workbook([HEAD, [A]])[:-40], {}, {0: "damaged"}),
     "a zip without anything": (b"PK\x03\x04rest", {}, {0: "damaged"}),

@@ -1,1 +1,1 @@
-"""Reads XLSX workbooks row by row, within limits of size and depth. Pure: no database."""
+"""Read XLSX workbooks row by row, within limits of size and depth. Pure: no database."""

@@ -1,4 +1,4 @@
-"""Whether a zip is a workbook that may be unpacked. Pure, and nothing is unpacked here."""
+"""Check that a zip file is a workbook that may be unpacked. Pure; it unpacks nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xml.parsers import expat
 from campaigns.imports.columns import UnreadableFile
 
 MAX_PARTS = 5_000
-MAX_SHEET = 512 * 1024 * 1024  # unpacked
+MAX_SHEET = 512 * 1024 * 1024  # bytes, unpacked
 MAX_STRINGS = 128 * 1024 * 1024
 SUSPICIOUS_SIZE = 16 * 1024 * 1024
 MAX_RATIO = 200  # real sheets unpack to 5 to 60 times their size
@@ -19,14 +19,15 @@ MAX_RATIO = 200  # real sheets unpack to 5 to 60 times their size
 DAMAGED = "This workbook is damaged; open it in your spreadsheet program and save it as .xlsx again."
 BOMB = "This workbook unpacks to far more than a sheet of contacts; split it, or save the sheet as 'CSV UTF-8'."
 LOCKED = "This workbook is protected by a password; save it without one, or save the sheet as 'CSV UTF-8'."
-MACROS = "This workbook carries macros; save it as 'Excel workbook (.xlsx)' without them, or as 'CSV UTF-8'."
+MACROS = "This workbook has macros; save it as 'Excel workbook (.xlsx)' without them, or as 'CSV UTF-8'."
 BINARY = "This is a binary workbook (.xlsb); save it as 'Excel workbook (.xlsx)' or as 'CSV UTF-8'."
 OPEN_DOCUMENT = "This is an OpenDocument file; save the sheet as .xlsx or as 'CSV UTF-8'."
-WORDS = "This is a word processor's or slide show's document; save the table as .xlsx or as 'CSV UTF-8'."
+WORDS = "This is a text document or a presentation; save the table as .xlsx or as 'CSV UTF-8'."
 
 
 @contextmanager
-def damage_told() -> Iterator[None]:
+def reporting_damage() -> Iterator[None]:
+    """Turn the errors of a damaged workbook into UnreadableFile."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, expat.ExpatError, EOFError, NotImplementedError, RuntimeError) as error:
@@ -38,7 +39,7 @@ def damage_told() -> Iterator[None]:
 
 
 def part_name(path: str) -> str:
-    """Parts are named without regard to case, and some programs write them with a backslash or a dot."""
+    """Return a part's normalised name: lower case, with slashes and without dots, which some programs write."""
     kept: list[str] = []
     for piece in path.replace("\\", "/").lower().split("/"):
         if piece == "..":
@@ -49,9 +50,9 @@ def part_name(path: str) -> str:
 
 
 def checked_parts(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The parts by name, when nothing about them is suspicious. No byte of them is unpacked here.
+    """Return the parts by name. Raises UnreadableFile if a part is suspicious. Unpacks nothing.
 
-    What a part says of its own size is the most that is ever unpacked of it.
+    Never more of a part is unpacked than the size that it declares.
     """
     entries = archive.infolist()
     if len(entries) > MAX_PARTS:
@@ -64,10 +65,10 @@ def checked_parts(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     _check_kind(set(parts))
     for entry in entries:
         limit = MAX_STRINGS if entry.filename.lower().endswith("sharedstrings.xml") else MAX_SHEET
-        thin = entry.file_size > SUSPICIOUS_SIZE and entry.file_size > MAX_RATIO * entry.compress_size
-        if entry.file_size > limit or thin:
+        too_dense = entry.file_size > SUSPICIOUS_SIZE and entry.file_size > MAX_RATIO * entry.compress_size
+        if entry.file_size > limit or too_dense:
             raise UnreadableFile(BOMB)
-    # Parts that share their bytes are how a small file claims to be a large one.
+    # Overlapping parts are a way to make a small file unpack to a large one.
     end = 0
     for entry in sorted(entries, key=lambda each: each.header_offset):
         if entry.header_offset < end:
@@ -86,4 +87,4 @@ def _check_kind(names: set[str]) -> None:
     if names & {"word/document.xml", "ppt/presentation.xml"}:
         raise UnreadableFile(WORDS)
     if "[content_types].xml" not in names:
-        raise UnreadableFile("This is a zip file, not a workbook; unpack it and hand in the CSV or .xlsx inside.")
+        raise UnreadableFile("This is a zip file, not a workbook; unpack it and import the CSV or .xlsx file inside.")

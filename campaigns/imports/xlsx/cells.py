@@ -1,4 +1,4 @@
-"""What the numbers in a workbook's cells mean: a number, a date, a time. Pure."""
+"""Convert the numbers in a workbook's cells to text: numbers, dates and times. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from datetime import date, datetime, time, timedelta
 
-# The formats that every workbook has without naming them: dates and times of Western and East Asian Excel.
+# Built-in formats of dates and times, in Western and East Asian Excel.
 DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 BUILT_IN = {45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0"}
 NOT_A_LETTER = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
@@ -14,11 +14,11 @@ DATE_LETTER = re.compile(r"[dmyhs]", re.IGNORECASE)
 ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 ZEROS = re.compile(r"0+")
 LAST_DAY = 2_958_466  # the first day of the year 10000
-EXACT = 10**15  # a spreadsheet keeps 15 digits
+EXACT = 10**15  # a spreadsheet keeps 15 significant digits
 
 
 class Styles:
-    """The number format of each cell style, as the workbook's `styles.xml` is read."""
+    """The number formats of the cell styles, filled in while `styles.xml` is parsed."""
 
     def __init__(self, dates_1904: bool) -> None:
         self.dates_1904 = dates_1904
@@ -39,7 +39,7 @@ class Styles:
             self._in_cells = False
 
     def of(self, style: str) -> str:
-        """The format's code; empty: a plain number."""
+        """Return the format code of a style; "" for a plain number."""
         number = self._formats[int(style)] if style.isdecimal() and int(style) < len(self._formats) else "0"
         if number in self._own:
             return self._own[number]
@@ -48,7 +48,7 @@ class Styles:
 
 
 def as_text(raw: str, code: str, dates_1904: bool) -> str:
-    """A numeric cell as text: whole numbers without a point, dates in ISO 8601."""
+    """Return a numeric cell as text: integers without a decimal point, dates and times in ISO 8601."""
     try:
         value = float(raw)
     except ValueError:
@@ -61,14 +61,15 @@ def as_text(raw: str, code: str, dates_1904: bool) -> str:
     if value.is_integer() and abs(value) < EXACT:
         whole = str(int(value))
         return whole.zfill(len(bare)) if ZEROS.fullmatch(bare) else whole
-    return f"{value:.15g}"  # as the sheet shows it; what has lost digits has an exponent, and is no number to call
+    # As the sheet shows it. A number with lost digits gets an exponent, and is rejected as a phone number.
+    return f"{value:.15g}"
 
 
 def _moment(value: float, *, elapsed: bool, dates_1904: bool) -> str:
     seconds = round(value * 86_400)
     if elapsed or seconds < 86_400:
         return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-    # Excel believes that 1900 was a leap year.
+    # Excel treats 1900 as a leap year.
     first = date(1904, 1, 1) if dates_1904 else date(1899, 12, 31 if value < 60 else 30)
     found = datetime.combine(first, time()) + timedelta(seconds=seconds)
     return found.date().isoformat() if seconds % 86_400 == 0 else found.isoformat()

@@ -1,8 +1,8 @@
-"""Excel workbooks (.xlsx), row by row. Pure, and nothing holds a whole sheet.
+"""Read Excel workbooks (.xlsx) row by row. Pure; it never holds a whole sheet in memory.
 
-A sheet is one large XML text in a zip. It is unpacked and parsed as it is read, so a row costs what is in it, however
-large the file says it is. Reading goes on at any row: its offset in the unpacked text is where its tag begins. Zip
-bombs, workbooks with macros or a password, and everything else that merely looks like one are refused before.
+A sheet is one large XML text in a zip file. It is unpacked and parsed while it is read, so the memory for a row depends
+on the row only, not on the size that the file declares. Reading can continue at any row: the offset of a row is where
+its tag begins in the unpacked text. Zip bombs, workbooks with macros or a password, and other files are refused first.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from campaigns.imports.columns import UnreadableFile
-from campaigns.imports.xlsx.archive import BOMB, DAMAGED, checked_parts, damage_told, part_name
+from campaigns.imports.xlsx.archive import BOMB, DAMAGED, checked_parts, part_name, reporting_damage
 from campaigns.imports.xlsx.cells import Styles, as_text
 
-MAX_SMALL_PART = 8 * 1024 * 1024  # of styles and tables of contents
-MAX_TOKEN = 1024 * 1024  # one tag, comment or attribute
-MAX_PROLOG = 4 * 1024 * 1024  # before the first row
-MAX_BLANK_ROWS = 1_000  # before the header
+MAX_SMALL_PART = 8 * 1024 * 1024  # bytes of styles and tables of contents
+MAX_TOKEN = 1024 * 1024  # bytes of one tag, comment or attribute
+MAX_PROLOG = 4 * 1024 * 1024  # bytes before the first row
+MAX_BLANK_ROWS = 1_000  # rows before the header
 MAX_ROW = 1_048_576
 MAX_COLUMN = 16_384
-KEPT_COLUMNS = 400  # more of them are counted, not kept: no import reads so many
-KEPT_CELL = 10_001  # characters: one more than an import takes
+KEPT_COLUMNS = 400  # cells after these are not kept: no import reads so many
+KEPT_CELL = 10_001  # characters: one more than an import accepts
 CHUNK = 256 * 1024
 
 NO_SHEET = "This workbook has no sheet that can be read; put the contacts on a sheet of cells."
 
-Row = tuple[int, tuple[str, ...], int, str]  # number, cells, offset where its reading can begin again, fault
+Row = tuple[int, tuple[str, ...], int, str]  # number, cells, offset to read it again from, fault
 
 
 class Workbook:
-    """The first visible sheet of a workbook. Raises UnreadableFile for what is none; `rows` does too."""
+    """The first visible sheet of a workbook. The constructor and `rows` raise UnreadableFile."""
 
     def __init__(self, file: BinaryIO) -> None:
-        with damage_told():
+        with reporting_damage():
             self._zip = zipfile.ZipFile(file)
             self._parts = checked_parts(self._zip)
             self._read_contents()
@@ -45,8 +45,8 @@ class Workbook:
             self.header = next((cells for _, cells, _, _ in first if any(map(str.strip, cells))), ())
 
     def rows(self, offset: int = 0, number: int = 0) -> Iterator[Row]:
-        """Every row that the file holds. Goes on at `offset` behind row `number` of an earlier reading."""
-        with damage_told():
+        """Yield every row of the sheet; with `offset` and `number` of an earlier row, the rows after it."""
+        with reporting_damage():
             prolog = self._prolog() if offset else b""
             with self._zip.open(self._sheet) as part:
                 part.seek(offset)
@@ -60,11 +60,11 @@ class Workbook:
 
     @property
     def size(self) -> int:
-        """Of the sheet, unpacked: what offsets count in."""
+        """Return the size of the unpacked sheet in bytes, which offsets count."""
         return self._sheet.file_size
 
     def _prolog(self) -> bytes:
-        """What stands before the first row, so that a parser can be put anywhere."""
+        """Return the text before the first row. A parser needs it to start at a later row."""
         begins: list[int] = []
         seen = b""
         sheet = _Sheet(self._string, self._styles, 0, 0, begins.append)
@@ -110,7 +110,7 @@ class Workbook:
         return next((path for each, path in self._relations(source).values() if each == kind), "")
 
     def _relations(self, source: str) -> dict[str, tuple[str, str]]:
-        """Kind and path of each part that another names, by its id there."""
+        """Return kind and path of each part that the source part refers to, by the id of the reference."""
         folder, _, name = source.rpartition("/")
         found: dict[str, tuple[str, str]] = {}
 
@@ -143,7 +143,7 @@ def _local(name: str) -> str:
 def _parser(
     begin: Callable[[str, dict[str, str]], None], end: Callable[[str], None] | None = None
 ) -> expat.XMLParserType:
-    """A parser that knows no entities: what declares a document type is refused."""
+    """Return a parser that refuses document type declarations, and so entities."""
 
     def refuse(*declared: object) -> None:
         raise UnreadableFile(DAMAGED)
@@ -157,8 +157,8 @@ def _parser(
     return parser
 
 
-class _Fed:
-    """A parser that is fed piece by piece, and refuses a tag that does not end."""
+class _Incremental:
+    """A parser that gets its input in pieces, and refuses a tag that does not end."""
 
     def __init__(self) -> None:
         self.parser = _parser(self.begin, self.end)
@@ -166,7 +166,7 @@ class _Fed:
         self.fed = 0
         self._kept: list[str] = []
         self._length = 0
-        self.reading = False  # the text that is met belongs to a value
+        self.reading = False  # the current text belongs to a value
 
     def feed(self, data: bytes) -> None:
         self.parser.Parse(data, False)
@@ -193,8 +193,8 @@ class _Fed:
         raise NotImplementedError
 
 
-class _Strings(_Fed):
-    """The texts that cells share, read as far as a row asks for them and kept as bytes."""
+class _Strings(_Incremental):
+    """The shared texts of cells. They are read as far as rows need them, and kept as bytes."""
 
     def __init__(self, archive: zipfile.ZipFile, part: zipfile.ZipInfo | None) -> None:
         super().__init__()
@@ -204,7 +204,7 @@ class _Strings(_Fed):
         self._phonetic = 0
 
     def get(self, index: int) -> str:
-        """Raises IndexError where there is none."""
+        """Return the text with this index. Raises IndexError if there is none."""
         while index >= len(self._ends):
             piece = next(self._pieces, None)
             if piece is None:
@@ -216,7 +216,7 @@ class _Strings(_Fed):
         return self._bytes[begin : self._ends[index]].decode()
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "rPh":  # how a Japanese text is pronounced
+        if name == "rPh":  # the pronunciation of a Japanese text
             self._phonetic += 1
         self.reading = name == "t" and not self._phonetic
 
@@ -229,8 +229,8 @@ class _Strings(_Fed):
             self._ends.append(len(self._bytes))
 
 
-class _Sheet(_Fed):
-    """The rows of a sheet as its text comes in."""
+class _Sheet(_Incremental):
+    """The rows of a sheet, parsed from its text piece by piece."""
 
     def __init__(
         self,
@@ -240,7 +240,7 @@ class _Sheet(_Fed):
         number: int,
         on_row: Callable[[int], object] | None = None,
     ) -> None:
-        """`shift`: how far the offsets of the file are from those of what is fed; `number`: of the last row before."""
+        """`shift` is the file's offset minus the parser's offset. `number` is the number of the previous row."""
         super().__init__()
         self._string, self._styles = string, styles
         self._shift, self._number = shift, number
@@ -309,11 +309,11 @@ class _Sheet(_Fed):
         elif kind == "b":
             text = {"1": "true", "0": "false"}.get(raw.strip(), raw)
         elif kind == "e":
-            self._fault = self._fault or f"The cell {where} holds the error {raw[:20]}; mend its formula, or empty it."
+            self._fault = self._fault or f"The cell {where} holds the error {raw[:20]}; fix its formula, or empty it."
         elif kind == "n" and raw.strip():
             text = as_text(raw.strip(), self._styles.of(self._cell.get("s", "0")), self._styles.dates_1904)
         if self._formula and not raw and kind in ("n", "str"):
-            empty = kind == "str"  # a formula may well answer an empty text
+            empty = kind == "str"  # the result of a formula may be an empty text
             self._fault = self._fault or (
                 ""
                 if empty
@@ -325,12 +325,12 @@ class _Sheet(_Fed):
 
 
 def _one_text(text: str) -> str:
-    """Excel writes characters that XML has not as _x000D_."""
+    """Return the text with plain line breaks and spaces. Excel writes characters that XML does not allow as _x000D_."""
     return text.replace("_x000D_", "").replace("\r\n", "\n").replace("\xa0", " ")
 
 
 def _column(reference: str) -> int:
-    """1 for A1, 28 for AB7. Raises ValueError."""
+    """Return the column number of a cell reference: 1 for A1, 28 for AB7. Raises ValueError."""
     letters = reference.rstrip("0123456789")
     if not 1 <= len(letters) <= 3:
         raise ValueError(reference)
