@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from calls.models import Call
-from campaigns.admin.numbers import beginnings
+from campaigns.admin.numbers import e164_prefixes
 from campaigns.models import Campaign, Contact, ContactList
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 
@@ -42,7 +42,7 @@ def read(term: str, organizations: Iterable[int], regions: Callable[[], Iterable
     """Return what a term can mean. National numbers are read as in the countries that `regions` returns."""
     term = " ".join(term.replace("\x00", " ").split())[:200]
     digits = sum(character.isdecimal() for character in term)
-    numbers = beginnings(term, regions()) if digits >= FEWEST_DIGITS else set()
+    numbers = e164_prefixes(term, regions()) if digits >= FEWEST_DIGITS else set()
     return Asked(
         term=term,
         organizations=list(organizations),

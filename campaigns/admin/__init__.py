@@ -1,4 +1,4 @@
-"""Contacts, lists, imports and the do-not-call list. What needs execution is added in `calls/admin`."""
+"""Admin pages of contacts, lists, imports and the do-not-call list. `calls/admin` adds the parts about calls."""
 
 from campaigns.admin import contact, contact_import, contact_list, do_not_call, import_mapping, numbers
 

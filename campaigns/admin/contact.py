@@ -1,4 +1,4 @@
-"""Contacts. What needs execution is added in `calls/admin`."""
+"""Contacts. `calls/admin` adds the parts about calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils import timezone
 from unfold.decorators import display
 
 from campaigns.admin.import_pages import import_links
-from campaigns.admin.numbers import NumberedAdmin, both_spellings
+from campaigns.admin.numbers import NumberedAdmin, both_formats
 from campaigns.do_not_call import entries
 from campaigns.models import Contact, ContactList, DoNotCall
 from campaigns.phones import NotCallable, normalise
@@ -29,11 +29,13 @@ from tenants.models import Organization
 
 class ContactForm(ScopedForm):
     phone = text_field(
-        "Number", required=True, help_text="As you would dial it, or with its country: +33 1 23 45 67 89."
+        "Phone number",
+        required=True,
+        help_text="In your country's format, or with a country code: +33 1 23 45 67 89.",
     )
     variables = PairsField(
         label="Variables",
-        help_text="What campaigns may tell the assistant about this person.",
+        help_text="Information about this contact that campaigns can pass to the assistant.",
         placeholder="Monday at 9:30",
     )
 
@@ -53,7 +55,7 @@ class ContactForm(ScopedForm):
 
 
 class ListFilter(admin.SimpleListFilter):
-    """One list's people, read in the order of its own index: nobody stands on a list twice."""
+    """Filter by list. Reads in the order of the members' index; a contact is on a list at most once."""
 
     title = "contact list"
     parameter_name = "lists__id__exact"
@@ -63,7 +65,7 @@ class ListFilter(admin.SimpleListFilter):
         return [(str(row.pk), row.name) for row in rows]
 
     def has_output(self) -> bool:
-        """A filter that is asked for narrows, even where there is nothing to choose from."""
+        """Return True also without choices if the address has the filter, so that it applies."""
         return super().has_output() or self.value() is not None
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -79,7 +81,7 @@ class ListFilter(admin.SimpleListFilter):
 
 class ContactAdmin(NumberedAdmin):
     form = ContactForm
-    empty_words = "Nobody yet. Import a list of people from a CSV or Excel file, or add one by hand."
+    empty_words = "No contacts yet. Import a CSV or Excel file, or add a contact by hand."
     list_display = ("number", "name", "callable", "external_id", "zone")
     list_display_links = ("number", "name")
     list_filter: ClassVar[Sequence[Any]] = (ListFilter,)
@@ -102,13 +104,13 @@ class ContactAdmin(NumberedAdmin):
     def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
         return import_links(request)
 
-    @admin.display(description="number")
+    @admin.display(description="phone number")
     def number(self, row: Contact) -> str:
-        return both_spellings(row.phone)
+        return both_formats(row.phone)
 
     @admin.display(description="time zone")
     def zone(self, row: Contact) -> str:
-        return row.timezone or "of the number"
+        return row.timezone or "from the number"
 
     @display(description="may be called", label={"Do not call": "danger", "Yes": "success"})
     def callable(self, row: Contact) -> str:
@@ -116,9 +118,9 @@ class ContactAdmin(NumberedAdmin):
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         for organization_id in {row.organization_id for row in rows}:
-            mine = [row for row in rows if row.organization_id == organization_id]
-            listed = entries.listed(organization_id, [row.phone for row in mine], timezone.now())
-            for row in mine:
+            group = [row for row in rows if row.organization_id == organization_id]
+            listed = entries.listed(organization_id, [row.phone for row in group], timezone.now())
+            for row in group:
                 row.listed = row.phone in listed
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:

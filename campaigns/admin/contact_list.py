@@ -21,9 +21,9 @@ from tenants.backoffice.roles import Level
 
 
 def campaign_url(contact_list: ContactList) -> str:
-    """Where a new campaign for these people begins."""
-    asked = urlencode({"organization": contact_list.organization_id, "contact_lists": contact_list.pk})
-    return f"{reverse('admin:campaigns_campaign_add')}?{asked}"
+    """Return the address that starts a new campaign for this list."""
+    query = urlencode({"organization": contact_list.organization_id, "contact_lists": contact_list.pk})
+    return f"{reverse('admin:campaigns_campaign_add')}?{query}"
 
 
 class ContactListForm(ScopedForm):
@@ -37,19 +37,19 @@ class ContactListAdmin(ImportPages):
     form = ContactListForm
     add_level = change_level = Level.OPERATOR
     add_title = "New list"
-    empty_words = "A list holds the people a campaign calls. Make one, then import a CSV or Excel file into it."
-    list_display = ("name", "people", "added")
+    empty_words = "A list has the contacts that a campaign calls. Create one, then import a CSV or Excel file into it."
+    list_display = ("name", "size", "created")
     list_select_related = ("organization",)
     text_fields = ("name",)
     panel_template = "trunkline/contact_list.html"
     list_after_template = "trunkline/counts.html"
-    added = local_time_column("created_at", "made")
+    created = local_time_column("created_at", "created")
 
     def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
         return import_links(request)
 
-    @admin.display(description="people")
-    def people(self, row: ContactList) -> str:
+    @admin.display(description="contacts")
+    def size(self, row: ContactList) -> str:
         counted = getattr(row, "counted", None)
         if counted is not None:
             return str(counted)
@@ -66,11 +66,9 @@ class ContactListAdmin(ImportPages):
         return [*ours, *super().get_urls()]
 
     def counts_view(self, request: HttpRequest) -> HttpResponse:
-        """The sizes of the lists shown, fetched after the page: counting a long list takes a while."""
-        asked = [
-            int(each) for each in request.GET.get("ids", "").split(",")[:200] if each.isdecimal() and len(each) < 19
-        ]
-        visible = list(self.get_queryset(request).filter(pk__in=asked).values_list("pk", flat=True))
+        """Show the sizes of the lists on the page. They load after the page, because counting takes a while."""
+        ids = [int(each) for each in request.GET.get("ids", "").split(",")[:200] if each.isdecimal() and len(each) < 19]
+        visible = list(self.get_queryset(request).filter(pk__in=ids).values_list("pk", flat=True))
         counts = [(pk, list_sizes.written(n)) for pk, n in list_sizes.sizes(visible).items()]
         return TemplateResponse(request, "trunkline/counted.html", {"counts": counts})
 

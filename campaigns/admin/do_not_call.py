@@ -1,4 +1,4 @@
-"""The do-not-call list. What needs execution is added in `calls/admin`."""
+"""The do-not-call list. `calls/admin` adds the parts about calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from campaigns.admin.do_not_call_import import DoNotCallImportPages
-from campaigns.admin.numbers import both_spellings
+from campaigns.admin.numbers import both_formats
 from campaigns.do_not_call import entries
 from campaigns.models import DoNotCall
 from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
@@ -25,9 +25,13 @@ from tenants.models import Organization
 
 class DoNotCallForm(ScopedForm):
     phone = text_field(
-        "Number", required=True, help_text="As you would dial it, or with its country: +33 1 23 45 67 89."
+        "Phone number",
+        required=True,
+        help_text="In your country's format, or with a country code: +33 1 23 45 67 89.",
     )
-    reason = text_field("Reason", required=True, max_length=500, help_text="Like “asked on the phone”. It is kept.")
+    reason = text_field(
+        "Reason", required=True, max_length=500, help_text="For example “asked on the phone”. Kept with the number."
+    )
 
     class Meta:
         model = DoNotCall
@@ -43,7 +47,7 @@ class DoNotCallForm(ScopedForm):
     def clean_expires_at(self) -> Any:
         moment = self.cleaned_data["expires_at"]
         if moment and moment <= timezone.now():
-            raise forms.ValidationError("This moment is past. Leave it empty to list the number for ever.")
+            raise forms.ValidationError("This time is in the past. Leave it empty to list the number permanently.")
         return moment
 
 
@@ -60,26 +64,26 @@ class DoNotCallAdmin(DoNotCallImportPages):
     form = DoNotCallForm
     add_level = Level.OPERATOR
     change_level = delete_level = Level.NOBODY
-    add_title = "Do not call a number"
+    add_title = "Add number"
     counted_as = ("number", "numbers")
-    search_help_text = "Number (the beginning)"
-    empty_words = "No number is listed. People who ask not to be called belong here: nothing rings them then."
-    intro = "Nobody of the organization rings these numbers, whatever campaign or program asks for it."
-    list_display = ("number", "reason", "source_shown", "ends", "since")
+    search_help_text = "Phone number (the beginning)"
+    empty_words = "No number is listed. Add the numbers of contacts who ask not to be called."
+    intro = "These numbers are never called, whatever campaign or program asks for it."
+    list_display = ("number", "reason", "source_shown", "ends", "added")
     list_select_related = ("organization",)
     number_fields = ("phone",)
     ordering = ("-id",)
     panel_only = True
     panel_template = "trunkline/facts.html"
-    since = local_time_column("created_at", "since")
+    added = local_time_column("created_at", "created")
     steps = (
         Step(
             "remove",
             "Allow calls again",
             Level.MANAGER,
             lambda obj: [
-                f"{national(obj.phone)} is taken off the list: campaigns and programs may ring this person again.",
-                "Your name and the reason are kept.",
+                f"{national(obj.phone)} is taken off the list. Campaigns and programs may call it again.",
+                "Your name and the reason are recorded in the audit log.",
             ],
             _remove,
             form=ReasonForm,
@@ -88,18 +92,18 @@ class DoNotCallAdmin(DoNotCallImportPages):
         ),
     )
 
-    @admin.display(description="number")
+    @admin.display(description="phone number")
     def number(self, row: DoNotCall) -> str:
-        return both_spellings(row.phone)
+        return both_formats(row.phone)
 
-    @admin.display(description="entered by")
+    @admin.display(description="source")
     def source_shown(self, row: DoNotCall) -> str:
         return row.source
 
-    @admin.display(description="ends")
+    @admin.display(description="expires")
     def ends(self, row: DoNotCall) -> str:
         if row.expires_at and row.expires_at <= timezone.now():
-            return f"over since {local_time(row.expires_at)}"
+            return f"expired {local_time(row.expires_at)}"
         return local_time(row.expires_at, "never")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -109,8 +113,8 @@ class DoNotCallAdmin(DoNotCallImportPages):
         return {"phone": request.GET.get("phone", "")}
 
     def panel_context(self, request: HttpRequest, obj: DoNotCall) -> dict[str, Any]:
-        facts = [("Number", both_spellings(obj.phone)), ("Reason", obj.reason or "-"), ("Entered by", obj.source)]
-        return {"facts": [*facts, ("Since", local_time(obj.created_at)), ("Ends", self.ends(obj))]}
+        facts = [("Phone number", both_formats(obj.phone)), ("Reason", obj.reason or "-"), ("Source", obj.source)]
+        return {"facts": [*facts, ("Created", local_time(obj.created_at)), ("Expires", self.ends(obj))]}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         values = form.cleaned_data
@@ -132,7 +136,7 @@ class DoNotCallAdmin(DoNotCallImportPages):
         if not getattr(request, "_known", False):
             added: HttpResponse = super().response_add(request, obj, post_url_continue)
             return added
-        known = f"{national(obj.phone)} was on the list already, entered by {obj.source}."
+        known = f"{national(obj.phone)} is on the list already. Its source is {obj.source}."
         messages.info(request, f"{known} The reason is now the one you gave.")
         return redirect("admin:campaigns_donotcall_changelist")
 

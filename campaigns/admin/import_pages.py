@@ -1,4 +1,4 @@
-"""Importing people: choose a file and a list, look at what the file becomes and correct it, import."""
+"""Pages of an import: choose a file and a list, check and correct the preview, import."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ VARIABLES_SHOWN = 8
 
 
 def import_links(request: HttpRequest) -> Sequence[tuple[str, str, str]]:
-    """The way to an import, above lists of people, for those who may go it."""
+    """Return the link to the import page for users who may import, else none."""
     if not reach_of(request).has(Level.OPERATOR):
         return ()
-    return [(reverse("admin:campaigns_contactlist_import_new"), "Import people", "upload_file")]
+    return [(reverse("admin:campaigns_contactlist_import_new"), "Import contacts", "upload_file")]
 
 
-class Chosen:
-    """A file that waits to be imported: where it is kept, where it shall go, and how it is read."""
+class ChosenFile:
+    """An uploaded file before its import: the stored file, the list to import into, and how the file is read."""
 
-    def __init__(self, token: str, said: Mapping[str, str], user_id: Any) -> None:
-        """Raises BadSignature when the file is another person's, or it or its list is gone."""
+    def __init__(self, token: str, options: Mapping[str, str], user_id: Any) -> None:
+        """Raises BadSignature if another user uploaded the file, or if the file or its list is gone."""
         kept: dict[str, Any] = signing.loads(token, salt="import", max_age=PREVIEW_KEPT)
         if kept["user"] != user_id or not default_storage.exists(kept["file"]):
             raise signing.BadSignature
@@ -56,16 +56,17 @@ class Chosen:
         self.new_list = str(kept["new_list"])
         home = self.contact_list.organization if self.contact_list else None
         self.organization = home or Organization.objects.get(pk=kept["organization"])
-        self.reading = {name: str(said.get(name, kept["reading"].get(name, ""))) for name in READING}
+        self.reading = {name: str(options.get(name, kept["reading"].get(name, ""))) for name in READING}
 
     def format_of(self, file: BinaryIO) -> FileFormat:
-        """Raises UnreadableFile."""
-        said = {name: self.reading[name] for name in ("delimiter", "encoding")}
-        return rows.format_of(file, self.filename, **said)
+        """Return how to read the file. Raises UnreadableFile."""
+        return rows.format_of(
+            file, self.filename, delimiter=self.reading["delimiter"], encoding=self.reading["encoding"]
+        )
 
 
 class ImportPages(ScopedAdmin):
-    """The two pages of an import, for a list's pages."""
+    """Adds the two pages of an import to the pages of lists."""
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -76,7 +77,7 @@ class ImportPages(ScopedAdmin):
         return [*ours, *super().get_urls()]
 
     def import_view(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
-        """Choose a file; look at what it becomes and say what the columns are; import."""
+        """Choose a file, then check the preview and map the columns, then import."""
         obj = self.found(request, pk) if pk is not None else None
         if pk is not None and obj is None:
             return self.not_found(request)
@@ -87,14 +88,14 @@ class ImportPages(ScopedAdmin):
         return self._first_step(request, obj)
 
     def _import_page(self, request: HttpRequest, obj: ContactList | None, **context: Any) -> HttpResponse:
-        title = f"Import people into {obj.name}" if obj else "Import people"
+        title = f"Import contacts into {obj.name}" if obj else "Import contacts"
         back = self.url("change", obj.pk) if obj else self.url("changelist")
         return self.page(request, "trunkline/import.html", title, obj=obj, back=back, **context)
 
     def _address(self, obj: ContactList | None) -> str:
         return self.url("import", obj.pk) if obj else self.url("import_new")
 
-    # The first step: a file and its list.
+    # The first page: a file and its list.
 
     def _first_step(self, request: HttpRequest, obj: ContactList | None) -> HttpResponse:
         posted = request.method == "POST"
@@ -105,17 +106,18 @@ class ImportPages(ScopedAdmin):
             file = form.cleaned_data["file"]
             try:
                 with file.open("rb") as opened:
-                    said = {name: reading.values[name] for name in ("delimiter", "encoding")}
-                    rows.format_of(opened, file.name, **said)
+                    options = {name: reading.values[name] for name in ("delimiter", "encoding")}
+                    rows.format_of(opened, file.name, **options)
                     opened.seek(0)
-                    token = self._keep(request, obj or form.chosen, form, reading.values)
+                    token = self._store(request, obj or form.chosen, form, reading.values)
             except ValueError as error:
                 form.add_error("file", str(error))
             else:
-                return self._show(request, obj, Chosen(token, {}, request.user.pk))
+                return self._show(request, obj, ChosenFile(token, {}, request.user.pk))
         return self._import_page(request, obj, form=form, reading=reading)
 
-    def _keep(self, request: HttpRequest, into: ContactList | None, form: UploadForm, reading: dict[str, str]) -> str:
+    def _store(self, request: HttpRequest, into: ContactList | None, form: UploadForm, reading: dict[str, str]) -> str:
+        """Store the file. Return a signed token for the second page."""
         retention.forget_previews(timezone.now())
         file = form.cleaned_data["file"]
         home = into.organization if into else form.home
@@ -130,15 +132,15 @@ class ImportPages(ScopedAdmin):
         }
         return signing.dumps(kept, salt="import")
 
-    # The second step: what it becomes.
+    # The second page: the preview.
 
     def _second_step(self, request: HttpRequest, obj: ContactList | None) -> HttpResponse:
         chosen = None
         with suppress(signing.BadSignature, Organization.DoesNotExist):
-            chosen = Chosen(request.POST["stored"], request.POST, request.user.pk)
+            chosen = ChosenFile(request.POST["stored"], request.POST, request.user.pk)
         if chosen is None or (obj is not None and chosen.contact_list != obj):
-            messages.error(request, "The file is not kept any more. Choose it again.")
-            if "HX-Request" in request.headers:  # a part of the page was asked for: all of it has to go
+            messages.error(request, "The uploaded file has expired. Choose it again.")
+            if "HX-Request" in request.headers:  # the request is for a part of the page: replace the whole page
                 return HttpResponse(headers={"HX-Redirect": self._address(obj)})
             return redirect(self._address(obj))
         if not reach_of(request).has(Level.OPERATOR, chosen.organization.pk):
@@ -156,23 +158,23 @@ class ImportPages(ScopedAdmin):
                 return self._show(request, obj, chosen, request.POST, str(error))
         default_storage.delete(chosen.file)
         self.audit(request, row.contact_list, "import_started", {"file": row.filename, "import": str(row.uuid)})
-        messages.success(request, f"The import of {row.filename} has begun. You may leave this page.")
+        messages.success(request, f"The import of {row.filename} has started. You can leave this page.")
         return redirect(reverse("admin:campaigns_contactimport_change", args=[row.pk]))
 
     def _start(
         self,
         request: HttpRequest,
-        chosen: Chosen,
+        chosen: ChosenFile,
         file: BinaryIO,
         reading: Mapping[str, str],
         remember: Mapping[str, Any],
     ) -> ContactImport:
-        """The import, its list where that is new, the mapping where it is kept; or ValueError, and none of them."""
+        """Create the import, a new list and a saved mapping. Raises ValueError; then creates nothing."""
         form = chosen.format_of(file)
         file.seek(0)
         mapping = MappingForm(form.header, chosen_mapping(form.header, None), data=request.POST).mapping
         if mapping is None:
-            raise UnreadableFile("The columns have changed. Look at them once more.")
+            raise UnreadableFile("The columns have changed. Check them again.")
         actor = reach_of(request).actor
         with transaction.atomic():
             into = chosen.contact_list
@@ -189,12 +191,12 @@ class ImportPages(ScopedAdmin):
         self,
         request: HttpRequest,
         obj: ContactList | None,
-        chosen: Chosen,
+        chosen: ChosenFile,
         data: Any = None,
         fault: str = "",
         remember: RememberForm | None = None,
     ) -> HttpResponse:
-        """What is in the file and what it becomes, as it is read and mapped now."""
+        """Show the preview of the file with the present options and mapping."""
         context: dict[str, Any] = {}
         found, known = None, None
         try:
@@ -224,9 +226,9 @@ class ImportPages(ScopedAdmin):
 
 
 def _preview(
-    file: BinaryIO, form: FileFormat, known: ImportMapping | None, chosen: Chosen, data: Any
+    file: BinaryIO, form: FileFormat, known: ImportMapping | None, chosen: ChosenFile, data: Any
 ) -> dict[str, Any]:
-    """What a page tells of the first rows."""
+    """Return the template context of the first rows."""
     first = known.mapping if known else chosen_mapping(form.header, None)
     fields = MappingForm(form.header, first, preview.samples(file, form), data)
     mapping = fields.mapping or first
@@ -237,13 +239,13 @@ def _preview(
         found = preview.survey(file, form, mapping, region=region, allowed=home.callable_countries)
     except UnreadableFile as error:
         return context | {"mapping_fault": str(error)}
-    there = Contact.objects.filter(organization=home, phone__in=found.phones).count()
+    existing = Contact.objects.filter(organization=home, phone__in=found.phones).count()
     targets = set(mapping.values())
     return context | {
         "survey": found,
         "read": f"{found.read:,}",
         "good": f"{found.read - found.refused:,}",
-        "known_people": there,
+        "known_people": existing,
         "rows": [_row(row) for row in found.first],
         "rejected": [_row(row) for row in found.rejected],
         "shows": {name: name in targets for name in ("name", "external_id", "language", "timezone")},

@@ -1,4 +1,4 @@
-"""Lists searched by telephone number, in whatever spelling."""
+"""Search lists by phone number, in any format."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tenants.backoffice.roles import regions_of
 from tenants.backoffice.scoped_admin import ScopedAdmin
 
 
-def beginnings(term: str, regions: Iterable[str]) -> set[str]:
-    """The E.164 beginnings that a number written in one of these countries may have."""
+def e164_prefixes(term: str, regions: Iterable[str]) -> set[str]:
+    """Return the E.164 prefixes that a search term may mean, if it is written as in one of these countries."""
     digits = "".join(character for character in term if character.isdecimal())
     if not digits or any(character.isalpha() for character in term):
         return set()
@@ -34,19 +34,19 @@ def beginnings(term: str, regions: Iterable[str]) -> set[str]:
 
 
 class NumberedAdmin(ScopedAdmin):
-    """Lists searched by telephone number, in E.164 or as its country writes it."""
+    """An admin whose list is searched by phone number, in E.164 or in a national format."""
 
-    search_help_text = "Number or name (the beginning)"
+    search_help_text = "Phone number or name (the beginning)"
 
     def number_prefixes(self, request: HttpRequest, term: str) -> Iterable[str]:
-        return beginnings(term, regions_of(request))
+        return e164_prefixes(term, regions_of(request))
 
 
-def both_spellings(e164: str) -> str:
-    """A number as people write it, and as machines do."""
+def both_formats(e164: str) -> str:
+    """Return a number as HTML, in its national format and in E.164; "erased" without a number."""
     return format_html('{} <span class="tl-faint">{}</span>', national(e164), e164) if e164 else "erased"
 
 
 def called_number(contact: Contact) -> str:
-    """The number as people of its country write it, or that it is nobody's any more."""
+    """Return the number in its national format; the name of an erased contact."""
     return national(contact.number) if contact.number else str(contact)

@@ -39,7 +39,7 @@ def carry_out(row: ContactImport) -> None:
 def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: Any, tmp_path: Path) -> None:
     page = signed_in
     page.goto(LISTS)
-    page.click("text=Import people")
+    page.click("text=Import contacts")
     drop(page, "crm.csv", CRM)
     page.wait_for_selector("text=crm.csv (")
     assert page.input_value("#id_new_list") == "crm", "a new list is called like its file"
@@ -49,10 +49,10 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     assert page.locator("#import-preview").get_by_text("06 12 34 56 01").count() == 1
     # A column is mapped by hand: the rows follow, the fields stay.
     assert page.locator("#import-preview").get_by_text("Lyon").count() == 1
-    page.select_option("#id_column-2", label="Your id")
+    page.select_option("#id_column-2", label="External ID")
     page.wait_for_selector("#import-preview th:has-text('Your id')")
     # Two columns cannot be the number; said at once, and nothing can be imported so.
-    page.select_option("#id_column-1", label="Number")
+    page.select_option("#id_column-1", label="Phone number")
     page.wait_for_selector("text=Two columns become phone")
     assert page.locator("text=Import the file").count() == 0
     page.select_option("#id_column-1", label="Name")
@@ -62,7 +62,7 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     page.wait_for_selector("label:has-text('Mobile;Nom;Ville')")
     page.select_option("#id_delimiter", label="Semicolon")
     page.wait_for_selector("#id_column-2")
-    page.select_option("#id_column-2", label="Your id")
+    page.select_option("#id_column-2", label="External ID")
     page.wait_for_selector("#import-preview th:has-text('Your id')")
     assert not page.is_visible("#id_mapping_name")
     page.check("#id_remember")
@@ -72,7 +72,7 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     page.wait_for_selector("text=Waiting")
     carry_out(ContactImport.objects.get())
     # The page follows by itself.
-    page.wait_for_selector("text=3 rows were read: 2 new people, 1 rejected.", timeout=10_000)
+    page.wait_for_selector("text=3 rows were read: 2 new contacts, 1 rejected.", timeout=10_000)
     with page.expect_download() as found:
         page.click("text=Download the rejected rows")
     assert "nonsense" in Path(found.value.path()).read_text("utf-8-sig")
@@ -82,7 +82,7 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     file = tmp_path / "again.csv"
     file.write_text("Ville,Mobile,Nom\nBrest,0612345604,Eve\n")
     page.goto(LISTS)
-    page.click("text=Import people")
+    page.click("text=Import contacts")
     page.set_input_files("#id_file", file)
     page.select_option("#id_contact_list", label="January")
     assert not page.is_visible("#id_new_list")
@@ -94,14 +94,14 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     page.wait_for_url("**/contactimport/*/change/")
     row = ContactImport.objects.latest("pk")
     carry_out(row)
-    page.wait_for_selector("text=1 row was read: 1 new person.", timeout=10_000)
+    page.wait_for_selector("text=1 row was read: 1 new contact.", timeout=10_000)
 
     page.click("text=Undo import…")
-    page.wait_for_selector("text=Removed for good: 1 person whom this file brought.")
+    page.wait_for_selector("text=Deleted: 1 contact that this file created.")
     page.click("text=Undo the import")
     page.wait_for_selector("text=is being undone")
     assert undo.run_step(row.pk)
-    page.wait_for_selector("text=1 person was removed", timeout=10_000)
+    page.wait_for_selector("text=1 contact was removed", timeout=10_000)
     assert Contact.objects.count() == 2 and ContactList.objects.get().name == "January"
 
 

@@ -79,14 +79,14 @@ def test_a_newcomer_gets_from_a_file_to_results(tmp_path: Path) -> None:
 def import_people(somebody: Newcomer, file: Path) -> None:
     page = somebody.page
     somebody.click("nav >> text=Lists")
-    somebody.click("text=Import people")
+    somebody.click("text=Import contacts")
     page.set_input_files("input[type=file]", file)
     somebody.clicks += 1  # or a file dropped
     page.fill("input[name=new_list]", "Spring")
     somebody.click("text=Look at the first rows")
     somebody.sees("Rejected: ")
     somebody.click("button:has-text('Import')")
-    somebody.sees("4 new people")
+    somebody.sees("4 new contacts")
 
 
 def make_campaign(somebody: Newcomer) -> None:
@@ -113,7 +113,7 @@ def make_campaign(somebody: Newcomer) -> None:
 
 
 def find_why_one_is_not_called(somebody: Newcomer) -> None:
-    somebody.sees("A person must look", 60)  # the page says so by itself, of the one whose answer was lost
+    somebody.sees("Needs attention", 60)  # the page refreshes itself: the recipient whose answer was lost
     somebody.click("text=Yuki Tanaka")
     somebody.sees("Outside calling hours")
 

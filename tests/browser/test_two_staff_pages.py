@@ -108,7 +108,7 @@ def test_an_import(staff: Staff, tmp_path: Path) -> None:
     people = ContactList.objects.earliest("pk")
     home = f"{ADMIN}/campaigns/contactlist/"
     viewer.goto(home)
-    nowhere(viewer, "Import people")
+    nowhere(viewer, "Import contacts")
     closed(viewer, f"{home}import/", f"{home}{people.pk}/import/", new_list="Forged")
     file = tmp_path / "people.csv"
     file.write_text("Mobile;Full name\n+12125550151;Una\n+12125550152;Vic\nnonsense;Bob\n")
@@ -126,7 +126,7 @@ def test_an_import(staff: Staff, tmp_path: Path) -> None:
     while not job.run_step(row.pk):
         pass
     for onlooker in (operator, viewer):
-        onlooker.wait_for_selector("text=3 rows were read: 2 new people, 1 rejected.", timeout=SOON)
+        onlooker.wait_for_selector("text=3 rows were read: 2 new contacts, 1 rejected.", timeout=SOON)
         assert "nonsense" in onlooker.request.get(f"{ADMIN}/campaigns/contactimport/{row.pk}/rejected.csv").text()
     nowhere(operator, "Undo import")
     closed(operator, f"{ADMIN}/campaigns/contactimport/{row.pk}/do/undo/")
@@ -139,7 +139,7 @@ def test_an_import(staff: Staff, tmp_path: Path) -> None:
     operator.reload()
     operator.wait_for_selector("text=Being undone")
     assert undo.run_step(row.pk)
-    operator.wait_for_selector("text=2 people were removed", timeout=SOON)
+    operator.wait_for_selector("text=2 contacts were removed", timeout=SOON)
     assert not Contact.objects.filter(name__in=["Una", "Vic"]).exists()
 
 
@@ -163,7 +163,7 @@ def test_the_do_not_call_list(staff: Staff) -> None:
     operator.wait_for_selector("text=2 numbers put on the list")
     viewer.goto(home)
     assert viewer.locator("#result_list tbody tr:has-text('a letter')").count() == 2
-    nowhere(viewer, "Import numbers", "Do not call a number")
+    nowhere(viewer, "Import numbers", "Add number")
     entry = DoNotCall.objects.get(phone=person.phone)
     operator.goto(f"{home}{entry.pk}/change/")
     nowhere(operator, "Allow calls again")

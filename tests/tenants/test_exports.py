@@ -50,16 +50,16 @@ def test_a_file_has_what_the_list_shows_in_words(sign_in: SignIn, organization: 
     )
     second, first = rows_of(client, "campaigns_contact")
     assert first == {
-        "Number": "06 12 34 56 78",
+        "Phone number": "06 12 34 56 78",
         "Name": "Ada",
         "May be called": "Yes",
-        "Your id": "",
-        "Time zone": "of the number",
+        "External ID": "",
+        "Time zone": "from the number",
         "Number (E.164)": "+33612345678",
         "Id": str(contact.uuid),
     }
-    assert (second["Number"], second["Number (E.164)"]) == ("(212) 555-0123", "+12125550123")
-    assert (second["May be called"], second["Your id"]) == ("Do not call", "c-2")
+    assert (second["Phone number"], second["Number (E.164)"]) == ("(212) 555-0123", "+12125550123")
+    assert (second["May be called"], second["External ID"]) == ("Do not call", "c-2")
     answer = client.get(url)
     assert answer["Content-Disposition"].startswith('attachment; filename="contacts-')
     assert "no-store" in answer["Cache-Control"] and answer["Content-Type"] == "text/csv; charset=utf-8"
@@ -162,7 +162,7 @@ def test_every_list_is_a_file_without_secrets(
 def test_a_list_says_how_many_people_are_on_it(
     sign_in: SignIn, world: dict[str, Any], organization: Organization
 ) -> None:
-    assert rows_of(sign_in(organization), "campaigns_contactlist")[0]["People"] == "1"
+    assert rows_of(sign_in(organization), "campaigns_contactlist")[0]["Contacts"] == "1"
 
 
 def test_nothing_of_another_organization_goes_out(

@@ -21,7 +21,7 @@ from calls.admin.setup import legal_hours
 from calls.admin.shared import labels
 from calls.models import Call, Status
 from calls.reports import search, transcripts
-from campaigns.admin.numbers import NumberedAdmin, both_spellings
+from campaigns.admin.numbers import NumberedAdmin, both_formats
 from providers.models import ProviderAccount
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
@@ -47,7 +47,7 @@ class CallAdmin(NumberedAdmin):
 
     @admin.display(description="number")
     def number(self, row: Call) -> str:
-        return both_spellings(row.to_number)
+        return both_formats(row.to_number)
 
     @admin.display(description="person")
     def person(self, row: Call) -> str:

@@ -27,7 +27,7 @@ from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import ScopedAdmin
 
 EVENTS, CALLBACKS = 200, 50
-NOBODY = "Erased person"
+NOBODY = "Erased contact"
 SIGNATURES = {"verified": "its signature is right", "unsigned": "unsigned", "bad": "its signature is wrong"}
 
 

@@ -21,7 +21,7 @@ from calls.admin.shared import labels
 from calls.gate.checks import CheckName
 from calls.models import TERMINAL, Call
 from calls.reports.explain import EXPLAINED, explain_loaded
-from campaigns.admin.numbers import NumberedAdmin, both_spellings, called_number
+from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
 from campaigns.models import Contact, Recipient
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_minute, local_time
@@ -82,7 +82,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
 
     @admin.display(description="number")
     def number(self, row: Recipient) -> str:
-        return both_spellings(row.contact.number)
+        return both_formats(row.contact.number)
 
     @admin.display(description="name")
     def name(self, row: Recipient) -> str:
