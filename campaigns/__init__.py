@@ -1,1 +1,1 @@
-"""The plan: contacts, imports, do-not-call, campaigns and their rules. Knows nothing of execution."""
+"""The plan: contacts, imports, the do-not-call list, campaigns and their rules. Places no calls."""

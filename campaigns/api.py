@@ -1,4 +1,4 @@
-"""Contacts, lists and imports over the API."""
+"""The API of contacts, lists and imports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from campaigns import phones
 from campaigns.do_not_call import entries as do_not_call
 from campaigns.imports import job
 from campaigns.imports import undo as import_undo
-from campaigns.imports import upload as upload_module
+from campaigns.imports import upload as uploads
 from campaigns.imports.columns import UnreadableFile
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember
 from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
@@ -35,9 +35,9 @@ from tenants.models import Organization
 
 
 class NumberField(TextField):
-    """Somebody's number, as E.164. National forms are read with the organization's default country.
+    """A phone number, converted to E.164. A national format is read in the organization's default country.
 
-    Whether its country may be called is a rule, not a fault of the field: see `refuse_country`.
+    Whether the country may be called is a calling rule, not validation: see `refuse_country`.
     """
 
     default_error_messages: ClassVar[dict[str, Any]] = {
@@ -49,7 +49,7 @@ class NumberField(TextField):
         text = super().run_validation(data)
         home: Organization | None = self.context.get("home")
         if home is None or not isinstance(text, str):
-            return text  # without an organization the request is refused anyway
+            return text  # without an organization the request is refused elsewhere
         try:
             return phones.normalise(text, home.default_region, phones.EVERYWHERE)
         except phones.NotCallable as error:
@@ -57,7 +57,7 @@ class NumberField(TextField):
 
 
 def refuse_country(organization: Organization, number: str, field: str) -> None:
-    """Raises RefusedByRule for a country the organization does not call."""
+    """Raise RefusedByRule if the organization does not call the number's country."""
     country = phones.country_of(number)
     if country not in organization.callable_countries:
         message = f"Numbers of {country or 'an unknown country'} may not be called."
@@ -65,7 +65,7 @@ def refuse_country(organization: Organization, number: str, field: str) -> None:
 
 
 class VariablesField(serializers.Field[Any, Any, Any, Any]):
-    """Text by name, with a fault for each name that is wrong."""
+    """An object of strings, with an error for each wrong name or value."""
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         if not isinstance(data, dict):
@@ -73,7 +73,7 @@ class VariablesField(serializers.Field[Any, Any, Any, Any]):
         faults: dict[str, Any] = {}
         for name, value in data.items():
             if not VARIABLE_NAME.fullmatch(name):
-                sentence = "A variable's name is letters, digits and _, not starting with a digit, at most 64."
+                sentence = "A variable name has only letters, digits and _, no digit first, and at most 64 characters."
                 faults[name] = [ErrorDetail(sentence, "invalid_name")]
             elif not isinstance(value, str):
                 faults[name] = [ErrorDetail("Expected a string.", "invalid_type")]
@@ -135,7 +135,7 @@ class ContactSerializer(OrganizedSerializer[Contact]):
 
 
 def listed(contacts: Iterable[Contact]) -> set[tuple[int, str]]:
-    """Which of them are on their organization's do-not-call list: one query for each organization."""
+    """Return organization id and number of the contacts on the do-not-call list. One query for each organization."""
     numbers: dict[int, set[str]] = {}
     for contact in contacts:
         numbers.setdefault(contact.organization_id, set()).add(contact.phone)
@@ -144,15 +144,15 @@ def listed(contacts: Iterable[Contact]) -> set[tuple[int, str]]:
 
 
 def number_filter(queryset: QuerySet[Any], name: str, text: str, home: Organization | None) -> QuerySet[Any]:
-    """Rows of one number, in whatever form it was written. Raises ValidationError when it is none."""
-    # An unescaped plus in a query string arrives as a space, which the form has cut off.
+    """Return the rows with a phone number, written in any format. Raises ValidationError if it is not a number."""
+    # An unescaped plus in a query string arrives as a space, which the filter form strips.
     for candidate in (text, f"+{text}") if text.isdigit() else (text,):
         try:
             region = home.default_region if home else ""
             return queryset.filter(**{name: phones.normalise(candidate, region, phones.EVERYWHERE)})
         except phones.NotCallable as error:
-            complaint = str(error)
-    raise ValidationError({name: [complaint]})
+            message = str(error)
+    raise ValidationError({name: [message]})
 
 
 class ContactFilters(django_filters.FilterSet):
@@ -186,14 +186,14 @@ class ContactViewSet(CrudViewSet[Contact]):
 
     def perform_save(self, serializer: Any) -> None:
         contact, phone = serializer.instance, serializer.validated_data.get("phone")
-        # Under the person's lock, so that no call is ordered in between.
+        # Under the contact's lock, so that no call is created in between.
         if contact and phone and self.locked(contact).phone != phone and contact.calls.exists():
-            raise Conflict("This contact has calls, so its number cannot change. Make a contact for the new number.")
+            raise Conflict("This contact has calls, so its number cannot change. Create a contact for the new number.")
         serializer.save()
 
 
 def counted(queryset: QuerySet[ContactList]) -> QuerySet[ContactList]:
-    """With `contacts_count`, for the whole page in the same query."""
+    """Add `contacts_count` in the same query."""
     members = ContactListMember.objects.filter(contact_list=OuterRef("pk")).order_by().values("contact_list")
     counts = Subquery(members.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
     return queryset.annotate(contacts_count=Coalesce(counts, Value(0)))
@@ -209,7 +209,7 @@ class ContactListSerializer(OrganizedSerializer[ContactList]):
         fields: ClassVar[Any] = ["id", "organization", "name", "contacts_count"]
 
     def get_contacts_count(self, found: ContactList) -> int:
-        return int(getattr(found, "contacts_count", 0))  # a list just made has none
+        return int(getattr(found, "contacts_count", 0))  # a new list has no contacts
 
 
 class ImportSerializer(StrictModelSerializer[ContactImport]):
@@ -239,7 +239,7 @@ class ImportSerializer(StrictModelSerializer[ContactImport]):
 
 
 class UploadSerializer(StrictSerializer):
-    """The form of an import. What the file itself says is checked by `import_steps`."""
+    """The form fields of an import. `imports.upload` checks the file itself."""
 
     file = serializers.FileField(allow_empty_file=True, max_length=None)
     mapping = serializers.JSONField(required=False, allow_null=True, binary=True)
@@ -260,14 +260,14 @@ class ContactListViewSet(CrudViewSet[ContactList]):
     serializer_class = ContactListSerializer
 
     def perform_destroy(self, instance: ContactList) -> None:
-        S = Campaign.Status
-        if instance.campaigns.filter(status__in=[S.SCHEDULED, S.RUNNING, S.PAUSED]).exists():
+        unfinished = [Campaign.Status.SCHEDULED, Campaign.Status.RUNNING, Campaign.Status.PAUSED]
+        if instance.campaigns.filter(status__in=unfinished).exists():
             raise Conflict("A campaign that is not over uses this list.")
         instance.delete()
 
     @action(detail=True, methods=["post"], parser_classes=[UploadParser])
     def imports(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Take a file in. It is read in the background."""
+        """Upload a file of contacts. The import runs in the background."""
         contact_list = self.get_object()
         sent: Any = request.data
         given = {name: value for name, value in sent.items() if value != ""}
@@ -275,10 +275,10 @@ class ContactListViewSet(CrudViewSet[ContactList]):
         form.is_valid(raise_exception=True)
         upload = form.validated_data.pop("file")
         try:
-            found = upload_module.start_import(contact_list, upload, upload.name, **form.validated_data)
+            found = uploads.start_import(contact_list, upload, upload.name, **form.validated_data)
         except UnreadableFile as error:
             raise ValidationError({"file": [str(error)]}, code="unreadable") from error
-        except upload_module.FileTooLarge as error:
+        except uploads.FileTooLarge as error:
             raise TooLarge(str(error)) from error
         return Response(ImportSerializer(found, context=self.get_serializer_context()).data, status=202)
 
@@ -289,7 +289,7 @@ class ImportViewSet(ReadViewSet[ContactImport]):
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Stop where it is. What it brought stays."""
+        """Cancel the import. Contacts imported so far stay."""
         found = self.get_object()
         if not job.cancel(found):
             raise Conflict("This import is over.")
@@ -298,7 +298,10 @@ class ImportViewSet(ReadViewSet[ContactImport]):
 
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Remove what it created and nothing has called since; contacts it updated stay. Done in the background."""
+        """Delete the contacts that the import created and nothing has called since. It runs in the background.
+
+        Contacts that the import updated stay.
+        """
         found = self.get_object()
         try:
             import_undo.undo(found, self.reach.actor)
@@ -310,7 +313,7 @@ class ImportViewSet(ReadViewSet[ContactImport]):
 
 
 class ImportErrorsViewSet(ReadViewSet[ContactImport]):
-    """`errors.csv`: the rejected rows as they came, with line and reason."""
+    """`errors.csv`: the rejected rows as they were in the file, with line and reason."""
 
     queryset = ContactImport.objects.select_related("organization")
     content_negotiation_class = AnyAccept
@@ -319,7 +322,7 @@ class ImportErrorsViewSet(ReadViewSet[ContactImport]):
         found = self.get_object()
         name = f"import-{found.uuid}-errors.csv"
         if found.rejected and not found.rejected_file:
-            raise NotFound("The rejected rows of this import are not kept any more.")
+            raise NotFound("The rejected rows of this import have been deleted.")
         if found.rejected_file:
             file = found.rejected_file.open("rb")
             return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")

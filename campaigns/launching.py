@@ -1,4 +1,4 @@
-"""Filling in the recipients of a campaign, many at a time, inside the database."""
+"""Create the recipients of a campaign from its lists, many at a time, inside the database."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import connections, router, transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Max, Q
 from django.utils import timezone
 
 from campaigns.models import Campaign, ContactImport, ContactListMember, Recipient
 from tenants import failpoints
 
 LAUNCHABLE = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
-# Rows get public ids where they are made. Django keeps a UUID as 32 hexadecimal characters where there is no such type.
+# The database generates the UUIDs. Where it has no UUID type, Django stores a UUID as 32 hexadecimal characters.
 NEW_UUID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
 INSERT = """
 INSERT INTO {recipient} (uuid, campaign_id, contact_id, status, reason, outcome, attempts, next_attempt_at, sort_key,
@@ -25,14 +25,14 @@ WHERE id > %(after)s AND id <= %(through)s
   AND contact_list_id IN (SELECT contactlist_id FROM {lists} WHERE campaign_id = %(campaign)s)
 ORDER BY id
 ON CONFLICT DO NOTHING
-"""  # the last factor spreads neighbours of a list over the whole order
+"""  # the last factor spreads neighbours on a list over the whole calling order
 
 
 def step(campaign_id: int, limit: int = 20_000) -> bool:
-    """Make recipients of the next `limit` list members. True when nothing is left to launch.
+    """Create recipients from the next `limit` list members. Return True when nothing is left to launch.
 
-    Safe to run twice and by two workers at once: the campaign's row is locked where there are row locks, and how far
-    it has come is written in the same transaction as the recipients.
+    Safe to run twice, and in two workers at once: it locks the campaign's row where the database has row locks, and
+    saves its position in the same transaction as the recipients.
     """
     using = router.db_for_write(Campaign)
     with transaction.atomic(using=using):
@@ -60,7 +60,7 @@ def step(campaign_id: int, limit: int = 20_000) -> bool:
                 launched_at=timezone.now() if done else None,
             )
         )
-        if advanced != 1:  # only without row locks: somebody else was faster, and this work is theirs
+        if advanced != 1:  # only without row locks: another worker was faster and did this work
             transaction.set_rollback(True, using=using)
             return False
         failpoints.reach("launching.launching")
@@ -69,16 +69,16 @@ def step(campaign_id: int, limit: int = 20_000) -> bool:
 
 
 def again(campaign_ids: Iterable[int]) -> None:
-    """Go through the lists of started campaigns once more; who is a recipient already stays the one they are."""
-    going = Campaign.objects.filter(pk__in=campaign_ids, status__in=LAUNCHABLE)
-    going.update(launched_at=None, launched_through=0)
+    """Read the lists of started campaigns again. Existing recipients stay as they are."""
+    started = Campaign.objects.filter(pk__in=campaign_ids, status__in=LAUNCHABLE)
+    started.update(launched_at=None, launched_through=0)
 
 
 def after_import(row: ContactImport) -> None:
-    """People who came into a list while a campaign took it in may have been passed over: that campaign looks again.
+    """Launch again the campaigns that read this list while the import wrote to it: they may have missed contacts.
 
-    A list that grows later is taken in when somebody says so: nobody is called only because a list they were put on
-    had been used.
+    Contacts that are added to a list after the launch become recipients only when a user asks for it. A contact is
+    never called only because its list was used before.
     """
     overlapping = Q(launched_at=None) | Q(launched_at__gte=row.created_at)
     lists = Campaign.contact_lists.through.objects.filter(contactlist=row.contact_list_id).values("campaign")
@@ -86,9 +86,7 @@ def after_import(row: ContactImport) -> None:
 
 
 def _extent(ids: Any) -> tuple[int, int]:
-    """How many of the next members there are, and the last one's id."""
-    from django.db.models import Count, Max
-
+    """Return the number of these members and the last one's id (0 if there are none)."""
     found = ContactListMember.objects.using(ids.db).filter(pk__in=ids).aggregate(taken=Count("pk"), through=Max("pk"))
     return found["taken"], found["through"] or 0
 

@@ -1,4 +1,4 @@
-"""The rules of a campaign, version by version: who changed what, and what applied when."""
+"""Versions of a campaign's rules: who changed what, and which rules applied when."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ SETS = ("phone_numbers", "contact_lists")
 
 
 def locked(pk: int) -> Campaign:
-    """The campaign's row, locked as placing locks it: what is changed now holds for every placing after the commit."""
+    """Return the campaign with its row locked, as placing locks it. Changes apply to every placing after the commit."""
     return Campaign.objects.select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
 
 def rules_of(campaign: Campaign) -> dict[str, Any]:
-    """All rules as they stand in the database, in the API's words."""
+    """Return all rules as stored in the database, under the API's field names."""
     fresh = Campaign.objects.select_related("assistant").get(pk=campaign.pk)
     found: dict[str, Any] = {name: getattr(fresh, name) for name in PLAIN}
     for name in SETS:
@@ -71,21 +71,21 @@ def rules_of(campaign: Campaign) -> dict[str, Any]:
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
-    """`{field: [before, after]}` of what differs."""
+    """Return `{field: [before, after]}` for the fields that differ."""
     return {name: [before[name], after[name]] for name in after if before[name] != after[name]}
 
 
 def begin(campaign: Campaign, *, actor: str) -> None:
-    """Record the rules a campaign starts with. Harmless when they are recorded."""
+    """Record the rules a campaign starts with. Does nothing if they are recorded already."""
     _write(campaign, campaign.version, {}, rules_of(campaign), actor)
 
 
 def record(campaign: Campaign, before: dict[str, Any], after: dict[str, Any], *, actor: str) -> CampaignVersion | None:
-    """The next version of a locked campaign, in the transaction of the change. None when nothing differs."""
+    """Write the next version of a locked campaign, in the transaction of the change. Return None if nothing differs."""
     changed = changes(before, after)
     if not changed:
         return None
-    if not campaign.versions.exists():  # started before versions were kept
+    if not campaign.versions.exists():  # started before versions were recorded
         _write(campaign, campaign.version, {}, before, "")
     campaign.version += 1
     Campaign.objects.filter(pk=campaign.pk).update(version=campaign.version)

@@ -25,12 +25,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the CSV or .xlsx file")
-        parser.add_argument("--organization", required=True, help="the organization's id")
-        parser.add_argument("--list", required=True, dest="list_name", help="the list's name; made if there is none")
+        parser.add_argument("--organization", required=True, help="the organization's ID")
+        parser.add_argument("--list", required=True, dest="list_name", help="the list's name; created if there is none")
         parser.add_argument("--mapping", default="", help='JSON like {"Mobile": "phone", "City": "variables.city"}')
-        parser.add_argument("--region", default="", help="country of numbers without a country code, like FR")
-        parser.add_argument("--delimiter", default="", help="what separates columns; otherwise told from the header")
-        parser.add_argument("--encoding", default="", help="like cp1252; otherwise told from the file")
+        parser.add_argument("--region", default="", help="two-letter country code for numbers without one, such as FR")
+        parser.add_argument("--delimiter", default="", help="column separator; default: detected from the header")
+        parser.add_argument("--encoding", default="", help="such as cp1252; default: detected from the file")
         parser.add_argument("--on-duplicate", choices=ContactImport.OnDuplicate.values, default="update")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -65,7 +65,7 @@ class Command(BaseCommand):
                 imp.refresh_from_db()
                 bar.update(imp.bytes_read - before)
                 if not finished and imp.bytes_read == before:
-                    time.sleep(0.5)  # a worker has it
+                    time.sleep(0.5)  # a worker is running it
 
     def _report(self, imp: ContactImport) -> None:
         if imp.status != ContactImport.Status.COMPLETED:
