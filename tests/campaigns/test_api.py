@@ -92,7 +92,7 @@ def test_a_number_cannot_change_once_there_are_calls(
     assert api.delete(path).status_code == 409
 
 
-def test_do_not_call_is_told_for_a_page_and_for_one(
+def test_do_not_call_is_shown_in_a_list_and_in_one_contact(
     api: ApiClient, organization: Organization, contact: Contact
 ) -> None:
     other = Contact.objects.create(organization=organization, phone="+33612345679")
@@ -101,7 +101,7 @@ def test_do_not_call_is_told_for_a_page_and_for_one(
     told = {found["id"]: found["do_not_call"] for found in api.get(CONTACTS).json()["results"]}
     assert told == {str(contact.uuid): True, str(other.uuid): False}
     assert api.get(f"{CONTACTS}{contact.uuid}/").json()["do_not_call"] is True
-    # It is not written here.
+    # The field is read-only.
     assert api.patch(f"{CONTACTS}{contact.uuid}/", {"do_not_call": False}).json()["do_not_call"] is True
 
 
@@ -117,7 +117,7 @@ def test_contacts_are_found(api: ApiClient, organization: Organization) -> None:
         return {row["id"] for row in answer.json()["results"]}
 
     assert found(phone="+33612345601") == found(phone="06 12 34 56 01") == {str(ada.uuid)}
-    assert found(phone=" 33612345601") == {str(ada.uuid)}  # a plus that nobody escaped
+    assert found(phone=" 33612345601") == {str(ada.uuid)}  # an unescaped plus
     assert found(external_id="8") == {str(bob.uuid)}
     assert found(list=group.uuid) == {str(bob.uuid)}
     assert found(q="ada") == {str(ada.uuid)}
@@ -133,7 +133,7 @@ def test_a_page_of_contacts_costs_a_fixed_number_of_queries(
     for number in range(10):
         Contact.objects.create(organization=organization, phone=f"+3361234560{number}")
     api.get(CONTACTS)
-    # API key, page, do-not-call, and its hash key, which is remembered only once a transaction has committed.
+    # API key, page, do-not-call list, and its hash key, which is cached only after a commit.
     with django_assert_max_num_queries(4):
         assert len(api.get(CONTACTS).json()["results"]) == 10
 
@@ -206,7 +206,7 @@ IMPORT_FIELDS = [
 ]
 
 
-def test_a_file_is_taken_in_and_read_later(api: ApiClient, upload: Any) -> None:
+def test_a_file_is_uploaded_now_and_imported_later(api: ApiClient, upload: Any) -> None:
     answer = upload(mapping='{"phone": "phone", "name": ""}', on_duplicate="skip", default_region="FR", delimiter=",")
     assert answer.status_code == 202, answer.content
     found = answer.json()
@@ -219,7 +219,7 @@ def test_a_file_is_taken_in_and_read_later(api: ApiClient, upload: Any) -> None:
     assert api.get("/api/v1/imports/").json()["results"] == [found]
 
 
-def test_a_workbook_is_taken_in_like_any_other_file(upload: Any) -> None:
+def test_a_workbook_is_accepted_like_a_csv_file(upload: Any) -> None:
     file = io.BytesIO(workbook([["phone", "name"], [33612345678, "Ada"]]))
     file.name = "people.xlsx"
     answer = upload(file=file)
@@ -256,7 +256,7 @@ def test_a_file_over_the_import_limit_is_a_413(upload: Any, settings: Any) -> No
     answer = upload()
     assert (answer.status_code, set(answer.json())) == (413, {"error"})
     assert not ContactImport.objects.exists()
-    big = upload(file=csv_file("phone\n" + "+33612345678\n" * 10_000))  # announced as larger than can be
+    big = upload(file=csv_file("phone\n" + "+33612345678\n" * 10_000))  # the declared size is over the limit
     assert big.status_code == 413
 
 
@@ -287,7 +287,7 @@ def test_rejected_rows_come_as_csv(api: ApiClient, upload: Any, client_for: KeyM
     assert ApiClient().get(path).status_code == 401
 
 
-def test_imports_are_neither_made_nor_changed_here(api: ApiClient, upload: Any) -> None:
+def test_imports_cannot_be_created_or_changed_at_their_own_address(api: ApiClient, upload: Any) -> None:
     path = f"/api/v1/imports/{upload().json()['id']}/"
     assert api.post("/api/v1/imports/", {}).status_code == 405
     assert api.patch(path, {"status": "completed"}).status_code == 405

@@ -54,13 +54,13 @@ def test_adding_twice_keeps_one_entry_that_lasts_longer_and_takes_a_reason(organ
     assert DoNotCall.objects.count() == 1
 
 
-def test_only_what_is_e164_can_be_listed(organization: Organization) -> None:
+def test_only_e164_numbers_can_be_listed(organization: Organization) -> None:
     with pytest.raises(ValidationError):
         entries.add(organization, "0612345678", source="staff")
     assert not DoNotCall.objects.exists()
 
 
-def test_the_words_that_another_reason_replaces_stay_on_record(organization: Organization) -> None:
+def test_a_replaced_reason_stays_in_the_audit_log(organization: Organization) -> None:
     for reason in ("asked us", "asked us", "", "moved away"):
         entries.add(organization, A, reason=reason, source="staff", actor="ada@example.org")
     entries.add_many(organization, [A, B], reason="a list of 2026", source="import")
@@ -89,7 +89,7 @@ def test_the_entry_survives_the_erasure_of_the_number(organization: Organization
     assert entries.listed(organization.pk, [A], timezone.now()) == {A}
 
 
-def test_many_numbers_are_asked_about_at_once(organization: Organization) -> None:
+def test_many_numbers_are_looked_up_at_once(organization: Organization) -> None:
     entries.add(organization, A, source="staff")
     phones = [f"+3361{number:07d}" for number in range(12_000)]
     with CaptureQueriesContext(connection) as queries:

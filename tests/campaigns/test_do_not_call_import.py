@@ -1,4 +1,4 @@
-"""Many numbers onto the do-not-call list: every one that can be read is listed, every row that cannot is named."""
+"""Import into the do-not-call list: every readable number is listed, and every unreadable row is named."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def test_every_column_of_numbers_is_listed() -> None:
 
 
 def test_what_cannot_be_read_is_never_dropped() -> None:
-    """As many rows come out as went in, one by one listed, repeated or named with the line."""
+    """Every row is listed, counted as repeated, or named with its line."""
     rows = ["0612345601", "zero", '"0612345602', "0612345601", "0612345603,extra,cells", "1,2", "+881612345678", "911"]
     found = read("phone\n" + "\n".join(rows) + "\n")
     assert found.phones == {A: 2, C: 6} and found.repeated == 1
     assert [line for line, _ in complaints(found)] == [3, 4, 7, 8, 9]
     assert all(row.reason for row in found.unreadable)
-    # A line that looks like a header and is none is a row like the others.
+    # A line that only looks like a header is a row.
     assert complaints(read("Do not ring these\n0612345601\n")) == [(1, "Do not ring these")]
 
 
@@ -116,7 +116,7 @@ def test_too_many_rows_are_refused_before_any_is_listed(monkeypatch: pytest.Monk
 # --- listing ------------------------------------------------------------------------------------------------------
 
 
-def test_many_are_listed_as_one_is(organization: Organization) -> None:
+def test_many_numbers_are_listed_like_one(organization: Organization) -> None:
     now = timezone.now()
     hour = timedelta(hours=1)
     entries.add(organization, A, reason="first", source="staff", expires_at=now + hour)
@@ -135,7 +135,7 @@ def test_many_are_listed_as_one_is(organization: Organization) -> None:
     assert entries.add(organization, C, source="test")[1] is False
 
 
-def test_people_are_locked_before_they_are_listed(organization: Organization) -> None:
+def test_contacts_are_locked_before_their_numbers_are_listed(organization: Organization) -> None:
     with CaptureQueriesContext(connection) as queries:
         entries.add_many(organization, [B, A], reason="", source="list")
     words = [query["sql"] for query in queries]
@@ -147,7 +147,7 @@ def test_people_are_locked_before_they_are_listed(organization: Organization) ->
         assert "FOR NO KEY UPDATE" in words[lock]
 
 
-def test_somebody_who_is_deleted_meanwhile_is_made_again(
+def test_a_contact_deleted_meanwhile_is_created_again(
     organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, tries = contact_locks.lock_contacts, []
@@ -163,7 +163,7 @@ def test_somebody_who_is_deleted_meanwhile_is_made_again(
     assert len(tries) == 2 and Contact.objects.count() == 2
 
 
-def test_a_number_costs_no_question_of_its_own(organization: Organization) -> None:
+def test_the_queries_do_not_grow_with_the_numbers(organization: Organization) -> None:
     entries.add(organization, A, source="test")
     phones = [f"+33612{number:06}" for number in range(500)]
     for _ in range(2):  # new ones, then known ones
@@ -231,7 +231,7 @@ def test_numbers_are_listed_at_once_and_the_rest_is_named(organization: Organiza
         "unreadable": 2,
         "repeated": 1,
     }
-    # The file of another member of staff is nobody else's.
+    # Another team member cannot download the file.
     assert staff(organization, "manager").get(url[1]).status_code == 404
     assert client.get(url[1] + "x").status_code == 404
 
@@ -242,7 +242,7 @@ def test_pasted_numbers_are_listed_under_my_name(organization: Organization) -> 
     assert set(DoNotCall.objects.values_list("source", "expires_at")) == {(f"operator-{organization.pk}", None)}
 
 
-def test_what_is_wrong_with_the_form_is_said(organization: Organization) -> None:
+def test_a_wrong_form_shows_its_errors(organization: Organization) -> None:
     client = staff(organization)
     assert "but not both" in uploaded(client)
     assert "but not both" in uploaded(client, A, file=f"{A}\n".encode())
@@ -254,7 +254,9 @@ def test_what_is_wrong_with_the_form_is_said(organization: Organization) -> None
     assert "nothing was listed" in uploaded(client, "nonsense")
 
 
-def test_who_may(organization: Organization, stranger: Organization, sister: Organization) -> None:
+def test_operators_import_numbers_in_their_own_organizations_only(
+    organization: Organization, stranger: Organization, sister: Organization
+) -> None:
     viewer = staff(organization, "viewer")
     assert viewer.get(URL).status_code == 403 and viewer.post(URL, {}).status_code == 403
     assert URL not in viewer.get("/admin/campaigns/donotcall/").content.decode()
@@ -267,7 +269,7 @@ def test_who_may(organization: Organization, stranger: Organization, sister: Org
     assert DoNotCall.objects.get().organization == sister
 
 
-def test_a_database_that_gives_up_leaves_what_is_listed_and_says_what_is_not(
+def test_a_database_error_keeps_the_listed_numbers_and_names_the_rest(
     organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "BATCH", 2)
@@ -291,7 +293,7 @@ def test_a_database_that_gives_up_leaves_what_is_listed_and_says_what_is_not(
     assert "3 numbers put on the list, 4 stood there already." in text
 
 
-def test_calls_under_way_to_listed_numbers_are_told_of(organization: Organization) -> None:
+def test_open_calls_to_listed_numbers_are_shown(organization: Organization) -> None:
     account = an_account(organization)
     an_assistant(account)
     number = a_number(account)
@@ -303,7 +305,7 @@ def test_calls_under_way_to_listed_numbers_are_told_of(organization: Organizatio
     assert Call.objects.get(to_number=B).status == Status.QUEUED, "the gate refuses it when its turn comes"
 
 
-def test_a_large_file_takes_few_questions(organization: Organization) -> None:
+def test_a_large_file_takes_few_queries(organization: Organization) -> None:
     client = staff(organization)
     file = "Tel\n" + "".join(f"06 12 {n // 100:04} {n % 100:02}\n" for n in range(5_000))
     with CaptureQueriesContext(connection) as queries:

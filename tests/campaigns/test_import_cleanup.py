@@ -59,7 +59,7 @@ def test_an_import_that_is_not_over_keeps_its_file(contact_list: ContactList) ->
     assert imp.status == "completed"
 
 
-def test_files_of_nobody_are_deleted_too(db: None) -> None:
+def test_files_without_an_import_are_deleted_too(db: None) -> None:
     for name, hours in (("imports/a", 169), ("imports/b", 100), ("previews/c", 7), ("previews/d", 5)):
         default_storage.save(name, ContentFile(b"phone\n"))
         then = (timezone.now() - timedelta(hours=hours)).timestamp()
@@ -73,7 +73,7 @@ def test_files_of_nobody_are_deleted_too(db: None) -> None:
     ]
 
 
-def test_a_step_deletes_only_so_many(contact_list: ContactList) -> None:
+def test_a_step_deletes_a_limited_number_of_files(contact_list: ContactList) -> None:
     for _ in range(5):
         imported(contact_list, 8)
     assert [retention.forget(timezone.now(), limit=2) for _ in range(4)] == [2, 2, 1, 0]

@@ -1,4 +1,4 @@
-"""Importing over the pages: any list or a new one, reading corrected, mappings remembered, what becomes of the rows."""
+"""Import on the pages: an existing or a new list, corrected formats, saved mappings, the preview of the rows."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def looked_at(client: Client, content: bytes = CRM, name: str = "crm.csv", url: 
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """What the second page would send."""
+    """Return the fields that the second page would send."""
     found = dict(re.findall(r'<input type="hidden" name="(stored|columns)" value="([^"]*)"', page))
     for name, options in re.findall(r'<select name="([^"]+)".*?>(.*?)</select>', page, re.DOTALL):
         chosen = re.findall(r'<option value="([^"]*)" selected', options) or re.findall(
@@ -79,7 +79,7 @@ def test_a_newcomer_imports_into_a_new_list(operator: Client, organization: Orga
         "contactlist.added",
         "contactlist.import_started",
     }
-    # The look's copy of the file is gone, and cannot be imported twice.
+    # The file of the preview is deleted, and cannot be imported twice.
     assert default_storage.listdir("previews")[1] == []
     again = operator.post(
         NEW, {"stored": fields_of(looked_at(operator, new_list="February"))["stored"] + "x"}, follow=True
@@ -87,7 +87,7 @@ def test_a_newcomer_imports_into_a_new_list(operator: Client, organization: Orga
     assert "Choose it again" in again.content.decode()
 
 
-def test_a_list_is_chosen_or_named(operator: Client, organization: Organization, stranger: Organization) -> None:
+def test_a_list_is_chosen_or_created(operator: Client, organization: Organization, stranger: Organization) -> None:
     december = ContactList.objects.create(organization=organization, name="December")
     theirs = ContactList.objects.create(organization=stranger, name="Theirs")
     assert "Name the new list" in looked_at(operator, new_list="  ")
@@ -100,7 +100,7 @@ def test_a_list_is_chosen_or_named(operator: Client, organization: Organization,
     assert ContactImport.objects.get().contact_list == december and ContactList.objects.count() == 2
 
 
-def test_a_new_list_belongs_where_it_is_said(organization: Organization, sister: Organization) -> None:
+def test_a_new_list_belongs_to_the_chosen_organization(organization: Organization, sister: Organization) -> None:
     client = staff(organization)
     Membership.objects.create(user=User.objects.get(), organization=sister, role="viewer")
     assert 'name="organization"' not in client.get(NEW).content.decode(), "a viewer imports nothing there"
@@ -108,7 +108,7 @@ def test_a_new_list_belongs_where_it_is_said(organization: Organization, sister:
     page = looked_at(client, organization=str(sister.pk))
     client.post(NEW, {**fields_of(page), "_import": "1"})
     assert ContactImport.objects.get().organization == sister
-    # Who has lost the role meanwhile may not use what they looked at before.
+    # A user who lost the role meanwhile cannot import the previewed file.
     page = looked_at(client, new_list="February", organization=str(sister.pk))
     Membership.objects.filter(organization=sister).update(role="viewer")
     assert client.post(NEW, {**fields_of(page), "_import": "1"}).status_code == 403
@@ -121,7 +121,7 @@ def test_how_a_file_is_read_is_shown_and_corrected(operator: Client) -> None:
     fields = fields_of(page)
     fields |= {"delimiter": ";", "encoding": "cp1252"}
     page = operator.post(NEW, fields).content.decode()
-    # The columns are others now: what was said about the former ones is not taken for them.
+    # The columns are different now: the mapping of the former columns does not apply.
     assert "Tel,Nom" in page and "Detect" in page and "is a guess" not in page
     assert "0612345601,Zoé&#x27; has &#x27;,&#x27; in it" in page
     assert "The columns have changed" in operator.post(NEW, {**fields, "_import": "1"}).content.decode()
@@ -149,8 +149,8 @@ def test_the_country_of_national_numbers_is_corrected(operator: Client, organiza
     assert (row.default_region, row.on_duplicate) == ("US", "skip")
 
 
-def test_a_letter_that_comes_late_is_still_found(operator: Client) -> None:
-    """What was found is handed on as found, not as chosen: the import looks at the whole file once more."""
+def test_an_accent_after_the_sample_decides_the_encoding_of_an_upload(operator: Client) -> None:
+    """The detected encoding is not passed on as chosen: the import checks the whole file again."""
     content = b"Tel;Nom\n" + b"0612345601;Ana\n" * 20_000 + "0612345602;Zoé\n".encode("cp1252")
     page = looked_at(operator, content)
     assert "UTF-8 (detected)" in page
@@ -178,7 +178,7 @@ def test_a_mapping_is_remembered_for_the_next_file_with_its_columns(
     assert (fields["column-0"], fields["column-1"], fields["column-2"]) == ("", "phone", "name")
     other = operator.post(NEW, {**fields, "column-0": "external_id"}).content.decode()
     assert "What you chose here differs from it" in other
-    # Saved again: one for each set of columns.
+    # Saving again replaces the mapping: there is one for each set of columns.
     operator.post(
         NEW, {**fields, "column-0": "external_id", "_import": "1", "remember": "on", "mapping_name": "CRM, newer"}
     )
@@ -259,12 +259,12 @@ def test_a_file_that_is_too_large_is_refused_in_words(operator: Client, settings
     assert not default_storage.exists("previews") or default_storage.listdir("previews")[1] == []
 
 
-def test_a_part_of_the_page_that_comes_too_late_leads_back(operator: Client) -> None:
+def test_a_part_of_the_page_with_an_expired_file_redirects(operator: Client) -> None:
     answer = operator.post(NEW, {"stored": "old"}, headers={"HX-Request": "true"})
     assert answer["HX-Redirect"] == NEW
 
 
-def test_the_steps_ask_few_questions(operator: Client, organization: Organization) -> None:
+def test_the_pages_take_few_queries(operator: Client, organization: Organization) -> None:
     saved_mappings.remember(organization, "CRM", ["Tel", "Nom", "Ville"], {"Tel": "phone", "Nom": "", "Ville": ""}, "x")
     with CaptureQueriesContext(connection) as asked:
         page = looked_at(operator)

@@ -24,7 +24,7 @@ A, B, C = "+33612345678", "+33612345679", "+33612345670"
 
 
 def many(rows: int, bad_every: int = 10) -> bytes:
-    """A file of `rows` rows of which every tenth is bad and every seventh repeats the one before."""
+    """Return a file of `rows` rows: every tenth is bad, and every seventh repeats the previous one."""
     lines = ["phone,name,city"]
     for number in range(rows):
         shown = number - 1 if number % 7 == 6 else number
@@ -72,11 +72,11 @@ def test_good_rows_become_contacts_on_the_list_and_bad_ones_a_file(contact_list:
 
 
 class Death(BaseException):
-    """The process ends here."""
+    """The process dies here."""
 
 
 def dies(real: Any, at: int, before: bool) -> Any:
-    """`real`, which the process does not survive the `at`-th time."""
+    """Return `real`, but the process dies at the `at`-th call."""
     calls = 0
 
     def call(*args: Any) -> Any:
@@ -121,7 +121,7 @@ def test_an_interrupted_import_goes_on_without_duplicates_and_counts_exactly(
             run_step(imp.pk, 60)
         except Death:
             deaths += 1
-            assert not run_step(imp.pk)  # its lease still runs: nobody else may go on
+            assert not run_step(imp.pk)  # the lease is still valid: no other worker may continue
             ContactImport.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     monkeypatch.setattr(Upsert, "write", upsert)
     monkeypatch.setattr(job, "_write_at", write_at)
@@ -266,7 +266,7 @@ def test_a_file_that_cannot_be_read_is_refused_at_once_and_nothing_is_kept(
         {"on_duplicate": "explode"},
     ],
 )
-def test_a_wish_that_cannot_be_met_is_refused_at_once(contact_list: ContactList, fields: dict[str, Any]) -> None:
+def test_an_invalid_option_is_refused_at_once(contact_list: ContactList, fields: dict[str, Any]) -> None:
     with pytest.raises(UnreadableFile):
         take(contact_list, f"phone\n{A}\n", **fields)
 
@@ -298,7 +298,7 @@ def test_the_region_of_the_import_goes_before_the_organizations(contact_list: Co
     assert imp.rejected == 0
 
 
-def test_letters_that_come_late_tell_the_encoding(contact_list: ContactList) -> None:
+def test_an_accent_after_the_sample_decides_the_encoding(contact_list: ContactList) -> None:
     plain = "".join(f"+3361{number:07d},Name\n" for number in range(14_000))
     imp = take(contact_list, f"phone,name\n{plain}{A},Zoé élève\n".encode("cp1252"))
     assert imp.encoding == "cp1252"

@@ -161,7 +161,7 @@ def test_an_undo_is_asked_for_over_the_api(
     )
 
 
-def test_a_person_who_is_deleted_while_somebody_waits_for_them_is_made_again(
+def test_a_contact_deleted_while_a_transaction_waits_for_it_is_created_again(
     organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An insert that meets a row which is just being deleted inserts nothing, and then there is nothing to lock."""

@@ -212,7 +212,7 @@ def test_an_encoding_that_would_break_lines_is_refused(encoding: str) -> None:
         sniff(b"phone\n1\n", encoding=encoding)
 
 
-def test_what_a_person_says_about_the_file_is_believed() -> None:
+def test_a_given_delimiter_and_encoding_are_used() -> None:
     data = f"phone;na,me\n{A};Łódź\n".encode("cp1250")
     form = sniff(data, delimiter=";", encoding="cp1250")
     assert form.confident

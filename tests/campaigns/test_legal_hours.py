@@ -119,7 +119,7 @@ def test_no_area_code_stands_in_two_states() -> None:
     assert len(codes) == len(set(codes))
 
 
-def test_the_countries_somebody_asked_about_have_a_row_of_their_own() -> None:
+def test_the_requested_countries_have_a_row_of_their_own() -> None:
     asked = "US CA FR GB DE ES IT BE NL CH AT PT IE AU NZ IN BR MX JP ZA"
     for country in asked.split():
         assert [rule for rule in RULES if rule.country == country and not rule.area_codes], country
@@ -139,7 +139,7 @@ def test_nobody_is_called_at_night_anywhere() -> None:
 
 
 def test_every_area_code_of_a_state_is_in_its_row() -> None:
-    """The numbering plan as the telephone library knows it, against the lists written down here."""
+    """Compare the numbering plan of the phone number library with our lists."""
     for area in range(201, 990):
         number = phonenumbers.parse(f"+1{area}5551234")
         state = geocoder.description_for_number(number, "en").removesuffix(" State")
@@ -149,7 +149,7 @@ def test_every_area_code_of_a_state_is_in_its_row() -> None:
 
 
 def _minutes(rule: LegalRule, day: date) -> set[int]:
-    """The open minutes of one local day, written down one by one."""
+    """Return the open minutes of one local day, one by one."""
     if day in rule.hours.holidays:
         return set()
     return {
@@ -176,7 +176,7 @@ def _minutes(rule: LegalRule, day: date) -> set[int]:
     ],
 )
 def test_a_year_of_a_row_is_open_exactly_in_its_minutes(phone: str, zone: str) -> None:
-    """Both clock changes and every holiday, against a table of minutes; the zone's own rules say the wall clock."""
+    """Check both clock changes and every holiday against a table of minutes; the zone gives the local time."""
     rule, place = rule_for(phone), ZoneInfo(zone)
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     while moment.year < 2027:
@@ -189,7 +189,7 @@ def test_a_year_of_a_row_is_open_exactly_in_its_minutes(phone: str, zone: str) -
         moment += timedelta(minutes=197)
 
 
-def test_holidays_are_those_of_the_calendars_on_the_wall() -> None:
+def test_holidays_match_the_official_calendars() -> None:
     def of(days: frozenset[date], year: int) -> str:
         return " ".join(sorted(f"{day:%m-%d}" for day in days if day.year == year))
 

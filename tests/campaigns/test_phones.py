@@ -106,7 +106,7 @@ def test_a_number_is_understood_however_people_write_it(text: str, region: str, 
         ("a" * 5000, "letters"),
     ],
 )
-def test_what_is_not_a_number_we_may_ring_is_refused_in_words(text: str, words: str) -> None:
+def test_a_text_that_is_no_callable_number_is_refused_with_a_reason(text: str, words: str) -> None:
     with pytest.raises(NotCallable) as refused:
         normalise(text, "FR", HOME)
     assert words in str(refused.value)

@@ -1,4 +1,4 @@
-"""What holds for every number and every retry, whatever is written or configured."""
+"""Properties of every number and every retry, for any input and configuration."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ windows = st.builds(
     Window, st.frozensets(st.integers(0, 6), min_size=1), st.integers(0, 1439), st.integers(0, 1440)
 ).filter(lambda window: window.opens != window.closes)
 some_hours = st.lists(st.builds(Hours, st.lists(windows, max_size=4).map(tuple)), min_size=1, max_size=2)
-# Both of Europe's and America's clock changes lie in these days.
+# These days include the clock changes of Europe and America.
 minutes = st.integers(0, 40 * 1440).map(lambda minute: datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=minute))
 autumn = minutes.map(lambda moment: moment + timedelta(days=225))
 
@@ -122,7 +122,7 @@ def test_another_time_of_day_is_never_too_early_nor_closed_nor_after_the_end(
     zone = ZoneInfo(zones[0])
     if part_of_day(zone, found) != part_of_day(zone, last):
         return
-    # It stayed: then no other part of the day opens in time. Every quarter of an hour is asked.
+    # It did not move: then no other part of the day opens in time. Every quarter of an hour is checked.
     assert found == opening
     moment, until = earliest, min(ends or earliest + SEARCH_HORIZON, earliest + SEARCH_HORIZON)
     while moment < until:

@@ -37,7 +37,7 @@ def test_what_may_have_reached_the_person_is_never_tried_again(outcome: str) -> 
 
 
 @pytest.mark.parametrize("outcome", ["unknown", "expired", "canceled"])
-def test_not_even_when_a_machine_is_said_to_have_answered(outcome: str) -> None:
+def test_other_outcomes_are_not_retried_even_if_a_machine_answered(outcome: str) -> None:
     assert ask(outcome, voicemail=True) is None
 
 
@@ -68,7 +68,7 @@ def test_the_later_of_gap_and_wait_holds() -> None:
 
 
 @pytest.mark.parametrize(("attempts", "hours"), [(1, 1), (2, 2), (3, 4), (4, 5), (5, 5), (49, 5)])
-def test_each_wait_is_so_many_times_the_one_before_up_to_the_longest(attempts: int, hours: int) -> None:
+def test_each_wait_is_a_multiple_of_the_previous_one_up_to_the_longest(attempts: int, hours: int) -> None:
     rules = [Rule("busy", HOUR, 50, multiplier=Decimal(2), max_wait=5 * HOUR)]
     assert next_attempt(rules, "busy", False, attempts, 50, END, timedelta()) == END + hours * HOUR
 
@@ -84,7 +84,7 @@ def test_the_gap_holds_beside_the_longest_wait() -> None:
     assert next_attempt(rules, "busy", False, 1, 50, END, 2 * HOUR) == END + 2 * HOUR
 
 
-# Another time of day. A week of Paris in June 2026: Monday is the first, and noon there is 10:00 UTC.
+# Another part of the day. A week in Paris in June 2026: Monday is the first, and noon is 10:00 UTC.
 
 PARIS = ("Europe/Paris",)
 DAYTIME = Hours((Window(frozenset(range(5)), 9 * 60, 20 * 60),))
@@ -99,7 +99,7 @@ def elsewhen(earliest: datetime, last: datetime, *hours: Hours, ends: datetime |
     return at_another_time_of_day(earliest, last, hours, PARIS, ends, seed)
 
 
-def test_who_was_called_in_the_morning_is_called_again_in_the_afternoon() -> None:
+def test_a_recipient_called_in_the_morning_is_retried_in_the_afternoon() -> None:
     assert elsewhen(at(1, 11), at(1, 10), DAYTIME) == at(1, 12)
 
 
@@ -134,7 +134,7 @@ def test_an_unknown_zone_has_no_times_of_day(zones: tuple[str, ...]) -> None:
     assert at_another_time_of_day(at(1, 11), at(1, 10), (DAYTIME,), zones, None, 1) == at(1, 11)
 
 
-def test_people_who_wait_for_noon_are_not_all_called_at_noon() -> None:
+def test_recipients_who_wait_for_noon_are_not_all_due_at_noon() -> None:
     moments = [at_another_time_of_day(at(1, 11), at(1, 10), (DAYTIME,), PARIS, None, seed) for seed in range(600)]
     minutes = Counter(moment.replace(second=0) for moment in moments)
     assert min(moments) >= at(1, 12) and max(moments) < at(1, 13)

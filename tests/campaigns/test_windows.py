@@ -41,7 +41,7 @@ HOURS = (
 
 
 def oracle_table(hours: Hours, first: date, days: int) -> set[datetime]:
-    """Every open minute of the wall clock, written down one by one."""
+    """Return every open minute of the local time, one by one."""
     minutes: set[datetime] = set()
     for number in range(-1, days + 1):
         day = first + number * DAY

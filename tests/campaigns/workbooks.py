@@ -1,4 +1,4 @@
-"""Workbooks written by hand: zips of XML, as orderly or as wrong as a test wants them."""
+"""Workbooks written by hand as zip files of XML, correct or with the faults that a test needs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def column(number: int) -> str:
 
 
 def cell(value: object, reference: str = "", style: int = 0) -> str:
-    """Text stands in the cell; numbers as they are; `<…>` is XML already."""
+    """Write text in the cell and numbers unchanged; `<…>` is XML already."""
     where = f' r="{reference}"' if reference else ""
     if isinstance(value, str) and value.startswith("<"):
         return value
@@ -52,7 +52,7 @@ def strings(texts: Sequence[str]) -> bytes:
 
 
 def styles(*codes: str) -> bytes:
-    """Cell style n has the n-th code; style 0 is plain."""
+    """Return styles: cell style n has the n-th format code, and style 0 is plain."""
     formats = "".join(f'<numFmt numFmtId="{200 + at}" formatCode={quoteattr(c)}/>' for at, c in enumerate(codes))
     cells = "".join(f'<xf numFmtId="{200 + at}"/>' for at in range(len(codes)))
     return part(
