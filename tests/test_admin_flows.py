@@ -448,7 +448,7 @@ def begin_import(client: Client, people: ContactList) -> ContactImport:
 def test_a_file_is_imported_after_a_look(operator: Client, people: ContactList) -> None:
     url = reverse("admin:campaigns_contactlist_import", args=[people.pk])
     page = text_of(operator.post(url, upload()))
-    assert "06 12 34 56 01" in page and "Rejected:" in page and "Claire" in page and "Semicolon (found)" in page
+    assert "06 12 34 56 01" in page and "Rejected:" in page and "Claire" in page and "Semicolon (detected)" in page
     assert "Of 2 rows <strong" in page and "1 would be rejected</strong> and 1 imported" in page
     assert not ContactImport.objects.exists()
     mapping = kept(page) | {"column-0": "phone", "column-1": "name", "column-2": ""}
