@@ -1,0 +1,32 @@
+"""The tables of organizations, memberships and API keys, and the records of what happened in an organization."""
+
+from tenants.models.api_key import ApiKey, ApiKeyQuerySet, Scope
+from tenants.models.members import Membership, StaffSettings
+from tenants.models.organization import Organization, Tenant
+from tenants.models.records import Alert, AuditEntry
+from tenants.models.requests import RequestBudget, StoredAnswer
+from tenants.models.validators import check_region, check_regions, check_timezone
+from tenants.models.webhook_endpoint import WebhookEndpoint, WebhookEvent, all_webhook_events
+from tenants.models.webhook_secret import OVERLAP, new_webhook_secret
+
+__all__ = [
+    "OVERLAP",
+    "Alert",
+    "ApiKey",
+    "ApiKeyQuerySet",
+    "AuditEntry",
+    "Membership",
+    "Organization",
+    "RequestBudget",
+    "Scope",
+    "StaffSettings",
+    "StoredAnswer",
+    "Tenant",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "all_webhook_events",
+    "check_region",
+    "check_regions",
+    "check_timezone",
+    "new_webhook_secret",
+]

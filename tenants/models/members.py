@@ -1,0 +1,41 @@
+"""Team members: their roles in organizations and their own settings."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from tenants.models.organization import Organization
+from tenants.models.validators import check_timezone
+
+
+class Membership(models.Model):
+    """The role of one team member in one organization."""
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer", "Viewer: sees everything"
+        OPERATOR = "operator", "Operator: starts calls and campaigns"
+        MANAGER = "manager", "Manager: changes everything except team members"
+        ADMIN = "admin", "Admin: changes everything"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role, default=Role.VIEWER)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "organization"], name="one_role_each")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role} of {self.organization}"
+
+
+class StaffSettings(models.Model):
+    """The own settings of a team member."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="staff_settings")
+    timezone = models.CharField("time zone", max_length=64, blank=True, validators=[check_timezone])
+
+    def __str__(self) -> str:
+        return f"Settings of {self.user}"

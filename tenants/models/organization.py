@@ -1,0 +1,102 @@
+"""Organizations and the tenants that own them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.utils.timezone import now as utc_now
+
+from tenants.db.encrypted_fields import EncryptedJSONField
+from tenants.models.validators import check_region, check_regions, check_timezone
+from tenants.models.webhook_secret import OVERLAP, new_webhook_secret, secrets_in_force
+
+
+class Tenant(models.Model):
+    """A customer of this installation, with one or more organizations."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        verbose_name = "customer"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Organization(models.Model):
+    """The owner of data. For one organization, the data of another one does not exist."""
+
+    class SingleCallHours(models.TextChoices):
+        LEGAL = "legal", "Legal calling hours of the contact"
+        ANY = "any", "Any hour"
+
+    uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="organizations", verbose_name="customer")
+    name = models.CharField(max_length=200)
+    timezone = models.CharField("time zone", max_length=64, default="UTC", validators=[check_timezone])
+    default_region = models.CharField(
+        "default country",
+        max_length=2,
+        default="US",
+        validators=[check_region],
+        help_text="The two-letter country code, such as FR.",
+    )
+    allowed_countries = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_regions],
+        help_text='Countries that may be called, such as ["FR", "BE"]. If empty: only the default country.',
+    )
+    is_active = models.BooleanField("active", default=True)
+    calls_stopped = models.BooleanField(
+        "all calls stopped", default=False, help_text="No call is placed while this is on."
+    )
+    single_call_hours = models.CharField(max_length=8, choices=SingleCallHours, default=SingleCallHours.LEGAL)
+    min_gap_minutes = models.PositiveIntegerField(
+        "minimum gap", default=240, help_text="Minutes between two calls to one contact, across all campaigns."
+    )
+    max_attempts_per_day = models.PositiveSmallIntegerField(
+        "attempts in 24 hours", default=3, help_text="Calls to one contact in any 24 hours, across all campaigns."
+    )
+    max_attempts_per_30_days = models.PositiveSmallIntegerField(
+        "attempts in 30 days",
+        null=True,
+        blank=True,
+        help_text="Calls to one contact in any 30 days, across all campaigns. If empty: no limit.",
+    )
+    webhook_secret = EncryptedJSONField(default=new_webhook_secret, editable=False)
+    old_webhook_secret = EncryptedJSONField(null=True, editable=False)
+    old_webhook_secret_until = models.DateTimeField(null=True, editable=False)
+    daily_budget = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    daily_budget_currency = models.CharField(max_length=3, default="USD")
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def callable_countries(self) -> frozenset[str]:
+        """The countries that may be called. If none is named, the US and Canada include each other."""
+        if self.allowed_countries:
+            return frozenset(self.allowed_countries)
+        if self.default_region in {"US", "CA"}:
+            return frozenset({"US", "CA"})
+        return frozenset({self.default_region})
+
+    def rotate_webhook_secret(self) -> None:
+        """Create a new secret. The old one also signs for a day; a second rotation ends that at once."""
+        self.old_webhook_secret, self.old_webhook_secret_until = self.webhook_secret, utc_now() + OVERLAP
+        self.webhook_secret = new_webhook_secret()
+        self.save(update_fields=["webhook_secret", "old_webhook_secret", "old_webhook_secret_until"])
+
+    def webhook_secrets(self, now: datetime) -> list[str]:
+        """Return the secrets that sign webhooks at `now`, newest first."""
+        return secrets_in_force(self.webhook_secret, self.old_webhook_secret, self.old_webhook_secret_until, now)
