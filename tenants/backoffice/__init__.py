@@ -1,1 +1,1 @@
-"""What every admin page shares: scoping by organization and role, forms, lists, buttons, exports."""
+"""What all admin pages share: scoping by organization and role, forms, lists, buttons, exports."""

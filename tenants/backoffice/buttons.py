@@ -1,4 +1,4 @@
-"""What people do to an object beside changing its fields: one button, one question, one effect."""
+"""Actions on an object besides editing its fields: one button, one confirmation page, one effect."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tenants.backoffice.roles import Level
 
 
 class NotDone(Exception):
-    """A step could not be taken. A sentence for the person."""
+    """The step was refused. The message is a sentence for the user."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something a person does to an object, confirmed on a page that names the effect.
+    """An action on an object, confirmed on a page that states its effect.
 
-    `perform(request, obj, values)` answers a sentence, or a page of its own; raises NotDone.
+    `perform(request, obj, values)` returns a sentence for the user or a response of its own. It raises NotDone.
     """
 
-    name: str  # in the URL
+    name: str  # part of the URL
     label: str
     level: Level
     effect: Callable[[Any], Sequence[str]]
@@ -32,19 +32,21 @@ class Step:
     form: type[forms.Form] | None = None
     tone: str = "default"  # default, primary, danger
     icon: str = ""
-    button: str = ""  # on the confirmation; the label when empty
-    part: str = ""  # a page about the object, by the name of its address, that the confirmation shows once it is there
+    button: str = ""  # on the confirmation page; the label if empty
+    part: str = ""  # URL name of a page about the object, which the confirmation page loads below
 
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(
-        max_length=500, widget=forms.Textarea(attrs={"rows": 3, "class": "tl-input"}), help_text="Kept with your name."
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "tl-input"}),
+        help_text="Recorded in the audit log with your name.",
     )
 
 
 @dataclass(frozen=True)
 class Option:
-    """One choice of a page that comes before a form."""
+    """One option on a page that is shown before a form."""
 
     value: str
     title: str

@@ -1,4 +1,4 @@
-"""Two people with one form: what the other saved meanwhile is not written over in silence."""
+"""Edit conflicts: a form does not silently overwrite what another team member saved after it was opened."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 
-SEEN = "_seen"  # the hidden field in which a form remembers what it showed
+SEEN = "_seen"  # the hidden field with the marks of the values shown
 
 
-class WatchfulForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Refuses once to save over what has changed since it was opened. Saved again, it does."""
+class ConflictCheckedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Refuse once to overwrite values that changed after the form was opened. Saving again overwrites them."""
 
     def held(self) -> dict[str, Any]:
-        """What the row holds now, by field."""
+        """Return the present values of the row, by field name."""
         return {name: value for name, value in self.initial.items() if name in self.fields}
 
     @cached_property
     def marks(self) -> dict[str, int]:
+        """Checksums of the present values, by field name. Empty for a new row."""
         changes = self.instance.pk and self.fields
         return {name: _mark(value) for name, value in self.held().items()} if changes else {}
 
     @property
     def seen(self) -> str:
-        """For the hidden field."""
+        """The value of the hidden field."""
         return json.dumps(self.marks)
 
     @property
     def shown(self) -> dict[str, int]:
-        """The marks of what somebody was shown before they sent this."""
+        """The marks of the values that the user saw before submitting."""
         try:
             return dict(json.loads(self.data.get(SEEN) or "{}"))
         except (TypeError, ValueError):
@@ -41,18 +42,18 @@ class WatchfulForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
-        if names := self._overtaken():
+        if names := self._conflicts():
             changed = ", ".join(map(self._title, names))
             raise ValidationError(
                 f"Changed since you opened this page: {changed}. "
-                "Open it anew to see how; or save again, and what stands here takes its place."
+                "Reload the page to see the change, or save again to overwrite it."
             )
         return values
 
-    def _overtaken(self) -> list[str]:
-        """Fields that are not what this form showed, nor what it says."""
-        moved = [name for name, mark in self.shown.items() if self.marks.get(name, mark) != mark]
-        return [name for name in moved if name not in self.fields or name in self.changed_data]
+    def _conflicts(self) -> list[str]:
+        """Return the fields whose present value is neither the one shown nor the one submitted."""
+        changed = [name for name, mark in self.shown.items() if self.marks.get(name, mark) != mark]
+        return [name for name in changed if name not in self.fields or name in self.changed_data]
 
     def _title(self, name: str) -> str:
         found = self.fields.get(name)

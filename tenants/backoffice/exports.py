@@ -1,4 +1,4 @@
-"""Every list of the back office as a file: the rows of its filters and search, in its order, in constant memory."""
+"""CSV exports of admin lists: the rows of the list's filters and search, in its order, in constant memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from django.utils.text import capfirst, slugify
 from unfold.admin import ModelAdmin
 
 from tenants import audit_log
-from tenants.api.access import of_user
+from tenants.api.access import access_of_user
 from tenants.api.fields import utc_text
 from tenants.spreadsheets import lines
 
@@ -33,24 +33,24 @@ Column = tuple[str, Callable[[Any], str]]
 
 
 class ExportedList(ModelAdmin):
-    """A list whose rows can be downloaded by whoever may see it. The file shows what the list shows, and no more."""
+    """A list that its viewers can download. The file contains the columns of the list and nothing more."""
 
-    number_fields: ClassVar[tuple[str, ...]] = ()  # columns in E.164, which the file has beside what the list shows
+    number_fields: ClassVar[tuple[str, ...]] = ()  # phone numbers; the file adds them in E.164
     change_list_template: Any = "trunkline/change_list.html"
 
     def organization_id_of(self, obj: Any) -> int | None:
-        """Whose row it is, for the audit."""
+        """Return the key of the row's organization, for the audit log."""
         return None
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        """Look up for a whole page what its rows show besides their own columns."""
+        """Fetch for a whole page what its rows show besides their own columns."""
 
     def prepare_export(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        """The same for a piece of the file, which cannot fetch anything later as a page does."""
+        """Fetch the same for a chunk of the export, which cannot load anything later as a page does."""
         self.prepare_rows(request, rows)
 
     def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
-        """Buttons above the list: address, label, icon."""
+        """Return the buttons above the list: address, label, icon."""
         return ()
 
     def get_urls(self) -> list[URLPattern]:
@@ -71,7 +71,7 @@ class ExportedList(ModelAdmin):
         return found
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """The list that stands behind this address, as CSV that is written while it is read."""
+        """Stream the list of this address as CSV. Redirects to the list when a filter is not valid."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
@@ -91,38 +91,38 @@ class ExportedList(ModelAdmin):
         )
 
     def _rows_of_list(self, request: HttpRequest) -> QuerySet[Any]:
-        """What the list would page through, not yet asked for. Raises IncorrectLookupParameters."""
+        """Return the queryset behind the list, not evaluated. Raises IncorrectLookupParameters."""
 
         class Unpaged(super().get_changelist(request)):  # type: ignore[misc]
             def get_results(self, request: HttpRequest) -> None:
-                """Neither a page nor a count."""
+                """Query neither a page nor a count."""
 
         request._all_rows = Unpaged  # type: ignore[attr-defined]
         found: QuerySet[Any] = ModelAdmin.get_changelist_instance(self, request).queryset
         return found
 
     def exporting(self, request: HttpRequest) -> bool:
-        """Whether the rows asked for go into a file."""
+        """Return whether this request is an export."""
         return hasattr(request, "_all_rows")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return getattr(request, "_all_rows", None) or super().get_changelist(request, **kwargs)
 
     def _lines(self, request: HttpRequest, rows: QuerySet[Any], columns: Sequence[Column]) -> Iterator[list[str]]:
-        told: set[int | None] = set()
+        recorded: set[int | None] = set()
         user: Any = request.user
-        actor = of_user(user).actor
+        actor = access_of_user(user).actor
         for chunk in chunks(rows):
             self.prepare_export(request, chunk)
             for row in chunk:
                 organization_id = self.organization_id_of(row)
-                if organization_id not in told:  # before the first of its rows goes out
-                    told.add(organization_id)
-                    self._tell(request, actor, organization_id)
+                if organization_id not in recorded:  # before the first row of the organization is sent
+                    recorded.add(organization_id)
+                    self._record_export(request, actor, organization_id)
                 yield [text(row) for _, text in columns]
 
-    def _tell(self, request: HttpRequest, actor: str, organization_id: int | None) -> None:
-        """The audit names the filters, never their values: those may be somebody's number."""
+    def _record_export(self, request: HttpRequest, actor: str, organization_id: int | None) -> None:
+        """Record the names of the filters, never their values: a value can be a phone number."""
         audit_log.record(
             organization_id,
             actor=actor,
@@ -150,7 +150,7 @@ class ExportedList(ModelAdmin):
             if field is not None and getattr(field, "flatchoices", None):
                 value = getattr(row, f"get_{field.name}_display")()
             shown = as_text(value)
-            for number in numbers:  # it has a column of its own
+            for number in numbers:  # the number has its own column
                 shown = shown.removesuffix(_reader(number)(row)).rstrip() or shown
             return shown
 
@@ -158,7 +158,10 @@ class ExportedList(ModelAdmin):
 
 
 def chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
-    """The rows in their order, some at a time: by key where the order is the key's, else from one open cursor."""
+    """Yield the rows in order, CHUNK at a time.
+
+    Rows ordered by key are read in key ranges, other rows from one open cursor.
+    """
     first = next(iter(rows.query.order_by), "")
     if first not in {"pk", "-pk", "id", "-id"}:
         reading = rows.iterator(chunk_size=CHUNK)
@@ -173,7 +176,7 @@ def chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
 
 
 def as_text(value: Any) -> str:
-    """A cell of a list as plain text; what the list shows as a dash is empty."""
+    """Return the value of a list's cell as plain text. The dash for "no value" becomes an empty string."""
     if value is None or value == "-":
         return ""
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Form fields of the admin that people can fill in without knowing JSON."""
+"""Form fields of the admin for JSON columns, filled in without writing JSON."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from tenants.backoffice.edit_conflicts import WatchfulForm
+from tenants.backoffice.edit_conflicts import ConflictCheckedForm
 from tenants.db.encrypted_fields import hint
 
+MAX_ROWS = 200
 INPUT, SELECT, CHECKBOX = " ".join(INPUT_CLASSES), " ".join(SELECT_CLASSES), " ".join(CHECKBOX_CLASSES)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One cell of each row."""
+    """One column of a RowsField."""
 
     name: str
     title: str
@@ -38,7 +39,7 @@ class Column:
 
 
 class RowsWidget(forms.Widget):
-    """A small table, a few empty rows at its end; a script adds more."""
+    """A small table with `spare` empty rows at its end. A script adds more."""
 
     def __init__(self, columns: Sequence[Column], spare: int = 2) -> None:
         super().__init__()
@@ -64,9 +65,8 @@ class RowsWidget(forms.Widget):
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[dict[str, Any]]:
         rows = []
-        for number in range(
-            min(int(data.get(f"{name}-rows") or 0) if str(data.get(f"{name}-rows") or 0).isdigit() else 0, 200)
-        ):
+        count = str(data.get(f"{name}-rows") or 0)
+        for number in range(min(int(count), MAX_ROWS) if count.isdigit() else 0):
             row: dict[str, Any] = {}
             for column in self.columns:
                 given = data.get(f"{name}-{number}-{column.name}", "")
@@ -83,7 +83,7 @@ class RowsWidget(forms.Widget):
 
 
 class RowsField(forms.Field):
-    """A list of objects, one per row."""
+    """A list of objects, edited as one row each."""
 
     def __init__(self, columns: Sequence[Column], **kwargs: Any) -> None:
         kwargs.setdefault("required", False)
@@ -100,7 +100,7 @@ class RowsField(forms.Field):
 
 
 class PairsField(RowsField):
-    """An object of text by name. Rows without a value are dropped."""
+    """An object of strings by name, edited as one row each. Rows without a value are dropped."""
 
     def __init__(
         self, name_title: str = "Name", value_title: str = "Value", placeholder: str = "", **kwargs: Any
@@ -117,7 +117,7 @@ class PairsField(RowsField):
             raise ValidationError("Give each value a name.")
         found = {row["name"]: row["value"] for row in rows}
         if len(found) != len(rows):
-            raise ValidationError("A name stands there twice.")
+            raise ValidationError("A name is used twice.")
         return found
 
     keeps_empty = False
@@ -128,7 +128,7 @@ class PairsField(RowsField):
 
 
 class SecretField(forms.CharField):
-    """Write-only: what is stored is never sent back; an empty box keeps it."""
+    """A write-only secret. The stored value is never sent to the browser; an empty field keeps it."""
 
     def __init__(self, stored: str = "", **kwargs: Any) -> None:
         widget = UnfoldAdminPasswordWidget(
@@ -138,7 +138,7 @@ class SecretField(forms.CharField):
 
 
 class CommaField(forms.CharField):
-    """A list of short words, written with commas."""
+    """A list of short words, separated by commas."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("required", False)
@@ -171,8 +171,8 @@ def choice_field(
     )
 
 
-class ScopedForm(WatchfulForm):
-    """A form of a row that belongs to an organization, which is known before it is filled in."""
+class ScopedForm(ConflictCheckedForm):
+    """A form of a row that belongs to an organization. The organization is known before the form is shown."""
 
     organization_id: int | None = None
 
@@ -183,6 +183,6 @@ class ScopedForm(WatchfulForm):
 
 
 def or_default(form: forms.ModelForm[Any], name: str) -> Any:
-    """What an emptied box means for a column that is never empty."""
+    """Return the submitted value, or the column's default for an empty field whose column is never null."""
     given = form.cleaned_data[name]
     return form._meta.model._meta.get_field(name).get_default() if given is None else given

@@ -1,4 +1,4 @@
-"""Lists of the back office that stay quick with millions of rows."""
+"""Parts of admin lists that stay quick with millions of rows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from django.utils.functional import cached_property
 
 COUNT_AT_MOST = 10_000
 SEARCHED_AT_MOST = 1_000
-FILTER_CHOICES = 50
+FILTER_CHOICES = 50  # at most, in a related filter
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than a person pages: a full count walks the whole table, and so does one in order."""
+    """Count to COUNT_AT_MOST and no further. A full count, or an ordered one, reads the whole table."""
 
     @cached_property
     def count(self) -> int:
@@ -25,7 +25,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return min(int(rows[: COUNT_AT_MOST + 1].count()), COUNT_AT_MOST)
 
     def page(self, number: Any) -> Any:
-        """A later page is found by its keys: what the rows show besides is not joined to all those before."""
+        """Find a later page by its keys, so that the joins of the list are not made for all the rows before it."""
         found = super().page(number)
         rows: Any = self.object_list
         if found.number > 1:
@@ -36,14 +36,19 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 def first_keys(rows: QuerySet[Any]) -> list[Any]:
-    """The keys of what a search found, at most so many, in no order. They are looked up by the index of what they
-    match: asked for in a list's order, the database would walk that order in the hope to meet them soon."""
+    """Return the keys of at most SEARCHED_AT_MOST rows, in no order.
+
+    Without an order the database uses the index of the searched column. With the order of the list it would read
+    the list in that order and hope to meet matching rows soon.
+    """
     return list(rows.order_by().values_list("pk", flat=True)[:SEARCHED_AT_MOST])
 
 
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
-    """Choices of the user's own organizations alone. Nothing is offered for rows without any: they are looked for by
-    walking through all."""
+    """Offer only objects of the user's organizations.
+
+    There is no choice for "none": the database would read the whole table to find such rows.
+    """
 
     include_empty_choice = False
 
@@ -52,5 +57,5 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
         return [(row.pk, str(row)) for row in related.get_queryset(request)[:FILTER_CHOICES]]
 
     def has_output(self) -> bool:
-        """Also with a single choice, or none, once it is used: what is dropped here would show every row."""
+        """Show a filter in use even with one choice or none. Without the filter the list would show every row."""
         return bool(self.used_parameters) or super().has_output()

@@ -1,4 +1,4 @@
-"""Times as a member of staff reads and writes them: in the zone they chose, which is always named."""
+"""Times on pages: shown and entered in the user's time zone, which is always named."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from tenants.models import Membership
 
 
 def local_time(moment: datetime | None, empty: str = "-") -> str:
-    """A moment as staff read it: always with its zone."""
+    """Return the time in the user's time zone, with seconds and the zone's name."""
     return _shown(moment, "%Y-%m-%d %H:%M:%S") if moment else empty
 
 
 def local_minute(moment: datetime | None, empty: str = "-") -> str:
-    """The same without its seconds, for tables and sentences."""
+    """Return the same without seconds, for tables and sentences."""
     return _shown(moment, "%Y-%m-%d %H:%M") if moment else empty
 
 
 def local_time_column(name: str, title: str) -> Callable[..., str]:
-    """A list column or read-only field showing a moment with its zone."""
+    """Return a list column or read-only field that shows the column `name` as a time with its zone."""
 
     @admin.display(description=title)
     def shown(_: Any, row: models.Model) -> str:
         moment = getattr(row, name)
         return format_html('<span class="tl-nowrap">{}</span>', local_minute(moment)) if moment else "-"
 
-    shown.moment = name  # type: ignore[attr-defined]  # files have it in full
+    shown.moment = name  # type: ignore[attr-defined]  # exports write the column itself, in UTC
     return shown
 
 
 def time_in(zone: ZoneInfo, moment: datetime, clock: str = "%H:%M") -> str:
-    """The time of day in another zone, with the date where that is another one than here."""
+    """Return the time of day in `zone`, with the date if it differs from the user's date."""
     same_day = moment.astimezone(zone).date() == timezone.localtime(moment).date()
     return _shown(moment, clock if same_day else f"%Y-%m-%d {clock}", zone)
 
@@ -54,12 +54,12 @@ def _shown(moment: datetime, spelling: str, zone: ZoneInfo | None = None) -> str
 
 
 def with_zone(label: str) -> Any:
-    """A form's label that names the zone in which the field is read and shown."""
+    """Return a lazy form label with the name of the zone in which the field is read and shown."""
     return lazy(lambda: f"{label} ({timezone.get_current_timezone_name()})", str)()
 
 
 class LocalTimeField(forms.DateTimeField):
-    """A moment written in the person's own zone, which the label names; UTC for the rest of the program."""
+    """A time entered in the user's time zone, which the label names. The cleaned value is in UTC."""
 
     def __init__(self, label: str, **kwargs: Any) -> None:
         widget = forms.DateTimeInput(attrs={"class": "tl-input", "type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
@@ -71,7 +71,7 @@ class LocalTimeField(forms.DateTimeField):
 
 
 def default_zone_of(user: Any) -> str:
-    """Where somebody works who has chosen nothing: with their first organization."""
+    """Return the time zone of a user who has chosen none: that of the first organization, else UTC."""
     return (
         Membership.objects.filter(user=user.pk).order_by("pk").values_list("organization__timezone", flat=True).first()
         or "UTC"
@@ -79,7 +79,7 @@ def default_zone_of(user: Any) -> str:
 
 
 def zone_of(user: Any) -> str:
-    """The zone a member of staff chose, else that of their first organization, else UTC."""
+    """Return the time zone that the user chose, else that of the first organization, else UTC."""
     first = Membership.objects.filter(user=OuterRef("pk")).order_by("pk").values("organization__timezone")[:1]
     found = User.objects.filter(pk=user.pk).values_list("staff_settings__timezone", Subquery(first)).first()
     return next((name for name in found or () if name), "UTC")

@@ -1,4 +1,4 @@
-"""The page of what a member of staff chooses for themselves."""
+"""The page of a team member's own settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tenants.models import StaffSettings, check_timezone
 
 @cache
 def zones() -> list[str]:
-    """The zones offered, named after places; the older names are understood as well."""
+    """Return the time zones offered: those named after places. The form accepts the older names too."""
     found = zoneinfo.available_timezones()
     return ["UTC", *sorted(name for name in found if "/" in name and not name.startswith(("Etc/", "SystemV/", "US/")))]
 
@@ -40,10 +40,9 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["timezone"].widget.attrs["placeholder"] = default
-        self.fields[
-            "timezone"
-        ].help_text = f"Type a city to search, like Paris. Empty: that of your organization, {default}."
+        field = self.fields["timezone"]
+        field.widget.attrs["placeholder"] = default
+        field.help_text = f"Type a city to search, such as Paris. If empty: {default}, the zone of your organization."
 
     def clean_timezone(self) -> str:
         return str(self.cleaned_data["timezone"]).strip()
@@ -51,8 +50,8 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def view(request: HttpRequest) -> HttpResponse:
     user = User.objects.get(username=request.user.get_username())
-    mine = StaffSettings.objects.filter(user=user).first() or StaffSettings(user=user)
-    form = SettingsForm(request.POST or None, instance=mine, default=default_zone_of(user))
+    settings = StaffSettings.objects.filter(user=user).first() or StaffSettings(user=user)
+    form = SettingsForm(request.POST or None, instance=settings, default=default_zone_of(user))
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, "Your settings are saved.")

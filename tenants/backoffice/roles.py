@@ -1,4 +1,4 @@
-"""How far a member of staff reaches: which organizations, at what level, in which time zone."""
+"""What a team member may do: in which organizations, at what level, and in which time zone times are shown."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tenants.models import Membership, Organization
 
 
 class Level(IntEnum):
-    """What a member of staff may do in one organization. Each includes those below it."""
+    """What a team member may do in one organization. Each level includes the lower ones."""
 
     VIEWER = 1
     OPERATOR = 2
     MANAGER = 3
     ADMIN = 4
     SUPERUSER = 5
-    NOBODY = 9
+    NOBODY = 9  # not even superusers
 
 
 ROLE_LEVEL = {
@@ -38,15 +38,15 @@ ROLE_LEVEL = {
 
 @dataclass(frozen=True)
 class Reach:
-    """Whom a request comes from, and the level held in each organization, by internal key."""
+    """The user of a request, and the level held in each organization, by internal key."""
 
     actor: str
     levels: Mapping[int, Level]
     superuser: bool = False
-    zone: str = "UTC"  # in which this person reads and writes times
+    zone: str = "UTC"  # in which pages show and read times for this user
 
     def has(self, level: Level, organization_id: int | None = None) -> bool:
-        """Whether the level is held in one organization, or in any where none is named."""
+        """Return whether the user has the level in the organization, or in any organization when it is None."""
         if level == Level.NOBODY:
             return False
         if self.superuser:
@@ -60,7 +60,7 @@ class Reach:
 
 
 def reach_of(request: HttpRequest) -> Reach:
-    """The reach of the signed-in user, looked up once per request."""
+    """Return the reach of the signed-in user. It is queried once per request."""
     found: Reach | None = getattr(request, "_reach", None)
     if found is None:
         found = _reach(request.user)
@@ -82,7 +82,7 @@ def _reach(user: Any) -> Reach:
 
 
 class LocalTimeMiddleware:
-    """Pages of the back office are in the zone of whoever asks for them; everything else is in UTC."""
+    """Activate the user's time zone for pages of the back office. Everything else is in UTC."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -95,6 +95,6 @@ class LocalTimeMiddleware:
 
 
 def regions_of(request: HttpRequest) -> list[str]:
-    """The countries in which the user's organizations read national numbers."""
+    """Return the country codes by which the user's organizations read national numbers."""
     found = reach_of(request).organizations().values_list("default_region", flat=True)
     return sorted(set(found[:100]))

@@ -1,4 +1,4 @@
-"""Base of the pages that only superusers see."""
+"""The base of admin pages that only superusers see."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tenants.backoffice.lists import CappedPaginator
 
 
 class SuperuserAdmin(ExportedList):
-    """The installation's own affairs."""
+    """Rows that belong to the installation, not to an organization."""
 
     actions: Any = None
     show_full_result_count = False
@@ -29,7 +29,7 @@ class SuperuserAdmin(ExportedList):
 
 
 class SuperuserReadOnlyAdmin(SuperuserAdmin):
-    """Kept by libraries for themselves."""
+    """Tables that libraries maintain. Nobody edits them."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

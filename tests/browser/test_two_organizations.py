@@ -217,7 +217,7 @@ def test_a_role_is_held_in_its_organization_alone(
     page.goto(reverse("admin:campaigns_campaign_change", args=[running.pk]))
     page.wait_for_selector("#panel >> text=Running")
     there.delete()
-    page.wait_for_selector("text=What you were looking at was deleted or erased meanwhile.", timeout=SOON)
+    page.wait_for_selector("text=This record was deleted or erased meanwhile.", timeout=SOON)
     unmarked(page.content(), "after leaving")
     Membership.objects.update(role="viewer")
     page.goto(reverse("admin:campaigns_campaign_change", args=[own.pk]))

@@ -114,7 +114,7 @@ DOINGS = [
     Doing(
         "erase",
         lambda: Contact.objects.get(name="Forget Me"),
-        sees="text=What you were looking at was deleted or erased meanwhile.",
+        sees="text=This record was deleted or erased meanwhile.",
         fields={"reason": "Asked by letter"},
     ),
 ]
@@ -181,7 +181,7 @@ def test_the_same_doubt_is_settled_once(staff: dict[Level, Any]) -> None:
         manager.click(f"button:has-text('{late.button}')")
         row.refresh_from_db()
         assert row.status != Status.UNCONFIRMED
-        told = f"“{late.label}” is not possible any more: it is “{row.get_status_display()}” by now."
+        told = f"“{late.label}” is not possible any more: the status is now “{row.get_status_display()}”."
         manager.wait_for_selector(f"text={told}")
         assert StaffDecision.objects.filter(call=row).count() == 1
 
@@ -195,7 +195,7 @@ def test_a_campaign_is_started_and_paused_once(staff: dict[Level, Any]) -> None:
         for page in (operator, manager):
             page.click(f"button:has-text('{step.button}')")
             page.wait_for_selector(badge(becomes))
-        told = f"“{step.label}” is not possible any more: it is “{becomes}” by now."
+        told = f"“{step.label}” is not possible any more: the status is now “{becomes}”."
         assert told in manager.inner_text("body") and told not in operator.inner_text("body")
     done = AuditEntry.objects.filter(subject=str(row.uuid)).order_by("pk").values_list("action", "actor")
     assert list(done) == [(f"campaign.{name}", "operator") for name in ("running", "paused", "running", "canceled")]
@@ -254,6 +254,6 @@ def test_who_is_erased_stays_so(staff: dict[Level, Any]) -> None:
     for page, path in ((admin, url_of(person)), (operator, operator.url)):
         answer = forged(page, path, name="Remember Me", reason="late")
         assert answer.status == 404 and "What it showed was deleted" in answer.text()
-    admin.wait_for_selector("text=What you were looking at was deleted or erased meanwhile.", timeout=SOON)
+    admin.wait_for_selector("text=This record was deleted or erased meanwhile.", timeout=SOON)
     person.refresh_from_db()
     assert person.name == "" and person.phone.startswith("erased")

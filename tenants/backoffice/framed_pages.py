@@ -1,0 +1,40 @@
+"""Custom pages in the admin's frame, and the addresses of a model's pages."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+
+
+class FramedPages(ModelAdmin):
+    """A ModelAdmin that can show templates of ours in the admin's frame."""
+
+    plural: ClassVar[str] = ""  # the heading of the list, where the model's verbose name does not fit
+
+    @property
+    def heading(self) -> str:
+        plural = str(self.opts.verbose_name_plural)
+        return self.plural or plural[:1].upper() + plural[1:]
+
+    def url(self, name: str, *args: Any) -> str:
+        """Return the address of one of this model's pages: `changelist`, `change`, `panel`, `step`."""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}", args=args)
+
+    def page(
+        self, request: HttpRequest, template: str, title: str, status: int = 200, **context: Any
+    ) -> TemplateResponse:
+        """Return `template` in the admin's frame."""
+        request.current_app = self.admin_site.name
+        base = {**self.admin_site.each_context(request), "title": title, "opts": self.opts, "crumb": self.heading}
+        return TemplateResponse(request, template, base | context, status=status)
+
+    def not_found(self, request: HttpRequest) -> HttpResponse:
+        """Return one page for both: an object that does not exist, and an object of another organization."""
+        return self.page(request, "trunkline/not_found.html", "Not found", status=404)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        return self.not_found(request)

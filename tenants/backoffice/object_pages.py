@@ -1,0 +1,146 @@
+"""The page of one object: a panel above its form, and buttons, each with a confirmation page."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from tenants.backoffice.buttons import NotDone, Step
+from tenants.backoffice.scoped_rows import ScopedRows
+
+
+class ObjectPages(ScopedRows):
+    """The page of one object of a ScopedAdmin, its panel and its buttons (`steps`)."""
+
+    steps: ClassVar[tuple[Step, ...]] = ()
+    panel_template: ClassVar[str] = ""  # shown above the form
+    panel_only: ClassVar[bool] = False  # show the panel instead of the form
+
+    change_form_template = "trunkline/change_form.html"
+    delete_confirmation_template = "trunkline/delete.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        ours = [
+            path("<int:pk>/panel/", self.admin_site.admin_view(self.panel_view), name=f"{name}_panel"),
+            path("<int:pk>/do/<slug:step>/", self.admin_site.admin_view(self.step_view), name=f"{name}_step"),
+        ]
+        return [*ours, *super().get_urls()]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Query the object once per page: a GET asks for it several times."""
+        if request.method != "GET":
+            return super().get_object(request, object_id, from_field)
+        seen = request.__dict__.setdefault("_objects", {})
+        key = (self.opts.label, object_id, from_field)
+        if key not in seen:
+            seen[key] = super().get_object(request, object_id, from_field)
+        return seen[key]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        extra = {"crumb": self.heading, **(extra_context or {})}
+        if object_id is not None:
+            obj = self.get_object(request, object_id)
+            if obj is not None and self.has_view_permission(request, obj):
+                extra |= self._panel(request, obj)
+        return super().changeform_view(request, object_id, form_url, extra)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        context["show_save_and_add_another"] = False  # "Save" and "Save and continue" are enough
+        if self.panel_only:
+            context["show_save_and_continue"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def panel_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Return the context of the panel's template. With `live`, the panel refreshes itself."""
+        return {}
+
+    def _panel(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        shown = [step for step in self.steps if step.offered(obj) and self.holds(request, step.level, obj)]
+        return {
+            "obj": obj,
+            "panel_template": self.panel_template,
+            "panel_only": self.panel_only,
+            "panel_url": self.url("panel", obj.pk),
+            "steps": [(step, self.url("step", obj.pk, step.name)) for step in shown],
+            **self.panel_context(request, obj),
+        }
+
+    def panel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        obj = self.found(request, pk)
+        if obj is None:
+            return self.gone(request)
+        return TemplateResponse(request, "trunkline/panel.html", self._panel(request, obj))
+
+    def gone(self, request: HttpRequest) -> HttpResponse:
+        """Answer for an object that was deleted or erased, perhaps while its page was open.
+
+        A panel that refreshes itself sends the browser back to the list.
+        """
+        if "HX-Request" not in request.headers:
+            return self.not_found(request)
+        messages.warning(request, "This record was deleted or erased meanwhile.")
+        return HttpResponse(headers={"HX-Redirect": self.url("changelist")})
+
+    def step_view(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
+        """Show the confirmation page of a button, and perform the step on POST."""
+        obj = self.found(request, pk)
+        wanted = next((each for each in self.steps if each.name == step), None)
+        if obj is None or wanted is None:
+            return self.not_found(request)
+        if not self.holds(request, wanted.level, obj):
+            raise PermissionDenied
+        if not wanted.offered(obj):
+            messages.warning(request, f"“{wanted.label}” is not possible any more: {_present_status(obj)}")
+            return redirect(self.url("change", pk))
+        form = wanted.form(request.POST or None) if wanted.form else None
+        if request.method == "POST" and (form is None or form.is_valid()):
+            answer = self._perform(request, obj, wanted, form)
+            if answer is not None:
+                return answer
+        return self.page(
+            request,
+            "trunkline/confirm.html",
+            wanted.label,
+            obj=obj,
+            step=wanted,
+            effect=wanted.effect(obj),
+            form=form,
+            back=self.url("change", pk),
+            part_url=self.url(wanted.part, pk) if wanted.part else "",
+        )
+
+    def _perform(self, request: HttpRequest, obj: Any, step: Step, form: forms.Form | None) -> HttpResponse | None:
+        """Perform the step. Return None when it was refused and its form shows the reason."""
+        try:
+            answer = step.perform(request, obj, form.cleaned_data if form else {})
+        except NotDone as error:
+            if form is not None:
+                form.add_error(None, str(error))
+                return None
+            messages.error(request, str(error))
+        else:
+            if isinstance(answer, HttpResponse):
+                return answer
+            messages.success(request, answer)
+        return redirect(self.url("change", obj.pk))
+
+
+def _present_status(obj: models.Model) -> str:
+    """Return the status that another team member or the engine gave the object meanwhile, in a sentence."""
+    status = getattr(obj, "get_status_display", None)
+    return f"the status is now “{status()}”." if status else "the record has changed meanwhile."

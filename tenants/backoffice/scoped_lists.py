@@ -1,0 +1,86 @@
+"""Lists of rows that belong to organizations: columns, search, empty state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from tenants.backoffice.lists import CappedPaginator, first_keys
+from tenants.backoffice.roles import reach_of
+from tenants.backoffice.scoped_rows import ScopedRows
+
+
+class ScopedLists(ScopedRows):
+    """The list of a ScopedAdmin. It stays quick with millions of rows."""
+
+    number_fields: ClassVar[tuple[str, ...]] = ()  # phone numbers, searched by prefix
+    text_fields: ClassVar[tuple[str, ...]] = ()  # searched by their beginning
+    exact_fields: ClassVar[tuple[str, ...]] = ()  # searched whole
+    empty_words: ClassVar[str] = "There is nothing here yet."
+    intro: ClassVar[str] = ""  # one line above the list
+    counted_as: ClassVar[tuple[str, ...]] = ()  # singular and plural, where the model's verbose names do not fit
+
+    actions = None
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = CappedPaginator
+    list_per_page = 50
+    sortable_by: ClassVar[Sequence[str]] = ()
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        shown = list(super().get_list_display(request))
+        if self.organization_path == "organization" and len(reach_of(request).levels) > 1:
+            shown.append("organization")
+        return shown
+
+    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+        return (*self.number_fields, *self.text_fields, *self.exact_fields)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = Q(pk__in=[])
+        for name in self.text_fields:
+            found |= Q(**{f"{name}__istartswith": term})
+        for name in self.exact_fields:
+            found |= self.exactly(request, name, term)
+        for prefix in self.number_prefixes(request, term) if self.number_fields else ():
+            for name in self.number_fields:
+                found |= Q(**{f"{name}__startswith": prefix})
+        return queryset.filter(pk__in=self.keys_of_search(request, queryset.filter(found))), False
+
+    def keys_of_search(self, request: HttpRequest, rows: QuerySet[Any]) -> Any:
+        """Return the keys of the rows found: the first of them for a page, all of them for an export."""
+        return rows.order_by().values("pk") if self.exporting(request) else first_keys(rows)
+
+    def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
+        """Return the condition that the column equals the term."""
+        return Q(**{name: term})
+
+    def number_prefixes(self, request: HttpRequest, term: str) -> Iterable[str]:
+        """Return the E.164 prefixes that a written number can stand for in the user's organizations."""
+        return [term] if term.startswith("+") else []
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        found.result_list = list(found.result_list) if found.result_count else []  # evaluated once
+        found.empty_words = self.words_for_nothing(request)
+        found.full_result_count = found.result_count  # the total is unknown: the page shows none
+        self.prepare_rows(request, found.result_list)
+        return found
+
+    def words_for_nothing(self, request: HttpRequest) -> str:
+        """Return the text of an empty list. With filters it is empty: the page then says that nothing matches."""
+        return "" if request.GET else self.empty_words
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        extra = {"title": self.heading, "intro": self.intro, **(extra_context or {})}
+        found: HttpResponse = super().changelist_view(request, extra)
+        return found
