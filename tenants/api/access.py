@@ -1,4 +1,4 @@
-"""Which organizations a request may reach, and what it may do in each."""
+"""Which organizations a request can reach, and what it may do in each."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ ROLE_SCOPE = {
 class Access:
     """What the caller may do: a scope for each organization it can see, by internal key.
 
-    `home` is where new objects go that name nothing: the organization chosen, or the only one there can be. A
-    tenant-level key has none, even while its tenant has a single organization.
+    `home` is the organization of a new object that names none: the one chosen with X-Organization, or the only one
+    possible. A tenant-level key has no home, even while its tenant has a single organization.
     """
 
     actor: str
@@ -39,12 +39,12 @@ class Access:
     home: Organization | None = None
 
     def may(self, scope: Scope, organization_id: int | None = None) -> bool:
-        """Whether the scope is held in one organization, or in any where none is named."""
+        """Return whether the caller has the scope in the organization, or in any organization when it is None."""
         held = self.scopes.values() if organization_id is None else [self.scopes.get(organization_id)]
         return any(found is not None and RANK[found] >= RANK[scope] for found in held)
 
     def require(self, scope: Scope, organization: Organization) -> None:
-        """Raises PermissionDenied unless the scope is held there and, for more than reading, it is active."""
+        """Raise PermissionDenied if the caller lacks the scope, or if it writes and the organization is inactive."""
         if not self.may(scope, organization.pk):
             raise PermissionDenied("Insufficient permissions")
         if scope != Scope.READ and not organization.is_active:
@@ -54,12 +54,12 @@ class Access:
         return Organization.objects.filter(pk__in=self.scopes)
 
     def visible(self, queryset: models.QuerySet[M], path: str = "organization") -> models.QuerySet[M]:
-        """The rows whose organization (found over `path`) this caller can see; the others do not exist."""
+        """Return the rows of the caller's organizations. `path` is the lookup of a row's organization."""
         return queryset.filter(**{f"{path}__in": list(self.scopes)})
 
 
-def of_key(key: ApiKey) -> Access:
-    """An organization-level key reaches one organization, a tenant-level key all of its tenant."""
+def access_of_key(key: ApiKey) -> Access:
+    """Return the access of a key: one organization, or all organizations of its tenant for a tenant-level key."""
     scope = max((Scope(name) for name in key.scopes), key=RANK.__getitem__)
     if key.organization_id is not None:
         ids: Any = [key.organization_id]
@@ -68,8 +68,8 @@ def of_key(key: ApiKey) -> Access:
     return Access(actor=f"key {key.prefix}", scopes=dict.fromkeys(ids, scope), key=key, home=key.organization)
 
 
-def of_user(user: AbstractBaseUser) -> Access:
-    """Staff reach the organizations they are members of, superusers all."""
+def access_of_user(user: AbstractBaseUser) -> Access:
+    """Return the access of a team member: the organizations of the memberships, or all for a superuser."""
     actor = user.get_username()
     if not user.is_active:
         return Access(actor=actor)

@@ -1,4 +1,4 @@
-"""Alerts over the API: read, and marked as seen."""
+"""Alerts over the API: list, read, mark as seen."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class AlertViewSet(ReadViewSet[Alert]):
 
     @action(detail=True, methods=["post"])
     def seen(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Somebody has read it. Saying so again changes nothing."""
+        """Mark the alert as seen. A repeat changes nothing."""
         alert = self.get_object()
         alerts.mark_seen(alert, self.reach.actor)
         alert.refresh_from_db()

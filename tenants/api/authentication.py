@@ -1,4 +1,4 @@
-"""Who is asking: a program with a key, or staff signed in to the admin."""
+"""Authentication of API requests: a program with an API key, or a team member signed in to the admin."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed, NotFound
 from rest_framework.request import Request
 
-from tenants.api import access
-from tenants.api.access import Access
+from tenants.api.access import Access, access_of_key, access_of_user
 from tenants.models import ApiKey
 
 WRONG_KEY = "Invalid or missing API key"
 
 
 class KeyUser:
-    """Stands where Django expects a user: a program, which is nobody's account."""
+    """A program, in the place where Django expects a user. It has no row in the table of users."""
 
     is_authenticated = True
     is_anonymous = False
@@ -40,7 +39,7 @@ class KeyUser:
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <key>`. `request.auth` becomes the caller's Access."""
+    """Authenticate `Authorization: Bearer <key>`. `request.auth` becomes the caller's Access."""
 
     def authenticate(self, request: Request) -> tuple[KeyUser, Access] | None:
         words = get_authorization_header(request).split()
@@ -53,14 +52,14 @@ class ApiKeyAuthentication(BaseAuthentication):
         if key is None:
             raise AuthenticationFailed(WRONG_KEY)
         self._note_use(key)
-        return KeyUser(key), chosen(request, access.of_key(key))
+        return KeyUser(key), narrowed(request, access_of_key(key))
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
 
     @staticmethod
     def _note_use(key: ApiKey) -> None:
-        """To the minute: a write for every request would cost more than it tells."""
+        """Store the time of use, at most once a minute: a write for every request would be too expensive."""
         now = timezone.now()
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(minutes=1))
         if key.last_used_at is None or key.last_used_at < now - timedelta(minutes=1):
@@ -68,21 +67,24 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class StaffSessionAuthentication(SessionAuthentication):
-    """The admin's session, with CSRF, limited to the member's organizations."""
+    """Authenticate the admin's session, with CSRF, limited to the user's organizations."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         found = super().authenticate(request)
         if found is None:
             return None
-        return found[0], chosen(request, access.of_user(found[0]))
+        return found[0], narrowed(request, access_of_user(found[0]))
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
 
 
-def chosen(request: Request, reach: Access) -> Access:
-    """Narrowed to `X-Organization` where it is sent. One the caller cannot see does not exist; an empty one neither:
-    a forgotten value must not mean all organizations."""
+def narrowed(request: Request, reach: Access) -> Access:
+    """Return the access, narrowed to the organization of the `X-Organization` header if it is sent.
+
+    Raises NotFound for an organization that the caller cannot see, and for an empty header: a forgotten value must
+    not mean all organizations.
+    """
     name = request.headers.get("X-Organization")
     if name is None:
         return reach
@@ -97,6 +99,6 @@ def chosen(request: Request, reach: Access) -> Access:
 
 
 def caller_of(request: Request) -> str:
-    """A name for who is asking, the same in each of its requests: one key, or one member of staff."""
+    """Return an identifier of the caller: one for each key and each team member, the same in all requests."""
     reach: Access = request.auth  # type: ignore[assignment]
     return f"key:{reach.key.pk}" if reach.key else f"user:{request.user.pk}"

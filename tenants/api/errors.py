@@ -1,4 +1,4 @@
-"""The one error shape: `{"error": "<sentence>", "details": [{"field", "message", "code"}]}`."""
+"""Errors of the API, in one shape: `{"error": "<sentence>", "details": [{"field", "message", "code"}]}`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 logger = logging.getLogger(__name__)
 
-# DRF's words -> the contract's. The rest pass as they are.
+# DRF's error codes and the contract's. Other codes stay as they are.
 _CODES = {
     "min_length": "too_small",
     "max_length": "too_big",
@@ -34,15 +34,15 @@ _CODES = {
 
 
 class Conflict(exceptions.APIException):
-    """The object is in a state that forbids it."""
+    """A 409: the object's present state does not allow the request."""
 
     status_code = status.HTTP_409_CONFLICT
-    default_detail = "This is not possible in the present state."
+    default_detail = "The present state does not allow this."
     default_code = "conflict"
 
 
 class _WithDetails(exceptions.APIException):
-    """A sentence about the whole request, and perhaps the fields at fault, as `detail` makes them."""
+    """An error about the whole request. `details` names fields at fault, each built by `detail()`."""
 
     def __init__(self, message: str, details: list[dict[str, str]] | None = None) -> None:
         super().__init__(message)
@@ -50,14 +50,14 @@ class _WithDetails(exceptions.APIException):
 
 
 class RefusedByRule(_WithDetails):
-    """Understood, and refused by a calling rule."""
+    """A 422: the request is understood, and a rule refuses it."""
 
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
     default_code = "refused"
 
 
 class Invalid(_WithDetails):
-    """A 400 that is about the whole request."""
+    """A 400 about the whole request."""
 
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "invalid"
@@ -70,13 +70,14 @@ class TooLarge(exceptions.APIException):
 
 
 class Unavailable(exceptions.APIException):
-    """Somebody else's server, which this answer depends on, did not answer."""
+    """A 503: the server of a provider, which the response depends on, gave no answer."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "unavailable"
 
 
 def shape(message: str, details: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    """Return the body of an error."""
     body: dict[str, Any] = {"error": message}
     if details:
         body["details"] = details
@@ -84,12 +85,13 @@ def shape(message: str, details: list[dict[str, str]] | None = None) -> dict[str
 
 
 def detail(field: str, message: str, code: str = "invalid") -> dict[str, str]:
+    """Return one entry of `details`. The names of nested fields are dotted."""
     return {"field": field, "message": message, "code": code}
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """Every exception of an API view, in the one shape."""
-    from rest_framework.views import set_rollback  # views load the settings that name this module
+    """Return the response for any exception of an API view."""
+    from rest_framework.views import set_rollback  # not above: importing it reads the settings, which name this module
 
     if isinstance(error, Http404):
         error = exceptions.NotFound(*_text(error, "Not found"))
@@ -99,18 +101,18 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         error = TooLarge()
     set_rollback()
     if isinstance(error, exceptions.APIException):
-        return _answer(error)
+        return _response(error)
     logger.error("Unexpected error in %s", type(context.get("view")).__name__, exc_info=error)
     return Response(shape("Internal server error occurred"), status=500)
 
 
 def _text(error: Http404, default: str) -> tuple[str]:
-    # Django's own sentence names the model; ours must not tell one kind of absence from another.
+    # Django's sentence names the model. Ours must be the same for every object that cannot be found.
     text = str(error)
     return (default if not text or text.startswith("No ") else text,)
 
 
-def _answer(error: exceptions.APIException) -> Response:
+def _response(error: exceptions.APIException) -> Response:
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         headers = {"WWW-Authenticate": getattr(error, "auth_header", 'Bearer realm="api"')}
         return Response(shape("Invalid or missing API key"), status=401, headers=headers)
@@ -125,14 +127,14 @@ def _answer(error: exceptions.APIException) -> Response:
 
 
 def invalid(faults: list[dict[str, str]]) -> dict[str, Any]:
-    """The body of a 400. Faults that belong to no field are its sentence; `details` are about fields alone."""
+    """Return the body of a 400. Faults without a field become its sentence; `details` lists the others."""
     fields = [fault for fault in faults if fault["field"]]
     whole = [fault["message"] for fault in faults if not fault["field"]]
     return shape("Invalid request data" if fields or not whole else " ".join(whole), fields)
 
 
 def flatten(found: Any, path: str = "") -> list[dict[str, str]]:
-    """DRF's nested error details as a flat list, fields dotted."""
+    """Return DRF's nested error details as a flat list with dotted fields."""
     if isinstance(found, list):
         if all(isinstance(item, dict) and set(item) == {"message", "code"} for item in found):
             return [flat for item in found for flat in flatten(item, path)]
@@ -154,7 +156,7 @@ def is_for_programs(request: HttpRequest) -> bool:
 
 
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """404 for the paths of programs; people get a page."""
+    """Return a JSON 404 for the paths of programs, and a page for browsers."""
     if is_for_programs(request) or exception is None:
         return JsonResponse(shape("Not found"), status=404)
     return defaults.page_not_found(request, exception)

@@ -1,4 +1,4 @@
-"""How single values look in the API, and what is refused of what a program sends."""
+"""Serializer fields: how values look in the API, and which values it refuses."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from tenants.api.access import Access
 
-MAX_WHOLE = 2_147_483_647  # what the smaller of our databases' whole numbers hold
+MAX_WHOLE = 2_147_483_647  # the largest value of PostgreSQL's integer column
 AMOUNT = re.compile(r"\d{1,10}(\.\d{1,6})?")
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class UtcDateTimeField(serializers.DateTimeField):
-    """RFC 3339 in UTC with Z. A time without a zone is refused: nobody can know what it means."""
+    """RFC 3339 in UTC with Z. A time without a zone is refused, because its meaning is unknown."""
 
     def enforce_timezone(self, value: datetime) -> datetime:
         if value.tzinfo is None:
@@ -37,16 +37,16 @@ class UtcDateTimeField(serializers.DateTimeField):
 
 
 def utc_text(moment: datetime | None) -> str | None:
-    """A moment as every answer writes it."""
+    """Return the time as every response writes it: RFC 3339 in UTC with Z."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
 
 
 class TextField(serializers.CharField):
-    """A string of one line and nothing else: numbers and booleans are not turned into text in silence."""
+    """A string of one line. Numbers and booleans are refused, not converted to text."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
         "not_a_string": "Expected a string.",
-        "control": "This text has control characters in it.",
+        "control": "Control characters are not allowed.",
     }
 
     def to_internal_value(self, data: Any) -> str:
@@ -59,7 +59,7 @@ class TextField(serializers.CharField):
 
 
 class FlagField(serializers.BooleanField):
-    """true or false; "false" and 0 are somebody's mistake."""
+    """true or false. Other values, such as "false" and 0, are refused: they are mistakes."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -68,7 +68,7 @@ class FlagField(serializers.BooleanField):
 
 
 class WholeField(serializers.IntegerField):
-    """A whole number as JSON writes one."""
+    """A whole number in JSON; a string is refused."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs["max_value"] = min(kwargs.get("max_value") or MAX_WHOLE, MAX_WHOLE)
@@ -81,7 +81,7 @@ class WholeField(serializers.IntegerField):
 
 
 class RateField(serializers.DecimalField):
-    """A number as JSON writes one, given back as a number: only money is text."""
+    """A number in JSON, returned as a number: only money is text."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**(kwargs | {"coerce_to_string": False}))
@@ -106,7 +106,7 @@ class ObjectField(serializers.JSONField):
 
 
 def money(amount: Decimal | None, currency: str) -> dict[str, str] | None:
-    """`{"amount": "0.4125", "currency": "USD"}`: the decimals that say something, at least two."""
+    """Return `{"amount": "0.4125", "currency": "USD"}`, without trailing zeros but with at least two decimals."""
     if amount is None:
         return None
     whole, _, rest = format(amount, "f").partition(".")
@@ -114,7 +114,7 @@ def money(amount: Decimal | None, currency: str) -> dict[str, str] | None:
 
 
 class MoneyField(serializers.Field[Any, Any, Any, Any]):
-    """Money over two columns, `name` and `name_currency`; null: none."""
+    """Money in two columns, `name` and `name_currency`. null means no amount."""
 
     def __init__(self, **kwargs: Any) -> None:
         if not kwargs.get("read_only"):
@@ -151,22 +151,24 @@ class MoneyField(serializers.Field[Any, Any, Any, Any]):
         elif not isinstance(amount, str):
             faults["amount"] = [ErrorDetail('Write the amount as text, like "12.50".', "invalid_type")]
         elif not AMOUNT.fullmatch(amount) or len(amount.partition(".")[2].rstrip("0")) > places:
-            faults["amount"] = [ErrorDetail(f'Write it like "12.50", with at most {places} decimals.', "invalid")]
+            faults["amount"] = [
+                ErrorDetail(f'Write the amount like "12.50", with at most {places} decimals.', "invalid")
+            ]
         if not isinstance(currency, str) or not CURRENCY.fullmatch(currency):
-            faults["currency"] = [ErrorDetail("Write three capitals, like USD.", "invalid")]
+            faults["currency"] = [ErrorDetail("Use a code of three capital letters, such as USD.", "invalid")]
         if faults:
             raise ValidationError(faults)
         return {self.column: Decimal(str(amount)), f"{self.column}_currency": currency}
 
     def _places(self) -> int:
-        """How many decimals the column keeps."""
+        """Return the number of decimals of the column."""
         parent: Any = self.parent
         places: int = parent.Meta.model._meta.get_field(self.column).decimal_places
         return places
 
 
 class ScopedField(serializers.SlugRelatedField[Any]):
-    """A reference to another object by its public id; one the caller cannot see does not exist."""
+    """A reference to another object by its public id. An object that the caller cannot see does not exist."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
         "does_not_exist": "There is no such object.",
@@ -194,7 +196,7 @@ class ScopedField(serializers.SlugRelatedField[Any]):
 
 
 class IdField(serializers.UUIDField):
-    """An id as text. DRF alone would take the number 5 for one."""
+    """An id as text. DRF's own field would accept the number 5."""
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
@@ -203,7 +205,7 @@ class IdField(serializers.UUIDField):
 
 
 class PublicIdField(serializers.UUIDField):
-    """The `id` that programs see. The internal key never leaves."""
+    """The public `id` of an object. The internal key is never sent."""
 
     def __init__(self) -> None:
         super().__init__(source="uuid", read_only=True)

@@ -1,4 +1,4 @@
-"""Filters of lists."""
+"""Filters of API lists."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from rest_framework.request import Request
 
 
 class StrictFilters(DjangoFilterBackend):
-    """Filters named on the view. An unknown name is 400, and so is one without a value: a typo or an unset variable
-    must not widen a list."""
+    """Apply the filters that the view names. An unknown filter and a filter without a value are a 400.
+
+    A typo or an unset variable in a program must not widen a list.
+    """
 
     always = frozenset({"limit", "cursor", "ordering", "format"})
 

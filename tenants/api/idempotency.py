@@ -1,9 +1,9 @@
-"""`Idempotency-Key`: a POST that is sent again has its effect once, and is answered as it was the first time.
+"""`Idempotency-Key`: a POST that is sent again has its effect once, and gets the same response again.
 
-A marker is committed first, so that a repeat which comes meanwhile is refused. Then the effect and the stored answer
-commit together, in one transaction: whoever dies in between has done nothing, and may be repeated once the marker is a
-minute old. A slow first run whose marker was taken over meanwhile may not store its answer, and so takes its effect
-back.
+A marker commits first, so that a repeat during the first run is refused. Then the effect and the stored response
+commit in one transaction. If the process dies in between, nothing was done, and the request may be repeated once the
+marker is a minute old. A slow first run whose marker a repeat has taken over cannot store its response, so its
+transaction rolls back.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ from tenants.models import StoredAnswer
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
-MARKER = timedelta(seconds=60)
+MARKER = timedelta(seconds=60)  # how long a first run keeps its turn
 RUNNING = f"The first request with this {HEADER} is still running. Try again in a moment."
 
 Handler = Callable[..., Response]
 
 
 class IdempotentPosts:
-    """Mixed into views before DRF's own: every POST with an `Idempotency-Key` is answered once.
+    """A view mixin, placed before DRF's classes: a POST with an `Idempotency-Key` takes effect once.
 
-    `outside_transaction` names the actions that no transaction may hold: they ask a provider, or wait until others have
-    seen what they wrote. Each is harmless to repeat; its answer is stored right after its effect.
+    `outside_transaction` names the actions that must not run inside a transaction: they send a request to a provider,
+    or wait until other processes see what they wrote. Each is harmless to repeat. Its response is stored right after
+    its effect.
     """
 
     outside_transaction: ClassVar[frozenset[str]] = frozenset()
@@ -57,25 +58,25 @@ class IdempotentPosts:
         marker = begin(request)
         if marker.answer:
             return _replayed(marker.answer)
-        held = getattr(self, "action", None) not in self.outside_transaction
-        block: Callable[[], AbstractContextManager[None]] = transaction.atomic if held else nullcontext
+        atomic = getattr(self, "action", None) not in self.outside_transaction
+        block: Callable[[], AbstractContextManager[None]] = transaction.atomic if atomic else nullcontext
         try:
             with block():
-                response = self._answered(block, partial(handler, request, *args, **kwargs))
-                if not _is_kept(response):
-                    raise _NotKept(response)
+                response = self._respond(block, partial(handler, request, *args, **kwargs))
+                if not _is_stored(response):
+                    raise _NotStored(response)
                 store(marker, response)
-        except _NotKept as found:
+        except _NotStored as found:
             forget(marker)
             return found.response
         except Exception:
-            with suppress(DatabaseError):  # else it goes with the minute
+            with suppress(DatabaseError):  # then the marker expires after a minute
                 forget(marker)
             raise
         return response
 
-    def _answered(self, block: Callable[[], AbstractContextManager[None]], handler: Callable[[], Response]) -> Response:
-        """The answer, errors included. What an error leaves half done is taken back."""
+    def _respond(self, block: Callable[[], AbstractContextManager[None]], handler: Callable[[], Response]) -> Response:
+        """Return the response, also for an error. An error rolls back the changes made before it."""
         try:
             with block():
                 return handler()
@@ -84,14 +85,14 @@ class IdempotentPosts:
             return found
 
 
-class _NotKept(Exception):
-    """Leaves the transaction: this answer may be another one next time."""
+class _NotStored(Exception):
+    """Leave the transaction with a response that is not stored, because a repeat may get another one."""
 
     def __init__(self, response: Response) -> None:
         self.response = response
 
 
-def _is_kept(response: Response) -> bool:
+def _is_stored(response: Response) -> bool:
     return response.status_code < 500 and response.status_code != 429
 
 
@@ -102,22 +103,23 @@ def _replayed(answer: Any) -> HttpResponse:
 
 
 def begin(request: Request) -> StoredAnswer:
-    """The marker of this request, or with `answer` what was answered before.
+    """Return the marker of this request. Its `answer` holds the stored response of an earlier run, if there is one.
 
-    Raises Invalid for a wrong key, RefusedByRule when it came with another request, Conflict while that is running.
+    Raises Invalid for a malformed key, RefusedByRule when the key came with another request before, and Conflict
+    while the first run lasts.
     """
     now = timezone.now()
-    ours: dict[str, Any] = {"fingerprint": _fingerprint(request), "run": uuid.uuid4().hex, "started_at": now}
-    found, created = StoredAnswer.objects.get_or_create(slot=_slot(request), defaults=ours)
+    marker: dict[str, Any] = {"fingerprint": _fingerprint(request), "run": uuid.uuid4().hex, "started_at": now}
+    found, created = StoredAnswer.objects.get_or_create(slot=_slot(request), defaults=marker)
     if created:
         return found
     age = now - found.started_at
     if age >= KEPT or (found.answer is None and age >= MARKER):
         same = StoredAnswer.objects.filter(pk=found.pk, run=found.run)
-        if same.update(**ours, answer=None) == 1:
-            return StoredAnswer(pk=found.pk, slot=found.slot, **ours)
+        if same.update(**marker, answer=None) == 1:
+            return StoredAnswer(pk=found.pk, slot=found.slot, **marker)
         raise Conflict(RUNNING)
-    if found.fingerprint != ours["fingerprint"]:
+    if found.fingerprint != marker["fingerprint"]:
         raise RefusedByRule(f"This {HEADER} was used for another request. Send a new key with a new request.")
     if found.answer is None:
         raise Conflict(RUNNING)
@@ -125,22 +127,22 @@ def begin(request: Request) -> StoredAnswer:
 
 
 def store(marker: StoredAnswer, response: Response) -> None:
-    """Keep the answer. Raises Conflict when the request took so long that a repeat has taken its place."""
+    """Store the response. Raises Conflict when a repeat has taken over the marker meanwhile."""
     body = JSONRenderer().render(response.data).decode() if response.data is not None else ""
-    mine = StoredAnswer.objects.filter(pk=marker.pk, run=marker.run)
-    if mine.update(answer={"status": response.status_code, "body": body}) != 1:
-        raise Conflict("This request took too long, and a repeat of it has taken its place.")
+    own = StoredAnswer.objects.filter(pk=marker.pk, run=marker.run)
+    if own.update(answer={"status": response.status_code, "body": body}) != 1:
+        raise Conflict("This request took longer than a minute, and a repeat of it has taken its place.")
 
 
 def forget(marker: StoredAnswer) -> None:
-    """The request may be sent again."""
+    """Delete the marker, so that the request can be sent again."""
     StoredAnswer.objects.filter(pk=marker.pk, run=marker.run, answer=None).delete()
 
 
 def purge(limit: int = 1000) -> int:
-    """Remove answers that are no longer kept; how many went."""
-    over = StoredAnswer.objects.filter(started_at__lt=timezone.now() - KEPT).order_by("started_at")
-    return StoredAnswer.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:limit])).delete()[0]
+    """Delete up to `limit` expired rows. Return how many."""
+    expired = StoredAnswer.objects.filter(started_at__lt=timezone.now() - KEPT).order_by("started_at")
+    return StoredAnswer.objects.filter(pk__in=list(expired.values_list("pk", flat=True)[:limit])).delete()[0]
 
 
 def _slot(request: Request) -> str:
@@ -152,7 +154,7 @@ def _slot(request: Request) -> str:
 def _key(request: Request) -> str:
     key = request.headers[HEADER]
     with suppress(UnicodeError):
-        key = key.encode("latin-1").decode()  # headers arrive byte by byte
+        key = key.encode("latin-1").decode()  # WSGI decodes headers as latin-1
     if not (1 <= len(key) <= 255 and key.isprintable()):
         raise Invalid(
             f"{HEADER} must be 1 to 255 printable characters.",
@@ -162,7 +164,7 @@ def _key(request: Request) -> str:
 
 
 def _fingerprint(request: Request) -> str:
-    """What makes two requests the same. Of a form it is the contents: its boundaries change with every sending."""
+    """Return a digest of address and body. Of a form it covers the contents: its boundaries differ in each request."""
     data: Any = request.data
     if not isinstance(data, QueryDict):
         return _digest(request.get_full_path(), json.dumps(data, sort_keys=True))

@@ -1,4 +1,4 @@
-"""Keys over the API. Whoever makes or changes one hands out no more than it holds."""
+"""API keys over the API. A key creates and changes only keys within its own organization, scopes and expiry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ApiKeySerializer(OrganizedSerializer[ApiKey]):
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=Scope.choices), required=False, allow_empty=False, max_length=3
     )
-    key = serializers.CharField(read_only=True)  # on the row just made, and never again
+    key = serializers.CharField(read_only=True)  # only in the response to the create
 
     class Meta:
         model = ApiKey
@@ -42,7 +42,7 @@ class ApiKeySerializer(OrganizedSerializer[ApiKey]):
 
     def validate_expires_at(self, moment: datetime | None) -> datetime | None:
         if moment is not None and moment <= timezone.now():
-            raise ValidationError("This is in the past. To end a key now, delete it.")
+            raise ValidationError("This is in the past. To revoke a key now, delete it.")
         return moment
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -59,16 +59,22 @@ class ApiKeySerializer(OrganizedSerializer[ApiKey]):
         return self.reach.key.expires_at if self.reach.key else None
 
     def _check_own(self, attrs: dict[str, Any]) -> None:
-        """A key ends no later than the one that makes or changes it. `manage`, needed here, is the most of scopes."""
+        """Check that the key expires no later than the caller's own key.
+
+        Scopes need no check: these views need `manage`, which is the highest scope.
+        """
         own = self._own_expiry()
         after: datetime | None = attrs.get("expires_at", getattr(self.instance, "expires_at", None))
         if own and (after is None or after > own):
-            sentence = f"Your own key ends at {utc_text(own)}; a key that lasts longer is not yours to give."
+            sentence = f"Your own key expires at {utc_text(own)}. A key that you create or change cannot expire later."
             raise ValidationError({"expires_at": [ErrorDetail(sentence, "too_big")]})
 
 
 class ApiKeyViewSet(CrudViewSet[ApiKey]):
-    """Keys in force. Tenant-level ones are made on the command line or in the admin; only their like see them here."""
+    """Keys that are not revoked.
+
+    Tenant-level keys are created on the command line or in the admin. Only a tenant-level key can see them here.
+    """
 
     queryset = ApiKey.objects.filter(revoked_at=None).select_related("organization")
     serializer_class = ApiKeySerializer
@@ -96,7 +102,7 @@ class ApiKeyViewSet(CrudViewSet[ApiKey]):
         self._note(row, "create", {"prefix": row.prefix, "scopes": row.scopes})
 
     def perform_destroy(self, instance: ApiKey) -> None:
-        """Revoked, and kept for the record."""
+        """Revoke the key. The row stays for the record."""
         ApiKey.objects.filter(pk=instance.pk, revoked_at=None).update(revoked_at=timezone.now())
         self._note(instance, "revoke", {"prefix": instance.prefix})
 

@@ -1,4 +1,4 @@
-"""Organizations over the API. What stops calls is plugged in by `calls`, which this room does not know."""
+"""Organizations over the API. A subclass in `calls` stops and allows calls: this room does not import `calls`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from tenants import audit_log
 from tenants.api.fields import MoneyField, PublicIdField, ScopedField
-from tenants.api.permissions import demanded
+from tenants.api.permissions import required_scope
 from tenants.api.serializers import StrictModelSerializer
 from tenants.api.views import ReadViewSet
 from tenants.models import Organization
@@ -43,7 +43,7 @@ class OrganizationSerializer(StrictModelSerializer[Organization]):
 
 
 class OrganizationViewSet(ReadViewSet[Organization]):
-    """Read and PATCH. Organizations are made and removed by whoever runs the installation."""
+    """Read and PATCH. Only the operator of the installation creates and removes organizations."""
 
     queryset = Organization.objects.select_related("tenant")
     serializer_class: type[serializers.BaseSerializer[Any]] = OrganizationSerializer
@@ -54,12 +54,12 @@ class OrganizationViewSet(ReadViewSet[Organization]):
         return organization
 
     def check_reach(self, found: Organization) -> None:
-        # An inactive organization can be changed: how else would it become active again?
-        if not self.reach.may(demanded(self.request, self), found.pk):
+        # Unlike other objects, an inactive organization can be changed: otherwise it could not be activated again.
+        if not self.reach.may(required_scope(self.request, self), found.pk):
             self.permission_denied(self.request, "Insufficient permissions")
 
     def switch_calls(self, organization: Organization, stopped: bool) -> None:
-        """Turn the kill switch. When it returns from stopping, nothing more can be placed."""
+        """Stop or allow all calls. After a return from stopping, no further call can be placed."""
         raise NotImplementedError
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -73,12 +73,12 @@ class OrganizationViewSet(ReadViewSet[Organization]):
             if organization.is_active != before:
                 self._note(organization, "activate" if organization.is_active else "deactivate")
         if stopped is not None and (stopped or organization.calls_stopped):
-            self.switch_calls(organization, stopped)  # outside the transaction: it waits for others to see it
+            self.switch_calls(organization, stopped)  # outside the transaction: it waits until other processes see it
         return Response(serializer.data)
 
     @action(detail=True, methods=["post"], url_path="rotate-webhook-secret")
     def rotate_webhook_secret(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """A new secret, shown here once. The old one signs beside it for a day."""
+        """Create a new webhook secret and show it once. For a day, webhooks are signed with both secrets."""
         organization = self.get_object()
         with transaction.atomic():
             organization.rotate_webhook_secret()

@@ -1,4 +1,4 @@
-"""Cursor pages over the internal key: no counts, no gaps, no repeats over equal timestamps."""
+"""Cursor pagination over the internal key: no counts, no gaps, no repeats among equal timestamps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rest_framework.request import Request
 # The internal key grows with time, so it is the indexed way to order by creation.
 ORDERINGS = {"created_at": "pk", "-created_at": "-pk"}
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/=]*")  # Python's decoder would skip everything else
+_BASE64 = re.compile(r"[A-Za-z0-9+/=]*")  # Python's decoder skips all other characters
 
 
 class CursorPages(CursorPagination):
@@ -49,7 +49,7 @@ class CursorPages(CursorPagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         try:
             return super().paginate_queryset(queryset, request, view)
-        except NotFound as error:  # a mangled cursor is the caller's mistake, not a missing page
+        except NotFound as error:  # a damaged cursor is the caller's mistake, not a missing page
             raise ValidationError(
-                {"cursor": "This cursor is not one of ours. Follow `next` as it was given."}
+                {"cursor": "This cursor is not valid. Follow `next` and `previous` exactly as they were returned."}
             ) from error

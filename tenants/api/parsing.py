@@ -1,4 +1,4 @@
-"""Request bodies: strict JSON, and nothing that a database or a program would choke on later."""
+"""Parsers of request bodies: strict JSON, without values that a database or a program could not handle later."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rest_framework.parsers import JSONParser, MultiPartParser
 from tenants.api.errors import TooLarge
 
 MAX_DEPTH = 32
-FORM_ROOM = 64 * 1024  # what the other fields and the boundaries of an upload may take
+FORM_ROOM = 64 * 1024  # bytes for the other fields and the boundaries of an upload
 
 
 class StrictJSONParser(JSONParser):
-    """An object of at most 1 MB; no NaN, no duplicate keys, no NUL, no lone surrogates, no endless nesting."""
+    """Parse an object of at most 1 MB. Refuse NaN, duplicate keys, NUL, lone surrogates and deep nesting."""
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         raw = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
@@ -40,7 +40,7 @@ class StrictJSONParser(JSONParser):
 
 
 class UploadParser(MultiPartParser):
-    """A form with a file. What announces itself as larger than an import may be is not read at all."""
+    """Parse a form with a file. A body whose Content-Length exceeds the import limit is not read."""
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         announced = stream.META.get("CONTENT_LENGTH") or "0"
@@ -50,7 +50,7 @@ class UploadParser(MultiPartParser):
 
 
 def _texts(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Every string of the body, keys included, with its dotted path."""
+    """Yield every string of the body, keys included, with its dotted path."""
     if depth > MAX_DEPTH:
         raise ParseError("The request body is not readable JSON: it is nested too deeply.")
     if isinstance(value, str):
@@ -78,7 +78,7 @@ def _reason(error: Exception) -> str:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("an object has a duplicate key")
     return found
 
 

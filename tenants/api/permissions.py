@@ -1,4 +1,4 @@
-"""What a view demands: a scope per method, named on the view."""
+"""The scope that a request needs: one for each method, declared on the view."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from tenants.models import Scope
 
 
 class HasScope(BasePermission):
-    """Refuses whoever holds the demanded scope nowhere. The object's own organization is checked by `ScopedViewSet`.
+    """Refuse a caller that has the required scope in no organization. `ScopedViewSet` checks the object's organization.
 
-    A view says `write_scope` (default: manage) and `action_scopes`, a scope for single actions by name.
+    A view declares `write_scope` (default: manage) and `action_scopes`, the scopes of single actions by name.
     """
 
     message = "Insufficient permissions"
 
     def has_permission(self, request: Request, view: Any) -> bool:
         reach = request.auth
-        return isinstance(reach, Access) and reach.may(demanded(request, view))
+        return isinstance(reach, Access) and reach.may(required_scope(request, view))
 
 
-def demanded(request: Request, view: Any) -> Scope:
+def required_scope(request: Request, view: Any) -> Scope:
+    """Return the scope that this request to the view needs."""
     named: dict[str, Scope] = getattr(view, "action_scopes", {})
     action = getattr(view, "action", None)
     if action in named:

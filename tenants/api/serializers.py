@@ -1,4 +1,4 @@
-"""The API's objects: strict fields in, rows of the caller's organizations out."""
+"""Base serializers: strict fields, and references only within the caller's organizations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ M = TypeVar("M", bound=models.Model)
 
 
 class StrictFields:
-    """Mixed into serializers: an unknown field is a fault by name, told together with the others."""
+    """A serializer mixin: each unknown field is an error, reported together with the other errors."""
 
     def to_internal_value(self, data: Any) -> Any:
         faults: dict[str, Any] = {}
@@ -41,7 +41,7 @@ class StrictSerializer(StrictFields, serializers.Serializer[Any]):
 
 
 class StrictModelSerializer(StrictFields, serializers.ModelSerializer[M], Generic[M]):
-    """Public ids, UTC times, strict values; what is left out or null is the default.
+    """Public ids, UTC times and strict values. A field that is left out or null takes its default.
 
     Read-only fields in a body are ignored, so that an object can be sent back as it was read.
     """
@@ -59,7 +59,7 @@ class StrictModelSerializer(StrictFields, serializers.ModelSerializer[M], Generi
     serializer_related_field = ScopedField
 
     def get_validators(self) -> list[Any]:
-        # DRF's own unique-together validators make `organization` required. The database is asked instead.
+        # DRF's unique-together validators make `organization` required. The database's constraints check instead.
         return []
 
     @property
@@ -75,12 +75,12 @@ class StrictModelSerializer(StrictFields, serializers.ModelSerializer[M], Generi
         return {**found, **{name: self._default(name) for name in reset if name != "organization"}}
 
     def _resets(self, name: str) -> bool:
-        """Whether null stands for the default, the column itself knowing no null."""
+        """Return whether null means the default, because the column is never null."""
         field = self.fields.get(name)
         if field is None or field.read_only or field.required or isinstance(field, MoneyField):
             return False
         if self.instance is not None and isinstance(field, FlagField):
-            return False  # nobody turns a switch by saying nothing
+            return False  # null must not turn a switch
         return not field.allow_null
 
     def _default(self, name: str) -> Any:
@@ -92,7 +92,7 @@ class StrictModelSerializer(StrictFields, serializers.ModelSerializer[M], Generi
         return [] if column.many_to_many or column.one_to_many else column.get_default()
 
     def update(self, instance: M, validated_data: Any) -> M:
-        """Only the columns that were sent: the others belong to machines that write them meanwhile."""
+        """Save only the fields that were sent. The engine may write the other columns meanwhile."""
         sets = {field.name for field in instance._meta.many_to_many}
         columns = [name for name in validated_data if name not in sets]
         for name in columns:
@@ -106,14 +106,14 @@ class StrictModelSerializer(StrictFields, serializers.ModelSerializer[M], Generi
 
 
 class OrganizedSerializer(StrictModelSerializer[M], Generic[M]):
-    """Of an object that belongs to an organization, perhaps by way of the objects it names (`naming`)."""
+    """An object that belongs to an organization. `naming` lists fields whose objects can determine the organization."""
 
     naming: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[Scope] = Scope.MANAGE
     organization: Any = None  # each subclass has an OrganizationField; declared here for the type checker
 
     def home(self, data: Any = None) -> Organization | None:
-        """Where the object is, or will be, as far as that can be told before the fields are read."""
+        """Return the object's organization as far as it is known before the fields are validated, else None."""
         if self.instance is not None:
             return self._held()
         given = data.get("organization") if isinstance(data, Mapping) else None
@@ -132,7 +132,7 @@ class OrganizedSerializer(StrictModelSerializer[M], Generic[M]):
         return organization
 
     def to_internal_value(self, data: Any) -> Any:
-        context: Any = self.context  # shared with the fields, which read numbers as this organization does
+        context: Any = self.context  # shared with the fields, which read numbers by the organization's country
         context["home"] = self.home(data)
         return super().to_internal_value(data)
 
@@ -145,7 +145,7 @@ class OrganizedSerializer(StrictModelSerializer[M], Generic[M]):
             return attrs
         home = self._held()
         if attrs.pop("organization", home) != home:
-            raise ValidationError({"organization": "An object stays in its organization."})
+            raise ValidationError({"organization": "The organization of an object cannot be changed."})
         _check_home(home, named)
         return attrs
 
@@ -155,30 +155,30 @@ def _each(found: Any) -> list[Any]:
 
 
 def _check_home(home: Organization, named: Mapping[str, Any]) -> None:
-    """Raises ValidationError by field for objects that another organization owns."""
-    astray = [name for name, found in named.items() if any(one.organization_id != home.pk for one in _each(found))]
-    if astray:
-        raise ValidationError({name: ["This belongs to another organization."] for name in astray})
+    """Raise ValidationError for each field whose object belongs to another organization."""
+    foreign = [name for name, found in named.items() if any(one.organization_id != home.pk for one in _each(found))]
+    if foreign:
+        raise ValidationError({name: ["This belongs to another organization."] for name in foreign})
 
 
 def organization_for(reach: Access, given: Organization | None, named: Mapping[str, Any]) -> Organization:
-    """Where a new object goes: the one given, else that of the objects it names, else the caller's own.
+    """Return the organization of a new object: the one given, else that of the objects it names, else the caller's.
 
-    Raises ValidationError when two of them differ, Invalid when nothing tells.
+    Raises ValidationError when they differ, and Invalid when there is none.
     """
     first = next((one for found in named.values() for one in _each(found)), None)
     home = given or (first.organization if first is not None else reach.home)
     if home is None:
         raise Invalid(
-            "Say which organization this belongs to.",
-            [detail("organization", "Send X-Organization or name it here.", "required")],
+            "Name the organization of the new object.",
+            [detail("organization", "Give the organization here or in the X-Organization header.", "required")],
         )
     _check_home(home, named)
     return home
 
 
 class OrganizationField(ScopedField):
-    """The organization an object belongs to. In a create it may be left out where only one is possible."""
+    """The organization of an object. A create may leave it out when only one is possible."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("queryset", Organization.objects.all())
@@ -187,8 +187,10 @@ class OrganizationField(ScopedField):
 
 
 class ReplacedList(serializers.Field[Any, Any, Any, Any]):
-    """A list of small objects that is written as a whole. A PATCH of the owner makes none of their fields optional,
-    which is what a nested serializer would do."""
+    """A list of small objects that is replaced as a whole.
+
+    Unlike with a nested serializer, a PATCH of the owner does not make their fields optional.
+    """
 
     def __init__(self, item: type[StrictSerializer], **kwargs: Any) -> None:
         self.item = item

@@ -1,8 +1,9 @@
-"""So many requests a second for each caller, over all web processes.
+"""A limit of requests per second for each caller, over all web processes.
 
-The budget is one number in one row (the generic cell rate algorithm), spent by a single conditional UPDATE. A process
-takes a tenth of the burst at a time and then asks nobody, so that most requests cost no write. What one process holds
-is not to be had by another: the burst is never more than the limit, and less by at most a tenth for each process.
+The budget of a caller is one number in one row (the generic cell rate algorithm), spent by one conditional UPDATE. A
+process reserves a tenth of the burst at a time and spends it in memory, so that most requests cost no write. Other
+processes cannot spend what one process has reserved. The burst is therefore never more than the limit, and less by at
+most a tenth for each process.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from tenants.models import RequestBudget
 
 ROUNDING = 1e-4  # seconds: sums of floats are not exact
 
-_held: dict[str, int] = {}  # taken by this process, not yet spent
-_turns: dict[str, threading.Lock] = {}
-_lock = threading.Lock()
+_reserved: dict[str, int] = {}  # requests reserved by this process and not yet spent, by caller
+_caller_locks: dict[str, threading.Lock] = {}
+_lock = threading.Lock()  # guards both
 
 
 class CallerThrottle(BaseThrottle):
-    """`API_RATE` requests a second for each key or member of staff, and `API_BURST` at once after a rest."""
+    """`API_RATE` requests a second for each API key or team member, and `API_BURST` at once after a pause."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         if not isinstance(request.auth, Access):
@@ -37,55 +38,60 @@ class CallerThrottle(BaseThrottle):
         self.caller = caller_of(request)
         if _spend(self.caller):
             return True
-        with _taking(self.caller):  # one thread at a time, or they would hold more than they need and refuse the rest
-            return _spend(self.caller) or _take(self.caller)
+        # One thread at a time: several would reserve more than they need, and other requests would be refused.
+        with _lock_of(self.caller):
+            return _spend(self.caller) or _reserve(self.caller)
 
     def wait(self) -> float:
-        """Seconds until the next request is taken."""
-        return max(0.0, _stands(self.caller) - _latest(time.time(), 1))
+        """Return the seconds until the next request is allowed."""
+        return max(0.0, _spent_until(self.caller) - _latest(time.time(), 1))
 
 
-def _taking(caller: str) -> threading.Lock:
+def _lock_of(caller: str) -> threading.Lock:
     with _lock:
-        return _turns.setdefault(caller, threading.Lock())
+        return _caller_locks.setdefault(caller, threading.Lock())
 
 
 def _spend(caller: str) -> bool:
+    """Spend one reserved request. Return whether there was one."""
     with _lock:
-        left = _held.get(caller, 0)
+        left = _reserved.get(caller, 0)
         if left:
-            _held[caller] = left - 1
+            _reserved[caller] = left - 1
         return left > 0
 
 
-def _take(caller: str) -> bool:
-    """One request for now and some to hold; else just the one. Who has nothing left costs a read and no write."""
+def _reserve(caller: str) -> bool:
+    """Spend one request and reserve more, or spend just the one. Return whether the budget allows it.
+
+    An exhausted budget costs a read and no write.
+    """
     now, several = time.time(), max(1, settings.API_BURST // 10)
-    stands = _stands(caller)
+    spent_until = _spent_until(caller)
     for count in (several, 1):
-        if stands <= _latest(now, count) and _withdraw(caller, count, now):
+        if spent_until <= _latest(now, count) and _withdraw(caller, count, now):
             with _lock:
-                _held[caller] = _held.get(caller, 0) + count - 1
+                _reserved[caller] = _reserved.get(caller, 0) + count - 1
             return True
     return False
 
 
-def _stands(caller: str) -> float:
+def _spent_until(caller: str) -> float:
     return RequestBudget.objects.get_or_create(caller=caller)[0].spent_until
 
 
 def _withdraw(caller: str, count: int, now: float) -> bool:
-    """True when nobody else has taken it meanwhile."""
+    """Take `count` requests from the budget. Return False when another process has taken them meanwhile."""
     budget = RequestBudget.objects.filter(caller=caller, spent_until__lte=_latest(now, count))
     return budget.update(spent_until=Greatest(F("spent_until"), Value(now)) + count / settings.API_RATE) == 1
 
 
 def _latest(now: float, count: int) -> float:
-    """Where the budget may stand at most for so many requests to be taken now."""
+    """Return the latest `spent_until` at which the budget still allows `count` requests now."""
     return now + (settings.API_BURST - count) / settings.API_RATE + ROUNDING
 
 
 def forget_held() -> None:
-    """Give nothing back, hold nothing: the next request asks the database."""
+    """Drop what this process has reserved, without returning it: the next request asks the database."""
     with _lock:
-        _held.clear()
+        _reserved.clear()

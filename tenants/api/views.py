@@ -1,4 +1,4 @@
-"""The API's lists and objects: scoped, paged, made, changed and removed alike everywhere."""
+"""Base views: lists and objects are scoped, paged, created, changed and deleted in the same way everywhere."""
 
 from __future__ import annotations
 
@@ -11,25 +11,23 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rest_framework import viewsets
 from rest_framework.exceptions import ErrorDetail, ValidationError
-from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tenants.api.access import Access
 from tenants.api.errors import Conflict
 from tenants.api.idempotency import IdempotentPosts
-from tenants.api.permissions import demanded
+from tenants.api.permissions import required_scope
 from tenants.models import Organization, Scope
 
 M = TypeVar("M", bound=models.Model)
 
 
 class AnyAccept(BaseContentNegotiation):
-    """For answers that are not JSON, or callers that ask for nonsense: what there is, is sent."""
+    """Ignore the `Accept` header: for responses that are not JSON, and for callers whose header is unusable."""
 
     def select_parser(self, request: Any, parsers: Any) -> Any:
-        from rest_framework.negotiation import DefaultContentNegotiation
-
         return DefaultContentNegotiation().select_parser(request, parsers)
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
@@ -37,7 +35,7 @@ class AnyAccept(BaseContentNegotiation):
 
 
 class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
-    """Objects of the caller's organizations alone: a list of them, each by its public id."""
+    """Objects of the caller's organizations only, each identified by its public id."""
 
     lookup_field = "uuid"
     lookup_url_kwarg = "id"
@@ -54,21 +52,21 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
         return self.reach.visible(super().get_queryset(), self.organization_path)
 
     def get_object(self) -> M:
-        """The object of the path. Filters do not apply: they belong to lists."""
+        """Return the object of the path. Filters do not apply: they belong to lists."""
         found: M = get_object_or_404(self.get_queryset(), uuid=public_id(self.kwargs["id"]))
         self.check_reach(found)
         return found
 
     def check_reach(self, found: M) -> None:
-        """Raises PermissionDenied unless what the method demands is held in the object's organization."""
-        self.reach.require(demanded(self.request, self), self.organization_of(found))
+        """Raise PermissionDenied unless the caller has the required scope in the object's organization."""
+        self.reach.require(required_scope(self.request, self), self.organization_of(found))
 
     def organization_of(self, found: Any) -> Organization:
         organization: Organization = found.organization
         return organization
 
     def locked(self, found: M) -> M:
-        """The same row, locked until the transaction ends and read afresh."""
+        """Return the row read again and locked until the transaction ends."""
         return type(found)._default_manager.select_for_update(of=("self",)).get(pk=found.pk)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -82,7 +80,7 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
 
 
 def public_id(text: str) -> uuid.UUID:
-    """The id of a path. Raises Http404 for anything else."""
+    """Return the id in a path. Raises Http404 for any other text."""
     try:
         return uuid.UUID(text)
     except ValueError as error:
@@ -99,7 +97,7 @@ class ReadViewSet(ScopedViewSet[M], Generic[M]):
 class CrudViewSet(ReadViewSet[M], Generic[M]):
     """List, create, retrieve, PATCH, DELETE."""
 
-    taken: ClassVar[tuple[str, str] | None] = None  # field and sentence when the object exists already
+    taken: ClassVar[tuple[str, str] | None] = None  # field and message when the object exists already
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
@@ -123,7 +121,7 @@ class CrudViewSet(ReadViewSet[M], Generic[M]):
             raise ValidationError({self.taken[0]: [ErrorDetail(self.taken[1], "unique")]}) from error
 
     def perform_save(self, serializer: Any) -> None:
-        """In a transaction. Raises Conflict where the object's state forbids it."""
+        """Save, inside a transaction. Raises Conflict when the object's state does not allow the change."""
         serializer.save()
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
