@@ -465,7 +465,7 @@ def test_people_are_added_by_name(sign_in: SignIn, organization: Organization) -
         "memberships-1-role": "operator",
     }
     url = reverse("admin:tenants_organization_change", args=[organization.pk])
-    assert "No active member of staff" in client.post(url, form).content.decode()
+    assert "No active user" in client.post(url, form).content.decode()
     answer = client.post(url, {**form, "memberships-1-username": "new"})
     assert answer.status_code == 302, answer.content.decode()
     assert Membership.objects.get(user__username="new").role == "operator"

@@ -1,4 +1,4 @@
-"""Pages of organizations, members, API keys, the audit log and the libraries' own tables."""
+"""Pages of organizations, team members, API keys, the audit log and the tables of libraries."""
 
 from tenants.admin import api_keys, audit, library_tables, organizations, staff_users
 

@@ -1,4 +1,4 @@
-"""API keys: issued once, listed by prefix, revoked at once."""
+"""Pages of API keys: create, show once, list by prefix, revoke."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from tenants.models import ApiKey, Organization, Scope
 
 class ApiKeyForm(ScopedForm):
     scope = choice_field(
-        "May",
+        "Permissions",
         [("read", "Read"), ("call", "Read and place calls"), ("manage", "Read, place calls and change everything")],
         required=True,
     )
     whole_tenant = forms.BooleanField(
-        label="For all organizations of the tenant",
+        label="For all organizations of this customer",
         required=False,
         widget=UnfoldBooleanSwitchWidget(),
-        help_text="Superusers alone may grant this.",
+        help_text="Only superusers can choose this.",
     )
 
     class Meta:
@@ -41,17 +41,17 @@ class ApiKeyForm(ScopedForm):
     def clean_expires_at(self) -> Any:
         moment = self.cleaned_data["expires_at"]
         if moment and moment <= timezone.now():
-            raise forms.ValidationError("This moment is past. Leave it empty for a key that does not expire.")
+            raise forms.ValidationError("This is in the past. Leave the field empty for a key that does not expire.")
         return moment
 
     def _post_clean(self) -> None:
-        """Nothing of the row is checked here: `ApiKey.issue` makes and checks it."""
+        """Skip the checks of the row: `ApiKey.issue` creates and checks it."""
 
 
 def _revoke(request: HttpRequest, obj: ApiKey, values: Mapping[str, Any]) -> str:
     ApiKey.objects.filter(pk=obj.pk, revoked_at=None).update(revoked_at=timezone.now())
     page_of(ApiKey).audit(request, obj, "revoked", {"name": obj.name})
-    return f"The key “{obj.name}” is revoked. Programs that use it are refused from now on."
+    return f"The key “{obj.name}” is revoked. Requests with it are refused."
 
 
 @admin.register(ApiKey)
@@ -62,7 +62,7 @@ class ApiKeyAdmin(ScopedAdmin):
     add_title = "New API key"
     plural = "API keys"
     counted_as = ("API key", "API keys")
-    empty_words = "No program has a key yet. Each program should have its own, so that it can be revoked alone."
+    empty_words = "There are no API keys yet. Create one for each program, so that you can revoke each separately."
     list_display = ("name", "prefix_shown", "may", "state", "expires", "last_used")
     text_fields = ("name", "prefix")
     list_select_related = ("organization",)
@@ -71,7 +71,7 @@ class ApiKeyAdmin(ScopedAdmin):
             "revoke",
             "Revoke",
             Level.ADMIN,
-            lambda obj: [f"Programs that use the key {obj.prefix}… are refused at once. This cannot be undone."],
+            lambda obj: [f"Requests with the key {obj.prefix}… are refused at once. This cannot be undone."],
             _revoke,
             offered=lambda obj: obj.revoked_at is None,
             tone="danger",
@@ -87,11 +87,11 @@ class ApiKeyAdmin(ScopedAdmin):
     def prefix_shown(self, row: ApiKey) -> str:
         return f"{row.prefix}…"
 
-    @admin.display(description="may")
+    @admin.display(description="permissions")
     def may(self, row: ApiKey) -> str:
         return ", ".join(row.scopes)
 
-    @display(description="state", label={"Usable": "success", "Revoked": "danger", "Expired": "warning"})
+    @display(description="status", label={"Usable": "success", "Revoked": "danger", "Expired": "warning"})
     def state(self, row: ApiKey) -> str:
         if row.revoked_at:
             return "Revoked"
@@ -109,9 +109,9 @@ class ApiKeyAdmin(ScopedAdmin):
             "facts": [
                 ("Key", f"{obj.prefix}… (the key itself is not stored)"),
                 ("For", where),
-                ("May", ", ".join(Scope(name).label for name in obj.scopes)),
-                ("State", self.state(obj)),
-                ("Made", local_time(obj.created_at)),
+                ("Permissions", ", ".join(Scope(name).label for name in obj.scopes)),
+                ("Status", self.state(obj)),
+                ("Created", local_time(obj.created_at)),
                 ("Expires", local_time(obj.expires_at, "never")),
                 ("Revoked", local_time(obj.revoked_at)),
                 ("Last used", local_time(obj.last_used_at, "never")),

@@ -1,4 +1,4 @@
-"""The audit log of an organization: read-only."""
+"""Pages of the audit log. They only read."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     text_fields = ("actor", "action")
     exact_fields = ("subject",)
     list_select_related = ("organization",)
-    empty_words = "Nothing has been done yet that somebody may ask about later."
+    plural = "Audit log"
+    empty_words = "The audit log is empty."
     panel_only = True
     panel_template = "trunkline/facts.html"
-    when = local_time_column("at", "when")
+    when = local_time_column("at", "time")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [(None, {"fields": []})]
@@ -32,10 +33,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         details = [(str(name).replace("_", " ").capitalize(), _words(value)) for name, value in obj.detail.items()]
         return {
             "facts": [
-                ("When", local_time(obj.at)),
-                ("Who", obj.actor),
-                ("What", obj.action),
-                ("To what", obj.subject),
+                ("Time", local_time(obj.at)),
+                ("Actor", obj.actor),
+                ("Action", obj.action),
+                ("Subject", obj.subject),
                 ("Organization", obj.organization or "-"),
                 *details,
             ]

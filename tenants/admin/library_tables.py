@@ -1,4 +1,4 @@
-"""Tables that libraries keep for themselves: tasks and sign-ins. Superusers read them."""
+"""Pages of the tables of libraries: background tasks and sign-ins. Superusers read them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SignInAdmin(SuperuserReadOnlyAdmin):
     search_fields = ("username", "ip_address")
     fields: ClassVar[Sequence[str]] = ("attempted", "username", "ip_address", "path_info", "user_agent")
     readonly_fields = fields
-    attempted = local_time_column("attempt_time", "when")
+    attempted = local_time_column("attempt_time", "time")
 
 
 @admin.register(AccessAttempt)

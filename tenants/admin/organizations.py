@@ -1,4 +1,4 @@
-"""Organizations, their people and keys; and the tables of the libraries, for superusers to read."""
+"""Pages of organizations, their team members and their webhook secret; and of customers, for superusers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.decorators import display
 
 from tenants.backoffice.buttons import Step
-from tenants.backoffice.edit_conflicts import WatchfulForm
+from tenants.backoffice.edit_conflicts import ConflictCheckedForm
 from tenants.backoffice.forms import CommaField, text_field
 from tenants.backoffice.local_time import local_time_column
 from tenants.backoffice.roles import Level, reach_of
@@ -27,9 +27,9 @@ from tenants.models import Membership, Organization, Tenant
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
-    """People are named, not chosen from a list: the list would show every other organization's staff."""
+    """A team member, entered by e-mail address. A list to choose from would show the users of other organizations."""
 
-    username = text_field("User name", required=True, max_length=150)
+    username = text_field("E-mail", required=True, max_length=150)
 
     class Meta:
         model = Membership
@@ -46,7 +46,7 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
         if not self.instance.pk:
             user = get_user_model().objects.filter(username=name, is_active=True, is_staff=True).first()
             if user is None:
-                raise forms.ValidationError("No active member of staff has this user name. A superuser adds staff.")
+                raise forms.ValidationError("No active user has this e-mail address. A superuser creates users.")
             self.instance.user = user
         return name
 
@@ -55,8 +55,8 @@ class MembershipInline(ScopedInline):
     model = Membership
     form = MembershipForm
     fields = ("username", "role")
-    verbose_name = "person"
-    verbose_name_plural = "People"
+    verbose_name = "team member"
+    verbose_name_plural = "Team members"
     hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -77,14 +77,15 @@ class MembershipInline(ScopedInline):
                 names = [form.cleaned_data.get("username") for form in self.forms if form not in self.deleted_forms]
                 named = [name for name in names if name]
                 if len(set(named)) != len(named):
-                    raise forms.ValidationError("A person stands there twice.")
+                    raise forms.ValidationError("A team member is listed twice.")
 
         return Formset
 
 
-class OrganizationForm(WatchfulForm):
+class OrganizationForm(ConflictCheckedForm):
     allowed_countries = CommaField(
-        label="Countries that may be called", help_text="Like FR, BE. Empty: the default country alone."
+        label="Countries that may be called",
+        help_text="Two-letter codes, such as FR, BE. If empty: only the default country.",
     )
 
     class Meta:
@@ -100,7 +101,7 @@ def _rotate(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) 
 
 
 def shown_once(page: ScopedAdmin, request: HttpRequest, title: str, secret: str, back: str) -> HttpResponse:
-    """The one page that shows a secret; no cache keeps it."""
+    """Return the only page that shows the secret. Caches must not store it."""
     response = page.page(request, "trunkline/secret.html", title, secret=secret, back=back)
     response["Cache-Control"] = "no-store"
     return response
@@ -112,7 +113,7 @@ class OrganizationAdmin(ScopedAdmin):
     delete_level = Level.NOBODY
     form = OrganizationForm
     inlines: ClassVar[Sequence[Any]] = (MembershipInline,)
-    list_display = ("name", "state", "timezone", "default_region", "added")
+    list_display = ("name", "state", "timezone", "default_region", "created")
     text_fields = ("name",)
     steps: ClassVar[tuple[Step, ...]] = (
         Step(
@@ -120,8 +121,8 @@ class OrganizationAdmin(ScopedAdmin):
             "New webhook secret",
             Level.ADMIN,
             lambda obj: [
-                "A new secret signs every callback of a call from now on. It is shown once.",
-                "For a day the old secret signs beside it; until then tell the new one to the programs that check it.",
+                "From now on a new secret signs the webhooks of calls. It is shown once.",
+                "For a day the old secret signs them too. By then, give the new one to the programs that check them.",
             ],
             _rotate,
             icon="key",
@@ -136,7 +137,7 @@ class OrganizationAdmin(ScopedAdmin):
         ),
         ("Budget", {"fields": ("daily_budget", "daily_budget_currency")}),
     )
-    added = local_time_column("created_at", "added")
+    created = local_time_column("created_at", "created")
 
     @display(
         description="calls",
@@ -147,6 +148,12 @@ class OrganizationAdmin(ScopedAdmin):
             return "Inactive"
         return "All calls stopped" if row.calls_stopped else "Calls allowed"
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        (title, options), *others = super().get_fieldsets(request, obj)
+        if not reach_of(request).superuser:  # only superusers know of customers
+            options = {"fields": [name for name in options["fields"] if name != "tenant"]}
+        return [(title, options), *others]
+
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
         return None
 
@@ -154,9 +161,6 @@ class OrganizationAdmin(ScopedAdmin):
         if reach_of(request).superuser:
             return () if obj is None else ("tenant",)
         return ("tenant", "is_active")
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        return super(ScopedAdmin, self).get_form(request, obj, change=change, **kwargs)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         super().save_formset(request, form, formset, change)
@@ -176,14 +180,14 @@ admin.site.register(Organization, OrganizationAdmin)
 
 @admin.register(Tenant)
 class TenantAdmin(SuperuserAdmin):
-    list_display = ("name", "added")
-    added = local_time_column("created_at", "added")
+    list_display = ("name", "created")
+    created = local_time_column("created_at", "created")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
-# The libraries' own tables.
+# Tables of libraries. `staff_users` and `library_tables` register pages of ours.
 
 admin.site.unregister([User, Group])
 for table in (Success, Failure, OrmQ, Schedule, AccessAttempt, AccessFailureLog, AccessLog):

@@ -1,11 +1,14 @@
-"""Staff users and groups, for superusers."""
+"""Pages of users and groups, for superusers."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -13,19 +16,21 @@ from tenants.backoffice.local_time import local_time_column
 from tenants.backoffice.superuser_admin import SuperuserAdmin
 from tenants.models import Membership
 
+SIGN_IN = "E-mail to sign in"  # the column `username`
+
 
 @admin.register(User)
 class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "full_name", "kind", "last_seen")
+    list_display = ("sign_in", "email", "full_name", "kind", "last_seen")
     list_filter = ("is_active", "is_staff", "is_superuser")
     last_seen = local_time_column("last_login", "last signed in")
     readonly_fields = ("memberships_shown",)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
-        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Name and e-mail", {"fields": ("first_name", "last_name", "email")}),
         ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "memberships_shown")}),
     )
     add_fieldsets = (
@@ -33,28 +38,38 @@ class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     )
     filter_horizontal = ()
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name == "username":
+            field.label, field.help_text = SIGN_IN, "The address with which the user signs in."
+        return field
+
+    @admin.display(description=SIGN_IN, ordering="username")
+    def sign_in(self, row: User) -> str:
+        return row.get_username()
+
     @admin.display(description="name")
     def full_name(self, row: User) -> str:
         return row.get_full_name() or "-"
 
     @display(
         description="access",
-        label={"Superuser": "primary", "Staff": "success", "No sign-in here": "warning", "Inactive": "danger"},
+        label={"Superuser": "primary", "Team member": "success", "Cannot sign in": "warning", "Inactive": "danger"},
     )
     def kind(self, row: User) -> str:
         if not row.is_active:
             return "Inactive"
-        return "Superuser" if row.is_superuser else "Staff" if row.is_staff else "No sign-in here"
+        return "Superuser" if row.is_superuser else "Team member" if row.is_staff else "Cannot sign in"
 
-    @admin.display(description="Member of")
+    @admin.display(description="member of")
     def memberships_shown(self, row: User) -> str:
         found = Membership.objects.filter(user_id=row.pk).select_related("organization")
         words = ", ".join(
             f"{each.organization.name} ({each.get_role_display().partition(':')[0].lower()})" for each in found
         )
-        return words or "No organization yet: add the person on the organization's page."
+        return words or "No organization yet. Add the user on the page of an organization."
 
 
 @admin.register(Group)
 class GroupAdmin(SuperuserAdmin, DjangoGroupAdmin):
-    """Not used by Trunkline, whose staff have roles; kept for other applications of the same installation."""
+    """Trunkline does not use groups: team members have roles. Other applications of the installation may use them."""
