@@ -1,1 +1,1 @@
-"""Who may see what: organizations, members, API keys, scoping, errors. Bottom room: it imports no other."""
+"""Organizations, memberships, API keys, and who may see what. The bottom room: it imports no other."""

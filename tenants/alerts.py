@@ -1,4 +1,4 @@
-"""News for the people of an organization, each told once."""
+"""Alerts: messages to the team members of an organization, each raised once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from tenants.models import Alert, Organization
 
 
 def tell(organization: Organization, key: str, message: str, subject: str = "") -> bool:
-    """Say something once for each `key`; True for whoever said it first.
+    """Raise an alert once for each `key`. Return False if it exists already.
 
-    `key` begins with what it is about, like "account.blocked:<public id>"; `subject` is that public id.
+    `key` starts with the kind of alert and the public id it is about, like "account.blocked:<public id>". `subject`
+    is that public id.
     """
-    words = {"message": message[:500], "subject": subject[:200]}
-    return Alert.objects.get_or_create(organization=organization, key=key[:200], defaults=words)[1]
+    fields = {"message": message[:500], "subject": subject[:200]}
+    return Alert.objects.get_or_create(organization=organization, key=key[:200], defaults=fields)[1]
 
 
 def mark_seen(alert: Alert, actor: str) -> bool:
-    """A person has read it. The first one is remembered; False for those after."""
+    """Mark the alert as seen by `actor`. Return False if it was marked before: only the first actor is stored."""
     unseen = Alert.objects.filter(pk=alert.pk, seen_at=None)
     return unseen.update(seen_at=timezone.now(), seen_by=actor[:200]) == 1

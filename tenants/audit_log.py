@@ -1,4 +1,4 @@
-"""The audit log: what a team member, a program or Trunkline itself did that somebody may ask about later."""
+"""The audit log: what a team member, a program or Trunkline itself did, and when."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def record(
 ) -> AuditEntry:
     """Write one entry, in the caller's transaction.
 
-    `organization`: the object or its key; None for what concerns the whole installation. `action`: dotted, like
-    `campaign.paused`. `subject`: the public id of what was changed. `detail`: JSON.
+    `organization`: the object or its key, or None for an action on the whole installation. `action`: dotted, like
+    `campaign.paused`. `subject`: the public id of the changed object. `detail`: JSON.
     """
     key = organization.pk if isinstance(organization, Organization) else organization
     return AuditEntry.objects.create(

@@ -1,7 +1,7 @@
-"""Places where a test can make a process die, freeze or stumble: at every commit and around every request.
+"""Failpoints: places, at every commit and around every request, where a test can kill, freeze or disturb a process.
 
-Armed by TRUNKLINE_FAILPOINT=name:action[:nth] while DEBUG is on, and by nothing else; the system check calls.E004
-refuses it anywhere else. Each place is one call, which costs a comparison.
+Only TRUNKLINE_FAILPOINT=name:action[:nth] with DEBUG arms one. The system check calls.E004 refuses it without DEBUG.
+A failpoint that is not armed costs one comparison of strings.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ WANTED = os.environ.get("TRUNKLINE_FAILPOINT", "")
 
 
 def reach(name: str) -> None:
-    """The process is at `name`. Nothing happens, unless this is the place and the time that a test asked for."""
+    """Run the armed action if this is the nth visit to the armed failpoint. Otherwise do nothing."""
     if name == _NAME and next(_VISITS) == _NTH:
-        os.write(2, f"failpoint {WANTED}\n".encode())  # unbuffered: it may be this process's last word
+        os.write(2, f"failpoint {WANTED}\n".encode())  # unbuffered: the process may end here
         ACTIONS[_ACTION]()
 
 
@@ -44,7 +44,7 @@ def _exit() -> None:
 
 
 def _close() -> None:
-    """The database hangs up on the whole process. SQLite has nobody to hang up: there it is this thread's own doing."""
+    """Close all database connections of the process, as a server would. On SQLite, close only this thread's."""
     if connection.vendor == "sqlite":
         connection.close()
         return
@@ -54,7 +54,7 @@ def _close() -> None:
                 with socket.socket(fileno=os.dup(number)) as found:
                     if found.getpeername()[1:2] == (int(connection.settings_dict["PORT"]),):
                         found.shutdown(socket.SHUT_RDWR)
-        except OSError:  # not connected, or gone since it was listed
+        except OSError:  # not connected, or closed since the listing
             continue
 
 
@@ -76,4 +76,4 @@ def _read(wanted: str) -> tuple[str, str, int]:
 
 
 _NAME, _ACTION, _NTH = _read(WANTED) if WANTED and settings.DEBUG else ("", "", 0)
-_VISITS = itertools.count(1)  # its `next` is one step, whichever thread asks
+_VISITS = itertools.count(1)  # `next` on it is atomic over threads

@@ -1,4 +1,4 @@
-"""A request id on every answer and every log line."""
+"""Request ids: one on every response and on every log line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _current: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def current_request_id() -> str:
-    """The id of the request being answered, empty outside of one."""
+    """Return the id of the current request, or an empty string outside of a request."""
     return _current.get()
 
 
 class RequestIdMiddleware:
-    """Takes `X-Request-Id` over from the caller where it is harmless, else makes one."""
+    """Use the caller's `X-Request-Id` if it is well formed, else create an id."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -27,7 +27,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-Id", "")
         request_id = given if _ALLOWED.fullmatch(given) else uuid.uuid4().hex
-        request.request_id = request_id  # type: ignore[attr-defined]  # for what is logged after us
+        request.request_id = request_id  # type: ignore[attr-defined]  # for log lines written after this middleware
         token = _current.set(request_id)
         try:
             response = self.get_response(request)

@@ -1,4 +1,4 @@
-"""CSV that people open in a spreadsheet."""
+"""CSV files that are safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 
-MARK = "\ufeff"  # without it some spreadsheets guess another encoding
-PIECE = 32 * 1024
+BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets guess another encoding
+CHUNK_SIZE = 32 * 1024  # characters
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 PLAIN_NUMBER = re.compile(r"\+\d{7,15}")
 
 
 def harmless(cells: Iterable[str]) -> list[str]:
-    """Cells that no spreadsheet takes for a formula; numbers in E.164 stay as they are."""
+    """Return the cells so that no spreadsheet reads one as a formula. Numbers in E.164 stay unchanged."""
     return [
         f"'{cell}" if cell.startswith(FORMULA) and not PLAIN_NUMBER.fullmatch(cell) else cell.replace("\0", "\ufffd")
         for cell in cells
@@ -22,13 +22,13 @@ def harmless(cells: Iterable[str]) -> list[str]:
 
 
 def lines(rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """The rows as a file, a piece at a time."""
+    """Yield the rows as a CSV file, in chunks."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    text.write(MARK)
+    text.write(BYTE_ORDER_MARK)
     for row in rows:
         writer.writerow(harmless(row))
-        if text.tell() > PIECE:
+        if text.tell() > CHUNK_SIZE:
             yield text.getvalue()
             text.seek(0)
             text.truncate()

@@ -1,4 +1,4 @@
-"""Secrets at rest: model fields encrypted with MultiFernet, newest key first."""
+"""Model fields encrypted at rest with MultiFernet, newest key first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import models
 
 
 class UndecryptableSecret(Exception):
-    """None of FIELD_KEYS fits. Never answered with the ciphertext, which would travel on to a provider."""
+    """None of FIELD_KEYS decrypts the value. The ciphertext is never returned: it would be sent to a provider."""
 
 
 def fernet() -> MultiFernet:
@@ -19,9 +19,9 @@ def fernet() -> MultiFernet:
 
 
 class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]
-    """A JSON value, encrypted in its column. It cannot be searched. Raises UndecryptableSecret on a wrong key."""
+    """A JSON value, encrypted in its column. It cannot be searched. Reading it raises UndecryptableSecret."""
 
-    _pyi_private_set_type: Any  # any JSON value goes in and comes out
+    _pyi_private_set_type: Any  # any JSON value is set and read
     _pyi_private_get_type: Any
 
     def get_prep_value(self, value: Any) -> str | None:
@@ -35,15 +35,15 @@ class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]
         try:
             return json.loads(fernet().decrypt(value.encode()))
         except InvalidToken as error:
-            raise UndecryptableSecret("A stored secret fits none of FIELD_KEYS.") from error
+            raise UndecryptableSecret("None of FIELD_KEYS decrypts a stored secret.") from error
 
     def to_python(self, value: Any) -> Any:
         return value
 
     def value_to_string(self, obj: models.Model) -> str:
-        raise TypeError("Secrets are not serialised.")
+        raise TypeError("Secrets are not serialized.")
 
 
 def hint(secret: str) -> str:
-    """The last four characters, as staff see a secret; nothing of a short one."""
+    """Return what pages show of a secret: its last four characters, or none of a secret shorter than 12."""
     return f"••••{secret[-4:]}" if len(secret) >= 12 else "••••"

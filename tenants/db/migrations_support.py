@@ -1,4 +1,4 @@
-"""Steps of migrations that only one database takes."""
+"""Migration operations for one kind of database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db import migrations
 
 
 class OnPostgresql(migrations.RunSQL):
-    """SQL for PostgreSQL alone: SQLite serves one small machine and has no operator classes."""
+    """SQL that runs only on PostgreSQL. SQLite has no operator classes, and serves only small installations."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor == "postgresql":
@@ -20,7 +20,7 @@ class OnPostgresql(migrations.RunSQL):
 
 
 def prefix_index(name: str, table: str, column: str) -> OnPostgresql:
-    """Rows of an organization by how a column begins, whatever the collation of the database."""
+    """Return an index for prefix searches in one organization, independent of the database's collation."""
     return OnPostgresql(
         f"CREATE INDEX {name} ON {table} (organization_id, {column} varchar_pattern_ops)", f"DROP INDEX {name}"
     )

@@ -109,7 +109,7 @@ def test_the_queries_grow_with_the_chunks_and_nothing_else(
 
 def test_rows_are_made_while_they_are_read(api: ApiClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results_csv, "CHUNK", 1)
-    monkeypatch.setattr(spreadsheets, "PIECE", 0)
+    monkeypatch.setattr(spreadsheets, "CHUNK_SIZE", 0)
     recipients(campaign, 3)
     pieces = iter(results_csv.text(campaign.recipients.all()))
     next(pieces)

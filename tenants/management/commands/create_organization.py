@@ -1,4 +1,4 @@
-"""Make an organization; its id stands alone on the last line."""
+"""Create an organization. The last line of the output is its id alone."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tenants.models import Organization, Tenant
 
 
 class Command(BaseCommand):
-    help = "Make an organization and print its id. Without --tenant it gets a tenant of its own name."
+    help = "Create an organization and print its id. Without --tenant it gets a tenant of the same name."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
-        parser.add_argument("--tenant", default="", help="name of the tenant; made when there is none")
-        parser.add_argument("--timezone", default="UTC", help="like Europe/Paris")
-        parser.add_argument("--region", default="", help="default country, like FR")
-        parser.add_argument("--countries", default="", help="countries that may be called, like FR,BE")
+        parser.add_argument("--tenant", default="", help="name of the tenant; created if there is none")
+        parser.add_argument("--timezone", default="UTC", help="such as Europe/Paris")
+        parser.add_argument("--region", default="", help="default country, such as FR")
+        parser.add_argument("--countries", default="", help="countries that may be called, such as FR,BE")
 
     def handle(self, *args: Any, **options: Any) -> None:
         codes = [code.strip().upper() for code in options["countries"].split(",") if code.strip()]
@@ -43,5 +43,5 @@ class Command(BaseCommand):
 def _tenant(name: str) -> Tenant:
     found = list(Tenant.objects.filter(name=name)[:2])
     if len(found) > 1:
-        raise CommandError(f"There are several tenants named '{name}'.")
+        raise CommandError(f"More than one tenant is named '{name}'.")
     return found[0] if found else Tenant.objects.create(name=name)

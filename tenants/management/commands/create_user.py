@@ -1,4 +1,4 @@
-"""Make a member of staff; the one-time password stands alone on the last line."""
+"""Create a team member. The last line of the output is the one-time password alone."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from tenants import audit_log
-from tenants.management.commands.create_api_key import one
+from tenants.management.commands.create_api_key import get_one
 from tenants.models import Membership, Organization
 
 
 class Command(BaseCommand):
-    help = "Make a member of staff of an organization, signing in with the e-mail address; prints a one-time password."
+    help = "Create a team member who signs in with an e-mail address, and print a one-time password."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
@@ -30,10 +30,10 @@ class Command(BaseCommand):
             validate_email(email)
         except ValidationError as error:
             raise CommandError(f"'{options['email']}' is not an e-mail address.") from error
-        organization = one(Organization.objects.all(), options["organization"], "organization")
+        organization = get_one(Organization.objects.all(), options["organization"], "organization")
         users: Any = get_user_model()
         if users.objects.filter(username__iexact=email).exists():
-            raise CommandError(f"There is a user {email} already.")
+            raise CommandError(f"The user {email} exists already.")
         password = secrets.token_urlsafe(12)
         with transaction.atomic():
             user = users.objects.create_user(username=email, email=email, password=password, is_staff=True)
