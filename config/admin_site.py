@@ -1,102 +1,120 @@
-"""The sidebar: what each member of staff finds where."""
+"""The sidebar: groups of links, each shown to users of a level."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 
 from calls.models import Call, Status
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import Level, Reach, reach_of
+
+COUNTED_AT_MOST = 100
+DASHBOARD = "admin:index"
+
+
+@dataclass(frozen=True)
+class Link:
+    title: str
+    icon: str
+    page: str  # URL name
+    level: Level = Level.VIEWER
+    status: str = ""  # of the calls listed
+
+    @property
+    def path(self) -> str:
+        return reverse(self.page)
+
+    @property
+    def url(self) -> str:
+        return f"{self.path}?status__exact={self.status}" if self.status else self.path
+
+
+GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
+    (
+        "Work",
+        (
+            Link("Dashboard", "dashboard", DASHBOARD),
+            Link("Launch a call", "add_call", "admin:calls_call_launch", Level.OPERATOR),
+            Link("Campaigns", "campaign", "admin:campaigns_campaign_changelist"),
+            Link("Calls", "call", "admin:calls_call_changelist"),
+            Link("Unconfirmed calls", "phone_missed", "admin:calls_call_changelist", status=Status.UNCONFIRMED.value),
+            Link("Alerts", "notifications", "admin:tenants_alert_changelist"),
+            Link("Scheduled callbacks", "phone_callback", "admin:calls_callback_changelist"),
+        ),
+    ),
+    (
+        "Contacts",
+        (
+            Link("Contacts", "person", "admin:campaigns_contact_changelist"),
+            Link("Lists", "list_alt", "admin:campaigns_contactlist_changelist"),
+            Link("Imports", "upload_file", "admin:campaigns_contactimport_changelist"),
+            Link("Do-not-call list", "phone_disabled", "admin:campaigns_donotcall_changelist"),
+        ),
+    ),
+    (
+        "Setup",
+        (
+            Link("Provider accounts", "hub", "admin:providers_provideraccount_changelist"),
+            Link("Assistants", "support_agent", "admin:providers_assistant_changelist"),
+            Link("Caller numbers", "dialpad", "admin:providers_phonenumber_changelist"),
+            Link("Legal hours", "gavel", "admin:calls_call_legal_hours"),
+        ),
+    ),
+    (
+        "Administration",
+        (
+            Link("Organizations", "domain", "admin:tenants_organization_changelist"),
+            Link("Team members", "group", "admin:auth_user_changelist", Level.SUPERUSER),
+            Link("API keys", "key", "admin:tenants_apikey_changelist", Level.ADMIN),
+            Link("Webhook deliveries", "webhook", "admin:calls_webhookdelivery_changelist", Level.MANAGER),
+            Link("Webhook endpoints", "share", "admin:tenants_webhookendpoint_changelist", Level.MANAGER),
+            Link("Provider events", "move_to_inbox", "admin:calls_providercallback_changelist", Level.MANAGER),
+            Link("Audit log", "history", "admin:tenants_auditentry_changelist", Level.MANAGER),
+            Link("Workers", "monitor_heart", "admin:calls_heartbeat_changelist", Level.SUPERUSER),
+            Link("Task queue", "schedule", "admin:django_q_failure_changelist", Level.SUPERUSER),
+            Link("Sign-in failures", "lock", "admin:axes_accessattempt_changelist", Level.SUPERUSER),
+        ),
+    ),
+)
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """Groups of links, those alone that the user may follow (named in UNFOLD)."""
+    """Return the groups of links that the user may open. The theme calls it (setting UNFOLD)."""
     reach = reach_of(request)
-    doubtful = (
-        Call.objects.filter(organization__in=list(reach.levels), status=Status.UNCONFIRMED)[:100].count()
-        if reach.levels
-        else 0
-    )
-    unconfirmed = request.GET.get("status__exact") == Status.UNCONFIRMED
-    calls = reverse("admin:calls_call_changelist")
-    launch = reverse("admin:calls_call_launch")
-    hours = reverse("admin:calls_call_legal_hours")
+    here = _active(request)
+    groups = []
+    for title, links in GROUPS:
+        items = [_item(link, link is here, reach) for link in links if reach.has(link.level)]
+        if items:
+            groups.append({"title": title, "separator": title != GROUPS[0][0], "items": items})
+    return groups
 
-    def item(title: str, icon: str, url: str, level: Level = Level.VIEWER, **more: Any) -> dict[str, Any] | None:
-        if not (reach.superuser or reach.has(level)):
-            return None
-        link = reverse(url) if url.startswith("admin:") else url
-        active = request.path == link if url == "admin:index" else request.path.startswith(link)
-        return {
-            "title": title,
-            "icon": icon,
-            "link": link,
-            "active": lambda _: more.get("active", active),
-            **_badge(more),
-        }
 
-    def _badge(more: dict[str, Any]) -> dict[str, Any]:
-        count = more.get("badge", 0)
-        return {"badge": f"{count if count < 100 else '99+'}", "badge_variant": "danger"} if count else {}
+def _active(request: HttpRequest) -> Link | None:
+    """Return the link of the current page: the one with the longest path that the current path starts with."""
+    links = [link for _, group in GROUPS for link in group]
+    if request.path == reverse(DASHBOARD):
+        return links[0]
+    above = [link for link in links if link.page != DASHBOARD and request.path.startswith(link.path)]
+    longest = max((len(link.path) for link in above), default=0)
+    here = [link for link in above if len(link.path) == longest]
+    status = request.GET.get("status__exact")
+    return next((link for link in here if link.status and link.status == status), here[0] if here else None)
 
-    at_calls = request.path.startswith(calls) and not request.path.startswith((launch, hours))
-    groups = [
-        (
-            "Work",
-            [
-                item("Dashboard", "dashboard", "admin:index"),
-                item("Launch a call", "add_call", "admin:calls_call_launch", Level.OPERATOR),
-                item("Campaigns", "campaign", "admin:campaigns_campaign_changelist"),
-                item("Calls", "call", calls, active=at_calls and not unconfirmed),
-                item(
-                    "Unconfirmed calls",
-                    "phone_missed",
-                    f"{calls}?status__exact={Status.UNCONFIRMED.value}",
-                    active=at_calls and unconfirmed,
-                    badge=doubtful,
-                ),
-                item("Alerts", "notifications", "admin:tenants_alert_changelist"),
-                item("Call-backs", "phone_callback", "admin:calls_callback_changelist"),
-            ],
-        ),
-        (
-            "People",
-            [
-                item("Contacts", "person", "admin:campaigns_contact_changelist"),
-                item("Lists", "list_alt", "admin:campaigns_contactlist_changelist"),
-                item("Imports", "upload_file", "admin:campaigns_contactimport_changelist"),
-                item("Do not call", "phone_disabled", "admin:campaigns_donotcall_changelist"),
-            ],
-        ),
-        (
-            "Set-up",
-            [
-                item("Accounts", "hub", "admin:providers_provideraccount_changelist"),
-                item("Assistants", "support_agent", "admin:providers_assistant_changelist"),
-                item("Numbers", "dialpad", "admin:providers_phonenumber_changelist"),
-                item("Legal hours", "gavel", hours),
-            ],
-        ),
-        (
-            "Administration",
-            [
-                item("Organizations", "domain", "admin:tenants_organization_changelist"),
-                item("Staff", "group", "admin:auth_user_changelist", Level.SUPERUSER),
-                item("API keys", "key", "admin:tenants_apikey_changelist", Level.ADMIN),
-                item("Webhooks", "webhook", "admin:calls_webhookdelivery_changelist", Level.MANAGER),
-                item("Webhook endpoints", "share", "admin:tenants_webhookendpoint_changelist", Level.MANAGER),
-                item("Callbacks", "move_to_inbox", "admin:calls_providercallback_changelist", Level.MANAGER),
-                item("Audit", "history", "admin:tenants_auditentry_changelist", Level.MANAGER),
-                item("Workers", "monitor_heart", "admin:calls_heartbeat_changelist", Level.SUPERUSER),
-                item("Task queue", "schedule", "admin:django_q_failure_changelist", Level.SUPERUSER),
-                item("Sign-in failures", "lock", "admin:axes_accessattempt_changelist", Level.SUPERUSER),
-            ],
-        ),
-    ]
-    found = [
-        {"title": title, "separator": number > 0, "items": [each for each in items if each]}
-        for number, (title, items) in enumerate(groups)
-    ]
-    return [group for group in found if group["items"]]
+
+def _item(link: Link, active: bool, reach: Reach) -> dict[str, Any]:
+    item = {"title": link.title, "icon": link.icon, "link": link.url, "active": lambda _: active}
+    count = _unconfirmed(reach) if link.status == Status.UNCONFIRMED else 0
+    if count:
+        shown = str(count) if count < COUNTED_AT_MOST else f"{COUNTED_AT_MOST - 1}+"
+        item |= {"badge": shown, "badge_variant": "danger"}
+    return item
+
+
+def _unconfirmed(reach: Reach) -> int:
+    """Return how many calls of the user's organizations are unconfirmed, counted to COUNTED_AT_MOST."""
+    calls = Call.objects.filter(organization__in=list(reach.levels), status=Status.UNCONFIRMED)
+    return calls[:COUNTED_AT_MOST].count() if reach.levels else 0
