@@ -1,1 +1,1 @@
-"""Settings, addresses, the OpenAPI document and the demo. Nothing imports it."""
+"""Settings, URLs, the OpenAPI document and the demo. No other room imports it."""

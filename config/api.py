@@ -1,4 +1,4 @@
-"""Every address of the API."""
+"""URLs of the API and of provider callbacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment, read once, typed, refusing nonsense. Nothing else reads `os.environ` for a setting."""
+"""Settings from the environment: read once, typed and checked. No other module reads a setting from `os.environ`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True)
 class Environment:
-    """Every setting an operator can give."""
+    """The settings that an operator can give."""
 
     debug: bool
     secret_key: str
@@ -38,13 +38,13 @@ class Environment:
 
 
 def read(var: Path) -> Environment:
-    """Read every setting. Raises ImproperlyConfigured naming the variable and what it takes."""
+    """Read all settings. Raises ImproperlyConfigured with the name of the variable and the expected value."""
     env = Env()
     try:
         debug = env.bool("DEBUG", False)
         found = Environment(
             debug=debug,
-            secret_key=env.str("SECRET_KEY", "") or _made_up(var / "secret-key", debug, "SECRET_KEY"),
+            secret_key=env.str("SECRET_KEY", "") or _generated(var / "secret-key", debug, "SECRET_KEY"),
             field_keys=_field_keys(env.list("FIELD_KEYS", []), var, debug),
             database_url=env.str("DATABASE_URL", "") or f"sqlite:///{var / 'trunkline.sqlite3'}",
             public_base_url=env.str("PUBLIC_BASE_URL", "").rstrip("/"),
@@ -75,14 +75,14 @@ def _networks(given: list[str]) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(word) for word in _words(given))
     except ValueError as error:
         raise ImproperlyConfigured(
-            "METRICS_ALLOW must be a comma-separated list of addresses or networks, like 127.0.0.1,10.0.0.0/8."
+            "METRICS_ALLOW must be a comma-separated list of IP addresses or networks, such as 127.0.0.1,10.0.0.0/8."
         ) from error
 
 
-def _made_up(path: Path, debug: bool, name: str) -> str:
-    """A random value kept in `var/`, for development alone."""
+def _generated(path: Path, debug: bool, name: str) -> str:
+    """Return a random value stored in `var/`. For development only."""
     if not debug:
-        raise ImproperlyConfigured(f"{name} is required. Set DEBUG=true to have one made up for development.")
+        raise ImproperlyConfigured(f"{name} is required. For development, DEBUG=true generates one.")
     path.parent.mkdir(parents=True, exist_ok=True)
     value = Fernet.generate_key().decode() if name == "FIELD_KEYS" else secrets.token_urlsafe(48)
     try:
@@ -100,7 +100,7 @@ def _private(path: str, flags: int) -> int:
 def _field_keys(given: list[str], var: Path, debug: bool) -> tuple[str, ...]:
     keys = tuple(_words(given))
     if not keys:
-        keys = (_made_up(var / "field-key", debug, "FIELD_KEYS"),)
+        keys = (_generated(var / "field-key", debug, "FIELD_KEYS"),)
     for key in keys:
         try:
             Fernet(key)
@@ -120,7 +120,8 @@ def _check_public_base_url(found: Environment) -> None:
     if parts.scheme == "http" and found.allow_loopback_urls and _is_loopback(parts.hostname or ""):
         return
     raise ImproperlyConfigured(
-        "PUBLIC_BASE_URL must look like https://calls.example.org (http://127.0.0.1… only with ALLOW_LOOPBACK_URLS)."
+        "PUBLIC_BASE_URL must be an https address such as https://calls.example.org. "
+        "With ALLOW_LOOPBACK_URLS it may be http://127.0.0.1… instead."
     )
 
 

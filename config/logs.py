@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each, with the request's id, and no person's number in the clear."""
+"""Log lines: one JSON object each, with the request id. Phone numbers are masked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOOK_TOKEN = re.compile(r"(/hooks/[a-z]+/(?:account/)?)[\w-]+")
 
 
 class Formatter(logging.Formatter):
-    """One JSON object a line, on stderr."""
+    """Format a record as one line of JSON."""
 
     _render = structlog.processors.JSONRenderer(default=str)
 
@@ -34,5 +34,5 @@ class Formatter(logging.Formatter):
 
 
 def masked(text: str) -> str:
-    """The text with telephone numbers and callback tokens made unreadable: `+1514•••1234`."""
+    """Return the text with masked phone numbers (`+1514•••1234`) and callback tokens."""
     return _HOOK_TOKEN.sub(r"\1•••", _NUMBER.sub(r"+\1•••\2", text))

@@ -1,4 +1,4 @@
-"""For whoever runs the installation: is it alive, is it ready, how is it doing."""
+"""Endpoints for operators: liveness, readiness, metrics."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from calls.deadlines import CLUSTER_TIMING
 from calls.reports import metrics as figures
 from tenants.api.errors import shape
 
-ANSWERS = Counter("trunkline_http_responses", "Answers of this web server, by class of status.", ["status"])
-# What a proxy forwards comes from anywhere, whatever address it seems to come from.
+ANSWERS = Counter("trunkline_http_responses", "Responses of this web server, by class of status.", ["status"])
+# A request with one of these comes through a proxy: its real origin is unknown.
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-Ip")
 
 
 class CountAnswers:
-    """Middleware: how many answers of each class (2xx, 4xx, …)."""
+    """Middleware that counts the responses of each class (2xx, 4xx, …)."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -37,20 +37,20 @@ class CountAnswers:
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process is alive. Asks nobody, the database least of all."""
+    """Return 200 while the process is alive. It does not use the database."""
     return HttpResponse("ok", content_type="text/plain")
 
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when calls are placed and followed, else 503; each part says what it lacks."""
+    """Return 200 when calls can be placed and polled, else 503. Each part says what is wrong."""
     parts = {"database": _part(_database), "migrations": _part(_migrations), "worker": _part(_worker)}
     ready = all(part["ok"] for part in parts.values())
     return JsonResponse({"ok": ready, **parts}, status=200 if ready else 503)
 
 
 def _part(check: Callable[[], str]) -> dict[str, Any]:
-    """`check` answers what is wrong, in a sentence."""
+    """Run a check, which returns what is wrong in a sentence, or an empty string."""
     try:
         wrong = check()
     except DatabaseError:
@@ -75,18 +75,18 @@ def _worker() -> str:
     if age is None:
         return "No worker has started. Run manage.py worker."
     if age > CLUSTER_TIMING.watcher:
-        return f"No worker has been heard of for {age:.0f} seconds. See whether manage.py worker runs."
+        return f"The last heartbeat of a worker was {age:.0f} seconds ago. Check that manage.py worker runs."
     return ""
 
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text. Counted when asked for; no organization and no number is named."""
+    """Return metrics as Prometheus text, computed on request. They name no organization and no phone number."""
     if not _may_read_metrics(request):
-        return JsonResponse(shape("Metrics are not for this address. See METRICS_ALLOW."), status=403)
+        return JsonResponse(shape("This address may not read metrics. See METRICS_ALLOW."), status=403)
     registry = CollectorRegistry()
     registry.register(figures.Figures())
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # several web processes put their counts together there
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # the directory where several web processes add up their counts
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
         registry.register(ANSWERS)

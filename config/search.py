@@ -1,4 +1,4 @@
-"""Search over everything: what somebody types leads to people, calls, campaigns and pages."""
+"""The search of the back office: contacts, calls, campaigns, lists, assistants, caller numbers and pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Group:
-    """What was found of one kind, and where all of it is listed."""
+    """The results of one kind, and the address of the full list."""
 
     kind: str
     icon: str
@@ -43,7 +43,7 @@ class Group:
 
 
 def view(request: HttpRequest) -> HttpResponse:
-    """The results for the command palette, in parts; a term too short for anything finds pages alone."""
+    """Return the results for the command palette, in groups. A term that is too short finds only pages."""
     term = request.GET.get("s", "")
     groups = [group for group in found(request, term) if group.hits]
     count = sum(len(group.hits) for group in groups)
@@ -56,18 +56,18 @@ def found(request: HttpRequest, term: str) -> Iterable[Group]:
     asked = search.read(term, reach.levels, lambda: regions_of(request))
     if not asked.term:
         return
-    people = search.contacts(asked)
-    yield _group("People", "person", "campaigns_contact", asked.term, _people(people))
-    calls = search.calls(asked, people)
+    contacts = search.contacts(asked)
+    yield _group("Contacts", "person", "campaigns_contact", asked.term, _contacts(contacts))
+    calls = search.calls(asked, contacts)
     yield _group("Calls", "call", "calls_call", asked.term if asked.numbers else "", [_call(row) for row in calls])
-    running = search.campaigns(asked)
-    yield _group("Campaigns", "campaign", "campaigns_campaign", asked.term, [_campaign(row) for row in running])
+    campaigns = search.campaigns(asked)
+    yield _group("Campaigns", "campaign", "campaigns_campaign", asked.term, [_campaign(row) for row in campaigns])
     lists = [Hit(_url("campaigns_contactlist", row.pk), row.name) for row in search.lists(asked)]
     yield Group("Lists", "list_alt", lists)
-    speakers = [
+    assistants = [
         Hit(_url("providers_assistant", row.pk), row.name, row.account.name) for row in search.assistants(asked)
     ]
-    yield Group("Assistants", "support_agent", speakers)
+    yield Group("Assistants", "support_agent", assistants)
     numbers = [
         Hit(_url("providers_phonenumber", row.pk), _number(row.e164), row.label or row.account.name)
         for row in search.caller_numbers(asked)
@@ -81,7 +81,7 @@ def _url(name: str, pk: int) -> str:
 
 
 def _group(kind: str, icon: str, name: str, term: str, hits: list[Hit]) -> Group:
-    """With the way to the whole list where there may be more of them."""
+    """Return the group, with a link to the whole list if there can be more results."""
     full = len(hits) == search.AT_ONCE and term
     return Group(kind, icon, hits, f"{reverse(f'admin:{name}_changelist')}?{urlencode({'q': term})}" if full else "")
 
@@ -91,15 +91,15 @@ def _number(e164: str) -> str:
     return f"{national(e164)}{f' ({country})' if country else ''}" if e164 else "erased"
 
 
-def _people(rows: list[Contact]) -> list[Hit]:
+def _contacts(rows: list[Contact]) -> list[Hit]:
     now = timezone.now()
     by_hash = number_hashes(row.phone for row in rows)
-    homes = {row.organization_id for row in rows}
-    listed = DoNotCall.objects.in_force(now).filter(organization__in=homes, phone_hash__in=list(by_hash))
-    silent = {(home, by_hash[hashed]) for home, hashed in listed.values_list("organization", "phone_hash")}
+    organizations = {row.organization_id for row in rows}
+    listed = DoNotCall.objects.in_force(now).filter(organization__in=organizations, phone_hash__in=list(by_hash))
+    excluded = {(pk, by_hash[hashed]) for pk, hashed in listed.values_list("organization", "phone_hash")}
     hits = []
     for row in rows:
-        state, colour = ("Do not call", "danger") if (row.organization_id, row.phone) in silent else ("", "")
+        state, colour = ("Do not call", "danger") if (row.organization_id, row.phone) in excluded else ("", "")
         if not state and row.held(now):
             state, colour = "On hold", "warning"
         hits.append(
@@ -110,12 +110,12 @@ def _people(rows: list[Contact]) -> list[Hit]:
 
 def _call(row: Call) -> Hit:
     status = Status(row.status)
-    who = f"{row.customer_name}, {_number(row.to_number)}" if row.customer_name else _number(row.to_number)
-    what = row.campaign.name if row.campaign else "single call"
+    title = f"{row.customer_name}, {_number(row.to_number)}" if row.customer_name else _number(row.to_number)
+    campaign = row.campaign.name if row.campaign else "single call"
     return Hit(
         _url("calls_call", row.pk),
-        who,
-        f"{local_minute(row.created_at)}, {what}",
+        title,
+        f"{local_minute(row.created_at)}, {campaign}",
         str(status.label),
         labels.CALL_COLOURS[status],
     )
@@ -126,16 +126,16 @@ def _campaign(row: Campaign) -> Hit:
     return Hit(
         _url("campaigns_campaign", row.pk),
         row.name,
-        f"made {local_minute(row.created_at)}",
+        f"created {local_minute(row.created_at)}",
         str(status.label),
         labels.CAMPAIGN_COLOURS[status],
     )
 
 
 def _pages(request: HttpRequest, term: str) -> Iterable[Hit]:
-    """Where the sidebar leads, and where only the user's menu does."""
-    places: list[dict[str, Any]] = [item for group in navigation(request) for item in group["items"]]
-    places.append({"title": "My settings", "link": reverse("my-settings")})
-    for item in places:
+    """Yield the pages of the sidebar and of the user's menu whose title contains the term."""
+    pages: list[dict[str, Any]] = [item for group in navigation(request) for item in group["items"]]
+    pages.append({"title": "My settings", "link": reverse("my-settings")})
+    for item in pages:
         if term.lower() in item["title"].lower():
             yield Hit(item["link"], item["title"])

@@ -1,4 +1,4 @@
-"""Django's settings. What an operator can set is in `environment.py`; the rest is decided here."""
+"""Django's settings. Settings that an operator can change are in `environment.py`."""
 
 from __future__ import annotations
 
@@ -93,20 +93,20 @@ def _database() -> dict[str, Any]:
     found: dict[str, Any] = dict(dj_database_url.parse(ENVIRONMENT.database_url))
     if found["ENGINE"] == "django.db.backends.sqlite3":
         VAR_DIR.mkdir(parents=True, exist_ok=True)
-        # Every transaction takes the write lock at once: two claims can never read the same rows. FULL: a forgotten
-        # `placing` row would ring twice.
+        # IMMEDIATE: every transaction takes the write lock at its start, so two claims never read the same rows.
+        # FULL: a `placing` row lost in a crash would let a call be placed twice.
         found["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-20000;",
         }
-        # A file, not memory: the engine's threads have connections of their own. One per process for parallel runs.
+        # A file, not memory: each thread of the engine has its own connection. Parallel runs get one file each.
         found["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}
     elif found["ENGINE"] == "django.db.backends.postgresql":
         found["CONN_HEALTH_CHECKS"] = True
-        # A process frozen inside a transaction must not hold its locks for ever: the server hangs up on it.
+        # The server closes the connection of a process that freezes inside a transaction, which frees its locks.
         found.setdefault("OPTIONS", {})["options"] = "-c idle_in_transaction_session_timeout=60000"
-    found["CONN_MAX_AGE"] = 60  # never a pool: forked workers would share its sockets
+    found["CONN_MAX_AGE"] = 60  # not a pool: forked workers would share its sockets
     return found
 
 
@@ -124,7 +124,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
-AXES_COOLOFF_TIME = 0.25  # hours; for ever by default
+AXES_COOLOFF_TIME = 0.25  # hours; the default is for ever
+AXES_COOLOFF_MESSAGE = "Too many failed attempts to sign in. Try again in 15 minutes."
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 8
 AXES_DISABLE_ACCESS_LOG = True
@@ -138,7 +139,7 @@ SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL] if PUBLIC_BASE_URL else []
 
-# Scripts are files of ours, none inline and none evaluated (docs/third-party.md). The admin theme sets styles inline.
+# Scripts are our files: none is inline and none uses eval (docs/third-party.md). The admin theme sets styles inline.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -170,7 +171,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # an API body; uploads of files have their own limit
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # for API bodies; file uploads have their own limit
 IMPORT_MAX_BYTES = 512 * 1024 * 1024
 
 REST_FRAMEWORK = {
@@ -209,7 +210,7 @@ SPECTACULAR_SETTINGS = {
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,
 }
 
-# The background queue is an alarm clock; rows carry the work. Each worker listens to a queue of its own.
+# The task queue only wakes the workers; the work is in rows of the database. Each worker has its own queue.
 CLUSTER_NAME = os.environ.get("Q_CLUSTER_NAME", f"trunkline-{socket.gethostname()}")
 Q_CLUSTER: dict[str, Any] = {
     "name": "trunkline",
@@ -239,7 +240,11 @@ LOGGING: dict[str, Any] = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
-        "django": {"handlers": [], "level": "INFO", "propagate": True},  # ours alone, which masks
+        "django": {
+            "handlers": [],
+            "level": "INFO",
+            "propagate": True,
+        },  # only the root handler, which masks phone numbers
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         "httpx": {"level": "WARNING"},
         "django-q": {"level": "WARNING"},

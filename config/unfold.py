@@ -1,4 +1,4 @@
-"""How the admin looks: names, colours, the sidebar. Everything is served from here, nothing from outside."""
+"""The look of the admin: names, colours, sidebar. All files are served by this program, none by other servers."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "settings_phone",
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
+    "LOGIN": {"form": "tenants.backoffice.sign_in.SignInForm"},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "calls.admin.dashboard.page.index",

@@ -1,4 +1,4 @@
-"""Every address we answer."""
+"""All URLs."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ urlpatterns = [
     path("", include("config.api")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", DocsView.as_view(), name="docs"),
-    # Programs get the API's 404 even while DEBUG shows people its own.
+    # Programs get the API's 404 even while DEBUG shows Django's page.
     re_path(r"^(api|hooks)/", csrf_exempt(api_not_found), name="api-not-found"),
-    path("admin/search/", admin.site.admin_view(search.view), name="search"),  # before the theme's own
+    path("admin/search/", admin.site.admin_view(search.view), name="search"),  # replaces the theme's search
     path("admin/my-settings/", admin.site.admin_view(my_settings.view), name="my-settings"),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),

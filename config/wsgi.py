@@ -6,6 +6,6 @@ from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
-_ = get_resolver().url_patterns  # the code of every page is here before the first visitor
+_ = get_resolver().url_patterns  # imports the code of every page before the first request
 gc.collect()
-gc.freeze()  # and stays: the collector would walk all of it again and again, a tenth of a second each time
+gc.freeze()  # the garbage collector skips it from now on: each pass over it takes a tenth of a second

@@ -1,1 +1,1 @@
-"""The demonstration: everything at once on one machine, against the sandbox. Rings nobody."""
+"""The demo: all processes on one machine, with the sandbox as the providers. No phone rings."""

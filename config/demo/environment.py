@@ -1,4 +1,4 @@
-"""What the demo sets before Django reads its settings. Standard library only."""
+"""Environment variables of the demo, set before Django reads its settings. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DATABASE = Path(__file__).resolve().parent.parent.parent / "var" / "demo.sqlite3
 
 
 def prepare(arguments: list[str]) -> None:
-    """Development settings, a database of its own, and the address that the sandbox's callbacks come back to."""
+    """Set development mode, a separate database, and the address for the sandbox's callbacks."""
     port = _wanted_port(arguments)
     os.environ["DEBUG"] = "true"
     os.environ["ALLOW_LOOPBACK_URLS"] = "true"
@@ -30,4 +30,4 @@ def _wanted_port(arguments: list[str]) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise SystemExit("No free port on 127.0.0.1.")
+    raise SystemExit("There is no free port on 127.0.0.1.")

@@ -1,4 +1,4 @@
-"""The demo's processes: started together, ended together."""
+"""The demo's processes: started and stopped together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
 
 
 class Processes:
-    """Children of the demo. Their output goes to files under `var/`."""
+    """Child processes of the demo. Their output goes to files under `var/`."""
 
     def __init__(self) -> None:
         self._running: list[tuple[str, subprocess.Popen[str]]] = []
@@ -29,7 +29,7 @@ class Processes:
         self._running.append((name, self._spawn(command, log)))
 
     def start_sandbox(self) -> str:
-        """Start the sandbox on a free port; answers its address. Raises RuntimeError when it does not come up."""
+        """Start the sandbox on a free port. Return its address. Raises RuntimeError when it does not start."""
         self.start("sandbox", [sys.executable, MANAGE, "sandbox", "--port", "0"])
         log = Path(settings.VAR_DIR) / "demo-sandbox.log"
         deadline = time.monotonic() + 20
@@ -40,14 +40,14 @@ class Processes:
             time.sleep(0.1)
         raise RuntimeError(f"The sandbox did not start; see {log}.")
 
-    def mend(self) -> None:
-        """Start again what has died."""
+    def restart_dead(self) -> None:
+        """Start again the processes that have ended, except the sandbox."""
         for index, (name, process) in enumerate(self._running):
             if process.poll() is not None and name != "sandbox":
                 self._running[index] = (name, self._spawn(self._commands[name], self._log(name, "a")))
 
     def stop(self) -> None:
-        """The worker first and gently: calls being placed are finished."""
+        """Stop the worker first and let it finish the calls that it is placing."""
         for _, process in reversed(self._running):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -66,5 +66,5 @@ class Processes:
 
     @staticmethod
     def _spawn(command: list[str], log: IO[str]) -> subprocess.Popen[str]:
-        # A session of its own: Ctrl-C reaches the demo alone, which ends the others in order.
+        # In a session of its own: Ctrl-C reaches only the demo, which stops its children in order.
         return subprocess.Popen(command, stdout=log, stderr=log, text=True, start_new_session=True)  # noqa: S603

@@ -1,4 +1,4 @@
-"""The sample organization: one account, assistant, number and campaign per provider, and a file of contacts."""
+"""The sample organization: one provider account, assistant, caller number and campaign per provider, and contacts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Team:
 
     sample: sandbox.Sample
     area: str
-    stories: tuple[int, ...]  # scripted endings, beside the realistic mix
+    stories: tuple[int, ...]  # scripted outcomes, besides the realistic mix
 
     @property
     def slug(self) -> str:
@@ -29,11 +29,11 @@ class Team:
 
 
 TEAMS = (
-    # 08: placed, and the answer lost on the way; its callback brings the id
+    # 08: placed, but the provider's response is lost; its callback brings the id
     Team(sandbox.ALLOMIA, "212", (1, 2, 3, 5, 8)),
     Team(sandbox.POLYAI, "303", (1, 2)),
     Team(sandbox.PLUMVOICE, "415", (1, 2, 3, 8)),
-    Team(sandbox.CALLINGBOX, "617", (1, 2, 3, 5, 8)),  # 08: found again in the provider's list of calls
+    Team(sandbox.CALLINGBOX, "617", (1, 2, 3, 5, 8)),  # 08: found in the provider's list of calls
 )
 
 BROKEN_ROWS = (
@@ -46,7 +46,7 @@ BROKEN_ROWS = (
 
 
 def contacts_csv(each: int) -> bytes:
-    """`each` contacts per provider, and a few rows that cannot be called."""
+    """Return a CSV file with `each` contacts per provider, and a few rows whose numbers cannot be called."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["name", "phone", "appointment", "team"])
@@ -60,7 +60,7 @@ def contacts_csv(each: int) -> bytes:
 
 
 def numbers(team: Team, each: int) -> list[str]:
-    """Fictional numbers (555-01xx) whose last two digits choose what happens in the sandbox: 40-99 is a mix."""
+    """Return fictional numbers (555-01xx). The last two digits choose the outcome in the sandbox: 40-99 is a mix."""
     endings = [*team.stories, *range(40, 100)]
     areas = [str(int(team.area) + step) for step in range(1 + each // len(endings))]
     return [f"+1{AREAS.get(area, area)}55501{ending:02}" for area in areas for ending in endings][:each]
@@ -82,15 +82,15 @@ def organization() -> Organization:
 
 
 def set_up(organization: Organization, sandbox_url: str) -> list[Assistant]:
-    """Accounts, assistants and caller numbers, one each per provider."""
+    """Create a provider account, an assistant and a caller number for each provider."""
     return [sandbox.set_up(organization, team.sample, sandbox_url) for team in TEAMS]
 
 
-def campaign(assistant: Assistant, people: ContactList) -> Campaign:
-    """Everybody of this provider's team, around the clock, busy and unanswered ones twice."""
+def campaign(assistant: Assistant, contacts: ContactList) -> Campaign:
+    """Create a campaign over the provider's contacts, at all hours, with one retry after busy and no answer."""
     slug = assistant.account.provider
     team = ContactList.objects.create(organization=assistant.organization, name=f"Team {slug}")
-    members = Contact.objects.filter(lists=people, variables__team=slug)
+    members = Contact.objects.filter(lists=contacts, variables__team=slug)
     ContactListMember.objects.bulk_create(ContactListMember(contact_list=team, contact=contact) for contact in members)
     made = Campaign.objects.create(
         organization=assistant.organization,
@@ -98,7 +98,7 @@ def campaign(assistant: Assistant, people: ContactList) -> Campaign:
         assistant=assistant,
         max_attempts=2,
         min_gap_minutes=0,
-        legal_override="Demo: the sandbox rings nobody.",
+        legal_override="Demo: the sandbox calls no real phone.",
         variables={"appointment": '{{ contact.variables.appointment|default:"soon" }}'} if assistant.variables else {},
     )
     made.contact_lists.add(team)

@@ -1,4 +1,4 @@
-"""Did it work? Our tables against the sandbox's journal, which knows every phone that rang."""
+"""Compare the stored calls with the sandbox's journal, which lists every dial."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tenants.models import Organization
 
 @dataclass
 class Verdict:
-    """Outcomes per provider, and everything that is not as promised, in sentences."""
+    """Outcomes per provider, and every difference from what is promised, as a sentence."""
 
     table: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     faults: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ def journal(sandbox_url: str) -> list[dict[str, Any]]:
 
 
 def judge(organization: Organization, dials: list[dict[str, Any]], max_attempts: int) -> Verdict:
-    """Every dial has its outcome stored, the right one, and nobody was dialled more often than allowed."""
+    """Check that each dial has its outcome stored, and that no number was dialled more often than allowed."""
     verdict = Verdict(dials=len(dials))
     calls = {
         (call.account.provider, call.provider_call_id): call
@@ -43,7 +43,7 @@ def judge(organization: Organization, dials: list[dict[str, Any]], max_attempts:
     for dial in dials:
         stored = calls.get((dial["provider"], dial["id"])) or _by_number(organization, dial)
         if stored is None:
-            verdict.faults.append(f"{dial['provider']} {dial['id']} was dialled, and no call knows it.")
+            verdict.faults.append(f"{dial['provider']} {dial['id']} was dialled, but no call is stored for it.")
         elif dial["outcome"] and stored.status != dial["outcome"]:
             verdict.faults.append(
                 f"{dial['provider']} {dial['id']} ended {dial['outcome']}; {stored.status} is stored."
@@ -58,7 +58,7 @@ def judge(organization: Organization, dials: list[dict[str, Any]], max_attempts:
 
 
 def _by_number(organization: Organization, dial: dict[str, Any]) -> Call | None:
-    """Plum names no id in its callbacks: a call known by its callback alone is matched by number."""
+    """Match by number a call known only from a callback: Plum's callbacks contain no id."""
     found = Call.objects.filter(
         organization=organization, to_number=dial["to_number"], provider_call_id="", dialed_at__isnull=False
     )

@@ -19,7 +19,7 @@ from config.openapi import fields as fields  # registers them
 from tenants.api.access import Access
 from tenants.api.fields import FlagField, MoneyField, TextField
 from tenants.api.pagination import ORDERINGS, CursorPages
-from tenants.api.permissions import HasScope, demanded
+from tenants.api.permissions import HasScope, required_scope
 from tenants.api.serializers import StrictFields, StrictModelSerializer
 from tenants.api.views import AnyAccept
 
@@ -102,7 +102,7 @@ class ContractSchema(AutoSchema):
     def _scope(self) -> str:
         if not self.is_authenticated or not any(isinstance(found, HasScope) for found in self.view.get_permissions()):
             return ""
-        return demanded(self.view.request, self.view).value
+        return required_scope(self.view.request, self.view).value
 
     def _key(self, table: Any) -> Any:
         """The view and action under which a table knows this operation; a view's bases count too."""

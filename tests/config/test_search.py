@@ -70,7 +70,7 @@ def viewer(sign_in: SignIn, organization: Organization) -> Client:
 )
 def test_a_number_is_found_however_it_is_written(viewer: Client, call: Call, written: str) -> None:
     found = hits(viewer, written)
-    assert found["People"] == ["Ada 06 12 34 56 78 (FR)"]
+    assert found["Contacts"] == ["Ada 06 12 34 56 78 (FR)"]
     [told] = found["Calls"]
     assert told.startswith("Ada, 06 12 34 56 78 (FR)") and told.endswith("CET, single call Completed")
 
@@ -84,11 +84,11 @@ def test_a_name_is_found_by_how_it_begins(viewer: Client, call: Call, organizati
     Campaign.objects.create(organization=organization, name="Spring adagio")
     ContactList.objects.create(organization=organization, name="Adagio people")
     found = hits(viewer, "aDa")
-    assert found["People"] == ["Ada 06 12 34 56 78 (FR)"]
+    assert found["Contacts"] == ["Ada 06 12 34 56 78 (FR)"]
     assert found["Calls"][0].startswith("Ada,")
     assert found["Campaigns"][0].startswith("Spring adagio") and found["Campaigns"][0].endswith("Draft")
     assert found["Lists"] == ["Adagio people"]
-    assert "People" not in hits(viewer, "da")
+    assert "Contacts" not in hits(viewer, "da")
     assert hits(viewer, "50%") == hits(viewer, "_da") == {}
 
 
@@ -97,19 +97,19 @@ def test_ids_of_ours_and_theirs_are_found_whole_or_by_their_first_letters(
 ) -> None:
     Contact.objects.update(external_id="crm-4411")
     made = Campaign.objects.create(organization=organization, name="Spring")
-    assert hits(viewer, "crm-4411")["People"] == ["Ada 06 12 34 56 78 (FR)"]
-    assert "People" not in hits(viewer, "crm-441")
+    assert hits(viewer, "crm-4411")["Contacts"] == ["Ada 06 12 34 56 78 (FR)"]
+    assert "Contacts" not in hits(viewer, "crm-441")
     for term in ("oc_7Gh2", str(call.uuid), call.uuid.hex, str(call.uuid)[:8], str(call)):
         assert len(hits(viewer, term)["Calls"]) == 1, term
     assert "Calls" not in hits(viewer, "oc_7gh2 or")
-    assert hits(viewer, str(call.contact.uuid))["People"]
+    assert hits(viewer, str(call.contact.uuid))["Contacts"]
     assert hits(viewer, str(made.uuid))["Campaigns"][0].startswith("Spring")
 
 
 def test_what_may_not_be_called_is_said(viewer: Client, contact: Contact, organization: Organization) -> None:
     Contact.objects.create(organization=organization, phone="+33612345699", name="Adam", on_hold=True)
     entries.add(organization, NUMBER, source="staff")
-    assert hits(viewer, "ada")["People"] == [
+    assert hits(viewer, "ada")["Contacts"] == [
         "Ada 06 12 34 56 78 (FR) Do not call",
         "Adam 06 12 34 56 99 (FR) On hold",
     ]
@@ -132,7 +132,7 @@ def test_pages_are_found_by_those_who_may_open_them(sign_in: SignIn, organizatio
     viewer = sign_in(organization, "viewer")
     assert hits(viewer, "audit") == {}
     assert hits(viewer, "my se") == {"Pages": ["My settings"]}
-    assert hits(sign_in(organization, "manager"), "audit") == {"Pages": ["Audit"]}
+    assert hits(sign_in(organization, "manager"), "audit") == {"Pages": ["Audit log"]}
     assert Client().get("/admin/search/", {"s": "a"}).status_code == 302
 
 
@@ -155,7 +155,7 @@ def test_eight_of_every_kind_cost_no_more_questions(
         assert len(queries) <= BUDGET, "\n".join(
             re.sub("SELECT.*? FROM", "FROM", query["sql"])[:150] for query in queries
         )
-        assert len(found["People"]) == 9 and found["People"][-1] == "All people that match"
+        assert len(found["Contacts"]) == 9 and found["Contacts"][-1] == "All contacts that match"
         assert len(found["Calls"]) >= 8 and len(found["Caller numbers"]) == 8
     assert len(hits(client, "ada")["Campaigns"]) == 9
     assert client.get(reverse("admin:campaigns_contact_changelist"), {"q": "ada"}).status_code == 200

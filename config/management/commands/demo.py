@@ -25,13 +25,17 @@ SETTLED = (Recipient.Status.DONE, Recipient.Status.SKIPPED, Recipient.Status.REV
 
 
 class Command(BaseCommand):
-    help = "The main job on an empty machine: import contacts, run a campaign over each provider's sandbox, watch."
+    help = "Import sample contacts, run a campaign over each sandbox provider, and show the progress."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="End when the campaigns are finished, with a table.")
+        parser.add_argument(
+            "--once", action="store_true", help="End with a table of outcomes when the campaigns are finished."
+        )
         parser.add_argument("--contacts", type=int, default=50, help="Contacts per provider (default 50, at most 120).")
-        parser.add_argument("--port", type=int, help="Where the admin listens (default 8000, or a free port).")
-        parser.add_argument("--timeout", type=int, default=600, help="With --once: give up after so many seconds.")
+        parser.add_argument("--port", type=int, help="Port of the admin (default 8000, or a free port).")
+        parser.add_argument(
+            "--timeout", type=int, default=600, help="With --once: seconds after which to stop waiting (default 600)."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["contacts"] <= 120:
@@ -42,7 +46,7 @@ class Command(BaseCommand):
         try:
             self._run(processes, options)
         except KeyboardInterrupt:
-            self.stdout.write("\nEnding.")
+            self.stdout.write("\nStopping.")
         finally:
             processes.stop()
 
@@ -52,7 +56,7 @@ class Command(BaseCommand):
                 environment.DATABASE.with_name(environment.DATABASE.name + suffix).unlink(missing_ok=True)
         call_command("migrate", verbosity=0)
         if Organization.objects.exists():
-            raise CommandError("This database is in use. The demo wants an empty one; unset DATABASE_URL.")
+            raise CommandError("This database is not empty. The demo needs an empty one: unset DATABASE_URL.")
 
     def _run(self, processes: Processes, options: dict[str, Any]) -> None:
         sandbox_url = processes.start_sandbox()
@@ -68,17 +72,17 @@ class Command(BaseCommand):
         self.stdout.write(f"  Sandbox   {sandbox_url}/journal\n\n")
         self.stdout.flush()
 
-        people = self._import(processes, organization, options["contacts"])
-        campaigns = [sample.campaign(assistant, people) for assistant in assistants]
+        contacts = self._import(processes, organization, options["contacts"])
+        campaigns = [sample.campaign(assistant, contacts) for assistant in assistants]
         for campaign in campaigns:
             start(campaign, actor="demo")
         self._follow(processes, campaigns, options["timeout"] if options["once"] else None)
         self._report(organization, sandbox_url)
         if not options["once"]:
-            self.stdout.write("The admin stays open. Ctrl-C ends everything.")
+            self.stdout.write("The admin stays open. Press Ctrl-C to stop.")
             while True:
                 time.sleep(1)
-                processes.mend()
+                processes.restart_dead()
 
     def _sign_in(self, organization: Organization) -> tuple[str, str]:
         email, password = "demo@example.org", secrets.token_urlsafe(9)
@@ -87,38 +91,38 @@ class Command(BaseCommand):
         return email, password
 
     def _import(self, processes: Processes, organization: Organization, each: int) -> ContactList:
-        people = ContactList.objects.create(organization=organization, name="Sample contacts")
+        contacts = ContactList.objects.create(organization=organization, name="Sample contacts")
         content = sample.contacts_csv(each)
-        imp = upload.start_import(people, io.BytesIO(content), "sample-contacts.csv")
+        imp = upload.start_import(contacts, io.BytesIO(content), "sample-contacts.csv")
         with tqdm(total=len(content), desc="Importing contacts", unit="B", unit_scale=True, file=sys.stderr) as bar:
             while imp.status in (ContactImport.Status.PENDING, ContactImport.Status.RUNNING):
                 time.sleep(0.2)
-                processes.mend()
+                processes.restart_dead()
                 imp.refresh_from_db()
                 bar.update(imp.bytes_read - bar.n)
         if imp.status != ContactImport.Status.COMPLETED:
             raise CommandError(f"The import {imp.status}: {imp.error}")
         self.stdout.write(f"{imp.created} contacts imported, {imp.rejected} rows rejected.")
-        return people
+        return contacts
 
     def _follow(self, processes: Processes, campaigns: list[Campaign], timeout: int | None) -> None:
-        """Progress bars until everybody is settled and no call is open."""
+        """Show progress bars until all campaigns are finished and no call is open."""
         deadline = time.monotonic() + (timeout or 10**9)
         bars = [
             tqdm(desc=c.name.ljust(36), total=1, unit="", file=sys.stderr, position=i) for i, c in enumerate(campaigns)
         ]
         try:
             while time.monotonic() < deadline:
-                processes.mend()
-                going = False
+                processes.restart_dead()
+                unfinished = False
                 for campaign, bar in zip(campaigns, bars, strict=True):
                     campaign.refresh_from_db()
-                    people = campaign.recipients
-                    bar.total = max(1, people.count())
-                    bar.update(people.filter(status__in=SETTLED).count() - bar.n)
-                    going |= campaign.status != Campaign.Status.FINISHED
-                    going |= Call.objects.filter(campaign=campaign, status__in=OPEN).exists()
-                if not going:
+                    recipients = campaign.recipients
+                    bar.total = max(1, recipients.count())
+                    bar.update(recipients.filter(status__in=SETTLED).count() - bar.n)
+                    unfinished |= campaign.status != Campaign.Status.FINISHED
+                    unfinished |= Call.objects.filter(campaign=campaign, status__in=OPEN).exists()
+                if not unfinished:
                     return
                 time.sleep(0.5)
         finally:
@@ -136,4 +140,4 @@ class Command(BaseCommand):
             self.stdout.write(f"  {fault}")
         self.stdout.flush()
         if found.faults and "--once" in sys.argv:
-            raise CommandError("Not every dial has its outcome stored.")
+            raise CommandError("The stored calls differ from the sandbox's journal.")
