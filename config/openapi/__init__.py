@@ -1,1 +1,1 @@
-"""The OpenAPI document of the API, derived from the views: what they take, give and refuse."""
+"""The OpenAPI document, derived from the views: requests, responses and errors. Reads nothing from the database."""

@@ -1,6 +1,6 @@
-"""What operations take and give where that is not simply the view's serializer, by view and action.
+"""Requests and responses of operations that are not simply the view's serializer, by view and action.
 
-An entry for a view counts for the views made of it. Serializers are named by their path, and looked up when needed.
+An entry for a view also holds for its subclasses. Serializers are named by dotted path and imported when needed.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ SUMMARIES: dict[Key | None, str] = {
     ("EvidenceView", "get"): "What is known of the calls to a number",
 }
 
-ASKS: dict[Key | None, list[OpenApiParameter]] = {
-    ("CampaignViewSet", "preview"): [OpenApiParameter("contact", UUID, required=True, description="Whom.")],
+PARAMETERS: dict[Key | None, list[OpenApiParameter]] = {
+    ("CampaignViewSet", "preview"): [OpenApiParameter("contact", UUID, required=True, description="The contact.")],
     ("EvidenceView", "get"): [OpenApiParameter("to_number", str, required=True, description="The number called.")],
 }
 
-TAKES: dict[Key | None, Callable[[], Any]] = {
+REQUESTS: dict[Key | None, Callable[[], Any]] = {
     ("OutboundView", "post"): serializer("calls.api.outbound.OutboundSerializer"),
     ("CallViewSet", "create"): serializer("calls.api.calls.OrderSerializer"),
     ("ContactListViewSet", "imports"): serializer("campaigns.api.UploadSerializer"),
@@ -71,7 +71,7 @@ TAKES: dict[Key | None, Callable[[], Any]] = {
 
 IMPORT = serializer("campaigns.api.ImportSerializer")
 CALL_BACK = serializer("calls.api.call_backs.CallBackSerializer")
-GIVES: dict[Key | None, dict[int, Any]] = {
+RESPONSES: dict[Key | None, dict[int, Any]] = {
     ("OutboundView", "post"): {201: ref("OutboundCall")},
     ("OutboundStatusView", "get"): {200: ref("OutboundStatus")},
     ("HookView", "get"): {200: None},

@@ -1,4 +1,4 @@
-"""Our own kinds of fields and our own sign-in, in the words of JSON Schema. Importing this registers them."""
+"""JSON Schema of our serializer fields and authentication classes. Importing this module registers them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLOCK = r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$"
 
 
 class Field(OpenApiSerializerFieldExtension):
-    """Of a kind of field and of the kinds made of it."""
+    """Base of the extensions: each covers a field class and its subclasses."""
 
     match_subclasses = True
 
@@ -109,5 +109,6 @@ class Session(OpenApiAuthenticationExtension):
             "type": "apiKey",
             "in": "cookie",
             "name": "sessionid",
-            "description": "Staff signed in to the admin. What changes something needs the `X-CSRFToken` header too.",
+            "description": "A team member signed in to the admin. Requests that change something also need the "
+            "`X-CSRFToken` header.",
         }

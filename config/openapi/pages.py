@@ -1,4 +1,4 @@
-"""The document and a page to read and try it. Open to everybody: they say how the API works, and hold no data."""
+"""The document, and a page to read and try it. Both are public: they describe the API and contain no data."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ POLICY = {
 
 @cache
 def document() -> bytes:
-    """The same for everybody, so it is made once in each process."""
+    """Return the document as JSON. It is the same for all callers, so each process builds it once."""
     made: bytes = OpenApiJsonRenderer().render(SchemaGenerator().get_schema(public=True), renderer_context={})
     return made
 
 
 class Public(APIView):
-    """No key, no session, any `Accept`."""
+    """A view without authentication, for any `Accept` header."""
 
     authentication_classes = ()
     permission_classes = ()
     content_negotiation_class = AnyAccept
-    schema: Any = None  # told of in `document`, once for all
+    schema: Any = None  # `document.OPERATIONS` describes these views
 
 
 class SchemaView(Public):

@@ -1,7 +1,7 @@
-"""How one address becomes an operation of the document.
+"""How one view and method become an operation of the document.
 
-What every view of the API has in common (errors, headers, pages, scopes) is derived from the view's traits, so that
-a new address is documented by being there. What cannot be seen from outside stands in `bodies` and `shapes`.
+What all views share (errors, headers, pagination, scopes) is derived from the view, so that a new URL is documented
+without further work. `bodies` and `shapes` hold what cannot be derived.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ WITH_BODY = ("POST", "PATCH")
 
 
 class ContractSchema(AutoSchema):
-    """The API's habits, told to programs."""
+    """Describe one operation of the API."""
 
-    # What it does.
+    # The operation.
 
     @property
     def action(self) -> str:
@@ -48,7 +48,7 @@ class ContractSchema(AutoSchema):
 
     @property
     def is_file(self) -> bool:
-        """Whether the answer is no JSON."""
+        """Whether the response is not JSON."""
         return self.method == "GET" and getattr(self.view, "content_negotiation_class", None) is AnyAccept
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
@@ -56,9 +56,9 @@ class ContractSchema(AutoSchema):
         if operation is None:
             return None
         operation["parameters"] = [*operation.get("parameters", []), *self._header_parameters()]
-        for code, answer in operation["responses"].items():
-            answer.setdefault("headers", {}).update(self._answer_headers())
-            answer["description"] = words.ANSWERS.get(code, answer["description"])
+        for code, response in operation["responses"].items():
+            response.setdefault("headers", {}).update(self._response_headers())
+            response["description"] = words.RESPONSES.get(code, response["description"])
         for code in self._errors():
             operation["responses"].setdefault(code, {"$ref": f"#/components/responses/{shapes.ERRORS[code][0]}"})
         operation["responses"] = dict(sorted(operation["responses"].items()))
@@ -94,10 +94,10 @@ class ContractSchema(AutoSchema):
     def get_filter_backends(self) -> list[Any]:
         if not self.is_file:
             return list(super().get_filter_backends())
-        return list(getattr(self.view, "filter_backends", []))  # the filters of a list narrow a file made of it too
+        return list(getattr(self.view, "filter_backends", []))  # an export of a list takes the list's filters
 
     def get_override_parameters(self) -> list[Any]:
-        return list(bodies.ASKS.get(self._key(bodies.ASKS), []))
+        return list(bodies.PARAMETERS.get(self._key(bodies.PARAMETERS), []))
 
     def _scope(self) -> str:
         if not self.is_authenticated or not any(isinstance(found, HasScope) for found in self.view.get_permissions()):
@@ -105,16 +105,16 @@ class ContractSchema(AutoSchema):
         return required_scope(self.view.request, self.view).value
 
     def _key(self, table: Any) -> Any:
-        """The view and action under which a table knows this operation; a view's bases count too."""
+        """Return the table's key for this operation, also under the name of a base class of the view, else None."""
         keys = ((base.__name__, self.action) for base in type(self.view).__mro__)
         return next((key for key in keys if key in table), None)
 
-    # What it takes.
+    # Requests.
 
     def get_request_serializer(self) -> Any:
-        key = self._key(bodies.TAKES)
+        key = self._key(bodies.REQUESTS)
         if key:
-            return bodies.TAKES[key]()
+            return bodies.REQUESTS[key]()
         return super().get_request_serializer() if self.action in ("create", "partial_update") else None
 
     def _get_request_body(self, direction: Any = "request") -> Any:
@@ -135,11 +135,11 @@ class ContractSchema(AutoSchema):
             names += ["Organization", *(["IdempotencyKey"] if self.method == "POST" else [])]
         return [{"$ref": f"#/components/parameters/{name}"} for name in names]
 
-    # What it gives.
+    # Responses.
 
     def get_response_serializers(self) -> Any:
-        if key := self._key(bodies.GIVES):
-            return {code: made() if callable(made) else made for code, made in bodies.GIVES[key].items()}
+        if key := self._key(bodies.RESPONSES):
+            return {code: found() if callable(found) else found for code, found in bodies.RESPONSES[key].items()}
         if self.is_file:
             return {(200, "text/csv"): shapes.CSV}
         if self.method == "DELETE":
@@ -149,7 +149,7 @@ class ContractSchema(AutoSchema):
     def _get_paginator(self) -> Any:
         return shapes.Pages
 
-    def _answer_headers(self) -> dict[str, Any]:
+    def _response_headers(self) -> dict[str, Any]:
         names = ["X-Request-Id"]
         if self.is_authenticated and self.method == "POST":
             names.append("Idempotent-Replayed")
@@ -182,11 +182,11 @@ class ContractSchema(AutoSchema):
         schema = super()._map_basic_serializer(serializer, direction)
         schema["properties"] |= shapes.EXTRA.get(type(serializer).__name__, {})
         if direction == "response":
-            # Every key is always there: null says that there is nothing.
+            # Every key is always present; null means that there is no value.
             name = type(serializer).__name__
-            written = {found for found, field in serializer.fields.items() if not field.write_only}
-            written -= {found for found in written if (name, found) in shapes.SOMETIMES}
-            schema["required"] = sorted(written | set(shapes.EXTRA.get(name, {})))
+            present = {found for found, field in serializer.fields.items() if not field.write_only}
+            present -= {found for found in present if (name, found) in shapes.SOMETIMES}
+            schema["required"] = sorted(present | set(shapes.EXTRA.get(name, {})))
             self._mark_empty_columns(serializer, schema["properties"])
         elif issubclass(type(serializer), StrictFields):
             schema["additionalProperties"] = False
@@ -198,7 +198,7 @@ class ContractSchema(AutoSchema):
         return schema
 
     def _mark_empty_columns(self, serializer: Any, properties: dict[str, Any]) -> None:
-        """A read-only field need not say that its column knows null."""
+        """Mark fields whose column can be null: a read-only field does not declare it."""
         model = getattr(getattr(serializer, "Meta", None), "model", None)
         columns = {column.name for column in model._meta.fields if column.null} if model else set()
         for name, field in serializer.fields.items():
@@ -206,7 +206,7 @@ class ContractSchema(AutoSchema):
                 properties[name] = append_meta(properties[name], {"nullable": True})
 
     def _mark_resettable(self, serializer: Any, properties: dict[str, Any]) -> None:
-        """null stands for the default, as leaving the field out does."""
+        """Mark fields for which null means the default, as leaving the field out does."""
         if not isinstance(serializer, StrictModelSerializer) and type(serializer).__name__ not in shapes.NULL_IS_ABSENT:
             return
         for name, field in serializer.fields.items():
@@ -232,7 +232,7 @@ class ContractSchema(AutoSchema):
 
 
 def mock_request(method: str, path: str, view: Any, original_request: Any, **kwargs: Any) -> Any:
-    """A request of nobody who may do nothing: views ask it whom they speak to."""
+    """Return a request without any permission: some views read `request.auth`."""
     request = build_mock_request(method, path, view, None, **kwargs)
     request.auth = Access(actor="document")
     return request

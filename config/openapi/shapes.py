@@ -1,4 +1,4 @@
-"""Parts of the document that no serializer holds: JSON columns, computed answers, errors, headers, pages."""
+"""Schemas that no serializer declares: JSON columns, computed responses, errors, headers, pagination."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from providers.models import VARIABLE_NAME
 
 Schema = dict[str, Any]
 
-# JSON's escapes, because a pattern is read by other languages' engines too.
+# JSON escapes: engines of other languages read the pattern too.
 ONE_LINE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 E164 = r"^\+[1-9][0-9]{6,14}$"
 
 
 def obj(**properties: Schema) -> Schema:
-    """An object whose keys are all always there."""
+    """Return the schema of an object whose keys are always present."""
     return {"type": "object", "properties": properties, "required": sorted(properties)}
 
 
@@ -87,7 +87,7 @@ VARIABLE: Schema = {
 }
 OPT_OUT_RULE: Schema = {**obj(field=WORD, equals=WORD), "additionalProperties": False}
 
-# (serializer, field) -> what is in it. For JSON columns and for what a serializer computes.
+# (serializer, field) -> schema, for JSON columns and computed fields.
 FIELDS: dict[tuple[str, str], Schema] = {
     ("OrganizationSerializer", "allowed_countries"): listed(COUNTRY),
     ("OrganizationSerializer", "default_region"): COUNTRY,
@@ -113,18 +113,18 @@ FIELDS: dict[tuple[str, str], Schema] = {
     ("CampaignVersionSerializer", "changes"): ANYTHING,
     ("CampaignVersionSerializer", "rules"): ANYTHING,
 }
-# What a serializer adds to its fields when it answers.
+# Keys that a serializer adds to its fields in a response.
 EXTRA: dict[str, dict[str, Schema]] = {
     "EventSerializer": {"from": maybe(TEXT), "to": maybe(TEXT)},
 }
-# What only some answers have.
+# Fields that only some responses have.
 SOMETIMES = {("ApiKeySerializer", "key")}
-# Plain serializers for which null is the same as leaving an optional field out.
+# Plain serializers for which null means the same as leaving an optional field out.
 NULL_IS_ABSENT = frozenset({"OrderSerializer", "OutboundSerializer"})
 
 
 def of_field(field: Any) -> Schema | None:
-    """The shape of a field that only this page knows. None: the field itself says what it is."""
+    """Return the schema of a field from FIELDS, or None if the field describes itself."""
     parent = getattr(field, "parent", None)
     for base in type(parent).__mro__:
         if (base.__name__, field.field_name) in FIELDS:
@@ -155,7 +155,11 @@ PREFLIGHT: Schema = obj(
     ),
     recipients=COUNT,
     callable_now=maybe(COUNT),
-    skipped={"type": "object", "additionalProperties": COUNT, "description": "People who will not be called, by rule."},
+    skipped={
+        "type": "object",
+        "additionalProperties": COUNT,
+        "description": "Recipients who will not be called, by rule.",
+    },
     zones_never_open=listed(WORD),
     per_hour=listed(obj(at=MOMENT, calls=COUNT)),
     estimated_start=maybe(MOMENT),
@@ -227,17 +231,17 @@ SCHEMAS: dict[str, Schema] = {
     "Error": {
         "type": "object",
         "properties": {
-            "error": {**WORD, "description": "One sentence for a person."},
+            "error": {**WORD, "description": "A sentence for a human reader."},
             "details": {
                 **listed(
                     obj(
-                        field={**WORD, "description": "The field at fault; nested ones with dots."},
+                        field={**WORD, "description": "The field at fault; the names of nested fields are dotted."},
                         message=WORD,
-                        code={**WORD, "description": "The kind of fault in one word.", "examples": ["too_small"]},
+                        code={**WORD, "description": "The kind of error in one word.", "examples": ["too_small"]},
                     )
                 ),
                 "minItems": 1,
-                "description": "Only where fields are at fault: every one of them.",
+                "description": "All fields at fault, only if there are any.",
             },
         },
         "required": ["error"],
@@ -245,28 +249,32 @@ SCHEMAS: dict[str, Schema] = {
     },
 }
 
-# Status -> name of the component, what it means, an example of its sentence.
+# Status -> name of the component, description, example sentence.
 ERRORS: dict[str, tuple[str, str, str]] = {
-    "400": ("Invalid", "The request is not understood, or fields are at fault.", "Invalid request data"),
-    "401": ("Unauthorized", "The key is missing or not in force.", "Invalid or missing API key"),
-    "403": ("Forbidden", "The key's scope is too small, or the organization is inactive.", "Insufficient permissions"),
-    "404": ("NotFound", "It does not exist, or not for this key.", "Not found"),
-    "405": ("MethodNotAllowed", "This address has no such method.", 'Method "PUT" not allowed.'),
-    "406": ("NotAcceptable", "The answer is JSON.", "Could not satisfy the request Accept header."),
-    "409": ("Conflict", "The present state forbids it.", "A call to this number is already open"),
+    "400": ("Invalid", "The request cannot be read, or fields are at fault.", "Invalid request data"),
+    "401": ("Unauthorized", "The key is missing or not valid.", "Invalid or missing API key"),
+    "403": ("Forbidden", "The key lacks the scope, or the organization is inactive.", "Insufficient permissions"),
+    "404": ("NotFound", "The object does not exist for this key.", "Not found"),
+    "405": ("MethodNotAllowed", "The address does not support this method.", 'Method "PUT" not allowed.'),
+    "406": (
+        "NotAcceptable",
+        "The response is JSON, which the Accept header excludes.",
+        "Could not satisfy the request Accept header.",
+    ),
+    "409": ("Conflict", "The present state does not allow the request.", "A call to this number is already open"),
     "413": ("TooLarge", "The body is too large.", "The request body is too large."),
     "415": ("UnsupportedMediaType", "The body has the wrong media type.", 'Unsupported media type "text/plain".'),
-    "422": ("Refused", "Understood, and refused by a rule.", "This number is on the do-not-call list"),
-    "429": ("TooManyRequests", "Too many requests of this key.", "Too many requests. Try again in 1 second."),
-    "500": ("ServerError", "A mistake of ours.", "Internal server error occurred"),
-    "503": ("Unavailable", "A provider gives no answer.", "The provider gave no usable answer. Try again later."),
+    "422": ("Refused", "The request is understood, and a rule refuses it.", "This number is on the do-not-call list"),
+    "429": ("TooManyRequests", "Too many requests with this key.", "Too many requests. Try again in 1 second."),
+    "500": ("ServerError", "An error in Trunkline.", "Internal server error occurred"),
+    "503": ("Unavailable", "A provider gave no answer.", "The provider gave no usable answer. Try again later."),
 }
 ERROR_HEADERS = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After"}
 DETAIL = {"field": "phoneNumber", "message": "A phone number has at least 10 characters.", "code": "too_small"}
 
 
-def error_answers() -> dict[str, Any]:
-    """The one error shape, for every status."""
+def error_responses() -> dict[str, Any]:
+    """Return the error responses, all with the same schema, by name."""
     return {name: _error(code, meaning, sentence) for code, (name, meaning, sentence) in ERRORS.items()}
 
 
@@ -285,36 +293,36 @@ PARAMETERS: dict[str, Any] = {
     "RequestId": {
         "name": "X-Request-Id",
         "in": "header",
-        "description": "Your name for this request, given back and written to the logs: 1 to 128 of letters, digits, "
-        "`.`, `_` and `-`. Anything else is replaced by one of ours.",
+        "description": "Your id of this request, returned and written to the logs: 1 to 128 letters, digits, `.`, `_` "
+        "and `-`. Any other value is replaced by an id of ours.",
         "schema": {"type": "string"},
     },
     "Organization": {
         "name": "X-Organization",
         "in": "header",
-        "description": "With a tenant-level key: the organization that is meant. Without it lists span them all.",
+        "description": "With a tenant-level key: the organization to use. Without it, lists span all organizations.",
         "schema": ID,
     },
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "A repeat with the same key and body within 24 hours has no further effect and is answered as "
-        "the first was; with another body it is a 422, while the first still runs a 409.",
+        "description": "A repeat with the same key and body within 24 hours has no further effect and gets the first "
+        "response again. With another body it is a 422. While the first request is running it is a 409.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     },
 }
 HEADERS: dict[str, Any] = {
     "X-Request-Id": {
-        "description": "Quote it when you ask about this answer.",
+        "description": "Quote this id in questions about the response.",
         "required": True,
         "schema": REQUEST_ID,
     },
     "Idempotent-Replayed": {
-        "description": "There when this is the answer to an earlier request with the same `Idempotency-Key`.",
+        "description": "Present if this is the response to an earlier request with the same `Idempotency-Key`.",
         "schema": {"type": "string", "enum": ["true"]},
     },
-    "WWW-Authenticate": {"description": "How to sign in.", "schema": {"type": "string"}},
-    "Allow": {"description": "The methods that there are.", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}},
+    "Allow": {"description": "The supported methods.", "schema": {"type": "string"}},
     "Retry-After": {
         "description": "Seconds to wait.",
         "required": True,
@@ -333,15 +341,15 @@ def path_parameter(name: str) -> dict[str, Any]:
 
 
 def page_parameters(pages: Any, orderings: Any) -> list[dict[str, Any]]:
-    """How a list is read on."""
+    """Return the query parameters of a paged list."""
     limit = {"type": "integer", "minimum": 1, "maximum": pages.max_page_size, "default": pages.page_size}
     ordering = {"type": "string", "enum": sorted(orderings), "default": "-created_at"}
     return [
-        {"name": "limit", "in": "query", "description": "How many at a time.", "schema": limit},
+        {"name": "limit", "in": "query", "description": "The number of results on a page.", "schema": limit},
         {
             "name": "cursor",
             "in": "query",
-            "description": "Where to go on. Follow `next` and `previous` as they were given.",
+            "description": "The position of the page. Follow `next` and `previous` exactly as they were returned.",
             "schema": {"type": "string"},
         },
         {"name": "ordering", "in": "query", "description": "Newest or oldest first.", "schema": ordering},
@@ -349,7 +357,7 @@ def page_parameters(pages: Any, orderings: Any) -> list[dict[str, Any]]:
 
 
 class Pages:
-    """What a list answers."""
+    """The schema of a page of a list."""
 
     @staticmethod
     def get_paginated_response_schema(results: Schema) -> Schema:

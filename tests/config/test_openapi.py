@@ -114,6 +114,6 @@ def test_every_main_body_has_an_example() -> None:
                 assert content["examples"], path
 
 
-@pytest.mark.parametrize("table", [bodies.TAKES, bodies.GIVES, bodies.EXAMPLES, bodies.SUMMARIES])
+@pytest.mark.parametrize("table", [bodies.REQUESTS, bodies.RESPONSES, bodies.EXAMPLES, bodies.SUMMARIES])
 def test_tables_name_views_in_the_way_the_generator_looks_for_them(table: dict[Any, Any]) -> None:
     assert all(key[0].endswith(("View", "ViewSet")) and key[1].isidentifier() for key in table)
