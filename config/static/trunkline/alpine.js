@@ -1,9 +1,9 @@
-// What the admin theme's templates write and Alpine's build without eval refuses: names of the window, `if`, two
-// statements in one attribute. Loaded before Alpine; see docs/third-party.md.
+// Alpine's build without eval refuses some expressions in the admin theme's templates: names of the window, `if`, and
+// two statements in one attribute. This file supplies or rewrites them. Load it before Alpine; see docs/third-party.md.
 (function () {
   "use strict";
 
-  // The parts of the window that the theme's attributes name.
+  // The parts of the window that the theme's attributes use.
   var page = {
     window: {
       location: {
@@ -16,7 +16,7 @@
     localStorage: {
       getItem: function (key) { return window.localStorage.getItem(key); },
     },
-    // The body's x-init: the tab that the address names, and a sidebar that stays as it was left.
+    // The body's x-init: open the tab named in the address, and remember whether the sidebar is open.
     startPage: function () {
       if (this.activeTab) this.activeTab = window.getCurrentTab() || this.activeTab;
       this.$watch("sidebarDesktopOpen", function (open) {
@@ -31,7 +31,7 @@
       window.Alpine.data(name, window[name]);
     });
     document.body.setAttribute("x-init", "startPage()");
-    // "if (ready) go()" is "ready && go()".
+    // Rewrite "if (ready) go()" as "ready && go()".
     document.querySelectorAll("[x-on\\:keydown\\.enter\\.prevent]").forEach(function (field) {
       var words = field.getAttribute("x-on:keydown.enter.prevent").replace(/^if \((.+?)\) /, "$1 && ");
       field.setAttribute("x-on:keydown.enter.prevent", words);

@@ -1,4 +1,4 @@
-// Shows the document. A file of its own, because the page runs no script that stands in it.
+// Shows the OpenAPI document. In its own file, because the page's policy allows no inline script.
 "use strict";
 
 SwaggerUIBundle({

@@ -1,8 +1,8 @@
-// Links with data-drawer open beside the page; without this script they lead to a page of their own.
+// Links with data-drawer open in a drawer beside the page. Without this script they open their own page.
 (function () {
   "use strict";
 
-  var opener = ""; // its id: a refresh may have replaced the link meanwhile
+  var opener = ""; // the id of the link: a refresh may have replaced the link meanwhile
 
   document.addEventListener("click", function (event) {
     var link = event.target.closest("a[data-drawer]");
@@ -12,12 +12,12 @@
     event.preventDefault();
     opener = link.id;
     document.getElementById("drawer-title").textContent = "Explanation";
-    document.getElementById("drawer-body").textContent = "Looking…";
+    document.getElementById("drawer-body").textContent = "Loading…";
     drawer.showModal();
     window.htmx.ajax("GET", link.href, { target: "#drawer-body", swap: "innerHTML" });
   });
 
-  // The heading of what was asked for becomes that of the drawer.
+  // The heading of the loaded part becomes the heading of the drawer.
   document.addEventListener("htmx:afterSwap", function (event) {
     var title = event.detail.target.id === "drawer-body" && event.detail.target.querySelector("[data-drawer-title]");
     if (!title) return;
@@ -29,10 +29,10 @@
     var drawer = document.getElementById("drawer");
     if (!drawer) return;
     drawer.addEventListener("click", function (event) {
-      if (event.target === drawer) drawer.close(); // beside it
+      if (event.target === drawer) drawer.close(); // a click on the backdrop
     });
     drawer.addEventListener("close", function () {
-      document.getElementById("drawer-body").textContent = ""; // nothing refreshes itself behind the page
+      document.getElementById("drawer-body").textContent = ""; // stops panels in the closed drawer from refreshing
       var link = document.getElementById(opener);
       if (link) link.focus();
     });

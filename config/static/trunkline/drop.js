@@ -1,11 +1,11 @@
-// Files: dropped or chosen, named before they are sent, and refused here where they would be refused there.
+// File fields: drop or choose a file, show its name and size, and refuse what the server would refuse.
 (function () {
   "use strict";
 
-  // The theme writes a chosen file's name into the next text field, whatever that is for; here it must not.
+  // The theme writes the name of a chosen file into the next text field. This stops it.
   document.querySelectorAll("[data-drop] input[type=file]").forEach(function (input) { input.hasChangeListener = true; });
 
-  function words(bytes) {
+  function sizeText(bytes) {
     if (bytes < 1024) return bytes + " bytes";
     if (bytes < 1024 * 1024) return Math.round(bytes / 1024) + " KB";
     return (bytes / 1024 / 1024).toFixed(1) + " MB";
@@ -29,7 +29,7 @@
     if (!file) return;
     var name = document.createElement("strong");
     name.textContent = file.name;
-    said.append(name, " (" + words(file.size) + ") ");
+    said.append(name, " (" + sizeText(file.size) + ") ");
     if (fault) {
       var why = document.createElement("span");
       why.className = "tl-bad";
@@ -37,7 +37,7 @@
       said.append(why);
       return;
     }
-    // A new list is called like its file, until somebody says otherwise.
+    // A new list is named after its file until the user changes the name.
     var named = document.querySelector("[data-named-by-file] input");
     if (named && (!named.value || named.value === named.dataset.byFile)) {
       named.value = named.dataset.byFile = file.name.replace(/\.[^.]*$/, "").slice(0, 200);
@@ -46,7 +46,7 @@
 
   document.addEventListener("dragover", function (event) {
     var zone = event.target.closest("[data-drop]");
-    event.preventDefault();  // a file let fall beside it must not take the page away
+    event.preventDefault();  // a file dropped beside the zone must not replace the page
     document.querySelectorAll("[data-drop]").forEach(function (each) { each.classList.toggle("tl-over", each === zone); });
   });
   document.addEventListener("dragleave", function (event) {
@@ -63,7 +63,7 @@
     look(zone);
   });
 
-  // Fields that matter only beside another one: while it is ticked, or while it is empty.
+  // Fields that are shown only while another field is ticked, or while it is empty.
   function uncover() {
     document.querySelectorAll("[data-shown-with]").forEach(function (part) {
       part.hidden = !document.getElementById(part.dataset.shownWith).checked;
@@ -84,7 +84,7 @@
     if (limit) event.target.setCustomValidity(new Blob([event.target.value]).size > limit ? event.target.dataset.tooLong : "");
   });
 
-  // Sent once, however often the button is pressed.
+  // Submit the form once, however often the button is pressed.
   document.addEventListener("submit", function (event) {
     var form = event.target.closest("form[data-once]");
     if (!form) return;
@@ -96,7 +96,7 @@
   window.addEventListener("pageshow", function (event) {
     if (event.persisted) window.location.reload();
     document.querySelectorAll("[data-drop]").forEach(function (zone) {
-      if (zone.querySelector("input[type=file]").files.length) look(zone);  // else what the server said stays
+      if (zone.querySelector("input[type=file]").files.length) look(zone);  // without a file, the server's message stays
     });
     uncover();
   });

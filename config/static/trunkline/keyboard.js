@@ -1,4 +1,4 @@
-// Keys of the back office: search, rows of a list, the calls before and after. They rest while somebody types.
+// Keyboard shortcuts: search, rows of a list, previous and next call. They are off while the user types.
 (function () {
   "use strict";
 
@@ -12,7 +12,7 @@
     if (dialog && !document.querySelector("dialog[open]")) dialog.showModal();
   }
 
-  // Rows. The row's own link takes the focus, so that it is seen, heard, and opened by Enter.
+  // Rows. The link of the row gets the focus, so that it is visible, read aloud, and opened by Enter.
 
   function links() {
     var rows = document.querySelectorAll("#result_list tbody tr, #content .tl-table tbody tr, .tl-panel .tl-table tbody tr");
@@ -62,10 +62,10 @@
     var action = actions[search ? "/" : event.key];
     if (!action || !action()) return;
     event.preventDefault();
-    event.stopPropagation();  // a list's own field would take the slash as well
+    event.stopPropagation();  // the search field of a list would react to the slash too
   });
 
-  // The search. What is chosen is told to those who hear the page by aria-activedescendant.
+  // The search. Screen readers learn the chosen option from aria-activedescendant.
 
   function options() { return Array.from(results.querySelectorAll("[role=option]")); }
 
@@ -88,11 +88,11 @@
     choose(all[now === -1 ? (by > 0 ? 0 : all.length - 1) : (now + by + all.length) % all.length]);
   }
 
-  var asking = false;  // results of what stands in the field are on their way
-  var hurried = false;  // Enter was pressed before they came
+  var loading = false;  // the results for the present term are being loaded
+  var openWhenLoaded = false;  // Enter was pressed before the results arrived
 
   function open(inNewTab) {
-    if (asking) { hurried = true; return; }
+    if (loading) { openWhenLoaded = true; return; }
     var option = chosen() || options()[0];
     if (!option) return;
     if (inNewTab) window.open(option.href, "_blank", "noopener"); else window.location.assign(option.href);
@@ -104,7 +104,7 @@
     if (!palette) return;
     field = document.getElementById("search-input-command");
     results = document.getElementById("command-results");
-    field.addEventListener("input", function () { asking = field.value.trim() !== ""; hurried = false; });
+    field.addEventListener("input", function () { loading = field.value.trim() !== ""; openWhenLoaded = false; });
     field.addEventListener("keydown", function (event) {
       if (event.isComposing) return;
       if (event.key === "ArrowDown") move(1);
@@ -114,16 +114,16 @@
       event.preventDefault();
     });
     results.addEventListener("htmx:afterSwap", function () {
-      asking = false;
+      loading = false;
       choose(null);
       field.setAttribute("aria-expanded", String(options().length > 0));
-      if (hurried) open(false);
-      hurried = false;
+      if (openWhenLoaded) open(false);
+      openWhenLoaded = false;
     });
     palette.addEventListener("close", function () {
       field.value = "";
       results.textContent = "";
-      asking = hurried = false;
+      loading = openWhenLoaded = false;
       choose(null);
       field.setAttribute("aria-expanded", "false");
     });

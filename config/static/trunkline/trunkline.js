@@ -2,8 +2,8 @@
 (function () {
   "use strict";
 
-  // Panels refresh themselves while the page is in sight, each after as many seconds as it says (three where it says
-  // none), unless somebody is busy in them. A link that has the focus gets it back, by its id.
+  // Panels refresh themselves while the page is visible, each after its data-refresh seconds (default: three), unless
+  // the user is busy in them. A focused link gets the focus back by its id.
   var BEAT = 3;
   var beats = 0;
 
@@ -30,7 +30,7 @@
 
   window.setInterval(beat, BEAT * 1000);
 
-  // What was scrolled sideways stays so when it is replaced.
+  // A part that is replaced keeps its horizontal scroll position.
   var scrolled = {};
   document.addEventListener("htmx:beforeSwap", function (event) {
     event.detail.target.querySelectorAll("[data-keep-scroll]").forEach(function (part) {
@@ -71,8 +71,8 @@
     }
   });
 
-  // The theme draws the charts that are there when the page is loaded; those of a part that comes later are drawn here.
-  // A chart that stayed while the part around it was refreshed takes the new values.
+  // The theme draws the charts of the loaded page. Charts of a part that is loaded later are drawn here. A chart that
+  // stays while the part around it refreshes takes the new values.
   document.addEventListener("htmx:afterSettle", function (event) {
     var canvas = event.target.querySelector("canvas.chart");
     if (canvas && document.readyState === "complete" && !Chart.getChart(canvas)) renderCharts();
@@ -84,7 +84,7 @@
     });
   });
 
-  // A table wider than the page scrolls by itself: the keyboard must be able to reach it.
+  // A table wider than the page scrolls: make it reachable with the keyboard.
   function makeScrollable() {
     document.querySelectorAll(".tl-scroll").forEach(function (part) {
       if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
@@ -95,7 +95,7 @@
   window.addEventListener("resize", makeScrollable);
   document.addEventListener("htmx:afterSettle", makeScrollable);
 
-  // A signed-out session answers with the sign-in page: show it whole instead of inside a panel.
+  // After a sign-out the response is the sign-in page: reload the page instead of showing it inside a panel.
   document.addEventListener("htmx:beforeSwap", function (event) {
     var address = event.detail.xhr.responseURL || "";
     if (address.indexOf("/login/") !== -1) {
