@@ -1,4 +1,4 @@
-"""Settings come from the environment, typed, and refuse nonsense with a sentence."""
+"""Settings from the environment are typed, and a wrong value is refused with a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A form that was opened before somebody else saved: nothing of theirs is written over in silence."""
+"""Edit conflicts: a form does not silently overwrite what another team member saved after it was opened."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def manager(sign_in: SignIn, organization: Organization) -> Client:
 
 
 def fields(page: str) -> dict[str, Any]:
-    """What the form of a page sends when nobody touches it."""
+    """Return the data that the form of a page submits unchanged."""
     form = page[page.rindex("<form", 0, page.index('name="_seen"')) :].partition("</form>")[0]
     found: dict[str, Any] = {}
     for tag in re.findall(r"<input\b[^>]*>", form):
@@ -61,7 +61,7 @@ def test_a_form_that_nobody_overtook_is_saved(manager: Client, world: World, nam
     assert REFUSED not in sent(manager, path, opened(manager, path)), "what was saved is what is seen"
 
 
-def test_what_somebody_else_saved_is_kept_until_it_is_meant(manager: Client, world: World) -> None:
+def test_a_change_of_another_user_is_overwritten_only_by_a_second_save(manager: Client, world: World) -> None:
     path = f"/admin/campaigns/contact/{world['contact'].pk}/change/"
     mine = opened(manager, path)
     ada = Contact.objects.filter(pk=world["contact"].pk)
@@ -100,7 +100,7 @@ def test_nonsense_in_the_hidden_field_stands_for_nothing(manager: Client, world:
         assert "</html>" in sent(manager, path, mine | {"_seen": nonsense, "name": "Ada"})
 
 
-def test_an_open_page_of_somebody_erased_is_left(manager: Client, world: World) -> None:
+def test_the_open_page_of_an_erased_contact_sends_the_browser_to_the_list(manager: Client, world: World) -> None:
     path = f"/admin/campaigns/contact/{world['contact'].pk}/panel/"
     assert manager.get(path, headers={"HX-Request": "true"}).status_code == 200
     Contact.objects.update(erased_at=timezone.now())

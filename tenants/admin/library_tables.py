@@ -39,11 +39,15 @@ class QueueAdmin(SuperuserReadOnlyAdmin):
 
 
 class SignInAdmin(SuperuserReadOnlyAdmin):
-    list_display: ClassVar[Sequence[str]] = ("attempted", "username", "ip_address", "path_info")
+    list_display: ClassVar[Sequence[str]] = ("attempted", "email", "ip_address", "path_info")
     search_fields = ("username", "ip_address")
-    fields: ClassVar[Sequence[str]] = ("attempted", "username", "ip_address", "path_info", "user_agent")
+    fields: ClassVar[Sequence[str]] = ("attempted", "email", "ip_address", "path_info", "user_agent")
     readonly_fields = fields
     attempted = local_time_column("attempt_time", "time")
+
+    @admin.display(description="e-mail")
+    def email(self, row: AccessAttempt | AccessFailureLog | AccessLog) -> str:
+        return str(row.username)
 
 
 @admin.register(AccessAttempt)

@@ -1,4 +1,4 @@
-"""Reading the document as a program would."""
+"""Read the OpenAPI document as a program would."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def the_document() -> dict[str, Any]:
 
 
 def resolved(schema: Any) -> dict[str, Any]:
-    """Without references and without what only says that null is possible; parts put together."""
+    """Return the schema without references and null alternatives, with its parts merged."""
     found: dict[str, Any] = dict(schema)
     while "$ref" in found:
         node: Any = the_document()
@@ -40,7 +40,7 @@ def body(method: str, path: str) -> dict[str, Any]:
 
 
 def answer(method: str, path: str, status: str = "200") -> dict[str, Any]:
-    """Of a list: one of its results."""
+    """Return the schema of a response; for a list, that of one result."""
     [content] = operation(method, path)["responses"][status]["content"].values()
     found = resolved(content["schema"])
     results = found.get("properties", {}).get("results")
@@ -48,7 +48,7 @@ def answer(method: str, path: str, status: str = "200") -> dict[str, Any]:
 
 
 def words(schema: Any) -> set[Any]:
-    """What an enum allows, or the enums of a list."""
+    """Return the values of an enum, or of the enum in a list."""
     found = resolved(schema)
     if "items" in found:
         return words(found["items"])

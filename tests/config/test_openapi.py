@@ -1,4 +1,4 @@
-"""The document is made without a complaint, says the same habits everywhere, and is served to whoever asks."""
+"""The OpenAPI document is valid and consistent, and it is public."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def of_the_api() -> list[tuple[str, str, dict[str, Any]]]:
-    """What takes a key."""
+    """Return the operations that need an API key."""
     return [(method, path, found) for method, path, found in operations() if {"key": []} in found.get("security", [])]
 
 

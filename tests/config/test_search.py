@@ -1,4 +1,4 @@
-"""Search over everything: any spelling of a number, any id, the beginning of a name; of one's own organizations."""
+"""The search: any spelling of a number, any id, the beginning of a name, in the user's organizations only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BUDGET = 15
 
 
 def hits(client: Client, term: str) -> dict[str, list[str]]:
-    """What was found, by kind: titles, details and states as one text each."""
+    """Return the results by kind, each as one text of title, detail and state."""
     answer = client.get("/admin/search/", {"s": term})
     assert answer.status_code == 200
     page = answer.content.decode()

@@ -1,4 +1,4 @@
-"""What a person should know is said once, shown until somebody has seen it, and stays in its organization."""
+"""Alerts: raised once, shown until a team member has seen them, and only in their organization."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.django_db
 ALERTS = "/api/v1/alerts/"
 
 
-def test_the_same_news_is_told_once_in_each_organization(organization: Organization, sister: Organization) -> None:
+def test_an_alert_is_raised_once_in_each_organization(organization: Organization, sister: Organization) -> None:
     assert alerts.tell(organization, "budget.80:campaign:1", "80 % are spent.", "1")
     assert not alerts.tell(organization, "budget.80:campaign:1", "81 % are spent.", "1")
     assert alerts.tell(sister, "budget.80:campaign:1", "80 % are spent.", "1")
     assert organization.alerts.get().message == "80 % are spent."
 
 
-def test_long_news_are_cut_and_not_lost(organization: Organization) -> None:
+def test_a_long_alert_is_cut_and_not_lost(organization: Organization) -> None:
     assert alerts.tell(organization, "k" * 300, "m" * 900, "s" * 300)
     assert not alerts.tell(organization, "k" * 300, "again")
 
@@ -57,7 +57,7 @@ def test_alerts_are_listed_filtered_and_marked_as_seen(
     assert api.post(ALERTS, {"key": "x", "message": "x"}).status_code == 405
 
 
-def test_a_block_is_told_once_however_many_calls_meet_it(account: ProviderAccount) -> None:
+def test_a_blocked_account_raises_one_alert_however_many_calls_meet_it(account: ProviderAccount) -> None:
     for _ in range(3):
         circuit_breaker.block(account.pk, circuit_breaker.Block.MISCONFIGURED, "The key is wrong.")
     alert = Alert.objects.get()
@@ -70,7 +70,9 @@ def test_a_block_is_told_once_however_many_calls_meet_it(account: ProviderAccoun
     assert Alert.objects.count() == 2, "a later block is news"
 
 
-def test_a_campaign_that_pauses_itself_tells_why(assistant: Assistant, phone_number: PhoneNumber) -> None:
+def test_a_campaign_that_pauses_itself_raises_an_alert_with_the_reason(
+    assistant: Assistant, phone_number: PhoneNumber
+) -> None:
     campaign = Campaign.objects.create(
         organization=assistant.organization, name="March", assistant=assistant, status=Campaign.Status.RUNNING
     )

@@ -1,4 +1,4 @@
-"""The commands that let the first program and the first person in."""
+"""The commands that create the first organization, API key and user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys that make keys."""
+"""API keys over the API."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_key_is_shown_once_and_works(api: ApiClient, organization: Organizatio
     assert made["key"] not in str(entry.detail)
 
 
-def test_a_name_is_enough_and_gives_the_least(api: ApiClient) -> None:
+def test_a_key_needs_only_a_name_and_then_gets_the_lowest_scope(api: ApiClient) -> None:
     made = api.post(KEYS, {"name": "N", "scopes": None, "expires_at": None}).json()
     assert (made["scopes"], made["expires_at"]) == (["read"], None)
     assert fault(api.post(KEYS, {})) == (400, "name")
@@ -120,7 +120,7 @@ def test_a_tenant_level_key_makes_keys_for_one_organization(
     assert fault(here.post(KEYS, {"name": "N", "organization": str(organization.uuid)})) == (400, "organization")
 
 
-def test_tenant_level_keys_are_seen_by_their_like_alone(
+def test_only_tenant_level_keys_see_tenant_level_keys(
     organization: Organization, stranger: Organization, client_for: KeyMaker
 ) -> None:
     everywhere = client_for(tenant=organization.tenant)

@@ -21,7 +21,7 @@ CONTACTS = "/api/v1/contacts/"
 
 
 def shape(answer: Any) -> dict[str, Any]:
-    """The body of an error, sure to have the one shape."""
+    """Return the body of an error after checking its shape."""
     assert answer["Content-Type"] == "application/json"
     body: dict[str, Any] = answer.json()
     assert set(body) <= {"error", "details"}
@@ -31,7 +31,7 @@ def shape(answer: Any) -> dict[str, Any]:
     return body
 
 
-# Who is asking.
+# Authentication.
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer a b", "Basic abc", "Bearer tl_nope", "Bearer é"])

@@ -1,4 +1,4 @@
-"""Every list as a file: the rows of its filters in its order, formula-safe, in constant memory, and its own alone."""
+"""CSV exports of lists: the filtered rows in order, safe from formulas, in constant memory, of one organization."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_nothing_of_another_organization_goes_out(
     assert rows_of(client, "campaigns_contact", "?q=Stranger") == []
     theirs = ContactList.objects.create(organization=stranger, name="Theirs")
     assert rows_of(client, "campaigns_contact", f"?lists__id__exact={theirs.pk}") == []
-    # Who belongs to two has both, and each is told.
+    # A member of two organizations exports both, and the audit log of each records it.
     user = User.objects.get()
     Membership.objects.create(user=user, organization=sister, role="viewer")
     assert [row["Name"] for row in rows_of(client, "campaigns_contact", "?q=Ac")] == ["Acme Two", "Acme"]
@@ -185,7 +185,7 @@ def test_nothing_of_another_organization_goes_out(
     assert last is not None and last.actor.endswith(user.username) and last.detail == {"filters": ["q"]}
 
 
-def test_who_may_not_see_a_list_has_no_file(sign_in: SignIn, organization: Organization) -> None:
+def test_a_user_who_may_not_see_a_list_cannot_export_it(sign_in: SignIn, organization: Organization) -> None:
     client = sign_in(organization, "viewer")
     for name in ("tenants_auditentry", "tenants_apikey", "auth_user", "calls_webhookdelivery"):
         assert client.get(reverse(f"admin:{name}_export")).status_code == 403

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: one effect, one answer, however often and however it is sent."""
+"""`Idempotency-Key`: one effect and one response, however often and in whatever form the request is sent."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_only_a_post_has_it(api: ApiClient, contact: Contact) -> None:
     assert not StoredAnswer.objects.exists()
 
 
-def test_who_may_not_is_not_answered_from_the_store(api: ApiClient) -> None:
+def test_a_caller_without_the_scope_gets_no_stored_response(api: ApiClient) -> None:
     send(api)
     ApiKey.objects.update(scopes=["read"])
     assert send(api).status_code == 403
@@ -134,7 +134,7 @@ def test_after_a_day_the_key_is_free_again_and_purged(api: ApiClient) -> None:
     assert idempotency.purge() == 1
 
 
-# What is not kept.
+# Responses that are not stored.
 
 
 def test_an_unexpected_error_takes_its_effect_back_and_is_not_kept(
@@ -238,7 +238,7 @@ def test_a_single_call_is_ordered_once(api: ApiClient, assistant: Assistant, pho
 def test_what_waits_for_the_engine_is_held_by_no_transaction(
     api: ApiClient, organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the engine could not see, while we wait for it, what it has to obey."""
+    """Inside a transaction the engine could not see the change that the request waits for."""
     held: list[bool] = []
     monkeypatch.setattr(quiescing, "wait_for_silence", lambda calls: held.append(connection.in_atomic_block))
     running = Campaign.objects.create(organization=organization, name="C", status=Campaign.Status.RUNNING)

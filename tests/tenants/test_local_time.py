@@ -1,4 +1,4 @@
-"""Each member of staff reads and writes times in a zone of their own; programs in UTC."""
+"""Pages show and read times in the user's time zone; the API uses UTC."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ def test_pages_are_in_the_zone_of_the_organization_until_somebody_chooses_anothe
 ) -> None:
     client, page = sign_in(organization, "manager"), an_entry(organization)
     assert "2026-07-01 14:00:05 CEST" in client.get(page).content.decode()
-    # The second organization somebody joins changes nothing.
+    # A second membership changes nothing.
     Membership.objects.create(user=User.objects.get(), organization=sister, role="viewer")
     assert "2026-07-01 14:00:05 CEST" in client.get(page).content.decode()
     assert client.post(MINE, {"timezone": " Asia/Kolkata "}).status_code == 302
     assert "2026-07-01 17:30:05 IST" in client.get(page).content.decode()
     assert "17:30 IST" in client.get(reverse("admin:tenants_auditentry_changelist")).content.decode()
-    # Another member of staff goes on in the organization's.
+    # Another team member keeps the organization's zone.
     assert "2026-07-01 14:00:05 CEST" in sign_in(organization, "admin").get(page).content.decode()
     client.post(MINE, {"timezone": ""})
     assert "2026-07-01 14:00:05 CEST" in client.get(page).content.decode()
-    # Whoever belongs nowhere reads UTC.
+    # A user without a membership gets UTC.
     assert "2026-07-01 12:00:05 UTC" in sign_in().get(page).content.decode()
     assert timezone.get_current_timezone_name() == "UTC"
 
@@ -118,7 +118,7 @@ def test_a_campaigns_times_are_written_and_shown_in_the_same_zone(
 def test_the_rules_of_a_campaign_name_its_own_zone_whatever_zone_they_are_asked_in(
     organization: Organization, phone_number: PhoneNumber, assistant: Assistant, sign_in: SignIn, time_machine: Any
 ) -> None:
-    """A time that was just typed carries its writer's zone: sentences must not show it as it stands."""
+    """A time from a form has the user's zone: sentences must convert it."""
     time_machine.move_to(NOON)
     made = support.campaign(phone_number, support.people(organization, ["+33612345601"]), status="running")
     made.ends_at, made.timezone = NOON + timedelta(hours=1), "Asia/Tokyo"

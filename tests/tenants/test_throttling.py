@@ -1,4 +1,4 @@
-"""So many requests a second for each caller."""
+"""The rate limit of API requests for each caller."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_too_many_is_a_429_that_says_when(api: ApiClient, limits: Any) -> None:
 
 
 def test_several_processes_share_one_budget(api: ApiClient, limits: Any) -> None:
-    """Another process holds nothing of what this one took."""
+    """Another process cannot spend what this one has reserved."""
     taken = 0
     for _ in range(40):
         throttling.forget_held()
@@ -77,7 +77,7 @@ def test_most_requests_cost_no_write(api: ApiClient, settings: Any, django_asser
         statuses(api, 9)
 
 
-def test_who_is_refused_writes_nothing(
+def test_a_refused_request_costs_no_write(
     api: ApiClient, limits: Any, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     statuses(api, 20)
