@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 
+def counted(n: int, one: str, many: str = "") -> str:
+    """Return a count with its noun, like “1 recipient” or “1,200 recipients”. `many`: an irregular plural."""
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"
+
+
 def contacts(n: int, kind: str = "") -> str:
     """Return a count of contacts, like “1 contact”, “1,200 contacts” or “1 new contact”."""
-    return _counted(n, kind, "contact")
+    return counted(n, f"{kind} contact".lstrip())
 
 
-def recipients(n: int, kind: str = "") -> str:
+def recipients(n: int) -> str:
     """Return a count of a campaign's recipients, like “1 recipient” or “1,200 recipients”."""
-    return _counted(n, kind, "recipient")
-
-
-def _counted(n: int, kind: str, noun: str) -> str:
-    return " ".join(filter(None, (f"{n:,}", kind, noun if n == 1 else f"{noun}s")))
+    return counted(n, "recipient")

@@ -402,7 +402,7 @@ def test_the_dashboard_asks_few_questions(
     with CaptureQueriesContext(connection) as queries:
         text = client.get("/admin/").content.decode()
     assert len(queries) <= 15
-    assert "06 12 34 56 78" in text and "need a person" in text
+    assert "06 12 34 56 78" in text and "Needs attention" in text
 
 
 def test_an_empty_house_shows_the_way(sign_in: SignIn, organization: Organization) -> None:

@@ -117,7 +117,7 @@ def test_a_second_call_to_a_number_is_refused(operator: Client, order: dict[str,
 
 def test_the_rules_can_be_asked_first(operator: Client, order: dict[str, Any], organization: Organization) -> None:
     order = {key: value for key, value in order.items() if key != "_launch"} | {"_check": "1"}
-    assert "It would be placed at once." in text_of(operator.post(LAUNCH, order))
+    assert "The call would be placed at once." in text_of(operator.post(LAUNCH, order))
     Organization.objects.update(calls_stopped=True)
     assert "It would wait: All calls of the organization are stopped." in text_of(operator.post(LAUNCH, order))
     assert not Call.objects.exists() and not Contact.objects.exists()
@@ -189,7 +189,7 @@ def test_a_doubt_is_settled_as_placed(operator: Client, doubtful: Call) -> None:
 
 def test_a_doubt_is_released_with_a_reason(operator: Client, doubtful: Call) -> None:
     confirmation = text_of(operator.get(step(doubtful, "release")))
-    assert "the person is rung twice" in confirmation
+    assert "the contact is rung twice" in confirmation
     doubtful.refresh_from_db()
     assert doubtful.status == Status.UNCONFIRMED, "looking changes nothing"
     assert operator.post(step(doubtful, "release"), {"reason": " "}).status_code == 200
@@ -330,7 +330,7 @@ def test_a_running_campaign_is_edited_and_its_page_tells_what_was_changed(manage
     assert campaign.assistant is not None, "what a running campaign keeps is not in the form"
     page = text_of(manager.get(reverse("admin:campaigns_campaign_settings", args=[campaign.pk])))
     assert "Version 2" in page and "mona" in page
-    assert "Calls to one person at most: 3 → 5" in page
+    assert "Maximum attempts per recipient: 3 → 5" in page
     assert "Calling windows: mon 00:00-24:00 → mon tue 09:00-24:00" in page
 
 
@@ -392,11 +392,11 @@ def test_a_person_is_withdrawn_held_and_promised_a_call_back_with_buttons(
         return text_of(operator.post(url, values, follow=True))
 
     later = (timezone.now() + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")
-    assert "This is in the past" in press("call-back", at="2020-01-01T10:00", tolerance="30")
-    assert "is called back at" in press("call-back", at=later, tolerance="30", note="After work")
+    assert "This time is in the past" in press("call-back", at="2020-01-01T10:00", tolerance="30")
+    assert "is scheduled for" in press("call-back", at=later, tolerance="30", note="After work")
     listed = text_of(operator.get("/admin/calls/callback/?status__exact=due"))
     assert "After work" in listed and "Reminders" in listed
-    assert "is not called back" in press("cancel-call-back")
+    assert "is canceled" in press("cancel-call-back")
     assert "is on hold" in press("hold", reason="Complaint")
     page = text_of(operator.get(reverse("admin:campaigns_contact_change", args=[contact.pk])))
     assert "On hold." in page and "Complaint" in page

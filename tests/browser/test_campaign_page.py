@@ -71,7 +71,7 @@ def test_filters_outlast_a_refresh_and_a_reload(page: Any) -> None:
     page.reload()
     page.wait_for_selector("#people-status-waiting.tl-on")
     assert rows(page) == 3
-    page.click("text=Take off all filters")
+    page.click("text=Clear all filters")
     page.wait_for_selector("#people-status-waiting:not(.tl-on)")
     assert rows(page) == 10 and "status" not in page.url
 
@@ -120,7 +120,7 @@ def test_the_list_of_recipients_explains_too(page: Any, campaign: Campaign) -> N
     page.goto(f"/admin/campaigns/recipient/?campaign__id__exact={campaign.pk}&reason=busy")
     assert page.locator("a[data-drawer]").count() == 3
     page.locator("a[data-drawer]").first.click()
-    page.wait_for_selector("#drawer >> text=Has to wait")
+    page.wait_for_selector("#drawer >> text=Must wait")
     assert faults_of(page) == []
 
 

@@ -17,7 +17,7 @@ from tests.conftest import an_account, an_assistant
 
 pytestmark = MARKS
 CSV = b"Mobile;Full name;Slot\n06 12 34 56 01;Claire;9:30\n06 12 34 56 02;Hugo;\n"
-STEP = "Save and go on"
+STEP = "Save and continue"
 
 
 @pytest.fixture
@@ -65,12 +65,12 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList) -> 
     look(page, "1-whom")
     page.click(f"text={STEP}")
     # With what.
-    page.wait_for_selector("text=Choose the assistant first")
+    page.wait_for_selector("text=First choose an assistant")
     look(page, "2-what-empty")
     page.select_option("select[name=assistant]", label="Reminder")
     page.wait_for_selector("text=01 42 00 00 01")
     assert page.locator("input[name=variables-0-name]").input_value() == "slot"
-    page.wait_for_selector("text=Not called: slot is missing.")
+    page.wait_for_selector("text=Will not be called: slot is missing.")
     page.fill("input[name=variables-0-value]", "at {{ contact.variables.Slot }")
     page.wait_for_selector("section, .tl-bad >> text=is not understood")
     page.click(f"text={STEP}")
@@ -82,7 +82,7 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList) -> 
     look(page, "2-what")
     page.click(f"text={STEP}")
     # When.
-    page.wait_for_selector("text=Within the law's hours.")
+    page.wait_for_selector("text=Within the legal calling hours.")
     page.fill("input[name=windows-0-opens]", "nine")
     page.click(f"text={STEP}")
     page.wait_for_selector("text=Write it like 09:00")
@@ -92,11 +92,11 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList) -> 
     page.locator("input[name=windows-1-days]").nth(5).check()
     page.fill("input[name=windows-1-opens]", "10:00")
     page.fill("input[name=windows-1-closes]", "16:00")
-    page.wait_for_selector("text=Within the law's hours.")
+    page.wait_for_selector("text=Within the legal calling hours.")
     look(page, "3-when")
     page.click(f"text={STEP}")
     # Limits.
-    page.wait_for_selector("text=Calling again")
+    page.wait_for_selector("text=Retries")
     page.fill("input[name=max_attempts]", "0")
     page.click(f"text={STEP}")
     page.wait_for_selector("text=Nothing was saved.")
@@ -108,18 +108,18 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList) -> 
     look(page, "4-limits")
     page.click(f"text={STEP}")
     # Check: what is wrong leads to where it is mended.
-    page.wait_for_selector("text=Before it can start:")
+    page.wait_for_selector("text=Fix this before the start:")
     look(page, "5-check-error")
     page.locator(".tl-problems a", has_text="Step 4").first.click()
     page.fill("input[name=budget_currency]", "USD")
     page.click(f"text={STEP}")
-    page.wait_for_selector("text=Everything is there: it can start.")
-    page.wait_for_selector("text=Probably ends")
+    page.wait_for_selector("text=Nothing is missing. The campaign can start.")
+    page.wait_for_selector("text=Estimated finish")
     look(page, "5-check")
     page.click("text=Keep as a draft")
-    page.wait_for_selector("text=Go on with step 5: Check")
+    page.wait_for_selector("text=Continue with step 5: Review")
     look(page, "6-draft")
-    page.click("text=Go on with step 5: Check")
+    page.click("text=Continue with step 5: Review")
     page.click("text=Start now")
     page.click("button:has-text('Start calling')")
     page.wait_for_selector("text=is running")
@@ -136,8 +136,8 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList) -> 
     assert (made.retry_rules.get().outcome, made.budget_currency) == ("busy", "USD")
     # Once more.
     page.click("text=Copy as a new campaign")
-    page.click("text=Make the copy")
-    page.wait_for_selector("text=Whom do you want to call?")
+    page.click("text=Create the copy")
+    page.wait_for_selector("text=Which contacts do you want to call?")
     assert page.locator("input[name=name]").input_value() == "Copy of Reminders"
 
 
@@ -152,14 +152,14 @@ def test_a_test_call_is_ordered_from_the_step_where_the_text_is_written(signed_i
     page.fill("input[name=test_number]", "06 99 00 00 01")
     # The key of the form saves; nobody is rung by it.
     page.press("input[name=test_number]", "Enter")
-    page.wait_for_selector("text=When may people be called?")
+    page.wait_for_selector("text=When may contacts be called?")
     page.go_back()
     page.fill("input[name=test_number]", "06 99 00 00 01")
     page.click("text=Save, and call me now")
-    page.wait_for_selector("text=The test call is ordered.")
+    page.wait_for_selector("text=The test call is queued.")
     look(page, "7-test-call")
-    page.click("text=Follow it")
-    page.wait_for_selector("text=It waits for its turn")
+    page.click("text=Open the call")
+    page.wait_for_selector("text=The call waits for its turn")
 
 
 def test_the_steps_work_without_scripts(browser: Any, signed_in: Any, house: ContactList) -> None:

@@ -122,7 +122,7 @@ def test_an_empty_house_leads_over_the_sandbox_to_a_test_call(
 ) -> None:
     a_member(organization)
     page = sign_in(browser.new_page())
-    page.wait_for_selector("text=The way to your first campaign")
+    page.wait_for_selector("text=Steps to your first campaign")
     page.wait_for_selector(f"text=The sandbox is running at {sandbox}.")
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
@@ -131,9 +131,9 @@ def test_an_empty_house_leads_over_the_sandbox_to_a_test_call(
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     page.set_viewport_size({"width": 1280, "height": 800})
     page.click("button:has-text('Try it with the sandbox')")
-    page.wait_for_selector("text=/has the account/")
+    page.wait_for_selector("text=/has the provider account/")
     assert page.locator(".tl-way .tl-done").count() == 3
-    page.wait_for_selector(".tl-next >> text=Import people")
+    page.wait_for_selector(".tl-next >> text=Import contacts")
     # The assistant is tried on one's own telephone.
     page.goto(f"/admin/providers/assistant/{Assistant.objects.get().pk}/change/")
     page.fill("#test-number", "06 12 34 56 01")
@@ -142,9 +142,9 @@ def test_an_empty_house_leads_over_the_sandbox_to_a_test_call(
     assert page.input_value("input[name=variable-appointment]") == "Tuesday 9:30"
     assert page.input_value("input[name=to_number]") == "06 12 34 56 01"
     page.click("text=Check without calling")
-    page.wait_for_selector("text=It would be placed at once.")
+    page.wait_for_selector("text=The call would be placed at once.")
     page.click("text=Place the call")
-    page.wait_for_selector("text=It waits for its turn")
+    page.wait_for_selector("text=The call waits for its turn")
     assert Call.objects.get().to_number == "+33612345601"
 
 

@@ -44,13 +44,13 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     page.wait_for_selector("text=crm.csv (")
     assert page.input_value("#id_new_list") == "crm", "a new list is called like its file"
     page.fill("#id_new_list", "January")
-    page.click("text=Look at the first rows")
+    page.click("text=Show the preview")
     page.wait_for_selector("text=Of 3 rows 1 would be rejected and 2 imported")
     assert page.locator("#import-preview").get_by_text("06 12 34 56 01").count() == 1
     # A column is mapped by hand: the rows follow, the fields stay.
     assert page.locator("#import-preview").get_by_text("Lyon").count() == 1
     page.select_option("#id_column-2", label="External ID")
-    page.wait_for_selector("#import-preview th:has-text('Your id')")
+    page.wait_for_selector("#import-preview th:has-text('External ID')")
     # Two columns cannot be the number; said at once, and nothing can be imported so.
     page.select_option("#id_column-1", label="Phone number")
     page.wait_for_selector("text=Two columns become phone")
@@ -63,7 +63,7 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     page.select_option("#id_delimiter", label="Semicolon")
     page.wait_for_selector("#id_column-2")
     page.select_option("#id_column-2", label="External ID")
-    page.wait_for_selector("#import-preview th:has-text('Your id')")
+    page.wait_for_selector("#import-preview th:has-text('External ID')")
     assert not page.is_visible("#id_mapping_name")
     page.check("#id_remember")
     page.fill("#id_mapping_name", "CRM export")
@@ -86,8 +86,8 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     page.set_input_files("#id_file", file)
     page.select_option("#id_contact_list", label="January")
     assert not page.is_visible("#id_new_list")
-    page.click("text=Look at the first rows")
-    page.wait_for_selector("text=They become the same again")
+    page.click("text=Show the preview")
+    page.wait_for_selector("text=This file has the columns of the saved mapping")
     assert "CRM export" in page.inner_text("#import-step")
     assert page.input_value("#id_column-0") == "external_id"
     page.click("text=Import the file")
@@ -119,10 +119,10 @@ def test_a_file_that_cannot_be_taken_is_refused_before_it_is_sent(signed_in: Any
         page.set_input_files("#id_file", {"name": name, "mimeType": "text/csv", "buffer": b"a" * size})
         page.wait_for_selector(f"[data-drop-said]:has-text('{words}')")
         assert faults_of(page) == []
-        page.click("text=Look at the first rows")
+        page.click("text=Show the preview")
     assert sent == []
     page.set_input_files("#id_file", {"name": "good.csv", "mimeType": "text/csv", "buffer": CRM.encode()})
-    page.click("text=Look at the first rows")
+    page.click("text=Show the preview")
     page.wait_for_selector("text=What the columns become")
 
 
@@ -158,15 +158,15 @@ def test_every_step_is_for_everybody_and_fits_a_telephone(
     page.goto(LISTS + "import/")
     check("an empty first step")
     page.click("summary")
-    page.click("text=Look at the first rows")  # without a file: the browser says so
+    page.click("text=Show the preview")  # without a file: the browser says so
     page.set_input_files("#id_file", {"name": "bad.csv", "mimeType": "text/csv", "buffer": b"%PDF-1.4"})
-    page.click("text=Look at the first rows")
+    page.click("text=Show the preview")
     page.wait_for_selector("text=This is a PDF")
     check("a refused file")
     wide = "".join(f";Column number {number} with a long name" for number in range(12))
     text = f"Mobile;Nom{wide}\n0612345601;{'Claire' * 20}{';' + 'x' * 60 * 1}\nnonsense;Bob\n".encode("cp1252")
     page.set_input_files("#id_file", {"name": "wide.csv", "mimeType": "text/csv", "buffer": text})
-    page.click("text=Look at the first rows")
+    page.click("text=Show the preview")
     page.wait_for_selector("text=What the columns become")
     page.check("#id_remember")
     check("the second step")
@@ -186,8 +186,8 @@ def test_every_step_is_for_everybody_and_fits_a_telephone(
     check("numbers not to call")
     page.fill("#id_numbers", "06 12 34 56 01\nnonsense\n" + "x" * 200)
     page.fill("#id_reason", "asked")
-    page.click("text=Do not call these numbers")
-    page.wait_for_selector("text=1 number put on the list")
+    page.click("text=Add to the do-not-call list")
+    page.wait_for_selector("text=1 number added to the list")
     check("what became of them")
 
 
@@ -198,7 +198,7 @@ def test_nasty_files_are_text(signed_in: Any, organization: Organization) -> Non
     drop(page, f"{HOSTILE.replace('/', '')}.csv", f'Mobile,"{quoted}"\n0612345601,"{quoted}"\n"{quoted}",x\n')
     page.wait_for_selector("[data-drop-said] strong")
     page.fill("#id_new_list", HOSTILE)
-    page.click("text=Look at the first rows")
+    page.click("text=Show the preview")
     page.wait_for_selector("text=What the columns become")
     page.select_option("#id_column-1", label="Name")
     page.wait_for_selector("#import-preview th:has-text('Name')")
@@ -223,7 +223,7 @@ def test_nasty_files_are_text(signed_in: Any, organization: Organization) -> Non
     page.goto("/admin/campaigns/donotcall/import/")
     page.fill("#id_numbers", HOSTILE)
     page.fill("#id_reason", HOSTILE)
-    page.click("text=Do not call these numbers")
+    page.click("text=Add to the do-not-call list")
     page.wait_for_selector("text=1 row could not be read")
     assert page.locator("img[src=x]").count() == 0 and "onerror" in page.inner_text("table")
 
@@ -234,12 +234,12 @@ def test_numbers_not_to_call_are_dropped_and_the_list_is_exported(signed_in: Any
     page.click("text=Import numbers")
     drop(page, "list.csv", "0612345601\n0612345602\nnonsense\n")
     page.fill("#id_reason", "asked in writing")
-    page.click("text=Do not call these numbers")
-    page.wait_for_selector("text=2 numbers put on the list")
+    page.click("text=Add to the do-not-call list")
+    page.wait_for_selector("text=2 numbers added to the list")
     with page.expect_download() as found:
-        page.click("text=download it")
+        page.click("text=Download it")
     assert "3,nonsense," in Path(found.value.path()).read_text("utf-8-sig")
-    page.click("text=See the list")
+    page.click("text=Open the list")
     page.fill("#searchbar", "0612345602")
     page.keyboard.press("Enter")
     page.wait_for_url("**?q=0612345602*")

@@ -83,7 +83,7 @@ def import_people(somebody: Newcomer, file: Path) -> None:
     page.set_input_files("input[type=file]", file)
     somebody.clicks += 1  # or a file dropped
     page.fill("input[name=new_list]", "Spring")
-    somebody.click("text=Look at the first rows")
+    somebody.click("text=Show the preview")
     somebody.sees("Rejected: ")
     somebody.click("button:has-text('Import')")
     somebody.sees("4 new contacts")
@@ -91,21 +91,21 @@ def import_people(somebody: Newcomer, file: Path) -> None:
 
 def make_campaign(somebody: Newcomer) -> None:
     page = somebody.page
-    somebody.click("text=Call these people")
+    somebody.click("text=Call these contacts")
     page.fill("input[name=name]", "Spring reminders")
     somebody.sees("All of them may be called.")
-    somebody.click("text=Save and go on")
+    somebody.click("text=Save and continue")
     somebody.choose("select[name=assistant]", "PolyAI reminder")
     somebody.click("text=Front desk")
-    somebody.click("text=Save and go on")
+    somebody.click("text=Save and continue")
     opens, closes = hours_around_now()
     page.fill("input[name=windows-0-opens]", opens)
     page.fill("input[name=windows-0-closes]", closes)
     for day in ("sat", "sun"):
         somebody.click(f"input[name=windows-0-days][value={day}]")
     page.fill("input[name=legal_override]", "A trial with the sandbox, which rings nobody")
-    somebody.click("text=Save and go on")
-    somebody.click("text=Save and go on")
+    somebody.click("text=Save and continue")
+    somebody.click("text=Save and continue")
     somebody.sees("Everything is there: it can start.")
     somebody.click("text=Start now")
     somebody.click("button:has-text('Start calling')")

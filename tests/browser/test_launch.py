@@ -24,7 +24,7 @@ def test_a_person_is_found_and_called(signed_in: Any, assistant: Assistant, phon
         Contact.objects.create(organization=home, name=name, phone=phone, variables={"slot": "10:15"})
     page = signed_in
     page.click("text=Launch a call")
-    page.wait_for_selector("text=With a number, this says whose it is")
+    page.wait_for_selector("text=Enter a phone number to see whose it is")
     look(page, "8-launch-empty")
     page.locator("#find").press_sequentially("ada")
     page.wait_for_selector("#found >> text=Adam")
@@ -39,7 +39,7 @@ def test_a_person_is_found_and_called(signed_in: Any, assistant: Assistant, phon
     page.wait_for_selector("input[name=variable-slot]")
     assert page.locator("input[name=variable-slot]").input_value() == "10:15"
     assert page.locator("input[name=to_number]").input_value() == "+33612345678"
-    page.wait_for_selector("text=It would be placed at once.")
+    page.wait_for_selector("text=The call would be placed at once.")
     look(page, "8-launch-ready")
     page.fill("input[name=to_number]", "+1 212 555 0100")
     page.press("input[name=to_number]", "Tab")
@@ -55,5 +55,5 @@ def test_a_person_is_found_and_called(signed_in: Any, assistant: Assistant, phon
     page.wait_for_selector("role=status")
     look(page, "8-launch-checked")
     page.click("text=Place the call")
-    page.wait_for_selector("text=It waits for its turn")
+    page.wait_for_selector("text=The call waits for its turn")
     assert (Call.objects.get().to_number, Call.objects.get().dynamic_variables) == ("+33612345678", {"slot": "10:15"})

@@ -33,9 +33,9 @@ def test_a_call_is_launched_in_a_browser(signed_in: Any, assistant: Assistant, p
     page.fill("input[name=to_number]", "06 12 34 56 78")
     page.fill("input[name=variable-slot]", "Monday")
     page.click("text=Check without calling")
-    page.wait_for_selector("text=It would be placed at once.")
+    page.wait_for_selector("text=The call would be placed at once.")
     page.click("text=Place the call")
-    page.wait_for_selector("text=It waits for its turn")
+    page.wait_for_selector("text=The call waits for its turn")
     call = Call.objects.get()
     assert call.dynamic_variables == {"slot": "Monday"}
     # The page follows the call by itself.
@@ -97,7 +97,7 @@ def test_the_charts_of_a_campaign_are_drawn(
     page = signed_in
     page.set_viewport_size({"width": 400, "height": 800})
     page.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/")
-    page.wait_for_selector("text=When people answer")
+    page.wait_for_selector("text=When contacts answer")
     page.wait_for_function("Chart.getChart(document.querySelector('canvas.chart'))?.data.datasets.length === 1")
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
 

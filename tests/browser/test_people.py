@@ -179,7 +179,7 @@ def test_a_person_who_asks_for_it_is_erased(signed_in: Any, person: Contact) -> 
     page.goto(paths(person)["contact"])
     page.click("text=Erase…")
     page.fill("#id_reason", "Asked by letter")
-    page.click("text=Erase this person for good")
+    page.click("text=Erase this contact permanently")
     page.wait_for_url("**/contact/")
     page.wait_for_selector("text=is erased.")
     assert Contact.objects.get().erased_at

@@ -131,7 +131,7 @@ def test_keys_rest_while_somebody_types(signed_in: Any, calls: list[Call], conta
     assert page.input_value("#searchbar") == "/?jkpn"
     assert open_now(page) == ""
     page.goto(f"/admin/campaigns/contact/{contact.pk}/change/")
-    page.click("text=Change what is known")
+    page.click("text=Edit contact")
     page.click("#id_consent_evidence")
     page.keyboard.type("/?jk[]")
     assert page.input_value("#id_consent_evidence") == "/?jk[]"

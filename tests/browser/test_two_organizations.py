@@ -163,7 +163,7 @@ def test_search_finds_nothing_of_it(browsers: Callable[[], Any], theirs: Organiz
     for term in (PHONE, MARK):
         page.fill("#find", "")
         page.locator("#find").press_sequentially(term)
-        page.wait_for_selector("#found >> text=" + ("Our Ada" if term == PHONE else "Nobody"))
+        page.wait_for_selector("#found >> text=" + ("Our Ada" if term == PHONE else "No contact"))
         unmarked(page.inner_html("#found"), "launch")
     assert page.locator("select[name=assistant] option").all_inner_texts()[1:] in ([], ["Our voice"])
     number = PhoneNumber.objects.filter(organization=theirs).earliest("pk")

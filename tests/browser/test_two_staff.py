@@ -100,13 +100,13 @@ DOINGS = [
     Doing(
         "confirm-placed",
         call(Status.UNCONFIRMED),
-        sees="#panel >> text=operator decided on",
+        sees="#panel >> text=Settled by operator",
         fields={"provider_call_id": "oc_found", "reason": "Its dashboard shows it"},
     ),
     Doing(
         "release",
         call(Status.UNCONFIRMED),
-        sees="#panel >> text=operator decided on",
+        sees="#panel >> text=Settled by operator",
         fields={"reason": "Its dashboard does not show it"},
     ),
     Doing("unblock", plum, misses="text=refused the credentials"),
@@ -206,7 +206,7 @@ def test_two_launch_a_call_to_one_number(staff: dict[Level, Any]) -> None:
     both = staff[Level.OPERATOR], staff[Level.MANAGER]
     filled = f"assistant={speaker.pk}&to_number=%2B12125550145&variable-appointment=noon"
     both_at(*both, f"/admin/calls/call/launch/?{filled}")
-    for page, said in zip(both, ("The call is ordered. This", "A call to this number is already open."), strict=True):
+    for page, said in zip(both, ("The call is queued. This", "A call to this number is already open."), strict=True):
         page.click("text=Place the call")
         page.wait_for_selector(f"text={said}")
     assert Call.objects.get(to_number="+12125550145").created_by == "operator"
@@ -228,7 +228,7 @@ def test_a_form_that_somebody_else_overtook_is_not_saved_in_silence(staff: dict[
     row = draft()
     manager, admin = staff[Level.MANAGER], staff[Level.ADMIN]
     both_at(manager, admin, url_of(row).replace("change/", page))
-    save = "button[name=_save]" if page == "change/" else "text=Save and go on"
+    save = "button[name=_save]" if page == "change/" else "text=Save and continue"
     manager.fill("[name=name]", "Of the manager")
     manager.click(save)
     manager.wait_for_url(lambda url: not url.endswith(page))

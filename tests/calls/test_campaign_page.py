@@ -142,7 +142,9 @@ def test_a_running_campaign_that_waits_for_nobody_says_nothing(viewer: Client, c
 
 def test_the_forecast_says_when_it_ends_and_what_it_costs(viewer: Client, campaign: Campaign) -> None:
     text = read(viewer, campaign, "forecast")
-    assert re.search(r"If it starts now, it probably ends at 20\d\d-.* CES?T, after about \d+ more calls\.", text), text
+    assert re.search(
+        r"If it starts now, the campaign probably ends at 20\d\d-.* CES?T, after about \d+ more calls\.", text
+    ), text
     campaign.assistant.account.price_per_minute = Decimal(1)  # type: ignore[union-attr]
     campaign.assistant.account.save()  # type: ignore[union-attr]
     launched(campaign)
@@ -156,10 +158,10 @@ def test_too_many_people_are_not_forecast(viewer: Client, campaign: Campaign, mo
     monkeypatch.setattr("calls.admin.campaigns.figures.FORECAST_AT_ONCE", 4)
     page = reverse("admin:campaigns_campaign_forecast", args=[campaign.pk])
     asked = viewer.get(page).content.decode()
-    assert "5 recipients are still to be called" in words_of(asked) and f'hx-get="{page}?all"' in asked
-    assert "it probably ends at" in words_of(viewer.get(f"{page}?all").content.decode())
+    assert "5 recipients still to be called" in words_of(asked) and f'hx-get="{page}?all"' in asked
+    assert "the campaign probably ends at" in words_of(viewer.get(f"{page}?all").content.decode())
     monkeypatch.setattr("calls.admin.campaigns.figures.FORECAST_ASKED_FOR", 4)
-    assert "More than 4 recipients are on it, too many for a forecast" in read(viewer, campaign, "forecast")
+    assert "More than 4 recipients still to be called: too many for a forecast" in read(viewer, campaign, "forecast")
 
 
 # Assistants side by side.
@@ -198,8 +200,11 @@ def test_the_message_is_shown_for_the_first_people_of_the_lists(viewer: Client, 
     campaign.contact_lists.add(also)
     text = read(viewer, campaign, "settings")
     assert "Ben [b] 06 12 34 00 00 clinic (default) Main street greeting Dear Ben [b]" in text
-    assert "slot (of the contact) 9:30" in text
-    assert "06 12 34 00 01 clinic (default) Main street greeting Dear Ada slot - Not called: slot is missing." in text
+    assert "slot (from the contact) 9:30" in text
+    assert (
+        "06 12 34 00 01 clinic (default) Main street greeting Dear Ada slot - Will not be called: slot is missing."
+        in text
+    )
     assert text.count("clinic") == 3 and text.count("Dear Ben") == 1 and text.count("Dear Later") == 1
 
 
@@ -267,7 +272,7 @@ def test_figures_of_many_calls_are_of_a_sample_spread_over_all(
     calls = [a_call(person, Status.COMPLETED) for _ in range(20)]
     assert "sample" not in read(viewer, campaign, "figures")
     monkeypatch.setattr("calls.admin.campaigns.figures.SAMPLE", 5)
-    assert "of a sample, one in 5 of them" in read(viewer, campaign, "figures")
+    assert "use a sample: one in 5 calls" in read(viewer, campaign, "figures")
     found, every = sample_of(campaign, 5)
     assert every == 5
     assert sorted(found.values_list("pk", flat=True)) == [call.pk for call in calls if call.pk % 5 == 0]

@@ -58,8 +58,8 @@ def people_page(client: Client, campaign: Campaign, **asked: Any) -> str:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"status": "pending"}, "Waiting for their turn"),
-        ({"status": "pending", "next_attempt_at": NOW - timedelta(minutes=1)}, "Waiting for their turn"),
+        ({"status": "pending"}, "Waiting for its turn"),
+        ({"status": "pending", "next_attempt_at": NOW - timedelta(minutes=1)}, "Waiting for its turn"),
         (
             {"status": "pending", "next_attempt_at": NOW + timedelta(minutes=90), "reason": "calling_hours"},
             "Waiting until 9:00 in Paris",
@@ -77,15 +77,15 @@ def people_page(client: Client, campaign: Campaign, **asked: Any) -> str:
             },
             "Waiting until 5:30 in Buenos Aires",
         ),
-        ({"status": "waiting", "reason": "call_back"}, "Waiting to be called back"),
+        ({"status": "waiting", "reason": "call_back"}, "Waiting for the scheduled callback"),
         ({"status": "calling"}, "A call is under way"),
         ({"status": "done", "outcome": "completed"}, "Answered"),
         ({"status": "done", "outcome": "completed", "reason": "voicemail"}, "A voicemail answered"),
-        ({"status": "done", "outcome": "no_answer", "reason": "attempts"}, "Nobody answered: called as often as"),
+        ({"status": "done", "outcome": "no_answer", "reason": "attempts"}, "No answer: called as often as"),
         ({"status": "done", "outcome": "", "reason": "no_open_window"}, "Done: no calling window was left"),
-        ({"status": "skipped", "reason": "missing_variables: slot"}, "Not called: variables that the assistant requ"),
-        ({"status": "review", "reason": "unconfirmed"}, "A person must look: the call is unconfirmed"),
-        ({"status": "withdrawn"}, "Withdrawn by staff"),
+        ({"status": "skipped", "reason": "missing_variables: slot"}, "Will not be called: variables that the assi"),
+        ({"status": "review", "reason": "unconfirmed"}, "Needs attention: the call is unconfirmed"),
+        ({"status": "withdrawn"}, "Withdrawn by a team member"),
         ({"status": "withdrawn", "reason": "campaign_canceled"}, "Withdrawn: the campaign was canceled"),
     ],
 )
@@ -97,7 +97,7 @@ def test_where_somebody_stands_is_a_sentence(campaign: Campaign, fields: dict[st
 
 def test_those_of_a_paused_campaign_wait_for_it(campaign: Campaign) -> None:
     campaign.status = Campaign.Status.PAUSED
-    assert standing(person(campaign), campaign, NOW) == "Waiting until the campaign goes on"
+    assert standing(person(campaign), campaign, NOW) == "Waiting until the campaign resumes"
     later = NOW + timedelta(minutes=90)
     found = standing(person(campaign, next_attempt_at=later, reason="calling_hours"), campaign, NOW)
     assert found == "Waiting until 9:00 in Paris"
@@ -126,7 +126,7 @@ def test_people_are_filtered_by_status_outcome_and_reason_with_counts(viewer: Cl
     assert "Done 1" in text and "Completed 3" in text, "a filter counts what the others leave"
     text = words_of(people_page(viewer, campaign, reason="missing_variables"))
     assert text.count("Explain ") == 2
-    assert "Nobody matches these filters." in people_page(viewer, campaign, status="done", reason="country")
+    assert "No recipient matches these filters." in people_page(viewer, campaign, status="done", reason="country")
 
 
 def test_pages_of_people_go_on_by_key_and_keep_the_filters(
@@ -178,9 +178,9 @@ def test_the_list_of_recipients_has_the_same_filters(viewer: Client, campaign: C
     url = reverse("admin:campaigns_recipient_changelist")
     wanted: list[tuple[dict[str, Any], str]] = [
         ({"outcome__exact": "failed"}, "The call failed"),
-        ({"reason": "missing_variables"}, "Not called: variables"),
+        ({"reason": "missing_variables"}, "Will not be called: variables"),
         ({"campaign__id__exact": campaign.pk, "status__exact": "done"}, "The call failed"),
-        ({"q": "06 12 34 00 01"}, "Not called: variables"),
+        ({"q": "06 12 34 00 01"}, "Will not be called: variables"),
     ]
     for asked, said in wanted:
         page = viewer.get(url, asked).content.decode()
@@ -221,7 +221,7 @@ def test_an_explanation_is_a_page_a_drawer_and_a_part(viewer: Client, campaign: 
     drawer = viewer.get(url, headers={"HX-Request": "true", "HX-Target": "drawer-body"}).content.decode()
     part = viewer.get(url, headers={"HX-Request": "true", "HX-Target": "explanation"}).content.decode()
     for page in (whole, drawer, part):
-        assert "The number is on the do-not-call list." in page and "Is not called" in page
+        assert "The number is on the do-not-call list." in page and "Will not be called" in page
     assert "<html" in whole and "<html" not in drawer + part
     assert "data-drawer-title" in drawer and "data-drawer-title" not in part
     assert "data-refresh" in part
@@ -232,7 +232,7 @@ def test_an_explanation_is_a_page_a_drawer_and_a_part(viewer: Client, campaign: 
 def test_the_verdict_says_until_when_in_the_persons_own_time(viewer: Client, campaign: Campaign) -> None:
     row = person(campaign, status="waiting", next_attempt_at=timezone.now() + timedelta(days=3))
     page = viewer.get(reverse("admin:campaigns_recipient_explain", args=[row.pk])).content.decode()
-    assert re.search(r"Has to wait Until \w+ \d+ \w+, \d+:\d\d in Paris\.", words_of(page)), words_of(page)
+    assert re.search(r"Must wait Until \w+ \d+ \w+, \d+:\d\d in Paris\.", words_of(page)), words_of(page)
 
 
 def test_names_are_text_wherever_they_stand(viewer: Client, campaign: Campaign) -> None:
@@ -286,20 +286,22 @@ def test_resuming_says_how_many_people_at_what_hours_for_how_much(operator: Clie
     person(campaign, status="done")
     text = confirmation(operator, campaign, "resume")
     assert "2 recipients still to be called" in text
-    assert "People are called Monday to Friday from 9:00 to 19:00 where they are. Legal calling hours" in text
-    assert "What it costs at most cannot be said" in text
+    assert "Contacts are called Monday to Friday from 9:00 to 19:00 in their own time zone. Legal calling hours" in text
+    assert "The maximum cost is unknown" in text
     account = campaign.assistant.account  # type: ignore[union-attr]
     account.price_per_minute, account.reserved_minutes = "0.5", 2
     account.save()
     text = confirmation(operator, campaign, "resume")
-    assert "It costs 4.00 USD at most: 2 calls of up to 2 minutes to each person." in text
+    assert "The campaign costs at most 4.00 USD: 2 calls of up to 2 minutes to each contact." in text
     Campaign.objects.filter(pk=campaign.pk).update(budget=9)
-    assert "It costs at most 9.00 USD, its budget: then it pauses itself." in confirmation(operator, campaign, "resume")
+    assert "The campaign costs at most 9.00 USD, its budget. Then it pauses itself." in confirmation(
+        operator, campaign, "resume"
+    )
 
 
 def test_windows_are_told_as_people_say_them(operator: Client, campaign: Campaign) -> None:
     Campaign.objects.filter(pk=campaign.pk).update(status="paused", holidays=["2026-12-25"])
-    assert "called every day from 0:00 to 24:00 where they are, except on 1 holiday" in confirmation(
+    assert "called every day from 0:00 to 24:00 in their own time zone, except on 1 holiday" in confirmation(
         operator, campaign, "resume"
     )
     campaign.windows.update(days=["mon", "sat"], opens=9 * 60 + 30, closes=0)

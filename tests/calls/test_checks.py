@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from calls.admin.campaigns.wizard_previews import KEPT_BACK
-from calls.admin.campaigns.wizard_steps import MENDED_AT, OF_THE_ORGANIZATION
+from calls.admin.campaigns.wizard_previews import EXCLUDED
+from calls.admin.campaigns.wizard_steps import FIXED_AT, OF_THE_ORGANIZATION
 from calls.admin.people.recipient import REASONS
 from calls.admin.shared import labels
 from calls.forecast.forecast import PREFLIGHT_ERRORS, SKIPPED
@@ -40,7 +40,7 @@ def test_only_a_check_that_defers_says_how_its_wait_ends(name: CheckName) -> Non
 
 @every_check
 def test_pages_have_a_label_and_a_reason_for_every_check(name: CheckName) -> None:
-    assert name in labels.CHECK_WORDS
+    assert name in labels.CHECK_LABELS
     assert name in labels.REASONS or name.traits.only_explained
 
 
@@ -49,8 +49,8 @@ def test_the_preflight_and_the_wizard_say_who_is_not_called(name: CheckName) -> 
     """A forecast's campaign runs and has no single calls; a missing assistant or caller number is an error."""
     never = {*PREFLIGHT_ERRORS, CheckName.CAMPAIGN, CheckName.TOO_LATE}
     assert (name in SKIPPED) == (name in GATE and name.traits.ends_it and name not in never)
-    assert name not in SKIPPED or name in {*MENDED_AT, *OF_THE_ORGANIZATION}
-    assert (name in KEPT_BACK) == name.traits.bars_contact
+    assert name not in SKIPPED or name in {*FIXED_AT, *OF_THE_ORGANIZATION}
+    assert (name in EXCLUDED) == name.traits.bars_contact
 
 
 def test_a_filter_offers_each_reason_once() -> None:

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.admin.dashboard.attention import needs_of
+from calls.admin.dashboard.attention import items_of
 from calls.admin.dashboard.today import Day, outcomes
 from calls.gate.budgets import spent_today, spent_today_by
 from calls.models import Call, CallBack, Status
@@ -60,30 +60,30 @@ def trouble(number: PhoneNumber) -> dict[str, Any]:
 def test_everything_that_needs_a_person_is_named_with_the_way_to_it(
     viewer: Client, organization: Organization, phone_number: PhoneNumber
 ) -> None:
-    assert "These need a person" not in words_of(viewer.get("/admin/").content.decode())
+    assert "Needs attention" not in words_of(viewer.get("/admin/").content.decode())
     found = trouble(phone_number)
-    needs = needs_of([organization.pk], 1, 1, timezone.now())
-    assert [(need.title, need.url) for need in needs] == [
+    items = items_of([organization.pk], 1, 1, timezone.now())
+    assert [(item.title, item.url) for item in items] == [
         ("1 unconfirmed call", "/admin/calls/call/?status__exact=unconfirmed"),
         (
             "AlloMia is blocked: set up wrongly",
             reverse("admin:providers_provideraccount_change", args=[found["account"].pk]),
         ),
         ("“December” paused itself", reverse("admin:campaigns_campaign_change", args=[found["campaign"].pk])),
-        ("1 missed call-back", "/admin/calls/callback/?status__exact=missed"),
+        ("1 missed scheduled callback", "/admin/calls/callback/?status__exact=missed"),
         ("The import of new.csv failed", reverse("admin:campaigns_contactimport_change", args=[found["import"].pk])),
         ("1 new alert", "/admin/tenants/alert/"),
     ]
     text = words_of(viewer.get("/admin/").content.decode())
     for sentence in ("The key was refused.", "The budget is spent.", "It is no spreadsheet.", "1 new alert"):
         assert sentence in text
-    for need in needs:
-        assert viewer.get(need.url).status_code == 200, need.url
+    for item in items:
+        assert viewer.get(item.url).status_code == 200, item.url
 
 
 def test_nothing_of_another_organization_is_named(stranger: Organization, phone_number: PhoneNumber) -> None:
     trouble(phone_number)
-    assert needs_of([stranger.pk], 0, 0, timezone.now()) == []
+    assert items_of([stranger.pk], 0, 0, timezone.now()) == []
 
 
 def test_the_figures_are_of_ones_own_organizations(
@@ -99,9 +99,9 @@ def test_the_figures_are_of_ones_own_organizations(
     )
     client = sign_in(stranger, "admin")
     text = today(client)
-    assert "0 calls ended, 0 by now" in text and "No call has been placed today." in text
+    assert "0 calls ended, 0 at this time" in text and "No calls placed today." in text
     assert "Theirs In service 0 of 50 0 ended - - / - none in 7 days" in text
-    assert "AlloMia" not in text and "Budget of today" not in text
+    assert "AlloMia" not in text and "Daily budget" not in text
     assert "0 under way Queued 0" in words_of(client.get(reverse("admin:calls_call_overview")).content.decode())
 
 
@@ -134,8 +134,10 @@ def test_today_stands_beside_the_same_weekday_before_until_the_same_time(
     ):
         ended(phone_number, status, at)
     text = today(viewer)
-    assert "Today until 12:00, Europe/Paris 2 calls ended, 3 by now last Wednesday 50 % answered" in text, text
-    assert "Today Last Wednesday, by now Completed 1 2 Busy 1 0 Outcome unknown 0 1 Answered 50 % 100 %" in text, text
+    assert "Today until 12:00, Europe/Paris 2 calls ended, 3 at this time last Wednesday 50 % answered" in text, text
+    assert (
+        "Today Last Wednesday, at this time Completed 1 2 Busy 1 0 Outcome unknown 0 1 Answered 50 % 100 %" in text
+    ), text
 
 
 def test_nobody_called_has_no_share() -> None:
@@ -156,8 +158,8 @@ def test_the_budget_of_the_day(viewer: Client, organization: Organization, phone
         cost_reserved=Decimal(3),
     )
     text = today(viewer)
-    assert "Budget of today 3.00 EUR of 10.00 EUR spent or set aside for calls under way (30 %)." in text
-    assert "The day is that of Europe/Paris." in text
+    assert "Daily budget 3.00 EUR of 10.00 EUR spent or set aside for calls under way (30 %)." in text
+    assert "The day follows the time zone Europe/Paris." in text
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/calls/call/overview/", "/admin/calls/call/overview/today/"])
@@ -184,7 +186,7 @@ def test_calls_stand_at_the_hour_of_the_organizations_clock(
 ) -> None:
     noon = datetime(2026, 3, 11, 11, tzinfo=UTC)
     monkeypatch.setattr("calls.admin.dashboard.today.timezone.now", lambda: noon)
-    assert "No call has been placed today." in today(viewer)
+    assert "No calls placed today." in today(viewer)
     later = {"next_read_at": noon + timedelta(hours=1)}
     for to, status, at, more in (
         ("+33612345601", "completed", noon - timedelta(minutes=30), {}),
@@ -234,12 +236,12 @@ def test_a_large_campaign_is_counted_now_and_then(
     def shown() -> str:
         return words_of(viewer.get(reverse("admin:calls_call_overview")).content.decode())
 
-    assert "0 of 3 people, 0 %" in shown()
+    assert "0 of 3 recipients done, 0 %" in shown()
     Recipient.objects.filter(pk=Recipient.objects.all()[0].pk).update(status="done")
-    assert "1 of 3 people, 33 %" in shown()
+    assert "1 of 3 recipients done, 33 %" in shown()
     monkeypatch.setattr("calls.admin.dashboard.page.LARGE", 2)
-    assert "1 of 3 people" in shown()
+    assert "1 of 3 recipients" in shown()
     Recipient.objects.update(status="done")
-    assert "1 of 3 people" in shown()
+    assert "1 of 3 recipients" in shown()
     cache.clear()
-    assert "3 of 3 people, 100 %" in shown()
+    assert "3 of 3 recipients done, 100 %" in shown()

@@ -45,17 +45,17 @@ def dashboard(client: Client) -> str:
 
 def test_the_way_goes_on_with_what_is_there(sign_in: SignIn, organization: Organization, elsewhere: str) -> None:
     client = sign_in(organization, "manager")
-    assert "Campaigns" not in words_of(dashboard(client)).partition("The way to your first campaign")[2]
+    assert "Campaigns" not in words_of(dashboard(client)).partition("Steps to your first campaign")[2]
     sample.set_up(organization, sample.ALLOMIA, NOBODY)
     text = words_of(dashboard(client))
     for step in ("Add a provider account", "Add an assistant", "Add a caller number"):
         assert f"{step} Done" in text
-    assert "Import people Make a list" in text
+    assert "Import contacts Import a CSV" in text
     assert "Launch a first call" in text and "Calls now" not in text
     people = ContactList.objects.create(organization=organization, name="People")
     contact = Contact.objects.create(organization=organization, phone="+33612345678")
     ContactListMember.objects.create(contact_list=people, contact=contact)
-    assert "Import people Done" in words_of(dashboard(client))
+    assert "Import contacts Done" in words_of(dashboard(client))
     support.single(PhoneNumber.objects.get(), "+33612345678")
     assert "Calls now" in words_of(dashboard(client))
 
@@ -82,7 +82,10 @@ def test_one_click_makes_what_a_call_needs(sign_in: SignIn, organization: Organi
     check = reverse("admin:providers_provideraccount_step", args=[account.pk, "check"])
     assert "accepts the credentials" in client.post(check, follow=True).content.decode()
     # A second click, of a page that was still open, changes nothing.
-    assert "at the sandbox already" in client.post(url, {"organization": organization.pk}, follow=True).content.decode()
+    assert (
+        "already has a sandbox account"
+        in client.post(url, {"organization": organization.pk}, follow=True).content.decode()
+    )
     assert ProviderAccount.objects.count() == 1 and f">{CLICK}<" not in dashboard(client)
 
 

@@ -349,7 +349,7 @@ def test_the_start_page_says_when_it_ends_what_it_costs_and_who_is_left_out(
     campaign = a_campaign(organization, 20, ((0, 24),), legal_override="test")
     entries.add(organization, "+33612342003", source="test")
     page = admin_client.get(reverse("admin:campaigns_campaign_step", args=[campaign.pk, "start"])).content.decode()
-    assert "It costs 18.00 USD at most: 3 calls of up to 3 minutes to each person." in page
+    assert "The campaign costs at most 18.00 USD: 3 calls of up to 3 minutes to each contact." in page
     later = reverse("admin:campaigns_campaign_forecast", args=[campaign.pk])
     assert later in page
     page = admin_client.get(later).content.decode()

@@ -105,7 +105,7 @@ def test_what_the_campaigns_own_page_foresaw_is_told_everywhere(
     [
         (estimated_finish.Finish(NOW + HOUR, NOW), "ends about 13:00 (Europe/Paris)"),
         (estimated_finish.Finish(NOW + 14 * HOUR, NOW), "ends about Thu 12 Mar, 02:00 (Europe/Paris)"),
-        (estimated_finish.Finish(None, NOW), "no end can be foreseen"),
+        (estimated_finish.Finish(None, NOW), "no estimated finish"),
         (estimated_finish.Finish(None, NOW, "2 recipients on hold"), "no end: 2 recipients on hold"),
         (estimated_finish.UNKNOWN, ""),
     ],
@@ -132,7 +132,7 @@ def test_a_large_campaign_is_not_forecast(
     viewer: Client, campaign: Campaign, asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("calls.admin.dashboard.page.FORECAST_AT_ONCE", 2)
-    monkeypatch.setattr(finish_wording, "SETTLED", 1)
+    monkeypatch.setattr(finish_wording, "MINIMUM_DONE", 1)
     Campaign.objects.update(started_at=timezone.now() - HOUR)
     Recipient.objects.filter(pk__in=Recipient.objects.values_list("pk")[:2]).update(status="done")
     page = viewer.get("/admin/").content.decode()

@@ -88,23 +88,24 @@ def test_quantiles(values: list[float], share: float, expected: float | None) ->
     ("fields", "label", "detail"),
     [
         ({}, "In service", ""),
-        ({"is_active": False}, "Switched off", "Nothing is placed through it."),
+        ({"is_active": False}, "Switched off", "It places no calls."),
         ({"failures_in_a_row": 1}, "Failing", "The last request to place a call had no usable answer."),
         ({"failures_in_a_row": 3}, "Failing", "3 requests in a row to place a call had no usable answer. After 5 in a"),
         (
             {"blocked_code": "misconfigured", "blocked_reason": "The key was refused."},
             "Blocked",
-            "Set up wrongly. The key was refused. It lasts until somebody unblocks it.",
+            "Set up wrongly. The key was refused. The block lasts until a team member unblocks the account.",
         ),
         (
             {"blocked_code": "unconfirmed", "blocked_reason": "6 calls are unconfirmed."},
             "Blocked",
-            "Too many unconfirmed calls. 6 calls are unconfirmed. It lasts until the unconfirmed calls are settled",
+            "Too many unconfirmed calls. 6 calls are unconfirmed. "
+            "The block lasts until the unconfirmed calls are settled",
         ),
         (
             {"blocked_code": "unreachable", "blocked_reason": "It did not answer.", "until": MINUTE},
             "Blocked",
-            "Cannot be reached. It did not answer. A harmless read is tried again at 20",
+            "Cannot be reached. It did not answer. Trunkline retries a harmless read at 20",
         ),
         ({"blocked_code": "misconfigured", "blocked_reason": "x", "until": -MINUTE}, "In service", ""),
     ],
@@ -192,7 +193,7 @@ def test_the_pages_of_a_number_tell_its_use(viewer: Client, phone_number: PhoneN
     page = viewer.get(reverse("admin:providers_phonenumber_change", args=[phone_number.pk]))
     text = words_of(page.content.decode())
     assert "Calls in 24 hours 2 of 2 at most" in text
-    assert "Answered by a person, in 7 days 50 % of 2 calls" in text and "Rest until 20" in text
+    assert "Answered by a person in 7 days 50 % of 2 calls" in text and "Rest Until 20" in text
     listed = words_of(viewer.get(reverse("admin:providers_phonenumber_changelist")).content.decode())
     assert "01 42 00 00 01" in listed and "2 of 2 50 % of 2 20" in listed
 

@@ -74,8 +74,8 @@ def test_few_are_shown_and_none_is_said(operator: Client, organization: Organiza
     for number in range(12):
         Contact.objects.create(organization=organization, phone=f"+336123400{number:02}", name=f"Ada {number}")
     answer = operator.get(PEOPLE, {"q": "Ada"})
-    assert answer.content.count(b"<li>") == 8 and "The first 8. Write more to find others." in text_of(answer)
-    assert "Nobody is known by a name or number that begins so." in text_of(operator.get(PEOPLE, {"q": "Zoe"}))
+    assert answer.content.count(b"<li>") == 8 and "The first 8 results. Type more to find others." in text_of(answer)
+    assert "No contact has a name or number that begins like this." in text_of(operator.get(PEOPLE, {"q": "Zoe"}))
     assert text_of(operator.get(PEOPLE, {"q": "A"})) == "", "one letter finds half the world"
 
 
@@ -85,12 +85,12 @@ def test_people_of_others_are_neither_found_nor_filled_in(
     hidden = Contact.objects.create(organization=stranger, phone="+33612345611", name="Hidden")
     Membership.objects.create(user=User.objects.get(username="olga"), organization=sister, role="viewer")
     seen = Contact.objects.create(organization=sister, phone="+33612345612", name="Hidden too")
-    assert "Nobody is known" in text_of(operator.get(PEOPLE, {"q": "Hidden"})), "whom a viewer sees is not to be called"
+    assert "No contact has" in text_of(operator.get(PEOPLE, {"q": "Hidden"})), "whom a viewer sees is not to be called"
     for contact in (hidden, seen):
         page = operator.get(LAUNCH, {"contact": contact.pk}).content.decode()
         assert "Hidden" not in page and contact.phone not in page
         person = text_of(operator.post(PERSON, {"to_number": contact.phone, "assistant": speaker.pk}))
-        assert "Nobody known" in person and "Hidden" not in person
+        assert "Unknown number" in person and "Hidden" not in person
     assert operator.get(LAUNCH, {"contact": "9" * 30}).status_code == 200
 
 
@@ -131,16 +131,18 @@ def test_the_time_of_the_person_and_the_rules_are_told_before(
     sent = {"assistant": speaker.pk, "phone_number": phone_number.pk, "to_number": "06 12 34 56 78"}
     page = text_of(operator.post(PERSON, sent))
     assert "Ada Lovelace 06 12 34 56 78 (FR)" in page and "Time in Europe/Paris" in page
-    assert "The number was issued in this time zone." in page and "It would be placed at once." in page
+    assert "The number was issued in this time zone." in page and "The call would be placed at once." in page
     Contact.objects.update(timezone="Asia/Tokyo")
     page = text_of(operator.post(PERSON, sent))
     assert "Time in Asia/Tokyo" in page and "The contact has a time zone." in page
     entries.add(organization, ada.phone, reason="asked", source="staff")
-    assert "It would not be placed: The number is on the do-not-call list." in text_of(operator.post(PERSON, sent))
+    assert "The call would not be placed: The number is on the do-not-call list." in text_of(
+        operator.post(PERSON, sent)
+    )
     free = text_of(operator.post(PERSON, sent | {"to_number": "+18005550199"}))
-    assert "Nobody known" in free and "the organization's time zone is used." in free
+    assert "Unknown number" in free and "the organization's time zone is used." in free
     assert "is not a phone number" in text_of(operator.post(PERSON, sent | {"to_number": "12"}))
-    assert "With a number, this says whose it is" in text_of(operator.post(PERSON, sent | {"to_number": ""}))
+    assert "Enter a phone number to see whose it is" in text_of(operator.post(PERSON, sent | {"to_number": ""}))
     for asked in ({"to_number": ada.phone}, {"contact": ada.pk}):
         assert "Ada" in text_of(operator.post(PERSON, asked)), "without an assistant, too"
     assert not Call.objects.exists() and Contact.objects.count() == 1
@@ -171,7 +173,7 @@ def test_without_a_script_the_fields_and_the_answer_are_asked_for(
     assert "variable-slot" in shown.content.decode() and "This field is required" not in text_of(shown)
     sent = {"assistant": speaker.pk, "phone_number": phone_number.pk, "to_number": ada.phone, "variable-slot": "1"}
     page = text_of(operator.post(LAUNCH, sent | {"_check": "1"}))
-    assert "It would be placed at once." in page and "Time in Europe/Paris" in page
+    assert "The call would be placed at once." in page and "Time in Europe/Paris" in page
     assert not Call.objects.exists()
 
 

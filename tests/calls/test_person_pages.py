@@ -66,7 +66,7 @@ def test_the_next_call_is_told_in_both_time_zones(
         latest_at=NOON + timedelta(hours=2),
     )
     shown = read(client, "campaigns_contact", person.pk)
-    assert "Not before 2026-05-13 19:00 CEST (13:00 EDT there): a call-back promised in Spring." in shown
+    assert "Not before 2026-05-13 19:00 CEST (13:00 EDT there): a callback scheduled in Spring." in shown
     queued = support.single(phone_number, NUMBER, due_at=NOON)
     assert "Next call. Due now: the queue, a single call." in read(client, "campaigns_contact", person.pk)
     Call.objects.filter(pk=queued.pk).update(status=Status.RINGING, next_read_at=NOON)
@@ -82,13 +82,13 @@ def test_why_nobody_calls_is_told(sign_in: SignIn, person: Contact, time_machine
     client = sign_in(person.organization, "operator")
     shown = read(client, "campaigns_contact", person.pk)
     assert "Call now" in shown and "Legal calling hours Open now" in shown and "Time there 12:00 EDT" in shown
-    assert "Nothing is recorded." in shown and "On no list." in shown
+    assert "No consent is recorded." in shown and "On no list." in shown
     entries.add(person.organization, NUMBER, reason="asked in a letter", source="api")
     person.consent_basis = "written"
     person.save()
     time_machine.move_to(NOON + timedelta(hours=14))
     shown = read(sign_in(person.organization, "manager"), "campaigns_contact", person.pk)
-    entry = "Do not call. Listed since 2026-05-13 18:00 CEST, entered by a program. Reason: asked in a letter."
+    entry = "On the do-not-call list. Since 2026-05-13 18:00 CEST, added by a program. Reason: asked in a letter."
     assert entry in shown and "Call now" not in shown and "Next call." not in shown
     assert "Closed until 09:00 America/New_York" in shown or "Closed until 08:00 America/New_York" in shown
     assert "Basis written" in shown
@@ -130,17 +130,17 @@ def test_one_timeline_tells_what_happened_what_came_and_what_was_told(
     shown = read(sign_in(person.organization, "manager"), "calls_call", call.pk)
     at = [
         shown.index(words)
-        for words in ("Queued", "Claimed for placing", "Callback received", "Ended 20", "Webhook failed")
+        for words in ("Queued", "Sending to provider", "Provider event", "Ended 20", "Webhook failed")
         if words in shown
     ]
     assert len(at) >= 4 and at == sorted(at)
     assert "2026-05-13 18:00:15 CEST · 12:00:15 EDT" in shown
     assert "call.ended to example.org, 10 attempts. No answer" in shown
-    assert "What the provider is sent" in shown and "As it came" in shown
+    assert "Request to the provider" in shown and "Raw payload" in shown
     assert "sandbox-allomia" not in shown
     operator = read(sign_in(person.organization, "operator"), "calls_call", call.pk)
-    assert "As it came" not in operator and "What the provider is sent" not in operator
-    assert "Callback received" in operator
+    assert "Raw payload" not in operator and "Request to the provider" not in operator
+    assert "Provider event" in operator
 
 
 def test_the_calls_before_and_after_are_those_of_the_person(

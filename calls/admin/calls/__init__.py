@@ -1,4 +1,4 @@
-"""The list of calls and the page of one call."""
+"""The list of calls, and the page of one call with its buttons."""
 
 from calls.admin.calls import admin
 

@@ -1,4 +1,4 @@
-"""Calls: the list, and the way to the page of one call."""
+"""The list of calls, and the addresses of pages about calls."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from tenants.backoffice.roles import Level, reach_of, regions_of
 @admin.register(Call)
 class CallAdmin(NumberedAdmin):
     add_level = change_level = delete_level = Level.NOBODY
-    empty_words = "No call yet. Launch a single call, or start a campaign."
-    search_help_text = "Number (its beginning) or a whole id"
-    list_display = ("number", "person", "state", "outcome", "of_campaign", "assistant", "ordered")
+    empty_words = "No calls yet. Launch a call or start a campaign."
+    search_help_text = "Phone number (or its beginning), or a whole ID"
+    list_display = ("number", "contact_name", "state", "outcome", "of_campaign", "assistant", "created")
     list_filter: ClassVar[Sequence[Any]] = ("status", ("account", ScopedRelatedFilter))
     list_lookups = ("campaign", "contact", "status")
     list_select_related = ("campaign", "assistant", "organization")
@@ -43,14 +43,14 @@ class CallAdmin(NumberedAdmin):
     steps = STEPS
     panel_only = True
     panel_template = "trunkline/call.html"
-    ordered = local_time_column("created_at", "ordered")
+    created = local_time_column("created_at", "created")
 
     @admin.display(description="number")
     def number(self, row: Call) -> str:
         return both_formats(row.to_number)
 
-    @admin.display(description="person")
-    def person(self, row: Call) -> str:
+    @admin.display(description="contact")
+    def contact_name(self, row: Call) -> str:
         return row.customer_name or "-"
 
     @display(description="status", label=labels.CALL_LABELS)
@@ -60,7 +60,7 @@ class CallAdmin(NumberedAdmin):
     @admin.display(description="detail")
     def outcome(self, row: Call) -> str:
         if row.status == Status.QUEUED:
-            return f"waits: {labels.reason(row.status_reason)}" if row.status_reason else "-"
+            return f"waiting: {labels.reason(row.status_reason)}" if row.status_reason else "-"
         if row.status == Status.UNCONFIRMED and row.error_message:
             return row.error_message
         if row.duration_seconds:
@@ -74,19 +74,19 @@ class CallAdmin(NumberedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         if request.resolver_match and request.resolver_match.url_name in {"calls_call_changelist", "calls_call_export"}:
-            # What was ordered and decided is long, and only the page of one call shows it.
+            # These columns are long, and only the page of one call shows them.
             return rows.defer("decision", "result", "metadata", "dynamic_variables")
         return rows.select_related("campaign", "organization", "contact", "account", "assistant", "phone_number")
 
     def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
-        """A provider's id has an index by account."""
+        """Search by account, because the index of provider ids begins with the account."""
         accounts = ProviderAccount.objects.filter(organization__in=list(reach_of(request).levels))
         return Q(account__in=list(accounts.values_list("pk", flat=True)), **{name: term}) & ~Q(**{name: ""})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """By a whole id, or by how the number begins: the people are found first, who have an index for it."""
+        """Search by a whole id or by the beginning of the number. Numbers are found by the index of contacts."""
         reach = reach_of(request)
         asked = search.read(search_term, reach.levels, lambda: regions_of(request))
         if not asked.term:
@@ -120,30 +120,30 @@ class CallAdmin(NumberedAdmin):
         if request.GET.get("status__exact") == Status.UNCONFIRMED:
             extra["title"] = "Unconfirmed calls"
             extra["intro"] = (
-                "The provider's answer to these calls was lost or unclear, so each of them may have rung. Look each "
-                "one up in the provider's dashboard, then say here whether it was placed. Until then "
-                "the person is not called again."
+                "The provider's answer to these calls was lost or unclear, so each of them may have rung. Look up each "
+                "call in the provider's dashboard, then settle it on its page. Until then the contact is not called "
+                "again."
             )
         return super().changelist_view(request, extra)
 
     def words_for_nothing(self, request: HttpRequest) -> str:
         if request.GET.get("status__exact") == Status.UNCONFIRMED and len(request.GET) == 1:
-            return "No call is unconfirmed: of every call we know whether it was placed."
+            return "No unconfirmed calls. For every call it is known whether it was placed."
         return super().words_for_nothing(request)
 
     def transcript_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What was said, fetched when somebody asks."""
+        """Show the transcript. It is read from the provider for each request and not stored."""
         obj = self.found(request, pk)
         if obj is None:
             return self.not_found(request)
-        fault, turns = "", []
+        error_text, turns = "", []
         try:
             turns = [(local_time(turn.started_at, ""), turn.role, turn.text) for turn in transcripts.read(obj)]
         except (transcripts.NoTranscript, transcripts.TooMany, transcripts.Unreadable) as error:
-            fault = str(error)
+            error_text = str(error)
         back = self.url("change", pk)
         return self.page(
-            request, "trunkline/transcript.html", f"{obj}: what was said", turns=turns, fault=fault, back=back
+            request, "trunkline/transcript.html", f"{obj}: transcript", turns=turns, error=error_text, back=back
         )
 
     def panel_context(self, request: HttpRequest, obj: Call) -> dict[str, Any]:

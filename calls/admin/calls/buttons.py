@@ -1,4 +1,4 @@
-"""What staff may decide about one call."""
+"""The buttons on the page of a call."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tenants.backoffice.roles import Level, reach_of
 
 class ConfirmForm(forms.Form):
     provider_call_id = forms.CharField(
-        label="The provider's id of the call",
+        label="Provider's ID of the call",
         max_length=200,
         widget=forms.TextInput(attrs={"class": "tl-input"}),
-        help_text="As its dashboard shows it.",
+        help_text="As shown in the provider's dashboard.",
     )
     reason = forms.CharField(
         label="How do you know?",
         max_length=400,
         widget=forms.Textarea(attrs={"rows": 3, "class": "tl-input"}),
-        help_text="Kept with your name.",
+        help_text="Recorded in the audit log.",
     )
 
 
@@ -35,7 +35,7 @@ class ReleaseForm(forms.Form):
         label="How do you know that it was not placed?",
         max_length=400,
         widget=forms.Textarea(attrs={"rows": 3, "class": "tl-input"}),
-        help_text="Kept with your name.",
+        help_text="Recorded in the audit log.",
     )
 
 
@@ -46,7 +46,7 @@ def _confirm(request: HttpRequest, obj: Call, values: Mapping[str, Any]) -> str:
         )
     except staff_decisions.DecisionRefused as error:
         raise NotDone(str(error)) from error
-    return "The call counts as placed. Its outcome is read from the provider from now on."
+    return "The call counts as placed. Trunkline now follows it to its end."
 
 
 def _release(request: HttpRequest, obj: Call, values: Mapping[str, Any]) -> str:
@@ -54,25 +54,27 @@ def _release(request: HttpRequest, obj: Call, values: Mapping[str, Any]) -> str:
         staff_decisions.release(obj.pk, actor=reach_of(request).actor, reason=values["reason"])
     except staff_decisions.DecisionRefused as error:
         raise NotDone(str(error)) from error
-    return "The call counts as never placed. The person may be called again."
+    return "The call counts as not placed. The contact may be called again."
 
 
 def _cancel(request: HttpRequest, obj: Call, values: Mapping[str, Any]) -> str:
-    if not staff_decisions.cancel(obj, "canceled_by_staff", "Canceled by staff.", actor=reach_of(request).actor):
-        raise NotDone("The call is not queued any more: it has been placed, or has ended.")
-    return "The call is canceled. Nobody was rung."
+    if not staff_decisions.cancel(
+        obj, "canceled_by_staff", "Canceled by a team member.", actor=reach_of(request).actor
+    ):
+        raise NotDone("The call is no longer queued: it was placed or has ended.")
+    return "The call is canceled. No phone rang."
 
 
 def _release_effect(obj: Call) -> list[str]:
     again = (
-        "Its campaign may call the person again, within its rules."
+        "Its campaign may call the recipient again, within its rules."
         if obj.recipient_id
-        else "Anybody may order another call to this number."
+        else "Team members and programs may call this number again."
     )
     return [
-        f"You say that {national(obj.to_number)} was not rung by this call.",
+        f"You confirm that this call did not ring {national(obj.to_number)}.",
         again,
-        "If the call was placed after all, the person is rung twice. Look in the provider's dashboard first.",
+        "If the call was placed after all, the contact is rung twice. First look in the provider's dashboard.",
     ]
 
 
@@ -82,8 +84,8 @@ STEPS = (
         "It was placed…",
         Level.OPERATOR,
         lambda obj: [
-            "You found the call at the provider.",
-            "It is followed by that id from now on, and is not placed again.",
+            "You confirm that the provider placed the call.",
+            "Trunkline follows it by the provider's ID and does not place it again.",
         ],
         _confirm,
         offered=lambda obj: obj.status in (Status.UNCONFIRMED, Status.UNKNOWN),
@@ -109,8 +111,8 @@ STEPS = (
         "Cancel",
         Level.OPERATOR,
         lambda obj: [
-            f"{national(obj.to_number)} is not rung by this call.",
-            "This cannot be undone; order a new call instead.",
+            f"This call will not ring {national(obj.to_number)}.",
+            "You cannot undo this. Launch a new call instead.",
         ],
         _cancel,
         offered=lambda obj: obj.status == Status.QUEUED,

@@ -1,4 +1,4 @@
-"""The page of one call: what happened in order, what went out and came back, and what became of it."""
+"""The page of one call: its facts, its timeline, and what was sent to and received from the provider."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import ScopedAdmin
 
 EVENTS, CALLBACKS = 200, 50
-NOBODY = "Erased contact"
-SIGNATURES = {"verified": "its signature is right", "unsigned": "unsigned", "bad": "its signature is wrong"}
+ERASED = "Erased contact"
+SIGNATURES = {"verified": "signature valid", "unsigned": "unsigned", "bad": "signature invalid"}
 
 
 def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]:
-    """What the page shows to whoever asks."""
+    """Return the context of the panel, as far as the user's role allows."""
     clock = Clock(call)
-    raw = page.holds(request, Level.MANAGER, call)  # word for word is for those who may mend the set-up
+    raw = page.holds(request, Level.MANAGER, call)  # only managers see raw payloads
     hooks = webhooks.of_call(request, call)
     decision = call.decision or {}
     return {
         "call": call,
         "live": call.status in OPEN or call.status == Status.QUEUED,
         "badge": labels.badge(call),
-        "waits": labels.reason(call.status_reason) if call.status == Status.QUEUED and call.status_reason else "",
+        "waiting": labels.reason(call.status_reason) if call.status == Status.QUEUED and call.status_reason else "",
         "links": _links(call) if page.holds(request, Level.OPERATOR, call) else [],
         "neighbours": _neighbours(page, call),
-        "clock": clock.words,
+        "clock": clock.note,
         "facts": _facts(call),
         "times": [(name, clock.text(moment)) for name, moment in _times(call)],
         "timeline": timeline(call, hooks, clock, raw),
@@ -65,7 +65,7 @@ def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]
 
 
 class Clock:
-    """Times of a call as the reader has them, and as the person called has them where that differs."""
+    """Formats times of a call in the user's time zone and, if it differs, in the contact's."""
 
     def __init__(self, call: Call) -> None:
         own = call.campaign.zone if call.campaign else call.organization.timezone
@@ -73,7 +73,7 @@ class Clock:
         self.zone: ZoneInfo | None = zone_named(zones[0]) if zones else None
         if self.zone and not self._differs(call.created_at):
             self.zone = None
-        self.words = f"Times are yours, then those of the person called ({self.zone})." if self.zone else ""
+        self.note = f"Times are in your time zone, then in the contact's ({self.zone})." if self.zone else ""
 
     def _differs(self, moment: datetime) -> bool:
         return moment.astimezone(self.zone).utcoffset() != timezone.localtime(moment).utcoffset()
@@ -86,7 +86,7 @@ class Clock:
 
 
 def _links(call: Call) -> list[dict[str, str]]:
-    """What is done on another page."""
+    """Return the links to actions on other pages."""
     if call.status not in TERMINAL or call.contact.erased_at:
         return []
     prefilled = {
@@ -100,7 +100,7 @@ def _links(call: Call) -> list[dict[str, str]]:
 
 
 def _neighbours(page: ScopedAdmin, call: Call) -> list[dict[str, Any]]:
-    """The calls before and after this one to the same person."""
+    """Return links to the previous and next calls to the same contact."""
     others = Call.objects.filter(contact=call.contact_id).only("pk", "created_at", "status")
     found = (
         ("prev", "Previous call", others.filter(pk__lt=call.pk).order_by("-pk").first()),
@@ -126,34 +126,34 @@ def _facts(call: Call) -> list[tuple[str, Any]]:
     cost = labels.money(call.cost, call.cost_currency)
     if call.cost is None and call.cost_reserved:
         cost = f"{labels.money(call.cost_reserved, call.cost_currency)} set aside"
-    person: Any = NOBODY
+    contact: Any = ERASED
     if not call.contact.erased_at:
-        person = link("campaigns_contact", call.contact_id, call.customer_name or call.contact.name or "no name")
+        contact = link("campaigns_contact", call.contact_id, call.customer_name or call.contact.name or "no name")
     account = f"{call.account.name} ({call.account.get_provider_display()})"
     rows: list[tuple[str, Any]] = [
         ("To", _number(call.to_number)),
-        ("Person", person),
+        ("Contact", contact),
         ("From", link("providers_phonenumber", call.phone_number_id, _number(call.from_number))),
         ("Assistant", link("providers_assistant", call.assistant_id, call.assistant.name)),
-        ("Account", link("providers_provideraccount", call.account_id, account)),
+        ("Provider account", link("providers_provideraccount", call.account_id, account)),
     ]
     if call.campaign_id and call.campaign:
-        text = f"{call.campaign.name}, call {call.attempt} to this person"
+        text = f"{call.campaign.name}, attempt {call.attempt}"
         rows.append(("Campaign", link("campaigns_campaign", call.campaign_id, text)))
     else:
-        rows.append(("Ordered by", call.created_by or "-"))
-    told = (
-        ("Provider's word", call.provider_status),
-        ("Ended because", labels.reason(call.ended_reason)),
-        ("Provider's reason", call.provider_reason),
+        rows.append(("Created by", call.created_by or "-"))
+    reported = (
+        ("Provider status", call.provider_status),
+        ("End reason", labels.reason(call.ended_reason)),
+        ("Provider reason", call.provider_reason),
         ("Answered by", {"machine": "a machine", "human": "a person"}.get(call.answered_by, call.answered_by)),
         ("Duration", labels.duration(call.duration_seconds) if call.duration_seconds is not None else ""),
     )
-    rows += [(name, value) for name, value in told if value]
+    rows += [(name, value) for name, value in reported if value]
     rows += [
         ("Cost", cost),
-        ("Provider's id", call.provider_call_id or "not known"),
-        ("Our id", str(call.uuid)),
+        ("Provider's ID", call.provider_call_id or "unknown"),
+        ("Trunkline ID", str(call.uuid)),
     ]
     if call.error_message:
         rows.append(("Error", f"{call.error_message} {f'({call.error_code})' if call.error_code else ''}".strip()))
@@ -161,46 +161,46 @@ def _facts(call: Call) -> list[tuple[str, Any]]:
 
 
 def _number(e164: str) -> str:
-    """As people write it, with its country, and as machines do."""
+    """Return the number in its country's format with the country, and in E.164."""
     country = country_of(e164)
     return f"{national(e164)}{f' ({country})' if country else ''}, {e164}" if e164 else "erased"
 
 
 def _times(call: Call) -> list[tuple[str, datetime]]:
     named = (
-        ("Ordered", call.created_at),
+        ("Created", call.created_at),
         ("Not before", call.not_before),
         ("Not after", call.not_after),
-        ("Next try", call.due_at if call.status == Status.QUEUED else None),
+        ("Due", call.due_at if call.status == Status.QUEUED else None),
         ("Sent to the provider", call.dialed_at),
         ("Placed", call.placed_at),
         ("Ringing", call.started_at),
         ("Answered", call.answered_at),
         ("Ended", call.ended_at),
-        ("Next look", call.next_read_at),
+        ("Next status check", call.next_read_at),
     )
     return [(name, moment) for name, moment in named if moment]
 
 
-EVENT_WORDS = {
+EVENT_LABELS = {
     "queued": "Queued",
-    "placing": "Claimed for placing",
+    "placing": "Sending to provider",
     "status": "Status",
     "ended": "Ended",
     "unconfirmed": "Unconfirmed",
-    "conflict": "Contradicting evidence",
-    "unrecognised": "A word we do not know",
+    "conflict": "Contradictory evidence",
+    "unrecognised": "Unknown provider status",
     "late_answer": "Late answer",
-    "staff": "Decided by staff",
+    "staff": "Settled by a team member",
     "not_sent": "Not sent, queued again",
-    "misconfigured": "Refused for our set-up, queued again",
-    "deferred": "Put off",
-    "opt_out": "Does not want to be called again",
+    "misconfigured": "Refused because of the set-up, queued again",
+    "deferred": "Deferred",
+    "opt_out": "Opt-out",
 }
 
 
 def timeline(call: Call, hooks: Sequence[dict[str, Any]], clock: Clock, raw: bool) -> list[dict[str, Any]]:
-    """What happened to the call, what providers pushed and what customers' systems were told, in order."""
+    """Return events of the call, provider events and webhook deliveries, in order of time."""
     found = [*_events(call, raw), *_callbacks(call, raw), *_deliveries(hooks)]
     found.sort(key=lambda each: each["moment"])
     return [{**each, "at": clock.text(each["moment"])} for each in found]
@@ -212,7 +212,7 @@ def _events(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
         known = event.source in CallEvent.Source.values
         yield {
             "moment": event.at,
-            "title": EVENT_WORDS.get(event.type, event.type.replace("_", " ").capitalize()),
+            "title": EVENT_LABELS.get(event.type, event.type.replace("_", " ").capitalize()),
             "to": to.label if to else "",
             "colour": labels.CALL_COLOURS[to] if to else "default",
             "source": CallEvent.Source(event.source).label if known else event.source,
@@ -225,10 +225,10 @@ def _callbacks(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
     rows = ProviderCallback.objects.filter(call=call).defer("headers", "body").order_by("pk")
     for row in rows[:CALLBACKS]:
         signed = SIGNATURES.get(row.verification, row.verification)
-        read = "read" if row.processed_at else "waits to be read"
+        read = "read" if row.processed_at else "not read yet"
         yield {
             "moment": row.received_at,
-            "title": "Callback received",
+            "title": "Provider event",
             "colour": "danger" if row.error else "info",
             "source": CallEvent.Source.CALLBACK.label,
             "detail": row.error or f"{signed}, {read}".capitalize(),
@@ -238,23 +238,23 @@ def _callbacks(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
 
 def _deliveries(hooks: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for hook in hooks:
-        tries = f"{hook['attempts']} attempt{'' if hook['attempts'] == 1 else 's'}"
+        attempts = f"{hook['attempts']} attempt{'' if hook['attempts'] == 1 else 's'}"
         yield {
             "moment": hook["at"],
             "title": f"Webhook {hook['state'].lower()}",
             "colour": hook["colour"],
             "source": "Trunkline",
-            "detail": f"{hook['title']} to {hook['host']}, {tries}. {hook['error']}".strip(),
+            "detail": f"{hook['title']} to {hook['host']}, {attempts}. {hook['error']}".strip(),
             "link": hook["link"],
         }
 
 
 def _sent(call: Call) -> dict[str, str]:
-    """The request as it is built from the order; headers, which carry the key, are left out."""
+    """Return the request to the provider without its headers, which hold the key, or the error in building it."""
     try:
         request = call.account.adapter.place(call.as_order())
     except ProviderError as error:
-        return {"fault": str(error)}
+        return {"error": str(error)}
     body = request.json if request.json is not None else dict(request.form or {})
     text = json.dumps(body, indent=2, ensure_ascii=False, default=str)
     return {"line": masked(f"{request.method} {request.url}", call), "body": masked(text, call)}

@@ -1,4 +1,4 @@
-"""The campaign"s list, page, forms and buttons."""
+"""Pages of campaigns: the list, the page of one campaign, its forms and buttons, and the wizard."""
 
 from calls.admin.campaigns import admin
 

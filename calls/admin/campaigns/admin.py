@@ -1,4 +1,4 @@
-"""Campaigns: the list, the page with its buttons, the live progress."""
+"""Admin pages of campaigns: the list, the page of one campaign with its buttons, and its live progress."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from calls.admin.campaigns.buttons import STEPS
 from calls.admin.campaigns.figures import figures_of, forecast_of, settings_of
 from calls.admin.campaigns.form import DAYS, CampaignForm, RetryInline, VariantInline, WindowInline, offer_once
 from calls.admin.campaigns.wizard import WizardPages
-from calls.admin.campaigns.wizard_steps import go_on_button
-from calls.admin.people import recipient_list as people_page
+from calls.admin.campaigns.wizard_steps import continue_button
+from calls.admin.people import recipient_list
 from calls.admin.people.counts import OPEN, counts_of
 from calls.admin.shared.labels import (
     CAMPAIGN_COLOURS,
@@ -37,30 +37,30 @@ from calls.admin.shared.labels import (
 from calls.gate import budgets
 from calls.reports import preflight, results_csv
 from calls.reports.idle_reasons import idle_reasons
-from campaigns import wording
 from campaigns.models import Campaign, Recipient
+from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
 
 S = Campaign.Status
-GOING_ON = {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED}
+UNFINISHED = {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED}
 
 
 def _idle(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "message": row["message"],
-        "people": wording.recipients(row["count"]) if row["count"] else "",
+        "recipients": counted(row["count"], "recipient") if row["count"] else "",
         "until": local_time(row["until"], ""),
     }
 
 
 def _idle_part(request: HttpRequest, obj: Campaign) -> dict[str, Any]:
-    """Why it is not calling: of a draft, what stands before its start."""
+    """Return why the campaign is not calling. For a draft: what prevents its start."""
     draft = obj.status == S.DRAFT
     return {
         "draft": draft,
         "problems": preflight.problems(obj) if draft else [],
-        "live": obj.status in GOING_ON,
+        "live": obj.status in UNFINISHED,
         "idle_url": request.path,
         "idle": [_idle(row) for row in idle_reasons(obj)],
     }
@@ -68,7 +68,7 @@ def _idle_part(request: HttpRequest, obj: Campaign) -> dict[str, Any]:
 
 PARTS: dict[str, Callable[[HttpRequest, Campaign], dict[str, Any]]] = {
     "idle": _idle_part,
-    "people": people_page.people_of,
+    "people": recipient_list.recipients_of,
     "forecast": lambda request, obj: forecast_of(obj, "all" in request.GET) | {"forecast_url": f"{request.path}?all"},
     "figures": lambda request, obj: figures_of(obj),
     "settings": lambda request, obj: settings_of(obj),
@@ -80,42 +80,42 @@ class CampaignAdmin(WizardPages):
     form = CampaignForm
     inlines = (WindowInline, RetryInline, VariantInline)
     add_title = "New campaign"
-    empty_words = "A campaign calls everybody on a list, within hours and rules that you set."
+    empty_words = "No campaigns yet. A campaign calls the contacts on its lists, within the hours and rules you set."
     labels = {
         "assistant_weight": "Share of this assistant",
         "phone_numbers": "Caller numbers",
-        "number_choice": "Which of them calls",
+        "number_choice": "Choice of caller number",
         "starts_at": "Starts at",
         "ends_at": "Ends at",
         "legal_override": "Reason to call outside the legal hours",
-        "max_attempts": "Calls to one person at most",
-        "min_gap_minutes": "Minutes between two calls",
-        "calls_per_minute": "Calls per minute at most",
-        "max_open_calls": "Calls under way at most",
+        "max_attempts": "Maximum attempts per recipient",
+        "min_gap_minutes": "Minimum minutes between calls",
+        "calls_per_minute": "Maximum calls per minute",
+        "max_open_calls": "Maximum calls under way",
         "callback_url": "Webhook address",
         "budget_currency": "Currency",
     }
-    list_display = ("name", "state", "assistant", "begun", "made")
+    list_display = ("name", "state", "assistant", "started", "created")
     list_filter = ("status",)
     list_select_related = ("assistant", "organization")
     text_fields = ("name",)
     steps = STEPS
     panel_template = "trunkline/campaign.html"
     parts = tuple(PARTS)
-    begun = local_time_column("started_at", "started")
-    made = local_time_column("created_at", "made")
+    started = local_time_column("started_at", "started")
+    created = local_time_column("created_at", "created")
     fieldsets = (
         (
             None,
             {"fields": ("name", "assistant", "assistant_weight", "phone_numbers", "number_choice", "contact_lists")},
         ),
-        ("What the assistant is told", {"fields": ("variables",)}),
-        ("When", {"fields": ("starts_at", "ends_at", "timezone", "holidays", "legal_override")}),
+        ("Variables", {"fields": ("variables",)}),
+        ("Schedule", {"fields": ("starts_at", "ends_at", "timezone", "holidays", "legal_override")}),
         (
-            "How often",
+            "Limits",
             {"fields": ("max_attempts", "min_gap_minutes", "calls_per_minute", "max_open_calls", "priority")},
         ),
-        ("Budget and reports", {"fields": ("budget", "budget_currency", "callback_url")}),
+        ("Budget and webhook", {"fields": ("budget", "budget_currency", "callback_url")}),
     )
 
     @display(description="status", label=CAMPAIGN_LABELS)
@@ -168,10 +168,10 @@ class CampaignAdmin(WizardPages):
         ]
         return "; ".join(shown) or "none"
 
-    @admin.display(description="Calling again")
+    @admin.display(description="Retries")
     def rules_shown(self, row: Campaign) -> str:
         rules = [
-            f"{rule.get_outcome_display()}: after {rule.wait_minutes} minutes, {rule.max_attempts} calls in all"
+            f"{rule.get_outcome_display()}: after {rule.wait_minutes} minutes, {rule.max_attempts} attempts in all"
             for rule in row.retry_rules.all()
         ]
         return "; ".join(rules) or "never"
@@ -187,7 +187,7 @@ class CampaignAdmin(WizardPages):
         return field
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """What is only read on its page is asked for once, however often it is shown."""
+        """Prefetch related rows for a read-only page, which shows some of them more than once."""
         obj = super().get_object(request, object_id, from_field)
         if obj is not None and request.method == "GET" and not self.has_change_permission(request, obj):
             prefetch_related_objects([obj], "windows", "retry_rules", "phone_numbers", "contact_lists")
@@ -207,7 +207,7 @@ class CampaignAdmin(WizardPages):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """A change is one edit, with its version; what is refused leaves nothing. A new campaign is made in steps."""
+        """Save a change as one edit with one version; a refused change saves nothing. The wizard adds campaigns."""
         if object_id is None:
             return self.first_view(request)
         obj = self.get_object(request, object_id) if object_id and request.method == "POST" else None
@@ -217,7 +217,7 @@ class CampaignAdmin(WizardPages):
             with campaign_edits.edit(obj, actor=reach_of(request).actor):
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except (quiescing.IllegalTransition, preflight.NotReady) as error:
-            list(messages.get_messages(request))  # what was said of a success that is none
+            list(messages.get_messages(request))  # drop the message of success: the save was rolled back
             messages.error(request, f"Nothing was changed. {error}")
             return redirect(request.path)
 
@@ -231,7 +231,7 @@ class CampaignAdmin(WizardPages):
             if obj.legal_override:
                 self.audit(request, obj, "legal_override", {"reason": obj.legal_override})
             return
-        # The form's own columns: the engine writes the others meanwhile.
+        # Only the columns of the form: the engine may write the others at the same time.
         names = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=[name for name in form.cleaned_data if name in names])
         self.audit(request, obj, "changed", {"fields": form.changed_data})
@@ -255,10 +255,10 @@ class CampaignAdmin(WizardPages):
         return results_csv.download(obj, obj.recipients.all(), reach_of(request).actor)
 
     def part_view(self, request: HttpRequest, pk: int, part: str) -> HttpResponse:
-        """A part of the page that takes longer, or is looked through by itself; it comes after the rest."""
+        """Return a part of the page that loads after the rest, because it is slow or has pages of its own."""
         obj = self.found(request, pk)
         if obj is None and "HX-Request" in request.headers:
-            return HttpResponse(status=204)  # the panel leaves the page
+            return HttpResponse(status=204)  # the panel's own refresh leaves the page
         if obj is None:
             return self.not_found(request)
         return TemplateResponse(request, f"trunkline/campaign_{part}.html", PARTS[part](request, obj))
@@ -266,46 +266,46 @@ class CampaignAdmin(WizardPages):
     def _panel(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
         found = super()._panel(request, obj)
         if obj.status == S.DRAFT and self.has_change_permission(request, obj):
-            found["steps"].insert(0, go_on_button(obj))
+            found["steps"].insert(0, continue_button(obj))
         return found
 
     def panel_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
         return {
             "campaign": obj,
-            "live": obj.status in GOING_ON,
+            "live": obj.status in UNFINISHED,
             "label": obj.get_status_display(),
             "colour": CAMPAIGN_COLOURS[S(obj.status)],
             "launching": obj.status == S.RUNNING and obj.launched_at is None,
             "started": local_time(obj.started_at, "not yet"),
             "finished": local_time(obj.finished_at, ""),
             "starts": local_time(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
-            "folded": "" if obj.status == S.DRAFT else "Its settings",
+            "folded": "" if obj.status == S.DRAFT else "Settings",
             "parts": [(part, self._part_url(request, obj, part)) for part in self.parts],
             **(self._progress(obj) if obj.status not in {S.DRAFT, S.SCHEDULED} else {}),
         }
 
     def _part_url(self, request: HttpRequest, obj: Campaign, part: str) -> str:
-        asked = urlencode({name: request.GET[name] for name in people_page.ADDRESS if request.GET.get(name)})
+        asked = urlencode({name: request.GET[name] for name in recipient_list.ADDRESS if request.GET.get(name)})
         url = self.url(part, obj.pk)
         return f"{url}?{asked}" if part == "people" and asked else url
 
     def _progress(self, obj: Campaign) -> dict[str, Any]:
-        """How far it is; of one that has not started there is nothing to tell."""
+        """Return the progress of a started campaign for its panel."""
         counts = counts_of(obj)
         recipients = Counter({name: counts.by("status", {})[name] for name in RECIPIENT_PARTS})
         outcomes = counts.by("outcome", {"status": Recipient.Status.DONE})
         total = counts.total
-        over = total - sum(recipients[name] for name in OPEN)
+        done = total - sum(recipients[name] for name in OPEN)
         sums = budgets.sums_of([obj.pk])[obj.pk]
-        people = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
+        recipients_url = f"{reverse('admin:campaigns_recipient_changelist')}?campaign__id__exact={obj.pk}"
         return {
-            "every": people_page.refresh_seconds(total),
+            "every": recipient_list.refresh_seconds(total),
             "total": total,
             "total_shown": f"{total:,}",
-            "over": f"{over:,}",
-            "percent": over * 100 // total if total else 0,
+            "done": f"{done:,}",
+            "percent": done * 100 // total if total else 0,
             "bar": bar({name: recipients[name] for name in RECIPIENT_PARTS}, RECIPIENT_PARTS),
-            "people_url": people,
+            "recipients_url": recipients_url,
             "results_url": self.url("results", obj.pk),
             "outcomes": bar({name: outcomes[name] for name in OUTCOME_PARTS}, OUTCOME_PARTS),
             "funnel": counts.funnel() if total else [],

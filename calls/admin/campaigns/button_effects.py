@@ -1,4 +1,4 @@
-"""What a button of a campaign will do: to how many people, at what hours, for how much at most."""
+"""Sentences on a confirmation page: how many contacts a campaign's button affects, at what hours, at what cost."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from calls.admin.shared import labels
 from calls.gate import budgets
 from calls.gate.selection import weighted_assistants
 from calls.reports import preflight
-from campaigns import wording
 from campaigns.models import Campaign, ContactListMember, Recipient
 from campaigns.rules.windows import DAYS
+from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
 
-COUNTED = 100_000  # people counted for a sentence; beyond it says “more than”
+COUNTED = 100_000  # rows counted for a sentence; beyond that it says “more than”
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LIVE = (Recipient.Status.PENDING, Recipient.Status.WAITING)
 
 
 def start_effect(obj: Campaign) -> list[str]:
-    people = _members(obj)
+    entries = _members(obj)
+    tries = "time" if obj.max_attempts == 1 else "times"
     found = [
-        f"{_entries(people)} on its lists {'is' if people == 1 else 'are'} called, each person once and at most "
-        f"{obj.max_attempts} times, within the rules."
+        f"Its lists have {_counted(entries, 'entry', 'entries')}. The campaign calls each contact at most "
+        f"{obj.max_attempts} {tries}, within the rules."
     ]
     if obj.starts_at:
-        found.append(f"The first call is placed from {local_time(obj.starts_at)} on, or at once when that is past.")
+        found.append(f"It places the first call at {local_time(obj.starts_at)}, or at once if that time has passed.")
     else:
-        found.append("The first calls are placed within seconds.")
-    found += [hours(obj), cost(obj, people)]
+        found.append("It places the first calls within seconds.")
+    found += [hours(obj), cost(obj, entries)]
     return found + [problem.message for problem in preflight.problems(obj)]
 
 
 def pause_effect(obj: Campaign) -> list[str]:
     return [
-        "No further call of this campaign is placed until you resume it.",
-        f"{_recipients(_left(obj))} still to be called wait until then.",
+        "This campaign places no more calls until you resume it.",
+        f"{_counted(_left(obj), 'recipient')} still to be called: calls to them wait until then.",
         open_calls(obj),
     ]
 
@@ -43,7 +44,7 @@ def pause_effect(obj: Campaign) -> list[str]:
 def resume_effect(obj: Campaign) -> list[str]:
     left = _left(obj)
     return [
-        f"{_recipients(left)} still to be called: calls to them go on within seconds, within the rules.",
+        f"{_counted(left, 'recipient')} still to be called. Calls continue within seconds, within the rules.",
         hours(obj),
         cost(obj, left),
     ]
@@ -51,56 +52,52 @@ def resume_effect(obj: Campaign) -> list[str]:
 
 def cancel_effect(obj: Campaign) -> list[str]:
     return [
-        f"{_recipients(_left(obj))} who are still to be called are not called any more.",
+        f"{_counted(_left(obj), 'recipient')} still to be called will not be called.",
         open_calls(obj),
-        "This cannot be undone. To stop for a while, pause the campaign instead.",
+        "You cannot undo this. To stop for a while, pause the campaign instead.",
     ]
 
 
 def refresh_effect(obj: Campaign) -> list[str]:
     return [
-        "Whoever was put on one of its lists since it started is called, too. Nobody is called twice for it.",
-        "Who was withdrawn stays withdrawn.",
+        "Contacts added to its lists since it started become recipients. No contact is called twice for it.",
+        "Withdrawn recipients stay withdrawn.",
         hours(obj),
     ]
 
 
 def copy_effect(obj: Campaign) -> list[str]:
     found = [
-        "A new draft has the same lists, assistants, numbers, variables, windows, limits and budget.",
-        "When it is started, everybody on these lists is called, those too whom this campaign has reached.",
-        "Dates that have passed are left out.",
+        "The new draft has the same lists, assistants, caller numbers, variables, windows, limits and budget.",
+        "After its start it calls every contact on these lists, including those that this campaign reached.",
+        "Dates in the past are not copied.",
     ]
-    lifted = "The reason to call outside the legal hours is not copied: give one again where it still holds."
+    lifted = "The reason to call outside the legal hours is not copied. Enter it again if it still applies."
     return [*found, lifted] if obj.legal_override else found
 
 
 def open_calls(obj: Campaign) -> str:
     count = obj.calls.open().count()
     return (
-        f"{count:,} call{'s' if count != 1 else ''} under way go{'es' if count == 1 else ''} on to the end."
+        f"{count:,} call{'s' if count != 1 else ''} under way continue{'s' if count == 1 else ''} to the end."
         if count
         else "No call is under way."
     )
 
 
 def hours(obj: Campaign) -> str:
-    """The calling windows as a sentence."""
+    """Return the calling windows as a sentence."""
     windows = [
         f"{_days([DAYS.index(day) for day in DAYS if day in each.days])} from {_clock(each.opens)} to "
         f"{_clock(each.closes)}"
         for each in obj.windows.all()
     ]
     if not windows:
-        return "It has no calling window yet."
-    law = (
-        "The legal calling hours are lifted."
-        if obj.legal_override
-        else "Legal calling hours of their country narrow this."
-    )
+        return "The campaign has no calling window yet."
+    law = "Legal calling hours do not apply." if obj.legal_override else "Legal calling hours narrow this further."
     days = len(obj.holidays or [])
     closed = f", except on {days} holiday{'' if days == 1 else 's'}" if days else ""
-    return f"People are called {_and(windows)} where they are{closed}. {law}"
+    return f"Contacts are called {_and(windows)} in their own time zone{closed}. {law}"
 
 
 def _clock(minutes: int) -> str:
@@ -119,25 +116,31 @@ def _and(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def cost(obj: Campaign, people: int) -> str:
-    """A bound that holds whatever happens: everybody called as often as allowed, each call as long as is set aside."""
+def cost(obj: Campaign, contacts: int) -> str:
+    """Return an upper bound of the cost as a sentence.
+
+    Without a budget, it assumes that every contact is called as often as allowed, and that each call lasts as long as
+    money is set aside for it.
+    """
     left = None if obj.budget is None else max(obj.budget - budgets.spent_on(obj), Decimal(0))
     accounts = [assistant.account for assistant, _ in weighted_assistants(obj)]
     priced = [account for account in accounts if account.price_per_minute is not None]
     if left is not None:
         used = f" of its budget of {labels.money(obj.budget, obj.budget_currency)}" if left != obj.budget else ""
-        within = f"It costs at most {labels.money(left, obj.budget_currency)}{used or ', its budget'}"
-        return f"{within}: then it pauses itself."
+        within = f"The campaign costs at most {labels.money(left, obj.budget_currency)}{used or ', its budget'}"
+        return f"{within}. Then it pauses itself."
     if not accounts or len(priced) < len(accounts):
-        return "What it costs at most cannot be said: it has no budget, and its account has no price."
+        return "The maximum cost is unknown: the campaign has no budget, and its provider account has no price."
     if len({account.price_per_minute_currency for account in priced}) > 1:
-        return "What it costs at most cannot be said: its accounts are paid in several currencies."
+        return "The maximum cost is unknown: the prices of its provider accounts are in different currencies."
     dearest = max(priced, key=budgets.reserve_of)
     each, currency = budgets.reserve_of(dearest), dearest.price_per_minute_currency
-    length = f"{obj.max_attempts} calls of up to {dearest.reserved_minutes.normalize():f} minutes to each person"
-    if people > COUNTED:
-        return f"It has no budget: it costs up to {labels.money(each * obj.max_attempts, currency)} a person, {length}."
-    return f"It costs {labels.money(each * people * obj.max_attempts, currency)} at most: {length}."
+    calls = counted(obj.max_attempts, "call")
+    length = f"{calls} of up to {dearest.reserved_minutes.normalize():f} minutes to each contact"
+    if contacts > COUNTED:
+        limit = labels.money(each * obj.max_attempts, currency)
+        return f"The campaign has no budget. It costs at most {limit} per contact: {length}."
+    return f"The campaign costs at most {labels.money(each * contacts * obj.max_attempts, currency)}: {length}."
 
 
 def _members(obj: Campaign) -> int:
@@ -148,11 +151,5 @@ def _left(obj: Campaign) -> int:
     return obj.recipients.filter(status__in=LIVE)[: COUNTED + 1].count()
 
 
-def _entries(people: int) -> str:
-    if people > COUNTED:
-        return f"More than {COUNTED:,} entries"
-    return "1 entry" if people == 1 else f"{people:,} entries"
-
-
-def _recipients(count: int) -> str:
-    return f"More than {COUNTED:,} recipients" if count > COUNTED else wording.recipients(count)
+def _counted(n: int, one: str, many: str = "") -> str:
+    return f"More than {COUNTED:,} {many or f'{one}s'}" if n > COUNTED else counted(n, one, many)

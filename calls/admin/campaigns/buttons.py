@@ -1,4 +1,4 @@
-"""What staff do to a campaign with one button, and what each button says it will do."""
+"""The buttons on a campaign's page. Each asks for confirmation and names its effect."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tenants.backoffice.scoped_admin import page_of
 S = Campaign.Status
 
 
-def _do(action: Callable[..., None], sentence: str) -> Callable[[HttpRequest, Any, Mapping[str, Any]], str]:
+def _run(action: Callable[..., None], sentence: str) -> Callable[[HttpRequest, Any, Mapping[str, Any]], str]:
     def perform(request: HttpRequest, obj: Campaign, values: Mapping[str, Any]) -> str:
         try:
             action(obj, actor=reach_of(request).actor)
         except preflight.NotReady as error:
-            faults = [problem.message for problem in error.problems if problem.severity == "error"]
-            raise NotDone(f"The campaign cannot start yet. {' '.join(faults)}") from error
+            errors = [problem.message for problem in error.problems if problem.severity == "error"]
+            raise NotDone(f"The campaign cannot start yet. {' '.join(errors)}") from error
         except quiescing.IllegalTransition as error:
             raise NotDone(str(error)) from error
         obj.refresh_from_db()
@@ -40,10 +40,10 @@ def _do(action: Callable[..., None], sentence: str) -> Callable[[HttpRequest, An
 
 def _copy(request: HttpRequest, obj: Campaign, values: Mapping[str, Any]) -> HttpResponse:
     page = page_of(Campaign)
-    made = copy_of(obj, timezone.now())
-    page.audit(request, made, "added", {"copy_of": str(obj.uuid)})
-    messages.success(request, f"“{made.name}” is a draft: look through its steps, it calls nobody until you start it.")
-    return redirect(page.url("whom", made.pk))
+    draft = copy_of(obj, timezone.now())
+    page.audit(request, draft, "added", {"copy_of": str(obj.uuid)})
+    messages.success(request, f"“{draft.name}” is a draft. Review its steps; it calls nobody until you start it.")
+    return redirect(page.url("whom", draft.pk))
 
 
 STEPS = (
@@ -52,7 +52,7 @@ STEPS = (
         "Start",
         Level.OPERATOR,
         effects.start_effect,
-        _do(campaigns.start, "“{name}” is {status}."),
+        _run(campaigns.start, "“{name}” is {status}."),
         offered=lambda obj: obj.status == S.DRAFT,
         tone="primary",
         icon="play_arrow",
@@ -64,7 +64,7 @@ STEPS = (
         "Pause",
         Level.OPERATOR,
         effects.pause_effect,
-        _do(campaigns.pause, "“{name}” is paused. Nothing of it can be placed any more."),
+        _run(campaigns.pause, "“{name}” is paused. It places no more calls."),
         offered=lambda obj: obj.status in {S.RUNNING, S.SCHEDULED},
         icon="pause",
         button="Pause the campaign",
@@ -74,7 +74,7 @@ STEPS = (
         "Resume",
         Level.OPERATOR,
         effects.resume_effect,
-        _do(campaigns.resume, "“{name}” is {status} again."),
+        _run(campaigns.resume, "“{name}” is {status} again."),
         offered=lambda obj: obj.status == S.PAUSED,
         tone="primary",
         icon="play_arrow",
@@ -83,24 +83,24 @@ STEPS = (
     ),
     Step(
         "refresh",
-        "Take in new people",
+        "Add new contacts",
         Level.OPERATOR,
         effects.refresh_effect,
-        _do(campaign_edits.refresh, "“{name}” takes in the people added to its lists."),
+        _run(campaign_edits.refresh, "“{name}” is adding the new contacts of its lists."),
         offered=lambda obj: obj.status in {S.RUNNING, S.PAUSED},
         icon="group_add",
-        button="Take them in",
+        button="Add them",
     ),
     Step(
         "cancel",
         "Cancel campaign",
         Level.OPERATOR,
         effects.cancel_effect,
-        _do(campaigns.cancel, "“{name}” is canceled for good."),
+        _run(campaigns.cancel, "“{name}” is permanently canceled."),
         offered=lambda obj: obj.status in {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED},
         tone="danger",
         icon="stop",
-        button="Cancel the campaign for good",
+        button="Cancel the campaign permanently",
     ),
     Step(
         "copy",
@@ -109,6 +109,6 @@ STEPS = (
         effects.copy_effect,
         _copy,
         icon="content_copy",
-        button="Make the copy",
+        button="Create the copy",
     ),
 )

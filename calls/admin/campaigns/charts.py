@@ -1,4 +1,4 @@
-"""A campaign's calls in pictures: outcomes over time, when people answer, and how many calls it takes."""
+"""Charts of a campaign's calls: outcomes over time, when contacts answer, and answers by attempt."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from calls.reports.variant_comparison import ENDED, REACHED, percent
 from campaigns.models import Campaign
 from campaigns.rules.windows import candidate_zones
 
-BY_HOUR = timedelta(hours=48)  # a longer time is shown by day
-BARS = 60  # the latest
-GROUPS = 20_000  # hours and areas looked at for the heat map, the latest
-AREA = 6  # characters of a number that tell its time zone, as +12125
-FEW = 5  # calls in an hour of the week below which its share is not shaded
+BY_HOUR = timedelta(hours=48)  # a longer period is shown by day
+BARS = 60  # only the latest are shown
+GROUPS = 20_000  # pairs of hour and area that the heat map reads, the latest
+AREA = 6  # leading characters of a phone number that decide its time zone, as in +12125
+FEW = 5  # an hour of the week with fewer calls is not shaded
 SHADES = 5
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SERIES = (
@@ -33,12 +33,12 @@ SERIES = (
 
 
 def charts_of(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any]:
-    """Grouped in the database; each part is empty when there is nothing yet."""
-    return {"over_time": _over_time(calls), "heat": _heat(calls, campaign), "tries": _tries(calls)}
+    """Return the context of the charts. A chart without data is None or empty. The database does the grouping."""
+    return {"over_time": _over_time(calls), "heat": _heat(calls, campaign), "attempts": _attempts(calls)}
 
 
 def _over_time(calls: QuerySet[Call]) -> dict[str, Any] | None:
-    """How calls ended, by hour or by day of UTC."""
+    """Return how calls ended, by hour or by day in UTC."""
     ended = calls.filter(status__in=TERMINAL, terminal_at__isnull=False)
     hours = (
         ended.annotate(hour=TruncHour("terminal_at", tzinfo=UTC)).values_list("hour", "status").annotate(n=Count("pk"))
@@ -78,7 +78,7 @@ def _start(moment: datetime, hourly: bool) -> datetime:
 
 
 def _heat(calls: QuerySet[Call], campaign: Campaign) -> dict[str, Any] | None:
-    """Which part of the calls reached a person, by weekday and hour where the person called is."""
+    """Return the share of calls that reached a person, by weekday and hour in the contact's time zone."""
     ended = calls.filter(status__in=ENDED, dialed_at__isnull=False)
     placed = ended.annotate(hour=TruncHour("dialed_at", tzinfo=UTC), area=Substr("to_number", 1, AREA))
     groups = placed.values_list("hour", "area", "contact__timezone")
@@ -114,14 +114,14 @@ def _cell(called: int, reached: int) -> dict[str, Any]:
     }
 
 
-def _tries(calls: QuerySet[Call]) -> list[dict[str, Any]]:
-    """At which of their calls people were reached."""
+def _attempts(calls: QuerySet[Call]) -> list[dict[str, Any]]:
+    """Return how many recipients were called and reached at each attempt."""
     ended = calls.filter(status__in=ENDED, dialed_at__isnull=False)
-    people = Count("recipient", distinct=True)
+    called = Count("recipient", distinct=True)
     reached = Count("recipient", filter=REACHED, distinct=True)
-    rows: Iterable[Any] = ended.values_list("attempt").annotate(called=people, reached=reached).order_by("attempt")
+    rows: Iterable[Any] = ended.values_list("attempt").annotate(called=called, reached=reached).order_by("attempt")
     return [
-        {"number": number, "called": called, "reached": n, "share": percent(n / called)}
-        for number, called, n in rows
-        if called
+        {"number": number, "called": n, "reached": n_reached, "share": percent(n_reached / n)}
+        for number, n, n_reached in rows
+        if n
     ]

@@ -1,4 +1,4 @@
-"""What a campaign's page tells beside its progress: when it ends, how its assistants compare, what people are told."""
+"""The lower parts of a campaign's page: forecast, comparison of assistants, variables and history."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from calls.forecast import forecast as forecasting
 from calls.gate.selection import Choices
 from calls.models import Call
 from calls.reports.variant_comparison import Variant, compare, percent, sample_of
-from campaigns import wording
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.phones import national
 from campaigns.rules import variables
+from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
 
 S = Campaign.Status
-FORECAST_AT_ONCE = 1_000  # more people than that take too long for a page: then somebody asks for it
-FORECAST_ASKED_FOR = 20_000  # and more than that the API tells
-SAMPLE = 2_000  # calls that figures are made of where there are more
+FORECAST_AT_ONCE = 1_000  # recipients; a forecast for more takes too long for a page, so it has a button
+FORECAST_ASKED_FOR = 20_000  # recipients; for more, only the API gives a forecast
+SAMPLE = 2_000  # with more calls, the figures use a sample
 PREVIEWED = 3  # contacts
-SOURCES = {"campaign": "", "contact": "of the contact", "default": "default", "": ""}
+SOURCES = {"campaign": "", "contact": "from the contact", "default": "default", "": ""}
 
 
 def figures_of(campaign: Campaign) -> dict[str, Any]:
-    """What its calls say: asked for after the page, because none of it is needed to see what goes on."""
+    """Return the figures of the campaign's calls. They load after the page, because they are slow."""
     calls, every = sample_of(campaign, SAMPLE)
     return {
         "every": every if every > 1 else None,
@@ -40,7 +40,7 @@ def figures_of(campaign: Campaign) -> dict[str, Any]:
 
 
 def settings_of(campaign: Campaign) -> dict[str, Any]:
-    """What people are told, and what was changed."""
+    """Return previews of the variables, and the history of the settings."""
     return {"previews": previews_of(campaign), "history": history_of(campaign)}
 
 
@@ -49,7 +49,7 @@ def forecast_of(campaign: Campaign, asked_for: bool) -> dict[str, Any]:
 
 
 def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
-    """None where there is nothing left to foresee."""
+    """Return the forecast for the page, or None if nothing is left to forecast."""
     if not campaign.editable:
         return None
     now = timezone.now()
@@ -60,7 +60,7 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
         return None
     when = {S.PAUSED: "If it is resumed now", S.DRAFT: "If it starts now"}.get(S(campaign.status), "")
     return {
-        "too_many": _how_many(found.recipients) if found.too_many else "",
+        "too_many": _recipients(found.recipients) if found.too_many else "",
         "may_ask": at_most < found.recipients <= FORECAST_ASKED_FOR,
         "condition": "" if campaign.starts_at and campaign.starts_at > now else when,
         "ends": local_time(found.finishes_at, ""),
@@ -71,13 +71,13 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
     }
 
 
-def _how_many(recipients: int) -> str:
-    more = recipients > FORECAST_ASKED_FOR
-    return f"More than {FORECAST_ASKED_FOR:,} recipients" if more else wording.recipients(recipients)
+def _recipients(n: int) -> str:
+    more = n > FORECAST_ASKED_FOR
+    return f"More than {FORECAST_ASKED_FOR:,} recipients" if more else counted(n, "recipient")
 
 
 def _comparison(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any] | None:
-    """None where one assistant makes all calls."""
+    """Return the comparison of the assistants, or None if the campaign has only one."""
     if not campaign.variants.exists():
         return None
     found = compare(campaign, calls)
@@ -87,7 +87,7 @@ def _comparison(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any] | N
 def _variant(row: Variant) -> dict[str, str]:
     return {
         "name": row.name,
-        "people": f"{row.people:,}",
+        "recipients": f"{row.people:,}",
         "calls": f"{row.calls:,}",
         "reached": f"{row.completed:,}",
         "rate": "-" if row.rate is None else percent(row.rate),
@@ -98,20 +98,20 @@ def _variant(row: Variant) -> dict[str, str]:
 
 
 def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
-    """What the calls to the first people of its lists carry, by the same steps as the calls themselves."""
+    """Return the variables of the calls to the first contacts of the lists, computed as for the calls themselves."""
     if not campaign.editable:
         return []
     contacts = first_contacts(campaign)
     kept = {row.contact_id: row for row in campaign.recipients.filter(contact__in=contacts)}
     choices = Choices(campaign, timezone.now(), include_unusable=True)
     several = len(choices.all) > 1
-    found = []
+    previews = []
     for contact in contacts:
         choice = choices.choice_for(kept.get(contact.pk) or Recipient(campaign=campaign, contact=contact))
         assistant = choice.assistant if choice else campaign.assistant
         rows = variables.preview(campaign.variables, assistant.variables if assistant else [], contact)
         if rows:
-            found.append(
+            previews.append(
                 {
                     "name": contact.name,
                     "number": national(contact.phone),
@@ -120,11 +120,14 @@ def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
                     "missing": [r.name for r in rows if r.missing],
                 }
             )
-    return found
+    return previews
 
 
 def first_contacts(campaign: Campaign) -> list[Contact]:
-    """Of its lists, each once; the fourth of a person who stands on all lists is looked at as well."""
+    """Return the first contacts of the campaign's lists, each once.
+
+    It reads four times as many rows as it needs, because a contact may be on several lists.
+    """
     lists = list(campaign.contact_lists.values_list("pk", flat=True))
     members = ContactListMember.objects.filter(contact_list__in=lists).select_related("contact")
     rows = members.order_by("contact_list", "contact")[: PREVIEWED * 4]

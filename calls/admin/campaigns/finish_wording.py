@@ -1,4 +1,4 @@
-"""When running campaigns probably end, in words for the dashboard: asked for after the page."""
+"""The estimated finish of running campaigns in words, for the dashboard. It loads after the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from calls.forecast.estimated_finish import Finish, finish_of
 from campaigns.models import Campaign
 from tenants.backoffice.scoped_admin import page_of
 
-ENOUGH, SETTLED = timedelta(minutes=10), 50  # of a run, before its pace says something
+MINIMUM_RUN, MINIMUM_DONE = timedelta(minutes=10), 50  # a shorter run gives no usable pace
 HORIZON = timedelta(days=400)
 
 
@@ -28,19 +28,19 @@ def view(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def in_words(finish: Finish, campaign: Campaign, now: datetime) -> str:
-    """Nothing where nothing was foreseen."""
+    """Return the estimated finish in words, or an empty string if there is no estimate yet."""
     if finish.asked_at and finish.at is None:
-        return f"no end: {finish.why}" if finish.why else "no end can be foreseen"
+        return f"no end: {finish.why}" if finish.why else "no estimated finish"
     return _words(finish.at, campaign.zone, now) if finish.at else ""
 
 
-def by_pace(campaign: Campaign, settled: int, left: int, now: datetime) -> str:
-    """For many people: as fast as since the start, nights included."""
+def by_pace(campaign: Campaign, done: int, left: int, now: datetime) -> str:
+    """Return the finish of a large campaign at its pace since the start, nights included; empty if unknown."""
     ran = now - campaign.started_at if campaign.started_at else timedelta()
-    if ran < ENOUGH or settled < SETTLED:
+    if ran < MINIMUM_RUN or done < MINIMUM_DONE:
         return ""
-    still = ran * left / settled
-    return f"{_words(now + still, campaign.zone, now)} at the pace so far" if still < HORIZON else ""
+    remaining = ran * left / done
+    return f"{_words(now + remaining, campaign.zone, now)} at the pace so far" if remaining < HORIZON else ""
 
 
 def _words(moment: datetime, zone: str, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""A campaign as a form: its windows, rules and assistants."""
+"""The form of a campaign, with the rows for its windows, retry rules and other assistants."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ PROPOSED_WINDOW = {"days": ["mon", "tue", "wed", "thu", "fri"], "opens": 9 * 60,
 DAYS = [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")]
 
 HELP = {
-    "starts_at": "Empty: as soon as somebody starts it.",
-    "ends_at": "Nobody is called after it. Empty: when everybody is dealt with.",
-    "legal_override": "A reason lifts the legal calling hours for this campaign. It is kept with your name.",
-    "callback_url": "Your system is sent every outcome there, signed. Empty: none.",
-    "budget": "When it is spent or set aside the campaign pauses itself and says so. Empty: no budget.",
+    "starts_at": "Empty: as soon as you start the campaign.",
+    "ends_at": "The campaign places no calls after this time. Empty: it ends when all recipients are done.",
+    "legal_override": "With a reason, the legal calling hours do not apply to the campaign. Recorded in the audit log.",
+    "callback_url": "Trunkline sends every outcome to this address, signed. Empty: no webhook.",
+    "budget": "The campaign pauses itself and raises an alert when the budget is spent or set aside. Empty: no budget.",
 }
 
 
 class ClockField(forms.CharField):
-    """Minutes after midnight, written HH:MM."""
+    """A time of day, entered as HH:MM and stored as minutes after midnight."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -54,7 +54,7 @@ class ClockField(forms.CharField):
 class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
     days = forms.MultipleChoiceField(choices=DAYS, widget=UnfoldAdminCheckboxSelectMultipleWidget())
     opens = ClockField()
-    closes = ClockField(help_text="24:00 is midnight; earlier than the opening: the day after.")
+    closes = ClockField(help_text="24:00 is midnight. Earlier than the opening: on the next day.")
 
     class Meta:
         model = CallingWindow
@@ -63,13 +63,13 @@ class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         if "opens" in values and values.get("opens") == values.get("closes"):
-            raise ValidationError("A window opens and closes at different times.")
+            raise ValidationError("The opening and closing times must differ.")
         if values.get("opens") == 24 * 60:
-            self.add_error("opens", "Write 00:00 for midnight.")
+            self.add_error("opens", "Enter 00:00 for midnight.")
         return values
 
     def has_changed(self) -> bool:
-        # The window that is proposed for a new campaign is kept when nobody touches it.
+        # Save the window proposed for a new campaign even if the user leaves it as it is.
         return super().has_changed() or bool(not self.instance.pk and self.is_bound and self._raw_days())
 
     def _raw_days(self) -> Any:
@@ -81,7 +81,7 @@ class WindowInline(ScopedInline):
     verbose_name = "window"
     hide_title = True
     form = WindowForm
-    verbose_name_plural = "Calling windows, in the time of the person called"
+    verbose_name_plural = "Calling windows, in the contact's time zone"
 
 
 class RetryInline(ScopedInline):
@@ -89,33 +89,33 @@ class RetryInline(ScopedInline):
     verbose_name = "rule"
     hide_title = True
     fields = ("outcome", "wait_minutes", "multiplier", "max_wait_minutes", "other_time_of_day", "max_attempts")
-    verbose_name_plural = "Calling again"
+    verbose_name_plural = "Retries"
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         labels = {
             "outcome": "After",
             "wait_minutes": "Wait (minutes)",
-            "multiplier": "Each wait times",
-            "max_wait_minutes": "Wait at most (minutes)",
+            "multiplier": "Multiply each wait by",
+            "max_wait_minutes": "Maximum wait (minutes)",
             "other_time_of_day": "Another time of day",
-            "max_attempts": "Calls in all",
+            "max_attempts": "Attempts in all",
         }
         if field is not None:
             field.label = labels.get(db_field.name, field.label)
             if db_field.name == "outcome":
-                field.choices = [("", "Choose"), *field.choices]  # a row nobody touched is no rule
+                field.choices = [("", "Choose"), *field.choices]  # without a default, an untouched row is not a rule
         return field
 
 
 def offer_once(field: Any, request: HttpRequest) -> None:
-    """Assistants are offered in each row of the page: they are looked up once for all."""
+    """Look up the choices of assistants once for all rows of a page."""
     if not isinstance(field, forms.ModelChoiceField) or request.method != "GET":
         return
-    seen = request.__dict__.setdefault("_assistants", [])
-    if not seen:
-        seen += [("", "---------"), *((row.pk, str(row)) for row in field.queryset or ())]
-    field.choices = seen
+    choices = request.__dict__.setdefault("_assistants", [])
+    if not choices:
+        choices += [("", "---------"), *((row.pk, str(row)) for row in field.queryset or ())]
+    field.choices = choices
 
 
 class VariantInline(ScopedInline):
@@ -123,10 +123,10 @@ class VariantInline(ScopedInline):
     verbose_name = "assistant"
     hide_title = True
     fields = ("assistant", "weight")
-    verbose_name_plural = "Other assistants, by their share of the people; 0 only where no other can call"
+    verbose_name_plural = "Other assistants, with their share of the recipients (0: only if no other can call)"
 
     def get_field_queryset(self, db: Any, db_field: Any, request: HttpRequest) -> Any:
-        return page_of(Campaign).get_field_queryset(db, db_field, request)  # of this organization alone
+        return page_of(Campaign).get_field_queryset(db, db_field, request)  # only of this organization
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -142,20 +142,20 @@ class VariantInline(ScopedInline):
 
 class CampaignForm(ScopedForm):
     variables = PairsField(
-        value_title="What the assistant is told",
+        value_title="Value",
         placeholder="Text, or {{ contact.variables.slot }}",
-        help_text="{{ contact.name }}, {{ contact.phone }}, {{ contact.external_id }} and {{ contact.variables.NAME }} "
-        'stand for the person called, each perhaps with |default:"text". Rows left empty are not sent.',
+        help_text="Insert the contact's values with {{ contact.name }}, {{ contact.phone }}, {{ contact.external_id }} "
+        'and {{ contact.variables.NAME }}. Add |default:"text" for contacts without a value. Empty rows are not sent.',
     )
-    holidays = CommaField(help_text="Days on which nobody is called, like 2026-12-25, 2027-01-01.")
+    holidays = CommaField(help_text="Days without calls, like 2026-12-25, 2027-01-01.")
 
-    # What is saved with it, by what the page calls it.
+    # Models of the rows saved with the campaign, by their label on the page.
     rows: Mapping[str, type[Model]] = {
         "Calling windows": CallingWindow,
-        "Calling again": RetryRule,
+        "Retries": RetryRule,
         "Other assistants": CampaignVariant,
     }
-    formsets: Sequence[Any] = ()  # in which these rows have been read for a page
+    formsets: Sequence[Any] = ()  # the formsets that already hold these rows, if any
 
     class Meta:
         model = Campaign
@@ -164,13 +164,12 @@ class CampaignForm(ScopedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk and self.instance.assistant and "variables" in self.fields:
-            given = dict(self.instance.variables or {})
-            blank = {item["name"]: "" for item in self.instance.assistant.variables or []}
-            self.initial["variables"] = blank | given
-        for name, words in HELP.items():
+            values = dict(self.instance.variables or {})
+            declared = {item["name"]: "" for item in self.instance.assistant.variables or []}
+            self.initial["variables"] = declared | values
+        for name, text in HELP.items():
             if name in self.fields:
-                self.fields[name].help_text = words
-        # Only now is the organization known by which the instance is judged.
+                self.fields[name].help_text = text
         if "assistant" in self.fields:
             self.fields["assistant"].required = False
 
@@ -185,8 +184,8 @@ class CampaignForm(ScopedForm):
 
     def clean_variables(self) -> dict[str, str]:
         values: dict[str, str] = self.cleaned_data["variables"]
-        if faults := variables.faults(values):
-            raise ValidationError(list(faults.values()))
+        if errors := variables.faults(values):
+            raise ValidationError(list(errors.values()))
         return values
 
     def clean(self) -> dict[str, Any]:
@@ -194,18 +193,18 @@ class CampaignForm(ScopedForm):
         assistant = values.get("assistant", self.instance.assistant)
         others = self.others()
         if assistant in others:
-            self.add_error(None, "The campaign's assistant stands among the other assistants as well.")
+            self.add_error(None, "The campaign's assistant is also among the other assistants.")
         accounts = {one.account_id for one in (assistant, *others) if one}
-        strange = [row for row in values.get("phone_numbers") or [] if accounts and row.account_id not in accounts]
-        if strange:
-            names = ", ".join(row.e164 for row in strange)
-            self.add_error("phone_numbers", f"{names} is not at the account of one of the campaign's assistants.")
+        foreign = [row for row in values.get("phone_numbers") or [] if accounts and row.account_id not in accounts]
+        if foreign:
+            names = ", ".join(row.e164 for row in foreign)
+            self.add_error("phone_numbers", f"No assistant of the campaign uses the provider account of {names}.")
         if values.get("starts_at") and values.get("ends_at") and values["ends_at"] <= values["starts_at"]:
-            self.add_error("ends_at", "The campaign ends before it starts.")
+            self.add_error("ends_at", "The end must be after the start.")
         return values
 
     def others(self) -> list[Assistant]:
-        """The assistants that the rows below the form name: the caller numbers may be of their accounts."""
+        """Return the assistants in the submitted rows. Caller numbers of their accounts are valid, too."""
         named = [name for name in self.data if re.fullmatch(r"variants-\d+-assistant", name)]
         kept = [name for name in named if f"{name.removesuffix('assistant')}DELETE" not in self.data]
         ids = [self.data[name] for name in kept if self.data[name].isdecimal()]

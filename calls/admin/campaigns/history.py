@@ -1,4 +1,4 @@
-"""What was changed in a campaign, in words."""
+"""The history of a campaign's settings in words."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LABELS = {
     "number_choice": "choice of caller number",
     "contact_lists": "lists",
     "windows": "calling windows",
-    "retry_rules": "calling again",
-    "max_attempts": "calls to one person at most",
-    "min_gap_minutes": "minutes between two calls",
-    "max_open_calls": "calls under way at most",
-    "calls_per_minute": "calls per minute at most",
+    "retry_rules": "retries",
+    "max_attempts": "maximum attempts per recipient",
+    "min_gap_minutes": "minimum minutes between calls",
+    "max_open_calls": "maximum calls under way",
+    "calls_per_minute": "maximum calls per minute",
     "legal_override": "reason to call outside the legal hours",
     "callback_url": "webhook address",
 }
@@ -29,7 +29,7 @@ NAMED = ("assistant", "phone_numbers", "contact_lists", "variants")
 
 
 def history_of(campaign: Campaign) -> list[dict[str, Any]]:
-    """The latest versions, newest first: number, when, who, and a line for each change."""
+    """Return the latest versions, newest first: number, time, actor, and one line for each change."""
     versions = list(campaign.versions.all()[:SHOWN])
     names = _names(campaign, versions)
     return [
@@ -38,15 +38,15 @@ def history_of(campaign: Campaign) -> list[dict[str, Any]]:
             "at": local_time(version.at),
             "actor": version.actor,
             "lines": [_line(field, pair, names) for field, pair in version.changes.items()]
-            or ["The rules it started with."],
+            or ["Settings at the start."],
         }
         for version in versions
     ]
 
 
 def _names(campaign: Campaign, versions: list[Any]) -> dict[str, str]:
-    """What the ids that the changes mention are called."""
-    asked = {
+    """Return the names of the objects whose ids occur in the changes, by id."""
+    ids = {
         item["assistant"] if isinstance(item, dict) else item
         for version in versions
         for field, pair in version.changes.items()
@@ -56,8 +56,8 @@ def _names(campaign: Campaign, versions: list[Any]) -> dict[str, str]:
         if item
     }
     models: tuple[Any, ...] = (Assistant, PhoneNumber, ContactList)
-    found = [model.objects.filter(organization=campaign.organization_id, uuid__in=asked) for model in models]
-    return {str(row.uuid): str(row) for rows in found if asked for row in rows}
+    found = [model.objects.filter(organization=campaign.organization_id, uuid__in=ids) for model in models]
+    return {str(row.uuid): str(row) for rows in found if ids for row in rows}
 
 
 def _line(field: str, pair: list[Any], names: dict[str, str]) -> str:
@@ -83,7 +83,7 @@ def _item(field: str, item: Any, names: dict[str, str]) -> str:
         return f"{' '.join(item['days'])} {item['opens']}-{item['closes']}"
     if field == "retry_rules":
         outcome = RetryRule.Outcome(item["outcome"]).label.lower()
-        return f"{outcome} after {item['wait_minutes']} minutes, {item['max_attempts']} calls in all"
+        return f"{outcome} after {item['wait_minutes']} minutes, {item['max_attempts']} attempts in all"
     if field == "variants":
         return f"{names.get(item['assistant'], item['assistant'])} ({item['weight']})"
     return names.get(str(item), str(item))

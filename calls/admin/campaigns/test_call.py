@@ -1,4 +1,4 @@
-"""A call of a campaign to somebody of staff, before anybody else is called."""
+"""A test call of a draft campaign to a team member's own number."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tenants.backoffice.forms import text_field
 
 
 class TestCallForm(forms.Form):
-    """Only the number: everything else is the campaign's."""
+    """The form of a test call: only the phone number. The campaign gives everything else."""
 
-    test_number = text_field("Your own number", help_text="As you would dial it, or with its country.")
+    test_number = text_field("Your own number", help_text="As you would dial it, or with its country code.")
 
     def __init__(self, campaign: Campaign, data: Any = None, initial: Any = None) -> None:
         super().__init__(data, initial=initial)
@@ -31,7 +31,7 @@ class TestCallForm(forms.Form):
     def clean_test_number(self) -> str:
         text, home = self.cleaned_data["test_number"], self.organization
         if not text:
-            raise forms.ValidationError("Write your number first.")
+            raise forms.ValidationError("Enter your number first.")
         try:
             return normalise(text, home.default_region, home.callable_countries)
         except NotCallable as error:
@@ -39,22 +39,26 @@ class TestCallForm(forms.Form):
 
 
 def place(campaign: Campaign, number: str, *, actor: str) -> Call:
-    """One single call that says what the first person of the lists would be told. Raises NotDone."""
+    """Place a single call with the variables of the first contact of the lists, and return it.
+
+    Raises NotDone with the reason if the call cannot be placed.
+    """
     contact = next(iter(first_contacts(campaign)), None) or Contact(pk=0, organization=campaign.organization)
-    person = Recipient(campaign=campaign, contact=contact)
+    recipient = Recipient(campaign=campaign, contact=contact)
     choices = Choices(campaign, timezone.now(), include_unusable=True)
-    choice = choices.choice_for(person)
+    choice = choices.choice_for(recipient)
     if choice is None:
-        raise NotDone("Choose an assistant and a caller number of its account first.")
+        raise NotDone("First choose an assistant and a caller number of its provider account.")
     values, missing = variables.values_for(campaign.variables, choice.assistant.variables, contact)
     if missing:
-        whose = contact.name or "the first person of the lists"
-        raise NotDone(f"The assistant needs {', '.join(missing)}, which {whose} does not have. Give it a value above.")
+        whose = contact.name or "the first contact of the lists"
+        names = ", ".join(missing)
+        raise NotDone(f"The assistant needs {names}, but {whose} has no value for it. Enter one under Variables.")
     return placed(
         single_calls.Order(
             organization=campaign.organization,
             assistant=choice.assistant,
-            phone_number=choices.number_for(choice, person, number),
+            phone_number=choices.number_for(choice, recipient, number),
             to_number=number,
             dynamic_variables=values,
             created_by=actor,

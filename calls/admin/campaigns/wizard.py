@@ -1,6 +1,6 @@
-"""A new campaign, step by step: whom, with what, when, limits, check. Each step is saved as a draft by itself.
+"""The wizard for a new campaign: Contacts, Assistant, Schedule, Limits, Review. Each step saves the draft.
 
-The fields, their scope and what they may hold are those of the one-page form: a step is that form with fewer fields.
+A step is the one-page form with fewer fields, so both validate alike.
 """
 
 from __future__ import annotations
@@ -24,7 +24,16 @@ from django.utils.html import format_html
 from calls.actions import campaign_edits, quiescing
 from calls.admin.campaigns import test_call, wizard_previews
 from calls.admin.campaigns.form import PROPOSED_WINDOW, WindowInline
-from calls.admin.campaigns.wizard_steps import CHECK, STEPS, WHAT, WHOM, WizardStep, mended, next_step, stepper
+from calls.admin.campaigns.wizard_steps import (
+    ASSISTANT,
+    CONTACTS,
+    REVIEW,
+    STEPS,
+    WizardStep,
+    next_step,
+    stepper,
+    with_links,
+)
 from calls.gate.selection import weighted_assistants
 from calls.models import Call
 from calls.reports import preflight
@@ -37,11 +46,11 @@ from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
 
 S = Campaign.Status
-TEST_NUMBER = "test_number"  # in the session
+TEST_NUMBER = "test_number"  # session key
 
 
 class WizardPages(ScopedAdmin):
-    """The pages on which a draft is made; a part of the campaign's admin."""
+    """The pages of the wizard, as a base class of the campaign's admin."""
 
     def get_urls(self) -> list[URLPattern]:
         view, name = self.admin_site.admin_view, "campaigns_campaign"
@@ -54,76 +63,76 @@ class WizardPages(ScopedAdmin):
             for part in wizard_previews.PARTS
         ]
         others = [
-            path("people/", view(self.people_view), name=f"{name}_listed"),
+            path("people/", view(self.contacts_view), name=f"{name}_listed"),
             path("<int:pk>/steps/fields/", view(self.fields_view), name=f"{name}_draft_fields"),
         ]
         return [*others, *pages, *parts, *super().get_urls()]
 
-    # The pages.
+    # Pages.
 
     def first_view(self, request: HttpRequest) -> HttpResponse:
-        """The first step of a campaign that is none yet. Its organization is chosen, and a list perhaps."""
-        form = self._form(request, None, WHOM)
+        """Show the first step and create the draft. Lists may be preselected in the address."""
+        form = self._form(request, None, CONTACTS)
         form.initial["contact_lists"] = request.GET.getlist("contact_lists")
         if request.method == "POST" and form.is_valid():
             obj = form.save(commit=False)
-            obj.drafted_through = WHOM.number
+            obj.drafted_through = CONTACTS.number
             with transaction.atomic():
                 self.save_model(request, obj, form, change=False)
                 form.save_m2m()
-            return self._onward(request, obj, WHOM)
-        return self._page(request, None, WHOM, form, [])
+            return self._after_save(request, obj, CONTACTS)
+        return self._page(request, None, CONTACTS, form, [])
 
     def wizard_view(self, request: HttpRequest, pk: int, step: WizardStep) -> HttpResponse:
         obj = self._draft(request, pk)
         if isinstance(obj, HttpResponse):
             return obj
-        sent = request.method == "POST" and step != CHECK
-        if not sent:
-            _read(obj)
+        submitted = request.method == "POST" and step != REVIEW
+        if not submitted:
+            _prefetch(obj)
         form, formsets = self._form(request, obj, step), self._formsets(request, obj, step)
-        if not sent:
+        if not submitted:
             return self._page(request, obj, step, form, formsets)
-        if "_show" in request.POST and step == WHAT:
-            form, offer = self._followed(request, obj)
-            return self._page(request, obj, step, form, formsets, **offer)
+        if "_show" in request.POST and step == ASSISTANT:
+            form, choices = self._with_new_assistants(request, obj)
+            return self._page(request, obj, step, form, formsets, **choices)
         valid = [form.is_valid(), *(formset.is_valid() for formset in formsets)]
         if not all(valid):
-            stored = self.get_queryset(request).get(pk=pk)  # what was sent stands in `obj` already
-            _read(stored)
+            stored = self.get_queryset(request).get(pk=pk)  # validation has written into `obj`
+            _prefetch(stored)
             return self._page(request, stored, step, form, formsets)
         try:
             self._save(request, obj, step, form, formsets)
         except quiescing.IllegalTransition as error:
             messages.error(request, str(error))
             return redirect(self.url("change", pk))
-        if "_test" in request.POST and step == WHAT:
+        if "_test" in request.POST and step == ASSISTANT:
             return self._test(request, obj)
-        return self._onward(request, obj, step)
+        return self._after_save(request, obj, step)
 
     def draft_part_view(self, request: HttpRequest, pk: int, part: str) -> HttpResponse:
-        """What a step shows beside its fields, as they stand in the form sent; saves nothing."""
+        """Return the preview beside a step's fields, for the values in the submitted form. Saves nothing."""
         obj = self._draft(request, pk)
         if isinstance(obj, HttpResponse):
             return obj
-        step, tell = wizard_previews.PARTS[part]
-        context = tell(obj, self._form(request, obj, step), self._formsets(request, obj, step))
+        step, preview = wizard_previews.PARTS[part]
+        context = preview(obj, self._form(request, obj, step), self._formsets(request, obj, step))
         return TemplateResponse(request, f"trunkline/wizard/{part}.html", {"campaign": obj, **context})
 
     def fields_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The numbers and variables of the assistants just chosen; what was written stays."""
+        """Return the caller numbers and variables of the chosen assistants. The user's input stays."""
         obj = self._draft(request, pk)
         if isinstance(obj, HttpResponse):
             return obj
-        form, offer = self._followed(request, obj)
-        return TemplateResponse(request, "trunkline/wizard/fields.html", {"form": form, **offer})
+        form, choices = self._with_new_assistants(request, obj)
+        return TemplateResponse(request, "trunkline/wizard/fields.html", {"form": form, **choices})
 
-    def people_view(self, request: HttpRequest) -> HttpResponse:
-        """How many people stand on the lists that are ticked, and how many of them may be called."""
+    def contacts_view(self, request: HttpRequest) -> HttpResponse:
+        """Return how many contacts are on the selected lists, and how many of them may be called."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         mine = reach_of(request).organizations(self.add_level)
-        return TemplateResponse(request, "trunkline/wizard/people.html", wizard_previews.people(request.GET, mine))
+        return TemplateResponse(request, "trunkline/wizard/people.html", wizard_previews.contacts(request.GET, mine))
 
     def _draft(self, request: HttpRequest, pk: int) -> Campaign | HttpResponse:
         obj: Campaign | None = self.found(request, pk)
@@ -132,9 +141,9 @@ class WizardPages(ScopedAdmin):
         if not self.holds(request, self.change_level, obj):
             raise PermissionDenied
         if obj.status != S.DRAFT:
-            messages.info(request, "The campaign is no draft any more: its rules are on this page now.")
-            whole = self.url("change", pk)
-            return HttpResponse(headers={"HX-Redirect": whole}) if "HX-Request" in request.headers else redirect(whole)
+            messages.info(request, "The campaign has started. Its settings are on this page now.")
+            url = self.url("change", pk)
+            return HttpResponse(headers={"HX-Redirect": url}) if "HX-Request" in request.headers else redirect(url)
         return obj
 
     def _page(
@@ -148,7 +157,7 @@ class WizardPages(ScopedAdmin):
     ) -> HttpResponse:
         problems = preflight.problems(obj) if obj else []
         form.formsets = formsets
-        if step == WHAT:
+        if step == ASSISTANT:
             _share_choices(form, formsets)
         context = {
             "campaign": obj,
@@ -167,18 +176,18 @@ class WizardPages(ScopedAdmin):
     def _context(
         self, request: HttpRequest, obj: Campaign | None, step: WizardStep, form: Any, problems: Sequence[Any]
     ) -> dict[str, Any]:
-        """What one step alone shows."""
-        if step == WHOM:
-            return {"counts_url": reverse("admin:campaigns_contactlist_counts"), "people_url": self.url("listed")}
+        """Return the context that only this step needs."""
+        if step == CONTACTS:
+            return {"counts_url": reverse("admin:campaigns_contactlist_counts"), "contacts_url": self.url("listed")}
         if obj is None:
             return {}
-        if step == WHAT:
-            mine = {"test_number": request.session.get(TEST_NUMBER, "")}
-            return {"test": test_call.TestCallForm(obj, initial=mine), **self._offer(form, obj)}
-        if step == CHECK:
+        if step == ASSISTANT:
+            initial = {"test_number": request.session.get(TEST_NUMBER, "")}
+            return {"test": test_call.TestCallForm(obj, initial=initial), **self._choices(form, obj)}
+        if step == REVIEW:
             later = obj.starts_at and obj.starts_at > timezone.now()
             return {
-                "problems": mended(obj, problems),
+                "problems": with_links(obj, problems),
                 "ready": not any(found.severity == "error" for found in problems),
                 "summary": wizard_previews.summary(obj),
                 "start": f"Start at {local_time(obj.starts_at)}" if later else "Start now",
@@ -186,10 +195,10 @@ class WizardPages(ScopedAdmin):
             }
         return {}
 
-    # What a step asks and saves.
+    # Forms of a step.
 
     def _form(self, request: HttpRequest, obj: Campaign | None, step: WizardStep, **kwargs: Any) -> Any:
-        """The whole form's class with the fields of one step."""
+        """Return the one-page form, reduced to the fields and rows of one step."""
         whole = self.get_form(request, obj, change=obj is not None, fields=list(step.fields))
         others = [name for name in whole.base_fields if name not in step.fields]
         rows = {name: model for name, model in whole.rows.items() if step.inline and step.inline.model is model}
@@ -197,19 +206,19 @@ class WizardPages(ScopedAdmin):
         data = request.POST if request.method == "POST" and "initial" not in kwargs else None
         form = part(data, instance=obj, **kwargs)
         for field in form.fields.values():
-            if isinstance(field.widget, RelatedFieldWidgetWrapper):  # its links are switched off anyway
+            if isinstance(field.widget, RelatedFieldWidgetWrapper):  # its links are off anyway
                 field.widget = field.widget.widget
                 field.widget.choices = field.choices
         return form
 
     def _formsets(self, request: HttpRequest, obj: Campaign, step: WizardStep) -> list[Any]:
-        """The rows of one step: windows, other assistants, or rules for calling again."""
+        """Return the formsets of one step: windows, other assistants, or retry rules."""
         found = []
         for cls, inline in self.get_formsets_with_inlines(request, obj):
             if step.inline is not None and isinstance(inline, step.inline):
                 formset = cls(**self.get_formset_kwargs(request, obj, inline, cls.get_default_prefix()))
                 is_window = isinstance(inline, WindowInline)
-                formset.extra = 0 if is_window and formset.initial_form_count() else 1  # without a script none is added
+                formset.extra = 0 if is_window and formset.initial_form_count() else 1  # for users without scripts
                 formset.initial_extra = [PROPOSED_WINDOW] if is_window else None
                 formset.blank = formset.form(prefix=formset.add_prefix("__row__"), **formset.get_form_kwargs(None))
                 formset.add_fields(formset.blank, None)
@@ -217,27 +226,27 @@ class WizardPages(ScopedAdmin):
         return found
 
     def _save(self, request: HttpRequest, obj: Campaign, step: WizardStep, form: Any, formsets: Sequence[Any]) -> None:
-        """The fields of this step and nothing else. Raises IllegalTransition when the campaign has been started."""
-        with campaign_edits.edit(obj, actor=reach_of(request).actor) as held:
-            if held.status != S.DRAFT:
-                raise quiescing.IllegalTransition("Nothing was changed: the campaign has been started meanwhile.")
+        """Save only the fields of this step. Raises IllegalTransition if the campaign was started meanwhile."""
+        with campaign_edits.edit(obj, actor=reach_of(request).actor) as locked:
+            if locked.status != S.DRAFT:
+                raise quiescing.IllegalTransition("Nothing was changed: the campaign was started meanwhile.")
             self.save_model(request, form.save(commit=False), form, change=True)
             form.save_m2m()
             for formset in formsets:
                 formset.save()
-            behind = Campaign.objects.filter(pk=obj.pk, drafted_through__gt=0, drafted_through__lt=step.number)
-            behind.update(drafted_through=step.number)
+            earlier = Campaign.objects.filter(pk=obj.pk, drafted_through__gt=0, drafted_through__lt=step.number)
+            earlier.update(drafted_through=step.number)
 
-    def _onward(self, request: HttpRequest, obj: Campaign, step: WizardStep) -> HttpResponse:
+    def _after_save(self, request: HttpRequest, obj: Campaign, step: WizardStep) -> HttpResponse:
         if "_later" in request.POST:
-            messages.success(request, f"“{obj.name}” is kept as a draft. It calls nobody until you start it.")
+            messages.success(request, f"“{obj.name}” is saved as a draft. It calls nobody until you start it.")
             return redirect(self.url("change", obj.pk))
         return redirect(next_step(step).url(obj))
 
-    # With what.
+    # The step "Assistant".
 
-    def _offer(self, form: Any, obj: Campaign, chosen: Sequence[Assistant] | None = None) -> dict[str, Any]:
-        """Caller numbers of the accounts of the assistants chosen, and what these assistants want to be told."""
+    def _choices(self, form: Any, obj: Campaign, chosen: Sequence[Assistant] | None = None) -> dict[str, Any]:
+        """Return the caller numbers and variables that the chosen assistants allow."""
         if chosen is None and form.is_bound:
             chosen = _chosen(form)
         elif chosen is None:
@@ -253,38 +262,38 @@ class WizardPages(ScopedAdmin):
             "declared": list({item["name"]: item for one in chosen for item in one.variables or []}.values()),
         }
 
-    def _followed(self, request: HttpRequest, obj: Campaign) -> tuple[Any, dict[str, Any]]:
-        """The form, and what is offered, for the assistants that were just chosen; what was written stays."""
+    def _with_new_assistants(self, request: HttpRequest, obj: Campaign) -> tuple[Any, dict[str, Any]]:
+        """Return the form and its choices for the submitted assistants. The rest of the user's input stays."""
         if request.method != "POST":
-            form = self._form(request, obj, WHAT)
-            return form, self._offer(form, obj)
-        sent = self._form(request, obj, WHAT)
-        chosen = _chosen(sent)
-        rows = sent.fields["variables"].widget.value_from_datadict(request.POST, {}, "variables")
-        obj.assistant = sent.cleaned_data.get("assistant")
+            form = self._form(request, obj, ASSISTANT)
+            return form, self._choices(form, obj)
+        submitted = self._form(request, obj, ASSISTANT)
+        chosen = _chosen(submitted)
+        rows = submitted.fields["variables"].widget.value_from_datadict(request.POST, {}, "variables")
+        obj.assistant = submitted.cleaned_data.get("assistant")
         obj.variables = {row["name"]: row["value"] for row in rows if row["name"] and row["value"]}
-        written = {name: sent[name].data for name in ("assistant_weight", "phone_numbers", "number_choice")}
-        form = self._form(request, obj, WHAT, initial=written)
-        form.marks = sent.shown
-        return form, self._offer(form, obj, chosen)
+        initial = {name: submitted[name].data for name in ("assistant_weight", "phone_numbers", "number_choice")}
+        form = self._form(request, obj, ASSISTANT, initial=initial)
+        form.marks = submitted.shown
+        return form, self._choices(form, obj, chosen)
 
     def _test(self, request: HttpRequest, obj: Campaign) -> HttpResponse:
-        """One call to somebody of staff, with what has just been saved. Their number is kept for the next."""
-        asked = test_call.TestCallForm(obj, request.POST)
+        """Place a test call with the step just saved. The session keeps the team member's number for the next one."""
+        form = test_call.TestCallForm(obj, request.POST)
         request.session[TEST_NUMBER] = request.POST.get("test_number", "")[:40]
-        fault = " ".join(str(error) for errors in asked.errors.values() for error in errors)
-        if not fault:
+        error_text = " ".join(str(error) for errors in form.errors.values() for error in errors)
+        if not error_text:
             try:
                 obj = self.get_queryset(request).get(pk=obj.pk)
-                call = test_call.place(obj, asked.cleaned_data["test_number"], actor=reach_of(request).actor)
+                call = test_call.place(obj, form.cleaned_data["test_number"], actor=reach_of(request).actor)
             except NotDone as error:
-                fault = str(error)
+                error_text = str(error)
             else:
-                words = 'The test call is ordered. <a class="tl-link" href="{}">Follow it</a>'
-                messages.success(request, format_html(words, page_of(Call).url("change", call.pk)))
-        if fault:
-            messages.error(request, f"The step is saved, and the test call is not placed. {fault}")
-        return redirect(WHAT.url(obj))
+                message = 'The test call is queued. <a class="tl-link" href="{}">Open the call</a>'
+                messages.success(request, format_html(message, page_of(Call).url("change", call.pk)))
+        if error_text:
+            messages.error(request, f"The step was saved, but the test call was not placed. {error_text}")
+        return redirect(ASSISTANT.url(obj))
 
 
 def _number(row: PhoneNumber, with_account: bool) -> str:
@@ -292,20 +301,20 @@ def _number(row: PhoneNumber, with_account: bool) -> str:
     return f"{text}, {row.account}" if with_account else text
 
 
-def _read(campaign: Campaign) -> None:
-    """What several parts of a page look at, once."""
+def _prefetch(campaign: Campaign) -> None:
+    """Load once what several parts of a page read."""
     assistants = CampaignVariant.objects.select_related("assistant__account").order_by("pk")
     prefetch([campaign], Prefetch("variants", assistants), "phone_numbers", "windows")
 
 
 def _share_choices(form: Any, formsets: Sequence[Any]) -> None:
-    """The assistants are looked up once for all rows that name one."""
-    options = list(map(tuple, form.fields["assistant"].choices))  # a plain list() counts them first
+    """Look up the choices of assistants once for all rows."""
+    options = list(map(tuple, form.fields["assistant"].choices))  # list() alone would count the rows first
     for each in (form, *(row for formset in formsets for row in (*formset.forms, formset.blank))):
         each.fields["assistant"].widget.choices = options
 
 
 def _chosen(form: Any) -> list[Assistant]:
-    """The assistants that a form which was sent names."""
+    """Return the assistants in a submitted form and its rows."""
     form.full_clean()
     return [one for one in (form.cleaned_data.get("assistant"), *form.others()) if one]

@@ -1,6 +1,6 @@
-"""What the steps show beside their fields: how many people, what they are told, from when, what comes of it.
+"""Previews beside the fields of the wizard: number of contacts, variables, next openings, forecast.
 
-Each is a part of a page, fetched after it and again when the form changes. Nothing here is saved.
+A preview loads after its page, and again when the form changes. Nothing here is saved.
 """
 
 from __future__ import annotations
@@ -14,82 +14,94 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from calls.admin.campaigns.figures import FORECAST_AT_ONCE, previews_of
-from calls.admin.campaigns.wizard_steps import CHECK, LIMITS, WHAT, WHEN, WHOM, WizardStep, mended
-from calls.admin.setup.legal_hours import written
+from calls.admin.campaigns.wizard_steps import (
+    ASSISTANT,
+    CONTACTS,
+    LIMITS,
+    REVIEW,
+    SCHEDULE,
+    WizardStep,
+    with_links,
+)
+from calls.admin.setup.legal_hours import hours_text
 from calls.admin.shared import labels
 from calls.forecast import forecast as forecasting
 from calls.gate.selection import weighted_assistants
 from calls.reports import audience
-from campaigns import list_sizes, wording
+from campaigns import list_sizes
 from campaigns.models import Campaign, ContactList, ContactListMember
 from campaigns.phones import country_of, national
 from campaigns.rules.windows import Hours, local_text
+from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
 from tenants.models import Organization
 
 LISTS = 200
 OPENINGS = 5
-KEPT_BACK = {
+EXCLUDED = {
     "do_not_call": "on the do-not-call list",
-    "country": "with numbers of countries that may not be called",
-    "hold": "on hold until a day",
-    "on_hold": "on hold until somebody lifts it",
+    "country": "with a number in a country that may not be called",
+    "hold": "on hold until a date",
+    "on_hold": "on hold until the hold is lifted",
 }
 
 
-def people(asked: QueryDict, organizations: QuerySet[Organization]) -> dict[str, Any]:
-    """Of the lists named, as far as they are one organization's of these."""
-    ids = [int(text) for text in asked.getlist("contact_lists")[:LISTS] if text.isdecimal() and len(text) < 19]
+def contacts(query: QueryDict, organizations: QuerySet[Organization]) -> dict[str, Any]:
+    """Return the number of contacts on the lists in the query, and how many of them may be called.
+
+    Only lists of one organization count: that of the first list that the user may use.
+    """
+    ids = [int(text) for text in query.getlist("contact_lists")[:LISTS] if text.isdecimal() and len(text) < 19]
     lists = ContactList.objects.filter(pk__in=ids, organization__in=organizations).select_related("organization")
     found = list(lists.order_by("pk"))
     if not found:
         return {}
     home = found[0].organization
-    mine = [row.pk for row in found if row.organization_id == home.pk]
-    seen = audience.people(home, mine, timezone.now())
-    counted = list_sizes.COUNTED + 1 if seen.too_many else seen.counted
+    keys = [row.pk for row in found if row.organization_id == home.pk]
+    seen = audience.people(home, keys, timezone.now())
+    total = list_sizes.COUNTED + 1 if seen.too_many else seen.counted
     return {
-        "lists": len(mine),
-        "people": f"{list_sizes.written(counted)} {'contact' if counted == 1 else 'contacts'}",
+        "lists": len(keys),
+        "contacts": f"{list_sizes.written(total)} {'contact' if total == 1 else 'contacts'}",
         "entries": seen.too_many,
         "none": not seen.counted,
         "all": seen.all_looked_at,
         "looked_at": f"{seen.looked_at:,}",
         "callable": f"{seen.callable:,}",
-        "everybody": not seen.kept_back,
-        "kept_back": [f"{wording.contacts(n)} {KEPT_BACK[name]}" for name, n in seen.kept_back.most_common()],
+        "all_callable": not seen.kept_back,
+        "excluded": [f"{counted(n, 'contact')} {EXCLUDED[name]}" for name, n in seen.kept_back.most_common()],
     }
 
 
 def preview(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str, Any]:
-    """What the first people of the lists are told, by the variables as they stand in the form."""
-    faults = form.errors.get("variables", []) if form.is_bound else []  # asking writes what is valid into the campaign
-    return {"faults": faults, "previews": [] if faults else previews_of(campaign)}
+    """Return the variables for the first contacts of the lists, with the values in the form."""
+    errors = form.errors.get("variables", []) if form.is_bound else []  # this also writes valid input into `campaign`
+    return {"errors": errors, "previews": [] if errors else previews_of(campaign)}
 
 
 def openings(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str, Any]:
-    """From when how many of the people may be called, by the windows as they stand in the form."""
+    """Return how many contacts may be called from when, with the windows in the form."""
     if form.is_bound and not (form.is_valid() and all(rows.is_valid() for rows in formsets)):
-        return {"faulty": True}
+        return {"invalid": True}
     now = timezone.now()
-    begin = max(now, campaign.starts_at or now)
+    start = max(now, campaign.starts_at or now)
     hours = Hours(_windows(campaign, form, formsets), frozenset(map(date.fromisoformat, campaign.holidays)))
-    contacts = audience.some_people(list(campaign.contact_lists.values_list("pk", flat=True)))
-    rows = audience.openings(campaign, hours, contacts, begin) if hours.windows else []
+    sample = audience.some_people(list(campaign.contact_lists.values_list("pk", flat=True)))
+    rows = audience.openings(campaign, hours, sample, start) if hours.windows else []
     return {
-        "no_people": not contacts,
+        "no_contacts": not sample,
         "no_window": not hours.windows,
-        "cut": f"{audience.LOOKED_AT:,}" if len(contacts) >= audience.LOOKED_AT else "",
+        "cut": f"{audience.LOOKED_AT:,}" if len(sample) >= audience.LOOKED_AT else "",
         "openings": [
             {
-                "people": wording.contacts(row.people),
+                "contacts": counted(row.people, "contact"),
                 "at": local_text(row.at, row.zone, now) if row.at else "",
                 "zone": row.zone,
                 "now": row.at == now,
             }
             for row in rows[:OPENINGS]
         ],
-        "more": wording.contacts(sum(row.people for row in rows[OPENINGS:])) if rows[OPENINGS:] else "",
+        "more": counted(sum(row.people for row in rows[OPENINGS:]), "contact") if rows[OPENINGS:] else "",
     }
 
 
@@ -102,14 +114,14 @@ def _windows(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> tuple[An
 
 
 def forecast(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str, Any]:
-    """What would come of it, for as many people as a page can wait for."""
+    """Return the forecast, for as many recipients as a page can wait for."""
     entries = ContactListMember.objects.filter(contact_list__campaigns=campaign).order_by()
     if entries[: FORECAST_AT_ONCE + 1].count() > FORECAST_AT_ONCE:
         return {"too_many": f"More than {FORECAST_AT_ONCE:,} contacts"}
     found = forecasting.forecast(campaign, timezone.now(), FORECAST_AT_ONCE)
     return {
         "recipients": f"{found.recipients:,}",
-        "people": wording.recipients(found.recipients),
+        "contacts": counted(found.recipients, "contact"),
         "none": not found.recipients,
         "unknown": found.callable_now is None,
         "at_once": f"{found.callable_now or 0:,}",
@@ -119,47 +131,48 @@ def forecast(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
         "calls": f"{found.calls:,}",
         "costs": labels.money(found.cost_low, found.currency) if found.cost_low is not None else "",
         "at_most": labels.money(found.cost_high, found.currency) if found.cost_high is not None else "",
-        "warnings": mended(campaign, forecasting.warnings(found)),
+        "warnings": with_links(campaign, forecasting.warnings(found)),
     }
 
 
 PARTS: Mapping[str, tuple[WizardStep, Callable[[Campaign, Any, Sequence[Any]], dict[str, Any]]]] = {
-    "preview": (WHAT, preview),
-    "openings": (WHEN, openings),
-    "forecast": (CHECK, forecast),
+    "preview": (ASSISTANT, preview),
+    "openings": (SCHEDULE, openings),
+    "forecast": (REVIEW, forecast),
 }
 
 
 def summary(campaign: Campaign) -> list[dict[str, Any]]:
-    """What each step says, in a line or two."""
+    """Return the settings of each step in a few lines."""
     assistants = weighted_assistants(campaign)
     shares = len(assistants) > 1
     hours = Hours(tuple(row.as_window() for row in campaign.windows.all()))
-    again = [
-        f"After {rule.get_outcome_display().lower()}: again in {rule.wait_minutes} minutes, "
-        f"{rule.max_attempts} calls in all"
+    retries = [
+        f"After {rule.get_outcome_display().lower()}: retry in {rule.wait_minutes} minutes, "
+        f"{counted(rule.max_attempts, 'attempt')} in all"
         for rule in campaign.retry_rules.all()
     ]
     budget = labels.money(campaign.budget, campaign.budget_currency)
+    pace, open_calls = campaign.calls_per_minute, campaign.max_open_calls
     lines = {
-        WHOM: [row.name for row in campaign.contact_lists.all()],
-        WHAT: [
+        CONTACTS: [row.name for row in campaign.contact_lists.all()],
+        ASSISTANT: [
             *(f"{one.name}, share {weight}" if shares else one.name for one, weight in assistants),
             ", ".join(f"{national(row.e164)} ({country_of(row.e164)})" for row in campaign.phone_numbers.all()),
-            f"Told: {', '.join(campaign.variables)}" if campaign.variables else "",
+            f"Variables: {', '.join(campaign.variables)}" if campaign.variables else "",
         ],
-        WHEN: [
-            *written(hours),
-            f"Starts at {local_time(campaign.starts_at)}" if campaign.starts_at else "Starts as soon as you start it",
+        SCHEDULE: [
+            *hours_text(hours),
+            f"Starts at {local_time(campaign.starts_at)}" if campaign.starts_at else "Starts when you start it",
             f"Ends at {local_time(campaign.ends_at)}" if campaign.ends_at else "",
-            f"Not on {', '.join(campaign.holidays)}" if campaign.holidays else "",
+            f"No calls on {', '.join(campaign.holidays)}" if campaign.holidays else "",
             f"Outside the legal hours: {campaign.legal_override}" if campaign.legal_override else "",
         ],
         LIMITS: [
-            f"{campaign.max_attempts} calls to one person at most",
-            *(again or ["Nobody is called again after no answer or busy"]),
-            f"{campaign.calls_per_minute} calls per minute at most" if campaign.calls_per_minute else "",
-            f"{campaign.max_open_calls} calls under way at most" if campaign.max_open_calls else "",
+            f"At most {counted(campaign.max_attempts, 'attempt')} per recipient",
+            *(retries or ["No retries"]),
+            f"At most {counted(pace, 'call')} per minute" if pace else "",
+            f"At most {counted(open_calls, 'call')} under way" if open_calls else "",
             f"Budget {budget}" if campaign.budget is not None else "No budget",
         ],
     }

@@ -1,1 +1,1 @@
-"""The first page: what runs, what needs attention, today's figures."""
+"""The dashboard: running campaigns, what needs attention, and today's figures."""

@@ -1,4 +1,4 @@
-"""What needs a person, each with the way to it."""
+"""The dashboard's list "Needs attention". Each item links to the page on which it is handled."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from providers.models import ProviderAccount
 from tenants.backoffice.local_time import local_time
 from tenants.models import Alert
 
-SHOWN = 8  # of each kind
+SHOWN = 8  # items of each kind
 COUNTED = 100
-RECENT = timedelta(days=7)  # what nobody can mark as done leaves by itself
+RECENT = timedelta(days=7)  # items that nobody can mark as done disappear after that
 
 
 @dataclass(frozen=True)
-class Need:
+class Item:
     title: str
     detail: str
     url: str
 
 
-def needs_of(organizations: Sequence[int], unconfirmed: int, new_alerts: int, now: datetime) -> list[Need]:
-    """The most pressing first."""
+def items_of(organizations: Sequence[int], unconfirmed: int, new_alerts: int, now: datetime) -> list[Item]:
+    """Return the items, the most urgent first."""
     found = []
     if unconfirmed:
         url = f"{reverse('admin:calls_call_changelist')}?status__exact={Status.UNCONFIRMED.value}"
-        found.append(Need(_count(unconfirmed, "unconfirmed call"), "Each may have rung. Say what became of it.", url))
+        found.append(Item(_count(unconfirmed, "unconfirmed call"), "Each may have rung. Settle them.", url))
     found += _blocked(organizations, now)
     paused = Campaign.objects.filter(organization__in=organizations, status=Campaign.Status.PAUSED)
     for name, pk, reason in paused.exclude(status_reason="").values_list("name", "pk", "status_reason")[:SHOWN]:
         url = reverse("admin:campaigns_campaign_change", args=[pk])
-        found.append(Need(f"“{name}” paused itself", reason, url))
+        found.append(Item(f"“{name}” paused itself", reason, url))
     found += _missed(organizations, now)
     failed = ContactImport.objects.filter(
         organization__in=organizations, status=ContactImport.Status.FAILED, created_at__gt=now - RECENT
     )
     for name, pk, error in failed.values_list("filename", "pk", "error")[:SHOWN]:
         url = reverse("admin:campaigns_contactimport_change", args=[pk])
-        found.append(Need(f"The import of {name} failed", error, url))
+        found.append(Item(f"The import of {name} failed", error, url))
     if new_alerts:
         title = _count(new_alerts, "new alert")
-        found.append(Need(title, "What is marked as seen leaves this page.", reverse("admin:tenants_alert_changelist")))
+        found.append(Item(title, "Mark them as seen to remove them here.", reverse("admin:tenants_alert_changelist")))
     return found
 
 
@@ -54,11 +54,11 @@ def new_alerts(organizations: Sequence[int]) -> int:
     return Alert.objects.filter(organization__in=organizations, seen_at=None)[:COUNTED].count()
 
 
-def _blocked(organizations: Sequence[int], now: datetime) -> list[Need]:
+def _blocked(organizations: Sequence[int], now: datetime) -> list[Item]:
     rows = ProviderAccount.objects.filter(organization__in=organizations, blocked_at__isnull=False)[:50]
     titles = dict(ProviderAccount.Block.choices)
     return [
-        Need(
+        Item(
             f"{row.name} is blocked: {titles.get(row.blocked_code, 'blocked').lower()}",
             row.blocked_reason + (f" Until {local_time(row.blocked_until)}." if row.blocked_until else ""),
             reverse("admin:providers_provideraccount_change", args=[row.pk]),
@@ -68,14 +68,14 @@ def _blocked(organizations: Sequence[int], now: datetime) -> list[Need]:
     ]
 
 
-def _missed(organizations: Sequence[int], now: datetime) -> list[Need]:
+def _missed(organizations: Sequence[int], now: datetime) -> list[Item]:
     missed = CallBack.objects.filter(
         organization__in=organizations, status=CallBack.Status.MISSED, ended_at__gt=now - RECENT
     )
     count = missed.order_by()[:COUNTED].count()
     url = f"{reverse('admin:calls_callback_changelist')}?status__exact={CallBack.Status.MISSED.value}"
-    detail = "People who asked to be called back in the last 7 days, and were not."
-    return [Need(_count(count, "missed call-back"), detail, url)] if count else []
+    detail = "In the last 7 days. These contacts asked for a callback and were not called in time."
+    return [Item(_count(count, "missed scheduled callback"), detail, url)] if count else []
 
 
 def _count(n: int, what: str) -> str:

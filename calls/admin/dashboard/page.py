@@ -1,4 +1,4 @@
-"""The first page: what goes on, what needs a person, and the way to a first call. `today.py` has its figures."""
+"""The dashboard: calls under way, campaigns, what needs attention, and first steps. `today.py` has the figures."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from tenants.backoffice.roles import reach_of
 from tenants.models import Organization
 
 SHOWN = 8
-LOOKED_AT = 100  # campaigns among which those shown are found: running ones before the others
-LARGE, KEPT = 20_000, 30  # people of a campaign above which its counts are kept for so many seconds
+LOOKED_AT = 100  # campaigns read, from which those to show are picked: running ones first
+LARGE, KEPT = 20_000, 30  # counts of a campaign with more recipients are cached for so many seconds
 S = Campaign.Status
 IN_ORDER = (S.RUNNING, S.PAUSED, S.SCHEDULED)
 LEFT = ("pending", "calling", "waiting", "review")
 
 
 def index(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The dashboard's part of the index page (named in UNFOLD)."""
+    """Add the dashboard to the context of the index page. UNFOLD names this function."""
     urls = {"overview_url": reverse("admin:calls_call_overview"), "today_url": reverse("admin:calls_call_today")}
     return {**context, "title": "Dashboard", **urls, **overview(request)}
 
@@ -45,7 +45,7 @@ def fragment_view(request: HttpRequest) -> HttpResponse:
 
 
 def overview(request: HttpRequest) -> dict[str, Any]:
-    """What refreshes itself every few seconds: at most twelve queries, none of them over what is long past."""
+    """Return the part that refreshes every few seconds, with at most twelve queries, none over old rows."""
     reach = reach_of(request)
     mine = list(reach.levels)
     if not mine:
@@ -61,9 +61,9 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         calls.filter(status__in=(Status.QUEUED, *OPEN)).values_list("status").annotate(n=Count("pk")).order_by()
     )
     stopped = Organization.objects.filter(pk__in=mine, calls_stopped=True).order_by("name")
-    doubtful_total = live.get(Status.UNCONFIRMED, 0)
+    unconfirmed = live.get(Status.UNCONFIRMED, 0)
     campaigns = _campaigns(mine, now)
-    way = None if campaigns else first_steps(reach, mine)
+    onboarding = None if campaigns else first_steps(reach, mine)
     return {
         "now": local_time(now),
         "live": [
@@ -78,27 +78,27 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "live_total": sum(count for status, count in live.items() if status in OPEN),
         "campaigns": campaigns,
         "campaigns_url": reverse("admin:campaigns_campaign_changelist"),
-        "doubtful": _doubtful(mine) if doubtful_total else [],
-        "doubtful_total": doubtful_total,
-        "doubtful_url": f"{listed}?status__exact={Status.UNCONFIRMED.value}",
-        "needs": attention.needs_of(mine, doubtful_total, attention.new_alerts(mine), now),
+        "unconfirmed": _unconfirmed(mine) if unconfirmed else [],
+        "unconfirmed_total": unconfirmed,
+        "unconfirmed_url": f"{listed}?status__exact={Status.UNCONFIRMED.value}",
+        "attention": attention.items_of(mine, unconfirmed, attention.new_alerts(mine), now),
         "stopped": [(row.name, reverse("admin:tenants_organization_change", args=[row.pk])) for row in stopped[:SHOWN]],
-        "way": way,
-        "figures": way is None or calls.order_by().exists(),  # an empty house has none
-        "asleep": any(live.values()) and _nobody_works(now),
+        "onboarding": onboarding,
+        "figures": onboarding is None or calls.order_by().exists(),  # a new installation has none
+        "no_worker": any(live.values()) and not _worker_runs(now),
     }
 
 
 def _campaigns(mine: list[int], now: datetime) -> list[dict[str, Any]]:
-    going = Campaign.objects.filter(status__in=IN_ORDER, organization__in=mine).select_related("organization")
-    rows = sorted(going[:LOOKED_AT], key=lambda row: IN_ORDER.index(S(row.status)))[:SHOWN]
+    campaigns = Campaign.objects.filter(status__in=IN_ORDER, organization__in=mine).select_related("organization")
+    rows = sorted(campaigns[:LOOKED_AT], key=lambda row: IN_ORDER.index(S(row.status)))[:SHOWN]
     counts = _counts([row.pk for row in rows])
     kept = estimated_finish.kept_of([row for row in rows if row.status == S.RUNNING])
     found = []
     for row in rows:
         parts = {name: counts[row.pk].get(name, 0) for name in labels.RECIPIENT_PARTS}
         total = sum(parts.values())
-        over = total - sum(parts[name] for name in LEFT)
+        done = total - sum(parts[name] for name in LEFT)
         found.append(
             {
                 "name": row.name,
@@ -107,17 +107,17 @@ def _campaigns(mine: list[int], now: datetime) -> list[dict[str, Any]]:
                 "colour": labels.CAMPAIGN_COLOURS[S(row.status)],
                 "reason": row.status_reason,
                 "total": f"{total:,}" if total else "",
-                "over": f"{over:,}",
-                "percent": over * 100 // total if total else 0,
+                "done": f"{done:,}",
+                "percent": done * 100 // total if total else 0,
                 "bar": labels.bar(parts, labels.RECIPIENT_PARTS),
-                **_end(row, kept.get(row.pk), over, total, now),
+                **_finish(row, kept.get(row.pk), done, total, now),
             }
         )
     return found
 
 
 def _counts(campaigns: list[int]) -> dict[int, dict[str, int]]:
-    """People by status. A large campaign is counted twice a minute, however many look at it."""
+    """Return recipients by status for each campaign. Counts of large campaigns are cached for KEPT seconds."""
     keys = {pk: f"campaign-people:{pk}" for pk in campaigns}
     kept = cache.get_many(keys.values())
     found: dict[int, dict[str, int]] = {pk: kept.get(key, {}) for pk, key in keys.items()}
@@ -130,17 +130,19 @@ def _counts(campaigns: list[int]) -> dict[int, dict[str, int]]:
     return found
 
 
-def _end(row: Campaign, kept: estimated_finish.Finish | None, over: int, total: int, now: datetime) -> dict[str, str]:
-    """The forecast's end as last asked for, and where to ask again; of many people what the pace says."""
-    if kept is None or over == total:
+def _finish(
+    row: Campaign, kept: estimated_finish.Finish | None, done: int, total: int, now: datetime
+) -> dict[str, str]:
+    """Return the last estimated finish and, if it is old, the address of a new one; by pace for large campaigns."""
+    if kept is None or done == total:
         return {}
-    if total - over > FORECAST_AT_ONCE and not kept.fresh(now):
-        return {"end": finish_wording.by_pace(row, over, total - over, now)}
-    ask = "" if kept.fresh(now) else reverse("admin:campaigns_campaign_end", args=[row.pk])
-    return {"end": finish_wording.in_words(kept, row, now), "ask_end": ask}
+    if total - done > FORECAST_AT_ONCE and not kept.fresh(now):
+        return {"finish": finish_wording.by_pace(row, done, total - done, now)}
+    url = "" if kept.fresh(now) else reverse("admin:campaigns_campaign_end", args=[row.pk])
+    return {"finish": finish_wording.in_words(kept, row, now), "finish_url": url}
 
 
-def _doubtful(mine: list[int]) -> list[dict[str, Any]]:
+def _unconfirmed(mine: list[int]) -> list[dict[str, Any]]:
     calls = Call.objects.filter(organization__in=mine, status=Status.UNCONFIRMED).select_related("account")
     return [
         {
@@ -155,5 +157,5 @@ def _doubtful(mine: list[int]) -> list[dict[str, Any]]:
     ]
 
 
-def _nobody_works(now: datetime) -> bool:
-    return not Heartbeat.objects.filter(beaten_at__gt=now - ALIVE).exists()
+def _worker_runs(now: datetime) -> bool:
+    return Heartbeat.objects.filter(beaten_at__gt=now - ALIVE).exists()

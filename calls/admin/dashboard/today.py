@@ -1,4 +1,4 @@
-"""The dashboard's figures: how the day goes so far, hour by hour and beside a week ago, and how the accounts fare."""
+"""The dashboard's figures: today by hour and compared with a week ago, daily budgets, and provider accounts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from providers.models import ProviderAccount
 from tenants.backoffice.roles import reach_of
 from tenants.models import Organization
 
-BUDGETS = 3  # organizations whose spending of today is shown
+BUDGETS = 3  # organizations whose daily budget is shown
 ACCOUNTS = 8
 WEEK = 7  # days
 HOURS = range(24)
@@ -39,7 +39,7 @@ GOING = Q(status__in=[status for status in OPEN if status != Status.IN_PROGRESS]
 
 @dataclass(frozen=True)
 class Day:
-    """Today and the same weekday before, until the same time, by the clock of a zone."""
+    """Today until now, and the same weekday of last week until the same time, in one time zone."""
 
     zone: str
     now: datetime
@@ -65,7 +65,7 @@ class Day:
 
 
 def day_of(organizations: Iterable[Organization], now: datetime) -> Day:
-    """By the organizations' own clock, where they all have the same."""
+    """Return the day in the organizations' time zone, or in UTC if they have different ones."""
     zones = {row.timezone for row in organizations}
     return Day(zones.pop() if len(zones) == 1 else "UTC", now)
 
@@ -75,12 +75,12 @@ def view(request: HttpRequest) -> HttpResponse:
 
 
 def today_of(mine: Sequence[int], now: datetime) -> dict[str, Any]:
-    """Nine queries, over the calls of today, of the same hours a week ago and of the last hour."""
+    """Return the context of the figures with nine queries, over today, the same hours a week ago and the last hour."""
     organizations = list(Organization.objects.filter(pk__in=mine).order_by("name"))
     day = day_of(organizations, now)
     ended, costs = _ended(mine, day)
-    dangerous_first = Case(When(is_active=True, blocked_at__isnull=False, then=0), default=1)
-    accounts = ProviderAccount.objects.filter(organization__in=mine).order_by(dangerous_first, "-is_active", "id")
+    blocked_first = Case(When(is_active=True, blocked_at__isnull=False, then=0), default=1)
+    accounts = ProviderAccount.objects.filter(organization__in=mine).order_by(blocked_first, "-is_active", "id")
     shown = list(accounts[: ACCOUNTS + 1])
     limited = [row for row in organizations if row.daily_budget is not None][:BUDGETS]
     return {
@@ -103,7 +103,7 @@ def today_of(mine: Sequence[int], now: datetime) -> dict[str, Any]:
 
 
 def _ended(mine: Sequence[int], day: Day) -> tuple[dict[str, dict[str, int]], dict[str, Decimal]]:
-    """Calls by status, today and a week before; the costs of today by currency."""
+    """Return counts of calls by status, today and a week before, and today's costs by currency."""
     since, until = day.before
     today, before = Q(terminal_at__gte=day.starts), Q(terminal_at__gte=since, terminal_at__lt=until)
     calls = Call.objects.filter(today | before, organization__in=mine, status__in=TERMINAL)
@@ -123,7 +123,7 @@ def _ended(mine: Sequence[int], day: Day) -> tuple[dict[str, dict[str, int]], di
 
 
 def outcomes(ended: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
-    """How calls ended today, beside the same weekday before until the same time."""
+    """Return how calls ended today and on the same weekday of last week until the same time."""
     rows = [
         {"label": status.label, "colour": CALL_COLOURS[status], **ended[status]}
         for status in TERMINAL
@@ -141,7 +141,7 @@ def _answered(ended: dict[str, dict[str, int]], which: str) -> str:
 
 
 def _hours(mine: Sequence[int], day: Day) -> dict[str, Any] | None:
-    """Calls by the hour in which they were placed. Always the whole day, so that bars stay where they are."""
+    """Return calls by the hour in which they were placed. All 24 hours are there, so that the bars never move."""
     placed = Call.objects.filter(organization__in=mine, dialed_at__gte=day.starts)
     hours = placed.annotate(hour=TruncHour("dialed_at", tzinfo=ZoneInfo(day.zone))).values_list("hour").order_by()
     rows: Iterable[Any] = hours.annotate(
@@ -166,11 +166,11 @@ def _hours(mine: Sequence[int], day: Day) -> dict[str, Any] | None:
 
 
 def _budgets(limited: Sequence[Organization], all_of_mine: int, now: datetime) -> list[dict[str, Any]]:
-    """By organizations with a budget of the day, by their own clocks."""
+    """Return the spending of organizations with a daily budget, each for the day in its own time zone."""
     spent = spent_today_by(limited, now)
     return [
         {
-            "title": f"{row.name} today" if all_of_mine > 1 else "Budget of today",
+            "title": f"Daily budget of {row.name}" if all_of_mine > 1 else "Daily budget",
             "budget": budget(spent.get(row.pk, Decimal(0)), row.daily_budget or Decimal(0), row.daily_budget_currency),
             "zone": row.timezone,
         }

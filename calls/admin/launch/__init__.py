@@ -1,4 +1,4 @@
-"""The page that starts a single call."""
+"""The page on which a team member launches a single call."""
 
 from calls.admin.launch import page
 

@@ -1,4 +1,4 @@
-"""The form of a single call: its fields come from the assistant, and what is known of the person stands in them."""
+"""The form of a single call. Its fields depend on the assistant; known values of the contact are filled in."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tenants.backoffice.forms import text_field
 from tenants.backoffice.local_time import with_zone
 
 CHOICES = 500
-VARIABLE = "variable-"  # before the name of its field
+VARIABLE = "variable-"  # prefix of the names of variable fields
 
 
 class LaunchForm(forms.Form):
-    to_number = text_field("Number to call", required=True, help_text="As you would dial it, or with its country.")
-    customer_name = text_field("Name of the person", max_length=200)
+    to_number = text_field("Phone number", required=True, help_text="As you would dial it, or with its country code.")
+    customer_name = text_field("Contact's name", max_length=200)
     not_before = forms.SplitDateTimeField(
         label=with_zone("Not before"),
         required=False,
         widget=UnfoldAdminSplitDateTimeWidget(),
-        help_text="Empty: now. A call that has found no moment within an hour is dropped.",
+        help_text="Empty: now. A call that cannot be placed within an hour is canceled.",
     )
 
     def __init__(
@@ -39,7 +39,7 @@ class LaunchForm(forms.Form):
     ) -> None:
         super().__init__(data, initial=initial)
         self.assistant = assistant
-        own = dict(self.fields)
+        declared = dict(self.fields)
         self.fields.clear()
         self.has_choice = bool(assistants)
         self.numbers: dict[str, PhoneNumber] = {}
@@ -47,7 +47,7 @@ class LaunchForm(forms.Form):
         choices = [(str(row.pk), f"{row.name} ({row.organization})" if several else row.name) for row in assistants]
         self.fields["assistant"] = forms.ChoiceField(
             label="Assistant",
-            choices=[("", "Choose who speaks"), *choices],
+            choices=[("", "Choose an assistant"), *choices],
             initial=str(assistant.pk) if assistant else "",
             widget=UnfoldAdminSelectWidget(
                 attrs={
@@ -69,10 +69,12 @@ class LaunchForm(forms.Form):
             ],
             widget=UnfoldAdminSelectWidget(),
         )
-        self.fields |= own
+        self.fields |= declared
         for item in assistant.variables or []:
-            needed = bool(item.get("required")) and not item.get("default")
-            field = text_field(item["name"], required=needed, help_text=_help(item), initial=item.get("default") or "")
+            required = bool(item.get("required")) and not item.get("default")
+            field = text_field(
+                item["name"], required=required, help_text=_help(item), initial=item.get("default") or ""
+            )
             field.widget.attrs["placeholder"] = item.get("example") or ""
             self.fields[f"{VARIABLE}{item['name']}"] = field
 
@@ -126,12 +128,12 @@ class LaunchForm(forms.Form):
 def _help(item: Mapping[str, Any]) -> str:
     example = f"For example: {item['example']}" if item.get("example") else ""
     description = str(item.get("description") or "").rstrip(".")
-    return escape(". ".join(part for part in (description, example) if part))  # the theme takes a help text for HTML
+    return escape(". ".join(part for part in (description, example) if part))  # the theme renders help texts as HTML
 
 
-def known_of(contact: Contact | None) -> dict[str, str]:
-    """What the form can be filled in with for somebody."""
+def initial_of(contact: Contact | None) -> dict[str, str]:
+    """Return initial values of the form for a contact: phone number, name and variables."""
     if contact is None:
         return {}
-    own = {f"{VARIABLE}{name}": value for name, value in (contact.variables or {}).items() if value}
-    return {"to_number": contact.phone, "customer_name": contact.name, "contact": str(contact.pk), **own}
+    values = {f"{VARIABLE}{name}": value for name, value in (contact.variables or {}).items() if value}
+    return {"to_number": contact.phone, "customer_name": contact.name, "contact": str(contact.pk), **values}

@@ -1,4 +1,4 @@
-"""Launch a call: find a person or write a number, see what the rules say, and order it."""
+"""The page "Launch a call": find a contact or enter a phone number, see whether calling is allowed, and call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 
 from calls.actions import single_calls
 from calls.admin.launch import people
-from calls.admin.launch.form import CHOICES, VARIABLE, LaunchForm, known_of
+from calls.admin.launch.form import CHOICES, VARIABLE, LaunchForm, initial_of
 from calls.admin.shared import labels
 from calls.gate.decision import Decision
 from calls.models import Call
@@ -27,7 +27,7 @@ from tenants.backoffice.scoped_admin import page_of
 
 
 def _assistants(request: HttpRequest, contact: Contact | None) -> QuerySet[Assistant]:
-    """Those that may call this person: of the same organization."""
+    """Return the active assistants that may call the contact: those of its organization."""
     mine = reach_of(request).organizations(Level.OPERATOR)
     found = Assistant.objects.filter(organization__in=mine, is_active=True, account__is_active=True)
     if contact is not None:
@@ -37,36 +37,36 @@ def _assistants(request: HttpRequest, contact: Contact | None) -> QuerySet[Assis
 
 def _form(request: HttpRequest, data: Any, initial: Mapping[str, Any], contact: Contact | None) -> LaunchForm:
     assistants = _assistants(request, contact)
-    given = (data or initial).get("assistant", "")
-    chosen = next((row for row in assistants if str(row.pk) == given), None)
-    if chosen is None and not given and len(assistants) == 1:
+    key = (data or initial).get("assistant", "")
+    chosen = next((row for row in assistants if str(row.pk) == key), None)
+    if chosen is None and not key and len(assistants) == 1:
         chosen = assistants[0]
     return LaunchForm(assistants, chosen, data, initial)
 
 
-def _written(request: HttpRequest, sent: Mapping[str, Any]) -> LaunchForm:
-    """The form with what was written so far, unjudged; what is known of the person fills the gaps."""
-    contact = people.named(request, sent)
-    known = known_of(contact)
+def _unvalidated(request: HttpRequest, sent: Mapping[str, Any]) -> LaunchForm:
+    """Return the form with the input so far, not validated. The contact's values fill empty fields."""
+    contact = people.chosen(request, sent)
+    known = initial_of(contact)
     return _form(request, None, {**known, **{name: value for name, value in sent.items() if value}}, contact)
 
 
 def fields_view(request: HttpRequest) -> HttpResponse:
-    """The fields of the assistant just chosen; what was typed stays."""
-    form = _written(request, _sent(request))
+    """Return the fields of the chosen assistant. The user's input stays."""
+    form = _unvalidated(request, _sent(request))
     return TemplateResponse(request, "trunkline/launch_fields.html", {"form": form})
 
 
 def people_view(request: HttpRequest) -> HttpResponse:
-    """The first people whose name or number begins so."""
+    """Return the contacts that a search finds."""
     sent = _sent(request)
     return TemplateResponse(request, "trunkline/launch_people.html", people.found(request, sent))
 
 
 def person_view(request: HttpRequest) -> HttpResponse:
-    """Who the number belongs to, what time it is there, and what the rules say to a call now."""
+    """Return whose number it is, what time it is there, and whether a call is allowed now."""
     sent = _sent(request)
-    form = _form(request, None, sent, None) if sent.get("to_number") else _written(request, sent)
+    form = _form(request, None, sent, None) if sent.get("to_number") else _unvalidated(request, sent)
     return TemplateResponse(request, "trunkline/launch_person.html", _person(request, form))
 
 
@@ -77,9 +77,9 @@ def _sent(request: HttpRequest) -> dict[str, Any]:
 
 
 def _person(request: HttpRequest, form: LaunchForm) -> dict[str, Any]:
-    written = (form.data if form.is_bound else form.initial).get
-    found = people.person(request, form.assistant, str(written("to_number") or ""))
-    number = form.numbers.get(str(written("phone_number") or "")) or next(iter(form.numbers.values()), None)
+    value = (form.data if form.is_bound else form.initial).get
+    found = people.person(request, form.assistant, str(value("to_number") or ""))
+    number = form.numbers.get(str(value("phone_number") or "")) or next(iter(form.numbers.values()), None)
     phone = found.get("phone")
     if phone and form.assistant and number:
         order = single_calls.Order(form.assistant.organization, form.assistant, number, phone)
@@ -88,12 +88,12 @@ def _person(request: HttpRequest, form: LaunchForm) -> dict[str, Any]:
 
 
 def view(request: HttpRequest) -> HttpResponse:
-    """Order one call, or ask what the rules say about it."""
+    """Launch one call, or check whether calling is allowed."""
     sent = _sent(request)
     page = page_of(Call)
     decision, refusal, person = None, "", None
     if request.method == "POST" and "_fields" not in sent:
-        form = _form(request, request.POST, {}, people.named(request, sent))
+        form = _form(request, request.POST, {}, people.chosen(request, sent))
         if form.is_valid() and form.assistant is not None:
             order = form.order(reach_of(request).actor)
             if "_check" in request.POST:
@@ -106,12 +106,12 @@ def view(request: HttpRequest) -> HttpResponse:
                     refusal = str(error)
                 except single_calls.MissingVariables as error:
                     for name in error.names:
-                        form.add_error(f"{VARIABLE}{name}", "The assistant needs this.")
+                        form.add_error(f"{VARIABLE}{name}", "The assistant needs this value.")
                 else:
-                    messages.success(request, "The call is ordered. This page follows it.")
+                    messages.success(request, "The call is queued. This page shows its progress.")
                     return redirect(page.url("change", call.pk))
     else:
-        form = _written(request, sent)
+        form = _unvalidated(request, sent)
     return page.page(
         request,
         "trunkline/launch.html",
@@ -122,16 +122,16 @@ def view(request: HttpRequest) -> HttpResponse:
         checked=_shown(decision) if decision else None,
         **(person or {}),
         **people.found(request, sent),
-        none_yet=not form.has_choice,
+        no_assistant=not form.has_choice,
         media=form.media,
         calls_url=page.url("changelist"),
     )
 
 
 def placed(order: single_calls.Order) -> Call:
-    """Order the call. Raises NotDone with the reason in words, MissingVariables."""
+    """Queue the call and return it. Raises NotDone with the reason in words, and MissingVariables."""
     if not order.organization.is_active:
-        raise NotDone("The organization is inactive: it places no calls.")
+        raise NotDone("The organization is inactive. It places no calls.")
     try:
         return single_calls.place_single(order)
     except single_calls.Refused as error:
@@ -140,15 +140,15 @@ def placed(order: single_calls.Order) -> Call:
         ) from error
     except single_calls.AlreadyOpen as error:
         raise NotDone(
-            "A call to this number is already open. Wait for its end, or look at it in the list of calls."
+            "A call to this number is already open. Wait for its end, or open it in the list of calls."
         ) from error
 
 
 def _shown(decision: Decision) -> dict[str, Any]:
     verdict = {
-        "allow": ("It would be placed at once.", "success"),
-        "defer": (f"It would wait: {decision.detail}", "warning"),
-        "skip": (f"It would not be placed: {decision.detail}", "danger"),
+        "allow": ("The call would be placed at once.", "success"),
+        "defer": (f"The call would wait: {decision.detail}", "warning"),
+        "skip": (f"The call would not be placed: {decision.detail}", "danger"),
     }[decision.verdict]
     checks = [
         {
@@ -158,5 +158,5 @@ def _shown(decision: Decision) -> dict[str, Any]:
         }
         for check in decision.checks
     ]
-    against = [check for check in checks if not check["ok"] and check["detail"] != decision.detail]
-    return {"text": verdict[0], "colour": verdict[1], "checks": checks, "against": against}
+    failed = [check for check in checks if not check["ok"] and check["detail"] != decision.detail]
+    return {"text": verdict[0], "colour": verdict[1], "checks": checks, "failed": failed}

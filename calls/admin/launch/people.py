@@ -1,4 +1,4 @@
-"""Whom a single call is for: found by name or number, with the time where they are."""
+"""The contact of a single call: found by name or phone number, with the time in the contact's time zone."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Organization
 
 FOUND = 8
-AT_LEAST = 2  # letters or digits: fewer find half the world
+AT_LEAST = 2  # characters: fewer find too many contacts
 
 
-def _callable_people(request: HttpRequest) -> QuerySet[Contact]:
+def _contacts(request: HttpRequest) -> QuerySet[Contact]:
     mine = reach_of(request).organizations(Level.OPERATOR)
     return Contact.objects.filter(organization__in=mine).select_related("organization")
 
 
 def found(request: HttpRequest, sent: Mapping[str, Any]) -> dict[str, Any]:
-    """The first people whose name or number begins so, in any spelling, as the list of contacts finds them."""
+    """Return the first contacts that the list of contacts finds for the search text."""
     text = str(sent.get("q") or "").strip()
     if len(text) < AT_LEAST:
-        return {"q": text, "people": [], "asked": False}
-    rows, _ = page_of(Contact).get_search_results(request, _callable_people(request), text)
+        return {"q": text, "contacts": [], "searched": False}
+    rows, _ = page_of(Contact).get_search_results(request, _contacts(request), text)
     several = len(reach_of(request).levels) > 1
     kept = {"assistant": sent["assistant"]} if sent.get("assistant") else {}
-    people = [
+    contacts = [
         {
             "name": row.name,
             "number": f"{national(row.phone)} ({country_of(row.phone)})",
@@ -45,28 +45,28 @@ def found(request: HttpRequest, sent: Mapping[str, Any]) -> dict[str, Any]:
         }
         for row in rows.order_by("-pk")[:FOUND]
     ]
-    return {"q": text, "people": people, "asked": True, "full": len(people) == FOUND}
+    return {"q": text, "contacts": contacts, "searched": True, "full": len(contacts) == FOUND}
 
 
-def named(request: HttpRequest, sent: Mapping[str, Any]) -> Contact | None:
-    """The person chosen, or the one to whom the number belongs that a link brought along."""
+def chosen(request: HttpRequest, sent: Mapping[str, Any]) -> Contact | None:
+    """Return the chosen contact, or the contact with the number in a link to this page."""
     key, number = str(sent.get("contact") or ""), str(sent.get("to_number") or "")
-    people = _callable_people(request)
+    contacts = _contacts(request)
     if key.isdecimal() and len(key) < 19:
-        contact = people.filter(pk=key).first()
+        contact = contacts.filter(pk=key).first()
         return contact if contact and number in {"", contact.phone} else None
-    return people.filter(phone=number).first() if number.startswith("+") else None
+    return contacts.filter(phone=number).first() if number.startswith("+") else None
 
 
 def person(request: HttpRequest, assistant: Assistant | None, text: str) -> dict[str, Any]:
-    """What is known of a number somebody wrote; empty without one."""
-    home = assistant.organization if assistant else _only_home(request)
+    """Return what is known about the entered number, or an empty dict without one. `error`: it is not callable."""
+    home = assistant.organization if assistant else _only_organization(request)
     if not text.strip() or home is None:
         return {}
     try:
         phone = normalise(text, home.default_region, home.callable_countries)
     except NotCallable as error:
-        return {"fault": str(error)}
+        return {"error": str(error)}
     contact = Contact.objects.filter(organization=home, phone=phone).first()
     place = whereabouts(contact.timezone if contact else "", phone, home.timezone)
     now = timezone.now()
@@ -79,10 +79,10 @@ def person(request: HttpRequest, assistant: Assistant | None, text: str) -> dict
         "known": contact,
         "known_url": page_of(Contact).url("change", contact.pk) if contact else "",
         "times": [(zone, f"{now.astimezone(ZoneInfo(zone)):%a %H:%M}") for zone in place.zones],
-        "whence": reason,
+        "reason": reason,
     }
 
 
-def _only_home(request: HttpRequest) -> Organization | None:
+def _only_organization(request: HttpRequest) -> Organization | None:
     rows = list(reach_of(request).organizations(Level.OPERATOR)[:2])
     return rows[0] if len(rows) == 1 else None

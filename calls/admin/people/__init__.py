@@ -1,4 +1,4 @@
-"""Pages of contacts and recipients, and why one is not called."""
+"""Pages of contacts and recipients, with the explanation why one is not called."""
 
 from calls.admin.people import contact, evidence, recipient
 

@@ -1,4 +1,4 @@
-"""The buttons about one person: withdraw, hold, call back."""
+"""The buttons on the pages of contacts, recipients and scheduled callbacks."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from tenants.backoffice.local_time import LocalTimeField, local_time
 from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import page_of
 
-CALL_BACK_COLOURS = {"Due": "info", "Kept": "success", "Missed": "danger", "Canceled": "default"}
+CALLBACK_COLOURS = {"Due": "info", "Kept": "success", "Missed": "danger", "Canceled": "default"}
 INPUT = {"class": "tl-input"}
-OVER = (Recipient.Status.DONE, Recipient.Status.SKIPPED, Recipient.Status.WITHDRAWN)
+FINISHED = (Recipient.Status.DONE, Recipient.Status.SKIPPED, Recipient.Status.WITHDRAWN)
 
 
 class HoldForm(forms.Form):
-    until = LocalTimeField("Until", required=False, help_text="Empty: until somebody lifts it.")
+    until = LocalTimeField("Until", required=False, help_text="Empty: until a team member lifts the hold.")
     reason = forms.CharField(required=False, max_length=200, widget=forms.TextInput(attrs=INPUT))
 
     def clean_until(self) -> Any:
         until = self.cleaned_data["until"]
         if until and until <= timezone.now():
-            raise forms.ValidationError("This is in the past.")
+            raise forms.ValidationError("This time is in the past.")
         return until
 
 
-class PromiseForm(forms.Form):
-    at = LocalTimeField("When", help_text="The time the person asked for.")
+class CallbackForm(forms.Form):
+    at = LocalTimeField("Time", help_text="The time the contact asked for.")
     tolerance = forms.IntegerField(
-        label="At most so many minutes later",
+        label="Maximum delay (minutes)",
         min_value=1,
         max_value=24 * 60,
         initial=30,
@@ -56,7 +56,7 @@ class EraseForm(ReasonForm):
         label="Put the number on the do-not-call list",
         required=False,
         initial=True,
-        help_text="Otherwise the next import may bring the person back.",
+        help_text="Otherwise the next import may create the contact again.",
     )
 
 
@@ -65,16 +65,16 @@ def _withdraw(request: HttpRequest, obj: Recipient, values: Mapping[str, Any]) -
         recipients.withdraw(obj, actor=reach_of(request).actor)
     except IllegalTransition as error:
         raise NotDone(str(error)) from error
-    return f"{obj.contact} is withdrawn. Nothing further of this campaign is placed to this person."
+    return f"{obj.contact} is withdrawn. This campaign places no more calls to this recipient."
 
 
 def _erase(request: HttpRequest, obj: Contact, values: Mapping[str, Any]) -> HttpResponse:
-    who = str(obj)
+    name = str(obj)
     try:
         erasure.erase(obj, actor=reach_of(request).actor, reason=values["reason"], never_again=values["never_again"])
     except IllegalTransition as error:
         raise NotDone(str(error)) from error
-    messages.success(request, f"{who} is erased.")
+    messages.success(request, f"{name} is erased.")
     return redirect(page_of(Contact).url("changelist"))
 
 
@@ -85,7 +85,7 @@ def _contact(obj: Recipient | Contact) -> Contact:
 def _hold(request: HttpRequest, obj: Recipient | Contact, values: Mapping[str, Any]) -> str:
     contact = _contact(obj)
     recipients.hold(contact, actor=reach_of(request).actor, until=values["until"], reason=values["reason"])
-    return f"{contact} is on hold: nobody calls this person now."
+    return f"{contact} is on hold. The organization does not call this contact."
 
 
 def _unhold(request: HttpRequest, obj: Recipient | Contact, values: Mapping[str, Any]) -> str:
@@ -94,7 +94,7 @@ def _unhold(request: HttpRequest, obj: Recipient | Contact, values: Mapping[str,
     return f"{contact} may be called again."
 
 
-def _promise(request: HttpRequest, obj: Recipient, values: Mapping[str, Any]) -> str:
+def _schedule_callback(request: HttpRequest, obj: Recipient, values: Mapping[str, Any]) -> str:
     actor, tolerance = reach_of(request).actor, timedelta(minutes=values["tolerance"])
     try:
         found = scheduled_callbacks.schedule(obj, values["at"], actor=actor, note=values["note"], tolerance=tolerance)
@@ -102,69 +102,75 @@ def _promise(request: HttpRequest, obj: Recipient, values: Mapping[str, Any]) ->
         raise NotDone(f"{error} Next allowed: {local_time(error.until)}." if error.until else str(error)) from error
     except IllegalTransition as error:
         raise NotDone(str(error)) from error
-    return f"{obj.contact} is called back at {local_time(found.due_at)}."
+    return f"The callback to {obj.contact} is scheduled for {local_time(found.due_at)}."
 
 
 def _cancel(request: HttpRequest, obj: Recipient | CallBack, values: Mapping[str, Any]) -> str:
     found = obj if isinstance(obj, CallBack) else _due(obj)
     if found is None:
-        raise NotDone("No call-back to this person is due.")
+        raise NotDone("No scheduled callback to this recipient is due.")
     try:
         scheduled_callbacks.cancel(found, actor=reach_of(request).actor)
     except IllegalTransition as error:
         raise NotDone(str(error)) from error
-    return f"{found.contact} is not called back."
+    return f"The scheduled callback to {found.contact} is canceled."
 
 
-def latest_call_back(recipient: Recipient) -> CallBack | None:
-    """Looked up once for a page; one that is due is the latest, because no other is promised beside it."""
-    found: list[CallBack] | None = recipient.__dict__.get("_latest_call_back")
+def latest_callback(recipient: Recipient) -> CallBack | None:
+    """Return the recipient's latest scheduled callback, cached on the instance.
+
+    A due callback is always the latest, because no other is scheduled beside it.
+    """
+    found: list[CallBack] | None = recipient.__dict__.get("_latest_callback")
     if found is None:
-        found = recipient.__dict__["_latest_call_back"] = list(recipient.call_backs.all()[:1])
+        found = recipient.__dict__["_latest_callback"] = list(recipient.call_backs.all()[:1])
     return found[0] if found else None
 
 
 def _due(recipient: Recipient) -> CallBack | None:
-    found = latest_call_back(recipient)
+    found = latest_callback(recipient)
     return found if found and found.status == CallBack.Status.DUE else None
 
 
-def _may_be_promised(obj: Recipient) -> bool:
-    going = obj.campaign.status in (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
-    return going and obj.status != Recipient.Status.WITHDRAWN and _due(obj) is None
+def _may_be_scheduled(obj: Recipient) -> bool:
+    started = obj.campaign.status in (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
+    return started and obj.status != Recipient.Status.WITHDRAWN and _due(obj) is None
 
 
 CANCEL = Step(
     "cancel-call-back",
-    "Cancel call-back",
+    "Cancel scheduled callback",
     Level.OPERATOR,
-    lambda obj: ["The person is not called at the time they asked for.", "The campaign goes on with them as before."],
+    lambda obj: [
+        "The contact is not called at the time asked for.",
+        "The campaign continues with this recipient as before.",
+    ],
     _cancel,
     offered=lambda obj: bool(obj.status == CallBack.Status.DUE if isinstance(obj, CallBack) else _due(obj)),
     tone="danger",
     icon="phone_disabled",
 )
-CALL_BACK_STEPS = (CANCEL,)
+CALLBACK_STEPS = (CANCEL,)
 ERASE = Step(
     "erase",
     "Erase…",
     Level.MANAGER,
     lambda obj: [
-        f"The name, the number, the variables and your id of {obj} go for good, here and on every call, with what "
-        "was said to them and what came back.",
-        "The person leaves every list and campaign; calls that wait in the queue are canceled.",
-        "That calls were made stays: when, by which rules, how they ended and what they cost.",
-        "A do-not-call entry of the number stays in force; without one, the number rests for as long as its last calls "
-        "count (a day, or thirty). Only a keyed hash of the number is kept.",
-        "What providers and your own systems know is not touched: ask them. Imported files go by themselves, rejected "
-        "rows last, thirty days after the import.",
-        "This cannot be undone.",
+        f"The name, the phone number, the variables and the external ID of {obj} are permanently deleted, here and on "
+        "every call, together with results and raw payloads.",
+        "The contact leaves all lists and campaigns. Queued calls are canceled.",
+        "The records of its calls stay: when they were placed, under which rules, how they ended and what they cost.",
+        "A do-not-call entry of the number stays in force. Without one, the number stays on the do-not-call list for "
+        "as long as its last calls count (a day, or thirty). Only a keyed hash of the number is kept.",
+        "Providers and your own systems keep their own records: ask them. Imported files are deleted automatically, "
+        "rejected rows at the latest thirty days after the import.",
+        "You cannot undo this.",
     ],
     _erase,
     form=EraseForm,
     tone="danger",
     icon="person_off",
-    button="Erase this person for good",
+    button="Erase this contact permanently",
 )
 CONTACT_STEPS = (
     Step(
@@ -172,8 +178,8 @@ CONTACT_STEPS = (
         "Hold",
         Level.OPERATOR,
         lambda obj: [
-            "Nobody of the organization calls this person: no campaign, no single call, no program.",
-            "A call under way goes on to its end.",
+            "The organization does not call this contact: no campaign, no single call, no program.",
+            "A call under way continues to its end.",
         ],
         _hold,
         offered=lambda obj: not _contact(obj).held(timezone.now()),
@@ -185,7 +191,7 @@ CONTACT_STEPS = (
         "unhold",
         "Lift the hold",
         Level.OPERATOR,
-        lambda obj: ["Campaigns may call this person again, within the calling windows and the rules."],
+        lambda obj: ["Campaigns may call this contact again, within the calling windows and the rules."],
         _unhold,
         offered=lambda obj: _contact(obj).held(timezone.now()),
         tone="primary",
@@ -198,15 +204,15 @@ RECIPIENT_STEPS = (
         "Call back at…",
         Level.OPERATOR,
         lambda obj: [
-            "The person is called at that time, before all other people. It takes the place of a retry.",
-            "When nothing could be placed in time, the call-back counts as missed and you are told.",
+            "The contact is called at that time, before all other recipients. The callback replaces a retry.",
+            "If no call can be placed in time, the callback counts as missed and raises an alert.",
         ],
-        _promise,
-        offered=_may_be_promised,
-        form=PromiseForm,
+        _schedule_callback,
+        offered=_may_be_scheduled,
+        form=CallbackForm,
         tone="primary",
         icon="phone_callback",
-        button="Promise the call-back",
+        button="Schedule the callback",
     ),
     CANCEL,
     *CONTACT_STEPS,
@@ -215,12 +221,12 @@ RECIPIENT_STEPS = (
         "Withdraw",
         Level.OPERATOR,
         lambda obj: [
-            "This campaign does not call the person any more. Other campaigns may.",
-            "A call under way goes on to its end.",
-            "This cannot be undone.",
+            "This campaign does not call the recipient any more. Other campaigns may.",
+            "A call under way continues to its end.",
+            "You cannot undo this.",
         ],
         _withdraw,
-        offered=lambda obj: obj.status not in OVER,
+        offered=lambda obj: obj.status not in FINISHED,
         tone="danger",
         icon="person_remove",
         button="Withdraw from the campaign",
@@ -228,18 +234,19 @@ RECIPIENT_STEPS = (
 )
 
 
-def call_back_link(found: CallBack | None) -> Any:
-    """A call-back among the facts of a person."""
+def callback_link(found: CallBack | None) -> Any:
+    """Return a scheduled callback as a fact: its address and text, or a dash."""
     if found is None:
         return "-"
     text = f"{found.get_status_display()}: {local_time(found.due_at)}"
     return (reverse("admin:calls_callback_change", args=[found.pk]), text)
 
 
-def hold_words(contact: Contact) -> str:
+def hold_text(contact: Contact) -> str:
+    """Return until when and why the contact is on hold, or a dash."""
     if not contact.held(timezone.now()):
         return "-"
-    until = "Nobody calls this person"
+    text = "The organization does not call this contact"
     if contact.hold_until:
-        until += f" until {local_time(contact.hold_until)}"
-    return f"{until}: {contact.hold_reason}" if contact.hold_reason else f"{until}."
+        text += f" until {local_time(contact.hold_until)}"
+    return f"{text}: {contact.hold_reason}" if contact.hold_reason else f"{text}."

@@ -1,4 +1,4 @@
-"""Everything about one person, over all campaigns."""
+"""The page of a contact: everything about it, over all campaigns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.actions import campaigns
-from calls.admin.people.buttons import CONTACT_STEPS, ERASE, hold_words
+from calls.admin.people.buttons import CALLBACK_COLOURS, CONTACT_STEPS, ERASE, hold_text
 from calls.admin.people.recipient import call_rows
 from calls.admin.shared import labels
 from calls.models import Call, CallBack, Status
@@ -38,25 +38,25 @@ class CalledContactAdmin(ContactAdmin):
         shown = super().panel_context(request, obj)
         now, entry, home = timezone.now(), shown["entry"], shown["whereabouts"]
         calls = list(Call.objects.filter(contact=obj).select_related("campaign")[:SHOWN])
-        people = list(obj.recipients.select_related("campaign").order_by("-pk")[:SHOWN])
-        promised = list(obj.call_backs.select_related("recipient__campaign")[:5])
+        recipients = list(obj.recipients.select_related("campaign").order_by("-pk")[:SHOWN])
+        callbacks = list(obj.call_backs.select_related("recipient__campaign")[:5])
         held = obj.held(now)
         if self.holds(request, Level.OPERATOR, obj):
             shown["links"] = _links(shown["do_not_call_url"], obj, entry)
         return shown | {
             "live": True,
-            "hold": hold_words(obj) if held else "",
+            "hold": hold_text(obj) if held else "",
             "listed": _listed(entry) if entry else "",
             "entry_url": reverse("admin:campaigns_donotcall_change", args=[entry.pk]) if entry else "",
             "facts": _facts(obj, home, now),
             "consent": _consent(obj),
             "variables": list((obj.variables or {}).items()),
-            "next_call": "" if held or entry else _next_call(calls, people, promised, home, now),
-            "campaigns": [_of_campaign(person, silent=bool(held or entry)) for person in people],
-            "call_backs": [_call_back(found) for found in promised],
+            "next_call": "" if held or entry else _next_call(calls, recipients, callbacks, home, now),
+            "campaigns": [_campaign(row, blocked=bool(held or entry)) for row in recipients],
+            "callbacks": [_callback(row) for row in callbacks],
             "calls": call_rows(calls),
             "panel_only": not self.has_change_permission(request, obj),
-            "folded": "Change what is known" if self.has_change_permission(request, obj) else "",
+            "folded": "Edit contact" if self.has_change_permission(request, obj) else "",
             "more_calls": len(calls) == SHOWN,
             "calls_url": f"{reverse('admin:calls_call_changelist')}?contact__id__exact={obj.pk}",
         }
@@ -66,30 +66,30 @@ class CalledContactAdmin(ContactAdmin):
 
 
 def _links(do_not_call_url: str, contact: Contact, entry: DoNotCall | None) -> list[dict[str, str]]:
-    """What is done on another page."""
+    """Return the links to actions on other pages."""
     if entry:
         return []
     prefilled = urlencode({"to_number": contact.phone, "customer_name": contact.name})
     launch = f"{reverse('admin:calls_call_launch')}?{prefilled}"
     return [
         {"url": launch, "label": "Call now", "icon": "add_call", "tone": "primary"},
-        {"url": do_not_call_url, "label": "Do not call…", "icon": "phone_disabled", "tone": "default"},
+        {"url": do_not_call_url, "label": "Add to do-not-call list…", "icon": "phone_disabled", "tone": "default"},
     ]
 
 
 def _listed(entry: DoNotCall) -> str:
-    """Why, since when and by whom nobody may call."""
+    """Return since when, by whom and why the number is on the do-not-call list."""
     until = f" until {local_minute(entry.expires_at)}" if entry.expires_at else ""
     why = f" Reason: {entry.reason.rstrip('.')}." if entry.reason else ""
     by = SOURCES.get(entry.source, entry.source)
-    return f"Listed since {local_minute(entry.created_at)}{until}, entered by {by}.{why}"
+    return f"Since {local_minute(entry.created_at)}{until}, added by {by}.{why}"
 
 
 SOURCES = {
     "api": "a program",
-    "opt-out": "what the person said in a call",
-    "erasure": "the erasure of the person",
-    "staff": "staff",
+    "opt-out": "an opt-out in a call",
+    "erasure": "the erasure of the contact",
+    "staff": "a team member",
     "import": "an import",
 }
 
@@ -98,19 +98,19 @@ def _facts(contact: Contact, home: Whereabouts, now: datetime) -> list[tuple[str
     country = country_of(contact.phone)
     return [
         ("Name", contact.name or "-"),
-        ("Number", f"{national(contact.phone)}{f' ({country})' if country else ''}, {contact.phone}"),
+        ("Phone number", f"{national(contact.phone)}{f' ({country})' if country else ''}, {contact.phone}"),
         ("Time there", f"{_there(home, now)}\n{home.reason}"),
         ("Legal calling hours", _legal(contact, home, now)),
         ("Language", contact.language or "-"),
-        ("Your id", contact.external_id or "-"),
-        ("Known since", local_minute(contact.created_at)),
-        ("Our id", str(contact.uuid)),
+        ("External ID", contact.external_id or "-"),
+        ("Created", local_minute(contact.created_at)),
+        ("Trunkline ID", str(contact.uuid)),
     ]
 
 
 def _there(home: Whereabouts, now: datetime) -> str:
     zones = [zone for zone in map(zone_named, home.zones) if zone]
-    return " or ".join(dict.fromkeys(time_in(zone, now) for zone in zones)) or "not known"
+    return " or ".join(dict.fromkeys(time_in(zone, now) for zone in zones)) or "unknown"
 
 
 def _legal(contact: Contact, home: Whereabouts, now: datetime) -> str:
@@ -122,7 +122,7 @@ def _legal(contact: Contact, home: Whereabouts, now: datetime) -> str:
 
 
 def _consent(contact: Contact) -> list[tuple[str, str]]:
-    """As it was recorded; empty when nothing was."""
+    """Return the recorded consent, or an empty list."""
     if not (contact.consent_basis or contact.consent_at or contact.consent_evidence):
         return []
     return [
@@ -133,53 +133,51 @@ def _consent(contact: Contact) -> list[tuple[str, str]]:
 
 
 def _next_call(
-    calls: list[Call], people: list[Recipient], promised: list[CallBack], home: Whereabouts, now: datetime
+    calls: list[Call], recipients: list[Recipient], callbacks: list[CallBack], home: Whereabouts, now: datetime
 ) -> str:
-    """When something is due next, as far as it is known; a sentence."""
-    if going := next((call for call in calls if call.is_open), None):
-        return f"A call is under way: {Status(going.status).label.lower()}."
+    """Return in a sentence when the next call to the contact is due, as far as that is known."""
+    if open_call := next((call for call in calls if call.is_open), None):
+        return f"A call is under way: {Status(open_call.status).label.lower()}."
     due: list[tuple[datetime, str]] = []
     for call in calls:
         if call.status == Status.QUEUED and call.due_at:
             due.append((call.due_at, f"the queue{f' of {call.campaign.name}' if call.campaign else ', a single call'}"))
-    for found in promised:
-        if found.status == CallBack.Status.DUE:
-            due.append((found.due_at, f"a call-back promised in {found.recipient.campaign.name}"))
-    waiting = [
-        person for person in people if person.status in LIVE and person.campaign.status == Campaign.Status.RUNNING
-    ]
-    due += [(person.next_attempt_at, person.campaign.name) for person in waiting if person.next_attempt_at]
+    for callback in callbacks:
+        if callback.status == CallBack.Status.DUE:
+            due.append((callback.due_at, f"a callback scheduled in {callback.recipient.campaign.name}"))
+    waiting = [row for row in recipients if row.status in LIVE and row.campaign.status == Campaign.Status.RUNNING]
+    due += [(row.next_attempt_at, row.campaign.name) for row in waiting if row.next_attempt_at]
     if due:
         when, what = min(due)
         zone = zone_named(home.zones[0]) if home.zones else None
         there = f" ({time_in(zone, when)} there)" if zone else ""
         return f"{f'Not before {local_minute(when)}{there}' if when > now else 'Due now'}: {what}."
     if waiting:
-        return f"In its turn: {waiting[0].campaign.name}."
+        return f"Waiting for its turn: {waiting[0].campaign.name}."
     return "No call is due."
 
 
-def _of_campaign(person: Recipient, *, silent: bool) -> dict[str, Any]:
-    going = person.campaign.status == Campaign.Status.RUNNING and person.status in LIVE
-    why = ", ".join(part for part in (labels.reason(person.outcome), labels.reason(person.reason)) if part)
+def _campaign(row: Recipient, *, blocked: bool) -> dict[str, Any]:
+    waiting = row.campaign.status == Campaign.Status.RUNNING and row.status in LIVE
+    why = ", ".join(part for part in (labels.reason(row.outcome), labels.reason(row.reason)) if part)
     return {
-        "url": reverse("admin:campaigns_recipient_change", args=[person.pk]),
-        "name": person.campaign.name,
-        "campaign": person.campaign.get_status_display(),
-        "label": person.get_status_display(),
-        "colour": labels.RECIPIENT_COLOURS[Recipient.Status(person.status)],
+        "url": reverse("admin:campaigns_recipient_change", args=[row.pk]),
+        "name": row.campaign.name,
+        "campaign": row.campaign.get_status_display(),
+        "label": row.get_status_display(),
+        "colour": labels.RECIPIENT_COLOURS[Recipient.Status(row.status)],
         "why": why,
-        "attempts": person.attempts,
-        "next": local_minute(person.next_attempt_at) if going and not silent else "-",
+        "attempts": row.attempts,
+        "next": local_minute(row.next_attempt_at) if waiting and not blocked else "-",
     }
 
 
-def _call_back(found: CallBack) -> dict[str, Any]:
+def _callback(row: CallBack) -> dict[str, Any]:
     return {
-        "url": reverse("admin:calls_callback_change", args=[found.pk]),
-        "at": local_minute(found.due_at),
-        "label": found.get_status_display(),
-        "colour": {"due": "info", "kept": "success", "missed": "danger"}.get(found.status, "default"),
-        "campaign": found.recipient.campaign.name,
-        "note": found.note or found.reason or "-",
+        "url": reverse("admin:calls_callback_change", args=[row.pk]),
+        "at": local_minute(row.due_at),
+        "label": row.get_status_display(),
+        "colour": CALLBACK_COLOURS[str(row.get_status_display())],
+        "campaign": row.recipient.campaign.name,
+        "note": row.note or row.reason or "-",
     }

@@ -1,4 +1,4 @@
-"""How many people of a campaign stand where: one grouped count over an index, and what is told from it."""
+"""Counts of a campaign's recipients by status, outcome and reason: one grouped query over an index."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ DIMENSIONS = ("status", "outcome", "reason")
 
 @dataclass(frozen=True)
 class Group:
-    """People of one status, outcome and reason. `tried` were called at least once."""
+    """Recipients of one status, outcome and reason. `tried` of them were called at least once."""
 
     status: str
     outcome: str
     reason: str  # without its detail
-    people: int
+    recipients: int
     tried: int
     attempts: int
 
@@ -37,31 +37,31 @@ class Counts:
 
     @property
     def total(self) -> int:
-        return sum(group.people for group in self.groups)
+        return sum(group.recipients for group in self.groups)
 
     @property
     def attempts(self) -> int:
         return sum(group.attempts for group in self.groups)
 
     def by(self, dimension: str, chosen: Mapping[str, str]) -> Counter[str]:
-        """People by one dimension, among those that the others' choices leave."""
+        """Return recipients by one dimension, among those that match the filters on the other dimensions."""
         others = [(name, value) for name, value in chosen.items() if value and name != dimension]
         found = Counter[str]()
         for group in self.groups:
             if all(getattr(group, name) == value for name, value in others):
-                found[getattr(group, dimension)] += group.people
+                found[getattr(group, dimension)] += group.recipients
         return found
 
     def funnel(self) -> list[dict[str, Any]]:
-        """From everybody to those who were spoken with; each step is part of the one before."""
-        out = sum(g.people - g.tried for g in self.groups if g.status in (S.SKIPPED, S.WITHDRAWN))
+        """Return the steps from all contacts on the lists to those reached; each step is a part of the one before."""
+        excluded = sum(g.recipients - g.tried for g in self.groups if g.status in (S.SKIPPED, S.WITHDRAWN))
         answered = [group for group in self.groups if group.outcome == Status.COMPLETED]
         steps = [
             ("On its lists", self.total),
-            ("May be called", self.total - out),
+            ("May be called", self.total - excluded),
             ("Called", sum(group.tried for group in self.groups)),
-            ("Answered", sum(group.people for group in answered)),
-            ("Reached in person", sum(group.people for group in answered if group.reason != "voicemail")),
+            ("Answered", sum(group.recipients for group in answered)),
+            ("Reached in person", sum(group.recipients for group in answered if group.reason != "voicemail")),
         ]
         before = [self.total, *(count for _, count in steps)]
         return [
@@ -77,32 +77,33 @@ class Counts:
 
 
 def counts_of(campaign: Campaign) -> Counts:
+    called = Count("attempts", filter=Q(attempts__gt=0))
     rows: Iterable[Any] = (
         Recipient.objects.filter(campaign=campaign)
         .values_list("status", "outcome", "reason")
-        .annotate(people=Count("*"), tried=Count("attempts", filter=Q(attempts__gt=0)), attempts_made=Sum("attempts"))
+        .annotate(recipients=Count("*"), tried=called, attempts_made=Sum("attempts"))
         .order_by()
     )
     return Counts(
         tuple(
-            Group(status, outcome, code_of(reason), people, tried, attempts or 0)
-            for status, outcome, reason, people, tried, attempts in rows
+            Group(status, outcome, code_of(reason), recipients, tried, attempts or 0)
+            for status, outcome, reason, recipients, tried, attempts in rows
         )
     )
 
 
 def code_of(reason: str) -> str:
-    """`missing_variables: slot` is one reason, whichever variable it is."""
+    """Return the reason's code without its detail, such as the variable in `missing_variables: slot`."""
     return reason.partition(": ")[0]
 
 
 def having(reason: str) -> Q:
-    """Recipients with this reason."""
+    """Return the condition of recipients with this reason."""
     return Q(reason=reason) | Q(reason__startswith=f"{reason}: ")
 
 
 def label_of(dimension: str, value: str) -> str:
-    """A choice of a filter in words."""
+    """Return the label of a filter's value."""
     if dimension == "status":
         return str(S(value).label) if value in S.values else value
     if dimension == "outcome":

@@ -1,4 +1,4 @@
-"""The evidence about one contact, as a file."""
+"""The evidence file of one contact."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tenants.backoffice.scoped_admin import page_of
 
 
 def view(request: HttpRequest) -> HttpResponseBase:
-    """`?contact=<key>`: every call to that person's number in the contact's organization."""
+    """Return every call to the contact's number in its organization. The address has `?contact=<key>`."""
     page = page_of(Contact)
-    given = request.GET.get("contact", "")
-    contact = page.found(request, int(given)) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    key = request.GET.get("contact", "")
+    contact = page.found(request, int(key)) if key.isascii() and key.isdigit() and len(key) < 19 else None
     return as_file([contact.organization_id], contact.phone) if contact else page.not_found(request)

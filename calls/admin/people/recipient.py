@@ -1,4 +1,4 @@
-"""One person of a campaign: where they stand, and every check the gate makes."""
+"""The list and page of recipients, with the explanation: every check of the gate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from calls.admin.people.buttons import OVER, RECIPIENT_STEPS, call_back_link, hold_words, latest_call_back
+from calls.admin.people.buttons import FINISHED, RECIPIENT_STEPS, callback_link, hold_text, latest_callback
 from calls.admin.people.counts import having, label_of
 from calls.admin.people.standing import moment_in, standing, zone_of
 from calls.admin.shared import labels
@@ -30,10 +30,10 @@ from tenants.backoffice.scoped_admin import ReadOnlyAdmin
 
 VERDICTS = {
     "allow": ("May be called now", "success"),
-    "defer": ("Has to wait", "warning"),
-    "skip": ("Is not called", "danger"),
+    "defer": ("Must wait", "warning"),
+    "skip": ("Will not be called", "danger"),
 }
-SAID = {"allow": "Yes", "defer": "Not yet", "skip": "No"}
+ANSWERS = {"allow": "Yes", "defer": "Not yet", "skip": "No"}
 REASONS = (
     *(name for name in CheckName if name.traits.is_filter and name.traits.defers),
     "call_back",
@@ -43,7 +43,7 @@ REASONS = (
 
 
 class OutcomeFilter(admin.SimpleListFilter):
-    """The outcomes there are; asking the rows which of them they have would walk through all."""
+    """A filter with fixed choices: reading the existing outcomes would scan all rows."""
 
     title = "outcome"
     parameter_name = "outcome__exact"
@@ -74,10 +74,10 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
     list_lookups = ("campaign", "status", "outcome", "reason")
     number_fields = ("contact__phone",)
     ordering = ("-id",)
-    empty_words = "Nobody here. A campaign's people appear when it starts."
+    empty_words = "No recipients yet. A campaign gets its recipients when it starts."
     panel_only = True
     panel_template = "trunkline/recipient.html"
-    explains = True  # its list has the drawer
+    explains = True  # the list has the drawer
     steps = RECIPIENT_STEPS
 
     @admin.display(description="number")
@@ -92,15 +92,15 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
     def of_campaign(self, row: Recipient) -> str:
         return row.campaign.name
 
-    @display(description="state", label=labels.RECIPIENT_LABELS)
+    @display(description="status", label=labels.RECIPIENT_LABELS)
     def state(self, row: Recipient) -> str:
         return str(row.get_status_display())
 
-    @admin.display(description="where they stand")
+    @admin.display(description="status detail")
     def stands(self, row: Recipient) -> str:
         return standing(row, row.campaign, timezone.now())
 
-    @admin.display(description="why")
+    @admin.display(description="explanation")
     def why(self, row: Recipient) -> str:
         return format_html(
             '<a id="explain-{}" class="tl-link tl-nowrap" href="{}" data-drawer aria-haspopup="dialog">Explain'
@@ -119,7 +119,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """People are found first: their numbers and names have indexes by organization."""
+        """Search the contacts first: their numbers and names have indexes by organization."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -136,50 +136,50 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         return [ours, *super().get_urls()]
 
     def explain_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Every check and its answer: a page of its own, or what the drawer or another page shows of it."""
+        """Return every check and its answer: as a page, or as the part that the drawer or another page shows."""
         rows = self.get_queryset(request).select_related(*EXPLAINED).prefetch_related("campaign__windows")
         obj = rows.filter(pk=pk).first() if 0 < pk < 2**63 else None
         if obj is None:
             return self.not_found(request)
-        shown = explained(request, obj)
+        context = explained(request, obj)
         if request.headers.get("HX-Request"):
-            whole = request.headers.get("HX-Target") == "drawer-body"
-            return TemplateResponse(request, f"trunkline/{'explained' if whole else 'explanation'}.html", shown)
-        return self.page(request, "trunkline/explain_page.html", f"{obj.contact}", **shown)
+            in_drawer = request.headers.get("HX-Target") == "drawer-body"
+            name = "explained" if in_drawer else "explanation"
+            return TemplateResponse(request, f"trunkline/{name}.html", context)
+        return self.page(request, "trunkline/explain_page.html", f"{obj.contact}", **context)
 
     def panel_context(self, request: HttpRequest, obj: Recipient) -> dict[str, Any]:
         calls = Call.objects.filter(recipient=obj).select_related("account", "campaign")[:50]
-        promised = latest_call_back(obj)
-        person: Any = str(obj.contact)
+        contact: Any = str(obj.contact)
         if not obj.contact.erased_at:
-            person = (reverse("admin:campaigns_contact_change", args=[obj.contact_id]), person)
+            contact = (reverse("admin:campaigns_contact_change", args=[obj.contact_id]), contact)
         return {
             "explain_url": self.url("explain", obj.pk),
             "facts": [
-                ("Person", person),
+                ("Contact", contact),
                 ("Campaign", (reverse("admin:campaigns_campaign_change", args=[obj.campaign_id]), obj.campaign.name)),
-                ("Where they stand", standing(obj, obj.campaign, timezone.now())),
-                ("State", obj.get_status_display()),
+                ("Status detail", standing(obj, obj.campaign, timezone.now())),
+                ("Status", obj.get_status_display()),
                 ("Outcome", label_of("outcome", obj.outcome) or "-"),
-                ("Calls made", obj.attempts),
-                ("Next call from", local_time(obj.next_attempt_at)),
-                ("Call-back", call_back_link(promised)),
-                ("Hold", hold_words(obj.contact)),
+                ("Attempts", obj.attempts),
+                ("Next call not before", local_time(obj.next_attempt_at)),
+                ("Scheduled callback", callback_link(latest_callback(obj))),
+                ("Hold", hold_text(obj.contact)),
             ],
             "calls": call_rows(calls),
         }
 
 
 def explained(request: HttpRequest, obj: Recipient) -> dict[str, Any]:
-    """What every check answers, with a verdict in a sentence."""
+    """Return the context of the explanation: every check's answer, and the verdict in a sentence."""
     now = timezone.now()
     found = explain_loaded(obj, now)
     label, colour = VERDICTS[found.decision]
     return {
-        "person": str(obj.contact),
-        "person_url": reverse("admin:campaigns_recipient_change", args=[obj.pk]),
+        "recipient": str(obj.contact),
+        "recipient_url": reverse("admin:campaigns_recipient_change", args=[obj.pk]),
         "explain_url": request.path,
-        "live": obj.status not in OVER,
+        "live": obj.status not in FINISHED,
         "label": label,
         "colour": colour,
         "verdict": f"Until {moment_in(found.until, zone_of(obj, obj.campaign.zone), now)}." if found.until else "",
@@ -188,7 +188,7 @@ def explained(request: HttpRequest, obj: Recipient) -> dict[str, Any]:
                 "name": labels.check_name(check.name),
                 "result": check.result,
                 "detail": check.detail,
-                "said": SAID[check.result],
+                "answer": ANSWERS[check.result],
             }
             for check in found.checks
         ],
@@ -196,13 +196,13 @@ def explained(request: HttpRequest, obj: Recipient) -> dict[str, Any]:
 
 
 def call_rows(calls: Any) -> list[dict[str, Any]]:
-    """Calls as a small table on another object's page."""
+    """Return the rows of the small table of calls on another object's page."""
     return [
         {
             "url": reverse("admin:calls_call_change", args=[call.pk]),
             "at": local_minute(call.created_at),
             "badge": labels.badge(call),
-            "what": labels.duration(call.duration_seconds)
+            "detail": labels.duration(call.duration_seconds)
             if call.duration_seconds
             else labels.reason(call.ended_reason) or "-",
             "campaign": call.campaign.name if call.campaign_id and call.campaign else "single call",

@@ -1,4 +1,4 @@
-"""The people of a campaign on its own page: filters with counts, pages by key, and the way to each explanation."""
+"""The recipients on a campaign's page: filters with counts, pages by key, and links to the explanations."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from campaigns.admin.numbers import called_number
 from campaigns.models import Campaign, Recipient
 
 SHOWN = 25
-CHIPS = 12  # reasons offered at most, the most frequent
-MANY = 50_000  # people from which on the page refreshes itself less often
-ADDRESS = (*DIMENSIONS, "before", "after")  # what the address of a page of people may say
+CHIPS = 12  # only the most frequent reasons have a filter
+MANY = 50_000  # with more recipients, the page refreshes less often
+ADDRESS = (*DIMENSIONS, "before", "after")  # parameters of the fragment's address
 TITLES = {"status": "Status", "outcome": "Outcome", "reason": "Reason"}
 
 
-def people_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
-    """What the fragment shows. The address carries everything, so that a refresh changes nothing but the people."""
+def recipients_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+    """Return the context of the fragment. Its address has all filters and the position, so a refresh keeps them."""
     chosen = {name: request.GET.get(name, "")[:200] for name in DIMENSIONS}
     counts, now = counts_of(campaign), timezone.now()
     rows, newer, older = _page(campaign, chosen, request.GET)
@@ -35,9 +35,9 @@ def people_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
 
     def link(**changes: str) -> dict[str, str]:
-        """The fragment's address, and that of the whole page, with some parameters changed; a filter begins anew."""
-        asked = urlencode({name: value for name, value in {**chosen, **changes}.items() if value})
-        return {"url": f"{fragment}?{asked}" if asked else fragment, "page": f"{page}?{asked}" if asked else page}
+        """Return the addresses of the fragment and of the whole page with changed filters, from the first page on."""
+        query = urlencode({name: value for name, value in {**chosen, **changes}.items() if value})
+        return {"url": f"{fragment}?{query}" if query else fragment, "page": f"{page}?{query}" if query else page}
 
     position = {name: request.GET[name] for name in ("before", "after") if _key(request.GET.get(name))}
     return {
@@ -56,16 +56,16 @@ def people_of(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def refresh_seconds(people: int) -> int:
-    """How often a page of so many people refreshes itself."""
-    return 3 if people <= MANY else 15
+def refresh_seconds(recipients: int) -> int:
+    """Return after how many seconds the page of a campaign of this size refreshes."""
+    return 3 if recipients <= MANY else 15
 
 
 def _chips(counts: Counts, name: str, chosen: Mapping[str, str], link: Any) -> list[dict[str, Any]]:
     found = counts.by(name, chosen)
     del found[""]
     if chosen[name]:
-        found.setdefault(chosen[name], 0)  # stays to be taken off again
+        found.setdefault(chosen[name], 0)  # an active filter stays visible, so that it can be removed
     return [
         {
             "label": label_of(name, value),
@@ -83,7 +83,7 @@ def _key(text: str | None) -> int:
 
 
 def matching(rows: QuerySet[Recipient], chosen: Mapping[str, str]) -> QuerySet[Recipient]:
-    """Those whom the filters leave."""
+    """Return the recipients that match the filters."""
     for name in ("status", "outcome"):
         if chosen[name]:
             rows = rows.filter(**{name: chosen[name]})
@@ -91,11 +91,11 @@ def matching(rows: QuerySet[Recipient], chosen: Mapping[str, str]) -> QuerySet[R
 
 
 def _page(
-    campaign: Campaign, chosen: Mapping[str, str], asked: Mapping[str, str]
+    campaign: Campaign, chosen: Mapping[str, str], query: Mapping[str, str]
 ) -> tuple[list[Recipient], bool, bool]:
-    """One page by key, newest first, and whether there are newer and older people."""
+    """Return one page by key, newest first, and whether there are newer and older recipients."""
     rows = matching(campaign.recipients.select_related("contact"), chosen)
-    before, after = _key(asked.get("before")), _key(asked.get("after"))
+    before, after = _key(query.get("before")), _key(query.get("after"))
     if after:
         found = list(rows.filter(pk__gt=after).order_by("pk")[: SHOWN + 1])
         return found[:SHOWN][::-1], len(found) > SHOWN, True

@@ -1,4 +1,4 @@
-"""Where a person of a campaign stands, in a sentence: “Waiting until 9:00 in Paris”, not `pending`."""
+"""The status detail of a recipient in a sentence: “Waiting until 9:00 in Paris”, not `pending`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from campaigns.rules.windows import candidate_zones, zone_named
 S = Recipient.Status
 ENDS = {
     Status.COMPLETED.value: "Answered",
-    Status.NO_ANSWER.value: "Nobody answered",
-    Status.BUSY.value: "The line was busy",
+    Status.NO_ANSWER.value: "No answer",
+    Status.BUSY.value: "Busy",
     Status.FAILED.value: "The call failed",
     Status.CANCELED.value: "Not called again",
-    Status.EXPIRED.value: "Called; the provider forgot the outcome",
-    Status.UNKNOWN.value: "Nobody knows whether the call took place",
+    Status.EXPIRED.value: "Called, but the provider no longer has the outcome",
+    Status.UNKNOWN.value: "Unknown whether the call took place",
 }
-SAID_ALREADY = {*ENDS, "hangup_callee", "hangup_caller", "status_expired", "poll_deadline"}
+IMPLIED = {*ENDS, "hangup_callee", "hangup_caller", "status_expired", "poll_deadline"}
 
 
 def place(zone: str) -> str:
-    """A time zone as people name it: “Paris”."""
+    """Return the place in a time zone's name: “Paris” for `Europe/Paris`."""
     return zone.rpartition("/")[2].replace("_", " ")
 
 
 def moment_in(moment: datetime, zone: str, now: datetime) -> str:
-    """“9:00 in Paris”, with the day where it is not today's there."""
+    """Return “9:00 in Paris”, with the day if it is not today in that zone."""
     known = zone_named(zone)
     local, today = moment.astimezone(known or UTC), now.astimezone(known or UTC).date()
     day = "" if local.date() == today else f"{local:%a} {local.day} {local:%b}, "
@@ -37,34 +37,34 @@ def moment_in(moment: datetime, zone: str, now: datetime) -> str:
 
 
 def zone_of(recipient: Recipient, zone: str) -> str:
-    """The zone whose clock counts for a person: the one waited for, else where they probably are."""
+    """Return the zone that decides for a recipient: the one it waits for, or the contact's most likely zone."""
     contact = recipient.contact
     return recipient.waits_in or candidate_zones(contact.timezone, contact.phone, zone)[0]
 
 
 def standing(recipient: Recipient, campaign: Campaign, now: datetime) -> str:
-    """Of a person of the campaign. Needs `contact` loaded."""
+    """Return the status detail of a recipient of the campaign. Needs `contact` loaded."""
     if recipient.status in (S.PENDING, S.WAITING):
         return _waiting(recipient, campaign, now)
     if recipient.status == S.DONE:
         return _done(recipient)
     if recipient.status == S.SKIPPED:
-        return f"Not called: {labels.reason(recipient.reason)}" if recipient.reason else "Not called"
+        return f"Will not be called: {labels.reason(recipient.reason)}" if recipient.reason else "Will not be called"
     if recipient.status == S.REVIEW:
-        return "A person must look: the call is unconfirmed"
+        return "Needs attention: the call is unconfirmed"
     if recipient.status == S.WITHDRAWN:
         by_campaign = recipient.reason == "campaign_canceled"
-        return "Withdrawn: the campaign was canceled" if by_campaign else "Withdrawn by staff"
+        return "Withdrawn: the campaign was canceled" if by_campaign else "Withdrawn by a team member"
     return "A call is under way"
 
 
 def _waiting(recipient: Recipient, campaign: Campaign, now: datetime) -> str:
     due, reason = recipient.next_attempt_at, recipient.reason
     if due is None and reason == "call_back":
-        return "Waiting to be called back"
+        return "Waiting for the scheduled callback"
     if due is None or due <= now:
         paused = campaign.status == Campaign.Status.PAUSED
-        return "Waiting until the campaign goes on" if paused else "Waiting for their turn"
+        return "Waiting until the campaign resumes" if paused else "Waiting for its turn"
     when = moment_in(due, zone_of(recipient, campaign.zone), now)
     if reason in ("", CheckName.CALLING_HOURS):
         return f"Waiting until {when}"
@@ -77,5 +77,5 @@ def _done(recipient: Recipient) -> str:
         return "A voicemail answered"
     if not end:
         return f"Done: {labels.reason(recipient.reason)}" if recipient.reason else "Done"
-    why = "" if recipient.reason in ("", *SAID_ALREADY) else f": {labels.reason(recipient.reason)}"
+    why = "" if recipient.reason in ("", *IMPLIED) else f": {labels.reason(recipient.reason)}"
     return f"{end}{why}"

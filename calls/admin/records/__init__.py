@@ -1,4 +1,4 @@
-"""Pages of what machines wrote: events, heartbeats, alerts, webhook deliveries."""
+"""Pages of records that programs write: provider events, heartbeats, alerts, webhook deliveries."""
 
 from calls.admin.records import alerts, records, webhooks
 

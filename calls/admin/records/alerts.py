@@ -1,4 +1,4 @@
-"""Alerts: what a person should know, with the way to what it is about."""
+"""The list and page of alerts. An alert links to the object that it is about."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def _seen(request: HttpRequest, obj: Alert, values: Mapping[str, Any]) -> str:
 class AlertAdmin(ReadOnlyAdmin):
     panel_only = True
     panel_template = "trunkline/facts.html"
-    list_display = ("told", "message", "state")
-    list_display_links = ("told", "message")
+    list_display = ("raised", "message", "state")
+    list_display_links = ("raised", "message")
     list_select_related = ("organization",)
     ordering = (Case(When(seen_at=None, then=Value(0)), default=Value(1)), "-id")
     empty_words = "Nothing needs your attention."
-    intro = "What you should know, the unseen first. Each is said once."
-    told = local_time_column("at", "when")
+    intro = "Unseen alerts come first."
+    raised = local_time_column("at", "time")
     steps: ClassVar[tuple[Step, ...]] = (
         Step(
             "seen",
             "Mark as seen",
             Level.OPERATOR,
-            lambda obj: ["It leaves the dashboard for everybody. Nothing else changes."],
+            lambda obj: ["The alert disappears from the dashboard of all team members. Nothing else changes."],
             _seen,
             offered=lambda obj: obj.seen_at is None,
             tone="primary",
@@ -53,7 +53,7 @@ class AlertAdmin(ReadOnlyAdmin):
         ),
     )
 
-    @display(description="state", label={"New": "danger", "Seen": "success"})
+    @display(description="status", label={"New": "danger", "Seen": "success"})
     def state(self, row: Alert) -> str:
         return "Seen" if row.seen_at else "New"
 
@@ -61,14 +61,14 @@ class AlertAdmin(ReadOnlyAdmin):
         return [(None, {"fields": []})]
 
     def panel_context(self, request: HttpRequest, obj: Alert) -> dict[str, Any]:
-        facts: list[tuple[str, Any]] = [("What", obj.message), ("When", local_time(obj.at))]
+        facts: list[tuple[str, Any]] = [("Alert", obj.message), ("Time", local_time(obj.at))]
         facts.append(("About", self._subject(obj)))
         if obj.seen_at:
             facts.append(("Seen", f"{local_time(obj.seen_at)}, {obj.seen_by}"))
         return {"facts": facts}
 
     def _subject(self, obj: Alert) -> Any:
-        """The page of what it is about, where there is one."""
+        """Return the address and name of the object that the alert is about, or a dash."""
         model = next(
             (model for name, model in SUBJECTS.items() if f"{name}:" in obj.key or f"{name}." in obj.key), None
         )

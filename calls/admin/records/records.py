@@ -1,4 +1,4 @@
-"""What machines write about their own work, for people to read."""
+"""Read-only pages of provider events, scheduled callbacks and workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import display
 
-from calls.admin.people.buttons import CALL_BACK_COLOURS, CALL_BACK_STEPS
+from calls.admin.people.buttons import CALLBACK_COLOURS, CALLBACK_STEPS
 from calls.admin.shared.labels import masked
 from calls.models import CallBack, Heartbeat, ProviderCallback, evidence
 from tenants.backoffice.local_time import local_time, local_time_column
@@ -34,19 +34,20 @@ class RecordAdmin(ReadOnlyAdmin):
 
 @admin.register(ProviderCallback)
 class ProviderCallbackAdmin(RecordAdmin):
+    plural = "Provider events"
     organization_path = "account__organization"
     list_display = ("received", "account", "verified", "state")
     list_select_related = ("account", "call")
-    empty_words = "No provider has sent a callback yet."
+    empty_words = "No provider event yet."
     received = local_time_column("received_at", "received")
 
     @display(description="signature", label={"verified": "success", "unsigned": "info", "bad": "danger"})
     def verified(self, row: ProviderCallback) -> str:
         return row.verification
 
-    @admin.display(description="state")
+    @admin.display(description="status")
     def state(self, row: ProviderCallback) -> str:
-        return row.error or (f"read {local_time(row.processed_at)}" if row.processed_at else "waits to be read")
+        return row.error or (f"read {local_time(row.processed_at)}" if row.processed_at else "not read yet")
 
     def panel_context(self, request: HttpRequest, obj: ProviderCallback) -> dict[str, Any]:
         body = evidence(bytes(obj.body))
@@ -54,40 +55,40 @@ class ProviderCallbackAdmin(RecordAdmin):
         return {
             "facts": [
                 ("Received", local_time(obj.received_at)),
-                ("Account", obj.account.name),
+                ("Provider account", obj.account.name),
                 ("Call", call),
                 ("Signature", obj.verification),
-                ("State", self.state(obj)),
+                ("Status", self.state(obj)),
             ],
-            "raw_title": "As it came",
+            "raw_title": "Raw payload",
             "raw": masked(body, obj.call) if obj.call else body,
         }
 
 
 @admin.register(CallBack)
 class CallBackAdmin(ReadOnlyAdmin):
-    list_display = ("due", "person", "of_campaign", "state", "reason", "note", "created_by")
+    list_display = ("due", "contact_name", "of_campaign", "state", "reason", "note", "created_by")
     list_filter = ("status",)
     list_lookups = ("contact", "recipient")
     list_select_related = ("contact", "recipient__campaign", "organization")
     ordering = ("-id",)
-    plural = "Call-backs"
-    empty_words = "Nobody has asked to be called back. A call-back is promised on the page of a campaign's person."
-    intro = "People who asked to be called at a time: due, kept or missed."
+    plural = "Scheduled callbacks"
+    empty_words = "No scheduled callback. Schedule one on the page of a recipient."
+    intro = "Contacts who asked to be called at a certain time."
     panel_only = True
     panel_template = "trunkline/facts.html"
-    steps = CALL_BACK_STEPS
-    due = local_time_column("due_at", "asked for")
+    steps = CALLBACK_STEPS
+    due = local_time_column("due_at", "time")
 
-    @admin.display(description="person")
-    def person(self, row: CallBack) -> str:
+    @admin.display(description="contact")
+    def contact_name(self, row: CallBack) -> str:
         return str(row.contact)
 
     @admin.display(description="campaign")
     def of_campaign(self, row: CallBack) -> str:
         return row.recipient.campaign.name
 
-    @display(description="state", label=CALL_BACK_COLOURS)
+    @display(description="status", label=CALLBACK_COLOURS)
     def state(self, row: CallBack) -> str:
         return str(row.get_status_display())
 
@@ -98,27 +99,28 @@ class CallBackAdmin(ReadOnlyAdmin):
         call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "-"
         return {
             "facts": [
-                ("Person", (reverse("admin:campaigns_recipient_change", args=[obj.recipient_id]), str(obj.contact))),
+                ("Recipient", (reverse("admin:campaigns_recipient_change", args=[obj.recipient_id]), str(obj.contact))),
                 ("Campaign", obj.recipient.campaign.name),
-                ("State", self.state(obj)),
+                ("Status", self.state(obj)),
                 ("Reason", obj.reason or "-"),
-                ("Asked for", local_time(obj.due_at)),
-                ("At the latest", local_time(obj.latest_at)),
+                ("Time", local_time(obj.due_at)),
+                ("Latest time", local_time(obj.latest_at)),
                 ("Note", obj.note or "-"),
                 ("Call", call),
-                ("Promised by", f"{obj.created_by or '-'}, {local_time(obj.created_at)}"),
-                ("Over", local_time(obj.ended_at)),
+                ("Created", f"{local_time(obj.created_at)}, {obj.created_by or '-'}"),
+                ("Ended", local_time(obj.ended_at)),
             ]
         }
 
 
 @admin.register(Heartbeat)
 class HeartbeatAdmin(SuperuserReadOnlyAdmin):
-    list_display = ("worker", "slot", "state", "beaten", "began")
-    fields = readonly_fields = ("worker", "slot", "beaten", "began")
-    beaten = local_time_column("beaten_at", "last sign of life")
-    began = local_time_column("started_at", "started")
+    plural = "Workers"
+    list_display = ("worker", "slot", "state", "last_seen", "started")
+    fields = readonly_fields = ("worker", "slot", "last_seen", "started")
+    last_seen = local_time_column("beaten_at", "last heartbeat")
+    started = local_time_column("started_at", "started")
 
-    @display(description="state", label={"Alive": "success", "Silent": "danger"})
+    @display(description="status", label={"Alive": "success", "Silent": "danger"})
     def state(self, row: Heartbeat) -> str:
         return "Alive" if row.beaten_at > timezone.now() - ALIVE else "Silent"

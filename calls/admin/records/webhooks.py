@@ -1,4 +1,4 @@
-"""Webhooks for people to read: where they go, what was delivered, and sending one again."""
+"""Pages of webhook endpoints and webhook deliveries, with buttons to send a test and to send again."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import WebhookEndpoint
 
-STATE_COLOURS = {"Pending": "info", "Delivered": "success", "Failed": "danger"}
+STATUS_COLOURS = {"Pending": "info", "Delivered": "success", "Failed": "danger"}
 SHOWN_OF_A_CALL = 50
 
 
 def _test(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any]) -> str:
     try:
-        made = maintenance.send_test(obj)
+        delivery = maintenance.send_test(obj)
     except maintenance.DeliveryRefused as error:
         raise NotDone(str(error)) from error
-    return f"A test is on its way. See what came of it among the webhooks, under {made.uuid}."
+    return f"The test is queued. The result will be among the webhook deliveries, under {delivery.uuid}."
 
 
 def _replay(request: HttpRequest, obj: WebhookDelivery, values: Mapping[str, Any]) -> str:
@@ -39,22 +39,22 @@ def _replay(request: HttpRequest, obj: WebhookDelivery, values: Mapping[str, Any
     except maintenance.DeliveryRefused as error:
         raise NotDone(str(error)) from error
     page_of(WebhookDelivery).audit(request, obj, "replayed")
-    return "It is sent again, with the same id."
+    return "The delivery is sent again with the same id."
 
 
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(RecordAdmin):
     plural = "Webhook endpoints"
     empty_words = "No endpoint yet. Programs add them over the API, at /api/v1/webhook-endpoints/."
-    list_display: ClassVar[Sequence[Any]] = ("address", "description", "state", "made")
+    list_display: ClassVar[Sequence[Any]] = ("address", "description", "state", "created")
     list_select_related = ("organization",)
-    made = local_time_column("created_at", "made")
+    created = local_time_column("created_at", "created")
     steps: ClassVar[tuple[Step, ...]] = (
         Step(
             "test",
             "Send a test",
             Level.MANAGER,
-            lambda obj: [f"The event webhook.test is sent once to {obj.url}."],
+            lambda obj: [f"Sends the event webhook.test once to {obj.url}."],
             _test,
             offered=lambda obj: obj.is_active,
             icon="send",
@@ -65,7 +65,7 @@ class WebhookEndpointAdmin(RecordAdmin):
     def address(self, row: WebhookEndpoint) -> str:
         return row.url
 
-    @display(description="state", label={"Active": "success", "Switched off": "danger"})
+    @display(description="status", label={"Active": "success", "Switched off": "danger"})
     def state(self, row: WebhookEndpoint) -> str:
         return "Active" if row.is_active else "Switched off"
 
@@ -76,34 +76,34 @@ class WebhookEndpointAdmin(RecordAdmin):
         deliveries = reverse("admin:calls_webhookdelivery_changelist")
         return {
             "facts": [
-                ("To", obj.url),
+                ("Address", obj.url),
                 ("Description", obj.description or "-"),
                 ("Events", ", ".join(obj.events)),
-                ("State", f"{self.state(obj)}. {obj.disabled_reason}".strip()),
-                ("Made", local_time(obj.created_at)),
-                ("Deliveries", (f"{deliveries}?endpoint__id__exact={obj.pk}", "show them")),
+                ("Status", f"{self.state(obj)}. {obj.disabled_reason}".strip()),
+                ("Created", local_time(obj.created_at)),
+                ("Webhook deliveries", (f"{deliveries}?endpoint__id__exact={obj.pk}", "Show deliveries")),
             ]
         }
 
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(RecordAdmin):
-    plural = "Webhooks"
-    list_display: ClassVar[Sequence[Any]] = ("made", "event", "url", "state", "attempts", "last_error")
+    plural = "Webhook deliveries"
+    list_display: ClassVar[Sequence[Any]] = ("created", "event", "url", "state", "attempts", "last_error")
     list_filter: ClassVar[Sequence[Any]] = ("status", ("endpoint", ScopedRelatedFilter))
     list_lookups = ("event",)
     list_select_related = ("call", "organization")
     exact_fields = ("event",)
-    empty_words = "No webhook yet. Endpoints are told of events; calls with a callback address tell it of their end."
-    made = local_time_column("created_at", "made")
+    empty_words = "No webhook delivery yet. Endpoints get events; a call with a callback URL reports its end there."
+    created = local_time_column("created_at", "created")
     steps: ClassVar[tuple[Step, ...]] = (
         Step(
             "replay",
             "Send again",
             Level.MANAGER,
             lambda obj: [
-                f"{obj.event} is sent to {obj.url} again, with the same id.",
-                "A receiver that has taken it already knows it by that id.",
+                f"Sends {obj.event} to {obj.url} again, with the same id.",
+                "A receiver that already has it can recognise it by that id.",
             ],
             _replay,
             offered=lambda obj: obj.slot is None,
@@ -111,7 +111,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
         ),
     )
 
-    @display(description="state", label=STATE_COLOURS)
+    @display(description="status", label=STATUS_COLOURS)
     def state(self, row: WebhookDelivery) -> str:
         return str(row.get_status_display())
 
@@ -123,25 +123,25 @@ class WebhookDeliveryAdmin(RecordAdmin):
         pending = obj.status == WebhookDelivery.Status.PENDING
         return {
             "facts": [
-                ("Event", obj.event if obj.endpoint_id else "callback of the call's end"),
-                ("To", obj.url),
+                ("Event", obj.event if obj.endpoint_id else "callback of the call"),
+                ("Address", obj.url),
                 ("Call", call),
-                ("State", self.state(obj)),
+                ("Status", self.state(obj)),
                 ("Attempts", obj.attempts),
-                ("Made", local_time(obj.created_at)),
+                ("Created", local_time(obj.created_at)),
                 ("Next attempt", local_time(obj.next_attempt_at) if pending else "-"),
                 ("Delivered", local_time(obj.delivered_at)),
                 ("Last error", obj.last_error or "-"),
-                ("Id", str(obj.uuid)),
+                ("Trunkline ID", str(obj.uuid)),
             ],
-            "raw_title": "What is sent",
+            "raw_title": "Raw payload",
             "raw": obj.body,
         }
 
 
 def of_call(request: HttpRequest, call: Call) -> list[dict[str, Any]]:
-    """A call's deliveries for its page; links for those who may follow them."""
-    may_look = reach_of(request).has(Level.MANAGER, call.organization_id)
+    """Return a call's webhook deliveries for its page, with links for managers."""
+    may_open = reach_of(request).has(Level.MANAGER, call.organization_id)
     rows = call.webhook_deliveries.select_related("endpoint").defer("body").order_by("pk")[:SHOWN_OF_A_CALL]
     return [
         {
@@ -150,10 +150,10 @@ def of_call(request: HttpRequest, call: Call) -> list[dict[str, Any]]:
             "host": row.host,
             "at": row.delivered_at or row.created_at,
             "state": row.get_status_display(),
-            "colour": STATE_COLOURS[str(row.get_status_display())],
+            "colour": STATUS_COLOURS[str(row.get_status_display())],
             "attempts": row.attempts,
             "error": row.last_error,
-            "link": reverse("admin:calls_webhookdelivery_change", args=[row.pk]) if may_look else "",
+            "link": reverse("admin:calls_webhookdelivery_change", args=[row.pk]) if may_open else "",
         }
         for row in rows
     ]

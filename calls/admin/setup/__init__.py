@@ -1,4 +1,4 @@
-"""What execution adds to the pages of organizations and provider accounts."""
+"""What calls add to the pages of organizations, provider accounts, assistants and caller numbers."""
 
 from calls.admin.setup import legal_hours, organization_pages, provider_pages
 

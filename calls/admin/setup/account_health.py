@@ -1,4 +1,4 @@
-"""An account's health in words, the same on the dashboard, in the list and on its page."""
+"""A provider account's status and figures in words, for the dashboard, the list and the account's page."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from providers.models import ProviderAccount
 from tenants.backoffice.local_time import local_time
 
 Block = ProviderAccount.Block
-NOT_LATELY = f"none in {REMEMBERED.days} days"
+NONE_LATELY = f"none in {REMEMBERED.days} days"
 
 
 @dataclass(frozen=True)
 class State:
-    """Whether calls can be placed through it, and the breaker's reason why not."""
+    """Whether the account can place calls, and why not."""
 
     label: str
     colour: str
@@ -30,7 +30,7 @@ class State:
 
 def state_of(account: ProviderAccount, now: datetime) -> State:
     if not account.is_active:
-        return State("Switched off", "warning", "Nothing is placed through it.")
+        return State("Switched off", "warning", "It places no calls.")
     if account.blocked(now):
         return State("Blocked", "danger", f"{_block(account)} {account.blocked_reason} {_until(account)}")
     if failures := account.failures_in_a_row:
@@ -38,8 +38,8 @@ def state_of(account: ProviderAccount, now: datetime) -> State:
         return State(
             "Failing",
             "warning",
-            f"{requests} to place a call had no usable answer. After {UNREACHABLE_AFTER} in a row nothing is placed "
-            "until it answers a harmless read.",
+            f"{requests} to place a call had no usable answer. After {UNREACHABLE_AFTER} in a row, the account places "
+            "no calls until the provider answers a harmless read.",
         )
     return State("In service", "success")
 
@@ -50,17 +50,17 @@ def _block(account: ProviderAccount) -> str:
 
 def _until(account: ProviderAccount) -> str:
     if account.blocked_code == Block.UNREACHABLE:
-        tried = f" at {local_time(account.blocked_until)}" if account.blocked_until else ""
-        return f"A harmless read is tried again{tried}; once it works, one call is placed before the others follow."
+        retried = f" at {local_time(account.blocked_until)}" if account.blocked_until else ""
+        return f"Trunkline retries a harmless read{retried}. When it succeeds, one call is placed before the others."
     if account.blocked_until:
-        return f"It lasts until {local_time(account.blocked_until)}."
+        return f"The block lasts until {local_time(account.blocked_until)}."
     if account.blocked_code == Block.UNCONFIRMED:
-        return "It lasts until the unconfirmed calls are settled, or somebody unblocks it."
-    return "It lasts until somebody unblocks it."
+        return "The block lasts until the unconfirmed calls are settled or a team member unblocks the account."
+    return "The block lasts until a team member unblocks the account."
 
 
 def row_of(account: ProviderAccount, health: Health, now: datetime) -> dict[str, Any]:
-    """What the pages show of one account."""
+    """Return what the pages show about one account."""
     return {
         "name": account.name,
         "url": reverse("admin:providers_provideraccount_change", args=[account.pk]),
@@ -71,8 +71,8 @@ def row_of(account: ProviderAccount, health: Health, now: datetime) -> dict[str,
         "failed": failed(health),
         "median": seconds(health.median),
         "slow": seconds(health.slow),
-        "last_placed": local_time(health.last_placed, NOT_LATELY),
-        "last_placed_ago": ago(health.last_placed, now) if health.last_placed else NOT_LATELY,
+        "last_placed": local_time(health.last_placed, NONE_LATELY),
+        "last_placed_ago": ago(health.last_placed, now) if health.last_placed else NONE_LATELY,
     }
 
 

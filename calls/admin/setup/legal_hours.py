@@ -1,4 +1,4 @@
-"""The table of legal calling hours, for any member of staff to read."""
+"""The page with the table of legal calling hours, for all team members."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tenants.backoffice.scoped_admin import page_of
 
 
 def view(request: HttpRequest) -> HttpResponse:
-    """Read-only: the table is part of the program, and changes with it."""
+    """Return the table. It is read-only, because it is part of the program."""
     rows = [*sorted(RULES, key=lambda rule: (COUNTRIES[rule.country], rule.region)), ELSEWHERE]
     return page_of(Call).page(
         request, "trunkline/legal_hours.html", "Legal calling hours", rows=[_shown(rule) for rule in rows]
@@ -23,7 +23,7 @@ def _shown(rule: LegalRule) -> dict[str, object]:
     return {
         "where": f"{country}, {rule.region}" if rule.region else country,
         "code": rule.country,
-        "hours": written(rule.hours),
+        "hours": hours_text(rule.hours),
         "holidays": len(rule.hours.holidays) > 0,
         "source": rule.source,
         "statute": rule.statute,
@@ -31,15 +31,15 @@ def _shown(rule: LegalRule) -> dict[str, object]:
     }
 
 
-def written(hours: Hours) -> list[str]:
-    """ "Mon-Fri 09:00-20:00", one line for each set of days."""
+def hours_text(hours: Hours) -> list[str]:
+    """Return one line for each window, like "Mon-Fri 09:00-20:00"."""
     return [f"{_days(window.days)} {window.text}" for window in hours.windows]
 
 
 def _days(days: frozenset[int]) -> str:
     ordered = sorted(days)
     names = [DAYS[day].capitalize() for day in ordered]
-    together = ordered == list(range(ordered[0], ordered[-1] + 1)) and len(ordered) > 2
+    consecutive = ordered == list(range(ordered[0], ordered[-1] + 1)) and len(ordered) > 2
     if len(ordered) == 7:
         return "every day"
-    return f"{names[0]}-{names[-1]}" if together else ", ".join(names)
+    return f"{names[0]}-{names[-1]}" if consecutive else ", ".join(names)

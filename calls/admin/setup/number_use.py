@@ -1,4 +1,4 @@
-"""How caller numbers are used: calls of 24 hours beside their cap, how often somebody answers, when they rest."""
+"""Figures of caller numbers: calls in 24 hours and the cap, the share answered by a person, and rests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ A_DAY, DAYS = timedelta(days=1), 7
 
 @dataclass(frozen=True)
 class Use:
-    """`today` and `first` are of the last 24 hours, in which the cap counts; `ended` and `reached` of a week."""
+    """`today` and `first` cover the last 24 hours, as the cap does; `last`, `ended` and `reached` cover a week."""
 
     today: int = 0
     first: datetime | None = None
@@ -28,7 +28,7 @@ class Use:
 
 
 def use_of(numbers: Sequence[PhoneNumber], now: datetime) -> dict[int, Use]:
-    """By internal key, in one query over an index of number and time."""
+    """Return the use of each number by primary key, with one query over an index of number and time."""
     day, week = Q(dialed_at__gt=now - A_DAY), now - timedelta(days=DAYS)
     calls = Call.objects.filter(phone_number__in=numbers, dialed_at__gt=week).values("phone_number").order_by()
     rows: Any = calls.annotate(
@@ -50,7 +50,7 @@ def answered(use: Use) -> str:
 
 
 def rests_until(number: PhoneNumber, use: Use, now: datetime) -> datetime | None:
-    """When it may call again, as the gate counts; None when it may now."""
+    """Return when the number may call again, counted as the gate does, or None if it may call now."""
     moments = []
     if number.rest_seconds and use.last:
         moments.append(use.last + timedelta(seconds=number.rest_seconds))

@@ -1,4 +1,4 @@
-"""What execution adds to the pages of organizations and the do-not-call list."""
+"""What calls add to the pages of organizations and the do-not-call list."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from calls.models import Call
 from campaigns.admin.do_not_call import DoNotCallAdmin
 from campaigns.models import DoNotCall
 from campaigns.phones import national
+from campaigns.wording import counted
 from tenants.admin.organizations import OrganizationAdmin
 from tenants.backoffice.buttons import Step
 from tenants.backoffice.roles import Level, reach_of
@@ -23,7 +24,7 @@ admin.site.unregister([Organization, DoNotCall])
 
 def _stop(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -> str:
     kill_switch.stop_all_calls(obj, actor=reach_of(request).actor)
-    return f"All calls of {obj.name} are stopped: nothing further can be placed."
+    return f"All calls of {obj.name} are stopped. It places no more calls."
 
 
 def _allow(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -> str:
@@ -32,11 +33,12 @@ def _allow(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -
 
 
 def _stop_effect(obj: Organization) -> list[str]:
-    going = Call.objects.open().filter(organization=obj).count()
+    count = Call.objects.open().filter(organization=obj).count()
+    under_way = f"{counted(count, 'call')} under way continue{'s' if count == 1 else ''} to the end."
     return [
-        f"Nothing is placed for {obj.name} any more: no campaign, no single call, no program.",
-        f"{going} calls under way go on to their end." if going else "No call is under way.",
-        "Campaigns keep their state and go on when you allow calls again.",
+        f"{obj.name} places no more calls: no campaign, no single call, no program.",
+        under_way if count else "No call is under way.",
+        "Campaigns keep their status and continue when you allow calls again.",
     ]
 
 
@@ -58,7 +60,7 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
             "allow-calls",
             "Allow calls again",
             Level.MANAGER,
-            lambda obj: [f"Running campaigns and queued calls of {obj.name} go on within seconds."],
+            lambda obj: [f"Running campaigns and queued calls of {obj.name} continue within seconds."],
             _allow,
             offered=lambda obj: obj.calls_stopped,
             tone="primary",
@@ -75,7 +77,10 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
 @admin.register(DoNotCall)
 class SilencingDoNotCallAdmin(DoNotCallAdmin):
     def after_listing(self, request: HttpRequest, organization_id: int, phones: Collection[str]) -> None:
-        going = list(quiescing.silence_numbers(organization_id, phones).values_list("to_number", flat=True)[:2])
-        if going:
-            one = f"A call to {national(going[0])} was" if len(going) == 1 else "Calls to some of these numbers were"
-            messages.warning(request, f"{one} already under way, to go on to the end. No other is placed.")
+        open_calls = quiescing.silence_numbers(organization_id, phones).values_list("to_number", flat=True)
+        numbers = list(open_calls[:2])
+        if numbers:
+            which = (
+                f"A call to {national(numbers[0])} is" if len(numbers) == 1 else "Calls to some of these numbers are"
+            )
+            messages.warning(request, f"{which} under way and will continue to the end. No other call is placed.")

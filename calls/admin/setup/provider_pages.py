@@ -1,4 +1,4 @@
-"""What execution adds to the pages of accounts, assistants and caller numbers: how they fare, and a test call."""
+"""What calls add to the pages of provider accounts, assistants and caller numbers: figures and a test call."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
             "Unblock",
             Level.MANAGER,
             lambda obj: [
-                f"It was blocked because: {obj.blocked_reason}",
-                "Unblocked, it places calls again within seconds. If the cause remains, it is blocked again.",
-                "Campaigns that were paused with it stay paused until you resume them.",
+                f"Reason for the block: {obj.blocked_reason}",
+                "The account places calls again within seconds. If the cause remains, it is blocked again.",
+                "Campaigns that were paused by the block stay paused until you resume them.",
             ],
             _unblock,
             offered=lambda obj: obj.blocked(timezone.now()),
@@ -71,11 +71,11 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
         for row in rows:
             row.found_health = found[row.pk]
 
-    @display(description="health", label={"In service": "success", "Failing": "warning", **STOPPED})
+    @display(description="status", label={"In service": "success", "Failing": "warning", **STOPPED})
     def health(self, row: Any) -> str:
         return account_health.state_of(row, timezone.now()).label
 
-    @admin.display(description="under way")
+    @admin.display(description="calls under way")
     def lines(self, row: Any) -> str:
         found: Health = row.found_health
         return f"{found.open_calls:,} of {row.max_open_calls:,}"
@@ -106,7 +106,7 @@ class CallingAssistantAdmin(AssistantAdmin):
     panel_template = "trunkline/assistant.html"
 
     def panel_context(self, request: HttpRequest, obj: Assistant) -> dict[str, Any]:
-        """With a test call to a number typed in: the launch page, filled in from the variables' examples."""
+        """Add a form for a test call. It opens the launch page with the variables' examples filled in."""
         shown = super().panel_context(request, obj)
         if not obj.is_active or not obj.account.is_active or not self.holds(request, Level.OPERATOR, obj):
             return shown
@@ -154,11 +154,11 @@ class CallingNumberAdmin(PhoneNumberAdmin):
     def panel_context(self, request: HttpRequest, obj: PhoneNumber) -> dict[str, Any]:
         now = timezone.now()
         use = number_use.use_of([obj], now).get(obj.pk, Use())
-        going = Call.objects.filter(phone_number=obj, status__in=OPEN).count()
+        count = Call.objects.filter(phone_number=obj, status__in=OPEN).count()
         return {
             **super().panel_context(request, obj),
             "number": national(obj.e164),
-            "lines": f"{going:,} of {obj.max_open_calls:,}" if obj.max_open_calls is not None else f"{going:,}",
+            "lines": f"{count:,} of {obj.max_open_calls:,}" if obj.max_open_calls is not None else f"{count:,}",
             "today": number_use.used(obj, use),
             "answered": number_use.answered(use),
             "rests_until": local_time(number_use.rests_until(obj, use, now), ""),

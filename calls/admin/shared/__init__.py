@@ -1,1 +1,1 @@
-"""What several pages share: labels and charts."""
+"""Labels and charts that several pages share."""

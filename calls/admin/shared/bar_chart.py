@@ -1,4 +1,4 @@
-"""Stacked bars, as the bundled Chart.js is told of them."""
+"""Options and data of stacked bar charts for the bundled Chart.js."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-TICKS = "#7f8896"  # to be read on light and on dark
+TICKS = "#7f8896"  # readable in both themes
 OPTIONS = json.dumps(
     {
         "animation": False,
@@ -27,7 +27,7 @@ OPTIONS = json.dumps(
 
 
 def data_of(labels: Sequence[str], series: Sequence[Mapping[str, Any]]) -> str:
-    """Each series has a `label`, a `colour` by name, and `values` beside the labels."""
+    """Return the data as JSON. Each series has a `label`, a `colour` by name, and a value for each of the labels."""
     datasets = [
         {"label": each["label"], "data": each["values"], "backgroundColor": f"var(--tl-fill-{each['colour']})"}
         for each in series

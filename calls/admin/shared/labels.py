@@ -1,4 +1,4 @@
-"""Statuses in colours and words, the same on every page."""
+"""Colours and labels of statuses, reasons and checks, the same on every page."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ CALL_COLOURS = {
 }
 CALL_LABELS = {str(status.label): CALL_COLOURS[status] for status in Status}
 CALL_MEANINGS = {
-    Status.QUEUED: "It waits for its turn. Nothing was sent to the provider.",
-    Status.PLACING: "The request is on its way to the provider.",
-    Status.UNCONFIRMED: "Nobody knows whether the provider placed it: it may be ringing. It is not dialled again.",
-    Status.PLACED: "The provider took it and has not dialled yet.",
-    Status.DIALING: "The provider dials.",
-    Status.RINGING: "The telephone rings.",
-    Status.IN_PROGRESS: "Somebody answered; the conversation goes on.",
-    Status.COMPLETED: "The call was answered and is over.",
+    Status.QUEUED: "The call waits for its turn. Nothing was sent to the provider.",
+    Status.PLACING: "The request is being sent to the provider.",
+    Status.UNCONFIRMED: "Unknown whether the provider placed the call: it may be ringing. It is not dialled again.",
+    Status.PLACED: "The provider accepted the call and has not dialled yet.",
+    Status.DIALING: "The provider is dialling.",
+    Status.RINGING: "The phone is ringing.",
+    Status.IN_PROGRESS: "The call was answered and is under way.",
+    Status.COMPLETED: "The call was answered and has ended.",
     Status.NO_ANSWER: "Nobody answered.",
     Status.BUSY: "The line was busy.",
-    Status.FAILED: "The provider could not complete it.",
-    Status.CANCELED: "It was not placed.",
-    Status.EXPIRED: "It was placed, but the provider forgot the outcome before it could be read.",
-    Status.UNKNOWN: "No evidence came in time. It may have rung; a person decides what counts.",
+    Status.FAILED: "The provider could not complete the call.",
+    Status.CANCELED: "The call was not placed.",
+    Status.EXPIRED: "The call was placed, but the provider deleted the outcome before it was read.",
+    Status.UNKNOWN: "No evidence came in time. The phone may have rung. A team member can settle the call.",
 }
 RECIPIENT_COLOURS = {
     Recipient.Status.PENDING: "default",
@@ -67,108 +67,108 @@ REASONS = {
     "do_not_call": "on the do-not-call list",
     "country": "the country may not be called",
     "no_open_window": "no calling window was left",
-    "too_late": "its last moment had passed",
-    "released_by_staff": "released by staff",
-    "canceled_by_staff": "canceled by staff",
-    "superseded": "another call to the number stands for it",
+    "too_late": "its latest time had passed",
+    "released_by_staff": "released by a team member",
+    "canceled_by_staff": "canceled by a team member",
+    "superseded": "another call to the number replaces it",
     "refused": "refused by the provider",
     "voicemail": "a voicemail answered",
     "no_answer": "nobody answered",
     "busy": "the line was busy",
-    "hangup_callee": "the person hung up",
+    "hangup_callee": "the contact hung up",
     "hangup_caller": "the assistant hung up",
     "missing_variables": "variables that the assistant requires are missing",
     "unconfirmed": "the call is unconfirmed",
     "placing_ambiguous": "the provider's answer was lost or unclear",
-    "not_sent": "the request did not leave; it is sent again",
-    "misconfigured": "the account is set up wrongly",
+    "not_sent": "the request was not sent; it is retried",
+    "misconfigured": "the provider account is not set up correctly",
     "calling_hours": "outside calling hours",
     "minimum_gap": "called a short time ago",
-    "calls_per_day": "called often enough today",
+    "calls_per_day": "called as often as allowed in 24 hours",
     "open_call": "another call to the number is open",
-    "status_expired": "the provider forgot the outcome",
+    "status_expired": "the provider no longer has the outcome",
     "poll_deadline": "no evidence came in time",
     "hold": "on hold",
-    "withdrawn": "withdrawn by staff",
-    "call_back": "asked to be called back",
-    "call_back_canceled": "the call-back was canceled",
-    "rules_changed": "the rules were changed; another call takes its place",
+    "withdrawn": "withdrawn by a team member",
+    "call_back": "a callback is scheduled",
+    "call_back_canceled": "the scheduled callback was canceled",
+    "rules_changed": "the rules changed; another call replaces it",
     "rerouted": "another assistant of the campaign calls instead",
     "attempts": "called as often as the campaign allows",
-    "calls_per_30_days": "called often enough in 30 days",
-    "on_hold": "on hold until somebody lifts it",
-    "not_before": "a later time was asked for",
+    "calls_per_30_days": "called as often as allowed in 30 days",
+    "on_hold": "on hold until the hold is lifted",
+    "not_before": "a later time was requested",
     "organization": "the organization is inactive",
     "calls_stopped": "all calls of the organization are stopped",
-    "account": "the provider account takes no calls",
-    "account_capacity": "the provider account has no line free",
+    "account": "the provider account places no calls",
+    "account_capacity": "the provider account has no free line",
     "assistant": "the assistant is switched off",
     "caller_number": "the caller number is switched off",
-    "caller_number_capacity": "the caller number has no line free",
-    "caller_number_day": "the caller number has called often enough today",
+    "caller_number_capacity": "the caller number has no free line",
+    "caller_number_day": "the caller number has reached its cap for 24 hours",
     "caller_number_rest": "the caller number rests between two calls",
     "campaign": "the campaign is not running",
-    "campaign_capacity": "the campaign has as many open calls as it may",
-    "pace": "the campaign calls as fast as it may",
+    "campaign_capacity": "the campaign has as many open calls as allowed",
+    "pace": "the campaign calls as fast as allowed",
     "budget": "the campaign's budget is spent or set aside",
-    "organization_budget": "the organization's budget of the day is spent or set aside",
-    "account_budget": "the account's budget of the day is spent or set aside",
+    "organization_budget": "the organization's daily budget is spent or set aside",
+    "account_budget": "the provider account's daily budget is spent or set aside",
     "failed": "the call failed",
     "completed": "the call was completed",
     "canceled": "the call was canceled",
-    "expired": "the provider forgot the outcome",
-    "unknown": "nobody knows the outcome",
+    "expired": "the provider no longer has the outcome",
+    "unknown": "the outcome is unknown",
 }
 
 
-CHECK_WORDS = {
-    "recipient": "Where they stand",
-    "variables": "Variables of the assistant",
+CHECK_LABELS = {
+    "recipient": "Status detail",
+    "variables": "Required variables",
     "no_open_window": "Time left in the campaign",
     "hold": "Hold",
     "on_hold": "Hold",
     "calls_per_30_days": "Calls in 30 days",
-    "organization_budget": "Budget of the day",
-    "account_budget": "Budget of the account",
+    "organization_budget": "Daily budget",
+    "account_budget": "Daily budget of the provider account",
     "caller_number_day": "Calls of the caller number in 24 hours",
-    "caller_number_rest": "Rest of the caller number",
+    "caller_number_rest": "Rest of the caller number between calls",
     "pace": "Pace of the campaign",
     "organization": "Organization",
-    "calls_stopped": "Kill switch",
+    "calls_stopped": "Stop all calls",
     "account": "Provider account",
     "assistant": "Assistant",
     "caller_number": "Caller number",
     "campaign": "Campaign",
     "do_not_call": "Do-not-call list",
     "country": "Country",
-    "too_late": "Last moment",
+    "too_late": "Latest time",
     "not_before": "Not before",
     "calling_hours": "Calling hours",
     "open_call": "Other calls to the number",
-    "attempts": "Calls made",
+    "attempts": "Attempts",
     "minimum_gap": "Time since the last call",
     "calls_per_day": "Calls in 24 hours",
     "budget": "Budget",
-    "caller_number_capacity": "Lines of the caller number",
-    "campaign_capacity": "Lines of the campaign",
+    "caller_number_capacity": "Open calls of the caller number",
+    "campaign_capacity": "Open calls of the campaign",
 }
 
 
 def reason(code: str) -> str:
-    """A machine's code in a person's words. Some carry a detail: `missing_variables: slot`."""
+    """Return a reason code in words. Some codes have a detail: `missing_variables: slot`."""
     name, _, detail = code.partition(": ")
     found = REASONS.get(name) or name.replace("_", " ")
     return f"{found}: {detail}" if detail else found
 
 
 def sentence(text: str) -> str:
-    """A reason that stands alone."""
+    """Return a reason as a sentence."""
     return f"{text[:1].upper()}{text[1:]}."
 
 
 def check_name(code: str) -> str:
-    """One of the gate's questions in words."""
-    return CHECK_WORDS.get(code) or reason(code).capitalize()
+    """Return the label of one of the gate's checks."""
+    return CHECK_LABELS.get(code) or reason(code).capitalize()
 
 
 def money(amount: Decimal | str | None, currency: str) -> str:
@@ -179,14 +179,14 @@ def money(amount: Decimal | str | None, currency: str) -> str:
 
 
 def budget(used: Decimal, limit: Decimal, currency: str) -> dict[str, Any]:
-    """How much of a budget is gone, with a colour from the steps at which alerts are told."""
+    """Return how much of a budget is used, with a colour that changes at the levels of the alerts."""
     percent = int(used * 100 / limit) if limit > 0 else 100
-    passed = sum(percent >= step for step in ALERT_AT)
+    level = sum(percent >= step for step in ALERT_AT)
     return {
         "used": money(used, currency),
         "limit": money(limit, currency),
         "percent": percent,
-        "colour": ("success", "info", "warning", "danger")[passed],
+        "colour": ("success", "info", "warning", "danger")[level],
     }
 
 
@@ -202,7 +202,7 @@ def badge(call: Call) -> dict[str, Any]:
 
 
 def bar(parts: Mapping[str, int], labels: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
-    """A stacked bar: shares in per cent that add up, empty parts left out."""
+    """Return the parts of a stacked bar, with shares in per cent. Empty parts are left out."""
     total = sum(parts.values())
     return [
         {
@@ -237,7 +237,7 @@ MASK = "••••"
 
 
 def masked(text: str, call: Call) -> str:
-    """Text without the account's secrets and the call's own tokens."""
+    """Return the text without the account's secrets and the call's own tokens."""
     secrets = [str(value) for value in (call.account.credentials or {}).values()]
     for secret in [*secrets, call.callback_token, call.account.hook_token]:
         if len(secret) >= 4:
