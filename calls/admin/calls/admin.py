@@ -104,8 +104,8 @@ class CallAdmin(NumberedAdmin):
         ours = [
             path("launch/", wrap(launch_page.view), name="calls_call_launch"),
             path("launch/fields/", wrap(launch_page.fields_view), name="calls_call_launch_fields"),
-            path("launch/people/", wrap(launch_page.people_view), name="calls_call_launch_people"),
-            path("launch/person/", wrap(launch_page.person_view), name="calls_call_launch_person"),
+            path("launch/people/", wrap(launch_page.contacts_view), name="calls_call_launch_people"),
+            path("launch/person/", wrap(launch_page.contact_view), name="calls_call_launch_person"),
             path("evidence.csv", wrap(evidence.view), name="calls_call_evidence"),
             path("legal-hours/", wrap(legal_hours.view), name="calls_call_legal_hours"),
             path("overview/", wrap(dashboard_page.fragment_view), name="calls_call_overview"),

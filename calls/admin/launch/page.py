@@ -57,17 +57,17 @@ def fields_view(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "trunkline/launch_fields.html", {"form": form})
 
 
-def people_view(request: HttpRequest) -> HttpResponse:
+def contacts_view(request: HttpRequest) -> HttpResponse:
     """Return the contacts that a search finds."""
     sent = _sent(request)
     return TemplateResponse(request, "trunkline/launch_people.html", people.found(request, sent))
 
 
-def person_view(request: HttpRequest) -> HttpResponse:
+def contact_view(request: HttpRequest) -> HttpResponse:
     """Return whose number it is, what time it is there, and whether a call is allowed now."""
     sent = _sent(request)
     form = _form(request, None, sent, None) if sent.get("to_number") else _unvalidated(request, sent)
-    return TemplateResponse(request, "trunkline/launch_person.html", _person(request, form))
+    return TemplateResponse(request, "trunkline/launch_person.html", _contact(request, form))
 
 
 def _sent(request: HttpRequest) -> dict[str, Any]:
@@ -76,9 +76,9 @@ def _sent(request: HttpRequest) -> dict[str, Any]:
     return request.POST.dict() if request.method == "POST" else request.GET.dict()
 
 
-def _person(request: HttpRequest, form: LaunchForm) -> dict[str, Any]:
+def _contact(request: HttpRequest, form: LaunchForm) -> dict[str, Any]:
     value = (form.data if form.is_bound else form.initial).get
-    found = people.person(request, form.assistant, str(value("to_number") or ""))
+    found = people.number_info(request, form.assistant, str(value("to_number") or ""))
     number = form.numbers.get(str(value("phone_number") or "")) or next(iter(form.numbers.values()), None)
     phone = found.get("phone")
     if phone and form.assistant and number:
@@ -91,14 +91,14 @@ def view(request: HttpRequest) -> HttpResponse:
     """Launch one call, or check whether calling is allowed."""
     sent = _sent(request)
     page = page_of(Call)
-    decision, refusal, person = None, "", None
+    decision, refusal, info = None, "", None
     if request.method == "POST" and "_fields" not in sent:
         form = _form(request, request.POST, {}, people.chosen(request, sent))
         if form.is_valid() and form.assistant is not None:
             order = form.order(reach_of(request).actor)
             if "_check" in request.POST:
                 decision = single_calls.preview(order)
-                person = people.person(request, form.assistant, order.to_number)
+                info = people.number_info(request, form.assistant, order.to_number)
             else:
                 try:
                     call = placed(order)
@@ -120,7 +120,7 @@ def view(request: HttpRequest) -> HttpResponse:
         contact=(form.data if form.is_bound else form.initial).get("contact", ""),
         refusal=refusal,
         checked=_shown(decision) if decision else None,
-        **(person or {}),
+        **(info or {}),
         **people.found(request, sent),
         no_assistant=not form.has_choice,
         media=form.media,

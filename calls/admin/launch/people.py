@@ -58,7 +58,7 @@ def chosen(request: HttpRequest, sent: Mapping[str, Any]) -> Contact | None:
     return contacts.filter(phone=number).first() if number.startswith("+") else None
 
 
-def person(request: HttpRequest, assistant: Assistant | None, text: str) -> dict[str, Any]:
+def number_info(request: HttpRequest, assistant: Assistant | None, text: str) -> dict[str, Any]:
     """Return what is known about the entered number, or an empty dict without one. `error`: it is not callable."""
     home = assistant.organization if assistant else _only_organization(request)
     if not text.strip() or home is None:

@@ -69,7 +69,7 @@ class ReasonFilter(admin.SimpleListFilter):
 @admin.register(Recipient)
 class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
     organization_path = "campaign__organization"
-    list_display = ("number", "name", "state", "stands", "attempts", "of_campaign", "why")
+    list_display = ("number", "name", "state", "status_detail", "attempts", "of_campaign", "explanation")
     list_filter: ClassVar[Sequence[Any]] = ("status", OutcomeFilter, ReasonFilter, ("campaign", ScopedRelatedFilter))
     list_lookups = ("campaign", "status", "outcome", "reason")
     number_fields = ("contact__phone",)
@@ -97,11 +97,11 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         return str(row.get_status_display())
 
     @admin.display(description="status detail")
-    def stands(self, row: Recipient) -> str:
+    def status_detail(self, row: Recipient) -> str:
         return standing(row, row.campaign, timezone.now())
 
     @admin.display(description="explanation")
-    def why(self, row: Recipient) -> str:
+    def explanation(self, row: Recipient) -> str:
         return format_html(
             '<a id="explain-{}" class="tl-link tl-nowrap" href="{}" data-drawer aria-haspopup="dialog">Explain'
             '<span class="tl-sr"> {}</span></a>',
