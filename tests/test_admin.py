@@ -315,7 +315,7 @@ def test_a_viewer_changes_nothing(sign_in: SignIn, world: dict[str, models.Model
 def test_staff_without_a_membership_see_an_empty_house(sign_in: SignIn, organization: Organization) -> None:
     client = sign_in(organization, "viewer")
     Membership.objects.all().delete()
-    assert "not a member" in client.get("/admin/").content.decode()
+    assert "do not belong to an organization" in client.get("/admin/").content.decode()
     assert client.get("/admin/calls/call/").status_code == 403
 
 
@@ -407,7 +407,13 @@ def test_the_dashboard_asks_few_questions(
 
 def test_an_empty_house_shows_the_way(sign_in: SignIn, organization: Organization) -> None:
     text = sign_in(organization, "manager").get("/admin/").content.decode()
-    steps = ["Add a provider account", "Add an assistant", "Add a caller number", "Import people", "Make a campaign"]
+    steps = [
+        "Add a provider account",
+        "Add an assistant",
+        "Add a caller number",
+        "Import contacts",
+        "Create a campaign",
+    ]
     positions = [text.index(step) for step in steps]
     assert positions == sorted(positions)
 

@@ -119,7 +119,7 @@ def test_the_rules_can_be_asked_first(operator: Client, order: dict[str, Any], o
     order = {key: value for key, value in order.items() if key != "_launch"} | {"_check": "1"}
     assert "The call would be placed at once." in text_of(operator.post(LAUNCH, order))
     Organization.objects.update(calls_stopped=True)
-    assert "It would wait: All calls of the organization are stopped." in text_of(operator.post(LAUNCH, order))
+    assert "The call would wait: All calls of the organization are stopped." in text_of(operator.post(LAUNCH, order))
     assert not Call.objects.exists() and not Contact.objects.exists()
 
 
@@ -236,7 +236,9 @@ def test_a_campaign_is_run_with_buttons(operator: Client, campaign: Campaign) ->
         return str(campaign.status)
 
     url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
-    assert "it can start" in text_of(operator.get(reverse("admin:campaigns_campaign_idle", args=[campaign.pk])))
+    assert "The campaign can start" in text_of(
+        operator.get(reverse("admin:campaigns_campaign_idle", args=[campaign.pk]))
+    )
     confirmation = operator.get(reverse("admin:campaigns_campaign_step", args=[campaign.pk, "start"]))
     assert "1 entry on its lists is called" in text_of(confirmation)
     assert press("start") == "running"
@@ -375,7 +377,7 @@ def test_other_assistants_are_of_the_same_organization(
     form = edited(campaign, assistant=campaign.assistant_id)
     assert manager.post(url, form | rows | {"variants-0-assistant": theirs.pk}).status_code == 200
     own = manager.post(url, form | rows | {"variants-0-assistant": campaign.assistant_id})
-    assert "stands among the other assistants as well" in text_of(own)
+    assert "is also among the other assistants" in text_of(own)
     assert manager.post(url, form | rows | {"variants-0-assistant": mine.pk}).status_code == 302
     assert campaign.variants.get().assistant == mine
 
@@ -392,7 +394,7 @@ def test_a_person_is_withdrawn_held_and_promised_a_call_back_with_buttons(
         return text_of(operator.post(url, values, follow=True))
 
     later = (timezone.now() + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")
-    assert "This time is in the past" in press("call-back", at="2020-01-01T10:00", tolerance="30")
+    assert "This is in the past" in press("call-back", at="2020-01-01T10:00", tolerance="30")
     assert "is scheduled for" in press("call-back", at=later, tolerance="30", note="After work")
     listed = text_of(operator.get("/admin/calls/callback/?status__exact=due"))
     assert "After work" in listed and "Reminders" in listed

@@ -81,7 +81,7 @@ def test_why_nobody_calls_is_told(sign_in: SignIn, person: Contact, time_machine
     time_machine.move_to(NOON)
     client = sign_in(person.organization, "operator")
     shown = read(client, "campaigns_contact", person.pk)
-    assert "Call now" in shown and "Legal calling hours Open now" in shown and "Time there 12:00 EDT" in shown
+    assert "Call now" in shown and "Legal calling hours Open now" in shown and "Local time 12:00 EDT" in shown
     assert "No consent is recorded." in shown and "On no list." in shown
     entries.add(person.organization, NUMBER, reason="asked in a letter", source="api")
     person.consent_basis = "written"

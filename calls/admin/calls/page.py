@@ -128,7 +128,7 @@ def _facts(call: Call) -> list[tuple[str, Any]]:
         cost = f"{labels.money(call.cost_reserved, call.cost_currency)} set aside"
     contact: Any = ERASED
     if not call.contact.erased_at:
-        contact = link("campaigns_contact", call.contact_id, call.customer_name or call.contact.name or "no name")
+        contact = link("campaigns_contact", call.contact_id, call.customer_name or call.contact.name or "No name")
     account = f"{call.account.name} ({call.account.get_provider_display()})"
     rows: list[tuple[str, Any]] = [
         ("To", _number(call.to_number)),
@@ -196,6 +196,7 @@ EVENT_LABELS = {
     "misconfigured": "Refused because of the set-up, queued again",
     "deferred": "Deferred",
     "opt_out": "Opt-out",
+    "callback": "Unsigned provider event",
 }
 
 

@@ -163,7 +163,7 @@ def summary(campaign: Campaign) -> list[dict[str, Any]]:
         ],
         SCHEDULE: [
             *hours_text(hours),
-            f"Starts at {local_time(campaign.starts_at)}" if campaign.starts_at else "Starts when you start it",
+            f"Starts at {local_time(campaign.starts_at)}" if campaign.starts_at else "Starts when you press Start",
             f"Ends at {local_time(campaign.ends_at)}" if campaign.ends_at else "",
             f"No calls on {', '.join(campaign.holidays)}" if campaign.holidays else "",
             f"Outside the legal hours: {campaign.legal_override}" if campaign.legal_override else "",
@@ -177,6 +177,10 @@ def summary(campaign: Campaign) -> list[dict[str, Any]]:
         ],
     }
     return [
-        {"title": step.title, "url": step.url(campaign), "lines": [line for line in found if line] or ["Nothing yet"]}
+        {
+            "title": step.title,
+            "url": step.url(campaign),
+            "lines": [line for line in found if line] or ["Nothing chosen yet"],
+        }
         for step, found in lines.items()
     ]

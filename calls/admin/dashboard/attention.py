@@ -31,7 +31,7 @@ def items_of(organizations: Sequence[int], unconfirmed: int, new_alerts: int, no
     found = []
     if unconfirmed:
         url = f"{reverse('admin:calls_call_changelist')}?status__exact={Status.UNCONFIRMED.value}"
-        found.append(Item(_count(unconfirmed, "unconfirmed call"), "Each may have rung. Settle them.", url))
+        found.append(Item(_count(unconfirmed, "unconfirmed call"), "May have rung. Settle each call on its page.", url))
     found += _blocked(organizations, now)
     paused = Campaign.objects.filter(organization__in=organizations, status=Campaign.Status.PAUSED)
     for name, pk, reason in paused.exclude(status_reason="").values_list("name", "pk", "status_reason")[:SHOWN]:
@@ -46,7 +46,9 @@ def items_of(organizations: Sequence[int], unconfirmed: int, new_alerts: int, no
         found.append(Item(f"The import of {name} failed", error, url))
     if new_alerts:
         title = _count(new_alerts, "new alert")
-        found.append(Item(title, "Mark them as seen to remove them here.", reverse("admin:tenants_alert_changelist")))
+        found.append(
+            Item(title, "Alerts marked as seen disappear from this page.", reverse("admin:tenants_alert_changelist"))
+        )
     return found
 
 

@@ -99,7 +99,7 @@ def _facts(contact: Contact, home: Whereabouts, now: datetime) -> list[tuple[str
     return [
         ("Name", contact.name or "-"),
         ("Phone number", f"{national(contact.phone)}{f' ({country})' if country else ''}, {contact.phone}"),
-        ("Time there", f"{_there(home, now)}\n{home.reason}"),
+        ("Local time", f"{_there(home, now)}\n{home.reason}"),
         ("Legal calling hours", _legal(contact, home, now)),
         ("Language", contact.language or "-"),
         ("External ID", contact.external_id or "-"),

@@ -35,6 +35,7 @@ class RecordAdmin(ReadOnlyAdmin):
 @admin.register(ProviderCallback)
 class ProviderCallbackAdmin(RecordAdmin):
     plural = "Provider events"
+    counted_as = ("provider event", "provider events")
     organization_path = "account__organization"
     list_display = ("received", "account", "verified", "state")
     list_select_related = ("account", "call")
@@ -73,6 +74,7 @@ class CallBackAdmin(ReadOnlyAdmin):
     list_select_related = ("contact", "recipient__campaign", "organization")
     ordering = ("-id",)
     plural = "Scheduled callbacks"
+    counted_as = ("scheduled callback", "scheduled callbacks")
     empty_words = "No scheduled callback. Schedule one on the page of a recipient."
     intro = "Contacts who asked to be called at a certain time."
     panel_only = True

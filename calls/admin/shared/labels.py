@@ -134,7 +134,7 @@ CHECK_LABELS = {
     "caller_number_rest": "Rest of the caller number between calls",
     "pace": "Pace of the campaign",
     "organization": "Organization",
-    "calls_stopped": "Stop all calls",
+    "calls_stopped": "Button “Stop all calls”",
     "account": "Provider account",
     "assistant": "Assistant",
     "caller_number": "Caller number",
