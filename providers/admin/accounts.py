@@ -73,7 +73,7 @@ def _options(provider: str) -> dict[str, forms.Field]:
 
 
 class AccountForm(ScopedForm):
-    """The form of a provider account. It never shows secrets, and a new address requires all secrets again."""
+    """The form of a provider account. It never shows secrets, and a new address requires the secrets again."""
 
     provider_slug = ""
 
@@ -143,7 +143,7 @@ def check_credentials(account: ProviderAccount) -> str:
 class ProviderAccountAdmin(ScopedAdmin):
     form = AccountForm
     add_title = "New provider account"
-    empty_words = "A provider account is your account at a voice provider. Add one to place calls."
+    empty_words = "A provider account is your sign-in at a voice provider. Add one to place calls."
     labels = {
         "calls_per_second": "Calls per second",
         "max_open_calls": "Maximum calls under way",

@@ -60,7 +60,7 @@ class OptOutField(RowsField):
             help_text="When a call ends with one of these values, its number is added to the do-not-call list at once. "
             "Fields: result.NAME (as the assistant returns it, dotted where nested), ended_reason, provider_reason, "
             "provider_status, answered_by. Write true and false for yes and no. Upper and lower case are the same. "
-            "Without a row, no call adds its number.",
+            "Without a row, no number is added.",
         )
 
 
