@@ -63,7 +63,7 @@ def test_a_worker_that_is_silent_for_three_minutes_is_told(worker: Heartbeat) ->
 
 
 def test_a_migration_that_is_missing_is_told(worker: Heartbeat) -> None:
-    MigrationRecorder(connection).record_unapplied("tenants", "0006_staff_settings")
+    MigrationRecorder(connection).record_unapplied("tenants", "0001_initial")
     assert "manage.py migrate" in faulty("migrations")
 
 

@@ -160,7 +160,7 @@ def test_a_session_without_a_csrf_token_writes_nothing(staff: Any) -> None:
         (b'"x"', "object"),
         (b'{"phone": NaN}', "NaN"),
         (b'{"phone": 1e999}', "range"),
-        (b'{"phone": "a", "phone": "b"}', "twice"),
+        (b'{"phone": "a", "phone": "b"}', "duplicate"),
         (b'{"phone": "\xff"}', "UTF-8"),
         (b'{"phone": "\\ud800"}', "UTF-8"),
         (b'{"variables": ' + b'{"a":' * 40 + b"1" + b"}" * 40 + b"}", "deep"),

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from calls.actions import quiescing
+from calls.actions import campaigns, quiescing
 from calls.models import Call
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, DoNotCall
 from providers.models import Assistant, PhoneNumber
@@ -240,7 +240,8 @@ def test_what_waits_for_the_engine_is_held_by_no_transaction(
 ) -> None:
     """Inside a transaction the engine could not see the change that the request waits for."""
     held: list[bool] = []
-    monkeypatch.setattr(quiescing, "wait_for_silence", lambda calls: held.append(connection.in_atomic_block))
+    for module in (campaigns, quiescing):
+        monkeypatch.setattr(module, "wait_for_silence", lambda calls: held.append(connection.in_atomic_block))
     running = Campaign.objects.create(organization=organization, name="C", status=Campaign.Status.RUNNING)
     path = f"/api/v1/campaigns/{running.uuid}/"
     for n, (address, body) in enumerate(
