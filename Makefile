@@ -10,7 +10,7 @@ DATABASE ?= postgresql
 EXAMPLES ?= 25
 SEED ?= 1
 
-.PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance month bites schemathesis \
+.PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance simulate mutants schemathesis \
 	screenshots bench-pages clean
 
 setup: $(VENV)/.dev-installed
@@ -69,17 +69,17 @@ chaos: $(VENV)/.dev-installed
 endurance: $(VENV)/.dev-installed
 	$(BIN)/python -m tests.endurance --database $(DATABASE) --contacts 60 --workers 1 --faults 0.1 --kills 14 $(ARGS)
 
-# Simulated weeks of campaigns, judged by an oracle of its own (docs/month.md). CONTACTS=2000 is smaller.
-month: $(VENV)/.dev-installed
-	$(BIN)/python -m tests.month --contacts $(CONTACTS) $(ARGS)
+# Simulated weeks of campaigns, judged by an oracle of its own (docs/simulation.md). CONTACTS=2000 is smaller.
+simulate: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.simulation --contacts $(CONTACTS) $(ARGS)
 
 # Every page in light and dark, wide and narrow, of an organization at work and of one with nothing yet.
 screenshots: $(VENV)/.dev-installed
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
-# Deliberate bugs, one at a time in a copy of the code, must each be caught by a test; see docs/bites.md.
-bites: $(VENV)/.dev-installed
-	$(BIN)/python -m tests.bites $(ARGS)
+# Deliberate bugs, one at a time in a copy of the code, must each be caught by a test; see docs/mutants.md.
+mutants: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 # Made-up requests, good and bad, over every operation of the API's document. SEED=7 makes up others.
 schemathesis: $(VENV)/.dev-installed

@@ -1,4 +1,4 @@
-"""Mistakes that only a deliberate bug (tests/bites) showed nobody would have noticed."""
+"""Mistakes that only a deliberate bug (tests/mutants) showed nobody would have noticed."""
 
 from __future__ import annotations
 

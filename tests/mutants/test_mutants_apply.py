@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bites.bugs import BUGS
-from tests.bites.planting import Bug, planted
+from tests.mutants.bugs import BUGS
+from tests.mutants.planting import Bug, planted
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,7 +28,7 @@ def test_the_tests_that_should_catch_it_exist(bug: Bug) -> None:
 
 
 def test_the_page_tells_every_bug_and_no_other() -> None:
-    rows = [line for line in (ROOT / "docs/bites.md").read_text().splitlines() if line.startswith("| ")][1:]
+    rows = [line for line in (ROOT / "docs/mutants.md").read_text().splitlines() if line.startswith("| ")][1:]
     told = [row.split("|")[1].strip() for row in rows]
     assert told == [bug.name for bug in BUGS]
     assert len(set(told)) == len(told)

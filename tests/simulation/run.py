@@ -26,9 +26,9 @@ from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
-from tests.month import world
-from tests.month.plan import Deed, Plan
-from tests.month.telephone import DOUBT_LASTS, Dial, Telephones
+from tests.simulation import world
+from tests.simulation.plan import Deed, Plan
+from tests.simulation.telephone import DOUBT_LASTS, Dial, Telephones
 
 CROWDED_TICK = timedelta(seconds=15)  # what ends within one is recorded together
 TICK = timedelta(seconds=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bites.planting import ANSWERS, Bug, Edit
+from tests.mutants.planting import ANSWERS, Bug, Edit
 
 OUTCOMES = "tests/calls/test_outcomes.py::"
 BITTEN = "tests/calls/test_bitten.py::"

@@ -16,7 +16,7 @@ from campaigns.models import (
 from campaigns.rules.windows import DAYS
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization, Tenant
-from tests.month import plan
+from tests.simulation import plan
 
 
 class Home:

@@ -1,6 +1,6 @@
 """Plants each deliberate bug in a copy of the code and expects a test to catch it. Exit 1 when one survives.
 
-python -m tests.bites [--model EXAMPLES] [words of the names of the bugs to run]
+python -m tests.mutants [--model EXAMPLES] [words of the names of the bugs to run]
 
 With `--model` no other test is asked than the model, with so many examples, about the bugs that it should find.
 """
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.bites.bugs import BUGS
-from tests.bites.planting import MODEL, Bug, Database, MovedOn, planted
+from tests.mutants.bugs import BUGS
+from tests.mutants.planting import MODEL, Bug, Database, MovedOn, planted
 from tests.postgresql import Unavailable, throwaway_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,25 +40,25 @@ class Run:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bites", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", allow_abbrev=False)
     parser.add_argument("--model", type=int, default=0, metavar="EXAMPLES")
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
     words: list[str] = options.words
     bugs = [bug for bug in BUGS if not words or any(word in bug.name for word in words)]
     try:
-        with tempfile.TemporaryDirectory(prefix="trunkline-bites-") as directory:
+        with tempfile.TemporaryDirectory(prefix="trunkline-mutants-") as directory:
             if options.model:
                 asked = [bug for bug in bugs if bug.model or words]
-                return bite_the_model(asked, Path(directory), options.model)
+                return test_against_the_model(asked, Path(directory), options.model)
             with throwaway_server() as url:
-                return bite(bugs, Path(directory), {"SQLite": "", "PostgreSQL": url})
+                return run_all(bugs, Path(directory), {"SQLite": "", "PostgreSQL": url})
     except (Unavailable, MovedOn) as reason:
         say(str(reason))
         return 1
 
 
-def bite(bugs: Sequence[Bug], directory: Path, urls: Mapping[Database, str]) -> int:
+def run_all(bugs: Sequence[Bug], directory: Path, urls: Mapping[Database, str]) -> int:
     clean = directory / "clean"
     copy(clean)
     for bug in bugs:
@@ -73,7 +73,7 @@ def bite(bugs: Sequence[Bug], directory: Path, urls: Mapping[Database, str]) -> 
     return 1 if survived else 0
 
 
-def bite_the_model(bugs: Sequence[Bug], directory: Path, examples: int) -> int:
+def test_against_the_model(bugs: Sequence[Bug], directory: Path, examples: int) -> int:
     """Each bug against the model alone."""
     clean = directory / "clean"
     copy(clean)

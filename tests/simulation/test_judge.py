@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.month import oracle, plan
-from tests.month.plan import Account, Campaign, Deed, Number, Organization, Person, Place, Plan
-from tests.month.run import Journal, Left, Month
-from tests.month.telephone import Dial
+from tests.simulation import oracle, plan
+from tests.simulation.plan import Account, Campaign, Deed, Number, Organization, Person, Place, Plan
+from tests.simulation.run import Journal, Left, Month
+from tests.simulation.telephone import Dial
 
 NEW_YORK = Place("+1212555", 4, "US", ("America/New_York",), "US")
 ANN, BOB = Person("+12125550140", NEW_YORK), Person("+12125550141", NEW_YORK)
@@ -25,8 +25,8 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_small_month_breaks_no_rule() -> None:
-    """Whether everybody was called who could be is judged by `make month`: so few people leave budgets of the day too
-    small for a single call."""
+    """`make simulate` also judges whether every reachable person was called: with so few people, a budget of the day is
+    too small for a single call."""
     wanted = plan.month(120, seed=3)
     journal = Month(wanted, seed=3).run()
     assert len(journal.dials) > 100
@@ -129,7 +129,7 @@ def test_the_judge_is_content_with_a_right_month() -> None:
 
 
 def test_the_hours_know_holidays_midnight_and_jumping_clocks() -> None:
-    from tests.month.hours import Calendar
+    from tests.simulation.hours import Calendar
 
     calendar = Calendar(BEGIN, BEGIN + timedelta(days=4))
     nights = (plan.opening([5], 22, 4),)  # Saturday the 7th into Sunday, when two becomes three

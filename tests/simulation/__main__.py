@@ -1,4 +1,4 @@
-"""python -m tests.month [--contacts N] [--seed S] [--database sqlite|postgresql] [--season spring|autumn]
+"""python -m tests.simulation [--contacts N] [--seed S] [--database sqlite|postgresql] [--season spring|autumn]
                        [--only crowded|quiet]
 
 Exits 1 when a promise was broken, 2 when it could not be run. Interrupted, it judges what was played so far.
@@ -15,12 +15,12 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.month import plan
 from tests.postgresql import Unavailable, throwaway_server
+from tests.simulation import plan
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.month", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", allow_abbrev=False)
     parser.add_argument("--contacts", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
@@ -60,8 +60,8 @@ def _run(options: argparse.Namespace) -> int:
 
     from django.conf import settings
 
-    from tests.month import oracle, report
-    from tests.month.run import Month
+    from tests.simulation import oracle, report
+    from tests.simulation.run import Month
 
     logging.disable(logging.CRITICAL)  # its troubles are part of the plan
     settings.DEBUG = False  # which would write down every statement

@@ -15,10 +15,10 @@ from decimal import Decimal
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from tests.month.hours import Calendar
-from tests.month.plan import Account, Campaign, Organization, Person, Place, Plan
-from tests.month.run import Journal, Left
-from tests.month.telephone import Dial
+from tests.simulation.hours import Calendar
+from tests.simulation.plan import Account, Campaign, Organization, Person, Place, Plan
+from tests.simulation.run import Journal, Left
+from tests.simulation.telephone import Dial
 
 KINDS = (
     "closed hours",

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from tests.month.plan import Campaign, Opening, Place
+from tests.simulation.plan import Campaign, Opening, Place
 
 MINUTE = timedelta(minutes=1)
 EVERY_DAY, WORKDAYS, WEEKEND = tuple(range(7)), tuple(range(5)), (5, 6)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.month.oracle import KINDS, Finding
-from tests.month.plan import Plan
-from tests.month.run import Journal
+from tests.simulation.oracle import KINDS, Finding
+from tests.simulation.plan import Plan
+from tests.simulation.run import Journal
 
 GOING = {"pending", "calling", "waiting"}
 
