@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from calls.models import Call, Status
 from campaigns.imports import upload
@@ -16,30 +15,36 @@ from campaigns.models import Contact, ContactList
 from tenants.backoffice.roles import ROLE_LEVEL, Level
 from tenants.models import Organization
 from tests.browser import work
-from tests.browser.support import a_member, chromiums, desk, sign_in
+from tests.browser.support import Chromium, Contexts, a_member, enter
 from tests.calls import support
 
+NAMES = {level: str(role) for role, level in ROLE_LEVEL.items()}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    found = Chromium()
+    yield found
+    found.close()
+
 
 @pytest.fixture
-def browsers(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
-    """Opens browser contexts at the test's own server; their complaints fail the test, see `chromiums`."""
-    # The browser's driver leaves an event loop running in this thread, which Django takes for asynchronous code.
+def browsers(live_server: Any, chromium: Chromium, monkeypatch: pytest.MonkeyPatch) -> Iterator[Contexts]:
+    """Opens browser contexts at the test server; their complaints fail the test."""
     monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with chromiums(live_server.url) as another:
-        yield another
-        # Under the driver's loop this thread had a database connection of its own, which nobody else can close.
-        connections.close_all()
+    with chromium.contexts(live_server.url) as found:
+        yield found
 
 
 @pytest.fixture
-def browser(browsers: Callable[[], Any]) -> Any:
+def browser(browsers: Contexts) -> Any:
     return browsers()
 
 
 @pytest.fixture
-def signed_in(browser: Any, organization: Organization) -> Any:
+def signed_in(browsers: Contexts, organization: Organization) -> Any:
     a_member(organization)
-    return sign_in(browser.new_page())
+    return enter(browsers)
 
 
 @pytest.fixture
@@ -55,7 +60,26 @@ def clinic(organization: Organization) -> Organization:
     return organization
 
 
+class Staff(Mapping[Level, Any]):
+    """The page of one person of each role, opened when it is first asked for."""
+
+    def __init__(self, contexts: Contexts, organization: Organization) -> None:
+        self._contexts, self._pages = contexts, dict[Level, Any]()
+        for role, level in ROLE_LEVEL.items():
+            a_member(organization, str(role), NAMES[level])
+
+    def __getitem__(self, level: Level) -> Any:
+        if level not in self._pages:
+            self._pages[level] = enter(self._contexts, NAMES[level])
+        return self._pages[level]
+
+    def __iter__(self) -> Iterator[Level]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
 @pytest.fixture
-def staff(browsers: Callable[[], Any], clinic: Organization) -> dict[Level, Any]:
-    """Pages of one person of each role, all signed in at the same time."""
-    return {level: desk(browsers, clinic, str(role)) for role, level in ROLE_LEVEL.items()}
+def staff(browsers: Contexts, clinic: Organization) -> Mapping[Level, Any]:
+    return Staff(browsers, clinic)

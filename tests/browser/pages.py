@@ -20,32 +20,35 @@ OF_NO_MODEL = {
 OF_ONE_ROW = ("import",)  # pages of a row beside its own: `<app>_<model>_<name>`
 
 
-def pages_of(organization: Organization, level: Level = Level.ADMIN) -> dict[str, str]:
+def pages_of(organization: Organization, level: Level = Level.ADMIN, *, every_state: bool = True) -> dict[str, str]:
     """Addresses by name, as far as the level reaches.
 
-    Each list, each form for something new, a row in each status, each question before a step.
+    Each list, each form for something new, a row in each status, each question before a step; without `every_state`
+    one row and one question of each kind of object.
     """
     found = {name: reverse(route) for name, route in OF_NO_MODEL.items()}
     for model, page in admin.site._registry.items():
         if isinstance(page, ScopedAdmin) and page.view_level <= level:
-            found |= _of_model(model, page, organization, level)
+            found |= _of_model(model, page, organization, level, None if every_state else 1)
     return found
 
 
-def _of_model(model: type[models.Model], page: ScopedAdmin, organization: Organization, level: Level) -> dict[str, str]:
+def _of_model(
+    model: type[models.Model], page: ScopedAdmin, organization: Organization, level: Level, most: int | None
+) -> dict[str, str]:
     route = f"admin:{model._meta.app_label}_{model._meta.model_name}"
     name = str(model._meta.verbose_name)
     found = {str(model._meta.verbose_name_plural): reverse(f"{route}_changelist")}
     if page.add_level <= level:
         found[f"new {name}"] = reverse(f"{route}_add")
-    for title, row in _rows(model, page, organization).items():
+    for title, row in list(_rows(model, page, organization).items())[:most]:
         found[f"{name}{title}"] = reverse(f"{route}_change", args=[row.pk])
         for other in OF_ONE_ROW:
             with suppress(NoReverseMatch):
                 found[f"{name}{title}, {other}"] = reverse(f"{route}_{other}", args=[row.pk])
-        for step in page.steps:
-            if step.level <= level and step.offered(row):
-                found[f"{name}{title}, {step.name}"] = reverse(f"{route}_step", args=[row.pk, step.name])
+        offered = [step for step in page.steps if step.level <= level and step.offered(row)]
+        for step in offered[:most]:
+            found[f"{name}{title}, {step.name}"] = reverse(f"{route}_step", args=[row.pk, step.name])
     return found
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
-from tests.browser.support import MARKS, faults_of
+from tests.browser.support import BEAT, MARKS, THEMES, faults_of, settled
 from tests.calls import support
 
 pytestmark = MARKS
@@ -139,21 +139,22 @@ def test_a_page_out_of_sight_asks_for_nothing(page: Any) -> None:
         "Object.defineProperty(document, 'hidden', {configurable: true, get: function () { return true; }});"
         "document.dispatchEvent(new Event('visibilitychange'))"
     )
-    page.wait_for_timeout(500)  # what was on its way
+    settled(page)  # what was on its way
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(7_000)  # two beats
+    page.wait_for_timeout(2.3 * BEAT)
     assert asked == []
     page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
     refreshed(page)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_it_is_for_everybody_and_fits_a_telephone(page: Any, theme: str) -> None:
     page.emulate_media(color_scheme=theme)
     for width in (1280, 400):
         page.set_viewport_size({"width": width, "height": 800})
-        page.reload(wait_until="networkidle")
+        page.reload()
+        settled(page)
         page.wait_for_selector("#people table")
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, width
         page.click("#people-status-done")

@@ -12,7 +12,7 @@ from campaigns.imports import job, upload
 from campaigns.models import Campaign, ContactList
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
-from tests.browser.support import MARKS, faults_of
+from tests.browser.support import MARKS, SPILL, THEMES, WIDTHS, faults_of
 from tests.conftest import an_account, an_assistant
 
 pytestmark = MARKS
@@ -35,38 +35,37 @@ def house(organization: Organization, assistant: Assistant, phone_number: PhoneN
     return people
 
 
-def look(page: Any, name: str) -> None:
-    """It fits, and is for everybody: in light and dark, on a desk and on a telephone."""
+def look(page: Any, name: str, theme: str) -> None:
+    """It fits a desk and a telephone, and can be used by all."""
     folder = os.environ.get("SCREENSHOTS")
-    for theme in ("light", "dark"):
-        page.evaluate("theme => document.documentElement.classList.toggle('dark', theme === 'dark')", theme)
-        for width in (1280, 400):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_timeout(50)
-            assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (name, width)
-            if folder:
-                page.screenshot(path=f"{folder}/{name}-{theme}-{width}.png", full_page=True)
-        page.set_viewport_size({"width": 1280, "height": 900})
-        assert faults_of(page) == [], (name, theme)
+    page.evaluate("theme => document.documentElement.classList.toggle('dark', theme === 'dark')", theme)
+    for width in reversed(WIDTHS):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(50)
+        assert page.evaluate(SPILL) <= 0, (name, width)
+        if folder:
+            page.screenshot(path=f"{folder}/{name}-{theme}-{width}.png", full_page=True)
+    assert faults_of(page) == [], (name, theme)
 
 
-def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList) -> None:
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList, theme: str) -> None:
     page = signed_in
     page.goto("/admin/campaigns/campaign/")
     page.click("text=New campaign")
     # Whom.
     page.click(f"text={STEP}")
     page.wait_for_selector("text=Nothing was saved.")
-    look(page, "1-whom-error")
+    look(page, "1-whom-error", theme)
     page.fill("input[name=name]", "Reminders")
     page.wait_for_function(f"document.querySelector('#count-{house.pk}').textContent === '2'")
     page.check("text=December")
     page.wait_for_selector("text=All of them may be called.")
-    look(page, "1-whom")
+    look(page, "1-whom", theme)
     page.click(f"text={STEP}")
     # With what.
     page.wait_for_selector("text=First choose an assistant")
-    look(page, "2-what-empty")
+    look(page, "2-what-empty", theme)
     page.select_option("select[name=assistant]", label="Reminder")
     page.wait_for_selector("text=01 42 00 00 01")
     assert page.locator("input[name=variables-0-name]").input_value() == "slot"
@@ -75,50 +74,50 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList) -> 
     page.wait_for_selector("section, .tl-bad >> text=is not understood")
     page.click(f"text={STEP}")
     page.wait_for_selector("text=Nothing was saved.")
-    look(page, "2-what-error")
+    look(page, "2-what-error", theme)
     page.fill("input[name=variables-0-value]", 'at {{ contact.variables.slot|default:"noon" }}')
     page.wait_for_selector("text=at noon")
     page.check("text=01 42 00 00 01")
-    look(page, "2-what")
+    look(page, "2-what", theme)
     page.click(f"text={STEP}")
     # When.
     page.wait_for_selector("text=Within the legal calling hours.")
     page.fill("input[name=windows-0-opens]", "nine")
     page.click(f"text={STEP}")
     page.wait_for_selector("text=Write it like 09:00")
-    look(page, "3-when-error")
+    look(page, "3-when-error", theme)
     page.fill("input[name=windows-0-opens]", "11:00")
     page.click("text=Add a window")
     page.locator("input[name=windows-1-days]").nth(5).check()
     page.fill("input[name=windows-1-opens]", "10:00")
     page.fill("input[name=windows-1-closes]", "16:00")
     page.wait_for_selector("text=Within the legal calling hours.")
-    look(page, "3-when")
+    look(page, "3-when", theme)
     page.click(f"text={STEP}")
     # Limits.
     page.wait_for_selector("text=Retries")
     page.fill("input[name=max_attempts]", "0")
     page.click(f"text={STEP}")
     page.wait_for_selector("text=Nothing was saved.")
-    look(page, "4-limits-error")
+    look(page, "4-limits-error", theme)
     page.fill("input[name=max_attempts]", "3")
     page.select_option("select[name=retry_rules-0-outcome]", label="Busy")
     page.fill("input[name=budget]", "5")
     page.fill("input[name=budget_currency]", "EUR")
-    look(page, "4-limits")
+    look(page, "4-limits", theme)
     page.click(f"text={STEP}")
     # Check: what is wrong leads to where it is mended.
     page.wait_for_selector("text=Fix this before the start:")
-    look(page, "5-check-error")
+    look(page, "5-check-error", theme)
     page.locator(".tl-problems a", has_text="Step 4").first.click()
     page.fill("input[name=budget_currency]", "USD")
     page.click(f"text={STEP}")
     page.wait_for_selector("text=Nothing is missing. The campaign can start.")
     page.wait_for_selector("text=Estimated finish")
-    look(page, "5-check")
+    look(page, "5-check", theme)
     page.click("text=Keep as a draft")
     page.wait_for_selector("text=Continue with step 5: Review")
-    look(page, "6-draft")
+    look(page, "6-draft", theme)
     page.click("text=Continue with step 5: Review")
     page.click("text=Start now")
     page.click("button:has-text('Start calling')")
@@ -141,7 +140,10 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList) -> 
     assert page.locator("input[name=name]").input_value() == "Copy of Reminders"
 
 
-def test_a_test_call_is_ordered_from_the_step_where_the_text_is_written(signed_in: Any, house: ContactList) -> None:
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_test_call_is_ordered_from_the_step_where_the_text_is_written(
+    signed_in: Any, house: ContactList, theme: str
+) -> None:
     made = Campaign.objects.create(organization=house.organization, name="Reminders", drafted_through=1)
     made.contact_lists.add(house)
     page = signed_in
@@ -157,7 +159,7 @@ def test_a_test_call_is_ordered_from_the_step_where_the_text_is_written(signed_i
     page.fill("input[name=test_number]", "06 99 00 00 01")
     page.click("text=Save, and call me now")
     page.wait_for_selector("text=The test call is queued.")
-    look(page, "7-test-call")
+    look(page, "7-test-call", theme)
     page.click("text=Open the call")
     page.wait_for_selector("text=The call waits for its turn")
 

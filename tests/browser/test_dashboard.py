@@ -15,13 +15,12 @@ from providers import sample
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from providers.sandbox import server
 from tenants.models import Organization
-from tests.browser.support import MARKS, a_member, faults_of, sign_in
+from tests.browser.support import BEAT, MARKS, THEMES, a_member, faults_of, sign_in, visit
 from tests.calls import support
 from tests.conftest import a_number, an_account, an_assistant
 
 pytestmark = MARKS
 DRAWN = "Chart.getChart(document.querySelector('#calls-per-hour canvas'))"
-THEMES = ["light", "dark"]
 
 
 def until(page: Any, expression: str) -> None:
@@ -78,11 +77,11 @@ def test_the_day_is_drawn_and_follows_what_happens(signed_in: Any, busy: PhoneNu
 
 def test_nothing_is_asked_while_the_page_is_out_of_sight(signed_in: Any, busy: PhoneNumber) -> None:
     page = signed_in
-    page.goto("/admin/", wait_until="networkidle")
+    visit(page, "/admin/")
     page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(7_000)
+    page.wait_for_timeout(2.3 * BEAT)
     assert asked == []
     page.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
     with page.expect_request("**/overview/", timeout=10_000):
@@ -103,7 +102,7 @@ def test_it_is_for_everybody_and_fits(signed_in: Any, busy: PhoneNumber, theme: 
             "/admin/providers/phonenumber/",
             f"/admin/providers/assistant/{busy.account.assistants.get().pk}/change/",
         ):
-            page.goto(path, wait_until="networkidle")
+            visit(page, path)
             if path == "/admin/":
                 until(page, f"{DRAWN} !== undefined")
             assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (path, width)
@@ -124,7 +123,7 @@ def test_an_empty_house_leads_over_the_sandbox_to_a_test_call(
     page = sign_in(browser.new_page())
     page.wait_for_selector("text=Steps to your first campaign")
     page.wait_for_selector(f"text=The sandbox is running at {sandbox}.")
-    for theme in THEMES:
+    for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         assert faults_of(page) == [], theme
     page.set_viewport_size({"width": 400, "height": 800})

@@ -10,41 +10,51 @@ import pytest
 from tenants.models import Organization
 from tests.browser import work
 from tests.browser.pages import pages_of
-from tests.browser.support import MARKS, a_member, faults_of, sign_in
+from tests.browser.support import MARKS, SPILL, WIDTHS, Contexts, desk, faults_of, visit
 
 pytestmark = MARKS
-WIDTHS = {"light": 1280, "dark": 400}
-SPILL = "document.documentElement.scrollWidth - window.innerWidth"
+PROOF = pytest.mark.proof
 HOSTILE = """"><img src=x onerror="document.title='hit'"><script>document.title='hit'</script>{{7*7}}"""
 
 
 @pytest.fixture
-def manager(browser: Any, organization: Organization) -> Any:
-    a_member(organization, "admin")
-    return sign_in(browser.new_page())
+def manager(browsers: Contexts, organization: Organization) -> Any:
+    return desk(browsers, organization, "admin")
 
 
-def visit(page: Any, pages: dict[str, str]) -> Iterator[str]:
+def visits(page: Any, pages: dict[str, str]) -> Iterator[str]:
     """Each page, by name, once it has settled."""
     for name, path in pages.items():
-        answer = page.goto(path, wait_until="networkidle")
+        answer = visit(page, path)
         assert answer.status == 200, f"{name}: {answer.status}"
         yield name
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pages_are_for_everybody_and_fit(manager: Any, organization: Organization, theme: str) -> None:
+@pytest.mark.parametrize(
+    ("theme", "every_state"),
+    [
+        pytest.param("light", False, id="each kind"),
+        pytest.param("light", True, id="every state in light", marks=PROOF),
+        pytest.param("dark", True, id="every state in dark", marks=PROOF),
+    ],
+)
+def test_pages_are_for_everybody_and_fit(
+    manager: Any, organization: Organization, theme: str, every_state: bool
+) -> None:
     work.done(organization)
     work.trouble(organization)
     manager.emulate_media(color_scheme=theme)
-    manager.set_viewport_size({"width": WIDTHS[theme], "height": 900})
     faults: dict[str, list[str]] = {}
-    for name in visit(manager, pages_of(organization)):
+    for name in visits(manager, pages_of(organization, every_state=every_state)):
         assert ("dark" in (manager.get_attribute("html", "class") or "")) == (theme == "dark"), name
-        faults[name] = faults_of(manager)
-        if (spill := manager.evaluate(SPILL)) > 0:
-            faults[name].append(f"{spill} pixels wider than the window")
+        faults[name] = []
+        for width in WIDTHS:
+            manager.set_viewport_size({"width": width, "height": 900})
+            if (spill := manager.evaluate(SPILL)) > 0:
+                faults[name].append(f"{spill} pixels wider than a window of {width}")
+            if every_state or width == WIDTHS[0]:
+                faults[name] += faults_of(manager)
     manager.context.clear_cookies()
     manager.goto("/admin/")
     faults["sign-in"] = faults_of(manager)
@@ -52,13 +62,16 @@ def test_pages_are_for_everybody_and_fit(manager: Any, organization: Organizatio
 
 
 @pytest.mark.slow
-def test_what_others_wrote_is_text_on_every_page(manager: Any, organization: Organization) -> None:
+@pytest.mark.parametrize(
+    "every_state", [pytest.param(False, id="each kind"), pytest.param(True, id="every state", marks=PROOF)]
+)
+def test_what_others_wrote_is_text_on_every_page(manager: Any, organization: Organization, every_state: bool) -> None:
     """The browser's complaints (a refused script, a picture that is not there) fail this test as well."""
     work.done(organization, HOSTILE)
     work.trouble(organization)
     work.mark(organization, HOSTILE)
     shown = 0
-    for name in visit(manager, pages_of(organization)):
+    for name in visits(manager, pages_of(organization, every_state=every_state)):
         assert manager.title() != "hit", name
         assert manager.locator("img[src=x]").count() == 0, name
         shown += "{{7*7}}" in manager.inner_text("body")

@@ -10,7 +10,7 @@ import pytest
 from campaigns.imports import job, undo
 from campaigns.models import Contact, ContactImport, ContactList, DoNotCall, ImportMapping
 from tenants.models import Organization
-from tests.browser.support import MARKS, faults_of
+from tests.browser.support import MARKS, THEMES, faults_of, settled, visit
 
 pytestmark = MARKS
 
@@ -130,7 +130,7 @@ def test_a_file_is_chosen_with_the_keyboard(signed_in: Any, tmp_path: Path) -> N
     file = tmp_path / "crm.csv"
     file.write_text(CRM)
     page = signed_in
-    page.goto(LISTS + "import/", wait_until="networkidle")
+    visit(page, LISTS + "import/")
     with page.expect_file_chooser() as chooser:
         page.locator("#id_file").press("Space")
     chooser.value.set_files(file)
@@ -142,7 +142,7 @@ def test_a_file_is_chosen_with_the_keyboard(signed_in: Any, tmp_path: Path) -> N
     page.wait_for_selector("text=What the columns become")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_every_step_is_for_everybody_and_fits_a_telephone(
     signed_in: Any, organization: Organization, theme: str
 ) -> None:
@@ -151,7 +151,7 @@ def test_every_step_is_for_everybody_and_fits_a_telephone(
     page.set_viewport_size({"width": 400, "height": 800})
 
     def check(step: str) -> None:
-        page.wait_for_load_state("networkidle")
+        settled(page)
         assert faults_of(page) == [], step
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, step
 
@@ -217,7 +217,7 @@ def test_nasty_files_are_text(signed_in: Any, organization: Organization) -> Non
         "/admin/campaigns/importmapping/",
         f"/admin/campaigns/importmapping/{ImportMapping.objects.get().pk}/change/",
     ):
-        page.goto(path, wait_until="networkidle")
+        visit(page, path)
         assert page.title() not in {"1", "2"} and page.locator("img[src=x]").count() == 0, path
         assert "onerror" in page.inner_text("body"), path
     page.goto("/admin/campaigns/donotcall/import/")

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.browser import demo
-from tests.browser.support import CHROMIUM, chromium, faults_of, sign_in
+from tests.browser.support import CHROMIUM, Chromium, faults_of, sign_in
 
 pytestmark = [
     pytest.mark.browser,
@@ -55,11 +55,11 @@ def hours_around_now() -> tuple[str, str]:
     return f"{opens:%H}:00", f"{closes:%H}:00"
 
 
-def test_a_newcomer_gets_from_a_file_to_results(tmp_path: Path) -> None:
+def test_a_newcomer_gets_from_a_file_to_results(tmp_path: Path, chromium: Chromium) -> None:
     file = tmp_path / "people.csv"
     file.write_text(PEOPLE)
-    with demo.running(tmp_path) as running, chromium(running.url) as context:
-        page = sign_in(context.new_page(), running.user, running.password)
+    with demo.running(tmp_path) as running, chromium.contexts(running.url) as contexts:
+        page = sign_in(contexts().new_page(), running.user, running.password)
         somebody = Newcomer(page)
         somebody.clicks += 1  # signing in
         import_people(somebody, file)

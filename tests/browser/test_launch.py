@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from calls.models import Call
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber
-from tests.browser.support import MARKS
+from tests.browser.support import MARKS, THEMES
 from tests.browser.test_campaign_wizard import look
 from tests.conftest import an_assistant
 
 pytestmark = MARKS
 
 
-def test_a_person_is_found_and_called(signed_in: Any, assistant: Assistant, phone_number: PhoneNumber) -> None:
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_person_is_found_and_called(
+    signed_in: Any, assistant: Assistant, phone_number: PhoneNumber, theme: str
+) -> None:
     home = assistant.organization
     assistant.variables = [{"name": "slot", "required": True, "description": "The time", "example": "9:30"}]
     assistant.save()
@@ -25,14 +30,14 @@ def test_a_person_is_found_and_called(signed_in: Any, assistant: Assistant, phon
     page = signed_in
     page.click("text=Launch a call")
     page.wait_for_selector("text=Enter a phone number to see whose it is")
-    look(page, "8-launch-empty")
+    look(page, "8-launch-empty", theme)
     page.locator("#find").press_sequentially("ada")
     page.wait_for_selector("#found >> text=Adam")
     page.fill("#find", "")
     page.locator("#find").press_sequentially("06 12 34")
     page.wait_for_selector("#found >> text=Ada Lovelace")
     page.wait_for_selector("#found >> text=onerror")
-    look(page, "8-launch-found")
+    look(page, "8-launch-found", theme)
     page.click("#found >> text=Ada Lovelace")
     page.wait_for_selector("text=Time in Europe/Paris")
     page.select_option("select[name=assistant]", label="Reminder")
@@ -40,7 +45,7 @@ def test_a_person_is_found_and_called(signed_in: Any, assistant: Assistant, phon
     assert page.locator("input[name=variable-slot]").input_value() == "10:15"
     assert page.locator("input[name=to_number]").input_value() == "+33612345678"
     page.wait_for_selector("text=The call would be placed at once.")
-    look(page, "8-launch-ready")
+    look(page, "8-launch-ready", theme)
     page.fill("input[name=to_number]", "+1 212 555 0100")
     page.press("input[name=to_number]", "Tab")
     page.wait_for_selector("text=Time in America/New_York")
@@ -53,7 +58,7 @@ def test_a_person_is_found_and_called(signed_in: Any, assistant: Assistant, phon
     assert not Call.objects.exists(), "the Enter key asks; only the button calls"
     page.click("text=Check without calling")
     page.wait_for_selector("role=status")
-    look(page, "8-launch-checked")
+    look(page, "8-launch-checked", theme)
     page.click("text=Place the call")
     page.wait_for_selector("text=The call waits for its turn")
     assert (Call.objects.get().to_number, Call.objects.get().dynamic_variables) == ("+33612345678", {"slot": "10:15"})

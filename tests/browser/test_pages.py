@@ -14,7 +14,7 @@ from calls.models import Call
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import ApiKey, Organization
-from tests.browser.support import MARKS, faults_of
+from tests.browser.support import MARKS, faults_of, visit
 from tests.calls import support
 
 pytestmark = MARKS
@@ -55,7 +55,7 @@ def test_pages_are_quiet_and_fit_a_telephone(signed_in: Any, assistant: Assistan
         "/admin/providers/provideraccount/add/?provider=polyai",
         f"/admin/providers/assistant/{assistant.pk}/change/",
     ):
-        page.goto(path, wait_until="networkidle")
+        visit(page, path)
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, path
 
 
@@ -159,6 +159,6 @@ def test_the_installations_own_pages_are_quiet(signed_in: Any, assistant: Assist
         "/admin/password_change/",
         "/admin/tenants/auditentry/",
     ):
-        answer = page.goto(path, wait_until="networkidle")
+        answer = visit(page, path)
         assert answer.status == 200, path
         assert faults_of(page) == [], path

@@ -14,7 +14,7 @@ from campaigns.do_not_call import entries
 from campaigns.models import Contact, DoNotCall, Recipient
 from providers.models import PhoneNumber
 from tenants.models import Organization, StaffSettings, WebhookEndpoint
-from tests.browser.support import MARKS, a_member, faults_of, sign_in
+from tests.browser.support import MARKS, THEMES, a_member, faults_of, sign_in, visit
 from tests.calls import support
 
 pytestmark = MARKS
@@ -107,7 +107,7 @@ def paths(person: Contact) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_the_pages_can_be_used_by_all_and_fit_a_telephone(signed_in: Any, person: Contact, theme: str) -> None:
     page = signed_in
     page.emulate_media(color_scheme=theme)
@@ -115,7 +115,7 @@ def test_the_pages_can_be_used_by_all_and_fit_a_telephone(signed_in: Any, person
     for name, path in paths(person).items():
         for width in (1280, 400):
             page.set_viewport_size({"width": width, "height": 800})
-            assert page.goto(path, wait_until="networkidle").status == 200, name
+            assert visit(page, path).status == 200, name
             page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
             assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (name, width)
         faults[name] = faults_of(page)
@@ -128,7 +128,7 @@ def test_hostile_words_are_shown_as_text_and_run_nowhere(signed_in: Any, person:
     recipients.hold(person, actor="olga", reason=HOSTILE[0])
     page = signed_in
     for name, path in paths(person).items():
-        page.goto(path, wait_until="networkidle")
+        visit(page, path)
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
         assert page.title() != "owned", name
         assert page.query_selector("#content img, #content svg[onload], #content iframe, .tl-panel script") is None, (
@@ -139,7 +139,7 @@ def test_hostile_words_are_shown_as_text_and_run_nowhere(signed_in: Any, person:
         if name in {"contact", "call"}:
             shown = page.text_content("#panel")
             assert all(text in shown for text in HOSTILE if name == "call" or "logout" not in text), name
-    page.goto("/admin/calls/call/", wait_until="networkidle")
+    visit(page, "/admin/calls/call/")
     assert page.title() != "owned"
 
 

@@ -12,7 +12,7 @@ from calls.models import Call, Status
 from campaigns.models import Campaign, Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
-from tests.browser.support import MARKS, a_member, faults_of, sign_in
+from tests.browser.support import MARKS, THEMES, a_member, faults_of, sign_in
 from tests.calls import support
 
 pytestmark = MARKS
@@ -152,7 +152,7 @@ def test_the_keys_are_listed(signed_in: Any, calls: list[Call]) -> None:
     assert open_now(page) == ""
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_search_and_keys_can_be_used_by_all(
     browser: Any, organization: Organization, calls: list[Call], theme: str
 ) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -22,7 +21,7 @@ from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Membership, Organization
 from tests.browser import work
 from tests.browser.pages import pages_of
-from tests.browser.support import MARKS, SOON, desk, forged
+from tests.browser.support import MARKS, SOON, Contexts, desk, forged, visit
 from tests.calls import support
 from tests.conftest import a_number, an_account, an_assistant
 
@@ -104,7 +103,7 @@ def lists(path: str) -> Iterator[str]:
         yield f"{path}export.csv{query}"
 
 
-def test_the_mark_is_everywhere_at_home(browsers: Callable[[], Any], theirs: Organization) -> None:
+def test_the_mark_is_everywhere_at_home(browsers: Contexts, theirs: Organization) -> None:
     """Else its absence elsewhere would tell nothing."""
     page = desk(browsers, theirs, "admin")
     unseen = [name for name, path in pages_of(theirs).items() if not found_in(page.request.get(path).text())]
@@ -113,11 +112,11 @@ def test_the_mark_is_everywhere_at_home(browsers: Callable[[], Any], theirs: Org
 
 
 def test_pages_lists_files_and_forms_have_no_word_of_it(
-    browsers: Callable[[], Any], theirs: Organization, ours: Organization
+    browsers: Contexts, theirs: Organization, ours: Organization
 ) -> None:
     page = desk(browsers, ours, "admin")
     for name, path in pages_of(ours).items():
-        page.goto(path, wait_until="networkidle")  # with all its parts, filters, and what may be chosen
+        visit(page, path)  # with all its parts, filters, and what may be chosen
         unmarked(page.content(), name)
     for model, pages in admin.site._registry.items():
         if isinstance(pages, ScopedAdmin):
@@ -128,7 +127,7 @@ def test_pages_lists_files_and_forms_have_no_word_of_it(
 
 
 def test_its_addresses_are_pages_that_do_not_exist(
-    browsers: Callable[[], Any], theirs: Organization, ours: Organization
+    browsers: Contexts, theirs: Organization, ours: Organization
 ) -> None:
     page = desk(browsers, ours, "admin")
     before = {row: type(row)._default_manager.filter(pk=row.pk).values().get() for row in rows_of(theirs)}
@@ -144,7 +143,7 @@ def test_its_addresses_are_pages_that_do_not_exist(
     assert page.request.get(f"{reverse('admin:calls_call_evidence')}?contact={contact.pk}").status == 404
 
 
-def test_search_finds_nothing_of_it(browsers: Callable[[], Any], theirs: Organization, ours: Organization) -> None:
+def test_search_finds_nothing_of_it(browsers: Contexts, theirs: Organization, ours: Organization) -> None:
     page = desk(browsers, ours, "operator")
     call = Call.objects.filter(organization=theirs, to_number=PHONE).earliest("pk")
     other = Contact.objects.filter(organization=theirs).exclude(phone=PHONE).latest("pk")
@@ -173,10 +172,10 @@ def test_search_finds_nothing_of_it(browsers: Callable[[], Any], theirs: Organiz
     assert not Call.objects.filter(to_number=PHONE, created_by="operator").exists()
 
 
-def test_what_happens_there_stays_there(browsers: Callable[[], Any], theirs: Organization, ours: Organization) -> None:
+def test_what_happens_there_stays_there(browsers: Contexts, theirs: Organization, ours: Organization) -> None:
     """Both look at their dashboards while the one campaign is paused and all its calls are stopped."""
     mine, other = desk(browsers, ours, "manager"), desk(browsers, theirs, "viewer")
-    mine.goto("/admin/", wait_until="networkidle")
+    visit(mine, "/admin/")
     before = mine.inner_text("#overview").replace(mine.inner_text("#overview h3 .tl-faint"), "")
     Organization.objects.filter(pk=theirs.pk).update(calls_stopped=True)
     Campaign.objects.filter(organization=theirs, status="running").update(status="paused", status_reason=MARK)
@@ -188,9 +187,7 @@ def test_what_happens_there_stays_there(browsers: Callable[[], Any], theirs: Org
     assert mine.inner_text("#overview").replace(mine.inner_text("#overview h3 .tl-faint"), "") == before
 
 
-def test_a_role_is_held_in_its_organization_alone(
-    browsers: Callable[[], Any], theirs: Organization, ours: Organization
-) -> None:
+def test_a_role_is_held_in_its_organization_alone(browsers: Contexts, theirs: Organization, ours: Organization) -> None:
     """Somebody who runs the one and may only look at the other: there is no switch, each row has its own rules."""
     page = desk(browsers, ours, "manager", "mona")
     there = Membership.objects.create(user=User.objects.get(username="mona"), organization=theirs, role="viewer")
@@ -201,7 +198,7 @@ def test_a_role_is_held_in_its_organization_alone(
     assert rows.filter(has_text="Ours").count() == 1 and rows.filter(has_text=MARK).count() > 1
     step = "admin:campaigns_campaign_step"
     for row, may in ((own, True), (running, False)):
-        page.goto(reverse("admin:campaigns_campaign_change", args=[row.pk]), wait_until="networkidle")
+        visit(page, reverse("admin:campaigns_campaign_change", args=[row.pk]))
         assert (page.locator("#panel a[href*='/do/']").count() > 0) == may, row
         pause = reverse(step, args=[row.pk, "pause"])
         assert page.request.get(pause).status == (200 if may else 403)
@@ -211,7 +208,7 @@ def test_a_role_is_held_in_its_organization_alone(
         assert (page.locator("button[name=_save]").count() > 0) == may
     # Where something new is made, the other organization is no choice.
     for path in ("admin:campaigns_campaign_add", "admin:calls_call_launch", "admin:campaigns_contactlist_import_new"):
-        page.goto(reverse(path), wait_until="networkidle")
+        visit(page, reverse(path))
         unmarked(page.inner_html("form[method=post]:not([action*=logout])"), path)
     # What is taken away leaves the page that is open, what is left stays.
     page.goto(reverse("admin:campaigns_campaign_change", args=[running.pk]))

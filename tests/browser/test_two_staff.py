@@ -16,7 +16,7 @@ from tenants.backoffice.buttons import Step
 from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Alert, AuditEntry, Organization
-from tests.browser.support import MARKS, SOON, forged
+from tests.browser.support import MARKS, SOON, forged, visit
 
 pytestmark = MARKS
 DASHBOARD = "/admin/"
@@ -135,13 +135,13 @@ def state(row: models.Model) -> dict[str, Any]:
     return dict(type(row)._default_manager.filter(pk=row.pk).values().get())
 
 
-def test_what_one_does_arrives_and_who_may_not_can_not(staff: dict[Level, Any]) -> None:
+def test_what_one_does_arrives_and_who_may_not_can_not(staff: Mapping[Level, Any]) -> None:
     for doing in DOINGS:
         row = doing.row()
         step, url = step_of(row, doing.step)
         doer, onlooker = staff[step.level], staff[Level(step.level - 1)]
         what = f"{doing.step} {row}"
-        onlooker.goto(url_of(row), wait_until="networkidle")
+        visit(onlooker, url_of(row))
         assert onlooker.locator(f"a[href='{url}']").count() == 0, what
         before = state(row)
         refused = forged(onlooker, url, **doing.fields)
@@ -162,7 +162,7 @@ def both_at(one: Any, other: Any, path: str) -> None:
         page.goto(path)
 
 
-def test_the_same_doubt_is_settled_once(staff: dict[Level, Any]) -> None:
+def test_the_same_doubt_is_settled_once(staff: Mapping[Level, Any]) -> None:
     """Whoever comes second is told what it is by now."""
     for first, second, fields in (
         ("release", "release", {}),
@@ -186,7 +186,7 @@ def test_the_same_doubt_is_settled_once(staff: dict[Level, Any]) -> None:
         assert StaffDecision.objects.filter(call=row).count() == 1
 
 
-def test_a_campaign_is_started_and_paused_once(staff: dict[Level, Any]) -> None:
+def test_a_campaign_is_started_and_paused_once(staff: Mapping[Level, Any]) -> None:
     row = draft()
     operator, manager = staff[Level.OPERATOR], staff[Level.MANAGER]
     for name, becomes in (("start", "Running"), ("pause", "Paused"), ("resume", "Running"), ("cancel", "Canceled")):
@@ -201,7 +201,7 @@ def test_a_campaign_is_started_and_paused_once(staff: dict[Level, Any]) -> None:
     assert list(done) == [(f"campaign.{name}", "operator") for name in ("running", "paused", "running", "canceled")]
 
 
-def test_two_launch_a_call_to_one_number(staff: dict[Level, Any]) -> None:
+def test_two_launch_a_call_to_one_number(staff: Mapping[Level, Any]) -> None:
     speaker = plum().assistants.get()
     both = staff[Level.OPERATOR], staff[Level.MANAGER]
     filled = f"assistant={speaker.pk}&to_number=%2B12125550145&variable-appointment=noon"
@@ -212,7 +212,7 @@ def test_two_launch_a_call_to_one_number(staff: dict[Level, Any]) -> None:
     assert Call.objects.get(to_number="+12125550145").created_by == "operator"
 
 
-def test_two_list_the_same_number(staff: dict[Level, Any]) -> None:
+def test_two_list_the_same_number(staff: Mapping[Level, Any]) -> None:
     both = staff[Level.OPERATOR], staff[Level.MANAGER]
     both_at(*both, "/admin/campaigns/donotcall/add/")
     for page, said in zip(both, ("added successfully", "was on the list already, entered by operator."), strict=True):
@@ -224,7 +224,7 @@ def test_two_list_the_same_number(staff: dict[Level, Any]) -> None:
 
 
 @pytest.mark.parametrize("page", ["change/", "steps/whom/"])
-def test_a_form_that_somebody_else_overtook_is_not_saved_in_silence(staff: dict[Level, Any], page: str) -> None:
+def test_a_form_that_somebody_else_overtook_is_not_saved_in_silence(staff: Mapping[Level, Any], page: str) -> None:
     row = draft()
     manager, admin = staff[Level.MANAGER], staff[Level.ADMIN]
     both_at(manager, admin, url_of(row).replace("change/", page))
@@ -244,7 +244,7 @@ def test_a_form_that_somebody_else_overtook_is_not_saved_in_silence(staff: dict[
     assert row.name == "Of the admin"
 
 
-def test_who_is_erased_stays_so(staff: dict[Level, Any]) -> None:
+def test_who_is_erased_stays_so(staff: Mapping[Level, Any]) -> None:
     """Somebody else has the person's form open, and one was about to hold them."""
     person = call(Status.COMPLETED)().contact
     manager, admin, operator = staff[Level.MANAGER], staff[Level.ADMIN], staff[Level.OPERATOR]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tenants.backoffice.scoped_admin import page_of
 from tests.browser.support import MARKS, SOON, forged
 
 pytestmark = MARKS
-Staff = dict[Level, Any]
+Staff = Mapping[Level, Any]
 ADMIN = "/admin"
 NUMBER = "+12125550144"
 NEW = "a[href*='/campaign/add/'] >> visible=true"
