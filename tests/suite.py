@@ -1,7 +1,9 @@
-"""Runs the suite on SQLite, and what a database can change on a PostgreSQL server of its own, where the programs are
-installed. Then the browser's tests run on that alone; `--only sqlite` runs all of them on SQLite.
+"""Run the suite: all of it on a PostgreSQL server of its own, and on SQLite what SQLite can change.
 
-python -m tests.suite [--only sqlite|postgresql] [arguments for pytest]
+python -m tests.suite [--only sqlite|postgresql] [--proof] [arguments for pytest]
+
+Where PostgreSQL's programs are not installed, all of it runs on SQLite. `--proof` runs the long proofs instead, once,
+on PostgreSQL where it is installed. Paths among the arguments run on both databases. See docs/testing.md.
 """
 
 from __future__ import annotations
@@ -10,42 +12,106 @@ import argparse
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
 
 from tests.postgresql import Unavailable, throwaway_server
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTHING_COLLECTED = 5
+TEMPLATE = "template_of_tests"
+
+# What SQLite can change, and why. Everything else tests rules and pages that reach the database through the ORM alone.
+# A module of the product that names a database must be listed by the tests of `tests/test_suite.py`.
+ON_SQLITE = {
+    "tests/test_demo.py": "the demo runs on SQLite, with its own processes",
+    "tests/browser/test_journey.py": "the demo in a browser",
+    "tests/test_operations.py": "readiness asks the database itself",
+    "tests/calls/test_outcomes.py": "the trigger that freezes the end of a call; claims and fences without row locks",
+    "tests/calls/test_feeding.py": "enqueueing without row locks",
+    "tests/calls/test_engine.py": "slices beside each other: SQLite has one writer",
+    "tests/calls/test_failpoints.py": "a process dies inside a transaction and leaves the database locked, or not",
+    "tests/calls/test_webhooks.py": "SQL of our own and a partial index",
+    "tests/calls/test_health.py": "window functions",
+    "tests/calls/test_dashboard.py": "hours of the day by date functions",
+    "tests/calls/test_campaign_page.py": "hours of the day by date functions",
+    "tests/campaigns/test_launching.py": "SQL of our own, JSON, random UUIDs",
+    "tests/campaigns/test_import_steps.py": "bulk statements: SQLite takes fewer parameters",
+    "tests/campaigns/test_import_undo.py": "bulk statements",
+    "tests/campaigns/test_do_not_call_import.py": "bulk statements",
+    "tests/config/test_search.py": "search by prefix without operator classes",
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--only", choices=["sqlite", "postgresql"])
+    parser.add_argument("--proof", action="store_true")
     options, rest = parser.parse_known_args()
-    results = {}
-    with ExitStack() as stack:
-        server = None
-        if options.only != "sqlite":
-            try:
-                server = stack.enter_context(throwaway_server())
-            except Unavailable as reason:
-                say(f"Not run on PostgreSQL: {reason}")
-                if options.only:
-                    return 1
-        if options.only != "postgresql":
-            # The pages are the same: looked at once, on the database that organizations run on, where it is installed.
-            once = ["--ignore=tests/browser"] if server and not rest else []
-            results["SQLite"] = run([*once, *rest], {})
+    if options.proof:
+        rest = ["-m", "proof", "--hypothesis-profile", "proof", *rest]
+    with database(options.only) as server:
+        if options.only == "postgresql" and not server:
+            return 1
+        results = {}
         if server:
-            results["PostgreSQL"] = run(["--database-only", *rest], {"DATABASE_URL": server})
+            results["PostgreSQL"] = run(rest, {"DATABASE_URL": server, "TEST_TEMPLATE": TEMPLATE})
+        if options.only == "sqlite" or not server:
+            results["SQLite"] = run(rest, {})
+        elif options.only is None and not options.proof:
+            asked = named(rest)
+            code = run(rest if asked else [*rest, *ON_SQLITE], {})
+            results["SQLite"] = 0 if rest and code == NOTHING_COLLECTED else code
     say("; ".join(f"{name}: {'passed' if code == 0 else 'FAILED'}" for name, code in results.items()))
     return max(results.values(), default=1)
 
 
+def named(arguments: Iterable[str]) -> bool:
+    """Whether the arguments say which tests are wanted by their paths."""
+    return any((ROOT / argument.partition("::")[0]).exists() for argument in arguments if not argument.startswith("-"))
+
+
+@contextmanager
+def database(only: str | None) -> Iterator[str]:
+    """The URL of a server for this run, with the template that each worker's database is a copy of; "" for SQLite."""
+    if only == "sqlite":
+        yield ""
+        return
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(throwaway_server())
+        except Unavailable as reason:
+            say(f"PostgreSQL cannot be used: {reason}")
+            say("The whole suite runs on SQLite." if only is None else "Nothing was run.")
+            url = ""
+        if url:
+            migrate_template(url)
+        yield url
+
+
+def migrate_template(url: str) -> None:
+    """Every worker copies this database in 0.1 seconds; to migrate one takes seconds."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    extra = {"DATABASE_URL": url.rpartition("/")[0] + f"/{TEMPLATE}"}
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=ROOT, env=environment(extra), check=True)
+
+
 def run(arguments: list[str], extra: dict[str, str]) -> int:
     """One run of pytest in its own process. The database is whatever DATABASE_URL says, SQLite by default."""
-    environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "PUBLIC_BASE_URL"}}
-    environment |= {"DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true"} | extra
     say("pytest on " + ("PostgreSQL" if extra else "SQLite"))
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *arguments]
-    return subprocess.run(command, env=environment, check=False).returncode
+    return subprocess.run(command, env=environment(extra), check=False).returncode
+
+
+def environment(extra: dict[str, str]) -> dict[str, str]:
+    dropped = {"DATABASE_URL", "PUBLIC_BASE_URL", "TEST_TEMPLATE"}
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return kept | {"DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true"} | extra
 
 
 def say(text: str) -> None:

@@ -42,9 +42,9 @@ def browser(browsers: Contexts) -> Any:
 
 
 @pytest.fixture
-def signed_in(browsers: Contexts, organization: Organization) -> Any:
+def signed_in(browsers: Contexts, browser: Any, organization: Organization) -> Any:
     a_member(organization)
-    return enter(browsers)
+    return enter(browser, browsers.url)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ class Staff(Mapping[Level, Any]):
 
     def __getitem__(self, level: Level) -> Any:
         if level not in self._pages:
-            self._pages[level] = enter(self._contexts, NAMES[level])
+            self._pages[level] = enter(self._contexts(), self._contexts.url, NAMES[level])
         return self._pages[level]
 
     def __iter__(self) -> Iterator[Level]:

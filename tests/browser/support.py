@@ -84,7 +84,6 @@ class Contexts:
         self._program = program
         self.url = url
         self.complaints: list[str] = []
-        self._open: list[Any] = []
 
     def __call__(self) -> Any:
         context = self._program.new_context(base_url=self.url)
@@ -92,11 +91,10 @@ class Contexts:
         context.on("console", self._listen)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         context.on("request", self._watch)
-        self._open.append(context)
         return context
 
     def close(self) -> None:
-        for context in self._open:
+        for context in list(self._program.contexts):
             context.close()
         _wait_for_the_last_answers()
 
@@ -132,13 +130,12 @@ def sign_in(page: Any, name: str = "olga", password: str = PASSWORD) -> Any:
     return page
 
 
-def enter(contexts: Contexts, name: str = "olga") -> Any:
+def enter(context: Any, url: str, name: str = "olga") -> Any:
     """The dashboard of somebody whose session began elsewhere: the sign-in form costs two more pages."""
     client = Client()
     client.force_login(User.objects.get(username=name), "django.contrib.auth.backends.ModelBackend")
     cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-    context = contexts()
-    context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": contexts.url}])
+    context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": url}])
     page = context.new_page()
     page.goto("/admin/")
     return page
@@ -147,7 +144,7 @@ def enter(contexts: Contexts, name: str = "olga") -> Any:
 def desk(contexts: Contexts, organization: Organization, role: str, name: str = "") -> Any:
     """The dashboard of a member of staff, in a browser context of their own."""
     a_member(organization, role, name or role)
-    return enter(contexts, name or role)
+    return enter(contexts(), contexts.url, name or role)
 
 
 def settled(page: Any) -> None:
