@@ -1,19 +1,28 @@
-# The words a newcomer needs. Python 3.11 and make are enough.
+# `make` lists what can be made. Python 3.11 and make are enough.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 SIZE ?= small
-CONTACTS ?= 50000
 DATABASE ?= postgresql
-EXAMPLES ?= 25
 SEED ?= 1
 
-.PHONY: setup demo test test-sqlite test-postgresql lint format requirements chaos endurance simulate mutants schemathesis \
-	screenshots bench-pages clean
+# What the sizes of a proof are.
+CONTACTS_small := 300
+CONTACTS_large := 50000
+EXAMPLES_small := 12
+EXAMPLES_large := 200
+CONTACTS ?= 50000
+EXAMPLES ?= 25
 
-setup: $(VENV)/.dev-installed
+.PHONY: help setup demo check test test-sqlite test-postgresql lint format requirements proof chaos endurance simulate \
+	mutants schemathesis screenshots bench-pages clean
+
+help:  ## list these words
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.dev-installed  ## make the virtual environment with everything that development needs
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -26,21 +35,24 @@ $(VENV)/.dev-installed: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	touch $@ $(VENV)/.installed
 
-# Contacts imported, calls placed through four sandbox providers, every outcome stored. ARGS=--once ends by itself.
-demo: $(VENV)/.installed
+# ARGS=--once ends by itself.
+demo: $(VENV)/.installed  ## import contacts and call them through four sandbox providers
 	$(BIN)/python manage.py demo $(ARGS)
 
-# The whole suite on SQLite, then on a throwaway PostgreSQL where its programs are installed.
-test: $(VENV)/.dev-installed
+check: lint  ## lint, and test what changed since main
+	$(BIN)/python -m tests.changed $(ARGS)
+
+# ARGS="tests/calls -k gate" runs these tests on both databases. See docs/testing.md.
+test: $(VENV)/.dev-installed  ## the whole suite on PostgreSQL, and on SQLite what SQLite can change
 	$(BIN)/python -m tests.suite $(ARGS)
 
-test-sqlite: $(VENV)/.dev-installed
+test-sqlite: $(VENV)/.dev-installed  ## the whole suite on SQLite
 	$(BIN)/python -m tests.suite --only sqlite $(ARGS)
 
-test-postgresql: $(VENV)/.dev-installed
+test-postgresql: $(VENV)/.dev-installed  ## the whole suite on PostgreSQL
 	$(BIN)/python -m tests.suite --only postgresql $(ARGS)
 
-lint: $(VENV)/.dev-installed
+lint: $(VENV)/.dev-installed  ## ruff, mypy --strict, the import rules, Django's checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -48,47 +60,49 @@ lint: $(VENV)/.dev-installed
 	DEBUG=true $(BIN)/python manage.py check
 	DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
 
-format: $(VENV)/.dev-installed
+format: $(VENV)/.dev-installed  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 # Hash-pinned, without the address of any index.
-requirements: $(VENV)/.dev-installed
+requirements: $(VENV)/.dev-installed  ## pin the requirements anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		pyproject.toml -o requirements.txt > /dev/null
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--extra dev pyproject.toml -o requirements-dev.txt > /dev/null
 
-# Everything goes wrong at once, judged by the fake providers' journal (docs/chaos.md). SIZE=large also crashes the
-# database. DATABASE=sqlite is possible; ARGS="--seed 7" replays the injections of a run.
-chaos: $(VENV)/.dev-installed
+proof: $(VENV)/.dev-installed  ## the long proofs, each in SIZE=small or large (docs/testing.md)
+	$(BIN)/python -m tests.suite --proof
+	$(MAKE) schemathesis EXAMPLES=$(EXAMPLES_$(SIZE)) ARGS="-n 2"
+	$(MAKE) chaos SIZE=$(SIZE)
+	$(MAKE) simulate CONTACTS=$(CONTACTS_$(SIZE))
+
+# SIZE=large also crashes the database. DATABASE=sqlite is possible; ARGS="--seed 7" replays the injections of a run.
+chaos: $(VENV)/.dev-installed  ## kill processes and break answers, and judge by the sandbox's journal (docs/chaos.md)
 	$(BIN)/python -m tests.chaos --size $(SIZE) --database $(DATABASE) $(ARGS)
 
-# How long a single worker takes to go on after each kind of process is killed, each twice; about ten minutes.
-# ARGS="--contacts 150 --kills 35" kills each five times.
-endurance: $(VENV)/.dev-installed
+# Each kind of process is killed twice; about ten minutes. ARGS="--contacts 150 --kills 35" kills each five times.
+endurance: $(VENV)/.dev-installed  ## measure how soon one worker goes on after a kill
 	$(BIN)/python -m tests.endurance --database $(DATABASE) --contacts 60 --workers 1 --faults 0.1 --kills 14 $(ARGS)
 
-# Simulated weeks of campaigns, judged by an oracle of its own (docs/simulation.md). CONTACTS=2000 is smaller.
-simulate: $(VENV)/.dev-installed
+# CONTACTS=2000 is smaller.
+simulate: $(VENV)/.dev-installed  ## play a month of campaigns in simulated time (docs/simulation.md)
 	$(BIN)/python -m tests.simulation --contacts $(CONTACTS) $(ARGS)
 
-# Every page in light and dark, wide and narrow, of an organization at work and of one with nothing yet.
-screenshots: $(VENV)/.dev-installed
-	$(BIN)/python -m tests.browser.screenshots $(ARGS)
-
-# Deliberate bugs, one at a time in a copy of the code, must each be caught by a test; see docs/mutants.md.
-mutants: $(VENV)/.dev-installed
+mutants: $(VENV)/.dev-installed  ## plant deliberate bugs, each of which a test must catch (docs/mutants.md)
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-# Made-up requests, good and bad, over every operation of the API's document. SEED=7 makes up others.
-schemathesis: $(VENV)/.dev-installed
+# EXAMPLES of good and of bad requests for each operation. SEED=7 makes up others.
+schemathesis: $(VENV)/.dev-installed  ## send made-up requests to every operation of the API's document
 	DEBUG=true SCHEMATHESIS_EXAMPLES=$(EXAMPLES) SCHEMATHESIS_SEED=$(SEED) $(BIN)/python -m pytest -q -s \
 		tests/config/test_schemathesis.py $(ARGS)
 
-# Every page and API list with a million calls and contacts, beside 10,000 (docs/benchmarks.md); half an hour and 4 GB.
-bench-pages: $(VENV)/.dev-installed
+screenshots: $(VENV)/.dev-installed  ## take pictures of every page, in light and dark, wide and narrow
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
+# Half an hour and 4 GB.
+bench-pages: $(VENV)/.dev-installed  ## time every page with a million calls and contacts (docs/benchmarks.md)
 	$(BIN)/python -m benchmarks.pages $(ARGS)
 
-clean:
+clean:  ## remove the virtual environment and what was made at run time
 	rm -rf $(VENV) var staticfiles

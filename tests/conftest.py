@@ -20,27 +20,13 @@ from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.api import throttling
 from tenants.models import ApiKey, Organization, Tenant
 
-OF_A_DATABASE = {"db", "transactional_db", "live_server"}
 SET_UP_BY_MIGRATE = {"django_content_type", "auth_permission"}
 
 # However busy the machine: how long an example takes says nothing about what is promised.
 settings.register_profile("trunkline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("trunkline")
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--database-only", action="store_true", help="leave out what no database can change")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--database-only"):
-        config.hook.pytest_deselected(items=[item for item in items if not _depends_on_the_database(item)])
-        items[:] = filter(_depends_on_the_database, items)
-
-
-def _depends_on_the_database(item: pytest.Item) -> bool:
-    marked = item.get_closest_marker("django_db") or item.get_closest_marker("postgresql")
-    return bool(marked or OF_A_DATABASE.intersection(getattr(item, "fixturenames", ())))
+settings.register_profile("quick", settings.get_profile("trunkline"), max_examples=40)
+settings.register_profile("proof", settings.get_profile("trunkline"), max_examples=400)
+settings.load_profile("quick")  # `--hypothesis-profile proof` loads the other one
 
 
 @pytest.fixture(scope="session")

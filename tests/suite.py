@@ -2,8 +2,9 @@
 
 python -m tests.suite [--only sqlite|postgresql] [--proof] [arguments for pytest]
 
-Where PostgreSQL's programs are not installed, all of it runs on SQLite. `--proof` runs the long proofs instead, once,
-on PostgreSQL where it is installed. Paths among the arguments run on both databases. See docs/testing.md.
+Where PostgreSQL's programs are not installed, all of it runs on SQLite. `--proof` runs the long proofs instead, and the
+property tests with more examples: once, on PostgreSQL where it is installed. Paths among the arguments run on both
+databases. See docs/testing.md.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def main() -> int:
     parser.add_argument("--proof", action="store_true")
     options, rest = parser.parse_known_args()
     if options.proof:
-        rest = ["-m", "proof", "--hypothesis-profile", "proof", *rest]
+        rest = ["-m", "proof or hypothesis", "--hypothesis-profile", "proof", *rest]
     with database(options.only) as server:
         if options.only == "postgresql" and not server:
             return 1

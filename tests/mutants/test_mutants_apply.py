@@ -7,24 +7,26 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.bugs import BUGS
-from tests.mutants.planting import Bug, planted
+from tests.mutants.planting import planted
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-def test_its_old_text_occurs_exactly_once(bug: Bug) -> None:
-    for path, text in planted(ROOT, bug).items():
-        assert text != (ROOT / path).read_text()
+def test_the_old_text_of_every_bug_occurs_exactly_once(subtests: pytest.Subtests) -> None:
+    for bug in BUGS:
+        with subtests.test(bug.name):
+            for path, text in planted(ROOT, bug).items():
+                assert text != (ROOT / path).read_text()
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-def test_the_tests_that_should_catch_it_exist(bug: Bug) -> None:
-    for node in (*bug.tests, bug.still_passes):
-        path, _, name = node.partition("::")
-        sources = [ROOT / path, ROOT / "tests/providers/contract.py"]
-        assert (ROOT / path).is_file()
-        assert any(f"def {name.rpartition('::')[2]}(" in source.read_text() for source in sources), node
+def test_the_tests_that_should_catch_a_bug_exist(subtests: pytest.Subtests) -> None:
+    for bug in BUGS:
+        with subtests.test(bug.name):
+            for node in (*bug.tests, bug.still_passes):
+                path, _, name = node.partition("::")
+                sources = [ROOT / path, ROOT / "tests/providers/contract.py"]
+                assert (ROOT / path).is_file()
+                assert any(f"def {name.rpartition('::')[2]}(" in source.read_text() for source in sources), node
 
 
 def test_the_page_tells_every_bug_and_no_other() -> None:
