@@ -109,7 +109,7 @@ class Contexts:
 
 def _wait_for_the_last_answers() -> None:
     """A page may close in the middle of a refresh: the server's thread must not write after the tables are emptied."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while any("process_request_thread" in thread.name for thread in threading.enumerate()):
         assert time.monotonic() < deadline, "a request is still being answered"
         time.sleep(0.01)
