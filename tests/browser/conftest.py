@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any
@@ -29,9 +28,8 @@ def chromium() -> Iterator[Chromium]:
 
 
 @pytest.fixture
-def browsers(live_server: Any, chromium: Chromium, monkeypatch: pytest.MonkeyPatch) -> Iterator[Contexts]:
+def browsers(live_server: Any, chromium: Chromium) -> Iterator[Contexts]:
     """Opens browser contexts at the test server; their complaints fail the test."""
-    monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     with chromium.contexts(live_server.url) as found:
         yield found
 

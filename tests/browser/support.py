@@ -57,17 +57,19 @@ class Chromium:
         The driver leaves an event loop running in this thread: Django and `asyncio.run` refuse to work under it. Other
         tests of this process do not see it.
         """
-        asyncio._set_running_loop(self._loop)
-        try:
-            found = Contexts(self._program, url)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+            asyncio._set_running_loop(self._loop)
             try:
-                yield found
+                found = Contexts(self._program, url)
+                try:
+                    yield found
+                finally:
+                    found.close()
+                    # Under a running loop this thread has a database connection of its own.
+                    connections.close_all()
             finally:
-                found.close()
-                # Under a running loop this thread has a database connection of its own.
-                connections.close_all()
-        finally:
-            asyncio._set_running_loop(None)
+                asyncio._set_running_loop(None)
         assert found.complaints == [], found.complaints
 
     def close(self) -> None:
@@ -84,6 +86,7 @@ class Contexts:
         self._program = program
         self.url = url
         self.complaints: list[str] = []
+        self._closing = False
 
     def __call__(self) -> Any:
         context = self._program.new_context(base_url=self.url)
@@ -94,12 +97,14 @@ class Contexts:
         return context
 
     def close(self) -> None:
+        self._closing = True
         for context in list(self._program.contexts):
             context.close()
         _wait_for_the_last_answers()
 
     def _listen(self, said: Any) -> None:
-        if said.type in {"error", "warning"}:
+        interrupted = self._closing and said.text.startswith("htmx:")  # a refresh that was on its way
+        if said.type in {"error", "warning"} and not interrupted:
             self.complaints.append(f"{said.text} {said.location['url']}")
 
     def _watch(self, asked: Any) -> None:
