@@ -340,7 +340,7 @@ def test_a_refused_edit_changes_nothing_and_says_why(manager: Client, campaign: 
     campaigns.start(campaign, actor="olga")
     url = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
     page = text_of(manager.post(url, edited(campaign, contact_lists=[], name="Other"), follow=True))
-    assert "Withdraw those who shall not be called" in page and "was changed successfully" not in page
+    assert "Withdraw the recipients who must not be called" in page and "was changed successfully" not in page
     campaign.refresh_from_db()
     assert (campaign.name, campaign.version, campaign.contact_lists.count()) == ("Reminders", 1, 1)
 

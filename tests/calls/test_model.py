@@ -147,9 +147,7 @@ def base(db: None, settings: Any) -> Base:
 
 def test_whatever_happens_in_whatever_order_nobody_is_rung_twice(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(placing, "time", SimpleNamespace(monotonic=time.time))
-    monkeypatch.setattr(
-        campaign_actions, "time", SimpleNamespace(monotonic=time.time, sleep=lambda _: Model.leap(0.71))
-    )
+    monkeypatch.setattr(quiescing, "time", SimpleNamespace(monotonic=time.time, sleep=lambda _: Model.leap(0.71)))
     monkeypatch.setattr(
         poll_schedule,
         "STEPS",
