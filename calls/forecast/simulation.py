@@ -69,10 +69,8 @@ class Simulation:
         """
         self.campaign, self.choices, self.endings, self.begin = campaign, choices, endings, begin
         self.chance = chance
-        self.rules, self.gap = (
-            [retry_rule(rule) for rule in campaign.retry_rules.all()],
-            min_gap_of(campaign.organization, campaign),
-        )
+        self.rules = [retry_rule(rule) for rule in campaign.retry_rules.all()]
+        self.gap = min_gap_of(campaign.organization, campaign)
         self.per_second = _calls_per_second(campaign, choices, endings)
         billed = sum((ending.billed * ending.share for ending in endings), timedelta())
         self.daily_limits = (

@@ -12,7 +12,7 @@ from tenants.models import Organization
 
 
 class CandidateContact(HasVariables, Protocol):
-    """The person who would be called: a `Contact`, or its columns alone."""
+    """The contact to call: a `Contact`, or its columns alone."""
 
     @property
     def timezone(self) -> str: ...

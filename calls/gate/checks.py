@@ -13,7 +13,7 @@ class Traits:
     defers: bool = False  # it can put a call off until a moment
     ends_it: bool = False  # it can end a call that was not placed (a skip)
     # A rule about the contact or recipient, which can outlast the call: when the call's last moment comes before the
-    # check would allow it, the call ends. A limit of ours can find room sooner, so a call waits for it to the end.
+    # check would allow it, the call ends. A limit can have room sooner, so a call waits for it to the end.
     about_recipient: bool = False
     can_be_waited_out: bool = False  # its deferral ends at a moment that is known beforehand
     bars_contact: bool = False  # it keeps the contact from every call of the organization

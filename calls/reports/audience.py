@@ -26,7 +26,7 @@ LOOKED_AT = 1_000  # contacts in the sample
 BARS_CONTACT = [name for name in CheckName if name.traits.bars_contact]
 
 
-def some_people(lists: Sequence[int]) -> list[Contact]:
+def sample_of(lists: Sequence[int]) -> list[Contact]:
     """Return a sample of at most LOOKED_AT contacts of some lists, each once.
 
     It takes the contacts found first, because an order would sort all of them.
@@ -38,7 +38,7 @@ def some_people(lists: Sequence[int]) -> list[Contact]:
 
 
 @dataclass(frozen=True)
-class People:
+class Audience:
     """The contacts of some lists. `counted`: contacts, or entries of the lists when there are too many to count."""
 
     counted: int
@@ -56,17 +56,17 @@ class People:
         return self.looked_at - self.kept_back.total()
 
 
-def people(organization: Organization, lists: Sequence[int], now: datetime) -> People:
+def audience_of(organization: Organization, lists: Sequence[int], now: datetime) -> Audience:
     """Return how many contacts the lists have, and what the gate says about a sample. Writes nothing."""
     members = ContactListMember.objects.filter(contact_list__in=lists)
     entries = members.order_by()[: COUNTED + 1].count()
     too_many = entries > COUNTED
-    looked_at = some_people(lists)
+    looked_at = sample_of(lists)
     if too_many or len(lists) < 2:
         counted = min(entries, COUNTED)
     else:
         counted = members.order_by().values("contact").distinct().count()
-    return People(counted, too_many, len(looked_at), _kept_back(organization, looked_at, now))
+    return Audience(counted, too_many, len(looked_at), _kept_back(organization, looked_at, now))
 
 
 class Enquiry:

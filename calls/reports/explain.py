@@ -53,12 +53,12 @@ def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
     if recipient.status in (Recipient.Status.PENDING, Recipient.Status.WAITING) and recipient.next_attempt_at:
         call.not_before = recipient.next_attempt_at
     [facts] = fact_sheet.load([call], now)
-    decision = foreseen(facts, now)
+    decision = decide_ahead(facts, now)
     variables = () if recipient.status in OVER or call.pk else (_variables(recipient.campaign, call),)
     return _answer(decision, (state, *decision.checks, *variables))
 
 
-def foreseen(facts: Facts, now: datetime) -> Decision:
+def decide_ahead(facts: Facts, now: datetime) -> Decision:
     """Return the gate's decision, with `until` followed to the end: a gap can end while the window is closed."""
     decision = later = decide(facts, now)
     for _ in range(20):

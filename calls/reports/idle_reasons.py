@@ -76,7 +76,7 @@ def _scheduled_callbacks(campaign: Campaign) -> Iterator[Reason]:
 
 
 def _due(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason]:
-    """Recipients that are due and wait only for a limit of ours."""
+    """Recipients that are due and wait only for a limit."""
     live = campaign.recipients.filter(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
     if count := live.filter(next_attempt_at__lte=now).count():
         code, message, until = _limit(campaign, choices, now)

@@ -77,17 +77,17 @@ def contacts(asked: Asked, limit: int = AT_ONCE) -> list[Contact]:
         found |= _begins("phone", asked.numbers)
     if asked.names:
         found |= Q(name__istartswith=asked.term)
-    people = Contact.objects.filter(found, asked.mine, erased_at=None)[:limit]
-    return sorted(people, key=lambda person: (person.name, person.phone))
+    rows = Contact.objects.filter(found, asked.mine, erased_at=None)[:limit]
+    return sorted(rows, key=lambda contact: (contact.name, contact.phone))
 
 
-def calls(asked: Asked, people: Sequence[Contact], limit: int = AT_ONCE) -> list[Call]:
+def calls(asked: Asked, found_contacts: Sequence[Contact], limit: int = AT_ONCE) -> list[Call]:
     """Return the calls with the ID, then the latest calls of the contacts found."""
     rows = Call.objects.filter(asked.mine).select_related("campaign").order_by("-pk")
     rows = rows.defer("decision", "result", "metadata", "dynamic_variables")
     found = list(rows.filter(by_id(asked))[:limit]) if asked.term else []
-    if people:
-        found += rows.filter(contact__in=[person.pk for person in people])[:limit]
+    if found_contacts:
+        found += rows.filter(contact__in=[contact.pk for contact in found_contacts])[:limit]
     return list({row.pk: row for row in found}.values())[:limit]
 
 

@@ -58,7 +58,7 @@ def contacts(query: QueryDict, organizations: QuerySet[Organization]) -> dict[st
         return {}
     home = found[0].organization
     keys = [row.pk for row in found if row.organization_id == home.pk]
-    seen = audience.people(home, keys, timezone.now())
+    seen = audience.audience_of(home, keys, timezone.now())
     total = list_sizes.COUNTED + 1 if seen.too_many else seen.counted
     return {
         "lists": len(keys),
@@ -86,7 +86,7 @@ def openings(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
     now = timezone.now()
     start = max(now, campaign.starts_at or now)
     hours = Hours(_windows(campaign, form, formsets), frozenset(map(date.fromisoformat, campaign.holidays)))
-    sample = audience.some_people(list(campaign.contact_lists.values_list("pk", flat=True)))
+    sample = audience.sample_of(list(campaign.contact_lists.values_list("pk", flat=True)))
     rows = audience.openings(campaign, hours, sample, start) if hours.windows else []
     return {
         "no_contacts": not sample,
