@@ -240,7 +240,7 @@ def test_a_campaign_is_run_with_buttons(operator: Client, campaign: Campaign) ->
         operator.get(reverse("admin:campaigns_campaign_idle", args=[campaign.pk]))
     )
     confirmation = operator.get(reverse("admin:campaigns_campaign_step", args=[campaign.pk, "start"]))
-    assert "1 entry on its lists is called" in text_of(confirmation)
+    assert "Its lists have 1 entry." in text_of(confirmation)
     assert press("start") == "running"
     assert "data-refresh" in text_of(operator.get(url))
     assert press("pause") == "paused"

@@ -196,7 +196,7 @@ EVENT_LABELS = {
     "misconfigured": "Refused because of the set-up, queued again",
     "deferred": "Deferred",
     "opt_out": "Opt-out",
-    "callback": "Unsigned provider event",
+    "callback": "Provider event processed",
 }
 
 
