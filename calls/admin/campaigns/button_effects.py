@@ -36,7 +36,7 @@ def start_effect(obj: Campaign) -> list[str]:
 def pause_effect(obj: Campaign) -> list[str]:
     return [
         "This campaign places no more calls until you resume it.",
-        f"{_counted(_left(obj), 'recipient')} still to be called: calls to them wait until then.",
+        f"{_counted(_left(obj), 'recipient')} still to be called: the calls wait until then.",
         open_calls(obj),
     ]
 
@@ -52,7 +52,7 @@ def resume_effect(obj: Campaign) -> list[str]:
 
 def cancel_effect(obj: Campaign) -> list[str]:
     return [
-        f"{_counted(_left(obj), 'recipient')} still to be called will not be called.",
+        f"Will not be called any more: {_counted(_left(obj), 'recipient')}.",
         open_calls(obj),
         "You cannot undo this. To stop for a while, pause the campaign instead.",
     ]

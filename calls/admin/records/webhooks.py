@@ -89,7 +89,7 @@ class WebhookEndpointAdmin(RecordAdmin):
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(RecordAdmin):
     plural = "Webhook deliveries"
-    list_display: ClassVar[Sequence[Any]] = ("created", "event", "url", "state", "attempts", "last_error")
+    list_display: ClassVar[Sequence[Any]] = ("created", "event", "address", "state", "attempts", "last_error")
     list_filter: ClassVar[Sequence[Any]] = ("status", ("endpoint", ScopedRelatedFilter))
     list_lookups = ("event",)
     list_select_related = ("call", "organization")
@@ -110,6 +110,10 @@ class WebhookDeliveryAdmin(RecordAdmin):
             icon="replay",
         ),
     )
+
+    @admin.display(description="address")
+    def address(self, row: WebhookDelivery) -> str:
+        return row.url
 
     @display(description="status", label=STATUS_COLOURS)
     def state(self, row: WebhookDelivery) -> str:
