@@ -33,6 +33,8 @@ QUICK_TIMERS = f"""
 const setIntervalAsIs = window.setInterval;
 window.setInterval = (what, delay, ...rest) => setIntervalAsIs(what, delay === 3000 ? {BEAT} : delay, ...rest);
 """
+# What htmx says of a refresh that ends with its page. An error of the server or the network has another name.
+CUT_OFF = {"htmx:sendAbort", "htmx:afterRequest"}
 WIDTHS = (1280, 400)
 SPILL = "document.documentElement.scrollWidth - window.innerWidth"
 # What `make test` looks at in the light theme alone, `make proof` looks at in the dark one as well.
@@ -86,7 +88,6 @@ class Contexts:
         self._program = program
         self.url = url
         self.complaints: list[str] = []
-        self._closing = False
 
     def __call__(self) -> Any:
         context = self._program.new_context(base_url=self.url)
@@ -97,14 +98,12 @@ class Contexts:
         return context
 
     def close(self) -> None:
-        self._closing = True
         for context in list(self._program.contexts):
             context.close()
         _wait_for_the_last_answers()
 
     def _listen(self, said: Any) -> None:
-        interrupted = self._closing and said.text.startswith("htmx:")  # a refresh that was on its way
-        if said.type in {"error", "warning"} and not interrupted:
+        if said.type in {"error", "warning"} and said.text not in CUT_OFF:
             self.complaints.append(f"{said.text} {said.location['url']}")
 
     def _watch(self, asked: Any) -> None:
