@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -52,6 +53,7 @@ def main() -> int:
     parser.add_argument("--only", choices=["sqlite", "postgresql"])
     parser.add_argument("--proof", action="store_true")
     options, rest = parser.parse_known_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server ends with this process
     if options.proof:
         rest = ["-m", "proof or hypothesis", "--hypothesis-profile", "proof", *rest]
     with database(options.only) as server:
