@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
                 ('recipient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='call_backs', to='campaigns.recipient')),
             ],
             options={
-                'verbose_name': 'call-back',
+                'verbose_name': 'scheduled callback',
                 'ordering': ['-id'],
             },
         ),
@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
                 ('type', models.CharField(max_length=32)),
                 ('from_status', models.CharField(blank=True, max_length=11)),
                 ('to_status', models.CharField(blank=True, max_length=11)),
-                ('source', models.CharField(choices=[('engine', 'Trunkline'), ('response', "Provider's answer"), ('read', 'Status read'), ('callback', 'Callback'), ('listing', "Provider's call list"), ('staff', 'Staff')], max_length=8)),
+                ('source', models.CharField(choices=[('engine', 'Trunkline'), ('response', "Provider's answer"), ('read', 'Status read'), ('callback', 'Provider event'), ('listing', "Provider's call list"), ('staff', 'Team member')], max_length=8)),
                 ('detail', models.TextField(blank=True)),
                 ('raw', models.TextField(blank=True)),
                 ('call', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='calls.call')),

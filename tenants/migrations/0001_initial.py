@@ -1,7 +1,9 @@
 import django.db.models.deletion
 import django.utils.timezone
 import tenants.db.encrypted_fields
-import tenants.models
+import tenants.models.validators
+import tenants.models.webhook_endpoint
+import tenants.models.webhook_secret
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -22,16 +24,16 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
                 ('name', models.CharField(max_length=200)),
-                ('timezone', models.CharField(default='UTC', max_length=64, validators=[tenants.models.check_timezone], verbose_name='time zone')),
-                ('default_region', models.CharField(default='US', help_text='Two capitals, like FR.', max_length=2, validators=[tenants.models.check_region], verbose_name='default country')),
-                ('allowed_countries', models.JSONField(blank=True, default=list, help_text='Countries that may be called, like ["FR", "BE"]. Empty: the default country alone.', validators=[tenants.models.check_regions])),
+                ('timezone', models.CharField(default='UTC', max_length=64, validators=[tenants.models.validators.check_timezone], verbose_name='time zone')),
+                ('default_region', models.CharField(default='US', help_text='The two-letter country code, such as FR.', max_length=2, validators=[tenants.models.validators.check_region], verbose_name='default country')),
+                ('allowed_countries', models.JSONField(blank=True, default=list, help_text='Countries that may be called, such as ["FR", "BE"]. If empty: only the default country.', validators=[tenants.models.validators.check_regions])),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('calls_stopped', models.BooleanField(default=False, help_text='The kill switch: nothing is placed while it is on.', verbose_name='all calls stopped')),
-                ('single_call_hours', models.CharField(choices=[('legal', 'Legal calling hours of the person called'), ('any', 'Any hour')], default='legal', max_length=8)),
-                ('min_gap_minutes', models.PositiveIntegerField(default=240, help_text='Minutes between two calls to one person, over all campaigns.', verbose_name='minimum gap')),
-                ('max_attempts_per_day', models.PositiveSmallIntegerField(default=3, help_text='Calls to one person in any 24 hours, over all campaigns.')),
-                ('max_attempts_per_30_days', models.PositiveSmallIntegerField(blank=True, help_text='Calls to one person in any 30 days, over all campaigns. Empty: no limit.', null=True, verbose_name='calls in 30 days')),
-                ('webhook_secret', tenants.db.encrypted_fields.EncryptedJSONField(default=tenants.models.new_webhook_secret, editable=False)),
+                ('calls_stopped', models.BooleanField(default=False, help_text='No call is placed while this is on.', verbose_name='all calls stopped')),
+                ('single_call_hours', models.CharField(choices=[('legal', 'Legal calling hours of the contact'), ('any', 'Any hour')], default='legal', max_length=8)),
+                ('min_gap_minutes', models.PositiveIntegerField(default=240, help_text='Minutes between two calls to one contact, across all campaigns.', verbose_name='minimum gap')),
+                ('max_attempts_per_day', models.PositiveSmallIntegerField(default=3, help_text='Calls to one contact in any 24 hours, across all campaigns.', verbose_name='attempts in 24 hours')),
+                ('max_attempts_per_30_days', models.PositiveSmallIntegerField(blank=True, help_text='Calls to one contact in any 30 days, across all campaigns. If empty: no limit.', null=True, verbose_name='attempts in 30 days')),
+                ('webhook_secret', tenants.db.encrypted_fields.EncryptedJSONField(default=tenants.models.webhook_secret.new_webhook_secret, editable=False)),
                 ('old_webhook_secret', tenants.db.encrypted_fields.EncryptedJSONField(editable=False, null=True)),
                 ('old_webhook_secret_until', models.DateTimeField(editable=False, null=True)),
                 ('daily_budget', models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True)),
@@ -58,6 +60,9 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
             ],
+            options={
+                'verbose_name': 'customer',
+            },
         ),
         migrations.CreateModel(
             name='AuditEntry',
@@ -79,7 +84,7 @@ class Migration(migrations.Migration):
             name='StaffSettings',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('timezone', models.CharField(blank=True, max_length=64, validators=[tenants.models.check_timezone], verbose_name='time zone')),
+                ('timezone', models.CharField(blank=True, max_length=64, validators=[tenants.models.validators.check_timezone], verbose_name='time zone')),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='staff_settings', to=settings.AUTH_USER_MODEL)),
             ],
         ),
@@ -100,7 +105,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='organization',
             name='tenant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='organizations', to='tenants.tenant'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='organizations', to='tenants.tenant', verbose_name='customer'),
         ),
         migrations.CreateModel(
             name='ApiKey',
@@ -115,8 +120,8 @@ class Migration(migrations.Migration):
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('organization', models.ForeignKey(blank=True, help_text='Empty: every organization of the tenant.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='tenants.organization')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='tenants.tenant')),
+                ('organization', models.ForeignKey(blank=True, help_text='If empty: all organizations of the customer.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='tenants.organization')),
+                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='tenants.tenant', verbose_name='customer')),
             ],
         ),
         migrations.CreateModel(
@@ -125,11 +130,11 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
                 ('url', models.CharField(max_length=2000, verbose_name='address')),
-                ('events', models.JSONField(default=tenants.models.all_webhook_events)),
+                ('events', models.JSONField(default=tenants.models.webhook_endpoint.all_webhook_events)),
                 ('description', models.CharField(blank=True, max_length=200)),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
                 ('disabled_reason', models.CharField(blank=True, editable=False, max_length=200)),
-                ('secret', tenants.db.encrypted_fields.EncryptedJSONField(default=tenants.models.new_webhook_secret, editable=False)),
+                ('secret', tenants.db.encrypted_fields.EncryptedJSONField(default=tenants.models.webhook_secret.new_webhook_secret, editable=False)),
                 ('old_secret', tenants.db.encrypted_fields.EncryptedJSONField(editable=False, null=True)),
                 ('old_secret_until', models.DateTimeField(editable=False, null=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -143,7 +148,7 @@ class Migration(migrations.Migration):
             name='Membership',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('viewer', 'Viewer: sees everything'), ('operator', 'Operator: starts calls and campaigns'), ('manager', 'Manager: changes everything but people'), ('admin', 'Admin: changes everything')], default='viewer', max_length=8)),
+                ('role', models.CharField(choices=[('viewer', 'Viewer: sees everything'), ('operator', 'Operator: starts calls and campaigns'), ('manager', 'Manager: changes everything except team members'), ('admin', 'Admin: changes everything')], default='viewer', max_length=8)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='tenants.organization')),
             ],
