@@ -186,7 +186,13 @@ def an_account(organization: Organization, **fields: Any) -> ProviderAccount:
         "max_open_calls": 50,
         "calls_per_second": 50,
     }
-    return ProviderAccount.objects.create(organization=organization, **(given | fields))
+    return ProviderAccount.objects.create(organization=organization, **full_buckets(given | fields))
+
+
+def full_buckets(fields: dict[str, Any]) -> dict[str, Any]:
+    """Add full token buckets to an account's fields: what a test may claim must not depend on how long it takes."""
+    placing, reading = fields.get("calls_per_second", 1), fields.get("reads_per_second", 5)
+    return {"place_tokens": max(1.0, float(placing)), "read_tokens": max(1.0, float(reading))} | fields
 
 
 def an_assistant(account: ProviderAccount, **fields: Any) -> Assistant:

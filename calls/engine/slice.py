@@ -20,7 +20,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from django.utils import timezone
 
 from calls.actions import budget_watch, campaign_edits, campaigns, scheduled_callbacks
-from calls.deadlines import CLUSTER_TIMING
+from calls.deadlines import CLUSTER_TIMING, PAUSES, Pauses
 from calls.dialing import daily_caps, enqueueing, placing
 from calls.following import polling, reconciling, status_callbacks
 from calls.models import Heartbeat
@@ -38,7 +38,6 @@ T = TypeVar("T")
 
 THREADS = 6
 BEAT = 5.0
-LOOK = 0.2  # longest pause between two searches for calls to place, in seconds
 PLACINGS_AT_ONCE = 200
 READS_AT_ONCE = 100
 DELIVERIES_AT_ONCE = 300
@@ -81,9 +80,11 @@ class Slice:
         *,
         claim_for: float = CLUSTER_TIMING.claim,
         on_claimed: Callable[[], None] | None = None,
+        pauses: Pauses = PAUSES,
     ) -> None:
         """`on_claimed` is called once, when this slice stops claiming and still holds the slot."""
         self.on_claimed = on_claimed
+        self.pauses = pauses
         self.worker = worker
         self.slot = slot
         self.run_id = uuid.uuid4().hex
@@ -113,30 +114,31 @@ class Slice:
             self.webhook_db.close()
 
     async def _run_steps(self) -> None:
+        pauses = self.pauses
         loops = [
             asyncio.create_task(self._repeat(step, pause))
             for step, pause in (
-                (self._beat, 1.0),
-                (self._place, LOOK),
-                (self._read, 0.25),
-                (self._status_callbacks, 0.25),
-                (self._enqueue, 0.5),
-                (self._reap, 2.0),
-                (self._reconcile, 1.0),
-                (self._probe, 1.0),
-                (self._campaigns, 1.0),
-                (self._watch_budgets, 2.0),
-                (self._scheduled_callbacks, 1.0),
-                (self._reassess_recipients, 0.5),
-                (self._wake_for_daily_caps, 30.0),
-                (self._import, 0.5),
-                (self._undo, 0.5),
-                (self._launch, 0.5),
-                (self._purge_idempotency_keys, 60.0),
-                (self._purge_imports, 60.0),
-                (self._deliver, 0.25),
-                (self._publish_finished_imports, 1.0),
-                (self._purge_webhooks, 10.0),
+                (self._beat, pauses.beat),
+                (self._place, pauses.place),
+                (self._read, pauses.read),
+                (self._status_callbacks, pauses.status_callbacks),
+                (self._enqueue, pauses.enqueue),
+                (self._reap, pauses.reap),
+                (self._reconcile, pauses.reconcile),
+                (self._probe, pauses.probe),
+                (self._campaigns, pauses.campaigns),
+                (self._watch_budgets, pauses.watch_budgets),
+                (self._scheduled_callbacks, pauses.scheduled_callbacks),
+                (self._reassess_recipients, pauses.reassess),
+                (self._wake_for_daily_caps, pauses.wake),
+                (self._import, pauses.imports),
+                (self._undo, pauses.undo),
+                (self._launch, pauses.launch),
+                (self._purge_idempotency_keys, pauses.purge_idempotency_keys),
+                (self._purge_imports, pauses.purge_imports),
+                (self._deliver, pauses.deliver),
+                (self._publish_finished_imports, pauses.publish_finished_imports),
+                (self._purge_webhooks, pauses.purge_webhooks),
             )
         ]
         await asyncio.gather(*loops)
@@ -205,7 +207,7 @@ class Slice:
                 found = True
                 self._spawn(self._place_one(claim))
         if not found:
-            await asyncio.sleep(await self.db(placing.until_next, timezone.now(), LOOK))
+            await asyncio.sleep(await self.db(placing.until_next, timezone.now(), self.pauses.place))
         return True
 
     async def _place_one(self, claim: placing.Claim) -> None:

@@ -24,26 +24,27 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from calls.deadlines import CLUSTER_TIMING
+from calls.deadlines import WATCHER_TIMING, WatcherTiming
 from calls.engine import tasks
 from calls.engine.lifeline import LIFELINE
 from calls.models import Heartbeat
 
 logger = logging.getLogger(__name__)
 
-SILENT_SLOT = 20.0  # seconds without a heartbeat after which a new slice is queued for the slot
-BETWEEN_REPLACEMENTS = 60.0
-LOOK = 1.0  # seconds between two checks
-STOP_GRACE = 100.0  # seconds in which a slice can drain
-
 
 class Watcher:
     """One worker: a cluster of processes and its watcher. `run` returns after SIGTERM or SIGINT."""
 
-    def __init__(self, name: str | None = None, say: Callable[[str], object] = print) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        say: Callable[[str], object] = print,
+        timing: WatcherTiming = WATCHER_TIMING,
+    ) -> None:
         self.name = name or f"trunkline-{socket.gethostname()}-{os.getpid()}"[:100]
         self.slots = settings.ENGINE_SLICES
         self.say = say
+        self.timing = timing
         self._stopping = False
         self._replaced: dict[int, float] = {}
 
@@ -83,16 +84,17 @@ class Watcher:
             if self._stopping:
                 self._ask_to_stop()
                 return
-            time.sleep(LOOK)
+            time.sleep(self.timing.look)
             try:
                 close_old_connections()
-                if self._silence() > CLUSTER_TIMING.watcher:
-                    logger.error("No heartbeat for %s s: the cluster is replaced", CLUSTER_TIMING.watcher)
+                patience = self.timing.silent_cluster
+                if self._silence() > patience:
+                    logger.error("No heartbeat for %s s: the cluster is replaced", patience)
                     return
                 self._wake_silent_slots()
             except DatabaseError:
                 logger.exception("The watcher cannot read heartbeats")
-                time.sleep(LOOK)
+                time.sleep(self.timing.look)
         if not self._stopping:
             logger.error("The cluster ended with status %s: it is replaced", self._cluster.returncode)
 
@@ -104,12 +106,12 @@ class Watcher:
         return min(since, time.monotonic() - self._started)
 
     def _wake_silent_slots(self) -> None:
-        silent = timezone.now() - timedelta(seconds=SILENT_SLOT)
+        silent = timezone.now() - timedelta(seconds=self.timing.silent_slot)
         now = time.monotonic()
-        if now - self._started < SILENT_SLOT:
+        if now - self._started < self.timing.silent_slot:
             return
         for beat in Heartbeat.objects.filter(worker=self.name, beaten_at__lt=silent):
-            if now - self._replaced.get(beat.slot, 0.0) > BETWEEN_REPLACEMENTS:
+            if now - self._replaced.get(beat.slot, 0.0) > self.timing.between_replacements:
                 self._replaced[beat.slot] = now
                 logger.warning("Slot %s is silent: a new slice is queued", beat.slot)
                 tasks.queue_slice(self.name, beat.slot)
@@ -123,9 +125,9 @@ class Watcher:
         Heartbeat.objects.filter(worker=self.name).update(run="")
         self._cluster.terminate()
         try:
-            self._cluster.wait(STOP_GRACE)
+            self._cluster.wait(self.timing.stop_grace)
         except subprocess.TimeoutExpired:
-            logger.error("The cluster did not stop in %s s", STOP_GRACE)
+            logger.error("The cluster did not stop in %s s", self.timing.stop_grace)
 
     def _end_tree(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -15,6 +15,7 @@ from providers.sandbox import server
 from tenants.models import Organization, Tenant
 from tests.calls import support
 from tests.conftest import ApiClient, KeyMaker
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -28,6 +29,12 @@ def sandbox() -> Iterator[Any]:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Status is asked for as much faster as the sandbox's calls are."""
     monkeypatch.setattr(poll_schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.3)),))
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim may be sent for as long as a test takes: staff's actions wait for its answer, and never for the clock."""
+    monkeypatch.setattr(campaigns, "SEND_WITHIN", PATIENCE)
 
 
 @pytest.fixture

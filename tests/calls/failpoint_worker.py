@@ -15,7 +15,6 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -32,34 +31,31 @@ if not apps.ready:
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from calls.deadlines import Pauses
 from calls.dialing import placing
 from calls.engine.slice import Slice
 from calls.models import Heartbeat
 from calls.outcomes import poll_schedule
 from campaigns.imports import job
 from tenants import failpoints
+from tests.waiting import PATIENCE
 
-SENT_WITHIN = 1.0
 # Everything that waits for the clock, shorter.
 IMPATIENT: tuple[tuple[Any, str, Any], ...] = (
     (poll_schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.1)),)),
     (poll_schedule, "next_search", lambda call, now: now + timedelta(seconds=0.3)),
-    (placing, "SEND_WITHIN", SENT_WITHIN),
     (job, "BATCH", 5),
 )
 
 
-class ShortSlice(Slice):
-    """A slice that looks for work more often, and takes none once it is told to end."""
+class ObedientSlice(Slice):
+    """A slice that takes no work once it is told to end."""
 
-    ends: Path | None = None
+    ends: Path
 
     @property
     def claiming(self) -> bool:
-        return super().claiming and not (self.ends and self.ends.exists())
-
-    async def _repeat(self, step: Callable[[], Coroutine[Any, Any, bool]], pause: float) -> None:
-        await super()._repeat(step, min(pause, 0.1))
+        return super().claiming and not self.ends.exists()
 
 
 class Web(ThreadingMixIn, WSGIServer):
@@ -84,12 +80,13 @@ def work(order: dict[str, str], listening: int) -> None:
     os.environ["TRUNKLINE_FAILPOINT"] = order["failpoint"]
     importlib.reload(failpoints)
     settings.MEDIA_ROOT, settings.PUBLIC_BASE_URL = order["uploads"], order["public_base_url"]
+    placing.SEND_WITHIN = float(order["send_within"])  # type: ignore[assignment, attr-defined]
     for module, name, value in IMPATIENT:
         setattr(module, name, value)
     serve(listening)
     Heartbeat.objects.create(worker="doomed", slot=0, run="starting")
-    ShortSlice.ends = Path(order["ends"])
-    ShortSlice("doomed", 0, claim_for=90).run()
+    ObedientSlice.ends = Path(order["ends"])
+    ObedientSlice("doomed", 0, claim_for=10 * PATIENCE, pauses=Pauses.at_most(0.1)).run()
 
 
 def main(control: socket.socket) -> None:

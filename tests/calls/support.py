@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db import connection
+import pytest
 
+from calls.deadlines import Pauses
 from calls.engine.slice import Slice
+from calls.gate import rate_limits
 from calls.models import Call, Heartbeat
 from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, Recipient, RetryRule
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
+from tests.conftest import full_buckets
+from tests.waiting import PATIENCE, eventually
 
 SANDBOX_KEYS: dict[str, dict[str, Any]] = {
     "allomia": {"credentials": {"api_key": "sandbox-allomia"}},
@@ -28,18 +34,19 @@ ASSISTANTS: dict[str, dict[str, Any]] = {
     "plumvoice": {"options": {"application_id": "4410", "deployment_id": "9021"}},
     "callingbox": {"options": {"prompt": "Confirm the delivery.", "returns": {"confirmed": "boolean"}}},
 }
+IMPATIENT = Pauses.at_most(0.2)
 EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 def reach(organization: Organization, url: str, provider: str, **fields: Any) -> PhoneNumber:
-    """An account at the sandbox with an assistant and a caller number; the number knows the rest."""
+    """Return a caller number of an account at the sandbox, with an assistant. The account's buckets are full."""
     quick = {"calls_per_second": 100, "max_open_calls": 100, "reads_per_second": 500, "max_unconfirmed": None}
     account = ProviderAccount.objects.create(
         organization=organization,
         provider=provider,
         name=provider,
         base_url=f"{url}/{provider}",
-        **{**SANDBOX_KEYS[provider], **quick, **fields},
+        **full_buckets({**SANDBOX_KEYS[provider], **quick, **fields}),
     )
     Assistant.objects.create(organization=organization, account=account, name=provider, **ASSISTANTS[provider])
     return PhoneNumber.objects.create(
@@ -90,33 +97,79 @@ def single(number: PhoneNumber, to: str, **fields: Any) -> Call:
     )
 
 
+class CountedSlice(Slice):
+    """A slice that counts how often it looked for people to enqueue and for calls to place."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.looks: Counter[str] = Counter()
+
+    async def _enqueue(self) -> bool:
+        found = await super()._enqueue()
+        self.looks["feed"] += 1
+        return found
+
+    async def _place(self) -> bool:
+        found = await super()._place()
+        self.looks["place"] += 1
+        return found
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The slices that run beside a test."""
+
+    slices: list[CountedSlice]
+
+    def looks_again(self, times: int = 3) -> None:
+        """Wait until each slice has looked for work `times` times, each from its beginning to its end."""
+        wanted = [slice_.looks[step] + times + 1 for slice_ in self.slices for step in ("feed", "place")]
+        eventually(
+            lambda: all(found >= least for found, least in zip(self._looks(), wanted, strict=True)),
+            "the engine does not look for work",
+        )
+
+    def _looks(self) -> list[int]:
+        return [slice_.looks[step] for slice_ in self.slices for step in ("feed", "place")]
+
+
 @contextmanager
-def engine(slices: int = 1, seconds: float = 120) -> Iterator[None]:
-    """Engine slices running beside the test, ended with it."""
+def engine(slices: int = 1) -> Iterator[Engine]:
+    """Run engine slices beside the test and end them with it."""
     turns = []
     for slot in range(slices):
         Heartbeat.objects.create(worker="test", slot=slot, run="starting")
-        turns.append(Slice("test", slot, claim_for=seconds))
+        turns.append(CountedSlice("test", slot, claim_for=10 * PATIENCE, pauses=IMPATIENT))
     threads = [threading.Thread(target=turn.run, name=f"slice-{turn.slot}") for turn in turns]
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield Engine(turns)
     finally:
         Heartbeat.objects.filter(worker="test").delete()  # a slice that lost its slot only finishes what it took
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
             assert not thread.is_alive(), "a slice does not end"
 
 
-def wait_until(true: Callable[[], object], seconds: float = 60, what: str = "") -> None:
-    """Wait for something the engine does. Fails with `what` when it does not happen."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, what or "it did not happen in time"
-        time.sleep(0.05)
-        if connection.vendor == "sqlite":
-            time.sleep(0.05)
+class Purse:
+    """Placing tokens that a test hands out, in the place of the accounts' buckets, which fill with time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tokens: int) -> None:
+        self._left = float(tokens)
+        self._lock = threading.Lock()
+        monkeypatch.setattr(rate_limits, "take_for_placing", self._take)
+
+    def _take(self, account: ProviderAccount, wanted: int, now: datetime) -> int:
+        with self._lock:
+            taken = int(min(wanted, self._left))
+            self._left -= taken
+        return taken
+
+    def open(self) -> None:
+        """No limit from now on."""
+        with self._lock:
+            self._left = float("inf")
 
 
 def no_call_is_open(made: Campaign) -> bool:

@@ -30,6 +30,7 @@ from tenants.models import Organization
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
 from tests.providers.wire import Behaviour, Wire
+from tests.waiting import PATIENCE
 
 NUMBER = "+12125550150"
 NUMBERS = [f"+121255501{ending}" for ending in range(50, 58)]
@@ -253,7 +254,7 @@ def test_a_pause_that_answers_before_the_claims_locks_is_seen(
     enqueueing.feed(made.pk)
     with held(monkeypatch, placing, "_lock_contacts", after=False) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
-        assert reached.wait(10), "it has its candidates, and none of the locks on campaigns and persons"
+        assert reached.wait(PATIENCE), "it has its candidates, and none of the locks on campaigns and persons"
         campaigns.pause(made, actor="test")
         go_on.set()
         assert claiming.join() == []
@@ -268,9 +269,9 @@ def test_capacity_is_counted_under_the_accounts_lock(number: PhoneNumber, monkey
         support.single(number, to)
     with held(monkeypatch, placing, "_lock_account", after=True) as (reached, go_on):
         first = Beside(lambda: placing.claim(number.account_id))
-        assert reached.wait(10), "it has the lock"
+        assert reached.wait(PATIENCE), "it has the lock"
         second = Beside(lambda: placing.claim(number.account_id))
-        assert not second.done.wait(0.5), "the other claim must wait for the lock"
+        assert second.waits_for_a_lock(), "the other claim must wait for the lock"
         go_on.set()
         assert (len(first.join()), len(second.join())) == (3, 0)
     assert Call.objects.open().count() == 3

@@ -22,6 +22,7 @@ from providers.models import PhoneNumber
 from tenants.models import Alert, AuditEntry, Organization
 from tests.calls import support
 from tests.conftest import ApiClient
+from tests.waiting import eventually
 
 NUMBER = "+12125550150"
 R, B = Recipient.Status, CallBack.Status
@@ -310,8 +311,8 @@ def test_the_engine_keeps_a_promise_by_itself(callers: Organization, sandbox: An
     launching.step(made.pk)
     found = scheduled_callbacks.schedule(made.recipients.get(), timezone.now() + timedelta(seconds=2), actor="ada")
     with support.engine():
-        support.wait_until(lambda: CallBack.objects.filter(pk=found.pk, status=B.KEPT).exists())
-        support.wait_until(lambda: support.no_call_is_open(made))
+        eventually(lambda: CallBack.objects.filter(pk=found.pk, status=B.KEPT).exists())
+        eventually(lambda: support.no_call_is_open(made))
     [dial] = sandbox.journal()
     assert dial["to_number"] == NUMBER
     call = Call.objects.get()

@@ -21,6 +21,7 @@ from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging
 from tenants.models import Organization
 from tests.calls import support
+from tests.waiting import eventually
 
 NUMBER = "+12125550150"
 ENDED: dict[str, Any] = {
@@ -246,7 +247,7 @@ def test_a_callback_outlives_trouble_with_the_database(callers: Organization, mo
 
     monkeypatch.setattr(status_callbacks, "process", troubled)
     with support.engine():
-        support.wait_until(lambda: fresh(claim).status == Status.COMPLETED, 20, "the callback was thrown away")
+        eventually(lambda: fresh(claim).status == Status.COMPLETED, "the callback was thrown away")
 
 
 def test_a_hint_about_a_call_given_up_is_looked_into_for_a_while_and_not_for_ever(callers: Organization) -> None:
@@ -297,14 +298,14 @@ def test_a_callback_that_trips_over_our_mistake_is_tried_again_while_others_are_
     second = filed(callers, "+12125550151", first.account)
     failing(monkeypatch, {first.pk}, KeyError("a mistake of ours"))
     with support.engine():
-        support.wait_until(lambda: status_of(second) == Status.COMPLETED, 20)
-        support.wait_until(lambda: ProviderCallback.objects.get(pk=first.pk).attempts == 1, 20)
+        eventually(lambda: status_of(second) == Status.COMPLETED)
+        eventually(lambda: ProviderCallback.objects.get(pk=first.pk).attempts >= 1)
         first.refresh_from_db()
         assert (first.processed_at, first.error) == (None, "Processing failed (KeyError) and will be tried again.")
         assert status_of(first) == Status.UNCONFIRMED, "half of it was stored"
         monkeypatch.undo()
         ProviderCallback.objects.update(next_attempt_at=timezone.now())
-        support.wait_until(lambda: status_of(first) == Status.COMPLETED, 20, "it was dropped")
+        eventually(lambda: status_of(first) == Status.COMPLETED, "it was dropped")
     first.refresh_from_db()
     assert first.processed_at is not None
     assert first.error == ""
@@ -343,6 +344,6 @@ def test_trouble_with_the_database_costs_a_callback_no_attempt(
     second = filed(callers, "+12125550151", first.account)
     failing(monkeypatch, {first.pk}, OperationalError("deadlock detected"))
     with support.engine():
-        support.wait_until(lambda: status_of(second) == Status.COMPLETED, 20, "it waits")
+        eventually(lambda: status_of(second) == Status.COMPLETED, "it waits")
     first.refresh_from_db()
     assert (first.attempts, first.processed_at) == (0, None)

@@ -23,6 +23,7 @@ from providers.models import Assistant, PhoneNumber, ProviderAccount
 from providers.sandbox import server
 from tenants.models import Organization
 from tests.calls import support
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db
 
@@ -133,11 +134,11 @@ def test_a_campaign_finishes_through_its_other_provider(organization: Organizati
         made = with_variant(lines, 1, 1, numbers)
         Campaign.objects.filter(pk=made.pk).update(max_attempts=1, calls_per_minute=600)
         with support.engine():
-            support.wait_until(lambda: made.calls.filter(dialed_at__isnull=False).count() >= 10)
+            eventually(lambda: made.calls.filter(dialed_at__isnull=False).count() >= 10)
             ProviderAccount.objects.filter(pk=lines[0].account_id).update(
                 blocked_at=timezone.now(), blocked_reason="switched off for the test"
             )
-            support.wait_until(lambda: support.no_call_is_open(made), 90)
+            eventually(lambda: support.no_call_is_open(made))
         dials = Counter(dial["to_number"] for dial in sandbox.journal())
     assert set(dials.values()) == {1} and sorted(dials) == numbers
     assert not made.recipients.exclude(status__in=[Recipient.Status.DONE, Recipient.Status.REVIEW]).exists()

@@ -14,6 +14,7 @@ from calls.models import Call, Status, WebhookDelivery
 from campaigns.models import Campaign, Recipient
 from tenants.models import Organization, StoredAnswer
 from tests.calls import support
+from tests.waiting import eventually
 
 PROVIDERS = ["allomia", "polyai", "plumvoice", "callingbox"]
 AREAS = ("212", "303", "415", "617", "213", "304", "408", "618", "305", "702")
@@ -56,7 +57,7 @@ def test_a_campaign_ends_with_every_outcome_stored(
     made = support.campaign(number, people, retries=2)
     launch(made)
     with support.engine():
-        support.wait_until(lambda: support.no_call_is_open(made), 60, "the campaign does not finish")
+        eventually(lambda: support.no_call_is_open(made), "the campaign does not finish")
     assert_stored_as_it_was(made, sandbox)
     assert max(rings(sandbox).values()) <= 2
     assert len(rings(sandbox)) == 32
@@ -69,7 +70,7 @@ def test_each_end_is_told_to_the_campaigns_own_address_once(callers: Organizatio
     made = support.campaign(number, support.people(callers, numbers([1, 2, 3])), callback_url="https://example.org/x")
     launch(made)
     with support.engine():
-        support.wait_until(lambda: support.no_call_is_open(made))
+        eventually(lambda: support.no_call_is_open(made))
     assert WebhookDelivery.objects.filter(call__campaign=made).count() == 3
 
 
@@ -82,10 +83,10 @@ def test_a_lost_answer_is_never_dialled_again_and_told_as_a_doubt(
     made = support.campaign(number, support.people(callers, numbers([8, 10, 12, 13, 34])), retries=3)
     launch(made)
     with support.engine():
-        support.wait_until(lambda: made.recipients.filter(status__in=["review", "done"]).count() == 5)
-        support.wait_until(lambda: Call.objects.filter(status=Status.PLACING).count() == 0)
+        eventually(lambda: made.recipients.filter(status__in=["review", "done"]).count() == 5)
+        eventually(lambda: Call.objects.filter(status=Status.PLACING).count() == 0)
         if provider == "callingbox":
-            support.wait_until(lambda: support.no_call_is_open(made), what="they are in the provider's list")
+            eventually(lambda: support.no_call_is_open(made), what="they are in the provider's list")
     assert set(rings(sandbox).values()) == {1}
     expected = Status.COMPLETED if provider == "callingbox" else Status.UNCONFIRMED
     assert set(Call.objects.values_list("status", flat=True)) == {expected}
@@ -99,7 +100,7 @@ def test_a_callback_to_its_own_address_resolves_a_lost_answer(
     made = support.campaign(number, support.people(callers, numbers([8, 10, 12])))
     launch(made)
     with support.engine():
-        support.wait_until(lambda: support.no_call_is_open(made), what="the callback was not taken as evidence")
+        eventually(lambda: support.no_call_is_open(made), what="the callback was not taken as evidence")
     assert_stored_as_it_was(made, sandbox)
     assert set(rings(sandbox).values()) == {1}
     assert set(Call.objects.values_list("status", flat=True)) == {Status.COMPLETED}
@@ -109,7 +110,7 @@ def test_what_certainly_was_not_placed_is_placed_later(callers: Organization, sa
     number = support.reach(callers, sandbox.url, "allomia")
     call = support.single(number, "+12125550111")  # 429, then accepted
     with support.engine():
-        support.wait_until(lambda: Call.objects.get(pk=call.pk).is_terminal)
+        eventually(lambda: Call.objects.get(pk=call.pk).is_terminal)
     assert rings(sandbox) == {"+12125550111": 1}
     call.refresh_from_db()
     assert (call.status, call.placing_attempts) == (Status.COMPLETED, 2)
@@ -122,8 +123,8 @@ def test_a_wrong_key_blocks_the_account_pauses_its_campaigns_and_rings_nobody(
     made = support.campaign(number, support.people(callers, numbers([1, 2, 3])))
     launch(made)
     with support.engine():
-        support.wait_until(lambda: Campaign.objects.get(pk=made.pk).status == Campaign.Status.PAUSED)
-        support.wait_until(lambda: Call.objects.filter(status=Status.PLACING).count() == 0)
+        eventually(lambda: Campaign.objects.get(pk=made.pk).status == Campaign.Status.PAUSED)
+        eventually(lambda: Call.objects.filter(status=Status.PLACING).count() == 0)
     number.account.refresh_from_db()
     assert number.account.blocked_code == "misconfigured"
     assert "key" in number.account.blocked_reason.lower()
@@ -136,7 +137,7 @@ def test_a_campaign_whose_calls_are_all_refused_alike_pauses_itself(callers: Org
     made = support.campaign(number, support.people(callers, numbers([23], AREAS)))
     launch(made)
     with support.engine():
-        support.wait_until(lambda: Campaign.objects.get(pk=made.pk).status == Campaign.Status.PAUSED)
+        eventually(lambda: Campaign.objects.get(pk=made.pk).status == Campaign.Status.PAUSED)
     assert "refused" in Campaign.objects.get(pk=made.pk).status_reason
     assert rings(sandbox) == {}
 
@@ -152,7 +153,7 @@ def test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing(
     made = support.campaign(number, support.people(callers, numbers(list(range(40, 100)))))
     launch(made)
     with support.engine(slices=2):
-        support.wait_until(lambda: _settled(made, sandbox), 90, "outcomes are missing")
+        eventually(lambda: _settled(made, sandbox), "outcomes are missing")
     assert_stored_as_it_was(made, sandbox)
     assert max(rings(sandbox).values()) == 1, "a number was dialled twice"
     assert Call.objects.filter(status__in=[Status.EXPIRED, Status.UNKNOWN]).count() == 0
@@ -177,5 +178,5 @@ def test_stored_answers_are_forgotten_after_a_day(callers: Organization) -> None
     StoredAnswer.objects.create(slot="old", started_at=timezone.now() - timedelta(hours=25))
     StoredAnswer.objects.create(slot="new")
     with support.engine():
-        support.wait_until(lambda: not StoredAnswer.objects.filter(slot="old").exists())
+        eventually(lambda: not StoredAnswer.objects.filter(slot="old").exists())
     assert StoredAnswer.objects.get().slot == "new"

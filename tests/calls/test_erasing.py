@@ -35,6 +35,7 @@ from tenants.models import Alert, AuditEntry, Membership, Organization, WebhookE
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
 from tests.conftest import ApiClient
+from tests.waiting import PATIENCE
 
 connection = connection  # named in a condition below
 NUMBER = "+12125550150"
@@ -281,9 +282,9 @@ def test_a_claim_that_met_the_erasure_wins_or_never_sends(
     enqueueing.feed(recipient.campaign_id)
     with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
-        assert reached.wait(10)
+        assert reached.wait(PATIENCE)
         erasing_ = Beside(lambda: erase(recipient.contact))
-        assert not erasing_.done.wait(0.5), "it must wait for the person's lock"
+        assert erasing_.waits_for_a_lock(), "it must wait for the person's lock"
         go_on.set()
         [claim] = claiming.join()
         placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))

@@ -22,6 +22,7 @@ from providers.adapters.errors import MayBeRinging
 from providers.models import PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
+from tests.waiting import PATIENCE, eventually
 
 NUMBER = "+12125550150"
 
@@ -53,12 +54,25 @@ class Beside:
             connections.close_all()
             self.done.set()
 
+    def waits_for_a_lock(self) -> bool:
+        """Whether it has come to a lock that another connection holds, and waits."""
+        eventually(lambda: self.done.is_set() or _somebody_waits_for_a_lock(), "it neither waits nor ends")
+        return not self.done.is_set()
+
     def join(self) -> Any:
-        self._thread.join(30)
+        self._thread.join(PATIENCE)
         assert self.done.is_set(), "it hangs"
         if self.error:
             raise self.error
         return self.result
+
+
+def _somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 @contextmanager
@@ -71,11 +85,11 @@ def held(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, *, after: bool
         holds = first.acquire(blocking=False)
         if not after and holds:
             reached.set()
-            go_on.wait(20)
+            go_on.wait(PATIENCE)
         result = real(*args, **kwargs)
         if after and holds:
             reached.set()
-            go_on.wait(20)
+            go_on.wait(PATIENCE)
         return result
 
     monkeypatch.setattr(module, name, stopping)
@@ -100,9 +114,9 @@ def test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there(
     call = support.single(number, NUMBER)
     with held(monkeypatch, fact_sheet, "load", after=moment.startswith("after")) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
-        assert reached.wait(10)
+        assert reached.wait(PATIENCE)
         adding = Beside(lambda: listing(how, number))
-        assert not adding.done.wait(0.5), "the entry must wait for the person's lock"
+        assert adding.waits_for_a_lock(), "the entry must wait for the person's lock"
         go_on.set()
         claims = claiming.join()
         adding.join()
@@ -118,9 +132,9 @@ def test_a_claim_that_comes_second_sees_the_entry(
     call = support.single(number, NUMBER)
     with held(monkeypatch, entries, locked, after=False) as (reached, go_on):
         adding = Beside(lambda: listing(how, number))
-        assert reached.wait(10), "the entry holds the person's lock by now"
+        assert reached.wait(PATIENCE), "the entry holds the person's lock by now"
         claiming = Beside(lambda: placing.claim(number.account_id))
-        assert not claiming.done.wait(0.5), "the claim must wait for the person's lock"
+        assert claiming.waits_for_a_lock(), "the claim must wait for the person's lock"
         go_on.set()
         adding.join()
         claims = claiming.join()
@@ -139,15 +153,16 @@ def running(number: PhoneNumber) -> Campaign:
     return made
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("after", [False, True])
 def test_pause_answers_only_when_the_claim_it_met_is_answered(
     number: PhoneNumber, running: Campaign, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
     with held(monkeypatch, fact_sheet, "load", after=after) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
-        assert reached.wait(10)
+        assert reached.wait(PATIENCE)
         pausing = Beside(lambda: campaigns.pause(running, actor="test"))
-        assert not pausing.done.wait(0.5), "the pause must wait for the campaign's lock"
+        assert pausing.waits_for_a_lock(), "the pause must wait for the campaign's lock"
         go_on.set()
         (claim,) = claiming.join()
         assert not pausing.done.wait(0.5), "a claim that may still be sent is not silence"
@@ -167,9 +182,9 @@ def test_the_kill_switch_waits_like_the_pause(
 ) -> None:
     with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
-        assert reached.wait(10)
+        assert reached.wait(PATIENCE)
         stopping = Beside(lambda: kill_switch.stop_all_calls(number.organization, actor="test"))
-        assert not stopping.done.wait(0.5)
+        assert stopping.waits_for_a_lock(), "the switch must wait for the claim's locks"
         go_on.set()
         (claim,) = claiming.join()
         placing.record(claim, MayBeRinging("?"))

@@ -22,6 +22,7 @@ from tenants.models import Organization
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
+from tests.waiting import PATIENCE
 
 connection = connection  # named in conditions below
 NUMBER, OTHER = "+12125550150", "+12125550151"
@@ -138,9 +139,9 @@ def test_an_edit_waits_for_the_claim_it_met_and_holds_for_the_next(
     queued = running.calls.get()
     with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
-        assert reached.wait(10)
+        assert reached.wait(PATIENCE)
         editing = Beside(lambda: program.patch(at(running), {"windows": closed_now()}))
-        assert not editing.done.wait(0.5), "the edit must wait for the campaign's lock"
+        assert editing.waits_for_a_lock(), "the edit must wait for the campaign's lock"
         go_on.set()
         assert [claim.call.pk for claim in claiming.join()] == [queued.pk]
         assert editing.join().status_code == 200
@@ -160,9 +161,9 @@ def test_a_claim_that_comes_second_sees_the_new_rules(
 
     with held(monkeypatch, campaign_edits, "_refuse", after=True) as (reached, go_on):
         editing = Beside(edit)
-        assert reached.wait(10)
+        assert reached.wait(PATIENCE)
         claiming = Beside(lambda: placing.claim(number.account_id))
-        assert not claiming.done.wait(0.5), "the claim must wait for the campaign's lock"
+        assert claiming.waits_for_a_lock(), "the claim must wait for the campaign's lock"
         go_on.set()
         editing.join()
         claims = claiming.join()

@@ -21,6 +21,7 @@ from providers.models import Assistant, PhoneNumber
 from tenants.models import AuditEntry, Organization
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
+from tests.waiting import PATIENCE
 
 NUMBER = "+12125550150"
 RULE = {"field": "result.opt_out", "equals": "true"}
@@ -184,9 +185,9 @@ def test_a_claim_waits_for_the_opt_out_and_sees_it(
     waiting = in_another_campaign(other)
     with held(monkeypatch, entries, "number_hash", after=False) as (reached, go_on):
         ending = Beside(lambda: recording.record(call.pk, OPTED_OUT, "read"))
-        assert reached.wait(10), "the end holds the person's lock by now"
+        assert reached.wait(PATIENCE), "the end holds the person's lock by now"
         claiming = Beside(lambda: placing.claim(other.account_id))
-        assert not claiming.done.wait(0.5), "the claim must wait for the person's lock"
+        assert claiming.waits_for_a_lock(), "the claim must wait for the person's lock"
         go_on.set()
         assert ending.join() == Status.COMPLETED
         assert claiming.join() == []
@@ -206,9 +207,9 @@ def test_an_opt_out_waits_for_the_claim_that_came_first(
     in_another_campaign(other)
     with held(monkeypatch, fact_sheet, "load", after=after) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(other.account_id))
-        assert reached.wait(10)
+        assert reached.wait(PATIENCE)
         ending = Beside(lambda: recording.record(call.pk, OPTED_OUT, "read"))
-        assert not ending.done.wait(0.5), "the entry must wait for the person's lock"
+        assert ending.waits_for_a_lock(), "the entry must wait for the person's lock"
         go_on.set()
         assert len(claiming.join()) == 1
         ending.join()
@@ -233,9 +234,9 @@ def test_evidence_for_a_call_that_a_claim_wants_does_not_lock_both_up(
     (first, module, name, after), (second, *_) = (place, end) if claim_first else (end, place)
     with held(monkeypatch, module, name, after=after) as (reached, go_on):
         one = Beside(first)
-        assert reached.wait(10)
+        assert reached.wait(PATIENCE)
         other = Beside(second)
-        other.done.wait(0.5)
+        other.waits_for_a_lock()  # or has ended: either order is fine
         go_on.set()
         one.join()
         other.join()
@@ -250,9 +251,10 @@ def test_many_ends_and_claims_at_once_never_lock_each_other_up(number: PhoneNumb
     Assistant.objects.update(opt_out_rules=[RULE])
     numbers = [f"+121255501{ending}" for ending in range(40, 60)]
     calls = [support.single(number, phone) for phone in numbers]
-    for _ in range(3):
-        for claim in placing.claim(number.account_id):
+    while claims := placing.claim(number.account_id):
+        for claim in claims:
             placing.record(claim, replace(DIALING, provider_call_id=str(claim.call.pk)))
+    assert not Call.objects.queued().exists()
     for phone in numbers:
         support.single(other, phone)
 

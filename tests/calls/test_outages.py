@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, Not
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
 from tests.calls import support
+from tests.waiting import eventually
 
 NUMBERS = [f"+12125550{1 + tens // 10}{tens % 10}{unit}" for tens in range(8, 12) for unit in range(10)]
 
@@ -156,20 +156,22 @@ def test_a_campaign_lives_through_an_outage_of_its_provider(
     callers: Organization, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "UNREACHABLE_FOR", 1.0)
-    number = support.reach(callers, sandbox.url, "callingbox", calls_per_second=20, max_unconfirmed=5)
+    purse = support.Purse(monkeypatch, 12)  # the others wait for it until the provider is down
+    number = support.reach(callers, sandbox.url, "callingbox", max_unconfirmed=5)
     made = support.campaign(number, support.people(callers, [f"+1212555{i:04}" for i in range(140, 180)]))
     campaigns.start(made, actor="test")
-    with support.engine(slices=2):
-        support.wait_until(lambda: len(sandbox.journal()) >= 8)
+    with support.engine(slices=2) as engine:
+        eventually(lambda: len(sandbox.journal()) >= 8)
         sandbox.control(outage=["callingbox"])
-        support.wait_until(lambda: fresh(number).blocked_code == "unreachable")
-        support.wait_until(lambda: not Call.objects.filter(status=Status.PLACING).exists())
+        purse.open()
+        eventually(lambda: fresh(number).blocked_code == "unreachable")
+        eventually(lambda: not Call.objects.filter(status=Status.PLACING).exists())
         assert Call.objects.filter(status=Status.UNCONFIRMED).count() <= 5
         rung = len(sandbox.journal())
-        time.sleep(3)
+        engine.looks_again(10)
         assert len(sandbox.journal()) == rung
         sandbox.control(outage=[])
-        support.wait_until(lambda: Campaign.objects.get(pk=made.pk).status == Campaign.Status.FINISHED, 90)
+        eventually(lambda: Campaign.objects.get(pk=made.pk).status == Campaign.Status.FINISHED)
     numbers = [dial["to_number"] for dial in sandbox.journal()]
     assert len(numbers) == len(set(numbers)), "a number was dialled twice"
     dialled_or_doubtful = set(numbers) | set(

@@ -22,6 +22,7 @@ from tenants.models import AuditEntry
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
 from tests.conftest import ApiClient
+from tests.waiting import PATIENCE
 
 connection = connection  # named in conditions below
 NUMBER = "+12125550150"
@@ -90,6 +91,7 @@ def test_a_call_back_of_who_is_withdrawn_is_canceled(program: ApiClient, recipie
 
 
 @only_side_by_side
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("action", ["withdraw", "hold"])
 @pytest.mark.parametrize("after", [False, True])
 def test_it_answers_only_when_the_claim_it_met_is_answered(
@@ -105,9 +107,9 @@ def test_it_answers_only_when_the_claim_it_met_is_answered(
 
     with held(monkeypatch, fact_sheet, "load", after=after) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
-        assert reached.wait(10)
+        assert reached.wait(PATIENCE)
         acting = Beside(act)
-        assert not acting.done.wait(0.5), "it must wait for the person's lock"
+        assert acting.waits_for_a_lock(), "it must wait for the person's lock"
         go_on.set()
         (claim,) = claiming.join()
         assert not acting.done.wait(0.5), "a claim that may still be sent is not silence"
@@ -124,9 +126,9 @@ def test_a_feeding_that_met_the_withdrawal_leaves_no_call_behind(
 ) -> None:
     with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
         fed = Beside(lambda: enqueueing.feed(recipient.campaign_id))
-        assert reached.wait(10)
+        assert reached.wait(PATIENCE)
         withdrawing = Beside(lambda: recipients.withdraw(recipient, actor="ada"))
-        assert not withdrawing.done.wait(0.5), "it must wait for the recipient that is being fed"
+        assert withdrawing.waits_for_a_lock(), "it must wait for the recipient that is being fed"
         go_on.set()
         fed.join()
         withdrawing.join()

@@ -21,6 +21,7 @@ from providers.adapters.errors import NotSent, Rejected
 from providers.models import PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db
 PEOPLE = [f"+16465554{n:03d}" for n in range(60)]
@@ -137,4 +138,4 @@ def test_the_engine_asks_for_itself(recipient: Recipient, number: PhoneNumber) -
     tomorrow = timezone.now() + timedelta(hours=23)
     Recipient.objects.filter(pk=recipient.pk).update(next_attempt_at=tomorrow, reason="caller_number_day")
     with support.engine():
-        support.wait_until(lambda: recipient.calls.exists(), what="nobody was woken")
+        eventually(lambda: recipient.calls.exists(), what="nobody was woken")

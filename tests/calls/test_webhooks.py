@@ -25,6 +25,7 @@ from tests.calls import support
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient
 from tests.receivers import Receiver, answer, answering, receiving
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db
 D = WebhookDelivery.Status
@@ -306,9 +307,9 @@ def test_a_dead_and_a_slow_receiver_delay_nobody_else(callers: Organization) -> 
         for receiver in (dead, lively, other):
             queue(an_endpoint(callers, receiver.url), 40)
         with support.engine():
-            support.wait_until(lambda: len(lively.received) == len(other.received) == 40)
+            eventually(lambda: len(lively.received) == len(other.received) == 40)
             assert dead.at_once == len(dead.received) == 2
-            support.wait_until(lambda: WebhookDelivery.objects.filter(status=D.DELIVERED).count() == 80)
+            eventually(lambda: WebhookDelivery.objects.filter(status=D.DELIVERED).count() == 80)
             release.set()
     assert lively.at_once <= 2
 
@@ -320,7 +321,7 @@ def test_the_engine_tells_of_a_call_that_ended(callers: Organization, sandbox: A
         number = support.reach(callers, sandbox.url, "allomia")
         call = support.single(number, "+12125550100", callback_url=theirs.url)
         with support.engine():
-            support.wait_until(lambda: len(theirs.received) == 1 and len(events.received) == 3)
+            eventually(lambda: len(theirs.received) == 1 and len(events.received) == 3)
     told = [json.loads(got.body) for got in events.received]
     assert sorted(each["type"] for each in told) == ["call.answered", "call.ended", "call.placed"]
     assert {each["data"]["id"] for each in told} == {str(call.uuid)}

@@ -20,6 +20,7 @@ from calls.models import Call, Heartbeat, Status
 from tenants.models import Organization
 from tests.calls import support
 from tests.chaos.processes import children
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = [pytest.mark.slow]
 NUMBER = "+12125550101"
@@ -34,16 +35,24 @@ def database_url() -> str:
 
 
 @contextmanager
-def worker(log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def worker(log: Path, impatient: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """The command of production. Once the file `impatient` exists, silence is noticed after seconds."""
     environment = os.environ | {"DATABASE_URL": database_url(), "DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true"}
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"]
+    command = ["manage.py", "worker"] if impatient is None else ["-m", "tests.calls.worker_process", str(impatient)]
     with log.open("ab") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=settings.BASE_DIR,
+            env=environment,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
     try:
         yield process
     finally:
         process.terminate()
-        process.wait(120)
+        process.wait(PATIENCE)
 
 
 def tree(pid: int) -> list[int]:
@@ -68,14 +77,14 @@ def beating() -> bool:
 def test_a_worker_places_what_is_queued_and_stops_cleanly(callers: Organization, sandbox: Any, tmp_path: Path) -> None:
     number = support.reach(callers, sandbox.url, "allomia")
     with worker(tmp_path / "log") as process:
-        support.wait_until(beating, 60, "the worker does not beat")
+        eventually(beating, "the worker does not beat")
         call = support.single(number, NUMBER)
-        support.wait_until(lambda: Call.objects.get(pk=call.pk).is_terminal)
+        eventually(lambda: Call.objects.get(pk=call.pk).is_terminal)
         slow = support.single(number, "+12125550114")  # its placing is answered late
-        support.wait_until(lambda: Call.objects.get(pk=slow.pk).status != Status.QUEUED)
+        eventually(lambda: Call.objects.get(pk=slow.pk).status != Status.QUEUED)
         family = tree(process.pid)
         process.terminate()
-        assert process.wait(110) == 0
+        assert process.wait(PATIENCE) == 0
     assert alive(family) == []
     assert not Call.objects.filter(status=Status.PLACING).exists(), "an answer was not waited for"
     assert not Heartbeat.objects.exists()
@@ -84,19 +93,19 @@ def test_a_worker_places_what_is_queued_and_stops_cleanly(callers: Organization,
 
 def test_the_whole_cluster_ends_with_its_watcher_however_it_dies(callers: Organization, tmp_path: Path) -> None:
     with worker(tmp_path / "log") as process:
-        support.wait_until(beating, 60)
+        eventually(beating)
         family = tree(process.pid)
         assert len(family) >= 7
         process.kill()
         process.wait()
-        support.wait_until(lambda: not alive(family), 30, "processes were left behind")
+        eventually(lambda: not alive(family), "processes were left behind")
 
 
 def test_no_process_of_a_cluster_outlives_the_watcher_whichever_died_before(
     callers: Organization, tmp_path: Path
 ) -> None:
     with worker(tmp_path / "log") as process:
-        support.wait_until(beating, 60)
+        eventually(beating)
         family = tree(process.pid)
         (main,) = children(process.pid)
         (guard,) = children(main)
@@ -107,7 +116,7 @@ def test_no_process_of_a_cluster_outlives_the_watcher_whichever_died_before(
         family += tree(guard)
         process.kill()
         process.wait()
-        support.wait_until(lambda: not alive(family), 30, "processes were left behind")
+        eventually(lambda: not alive(family), "processes were left behind")
 
 
 @pytest.mark.parametrize("kind", ["main", "guard"])
@@ -116,35 +125,40 @@ def test_a_cluster_that_dies_is_replaced_and_the_work_goes_on(
 ) -> None:
     number = support.reach(callers, sandbox.url, "allomia")
     with worker(tmp_path / "log") as process:
-        support.wait_until(beating, 60)
+        eventually(beating)
         (main,) = children(process.pid)
         victim = main if kind == "main" else children(main)[0]
         family = tree(main)
         os.kill(victim, signal.SIGKILL)
-        support.wait_until(lambda: children(process.pid) not in ([main], []), 60, "the cluster was not replaced")
+        eventually(lambda: children(process.pid) not in ([main], []), "the cluster was not replaced")
         call = support.single(number, NUMBER)
-        support.wait_until(lambda: Call.objects.get(pk=call.pk).is_terminal)
+        eventually(lambda: Call.objects.get(pk=call.pk).is_terminal)
         assert alive(family) == []
     assert len(sandbox.journal()) == 1
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="takes three minutes; one database is enough")
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="one database is enough")
 def test_a_slice_that_is_killed_is_followed_by_another_and_its_claim_is_a_doubt(
     callers: Organization, sandbox: Any, tmp_path: Path
 ) -> None:
+    """Whatever the killed processes held of the queue stays held: nothing beats until the watcher replaces them all."""
     number = support.reach(callers, sandbox.url, "allomia")
     sandbox.control(speed=0.1)
-    with worker(tmp_path / "log") as process:
-        support.wait_until(beating, 60)
+    impatient = tmp_path / "impatient"
+    with worker(tmp_path / "log", impatient) as process:
+        eventually(beating)
         slow = support.single(number, "+12125550114")
-        support.wait_until(lambda: len(sandbox.journal()) == 1 or sandbox.requests()["placing"] == 1)
+        eventually(lambda: len(sandbox.journal()) == 1 or sandbox.requests()["placing"] == 1)
         (main,) = children(process.pid)
         (guard,) = children(main)
         for pid in children(guard)[:-2]:  # the slice is in one of them; the queue's own two are left
             os.kill(pid, signal.SIGKILL)
+        impatient.touch()
+        eventually(lambda: children(process.pid) not in ([main], []), "the cluster was not replaced")
+        impatient.unlink()
         sandbox.control(speed=20)
         call = support.single(number, NUMBER)
-        support.wait_until(lambda: Call.objects.get(pk=call.pk).is_terminal, 235, "work did not resume")
+        eventually(lambda: Call.objects.get(pk=call.pk).is_terminal, "work did not resume")
         slow.refresh_from_db()
         assert slow.status in (Status.PLACING, Status.UNCONFIRMED), "nobody knows whether it rang"
     assert [dial["to_number"] for dial in sandbox.journal()].count("+12125550114") <= 1
@@ -159,6 +173,6 @@ def test_a_call_ordered_while_nothing_runs_waits_and_a_second_worker_shares_the_
     time.sleep(0.2)
     assert sandbox.journal() == []
     with worker(tmp_path / "one"), worker(tmp_path / "two"):
-        support.wait_until(lambda: not Call.objects.exclude(status__in=Status.values[7:]).exists(), 60)
+        eventually(lambda: not Call.objects.exclude(status__in=Status.values[7:]).exists())
     rung = [dial["to_number"] for dial in sandbox.journal()]
     assert len(rung) == len(set(rung)) == 40

@@ -1,0 +1,39 @@
+"""`manage.py worker` whose watcher loses its patience when a file says so: nobody waits three minutes for silence.
+
+    python -m tests.calls.worker_process <file>
+
+While the file exists, a cluster that has not beaten for `SHORT` seconds is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import django
+
+SHORT = 3.0
+
+
+def main(impatient: Path) -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+
+    from calls.deadlines import WATCHER_TIMING, WatcherTiming
+    from calls.engine.supervisor import Watcher
+
+    @dataclass(frozen=True)
+    class Told(WatcherTiming):
+        def __getattribute__(self, name: str) -> object:
+            if name == "silent_cluster" and impatient.exists():
+                return SHORT
+            return super().__getattribute__(name)
+
+    assert WATCHER_TIMING.silent_cluster > SHORT
+    Watcher(timing=Told(look=0.1)).run()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
