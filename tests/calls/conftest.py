@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from calls.actions import campaigns
-from calls.outcomes import poll_schedule
+from calls.gate import decision
+from calls.outcomes import placement_results, poll_schedule
 from campaigns import launching
 from campaigns.models import Campaign, Recipient
 from providers.models import PhoneNumber
@@ -17,12 +18,29 @@ from tests.calls import support
 from tests.conftest import ApiClient, KeyMaker
 from tests.waiting import PATIENCE
 
+SPEED = 20  # times faster than life
+
 
 @pytest.fixture
-def sandbox() -> Iterator[Any]:
-    """The four providers over loopback, twenty times faster than life."""
-    with server.running(speed=20, seed=7) as found:
+def sandbox(_hurried: None) -> Iterator[Any]:
+    """The four providers over loopback. Their calls, and what we wait for between two requests, pass faster."""
+    with server.running(speed=SPEED, seed=7) as found:
         yield found
+
+
+@pytest.fixture
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engine waits for is divided by the sandbox's speed. Leases and deadlines stay: they are no waiting."""
+    after_error = poll_schedule.after_error
+
+    def sooner(now: datetime, errors: int, retention_at: datetime | None) -> datetime:
+        return now + (after_error(now, errors, retention_at) - now) / SPEED
+
+    monkeypatch.setattr(poll_schedule, "after_error", sooner)
+    monkeypatch.setattr(poll_schedule, "LOOKS", tuple(look / SPEED for look in poll_schedule.LOOKS))
+    monkeypatch.setattr(poll_schedule, "SETTLING", poll_schedule.SETTLING / SPEED)
+    monkeypatch.setattr(placement_results, "REQUEUE_AFTER", placement_results.REQUEUE_AFTER / SPEED)
+    monkeypatch.setattr(decision, "SOON", decision.SOON / SPEED)
 
 
 @pytest.fixture(autouse=True)
