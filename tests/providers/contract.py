@@ -22,7 +22,9 @@ from providers.adapters import registry
 from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Provider, Request, Snapshot
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 from providers.adapters.http import Client
+from tests.providers import skipping
 from tests.providers.wire import AMBIGUOUS, Behaviour, Received, Wire, answer, closed_port
+from tests.waiting import PATIENCE
 
 NOW = datetime(2026, 5, 11, 14, 0, tzinfo=UTC)
 PAGE = b"<!DOCTYPE html><html><head><title>502</title></head><body>Bad gateway</body></html>"
@@ -132,17 +134,19 @@ class ProviderContract:
         )
 
     @staticmethod
-    def send(request: Request, verb: str = "place", deadline: float = 10.0) -> Answer:
+    def send(request: Request, verb: str = "place", wire: Wire | None = None) -> Answer:
+        """Send the request. Its deadline passes once `wire` hangs, if it is given."""
+
         async def run() -> Answer:
-            async with Client(deadline=deadline, connect=2.0) as client:
+            async with Client(deadline=skipping.DEADLINE, connect=PATIENCE) as client:
                 return await (client.place if verb == "place" else client.read)(request)
 
-        return asyncio.run(run())
+        return skipping.run(run(), wire) if wire else asyncio.run(run())
 
-    def place(self, wire: Wire, behaviour: Behaviour, deadline: float = 10.0, **options: Any) -> Snapshot:
+    def place(self, wire: Wire, behaviour: Behaviour, **options: Any) -> Snapshot:
         wire.play(behaviour)
         provider = self.provider(wire.url, **options)
-        found: Snapshot = provider.read_placing(self.send(provider.place(self.order), "place", deadline))
+        found: Snapshot = provider.read_placing(self.send(provider.place(self.order), "place", wire))
         return found
 
     def sent(self, wire: Wire, request: Request, verb: str = "place") -> Received:
@@ -179,7 +183,7 @@ class ProviderContract:
 
     def test_a_broken_exchange_may_be_ringing(self, wire: Wire, trouble: Behaviour) -> None:
         with pytest.raises(MayBeRinging):
-            self.place(wire, trouble, deadline=0.3)
+            self.place(wire, trouble)
         assert len(wire.requests) <= 1
 
     @pytest.mark.parametrize(("value", "seconds"), [("7", 7), ("0", 1), ("99999", 3600), ("soon", None), ("", None)])

@@ -6,6 +6,7 @@ The sandbox refuses undocumented fields, so an accepted order has none.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ from providers.adapters import http, registry
 from providers.adapters.base import AccountConfig, CallHandle, CallOrder, CallState, Provider, Snapshot
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 from providers.sandbox.server import running
+from tests.waiting import PATIENCE
 
 UUID = "6f1c2d3e-4a5b-4c6d-8e7f-901a2b3c4d5e"
 POLYAI = {"auth_token": "sandbox-polyai"}
@@ -88,7 +90,8 @@ async def follow(adapter: Provider, placing: CallOrder) -> tuple[Snapshot, Snaps
             placing.assistant_options,
             datetime.now(UTC),
         )
-        for _ in range(400):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             seen = adapter.read_status(await client.read(adapter.status(handle)), handle, datetime.now(UTC))
             if seen.state.is_terminal:
                 return placed, seen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from callingbox.types.call import Call
 
 from providers.sandbox.server import Running
 from tests.providers.test_sandbox_callbacks import Inbox, inbox, live, sandbox
+from tests.waiting import eventually
 
 __all__ = ["inbox", "live", "sandbox"]  # fixtures
 
@@ -32,12 +32,12 @@ def create(client: Callingbox, to: str = NUMBER, **fields: Any) -> Call:
 
 
 def ended(client: Callingbox, call: Call) -> Call:
-    for _ in range(200):
+    def settled() -> bool:
         found = client.calls.retrieve(call.id)
-        if found.ended_at and found.reservation_status != "reserved" and found.result_status != "pending":
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"the call does not end: {found}")
+        return bool(found.ended_at) and found.reservation_status != "reserved" and found.result_status != "pending"
+
+    eventually(settled, "the call does not end")
+    return client.calls.retrieve(call.id)
 
 
 def test_a_call_is_created_with_every_field_of_the_package(client: Callingbox) -> None:

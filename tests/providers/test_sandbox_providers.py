@@ -13,6 +13,8 @@ from defusedxml import ElementTree
 
 from providers.sandbox import server
 from providers.sandbox.server import Running
+from tests.providers.test_sandbox_callbacks import after_its_end
+from tests.waiting import eventually
 
 ZEROS = "00000000-0000-0000-0000-000000000000"
 AGENT = "b2f6a0c4-8d13-4f7e-9a50-3c1d7e9b6f02"
@@ -38,13 +40,8 @@ def changed(body: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait_for_end(sandbox: Running) -> dict[str, Any]:
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        entry = sandbox.journal()[-1]
-        if entry["outcome"]:
-            return entry
-        time.sleep(0.01)
-    raise AssertionError("never ended")
+    eventually(lambda: sandbox.journal()[-1]["outcome"], "it never ended")
+    return sandbox.journal()[-1]
 
 
 # AlloMia
@@ -401,10 +398,11 @@ def test_a_callingbox_prompt_call_ends_before_its_result_is_available(sandbox: R
     assert (response.status_code, call["status"], call["direction"]) == (201, "queued", "outbound")
     assert call["context"]["ref"] == "att-4" and call["agent_id"] is None and call["reservation_status"] == "reserved"
     wait_for_end(sandbox)
-    ended = box_get(sandbox, f"/calls/{call['id']}").json()
+    with after_its_end(sandbox, 0):
+        ended = box_get(sandbox, f"/calls/{call['id']}").json()
     assert (ended["status"], ended["result_status"], ended["result"]) == ("completed", "pending", None)
-    time.sleep(0.4)
-    final = box_get(sandbox, f"/calls/{call['id']}").json()
+    with after_its_end(sandbox, 1):
+        final = box_get(sandbox, f"/calls/{call['id']}").json()
     assert (final["result_status"], final["result"], final["reservation_status"]) == (
         "completed",
         {"confirmed": True},
@@ -419,8 +417,8 @@ def test_a_callingbox_voicemail_is_a_no_answer_whose_result_stays_pending(sandbo
     identifier = box(sandbox, BY_AGENT, to="+14155550105").json()["id"]
     entry = wait_for_end(sandbox)
     assert (entry["outcome"], entry["reference"]) == ("no_answer", "att-5")
-    time.sleep(0.1)
-    call = box_get(sandbox, f"/calls/{identifier}").json()
+    with after_its_end(sandbox, 60):
+        call = box_get(sandbox, f"/calls/{identifier}").json()
     assert (call["status"], call["answered_by"], call["result_status"]) == ("no_answer", "machine", "pending")
     assert call["metadata"] == {"ref": "att-5"} and call["persona"]
 

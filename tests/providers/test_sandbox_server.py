@@ -25,6 +25,7 @@ from providers.sandbox.callbacks import Callbacks
 from providers.sandbox.server import Running
 from providers.sandbox.settings import Settings
 from providers.sandbox.world import Order, World
+from tests.waiting import PATIENCE, eventually
 
 SPEED = 50.0
 http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
@@ -52,21 +53,16 @@ def number(digits: str) -> str:
 
 def place(sandbox: Running, to: str, **fields: Any) -> httpx.Response:
     body = {"phoneNumber": to, "assistantId": "a-1", "phoneNumberId": "n-1", **fields}
-    return http.post(f"{sandbox.url}/allomia/api/outbound", json=body, headers=ALLOMIA, timeout=10)
+    return http.post(f"{sandbox.url}/allomia/api/outbound", json=body, headers=ALLOMIA, timeout=PATIENCE)
 
 
 def status(sandbox: Running, identifier: str) -> httpx.Response:
-    return http.get(f"{sandbox.url}/allomia/api/outbound/{identifier}/status", headers=ALLOMIA, timeout=10)
+    return http.get(f"{sandbox.url}/allomia/api/outbound/{identifier}/status", headers=ALLOMIA, timeout=PATIENCE)
 
 
 def until_ended(sandbox: Running, to: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        entry = sandbox.journal(to_number=to)[-1]
-        if entry["outcome"]:
-            return entry
-        time.sleep(0.01)
-    raise AssertionError(f"{entry} never ended")
+    eventually(lambda: sandbox.journal(to_number=to)[-1]["outcome"], "it never ended")
+    return sandbox.journal(to_number=to)[-1]
 
 
 def test_the_index_page_describes_the_sandbox(sandbox: Running) -> None:
@@ -362,7 +358,7 @@ def test_the_server_announces_its_url_and_stops_cleanly_on_a_signal(number_of_si
         url = process.stdout.readline().strip()
         assert http.get(url).status_code == 200
         process.send_signal(number_of_signal)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE) == 0
         assert process.stderr.read() == ""
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from email import message_from_bytes
 from typing import Any, Self
 
+from tests.waiting import PATIENCE
+
 
 @dataclass(frozen=True)
 class Received:
@@ -77,6 +79,7 @@ class Wire:
     def __init__(self) -> None:
         self.requests: list[Received] = []
         self.connections = 0
+        self.hangs: Callable[[], None] = lambda: None  # called once a request has come that is not answered in full
         self.closing = threading.Event()
         self._script: deque[Behaviour] = deque()
         self._open: list[socket.socket] = []
@@ -167,7 +170,7 @@ def _reset(conn: socket.socket) -> bool:
 
 
 def _reset_unread(wire: Wire, conn: socket.socket) -> bool:
-    wire.closing.wait(0.05)  # a reset during the handshake would be a failed connection, which is NotSent
+    conn.recv(1, socket.MSG_PEEK)  # a reset during the handshake would be a failed connection, which is NotSent
     return _reset(conn)
 
 
@@ -194,7 +197,8 @@ def says(name: str, raw: bytes) -> Behaviour:
 
 def _silence(wire: Wire, conn: socket.socket) -> bool:
     wire.take(conn)
-    wire.closing.wait(20)
+    wire.hangs()
+    wire.closing.wait(PATIENCE)
     return False
 
 
@@ -202,6 +206,7 @@ def _dribble(wire: Wire, conn: socket.socket) -> bool:
     """Send one byte at a time: every single read succeeds, but the response never ends."""
     wire.take(conn)
     conn.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+    wire.hangs()
     while not wire.closing.wait(0.02):
         conn.sendall(b" ")
     return False
