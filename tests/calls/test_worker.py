@@ -112,7 +112,7 @@ def test_no_process_of_a_cluster_outlives_the_watcher_whichever_died_before(
         process.send_signal(signal.SIGSTOP)  # it has not noticed yet
         for pid in (main, *children(guard)[:-2]):  # those that began to hold on by themselves
             os.kill(pid, signal.SIGKILL)
-        time.sleep(1.5)  # the guard replaces what it lost
+        eventually(lambda: set(children(guard)).difference(family), "the guard does not replace what it lost")
         family += tree(guard)
         process.kill()
         process.wait()
