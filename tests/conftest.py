@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connections, transaction
 from django.test import Client, TransactionTestCase
+from django.utils import timezone
 from hypothesis import HealthCheck, settings
 
 from campaigns.models import Contact
@@ -62,6 +64,13 @@ def _empty_tables() -> None:
         for table in set(tables) - SET_UP_BY_MIGRATE:
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608 - names of our own tables
     forget_hash_key()
+
+
+@pytest.fixture
+def frozen() -> Iterator[time_machine.Traveller]:
+    """The clock stands still, so that it does not matter how long a test takes. `frozen.shift(seconds)` moves it."""
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        yield clock
 
 
 @pytest.fixture(autouse=True)

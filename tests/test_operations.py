@@ -51,6 +51,7 @@ def faulty(part: str) -> str:
     return str(found[part]["message"])
 
 
+@pytest.mark.usefixtures("frozen")
 def test_a_worker_that_is_silent_for_three_minutes_is_told(worker: Heartbeat) -> None:
     Heartbeat.objects.update(beaten_at=timezone.now() - timedelta(seconds=175))
     assert Client().get("/readyz").status_code == 200
@@ -86,6 +87,7 @@ def figures(**extra: str) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
+@pytest.mark.usefixtures("frozen")
 def test_calls_queues_and_workers_are_counted(
     worker: Heartbeat, assistant: Assistant, phone_number: PhoneNumber, organization: Organization
 ) -> None:

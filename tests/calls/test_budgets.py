@@ -23,6 +23,7 @@ from campaigns.models import Campaign
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Alert, Organization, Tenant
 from tests.calls import support
+from tests.waiting import PATIENCE
 
 NUMBERS = [f"+16465556{n:03d}" for n in range(12)]
 
@@ -153,7 +154,7 @@ def test_two_workers_at_once_do_not_spend_a_cap_twice(line: PhoneNumber) -> None
     barrier = threading.Barrier(4)
 
     def work(account: int) -> None:
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
         try:
             placing.claim(account)
         finally:
@@ -163,7 +164,7 @@ def test_two_workers_at_once_do_not_spend_a_cap_twice(line: PhoneNumber) -> None
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert set_aside() == Decimal("0.90")
 
 

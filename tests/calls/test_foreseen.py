@@ -91,6 +91,7 @@ def test_a_campaign_that_stands_still_or_is_large_has_none(campaign: Campaign, a
     assert len(asked) == 1
 
 
+@pytest.mark.usefixtures("frozen")
 def test_what_the_campaigns_own_page_foresaw_is_told_everywhere(
     viewer: Client, campaign: Campaign, asked: list[int]
 ) -> None:

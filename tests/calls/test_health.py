@@ -23,7 +23,7 @@ from tests.calls.test_campaign_page import viewer, words_of
 from tests.conftest import a_number, an_account, an_assistant
 
 __all__ = ["viewer"]
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("assistant")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("assistant", "frozen")]
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 

@@ -25,7 +25,7 @@ from tests.calls import support
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient
 from tests.receivers import Receiver, answer, answering, receiving
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.django_db
 D = WebhookDelivery.Status
@@ -250,7 +250,7 @@ def test_two_workers_do_not_take_one_delivery_twice(organization: Organization) 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert max(Counter(each.pk for each in taken).values()) == 1
     assert Counter(each.host for each in taken) == {f"127.0.0.1:{9000 + port}": 2 for port in range(20)}
 
@@ -300,7 +300,7 @@ def test_a_dead_and_a_slow_receiver_delay_nobody_else(callers: Organization) -> 
     release = threading.Event()
 
     def never(handler: Any) -> None:
-        release.wait(60)
+        release.wait(PATIENCE)
         answer(handler, 200)
 
     with receiving(never) as dead, receiving() as lively, receiving() as other:

@@ -48,6 +48,7 @@ def test_a_key_that_is_revoked_or_over_is_a_401(api: ApiClient, change: dict[str
     assert api.get(CONTACTS).status_code == 401
 
 
+@pytest.mark.usefixtures("frozen")
 def test_the_use_of_a_key_is_noted_once_a_minute(api: ApiClient, django_assert_num_queries: Any) -> None:
     api.get(CONTACTS)
     assert ApiKey.objects.get().last_used_at is not None

@@ -19,6 +19,7 @@ from tenants.api.errors import Conflict
 from tenants.models import ApiKey, Organization, StoredAnswer
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
 from tests.tenants.test_api_rules import CONTACTS, shape
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 BODY = {"phone": "+33612345678"}
@@ -110,6 +111,7 @@ def test_a_caller_without_the_scope_gets_no_stored_response(api: ApiClient) -> N
 # Time.
 
 
+@pytest.mark.usefixtures("frozen")
 def test_while_the_first_is_running_a_repeat_is_a_409_for_a_minute(api: ApiClient) -> None:
     send(api)
     Contact.objects.all().delete()
@@ -123,6 +125,7 @@ def test_while_the_first_is_running_a_repeat_is_a_409_for_a_minute(api: ApiClien
     assert send(api)["Idempotent-Replayed"] == "true"
 
 
+@pytest.mark.usefixtures("frozen")
 def test_after_a_day_the_key_is_free_again_and_purged(api: ApiClient) -> None:
     send(api)
     StoredAnswer.objects.update(started_at=timezone.now() - timedelta(hours=23, minutes=59))
@@ -279,7 +282,7 @@ def test_twenty_at_once_have_one_effect(organization: Organization, client_for: 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert len(answers) == 20
     done = [answer for answer in answers if answer.status_code == 201]
     assert {answer.status_code for answer in answers} <= {201, 409}

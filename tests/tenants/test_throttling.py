@@ -15,6 +15,7 @@ from tenants.api import throttling
 from tenants.models import Membership, Organization, RequestBudget
 from tests.conftest import ApiClient, KeyMaker
 from tests.tenants.test_api_rules import CONTACTS, shape
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 
@@ -105,6 +106,6 @@ def test_threads_at_once_are_given_the_burst_and_no_more(
     for thread in running:
         thread.start()
     for thread in running:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert found.count(200) == 20
     assert found.count(429) == threads * each - 20
