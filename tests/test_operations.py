@@ -23,6 +23,7 @@ from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 OK = {"ok": True, "message": ""}
@@ -188,5 +189,5 @@ def test_every_line_of_a_request_carries_its_id(api: ApiClient, monkeypatch: pyt
 
 def test_what_a_web_process_loaded_is_not_walked_by_the_collector_again_and_again() -> None:
     asked = "import gc, config.wsgi; print(gc.get_freeze_count())"
-    answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60)
+    answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert int(answer.stdout) > 50_000

@@ -14,6 +14,8 @@ from django.conf import settings
 
 MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
 
+STARTS_WITHIN = 120.0  # seconds; a busy machine takes long to start Python
+
 
 class Processes:
     """Child processes of the demo. Their output goes to files under `var/`."""
@@ -32,7 +34,7 @@ class Processes:
         """Start the sandbox on a free port. Return its address. Raises RuntimeError when it does not start."""
         self.start("sandbox", [sys.executable, MANAGE, "sandbox", "--port", "0"])
         log = Path(settings.VAR_DIR) / "demo-sandbox.log"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + STARTS_WITHIN
         while time.monotonic() < deadline:
             for line in log.read_text().splitlines():
                 if "listening on " in line:

@@ -186,7 +186,7 @@ def test_a_placing_tries_to_connect_once() -> None:
         return False
 
     async def place(url: str) -> None:
-        async with Client(deadline=5.0) as client:
+        async with Client(deadline=PATIENCE, connect=PATIENCE) as client:
             await client.place(Request("POST", url, json={}))
 
     with Wire() as wire:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +19,7 @@ from tenants.models import Membership, Organization
 from tests.calls.support import reach
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db
 KEY = {"authorization": "Bearer sk_sandbox"}
@@ -36,11 +36,8 @@ def dial(sandbox: Running, to: str = "+14155550101") -> str:
     url = f"{sandbox.url}/callingbox/v1/calls"
     with httpx.Client(trust_env=False, headers=KEY) as client:
         made = client.post(url, json={"to": to, "prompt": "Confirm."}).json()["id"]
-        for _ in range(200):
-            if client.get(f"{url}/{made}").json()["ended_at"]:
-                return str(made)
-            time.sleep(0.05)
-    raise AssertionError("the call does not end")
+        eventually(lambda: client.get(f"{url}/{made}").json()["ended_at"], "the call does not end")
+    return str(made)
 
 
 @pytest.fixture
