@@ -22,6 +22,7 @@ from tenants.models import AuditEntry, Membership, Organization
 from tests.campaigns.workbooks import archive, parts_of, sheet
 from tests.conftest import an_account
 from tests.test_admin import campaign_form
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 LAUNCH = "/admin/calls/call/launch/"
@@ -492,7 +493,7 @@ def test_a_workbook_is_imported_after_a_look(operator: Client, people: ContactLi
         "06 12 34 56 01" in page and "only the first, &#x27;December&#x27;, is read" in page and "separated" not in page
     )
     operator.post(url, {**kept(page), "_import": "1", "column-0": "phone", "column-1": "name"})
-    assert job.run_step(ContactImport.objects.get().pk)
+    assert job.run_step(ContactImport.objects.get().pk, PATIENCE)
     assert people.contacts.get().name == "Claire"
 
 
@@ -532,7 +533,7 @@ def test_an_import_is_undone(operator: Client, manager: Client, people: ContactL
     assert "Deleted: 1 contact that this file created." in page and "Kept: 0 contacts that it created" in page
     assert "is being undone" in text_of(manager.post(url, follow=True))
     assert "0 contacts so far" in text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
-    assert undo.run_step(row.pk)
+    assert undo.run_step(row.pk, PATIENCE)
     assert not Contact.objects.exists()
     page = text_of(manager.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])))
     assert "1 contact was removed" in page and "Undo import" not in page

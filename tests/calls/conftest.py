@@ -37,7 +37,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
         return now + (after_error(now, errors, retention_at) - now) / SPEED
 
     monkeypatch.setattr(poll_schedule, "after_error", sooner)
-    monkeypatch.setattr(poll_schedule, "LOOKS", tuple(look / SPEED for look in poll_schedule.LOOKS))
+    monkeypatch.setattr(poll_schedule, "SEARCHES", tuple(wait / SPEED for wait in poll_schedule.SEARCHES))
     monkeypatch.setattr(poll_schedule, "SETTLING", poll_schedule.SETTLING / SPEED)
     monkeypatch.setattr(placement_results, "REQUEUE_AFTER", placement_results.REQUEUE_AFTER / SPEED)
     monkeypatch.setattr(decision, "SOON", decision.SOON / SPEED)

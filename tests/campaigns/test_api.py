@@ -17,6 +17,7 @@ from tenants.models import Organization
 from tests.calls.test_api_calls import a_call
 from tests.campaigns.workbooks import workbook
 from tests.conftest import ApiClient, KeyMaker
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 CONTACTS = "/api/v1/contacts/"
@@ -224,7 +225,7 @@ def test_a_workbook_is_accepted_like_a_csv_file(upload: Any) -> None:
     file.name = "people.xlsx"
     answer = upload(file=file)
     assert answer.status_code == 202, answer.content
-    assert job.run_step(ContactImport.objects.get().pk)
+    assert job.run_step(ContactImport.objects.get().pk, PATIENCE)
     assert Contact.objects.get(name="Ada").phone == "+33612345678"
     bad = io.BytesIO(workbook([["who"], ["Ada"]]))
     assert upload(file=bad).json()["details"][0]["field"] == "file"

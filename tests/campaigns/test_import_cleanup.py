@@ -14,6 +14,7 @@ from django.utils import timezone
 from campaigns.imports import job, retention, upload
 from campaigns.models import ContactImport, ContactList
 from tests.conftest import KeyMaker
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 def imported(contact_list: ContactList, days_ago: float) -> ContactImport:
     file = io.BytesIO(b"phone\n+33612345678\n0612\n")
     imp = upload.start_import(contact_list, file, "list.csv")
-    assert job.run_step(imp.pk)
+    assert job.run_step(imp.pk, PATIENCE)
     ContactImport.objects.filter(pk=imp.pk).update(finished_at=timezone.now() - timedelta(days=days_ago))
     imp.refresh_from_db()
     return imp
@@ -54,7 +55,7 @@ def test_an_import_that_is_not_over_keeps_its_file(contact_list: ContactList) ->
     old = (timezone.now() - timedelta(days=90)).timestamp()
     os.utime(default_storage.path(str(imp.file.name)), (old, old))
     assert retention.forget(timezone.now()) == 0
-    assert job.run_step(imp.pk)
+    assert job.run_step(imp.pk, PATIENCE)
     imp.refresh_from_db()
     assert imp.status == "completed"
 

@@ -18,6 +18,7 @@ from campaigns.imports.upload import FileTooLarge, start_import
 from campaigns.imports.upsert import Upsert
 from campaigns.models import Contact, ContactImport, ContactList, ContactListMember
 from tenants.models import Organization
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 A, B, C = "+33612345678", "+33612345679", "+33612345670"
@@ -118,10 +119,10 @@ def test_an_interrupted_import_goes_on_without_duplicates_and_counts_exactly(
         else:
             monkeypatch.setattr(Upsert, "write", dies(upsert, dying, before=point.startswith("before")))
         try:
-            run_step(imp.pk, 60)
+            run_step(imp.pk, PATIENCE)
         except Death:
             deaths += 1
-            assert not run_step(imp.pk)  # the lease is still valid: no other worker may continue
+            assert not run_step(imp.pk, PATIENCE)  # the lease is still valid: no other worker may continue
             ContactImport.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     monkeypatch.setattr(Upsert, "write", upsert)
     monkeypatch.setattr(job, "_write_at", write_at)
@@ -302,7 +303,7 @@ def test_an_accent_after_the_sample_decides_the_encoding(contact_list: ContactLi
     plain = "".join(f"+3361{number:07d},Name\n" for number in range(14_000))
     imp = take(contact_list, f"phone,name\n{plain}{A},Zoé élève\n".encode("cp1252"))
     assert imp.encoding == "cp1252"
-    run_step(imp.pk, 60)
+    run_step(imp.pk, PATIENCE)
     assert Contact.objects.get(phone=A).name == "Zoé élève"
 
 
@@ -311,7 +312,7 @@ def test_a_canceled_import_stops_and_keeps_what_it_brought(contact_list: Contact
     assert not run_step(imp.pk, 0)
     assert cancel(imp)
     assert not cancel(imp)
-    assert run_step(imp.pk)
+    assert run_step(imp.pk, PATIENCE)
     imp.refresh_from_db()
     assert imp.status == "canceled"
     assert Contact.objects.count() == imp.created > 0
@@ -330,7 +331,7 @@ def test_a_batch_that_is_under_way_when_the_import_is_canceled_is_not_kept(
         return result
 
     monkeypatch.setattr(Upsert, "write", canceled_meanwhile)
-    run_step(imp.pk)
+    run_step(imp.pk, PATIENCE)
     assert Contact.objects.count() == 0
 
 
@@ -338,11 +339,11 @@ def test_two_workers_never_have_the_same_import(contact_list: ContactList) -> No
     imp = take(contact_list, many(20))
     ContactImport.objects.filter(pk=imp.pk).update(status="running", lease_until=timezone.now() + timedelta(seconds=60))
     assert due() == []
-    assert run_step(imp.pk) is False
+    assert run_step(imp.pk, PATIENCE) is False
     assert Contact.objects.count() == 0
     ContactImport.objects.filter(pk=imp.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert due() == [imp.pk]
-    assert run_step(imp.pk) is True
+    assert run_step(imp.pk, PATIENCE) is True
     assert due() == []
 
 
@@ -357,7 +358,7 @@ def test_a_worker_whose_lease_was_taken_over_writes_nothing(
         return real(self, rows)
 
     monkeypatch.setattr(Upsert, "write", slow)
-    assert run_step(imp.pk) is False
+    assert run_step(imp.pk, PATIENCE) is False
     imp.refresh_from_db()
     assert (imp.rows_read, imp.status) == (0, "running")
     assert Contact.objects.count() == 0
@@ -366,7 +367,7 @@ def test_a_worker_whose_lease_was_taken_over_writes_nothing(
 def test_a_file_that_is_gone_fails_with_a_sentence(contact_list: ContactList) -> None:
     imp = take(contact_list, many(20))
     imp.file.storage.delete(str(imp.file.name))
-    assert run_step(imp.pk)
+    assert run_step(imp.pk, PATIENCE)
     imp.refresh_from_db()
     assert imp.status == "failed"
     assert "upload it again" in imp.error

@@ -14,6 +14,7 @@ from providers.models import Assistant
 from tenants.models import AuditEntry, Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 PHONES = [f"+3361234560{number}" for number in range(8)]
@@ -27,7 +28,7 @@ def assistant(organization: Organization) -> Assistant:
 def imported(contact_list: ContactList, *phones: str) -> ContactImport:
     text = "phone,name\n" + "".join(f"{phone},Ada\n" for phone in phones)
     imp = upload.start_import(contact_list, io.BytesIO(text.encode()), "list.csv")
-    assert job.run_step(imp.pk)
+    assert job.run_step(imp.pk, PATIENCE)
     imp.refresh_from_db()
     return imp
 
@@ -121,12 +122,12 @@ def test_two_workers_never_undo_the_same_import(contact_list: ContactList, monke
 
     def slow(*given: Any) -> bool:
         assert undo.due() == []
-        assert not undo.run_step(imp.pk)
+        assert not undo.run_step(imp.pk, PATIENCE)
         ContactImport.objects.update(lease_until=timezone.now() + timedelta(seconds=60))  # taken over
         return real(*given)
 
     monkeypatch.setattr(undo, "_remove_members", slow)
-    assert not undo.run_step(imp.pk)
+    assert not undo.run_step(imp.pk, PATIENCE)
     assert left() == set(PHONES), "a worker whose lease was taken over removes nothing"
 
 
@@ -149,7 +150,7 @@ def test_an_undo_is_asked_for_over_the_api(
     first, again = api.post(path), api.post(path)
     assert (first.status_code, first.json()["status"]) == (202, "undoing")
     assert again.json() == first.json()
-    assert undo.run_step(imp.pk)
+    assert undo.run_step(imp.pk, PATIENCE)
     over = api.post(path)
     assert (over.status_code, over.json()["status"]) == (200, "undone")
     assert client_for(organization, "call").post(path).status_code == 403

@@ -24,6 +24,7 @@ from campaigns.imports.xlsx.archive import MAX_SHEET
 from campaigns.imports.xlsx.workbook import MAX_ROW, Workbook
 from campaigns.models import Contact, ContactImport, ContactList
 from tests.campaigns.workbooks import archive, cell, part, parts_of, rows_of, sheet, strings, styles, workbook
+from tests.waiting import PATIENCE
 
 A, B, C = "+33612345678", "+33612345679", "+33612345670"
 HEAD = ["phone", "name", "city"]
@@ -394,7 +395,7 @@ def test_a_file_that_is_no_workbook_is_refused_at_once_and_nothing_is_kept(
         assert not ContactImport.objects.exists()
         assert not [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
         return
-    assert run_step(imp.pk)  # its first rows were good
+    assert run_step(imp.pk, PATIENCE)  # its first rows were good
     imp.refresh_from_db()
     assert imp.status == "failed"
     assert "damaged" in imp.error
