@@ -202,7 +202,7 @@ def test_numbers_are_listed_at_once_and_the_rest_is_named(organization: Organiza
             "file": SimpleUploadedFile("list.csv", f"Tel\n{A}\n{B}\n=1+1\n<b>x</b>\n{A}\n".encode()),
             "reason": "Bloctel",
             "source": "Bloctel, November",
-            "last_day": "2027-06-30",
+            "last_day": "2099-06-30",
         },
     )
     page = answer.content.decode()
@@ -212,7 +212,7 @@ def test_numbers_are_listed_at_once_and_the_rest_is_named(organization: Organiza
     assert "2 rows could not be read and are not listed" in text
     entry = DoNotCall.objects.get(phone=A)
     assert (entry.reason, entry.source) == ("Bloctel", "Bloctel, November")
-    assert entry.expires_at == datetime(2027, 6, 30, 22, tzinfo=UTC), "the end of that day in Paris"
+    assert entry.expires_at == datetime(2099, 6, 30, 22, tzinfo=UTC), "the end of that day in Paris"
     url = re.search(r'href="([^"]*unreadable.csv[^"]*)"', page)
     assert url
     lines = client.get(url[1]).getvalue().decode("utf-8-sig").splitlines()
