@@ -145,7 +145,7 @@ def test_what_one_does_arrives_and_who_may_not_can_not(staff: Mapping[Level, Any
         assert onlooker.locator(f"a[href='{url}']").count() == 0, what
         before = state(row)
         refused = forged(onlooker, url, **doing.fields)
-        assert refused.status == 403 and "Your role does not include it" in refused.text(), what
+        assert refused.status == 403 and "Your role does not include this action" in refused.text(), what
         assert state(row) == before, what
         onlooker.goto(doing.at(row))
         onlooker.wait_for_selector(doing.misses or "#panel, #overview")

@@ -28,7 +28,7 @@ def closed(page: Any, *paths: str, **fields: str) -> None:
     for path in paths:
         for answer in (page.request.get(path), forged(page, path, **fields)):
             assert answer.status == 403, path
-            assert "Your role does not include it" in answer.text(), path
+            assert "Your role does not include this action" in answer.text(), path
 
 
 def nowhere(page: Any, *texts: str) -> None:
