@@ -253,7 +253,7 @@ def test_who_is_erased_stays_so(staff: Mapping[Level, Any]) -> None:
     take(manager, person, "erase", {"reason": "Asked by letter"})
     for page, path in ((admin, url_of(person)), (operator, operator.url)):
         answer = forged(page, path, name="Remember Me", reason="late")
-        assert answer.status == 404 and "What it showed was deleted" in answer.text()
+        assert answer.status == 404 and "The object does not exist, was deleted" in answer.text()
     admin.wait_for_selector("text=This record was deleted or erased meanwhile.", timeout=SOON)
     person.refresh_from_db()
     assert person.name == "" and person.phone.startswith("erased")
