@@ -226,5 +226,5 @@ def test_the_admin_shows_the_same_checks_in_the_same_words(admin_client: Any, re
     Campaign.objects.update(status="paused")
     page = admin_client.get(f"/admin/campaigns/recipient/{recipient.pk}/explain/").content.decode()
     found = explain(recipient)
-    assert "The campaign is paused." in page and "Has to wait" in page
+    assert "The campaign is paused." in page and "Must wait" in page
     assert all(check.detail in page for check in found.checks)
