@@ -36,7 +36,7 @@ from tenants import failpoints
 from tenants.models import Organization
 from tests.calls import support
 from tests.calls.failpoint_worker import IMPATIENT
-from tests.calls.test_worker import database_url
+from tests.calls.test_supervisor import database_url
 from tests.waiting import PATIENCE, eventually
 
 POINTS = (

@@ -5,13 +5,13 @@ from __future__ import annotations
 from tests.mutants.planting import ANSWERS, Bug, Edit
 
 OUTCOMES = "tests/calls/test_outcomes.py::"
-BITTEN = "tests/calls/test_bitten.py::"
+PLACING = "tests/calls/test_placing.py::"
 BESIDE = "tests/calls/test_interleavings.py::"
-CALLBACKS = "tests/calls/test_callbacks.py::"
+STATUS_CALLBACKS = "tests/calls/test_status_callbacks.py::"
 FOLDING = "tests/calls/test_folding.py::"
-EDITS = "tests/calls/test_live_edits.py::"
+EDITS = "tests/calls/test_campaign_edits.py::"
 PEOPLE = "tests/calls/test_recipient_actions.py::"
-CALL_BACKS = "tests/calls/test_call_backs.py::"
+SCHEDULED_CALLBACKS = "tests/calls/test_scheduled_callbacks.py::"
 HTTP = "tests/providers/test_http.py::"
 VERDICTS = tuple(
     f"tests/providers/test_{provider}::test_an_answer_that_is_no_success_is_sorted"
@@ -66,7 +66,7 @@ BUGS: tuple[Bug, ...] = (
         "a claim that overslept is sent",
         "A process held up after its claim rings a person after a pause, or a do-not-call entry, was answered.",
         (Edit("calls/dialing/placing.py", " > SEND_WITHIN:\n", " > 1e9:\n"),),
-        (BITTEN + "test_the_time_a_claim_takes_counts_among_its_seconds",),
+        (PLACING + "test_the_time_a_claim_takes_counts_among_its_seconds",),
         model=True,
     ),
     Bug(
@@ -79,7 +79,7 @@ BUGS: tuple[Bug, ...] = (
                 "call.placing_attempts, time.monotonic()) for call in committed",
             ),
         ),
-        (BITTEN + "test_the_time_a_claim_takes_counts_among_its_seconds",),
+        (PLACING + "test_the_time_a_claim_takes_counts_among_its_seconds",),
     ),
     Bug(
         "the reaper requeues",
@@ -104,7 +104,7 @@ BUGS: tuple[Bug, ...] = (
                 "        placement_results.requeue(call.pk, fence, NotSent(str(answer)))\n",
             ),
         ),
-        (CALLBACKS + "test_a_lost_answers_callback_supplies_the_id_and_a_read_confirms_it",),
+        (STATUS_CALLBACKS + "test_a_lost_answers_callback_supplies_the_id_and_a_read_confirms_it",),
         model=True,
     ),
     Bug(
@@ -141,7 +141,7 @@ BUGS: tuple[Bug, ...] = (
                 "        if False:\n",
             ),
         ),
-        (BITTEN + "test_the_late_success_of_an_earlier_claim_does_not_touch_a_later_one",),
+        (PLACING + "test_the_late_success_of_an_earlier_claim_does_not_touch_a_later_one",),
     ),
     # What an answer means.
     Bug(
@@ -217,7 +217,7 @@ BUGS: tuple[Bug, ...] = (
         "the transport retries",
         "The client connects again by itself: a second request is one library release away.",
         (Edit("providers/adapters/http.py", "retries=0, limits=limits", "retries=1, limits=limits"),),
-        (BITTEN + "test_a_placing_tries_to_connect_once",),
+        (PLACING + "test_a_placing_tries_to_connect_once",),
         still_passes=ANSWERS,
     ),
     Bug(
@@ -316,7 +316,7 @@ BUGS: tuple[Bug, ...] = (
                 "transaction.on_commit(lambda: outbox.add_callback(call))",
             ),
         ),
-        (BITTEN + "test_an_end_whose_outbox_row_cannot_be_written_is_not_stored",),
+        (PLACING + "test_an_end_whose_outbox_row_cannot_be_written_is_not_stored",),
     ),
     Bug(
         "a read is counted after it",
@@ -365,7 +365,7 @@ BUGS: tuple[Bug, ...] = (
                 "        calls = _fresh(batch)\n        _lock_contacts(batch)\n",
             ),
         ),
-        (BITTEN + "test_a_pause_that_answers_before_the_claims_locks_is_seen",),
+        (PLACING + "test_a_pause_that_answers_before_the_claims_locks_is_seen",),
         "PostgreSQL",
     ),
     Bug(
@@ -411,20 +411,20 @@ BUGS: tuple[Bug, ...] = (
                 "min(limit, account.max_open_calls - already)",
             ),
         ),
-        (BITTEN + "test_capacity_is_counted_under_the_accounts_lock",),
+        (PLACING + "test_capacity_is_counted_under_the_accounts_lock",),
         "PostgreSQL",
     ),
     Bug(
         "the budget is not counted within a batch",
         "Eight calls are placed for the money of one.",
         (Edit("calls/dialing/placing.py", "            spent=found.spent + reserved[call.campaign_id],\n", ""),),
-        (BITTEN + "test_one_batch_does_not_spend_the_budget_twice",),
+        (PLACING + "test_one_batch_does_not_spend_the_budget_twice",),
     ),
     Bug(
         "what is set aside is not stored",
         "Each batch finds the whole budget again until the first calls are over.",
         (Edit("calls/dialing/placing.py", "cost_reserved=budgets.reserve_of(call.account),", "cost_reserved=0,"),),
-        (BITTEN + "test_one_batch_does_not_spend_the_budget_twice",),
+        (PLACING + "test_one_batch_does_not_spend_the_budget_twice",),
         still_passes=OUTCOMES + "test_a_late_different_end_is_kept_as_an_event_and_changes_nothing",
     ),
     Bug(
@@ -437,7 +437,7 @@ BUGS: tuple[Bug, ...] = (
                 "",
             ),
         ),
-        (BITTEN + "test_one_batch_keeps_the_limits_of_open_calls",),
+        (PLACING + "test_one_batch_keeps_the_limits_of_open_calls",),
     ),
     Bug(
         "a campaign's open calls are not counted within a batch",
@@ -449,13 +449,13 @@ BUGS: tuple[Bug, ...] = (
                 "",
             ),
         ),
-        (BITTEN + "test_one_batch_keeps_the_limits_of_open_calls",),
+        (PLACING + "test_one_batch_keeps_the_limits_of_open_calls",),
     ),
     Bug(
         "attempts are not counted",
         "Whoever does not answer is called again without an end.",
         (Edit("calls/dialing/placing.py", '.update(attempts=F("attempts") + 1)', '.update(attempts=F("attempts"))'),),
-        (BITTEN + "test_a_claim_is_an_attempt",),
+        (PLACING + "test_a_claim_is_an_attempt",),
     ),
     Bug(
         "do-not-call is checked at feeding only",
@@ -467,7 +467,7 @@ BUGS: tuple[Bug, ...] = (
                 "            found,\n            do_not_call=False,\n            number_open=",
             ),
         ),
-        (BITTEN + "test_a_call_queued_before_the_number_was_listed_is_not_placed_after",),
+        (PLACING + "test_a_call_queued_before_the_number_was_listed_is_not_placed_after",),
     ),
     Bug(
         "the window is checked at feeding only",
@@ -479,7 +479,7 @@ BUGS: tuple[Bug, ...] = (
                 "            found,\n            hours=(),\n            number_open=",
             ),
         ),
-        (BITTEN + "test_a_call_queued_before_the_window_closed_is_not_placed_after",),
+        (PLACING + "test_a_call_queued_before_the_window_closed_is_not_placed_after",),
     ),
     Bug(
         "the window is checked at placing only",
@@ -491,7 +491,7 @@ BUGS: tuple[Bug, ...] = (
                 "number_open=facts.number_open + taken,\n            hours=(),",
             ),
         ),
-        (BITTEN + "test_nobody_is_queued_outside_the_window",),
+        (PLACING + "test_nobody_is_queued_outside_the_window",),
     ),
     # The switches.
     *(
@@ -499,7 +499,7 @@ BUGS: tuple[Bug, ...] = (
             f"{name} does not wait for silence",
             f"{what} is answered, and then a phone rings.",
             (Edit(f"calls/actions/{module}.py", old, new),),
-            (BITTEN + "test_what_must_be_silent_waits_for_the_claim_it_met",),
+            (PLACING + "test_what_must_be_silent_waits_for_the_claim_it_met",),
         )
         for name, what, module, old, new in (
             (
@@ -560,8 +560,8 @@ BUGS: tuple[Bug, ...] = (
         "Whoever learns a call's address ends it with any outcome.",
         (Edit("calls/following/status_callbacks.py", "    if signed or only_record:\n", "    if True:\n"),),
         (
-            CALLBACKS + "test_an_unsigned_callback_only_makes_the_next_read_due",
-            CALLBACKS + "test_plums_callback_is_a_hint_where_an_id_is_known",
+            STATUS_CALLBACKS + "test_an_unsigned_callback_only_makes_the_next_read_due",
+            STATUS_CALLBACKS + "test_plums_callback_is_a_hint_where_an_id_is_known",
         ),
     ),
     Bug(
@@ -633,7 +633,7 @@ BUGS: tuple[Bug, ...] = (
                 '        status=RecipientStatus.WAITING, reason="call_back"\n',
             ),
         ),
-        (CALL_BACKS + "test_a_promise_sets_the_recipient_aside",),
+        (SCHEDULED_CALLBACKS + "test_a_promise_sets_the_recipient_aside",),
     ),
     # Who asked not to be called again.
     Bug(

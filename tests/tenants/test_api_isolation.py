@@ -104,7 +104,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "webhook-delivery-detail": ("delivery", "webhook-deliveries/{}/", {"get": READ}),
     "webhook-delivery-replay": ("delivery", "webhook-deliveries/{}/replay/", {"post": MANAGE}),
 }
-# Their own tests are `test_api_outbound`, `test_api_hooks`, `test_evidence` and `test_api_webhooks`.
+# Their own tests are `test_api_outbound`, `test_api_hooks`, `test_evidence_csv` and `test_api_webhooks`.
 OTHERS = {"outbound", "outbound-status", "hook", "account-hook", "evidence", "webhook-delivery-replay-range"}
 
 

@@ -142,7 +142,7 @@ OPEN = {
     *("healthz", "home", "api-not-found", "index", "login", "logout", "jsi18n", "app_list"),
     *("password_change", "password_change_done", "auth_user_password_change"),
     *("search", "autocomplete", "view_on_site", "readyz", "metrics", "schema", "docs"),
-    "calls_call_evidence",  # test_evidence
+    "calls_call_evidence",  # test_evidence_csv
     "my-settings",  # test_local_time
 }
 STANDARD = ("changelist", "add", "change", "delete", "history")
