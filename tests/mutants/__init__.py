@@ -1,1 +1,1 @@
-"""Deliberate bugs, planted one at a time in a copy of the code: each must be caught by a test."""
+"""Deliberate bugs, planted one at a time in a copy of the code. A test must catch each of them."""

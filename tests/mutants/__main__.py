@@ -1,8 +1,8 @@
-"""Plants each deliberate bug in a copy of the code and expects a test to catch it. Exit 1 when one survives.
+"""Plant each deliberate bug in a copy of the code and expect a test to catch it. Exit 1 when a bug survives.
 
 python -m tests.mutants [--model EXAMPLES] [words of the names of the bugs to run]
 
-With `--model` no other test is asked than the model, with so many examples, about the bugs that it should find.
+With `--model`, run only the model, with this many examples, on the bugs that it is expected to find.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ TIMEOUT = 180
 
 @dataclass
 class Run:
-    """What became of the named tests, by node id without parameters."""
+    """The results of the named tests, by node id without parameters."""
 
     passed: set[str] = field(default_factory=set)
-    failed: dict[str, str] = field(default_factory=dict)  # with the first line of what went wrong
-    other: set[str] = field(default_factory=set)  # skipped, or broken before the test itself began
+    failed: dict[str, str] = field(default_factory=dict)  # with the first line of the failure
+    other: set[str] = field(default_factory=set)  # skipped, or an error before the test began
     output: str = ""
 
 
@@ -62,7 +62,7 @@ def run_all(bugs: Sequence[Bug], directory: Path, urls: Mapping[Database, str]) 
     clean = directory / "clean"
     copy(clean)
     for bug in bugs:
-        planted(clean, bug)  # before anything is run: a list that rotted is told at once
+        planted(clean, bug)  # before any test runs, so that an outdated bug is reported at once
     with ThreadPoolExecutor(AT_ONCE) as pool:
         if not all(list(pool.map(lambda database: baseline(bugs, database, clean, urls[database]), urls))):
             return 1
@@ -74,7 +74,7 @@ def run_all(bugs: Sequence[Bug], directory: Path, urls: Mapping[Database, str]) 
 
 
 def test_against_the_model(bugs: Sequence[Bug], directory: Path, examples: int) -> int:
-    """Each bug against the model alone."""
+    """Run the model alone on each bug. Return the exit status."""
     clean = directory / "clean"
     copy(clean)
     for bug in bugs:
@@ -95,14 +95,14 @@ def ask_the_model(bug: Bug, clean: Path, directory: Path, examples: int) -> bool
 
 
 def write(bug: Bug, clean: Path, place: Path) -> None:
-    """A copy of the tree, with the bug."""
+    """Write a copy of the tree with the bug to `place`."""
     shutil.copytree(clean, place, dirs_exist_ok=True)
     for name, text in planted(clean, bug).items():
         (place / name).write_text(text)
 
 
 def copy(to: Path) -> None:
-    """The tree as it stands, without what Git ignores."""
+    """Copy the working tree, without the files that Git ignores."""
     command = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
     names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, names.split("\0")):
@@ -112,7 +112,7 @@ def copy(to: Path) -> None:
 
 
 def baseline(bugs: Iterable[Bug], database: Database, clean: Path, url: str) -> bool:
-    """Without a bug, every named test passes."""
+    """Return whether every named test passes without a bug."""
     names = {name for bug in bugs if bug.database == database for name in (*bug.tests, bug.still_passes)}
     if not names:
         return True
@@ -120,12 +120,12 @@ def baseline(bugs: Iterable[Bug], database: Database, clean: Path, url: str) -> 
     if found.passed >= names and not found.failed and not found.other:
         say(f"{database}: without a bug, all {len(names)} named tests pass.")
         return True
-    say(f"{database}: a named test does not pass without any bug.\n{found.output}")
+    say(f"{database}: a named test does not pass even without a bug.\n{found.output}")
     return False
 
 
 def plant(bug: Bug, clean: Path, directory: Path, url: str) -> tuple[bool, str]:
-    """Whether the bug was caught, and by what; or why not."""
+    """Return whether the bug was caught, and the tests that caught it or the reason why none did."""
     with tempfile.TemporaryDirectory(dir=directory) as place:
         write(bug, clean, Path(place))
         found = pytest(Path(place), [*bug.tests, bug.still_passes], url)
@@ -135,7 +135,7 @@ def plant(bug: Bug, clean: Path, directory: Path, url: str) -> tuple[bool, str]:
     elif by:
         verdict = True, ", ".join(dict.fromkeys(name.rpartition("::")[2] for name in by))
     else:
-        verdict = False, "NOBODY"
+        verdict = False, "no test"
     say(f"{'caught' if verdict[0] else 'SURVIVED'}: {bug.name} ({verdict[1]})")
     for name in by:
         say(f"    {found.failed[name][:150]}")
@@ -145,7 +145,7 @@ def plant(bug: Bug, clean: Path, directory: Path, url: str) -> tuple[bool, str]:
 
 
 def pytest(root: Path, names: Sequence[str], url: str, examples: int = 0) -> Run:
-    """The tests of one tree, in a process of their own."""
+    """Run tests of one tree in a separate process."""
     dropped = {"DATABASE_URL", "PUBLIC_BASE_URL", "PYTHONPATH", "PYTEST_ADDOPTS"}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
     environment |= {"DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true", "PYTHONDONTWRITEBYTECODE": "1"}

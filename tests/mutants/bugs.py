@@ -1,4 +1,4 @@
-"""The deliberate bugs. Each is one that somebody could write in good faith, and that would ring a person by mistake."""
+"""The deliberate bugs. Each is a plausible mistake that would dial a person wrongly or hide that it happened."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ VERDICTS = tuple(
 BUGS: tuple[Bug, ...] = (
     # The intent.
     Bug(
-        "intent after the request",
-        "The call still says `queued` while its request is out, so the next claim dials it again.",
+        "the intent is stored after the request",
+        "The call is still `queued` while its request is on its way, so the next claim dials it again.",
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -40,8 +40,8 @@ BUGS: tuple[Bug, ...] = (
         model=True,
     ),
     Bug(
-        "intent not committed before the request",
-        "A process that dies between request and answer takes its claim with it: the call is dialled again.",
+        "the intent is not committed before the request",
+        "If the process dies between request and answer, its claim is rolled back and the call is dialled again.",
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -63,15 +63,15 @@ BUGS: tuple[Bug, ...] = (
         "PostgreSQL",
     ),
     Bug(
-        "a claim that overslept is sent",
-        "A process held up after its claim rings a person after a pause, or a do-not-call entry, was answered.",
+        "an overdue claim is sent",
+        "A process that stalls after its claim dials after a pause or a do-not-call entry was answered.",
         (Edit("calls/dialing/placing.py", " > SEND_WITHIN:\n", " > 1e9:\n"),),
         (PLACING + "test_the_time_a_claim_takes_counts_among_its_seconds",),
         model=True,
     ),
     Bug(
-        "the seconds of a claim are counted from its commit",
-        "Whoever waits for silence counts from an earlier moment, answers, and then the request leaves.",
+        "the age of a claim is counted from its commit",
+        "A pause counts the age from an earlier moment: it answers, and then the request leaves.",
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -82,8 +82,8 @@ BUGS: tuple[Bug, ...] = (
         (PLACING + "test_the_time_a_claim_takes_counts_among_its_seconds",),
     ),
     Bug(
-        "the reaper requeues",
-        "A claim without an answer goes back to the queue although its request may have gone out.",
+        "the reaper requeues a claim",
+        "A claim without an answer is requeued although its request may have been sent.",
         (
             Edit(
                 "calls/outcomes/placement_results.py",
@@ -95,8 +95,8 @@ BUGS: tuple[Bug, ...] = (
         model=True,
     ),
     Bug(
-        "a doubt goes back to the queue",
-        "An answer that leaves open whether a phone rings is taken for one that says it does not.",
+        "a doubt is requeued",
+        "An ambiguous answer is read as proof that the call was not placed.",
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -109,7 +109,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "the fence is removed from refusals",
-        "The late answer of an earlier claim puts a call back into the queue while a later request is out.",
+        "The late answer to an earlier claim requeues a call while a later request is on its way.",
         (
             Edit(
                 "calls/outcomes/transitions.py",
@@ -121,7 +121,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "the fence is removed from doubts",
-        "The late answer of an earlier claim makes a doubt of a call that is being placed.",
+        "The late answer to an earlier claim turns a call that is being placed into a doubt.",
         (
             Edit(
                 "calls/outcomes/placement_results.py",
@@ -133,7 +133,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "the fence is removed from successes",
-        "The late answer of an earlier claim gives the later one an id that is not its own.",
+        "The late answer to an earlier claim gives the later claim the wrong provider ID.",
         (
             Edit(
                 "calls/outcomes/placement_results.py",
@@ -145,8 +145,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     # What an answer means.
     Bug(
-        "5xx means not sent",
-        "A provider that fails after it dialled is asked to dial again.",
+        "a 5xx answer means not sent",
+        "A provider that fails after it has dialled is asked to dial again.",
         (
             Edit(
                 "providers/adapters/verdicts.py",
@@ -163,7 +163,7 @@ BUGS: tuple[Bug, ...] = (
         model=True,
     ),
     Bug(
-        "no answer in time means not sent",
+        "a timeout means not sent",
         "A provider that is slow to answer is asked to dial again.",
         (
             Edit(
@@ -184,7 +184,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a broken connection means not sent",
-        "A connection that breaks after the request was read makes the call be dialled again.",
+        "When a connection breaks after the provider has read the request, the call is dialled again.",
         (
             Edit(
                 "providers/adapters/http.py",
@@ -198,8 +198,8 @@ BUGS: tuple[Bug, ...] = (
         still_passes=ANSWERS,
     ),
     Bug(
-        "a broken placing is tried again",
-        "The second request of one placing rings the person twice.",
+        "a broken placing is retried",
+        "The second request of one placing dials the recipient twice.",
         (
             Edit(
                 "providers/adapters/http.py",
@@ -215,14 +215,14 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "the transport retries",
-        "The client connects again by itself: a second request is one library release away.",
+        "The client reconnects by itself: a library release could make it send the request twice.",
         (Edit("providers/adapters/http.py", "retries=0, limits=limits", "retries=1, limits=limits"),),
         (PLACING + "test_a_placing_tries_to_connect_once",),
         still_passes=ANSWERS,
     ),
     Bug(
-        "a connection for placing is kept",
-        "A request over a kept connection that the provider is just closing may or may not have been read.",
+        "a connection for placing is kept alive",
+        "The provider may or may not read a request on a kept connection that it is closing.",
         (
             Edit("providers/adapters/http.py", '_build(request, {"connection": "close"})', "_build(request, {})"),
             Edit(
@@ -245,7 +245,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "redirects are followed",
-        "A redirected placing is sent twice, the second time to an address nobody entered.",
+        "A redirected placing is sent twice, the second time to an address that no team member entered.",
         (
             Edit(
                 "providers/adapters/http.py",
@@ -258,8 +258,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     # What the database refuses.
     Bug(
-        "no unique open call",
-        "Nothing but code stands between two open calls to one number.",
+        "two open calls to one number are allowed",
+        "Only application code prevents two open calls to one number.",
         (
             Edit(
                 "calls/models/call.py",
@@ -283,8 +283,8 @@ BUGS: tuple[Bug, ...] = (
         (OUTCOMES + "test_the_database_allows_one_open_call_to_a_number",),
     ),
     Bug(
-        "no trigger on the end",
-        "Any code may take a call out of its end, and so back into the queue.",
+        "no trigger freezes an outcome",
+        "Any code can reopen a call that has ended, and so requeue it.",
         (Edit("calls/apps.py", "post_migrate.connect(triggers.install, sender=self)", "pass"),),
         (
             OUTCOMES + "test_the_database_refuses_to_change_an_end",
@@ -292,8 +292,8 @@ BUGS: tuple[Bug, ...] = (
         ),
     ),
     Bug(
-        "a later end wins",
-        "A late or forged word replaces the outcome that was stored.",
+        "a later outcome replaces the stored one",
+        "A late or forged report replaces the stored outcome.",
         (
             Edit(
                 "calls/outcomes/folding.py",
@@ -307,8 +307,8 @@ BUGS: tuple[Bug, ...] = (
         ),
     ),
     Bug(
-        "the outbox is filled after the commit",
-        "A process that dies between the two never tells the customer how the call ended.",
+        "the outbox row is written after the commit",
+        "If the process dies between commit and write, the customer never gets the call's webhook.",
         (
             Edit(
                 "calls/outcomes/transitions.py",
@@ -319,8 +319,8 @@ BUGS: tuple[Bug, ...] = (
         (PLACING + "test_an_end_whose_outbox_row_cannot_be_written_is_not_stored",),
     ),
     Bug(
-        "a read is counted after it",
-        "An answer that kills its reader is read again at once and for ever.",
+        "a poll is counted after its answer",
+        "An answer that crashes its reader is polled again at once, without end.",
         (
             Edit(
                 "calls/following/polling.py",
@@ -339,8 +339,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     # The gate and its locks.
     Bug(
-        "the gate is asked before the person's lock",
-        "An entry on the do-not-call list, or a second campaign, slips in between the answer and the dial.",
+        "the gate is asked before the contact is locked",
+        "A do-not-call entry or a second campaign's call can commit between the gate's decision and the dial.",
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -356,8 +356,8 @@ BUGS: tuple[Bug, ...] = (
         "PostgreSQL",
     ),
     Bug(
-        "the campaign is read before its lock",
-        "A pause that answers between the reading and the lock is not seen: the call is dialled after it.",
+        "the campaign is read before it is locked",
+        "The claim misses a pause that is answered between the read and the lock, and dials.",
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -369,22 +369,22 @@ BUGS: tuple[Bug, ...] = (
         "PostgreSQL",
     ),
     Bug(
-        "do-not-call without the person's lock",
-        "An entry answers while a claim that did not see it is about to dial.",
+        "a do-not-call entry does not lock the contact",
+        "The entry is answered while a claim that has not seen it is about to dial.",
         (Edit("campaigns/do_not_call/entries.py", "    lock_contact(organization, phone)\n", ""),),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
         "PostgreSQL",
     ),
     Bug(
-        "many not to call without their persons' locks",
-        "A file of numbers is listed while a claim that did not see it is about to dial one of them.",
+        "a do-not-call file does not lock the contacts",
+        "The file is answered while a claim that has not seen it is about to dial one of its numbers.",
         (Edit("campaigns/do_not_call/entries.py", "if lock_contacts(organization, by_hash.values()):", "if by_hash:"),),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
         "PostgreSQL",
     ),
     Bug(
-        "the claim without the organization's lock",
-        "The kill switch answers while a claim that did not see it is about to dial.",
+        "a claim does not lock the organization",
+        '"Stop all calls" is answered while a claim that has not seen it is about to dial.',
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -396,8 +396,8 @@ BUGS: tuple[Bug, ...] = (
         "PostgreSQL",
     ),
     Bug(
-        "capacity is counted before the account's lock",
-        "Two workers each fill the account: more calls are open than it may have.",
+        "capacity is counted before the account is locked",
+        "Two workers each fill the account, so that it has more open calls than its limit.",
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -416,20 +416,20 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "the budget is not counted within a batch",
-        "Eight calls are placed for the money of one.",
+        "Eight calls are placed with the budget of one.",
         (Edit("calls/dialing/placing.py", "            spent=found.spent + reserved[call.campaign_id],\n", ""),),
         (PLACING + "test_one_batch_does_not_spend_the_budget_twice",),
     ),
     Bug(
-        "what is set aside is not stored",
-        "Each batch finds the whole budget again until the first calls are over.",
+        "the reserve is not stored",
+        "Each batch can spend the whole budget again until the first calls have ended.",
         (Edit("calls/dialing/placing.py", "cost_reserved=budgets.reserve_of(call.account),", "cost_reserved=0,"),),
         (PLACING + "test_one_batch_does_not_spend_the_budget_twice",),
         still_passes=OUTCOMES + "test_a_late_different_end_is_kept_as_an_event_and_changes_nothing",
     ),
     Bug(
-        "lines are not counted within a batch",
-        "One batch takes more lines of a caller number than it has.",
+        "a caller number's open calls are not counted within a batch",
+        "One batch opens more calls from a caller number than its limit.",
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -441,7 +441,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a campaign's open calls are not counted within a batch",
-        "One batch opens more calls of a campaign than it may have.",
+        "One batch opens more calls of a campaign than its limit.",
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -453,13 +453,13 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "attempts are not counted",
-        "Whoever does not answer is called again without an end.",
+        "A recipient who does not answer is called again without end.",
         (Edit("calls/dialing/placing.py", '.update(attempts=F("attempts") + 1)', '.update(attempts=F("attempts"))'),),
         (PLACING + "test_a_claim_is_an_attempt",),
     ),
     Bug(
-        "do-not-call is checked at feeding only",
-        "A call that was queued before the entry rings the person after it.",
+        "do-not-call is checked only at enqueueing",
+        "A call that was queued before the do-not-call entry is dialled after it.",
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -470,8 +470,8 @@ BUGS: tuple[Bug, ...] = (
         (PLACING + "test_a_call_queued_before_the_number_was_listed_is_not_placed_after",),
     ),
     Bug(
-        "the window is checked at feeding only",
-        "A call that was queued before the window closed rings the person after it.",
+        "the window is checked only at enqueueing",
+        "A call that was queued before the window closed is dialled after it.",
         (
             Edit(
                 "calls/dialing/placing.py",
@@ -482,8 +482,8 @@ BUGS: tuple[Bug, ...] = (
         (PLACING + "test_a_call_queued_before_the_window_closed_is_not_placed_after",),
     ),
     Bug(
-        "the window is checked at placing only",
-        "Everybody is queued at night, takes the room of those who may be called, and none is told when.",
+        "the window is checked only at placing",
+        "Recipients are queued at night, take the capacity of others, and have no next due time.",
         (
             Edit(
                 "calls/dialing/enqueueing.py",
@@ -493,7 +493,7 @@ BUGS: tuple[Bug, ...] = (
         ),
         (PLACING + "test_nobody_is_queued_outside_the_window",),
     ),
-    # The switches.
+    # Pause, cancel, "Stop all calls", do-not-call: each waits for silence.
     *(
         Bug(
             f"{name} does not wait for silence",
@@ -503,46 +503,46 @@ BUGS: tuple[Bug, ...] = (
         )
         for name, what, module, old, new in (
             (
-                "pause",
+                "a pause",
                 "A pause",
                 "campaigns",
                 "CampaignStatus.PAUSED, actor=actor)\n    wait_for_silence(Call.objects.filter(campaign=campaign))\n",
                 "CampaignStatus.PAUSED, actor=actor)\n",
             ),
             (
-                "cancel",
+                "a cancellation",
                 "A cancellation",
                 "campaigns",
                 "    wind_up(campaign)\n    wait_for_silence(Call.objects.filter(campaign=campaign))\n",
                 "    wind_up(campaign)\n",
             ),
             (
-                "the kill switch",
-                "The kill switch",
+                '"Stop all calls"',
+                '"Stop all calls"',
                 "kill_switch",
                 "    wait_for_silence(Call.objects.filter(organization=organization))\n",
                 "",
             ),
             (
-                "do-not-call",
-                "An entry on the do-not-call list",
+                "a do-not-call entry",
+                "A do-not-call entry",
                 "quiescing",
                 "to_number=entry.phone)\n    wait_for_silence(calls)\n",
                 "to_number=entry.phone)\n",
             ),
             (
-                "do-not-call for many",
-                "A file for the do-not-call list",
+                "a do-not-call file",
+                "A do-not-call file",
                 "quiescing",
                 "to_number__in=with_open_call)\n    wait_for_silence(calls)\n",
                 "to_number__in=with_open_call)\n",
             ),
         )
     ),
-    # Words of others, and of nobody.
+    # Evidence from providers, and its absence.
     Bug(
-        "a doubt that lasted is dialled again",
-        "After 26 hours without a word the person is rung a second time.",
+        "an old doubt is dialled again",
+        "After 26 hours without evidence the contact is dialled a second time.",
         (
             Edit(
                 "calls/following/reconciling.py",
@@ -557,7 +557,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "an unsigned callback sets the status",
-        "Whoever learns a call's address ends it with any outcome.",
+        "Anyone who learns a call's callback address can end the call with any outcome.",
         (Edit("calls/following/status_callbacks.py", "    if signed or only_record:\n", "    if True:\n"),),
         (
             STATUS_CALLBACKS + "test_an_unsigned_callback_only_makes_the_next_read_due",
@@ -566,7 +566,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a release requeues the same call",
-        "Late evidence for the first request is taken for the second one's.",
+        "Late evidence about the first request is recorded as evidence about the second.",
         (
             Edit(
                 "calls/outcomes/staff_decisions.py",
@@ -581,10 +581,10 @@ BUGS: tuple[Bug, ...] = (
             OUTCOMES + "test_evidence_after_a_release_is_kept_and_does_not_reopen_it",
         ),
     ),
-    # Changes while it runs.
+    # Changes of a running campaign.
     Bug(
         "an edit does not lock the campaign",
-        "A window is closed and answered for while a claim that saw it open is about to dial.",
+        "The edit closes a window and is answered while a claim that saw it open is about to dial.",
         (
             Edit(
                 "campaigns/versions.py",
@@ -600,20 +600,20 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "an edit cuts the waits between calls",
-        "Whoever was called a minute ago is called again because somebody changed a holiday.",
+        "A recipient who was called a minute ago is called again because a holiday was changed.",
         (Edit("calls/actions/campaign_edits.py", "        reason__in=GATE_REASONS,\n", ""),),
         (EDITS + "test_a_retry_is_never_brought_forward",),
     ),
     Bug(
         "a withdrawal does not wait for silence",
-        "A withdrawal is answered, and then the person's phone rings.",
+        "A withdrawal is answered, and then the recipient's phone rings.",
         (Edit("calls/actions/recipients.py", "    wait_for_silence(calls)\n", ""),),
         (PEOPLE + "test_it_answers_only_when_the_claim_it_met_is_answered",),
         database="PostgreSQL",
     ),
     Bug(
-        "a withdrawn person's request goes back to the queue",
-        "A request that turns out, late, not to have been sent is sent again although the person was withdrawn.",
+        "a withdrawn recipient's call is requeued",
+        "A request that turns out late not to have been sent is sent again although the recipient was withdrawn.",
         (
             Edit(
                 "calls/actions/recipients.py",
@@ -624,8 +624,8 @@ BUGS: tuple[Bug, ...] = (
         (PEOPLE + "test_a_request_that_was_not_sent_is_not_sent_after_the_withdrawal",),
     ),
     Bug(
-        "a retry comes before the call-back",
-        "Somebody who asked to be called in the evening is rung at once.",
+        "a retry precedes the scheduled callback",
+        "A contact who asked to be called in the evening is called at once.",
         (
             Edit(
                 "calls/actions/scheduled_callbacks.py",
@@ -635,16 +635,16 @@ BUGS: tuple[Bug, ...] = (
         ),
         (SCHEDULED_CALLBACKS + "test_a_promise_sets_the_recipient_aside",),
     ),
-    # Who asked not to be called again.
+    # Opt-outs.
     Bug(
-        "an opt-out is stored without its entry",
-        "An end that says so is kept, and the next campaign rings the person all the same.",
+        "an opt-out adds no do-not-call entry",
+        "The outcome with the opt-out is stored, and yet the next campaign calls the contact.",
         (Edit("calls/outcomes/recording.py", "    if not found.foreign:\n", "    if False:\n"),),
         ("tests/calls/test_opt_out.py::test_nothing_queued_to_the_number_is_placed_afterwards",),
     ),
     Bug(
-        "an opt-out locks the person before the account",
-        "An end and a claim wait for each other, and the database throws one of them away.",
+        "an opt-out locks the contact before the account",
+        "Recording an outcome and a claim deadlock, and the database aborts one of them.",
         (
             Edit(
                 "calls/outcomes/opt_out.py",
