@@ -1,4 +1,4 @@
-"""The list of deliberate bugs is up to date: each applies to the code, names existing tests and is in docs/mutants.md."""
+"""The list of deliberate bugs is current: each applies to the code, names existing tests and is in docs/mutants.md."""
 
 from __future__ import annotations
 
