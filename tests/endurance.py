@@ -1,8 +1,9 @@
-"""How soon a worker goes on after one of its processes is killed: one kind at a time, judged by the sandbox's journal.
+"""Measure how soon a worker continues after one of its processes is killed, and judge by the sandbox's journal.
 
     python -m tests.endurance [--database sqlite|postgresql] [--contacts 25] [--workers 2] [--faults 0.2] [--kills 10]
 
-Prints what was done, a table of the kinds, and one line of counts; exits 1 when a promise was broken.
+Kills one kind of process at a time. Prints each kill, a table of the kinds and one line of counts. Exits with 1 when a
+promise was broken.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 RULES = Rules(2, frozenset({"no_answer", "busy", "failed"}))
 MARK = 240.0  # seconds; work must have resumed by then
 PATIENCE = 300.0
-PER_KILL = 60.0  # seconds of work to be had for each kill
+PER_KILL = 60.0  # seconds of work for each kill
 
 
 def main() -> int:
@@ -45,7 +46,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--seconds", type=int, default=3000, help="for everything to end after the last kill")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended all the same
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the child processes are ended
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-endurance-")))
         os.environ |= environment(stack, options.database, directory)
@@ -61,7 +62,7 @@ class Endurance:
     def __init__(self, stack: ExitStack, options: argparse.Namespace, directory: Path) -> None:
         self.stack, self.options, self.directory = stack, options, directory
         self.random = random.Random(options.seed)
-        self.returns: list[tuple[Kind, float]] = []  # what was killed, the longest silence after it
+        self.returns: list[tuple[Kind, float]] = []  # killed kind, longest time without a request afterwards
         self.stranded: set[int] = set()
         self.rules: dict[str, Rules] = {}
         self.campaigns: list[Campaign] = []
@@ -84,7 +85,7 @@ class Endurance:
             self._launch()
             for turn in range(self.options.kills):
                 if over(self.campaigns):
-                    say("There was not enough work for all kills: give it more --contacts.")
+                    say("There was not enough work for all kills: use more --contacts.")
                     break
                 self._kill(KINDS[turn % len(KINDS)])
             self._finish()
@@ -107,7 +108,7 @@ class Endurance:
             max_attempts_per_day=100,
         )
         contacts, kills = self.options.contacts, self.options.kills
-        # Slow enough that the kills fall into the middle of it.
+        # Slow enough that the kills hit running campaigns.
         rate = max(0.05, contacts / (PER_KILL * kills)) if kills else 4
         for provider, area in AREAS.items():
             number = support.reach(self.organization, self.sandbox.url, provider, calls_per_second=rate)
@@ -119,13 +120,13 @@ class Endurance:
             campaigns.start(campaign, actor="endurance")
 
     def _kill(self, wanted: Kind) -> None:
-        """Kill one process while work goes on, and look on until a slice that started later works in its stead."""
+        """Kill one process while work continues, and wait until a slice that started later has taken over."""
         seen = self._requests()
         while self._requests() == seen and not over(self.campaigns):
             self._look_on()
         time.sleep(self.random.uniform(0, 3))
         deadline = time.monotonic() + PATIENCE
-        while (killed := self.workers.kill([wanted])) is None:  # the tree is still growing
+        while (killed := self.workers.kill([wanted])) is None:  # the tree is still starting
             if time.monotonic() > deadline:
                 say(f"no {wanted} was found")
                 return
@@ -136,7 +137,7 @@ class Endurance:
         say(f"{len(self.returns)}. {killed} killed: no request for {took:.1f} s at most")
 
     def _until_work_goes_on(self) -> float:
-        """Seconds: the longest silence from now until a slice that starts after now has worked."""
+        """Return the longest time without a request, in seconds, until a slice that starts after now has worked."""
         from django.utils import timezone
 
         from calls.models import Heartbeat

@@ -1,4 +1,4 @@
-"""The chaos run itself on PostgreSQL, and proof that its judge is not asleep."""
+"""A tiny chaos run on PostgreSQL, and tests of its judge."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def dial(n: int, at: float, **fields: Any) -> Dial:
 
 
 def row(n: int, at: float, **fields: Any) -> Row:
-    """The call of dial `n`, stored as it ought to be."""
+    """Return the correctly stored call of dial `n`."""
     made = Row(
         pk=n,
         to_number=NUMBER,

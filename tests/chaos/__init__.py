@@ -1,4 +1,4 @@
-"""Campaigns over all four providers while everything goes wrong, judged by the fake providers' own journal.
+"""Run campaigns over all four fake providers while everything fails, and judge the run by the providers' journal.
 
-`python -m tests.chaos --help`; what is injected and what is judged stands in `docs/chaos.md`.
+Run `python -m tests.chaos --help`. docs/chaos.md says what is injected and what is judged.
 """

@@ -1,6 +1,6 @@
 """python -m tests.chaos [--size small|large] [--database postgresql|sqlite] [--seed N] [--keep]
 
-Exits 1 when a promise was broken, 2 when it could not be run.
+Exits with 1 when a promise was broken, with 2 when it could not run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> int:
     options = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
     sys.stdout.write(f"chaos: size {options.size}, {options.database}, seed {seed}\n")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended all the same
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the child processes are ended
     with ExitStack() as stack:
         directory = Path(tempfile.mkdtemp(prefix="trunkline-chaos-"))
         if not options.keep:
@@ -47,7 +47,7 @@ def main() -> int:
         code = Run(stack, SIZES[options.size], seed, directory).run()
         sys.stdout.write("Every promise was kept.\n" if code == 0 else "A PROMISE WAS BROKEN.\n")
         if code or options.keep:
-            sys.stdout.write(f"Again: python -m tests.chaos --size {options.size} --seed {seed} --keep\n")
+            sys.stdout.write(f"To repeat: python -m tests.chaos --size {options.size} --seed {seed} --keep\n")
         return code
 
 

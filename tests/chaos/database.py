@@ -1,4 +1,4 @@
-"""The database of a run, and how it crashes."""
+"""The database server of a run, which can crash."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def stubbornly(work: Callable[[], T], seconds: float = 60) -> T:
-    """The harness outlives crashes of the database: tried again until it works."""
+    """Return the result of `work`, retried while the database is down, for at most `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -29,7 +29,7 @@ def stubbornly(work: Callable[[], T], seconds: float = 60) -> T:
 
 
 class Server:
-    """A PostgreSQL server of this machine that we may crash."""
+    """A PostgreSQL server on this machine that a run may crash."""
 
     def __init__(self) -> None:
         with connection.cursor() as cursor:
@@ -42,7 +42,7 @@ class Server:
             self._as = {"user": pwd.getpwuid(owner.st_uid).pw_name, "group": owner.st_gid, "extra_groups": []}
 
     def crash(self, seconds: float) -> None:
-        """Ends at once, without a checkpoint and without a word to its clients; comes back with recovery."""
+        """Stop the server at once, without a checkpoint or notice to its clients; then restart it with recovery."""
         self._call("-m", "immediate", "stop")
         time.sleep(seconds)
         # `restart` starts a stopped server with the options it had.

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the providers' journal, and our rows beside it."""
+"""Collect the evidence of a run: the providers' journal and the stored calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from campaigns.models import Campaign
     from providers.sandbox.server import Running
 
-AMBIGUOUS = (  # the sandbox's names of placing faults after which nobody can know whether a phone rings
+AMBIGUOUS = (  # the sandbox's names of placing faults that leave open whether a phone rings
     "500 before dialling",
     "500 after dialling",
     "dropped before dialling",
@@ -24,7 +24,7 @@ AMBIGUOUS = (  # the sandbox's names of placing faults after which nobody can kn
 
 
 def over(campaigns: Sequence[Campaign]) -> bool:
-    """Whether these campaigns are finished and nothing is under way any more."""
+    """Return whether these campaigns are finished and no call or callback is in progress."""
     from calls.models import Call, ProviderCallback, Status
     from campaigns.models import Campaign
 
@@ -44,7 +44,7 @@ def gather(
     silences: Sequence[Silence] = (),
     left_behind: int = 0,
 ) -> Evidence:
-    """`campaigns` are those that ought to be finished."""
+    """Return the evidence of a run. `campaigns` are the campaigns that must be finished."""
     from campaigns.models import Recipient
 
     faults = sandbox.control()["faults"]["placing"]

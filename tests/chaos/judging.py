@@ -1,6 +1,6 @@
-"""The verdict. Pure: dials as the providers wrote them down, rows as we stored them, and what was injected.
+"""The verdict, as a pure function of the providers' journal, the stored calls and the injections.
 
-Who was rung, how often and when is taken from the journal alone; our rows are only asked what they say of it.
+Which numbers were dialled, how often and when comes from the journal alone. The stored calls are only compared with it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Row:
     terminal_at: datetime | None
     callback_url: str
     outbox: int  # webhook rows
-    doubted: Collection[str] = ()  # who doubted it: "response", "engine"
+    doubted: Collection[str] = ()  # the sources of its doubts: "response", "engine"
 
     @property
     def is_terminal(self) -> bool:
@@ -63,16 +63,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a campaign allows to be done with each of its numbers."""
+    """A campaign's rules for each of its numbers."""
 
     max_attempts: int = 1
     again_after: frozenset[str] = frozenset()
-    closed: bool = False  # its window is shut throughout the run
+    closed: bool = False  # its window is closed throughout the run
 
 
 @dataclass(frozen=True)
 class Silence:
-    """These numbers may not be dialled between the two moments (`until` None: for ever after)."""
+    """Numbers that must not be dialled between two moments. `until` None means no end."""
 
     kind: str  # "do_not_call" or "paused"
     numbers: Collection[str]
@@ -82,15 +82,15 @@ class Silence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything a run leaves behind."""
+    """The data of a run for the judge."""
 
     dials: Sequence[Dial]
     rows: Sequence[Row]
     rules: Mapping[str, Rules]  # by number
     silences: Sequence[Silence]
-    recipients: Counter[str]  # statuses, of the campaigns that ought to be finished
-    ambiguous_faults: int  # placing requests whose answer left open whether a phone rings
-    stranded: Collection[int]  # calls that were being placed when something was killed
+    recipients: Counter[str]  # by status, of the campaigns that must be finished
+    ambiguous_faults: int  # placing requests whose answer did not say whether a phone rings
+    stranded: Collection[int]  # calls that were being placed when a process was killed
     left_behind: int = 0  # processes that outlived their watcher
 
 
@@ -134,15 +134,18 @@ def judge(found: Evidence) -> Verdict:
     _outbox(found, verdict)
     if found.left_behind:
         verdict.counts["left behind by a dead watcher"] = found.left_behind
-        verdict.findings.append(f"left behind by a dead watcher: {found.left_behind} processes worked on unwatched")
+        verdict.findings.append(f"left behind by a dead watcher: {found.left_behind} processes ran unwatched")
     verdict.counts["dials"] = len(found.dials)
     verdict.counts["unconfirmed"] = sum(row.status == "unconfirmed" for row in found.rows)
     return verdict
 
 
 def _owners(found: Evidence) -> dict[str, Row]:
-    """The row each dial was made for: by our reference, by the secret of its callback address, or by its id; for a
-    dial that carries none of them, by number and time."""
+    """Return the row of each dial, by the dial's id.
+
+    The row is found by reference, by the token of the callback address or by the provider's id. For a dial without any
+    of them it is found by number and time.
+    """
     by_reference = {row.reference: row for row in found.rows}
     by_token = {row.token: row for row in found.rows}
     by_id = {row.provider_call_id: row for row in found.rows if row.provider_call_id}
@@ -181,14 +184,14 @@ def _double(found: Evidence, owners: Mapping[str, Row], verdict: Verdict) -> Non
 
 
 def _too_early(first: Dial, second: Dial, owners: Mapping[str, Row], rules: Rules) -> str:
-    """Why the second dial should not have been made."""
+    """Return why the second dial is a violation; "" if it is none."""
     known, again = owners.get(first.id), owners.get(second.id)
     if known is not None and again is not None and known.pk == again.pk:
         return f"both are call {known.pk}"
     if first.ended_at is None or first.ended_at > second.at:
         return "the first had not ended"
     if first.outcome not in rules.again_after:
-        return f"the first ended as {first.outcome}, after which nobody is called again"
+        return f"the first ended as {first.outcome}, which is not retried"
     if known is None or known.terminal_at is None or known.terminal_at > second.at:
         return "the end of the first was not stored"
     return ""
@@ -200,15 +203,15 @@ def _lost_or_wrong(found: Evidence, owners: Mapping[str, Row], verdict: Verdict)
         if row is None:
             verdict.against("lost", f"no call knows {dial}")
         elif row.status == "queued" or row.dialed_at is None:
-            verdict.against("lost", f"call {row.pk} is {row.status} and says it was not dialled: {dial}")
+            verdict.against("lost", f"call {row.pk} is {row.status} and has no time of its dial: {dial}")
         elif row.is_terminal and row.status != dial.outcome:
             verdict.against("wrong", f"call {row.pk} is stored as {row.status}: {dial}")
         elif row.provider_call_id and row.provider_call_id != dial.id:
-            verdict.against("wrong", f"call {row.pk} has the id of another, {row.provider_call_id}: {dial}")
+            verdict.against("wrong", f"call {row.pk} has another call's id, {row.provider_call_id}: {dial}")
     dialled = {row.pk for row in owners.values()}
     for row in found.rows:
         if row.is_terminal and row.status != "canceled" and row.pk not in dialled:
-            verdict.against("wrong", f"call {row.pk} to {row.to_number} is {row.status}, and nobody was dialled")
+            verdict.against("wrong", f"call {row.pk} to {row.to_number} is {row.status}, but was not dialled")
 
 
 def _forbidden(found: Evidence, verdict: Verdict) -> None:
@@ -237,21 +240,21 @@ def _stuck(found: Evidence, verdict: Verdict) -> None:
 
 
 def _doubts(found: Evidence, verdict: Verdict) -> None:
-    """No more doubts than we gave causes for: an ambiguous answer, or a death while placing."""
+    """Each doubt needs a cause: an ambiguous answer, or a process killed while placing."""
     answered = [row for row in found.rows if "response" in row.doubted]
     verdict.counts["doubts by an answer"] = len(answered)
     if len(answered) > found.ambiguous_faults:
         more = len(answered) - found.ambiguous_faults
         verdict.counts["doubts without a cause"] += more
-        verdict.findings.append(f"doubts without a cause: {more} more than ambiguous answers")
+        verdict.findings.append(f"doubts without a cause: {more} more than there were ambiguous answers")
     reaped = [row for row in found.rows if "engine" in row.doubted]
     verdict.counts["doubts by a death"] = len(reaped)
     for row in reaped:
         if row.pk not in found.stranded:
-            verdict.against("doubts without a cause", f"call {row.pk} got no answer, and nothing was killed then")
+            verdict.against("doubts without a cause", f"call {row.pk} got no answer, and no process was killed then")
     for row in found.rows:
         if row.status == "unconfirmed" and not row.doubted:
-            verdict.against("doubts without a cause", f"call {row.pk} has no event that says why")
+            verdict.against("doubts without a cause", f"call {row.pk} has no event with a reason")
 
 
 def _outbox(found: Evidence, verdict: Verdict) -> None:

@@ -1,4 +1,4 @@
-"""Whom a run calls: one organization, an account at each provider, campaigns with rules of their own."""
+"""The contacts of a run: one organization, accounts at each provider, campaigns with different rules."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ AREAS = {"allomia": "212", "polyai": "310", "plumvoice": "415", "callingbox": "6
 RETRYING = "allomia"  # its campaign may call again, once
 AGAIN_AFTER = frozenset({"no_answer", "busy", "failed"})
 OUT_OF_HOURS = "out of hours"
-# Calls in doubt keep their place among the open ones for ever: there must be room for them beside the others.
+# Calls in doubt stay open, so the account needs capacity for them and for the other calls.
 FULL_SPEED = {"calls_per_second": 50, "max_open_calls": 500, "reads_per_second": 300, "max_unconfirmed": None}
 
 
 class People:
-    """The organization, its campaigns, and what each number may expect."""
+    """The organization, its campaigns, and the rules of each number."""
 
     def __init__(self, sandbox_url: str, callback_url: str, size: Size) -> None:
         from tenants.models import Organization, Tenant
@@ -46,7 +46,7 @@ class People:
         from tests.calls import support
 
         each, left = divmod(size.contacts - size.out_of_hours, len(AREAS) * size.accounts)
-        # So slow that the injections fall into the middle of it; `hurry` lifts that.
+        # Slow enough that the injections hit running campaigns; `hurry` restores full speed.
         pace = FULL_SPEED | {"calls_per_second": round(each / (0.7 * size.seconds), 2)}
         for provider, area in AREAS.items():
             unscripted = numbers(area)
@@ -68,7 +68,7 @@ class People:
         made = support.campaign(
             caller, support.people(self.organization, numbers), retries=rules.max_attempts, callback_url=callback_url
         )
-        if rules.closed:  # on a day that is today nowhere on earth
+        if rules.closed:  # open only on a weekday that is not today in any time zone
             day = (timezone.now() + timedelta(days=3)).strftime("%a").lower()
             made.windows.update(days=[day])
         self.campaigns[name], self.numbers[name] = made, numbers
@@ -76,16 +76,16 @@ class People:
 
     @property
     def ending(self) -> list[Campaign]:
-        """The campaigns that ought to come to an end."""
+        """The campaigns that must finish."""
         return [made for name, made in self.campaigns.items() if name != OUT_OF_HOURS]
 
     def hurry(self) -> None:
-        """From now on as fast as the accounts allow."""
+        """Raise the accounts' limits, so that the rest of the run is fast."""
         self.organization.provider_accounts.update(**FULL_SPEED)
 
 
 def numbers(area: str) -> Iterator[str]:
-    """Numbers without a script of their own at the sandbox: their calls end by its seeded mix."""
+    """Yield numbers without a scenario at the sandbox: its seed decides how their calls end."""
     for exchange in range(555, 565):
         for line in range(100):
             for ending in range(40, 100):

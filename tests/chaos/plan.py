@@ -1,4 +1,4 @@
-"""What a run does and when: sizes, and the seeded list of injections."""
+"""The sizes of a run, and the seeded list of its injections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["slice", "worker", "monitor", "pusher", "guard", "main", "watcher"]
-# The last three take the whole tree with them, and starting one anew is most of this machine's work: they are rarer.
+# A kill of one of the last three ends the whole tree. Restarting a tree takes most of the machine's time, so they are
+# rarer.
 KINDS: tuple[Kind, ...] = ("slice", "worker", "monitor", "pusher", "guard", "main", "watcher")
 SHARES = {"slice": 2, "worker": 2, "monitor": 2, "pusher": 2, "guard": 1, "main": 1, "watcher": 1}
 What = Literal["kill", "pause", "stop", "list", "crash"]
@@ -15,18 +16,18 @@ What = Literal["kill", "pause", "stop", "list", "crash"]
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything."""
+    """The size of a run."""
 
     contacts: int
     kills: int
-    seconds: float  # the kills and all else fall into these
+    seconds: float  # the time in which all injections happen
     do_not_call: int
     pauses: int
     crashes: int
-    deadline: float  # for everything to end afterwards
+    deadline: float  # seconds for all campaigns to finish afterwards
     workers: int = 3
     accounts: int = 1  # at each provider, with a campaign each
-    faults: float = 0.2  # share of placings, readings and callbacks
+    faults: float = 0.2  # share of placings, polls and callbacks
     out_of_hours: int = 20  # contacts of a campaign whose window is closed
 
 
@@ -47,7 +48,7 @@ class Injection:
 
 
 def injections(size: Size, chance: random.Random) -> list[Injection]:
-    """In the order of their moments."""
+    """Return the injections in the order of their time."""
     pack = [kind for kind in KINDS for _ in range(SHARES[kind])]
     kinds = [pack[turn % len(pack)] for turn in range(size.kills)]
     chance.shuffle(kinds)
@@ -64,5 +65,5 @@ def injections(size: Size, chance: random.Random) -> list[Injection]:
 
 
 def _spread(count: int, size: Size, chance: random.Random) -> list[float]:
-    """One moment in each of so many equal parts of the time."""
+    """Return one random moment in each of `count` equal parts of the time."""
     return [size.seconds * (turn + chance.random()) / count for turn in range(count)]

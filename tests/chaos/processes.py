@@ -1,4 +1,4 @@
-"""The processes of a run: started, watched over as a supervisor would, and killed."""
+"""The processes of a run: start them, restart them as a service manager would, and kill them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Process = subprocess.Popen[bytes]
 POOL = 4  # processes of a cluster's pool, with one engine slice
 
 
-MARK = "TRUNKLINE_CHAOS"  # an environment variable by which everything below a worker is known, whoever its parent is
+MARK = "TRUNKLINE_CHAOS"  # environment variable that marks every process of a worker, whatever its parent
 
 
 def spawn(stack: ExitStack, log: Path, *arguments: str, mark: str = "") -> Process:
-    """Python with these arguments, in a session of its own."""
+    """Start Python with these arguments in a session of its own."""
     out = stack.enter_context(log.open("ab"))
     return subprocess.Popen(
         [sys.executable, *arguments],
@@ -52,7 +52,7 @@ class Workers:
 
     @property
     def pids(self) -> list[int]:
-        """Of the watchers."""
+        """Process ids of the watchers."""
         return [process.pid for process in self._running]
 
     def _spawn(self, slot: int) -> Process:
@@ -60,13 +60,13 @@ class Workers:
         return spawn(self._stack, log, "manage.py", "worker", mark=self._mark)
 
     def supervise(self) -> None:
-        """Start again what ended."""
+        """Restart workers that have ended."""
         for slot, process in enumerate(self._running):
             if process.poll() is not None:
                 self._running[slot] = self._spawn(slot)
 
     def kill(self, kinds: Sequence[Kind]) -> Kind | None:
-        """SIGKILL to one process of the first of these kinds that is found in any tree. None: there is none."""
+        """Send SIGKILL to one process of the first of these kinds found in any tree. Return its kind, or None."""
         trees = [self._tree(process) for process in self._chance.sample(self._running, len(self._running))]
         for wanted in kinds:
             for tree in trees:
@@ -80,7 +80,7 @@ class Workers:
         return None
 
     def _tree(self, process: Process) -> dict[Kind, list[tuple[int, int]]]:
-        """Pairs (its guard or 0, pid) by kind."""
+        """Return pairs (guard's pid or 0, pid) by kind."""
         if process.poll() is not None:
             return {}
         found: defaultdict[Kind, list[tuple[int, int]]] = defaultdict(list)
@@ -92,11 +92,14 @@ class Workers:
                 for kind, pid in self._named(guard):
                     found[kind].append((guard, pid))
         if found["worker"]:
-            found["slice"] = [pair for pair in found["worker"] if _threads(pair[1]) > 4]  # the engine has several
+            found["slice"] = [pair for pair in found["worker"] if _threads(pair[1]) > 4]  # the engine has more
         return found
 
     def _named(self, guard: int) -> list[tuple[Kind, int]]:
-        """A guard starts its pool, then the monitor, then the pusher; later whatever is missing."""
+        """Return the children of a guard with their kinds.
+
+        A guard starts its pool, then the monitor, then the pusher; later it replaces what is missing.
+        """
         pids = children(guard)
         if not any(pid in self._kind for pid in pids):
             if len(pids) < POOL + 2:
@@ -109,7 +112,7 @@ class Workers:
         return [(self._kind[pid], pid) for pid in pids]
 
     def left_behind(self) -> list[int]:
-        """Processes that live on without a watcher. Looked at twice: trees grow and fall while we look."""
+        """Return processes that run without a watcher. Check twice, because trees start and end meanwhile."""
         found = self._unwatched()
         time.sleep(1)
         return sorted(found & self._unwatched())
@@ -119,7 +122,7 @@ class Workers:
         return living - {pid for process in self._running for pid in family(process.pid)}
 
     def end(self) -> None:
-        """SIGKILL to every process of every worker, past and present; returns when none is left."""
+        """Send SIGKILL to every process of every worker, past and present. Return when none is left."""
         deadline = time.monotonic() + 30
         while alive := _marked(self._mark):
             for pid in alive:
@@ -134,7 +137,7 @@ class Workers:
 
 
 def children(pid: int) -> list[int]:
-    """Living children of a process, in the order they were started."""
+    """Return living children of a process in the order of their start."""
     found: list[tuple[int, int]] = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -149,7 +152,7 @@ def children(pid: int) -> list[int]:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all below it."""
+    """Return a process and all its descendants."""
     return [pid, *(below for child in children(pid) for below in family(child))]
 
 
@@ -161,13 +164,13 @@ def _stat(pid: int) -> list[str]:
 
 
 def described(pid: int) -> str:
-    """For a report."""
+    """Return a description of a process for the report."""
     fields = _stat(pid)
     return f"process {pid}, parent {fields[1]}, group {fields[2]}, {fields[17]} threads" if fields else f"process {pid}"
 
 
 def _marked(mark: str) -> list[int]:
-    """Living processes that were started with this mark."""
+    """Return living processes that were started with this mark."""
     wanted = f"{MARK}={mark}".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -184,7 +187,7 @@ def _threads(pid: int) -> int:
 
 
 def environment(stack: ExitStack, database: str, directory: Path) -> dict[str, str]:
-    """What the processes of a run are told: a database of its own, ended with `stack`. Raises Unavailable."""
+    """Return the environment of a run's processes, with a database that ends with `stack`. Raises Unavailable."""
     url = f"sqlite:///{directory}/calls.sqlite3"
     if database == "postgresql":
         url = stack.enter_context(throwaway_server())

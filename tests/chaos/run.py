@@ -1,4 +1,4 @@
-"""One run: set up, launch, injure, let it heal, judge."""
+"""One run: set up, launch, inject faults, recover, judge."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from campaigns.models import Campaign
 
 SPEED = 10
-DEAD_READ_LEASE = timedelta(seconds=91)  # a read claimed by a process that died is due again after so long
+DEAD_READ_LEASE = timedelta(seconds=91)  # after this time a poll claimed by a dead process is due again
 
 
 class Run:
@@ -46,7 +46,7 @@ class Run:
         self.worked: list[float] = []  # moments at which the providers saw a request
         self.judging = False
         self.began = time.monotonic()
-        self.phases: list[tuple[str, float]] = []  # what was done, from when
+        self.phases: list[tuple[str, float]] = []  # name and start of each phase
 
     def run(self) -> int:
         from django.core.management import call_command
@@ -72,10 +72,10 @@ class Run:
             self._launch()
             pulse = threading.Thread(target=self._watch_the_work, name="pulse", daemon=True)
             pulse.start()
-            self._phase("injuring")
-            self._injure()
+            self._phase("injecting")
+            self._inject_all()
             self._phase("restarting")
-            self._heal()
+            self._recover()
             self.judging = True
             pulse.join()
         finally:
@@ -106,9 +106,9 @@ class Run:
             time.sleep(0.1)
         self.say(f"{len(self.people.rules)} contacts, {self.size.workers} workers; the first call was placed")
 
-    # What is done to it.
+    # Injections.
 
-    def _injure(self) -> None:
+    def _inject_all(self) -> None:
         started = time.monotonic()
         spoken = 0
         for injection in injections(self.size, self.random):
@@ -136,7 +136,7 @@ class Run:
             self._aside(self._crash, self.random.uniform(0, 2))
 
     def _aside(self, work: Callable[..., None], *args: object) -> None:
-        """What waits for an answer must not hold up the rest."""
+        """Run an injection that waits for an answer in a thread, so that it does not delay the others."""
 
         def guarded() -> None:
             from django.db import connection
@@ -154,7 +154,7 @@ class Run:
 
     def _kill(self, wanted: Kind) -> None:
         deadline = time.monotonic() + 20
-        patience = time.monotonic() + 1.5  # while the tree is still growing
+        patience = time.monotonic() + 1.5  # while the tree is still starting
         while (kind := self.workers.kill([wanted] if time.monotonic() < patience else KINDS)) is None:
             self.workers.supervise()
             if time.monotonic() > deadline:
@@ -164,7 +164,10 @@ class Run:
         self._note_stranded()
 
     def _note_stranded(self) -> None:
-        """Calls that are being placed as something dies. Read after the death: those of the dead stay as they are."""
+        """Note the calls that are being placed as a process dies.
+
+        Read after the death: the calls of a dead process keep their status.
+        """
         from calls.models import Call, Status
 
         found = stubbornly(lambda: list(Call.objects.filter(status=Status.PLACING).values_list("pk", flat=True)))
@@ -198,7 +201,7 @@ class Run:
         self.silences.append(Silence("paused", list(self.people.rules), since, until))
 
     def _list_number(self, draw: float) -> None:
-        """Somebody who is about to be called, where there is one."""
+        """List a number that is about to be called, if there is one."""
         from calls.models import Call, Status
         from campaigns.do_not_call import entries
         from campaigns.models import Recipient
@@ -212,7 +215,7 @@ class Run:
         numbers = stubbornly(upcoming) or list(self.people.rules)
         number = numbers[int(draw * len(numbers))]
         entry, _ = stubbornly(lambda: entries.add(self.people.organization, number, source="chaos"))
-        stubbornly(lambda: quiescing.silence_number(entry))  # what every door to the list does before it answers
+        stubbornly(lambda: quiescing.silence_number(entry))  # as the API and the pages do before they answer
         self.silences.append(Silence("do_not_call", [number], datetime.now(UTC)))
 
     def _crash(self, seconds: float) -> None:
@@ -220,7 +223,7 @@ class Run:
         self.crashes.append(time.monotonic())
         self.server.crash(seconds)
         self._note_stranded()
-        self.say(f"the database crashed, and was away for {time.monotonic() - self.crashes[-1]:.1f} s")
+        self.say(f"the database crashed and was down for {time.monotonic() - self.crashes[-1]:.1f} s")
 
     def _watch_the_work(self) -> None:
         seen = 0
@@ -231,10 +234,13 @@ class Run:
                 seen = now
             time.sleep(0.1)
 
-    # How it gets well.
+    # Recovery.
 
-    def _heal(self) -> None:
-        """All workers are killed and started anew. Leases of the dead are cut short: nobody is left to answer them."""
+    def _recover(self) -> None:
+        """Kill and restart all workers until every campaign is finished.
+
+        End the leases of dead processes early: no process that could record an answer is alive.
+        """
         from django.utils import timezone
 
         from calls.models import Call, Heartbeat, Status
@@ -243,10 +249,10 @@ class Run:
         names = [f"trunkline-{socket.gethostname()}-{pid}" for pid in self.workers.pids]
         beats = Heartbeat.objects.filter(worker__in=names, beaten_at__lt=silent)
         self.hanging = stubbornly(lambda: beats.count())
-        time.sleep(3)  # whoever notices that his watcher has died has done so
+        time.sleep(3)  # by now every process has noticed that its watcher died
         self.left_behind = self.workers.left_behind()
         for pid in self.left_behind:
-            self.say(f"unwatched: {described(pid)}")
+            self.say(f"without a watcher: {described(pid)}")
         self.workers.end()
         self._note_stranded()
         now = timezone.now()
@@ -257,7 +263,7 @@ class Run:
             )
         )
         stubbornly(self.people.hurry)
-        self.say(f"{len(self.sandbox.journal())} dials, {len(self.kills)} kills done; all workers start anew")
+        self.say(f"{len(self.sandbox.journal())} dials, {len(self.kills)} kills done; all workers are restarted")
         deadline = time.monotonic() + self.size.deadline
         while time.monotonic() < deadline:
             self._phase("finishing")
@@ -268,14 +274,14 @@ class Run:
                 time.sleep(0.5)
                 if time.monotonic() > spoken + 15:
                     spoken = time.monotonic()
-                    self.say(f"{len(self.sandbox.journal())} dials, {stubbornly(_under_way)} calls under way")
+                    self.say(f"{len(self.sandbox.journal())} dials, {stubbornly(_under_way)} calls in progress")
             self._phase("last callbacks")
-            self.sandbox.control(callback_loss_rate=1)  # what is on its way still arrives, nothing more follows
+            self.sandbox.control(callback_loss_rate=1)  # callbacks already sent still arrive; no more follow
             time.sleep(self.sandbox.control()["settings"]["callback_delay_seconds"])
             self.workers.end()
             if stubbornly(self._over):
                 break
-        self.say("everything has ended" if stubbornly(self._over) else "NOT everything has ended")
+        self.say("all campaigns are finished" if stubbornly(self._over) else "NOT all campaigns are finished")
 
     def _over(self) -> bool:
         return over(self.people.ending)
@@ -285,7 +291,7 @@ class Run:
 
         return list(Campaign.objects.filter(pk__in=[made.pk for made in self.people.ending]))
 
-    # What became of it.
+    # The verdict.
 
     def _judge(self) -> Verdict:
         left = len(self.left_behind)
@@ -343,7 +349,7 @@ class Run:
         )
 
     def _slowest(self, moments: list[float]) -> float:
-        """The longest time after one of these moments until the providers saw a request again."""
+        """Return the longest time in seconds from one of these moments to the providers' next request."""
         waits = []
         for moment in moments:
             after = bisect_right(self.worked, moment)

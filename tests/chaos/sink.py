@@ -1,4 +1,4 @@
-"""The customer's end of the webhooks: takes everything, remembers how much."""
+"""The customer's server for webhooks: it accepts everything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Taker(BaseHTTPRequestHandler):
 
 @contextmanager
 def listening() -> Iterator[str]:
-    """Yields an address for callbacks."""
+    """Yield an address for webhooks."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Taker)
     thread = threading.Thread(target=server.serve_forever, name="sink", daemon=True)
     thread.start()

@@ -1,7 +1,8 @@
 """python -m tests.simulation [--contacts N] [--seed S] [--database sqlite|postgresql] [--season spring|autumn]
                        [--only crowded|quiet]
 
-Exits 1 when a promise was broken, 2 when it could not be run. Interrupted, it judges what was played so far.
+Exits with 1 when a promise was broken, with 2 when it could not run. When interrupted, it judges the part simulated so
+far.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--season", choices=sorted(plan.SEASONS), default="spring")
-    parser.add_argument("--only", choices=["crowded", "quiet"], help="its half of the organizations")
+    parser.add_argument("--only", choices=["crowded", "quiet"], help="simulate one half of the organizations")
     options = parser.parse_args()
     with ExitStack() as stack:
         os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "DEBUG": "true"}
@@ -44,7 +45,7 @@ def main() -> int:
 
 
 def _database(stack: ExitStack, directory: Path) -> None:
-    """A database of this run alone; nobody waits for the disk."""
+    """Create a database for this run alone. It does not wait for the disk."""
     from django.db import connection
 
     if connection.vendor == "sqlite":
@@ -63,8 +64,8 @@ def _run(options: argparse.Namespace) -> int:
     from tests.simulation import oracle, report
     from tests.simulation.run import Month
 
-    logging.disable(logging.CRITICAL)  # its troubles are part of the plan
-    settings.DEBUG = False  # which would write down every statement
+    logging.disable(logging.CRITICAL)  # the injected errors are part of the plan
+    settings.DEBUG = False  # with DEBUG, Django keeps every SQL statement
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     began = time.monotonic()

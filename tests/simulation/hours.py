@@ -1,4 +1,4 @@
-"""When a place may be called, minute by minute, told from the plan and the zones alone."""
+"""When a place may be called, minute by minute, computed from the plan and the time zones alone."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ LAWS: dict[str, tuple[tuple[Opening, ...], tuple[date, ...]]] = {
     "AU": ((Opening(WORKDAYS, 540, 1200), Opening((5,), 540, 1020)), AUSTRALIAN_HOLIDAYS),
     "ES": ((Opening(WORKDAYS, 540, 1260),), SPANISH_HOLIDAYS),
 }
-QUARTER = 15  # no clock has ever jumped within a quarter of an hour
+QUARTER = 15  # minutes; clocks change only at a full quarter of an hour
 
 
 class Calendar:
-    """Every minute of the month, and which of them are open where."""
+    """Every minute of the month, and which minutes are open in which place."""
 
     def __init__(self, begin: datetime, end: datetime) -> None:
         self.begin, self.minutes = begin, int((end - begin) / MINUTE)
@@ -53,7 +53,7 @@ class Calendar:
         return self.begin + minute * MINUTE
 
     def _local(self, zone: str) -> list[tuple[date, int, int]]:
-        """Date, weekday and minute of the day, for each quarter of an hour."""
+        """Return date, weekday and minute of the day for each quarter of an hour."""
         place = ZoneInfo(zone)
         found = []
         for minute in range(0, self.minutes, QUARTER):
@@ -85,7 +85,7 @@ class Calendar:
 
 
 def _week(openings: Iterable[Opening]) -> tuple[list[bytearray], list[bytearray]]:
-    """By weekday and minute: open of its own right, and open because the day before runs over midnight."""
+    """Return two tables by weekday and minute: open by a window of that day, open by a window of the day before."""
     own, spilled = ([bytearray(1440 + QUARTER) for _ in range(7)] for _ in range(2))
     for each in openings:
         for day in each.days:

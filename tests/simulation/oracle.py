@@ -1,6 +1,6 @@
-"""The judge: reads the plan and the journal, and counts every call that should not have been, or should have been.
+"""The judge: reads the plan and the journal, and counts every call that broke a rule and every call that is missing.
 
-It shares no code with the product: hours, gaps, caps, capacities and money are counted here anew, and simply.
+It shares no code with the product. It counts hours, gaps, caps, capacities and money again, in a simple way.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ KINDS = (
     "wrong end",
 )
 DAY, MONTH, EVER = timedelta(days=1), timedelta(days=30), timedelta(days=400)
-PATIENCE = timedelta(minutes=30)  # a campaign that calls nobody for so long, though somebody may be called, idles
+PATIENCE = timedelta(minutes=30)  # a campaign idles if it calls no one for so long although a recipient may be called
 A_LITTLE = timedelta(milliseconds=1)
 Span = tuple[datetime, datetime]
 
@@ -89,7 +89,7 @@ class _Judge:
     def _read_deeds(self, journal: Journal) -> None:
         self.listed: dict[str, datetime] = {}
         self.held: defaultdict[str, list[Span]] = defaultdict(list)
-        self.still: defaultdict[str, list[Span]] = defaultdict(list)  # by campaign; "" is everybody
+        self.still: defaultdict[str, list[Span]] = defaultdict(list)  # by campaign; "" is the whole organization
         never = self.plan.end + EVER
         for home, deed in journal.deeds:
             if home != self.organization.name:
@@ -130,7 +130,7 @@ class _Judge:
         for campaign in self.campaigns.values():
             self._left_behind(campaign, poor[campaign.name])
 
-    # Every single dial.
+    # Each dial.
 
     def _permitted(self, dial: Dial) -> None:
         campaign, place = self.campaigns[dial.campaign], self.people[dial.phone].place
@@ -164,7 +164,7 @@ class _Judge:
     def _gap(self, campaign: Campaign) -> timedelta:
         return self.organization.gap if campaign.gap is None else campaign.gap
 
-    # Each person in each campaign: the chain of attempts, and how it ends.
+    # Each recipient: the sequence of attempts, and the final status.
 
     def _attempts(self, campaign: Campaign) -> None:
         for person in campaign.people:
@@ -182,7 +182,7 @@ class _Judge:
         return [dial for dial in dials if dial.campaign == campaign.name and dial.answer != "not_sent"]
 
     def _again(self, campaign: Campaign, dial: Dial, attempts: int) -> datetime | None:
-        """When somebody may be called again after their `attempts`-th call; None: never."""
+        """Return when a recipient may be called again after the `attempts`-th call; None if never."""
         outcome = "failed" if dial.answer == "refused" else dial.outcome
         rules = {name: (timedelta(minutes=wait), most) for name, wait, most in campaign.retries}
         rule = rules.get("voicemail") if dial.machine and outcome in {"completed", "no_answer"} else None
@@ -216,8 +216,8 @@ class _Judge:
         if left.status == "done":
             return "" if again is None or over or forbidden else "done though another call was due"
         if left.status in {"pending", "waiting"}:
-            return "" if not made or again else "waits though nothing is to come"
-        return "" if open_now or left.status == "calling" else "a state that does not end"
+            return "" if not made or again else "waits though no call is due"
+        return "" if open_now or left.status == "calling" else "its call has ended, but its status has not"
 
     # Capacity.
 
@@ -255,7 +255,7 @@ class _Judge:
     # Money.
 
     def _money(self) -> dict[str, list[Span]]:
-        """Judge every purse; answer when each campaign could not have called for want of money or numbers."""
+        """Judge every budget. Return, by campaign, the spans in which money or caller numbers were used up."""
         organization, zone = self.organization, ZoneInfo(self.organization.zone)
         most = max((_reserve(account) for account in organization.accounts), default=Decimal(0))
         by_day: defaultdict[object, list[Dial]] = defaultdict(list)
@@ -266,11 +266,11 @@ class _Judge:
         for dials in by_day.values():
             tomorrow = dials[0].at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
             tomorrow = (tomorrow + DAY).astimezone(dials[0].at.tzinfo)
-            shared += self._purse("organization's day", dials, organization.daily_budget, most, tomorrow)
+            shared += self._judge_budget("organization's day", dials, organization.daily_budget, most, tomorrow)
             for account in organization.accounts:
                 own = [dial for dial in dials if dial.account == account.name]
                 limit = account.daily_budget
-                by_account[account.name] += self._purse("account's day", own, limit, _reserve(account), tomorrow)
+                by_account[account.name] += self._judge_budget("account's day", own, limit, _reserve(account), tomorrow)
         return {campaign.name: self._poor(campaign, shared, by_account) for campaign in organization.campaigns}
 
     def _poor(self, campaign: Campaign, shared: list[Span], by_account: dict[str, list[Span]]) -> list[Span]:
@@ -278,7 +278,7 @@ class _Judge:
         least = min(_reserve(account) for account in accounts)
         own = [dial for dial in self.dials if dial.campaign == campaign.name]
         most = max(_reserve(account) for account in accounts)
-        spent = self._purse("campaign's budget", own, campaign.budget, most, self.plan.end)
+        spent = self._judge_budget("campaign's budget", own, campaign.budget, most, self.plan.end)
         paused = self.self_paused.get(campaign.name)
         if paused and sum(d.cost for d in own if d.recorded_at and d.recorded_at <= paused) + least <= (
             campaign.budget or Decimal(0)
@@ -287,10 +287,10 @@ class _Judge:
         full = [span for account in accounts for span in self._full(account, campaign)]
         return [*shared, *spent, *full, *(span for account in accounts for span in by_account[account.name])]
 
-    def _purse(
+    def _judge_budget(
         self, kind: str, dials: Iterable[Dial], limit: Decimal | None, reserve: Decimal, renewed: datetime
     ) -> list[Span]:
-        """When another call did not fit."""
+        """Judge one budget. Return the spans in which another call did not fit."""
         if limit is None:
             return []
         used, order = Decimal(0), 0
@@ -318,7 +318,7 @@ class _Judge:
         return [(at, end) for (at, amount), end in zip(steps, ends, strict=False) if amount + reserve > limit]
 
     def _full(self, account: Account, campaign: Campaign) -> list[Span]:
-        """When every number of the campaign at an account had called as often as it may."""
+        """Return when every caller number of the campaign at an account was at its daily cap."""
         own = [number for number in self.organization.numbers if number.e164 in campaign.numbers]
         numbers = [number for number in own if number.account == account.name]
         if not numbers or any(number.per_day is None for number in numbers):
@@ -340,7 +340,7 @@ class _Judge:
                 since = None
         return spans
 
-    # Who could have been called, and was not.
+    # Recipients who could have been called and were not.
 
     def _left_behind(self, campaign: Campaign, poor: list[Span]) -> None:
         idle = self._idle(campaign, poor)
@@ -359,7 +359,7 @@ class _Judge:
                     )
 
     def _idle(self, campaign: Campaign, poor: list[Span]) -> list[Span]:
-        """When the campaign called nobody for a while, although it ran and had money and numbers."""
+        """Return when the campaign made no calls for a while although it ran and had money and caller numbers."""
         moments = [dial.at for dial in self.dials if dial.campaign == campaign.name]
         edges = [max(self.plan.begin, campaign.starts_at or self.plan.begin), *moments]
         edges.append(min(self.plan.end, campaign.ends_at or self.plan.end))
@@ -367,7 +367,7 @@ class _Judge:
         return _without(quiet, [*self.still[""], *self.still[campaign.name], *poor])
 
     def _chances(self, campaign: Campaign, place: Place, idle: list[Span]) -> list[Span]:
-        """When it could have called people of this place meanwhile."""
+        """Return when the idle campaign could have called people of this place."""
         table = self.calendar.may_call(campaign, place)
         return [chance for span in idle for chance in self._runs(table, *span)]
 
@@ -405,7 +405,7 @@ def _within(spans: Iterable[Span], moment: datetime) -> bool:
 
 
 def _capped(moments: list[datetime], most: int, lasts: timedelta) -> list[Span]:
-    """While the last `most` calls are all younger than `lasts`."""
+    """Return the spans in which the last `most` calls are all younger than `lasts`."""
     return [(moments[n + most - 1], moments[n] + lasts) for n in range(len(moments) - most + 1)]
 
 

@@ -1,6 +1,6 @@
-"""What is to be simulated, in plain values: places, people, campaigns, limits, and what is done in between.
+"""The plan of a simulation as plain values: places, people, campaigns, limits, and actions during the month.
 
-Nothing here is read from the product: the judge reads these values, the product reads its own.
+Nothing here comes from the product. The judge reads these values; the product reads its own rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FIVE = MONEY(5)
 
 @dataclass(frozen=True)
 class Place:
-    """Numbers that begin alike. `zones`: where their owners may be, written by hand; () when nobody can tell."""
+    """Numbers with a common prefix. `zones`: the time zones their owners may be in, written by hand; () if unknown."""
 
     prefix: str
     more: int  # digits after the prefix
@@ -27,7 +27,7 @@ class Place:
     zones: tuple[str, ...]
     law: str
     weight: int = 4
-    timezone: str = ""  # what the contact itself says; it outweighs the number
+    timezone: str = ""  # the contact's own time zone; it takes precedence over the number's
 
 
 PLACES = (
@@ -49,7 +49,7 @@ PLACES = (
     Place("+351912", 6, "PT", ("Atlantic/Azores", "Europe/Lisbon"), "careful"),
     Place("+34612", 6, "ES", ("Atlantic/Canary", "Europe/Madrid"), "ES"),
     Place("+612925", 5, "AU", ("Australia/Sydney",), "AU"),
-    Place("+614123", 5, "AU", (), "AU", 2),  # mobiles of a whole continent
+    Place("+614123", 5, "AU", (), "AU", 2),  # mobile numbers of a whole continent
     Place("+614124", 5, "AU", ("Australia/Lord_Howe",), "AU", 2, "Australia/Lord_Howe"),
     Place("+64211", 6, "NZ", ("Pacific/Auckland", "Pacific/Chatham"), "careful", 2),
     Place("+919876", 6, "IN", ("Asia/Kolkata",), "9-21"),
@@ -70,7 +70,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Opening:
-    """Days as numbers, Monday being 0; minutes after midnight. Closing before opening: over midnight."""
+    """Days as numbers, 0 is Monday; minutes after midnight. A window that closes before it opens runs over midnight."""
 
     days: tuple[int, ...]
     opens: int
@@ -118,12 +118,12 @@ class Campaign:
     per_minute: int | None = None
     max_open: int | None = None
     budget: Decimal | None = None
-    lawless: bool = False  # the legal hours are lifted
+    lawless: bool = False  # the campaign overrides the legal hours
 
 
 @dataclass(frozen=True)
 class Deed:
-    """Something a person does in between: list, hold, lift, pause, resume, stop, allow."""
+    """An action during the month: list, hold, lift, pause, resume, stop, allow."""
 
     at: datetime
     kind: str
@@ -156,23 +156,24 @@ class Plan:
 WORKDAYS, WEEK, WEEKEND = range(5), range(7), (5, 6)
 OFFICE = (opening(WORKDAYS, 9, 12.5), opening(WORKDAYS, 13.5, 20), opening([5], 10, 15))
 ALWAYS = (opening(WEEK, 0, 24),)
-NIGHTS = (opening([0, 2, 4], 19, 2), opening([6], 22, 9.5))  # over midnight, Sunday's into Monday morning
+NIGHTS = (opening([0, 2, 4], 19, 2), opening([6], 22, 9.5))  # over midnight; Sunday's runs into Monday morning
 RETRIES = (("no_answer", 150, 3), ("busy", 20, 4), ("failed", 60, 2), ("voicemail", 24 * 60, 3))
-# In one month: America forward on 8 March, Europe forward on the 29th, Australia back on 5 April. And the other way.
+# In spring clocks go forward in America on 8 March and in Europe on the 29th, back in Australia on 5 April. In autumn
+# the reverse.
 SEASONS = {"spring": datetime(2026, 3, 6, 13, tzinfo=UTC), "autumn": datetime(2026, 10, 2, 13, tzinfo=UTC)}
 LASTS = timedelta(days=33)
 
 
 def people(count: int, rng: random.Random) -> tuple[Person, ...]:
-    """Different people of all places, by weight."""
+    """Return `count` different people of all places, by weight."""
     weights = [place.weight for place in PLACES]
     found: dict[str, Person] = {}
     while len(found) < count:
         place = rng.choices(PLACES, weights)[0]
         phone = f"{place.prefix}{rng.randrange(10**place.more):0{place.more}d}"
         if place.prefix == "+3361" and phone.startswith("+33612"):
-            continue  # these say another zone
-        if phone in found:  # a prefix may run out; those with more digits go on
+            continue  # these have a place with another zone
+        if phone in found:  # a prefix may run out of numbers; continue with one that has more digits
             place = PLACES[11]
             continue
         found[phone] = Person(phone, place)
@@ -180,8 +181,10 @@ def people(count: int, rng: random.Random) -> tuple[Person, ...]:
 
 
 def month(contacts: int, seed: int, season: str = "spring", only: str | None = None) -> Plan:
-    """One crowded organization in which everything happens, and quiet ones of which each meets one kind of limit.
-    They share nothing: `only` one half may be played, and the other beside it."""
+    """Return one crowded organization with every kind of rule, and quiet ones that each meet one kind of limit.
+
+    The halves share nothing, so `only` selects one of them and both can run at the same time.
+    """
     rng = random.Random(seed)
     begin = SEASONS[season]
     quiet_size = max(20, min(2_500, contacts // 10))
@@ -191,7 +194,7 @@ def month(contacts: int, seed: int, season: str = "spring", only: str | None = N
 
 
 def _crowded(count: int, begin: datetime, rng: random.Random) -> Organization:
-    """Four campaigns share people and accounts, while people are listed and held and switches are thrown."""
+    """Four campaigns share people and accounts. People are listed and held, and calls are paused and stopped."""
     everybody = people(count, rng)
     half, some = everybody[: count * 6 // 10], everybody[count // 2 :]
     few, fewer = everybody[:: max(1, count // 300)], everybody[3 :: max(1, count // 120)]
@@ -287,7 +290,7 @@ def _deeds(everybody: tuple[Person, ...], begin: datetime, rng: random.Random) -
 
 
 def _quiet(size: int, begin: datetime, rng: random.Random) -> tuple[Organization, ...]:
-    """Each with one campaign that one kind of limit slows down; nobody interferes."""
+    """Organizations with one campaign each, slowed down by one kind of limit, without actions during the month."""
     account = Account("only", 20, max(3, size // 10), MONEY("0.10"))
     number = Number("+12125550100", "only")
     plain = Campaign("only", (), OFFICE, (("only", 1),), (number.e164,), retries=RETRIES, max_attempts=4)

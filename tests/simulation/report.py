@@ -1,4 +1,4 @@
-"""The figures of a month, as lines of text."""
+"""The results of a simulation as lines of text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ GOING = {"pending", "calling", "waiting"}
 
 def lines(plan: Plan, journal: Journal, found: Finding) -> Iterator[str]:
     if journal.cut_short:
-        yield f"Interrupted on {plan.end:%d %b %H:%M}: judged up to then."
+        yield f"Interrupted on {plan.end:%d %b %H:%M}: judged up to that moment."
     zones = {zone for o in plan.organizations for c in o.campaigns for p in c.people for zone in p.place.zones}
     people = sum(len({p.phone for c in o.campaigns for p in c.people}) for o in plan.organizations)
     yield f"{'people':28}{people:>9,}"
     yield f"{'time zones':28}{len(zones):>9,}"
     yield f"{'calls that rang':28}{sum(dial.rang for dial in journal.dials):>9,}"
-    yield f"{'placings that rang nobody':28}{sum(not dial.rang for dial in journal.dials):>9,}"
+    yield f"{'placings that did not ring':28}{sum(not dial.rang for dial in journal.dials):>9,}"
     states = Counter(left.status for left in journal.left.values())
     yield "recipients at the end: " + ", ".join(f"{n:,} {status}" for status, n in sorted(states.items()))
     counted = found.counted()
@@ -33,8 +33,10 @@ def lines(plan: Plan, journal: Journal, found: Finding) -> Iterator[str]:
 
 
 def errors(plan: Plan, journal: Journal) -> dict[str, float | None]:
-    """How far the forecast end is from the played one, in per cent of the duration, of campaigns left in peace. None
-    where there is no end."""
+    """Return the error of the forecast end in per cent of the duration, by organization with one campaign.
+
+    None where the campaign or the forecast has no end.
+    """
     result: dict[str, float | None] = {}
     for organization in plan.organizations:
         if len(organization.campaigns) > 1:

@@ -1,4 +1,4 @@
-"""The product through a month of simulated time: from one moment at which something is due to the next."""
+"""Run the product through simulated time, from one moment at which something is due to the next."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from tests.simulation import world
 from tests.simulation.plan import Deed, Plan
 from tests.simulation.telephone import DOUBT_LASTS, Dial, Telephones
 
-CROWDED_TICK = timedelta(seconds=15)  # what ends within one is recorded together
+CROWDED_TICK = timedelta(seconds=15)  # outcomes within one tick are recorded together
 TICK = timedelta(seconds=2)
-CHORES = timedelta(hours=2)
+MAINTENANCE = timedelta(hours=2)
 A_WHILE = timedelta(minutes=10)
 A_BIT = timedelta(milliseconds=1)
 MINUTE = timedelta(minutes=1)
-MANY = 40  # calls claimed at once where many are due: a claim's sums grow with the calls of the day
+MANY = 40  # calls claimed at once in a large plan: the sums of a claim grow with the calls of the day
 WAITING = (Recipient.Status.PENDING, Recipient.Status.WAITING)
 
 
 @dataclass
 class Left:
-    """How a recipient stands at the end of the month."""
+    """A recipient's state at the end of the month."""
 
     status: str
     reason: str
@@ -52,7 +52,7 @@ class Left:
 
 @dataclass
 class Journal:
-    """What happened, told by the telephones and the hands that interfered; and what the product then says."""
+    """What happened, recorded by the phones and the actions, and the product's own state at the end."""
 
     dials: list[Dial] = field(default_factory=list)
     deeds: list[tuple[str, Deed]] = field(default_factory=list)  # organization, deed
@@ -87,8 +87,8 @@ class Month:
                     campaigns.start(campaign, actor="the month")
             self._deeds = [(deed.at, n, home, deed) for n, home in enumerate(self.homes) for deed in home.plan.deeds]
             self._deeds.sort(key=lambda each: each[:2])
-            self._feeds = {home.row.pk: self.plan.begin for home in self.homes}
-            self._chores_at = self._wake_at = self.plan.begin
+            self._enqueue_at = {home.row.pk: self.plan.begin for home in self.homes}
+            self._maintenance_at = self._wake_at = self.plan.begin
             now = self.plan.begin
             while now < self.plan.end and not self.journal.cut_short:
                 clock.move_to(now)
@@ -99,11 +99,11 @@ class Month:
                     self.plan, end=self.plan.begin + math.ceil((now - self.plan.begin) / MINUTE) * MINUTE
                 )
             clock.move_to(self.plan.end)
-            self._look()
+            self._read_recipients()
         return self.journal
 
     def stop(self) -> None:
-        """End the month after this step: what was played so far is judged, by a plan that ends there."""
+        """End the month after this step. The judge then uses a plan that ends at that moment."""
         self.journal.cut_short = True
 
     def _names(self) -> None:
@@ -117,29 +117,34 @@ class Month:
         while self._deeds and self._deeds[0][0] <= now:
             _, _, home, deed = self._deeds.pop(0)
             self._do(home, deed, now)
-        if now >= self._chores_at:
-            self._chores(now)
+        if now >= self._maintenance_at:
+            self._maintain(now)
         if now >= self._wake_at:
             self._wake_at = now + A_WHILE
             if daily_caps.wake(now):
-                self._feeds = dict.fromkeys(self._feeds, now)
+                self._enqueue_at = dict.fromkeys(self._enqueue_at, now)
         while self._ends and self._ends[0][0] <= now:
             _, _, pk, dial = heapq.heappop(self._ends)
             self._end(pk, dial, now)
-        for organization, at in self._feeds.items():
+        for organization, at in self._enqueue_at.items():
             if at <= now:
-                self._feeds[organization] = self._feed(organization, now)
+                self._enqueue_at[organization] = self._enqueue(organization, now)
         self._place(now)
 
     def _next(self, now: datetime) -> datetime:
         queued: datetime | None = Call.objects.queued().filter(due_at__gt=now).aggregate(first=Min("due_at"))["first"]
-        moments: list[datetime] = [self._chores_at, self._wake_at, *self._feeds.values(), *([queued] if queued else [])]
+        moments: list[datetime] = [
+            self._maintenance_at,
+            self._wake_at,
+            *self._enqueue_at.values(),
+            *([queued] if queued else []),
+        ]
         moments += [self._ends[0][0]] if self._ends else []
         moments += [self._deeds[0][0]] if self._deeds else []
         moments += [self._retry_at] if self._retry_at else []
         return min(moments)
 
-    # What people do.
+    # Actions of the plan.
 
     def _do(self, home: world.Home, deed: Deed, now: datetime) -> None:
         campaign = home.campaigns.get(deed.subject)
@@ -159,20 +164,20 @@ class Month:
         elif deed.kind == "resume" and campaign:
             campaigns.resume(campaign, actor="the month")
         self.journal.deeds.append((home.plan.name, Deed(now, deed.kind, deed.subject, deed.until)))
-        self._feeds[home.row.pk] = now
+        self._enqueue_at[home.row.pk] = now
 
-    # What the engine does, in the order of its own loops.
+    # The engine's work, in the order of its own loops.
 
-    def _chores(self, now: datetime) -> None:
+    def _maintain(self, now: datetime) -> None:
         campaigns.start_scheduled()
         for pk in campaigns.launching_now():
             while not launching.step(pk):
                 pass
-            self._feeds[Campaign.objects.get(pk=pk).organization_id] = now
+            self._enqueue_at[Campaign.objects.get(pk=pk).organization_id] = now
         campaigns.finish_where_done()
         self._watch(now)
         starts = [each.starts_at for home in self.plan.organizations for each in home.campaigns if each.starts_at]
-        self._chores_at = min([now + CHORES, *(at for at in starts if at > now)])
+        self._maintenance_at = min([now + MAINTENANCE, *(at for at in starts if at > now)])
 
     def _watch(self, now: datetime) -> None:
         budget_watch.watch(now)
@@ -182,24 +187,31 @@ class Month:
             if name not in known:
                 self.journal.paused.append((*name, now))
 
-    def _feed(self, organization: int, now: datetime) -> datetime:
-        """Answers when to feed again: soon where something moved, else when somebody is due, may take a turn, or has a
-        number that may call again. A call that goes out or ends tells by itself that there is room."""
+    def _enqueue(self, organization: int, now: datetime) -> datetime:
+        """Enqueue, and return when to enqueue again.
+
+        That is soon if a recipient was queued. Otherwise it is when the next recipient is due, a campaign's pace allows
+        a call, or a caller number may call again. A placed or ended call schedules the next enqueueing itself, because
+        it changes the capacity.
+        """
         soon = now + self._tick_of(organization)
-        if self._fed(organization, now):
+        if self._enqueue_due(organization, now):
             return soon
         live = self._live(organization)
         later: datetime | None = live.filter(next_attempt_at__gt=now).aggregate(at=Min("next_attempt_at"))["at"]
         if not live.filter(next_attempt_at__lte=now).exists():
-            return min(later or self._chores_at, self._chores_at)
+            return min(later or self._maintenance_at, self._maintenance_at)
         running = Campaign.objects.filter(organization=organization, status=Campaign.Status.RUNNING)
         turn: datetime | None = running.filter(next_call_at__gt=now).aggregate(at=Min("next_call_at"))["at"]
         numbers = [Choices(each, now).next_at(now) for each in running]
         moments = [now + A_WHILE, later, turn and max(turn - TICK / 2, soon), *numbers]
         return min(moment for moment in moments if moment is not None)
 
-    def _fed(self, organization: int, now: datetime) -> bool:
-        """Whether somebody was queued. The engine feeds twice a second: while people are put off, it is fed again."""
+    def _enqueue_due(self, organization: int, now: datetime) -> bool:
+        """Enqueue, and return whether a recipient was queued.
+
+        The engine enqueues twice a second, so this repeats as long as it defers recipients.
+        """
         due = self._live(organization).filter(next_attempt_at__lte=now)
         before = due.count()
         while before and not enqueueing.feed_all(organization):
@@ -239,7 +251,7 @@ class Month:
         self.telephones.ring(dial)
         self.journal.dials.append(dial)
         soon = now + self._tick_of(call.organization_id)
-        self._feeds[call.organization_id] = min(self._feeds[call.organization_id], soon)
+        self._enqueue_at[call.organization_id] = min(self._enqueue_at[call.organization_id], soon)
         placing.record(claim, ANSWERS[dial.answer](call.pk))
         if dial.ended_at:
             seen_at = dial.ended_at if dial.answer == "placed" else dial.ended_at + DOUBT_LASTS
@@ -262,9 +274,9 @@ class Month:
         recording.record(pk, snapshot, CallEvent.Source.READ)
         dial.recorded_at, self._dial_of[pk] = now, dial
         organization = self._row_of[dial.organization]
-        self._feeds[organization] = min(self._feeds[organization], now)
+        self._enqueue_at[organization] = min(self._enqueue_at[organization], now)
 
-    def _look(self) -> None:
+    def _read_recipients(self) -> None:
         found = Recipient.objects.values_list(
             "campaign__organization", "campaign", "contact__phone", "status", "reason", "attempts", "next_attempt_at"
         )
@@ -290,7 +302,7 @@ STATES = {
 
 
 def _given(error: type[ProviderError]) -> Callable[[int], ProviderError]:
-    return lambda pk: error("A trouble of the simulated month.")
+    return lambda pk: error("An injected error of the simulation.")
 
 
 ANSWERS: dict[str, Callable[[int], Any]] = {

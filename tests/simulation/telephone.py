@@ -1,4 +1,4 @@
-"""The other side of the wire: a seeded world of telephones that keeps a journal of everything that rang."""
+"""The providers' side: a seeded simulation of phones that decides how each placed call ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True)
 class Habit:
-    """How calls end: the share, the outcome, a machine or not, seconds on the line and seconds paid."""
+    """One way in which calls end: its share, outcome, whether a machine answers, seconds on the line, seconds paid."""
 
     share: float
     outcome: str
@@ -26,14 +26,14 @@ HABITS = (
     Habit(0.07, "busy", False, 10),
     Habit(0.06, "failed", False, 10),
 )
-# What a placing may meet instead of a plain answer.
+# Answers to a placing other than a success, with their shares.
 ANSWERS = (("not_sent", 0.004), ("refused", 0.002), ("doubt", 0.004))
 DOUBT_LASTS = timedelta(minutes=12)
 
 
 @dataclass
 class Dial:
-    """One request that reached the provider, or may have. Who called whom with what, and what became of it."""
+    """One placing request that reached the provider or may have, and how its call ended."""
 
     at: datetime
     organization: str
@@ -41,11 +41,11 @@ class Dial:
     account: str
     number: str
     phone: str
-    answer: str = "placed"  # not_sent and refused rang nobody
+    answer: str = "placed"  # with not_sent and refused no phone rang
     outcome: str = ""
     machine: bool = False
     ended_at: datetime | None = None
-    recorded_at: datetime | None = None  # when its line was free again, by our knowledge
+    recorded_at: datetime | None = None  # when the product recorded the end, which frees the line
     paid_seconds: int = 0
     reserved: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
@@ -61,7 +61,7 @@ class Telephones:
         self._dialled: dict[tuple[str, str], int] = {}
 
     def ring(self, dial: Dial) -> None:
-        """Decide what becomes of a dial. The same person's n-th call ends alike in every run of a seed."""
+        """Decide how a dial ends. The n-th call to a phone ends the same way in every run with the same seed."""
         who = (dial.organization, dial.phone)
         self._dialled[who] = turn = self._dialled.get(who, 0) + 1
         rng = random.Random(f"{self.seed} {who} {turn}")

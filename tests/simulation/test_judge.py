@@ -1,4 +1,4 @@
-"""A small simulated month, and proof that its judge is not asleep."""
+"""A small simulated month, and tests of its judge."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
     ],
 )
 def test_a_small_month_breaks_no_rule(only: str | None, lasts: timedelta, at_least: int) -> None:
-    """`make simulate` also judges whether every reachable person was called: with so few people, a budget of the day is
-    too small for a single call."""
+    """The kind "left behind" is not judged here: with so few people, a daily budget may be too small for a single call.
+
+    `make simulate` judges it.
+    """
     wanted = plan.month(120, seed=3, only=only)
     wanted = replace(wanted, end=wanted.begin + lasts)
     journal = Month(wanted, seed=3).run()
@@ -42,7 +44,8 @@ def test_a_small_month_breaks_no_rule(only: str | None, lasts: timedelta, at_lea
 
 
 def a_plan(people: tuple[Person, ...] = (ANN,), **fields: Any) -> Plan:
-    """One campaign from nine to five that calls again two hours after no answer; `fields` by whose they are."""
+    """Return one campaign from nine to five that retries two hours after no answer. `fields` overrides values: those of
+    the campaign, account and number in dicts of their own."""
     campaign = Campaign(
         "c",
         people,

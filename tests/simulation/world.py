@@ -1,4 +1,4 @@
-"""The plan as rows of the product's database."""
+"""Create the plan's rows in the product's database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.simulation import plan
 
 
 class Home:
-    """One organization's rows, by the plan's names."""
+    """One organization's rows, keyed by the plan's names."""
 
     def __init__(self, tenant: Tenant, wanted: plan.Organization) -> None:
         self.plan = wanted
