@@ -18,19 +18,19 @@ from tests.calls import support
 from tests.conftest import ApiClient, KeyMaker
 from tests.waiting import PATIENCE
 
-SPEED = 20  # times faster than life
+SPEED = 20  # times faster than real time
 
 
 @pytest.fixture
 def sandbox(_hurried: None) -> Iterator[Any]:
-    """The four providers over loopback. Their calls, and what we wait for between two requests, pass faster."""
+    """The four providers over loopback. Their calls and the engine's waits are shorter."""
     with server.running(speed=SPEED, seed=7) as found:
         yield found
 
 
 @pytest.fixture
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the engine waits for is divided by the sandbox's speed. Leases and deadlines stay: they are no waiting."""
+    """Divide the engine's waits by the sandbox's speed. Leases and deadlines stay, because nothing waits for them."""
     after_error = poll_schedule.after_error
 
     def sooner(now: datetime, errors: int, retention_at: datetime | None) -> datetime:
@@ -45,19 +45,19 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Status is asked for as much faster as the sandbox's calls are."""
+    """Poll faster by the same factor as the sandbox's calls."""
     monkeypatch.setattr(poll_schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.3)),))
 
 
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A claim may be sent for as long as a test takes: staff's actions wait for its answer, and never for the clock."""
+    """A claim may be sent for the whole test, so an action waits for the claim's answer and never for the clock."""
     monkeypatch.setattr(campaigns, "SEND_WITHIN", PATIENCE)
 
 
 @pytest.fixture
 def callers(transactional_db: None) -> Organization:
-    """An organization that calls American numbers at any hour, as often as it likes."""
+    """An organization that may call American numbers at any hour, without limits."""
     return Organization.objects.create(
         tenant=Tenant.objects.create(name="Callers"),
         name="Callers",
@@ -71,20 +71,20 @@ def callers(transactional_db: None) -> Organization:
 
 @pytest.fixture
 def hooks(live_server: Any, settings: Any) -> str:
-    """Our own web server, so that providers' callbacks arrive."""
+    """Trunkline's web server, so that status callbacks arrive."""
     settings.PUBLIC_BASE_URL = live_server.url
     return str(live_server.url)
 
 
 @pytest.fixture
 def number(callers: Organization) -> PhoneNumber:
-    """A caller number whose provider does not answer: for what comes before the request."""
+    """A caller number whose provider does not answer, for tests of what happens before the request."""
     return support.reach(callers, "http://127.0.0.1:9", "allomia")
 
 
 @pytest.fixture
 def running(number: PhoneNumber) -> Campaign:
-    """A started campaign of one person."""
+    """A started campaign with one recipient."""
     made = support.campaign(number, support.people(number.organization, ["+12125550150"]), retries=3)
     campaigns.start(made, actor="ada")
     launching.step(made.pk)
@@ -98,5 +98,5 @@ def recipient(running: Campaign) -> Recipient:
 
 @pytest.fixture
 def program(callers: Organization, client_for: KeyMaker) -> ApiClient:
-    """A program with a key of scope `call`."""
+    """An API client with a key of scope `call`."""
     return client_for(callers, "call")

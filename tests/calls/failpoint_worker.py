@@ -2,8 +2,8 @@
 
     python -m tests.calls.failpoint_worker <control socket>
 
-Started once, it forks for each message: starting Python and Django takes longer than all the rest. DATABASE_URL comes
-with the environment, everything else with the message.
+It starts once and forks for each message, because starting Python and Django takes longer than everything else.
+DATABASE_URL is in the environment; everything else is in the message.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from campaigns.imports import job
 from tenants import failpoints
 from tests.waiting import PATIENCE
 
-# Everything that waits for the clock, shorter.
+# Shorter values for everything that waits for the clock.
 IMPATIENT: tuple[tuple[Any, str, Any], ...] = (
     (poll_schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.1)),)),
     (poll_schedule, "next_search", lambda call, now: now + timedelta(seconds=0.3)),
@@ -49,7 +49,7 @@ IMPATIENT: tuple[tuple[Any, str, Any], ...] = (
 
 
 class ObedientSlice(Slice):
-    """A slice that takes no work once it is told to end."""
+    """A slice that takes no work once it must end."""
 
     ends: Path
 
@@ -73,7 +73,7 @@ def serve(listening: int) -> None:
 
 
 def work(order: dict[str, str], listening: int) -> None:
-    """In the forked process."""
+    """Run in the forked process."""
     out = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
@@ -89,7 +89,7 @@ def work(order: dict[str, str], listening: int) -> None:
 
 
 def main(control: socket.socket) -> None:
-    """One process after the other, until the other side hangs up. Answers its id, then how it ended."""
+    """Run one process after the other until the test closes the socket. Send each one's pid, then its exit."""
     importlib.import_module("config.urls")
     while True:
         order, listening, _, _ = socket.recv_fds(control, 65536, 1)

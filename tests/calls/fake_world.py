@@ -1,7 +1,7 @@
-"""The world outside: four providers in memory, and which telephones truly rang.
+"""Four providers in memory, and the record of which phones rang.
 
-A provider here takes a real request and gives a real answer in its own words, or loses one of them on the way. What it
-knows is the truth that the model compares ours with. Time is the wall clock, which tests move.
+A fake provider takes a real request and returns a real response in its own format, or loses one of them on the way. Its
+record is the truth with which the model compares Trunkline's. Time is the wall clock, which tests move.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from providers.adapters.errors import MayBeRinging, NotSent
 
 T = TypeVar("T")
 
-# What may become of a placing: whether a telephone rings, and what is answered.
+# The fates of a placing: whether a phone rings, and the response.
 FATES = (
     "placed",
     "placed",
@@ -83,19 +83,19 @@ ENDS = {
 
 @dataclass
 class Dial:
-    """A telephone that truly rang, or rings."""
+    """A dial after which a phone rang, or is ringing."""
 
-    call: int  # our key of the call it was asked for
+    call: int  # primary key of the call that was ordered
     provider: str
     provider_id: str
     reference: str
-    token: str  # of the callback address
+    token: str  # the token in the callback address
     number: str
     at: datetime
     claimed_at: datetime
     lasts: timedelta
     outcome: str
-    excused: bool = False  # a person said wrongly that it never happened: what follows is their doing
+    excused: bool = False  # a team member wrongly released it, so later violations are not judged
 
     @property
     def ended_at(self) -> datetime:
@@ -105,7 +105,7 @@ class Dial:
         return now >= self.ended_at
 
     def where(self, now: datetime) -> str:
-        """How far it has come."""
+        """Return the present state of the call."""
         if self.over(now):
             return self.outcome
         age = (now - self.at).total_seconds()
@@ -114,7 +114,7 @@ class Dial:
 
     @property
     def end(self) -> Status:
-        """How it ends in our words, as far as this provider tells it."""
+        """Return its outcome as a status of Trunkline, as far as this provider reports it."""
         if self.provider == "polyai" and self.outcome in ("no_answer", "busy"):
             return Status.FAILED
         if self.provider == "callingbox" and self.outcome == "voicemail":
@@ -122,7 +122,7 @@ class Dial:
         return ENDS[self.outcome]
 
     def body(self, now: datetime) -> dict[str, Any]:
-        """The call as its provider shows it."""
+        """Return the call in its provider's format."""
         where, over = self.where(now), self.over(now)
         word = WORDS[self.provider].get(where, where)
         ended = self.ended_at.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -151,7 +151,7 @@ class Dial:
 
 @dataclass
 class Post:
-    """A callback on its way to us; it may come late, twice, or never."""
+    """A status callback on its way. It may arrive late, twice, or never."""
 
     dial: Dial
     body: bytes
@@ -168,7 +168,7 @@ class Post:
 
 @dataclass
 class World:
-    """Every dial there ever was."""
+    """Return every dial."""
 
     dials: list[Dial] = field(default_factory=list)
 
@@ -176,7 +176,7 @@ class World:
         return next((dial for dial in self.dials if dial.call == call), None)
 
     def post(self, request: Request, call: Call, fate: str, outcome: str, lasts: int, claimed_at: datetime) -> Answer:
-        """A placing arrives, or does not. Raises what `http.Client.place` raises."""
+        """Take a placing, or lose it. Raises what `http.Client.place` raises."""
         provider = call.account.provider
         if fate == "not connected":
             raise NotSent("No connection to the provider could be made; nothing was sent.")
@@ -217,7 +217,7 @@ class World:
         return _answer(201, body)
 
     def get(self, request: Request, fault: str) -> Answer:
-        """A status is asked for. Raises what `http.Client.read` raises."""
+        """Answer a poll. Raises what `http.Client.read` raises."""
         if fault == "lost":
             raise MayBeRinging("The provider did not answer in time.")
         if fault == "500":
@@ -243,11 +243,11 @@ class World:
 
 @dataclass
 class Line:
-    """One exchange with the world, in the place of `http.Client`."""
+    """One exchange with the fake providers, in place of `http.Client`."""
 
     world: World
     call: Call | None = None
-    fate: str = ""  # of a placing, or the fault of a read
+    fate: str = ""  # the fate of a placing, or the fault of a poll
     outcome: str = ""
     lasts: int = 0
     claimed_at: datetime | None = None
@@ -265,7 +265,7 @@ class Line:
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that waits for nothing, without a loop."""
+    """Return the result of a coroutine that waits for nothing, without an event loop."""
     try:
         work.send(None)
     except StopIteration as end:

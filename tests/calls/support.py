@@ -1,4 +1,4 @@
-"""Running the real engine in a test: slices in this process, against the sandbox over loopback."""
+"""Run the real engine in a test: slices in this process, against the sandbox over loopback."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def reach(organization: Organization, url: str, provider: str, **fields: Any) ->
 
 
 def people(organization: Organization, numbers: list[str], **fields: Any) -> ContactList:
-    """A list of contacts with these numbers."""
+    """Return a list of contacts with these numbers."""
     found = ContactList.objects.create(organization=organization, name="People")
     contacts = [Contact(organization=organization, phone=number, **fields) for number in numbers]
     Contact.objects.bulk_create(contacts, ignore_conflicts=True)
@@ -68,7 +68,7 @@ def people(organization: Organization, numbers: list[str], **fields: Any) -> Con
 
 
 def campaign(number: PhoneNumber, contacts: ContactList, *, retries: int = 1, **fields: Any) -> Campaign:
-    """A running campaign around the clock, with immediate retries of busy and unanswered calls."""
+    """Return a running campaign with a window around the clock and immediate retries of busy and unanswered calls."""
     made = Campaign.objects.create(
         organization=number.organization,
         assistant=number.account.assistants.get(),
@@ -83,7 +83,7 @@ def campaign(number: PhoneNumber, contacts: ContactList, *, retries: int = 1, **
 
 
 def single(number: PhoneNumber, to: str, **fields: Any) -> Call:
-    """One queued single call."""
+    """Return a queued single call."""
     contact, _ = Contact.objects.get_or_create(organization=number.organization, phone=to)
     return Call.objects.create(
         organization=number.organization,
@@ -98,7 +98,7 @@ def single(number: PhoneNumber, to: str, **fields: Any) -> Call:
 
 
 class CountedSlice(Slice):
-    """A slice that counts how often it looked for people to enqueue and for calls to place."""
+    """A slice that counts how often it tried to enqueue and to place."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -153,7 +153,7 @@ def engine(slices: int = 1) -> Iterator[Engine]:
 
 
 class Purse:
-    """Placing tokens that a test hands out, in the place of the accounts' buckets, which fill with time."""
+    """Placing tokens that a test hands out, instead of the accounts' buckets, which fill with time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, tokens: int) -> None:
         self._left = float(tokens)
@@ -167,7 +167,7 @@ class Purse:
         return taken
 
     def open(self) -> None:
-        """No limit from now on."""
+        """Remove the limit from now on."""
         with self._lock:
             self._left = float("inf")
 
@@ -178,5 +178,5 @@ def no_call_is_open(made: Campaign) -> bool:
 
 
 def address_of(recipient: Recipient, action: str) -> str:
-    """Where the API does something about one person of a campaign."""
+    """Return the URL of an API action on one recipient of a campaign."""
     return f"/api/v1/campaigns/{recipient.campaign.uuid}/recipients/{recipient.uuid}/{action}/"

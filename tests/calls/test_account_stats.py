@@ -1,4 +1,4 @@
-"""How accounts and caller numbers fare: counted rightly, said in words, of nobody else, in few questions."""
+"""Statistics of provider accounts and caller numbers: correct, worded, of one organization, with few queries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelt
 
 
 def calls(number: PhoneNumber, count: int, **fields: Any) -> None:
-    """To a new person each."""
+    """Create ended calls, each to a new contact."""
     start = Call.objects.count()
     for at in range(start, start + count):
         support.single(number, f"+336123{at:05d}", **fields)
@@ -42,7 +42,7 @@ def ended(number: PhoneNumber, status: str, count: int = 1, ago: timedelta = MIN
 def test_health_counts_the_last_hour_and_what_is_open(phone_number: PhoneNumber) -> None:
     now, later = timezone.now(), {"next_read_at": timezone.now() + HOUR}
     ended(phone_number, "completed", 3)
-    ended(phone_number, "failed", dialed_at=None)  # refused: it rang nobody
+    ended(phone_number, "failed", dialed_at=None)  # refused, so no phone rang
     ended(phone_number, "unknown")
     ended(phone_number, "canceled", dialed_at=None)
     ended(phone_number, "failed", ago=2 * HOUR)
@@ -57,7 +57,7 @@ def test_placing_is_measured_from_the_decision_to_the_answer(phone_number: Phone
     now = timezone.now()
     for seconds in range(1, 21):
         ended(phone_number, "busy", dialed_at=now - 2 * MINUTE, placed_at=now - 2 * MINUTE + seconds * SECOND / 10)
-    ended(phone_number, "busy", dialed_at=now - 20 * MINUTE, placed_at=now - MINUTE)  # found again later
+    ended(phone_number, "busy", dialed_at=now - 20 * MINUTE, placed_at=now - MINUTE)  # found again later by reconciling
     found = health_of([phone_number.account], now)[phone_number.account_id]
     assert (found.median, found.slow) == (1.0, 1.9)
     assert found.last_placed and now - 2 * MINUTE < found.last_placed <= now - 2 * MINUTE + 2 * SECOND
@@ -153,7 +153,7 @@ def test_blocked_accounts_come_first_on_the_dashboard(viewer: Client, account: P
         blocked_at=timezone.now(), blocked_code="misconfigured", blocked_reason="The key was refused."
     )
     text = words_of(viewer.get(reverse("admin:calls_call_today")).content.decode())
-    assert text.index("Other 7 Blocked") < text.index("Other 0") and "Other 6" not in text  # which are behind "all"
+    assert text.index("Other 7 Blocked") < text.index("Other 0") and "Other 6" not in text  # these are behind "all"
 
 
 # --- caller numbers ---

@@ -1,4 +1,4 @@
-"""`/api/v1/calls/`: single calls in the API's own words."""
+"""`/api/v1/calls/`: single calls over the API."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def test_a_page_of_calls_costs_a_fixed_number_of_queries(
 ) -> None:
     for number in range(10):
         a_call(assistant, phone_number, f"+3361234560{number}", callback_url="https://example.org/")
-    api.get("/api/v1/calls/")  # the key's use is noted once a minute
+    api.get("/api/v1/calls/")  # the key's last use is stored at most once a minute
     with django_assert_max_num_queries(2):
         assert len(api.get("/api/v1/calls/").json()["results"]) == 10
 

@@ -1,4 +1,4 @@
-"""Campaigns over the API: their rules, their actions, how far they are."""
+"""Campaigns over the API: rules, actions and progress."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def group(organization: Organization, contact: Contact) -> ContactList:
 
 @pytest.fixture
 def plan(assistant: Assistant, phone_number: PhoneNumber, group: ContactList) -> dict[str, Any]:
-    """Everything a campaign needs to start."""
+    """Return everything that a campaign needs to start."""
     return {
         "name": "March",
         "assistant": str(assistant.uuid),
@@ -297,7 +297,7 @@ def test_the_preflight_counts_who_is_not_called(
 
 
 def test_the_preflight_of_an_endless_wait_knows_no_end(api: ApiClient, campaign: Campaign) -> None:
-    """Nobody can be called before the campaign ends: no call, no end, and a warning that names the zone."""
+    """No contact can be called before the campaign ends: no call, no finish, and a warning that names the zone."""
     hour = timedelta(hours=1)
     now = datetime.now(UTC)
     late = (now + 6 * hour).astimezone(ZoneInfo("Europe/Paris"))
@@ -322,7 +322,7 @@ def test_actions_need_call_and_changes_need_manage(
     assert reader.get(at(campaign, "progress")).status_code == 200
 
 
-# Changes while it lives.
+# Changes after the start.
 
 
 def test_limits_change_while_it_runs_but_not_whom_it_calls(api: ApiClient, campaign: Campaign) -> None:
@@ -335,7 +335,7 @@ def test_limits_change_while_it_runs_but_not_whom_it_calls(api: ApiClient, campa
     for change in refused:
         answer = api.patch(at(campaign), change)
         assert (answer.status_code, set(answer.json())) == (409, {"error"})
-    # Sending back what is there changes nothing.
+    # Sending the stored values back changes nothing.
     assert api.patch(at(campaign), api.get(at(campaign)).json()).status_code == 200
     api.post(at(campaign, "pause"))
     answer = api.patch(at(campaign), {"contact_lists": []})
@@ -373,7 +373,7 @@ def test_only_a_draft_is_deleted(api: ApiClient, campaign: Campaign) -> None:
     assert api.delete(at(campaign)).status_code == 204
 
 
-# How far it is.
+# Progress.
 
 EMPTY = {
     "status": "draft",
@@ -433,7 +433,7 @@ def test_progress_foresees_the_end_of_a_running_campaign_and_keeps_it_for_a_minu
         for n in range(6)
     )
     Campaign.objects.update(status=S.RUNNING, legal_override="test", max_open_calls=1, version=2)
-    assert finish() is None  # it is being launched: nobody knows yet how many they are
+    assert finish() is None  # launching has not ended, so the number of recipients is unknown
     Campaign.objects.update(launched_at=datetime.now(UTC))
     with monkeypatch.context() as patched:
         patched.setattr(campaigns, "FORESEEN_AT_MOST", 4)

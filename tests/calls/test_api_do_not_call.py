@@ -1,4 +1,4 @@
-"""`/api/v1/do-not-call/` and the kill switch: what must be silent when it answers."""
+"""`/api/v1/do-not-call/` and "Stop all calls": no call is placed after the response."""
 
 from __future__ import annotations
 

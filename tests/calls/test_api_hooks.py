@@ -1,4 +1,4 @@
-"""Provider callbacks: token first, and nothing but a status in the answer."""
+"""Status callbacks: the token is checked first, and the response is only a status code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def client() -> ApiClient:
-    """Nobody: no key, and CSRF checks on, as a provider meets us."""
+    """A client without a key and with CSRF checks, like a provider."""
     found = ApiClient()
     found.handler.enforce_csrf_checks = True
     return found
@@ -87,7 +87,7 @@ def test_a_failure_of_ours_is_a_500_so_that_it_comes_again(
 
 
 def test_a_chunked_body_is_filed_whole(client: ApiClient, hook: str) -> None:
-    """gunicorn hands it over decoded and ended, without a length."""
+    """gunicorn passes a chunked body on decoded, without a length."""
     chunked: dict[str, Any] = {
         "CONTENT_LENGTH": "",
         "HTTP_TRANSFER_ENCODING": "chunked",

@@ -1,4 +1,4 @@
-"""`/api/outbound`: the contract that other software is written against, word for word."""
+"""`/api/outbound`: the contract that other software depends on, exactly."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_outside_the_legal_hours_is_a_422_with_the_next_allowed_time(
 ) -> None:
     organization.single_call_hours = Organization.SingleCallHours.LEGAL
     organization.save()
-    with time_machine.travel(datetime(2026, 11, 24, 2, 0, tzinfo=UTC), tick=False):  # a Tuesday, 3 at night in Paris
+    with time_machine.travel(datetime(2026, 11, 24, 2, 0, tzinfo=UTC), tick=False):  # Tuesday, 03:00 in Paris
         answer = api.post("/api/outbound", order)
     assert answer.status_code == 422
     [fault] = answer.json()["details"]

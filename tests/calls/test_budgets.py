@@ -1,4 +1,4 @@
-"""Money: reserve included, no cap is ever exceeded by a placing; at the cap the campaign pauses and says why."""
+"""Budgets: no placing exceeds a budget, reserve included. At the limit the campaign pauses and gives the reason."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_campaign_with_nothing_left_pauses_itself_and_says_why(line: PhoneNumb
     place_all(line)
     budget_watch.watch(timezone.now())
     made.refresh_from_db()
-    assert made.status == Campaign.Status.RUNNING  # two calls hold 0.60: what they cost is not known yet
+    assert made.status == Campaign.Status.RUNNING  # two calls reserve 0.60, because their cost is not known yet
     Call.objects.filter(status=Status.PLACING).update(
         status=Status.COMPLETED, cost=Decimal("0.25"), cost_reserved=0, terminal_at=timezone.now()
     )
@@ -169,7 +169,7 @@ def test_two_workers_at_once_do_not_spend_a_cap_twice(line: PhoneNumber) -> None
 
 
 class NoInterleavingOverspends(TestCase):
-    """Placings, ends, failures and caps in any order."""
+    """Placings, outcomes, failures and budgets in any order."""
 
     @settings(max_examples=25)
     @given(

@@ -1,4 +1,4 @@
-"""Changes of a started campaign: in force at once, versioned, and nobody left waiting by a rule that is gone."""
+"""Edits of a started campaign: in force at once, versioned, and no recipient waits for a rule that is gone."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def at(campaign: Campaign, action: str = "") -> str:
 
 
 def closed_now() -> list[dict[str, Any]]:
-    """A window that is not open at this hour in New York."""
+    """Return a window that is closed now in New York."""
     hour = (timezone.now().astimezone(ZoneInfo("America/New_York")).hour + 6) % 24
     return [{"days": support.EVERY_DAY, "opens": f"{hour:02}:00", "closes": f"{hour:02}:30"}]
 
@@ -130,7 +130,7 @@ def test_a_call_keeps_the_version_it_was_placed_under(program: ApiClient, runnin
     assert program.get(f"/api/v1/calls/{call.uuid}/").json()["campaign_version"] == 2
 
 
-# A change holds for every placing after it.
+# An edit holds for every placing after it.
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
@@ -173,7 +173,7 @@ def test_a_claim_that_comes_second_sees_the_new_rules(
         assert claiming.join() == []
 
 
-# Nobody waits for a rule that is gone.
+# No recipient waits for a rule that is gone.
 
 
 def test_people_put_off_by_the_old_window_are_looked_at_at_once(program: ApiClient, running: Campaign) -> None:
@@ -220,7 +220,7 @@ def test_many_people_are_looked_at_in_parts(
 def test_a_change_in_the_middle_begins_anew(
     running: Campaign, program: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The part that was under way must not overwrite the mark of the second change."""
+    """The step in progress must not overwrite the mark of the second edit."""
     program.patch(at(running), {"holidays": ["2030-01-01"]})
     real = campaign_edits._dequeue_outdated
 
@@ -247,14 +247,14 @@ def test_a_queued_call_made_by_the_old_rules_is_replaced(
     campaign_edits.reassess_recipients(running.pk)
     old.refresh_from_db()
     assert (old.status, old.ended_reason) == (Status.CANCELED, "rules_changed")
-    assert not hasattr(old, "webhook_delivery"), "nobody is told of a call that another replaces"
+    assert not hasattr(old, "webhook_delivery"), "no webhook reports a call that another replaces"
     recipient = running.recipients.get()
     assert (recipient.status, recipient.attempts, recipient.outcome) == (R.PENDING, 0, "")
     enqueueing.feed(running.pk)
     assert running.calls.queued().get().from_number == "+16465550199"
 
 
-# More people.
+# More contacts.
 
 
 def test_a_list_is_added_while_it_runs_and_nobody_stands_there_twice(program: ApiClient, running: Campaign) -> None:
@@ -291,7 +291,7 @@ def test_an_import_that_ran_into_the_launch_is_taken_in_when_it_ends(running: Ca
     if overlaps:
         ContactImport.objects.update(created_at=timezone.now() - timedelta(hours=1))
         running.recipients.update(status=R.DONE)
-        assert campaigns.finish_where_done() == 0, "more people are on their way"
+        assert campaigns.finish_where_done() == 0, "more recipients are being added"
     late = Contact.objects.create(organization=running.organization, phone=OTHER)
     ContactListMember.objects.create(contact_list=group, contact=late)
     file.refresh_from_db()
@@ -341,7 +341,7 @@ def test_variants_are_other_assistants_of_the_organization_and_bring_their_numbe
     assert program.patch(at(draft), {"phone_numbers": numbers}).status_code == 400
     answer = program.patch(at(draft), {"phone_numbers": numbers, "variants": both[:1]})
     assert (answer.status_code, answer.json()["variants"]) == (200, both[:1])
-    assert program.patch(at(draft), {"variants": []}).status_code == 400, "a number would be of nobody's account"
+    assert program.patch(at(draft), {"variants": []}).status_code == 400, "a caller number would have no account"
 
 
 def test_another_campaigns_versions_do_not_exist(

@@ -1,4 +1,4 @@
-"""A campaign's page: what it says of money, waiting people, assistants, messages and times, and how often it asks."""
+"""A campaign's page: money, waiting recipients, assistants, messages, times, and its number of queries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.calls import support
 from tests.conftest import an_assistant
 
 pytestmark = pytest.mark.django_db
-ASKED = 15  # of the database, by each part of the page
+ASKED = 15  # queries of each part of the page
 PARTS = ("panel", "idle", "people", "forecast", "figures", "settings")
 NUMBERS = [f"+3361234{n:04d}" for n in range(5)]
 
@@ -50,20 +50,20 @@ def campaign(organization: Organization, assistant: Assistant, phone_number: Pho
 
 
 def read(client: Client, campaign: Campaign, page: str = "panel") -> str:
-    """The words of a part of its page, as a person reads them."""
+    """Return the text of a part of the page as a reader sees it."""
     answer = client.get(reverse(f"admin:campaigns_campaign_{page}", args=[campaign.pk]))
     assert answer.status_code == 200
     return words_of(answer.content.decode())
 
 
 def words_of(page: str) -> str:
-    """Tags within a sentence are nothing, others part words."""
+    """Return the text of HTML: tags within a sentence vanish, others separate words."""
     parts = html.unescape(re.sub(r"<(?!/?(strong|b|a)\b)[^>]*>", " ", page))
     return re.sub(r" (?=[.,] )", "", " ".join(re.sub(r"</?(strong|b|a)\b[^>]*>", "", parts).split()))
 
 
 def launched(campaign: Campaign, **fields: Any) -> list[Recipient]:
-    """Running, everybody on its lists to be called."""
+    """A running campaign whose whole lists are still to be called."""
     now = timezone.now()
     Campaign.objects.filter(pk=campaign.pk).update(status="running", started_at=now, launched_at=now)
     campaign.refresh_from_db()
@@ -117,7 +117,7 @@ def test_what_is_set_aside_counts_against_the_budget(viewer: Client, campaign: C
     assert "8.00 EUR of 10.00 EUR spent or set aside for calls under way (80 %)." in read(viewer, campaign)
 
 
-# Who waits, and why.
+# Waiting recipients and their reasons.
 
 
 def test_idle_reasons_are_sentences_with_counts(viewer: Client, campaign: Campaign) -> None:
@@ -137,7 +137,7 @@ def test_a_running_campaign_that_waits_for_nobody_says_nothing(viewer: Client, c
     assert "Why it is not calling" not in read(viewer, campaign, "idle")
 
 
-# What is still to come.
+# The forecast.
 
 
 def test_the_forecast_says_when_it_ends_and_what_it_costs(viewer: Client, campaign: Campaign) -> None:
@@ -164,7 +164,7 @@ def test_too_many_people_are_not_forecast(viewer: Client, campaign: Campaign, mo
     assert "More than 4 recipients still to be called: too many for a forecast" in read(viewer, campaign, "forecast")
 
 
-# Assistants side by side.
+# Comparison of assistants.
 
 
 def test_assistants_stand_side_by_side_when_there_are_several(viewer: Client, campaign: Campaign) -> None:
@@ -183,7 +183,7 @@ def test_assistants_stand_side_by_side_when_there_are_several(viewer: Client, ca
     assert "“Reminder” and “Friendly” may be equal" in text
 
 
-# What people are told.
+# Messages.
 
 
 def test_the_message_is_shown_for_the_first_people_of_the_lists(viewer: Client, campaign: Campaign) -> None:
@@ -208,7 +208,7 @@ def test_the_message_is_shown_for_the_first_people_of_the_lists(viewer: Client, 
     assert text.count("clinic") == 3 and text.count("Dear Ben") == 1 and text.count("Dear Later") == 1
 
 
-# Pictures.
+# Charts.
 
 
 def test_a_campaign_without_calls_has_no_pictures(viewer: Client, campaign: Campaign) -> None:
@@ -225,7 +225,7 @@ def test_outcomes_are_drawn_by_hour_and_later_by_day(campaign: Campaign) -> None
     a_call(two, Status.NO_ANSWER, terminal_at=noon)
     shown = charts_of(campaign, campaign.calls.all())["over_time"]
     drawn = json.loads(shown["data"])
-    assert drawn["labels"] == ["04 Mar 12:00", "04 Mar 13:00", "04 Mar 14:00"], "an hour without calls has its place"
+    assert drawn["labels"] == ["04 Mar 12:00", "04 Mar 13:00", "04 Mar 14:00"], "an hour without calls is shown"
     assert [(each["label"], each["data"]) for each in drawn["datasets"]] == [
         ("Completed", [0, 0, 1]),
         ("No answer or busy", [2, 0, 0]),
@@ -284,14 +284,14 @@ def test_pictures_hold_nothing_of_other_campaigns(campaign: Campaign, phone_numb
     assert not any(charts_of(campaign, campaign.calls.all()).values())
 
 
-# How often the database is asked.
+# The number of queries.
 
 
 def test_the_page_asks_a_fixed_number_of_questions(viewer: Client, campaign: Campaign) -> None:
     assert campaign.assistant
     Campaign.objects.update(budget=Decimal(10))
     CampaignVariant.objects.create(campaign=campaign, assistant=an_assistant(campaign.assistant.account, name="B"))
-    entries.listed(campaign.organization_id, NUMBERS, timezone.now())  # makes the installation's key, once
+    entries.listed(campaign.organization_id, NUMBERS, timezone.now())  # creates the installation's key, once
     counts = []
     people = launched(campaign)
     for half in (people[:2], people[2:]):
@@ -302,7 +302,7 @@ def test_the_page_asks_a_fixed_number_of_questions(viewer: Client, campaign: Cam
         for page in PARTS:
             with CaptureQueriesContext(connection) as queries:
                 read(viewer, campaign, page)
-            # The installation's key is looked up once by a process, outside of a test.
+            # Outside of a test, each process looks up the installation's key once.
             found[page] = sum("installationkey" not in query["sql"] for query in queries)
         counts.append(found)
     assert counts[0] == counts[1]

@@ -1,4 +1,4 @@
-"""The people of a campaign on its page: where they stand in words, filters, pages, the funnel, the explanation."""
+"""The recipients on a campaign's page: status in words, filters, pages, the funnel, the explanation."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_people_are_filtered_by_status_outcome_and_reason_with_counts(viewer: Cl
     assert "Variables that the assistant requires are missing 2" in text
     text = words_of(people_page(viewer, campaign, status="done", outcome="failed"))
     assert text.count("Explain ") == 1 and "The call failed" in text
-    assert "Done 1" in text and "Completed 3" in text, "a filter counts what the others leave"
+    assert "Done 1" in text and "Completed 3" in text, "a filter counts the rows that the other filters leave"
     text = words_of(people_page(viewer, campaign, reason="missing_variables"))
     assert text.count("Explain ") == 2
     assert "No recipient matches these filters." in people_page(viewer, campaign, status="done", reason="country")
@@ -146,7 +146,7 @@ def test_pages_of_people_go_on_by_key_and_keep_the_filters(
 
     first = people_page(viewer, campaign, status="done")
     assert shown(first) == made[:3:-1] and "people-newer" not in first
-    person(campaign)  # meanwhile: no row is shown twice or left out
+    person(campaign)  # rows change meanwhile: none is shown twice or left out
     second = follow(first, "older")
     third = follow(second, "older")
     assert (shown(second), shown(third)) == (made[3:0:-1], made[:1]) and "people-older" not in third
@@ -258,7 +258,7 @@ def test_another_organizations_people_are_not_found(client: Client, campaign: Ca
         assert client.get(url).status_code == 404
 
 
-# What a button says it will do.
+# The effect that a button announces.
 
 
 @pytest.fixture

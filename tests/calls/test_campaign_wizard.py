@@ -1,4 +1,4 @@
-"""A new campaign, step by step: what each step asks, saves, shows and refuses, and to whom."""
+"""The wizard for a new campaign: what each step asks, saves, shows and refuses, by role."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def people(organization: Organization) -> ContactList:
 
 @pytest.fixture
 def draft(organization: Organization, people: ContactList) -> Campaign:
-    """As the first step leaves it."""
+    """A draft as the first step saves it."""
     made = Campaign.objects.create(organization=organization, name="Reminders", drafted_through=1)
     made.contact_lists.add(people)
     return made
@@ -111,7 +111,7 @@ def limits(**more: Any) -> dict[str, Any]:
     return given | rows("retry_rules") | more
 
 
-# The way through.
+# All steps in order.
 
 
 def test_a_campaign_is_made_step_by_step(
@@ -171,7 +171,7 @@ def test_a_step_is_saved_as_a_draft_and_gone_on_with_later(
     assert at(draft, "when") in answer.content.decode()
     manager.post(at(draft, "whom"), {"name": "Renamed", "contact_lists": []})
     draft.refresh_from_db()
-    assert (draft.name, draft.drafted_through) == ("Renamed", 2), "looking back does not undo what is behind"
+    assert (draft.name, draft.drafted_through) == ("Renamed", 2), "going back does not undo later steps"
 
 
 def test_the_steps_say_what_is_done_and_what_is_missing(
@@ -186,10 +186,10 @@ def test_the_steps_say_what_is_done_and_what_is_missing(
     manager.post(at(draft, "what"), what(assistant, phone_number))
     assert marks("when") == ["done", "done", "todo", "todo", "todo"]
     Campaign.objects.update(drafted_through=0)
-    assert marks("check") == ["done", "done", "problem", "done", "todo"], "made in one go: all of it is looked at"
+    assert marks("check") == ["done", "done", "problem", "done", "todo"], "created at once, so every step is checked"
 
 
-# What is wrong is said, and nothing of it is kept.
+# Errors are shown, and nothing of the form is saved.
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_a_step_does_not_change_a_campaign_that_is_started_at_the_same_moment(
     assert (draft.max_attempts, draft.status) == (3, "running")
 
 
-# Beside the fields: people, what they are told, from when.
+# Beside the fields: contacts, variables, opening hours.
 
 
 def test_people_are_counted_once_and_asked_by_the_gate(
@@ -445,7 +445,7 @@ def test_the_windows_of_the_form_say_when_they_open(manager: Client, draft: Camp
 
 
 def test_a_row_that_nobody_touched_is_no_rule(manager: Client, draft: Campaign, assistant: Assistant) -> None:
-    """As the pages show them: a spare row for those without scripts."""
+    """Return the rows as the pages show them, with a spare row for browsers without scripts."""
     page = manager.get(at(draft, "limits"))
     [spare] = page.context["formsets"][0].forms
     shown = {name: spare[name].value() or "" for name in ("wait_minutes", "multiplier", "max_attempts")}
@@ -461,11 +461,11 @@ def test_a_window_is_proposed_until_there_is_one(manager: Client, draft: Campaig
     assert 'value="09:00"' in page and 'value="19:00"' in page
     proposed = {"days": ["mon", "tue", "wed", "thu", "fri"], "opens": "09:00", "closes": "19:00"}
     assert manager.post(at(draft, "when"), rows("windows", proposed)).status_code == 302
-    assert draft.windows.get().closes == 19 * 60, "left as proposed, it counts"
+    assert draft.windows.get().closes == 19 * 60, "an unchanged proposal is saved"
     assert len(manager.get(at(draft, "when")).context["formsets"][0].forms) == 1
 
 
-# The check.
+# The review step.
 
 
 def test_each_problem_has_the_way_to_where_it_is_mended(
@@ -539,7 +539,7 @@ def ready(draft: Campaign, assistant: Assistant, phone_number: PhoneNumber) -> N
     CallingWindow.objects.create(campaign=draft, days=support.EVERY_DAY, opens=0, closes=1440)
 
 
-# A call to oneself.
+# The test call.
 
 
 def test_a_test_call_says_what_the_first_person_would_be_told(
@@ -556,7 +556,7 @@ def test_a_test_call_says_what_the_first_person_would_be_told(
     assert (call.dynamic_variables, call.created_by) == ({"slot": "at 9:30"}, "mona")
     assert Contact.objects.get(phone="+33699000001").name == "", "it is not the first contact of the lists"
     assert reverse("admin:calls_call_change", args=[call.pk]) in answer.content.decode()
-    assert 'value="06 99 00 00 01"' in answer.content.decode(), "kept for the next test"
+    assert 'value="06 99 00 00 01"' in answer.content.decode(), "saved for the next test call"
     again = text_of(manager.post(at(draft, "what"), sent, follow=True))
     assert "the test call was not placed. A call to this number is already open" in again
     assert not Recipient.objects.exists() and Call.objects.count() == 1
@@ -594,7 +594,7 @@ def test_a_test_call_needs_what_the_campaign_needs(
     assert not Call.objects.exists()
 
 
-# Once more.
+# Copying a campaign.
 
 
 def test_a_copy_has_the_rules_and_nothing_of_what_became_of_the_first(
@@ -663,7 +663,7 @@ def test_every_rule_of_a_campaign_is_copied_or_left_out_knowingly() -> None:
     assert columns - machines == known
 
 
-# How often it asks.
+# The number of queries.
 
 
 @pytest.mark.parametrize("step", [*(step.name for step in STEPS), "preview", "openings", "fields"])
@@ -682,7 +682,7 @@ def test_a_step_asks_a_fixed_number_of_questions(
         if not batch:
             RetryRule.objects.create(campaign=draft, outcome="busy")
             RetryRule.objects.create(campaign=draft, outcome="no_answer")
-            manager.get(at(draft, step))  # what is kept between requests
+            manager.get(at(draft, step))  # cached between requests
         with CaptureQueriesContext(connection) as queries:
             assert manager.get(at(draft, step)).status_code == 200
         counts.append(len(queries))

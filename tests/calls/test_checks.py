@@ -1,4 +1,4 @@
-"""A check of the gate is named once, and nothing that concerns all checks leaves one out."""
+"""Each check of the gate is named once, and no table of all checks leaves one out."""
 
 from __future__ import annotations
 

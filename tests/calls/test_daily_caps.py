@@ -1,4 +1,4 @@
-"""A caller number that was spent for the day and may call after all: who waits for it need not wait until tomorrow."""
+"""A caller number leaves its daily cap early: the recipients that wait for it are woken."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def capped(organization: Organization) -> PhoneNumber:
 
 @pytest.fixture
 def campaign(capped: PhoneNumber) -> Campaign:
-    """Its first assistant has called one person, and the rest of those it calls wait until tomorrow. The other half
+    """Its first assistant has called one recipient; its other recipients wait until tomorrow. The other half
     are called by its second, whose number has no cap."""
     made = support.campaign(capped, support.people(capped.organization, PEOPLE), status="running")
     second = support.reach(capped.organization, "http://127.0.0.1:9", "polyai")
@@ -80,7 +80,7 @@ def test_a_refused_call_lets_another_person_be_called_today(campaign: Campaign, 
     enqueueing.feed_all(campaign.organization_id)
     assert len(placing.claim(capped.account_id)) == 1
     enqueueing.feed_all(campaign.organization_id)
-    assert due(campaign) == 0  # put off again
+    assert due(campaign) == 0  # deferred again
     assert daily_caps.wake(timezone.now()) == 0
 
 
@@ -116,7 +116,7 @@ def test_others_are_left_alone(still: str, campaign: Campaign, capped: PhoneNumb
         PhoneNumber.objects.filter(pk=capped.pk).update(is_active=False)
     elif still == "another reason":
         waiting(campaign).update(reason="calling_hours")
-    else:  # their assistant calls through another account, whose numbers may all be spent
+    else:  # their assistant has another account, whose caller numbers may all be at their cap
         other = support.reach(capped.organization, "http://127.0.0.1:9", "callingbox")
         waiting(campaign).update(assistant=other.account.assistants.get())
     assert daily_caps.wake(timezone.now()) == 0
@@ -133,9 +133,9 @@ def test_where_no_number_has_a_cap_one_question_is_enough(
 
 @pytest.mark.django_db(transaction=True)
 def test_the_engine_asks_for_itself(recipient: Recipient, number: PhoneNumber) -> None:
-    """Its person waits since a call that was refused afterwards; the number has called nobody."""
+    """Its recipient waits because of a call that was refused afterwards, so the number has no calls."""
     PhoneNumber.objects.filter(pk=number.pk).update(max_calls_per_day=1)
     tomorrow = timezone.now() + timedelta(hours=23)
     Recipient.objects.filter(pk=recipient.pk).update(next_attempt_at=tomorrow, reason="caller_number_day")
     with support.engine():
-        eventually(lambda: recipient.calls.exists(), what="nobody was woken")
+        eventually(lambda: recipient.calls.exists(), what="no recipient was woken")

@@ -1,4 +1,4 @@
-"""The dashboard: what needs a person with the way to it, today beside a week ago, and what the day may still cost."""
+"""The dashboard: what needs attention and its links, today beside a week ago, and the rest of the day's budget."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ ASKS = 15
 
 
 def trouble(number: PhoneNumber) -> dict[str, Any]:
-    """One of everything that a person should look at, and beside each one that nobody need."""
+    """One object of each kind that needs attention, and beside each one that does not."""
     organization, now = number.organization, timezone.now()
     campaign = support.campaign(number, support.people(organization, ["+33612345678"]), status="paused")
     Campaign.objects.filter(pk=campaign.pk).update(name="December", status_reason="The budget is spent.")
-    support.campaign(number, campaign.contact_lists.get(), status="paused")  # by a person
+    support.campaign(number, campaign.contact_lists.get(), status="paused")  # by a team member
     call = support.single(number, "+33612345679", status=Status.UNCONFIRMED, dialed_at=now, next_read_at=now)
     ProviderAccount.objects.filter(pk=number.account_id).update(
         blocked_at=now, blocked_code="misconfigured", blocked_reason="The key was refused."
@@ -119,7 +119,7 @@ def ended(number: PhoneNumber, status: str, at: datetime) -> None:
 def test_today_stands_beside_the_same_weekday_before_until_the_same_time(
     viewer: Client, phone_number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noon = datetime(2026, 3, 11, 11, tzinfo=UTC)  # of a Wednesday in Paris, where the organization is
+    noon = datetime(2026, 3, 11, 11, tzinfo=UTC)  # a Wednesday in Paris, the organization's time zone
     monkeypatch.setattr("calls.admin.dashboard.today.timezone.now", lambda: noon)
     hour, week = timedelta(hours=1), timedelta(days=7)
     for status, at in (
@@ -176,7 +176,7 @@ def test_trouble_costs_no_further_questions(
 
 
 def test_a_day_is_that_of_the_zone_whatever_its_clock_does() -> None:
-    sunday = Day("Europe/Paris", datetime(2026, 3, 29, 10, tzinfo=UTC))  # summer time has begun in the night
+    sunday = Day("Europe/Paris", datetime(2026, 3, 29, 10, tzinfo=UTC))  # the clocks went forward in the night
     assert sunday.starts == datetime(2026, 3, 28, 23, tzinfo=UTC)
     assert sunday.before == (datetime(2026, 3, 21, 23, tzinfo=UTC), datetime(2026, 3, 22, 11, tzinfo=UTC))
 

@@ -1,4 +1,4 @@
-"""The whole path, with every part real: contacts, campaign, engine, HTTP, the sandbox's providers, callbacks."""
+"""The whole path of a call with real parts: contacts, campaign, engine, HTTP, the sandbox, status callbacks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def launch(made: Campaign) -> None:
 
 
 def assert_stored_as_it_was(made: Campaign, sandbox: Any) -> None:
-    """Every dial in the journal has its call, with the outcome the provider gave it."""
+    """Check that every dial in the journal has its call, with the provider's outcome."""
     calls = {call.provider_call_id: call for call in Call.objects.filter(campaign=made) if call.provider_call_id}
     for dial in sandbox.journal():
         call = (
@@ -78,7 +78,7 @@ def test_each_end_is_told_to_the_campaigns_own_address_once(callers: Organizatio
 def test_a_lost_answer_is_never_dialled_again_and_told_as_a_doubt(
     provider: str, callers: Organization, sandbox: Any
 ) -> None:
-    """Nothing else is heard of it: no callback, and (but for CallingBox) no list to find it in."""
+    """There is no further evidence: no status callback, and except at CallingBox no list of calls."""
     number = support.reach(callers, sandbox.url, provider)
     made = support.campaign(number, support.people(callers, numbers([8, 10, 12, 13, 34])), retries=3)
     launch(made)
@@ -160,7 +160,7 @@ def test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing(
 
 
 def _settled(made: Campaign, sandbox: Any) -> bool:
-    """All that can be known is known: the doubts left are dials nobody will speak of again."""
+    """Whether all evidence has been recorded: the doubts left are dials without any further evidence."""
     made.refresh_from_db()
     if made.status != Campaign.Status.FINISHED:
         return False

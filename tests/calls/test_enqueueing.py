@@ -1,4 +1,4 @@
-"""Whom one step of feeding looks at: as many as there is room for, and more only where the first cannot be called."""
+"""Which recipients a step of enqueueing examines: as many as capacity allows, more only if the first are deferred."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tenants.models import Organization
 from tests.calls import support
 
 pytestmark = pytest.mark.django_db
-FAR = "Pacific/Kiritimati"  # it is another day there than at "Pacific/Niue", whatever the hour
+FAR = "Pacific/Kiritimati"  # at any hour the date there differs from the date in "Pacific/Niue"
 NEAR = "Pacific/Niue"
 
 
@@ -30,7 +30,7 @@ def number(callers: Organization) -> PhoneNumber:
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many calls the facts were read of, each time."""
+    """The number of calls of each read of the facts."""
     found: list[int] = []
     load = fact_sheet.load
 
@@ -43,7 +43,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def running(number: PhoneNumber, zones: Sequence[str]) -> Campaign:
-    """A person in each of these zones, due one after the other."""
+    """A recipient in each of these zones, due one after the other."""
     numbers = [f"+121255{50_000 + n}" for n in range(len(zones))]
     made = support.campaign(number, support.people(number.organization, numbers))
     now = timezone.now()
@@ -66,7 +66,7 @@ def test_no_more_people_are_looked_at_than_there_is_room_for(number: PhoneNumber
 
 
 def test_who_cannot_be_called_makes_place_for_who_can(number: PhoneNumber, looks: list[int]) -> None:
-    """A window has just closed for many: they are put off in one step, each with the reason, and others go out."""
+    """A window has just closed for many recipients: one step defers them with the reason and enqueues others."""
     made = running(number, [FAR] * 120 + [NEAR] * 30)
     open_where_it_is_today_in(NEAR, made)
     assert enqueueing.feed(made.pk) == 3

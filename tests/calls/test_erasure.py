@@ -1,4 +1,4 @@
-"""A person can be erased everywhere; that calls were made, and the do-not-call entry, stay."""
+"""Erasing a contact removes its data everywhere. The calls and the do-not-call entry stay."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def erase(contact: Contact, **given: Any) -> None:
 
 
 def everything_kept() -> str:
-    """Every value of every row of the database as text."""
+    """Return every value of every row of the database as text."""
     found = []
     for model in apps.get_models():
         for row in model._default_manager.values():
@@ -61,7 +61,7 @@ def everything_kept() -> str:
 
 @pytest.fixture
 def person(recipient: Recipient, number: PhoneNumber) -> Contact:
-    """Somebody who was called, said something, and is known in every corner."""
+    """A contact with calls and a transcript, and with data in every table."""
     Contact.objects.filter(pk=recipient.contact_id).update(
         name=NAME, external_id="canary-id", variables={"slot": "canary-slot"}, consent_basis="written"
     )
@@ -127,7 +127,7 @@ def test_that_calls_were_made_stays_and_answers_a_dispute(person: Contact, progr
     ]
     assert (told["status"], told["name"], told["consent_basis"]) == ("no_answer", "", "written")
     assert "calling_hours" in told["checks"]
-    # The shell that the calls refer to is nobody's contact.
+    # The API does not show the empty contact that the calls refer to.
     assert program.get(f"/api/v1/contacts/{person.uuid}/").status_code == 404
     assert program.get("/api/v1/contacts/").json()["results"] == []
     shown = program.get(f"/api/v1/calls/{call.uuid}/").json()
@@ -221,7 +221,7 @@ def test_queued_calls_are_taken_back_and_nothing_can_follow(recipient: Recipient
 
 
 def test_a_shell_that_a_launch_met_half_way_is_never_rung(recipient: Recipient, number: PhoneNumber) -> None:
-    """A row of a list read before the erasure may still make a recipient after it."""
+    """A list row that was read before the erasure may still become a recipient after it."""
     support.single(number, NUMBER).delete()
     Call.objects.create(
         organization=number.organization,
@@ -251,7 +251,7 @@ def test_nobody_is_erased_while_a_call_is_under_way(recipient: Recipient, number
         erase(recipient.contact)
     found = Contact.objects.get()
     assert (found.phone, found.on_hold, found.erased_at) == (NUMBER, False, None)
-    # An end whose result is still awaited is not over either.
+    # A call whose result is still awaited has not ended either.
     Call.objects.filter(pk=call.pk).update(status=Status.COMPLETED)
     with pytest.raises(IllegalTransition, match="awaited"):
         erase(recipient.contact)
@@ -271,7 +271,7 @@ def test_the_same_number_is_a_new_person_afterwards(person: Contact, number: Pho
     )
     with pytest.raises(single_calls.Refused, match="do-not-call"):
         single_calls.place_single(order)
-    DoNotCall.objects.update(expires_at=timezone.now())  # it has rested
+    DoNotCall.objects.update(expires_at=timezone.now())  # the entry has expired
     assert single_calls.place_single(order).contact_id != person.pk
 
 

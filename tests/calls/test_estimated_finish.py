@@ -1,4 +1,4 @@
-"""The probable end of running campaigns on the dashboard: asked for after the page, once a minute, by one alone."""
+"""The estimated finish of running campaigns on the dashboard: loaded after the page, computed once a minute."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def campaign(phone_number: PhoneNumber) -> Campaign:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The campaigns whose forecast was asked for; it ends at four in Paris."""
+    """The campaigns whose forecast was computed. The fake forecast ends at four in Paris."""
     found: list[int] = []
 
     def forecast(campaign: Campaign, now: datetime, *limits: int, **others: int) -> Forecast:
@@ -67,7 +67,7 @@ def test_it_is_asked_once_a_minute(campaign: Campaign, asked: list[int]) -> None
     assert len(asked) == 1
     end_of(campaign, NOW + timedelta(seconds=61))
     assert len(asked) == 2
-    campaign.version += 1  # by other rules another end
+    campaign.version += 1  # other rules give another finish
     end_of(campaign, NOW + timedelta(seconds=62))
     assert len(asked) == 3
 
@@ -78,7 +78,7 @@ def test_it_is_asked_by_one_alone_while_the_others_see_what_was_said(campaign: C
     assert end_of(campaign, NOW) == ENDS
     assert len(asked) == 1
     cache.delete(estimated_finish._key(campaign))
-    assert end_of(campaign, NOW) == ENDS  # there is nothing to be seen
+    assert end_of(campaign, NOW) == ENDS  # nothing is shown
     assert len(asked) == 2
 
 

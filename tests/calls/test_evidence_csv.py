@@ -1,4 +1,4 @@
-"""Everything known of the calls to one number, as a file that no spreadsheet runs."""
+"""The evidence file of the calls to one number. A spreadsheet does not execute any of its cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explain: what each check answers for one recipient, in whatever state, and the next moment it may be called."""
+"""Explanations: the result of each check for a recipient in any state, and when it may be called next."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ S = Recipient.Status
 
 @pytest.fixture
 def campaign(organization: Organization, assistant: Assistant, phone_number: PhoneNumber) -> Campaign:
-    """Runs from nine to seven, one hour between two calls to a person."""
+    """A campaign from nine to seven with a minimum gap of one hour."""
     found = Campaign.objects.create(
         organization=organization, name="C", status="running", assistant=assistant, min_gap_minutes=60
     )
@@ -81,7 +81,7 @@ def test_the_state_comes_first(
 
 def test_nobody_knows_when_a_person_has_looked(recipient: Recipient) -> None:
     Recipient.objects.update(status=S.REVIEW, attempts=1)
-    found = explain(recipient, NOON + timedelta(hours=8))  # the window's opening alone would be known
+    found = explain(recipient, NOON + timedelta(hours=8))  # only the window's opening would be known
     assert (found.decision, found.until) == ("defer", None)
     assert stopping(found) == {"recipient": "defer", "calling_hours": "defer"}
 
@@ -126,7 +126,7 @@ def test_a_campaign_that_is_over_calls_nobody(recipient: Recipient) -> None:
 
 def test_outside_the_window_the_next_opening_is_told_by_the_law_too(recipient: Recipient) -> None:
     found = explain(recipient, NOON + timedelta(hours=8))
-    # The campaign opens at nine; French law lets nobody be called before ten.
+    # The campaign opens at nine; French law forbids calls before ten.
     assert (found.decision, found.until) == ("defer", datetime(2026, 5, 21, 8, 0, tzinfo=UTC))
     assert "Europe/Paris" in detail(found, "calling_hours")
     assert stopping(found) == {"calling_hours": "defer"}
@@ -135,7 +135,7 @@ def test_outside_the_window_the_next_opening_is_told_by_the_law_too(recipient: R
 def test_a_gap_that_ends_while_the_window_is_closed_is_followed_to_the_next_opening(
     recipient: Recipient, assistant: Assistant, phone_number: PhoneNumber
 ) -> None:
-    dialed = NOON + timedelta(hours=6, minutes=50)  # ten to seven in the evening
+    dialed = NOON + timedelta(hours=6, minutes=50)  # 18:50
     a_call(assistant, phone_number, recipient.contact.phone, dialed_at=dialed)
     found = explain(recipient, dialed + timedelta(minutes=5))
     assert stopping(found) == {"minimum_gap": "defer"}

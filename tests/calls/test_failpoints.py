@@ -1,4 +1,4 @@
-"""A process dies, freezes or stumbles at every commit and around every request; what others find must be in order."""
+"""A process dies, freezes or fails at every commit and around every request. The data must stay consistent."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ NO_CONNECTION_HERE = (
 LOSES_AN_ANSWER = ("placing.claimed", "placing.sending", "placing.answered")
 ALWAYS = (("placing.claimed", "freeze"), ("placing.claimed", "kill"), ("placing.sending", "kill"))
 ACTIONS = tuple(failpoints.ACTIONS)
-OVERSLEPT = 1.0  # seconds a claim may be sent in, where a process sleeps for longer
+OVERSLEPT = 1.0  # seconds within which a claim may be sent; a frozen process sleeps longer
 MOMENT = timedelta(seconds=1)
 CUSTOMER = "http://127.0.0.1:9/ended"
 
@@ -94,7 +94,7 @@ FILE += b"12,Bad\n+12125550210,Last\n0,Bad too\n"
 
 
 class Scene:
-    """A campaign that is about to start, an import, a single call, and two calls that a worker died over."""
+    """A campaign about to start, an import, a single call, and two calls of a dead worker."""
 
     def __init__(self, owner: Organization, sandbox: Any, listening: socket.socket) -> None:
         self.sandbox, self.listening = sandbox, listening
@@ -108,11 +108,11 @@ class Scene:
         campaigns.start(self.campaign, actor="test")
 
     def _strand(self, box: PhoneNumber) -> None:
-        """One died before its request, one before it recorded the answer."""
+        """One worker died before its request, one before it recorded the response."""
         support.single(box, NEVER_SENT, callback_url=CUSTOMER)
         support.single(box, NEVER_RECORDED, callback_url=CUSTOMER)
         claims: dict[str, placing.Claim] = {}
-        while len(claims) < 2:  # as fast as the account's tokens come
+        while len(claims) < 2:  # as fast as the account's rate limit allows
             claims |= {claim.call.to_number: claim for claim in placing.claim(box.account_id)}
 
         async def send() -> None:
@@ -128,7 +128,7 @@ class Scene:
 
     @property
     def settled(self) -> bool:
-        """All that can be known is known."""
+        """Return whether all evidence has been recorded."""
         under_way = Call.objects.filter(status__in=(Status.QUEUED, Status.PLACING, *FOLLOWED))
         listed = Call.objects.filter(status=Status.UNCONFIRMED, account__provider="callingbox")
         self.campaign.refresh_from_db()
@@ -156,7 +156,7 @@ def scene(callers: Organization, sandbox: Any, settings: Any, monkeypatch: pytes
 
 @pytest.fixture(scope="module")
 def nursery(django_db_setup: None, django_db_blocker: Any) -> Iterator[socket.socket]:
-    """What forks the processes that are going to die."""
+    """The process that forks the processes which will die."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = os.environ | {"DATABASE_URL": database_url(), "DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true"}
     command = [sys.executable, "-m", "tests.calls.failpoint_worker", str(theirs.fileno())]
@@ -169,7 +169,7 @@ def nursery(django_db_setup: None, django_db_blocker: Any) -> Iterator[socket.so
 
 
 class Doomed:
-    """Another process that works on the scene, up to the failpoint."""
+    """Another process that works on the scene up to the failpoint."""
 
     def __init__(
         self, nursery: socket.socket, failpoint: str, directory: Path, send_within: float = SEND_WITHIN
@@ -182,7 +182,7 @@ class Doomed:
 
     @contextmanager
     def working(self, scene: Scene) -> Iterator[None]:
-        """It has reached the failpoint inside, and has ended by its own means afterwards."""
+        """Check that the process reached the failpoint and ended by itself afterwards."""
         order = {
             "failpoint": self.failpoint,
             "send_within": str(self.send_within),
@@ -229,7 +229,7 @@ class Doomed:
 
 
 def time_passes() -> None:
-    """Every lease is over, everything planned is due."""
+    """End every lease and make everything planned due."""
     past = timezone.now() - MOMENT
     Call.objects.filter(status=Status.PLACING).update(lease_until=past)
     Call.objects.filter(next_read_at__isnull=False).update(next_read_at=past)
@@ -238,17 +238,17 @@ def time_passes() -> None:
 
 
 def others_go_on(scene: Scene) -> None:
-    """Three turns of another worker: one until all is settled, then two at once that must find nothing to do."""
+    """Run another worker until all is settled, then two at once, which must find nothing to do."""
     for slices in (1, 2):
         time_passes()
         with support.engine(slices):
-            eventually(lambda: scene.settled, "somebody is lost, or stuck")
+            eventually(lambda: scene.settled, "a recipient is lost or stuck")
 
 
 def left_to_others() -> bool:
-    """Whether anybody can work while that process is frozen: it may hold locks."""
+    """Return whether others can work while the process is frozen: it may hold locks."""
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":  # as its own time-out for idle transactions would
+        if connection.vendor == "postgresql":  # as the server's time-out for idle transactions would
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
                 " AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()"
@@ -265,7 +265,7 @@ def left_to_others() -> bool:
 
 
 def matrix() -> Iterator[Any]:
-    """Every action at every point. One action at each point, each in its turn, is not left to `make proof`."""
+    """Return every action at every point. `make test` runs one action at each point; the others are proofs."""
     for number, point in enumerate(POINTS):
         usual = (number * 7) % len(ACTIONS)
         if ACTIONS[usual] == "close" and point in NO_CONNECTION_HERE:
@@ -296,7 +296,7 @@ def test_whatever_befalls_a_process_there_nobody_rings_twice_and_nobody_is_lost(
 
 
 def sleeps_too_long(scene: Scene, process: Doomed, *, nothing_is_sent: bool) -> None:
-    """Meanwhile all its leases end and, unless it holds locks, others do all there is to do."""
+    """Meanwhile all its leases end. Unless it holds locks, other workers do all the work."""
     wakes = time.monotonic() + OVERSLEPT + 0.1
     rung = set(scene.rings)
     can_work = left_to_others()
@@ -309,7 +309,7 @@ def sleeps_too_long(scene: Scene, process: Doomed, *, nothing_is_sent: bool) -> 
     process.end()
     if nothing_is_sent:
         assert claimed
-        assert not claimed & set(scene.rings), "it woke up late and sent all the same"
+        assert not claimed & set(scene.rings), "it woke up late and sent the request"
 
 
 def assert_all_in_order(scene: Scene) -> None:
@@ -329,7 +329,7 @@ def assert_nobody_rang_twice(scene: Scene) -> None:
 
 
 def assert_every_dial_is_stored(scene: Scene) -> None:
-    """With its outcome; a doubt only where the provider can neither be asked nor tells."""
+    """Check that each dial has its outcome; a doubt may stay only where the provider gives no evidence."""
     calls = {call.to_number: call for call in Call.objects.select_related("account")}
     assert set(calls) == {*PEOPLE, SINGLE, NEVER_SENT, NEVER_RECORDED}
     assert Call.objects.count() == len(calls)
@@ -342,7 +342,7 @@ def assert_every_dial_is_stored(scene: Scene) -> None:
             assert call.cost_reserved == 0
     assert {call.status for call in calls.values()} <= {*TERMINAL, Status.UNCONFIRMED}
     for number in set(calls) - set(scene.rings):
-        assert calls[number].status == Status.UNCONFIRMED, "its end was made up"
+        assert calls[number].status == Status.UNCONFIRMED, "its outcome has no evidence"
 
 
 def assert_recipients_agree(scene: Scene) -> None:

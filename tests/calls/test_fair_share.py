@@ -1,4 +1,4 @@
-"""Turns: shares by priority, whoever comes late, and no more than there is room for."""
+"""Fair share: turns by priority, campaigns that join late, and no more turns than capacity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def contender(pk: int, priority: int = 1, used: float = 0, accounts: str = "a", 
 
 
 def run(contenders: list[Contender], rooms: dict[str, int], rounds: int) -> Counter[int]:
-    """Many rounds of feeding, each campaign's account of turns carried on."""
+    """Run many rounds of enqueueing; each campaign's count of turns carries over."""
     given_in_all: Counter[int] = Counter()
     used = {each.campaign: each.share_used for each in contenders}
     for _ in range(rounds):

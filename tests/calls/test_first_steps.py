@@ -1,4 +1,4 @@
-"""An empty installation leads on, the sandbox is one click away, and an assistant is tried on one's own telephone."""
+"""An empty installation: the first steps, the sandbox with one click, and a test call to one's own phone."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_one_click_makes_what_a_call_needs(sign_in: SignIn, organization: Organi
     assert AuditEntry.objects.filter(organization=organization, action__endswith=".added").count() == 3
     check = reverse("admin:providers_provideraccount_step", args=[account.pk, "check"])
     assert "accepts the credentials" in client.post(check, follow=True).content.decode()
-    # A second click, of a page that was still open, changes nothing.
+    # A second click on a page that was still open changes nothing.
     assert (
         "already has a sandbox account"
         in client.post(url, {"organization": organization.pk}, follow=True).content.decode()

@@ -1,4 +1,4 @@
-"""Folding evidence: any order, any repetition, never down, never out of an end."""
+"""Folding evidence: in any order, any number of times, never back, never out of an outcome."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ END = Snapshot(
 
 @st.composite
 def agreeing_evidence(draw: st.DrawFn) -> list[Snapshot]:
-    """Reports of one and the same call: words of its way, and perhaps its end, each with some of the true facts."""
+    """Reports of one call: states and perhaps its outcome, each with some of the true facts."""
     steps = [
         Snapshot(state, provider_call_id=draw(st.sampled_from(["", "x1"])), provider_status=state.value)
         for state in draw(st.lists(st.sampled_from(LIVE), max_size=6))

@@ -1,4 +1,4 @@
-"""The forecast against a campaign played minute by minute, and what the preflight says of who is not called."""
+"""The forecast against a campaign simulated minute by minute, and the preflight's recipients who are not called."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ WEDNESDAY = datetime(2026, 5, 13, 8, 0, tzinfo=UTC)
 EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 MINUTE = timedelta(minutes=1)
 PARIS = ZoneInfo("Europe/Paris")
-# New York, Denver, Los Angeles, Paris; and India by what the contact says.
+# New York, Denver, Los Angeles, Paris; and India by the contact's own zone.
 PLACES = [("+1212555", ""), ("+1303555", ""), ("+1415555", ""), ("+3361234", ""), ("+3361299", "Asia/Kolkata")]
 
 
 def a_campaign(organization: Organization, people: int, hours: tuple[tuple[int, int], ...], **fields: Any) -> Campaign:
-    """People of five zones on one list, in windows of every day; nothing is launched yet."""
+    """Contacts of five zones on one list, with windows every day; nothing is launched yet."""
     group = ContactList.objects.create(organization=organization, name="G")
     contacts = [
         Contact(organization=organization, phone=f"{PLACES[n % 5][0]}{2000 + n}", timezone=PLACES[n % 5][1])
@@ -59,14 +59,14 @@ def a_campaign(organization: Organization, people: int, hours: tuple[tuple[int, 
 
 
 def deck(endings: tuple[Ending, ...], rng: random.Random) -> list[Ending]:
-    """A hundred endings in their shares, shuffled."""
+    """A hundred outcomes in their shares, shuffled."""
     cards = [ending for ending in endings for _ in range(round(ending.share * 100))]
     rng.shuffle(cards)
     return cards
 
 
 def played(campaign: Campaign, begin: datetime, per_minute: int, seed: int) -> tuple[datetime, Counter[datetime]]:
-    """The campaign minute by minute, asking the gate for each person: when the last call ends, and calls by hour."""
+    """Run the campaign minute by minute, asking the gate. Return when the last call ends, and calls by hour."""
     rng = random.Random(seed)
     decks: defaultdict[int, list[Ending]] = defaultdict(list)
     running = Campaign.objects.prefetch_related("windows").get(pk=campaign.pk)
@@ -145,7 +145,7 @@ def test_the_forecast_ends_when_a_campaign_played_minute_by_minute_ends(
 
 
 def test_who_has_not_been_reached_when_their_hours_open_keeps_their_place(organization: Organization) -> None:
-    """A long list is gone through from its beginning: the people of zones that open later are not put last for that."""
+    """A long list is called in its order: recipients of zones that open later are not moved to the end."""
     campaign = a_campaign(organization, 1_000, ((9, 19),), max_attempts=1, calls_per_minute=1)
     foreseen, (_, hours) = Counter(dict(forecast(campaign, WEDNESDAY).per_hour)), played(campaign, WEDNESDAY, 1, 1)
     elsewhere = sum(abs(foreseen[hour] - hours[hour]) for hour in {*foreseen, *hours}) / 2
@@ -173,10 +173,10 @@ def test_a_campaign_for_later_begins_then_and_its_windows_decide(organization: O
     starts = WEDNESDAY + timedelta(days=2)
     campaign = a_campaign(organization, 50, ((9, 12),), starts_at=starts)
     found = forecast(campaign, WEDNESDAY)
-    # It is ten in Paris; half past one in the afternoon in India; night in America.
+    # 10:00 in Paris, 13:30 in India, night in America.
     assert (found.callable_now, found.starts_at) == (10, starts)
     assert found.finishes_at is not None
-    # The last to open is India, with a French number: on Monday at ten there, by French law.
+    # India opens last: a French number, so by French law on Monday at 10:00 in India.
     monday = datetime(2026, 5, 18, 4, 30, tzinfo=UTC)
     assert monday < found.finishes_at < monday + timedelta(minutes=5)
 
@@ -231,7 +231,7 @@ def test_a_launched_campaign_forecasts_what_is_left(organization: Organization) 
     campaign.status = Campaign.Status.RUNNING
     campaign.save()
     found = forecast(campaign, WEDNESDAY)
-    # Ten are not launched yet; five wait for their last call; of five under way about two get another one.
+    # Ten are not launched yet; five wait for their last call; about two of five open calls are retried.
     assert (found.recipients, found.callable_now) == (30, 10)
     assert 10 + 5 + 3 <= found.calls <= 10 + 5 + 2 + 4
     Campaign.objects.update(launched_at=WEDNESDAY)
@@ -240,7 +240,7 @@ def test_a_launched_campaign_forecasts_what_is_left(organization: Organization) 
 
 
 def test_the_gap_and_the_daily_cap_hold_in_simulated_time(organization: Organization) -> None:
-    """One call a day to each person: three attempts take more than two days, whatever the rule's wait is."""
+    """With one call a day to a contact, three attempts take more than two days, whatever the rule's wait is."""
     organization.max_attempts_per_day = 1
     organization.save()
     campaign = a_campaign(organization, 20, ((0, 24),), legal_override="test", max_attempts=3, min_gap_minutes=0)
@@ -258,14 +258,14 @@ def test_the_next_call_comes_at_another_time_of_day_where_the_rule_says_so(organ
         campaign=campaign, outcome="no_answer", wait_minutes=60, max_attempts=2, other_time_of_day=True
     )
     found = forecast(campaign, WEDNESDAY)
-    assert {hour.hour for hour, _ in found.per_hour} == {8, 11}  # UTC: at nine, and in the hour after noon
+    assert {hour.hour for hour, _ in found.per_hour} == {8, 11}  # UTC: the hours of 9 and 12
     assert dict(found.per_hour)[WEDNESDAY + timedelta(hours=3)] == pytest.approx(60 * 0.37, abs=1)
 
 
 def test_the_end_of_a_small_campaign_does_not_wait_for_what_will_probably_not_happen(
     organization: Organization,
 ) -> None:
-    """Of twenty people three meet a machine once; that one of them does twice in a row is less likely than not."""
+    """Of twenty recipients three reach a machine once; two machines in a row are unlikely for any of them."""
     campaign = a_campaign(organization, 20, ((0, 24),), legal_override="test", max_attempts=3)
     RetryRule.objects.create(campaign=campaign, outcome="voicemail", wait_minutes=7 * 24 * 60, max_attempts=3)
     found = forecast(campaign, WEDNESDAY)
@@ -321,7 +321,7 @@ def test_the_cost_is_a_range_and_never_more_than_the_budget_has_left(organizatio
     billed = sum(ending.share * ending.billed.total_seconds() for ending in DEFAULTS)
     assert found.cost_low is not None
     assert float(found.cost_low) == pytest.approx(100 * billed / 60 * 0.10, rel=0.02)
-    assert (found.cost_high, found.currency) == (Decimal("30.00"), "USD")  # three minutes are set aside for a call
+    assert (found.cost_high, found.currency) == (Decimal("30.00"), "USD")  # a call reserves three minutes
     campaign.budget = Decimal(5)
     found = forecast(campaign, WEDNESDAY)
     assert (found.cost_low, found.cost_high) == (Decimal(5), Decimal(5))
@@ -369,7 +369,7 @@ def test_caller_numbers_that_may_call_so_often_in_a_day_set_the_pace(organizatio
 
 @pytest.mark.parametrize("whose", ["organization", "account"])
 def test_a_budget_of_the_day_sets_the_pace(organization: Organization, whose: str) -> None:
-    """A call costs about 0.07, and 0.30 is set aside for it: so many fit into 1.80 until 0.30 is not left."""
+    """A call costs about 0.07 and reserves 0.30: calls fit into 1.80 as long as 0.30 is left."""
     campaign = a_campaign(organization, 100, ((0, 24),), legal_override="test")
     assert campaign.assistant is not None
     owner: Any = organization if whose == "organization" else campaign.assistant.account

@@ -1,4 +1,4 @@
-"""The gate: each rule alone, what outweighs what, and that it fails closed."""
+"""The gate: each check alone, which check takes precedence, and that the gate fails closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why nobody is being called: every deferral and every skip says the same words wherever it is read."""
+"""Idle reasons: every deferral and skip has the same wording on every page and in the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two things at once, held at the worst moment, in both orders. On PostgreSQL, where they really run side by side."""
+"""Two actions at once, held at the worst moment, in both orders. On PostgreSQL, where they really run in parallel."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def number(callers: Organization) -> PhoneNumber:
 
 
 class Beside:
-    """Work in another thread with a connection of its own."""
+    """Work in another thread with its own connection."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self.done = threading.Event()
@@ -55,7 +55,7 @@ class Beside:
             self.done.set()
 
     def waits_for_a_lock(self) -> bool:
-        """Whether it has come to a lock that another connection holds, and waits."""
+        """Whether the thread waits for a lock that another connection holds."""
         eventually(lambda: self.done.is_set() or _somebody_waits_for_a_lock(), "it neither waits nor ends")
         return not self.done.is_set()
 
@@ -77,7 +77,7 @@ def _somebody_waits_for_a_lock() -> bool:
 
 @contextmanager
 def held(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, *, after: bool) -> Iterator[tuple[Any, Any]]:
-    """Stop the first caller of a function, before or after its work, until told to go on."""
+    """Hold the first caller of a function, before or after its work, until the test releases it."""
     reached, go_on = threading.Event(), threading.Event()
     real, first = getattr(module, name), threading.Lock()
 
@@ -116,11 +116,11 @@ def test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there(
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(PATIENCE)
         adding = Beside(lambda: listing(how, number))
-        assert adding.waits_for_a_lock(), "the entry must wait for the person's lock"
+        assert adding.waits_for_a_lock(), "the entry must wait for the contact's lock"
         go_on.set()
         claims = claiming.join()
         adding.join()
-    # The claim came first: it is visible to whoever waits for silence after the entry.
+    # The claim came first: an entry that waits for silence sees it.
     assert [claim.call.pk for claim in claims] == [call.pk]
     assert Call.objects.get(pk=call.pk).status == Status.PLACING
 
@@ -132,9 +132,9 @@ def test_a_claim_that_comes_second_sees_the_entry(
     call = support.single(number, NUMBER)
     with held(monkeypatch, entries, locked, after=False) as (reached, go_on):
         adding = Beside(lambda: listing(how, number))
-        assert reached.wait(PATIENCE), "the entry holds the person's lock by now"
+        assert reached.wait(PATIENCE), "the entry holds the contact's lock by now"
         claiming = Beside(lambda: placing.claim(number.account_id))
-        assert claiming.waits_for_a_lock(), "the claim must wait for the person's lock"
+        assert claiming.waits_for_a_lock(), "the claim must wait for the contact's lock"
         go_on.set()
         adding.join()
         claims = claiming.join()

@@ -1,4 +1,4 @@
-"""Launch a call: people are found, what is known of them is filled in, and the rules answer before anything is sent."""
+"""Launch a call: contacts are found, their data is filled in, and the rules are checked before the call is placed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_people_are_found_by_name_or_number_in_any_spelling(
     answer = operator.get(PEOPLE, asked)
     assert text_of(answer) == "Ada Lovelace 06 12 34 56 78 (FR)"
     assert f"?contact={ada.pk}&amp;assistant={speaker.pk}" in answer.content.decode()
-    assert "Ada Lovelace" in text_of(operator.get(LAUNCH, {"q": q})), "without a script, too"
+    assert "Ada Lovelace" in text_of(operator.get(LAUNCH, {"q": q})), "also without scripts"
 
 
 def test_few_are_shown_and_none_is_said(operator: Client, organization: Organization) -> None:
@@ -76,7 +76,7 @@ def test_few_are_shown_and_none_is_said(operator: Client, organization: Organiza
     answer = operator.get(PEOPLE, {"q": "Ada"})
     assert answer.content.count(b"<li>") == 8 and "The first 8 results. Type more to find others." in text_of(answer)
     assert "No contact has a name or number that begins like this." in text_of(operator.get(PEOPLE, {"q": "Zoe"}))
-    assert text_of(operator.get(PEOPLE, {"q": "A"})) == "", "one letter finds half the world"
+    assert text_of(operator.get(PEOPLE, {"q": "A"})) == "", "one letter matches too much"
 
 
 def test_people_of_others_are_neither_found_nor_filled_in(
@@ -85,7 +85,7 @@ def test_people_of_others_are_neither_found_nor_filled_in(
     hidden = Contact.objects.create(organization=stranger, phone="+33612345611", name="Hidden")
     Membership.objects.create(user=User.objects.get(username="olga"), organization=sister, role="viewer")
     seen = Contact.objects.create(organization=sister, phone="+33612345612", name="Hidden too")
-    assert "No contact has" in text_of(operator.get(PEOPLE, {"q": "Hidden"})), "whom a viewer sees is not to be called"
+    assert "No contact has" in text_of(operator.get(PEOPLE, {"q": "Hidden"})), "a viewer gets no contacts to call"
     for contact in (hidden, seen):
         page = operator.get(LAUNCH, {"contact": contact.pk}).content.decode()
         assert "Hidden" not in page and contact.phone not in page
@@ -108,9 +108,9 @@ def test_what_is_known_of_a_person_is_filled_in(operator: Client, ada: Contact, 
             "variable-clinic": "Main street",
         }
     typed = {"contact": ada.pk, "assistant": speaker.pk, "to_number": ada.phone, "variable-slot": "noon"}
-    assert operator.post(FIELDS, typed).context["form"]["variable-slot"].value() == "noon", "what was typed stays"
+    assert operator.post(FIELDS, typed).context["form"]["variable-slot"].value() == "noon", "typed text stays"
     another = typed | {"to_number": "0611111111", "variable-slot": ""}
-    assert not operator.post(FIELDS, another).context["form"]["variable-slot"].value(), "it is somebody else's number"
+    assert not operator.post(FIELDS, another).context["form"]["variable-slot"].value(), "another contact's number"
 
 
 def test_only_assistants_of_the_persons_organization_are_offered(
@@ -144,7 +144,7 @@ def test_the_time_of_the_person_and_the_rules_are_told_before(
     assert "is not a phone number" in text_of(operator.post(PERSON, sent | {"to_number": "12"}))
     assert "Enter a phone number to see whose it is" in text_of(operator.post(PERSON, sent | {"to_number": ""}))
     for asked in ({"to_number": ada.phone}, {"contact": ada.pk}):
-        assert "Ada" in text_of(operator.post(PERSON, asked)), "without an assistant, too"
+        assert "Ada" in text_of(operator.post(PERSON, asked)), "also without an assistant"
     assert not Call.objects.exists() and Contact.objects.count() == 1
 
 

@@ -1,8 +1,8 @@
-"""The model: any order of everything that can happen, and after each step what must always hold.
+"""The model: events in any order, and the invariants after each step.
 
-Real code, a real database, and a world in memory that knows which telephones truly rang (`fake_world.py`). Each example
-is one transaction that is rolled back. `MODEL_EXAMPLES=2000` looks for longer, elsewhere each time; with an empty
-`MODEL_SHRINKS` the first failure is good enough.
+It runs real code on a real database, against providers in memory that record which phones rang (`fake_world.py`). Each
+example is one transaction that is rolled back. `MODEL_EXAMPLES=2000` runs more examples, different ones each time. With
+an empty `MODEL_SHRINKS` the first failure is not shrunk.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ GAP = timedelta(minutes=7)
 MAX_PER_DAY = 6
 HOOK = "https://example.org/hook"
 # No two of these add up to exactly the 5 seconds within which a claim may be sent.
-# The long ones are rare: out of the window's hours little happens.
+# Long ones are rare, because little happens outside the window.
 LEAPS = (*(1.3, 4.1, 31.3, 131.3) * 3, *(947.3, 3701.3) * 2, 7501.3, 43201.3, 95003.3, 108007.3)
 R = Recipient.Status
 C = Campaign.Status
@@ -84,7 +84,7 @@ faults = st.sampled_from(READ_FAULTS)
 
 @dataclass(frozen=True)
 class Base:
-    """What every example starts from."""
+    """The state in which every example starts."""
 
     organization: Organization
     lines: tuple[PhoneNumber, ...]  # one account each
@@ -95,7 +95,7 @@ class Base:
 
 @dataclass
 class Held:
-    """An answer on its way back to us, which may come late or never."""
+    """A response on its way back, which may arrive late or never."""
 
     record: Callable[[], None]
 
@@ -169,7 +169,7 @@ def test_whatever_happens_in_whatever_order_nobody_is_rung_twice(base: Base, mon
 
 
 class Model(RuleBasedStateMachine):
-    """What can happen, and what must hold."""
+    """The events and the invariants."""
 
     _clock: Any = None
 
@@ -192,8 +192,8 @@ class Model(RuleBasedStateMachine):
         self.reads: list[Held] = []
         self.looks: list[Held] = []
         self.posts: list[Post] = []
-        self.listed: set[str] = set()  # the person was told that no call will come
-        self.silent: set[int] = set()  # campaigns whose pause or end was answered
+        self.listed: set[str] = set()  # a cancellation of the call was answered
+        self.silent: set[int] = set()  # campaigns whose pause or cancellation was answered
         self.stopped = False
         self.ended: dict[int, str] = {}
         self.revived: set[int] = set()
@@ -208,7 +208,7 @@ class Model(RuleBasedStateMachine):
             self.whole.__exit__(None, None, None)
             self.travel.stop()
 
-    # People and campaigns.
+    # Contacts and campaigns.
 
     @initialize(count=st.integers(2, 4), started=st.integers(1, 4))
     def begin(self, count: int, started: int) -> None:
@@ -221,7 +221,7 @@ class Model(RuleBasedStateMachine):
 
     def _import(self, count: int) -> None:
         rows = self.base.contacts[self.members : self.members + count]
-        # Keys of our own, so that an example runs alike each time.
+        # Fixed sort keys, so that an example always runs the same way.
         ContactListMember.objects.bulk_create(
             ContactListMember(pk=row.pk, contact_list=self.base.contact_list, contact=row) for row in rows
         )
@@ -329,14 +329,14 @@ class Model(RuleBasedStateMachine):
         before = ProviderAccount.objects.get(pk=account_id)
         now = timezone.now()
         found = placing.claim(account_id)
-        assert not (found and before.blocked(now)), "a blocked account places nothing"
+        assert not (found and before.blocked(now)), "a blocked account places no call"
         for each in found:
             self._may_be_claimed(each, now)
             self.claims.append((each, now))
 
     @rule(which=picks, how=st.sampled_from(("pause", "list", "stop")), fate=fates, outcome=ends, lasts=lengths)
     def work_is_overtaken(self, which: int, how: str, fate: str, outcome: str, lasts: int) -> None:
-        """A worker is held up between its decision and its requests, and somebody says no to one of them meanwhile."""
+        """A worker stalls between its claim and its requests. Meanwhile one of the calls is forbidden."""
         self.order_single(which, len(self.world.dials))
         self.take_up()
         if not self.claims:
@@ -354,10 +354,10 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule(which=picks, fate=fates, outcome=ends, lasts=lengths)
     def send(self, which: int, fate: str, outcome: str, lasts: int) -> None:
-        """One request goes out. Its answer is recorded now, later, or never."""
+        """Send one request. Its response is recorded now, later, or never."""
         self._send(which, fate, outcome, lasts)
 
-    # Hypothesis is fondest of the rule with the fewest arguments and the first name: something should happen in it.
+    # Hypothesis prefers the rule with the fewest arguments and the first name, so this rule does useful work.
     @rule()
     def all_goes_well(self) -> None:
         self.order_single(len(self.world.dials), len(self.world.dials))
@@ -366,7 +366,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(("answers", "answers", "reads", "looks")), which=picks, again=st.booleans())
     def record_late(self, kind: str, which: int, again: bool) -> None:
-        """It may be recorded a second time: whoever does not learn of a commit repeats it."""
+        """Record it, perhaps a second time: a process that does not learn of its commit repeats it."""
         held: list[Held] = getattr(self, kind)
         if held:
             answer = _take(held, which)
@@ -376,7 +376,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(fate=fates, outcome=ends, lasts=lengths)
     def work(self, fate: str, outcome: str, lasts: int) -> None:
-        """A good worker, with something to do: reads, feeds, claims, sends and records at once."""
+        """A healthy worker polls, enqueues, claims, sends and records at once."""
         self.order_single(lasts, len(self.world.dials))
         self._work(fate, outcome, lasts)
 
@@ -391,7 +391,7 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def take_up(self) -> None:
-        """Feeds, and claims whatever is due. Nothing is sent yet."""
+        """Enqueue, and claim all due calls. Nothing is sent yet."""
         for organization_id in enqueueing.running():
             enqueueing.feed_all(organization_id)
         for account_id in placing.accounts_with_work(timezone.now()):
@@ -399,7 +399,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(fate=fates, outcome=ends, lasts=lengths, late=st.booleans())
     def work_and_stall(self, fate: str, outcome: str, lasts: int, late: bool) -> None:
-        """A worker that stalls after its requests: its answers come after the lease, or never."""
+        """A worker stalls after its requests: its responses arrive after the lease, or never."""
         self.order_single(lasts, len(self.world.dials))
         self.take_up()
         while self.claims:
@@ -420,7 +420,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(whose=st.sampled_from(("claims", "answers", "reads", "looks", "")), sure=st.booleans())
     def crash(self, whose: str, sure: bool) -> None:
-        """The process that held these dies, or all do. What was not committed never was."""
+        """The process that held these claims dies, or all processes do. Uncommitted work is lost."""
         held: dict[str, list[Any]] = {
             "claims": self.claims,
             "answers": self.answers,
@@ -472,7 +472,7 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.world.dials)
     @rule(which=picks)
     def provider_posts(self, which: int) -> None:
-        """Written now; it arrives whenever it does."""
+        """The provider writes a callback now. It arrives at any time."""
         dial = _pick(self.world.dials, which)
         now = timezone.now()
         if dial.token and (dial.provider == "callingbox" or dial.over(now)):
@@ -481,7 +481,7 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.world.dials)
     @rule(which=picks)
     def provider_contradicts_itself(self, which: int) -> None:
-        """After an end that is stored it tells another one, signed."""
+        """After a stored outcome, a signed callback reports another one."""
         dial = _pick(self.world.dials, which)
         stored = Call.objects.get(pk=dial.call).status
         if dial.provider == "callingbox" and stored in TERMINAL and stored not in UNRESOLVED:
@@ -491,7 +491,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(which=picks)
     def somebody_forges_a_callback(self, which: int) -> None:
-        """Unsigned, with a token that a log gave away and an id that is none."""
+        """An unsigned callback with a leaked token and a wrong provider id."""
         calls = list(Call.objects.filter(account__provider="allomia").order_by("pk"))
         if not calls:
             return
@@ -522,7 +522,7 @@ class Model(RuleBasedStateMachine):
             if row.verification == "verified" and told.state.is_terminal and row.call_id is not None:
                 self._end_was_told(row.call_id)
 
-    # Staff.
+    # Team members.
 
     @rule(which=picks, carelessly=st.integers(0, 3))
     def staff_releases(self, which: int, carelessly: int) -> None:
@@ -553,12 +553,12 @@ class Model(RuleBasedStateMachine):
             if self.ended.pop(call.pk, None):
                 self.revived.add(call.pk)
 
-    # What must hold when it is claimed and when it rings.
+    # What must hold when a call is claimed and when a phone rings.
 
     def _may_be_claimed(self, claim: placing.Claim, now: datetime) -> None:
         call = Call.objects.select_related("campaign", "recipient").get(pk=claim.call.pk)
         campaign = call.campaign
-        assert call.to_number not in self.listed, "a number on the do-not-call list"
+        assert call.to_number not in self.listed, "the number is on the do-not-call list"
         assert not self.stopped, "all calls are stopped"
         gap = GAP
         if campaign is not None:
@@ -573,13 +573,13 @@ class Model(RuleBasedStateMachine):
     def _may_ring(self, dial: Dial, call: Call) -> None:
         now = dial.at
         others = [other for other in self.world.dials if other is not dial and not other.excused]
-        assert all(other.call != dial.call for other in others), "a second dial for one call"
+        assert all(other.call != dial.call for other in others), "second dial for one call"
         for other in others:
             if other.number == dial.number:
-                assert other.over(now), "two calls to one telephone at once"
+                assert other.over(now), "two calls to one phone at once"
                 assert Call.objects.get(pk=other.call).status not in OPEN, "a dial while another is not settled"
-        assert dial.number not in self.listed, "do-not-call was answered"
-        assert not self.stopped, "the kill switch was answered"
+        assert dial.number not in self.listed, "the do-not-call entry was answered"
+        assert not self.stopped, '"Stop all calls" was answered'
         assert call.campaign_id not in self.silent, "the pause was answered"
         if call.recipient_id and call.campaign:
             of_recipient = Call.objects.filter(recipient=call.recipient_id).values_list("pk", flat=True)
@@ -604,10 +604,10 @@ class Model(RuleBasedStateMachine):
             if before in UNRESOLVED:
                 assert call.status == before or (call.status in TERMINAL and call.status not in UNRESOLVED)
             if call.status not in TERMINAL:
-                assert call.pk in self.revived or not told[call.pk], "an end was told that is none"
+                assert call.pk in self.revived or not told[call.pk], "a webhook reports an end that is none"
                 continue
             self.ended[call.pk] = call.status
-            assert told[call.pk] == bool(call.callback_url), "one webhook for one end"
+            assert told[call.pk] == bool(call.callback_url), "one webhook for each outcome"
             if call.status in UNRESOLVED or (dial and dial.excused):
                 continue
             if dial is None:
@@ -625,7 +625,7 @@ class Model(RuleBasedStateMachine):
             assert getattr(call, waits.get(Status(call.status), "next_read_at")) is not None
             under_way[call.recipient_id] += 1
             if call.status in FOLLOWED:
-                assert call.provider_call_id or call.account.provider == "plumvoice", "nobody can ask for it"
+                assert call.provider_call_id or call.account.provider == "plumvoice", "there is no way to poll it"
         counts: Counter[int] = Counter()
         for recipient in Recipient.objects.select_related("campaign"):
             counts[recipient.campaign_id] += 1
@@ -635,16 +635,16 @@ class Model(RuleBasedStateMachine):
             if recipient.status in (R.PENDING, R.WAITING):
                 assert not under_way[recipient.pk], f"{recipient.status} while a call is under way"
                 if recipient.campaign.status == C.RUNNING:
-                    assert recipient.next_attempt_at is not None, "nobody calls this recipient"
+                    assert recipient.next_attempt_at is not None, "nothing will call this recipient"
         for pk, count in self.launched.items():
-            assert counts[pk] == count, "recipients came or went"
+            assert counts[pk] == count, "the number of recipients changed"
         done = Campaign.objects.filter(launched_at__isnull=False).values_list("pk", flat=True)
         self.launched |= {pk: counts[pk] for pk in done}
 
-    # The end of every story.
+    # The end of every example.
 
     def settle(self) -> None:
-        """All goes well from now on: then everything comes to an end."""
+        """Without further faults, every call and campaign comes to an end."""
         self.crash("", True)
         self.kill_switch(False)
         for which in range(len(self.base.campaigns)):
@@ -700,6 +700,6 @@ def _take(from_: list[T], which: int) -> T:
 
 
 def _body(dial: Dial, now: datetime) -> dict[str, Any]:
-    """A callback's body: the status answer, in an event at CallingBox."""
+    """Return a callback's body: the status response, wrapped in an event at CallingBox."""
     body = dial.body(now)
     return {"type": "call.updated", "data": {"call": body}} if dial.provider == "callingbox" else body

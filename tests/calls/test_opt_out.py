@@ -1,4 +1,4 @@
-"""An end that means "do not call me again" lists the number in the transaction that stores it."""
+"""An outcome that means "do not call me again" lists the number in the transaction that stores it."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def in_another_campaign(number: PhoneNumber) -> Call:
     return support.single(number, NUMBER, campaign=made, recipient=recipient, priority=0)
 
 
-# Beside a claim for the same person, held at the worst moment, in both orders.
+# Beside a claim for the same contact, held at the worst moment, in both orders.
 
 
 @postgresql
@@ -185,9 +185,9 @@ def test_a_claim_waits_for_the_opt_out_and_sees_it(
     waiting = in_another_campaign(other)
     with held(monkeypatch, entries, "number_hash", after=False) as (reached, go_on):
         ending = Beside(lambda: recording.record(call.pk, OPTED_OUT, "read"))
-        assert reached.wait(PATIENCE), "the end holds the person's lock by now"
+        assert reached.wait(PATIENCE), "the outcome's transaction holds the contact's lock by now"
         claiming = Beside(lambda: placing.claim(other.account_id))
-        assert claiming.waits_for_a_lock(), "the claim must wait for the person's lock"
+        assert claiming.waits_for_a_lock(), "the claim must wait for the contact's lock"
         go_on.set()
         assert ending.join() == Status.COMPLETED
         assert claiming.join() == []
@@ -209,7 +209,7 @@ def test_an_opt_out_waits_for_the_claim_that_came_first(
         claiming = Beside(lambda: placing.claim(other.account_id))
         assert reached.wait(PATIENCE)
         ending = Beside(lambda: recording.record(call.pk, OPTED_OUT, "read"))
-        assert ending.waits_for_a_lock(), "the entry must wait for the person's lock"
+        assert ending.waits_for_a_lock(), "the entry must wait for the contact's lock"
         go_on.set()
         assert len(claiming.join()) == 1
         ending.join()
@@ -222,7 +222,7 @@ def test_an_opt_out_waits_for_the_claim_that_came_first(
 def test_evidence_for_a_call_that_a_claim_wants_does_not_lock_both_up(
     number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, answer: Any, claim_first: bool
 ) -> None:
-    """A claim holds account and queued call and wants the person; the end wants all three."""
+    """A claim holds account and queued call and wants the contact. Recording the outcome wants all three."""
     call = support.single(number, NUMBER)
     (claim,) = placing.claim(number.account_id)
     placing.record(claim, answer)

@@ -1,4 +1,4 @@
-"""A provider that is down, for minutes or for hours: few doubts, no dial as a probe, no stampede when it is back."""
+"""A provider is down for minutes or hours: few doubts, no dial as a probe, no burst when it is back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def everything_is_due() -> None:
 
 
 def answer_all(number: PhoneNumber, answer: Any) -> int:
-    """Claim what may be claimed and answer it; how many requests went out."""
+    """Claim due calls and answer the requests. Return the number of requests."""
     everything_is_due()
     claims = placing.claim(number.account_id)
     for claim in claims:
@@ -62,14 +62,14 @@ def test_two_workers_together_leave_at_most_five_doubts(number: PhoneNumber) -> 
     first = placing.claim(number.account_id)
     everything_is_due()
     second = placing.claim(number.account_id)
-    assert len(first) + len(second) == 5, "what is on the wire counts as if it became a doubt"
+    assert len(first) + len(second) == 5, "a request on the wire counts like a doubt"
 
 
 def test_an_unreachable_account_is_tried_by_a_read_and_never_by_a_dial(number: PhoneNumber) -> None:
     while not fresh(number).blocked(timezone.now()):
         answer_all(number, NotSent("No connection to the provider could be made; nothing was sent."))
     three_hours_later = timezone.now() + timedelta(hours=3)
-    assert fresh(number).blocked(three_hours_later), "time alone does not unblock it"
+    assert fresh(number).blocked(three_hours_later), "time alone does not unblock the account"
     assert answer_all(number, None) == 0
     assert circuit_breaker.claim_probes(timezone.now()) == []
     (probe,) = circuit_breaker.claim_probes(three_hours_later)
@@ -135,9 +135,7 @@ def test_a_provider_that_answers_at_all_is_back(number: PhoneNumber, error: Any)
 
 def test_more_old_doubts_than_allowed_block_the_account_though_answers_come(number: PhoneNumber) -> None:
     for _ in range(6):
-        circuit_breaker.record_probe(
-            fresh(number), None, timezone.now()
-        )  # and what asks whether it is alive is answered
+        circuit_breaker.record_probe(fresh(number), None, timezone.now())  # and the harmless read is answered
         everything_is_due()
         claims = placing.claim(number.account_id)
         for index, claim in enumerate(claims):
@@ -177,11 +175,11 @@ def test_a_campaign_lives_through_an_outage_of_its_provider(
     dialled_or_doubtful = set(numbers) | set(
         Call.objects.filter(status=Status.UNCONFIRMED).values_list("to_number", flat=True)
     )
-    assert len(dialled_or_doubtful) == 40, "somebody was forgotten"
+    assert len(dialled_or_doubtful) == 40, "a recipient was forgotten"
 
 
 def test_our_own_outage_loses_polyais_outcome_visibly_and_dials_nobody_again(callers: Organization) -> None:
-    """We were down for three hours, PolyAI remembers for two: `expired`, never `failed`, and no rule calls again."""
+    """Trunkline was down for three hours, PolyAI keeps calls for two: `expired`, never `failed`, and no retry."""
     number = support.reach(callers, "http://127.0.0.1:9", "polyai")
     made = support.campaign(number, support.people(callers, NUMBERS[:1]), retries=3)
     campaigns.start(made, actor="test")

@@ -1,4 +1,4 @@
-"""What endpoints are told of: every event is written with what it tells of, once, and only where somebody listens."""
+"""The outbox: each event is written once, with the change it reports, and only for endpoints that subscribe to it."""
 
 from __future__ import annotations
 

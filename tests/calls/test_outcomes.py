@@ -1,4 +1,4 @@
-"""What becomes of a call: fences, freezes, staff decisions, and what each does to recipient and account."""
+"""Outcomes: fences, frozen ends, staff decisions, and their effects on recipient and account."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_every_class_of_answer_meets_its_fate(number: PhoneNumber, answer: Any, 
     call = fresh(claim)
     assert call.status == status
     assert (call.dialed_at is None) == (status in (Status.QUEUED, Status.FAILED)), (
-        "only what may ring counts as dialled"
+        "only a call that may ring counts as dialled"
     )
 
 
@@ -264,7 +264,7 @@ def test_the_trigger_is_there_after_migrate(transactional_db: None) -> None:
         assert cursor.fetchone() == (1,)
 
 
-# A person's word.
+# Staff decisions.
 
 
 def test_staff_release_ends_the_call_and_gives_the_recipient_back(number: PhoneNumber, recipient: Recipient) -> None:
@@ -343,7 +343,7 @@ def test_a_failed_read_keeps_the_status_and_looks_again_later(number: PhoneNumbe
     [
         ("polyai", timedelta(seconds=30), Status.DIALING),  # not visible yet
         ("polyai", timedelta(hours=2, minutes=5), Status.EXPIRED),
-        ("allomia", timedelta(hours=3), Status.DIALING),  # a wrong key, perhaps: read on
+        ("allomia", timedelta(hours=3), Status.DIALING),  # perhaps a wrong key: keep polling
         ("allomia", timedelta(hours=25), Status.UNKNOWN),
     ],
 )

@@ -1,4 +1,4 @@
-"""Calls per minute, spread evenly: in any ten seconds within one of the set rate, and no burst after a pause."""
+"""Calls per minute, spread evenly: in any ten seconds within one call of the rate, and no burst after a pause."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ START = datetime(2026, 5, 13, 16, 0, tzinfo=UTC)
 
 
 def play(clock: Any, line: PhoneNumber, ticks: int) -> None:
-    """Feeding and claiming as the engine does, five times a second in simulated time."""
+    """Enqueue and claim as the engine does, five times a second in simulated time."""
     for tick in range(ticks):
         if tick % 2 == 0:
             enqueueing.feed_all(line.organization_id)
@@ -40,7 +40,7 @@ def play(clock: Any, line: PhoneNumber, ticks: int) -> None:
 
 @given(st.integers(1, 240), st.lists(st.floats(0.005, 0.05), min_size=20, max_size=200))
 def test_any_ten_seconds_hold_the_set_rate_within_one(per_minute: int, looks: list[float]) -> None:
-    """However irregularly the engine looks: it wakes for the next due call, a little late each time."""
+    """The pace holds at irregular engine times: it wakes for the next due call, a little late each time."""
     campaign = Campaign(calls_per_minute=per_minute)
     now, allowed_from, placed, n = START, None, [], 0
     while now < START + timedelta(seconds=60):
@@ -60,13 +60,13 @@ def test_what_was_missed_while_nobody_looked_is_not_made_up_for() -> None:
     campaign = Campaign(calls_per_minute=60)
     later = START + timedelta(hours=1)
     after = pacing.next_moment(campaign, START, later)
-    assert after == later  # one turn that was just missed, at most
+    assert after == later  # at most one turn that was just missed
     assert pacing.next_moment(campaign, after, later) == later + timedelta(seconds=1)
 
 
 @pytest.mark.django_db
 def test_the_engines_own_steps_keep_the_pace(organization: Organization) -> None:
-    """Feeding and claiming, five times a second in simulated time."""
+    """Enqueue and claim, five times a second in simulated time."""
     with time_machine.travel(START, tick=False) as clock:
         line = support.reach(organization, "http://127.0.0.1:9", "allomia")
         people = support.people(organization, [f"+16465555{n:03d}" for n in range(60)])
@@ -102,7 +102,7 @@ def test_three_campaigns_of_an_account_get_their_shares(organization: Organizati
 def test_a_campaign_that_its_own_limit_holds_back_takes_no_turns_of_others(
     organization: Organization, limit: dict[str, int]
 ) -> None:
-    """One call a second for two campaigns of an account: what the slow one cannot use, the other has."""
+    """One call a second for two campaigns of an account: the fast one gets what the slow one cannot use."""
     made = []
     with time_machine.travel(START, tick=False) as clock:
         line = support.reach(organization, "http://127.0.0.1:9", "allomia", max_open_calls=10_000, calls_per_second=1)
@@ -120,7 +120,7 @@ def test_a_campaign_that_its_own_limit_holds_back_takes_no_turns_of_others(
 
 @pytest.mark.django_db
 def test_nobody_is_queued_behind_a_caller_number_whose_lines_are_taken(organization: Organization) -> None:
-    """Each call takes three seconds; what waits for the number's only line stays in the campaign, not in the queue."""
+    """Each call takes three seconds. Recipients that wait for the number's capacity of one stay out of the queue."""
     with time_machine.travel(START, tick=False) as clock:
         line = support.reach(organization, "http://127.0.0.1:9", "allomia", calls_per_second=5)
         PhoneNumber.objects.update(max_open_calls=1)
@@ -149,7 +149,7 @@ def test_what_a_paused_campaign_has_queued_keeps_nobody_else_waiting(organizatio
         made.append(support.campaign(line, people, status=Campaign.Status.RUNNING))
     launching.step(made[0].pk)
     queued = enqueueing.feed_all(organization.pk)
-    assert queued == 3 and enqueueing.feed_all(organization.pk) == 0, "as much as goes out in two seconds"
+    assert queued == 3 and enqueueing.feed_all(organization.pk) == 0, "as many as are placed in two seconds"
     campaigns.pause(made[0], actor="test")
     launching.step(made[1].pk)
     assert enqueueing.feed_all(organization.pk) == 3
@@ -159,7 +159,7 @@ def test_what_a_paused_campaign_has_queued_keeps_nobody_else_waiting(organizatio
 @pytest.mark.django_db
 @pytest.mark.parametrize("limit", [{"calls_per_minute": 12}, {"max_open_calls": 1}])
 def test_a_queued_call_that_is_put_off_keeps_nobody_waiting(organization: Organization, limit: dict[str, int]) -> None:
-    """Its person's hours closed between the queue and the claim: until they open, the others are called."""
+    """The first recipient's hours closed between queue and claim. The others are called until they open."""
     line = support.reach(organization, "http://127.0.0.1:9", "allomia")
     people = support.people(organization, ["+16465555001", "+16465555002"])
     made = support.campaign(line, people, status=Campaign.Status.RUNNING, **limit)

@@ -1,4 +1,4 @@
-"""The pages of one person and of one call."""
+"""The pages of a contact, a recipient and a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistakes that only a deliberate bug (tests/mutants) showed nobody would have noticed."""
+"""Rules of claiming and placing that the deliberate bugs of tests/mutants break."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def number(callers: Organization) -> PhoneNumber:
 
 
 def running(number: PhoneNumber, numbers: list[str], **fields: Any) -> Campaign:
-    """A running campaign with a due recipient for each number."""
+    """Return a running campaign with a due recipient for each number."""
     made = support.campaign(number, support.people(number.organization, numbers), **fields)
     Campaign.objects.filter(pk=made.pk).update(status=Campaign.Status.RUNNING, launched_at=timezone.now())
     for contact in number.organization.contacts.filter(phone__in=numbers):
@@ -70,7 +70,7 @@ def in_a_claim(number: PhoneNumber, made: Campaign | None = None) -> placing.Cla
     return claim
 
 
-# The window, wherever a call passes.
+# The window and do-not-call, at enqueueing and at placing.
 
 
 def test_a_call_queued_before_the_window_closed_is_not_placed_after(number: PhoneNumber) -> None:
@@ -119,13 +119,13 @@ def test_nobody_is_queued_outside_the_window(number: PhoneNumber) -> None:
     assert recipient.next_attempt_at is not None and recipient.next_attempt_at > timezone.now() + timedelta(hours=20)
 
 
-# What one batch uses up.
+# Limits within one batch.
 
 
 def test_one_batch_does_not_spend_the_budget_twice(number: PhoneNumber) -> None:
     number.account.price_per_minute = Decimal("0.10")
     number.account.save()
-    made = running(number, NUMBERS, budget=Decimal("0.70"))  # each call sets 0.30 aside
+    made = running(number, NUMBERS, budget=Decimal("0.70"))  # each call reserves 0.30
     enqueueing.feed(made.pk)
     assert made.calls.queued().count() == len(NUMBERS)
     assert len(placing.claim(number.account_id)) == 2
@@ -146,7 +146,7 @@ def test_one_batch_keeps_the_limits_of_open_calls(number: PhoneNumber, whose: st
     assert placing.claim(number.account_id) == []
 
 
-# Answers, and what is stored with them.
+# Responses, and what is stored with them.
 
 
 def test_the_late_success_of_an_earlier_claim_does_not_touch_a_later_one(number: PhoneNumber) -> None:
@@ -200,7 +200,7 @@ def test_a_placing_tries_to_connect_once() -> None:
 
 
 def test_the_time_a_claim_takes_counts_among_its_seconds(number: PhoneNumber, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for silence counts from the moment stored in the claim, however long its commit takes after that."""
+    """Waiting for silence counts from the moment stored in the claim, however long its commit takes."""
     support.single(number, NUMBER)
     passed = [1000.0]
     real = placing._commit
@@ -254,7 +254,7 @@ def test_a_pause_that_answers_before_the_claims_locks_is_seen(
     enqueueing.feed(made.pk)
     with held(monkeypatch, placing, "_lock_contacts", after=False) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
-        assert reached.wait(PATIENCE), "it has its candidates, and none of the locks on campaigns and persons"
+        assert reached.wait(PATIENCE), "it has its candidates, and no locks on campaigns and contacts yet"
         campaigns.pause(made, actor="test")
         go_on.set()
         assert claiming.join() == []

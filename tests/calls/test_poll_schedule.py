@@ -1,4 +1,4 @@
-"""When a call is looked at again: always later, never too late."""
+"""When a call is polled next: always later, never too late."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from calls.outcomes import poll_schedule
 
 NOW = datetime(2026, 5, 11, 13, 5, tzinfo=UTC)
-STEPS = (  # as designed; other tests hurry the module's own
+STEPS = (  # as designed; other tests shorten the module's values
     (timedelta(minutes=2), timedelta(seconds=3)),
     (timedelta(minutes=15), timedelta(seconds=15)),
     (timedelta(hours=1), timedelta(seconds=60)),

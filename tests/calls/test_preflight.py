@@ -1,4 +1,4 @@
-"""What stands between a campaign of several assistants, or with a budget, and its start."""
+"""Preflight errors and warnings of campaigns with several assistants or with a budget."""
 
 from __future__ import annotations
 

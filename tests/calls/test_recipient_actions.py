@@ -1,4 +1,4 @@
-"""Withdraw and hold: when they answer, nothing further is placed to the person."""
+"""Withdraw and hold: after the response no call to the contact is placed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_an_open_call_of_who_is_withdrawn_is_followed_to_its_end(
 def test_a_request_that_was_not_sent_is_not_sent_after_the_withdrawal(
     program: ApiClient, recipient: Recipient, number: PhoneNumber
 ) -> None:
-    """The answer comes so late that nobody waited for it."""
+    """The response arrives so late that the withdrawal no longer waits for it."""
     enqueueing.feed(recipient.campaign_id)
     [claim] = placing.claim(number.account_id)
     Call.objects.update(dialed_at=timezone.now() - timedelta(seconds=20))
@@ -109,7 +109,7 @@ def test_it_answers_only_when_the_claim_it_met_is_answered(
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(PATIENCE)
         acting = Beside(act)
-        assert acting.waits_for_a_lock(), "it must wait for the person's lock"
+        assert acting.waits_for_a_lock(), "it must wait for the contact's lock"
         go_on.set()
         (claim,) = claiming.join()
         assert not acting.done.wait(0.5), "a claim that may still be sent is not silence"
@@ -128,7 +128,7 @@ def test_a_feeding_that_met_the_withdrawal_leaves_no_call_behind(
         fed = Beside(lambda: enqueueing.feed(recipient.campaign_id))
         assert reached.wait(PATIENCE)
         withdrawing = Beside(lambda: recipients.withdraw(recipient, actor="ada"))
-        assert withdrawing.waits_for_a_lock(), "it must wait for the recipient that is being fed"
+        assert withdrawing.waits_for_a_lock(), "it must wait for the recipient that is being enqueued"
         go_on.set()
         fed.join()
         withdrawing.join()

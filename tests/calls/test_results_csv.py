@@ -1,4 +1,4 @@
-"""`results.csv`: one row per person, however many."""
+"""`results.csv`: one row per recipient, however many there are."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_queries_grow_with_the_chunks_and_nothing_else(
 ) -> None:
     monkeypatch.setattr(results_csv, "CHUNK", 10)
     recipients(campaign, 35)
-    with django_assert_num_queries(4 * 2 + 1):  # nobody was called: no query for calls
+    with django_assert_num_queries(4 * 2 + 1):  # no calls, so no query for them
         pieces = list(results_csv.text(campaign.recipients.all()))
     rows = list(csv.reader(io.StringIO("".join(pieces).split("\r\n", 1)[1])))
     assert len({row[0] for row in rows}) == len(rows) == 35
@@ -140,7 +140,7 @@ def test_another_organizations_results_do_not_exist(
 
 def test_staff_download_the_results_from_the_campaigns_page(campaign: Campaign, stranger: Organization) -> None:
     recipients(campaign, 2)
-    Campaign.objects.update(status="paused")  # a draft has no results to tell of
+    Campaign.objects.update(status="paused")  # a draft has no results
     user = User.objects.create_user("ada@example.org", is_staff=True)
     Membership.objects.create(user=user, organization=campaign.organization, role="viewer")
     client = Client()

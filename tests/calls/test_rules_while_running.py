@@ -1,4 +1,4 @@
-"""Rules that change while a campaign runs hold from the moment their answer is given."""
+"""Rules that change while a campaign runs hold from the moment of the response."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ AT_FIRST = 30
 
 @pytest.fixture
 def purse(monkeypatch: pytest.MonkeyPatch) -> support.Purse:
-    """Tokens for half of the calls: however slow this test is, the others wait for it."""
+    """Tokens for half of the calls, so that the others wait for the test, however slow it is."""
     return support.Purse(monkeypatch, AT_FIRST)
 
 
 @pytest.fixture
 def running(callers: Organization, sandbox: Any, purse: support.Purse) -> Campaign:
-    """A campaign of sixty people. It runs while the test looks."""
+    """A campaign of sixty recipients that runs during the test."""
     number = support.reach(callers, sandbox.url, "allomia", max_open_calls=20)
     made = support.campaign(number, support.people(callers, NUMBERS))
     campaigns.start(made, actor="test")
@@ -118,7 +118,7 @@ def test_cancel_withdraws_whom_nobody_called_and_follows_the_open_calls_to_their
 def test_a_contact_outside_the_window_is_deferred_with_the_reason_and_the_time_it_opens(
     callers: Organization, sandbox: Any, program: ApiClient
 ) -> None:
-    """Two people on one list. The window is open now in New York; in India, ten hours ahead, it opens tomorrow."""
+    """Two contacts on one list. The window is open now in New York; in India, ten hours ahead, it opens tomorrow."""
     now = timezone.now()
     number = support.reach(callers, sandbox.url, "allomia")
     people = support.people(callers, ["+12125550140", "+12125550141"])

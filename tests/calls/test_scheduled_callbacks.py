@@ -1,4 +1,4 @@
-"""Call-backs: a promise that is kept in time, or missed and said so."""
+"""Scheduled callbacks: kept in time, or reported as missed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def promised(recipient: Recipient, ago: timedelta = MINUTE, **fields: Any) -> CallBack:
-    """One whose time came `ago`."""
+    """Return a scheduled callback that became due `ago`."""
     found = scheduled_callbacks.schedule(recipient, timezone.now() + HOUR, actor="ada", **fields)
     CallBack.objects.filter(pk=found.pk).update(
         due_at=timezone.now() - ago, latest_at=timezone.now() - ago + (found.latest_at - found.due_at)
@@ -64,7 +64,7 @@ def test_a_promise_sets_the_recipient_aside(program: ApiClient, recipient: Recip
     expected = {"status": "due", "note": "After work", "phone": NUMBER, "call": None, "reason": "", "ended_at": None}
     assert found | expected == found
     assert datetime.fromisoformat(found["latest_at"]) == when + 10 * MINUTE
-    assert enqueueing.feed(recipient.campaign_id) == 0, "nobody calls before"
+    assert enqueueing.feed(recipient.campaign_id) == 0, "no call before the promised time"
     assert campaigns.finish_where_done() == 0
     second = program.post(support.address_of(recipient, "call-back"), body)
     assert second.status_code == 409 and "cancel that one first" in second.json()["error"]
@@ -220,7 +220,7 @@ def test_a_queued_call_gives_way_to_the_promise(program: ApiClient, recipient: R
 def test_a_missed_one_is_told_once_and_the_campaign_goes_on_with_the_person(recipient: Recipient) -> None:
     found = promised(recipient)
     campaigns.pause(recipient.campaign, actor="ada")
-    assert scheduled_callbacks.step(timezone.now()) == 0, "a paused campaign calls nobody back"
+    assert scheduled_callbacks.step(timezone.now()) == 0, "a paused campaign places no scheduled callbacks"
     expire(found)
     assert kept_or_missed(found) == (B.MISSED, "The campaign was paused.")
     kept_or_missed(found)

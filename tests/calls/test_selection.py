@@ -1,4 +1,4 @@
-"""Who calls whom from where: shares of variants, stand-ins for blocked accounts, caller numbers."""
+"""Selection of assistant and caller number: shares of variants, stand-ins for blocked accounts, caller numbers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def lines(organization: Organization) -> list[PhoneNumber]:
-    """Two accounts, each with an assistant and a number."""
+    """Return two accounts, each with an assistant and a caller number."""
     return [support.reach(organization, "http://127.0.0.1:9", name) for name in ("allomia", "callingbox")]
 
 
@@ -52,7 +52,7 @@ def shares(made: Campaign, contacts: Iterator[int] | range) -> dict[str, int]:
     found: Counter[str] = Counter()
     for contact in contacts:
         choice = choices.choice_for(person(contact))
-        found[choice.assistant.name if choice else "nobody"] += 1
+        found[choice.assistant.name if choice else "none"] += 1
     return dict(found)
 
 
@@ -63,7 +63,7 @@ def test_shares_come_out_within_one_per_cent_of_the_weights(lines: list[PhoneNum
 
 
 def test_a_variant_is_not_the_earlier_half_of_the_campaign(lines: list[PhoneNumber]) -> None:
-    """Who is called first must not depend on the variant, or time would be compared and not assistants."""
+    """The order of calls must not depend on the variant, or the comparison would compare times of day."""
     made = with_variant(lines, 1, 1, [f"+1646555{n:04d}" for n in range(1000, 1400)])
     assert launching.step(made.pk)
     in_order = list(made.recipients.order_by("next_attempt_at", "sort_key"))
@@ -78,7 +78,7 @@ def test_weight_zero_only_stands_in(lines: list[PhoneNumber]) -> None:
     ProviderAccount.objects.filter(pk=lines[0].account_id).update(blocked_at=timezone.now(), blocked_reason="down")
     assert shares(Campaign.objects.get(), range(100)) == {"callingbox": 100}
     ProviderAccount.objects.update(is_active=False)
-    assert shares(Campaign.objects.get(), range(100)) == {"nobody": 100}
+    assert shares(Campaign.objects.get(), range(100)) == {"none": 100}
 
 
 def test_later_calls_are_made_by_the_assistant_and_from_the_number_of_the_first(lines: list[PhoneNumber]) -> None:
@@ -127,7 +127,7 @@ def test_without_another_assistant_the_queue_stays(lines: list[PhoneNumber]) -> 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_campaign_finishes_through_its_other_provider(organization: Organization) -> None:
-    """One of two providers goes down in mid campaign: nobody is rung twice, everybody is called."""
+    """One of two providers goes down in mid campaign: every recipient is called, and none is dialled twice."""
     with server.running(speed=60, seed=4) as sandbox:
         lines = [support.reach(organization, sandbox.url, name) for name in ("allomia", "callingbox")]
         numbers = [f"+164655530{n}" for n in range(45, 85)]
@@ -180,13 +180,13 @@ def test_a_number_at_its_daily_cap_gives_way_and_a_resting_one_waits(lines: list
     used = Counter(made.calls.filter(status=Status.PLACING).values_list("phone_number", flat=True))
     assert used == {lines[0].pk: 2, other.pk: 1}
     enqueueing.feed_all(made.organization_id)
-    assert not made.calls.queued().exists()  # nobody waits in a queue for tomorrow
+    assert not made.calls.queued().exists()  # no call waits in the queue until tomorrow
     (told,) = idle_reasons(made)
     assert (told["code"], told["count"]) == ("caller_number_day", 2)
 
 
 def test_whose_number_is_spent_waits_for_the_first_that_is_free_again(lines: list[PhoneNumber]) -> None:
-    """Not for the number of their first call: nobody would be called meanwhile, although one could call."""
+    """They do not wait for the number of their first call while another number is free."""
     hour, callees = timedelta(hours=1), support.people(lines[0].organization, ["+16465554000"])
     made = support.campaign(lines[0], callees, status="running")
     other = a_number(lines[0], "+12125550100")
@@ -197,7 +197,7 @@ def test_whose_number_is_spent_waits_for_the_first_that_is_free_again(lines: lis
     for number, ago, callee in ((lines[0], hour, "+16465554001"), (other, 20 * hour, "+16465554002")):
         call = support.single(number, callee)
         Call.objects.filter(pk=call.pk).update(status=Status.COMPLETED, dialed_at=now - ago, ended_at=now - ago)
-    made.recipients.update(phone_number=lines[0])  # called before, from that one
+    made.recipients.update(phone_number=lines[0])  # called before, from that number
     with time_machine.travel(now, tick=False):
         assert enqueueing.feed_all(made.organization_id) == 0
         assert [(told["code"], told["until"]) for told in idle_reasons(made)] == [("caller_number_day", now + 4 * hour)]

@@ -1,4 +1,4 @@
-"""What providers push: order of checks, hints and evidence, repetition, and callbacks that come at the wrong moment."""
+"""Status callbacks: order of checks, hints and evidence, repetition, and callbacks at the wrong moment."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_evidence_for_a_call_given_up_replaces_unknown(callers: Organization) ->
 
 @pytest.mark.parametrize("provider", ["allomia", "polyai", "plumvoice", "callingbox"])
 def test_mutated_bodies_are_filed_and_never_break_the_inbox_or_the_call(callers: Organization, provider: str) -> None:
-    """Cut, doubled, overwritten: whatever arrives, it is processed once and the call stays a valid row."""
+    """Cut, doubled or overwritten: each body is processed once, and the call stays a valid row."""
     keys = {"credentials": {"api_key": "sk_sandbox"}} if provider == "callingbox" else {}
     claim = claimed(callers, provider, **keys)
     placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
@@ -231,11 +231,11 @@ def test_mutated_bodies_are_filed_and_never_break_the_inbox_or_the_call(callers:
         status_callbacks.process(pk)
     assert ProviderCallback.objects.filter(processed_at=None).count() == 0
     assert ProviderCallback.objects.count() == 250
-    assert fresh(claim).status == Status.DIALING, "nobody signed any of it"
+    assert fresh(claim).status == Status.DIALING, "none of it was signed"
 
 
 def test_a_callback_outlives_trouble_with_the_database(callers: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plum's callback can be all that is ever heard of a call: a database that hangs up must not cost it."""
+    """Plum's callback can be the only evidence of a call, so a broken database connection must not lose it."""
     claim = claimed(callers, "plumvoice")
     placing.record(claim, MayBeRinging("?"))
     body = json.dumps({"status": "completed", "attempts": "1", "max_attempts": "1"}).encode()
@@ -265,7 +265,7 @@ def test_a_hint_about_a_call_given_up_is_looked_into_for_a_while_and_not_for_eve
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, pks: set[int], error: Exception) -> None:
-    """Processing these callbacks fails by a mistake of ours, after everything was done and before the commit."""
+    """Processing these callbacks fails by a bug, after all the work and before the commit."""
     real = status_callbacks._apply
 
     def broken(call_id: int, *args: Any) -> None:
@@ -277,7 +277,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, pks: set[int], error: Exception) ->
 
 
 def filed(callers: Organization, number: str, account: Any = None) -> ProviderCallback:
-    """The callback of a doubt at Plum: all that is ever heard of that call."""
+    """Return the callback of a doubt at Plum, which is the only evidence of that call."""
     if account is None:
         account = support.reach(callers, "http://127.0.0.1:9", "plumvoice").account
     support.single(account.phone_numbers.get(), number)
@@ -304,7 +304,7 @@ def test_a_callback_that_trips_over_our_mistake_is_tried_again_while_others_are_
         eventually(lambda: ProviderCallback.objects.get(pk=first.pk).attempts >= 1)
         first.refresh_from_db()
         assert (first.processed_at, first.error) == (None, "Processing failed (KeyError) and will be tried again.")
-        assert status_of(first) == Status.UNCONFIRMED, "half of it was stored"
+        assert status_of(first) == Status.UNCONFIRMED, "part of it was stored"
         monkeypatch.undo()
         ProviderCallback.objects.update(next_attempt_at=timezone.now())
         eventually(lambda: status_of(first) == Status.COMPLETED, "it was dropped")

@@ -1,4 +1,4 @@
-"""The real worker: processes started, watched, killed and stopped."""
+"""The real worker: its processes are started, watched, killed and stopped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NUMBER = "+12125550101"
 
 
 def database_url() -> str:
-    """The test's own database, for another process."""
+    """Return the URL of the test's database, for another process."""
     found = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{found['NAME']}"
@@ -36,7 +36,7 @@ def database_url() -> str:
 
 @contextmanager
 def worker(log: Path, impatient: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """The command of production. Once the file `impatient` exists, silence is noticed after seconds."""
+    """Run production's command. Once the file `impatient` exists, silence is noticed after seconds."""
     environment = os.environ | {"DATABASE_URL": database_url(), "DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true"}
     command = ["manage.py", "worker"] if impatient is None else ["-m", "tests.calls.worker_process", str(impatient)]
     with log.open("ab") as out:
@@ -86,7 +86,7 @@ def test_a_worker_places_what_is_queued_and_stops_cleanly(callers: Organization,
         process.terminate()
         assert process.wait(PATIENCE) == 0
     assert alive(family) == []
-    assert not Call.objects.filter(status=Status.PLACING).exists(), "an answer was not waited for"
+    assert not Call.objects.filter(status=Status.PLACING).exists(), "the worker did not wait for a response"
     assert not Heartbeat.objects.exists()
     assert len(sandbox.journal()) == 2
 
@@ -109,8 +109,8 @@ def test_no_process_of_a_cluster_outlives_the_watcher_whichever_died_before(
         family = tree(process.pid)
         (main,) = children(process.pid)
         (guard,) = children(main)
-        process.send_signal(signal.SIGSTOP)  # it has not noticed yet
-        for pid in (main, *children(guard)[:-2]):  # those that began to hold on by themselves
+        process.send_signal(signal.SIGSTOP)  # the process has not noticed yet
+        for pid in (main, *children(guard)[:-2]):  # processes that opened the lifeline themselves
             os.kill(pid, signal.SIGKILL)
         eventually(lambda: set(children(guard)).difference(family), "the guard does not replace what it lost")
         family += tree(guard)
@@ -141,7 +141,7 @@ def test_a_cluster_that_dies_is_replaced_and_the_work_goes_on(
 def test_a_slice_that_is_killed_is_followed_by_another_and_its_claim_is_a_doubt(
     callers: Organization, sandbox: Any, tmp_path: Path
 ) -> None:
-    """Whatever the killed processes held of the queue stays held: nothing beats until the watcher replaces them all."""
+    """The killed processes keep their locks on the queue: no heartbeat until the watcher replaces the cluster."""
     number = support.reach(callers, sandbox.url, "allomia")
     sandbox.control(speed=0.1)
     impatient = tmp_path / "impatient"
@@ -151,7 +151,7 @@ def test_a_slice_that_is_killed_is_followed_by_another_and_its_claim_is_a_doubt(
         eventually(lambda: len(sandbox.journal()) == 1 or sandbox.requests()["placing"] == 1)
         (main,) = children(process.pid)
         (guard,) = children(main)
-        for pid in children(guard)[:-2]:  # the slice is in one of them; the queue's own two are left
+        for pid in children(guard)[:-2]:  # one of them runs the slice; the queue's own two stay alive
             os.kill(pid, signal.SIGKILL)
         impatient.touch()
         eventually(lambda: children(process.pid) not in ([main], []), "the cluster was not replaced")
@@ -160,7 +160,7 @@ def test_a_slice_that_is_killed_is_followed_by_another_and_its_claim_is_a_doubt(
         call = support.single(number, NUMBER)
         eventually(lambda: Call.objects.get(pk=call.pk).is_terminal, "work did not resume")
         slow.refresh_from_db()
-        assert slow.status in (Status.PLACING, Status.UNCONFIRMED), "nobody knows whether it rang"
+        assert slow.status in (Status.PLACING, Status.UNCONFIRMED), "it is unknown whether it rang"
     assert [dial["to_number"] for dial in sandbox.journal()].count("+12125550114") <= 1
 
 

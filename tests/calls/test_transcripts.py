@@ -1,4 +1,4 @@
-"""What was said in a call, read live from the sandbox."""
+"""Transcripts, read live from the sandbox."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sandbox() -> Iterator[Running]:
 
 
 def dial(sandbox: Running, to: str = "+14155550101") -> str:
-    """A call at the sandbox that is over."""
+    """Return a call at the sandbox that has ended."""
     url = f"{sandbox.url}/callingbox/v1/calls"
     with httpx.Client(trust_env=False, headers=KEY) as client:
         made = client.post(url, json={"to": to, "prompt": "Confirm."}).json()["id"]
@@ -104,7 +104,7 @@ def test_a_provider_that_is_down_is_a_503_without_its_words(api: ApiClient, call
     ProviderAccount.objects.update(base_url=f"{sandbox.url}/callingbox")
     sandbox.control(reading_fault_rate=1.0)
     try:
-        # The sandbox draws the kind of trouble: one only makes it slow, one asks for patience.
+        # The sandbox draws the kind of fault: one only makes it slow, one asks the client to wait.
         assert api.get(path_of(call)).status_code in {200, 429, 503}
     finally:
         sandbox.control(reading_fault_rate=0.0)

@@ -1,4 +1,4 @@
-"""What the figures of a campaign's variants allow to say, and what they do not."""
+"""The comparison of variants: which conclusions the figures allow."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_interval_holds_the_rate_and_every_pair_has_a_sentence(given_rows: l
 
 
 def test_equal_variants_are_rarely_called_different() -> None:
-    """Three variants that are equal in truth: at most one campaign in twenty is told otherwise."""
+    """With three truly equal variants, at most one campaign in twenty reports a difference."""
     chance = random.Random(7)
     wrong = 0
     for _ in range(400):
@@ -110,7 +110,7 @@ def test_a_campaign_is_counted_by_the_assistant_of_each_call(assistant: Assistan
         CampaignVariant.objects.create(campaign=campaign, assistant=other, weight=1)
     called(campaign, assistant, phone_number, 1, "no_answer", "completed")
     called(campaign, assistant, phone_number, 2, "busy", "canceled")
-    called(campaign, assistant, phone_number, 3, "completed")  # a machine answered: nobody was reached
+    called(campaign, assistant, phone_number, 3, "completed")  # a machine answered, so the contact was not reached
     called(campaign, second, phone_number, 4, "completed")
     called(campaign, gone, phone_number, 5, "failed", "unknown")
     elsewhere = Campaign.objects.create(organization=assistant.organization, name="April", assistant=assistant)

@@ -1,4 +1,4 @@
-"""Webhooks in the admin: everybody concerned reads, a manager sends again."""
+"""Webhooks in the back office: roles that may read them, and a manager who sends again."""
 
 from __future__ import annotations
 

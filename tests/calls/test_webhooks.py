@@ -1,4 +1,4 @@
-"""Deliveries: what is sent, when again, and that nobody's trouble is another's. Real sockets on loopback."""
+"""Webhook deliveries: requests, retries, and endpoints that do not delay each other. Real sockets on loopback."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def an_endpoint(organization: Organization, url: str, **fields: Any) -> WebhookE
 
 
 def queue(endpoint: WebhookEndpoint, count: int = 1) -> list[WebhookDelivery]:
-    """Deliveries of an event to one endpoint."""
+    """Return deliveries of an event to one endpoint."""
     body = outbox.body_of("call.ended", {"n": 1})
     rows = [outbox.delivery_to(endpoint, "call.ended", body) for _ in range(count)]
     return WebhookDelivery.objects.bulk_create(rows)
 
 
 def deliver(turns: int = 1, **client: Any) -> int:
-    """Claim, send, store: as the engine does. Answers how many were sent."""
+    """Claim, send and store as the engine does. Return the number of deliveries sent."""
     turn, sent = delivery.HostCursor(), 0
 
     async def send(claims: list[delivery.Claim]) -> list[delivery.Answer | None]:
@@ -64,7 +64,7 @@ def only() -> WebhookDelivery:
     return WebhookDelivery.objects.get()
 
 
-# What is sent.
+# Requests.
 
 
 def test_a_callback_is_the_status_answer_signed_with_the_organizations_secret(
@@ -111,7 +111,7 @@ def test_an_organizations_old_secret_signs_for_a_day(organization: Organization)
     assert organization.webhook_secrets(timezone.now() + timedelta(hours=25)) == [organization.webhook_secret]
 
 
-# When again.
+# Retries.
 
 
 def test_a_receiver_that_fails_for_days_is_tried_ten_times_and_then_listed(organization: Organization) -> None:
@@ -167,7 +167,7 @@ def test_410_switches_the_endpoint_off_and_keeps_what_waited(organization: Organ
         endpoint.refresh_from_db()
         assert (endpoint.is_active, endpoint.disabled_reason) == (False, "It answered 410 Gone.")
         assert {row.status for row in WebhookDelivery.objects.all()} == {D.FAILED}
-        late = queue(endpoint)[0]  # written by a transaction that did not see it coming
+        late = queue(endpoint)[0]  # written by a transaction that did not see the change
         had = len(receiver.received)
         deliver()
         late.refresh_from_db()
@@ -192,7 +192,7 @@ def test_a_name_that_has_moved_inside_since_it_was_saved_is_not_contacted(
     assert (only().status, only().last_error) == (D.PENDING, "address not public")
 
 
-# At least once, and not twice at once.
+# At least once, and never twice at the same time.
 
 
 def test_a_crash_between_sending_and_storing_sends_the_same_id_again(organization: Organization) -> None:
@@ -212,7 +212,7 @@ def test_a_crash_between_sending_and_storing_sends_the_same_id_again(organizatio
         assert first.headers["webhook-id"] == second.headers["webhook-id"]
         done = only()
         assert answered is not None
-        delivery.record(lost, delivery.Answer(500))  # the sleeper wakes up, too late to say anything
+        delivery.record(lost, delivery.Answer(500))  # the sleeping process wakes too late to store a result
         assert (only().status, only().delivered_at) == (D.DELIVERED, done.delivered_at)
 
 
@@ -255,7 +255,7 @@ def test_two_workers_do_not_take_one_delivery_twice(organization: Organization) 
     assert Counter(each.host for each in taken) == {f"127.0.0.1:{9000 + port}": 2 for port in range(20)}
 
 
-# Nobody's trouble is another's.
+# Slow endpoints do not delay others.
 
 
 def test_a_host_has_two_on_the_wire_at_most(organization: Organization) -> None:
@@ -296,7 +296,7 @@ def test_when_there_are_more_hosts_than_room_they_take_turns(organization: Organ
 
 
 def test_a_dead_and_a_slow_receiver_delay_nobody_else(callers: Organization) -> None:
-    """With the engine: they hold their two slots, and the others are done long before."""
+    """With the engine: slow endpoints hold their two slots, and the others finish long before."""
     release = threading.Event()
 
     def never(handler: Any) -> None:
@@ -315,7 +315,7 @@ def test_a_dead_and_a_slow_receiver_delay_nobody_else(callers: Organization) -> 
 
 
 def test_the_engine_tells_of_a_call_that_ended(callers: Organization, sandbox: Any) -> None:
-    """From the order to the receiver: the callback and the endpoint's events of one answered call."""
+    """From order to receiver: the call's callback and the endpoint's events of one answered call."""
     with receiving() as theirs, receiving() as events:
         an_endpoint(callers, events.url, events=["call.placed", "call.answered", "call.ended"])
         number = support.reach(callers, sandbox.url, "allomia")
@@ -329,7 +329,7 @@ def test_the_engine_tells_of_a_call_that_ended(callers: Organization, sandbox: A
     assert Call.objects.get().status == Status.COMPLETED
 
 
-# Sent again, and cleared away.
+# Sending again, and clean-up.
 
 
 def test_replayed_it_has_the_same_id(organization: Organization, receiver: Receiver) -> None:

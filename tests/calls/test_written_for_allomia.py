@@ -1,4 +1,4 @@
-"""A program written for AlloMia, pointed at us: the same requests, the same fields, the same errors."""
+"""A program written for AlloMia works with Trunkline: the same requests, fields and errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Refused(Exception):
 
 @dataclass
 class Program:
-    """What a customer's program knows of AlloMia, from its pages alone."""
+    """A customer's client of AlloMia, written from AlloMia's pages alone."""
 
     http: httpx.Client
 
@@ -63,7 +63,7 @@ class Program:
 
 
 def answered_by_us(request: httpx.Request) -> httpx.Response:
-    """The whole of our stack, without a socket: a real one would not see the test's transaction."""
+    """The whole stack without a socket, because a real server would not see the test's transaction."""
     headers: dict[str, str] = {name: value for name, value in request.headers.items() if name != "content-length"}
     content_type = headers.pop("content-type", "")
     answer = Client().generic(request.method, request.url.path, request.content, content_type, headers=headers)
@@ -86,7 +86,7 @@ def with_key(organization: Organization, scope: str) -> Iterator[Program]:
 
 @pytest.fixture
 def order(assistant: Assistant, phone_number: PhoneNumber) -> dict[str, Any]:
-    """Every field of the dossier's sample."""
+    """Check every field of the sample in AlloMia's documentation."""
     return {
         "phoneNumber": "+33612345678",
         "assistantId": str(assistant.uuid),
@@ -149,7 +149,7 @@ def test_errors_are_theirs_word_for_word(program: Program, order: dict[str, Any]
 def test_the_callbacks_body_is_the_status_answer(
     program: Program, assistant: Assistant, phone_number: PhoneNumber
 ) -> None:
-    """As it is built; that it is delivered so is tested where deliveries are."""
+    """Return the payload as it is built. tests/calls/test_webhooks.py tests its delivery."""
     ends: dict[str, Any] = {"ended_at": AT, "terminal_at": AT}
     for status in (Status.COMPLETED, Status.BUSY, Status.NO_ANSWER, Status.FAILED):
         call = a_call(assistant, phone_number, "+33612345678", status=status, **ends)

@@ -1,8 +1,8 @@
-"""`manage.py worker` whose watcher loses its patience when a file says so: nobody waits three minutes for silence.
+"""`manage.py worker` whose watcher waits less while a file exists, so that no test waits three minutes.
 
     python -m tests.calls.worker_process <file>
 
-While the file exists, a cluster that has not beaten for `SHORT` seconds is replaced.
+While the file exists, the watcher replaces a cluster without a heartbeat for `SHORT` seconds.
 """
 
 from __future__ import annotations
