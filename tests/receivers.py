@@ -1,4 +1,4 @@
-"""A customer's server on loopback, over real sockets: takes webhooks, remembers them, and answers as it is told."""
+"""A customer's server on loopback, over real sockets: records webhooks and responds as the test wants."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Received:
 
 @dataclass
 class Receiver:
-    """`act` may be changed while it runs. `at_once` is the most requests it ever had at the same time."""
+    """`act` may be changed while it runs. `at_once` is the largest number of simultaneous requests."""
 
     port: int = 0
     act: Act = lambda handler: answer(handler, 204)

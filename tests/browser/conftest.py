@@ -1,4 +1,4 @@
-"""Browsers, and members of staff of the organization who have signed in."""
+"""Browsers, and team members of the organization who are signed in."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def chromium() -> Iterator[Chromium]:
 
 @pytest.fixture
 def browsers(live_server: Any, chromium: Chromium) -> Iterator[Contexts]:
-    """Opens browser contexts at the test server; their complaints fail the test."""
+    """Open browser contexts at the test server. Their complaints fail the test."""
     with chromium.contexts(live_server.url) as found:
         yield found
 
@@ -47,7 +47,7 @@ def signed_in(browsers: Contexts, browser: Any, organization: Organization) -> A
 
 @pytest.fixture
 def clinic(organization: Organization) -> Organization:
-    """At work, with some trouble, a second doubt, a file that waits and somebody nobody ever called."""
+    """An organization with calls, some trouble, a second doubt, a waiting file and a contact without calls."""
     work.done(organization)
     work.trouble(organization)
     doubt = Call.objects.get(status=Status.UNCONFIRMED)
@@ -59,7 +59,7 @@ def clinic(organization: Organization) -> Organization:
 
 
 class Staff(Mapping[Level, Any]):
-    """The page of one person of each role, opened when it is first asked for."""
+    """The page of one team member of each role, opened on first use."""
 
     def __init__(self, contexts: Contexts, organization: Organization) -> None:
         self._contexts, self._pages = contexts, dict[Level, Any]()

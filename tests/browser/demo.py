@@ -1,4 +1,4 @@
-"""The demo as a newcomer meets it: its own processes, its own database, the sign-in that it prints."""
+"""The demo as a new user starts it: its own processes, its own database, the sign-in that it prints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Demo:
 
 @contextmanager
 def running(directory: Path, contacts: int = 4, timeout: float = 240) -> Iterator[Demo]:
-    """`manage.py demo` until its campaigns are finished and the admin stays open. Raises RuntimeError."""
+    """Run `manage.py demo` until its campaigns are finished and the admin stays open. Raises RuntimeError."""
     database = f"sqlite:///{directory}/demo.sqlite3"
     command = [sys.executable, "-u", "manage.py", "demo", "--contacts", str(contacts), "--port", str(free_port())]
     log = directory / "demo.log"

@@ -1,4 +1,4 @@
-"""Every page of the back office by a name, found from what is registered: a new page is looked at untold."""
+"""Every page of the back office by name, found from the registered models, so that a new page is tested by itself."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ OF_NO_MODEL = {
     "launch": "admin:calls_call_launch",
     "legal hours": "admin:calls_call_legal_hours",
 }
-OF_ONE_ROW = ("import",)  # pages of a row beside its own: `<app>_<model>_<name>`
+OF_ONE_ROW = ("import",)  # further pages of a row: `<app>_<model>_<name>`
 
 
 def pages_of(organization: Organization, level: Level = Level.ADMIN, *, every_state: bool = True) -> dict[str, str]:
-    """Addresses by name, as far as the level reaches.
+    """Return addresses by name, as far as the level allows.
 
-    Each list, each form for something new, a row in each status, each question before a step; without `every_state`
-    one row and one question of each kind of object.
+    They are each list, each form for a new object, a row in each status, and each confirmation before a step. Without
+    `every_state` they include one row and one confirmation of each kind of object.
     """
     found = {name: reverse(route) for name, route in OF_NO_MODEL.items()}
     for model, page in admin.site._registry.items():
@@ -53,7 +53,7 @@ def _of_model(
 
 
 def _rows(model: type[models.Model], page: ScopedAdmin, organization: Organization) -> dict[str, models.Model]:
-    """The newest row of each status; the newest where there are none."""
+    """Return the newest row of each status; without a status, the newest row."""
     mine = model._default_manager.filter(**{page.organization_path: organization.pk}).order_by("-pk")
     if page.organization_path == "pk":
         mine = model._default_manager.filter(pk=organization.pk)

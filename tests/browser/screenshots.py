@@ -1,7 +1,7 @@
 """python -m tests.browser.screenshots [--out DIRECTORY] [--only PATTERN] [--quick]
 
-Pictures of every page, in light and dark, 1280 and 400 pixels wide, of an organization at work (the demo's, with some
-trouble added) and of one that has nothing yet.
+Take pictures of every page, in light and dark, 1280 and 400 pixels wide, of the demo's organization with some trouble
+added, and of an empty organization.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the browser tests share: which need a browser, who signs in, what cannot be used by all."""
+"""Shared code of the browser tests: markers, sign-in, forged forms, accessibility."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ MARKS = [
     pytest.mark.django_db(transaction=True),
 ]
 PASSWORD = "a-long-password"
-SOON = 20_000  # for a page that refreshes itself
+SOON = 20_000  # milliseconds to wait for a page that refreshes itself
 BEAT = 1_000  # milliseconds between two refreshes in tests
-# Pages refresh themselves every three seconds: a wait that tells nothing. Other timers keep their time.
+# Pages refresh every three seconds; tests need not wait so long. Other timers keep their time.
 QUICK_TIMERS = f"""
 const setIntervalAsIs = window.setInterval;
 window.setInterval = (what, delay, ...rest) => setIntervalAsIs(what, delay === 3000 ? {BEAT} : delay, ...rest);
 """
-# What htmx says of a refresh that ends with its page. An error of the server or the network has another name.
+# Events of htmx when a refresh ends with its page. An error of the server or the network has another name.
 CUT_OFF = {"htmx:sendAbort", "htmx:afterRequest"}
 WIDTHS = (1280, 400)
 SPILL = "document.documentElement.scrollWidth - window.innerWidth"
-# What `make test` looks at in the light theme alone, `make proof` looks at in the dark one as well.
+# `make test` tests only the light theme; `make proof` tests the dark one as well.
 THEMES = ["light", pytest.param("dark", marks=pytest.mark.proof)]
 
 
 class Chromium:
-    """One Chromium for all tests of a process: to start it and its driver takes a second of processor time."""
+    """One Chromium for all tests of a process, because starting it and its driver takes a second of processor time."""
 
     def __init__(self) -> None:
         sync_api = pytest.importorskip("playwright.sync_api")
@@ -54,7 +54,7 @@ class Chromium:
 
     @contextmanager
     def contexts(self, url: str) -> Iterator[Contexts]:
-        """Fails when the console, a page or a request to another host complained meanwhile.
+        """Yield browser contexts. Fail on an error in the console or a page, or a request to another host.
 
         The driver leaves an event loop running in this thread: Django and `asyncio.run` refuse to work under it. Other
         tests of this process do not see it.
@@ -82,7 +82,7 @@ class Chromium:
 
 
 class Contexts:
-    """Opens browser contexts, each with cookies of its own. The console also reports violations of the policy."""
+    """Open browser contexts, each with its own cookies. The console also reports violations of the policy."""
 
     def __init__(self, program: Any, url: str) -> None:
         self._program = program
@@ -112,7 +112,7 @@ class Contexts:
 
 
 def _wait_for_the_last_answers() -> None:
-    """A page may close in the middle of a refresh: the server's thread must not write after the tables are emptied."""
+    """Wait for the server: after a page closed during a refresh, it must not write once the tables are emptied."""
     deadline = time.monotonic() + 120
     while any("process_request_thread" in thread.name for thread in threading.enumerate()):
         assert time.monotonic() < deadline, "a request is still being answered"
@@ -135,7 +135,7 @@ def sign_in(page: Any, name: str = "olga", password: str = PASSWORD) -> Any:
 
 
 def enter(context: Any, url: str, name: str = "olga") -> Any:
-    """The dashboard of somebody whose session began elsewhere: the sign-in form costs two more pages."""
+    """Open the dashboard with a session made without the sign-in form, which costs two more pages."""
     client = Client()
     client.force_login(User.objects.get(username=name), "django.contrib.auth.backends.ModelBackend")
     cookie = client.cookies[settings.SESSION_COOKIE_NAME]
@@ -146,25 +146,25 @@ def enter(context: Any, url: str, name: str = "olga") -> Any:
 
 
 def desk(contexts: Contexts, organization: Organization, role: str, name: str = "") -> Any:
-    """The dashboard of a member of staff, in a browser context of their own."""
+    """Open the dashboard of a new team member in a separate browser context."""
     a_member(organization, role, name or role)
     return enter(contexts(), contexts.url, name or role)
 
 
 def settled(page: Any) -> None:
-    """The parts that the page fetches by itself have arrived."""
+    """Wait until the parts that the page fetches by itself have arrived."""
     page.wait_for_selector(".htmx-request, .htmx-swapping, .htmx-settling", state="detached")
 
 
 def visit(page: Any, path: str) -> Any:
-    """Opens a page with all its parts; returns the response."""
+    """Open a page with all its parts. Return the response."""
     response = page.goto(path)
     settled(page)
     return response
 
 
 def forged(page: Any, path: str, **fields: str) -> Any:
-    """What comes of a form sent by hand with the session of whoever looks at the page."""
+    """Return the response to a forged form, sent with the session of the page's user."""
     token = next(each["value"] for each in page.context.cookies() if each["name"] == "csrftoken")
     return page.request.post(
         path, form={"csrfmiddlewaretoken": token, **fields}, headers={"Referer": page.url}, max_redirects=0
@@ -172,7 +172,7 @@ def forged(page: Any, path: str, **fields: str) -> Any:
 
 
 def faults_of(page: Any) -> list[str]:
-    """What axe-core calls serious or critical on the page as it stands."""
+    """Return what axe-core calls serious or critical on the page."""
     page.evaluate(AXE)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [

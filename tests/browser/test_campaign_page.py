@@ -1,4 +1,4 @@
-"""A campaign's page in a browser: its people, their explanations beside the page, and how it refreshes itself."""
+"""A campaign's page in a browser: its recipients, their explanations beside the page, and its refreshes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTILE = (
 
 @pytest.fixture
 def campaign(organization: Organization, assistant: Assistant, phone_number: PhoneNumber) -> Campaign:
-    """Ten people: five who are done, three who wait until tomorrow, two whose turn it is."""
+    """Ten recipients: five are done, three wait until tomorrow, two are due."""
     numbers = [f"+3361234{n:04d}" for n in range(10)]
     made = support.campaign(phone_number, support.people(organization, numbers, name="Ada"), status="running")
     Campaign.objects.filter(pk=made.pk).update(launched_at=timezone.now(), started_at=timezone.now())
@@ -53,7 +53,7 @@ def rows(page: Any) -> int:
 
 
 def refreshed(page: Any, timeout: int = 10_000) -> None:
-    """Waits until the people have been asked for anew."""
+    """Wait until the page has fetched the recipients again."""
     with page.expect_response(lambda answer: "/people/" in answer.url, timeout=timeout):
         pass
     page.wait_for_selector("#people:not(.htmx-request):not(.htmx-settling)")
@@ -99,7 +99,7 @@ def test_an_explanation_opens_beside_the_page_and_gives_the_focus_back(page: Any
     page.wait_for_selector("#drawer", state="hidden")
     page.wait_for_function("id => document.activeElement.id === id", arg=opener)
     assert page.locator("#drawer-body").inner_text() == "", "nothing refreshes itself behind the page"
-    # By mouse, closed beside it.
+    # With the mouse, closed by a click beside it.
     link.click()
     page.wait_for_selector("#drawer .tl-checks")
     page.mouse.click(20, 300)
@@ -139,7 +139,7 @@ def test_a_page_out_of_sight_asks_for_nothing(page: Any) -> None:
         "Object.defineProperty(document, 'hidden', {configurable: true, get: function () { return true; }});"
         "document.dispatchEvent(new Event('visibilitychange'))"
     )
-    settled(page)  # what was on its way
+    settled(page)  # requests that were on their way
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(2.3 * BEAT)

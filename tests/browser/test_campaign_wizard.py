@@ -1,4 +1,4 @@
-"""A campaign is made step by step in a browser, from a list just imported to the start, mistakes included."""
+"""A campaign is created step by step in a browser, from a new list to the start, mistakes included."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STEP = "Save and continue"
 
 @pytest.fixture
 def house(organization: Organization, assistant: Assistant, phone_number: PhoneNumber) -> ContactList:
-    """Two assistants of two accounts, and a list into which two people were imported."""
+    """Two assistants of two accounts, and a list with two imported contacts."""
     assistant.variables = [{"name": "slot", "required": True, "description": "The time", "example": "9:30"}]
     assistant.save()
     an_assistant(an_account(organization, name="Other account"), name="Second")
@@ -36,7 +36,7 @@ def house(organization: Organization, assistant: Assistant, phone_number: PhoneN
 
 
 def look(page: Any, name: str, theme: str) -> None:
-    """It fits a desk and a telephone, and can be used by all."""
+    """Check that the page fits a desktop and a phone, and that axe finds nothing."""
     folder = os.environ.get("SCREENSHOTS")
     page.evaluate("theme => document.documentElement.classList.toggle('dark', theme === 'dark')", theme)
     for width in reversed(WIDTHS):
@@ -53,7 +53,7 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList, the
     page = signed_in
     page.goto("/admin/campaigns/campaign/")
     page.click("text=New campaign")
-    # Whom.
+    # Contacts.
     page.click(f"text={STEP}")
     page.wait_for_selector("text=Nothing was saved.")
     look(page, "1-whom-error", theme)
@@ -63,7 +63,7 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList, the
     page.wait_for_selector("text=All of them may be called.")
     look(page, "1-whom", theme)
     page.click(f"text={STEP}")
-    # With what.
+    # Assistant.
     page.wait_for_selector("text=First choose an assistant")
     look(page, "2-what-empty", theme)
     page.select_option("select[name=assistant]", label="Reminder")
@@ -80,7 +80,7 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList, the
     page.check("text=01 42 00 00 01")
     look(page, "2-what", theme)
     page.click(f"text={STEP}")
-    # When.
+    # Schedule.
     page.wait_for_selector("text=Within the legal calling hours.")
     page.fill("input[name=windows-0-opens]", "nine")
     page.click(f"text={STEP}")
@@ -106,7 +106,7 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList, the
     page.fill("input[name=budget_currency]", "EUR")
     look(page, "4-limits", theme)
     page.click(f"text={STEP}")
-    # Check: what is wrong leads to where it is mended.
+    # Review: each problem has a link to the step that fixes it.
     page.wait_for_selector("text=Fix this before the start:")
     look(page, "5-check-error", theme)
     page.locator(".tl-problems a", has_text="Step 4").first.click()
@@ -133,7 +133,7 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList, the
         "10:00-16:00",
     ]
     assert (made.retry_rules.get().outcome, made.budget_currency) == ("busy", "USD")
-    # Once more.
+    # Copy the campaign.
     page.click("text=Copy as a new campaign")
     page.click("text=Create the copy")
     page.wait_for_selector("text=Which contacts do you want to call?")
@@ -152,7 +152,7 @@ def test_a_test_call_is_ordered_from_the_step_where_the_text_is_written(
     page.check("text=01 42 00 00 01")
     page.fill("input[name=variables-0-value]", "noon")
     page.fill("input[name=test_number]", "06 99 00 00 01")
-    # The key of the form saves; nobody is rung by it.
+    # The Enter key saves the form; it does not place a call.
     page.press("input[name=test_number]", "Enter")
     page.wait_for_selector("text=When may contacts be called?")
     page.go_back()

@@ -1,4 +1,4 @@
-"""The dashboard in a browser: it leads on from nothing, draws the day, follows what happens, and fits."""
+"""The dashboard in a browser: first steps, the chart of the day, refreshes and widths."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DRAWN = "Chart.getChart(document.querySelector('#calls-per-hour canvas'))"
 
 
 def until(page: Any, expression: str) -> None:
-    """What `wait_for_function` does, without the evaluation that the page refuses."""
+    """Wait like `wait_for_function`, without the evaluation that the page's policy refuses."""
     for _ in range(100):
         if page.evaluate(expression):
             return
@@ -34,7 +34,7 @@ def until(page: Any, expression: str) -> None:
 
 @pytest.fixture
 def busy(assistant: Assistant, phone_number: PhoneNumber) -> PhoneNumber:
-    """A running campaign, calls of today, one that is unconfirmed and an account that is blocked."""
+    """A running campaign, calls of today, an unconfirmed call and a blocked account."""
     organization, now = assistant.organization, timezone.now()
     people = support.people(organization, [f"+336123456{n:02d}" for n in range(20)], name="Ada")
     campaign = support.campaign(phone_number, people, status="running", started_at=now, launched_at=now)
@@ -65,12 +65,12 @@ def test_the_day_is_drawn_and_follows_what_happens(signed_in: Any, busy: PhoneNu
     page.wait_for_selector("text=The key was <b>refused</b>.")
     page.wait_for_selector("text=/ends about/")
     page.evaluate("window.stayed = true")
-    # A call begins: the page tells by itself, in the figures of the day as well, and the chart stays the same one.
+    # A call begins: the page and the figures of the day update by themselves, and the chart is not replaced.
     page.evaluate(f"window.chart = {DRAWN}")
     later = timezone.now() + timedelta(hours=1)
     support.single(busy, "+33612345677", status=Status.RINGING, dialed_at=timezone.now(), next_read_at=later)
     page.wait_for_selector(".tl-big:has-text('2 under way')", timeout=15_000)
-    page.evaluate("htmx.trigger('#today', 'tl:refresh')")  # which is due every half minute
+    page.evaluate("htmx.trigger('#today', 'tl:refresh')")  # this refresh is due every half minute
     until(page, f"{total} === 8")
     assert page.evaluate(f"window.stayed && window.chart === {DRAWN}")
 
@@ -133,7 +133,7 @@ def test_an_empty_house_leads_over_the_sandbox_to_a_test_call(
     page.wait_for_selector("text=/has the provider account/")
     assert page.locator(".tl-way .tl-done").count() == 3
     page.wait_for_selector(".tl-next >> text=Import contacts")
-    # The assistant is tried on one's own telephone.
+    # A test call to one's own phone.
     page.goto(f"/admin/providers/assistant/{Assistant.objects.get().pk}/change/")
     page.fill("#test-number", "06 12 34 56 01")
     page.click("button:has-text('Test call')")

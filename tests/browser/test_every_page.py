@@ -1,4 +1,4 @@
-"""Every registered page, whatever it is: everybody can use it, it fits a telephone, and what others wrote is text."""
+"""Every registered page is accessible, fits a phone, and shows foreign input as text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def manager(browsers: Contexts, organization: Organization) -> Any:
 
 
 def visits(page: Any, pages: dict[str, str]) -> Iterator[str]:
-    """Each page, by name, once it has settled."""
+    """Yield each page with its name, once it has settled."""
     for name, path in pages.items():
         answer = visit(page, path)
         assert answer.status == 200, f"{name}: {answer.status}"
@@ -66,7 +66,7 @@ def test_pages_are_for_everybody_and_fit(
     "every_state", [pytest.param(False, id="each kind"), pytest.param(True, id="every state", marks=PROOF)]
 )
 def test_what_others_wrote_is_text_on_every_page(manager: Any, organization: Organization, every_state: bool) -> None:
-    """The browser's complaints (a refused script, a picture that is not there) fail this test as well."""
+    """The browser's complaints (a refused script, a missing picture) fail this test as well."""
     work.done(organization, HOSTILE)
     work.trouble(organization)
     work.mark(organization, HOSTILE)

@@ -1,4 +1,4 @@
-"""Importing people and numbers not to call in a browser: dropped, chosen, corrected, remembered, followed, undone."""
+"""Imports of contacts and do-not-call numbers in a browser: drop, choose, correct, save a mapping, follow, undo."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DROP = """([name, text]) => {
 
 
 def drop(page: Any, name: str, text: str) -> None:
-    page.wait_for_load_state()  # a file dropped before the scripts run is dropped on nothing
+    page.wait_for_load_state()  # a file dropped before the scripts run has no effect
     given = page.evaluate_handle(DROP, [name, text])
     for event in ("dragover", "drop"):
         page.dispatch_event("[data-drop]", event, {"dataTransfer": given})
@@ -42,7 +42,7 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     page.click("text=Import contacts")
     drop(page, "crm.csv", CRM)
     page.wait_for_selector("text=crm.csv (")
-    assert page.input_value("#id_new_list") == "crm", "a new list is called like its file"
+    assert page.input_value("#id_new_list") == "crm", "a new list has its file's name"
     page.fill("#id_new_list", "January")
     page.click("text=Show the preview")
     page.wait_for_selector("text=Of 3 rows 1 would be rejected and 2 imported")
@@ -51,13 +51,13 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     assert page.locator("#import-preview").get_by_text("Lyon").count() == 1
     page.select_option("#id_column-2", label="External ID")
     page.wait_for_selector("#import-preview th:has-text('External ID')")
-    # Two columns cannot be the number; said at once, and nothing can be imported so.
+    # Two columns cannot both be the number: the page says so at once and refuses the import.
     page.select_option("#id_column-1", label="Phone number")
     page.wait_for_selector("text=Two columns become phone")
     assert page.locator("text=Import the file").count() == 0
     page.select_option("#id_column-1", label="Name")
     page.wait_for_selector("text=Import the file")
-    # It is read with another delimiter and back.
+    # Another delimiter is tried, and the first one again.
     page.select_option("#id_delimiter", label="Comma")
     page.wait_for_selector("label:has-text('Mobile;Nom;Ville')")
     page.select_option("#id_delimiter", label="Semicolon")
@@ -71,7 +71,7 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     page.wait_for_url("**/contactimport/*/change/")
     page.wait_for_selector("text=Waiting")
     carry_out(ContactImport.objects.get())
-    # The page follows by itself.
+    # The page refreshes by itself.
     page.wait_for_selector("text=3 rows were read: 2 new contacts, 1 rejected.", timeout=10_000)
     with page.expect_download() as found:
         page.click("text=Download the rejected rows")

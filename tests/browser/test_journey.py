@@ -1,4 +1,4 @@
-"""A newcomer's whole way, on the demo: a file becomes a campaign, its questions are answered, its results go home."""
+"""A new user's first campaign on the demo: import a file, start a campaign, resolve a doubt, download the results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif("os.environ.get('DATABASE_URL')", reason="the demo brings its own database"),
 ]
 CLICKS = 25
-# Fictional numbers whose last two digits choose what the sandbox does. Nobody in Tokyo is called at these hours.
+# Fictional numbers whose last two digits choose what the sandbox does. At these hours no call goes to Tokyo.
 PEOPLE = """Full name;Mobile;Time zone
 Nora Field;(919) 555-0101;
 Otto Berg;(919) 555-0108;
@@ -31,7 +31,7 @@ Nobody There;12;
 
 
 class Newcomer:
-    """Somebody at a browser; every click counts."""
+    """A new user at a browser, whose clicks are counted."""
 
     def __init__(self, page: Any) -> None:
         self.page, self.clicks = page, 0
@@ -49,7 +49,7 @@ class Newcomer:
 
 
 def hours_around_now() -> tuple[str, str]:
-    """Open now on the American east coast, closed in Japan, thirteen or fourteen hours ahead."""
+    """Return a window that is open now on the American east coast and closed in Japan, 13 or 14 hours ahead."""
     now = datetime.now(ZoneInfo("America/New_York"))
     opens, closes = now - timedelta(hours=2), now + timedelta(hours=3)
     return f"{opens:%H}:00", f"{closes:%H}:00"
@@ -60,79 +60,79 @@ def test_a_newcomer_gets_from_a_file_to_results(tmp_path: Path, chromium: Chromi
     file.write_text(PEOPLE)
     with demo.running(tmp_path) as running, chromium.contexts(running.url) as contexts:
         page = sign_in(contexts().new_page(), running.user, running.password)
-        somebody = Newcomer(page)
-        somebody.clicks += 1  # signing in
-        import_people(somebody, file)
-        make_campaign(somebody)
+        user = Newcomer(page)
+        user.clicks += 1  # signing in
+        import_people(user, file)
+        make_campaign(user)
         campaign = page.url
-        find_why_one_is_not_called(somebody)
-        resolve_the_doubt(somebody)
-        results = export(somebody, campaign, tmp_path)
+        find_why_one_is_not_called(user)
+        resolve_the_doubt(user)
+        results = export(user, campaign, tmp_path)
         assert faults_of(page) == []
-        assert somebody.clicks <= CLICKS
+        assert user.clicks <= CLICKS
     rows = {row["name"]: row for row in results}
     assert set(rows) == {"Nora Field", "Otto Berg", "Pia Stone", "Yuki Tanaka"}
     assert rows["Nora Field"]["attempts"] == rows["Pia Stone"]["attempts"] == "1"
     assert (rows["Yuki Tanaka"]["status"], rows["Yuki Tanaka"]["reason"]) == ("pending", "calling_hours")
 
 
-def import_people(somebody: Newcomer, file: Path) -> None:
-    page = somebody.page
-    somebody.click("nav >> text=Lists")
-    somebody.click("text=Import contacts")
+def import_people(user: Newcomer, file: Path) -> None:
+    page = user.page
+    user.click("nav >> text=Lists")
+    user.click("text=Import contacts")
     page.set_input_files("input[type=file]", file)
-    somebody.clicks += 1  # or a file dropped
+    user.clicks += 1  # or a file dropped
     page.fill("input[name=new_list]", "Spring")
-    somebody.click("text=Show the preview")
-    somebody.sees("Rejected: ")
-    somebody.click("button:has-text('Import')")
-    somebody.sees("4 new contacts")
+    user.click("text=Show the preview")
+    user.sees("Rejected: ")
+    user.click("button:has-text('Import')")
+    user.sees("4 new contacts")
 
 
-def make_campaign(somebody: Newcomer) -> None:
-    page = somebody.page
-    somebody.click("text=Call these contacts")
+def make_campaign(user: Newcomer) -> None:
+    page = user.page
+    user.click("text=Call these contacts")
     page.fill("input[name=name]", "Spring reminders")
-    somebody.sees("All of them may be called.")
-    somebody.click("text=Save and continue")
-    somebody.choose("select[name=assistant]", "PolyAI reminder")
-    somebody.click("text=Front desk")
-    somebody.click("text=Save and continue")
+    user.sees("All of them may be called.")
+    user.click("text=Save and continue")
+    user.choose("select[name=assistant]", "PolyAI reminder")
+    user.click("text=Front desk")
+    user.click("text=Save and continue")
     opens, closes = hours_around_now()
     page.fill("input[name=windows-0-opens]", opens)
     page.fill("input[name=windows-0-closes]", closes)
     for day in ("sat", "sun"):
-        somebody.click(f"input[name=windows-0-days][value={day}]")
-    page.fill("input[name=legal_override]", "A trial with the sandbox, which rings nobody")
-    somebody.click("text=Save and continue")
-    somebody.click("text=Save and continue")
-    somebody.sees("Everything is there: it can start.")
-    somebody.click("text=Start now")
-    somebody.click("button:has-text('Start calling')")
-    somebody.sees("is running")
+        user.click(f"input[name=windows-0-days][value={day}]")
+    page.fill("input[name=legal_override]", "A trial with the sandbox, which dials no phone")
+    user.click("text=Save and continue")
+    user.click("text=Save and continue")
+    user.sees("Everything is there: it can start.")
+    user.click("text=Start now")
+    user.click("button:has-text('Start calling')")
+    user.sees("is running")
 
 
-def find_why_one_is_not_called(somebody: Newcomer) -> None:
-    somebody.sees("Needs attention", 60)  # the page refreshes itself: the recipient whose answer was lost
-    somebody.click("text=Yuki Tanaka")
-    somebody.sees("Outside calling hours")
+def find_why_one_is_not_called(user: Newcomer) -> None:
+    user.sees("Needs attention", 60)  # the page refreshes itself: the recipient whose answer was lost
+    user.click("text=Yuki Tanaka")
+    user.sees("Outside calling hours")
 
 
-def resolve_the_doubt(somebody: Newcomer) -> None:
-    page = somebody.page
-    somebody.click("nav >> text=Unconfirmed calls")
-    somebody.click("text=(919) 555-0108")
-    somebody.click("text=It was not placed: release")
+def resolve_the_doubt(user: Newcomer) -> None:
+    page = user.page
+    user.click("nav >> text=Unconfirmed calls")
+    user.click("text=(919) 555-0108")
+    user.click("text=It was not placed: release")
     page.fill("textarea[name=reason]", "The provider's dashboard does not have it.")
-    somebody.click("button:has-text('It was not placed')")
-    somebody.sees("counts as never placed")
+    user.click("button:has-text('It was not placed')")
+    user.sees("counts as never placed")
 
 
-def export(somebody: Newcomer, campaign: str, folder: Path) -> list[dict[str, str]]:
-    page = somebody.page
-    somebody.click("text=Spring reminders")
+def export(user: Newcomer, campaign: str, folder: Path) -> list[dict[str, str]]:
+    page = user.page
+    user.click("text=Spring reminders")
     with page.expect_download() as waiting:
-        somebody.click("text=Download the results")
+        user.click("text=Download the results")
     waiting.value.save_as(folder / "results.csv")
     with (folder / "results.csv").open(encoding="utf-8-sig", newline="") as found:
         return list(csv.DictReader(found))

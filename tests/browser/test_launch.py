@@ -1,4 +1,4 @@
-"""A person is found, called by what is known of them, and the rules answer while the form is filled in."""
+"""Launch a call in a browser: find a contact, fill in the form while the rules are checked, place the call."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_person_is_found_and_called(
     page.fill("input[name=to_number]", "06 12 34 56 78")
     page.press("input[name=to_number]", "Enter")
     page.wait_for_selector("role=status")
-    assert not Call.objects.exists(), "the Enter key asks; only the button calls"
+    assert not Call.objects.exists(), "the Enter key only checks; the button places the call"
     page.click("text=Check without calling")
     page.wait_for_selector("role=status")
     look(page, "8-launch-checked", theme)

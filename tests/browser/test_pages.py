@@ -1,6 +1,6 @@
-"""The back office in a browser: it works, says nothing in the console, asks nobody outside and can be used by all.
+"""The back office in a browser: it works, without console errors or requests to other hosts, and is accessible.
 
-Chromium reports what the content security policy refuses in the console, so a violation fails whichever test meets it.
+Chromium reports violations of the content security policy in the console, so each one fails the test that causes it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def test_a_call_is_launched_in_a_browser(signed_in: Any, assistant: Assistant, p
     page.wait_for_selector("text=The call waits for its turn")
     call = Call.objects.get()
     assert call.dynamic_variables == {"slot": "Monday"}
-    # The page follows the call by itself.
+    # The page refreshes while the call runs.
     Call.objects.update(customer_name="Renamed meanwhile")
     page.wait_for_selector("text=Renamed meanwhile", timeout=10_000)
 
@@ -108,11 +108,11 @@ def test_scripts_come_from_here_alone_and_are_not_evaluated(client: Any) -> None
 
 
 def test_the_theme_works_without_evaluated_scripts(signed_in: Any, assistant: Assistant) -> None:
-    """What the theme does with expressions in its templates: menus, drawers, search, dark mode."""
+    """The theme's scripts work under the policy: menus, drawers, search, dark mode."""
     page = signed_in
     page.set_viewport_size({"width": 1400, "height": 900})
     page.goto("/admin/calls/call/")
-    # The sidebar is put away, and stays so.
+    # The sidebar stays collapsed.
     page.click("text=dock_to_right")
     page.wait_for_selector("#nav-sidebar", state="hidden")
     page.reload()
@@ -128,7 +128,7 @@ def test_the_theme_works_without_evaluated_scripts(signed_in: Any, assistant: As
     page.wait_for_selector("#changelist-filter select, #changelist-filter a")
     page.keyboard.press("Escape")
     page.wait_for_selector("#changelist-filter", state="hidden")
-    # The key of dark mode.
+    # The switch for dark mode.
     page.goto("/admin/campaigns/campaign/")
     assert "dark" in page.get_attribute("html", "class")
     page.keyboard.press("Control+e")

@@ -1,4 +1,4 @@
-"""One person and one call in a browser: both fit a telephone, can be used by all, and show hostile words as text."""
+"""A contact and a call in a browser: both fit a phone, are accessible, and show hostile input as text."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HOSTILE = (
 
 @pytest.fixture
 def person(organization: Organization, phone_number: PhoneNumber, assistant: Any) -> Contact:
-    """Somebody in Tokyo in a campaign, with calls, a call-back, a webhook, and words of every kind."""
+    """A contact in Tokyo in a campaign, with calls, a scheduled callback, a webhook and all kinds of text."""
     organization.allowed_countries = ["FR", "JP"]
     organization.save()
     made = support.campaign(phone_number, support.people(organization, [NUMBER], name="Ada"), status="running")

@@ -1,4 +1,4 @@
-"""Search and keys: everything is reached without a mouse, and heard by those who do not see it."""
+"""Search and keyboard: everything works without a mouse and is announced to screen readers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIELD = "#search-input-command"
 
 @pytest.fixture
 def calls(organization: Organization, contact: Contact, assistant: Assistant, phone_number: PhoneNumber) -> list[Call]:
-    """Three calls to one person, oldest first."""
+    """Three calls to one contact, oldest first."""
     found = []
     for n in range(3):
         found.append(
@@ -52,7 +52,7 @@ def test_a_person_is_found_and_opened_by_keys_alone(signed_in: Any, calls: list[
     page.wait_for_selector("#command-results [role=option]")
     assert page.get_attribute(FIELD, "aria-expanded") == "true"
     assert "Ada" in page.text_content("#command-results [role=option]")
-    # What is chosen is told; the arrows go round.
+    # The selection is announced; the arrow keys wrap around.
     page.keyboard.press("ArrowDown")
     first = page.get_attribute(FIELD, "aria-activedescendant")
     assert page.get_attribute(f"#{first}", "aria-selected") == "true"
@@ -77,7 +77,7 @@ def test_the_search_closes_and_gives_the_focus_back(signed_in: Any, calls: list[
     page.click("[data-palette]")
     page.fill(FIELD, "zzzz")
     page.wait_for_selector("text=Nothing found for “zzzz”")
-    for _ in range(2):  # the first empties the field
+    for _ in range(2):  # the first Escape empties the field
         page.keyboard.press("Escape")
     page.wait_for_function("!document.querySelector('dialog[open]')")
     assert page.evaluate("document.activeElement.matches('[data-palette]')")
@@ -106,13 +106,13 @@ def test_rows_are_walked_and_opened(signed_in: Any, calls: list[Call]) -> None:
         rows.append(page.evaluate(chosen))
     assert (rows[0], rows[2] > rows[1], rows[3] == rows[1], rows[4] == rows[1]) == (None, True, True, True)
     outline = page.evaluate("getComputedStyle(document.activeElement.closest('tr')).outlineStyle")
-    assert outline == "solid", "the row is seen"
+    assert outline == "solid", "the row is visible"
     page.keyboard.press("Escape")
     assert page.evaluate(chosen) is None
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/call/{calls[2].pk}/change/")
-    # The calls before and after, to the same person.
+    # The previous and next call to the same contact.
     page.keyboard.press("p")
     page.wait_for_url(f"**/call/{calls[1].pk}/change/")
     page.keyboard.press("[")

@@ -1,4 +1,4 @@
-"""Staff of two organizations at once: neither meets a word of the other, wherever they look and whatever they send."""
+"""Team members of two organizations at once: no page or form shows or changes data of the other organization."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from tests.calls import support
 from tests.conftest import a_number, an_account, an_assistant
 
 pytestmark = MARKS
-MARK = "Zanzibar"  # stands in every text of the one organization and nowhere else
-NUMBERS = r"(303|415|617)\)?[ .-]?555"  # of people whom only this one calls
-PHONE = "+12125550101"  # whom both call
+MARK = "Zanzibar"  # occurs in every text of one organization and nowhere else
+NUMBERS = r"(303|415|617)\)?[ .-]?555"  # of contacts that only this organization calls
+PHONE = "+12125550101"  # a number that both call
 SAYS_NOTHING = ("new ", "legal hours", "api keys", "saved mappings", "provider callbacks", "webhook deliver")
 
 
 @pytest.fixture
 def theirs(organization: Organization) -> Organization:
-    """At work, with its mark on everything that anybody may write."""
+    """An organization with calls, and with its mark in every text that a user may write."""
     work.done(organization, MARK)
     work.trouble(organization)
     people = ContactList.objects.earliest("pk")
@@ -49,7 +49,7 @@ def theirs(organization: Organization) -> Organization:
 
 @pytest.fixture
 def ours(theirs: Organization) -> Organization:
-    """Of the same tenant, in the same trade: it even calls one of the same people."""
+    """Another organization of the same tenant. It calls one of the same numbers."""
     mine = Organization.objects.create(
         tenant=theirs.tenant,
         name="Ours",
@@ -75,7 +75,7 @@ def unmarked(text: str, where: str) -> None:
 
 
 def addresses(row: Model) -> Iterator[str]:
-    """Every address about one row, of its pages, parts and steps."""
+    """Return every address about one row: its pages, parts and steps."""
     page = admin.site._registry[type(row)]
     assert isinstance(page, ScopedAdmin)
     for route in page.get_urls():
@@ -88,7 +88,7 @@ def addresses(row: Model) -> Iterator[str]:
 
 
 def rows_of(organization: Organization) -> Iterator[Model]:
-    """One row of every kind."""
+    """Return one row of every kind."""
     for model, page in admin.site._registry.items():
         if isinstance(page, ScopedAdmin):
             found = model._default_manager.filter(**{page.organization_path: organization.pk}).last()
@@ -97,17 +97,18 @@ def rows_of(organization: Organization) -> Iterator[Model]:
 
 
 def lists(path: str) -> Iterator[str]:
-    """A list: plain, searched (a page says what for, so by less than the mark), and its file."""
+    """Yield addresses of a list: plain, searched, and its file. A page repeats the search, so search for less than
+    the mark."""
     for query in ("", f"?q={MARK[:-1]}", f"?q={quote(PHONE)}"):
         yield f"{path}{query}"
         yield f"{path}export.csv{query}"
 
 
 def test_the_mark_is_everywhere_at_home(browsers: Contexts, theirs: Organization) -> None:
-    """Else its absence elsewhere would tell nothing."""
+    """Otherwise its absence elsewhere would prove nothing."""
     page = desk(browsers, theirs, "admin")
     unseen = [name for name, path in pages_of(theirs).items() if not found_in(page.request.get(path).text())]
-    steps = [name for name in unseen if ", " in name]  # a question before a step may name no more than a number
+    steps = [name for name in unseen if ", " in name]  # a confirmation may show only a number
     assert [name for name in unseen if not name.startswith(SAYS_NOTHING) and name not in steps] == []
 
 
@@ -116,7 +117,7 @@ def test_pages_lists_files_and_forms_have_no_word_of_it(
 ) -> None:
     page = desk(browsers, ours, "admin")
     for name, path in pages_of(ours).items():
-        visit(page, path)  # with all its parts, filters, and what may be chosen
+        visit(page, path)  # with all its parts, filters and choices
         unmarked(page.content(), name)
     for model, pages in admin.site._registry.items():
         if isinstance(pages, ScopedAdmin):
@@ -135,7 +136,7 @@ def test_its_addresses_are_pages_that_do_not_exist(
     for row, values in before.items():
         for path in addresses(row):
             for answer in (page.request.get(path), forged(page, path, reason="forged", name="Forged")):
-                # What nobody may do is refused before anything is looked up.
+                # An action that no role has is refused before any lookup.
                 assert answer.status in ({403, 404} if path.endswith(("/delete/", "/change/")) else {404}), path
                 unmarked(answer.text(), path)
         assert type(row)._default_manager.filter(pk=row.pk).values().get() == values, row
@@ -154,7 +155,7 @@ def test_search_finds_nothing_of_it(browsers: Contexts, theirs: Organization, ou
     for term in (*terms, *spelled):
         page.fill("#search-input-command", term)
         page.wait_for_selector(f"text=Nothing found for “{term}”")
-    # A number that both know leads to one's own person alone; so it does where a call is launched.
+    # A number that both have leads only to one's own contact, also when a call is launched.
     page.fill("#search-input-command", PHONE)
     page.wait_for_selector("#command-results [role=option]:has-text('Our Ada')")
     unmarked(page.inner_html("#command-results"), "search")
@@ -173,7 +174,7 @@ def test_search_finds_nothing_of_it(browsers: Contexts, theirs: Organization, ou
 
 
 def test_what_happens_there_stays_there(browsers: Contexts, theirs: Organization, ours: Organization) -> None:
-    """Both look at their dashboards while the one campaign is paused and all its calls are stopped."""
+    """Both have their dashboards open while one campaign is paused and all calls are stopped."""
     mine, other = desk(browsers, ours, "manager"), desk(browsers, theirs, "viewer")
     visit(mine, "/admin/")
     before = mine.inner_text("#overview").replace(mine.inner_text("#overview h3 .tl-faint"), "")
@@ -188,7 +189,7 @@ def test_what_happens_there_stays_there(browsers: Contexts, theirs: Organization
 
 
 def test_a_role_is_held_in_its_organization_alone(browsers: Contexts, theirs: Organization, ours: Organization) -> None:
-    """Somebody who runs the one and may only look at the other: there is no switch, each row has its own rules."""
+    """A manager of one organization who is a viewer of the other: each row follows its own organization's role."""
     page = desk(browsers, ours, "manager", "mona")
     there = Membership.objects.create(user=User.objects.get(username="mona"), organization=theirs, role="viewer")
     running = Campaign.objects.filter(organization=theirs, status="running").earliest("pk")
@@ -206,11 +207,11 @@ def test_a_role_is_held_in_its_organization_alone(browsers: Contexts, theirs: Or
         row.refresh_from_db()
         assert row.status == ("paused" if may else "running")
         assert (page.locator("button[name=_save]").count() > 0) == may
-    # Where something new is made, the other organization is no choice.
+    # A form for a new object does not offer the other organization.
     for path in ("admin:campaigns_campaign_add", "admin:calls_call_launch", "admin:campaigns_contactlist_import_new"):
         visit(page, reverse(path))
         unmarked(page.inner_html("form[method=post]:not([action*=logout])"), path)
-    # What is taken away leaves the page that is open, what is left stays.
+    # A revoked role's rows leave the open page; the others stay.
     page.goto(reverse("admin:campaigns_campaign_change", args=[running.pk]))
     page.wait_for_selector("#panel >> text=Running")
     there.delete()

@@ -1,4 +1,4 @@
-"""Two members of staff of one organization at once: what the one does arrives, and no role does more than it may."""
+"""Two team members of one organization at once: each sees the other's actions, and no role exceeds its rights."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ STOPPED = "text=All calls of Acme are stopped."
 
 @dataclass(frozen=True)
 class Doing:
-    """A button that one role has and the next lower one has not, and where that one sees what came of it."""
+    """A button that one role has and the next lower one has not, and where the lower role sees the effect."""
 
     step: str
     row: Callable[[], models.Model]
     sees: str = ""
-    misses: str = ""  # what is gone instead
+    misses: str = ""  # text that disappears
     fields: Mapping[str, str] = field(default_factory=dict)
     at: Callable[[models.Model], str] = lambda row: url_of(row)
 
@@ -60,7 +60,7 @@ def waiting() -> Recipient:
     return Recipient.objects.filter(campaign=running(), contact__on_hold=False).latest("pk")
 
 
-def somebody() -> Contact:
+def contact() -> Contact:
     return waiting().contact
 
 
@@ -92,7 +92,7 @@ DOINGS = [
     Doing("pause", running, sees=badge("Paused")),
     Doing("resume", running, sees=badge("Running")),
     Doing("withdraw", waiting, sees="#people >> text=Withdrawn", at=lambda _: url_of(running())),
-    Doing("hold", somebody, sees="text=On hold.", fields={"reason": "Asked for it"}),
+    Doing("hold", contact, sees="text=On hold.", fields={"reason": "Asked for it"}),
     Doing("unhold", lambda: Contact.objects.get(hold_reason="Asked for it"), misses="text=On hold."),
     Doing("cancel-call-back", promise, sees=badge("Canceled"), at=lambda row: url_of(row.contact)),  # type: ignore[attr-defined]
     Doing("cancel", draft, sees=badge("Canceled")),
@@ -121,7 +121,7 @@ DOINGS = [
 
 
 def take(page: Any, row: models.Model, name: str, fields: Mapping[str, str]) -> None:
-    """By the buttons of the object's page."""
+    """Take a step by its button on the object's page."""
     step, url = step_of(row, name)
     page.goto(url_of(row))
     page.click(f"#panel a[href='{url}']")
@@ -163,7 +163,7 @@ def both_at(one: Any, other: Any, path: str) -> None:
 
 
 def test_the_same_doubt_is_settled_once(staff: Mapping[Level, Any]) -> None:
-    """Whoever comes second is told what it is by now."""
+    """The second team member sees the present status."""
     for first, second, fields in (
         ("release", "release", {}),
         ("confirm-placed", "release", {"provider_call_id": "oc_found"}),
@@ -237,7 +237,7 @@ def test_a_form_that_somebody_else_overtook_is_not_saved_in_silence(staff: Mappi
     admin.wait_for_selector("text=Changed since you opened this page: “Name”.")
     row.refresh_from_db()
     assert row.name == "Of the manager"
-    assert admin.input_value("[name=name]") == "Of the admin", "what was written stays"
+    assert admin.input_value("[name=name]") == "Of the admin", "typed text stays"
     admin.click(save)
     admin.wait_for_url(lambda url: not url.endswith(page))
     row.refresh_from_db()
@@ -245,7 +245,7 @@ def test_a_form_that_somebody_else_overtook_is_not_saved_in_silence(staff: Mappi
 
 
 def test_who_is_erased_stays_so(staff: Mapping[Level, Any]) -> None:
-    """Somebody else has the person's form open, and one was about to hold them."""
+    """One team member has the contact's form open; another was about to put the contact on hold."""
     person = call(Status.COMPLETED)().contact
     manager, admin, operator = staff[Level.MANAGER], staff[Level.ADMIN], staff[Level.OPERATOR]
     admin.goto(url_of(person))

@@ -1,4 +1,4 @@
-"""Two members of staff through the pages that are more than a button: one role does it, the next lower one looks on."""
+"""Two team members on pages that are more than a button: one role acts, the next lower one only reads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NEW = "a[href*='/campaign/add/'] >> visible=true"
 
 
 def closed(page: Any, *paths: str, **fields: str) -> None:
-    """Neither opens nor takes a form sent by hand, and says why."""
+    """Check that the pages refuse to open and refuse a forged form, with the reason."""
     for path in paths:
         for answer in (page.request.get(path), forged(page, path, **fields)):
             assert answer.status == 403, path
@@ -90,7 +90,7 @@ def test_a_call_is_launched(staff: Staff) -> None:
     speaker, number = Assistant.objects.earliest("pk"), PhoneNumber.objects.earliest("pk")
     closed(viewer, *parts, assistant=str(speaker.pk), phone_number=str(number.pk), to_number=NUMBER, _launch="1")
     assert Call.objects.queued().count() == queued
-    # By the test call of an assistant's page, which a viewer's does not have.
+    # The test call on an assistant's page, which a viewer does not have.
     viewer.goto(f"{ADMIN}/providers/assistant/{speaker.pk}/change/")
     nowhere(viewer, "Test call", "Save")
     viewer.goto(f"{ADMIN}/")
@@ -218,7 +218,7 @@ def test_search_files_and_settings(staff: Staff) -> None:
     operator.click("#panel >> text=Hold")
     operator.click("text=Put on hold")
     operator.wait_for_selector("text=On hold.")
-    # Search: the same person, and no page that the role does not reach.
+    # Search: the same contact, and no page beyond the role.
     for page, term, found in ((viewer, "Forget", "On hold"), (manager, "audit", "Audit"), (admin, "api k", "API keys")):
         page.keyboard.press("/")
         page.keyboard.type(term)
@@ -229,12 +229,12 @@ def test_search_files_and_settings(staff: Staff) -> None:
         page.keyboard.type(term)
         page.wait_for_selector("text=Nothing found for")
         page.keyboard.press("Escape")
-    # Files: whoever sees a list has its file.
+    # Files: a role that sees a list may download it.
     assert "Forget Me" in viewer.request.get(f"{ADMIN}/campaigns/contact/export.csv?q=Forget").text()
     closed(operator, f"{ADMIN}/tenants/auditentry/export.csv", f"{ADMIN}/calls/webhookdelivery/export.csv")
     closed(manager, f"{ADMIN}/tenants/apikey/export.csv", f"{ADMIN}/tenants/apikey/add/", name="forged")
     assert "contact.exported" in manager.request.get(f"{ADMIN}/tenants/auditentry/export.csv").text()
-    # Settings are one's own.
+    # Personal settings.
     for page, zone in ((viewer, "Asia/Tokyo"), (operator, "America/New_York")):
         page.goto(f"{ADMIN}/my-settings/")
         page.fill("#id_timezone", zone)

@@ -1,4 +1,4 @@
-"""What is looked at in a browser: an organization at work, with some trouble, and one that has nothing yet."""
+"""Data for the browser tests: an organization with calls and some trouble, and an empty one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ S = Status
 
 
 def nothing_yet(password: str) -> Organization:
-    """An organization that was made a minute ago, and who has just been let in."""
+    """An organization created a minute ago, with a new team member."""
     organization = Organization.objects.create(
         tenant=Organization.objects.get().tenant, name="Harbour pharmacy", timezone="Europe/Lisbon", default_region="PT"
     )
@@ -47,7 +47,7 @@ def nothing_yet(password: str) -> Organization:
 
 
 def done(organization: Organization, text: str = "They asked to be called in the morning.") -> None:
-    """What the demo leaves behind, without its processes: calls that ended in all ways, and `text` about them."""
+    """The demo's data without its processes: calls with every outcome, and `text` about them."""
     assistants = sample.set_up(organization, "http://127.0.0.1:9")
     everybody = [number for each in sample.TEAMS for number in sample.numbers(each, 4)]
     people = support.people(organization, everybody, name="Ada Roy", variables={"appointment": "Tuesday 9:30"})
@@ -67,7 +67,7 @@ def done(organization: Organization, text: str = "They asked to be called in the
 
 
 def trouble(organization: Organization) -> None:
-    """Everything that a person may have to look at has happened once, to an organization with `done` or a demo."""
+    """One of each problem that needs attention, for an organization with `done` or a demo."""
     reminder = Campaign.objects.filter(organization=organization).earliest("pk")
     waiting = _waiting(organization, reminder)
     _other_campaigns(reminder)
@@ -89,7 +89,7 @@ def trouble(organization: Organization) -> None:
 
 
 def _waiting(organization: Organization, reminder: Campaign) -> Campaign:
-    """Runs, at hours that are not now; two assistants share its people."""
+    """A running campaign outside its hours; two assistants share its recipients."""
     later = timezone.now() + timedelta(hours=30)
     made = Campaign.objects.create(
         organization=organization,
@@ -113,7 +113,7 @@ def _waiting(organization: Organization, reminder: Campaign) -> Campaign:
 
 
 def _other_campaigns(reminder: Campaign) -> None:
-    """A draft that lacks much, one for later, one that stands still."""
+    """An incomplete draft, a scheduled campaign and a paused one."""
     home = reminder.organization
     Campaign.objects.create(organization=home, name="Flu vaccination")
     contacts = home.contact_lists.latest("pk")
@@ -140,7 +140,7 @@ def _people(organization: Organization, waiting: Campaign) -> None:
 
 
 def _next_wednesday() -> datetime:
-    """A time at which anybody may be called."""
+    """Return a time at which every contact may be called."""
     now = timezone.now().astimezone(ZoneInfo("America/New_York"))
     return (now + timedelta(days=(2 - now.weekday()) % 7 or 7)).replace(hour=16, minute=0)
 
@@ -157,7 +157,7 @@ def _webhooks(organization: Organization) -> None:
 
 
 def mark(organization: Organization, text: str) -> None:
-    """In everything that somebody may write, of the only organization that has `done` anything."""
+    """Write `text` into every field that a user may write, of the only organization with `done` data."""
     Organization.objects.filter(pk=organization.pk).update(name=text)
     Contact.objects.update(name=text, hold_reason=text, variables={"appointment": text, "<b>": text})
     Campaign.objects.update(name=text, status_reason=text)
