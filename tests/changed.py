@@ -41,13 +41,13 @@ def main() -> int:
 
 
 def changed() -> set[str]:
-    """Paths changed since the branch left `main`, committed or not."""
+    """Return the paths changed since the branch left `main`, committed or not."""
     base = _git("merge-base", "HEAD", "main")[0]
     return {*_git("diff", "--name-only", base), *_git("ls-files", "--others", "--exclude-standard")}
 
 
 def wanted_by(paths: Iterable[str]) -> list[str]:
-    """The tests to run, without those that another of them contains."""
+    """Return the tests to run, without tests that another entry contains."""
     wanted = {test for path in paths for test in _wanted_by(path)}
     found = {test for test in wanted if (suite.ROOT / test).exists()}
     return sorted(test for test in found if not any(str(parent) in found for parent in Path(test).parents))

@@ -1,4 +1,4 @@
-"""What most tests start from: one organization with an account, an assistant, a number, a contact and a key."""
+"""Common fixtures: an organization with an account, an assistant, a caller number, a contact and an API key."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from tenants.models import ApiKey, Organization, Tenant
 
 SET_UP_BY_MIGRATE = {"django_content_type", "auth_permission"}
 
-# However busy the machine: how long an example takes says nothing about what is promised.
+# No deadline: how long an example takes depends on the machine, not on the product.
 settings.register_profile("trunkline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("trunkline"), max_examples=40)
 settings.register_profile("proof", settings.get_profile("trunkline"), max_examples=400)
-settings.load_profile("quick")  # `--hypothesis-profile proof` loads the other one
+settings.load_profile("quick")  # `--hypothesis-profile proof` overrides it
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A database of this process alone: two runs side by side must not share one."""
+    """Give this process its own database, because two runs must not share one."""
     found = connections["default"].settings_dict
     if connections["default"].vendor == "sqlite":
         found["TEST"]["NAME"] = tmp_path_factory.mktemp("database") / "test.sqlite3"
-        # No machine loses its power in a test, and waiting for the disk is most of a test's time.
+        # Tests need no durability, and waiting for the disk takes most of a test's time.
         found["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
     else:
         found["TEST"]["NAME"] = f"test_{found['NAME']}_{os.getpid()}"
@@ -46,7 +46,7 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 
 @pytest.fixture(scope="session", autouse=True)
 def _empty_tables_quickly() -> Iterator[None]:
-    """Django truncates every table after a transactional test, and makes content types and permissions anew.
+    """Django truncates every table after a transactional test and recreates content types and permissions.
 
     That takes 200 to 350 ms on PostgreSQL. Tests write few rows: deleting them takes 4 ms.
     """
@@ -68,7 +68,7 @@ def _empty_tables() -> None:
 
 @pytest.fixture
 def frozen() -> Iterator[time_machine.Traveller]:
-    """The clock stands still, so that it does not matter how long a test takes. `frozen.shift(seconds)` moves it."""
+    """Stop the clock, so that a test's duration does not matter. `frozen.shift(seconds)` moves it."""
     with time_machine.travel(timezone.now(), tick=False) as clock:
         yield clock
 
@@ -77,8 +77,8 @@ def frozen() -> Iterator[time_machine.Traveller]:
 def _test_settings(settings: Any, tmp_path: Path) -> None:
     settings.ALLOW_LOOPBACK_URLS = True
     settings.MEDIA_ROOT = tmp_path / "uploads"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # 0.3 s quicker each
-    settings.API_RATE = settings.API_BURST = 100_000  # tests are quicker than programs may be
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # saves 0.3 s for each password
+    settings.API_RATE = settings.API_BURST = 100_000  # tests send requests faster than the limit allows
     throttling.forget_held()
     memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(tmp_path)}
     settings.CACHES = {"default": memory}  # of this test alone
@@ -86,7 +86,7 @@ def _test_settings(settings: Any, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails any test that connects to another machine, even when the code under test swallows the refusal."""
+    """Fail any test that connects to another machine, even when the code under test swallows the error."""
     attempts: list[str] = []
     real = {"connect": socket.socket.connect, "connect_ex": socket.socket.connect_ex}
 
@@ -114,7 +114,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class ApiClient(Client):
-    """Django's test client with a key, speaking JSON unless told otherwise."""
+    """Django's test client with an API key. It sends JSON by default."""
 
     def __init__(self, key: str = "", organization: Organization | None = None, **headers: str) -> None:
         headers |= {"authorization": f"Bearer {key}"} if key else {}
@@ -138,7 +138,7 @@ def tenant(db: None) -> Tenant:
 
 @pytest.fixture
 def organization(tenant: Tenant) -> Organization:
-    """May call France and the United States, single calls at any hour: tests run at all hours."""
+    """An organization that may call France and the United States, with single calls at any hour."""
     return Organization.objects.create(
         tenant=tenant,
         name="Acme",
@@ -182,7 +182,7 @@ def client_for() -> KeyMaker:
 
 @pytest.fixture
 def api(organization: Organization, client_for: KeyMaker) -> ApiClient:
-    """A program that may do everything in `organization`."""
+    """An API client that may do everything in `organization`."""
     return client_for(organization)
 
 
@@ -199,7 +199,7 @@ def an_account(organization: Organization, **fields: Any) -> ProviderAccount:
 
 
 def full_buckets(fields: dict[str, Any]) -> dict[str, Any]:
-    """Add full token buckets to an account's fields: what a test may claim must not depend on how long it takes."""
+    """Add full token buckets to an account's fields, so that claims do not depend on the test's duration."""
     placing, reading = fields.get("calls_per_second", 1), fields.get("reads_per_second", 5)
     return {"place_tokens": max(1.0, float(placing)), "read_tokens": max(1.0, float(reading))} | fields
 

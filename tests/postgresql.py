@@ -1,4 +1,4 @@
-"""A PostgreSQL server for one run: its own directory, its own port on 127.0.0.1, gone afterwards."""
+"""A PostgreSQL server for one run, in its own directory and on its own port of 127.0.0.1. It is removed afterwards."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 
 
 class Unavailable(Exception):
-    """PostgreSQL's programs, or a user to run them as, are missing. A sentence."""
+    """PostgreSQL's programs, or a user to run them as, are missing. The message is a sentence."""
 
 
 @contextmanager
 def throwaway_server() -> Iterator[str]:
-    """Yields its URL. Raises Unavailable."""
+    """Yield the server's URL. Raises Unavailable."""
     programs = _programs()
     user = _user()
     home = Path(tempfile.mkdtemp(prefix="trunkline-postgresql-"))
@@ -57,7 +57,7 @@ def _programs() -> Path:
 
 
 def _user() -> str | None:
-    """Whom to run it as: initdb refuses root."""
+    """Return the user to run the server as, because initdb refuses root; None for the present user."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

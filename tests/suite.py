@@ -2,8 +2,8 @@
 
 python -m tests.suite [--only sqlite|postgresql] [--proof] [arguments for pytest]
 
-Where PostgreSQL's programs are not installed, all of it runs on SQLite. `--proof` runs the long proofs instead, and the
-property tests with more examples: once, on PostgreSQL where it is installed. Paths among the arguments run on both
+Where PostgreSQL's programs are not installed, the whole suite runs on SQLite. `--proof` runs the long proofs instead,
+and the property tests with more examples: once, on PostgreSQL where it is installed. Paths among the arguments run on both
 databases. See docs/testing.md.
 """
 
@@ -27,7 +27,7 @@ NOTHING_COLLECTED = 5
 TEMPLATE = "template_of_tests"
 
 # What SQLite can change, and why. Everything else tests rules and pages that reach the database through the ORM alone.
-# A module of the product that names a database must be listed by the tests of `tests/test_suite.py`.
+# `tests/test_suite.py` fails when a module of the product asks for its database and no module here covers it.
 ON_SQLITE = {
     "tests/test_demo.py": "the demo runs on SQLite, with its own processes",
     "tests/browser/test_journey.py": "the demo in a browser",
@@ -73,13 +73,13 @@ def main() -> int:
 
 
 def named(arguments: Iterable[str]) -> bool:
-    """Whether the arguments say which tests are wanted by their paths."""
+    """Return whether an argument is the path of a test."""
     return any((ROOT / argument.partition("::")[0]).exists() for argument in arguments if not argument.startswith("-"))
 
 
 @contextmanager
 def database(only: str | None) -> Iterator[str]:
-    """The URL of a server for this run, with the template that each worker's database is a copy of; "" for SQLite."""
+    """Yield the URL of a server for this run, with the template of the workers' databases; "" for SQLite."""
     if only == "sqlite":
         yield ""
         return
@@ -96,7 +96,7 @@ def database(only: str | None) -> Iterator[str]:
 
 
 def migrate_template(url: str) -> None:
-    """Every worker copies this database in 0.1 seconds; to migrate one takes seconds."""
+    """Migrate the template. Each worker copies it in 0.1 seconds; a migration takes seconds."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
     extra = {"DATABASE_URL": url.rpartition("/")[0] + f"/{TEMPLATE}"}
@@ -105,7 +105,7 @@ def migrate_template(url: str) -> None:
 
 
 def run(arguments: list[str], extra: dict[str, str]) -> int:
-    """One run of pytest in its own process. The database is whatever DATABASE_URL says, SQLite by default."""
+    """Run pytest in its own process. Return its exit status. The database is DATABASE_URL, SQLite by default."""
     say("pytest on " + ("PostgreSQL" if extra else "SQLite"))
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *arguments]
     return subprocess.run(command, env=environment(extra), check=False).returncode

@@ -1,4 +1,4 @@
-"""Every page of the back office: it answers, it belongs to its organization, and it follows the role."""
+"""Every page of the back office works, shows only its organization's data, and follows the role."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def world(
     phone_number: PhoneNumber,
     contact: Contact,
 ) -> dict[str, models.Model]:
-    """One row of everything, by model name."""
+    """Return one row of each model, by model name."""
     now = timezone.now()
     account.name, account.credentials = "Our own sign-in", {"api_key": CANARY}
     account.save()
@@ -133,7 +133,7 @@ def world(
 
 
 def pages_of(row: models.Model) -> Iterator[str]:
-    """Every address about one row, from the resolver."""
+    """Return every address about one row, from the resolver."""
     page = page_of(type(row))
     for pattern in page.get_urls():
         if not pattern.name or ("pk" not in str(pattern.pattern) and "object_id" not in str(pattern.pattern)):
@@ -497,7 +497,7 @@ def test_an_api_key_is_shown_once(sign_in: SignIn, organization: Organization) -
     assert key and "no-store" in answer["Cache-Control"]
     row = ApiKey.objects.get()
     assert row.digest == ApiKey.digest_of(key[0]) and row.scopes == ["call"]
-    assert row.organization == organization, "a superuser alone may grant a whole tenant"
+    assert row.organization == organization, "only a superuser may grant a whole tenant"
     page = reverse("admin:tenants_apikey_change", args=[row.pk])
     assert key[0] not in client.get(page).content.decode()
     client.post(reverse("admin:tenants_apikey_step", args=[row.pk, "revoke"]))
@@ -535,13 +535,13 @@ def test_credentials_are_written_and_never_shown(sign_in: SignIn, organization: 
 
     assert client.post(url, account_form(name="Renamed")).status_code == 302
     row.refresh_from_db()
-    assert row.name == "Renamed" and row.credentials["api_key"] == CANARY, "an empty box keeps what is stored"
+    assert row.name == "Renamed" and row.credentials["api_key"] == CANARY, "an empty field keeps the stored value"
 
     moved = account_form(base_url="https://elsewhere.example.org")
     assert "enter this again" in client.post(url, moved).content.decode()
     assert client.post(url, {**moved, "secret_api_key": "another-key-0123456789"}).status_code == 302
     row.refresh_from_db()
-    assert row.credentials == {"api_key": "another-key-0123456789"}, "no old secret travels to a new address"
+    assert row.credentials == {"api_key": "another-key-0123456789"}, "no old secret is sent to a new address"
     assert CANARY not in str(list(AuditEntry.objects.values_list("detail", flat=True)))
 
 

@@ -1,4 +1,4 @@
-"""What people do in the back office: launch a call, run a campaign, import people, settle a doubt."""
+"""Work in the back office: launch a call, run a campaign, import contacts, resolve a doubt."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_a_doubt_is_released_with_a_reason(operator: Client, doubtful: Call) -> 
     confirmation = text_of(operator.get(step(doubtful, "release")))
     assert "the contact is rung twice" in confirmation
     doubtful.refresh_from_db()
-    assert doubtful.status == Status.UNCONFIRMED, "looking changes nothing"
+    assert doubtful.status == Status.UNCONFIRMED, "opening the page changes nothing"
     assert operator.post(step(doubtful, "release"), {"reason": " "}).status_code == 200
     operator.post(step(doubtful, "release"), {"reason": "not in their list"})
     doubtful.refresh_from_db()
@@ -247,7 +247,7 @@ def test_a_campaign_is_run_with_buttons(operator: Client, campaign: Campaign) ->
     assert press("pause") == "paused"
     assert press("resume") == "running"
     assert press("cancel") == "canceled"
-    assert press("resume") == "canceled", "a canceled campaign stays so"
+    assert press("resume") == "canceled", "a canceled campaign stays canceled"
     assert set(AuditEntry.objects.values_list("actor", flat=True)) == {"olga"}
 
 
@@ -309,7 +309,7 @@ def test_a_draft_is_filled_in_on_one_page(manager: Client, campaign: Campaign) -
 
 
 def edited(campaign: Campaign, **fields: Any) -> dict[str, Any]:
-    """The form of a campaign as its page shows it, with changes."""
+    """Return the form of a campaign as its page shows it, with changes."""
     return campaign_form(
         **{
             "name": campaign.name,
@@ -330,7 +330,7 @@ def test_a_running_campaign_is_edited_and_its_page_tells_what_was_changed(manage
     assert answer.status_code == 302, text_of(answer)
     campaign.refresh_from_db()
     assert (campaign.max_attempts, campaign.version, campaign.status) == (5, 2, "running")
-    assert campaign.assistant is not None, "what a running campaign keeps is not in the form"
+    assert campaign.assistant is not None, "fields that a running campaign keeps are not in the form"
     page = text_of(manager.get(reverse("admin:campaigns_campaign_settings", args=[campaign.pk])))
     assert "Version 2" in page and "mona" in page
     assert "Maximum attempts per recipient: 3 → 5" in page
@@ -437,7 +437,7 @@ def upload(name: str = "people.csv", content: bytes = CSV) -> dict[str, Any]:
 
 
 def kept(page: str) -> dict[str, str]:
-    """What the second page hands on of the first."""
+    """Return the fields that the second page passes on from the first."""
     return {name: page.partition(f'name="{name}" value="')[2].partition('"')[0] for name in ("stored", "columns")}
 
 
@@ -525,8 +525,8 @@ def test_an_import_is_canceled(operator: Client, people: ContactList) -> None:
 def test_an_import_is_undone(operator: Client, manager: Client, people: ContactList) -> None:
     row = begin_import(operator, people)
     url = reverse("admin:campaigns_contactimport_step", args=[row.pk, "undo"])
-    assert operator.get(url).status_code == 403, "an undo deletes people"
-    assert "is not possible any more" in text_of(manager.get(url, follow=True)), "it has not even begun"
+    assert operator.get(url).status_code == 403, "an undo deletes contacts"
+    assert "is not possible any more" in text_of(manager.get(url, follow=True)), "it has not started"
     while not job.run_step(row.pk):
         pass
     page = text_of(manager.get(url))

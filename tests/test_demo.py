@@ -1,4 +1,4 @@
-"""The first thing anybody runs."""
+"""`make demo`, the first command of a new user."""
 
 from __future__ import annotations
 

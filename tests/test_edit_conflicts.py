@@ -58,7 +58,7 @@ def test_a_form_that_nobody_overtook_is_saved(manager: Client, world: World, nam
     mine = opened(manager, path)
     assert "_seen" in mine
     assert REFUSED not in sent(manager, path, mine)
-    assert REFUSED not in sent(manager, path, opened(manager, path)), "what was saved is what is seen"
+    assert REFUSED not in sent(manager, path, opened(manager, path)), "the page shows the saved values"
 
 
 def test_a_change_of_another_user_is_overwritten_only_by_a_second_save(manager: Client, world: World) -> None:
@@ -68,10 +68,10 @@ def test_a_change_of_another_user_is_overwritten_only_by_a_second_save(manager: 
     ada.update(name="Grace", language="fr")
     mine["language"] = ["fr"]
     answer = sent(manager, path, mine)
-    assert f"{REFUSED}“Name”." in answer, "what both wrote alike is no quarrel"
+    assert f"{REFUSED}“Name”." in answer, "equal changes are no conflict"
     assert ada.get().name == "Grace"
     again = fields(answer)
-    assert again["name"] == ["Ada"], "what was written stays"
+    assert again["name"] == ["Ada"], "typed text stays"
     assert REFUSED not in sent(manager, path, again)
     assert ada.get().name == "Ada"
 
@@ -80,7 +80,7 @@ def test_a_change_of_another_user_is_overwritten_only_by_a_second_save(manager: 
 def test_the_rows_below_a_campaign_are_watched_too(manager: Client, world: World, page: str) -> None:
     path = f"/admin/campaigns/campaign/{world['campaign'].pk}/{page}/"
     mine = opened(manager, path)
-    Campaign.objects.update(drafted_through=3)  # what is in no form is nobody's concern
+    Campaign.objects.update(drafted_through=3)  # a field that is in no form cannot conflict
     CallingWindow.objects.update(opens=600)
     assert f"{REFUSED}“Calling windows”." in sent(manager, path, mine)
     assert CallingWindow.objects.get().opens == 600

@@ -40,7 +40,7 @@ def test_production_needs_its_secrets_named(monkeypatch: pytest.MonkeyPatch, tmp
             context.delenv(name)
             with pytest.raises(ImproperlyConfigured, match=name):
                 read(tmp_path)
-    assert list(tmp_path.iterdir()) == [], "nothing is made up outside of development"
+    assert list(tmp_path.iterdir()) == [], "there are no default secrets outside of development"
 
 
 def test_development_makes_its_secrets_up_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

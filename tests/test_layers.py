@@ -73,7 +73,7 @@ def test_an_import_inside_a_function_is_found() -> None:
 
 
 def late_imports(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
-    """Imports of our rooms inside functions, with the function's name."""
+    """Return imports of the rooms inside functions, each with the function's name."""
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             for node in ast.walk(function):

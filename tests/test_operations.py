@@ -116,7 +116,7 @@ def test_answers_are_counted_by_class(api: ApiClient) -> None:
     name = 'trunkline_http_responses_total{{status="{}xx"}}'
     after = figures()
     assert after[name.format(4)] - before.get(name.format(4), 0) == 1
-    assert after[name.format(2)] - before.get(name.format(2), 0) == 2  # the first look at the metrics too
+    assert after[name.format(2)] - before.get(name.format(2), 0) == 2  # as does the first request for the metrics
 
 
 def test_nobody_is_named(assistant: Assistant, phone_number: PhoneNumber, organization: Organization) -> None:
@@ -150,7 +150,7 @@ def test_a_network_can_be_allowed(settings: Any, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("header", operations.FORWARDED)
 def test_what_a_proxy_forwards_comes_from_elsewhere(header: str) -> None:
-    """A proxy on this machine makes everybody look local."""
+    """Behind a proxy on this machine every client looks local."""
     for said in ("203.0.113.9", "127.0.0.1"):
         assert Client(headers={header: said}).get("/metrics").status_code == 403
 
@@ -170,7 +170,7 @@ def test_probes_are_not_redirected_to_https(settings: Any, worker: Heartbeat) ->
 
 
 def test_every_line_of_a_request_carries_its_id(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Django's own line about a 4xx too, written when the answer is on its way out."""
+    """Django's own log line about a 4xx has it too, although it is written after the view."""
     lines: list[dict[str, Any]] = []
 
     class Keep(logging.Handler):

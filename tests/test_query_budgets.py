@@ -1,4 +1,4 @@
-"""Every page of the back office asks the database fifteen times at most, and no oftener when there is more to show."""
+"""Every page of the back office makes at most fifteen queries, independent of the number of rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ World = dict[str, Any]
 
 @pytest.fixture
 def manager(organization: Organization, sister: Organization) -> Client:
-    """Of two organizations, so that lists show which."""
+    """A member of two organizations, so that lists show the organization."""
     user = User.objects.create(username="mona", is_staff=True)
     for mine in (organization, sister):
         Membership.objects.create(user=user, organization=mine, role="admin")
@@ -40,7 +40,7 @@ def manager(organization: Organization, sister: Organization) -> Client:
 
 
 def more(world: World, organization: Organization, people: int) -> None:
-    """People on the campaign's list, half of them called, with another assistant beside the first."""
+    """Contacts on the campaign's list, half of them called, with a second assistant."""
     campaign, account = world["campaign"], world["provideraccount"]
     now = timezone.now()
     assert isinstance(campaign, Campaign)
@@ -82,11 +82,11 @@ def pages(world: World) -> Iterator[str]:
 
 
 def asked(client: Client, url: str) -> list[str]:
-    client.get(url)  # what a process learns once
+    client.get(url)  # cached once by each process
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(url)
     assert answer.status_code in (200, 302), url
-    # The installation's key is kept by a process once it is committed, which in a test it never is.
+    # A process caches the installation's key once it is committed, which never happens in a test.
     return [query["sql"] for query in queries if "installationkey" not in query["sql"]]
 
 

@@ -10,7 +10,7 @@ from tests.changed import EVERYTHING, READ_DOCUMENTS, ROOMS, wanted_by
 from tests.suite import ON_SQLITE, ROOT, named
 
 BY_DATABASE = re.compile(r"vendor [=!]= |\[connection\.vendor\]|OnPostgresql\(")
-# Module of the product that does something else on SQLite: a module of tests that runs there.
+# Module of the product that behaves differently on SQLite -> a test module that runs there.
 COVERED_BY = {
     "calls/triggers.py": "tests/calls/test_outcomes.py",
     "campaigns/launching.py": "tests/campaigns/test_launching.py",

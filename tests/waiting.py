@@ -1,4 +1,4 @@
-"""Waiting in tests: for a condition, with a bound that only a fault reaches, however slow the machine is."""
+"""Wait in tests for a condition, with a limit that only a fault reaches, however slow the machine is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from django.db import connection
 
-PATIENCE = 240.0  # seconds; longer than anything takes on a machine with a twentieth of a processor
+PATIENCE = 240.0  # seconds; longer than any wait on a machine with a twentieth of a processor
 
 
 def eventually(true: Callable[[], object], what: str = "", *, seconds: float = PATIENCE) -> None:

@@ -130,7 +130,7 @@ def test_many_numbers_are_listed_like_one(organization: Organization) -> None:
         B: ("first", "staff", None),
         C: ("", "list", now + 2 * hour),
     }
-    assert set(Contact.objects.values_list("phone", flat=True)) == {A, B, C}, "whose rows are the locks"
+    assert set(Contact.objects.values_list("phone", flat=True)) == {A, B, C}, "its rows carry the locks"
     assert entries.listed(organization.pk, [A, B, C], now) == {A, B, C}
     assert entries.add(organization, C, source="test")[1] is False
 
@@ -169,7 +169,7 @@ def test_the_queries_do_not_grow_with_the_numbers(organization: Organization) ->
     for _ in range(2):  # new ones, then known ones
         with CaptureQueriesContext(connection) as queries:
             entries.add_many(organization, phones, reason="", source="list")
-        assert len(queries) <= 24, "SQLite takes some dozens of rows a statement"
+        assert len(queries) <= 24, "SQLite takes a few dozen rows in a statement"
 
 
 # --- the page -----------------------------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ def test_open_calls_to_listed_numbers_are_shown(organization: Organization) -> N
     support.single(number, B)
     text = uploaded(staff(organization), f"{A}\n{B}\n{C}")
     assert "A call to 06 12 34 56 01 was already under way" in text
-    assert Call.objects.get(to_number=B).status == Status.QUEUED, "the gate refuses it when its turn comes"
+    assert Call.objects.get(to_number=B).status == Status.QUEUED, "the gate refuses the call later"
 
 
 def test_a_large_file_takes_few_queries(organization: Organization) -> None:

@@ -67,7 +67,7 @@ def test_a_newcomer_imports_into_a_new_list(operator: Client, organization: Orga
     assert f'href="{NEW}"' in page
     page = looked_at(operator)
     assert "Of 2 rows none would be rejected" in page and "the new list “January”" in page
-    assert not ContactList.objects.exists(), "a look makes nothing"
+    assert not ContactList.objects.exists(), "the preview creates nothing"
     answer = operator.post(NEW, {**fields_of(page), "_import": "1"})
     row = ContactImport.objects.get()
     assert answer["Location"] == reverse("admin:campaigns_contactimport_change", args=[row.pk])
@@ -103,7 +103,7 @@ def test_a_list_is_chosen_or_created(operator: Client, organization: Organizatio
 def test_a_new_list_belongs_to_the_chosen_organization(organization: Organization, sister: Organization) -> None:
     client = staff(organization)
     Membership.objects.create(user=User.objects.get(), organization=sister, role="viewer")
-    assert 'name="organization"' not in client.get(NEW).content.decode(), "a viewer imports nothing there"
+    assert 'name="organization"' not in client.get(NEW).content.decode(), "a viewer may not import there"
     Membership.objects.filter(organization=sister).update(role="operator")
     page = looked_at(client, organization=str(sister.pk))
     client.post(NEW, {**fields_of(page), "_import": "1"})

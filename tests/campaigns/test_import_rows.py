@@ -34,7 +34,7 @@ A, B, C = "+33612345678", "+33612345679", "+33612345670"
 def outcome(
     data: bytes, mapping: Mapping[str, str] | None = None, *, delimiter: str = "", encoding: str = "", name: str = ""
 ) -> tuple[dict[int, ContactRow], dict[int, str]]:
-    """What becomes of each line: contacts and complaints by line number."""
+    """Return the contacts and complaints of a file, each by line number."""
     form = sniff(data[: 256 * 1024], name, delimiter=delimiter, encoding=encoding)
     columns = ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
     good: dict[int, ContactRow] = {}
@@ -54,7 +54,7 @@ def outcome(
 
 HEAD = "phone,name,city\n"
 WIDE = ",".join(f"c{number}" for number in range(190))
-# A file, the numbers that must come of it by line, and a word of the complaint about each other line.
+# A file, the expected numbers by line, and a word of the complaint about each other line.
 FILES: dict[str, tuple[bytes, dict[int, str], dict[int, str]]] = {
     "plain": (f"{HEAD}{A},Zoé,Lyon\n{B},Ada,Paris\n".encode(), {2: A, 3: B}, {}),
     "without a last line end": (f"{HEAD}{A},Zoé,Lyon".encode(), {2: A}, {}),

@@ -66,7 +66,7 @@ def test_what_the_import_created_goes_and_what_is_needed_stays(
     assert set(contact_list.contacts.values_list("phone", flat=True)) == {called, recipient}
     assert other.contacts.get().phone == elsewhere
     old.refresh_from_db()
-    assert old.name == "Ada", "what was updated stays"
+    assert old.name == "Ada", "updated contacts stay"
     assert imp.removed == 4
     assert "4 contacts were removed. 3 contacts" in imp.note
     assert AuditEntry.objects.get(action="contactimport.undo").actor == "ada@example.org"
@@ -165,7 +165,7 @@ def test_an_undo_is_asked_for_over_the_api(
 def test_a_contact_deleted_while_a_transaction_waits_for_it_is_created_again(
     organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An insert that meets a row which is just being deleted inserts nothing, and then there is nothing to lock."""
+    """An insert that conflicts with a row being deleted inserts nothing, and then there is no row to lock."""
     real, turns = Contact.objects.bulk_create, []
 
     def meets_a_row_that_goes(*given: Any, **fields: Any) -> Any:

@@ -31,7 +31,7 @@ HEAD = ["phone", "name", "city"]
 
 
 def outcome(data: bytes) -> tuple[dict[int, ContactRow], dict[int, str]]:
-    """What becomes of each row: contacts and complaints by its number."""
+    """Return the contacts and complaints of a workbook, each by row number."""
     form = format_of(io.BytesIO(data), "list.xlsx")
     columns = ColumnMapping.of(form.header, chosen_mapping(form.header, None))
     good: dict[int, ContactRow] = {}
@@ -59,7 +59,7 @@ SHARED_ROWS = part(
 )
 PREFIXED = sheet([HEAD, [A, "Zoé"]]).replace(b"<", b"<x:").replace(b"<x:/", b"</x:").replace(b"<x:?", b"<?")
 PREFIXED = PREFIXED.replace(b"xmlns=", b"xmlns:x=")
-# A workbook, the numbers that must come of it by row, and a word of the complaint about each other row.
+# A workbook, the expected numbers by row, and a word of the complaint about each other row.
 FILES: dict[str, tuple[bytes, dict[int, str], dict[int, str]]] = {
     "plain": (workbook([HEAD, [A, "Zoé", "Lyon"], [B, "Ada"]]), {2: A, 3: B}, {}),
     "not compressed": (archive(parts_of(sheet([HEAD, [A]])), zipfile.ZIP_STORED), {2: A}, {}),
@@ -206,7 +206,7 @@ def test_a_workbook_gives_its_good_rows_and_complains_about_the_others(name: str
 
 
 def patched(data: bytes, name: str, at: int, form: str, value: int) -> bytes:
-    """The archive with one number of a part's entry in the table of contents overwritten."""
+    """Return the archive with one number of a part's directory entry overwritten."""
     where = data.rindex(b"PK\x01\x02", 0, data.rindex(name.encode()))
     out = bytearray(data)
     struct.pack_into(form, out, where + at, value)
@@ -217,7 +217,7 @@ SHEET_PART = "xl/worksheets/sheet1.xml"
 
 
 def test_a_zip_bomb_is_refused_before_anything_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By what it says of its sizes; and what it says is the most that is ever read of it."""
+    """The declared sizes decide, and never more than the declared size is read."""
     good = workbook([HEAD, *[[f"+3361{number:07d}", "x" * 50] for number in range(2000)]])
     lies = patched(good, SHEET_PART, 24, "<I", 4_000_000_000)
     bomb = archive(parts_of(part("<sheetData/>" + " " * 40_000_000)))
@@ -255,7 +255,7 @@ def test_a_tag_that_does_not_end_is_not_kept_in_memory(noise: str) -> None:
 
 
 def test_a_sheet_that_claims_its_whole_extent_costs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two cells in far corners: a table of all cells between them would have 17,000,000,000."""
+    """Two cells in opposite corners: a table of all cells between them would have 17,000,000,000 cells."""
     data = a_sheet(HEADER + rows_of([[A]], 2) + '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>')
     good, _ = outcome(data)
     assert list(good) == [2]
@@ -312,7 +312,7 @@ def test_reading_goes_on_at_any_row_as_if_it_had_not_stopped() -> None:
 
 
 def test_what_is_read_is_what_another_reader_finds() -> None:
-    """The corpus, read by a program that shares no line with ours."""
+    """The corpus, read by another program that shares no code with Trunkline."""
     compared = 0
     for name, (data, _, bad) in FILES.items():
         if 0 in bad or name in {"errors in cells", "a cell that is too long", "UTF-16"}:
@@ -320,7 +320,7 @@ def test_what_is_read_is_what_another_reader_finds() -> None:
         try:
             theirs = load_workbook(io.BytesIO(data)).get_sheet_by_index(1 if "hidden" in name else 0).to_python()
         except CalamineError:
-            continue  # it is less patient than we are
+            continue  # it accepts less than Trunkline does
         said = [[str(value) for value in row if value not in ("", None)] for row in theirs]
         ours = [[value for value in row if value] for _, row, _, _ in Workbook(io.BytesIO(data)).rows()]
         if any(isinstance(value, float) for row in theirs for value in row):
@@ -395,7 +395,7 @@ def test_a_file_that_is_no_workbook_is_refused_at_once_and_nothing_is_kept(
         assert not ContactImport.objects.exists()
         assert not [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
         return
-    assert run_step(imp.pk, PATIENCE)  # its first rows were good
+    assert run_step(imp.pk, PATIENCE)  # its first rows were valid
     imp.refresh_from_db()
     assert imp.status == "failed"
     assert "damaged" in imp.error

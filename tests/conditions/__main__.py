@@ -1,11 +1,11 @@
-"""Run a command under other conditions: what a test finds must depend on neither the machine's speed nor the hour.
+"""Run a command under another condition: no test's result may depend on the machine's speed or on the date.
 
     python -m tests.conditions busy make test
     python -m tests.conditions new-year-paris .venv/bin/python -m pytest -q tests/calls
 
-`busy` takes the processor away: the command runs at nice 19 beside four busy loops. `quick` runs tests that start no
-process and no engine with a clock that hardly moves, as on a machine that is infinitely quick. The other conditions
-start the clock of every Python process at another moment. PostgreSQL and Chromium keep the real clock.
+`busy` runs the command at nice 19 beside four busy loops. `quick` runs the tests that start no process and no engine
+with a clock that hardly moves, as on an infinitely fast machine. The other conditions start the clock of every Python
+process at another moment. PostgreSQL and Chromium keep the real clock.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ NEW_YORK, PARIS = "America/New_York", "Europe/Paris"
 MOMENTS = {
     "new-year-new-york": ("2026-12-31T23:30", NEW_YORK),
     "new-year-paris": ("2026-12-31T23:30", PARIS),
-    "spring-new-york": ("2027-03-14T02:30", NEW_YORK),  # there is no such time: the clock reads 03:30
+    "spring-new-york": ("2027-03-14T02:30", NEW_YORK),  # this time does not exist: the clock reads 03:30
     "spring-paris": ("2027-03-28T02:30", PARIS),
     "autumn-new-york": ("2027-11-07T02:30", NEW_YORK),
-    "autumn-paris": ("2027-10-31T02:30", PARIS),  # for the first time this night
+    "autumn-paris": ("2027-10-31T02:30", PARIS),  # the first 02:30 of this night
 }
 LOOPS = 4
 SITE = Path(__file__).parent / "site"
@@ -45,7 +45,7 @@ def main(condition: str, command: list[str]) -> int:
         else:
             moment, zone = MOMENTS[condition]
             there = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone))
-            early = "-W ignore::pytest.PytestAssertRewriteWarning"  # time-machine is there before pytest looks for it
+            early = "-W ignore::pytest.PytestAssertRewriteWarning"  # time-machine is imported before pytest rewrites it
             environment["PYTEST_ADDOPTS"] = f"{environment.get('PYTEST_ADDOPTS', '')} {early}"
             environment["TZ"] = zone
             environment["TEST_CLOCK_OFFSET"] = str(there.timestamp() - time.time())

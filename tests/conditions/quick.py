@@ -1,4 +1,4 @@
-"""A plugin of pytest: the clock moves by a microsecond each time it is read. Tests that need it to run are left out."""
+"""A pytest plugin: the clock moves one microsecond at each reading. Tests that need real time are deselected."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 import time_machine
 
-REAL_TIME = {"sandbox", "hooks", "live_server", "inbox", "scene", "nursery", "page"}  # fixtures that need it
-CALLS = {"engine", "eventually", "worker", "server", "Popen"}  # names in a test that need it
+REAL_TIME = {"sandbox", "hooks", "live_server", "inbox", "scene", "nursery", "page"}  # fixtures that need real time
+CALLS = {"engine", "eventually", "worker", "server", "Popen"}  # names in a test that need real time
 MICROSECOND = 1000  # in nanoseconds
 
 

@@ -117,7 +117,7 @@ CALL_STATUSES = {
 CAMPAIGN_STATUSES = {"draft", "scheduled", "running", "paused", "finished", "canceled"}
 RECIPIENT_STATUSES = {"pending", "calling", "waiting", "done", "skipped", "review", "withdrawn"}
 PROVIDERS = {"allomia", "polyai", "plumvoice", "callingbox"}
-# Where a set of words stands -> the words.
+# Place of an enum -> its values.
 ENUMS: list[tuple[str, str, str, set[str]]] = [
     ("get", "calls/{id}/", "status", CALL_STATUSES),
     ("get", "calls/{id}/", "callback_status", {"none", "pending", "delivered", "failed"}),
@@ -129,7 +129,7 @@ ENUMS: list[tuple[str, str, str, set[str]]] = [
     ("get", "provider-accounts/{id}/", "provider", PROVIDERS),
     ("get", "organizations/{id}/", "single_call_hours", {"legal", "any"}),
 ]
-NESTED: list[tuple[str, str, set[str]]] = [  # address, dotted path of what is in the answer, keys
+NESTED: list[tuple[str, str, set[str]]] = [  # address, dotted path in the response, keys
     ("campaigns/{id}/progress/", "recipients", RECIPIENT_STATUSES),
     (
         "campaigns/{id}/progress/",

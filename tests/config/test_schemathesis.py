@@ -1,8 +1,8 @@
-"""The application does what its document says: made-up requests, good and bad, over every operation.
+"""The application does what its document says: generated requests, valid and invalid, for every operation.
 
-A few for each operation in `make test`, thousands with `make schemathesis` (SCHEMATHESIS_EXAMPLES). What is made up is
-the same in every run with one SCHEMATHESIS_SEED. Ids that fit their shape mostly become those of real objects, else
-nearly every answer would be a 404. Every case sees the same world: what it changes is taken back.
+`make test` sends a few requests for each operation, `make schemathesis` thousands (SCHEMATHESIS_EXAMPLES). Runs with
+the same SCHEMATHESIS_SEED send the same requests. Most ids of the right format are replaced by ids of real objects, because
+otherwise nearly every response would be a 404. Each case sees the same data: its changes are rolled back.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from tests.calls.test_api_calls import a_call
 from tests.conftest import a_number, an_account, an_assistant
 from tests.tenants.test_api_isolation import World, a_world
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))  # for each operation, of good and of bad requests each
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))  # of valid and of invalid requests, for each operation
 SEED = int(os.environ.get("SCHEMATHESIS_SEED", "1"))
 CHECKS: list[Any] = [
     not_a_server_error,
@@ -54,9 +54,9 @@ CHECKS: list[Any] = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-# Operation -> checks it is spared, and why. Nothing else is left out.
+# Operation -> checks that do not apply to it, and why. Nothing else is left out.
 SPARED: dict[str, tuple[set[Any], str]] = {
-    f"{method} {path}": ({negative_data_rejection}, "GET tells nobody anything; a report is stored as it comes.")
+    f"{method} {path}": ({negative_data_rejection}, "A GET has no effect; a report is stored unchanged.")
     for path in ("/hooks/{provider}/{token}", "/hooks/callingbox/account/{token}")
     for method in ("GET", "POST")
 } | {"GET /readyz": ({not_a_server_error}, "503 is how it says that no worker runs.")}
@@ -87,7 +87,7 @@ def _one_connection() -> Iterator[None]:
 
 @pytest.fixture
 def world(organization: Organization) -> World:
-    """One of everything, used by one another; what each request is told of is chosen by `told_of`."""
+    """One object of each kind, referring to each other. `objects_for` chooses the objects of each request."""
     found = a_world(organization)
     found.campaign.phone_numbers.add(found.number)
     found.campaign.contact_lists.add(found.group)
@@ -96,8 +96,8 @@ def world(organization: Organization) -> World:
     return found
 
 
-def told_of(world: World, number: int) -> World:
-    """The world with its campaign and call in different states; or objects nothing refers to, which can be deleted."""
+def objects_for(world: World, number: int) -> World:
+    """Return the world with its campaign and call in different states, or objects that can be deleted."""
     Campaign.objects.update(status=Campaign.Status.values[number % len(Campaign.Status.values)])
     if number % 2:
         return replace(world, call=a_call(world.assistant, world.number, "+33612345688", status=Status.QUEUED))
@@ -138,7 +138,7 @@ def test_an_operation_does_what_is_said_of_it(label: str, world: World, key: str
 def try_out(label: str, mode: GenerationMode, world: World, key: str) -> None:
     operation = operations()[label]
     spared, _ = SPARED.get(label, (set(), ""))
-    if mode.is_positive:  # a file that was put in counts as changed by hand, and so as wrong
+    if mode.is_positive:  # a replaced file counts as changed by hand, and so as invalid
         spared = {*spared, negative_data_rejection}
     checks = [check for check in CHECKS if check not in spared]
 
@@ -153,7 +153,7 @@ def try_out(label: str, mode: GenerationMode, world: World, key: str) -> None:
     @given(case=operation.as_strategy(generation_mode=mode), real=st.integers(0, 7))
     def run(case: Any, real: int) -> None:
         with transaction.atomic():
-            make_real(case, told_of(world, real), wanted=real > 0, fitting=mode.is_positive)
+            make_real(case, objects_for(world, real), wanted=real > 0, fitting=mode.is_positive)
             response = case.call(headers={"Authorization": f"Bearer {key}"})
             transaction.set_rollback(True)
         seen[label, mode.value, response.status_code] += 1
@@ -163,12 +163,12 @@ def try_out(label: str, mode: GenerationMode, world: World, key: str) -> None:
         run()
     except Exception as error:
         if "Unsatisfiable" in type(error).__name__ or "can't be negated" in str(error):
-            return  # nothing about this operation can be wrong
+            return  # no request to this operation is invalid
         raise
 
 
 def make_real(case: Any, world: World, *, wanted: bool, fitting: bool) -> None:
-    """Ids become those of objects that there are; with `fitting` some texts become what the schema cannot ask for."""
+    """Replace ids by ids of existing objects. With `fitting` also replace texts that the schema cannot describe."""
     ids = real_ids(case.operation.path, world)
     case.headers = _headers(case.headers or {}, world, wanted)
     if not wanted:
@@ -185,7 +185,7 @@ def make_real(case: Any, world: World, *, wanted: bool, fitting: bool) -> None:
 
 
 def real_ids(path: str, world: World) -> dict[str, Any]:
-    """By the name under which an operation knows them."""
+    """Return ids by the name that operations use for them."""
     kinds = {
         "organizations": world.organization,
         "provider-accounts": world.account,
@@ -261,7 +261,7 @@ def _is_id(value: Any) -> bool:
 
 @pytest.fixture(scope="module", autouse=True)
 def _say_how_many() -> Iterator[None]:
-    """With SCHEMATHESIS_EXAMPLES set: how many requests were answered how, and where none had success."""
+    """With SCHEMATHESIS_EXAMPLES set, print the number of responses by status, and operations without a success."""
     yield
     if "SCHEMATHESIS_EXAMPLES" not in os.environ:
         return

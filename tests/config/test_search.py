@@ -147,7 +147,7 @@ def test_eight_of_every_kind_cost_no_more_questions(
         an_assistant(account, name=f"Ada {n}")
         a_number(account, e164=f"+3361234561{n % 10}", external_id=f"x{n}", label=f"Ada {n}")
     Contact.objects.update(name="Ada")
-    entries.add(organization, "+33612345600", source="staff")  # the first hash of all makes its key
+    entries.add(organization, "+33612345600", source="staff")  # the first hash creates the installation's key
     client = sign_in(organization, "manager")
     for term in ("ada", "06123456"):
         with CaptureQueriesContext(connection) as queries:

@@ -51,7 +51,7 @@ def test_alerts_are_listed_filtered_and_marked_as_seen(
     }
     seen = client_for(organization, "call").post(f"{ALERTS}{rows[0]['id']}/seen/").json()
     assert seen["seen_at"] and seen["seen_by"].startswith("key ")
-    assert api.post(f"{ALERTS}{rows[0]['id']}/seen/").json() == seen, "the first one is remembered"
+    assert api.post(f"{ALERTS}{rows[0]['id']}/seen/").json() == seen, "the first mark stays"
     assert [row["key"] for row in api.get(f"{ALERTS}?seen=true").json()["results"]] == ["two"]
     assert [row["key"] for row in api.get(f"{ALERTS}?seen=false").json()["results"]] == ["one"]
     assert api.post(ALERTS, {"key": "x", "message": "x"}).status_code == 405
@@ -67,7 +67,7 @@ def test_a_blocked_account_raises_one_alert_however_many_calls_meet_it(account: 
     assert account.blocked_reason == "The key is wrong."
     circuit_breaker.unblock(account.pk)
     circuit_breaker.block(account.pk, circuit_breaker.Block.MISCONFIGURED, "The key is still wrong.")
-    assert Alert.objects.count() == 2, "a later block is news"
+    assert Alert.objects.count() == 2, "a later block raises an alert again"
 
 
 def test_a_campaign_that_pauses_itself_raises_an_alert_with_the_reason(

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def run(*words: str) -> str:
-    """The last line a command prints."""
+    """Return the last line that a command prints."""
     out = io.StringIO()
     call_command(*words, stdout=out)
     return out.getvalue().rstrip("\n").rpartition("\n")[2]

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 READ, CALL, MANAGE = "read", "call", "manage"
 RANKS = [READ, CALL, MANAGE]
 
-# Name of the route -> scope by method. `{}` stands for the id of the object whose kind is the name's beginning.
+# Name of the route -> scope by method. `{}` is the id of the object whose kind begins the name.
 LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "organization-list": ("organizations/", {"get": READ}),
     "provider-account-list": ("provider-accounts/", {"get": READ, "post": MANAGE}),
@@ -131,7 +131,7 @@ def test_every_route_is_classified_with_every_method() -> None:
 
 @dataclass
 class World:
-    """One of everything, in one organization."""
+    """Create one object of each kind in one organization."""
 
     organization: Organization
     account: ProviderAccount

@@ -39,7 +39,7 @@ def test_a_key_is_shown_once_and_works(api: ApiClient, organization: Organizatio
     held = {name: value for name, value in made.items() if name != "key"}
     assert api.get(path).json() == held
     assert made["key"] not in api.get(KEYS).content.decode()
-    assert api.patch(path, made).json() == held, "read-only fields are ignored, the key among them"
+    assert api.patch(path, made).json() == held, "read-only fields are ignored, including the key"
     program = ApiClient(made["key"])
     assert program.get(CONTACTS).status_code == 200
     assert program.post(KEYS, {"name": "more"}).status_code == 403

@@ -207,7 +207,7 @@ def many(organization: Organization, count: int) -> None:
 def test_a_longer_list_asks_no_more_than_each_piece(sign_in: SignIn, organization: Organization) -> None:
     client = sign_in(organization)
     many(organization, 500)
-    rows_of(client, "campaigns_contact")  # makes the installation's key
+    rows_of(client, "campaigns_contact")  # creates the installation's key
     with CaptureQueriesContext(connection) as short:
         assert len(rows_of(client, "campaigns_contact")) == 500
     Contact.objects.all().delete()

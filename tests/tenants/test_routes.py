@@ -1,7 +1,7 @@
-"""Every address we answer, of programs and of people: who may use it, and that nobody reaches another organization.
+"""Every route of the API and the back office: the role it needs, and its isolation from other organizations.
 
-A route that stands in no table below (or, for the API, in `test_api_isolation`) fails the suite. To add one: an API
-route goes into the tables there; an admin page of a model into MODELS, a button into STEPS, any other page into PAGES.
+A route that is in no table below (or, for the API, in `test_api_isolation`) fails the suite. To add one, put an API
+route into the tables there, an admin page of a model into MODELS, a button into STEPS, any other page into PAGES.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SCOPES = ["read", "call", "manage"]
 
 @dataclass(frozen=True)
 class Levels:
-    """The lowest role that may do it; a superuser may do what is for nobody else, where it can be done at all."""
+    """The lowest role for each action. NOBODY: only a superuser may do it, where it is possible at all."""
 
     view: str
     add: str
@@ -96,7 +96,7 @@ STEPS = {
     ("calls_call", "release"): OPERATOR,
     ("calls_call", "cancel"): OPERATOR,
 }
-# Other pages: the model whose object they are about (empty: none), the lowest role.
+# Other pages: the model of their object (empty: none), the lowest role.
 PAGES = {
     "campaigns_contactlist_counts": ("", VIEWER),
     "campaigns_contactlist_import": ("campaigns_contactlist", OPERATOR),
@@ -131,13 +131,13 @@ PAGES = {
     "calls_call_sandbox": ("", MANAGER),
     "calls_call_legal_hours": ("", VIEWER),
 }
-# The installation's own affairs: superusers alone.
+# Pages about the installation: only superusers.
 SUPERUSERS = {
     *("tenants_tenant", "auth_user", "auth_group", "calls_heartbeat"),
     *("django_q_success", "django_q_failure", "django_q_ormq"),
     *("axes_accessattempt", "axes_accessfailurelog", "axes_accesslog"),
 }
-# Of nobody's data, or with tests of their own below.
+# Without an organization's data, or with tests of their own below.
 OPEN = {
     *("healthz", "home", "api-not-found", "index", "login", "logout", "jsi18n", "app_list"),
     *("password_change", "password_change_done", "auth_user_password_change"),
@@ -188,7 +188,7 @@ def row_of(world: dict[str, models.Model], model: str) -> models.Model:
 
 
 def urls_of(world: dict[str, models.Model], model: str) -> Iterator[str]:
-    """Every address about one object of a model."""
+    """Return every address about one object of a model."""
     row = row_of(world, model)
     for kind in ("change", "delete", "history", "panel"):
         yield reverse(f"admin:{model}_{kind}", args=[row.pk])
@@ -225,7 +225,7 @@ def test_another_organizations_object_has_no_page(
             absent = url.replace(f"/{row.pk}/", "/987654/")
             for method in ("get", "post"):
                 send = getattr(client, method)
-                # What nobody may do is refused before anything is looked up.
+                # An action that no role has is refused before any lookup.
                 expected = 403 if demanded(model, url, method) == NOBODY else 404
                 assert (send(url).status_code, send(absent).status_code) == (expected, expected), (method, url)
     assert type(row)._default_manager.filter(pk=row.pk).exists()
@@ -241,7 +241,7 @@ def test_a_list_shows_nothing_of_another_organization(
         text = page.content.decode()
         assert reverse(f"admin:{model}_change", args=[row.pk]) not in text
         file = client.get(reverse(f"admin:{model}_export") + query, follow=True)
-        own = model == "tenants_organization"  # theirs is a row of the list
+        own = model == "tenants_organization"  # the list of organizations has a row of its own
         assert not file.streaming or len(file.getvalue().splitlines()) <= 1 + own, file.getvalue()
 
 
@@ -283,7 +283,7 @@ def test_a_page_demands_its_role_and_no_more(
 ) -> None:
     client, row, levels = staff_of(organization, role), row_of(world, model), MODELS[model]
     change = reverse(f"admin:{model}_change", args=[row.pk])
-    # The page, how it is asked for, the role it demands.
+    # The page, its method, the role it needs.
     matrix = [
         (reverse(f"admin:{model}_changelist"), "get", levels.view),
         (reverse(f"admin:{model}_export"), "get", levels.view),
@@ -301,7 +301,7 @@ def test_a_page_demands_its_role_and_no_more(
             assert found in {200, 302}, (url, method)
         else:
             assert found in {403, 404}, (url, method)
-    # What may be deleted depends on what refers to it as well; what may not is refused whatever it is.
+    # Deleting also depends on references to the object; a forbidden delete is always refused.
     if not allowed(role, levels.delete):
         delete = reverse(f"admin:{model}_delete", args=[row.pk])
         assert client.get(delete).status_code in {403, 404}

@@ -1,4 +1,4 @@
-"""Imported by every Python process at its start, where this folder is on PYTHONPATH: the clock is another one there."""
+"""Every Python process with this folder on PYTHONPATH imports this module at its start and moves its clock."""
 
 from __future__ import annotations
 
