@@ -90,7 +90,7 @@ def receiving(
             return found
 
         def handle_error(self, request: object, client_address: object) -> None:
-            pass  # a client that hangs up in the middle
+            pass  # the client closed the connection early
 
     server = Server((host, 0), Handler)
     if tls:

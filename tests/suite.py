@@ -3,8 +3,8 @@
 python -m tests.suite [--only sqlite|postgresql] [--proof] [arguments for pytest]
 
 Where PostgreSQL's programs are not installed, the whole suite runs on SQLite. `--proof` runs the long proofs instead,
-and the property tests with more examples: once, on PostgreSQL where it is installed. Paths among the arguments run on both
-databases. See docs/testing.md.
+and the property tests with more examples: once, on PostgreSQL where it is installed. Paths among the arguments run on
+both databases. See docs/testing.md.
 """
 
 from __future__ import annotations

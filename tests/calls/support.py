@@ -152,7 +152,7 @@ def engine(slices: int = 1) -> Iterator[Engine]:
             assert not thread.is_alive(), "a slice does not end"
 
 
-class Purse:
+class PlacingTokens:
     """Placing tokens that a test hands out, instead of the accounts' buckets, which fill with time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, tokens: int) -> None:

@@ -52,7 +52,7 @@ def people_page(client: Client, campaign: Campaign, **asked: Any) -> str:
     return answer.content.decode()
 
 
-# In words.
+# Status in words.
 
 
 @pytest.mark.parametrize(

@@ -284,7 +284,7 @@ def test_a_claim_that_met_the_erasure_wins_or_never_sends(
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(PATIENCE)
         erasing_ = Beside(lambda: erase(recipient.contact))
-        assert erasing_.waits_for_a_lock(), "it must wait for the person's lock"
+        assert erasing_.waits_for_a_lock(), "it must wait for the contact's lock"
         go_on.set()
         [claim] = claiming.join()
         placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))

@@ -258,7 +258,7 @@ def test_the_next_call_comes_at_another_time_of_day_where_the_rule_says_so(organ
         campaign=campaign, outcome="no_answer", wait_minutes=60, max_attempts=2, other_time_of_day=True
     )
     found = forecast(campaign, WEDNESDAY)
-    assert {hour.hour for hour, _ in found.per_hour} == {8, 11}  # UTC: the hours of 9 and 12
+    assert {hour.hour for hour, _ in found.per_hour} == {8, 11}  # in UTC: 9:00 and 12:00 in London
     assert dict(found.per_hour)[WEDNESDAY + timedelta(hours=3)] == pytest.approx(60 * 0.37, abs=1)
 
 

@@ -56,7 +56,7 @@ class Beside:
 
     def waits_for_a_lock(self) -> bool:
         """Whether the thread waits for a lock that another connection holds."""
-        eventually(lambda: self.done.is_set() or _somebody_waits_for_a_lock(), "it neither waits nor ends")
+        eventually(lambda: self.done.is_set() or _a_connection_waits_for_a_lock(), "it neither waits nor ends")
         return not self.done.is_set()
 
     def join(self) -> Any:
@@ -67,7 +67,7 @@ class Beside:
         return self.result
 
 
-def _somebody_waits_for_a_lock() -> bool:
+def _a_connection_waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

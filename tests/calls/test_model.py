@@ -589,7 +589,7 @@ class Model(RuleBasedStateMachine):
     def _end_was_told(self, pk: int) -> None:
         dial, status = self.world.of(pk), Call.objects.get(pk=pk).status
         assert dial is not None
-        assert dial.excused or status == dial.end, f"told that it ended as {dial.end}, stored is {status}"
+        assert dial.excused or status == dial.end, f"the call ended as {dial.end}, but {status} is stored"
 
     # What must hold after every step.
 
@@ -633,7 +633,7 @@ class Model(RuleBasedStateMachine):
             if recipient.status in (R.CALLING, R.REVIEW):
                 assert under_way[recipient.pk] == 1, f"{recipient.status} with {under_way[recipient.pk]} calls"
             if recipient.status in (R.PENDING, R.WAITING):
-                assert not under_way[recipient.pk], f"{recipient.status} while a call is under way"
+                assert not under_way[recipient.pk], f"{recipient.status} while a call is in progress"
                 if recipient.campaign.status == C.RUNNING:
                     assert recipient.next_attempt_at is not None, "nothing will call this recipient"
         for pk, count in self.launched.items():

@@ -154,14 +154,14 @@ def test_a_campaign_lives_through_an_outage_of_its_provider(
     callers: Organization, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "UNREACHABLE_FOR", 1.0)
-    purse = support.Purse(monkeypatch, 12)  # the others wait for it until the provider is down
+    placing_tokens = support.PlacingTokens(monkeypatch, 12)  # the others wait for it until the provider is down
     number = support.reach(callers, sandbox.url, "callingbox", max_unconfirmed=5)
     made = support.campaign(number, support.people(callers, [f"+1212555{i:04}" for i in range(140, 180)]))
     campaigns.start(made, actor="test")
     with support.engine(slices=2) as engine:
         eventually(lambda: len(sandbox.journal()) >= 8)
         sandbox.control(outage=["callingbox"])
-        purse.open()
+        placing_tokens.open()
         eventually(lambda: fresh(number).blocked_code == "unreachable")
         eventually(lambda: not Call.objects.filter(status=Status.PLACING).exists())
         assert Call.objects.filter(status=Status.UNCONFIRMED).count() <= 5

@@ -20,7 +20,7 @@ STEPS = (  # as designed; other tests shorten the module's values
     (timedelta(hours=6), timedelta(minutes=5)),
     (timedelta(hours=24), timedelta(minutes=20)),
 )
-DESIGNED = poll_schedule.STEPS  # as they were when this file was read, before any test
+DESIGNED = poll_schedule.STEPS  # the values at import, before any test
 spans = st.timedeltas(timedelta(0), timedelta(hours=40))
 
 

@@ -22,13 +22,13 @@ AT_FIRST = 30
 
 
 @pytest.fixture
-def purse(monkeypatch: pytest.MonkeyPatch) -> support.Purse:
+def placing_tokens(monkeypatch: pytest.MonkeyPatch) -> support.PlacingTokens:
     """Tokens for half of the calls, so that the others wait for the test, however slow it is."""
-    return support.Purse(monkeypatch, AT_FIRST)
+    return support.PlacingTokens(monkeypatch, AT_FIRST)
 
 
 @pytest.fixture
-def running(callers: Organization, sandbox: Any, purse: support.Purse) -> Campaign:
+def running(callers: Organization, sandbox: Any, placing_tokens: support.PlacingTokens) -> Campaign:
     """A campaign of sixty recipients that runs during the test."""
     number = support.reach(callers, sandbox.url, "allomia", max_open_calls=20)
     made = support.campaign(number, support.people(callers, NUMBERS))
@@ -47,7 +47,7 @@ def rung(sandbox: Any) -> list[str]:
 
 
 def test_a_number_on_do_not_call_is_not_dialled_after_the_post_returned(
-    running: Campaign, purse: support.Purse, sandbox: Any, program: ApiClient
+    running: Campaign, placing_tokens: support.PlacingTokens, sandbox: Any, program: ApiClient
 ) -> None:
     with support.engine(slices=2):
         eventually(lambda: len(sandbox.journal()) >= 10)
@@ -56,7 +56,7 @@ def test_a_number_on_do_not_call_is_not_dialled_after_the_post_returned(
             answer = program.post("/api/v1/do-not-call/", {"phone": number, "reason": "asked us to"})
             assert answer.status_code == 201, answer.content
             listed[number] = number in rung(sandbox) or bool(answer.json()["open_calls"])
-        purse.open()
+        placing_tokens.open()
         eventually(lambda: support.no_call_is_open(running))
     after = set(rung(sandbox))
     for number, before in listed.items():
@@ -66,14 +66,14 @@ def test_a_number_on_do_not_call_is_not_dialled_after_the_post_returned(
 
 
 def test_a_paused_campaign_places_nothing_after_the_pause_returned_and_resumes_where_it_was(
-    running: Campaign, purse: support.Purse, sandbox: Any, program: ApiClient
+    running: Campaign, placing_tokens: support.PlacingTokens, sandbox: Any, program: ApiClient
 ) -> None:
     path = f"/api/v1/campaigns/{running.uuid}"
     with support.engine(slices=2) as engine:
         eventually(lambda: len(sandbox.journal()) >= 10)
         assert program.post(f"{path}/pause/").json()["status"] == "paused"
         at_pause = len(sandbox.journal())
-        purse.open()
+        placing_tokens.open()
         engine.looks_again()
         assert len(sandbox.journal()) == at_pause < len(NUMBERS)
         assert program.post(f"{path}/resume/").json()["status"] == "running"
@@ -82,7 +82,7 @@ def test_a_paused_campaign_places_nothing_after_the_pause_returned_and_resumes_w
 
 
 def test_the_kill_switch_stops_campaigns_and_single_calls(
-    running: Campaign, purse: support.Purse, callers: Organization, sandbox: Any, program: ApiClient
+    running: Campaign, placing_tokens: support.PlacingTokens, callers: Organization, sandbox: Any, program: ApiClient
 ) -> None:
     with support.engine(slices=2) as engine:
         eventually(lambda: len(sandbox.journal()) >= 10)
@@ -91,7 +91,7 @@ def test_the_kill_switch_stops_campaigns_and_single_calls(
         number = Call.objects.filter(campaign=running).first().phone_number  # type: ignore[union-attr]
         support.single(number, "+12025550141")
         at_stop = len(sandbox.journal())
-        purse.open()
+        placing_tokens.open()
         engine.looks_again()
         assert len(sandbox.journal()) == at_stop
         program.patch(f"/api/v1/organizations/{callers.uuid}/", {"calls_stopped": False})
@@ -99,13 +99,13 @@ def test_the_kill_switch_stops_campaigns_and_single_calls(
 
 
 def test_cancel_withdraws_whom_nobody_called_and_follows_the_open_calls_to_their_end(
-    running: Campaign, purse: support.Purse, sandbox: Any, program: ApiClient
+    running: Campaign, placing_tokens: support.PlacingTokens, sandbox: Any, program: ApiClient
 ) -> None:
     with support.engine(slices=2) as engine:
         eventually(lambda: len(sandbox.journal()) >= 10)
         assert program.post(f"/api/v1/campaigns/{running.uuid}/cancel/").json()["status"] == "canceled"
         at_cancel = len(sandbox.journal())
-        purse.open()
+        placing_tokens.open()
         eventually(lambda: not Call.objects.filter(status__in=Status.values[:7]).exists())
         engine.looks_again()
     assert len(sandbox.journal()) == at_cancel

@@ -79,7 +79,7 @@ def test_an_unsigned_callback_only_makes_the_next_read_due(callers: Organization
     Call.objects.update(next_read_at=later)
     assert push(claim, ENDED) == 200
     call = fresh(claim)
-    assert call.status == Status.DIALING, "nobody signed it"
+    assert call.status == Status.DIALING, "it was not signed"
     assert call.next_read_at is not None
     assert call.next_read_at < later
 

@@ -54,7 +54,7 @@ def outcome(
 
 HEAD = "phone,name,city\n"
 WIDE = ",".join(f"c{number}" for number in range(190))
-# A file, the expected numbers by line, and a word of the complaint about each other line.
+# A file, the expected numbers by line, and part of the complaint about each other line.
 FILES: dict[str, tuple[bytes, dict[int, str], dict[int, str]]] = {
     "plain": (f"{HEAD}{A},Zoé,Lyon\n{B},Ada,Paris\n".encode(), {2: A, 3: B}, {}),
     "without a last line end": (f"{HEAD}{A},Zoé,Lyon".encode(), {2: A}, {}),

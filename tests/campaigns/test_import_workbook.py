@@ -59,7 +59,7 @@ SHARED_ROWS = part(
 )
 PREFIXED = sheet([HEAD, [A, "Zoé"]]).replace(b"<", b"<x:").replace(b"<x:/", b"</x:").replace(b"<x:?", b"<?")
 PREFIXED = PREFIXED.replace(b"xmlns=", b"xmlns:x=")
-# A workbook, the expected numbers by row, and a word of the complaint about each other row.
+# A workbook, the expected numbers by row, and part of the complaint about each other row.
 FILES: dict[str, tuple[bytes, dict[int, str], dict[int, str]]] = {
     "plain": (workbook([HEAD, [A, "Zoé", "Lyon"], [B, "Ada"]]), {2: A, 3: B}, {}),
     "not compressed": (archive(parts_of(sheet([HEAD, [A]])), zipfile.ZIP_STORED), {2: A}, {}),

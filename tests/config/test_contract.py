@@ -1,6 +1,6 @@
 """The document says at least what the public contract says. The contract's tables are written out here as data.
 
-What the contract has may not be missing from the document; the document may say more.
+The document must have everything that the contract has; it may have more.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The application does what its document says: generated requests, valid and invalid, for every operation.
 
 `make test` sends a few requests for each operation, `make schemathesis` thousands (SCHEMATHESIS_EXAMPLES). Runs with
-the same SCHEMATHESIS_SEED send the same requests. Most ids of the right format are replaced by ids of real objects, because
-otherwise nearly every response would be a 404. Each case sees the same data: its changes are rolled back.
+the same SCHEMATHESIS_SEED send the same requests. Most ids of the right format are replaced by ids of real objects,
+because otherwise nearly every response would be a 404. Each case sees the same data: its changes are rolled back.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def _rules(wanted: plan.Campaign) -> dict[str, Any]:
         "calls_per_minute": wanted.per_minute,
         "priority": wanted.priority,
         "budget": wanted.budget,
-        "legal_override": "agreed with everybody" if wanted.lawless else "",
+        "legal_override": "agreed with every contact" if wanted.lawless else "",
         "starts_at": wanted.starts_at,
         "ends_at": wanted.ends_at,
     }

@@ -319,7 +319,7 @@ def test_other_pages_and_buttons_demand_their_role(
         url = reverse(f"admin:{name}", args=[row_of(world, owner).pk] if owner else [])
         found = client.get(url).status_code
         if allowed(role, least):
-            # There is no file of rejected rows here, so those pages are a 404 for everybody.
+            # There is no file of rejected rows here, so those pages are a 404 for every role.
             assert found in ({404} if name.endswith(("_rejected", "_unreadable")) else {200, 302}), url
         else:
             assert found == 403, url
