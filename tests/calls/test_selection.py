@@ -52,7 +52,7 @@ def shares(made: Campaign, contacts: Iterator[int] | range) -> dict[str, int]:
     found: Counter[str] = Counter()
     for contact in contacts:
         choice = choices.choice_for(person(contact))
-        found[choice.assistant.name if choice else "none"] += 1
+        found[choice.assistant.name if choice else "nobody"] += 1
     return dict(found)
 
 
@@ -78,7 +78,7 @@ def test_weight_zero_only_stands_in(lines: list[PhoneNumber]) -> None:
     ProviderAccount.objects.filter(pk=lines[0].account_id).update(blocked_at=timezone.now(), blocked_reason="down")
     assert shares(Campaign.objects.get(), range(100)) == {"callingbox": 100}
     ProviderAccount.objects.update(is_active=False)
-    assert shares(Campaign.objects.get(), range(100)) == {"none": 100}
+    assert shares(Campaign.objects.get(), range(100)) == {"nobody": 100}
 
 
 def test_later_calls_are_made_by_the_assistant_and_from_the_number_of_the_first(lines: list[PhoneNumber]) -> None:
