@@ -60,7 +60,7 @@ lint: $(VENV)/.dev-installed  ## ruff, mypy --strict, the import rules, Django's
 	DEBUG=true $(BIN)/python manage.py check
 	DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
 
-format: $(VENV)/.dev-installed  ## mend what ruff can mend
+format: $(VENV)/.dev-installed  ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
