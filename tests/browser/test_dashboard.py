@@ -164,6 +164,6 @@ def test_everybody_sees_their_own(
         seen[name] = page.inner_text("#content, main, body")
         page.context.clear_cookies()
     assert "Unsure" in seen["vera"] and "Second" in seen["vera"] and "Their line" not in seen["vera"]
-    assert "Their line" in seen["stan"] and "No call has been placed today." in seen["stan"]
+    assert "Their line" in seen["stan"] and "No calls placed today." in seen["stan"]
     assert "Unsure" not in seen["stan"] and "Second" not in seen["stan"]
     assert ProviderAccount.objects.count() == 3

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from calls.actions import campaigns
+from calls.actions import campaigns, quiescing
 from calls.gate import decision
 from calls.outcomes import placement_results, poll_schedule
 from campaigns import launching
@@ -52,7 +52,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim may be sent for the whole test, so an action waits for the claim's answer and never for the clock."""
-    monkeypatch.setattr(campaigns, "SEND_WITHIN", PATIENCE)
+    monkeypatch.setattr(quiescing, "SEND_WITHIN", PATIENCE)
 
 
 @pytest.fixture

@@ -304,7 +304,7 @@ def test_a_manager_erases_with_a_reason(person: Contact, number: PhoneNumber) ->
     client.force_login(user)
     step = reverse("admin:campaigns_contact_step", args=[person.pk, "erase"])
     asked = client.get(step).content.decode()
-    assert "This cannot be undone." in asked and "checked" in asked
+    assert "You cannot undo this." in asked and "checked" in asked
     assert "This field is required" in client.post(step, {"reason": " "}).content.decode()
     answer = client.post(step, {"reason": "By letter", "never_again": "on"}, follow=True)
     assert f"{NAME} {NUMBER} is erased." in answer.content.decode()

@@ -125,7 +125,7 @@ def test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there(
     assert Call.objects.get(pk=call.pk).status == Status.PLACING
 
 
-@pytest.mark.parametrize(("how", "locked"), [("alone", "number_hash"), ("with others", "_list")])
+@pytest.mark.parametrize(("how", "locked"), [("alone", "number_hash"), ("with others", "_write")])
 def test_a_claim_that_comes_second_sees_the_entry(
     number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, how: str, locked: str
 ) -> None:

@@ -230,7 +230,7 @@ def test_evidence_for_a_call_that_a_claim_wants_does_not_lock_both_up(
         in_another_campaign(number)
     Call.objects.update(due_at=call.created_at)
     place = (lambda: placing.claim(number.account_id), placing, "_lock_contacts", False)
-    end = (lambda: recording.record(call.pk, OPTED_OUT, "callback"), opt_out, "lock_person", True)
+    end = (lambda: recording.record(call.pk, OPTED_OUT, "callback"), opt_out, "lock_contact", True)
     (first, module, name, after), (second, *_) = (place, end) if claim_first else (end, place)
     with held(monkeypatch, module, name, after=after) as (reached, go_on):
         one = Beside(first)

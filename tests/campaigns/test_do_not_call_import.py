@@ -208,8 +208,8 @@ def test_numbers_are_listed_at_once_and_the_rest_is_named(organization: Organiza
     page = answer.content.decode()
     assert "<b>x</b>" not in page
     text = " ".join(re.sub(r"<[^>]+>", "", page).split())
-    assert "1 number put on the list, 1 stood there already." in text and "1 row repeated a number." in text
-    assert "2 rows could not be read and are not listed" in text
+    assert "1 number added to the list, 1 was already on it." in text and "1 row repeated a number." in text
+    assert "2 rows could not be read and were not added" in text
     entry = DoNotCall.objects.get(phone=A)
     assert (entry.reason, entry.source) == ("Bloctel", "Bloctel, November")
     assert entry.expires_at == datetime(2099, 6, 30, 22, tzinfo=UTC), "the end of that day in Paris"
@@ -238,7 +238,7 @@ def test_numbers_are_listed_at_once_and_the_rest_is_named(organization: Organiza
 
 def test_pasted_numbers_are_listed_under_my_name(organization: Organization) -> None:
     client = staff(organization)
-    assert "2 numbers put on the list." in uploaded(client, f"{A}\r\n06 12 34 56 02\r\n")
+    assert "2 numbers added to the list." in uploaded(client, f"{A}\r\n06 12 34 56 02\r\n")
     assert set(DoNotCall.objects.values_list("source", "expires_at")) == {(f"operator-{organization.pk}", None)}
 
 
@@ -251,7 +251,7 @@ def test_a_wrong_form_shows_its_errors(organization: Organization) -> None:
     assert "more than can be pasted" in uploaded(client, "1" * 900_001)
     assert "No column looks like phone numbers" in uploaded(client, file=b"Name,Contents\nAna,0612345601\n")
     assert not DoNotCall.objects.exists() and not AuditEntry.objects.exists()
-    assert "nothing was listed" in uploaded(client, "nonsense")
+    assert "Nothing was added" in uploaded(client, "nonsense")
 
 
 def test_operators_import_numbers_in_their_own_organizations_only(
@@ -265,7 +265,7 @@ def test_operators_import_numbers_in_their_own_organizations_only(
         user=User.objects.get(username__startswith="operator"), organization=sister, role="operator"
     )
     assert "Select a valid choice" in uploaded(client, A, organization=str(stranger.pk))
-    assert "1 number put" in uploaded(client, A, organization=str(sister.pk))
+    assert "1 number added" in uploaded(client, A, organization=str(sister.pk))
     assert DoNotCall.objects.get().organization == sister
 
 
@@ -283,14 +283,14 @@ def test_a_database_error_keeps_the_listed_numbers_and_names_the_rest(
     monkeypatch.setattr(entries, "add_many", add)
     client = staff(organization)
     text = uploaded(client, "\n".join(f"061234560{number}" for number in range(1, 8)))
-    assert "gave up before the end" in text and "3 numbers, those from line 5 on, are not" in text
-    assert "4 numbers put on the list." in text and "from now on" not in text
+    assert "failed during the import" in text and "3 numbers from line 5 on are not" in text
+    assert "4 numbers added to the list." in text and "never called" not in text
     assert DoNotCall.objects.count() == 4
     last = AuditEntry.objects.order_by("pk").last()
     assert last is not None and (last.action, last.detail["added"]) == ("do_not_call.import_stopped", 4)
     monkeypatch.setattr(entries, "add_many", real)
     text = uploaded(client, "\n".join(f"061234560{number}" for number in range(1, 8)))
-    assert "3 numbers put on the list, 4 stood there already." in text
+    assert "3 numbers added to the list, 4 were already on it." in text
 
 
 def test_open_calls_to_listed_numbers_are_shown(organization: Organization) -> None:
@@ -301,7 +301,7 @@ def test_open_calls_to_listed_numbers_are_shown(organization: Organization) -> N
     support.single(number, A, status=Status.RINGING, dialed_at=now, next_read_at=now + timedelta(hours=1))
     support.single(number, B)
     text = uploaded(staff(organization), f"{A}\n{B}\n{C}")
-    assert "A call to 06 12 34 56 01 was already under way" in text
+    assert "A call to 06 12 34 56 01 is" in text
     assert Call.objects.get(to_number=B).status == Status.QUEUED, "the gate refuses the call later"
 
 
@@ -309,5 +309,5 @@ def test_a_large_file_takes_few_queries(organization: Organization) -> None:
     client = staff(organization)
     file = "Tel\n" + "".join(f"06 12 {n // 100:04} {n % 100:02}\n" for n in range(5_000))
     with CaptureQueriesContext(connection) as queries:
-        assert "5,000 numbers put on the list." in uploaded(client, file=file.encode())
+        assert "5,000 numbers added to the list." in uploaded(client, file=file.encode())
     assert len(queries) < 15 + 10 * 24

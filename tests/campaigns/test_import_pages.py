@@ -173,11 +173,11 @@ def test_a_mapping_is_remembered_for_the_next_file_with_its_columns(
     assert AuditEntry.objects.get(action="importmapping.saved").subject == "CRM export"
     # The same columns in another order, in another file.
     page = looked_at(operator, b"Ville,Tel,Nom\nLyon,0612345603,Eve\n", "again.csv", new_list="February")
-    assert "“CRM export”" in page and "They become the same again" in page
+    assert "“CRM export”" in page and "The mapping is used" in page
     fields = fields_of(page)
     assert (fields["column-0"], fields["column-1"], fields["column-2"]) == ("", "phone", "name")
     other = operator.post(NEW, {**fields, "column-0": "external_id"}).content.decode()
-    assert "What you chose here differs from it" in other
+    assert "Your choices here differ from it" in other
     # Saving again replaces the mapping: there is one for each set of columns.
     operator.post(
         NEW, {**fields, "column-0": "external_id", "_import": "1", "remember": "on", "mapping_name": "CRM, newer"}
@@ -226,12 +226,12 @@ def test_what_would_be_rejected_is_counted_in_the_first_thousand(operator: Clien
     rows[-1] = "06 12 34 00 01;again"
     page = looked_at(operator, "\n".join(["Tel;Nom", *rows]).encode())
     text = " ".join(re.sub(r"<[^>]+>", "", page).split())
-    assert "Of the first 1,000 rows 10 would be rejected and 990 imported. 1 of these people is known already." in text
+    assert "Of the first 1,000 rows 10 would be rejected and 990 imported. 1 of these contacts exists already." in text
     assert page.count("nonsense&#x27; has letters in it") == 10
     page = looked_at(operator, "\n".join(["Tel;Nom", *rows[:30], rows[1]]).encode(), new_list="other")
     text = " ".join(re.sub(r"<[^>]+>", "", page).split())
     assert (
-        "Of 31 rows 1 would be rejected and 30 imported." in text and "1 row repeats a number of an earlier one" in text
+        "Of 31 rows 1 would be rejected and 30 imported." in text and "1 row repeats a number of an earlier row" in text
     )
 
 

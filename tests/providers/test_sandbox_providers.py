@@ -398,7 +398,7 @@ def test_a_callingbox_prompt_call_ends_before_its_result_is_available(sandbox: R
     assert (response.status_code, call["status"], call["direction"]) == (201, "queued", "outbound")
     assert call["context"]["ref"] == "att-4" and call["agent_id"] is None and call["reservation_status"] == "reserved"
     wait_for_end(sandbox)
-    with after_its_end(sandbox, 0):
+    with after_its_end(sandbox, 0.01):
         ended = box_get(sandbox, f"/calls/{call['id']}").json()
     assert (ended["status"], ended["result_status"], ended["result"]) == ("completed", "pending", None)
     with after_its_end(sandbox, 1):
