@@ -28,7 +28,7 @@ def throwaway_server() -> Iterator[str]:
     if user:
         shutil.chown(home, user)
     run_as: dict[str, Any] = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
-    options = f"-p {{port}} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off"
+    options = "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
     options += " -c max_connections=200 -c full_page_writes=off"
 
     def call(*command: str) -> None:
@@ -37,7 +37,10 @@ def throwaway_server() -> Iterator[str]:
     try:
         call(f"{programs}/initdb", "-D", str(data), "-U", "trunkline", "-A", "trust", "-E", "UTF8", "--no-sync")
         port = free_port()
-        call(f"{programs}/pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", options.format(port=port), "start")
+        try:
+            call(f"{programs}/pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", options.format(port=port), "start")
+        except subprocess.CalledProcessError as error:
+            raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text('utf-8')}") from error
         try:
             yield f"postgresql://trunkline@127.0.0.1:{port}/postgres"
         finally:
