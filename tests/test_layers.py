@@ -1,4 +1,4 @@
-"""The walls between modules: no import circle, and no import inside a function that hides one.
+"""The walls between modules: no import circle, and no import that hides one from import-linter.
 
 The order of the layers themselves is checked by import-linter (`make lint`), from the contracts in pyproject.toml.
 """
@@ -14,6 +14,7 @@ import pytest
 
 ROOMS = ("tenants", "providers", "campaigns", "calls", "config")
 ROOT = Path(__file__).resolve().parent.parent
+BY_NAME = {"import_module", "import_string", "__import__"}
 # Django asks for these imports to wait until every model is loaded.
 MAY_IMPORT_LATE = {("calls/apps.py", "ready")}
 
@@ -65,23 +66,48 @@ def test_no_function_imports_one_of_our_modules() -> None:
     assert found == [], "Import these at the top of the module; if that closes a circle, move the shared part down."
 
 
+LATE = """\
+import calls
+def f():
+    import os
+    from calls.models import Call
+    import tenants.models
+    from . import tasks
+    import_module("calls.engine.tasks")
+    importlib.import_module(f"calls.engine.{name}")
+    call("calls.engine.tasks")
+    import_string("os.path")
+"""
+
+
 def test_an_import_inside_a_function_is_found() -> None:
-    tree = ast.parse(
-        "import calls\ndef f():\n    import os\n    from calls.models import Call\n    import tenants.models\n"
-    )
-    assert [(name, node.lineno) for name, node in late_imports(tree)] == [("f", 4), ("f", 5)]
+    assert [(name, node.lineno) for name, node in late_imports(ast.parse(LATE))] == [("f", n) for n in range(4, 9)]
 
 
-def late_imports(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
-    """Return imports of the rooms inside functions, each with the function's name."""
+def test_every_folder_with_modules_is_a_package() -> None:
+    """import-linter does not see the modules of a folder without `__init__.py`."""
+    folders = {path.parent for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+    assert [str(folder.relative_to(ROOT)) for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
+
+
+def late_imports(tree: ast.Module) -> Iterator[tuple[str, ast.stmt | ast.expr]]:
+    """Yield the imports of our rooms inside functions, with the function's name."""
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             for node in ast.walk(function):
-                if isinstance(node, ast.ImportFrom):
-                    names = [node.module or ""]
-                elif isinstance(node, ast.Import):
-                    names = [alias.name for alias in node.names]
-                else:
-                    continue
-                if any(name.partition(".")[0] in ROOMS for name in names):
+                if isinstance(node, ast.stmt | ast.expr) and any(
+                    name.partition(".")[0] in (*ROOMS, "") for name in _imported(node)
+                ):
                     yield function.name, node
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """Return the modules that a statement or call imports by name; "" for a relative import."""
+    match node:
+        case ast.ImportFrom(module=module, level=level):
+            return ["" if level else module or ""]
+        case ast.Import(names=names):
+            return [alias.name for alias in names]
+        case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called in BY_NAME:
+            return [str(text.value) for text in ast.walk(node) if isinstance(text, ast.Constant)]
+    return []
