@@ -1,5 +1,7 @@
 """Run the tests of what changed since the branch left `main`, on one database.
 
+On `main` itself, that is what is not on `origin/main` yet.
+
 python -m tests.changed [arguments for pytest]
 
 The rule, by the path of a changed file:
@@ -23,13 +25,22 @@ from tests import suite
 
 ROOMS = ("calls", "campaigns", "config", "providers", "tenants")
 SHOWN = (".html", ".js", ".css")
-READ_DOCUMENTS = ("tests/config/test_contract.py", "tests/calls/test_webhook_docs.py", "tests/mutants")
+READ_DOCUMENTS = (
+    "tests/test_docs.py",
+    "tests/config/test_contract.py",
+    "tests/calls/test_webhook_docs.py",
+    "tests/mutants",
+)
 NO_TESTS = (".ci", "benchmarks", "LICENSE", ".gitignore", "Makefile")
 EVERYTHING = "tests"
 
 
 def main() -> int:
-    wanted = wanted_by(changed())
+    try:
+        wanted = wanted_by(changed())
+    except NoHistory as reason:
+        suite.say(f"What changed is not known: {reason} Run `make lint test` instead.")
+        return 1
     if not wanted:
         suite.say("Nothing changed that has tests.")
         return 0
@@ -40,10 +51,27 @@ def main() -> int:
     return 0 if code == suite.NOTHING_COLLECTED else code
 
 
-def changed() -> set[str]:
-    """Return the paths changed since the branch left `main`, committed or not."""
-    base = _git("merge-base", "HEAD", "main")[0]
-    return {*_git("diff", "--name-only", base), *_git("ls-files", "--others", "--exclude-standard")}
+class NoHistory(Exception):
+    """Git does not tell what changed. A sentence."""
+
+
+def changed(root: Path = suite.ROOT) -> set[str]:
+    """Return the paths changed since the branch left `main`, committed or not. Raises NoHistory."""
+    base = _git(root, "merge-base", "HEAD", _main(root))[0]
+    return {
+        *_git(root, "diff", "--name-only", "--relative", "-z", base),
+        *_git(root, "ls-files", "--others", "--exclude-standard", "-z"),
+    }
+
+
+def _main(root: Path) -> str:
+    """Return the name of the branch to compare with. A clone of one branch has no `main` of its own."""
+    known = _git(root, "for-each-ref", "--format=%(refname:short)", "refs/heads/main", "refs/remotes/origin/main")
+    on_main = _git(root, "branch", "--show-current") == ["main"]
+    for name in ("origin/main", "main") if on_main else ("main", "origin/main"):
+        if name in known:
+            return name
+    raise NoHistory("there is neither a branch `main` nor `origin/main`.")
 
 
 def wanted_by(paths: Iterable[str]) -> list[str]:
@@ -73,9 +101,14 @@ def _directly_in_tests() -> Iterable[str]:
     return (f"tests/{path.name}" for path in sorted((suite.ROOT / "tests").glob("test_*.py")))
 
 
-def _git(*arguments: str) -> list[str]:
-    command = ["git", *arguments]
-    return subprocess.run(command, cwd=suite.ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+def _git(root: Path, *arguments: str) -> list[str]:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise NoHistory("Git is not installed.") from None
+    except subprocess.CalledProcessError as error:
+        raise NoHistory(error.stderr.strip() or "the branch has no commit in common with `main`.") from None
+    return done.stdout.rstrip("\0\n").replace("\0", "\n").split("\n") if done.stdout else []
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.changed import EVERYTHING, READ_DOCUMENTS, ROOMS, wanted_by
+from tests.changed import EVERYTHING, READ_DOCUMENTS, ROOMS, NoHistory, changed, wanted_by
 from tests.suite import ON_SQLITE, ROOT, named
 
 BY_DATABASE = re.compile(r"vendor [=!]= |\[connection\.vendor\]|OnPostgresql\(")
@@ -31,7 +33,7 @@ def test_code_that_asks_for_the_database_is_tested_on_sqlite() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "expected"),
+    ("paths", "expected"),
     [
         ([], []),
         (["benchmarks/pages.py", "Makefile"], []),
@@ -44,8 +46,8 @@ def test_code_that_asks_for_the_database_is_tested_on_sqlite() -> None:
         (["templates/admin/index.html"], ["tests/browser"]),
     ],
 )
-def test_a_changed_file_has_its_tests(changed: list[str], expected: list[str]) -> None:
-    assert wanted_by(changed) == expected
+def test_a_changed_file_has_its_tests(paths: list[str], expected: list[str]) -> None:
+    assert wanted_by(paths) == expected
 
 
 def test_a_room_has_its_folder_and_the_tests_of_all_rooms() -> None:
@@ -66,3 +68,37 @@ def test_a_room_has_its_folder_and_the_tests_of_all_rooms() -> None:
 )
 def test_paths_among_the_arguments_are_recognised(arguments: list[str], expected: bool) -> None:
     assert named(arguments) is expected
+
+
+def _git(where: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *arguments], cwd=where, check=True, capture_output=True)
+
+
+def _commit(where: Path, name: str) -> None:
+    (where / name).parent.mkdir(parents=True, exist_ok=True)
+    (where / name).touch()
+    _git(where, "add", ".")
+    _git(where, "commit", "-m", name)
+
+
+def test_what_changed_since_main_is_known_in_every_kind_of_clone(tmp_path: Path) -> None:
+    first, clone = tmp_path / "first", tmp_path / "clone"
+    first.mkdir()
+    with pytest.raises(NoHistory, match="not a git repository"):
+        changed(first)
+    _git(first, "init", "--initial-branch", "main")
+    _commit(first, "product/one.py")
+    _git(tmp_path, "clone", str(first), str(clone))
+    _commit(clone, "product/on main.py")
+    assert changed(clone) == {"product/on main.py"}, "on main: what was not pushed"
+    _git(clone, "switch", "--create", "work")
+    _commit(clone, "product/é.py")
+    (clone / "new.py").touch()
+    assert changed(clone) == {"product/é.py", "new.py"}
+    assert changed(clone / "product") == {"é.py"}, "the project may be a folder of a repository"
+    _git(clone, "branch", "--delete", "--force", "main")
+    assert changed(clone) == {"product/on main.py", "product/é.py", "new.py"}, "a clone without a main of its own"
+    _git(clone, "remote", "remove", "origin")
+    with pytest.raises(NoHistory, match="neither"):
+        changed(clone)
