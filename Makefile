@@ -19,6 +19,9 @@ EXAMPLES ?= 25
 .PHONY: help setup demo check test test-sqlite test-postgresql lint format requirements proof chaos endurance simulate \
 	mutants schemathesis screenshots bench-pages clean
 
+# Two of these words at once would install into one virtual environment, or share two cores.
+.NOTPARALLEL:
+
 help:  ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
