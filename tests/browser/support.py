@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tenants.models import Membership, Organization
 
@@ -37,6 +38,17 @@ window.setInterval = (what, delay, ...rest) => setIntervalAsIs(what, delay === 3
 CUT_OFF = {"htmx:sendAbort", "htmx:afterRequest"}
 WIDTHS = (1280, 400)
 SPILL = "document.documentElement.scrollWidth - window.innerWidth"
+SETTLES = 5_000  # milliseconds in which a page takes another width: its menus fold, its charts are drawn again
+
+
+def spill_at(page: Any, width: int) -> int:
+    """Return by how many pixels the page is wider than a window of this width, once it has taken it."""
+    page.set_viewport_size({"width": width, "height": 900})
+    with suppress(PlaywrightTimeout):
+        page.wait_for_function(f"window.innerWidth === {width} && {SPILL} <= 0", timeout=SETTLES)
+    return int(page.evaluate(SPILL))
+
+
 # `make test` tests only the light theme; `make proof` tests the dark one as well.
 THEMES = ["light", pytest.param("dark", marks=pytest.mark.proof)]
 

@@ -157,7 +157,8 @@ def test_it_is_for_everybody_and_fits_a_telephone(page: Any, theme: str) -> None
         settled(page)
         page.wait_for_selector("#people table")
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, width
-        page.click("#people-status-done")
+        if not page.locator("#people-status-done.tl-on").count():  # the address restores the filter of the other width
+            page.click("#people-status-done")
         page.wait_for_selector("#people-status-done.tl-on")
         assert faults_of(page) == [], (theme, width)
         page.locator("#people a[data-drawer]").first.click()

@@ -12,7 +12,7 @@ from campaigns.imports import job, upload
 from campaigns.models import Campaign, ContactList
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
-from tests.browser.support import MARKS, SPILL, THEMES, WIDTHS, faults_of
+from tests.browser.support import MARKS, THEMES, WIDTHS, faults_of, spill_at
 from tests.conftest import an_account, an_assistant
 
 pytestmark = MARKS
@@ -40,9 +40,7 @@ def look(page: Any, name: str, theme: str) -> None:
     folder = os.environ.get("SCREENSHOTS")
     page.evaluate("theme => document.documentElement.classList.toggle('dark', theme === 'dark')", theme)
     for width in reversed(WIDTHS):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(50)
-        assert page.evaluate(SPILL) <= 0, (name, width)
+        assert spill_at(page, width) <= 0, (name, width)
         if folder:
             page.screenshot(path=f"{folder}/{name}-{theme}-{width}.png", full_page=True)
     assert faults_of(page) == [], (name, theme)

@@ -15,7 +15,7 @@ from providers import sample
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from providers.sandbox import server
 from tenants.models import Organization
-from tests.browser.support import BEAT, MARKS, THEMES, a_member, faults_of, sign_in, visit
+from tests.browser.support import BEAT, MARKS, THEMES, a_member, faults_of, sign_in, spill_at, visit
 from tests.calls import support
 from tests.conftest import a_number, an_account, an_assistant
 
@@ -126,8 +126,7 @@ def test_an_empty_house_leads_over_the_sandbox_to_a_test_call(
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         assert faults_of(page) == [], theme
-    page.set_viewport_size({"width": 400, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    assert spill_at(page, 400) <= 0
     page.set_viewport_size({"width": 1280, "height": 800})
     page.click("button:has-text('Try it with the sandbox')")
     page.wait_for_selector("text=/has the provider account/")

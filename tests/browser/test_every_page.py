@@ -10,7 +10,7 @@ import pytest
 from tenants.models import Organization
 from tests.browser import work
 from tests.browser.pages import pages_of
-from tests.browser.support import MARKS, SPILL, WIDTHS, Contexts, desk, faults_of, visit
+from tests.browser.support import MARKS, SPILL, WIDTHS, Contexts, desk, faults_of, spill_at, visit
 
 pytestmark = MARKS
 PROOF = pytest.mark.proof
@@ -50,8 +50,7 @@ def test_pages_are_for_everybody_and_fit(
         assert ("dark" in (manager.get_attribute("html", "class") or "")) == (theme == "dark"), name
         faults[name] = []
         for width in WIDTHS:
-            manager.set_viewport_size({"width": width, "height": 900})
-            if (spill := manager.evaluate(SPILL)) > 0:
+            if (spill := spill_at(manager, width)) > 0:
                 faults[name].append(f"{spill} pixels wider than a window of {width}")
             if every_state or width == WIDTHS[0]:
                 faults[name] += faults_of(manager)
