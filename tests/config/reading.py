@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from config.openapi.pages import document
 
 
+@cache
 def the_document() -> dict[str, Any]:
+    """Return the document, parsed once for each process. Do not change it."""
     found: dict[str, Any] = json.loads(document())
     return found
 
