@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -62,8 +62,13 @@ def more(world: World, organization: Organization, people: int) -> None:
         CallEvent.objects.create(call=call, type="ended", source="read")
 
 
-def pages(world: World) -> Iterator[str]:
-    for name, row in world.items():
+# What the status of a campaign changes.
+OF_CAMPAIGNS = {"campaign", "recipient", "contact", "call", "callback"}
+
+
+def pages(world: World, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        row = world[name]
         pages_of = admin.site._registry[type(row)]
         assert isinstance(pages_of, ScopedAdmin), name
         prefix = f"admin:{row._meta.app_label}_{row._meta.model_name}"
@@ -82,7 +87,6 @@ def pages(world: World) -> Iterator[str]:
 
 
 def asked(client: Client, url: str) -> list[str]:
-    client.get(url)  # cached once by each process
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(url)
     assert answer.status_code in (200, 302), url
@@ -90,16 +94,28 @@ def asked(client: Client, url: str) -> list[str]:
     return [query["sql"] for query in queries if "installationkey" not in query["sql"]]
 
 
-@pytest.mark.parametrize("status", ["draft", "running", "paused", "finished"])
+@pytest.mark.parametrize(
+    ("status", "every"),
+    [
+        ("running", True),
+        *((status, False) for status in ("draft", "paused", "finished")),
+        *(pytest.param(status, True, marks=pytest.mark.proof) for status in ("draft", "paused", "finished")),
+    ],
+)
 def test_every_page_asks_fifteen_questions_at_most(
-    manager: Client, world: World, organization: Organization, status: str
+    manager: Client, world: World, organization: Organization, status: str, every: bool
 ) -> None:
+    """Visit every page of a running campaign; in its other states, the pages that depend on the state."""
     begun = None if status == "draft" else timezone.now()
     Campaign.objects.update(status=status, budget=10, launched_at=begun, started_at=begun)
     counts: list[dict[str, list[str]]] = []
     for people in (4, 12):
         more(world, organization, people)
-        counts.append({url: asked(manager, url) for url in pages(world)})
+        urls = list(pages(world, world if every else OF_CAMPAIGNS))
+        if not counts:
+            for url in urls:
+                manager.get(url)  # fills what each process caches once
+        counts.append({url: asked(manager, url) for url in urls})
     few, many = counts
     over = {url: (len(queries), [sql[:160] for sql in queries]) for url, queries in many.items() if len(queries) > MOST}
     assert not over
@@ -108,6 +124,7 @@ def test_every_page_asks_fifteen_questions_at_most(
 
 
 def test_the_dashboard_asks_no_more(manager: Client, world: Any) -> None:
+    manager.get(reverse("admin:index"))  # fills what each process caches once
     assert len(asked(manager, reverse("admin:index"))) <= MOST
 
 
