@@ -29,13 +29,16 @@ from tests.conftest import a_number
 START = datetime(2026, 5, 13, 16, 0, tzinfo=UTC)
 
 
-def play(clock: Any, line: PhoneNumber, ticks: int) -> None:
-    """Enqueue and claim as the engine does, five times a second in simulated time."""
-    for tick in range(ticks):
+def play(clock: Any, line: PhoneNumber, seconds: int, every: float = 0.2) -> None:
+    """Enqueue and claim as the engine does, five times a second in simulated time.
+
+    A longer `every` is enough where the test counts calls and does not look at their moments.
+    """
+    for tick in range(round(seconds / every)):
         if tick % 2 == 0:
             enqueueing.feed_all(line.organization_id)
         placing.claim(line.account_id)
-        clock.shift(0.2)
+        clock.shift(every)
 
 
 @given(st.integers(1, 240), st.lists(st.floats(0.005, 0.05), min_size=20, max_size=200))
@@ -72,7 +75,7 @@ def test_the_engines_own_steps_keep_the_pace(organization: Organization) -> None
         people = support.people(organization, [f"+16465555{n:03d}" for n in range(60)])
         made = support.campaign(line, people, calls_per_minute=90, status=Campaign.Status.RUNNING)
         launching.step(made.pk)
-        play(clock, line, 100)
+        play(clock, line, 20)
     dials = [moment for moment in Call.objects.order_by("dialed_at").values_list("dialed_at", flat=True) if moment]
     assert len(dials) == pytest.approx(30, abs=1)
     ten = timedelta(seconds=10)
@@ -90,7 +93,7 @@ def test_three_campaigns_of_an_account_get_their_shares(organization: Organizati
             people = support.people(organization, [f"+1646555{n}{m:03d}" for m in range(150)])
             made.append(support.campaign(line, people, priority=priority, status=Campaign.Status.RUNNING))
             launching.step(made[-1].pk)
-        play(clock, line, 150)
+        play(clock, line, 30, every=0.4)
     placed = [campaign.calls.filter(dialed_at__isnull=False).count() for campaign in made]
     assert sum(placed) > 100
     for found, priority in zip(placed, (1, 2, 5), strict=True):
@@ -112,7 +115,7 @@ def test_a_campaign_that_its_own_limit_holds_back_takes_no_turns_of_others(
             people = support.people(organization, [f"+1646555{n}{m:03d}" for m in range(100)])
             made.append(support.campaign(number, people, priority=9 - 8 * n, status=Campaign.Status.RUNNING, **own))
             launching.step(made[-1].pk)
-        play(clock, line, 150)
+        play(clock, line, 30, every=0.5)
     slow, quick = (campaign.calls.filter(dialed_at__isnull=False).count() for campaign in made)
     assert slow in (1, 2)
     assert slow + quick == pytest.approx(30, abs=2)
@@ -127,14 +130,14 @@ def test_nobody_is_queued_behind_a_caller_number_whose_lines_are_taken(organizat
         people = support.people(organization, [f"+16465551{m:03d}" for m in range(100)])
         made = support.campaign(line, people, status=Campaign.Status.RUNNING)
         launching.step(made.pk)
-        for _ in range(150):
+        for _ in range(75):
             enqueueing.feed_all(organization.pk)
             placing.claim(line.account_id)
             for call in made.calls.open().filter(dialed_at__lte=timezone.now() - timedelta(seconds=3)):
                 recording.record(call.pk, Snapshot(CallState.COMPLETED), CallEvent.Source.READ)
             clock.shift(0.4)
         told = {reason["code"] for reason in idle_reasons(made)}
-    assert made.calls.filter(dialed_at__isnull=False).count() == pytest.approx(18, abs=3)
+    assert made.calls.filter(dialed_at__isnull=False).count() == pytest.approx(9, abs=1.5)
     assert made.calls.queued().count() <= 1
     assert told == {"caller_number_capacity"}
 
