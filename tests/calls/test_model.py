@@ -1,8 +1,8 @@
 """The model: events in any order, and the invariants after each step.
 
 It runs real code on a real database, against providers in memory that record which phones rang (`fake_world.py`). Each
-example is one transaction that is rolled back. `MODEL_EXAMPLES=2000` runs more examples, different ones each time. With
-an empty `MODEL_SHRINKS` the first failure is not shrunk.
+example is one transaction that is rolled back. `make proof` runs more examples than `make test`. `MODEL_EXAMPLES=2000`
+runs as many, different ones each time. With an empty `MODEL_SHRINKS` the first failure is not shrunk.
 """
 
 from __future__ import annotations
@@ -145,7 +145,10 @@ def base(db: None, settings: Any) -> Base:
     return Base(organization, lines, contacts, listed, campaigns)
 
 
-def test_whatever_happens_in_whatever_order_nobody_is_rung_twice(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("examples", [5, pytest.param(40, marks=[pytest.mark.slow, pytest.mark.proof])])
+def test_whatever_happens_in_whatever_order_nobody_is_rung_twice(
+    base: Base, monkeypatch: pytest.MonkeyPatch, examples: int
+) -> None:
     monkeypatch.setattr(placing, "time", SimpleNamespace(monotonic=time.time))
     monkeypatch.setattr(quiescing, "time", SimpleNamespace(monotonic=time.time, sleep=lambda _: Model.leap(0.71)))
     monkeypatch.setattr(
@@ -156,7 +159,7 @@ def test_whatever_happens_in_whatever_order_nobody_is_rung_twice(base: Base, mon
     explore(
         lambda: Model(base),  # type: ignore[arg-type]  # made anew for each example, as the class would be
         settings=settings(
-            max_examples=EXAMPLES or 12,
+            max_examples=EXAMPLES or examples,
             stateful_step_count=40,
             derandomize=not EXAMPLES,
             deadline=None,
