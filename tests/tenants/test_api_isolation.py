@@ -318,8 +318,12 @@ CREATES += [(f"{kind}-list", slug) for kind in ("provider-account", "assistant")
 CREATES += [(f"{kind}-list", "callingbox") for kind in ("provider-account", "assistant")]
 
 
+@pytest.mark.parametrize("share", [4, pytest.param(1, marks=pytest.mark.proof)], ids=["a quarter", "all"])
 @pytest.mark.parametrize(("name", "provider"), CREATES)
-def test_no_nonsense_in_a_field_is_a_500(name: str, provider: str, api: ApiClient, organization: Organization) -> None:
+def test_no_nonsense_in_a_field_is_a_500(
+    name: str, provider: str, share: int, api: ApiClient, organization: Organization
+) -> None:
+    """Each value is sent in a share of the fields, and each field gets a share of the values."""
     world = a_world(organization)
     ProviderAccount.objects.update(provider=provider)
     path = f"/api/v1/{LISTS[name][0]}"
@@ -335,7 +339,7 @@ def test_no_nonsense_in_a_field_is_a_500(name: str, provider: str, api: ApiClien
         "credentials": {"api_key": "x"},
     }
     fields = set(api.get(path).json()["results"][0]) | set(given)
-    for field in fields:
-        for value in NONSENSE:
+    for number, field in enumerate(sorted(fields)):
+        for value in NONSENSE[number % share :: share]:
             sent = {key: one for key, one in given.items() if key in fields} | {field: value}
             assert api.post(path, sent).status_code < 500, (field, value)
