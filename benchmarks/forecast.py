@@ -60,9 +60,9 @@ def compare(people: int) -> None:
 def forget() -> None:
     """Clear the caches of phone numbers, so that the first run does not speed up the second."""
     from campaigns import phones
-    from campaigns.rules import legal_hours
+    from campaigns.rules import legal_hours, number_zones
 
-    for cached in (phones.country_of, phones.zones_of, phones.is_toll_free, legal_hours.rule_for):
+    for cached in (phones.country_of, number_zones.number_zones, phones.is_toll_free, legal_hours.rule_for):
         cached.cache_clear()
 
 

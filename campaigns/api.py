@@ -25,6 +25,7 @@ from campaigns.imports import upload as uploads
 from campaigns.imports.columns import UnreadableFile
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember
 from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
+from campaigns.rules.zone_words import NotAZone, read_zone
 from providers.models import VARIABLE_NAME
 from tenants.api.errors import Conflict, RefusedByRule, TooLarge, detail
 from tenants.api.fields import PublicIdField, ScopedField, TextField
@@ -131,6 +132,12 @@ class ContactSerializer(OrganizedSerializer[Contact]):
         if "phone" in attrs:
             home = attrs["organization"] if self.instance is None else self.context["home"]
             refuse_country(home, attrs["phone"], "phone")
+        if zone := attrs.get("timezone"):
+            number = attrs["phone"] if self.instance is None else attrs.get("phone", self.instance.phone)
+            try:
+                attrs["timezone"] = read_zone(zone, number)
+            except NotAZone as error:
+                raise ValidationError({"timezone": [str(error)]}) from error
         return attrs
 
 

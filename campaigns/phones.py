@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 import phonenumbers
-from phonenumbers import timezone as number_zones
 
 EXAMPLE = "+33123456789"
 EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+")  # how a spreadsheet writes a long number
@@ -197,15 +196,6 @@ def area_of(e164: str) -> str:
     number = _known(e164)
     length = phonenumbers.length_of_geographical_area_code(number) if number is not None else 0
     return e164[: len(f"+{number.country_code}") + length] if number is not None and length else ""
-
-
-@lru_cache(maxsize=32_768)
-def zones_of(e164: str) -> tuple[str, ...]:
-    """Return every time zone the owner may live in; empty if none is known."""
-    number = _known(e164)
-    if number is None:
-        return ()
-    return tuple(zone for zone in number_zones.time_zones_for_number(number) if zone != number_zones.UNKNOWN_TIMEZONE)
 
 
 @lru_cache(maxsize=32_768)

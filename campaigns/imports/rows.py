@@ -11,9 +11,7 @@ import re
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import BinaryIO
-from zoneinfo import available_timezones
 
 from campaigns.imports.columns import (
     MAX_VARIABLES,
@@ -35,6 +33,7 @@ from campaigns.imports.file_format import (
 )
 from campaigns.imports.xlsx.workbook import Workbook
 from campaigns.phones import NotCallable, normalise
+from campaigns.rules.zone_words import NotAZone, read_zone
 
 __all__ = [
     "SAMPLE_BYTES",
@@ -308,11 +307,6 @@ def _separator_line(cells: Sequence[str]) -> bool:
     return cells[0].strip().strip('"').lower().startswith("sep=") and not any(cell.strip() for cell in cells[1:])
 
 
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def contact_of(row: ReadRow, columns: ColumnMapping, region: str, allowed: Collection[str]) -> ContactRow | RejectedRow:
     """Return the row as a contact, or as a rejected row with the reason."""
     if row.fault:
@@ -323,13 +317,17 @@ def contact_of(row: ReadRow, columns: ColumnMapping, region: str, allowed: Colle
         phone = normalise(cells[columns.phone], region, allowed)
     except NotCallable as error:
         return RejectedRow(row.line, row.cells, str(error))
+    try:
+        zone = read_zone(cells[columns.timezone], phone) if columns.timezone is not None else ""
+    except NotAZone as error:
+        return RejectedRow(row.line, row.cells, str(error))
     contact = ContactRow(
         line=row.line,
         phone=phone,
         name=" ".join(filter(None, (cells[index] for index in columns.names))),
         external_id=cells[columns.external_id] if columns.external_id is not None else "",
         language=cells[columns.language] if columns.language is not None else "",
-        timezone=cells[columns.timezone] if columns.timezone is not None else "",
+        timezone=zone,
         variables={name: cells[index] for name, index in columns.variables if cells[index]},
     )
     if reason := _rejection(contact):
@@ -346,8 +344,6 @@ def _rejection(contact: ContactRow) -> str:
     ):
         if len(text) > limit:
             return f"The {label} is {len(text)} characters long; shorten it to {limit}."
-    if contact.timezone and contact.timezone not in _zones():
-        return f"'{contact.timezone[:60]}' is not a time zone; write it like Europe/Paris, or leave it empty."
     if len(contact.variables) > MAX_VARIABLES:
         return f"There are {len(contact.variables)} variables; at most {MAX_VARIABLES} are allowed."
     if sum(len(name) + len(value.encode()) for name, value in contact.variables.items()) > MAX_VARIABLES_BYTES:

@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(blank=True, max_length=200)),
                 ('external_id', models.CharField(blank=True, max_length=200, verbose_name='external ID')),
                 ('language', models.CharField(blank=True, max_length=35)),
-                ('timezone', models.CharField(blank=True, help_text='Like Europe/Paris. Empty: the zones of the number.', max_length=64, validators=[tenants.models.validators.check_timezone], verbose_name='time zone')),
+                ('timezone', models.CharField(blank=True, help_text='A place, like Europe/Paris. Empty: the zones of the number.', max_length=64, verbose_name='time zone')),
                 ('variables', models.JSONField(blank=True, default=dict, validators=[campaigns.models.contact.check_variable_values])),
                 ('consent_basis', models.CharField(blank=True, max_length=64)),
                 ('consent_at', models.DateTimeField(blank=True, null=True)),

@@ -12,8 +12,9 @@ from django.db.models import Q
 from django.utils.timezone import now as utc_now
 
 from campaigns.models.number_hash import number_hash
+from campaigns.rules.zone_words import NotAZone, read_zone
 from providers.models import VARIABLE_NAME, check_e164
-from tenants.models import Organization, check_timezone
+from tenants.models import Organization
 
 MAX_VARIABLES = 64
 MAX_VARIABLES_BYTES = 16 * 1024
@@ -50,8 +51,7 @@ class Contact(models.Model):
         "time zone",
         max_length=64,
         blank=True,
-        validators=[check_timezone],
-        help_text="Like Europe/Paris. Empty: the zones of the number.",
+        help_text="A place, like Europe/Paris. Empty: the zones of the number.",
     )
     variables = models.JSONField(default=dict, blank=True, validators=[check_variable_values])
     consent_basis = models.CharField(max_length=64, blank=True)
@@ -85,6 +85,12 @@ class Contact(models.Model):
             # The admin's list of contacts. The migration adds an index for searches by name, on PostgreSQL.
             models.Index(fields=["organization", "-id"], name="contact_list"),
         ]
+
+    def clean(self) -> None:
+        try:
+            self.timezone = read_zone(self.timezone, self.phone)
+        except NotAZone as error:
+            raise ValidationError({"timezone": str(error)}) from error
 
     def __str__(self) -> str:
         return "Erased contact" if self.erased_at else f"{self.name} {self.phone}".strip()

@@ -12,13 +12,15 @@ from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 
-from campaigns.phones import is_toll_free, zones_of
+from campaigns.phones import is_toll_free
+from campaigns.rules.number_zones import keeps_a_clock_of, number_zones
+from campaigns.rules.zone_words import is_place
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT = 24 * 60
-MAX_ZONES = 3  # more zones say nothing about where the contact lives
 CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
 ONE_DAY = timedelta(days=1)
+HORIZON_DAYS = 400  # thirteen months: a weekly window among any holidays of a year
 
 
 def parse_day_names(days: object) -> frozenset[int]:
@@ -132,27 +134,45 @@ def local_text(moment: datetime, zone: str, now: datetime) -> str:
 
 
 def next_opening(
-    hours: Sequence[Hours], zones: Sequence[str], now: datetime, horizon_days: int = 15
+    hours: Sequence[Hours], zones: Sequence[str], now: datetime, horizon_days: int = HORIZON_DAYS
 ) -> datetime | None:
-    """Return the earliest moment from `now` on when all hours are open, in UTC. None if there is none in the horizon.
+    """Return the first moment from `now` on at which everything is open, in UTC; None if none comes in `horizon_days`.
 
-    Closed hours can open only when a window opens in one of the zones, or when the clock of a zone changes. These
-    moments are checked in order with `is_open`.
+    Closed hours can open only when a window opens in one of the zones, or when a zone's clock jumps. These moments are
+    tried in order, and `is_open` checks each.
     """
     now = now.astimezone(UTC) if now.tzinfo else now
     if is_open(hours, zones, now):
         return now
-    known = [zone for zone in map(zone_named, zones) if zone is not None]
-    if not zones or len(known) != len(zones):
+    if not zones or any(zone_named(zone) is None for zone in zones) or not all(each.windows for each in hours):
         return None
     tried = now
-    for days in (2, horizon_days):  # nearly always the opening is tomorrow at the latest
+    for days in (2, 15):  # nearly always it opens tomorrow at the latest
         until = now + timedelta(days=min(days, horizon_days))
-        moments = {moment for zone in known for moment in _boundaries(hours, zone, tried, until)}
-        for moment in sorted(moments):
-            if is_open(hours, zones, moment):
-                return moment
+        if found := _first_open(hours, zones, tried, until):
+            return found
         tried = until
+    if horizon_days <= 15:
+        return None
+    # A long closure is searched once for all who wait for its end, from the start of the day.
+    start = datetime.combine(tried.date(), time(), tzinfo=UTC)
+    return _after_a_long_closure(tuple(hours), tuple(zones), start, horizon_days - 15)
+
+
+def _first_open(hours: Sequence[Hours], zones: Sequence[str], start: datetime, end: datetime) -> datetime | None:
+    known = [zone for zone in map(zone_named, zones) if zone is not None]
+    moments = {moment for zone in known for moment in _boundaries(hours, zone, start, end)}
+    return next((moment for moment in sorted(moments) if is_open(hours, zones, moment)), None)
+
+
+@lru_cache(maxsize=4096)
+def _after_a_long_closure(
+    hours: tuple[Hours, ...], zones: tuple[str, ...], start: datetime, days: int
+) -> datetime | None:
+    for week in range(0, days, 7):
+        first = start + timedelta(days=week)
+        if found := _first_open(hours, zones, first, first + timedelta(days=min(7, days - week))):
+            return found
     return None
 
 
@@ -190,30 +210,21 @@ def _clock_change(zone: ZoneInfo, day: date) -> datetime | None:
     return high
 
 
-@lru_cache(maxsize=1024)
-def _offsets(name: str) -> tuple[timedelta | None, ...]:
-    """Return the offset of a zone week by week for ten years: zones with equal offsets count as one place."""
-    zone = zone_named(name)
-    if zone is None:
-        return ()
-    start = datetime(2025, 1, 1, tzinfo=UTC)
-    return tuple((start + timedelta(weeks=week)).astimezone(zone).utcoffset() for week in range(520))
-
-
-@lru_cache(maxsize=4096)
-def _is_specific(zones: tuple[str, ...]) -> bool:
-    """Return whether the zones are few enough to use. London, Jersey and Guernsey count once; all are still checked."""
-    return 1 <= len({_offsets(name) for name in zones}) <= MAX_ZONES
-
-
 def candidate_zones(contact_timezone: str, phone: str, fallback: str) -> tuple[str, ...]:
-    """Return the zones a contact may be in: its own, else the number's, else `fallback` if these are too many."""
-    if contact_timezone:
-        return (contact_timezone,)
-    zones = zones_of(phone)
-    if is_toll_free(phone) or not _is_specific(zones):
-        return (fallback,)
-    return zones
+    """Return the time zones in which a contact may be; calling hours must hold in all of them. Never empty.
+
+    They are the zones of the number (`number_zones`). The contact's own zone narrows them when one of them keeps the
+    same clock, and joins them when none does: it never widens the hours. `fallback`, the campaign's or the
+    organization's zone, counts only for a number without a place and a contact without a zone. A stored word that is
+    no place, like `EST` or `Etc/GMT-5`, counts for nothing.
+    """
+    zones = number_zones(phone)
+    told = contact_timezone if is_place(contact_timezone) else ""
+    if not zones:
+        return (told or fallback,)
+    if not told:
+        return zones
+    return (told,) if keeps_a_clock_of(told, zones) else (told, *zones)
 
 
 @dataclass(frozen=True)
@@ -228,19 +239,19 @@ class Whereabouts:
 
 def whereabouts(contact_timezone: str, phone: str, fallback: str) -> Whereabouts:
     """Return the result of `candidate_zones`, and the reason."""
-    zones = candidate_zones(contact_timezone, phone, fallback)
-    if contact_timezone:
-        return Whereabouts(zones, "contact", "certain", "The contact has a time zone.")
-    known = zones_of(phone)
+    zones, known = candidate_zones(contact_timezone, phone, fallback), number_zones(phone)
+    if is_place(contact_timezone):
+        if not known or zones == (contact_timezone,):
+            return Whereabouts(zones, "contact", "certain", "The contact has a time zone.")
+        text = "The contact's time zone is none of the number's; it must be calling hours in all of them."
+        return Whereabouts(zones, "contact", "guess", text)
     if is_toll_free(phone):
         return _by_default(zones, "The number is toll-free and may be in any time zone")
     if not known:
         return _by_default(zones, "The number has no known time zone")
-    if not _is_specific(known):
-        return _by_default(zones, f"The number may be in any of {len(known)} time zones")
-    if len({_offsets(name) for name in zones}) == 1:
+    if len(known) == 1:
         return Whereabouts(zones, "number", "likely", "The number was issued in this time zone.")
-    text = f"The number was issued where there are {len(zones)} time zones; it must be calling hours in all."
+    text = f"The number may be in any of {len(known)} time zones; it must be calling hours in all."
     return Whereabouts(zones, "number", "guess", text)
 
 

@@ -158,9 +158,6 @@ def test_what_is_accepted_once_is_accepted_again_unchanged(text: str) -> None:
 def test_country_zones_and_national_form_come_from_the_number() -> None:
     assert phones.country_of("+33123456789") == "FR"
     assert phones.country_of("+999123") == ""
-    assert phones.zones_of("+12125551234") == ("America/New_York",)
-    assert phones.zones_of("+999123") == ()
-    assert phones.zones_of("nonsense") == ()
     assert phones.is_toll_free("+18005551234")
     assert not phones.is_toll_free("+12125551234")
     assert phones.national("+33123456789") == "01 23 45 67 89"
