@@ -18,7 +18,7 @@ from calls.actions.single_calls import Refused
 from calls.dialing import enqueueing
 from calls.dialing.dequeueing import dequeue
 from calls.gate.checks import CheckName
-from calls.gate.selection import values_for
+from calls.gate.selection import PERHAPS_STUCK, can_go_on, takes_calls, unusable, values_for
 from calls.models import OPEN, Call, CallBack, CallEvent, Status, record_event
 from calls.outcomes import staff_decisions
 from calls.reports import explain
@@ -106,7 +106,41 @@ def cancel(callback: CallBack, *, actor: str, reason: str = "") -> None:
 def step(now: datetime) -> int:
     """Do one step of the engine for scheduled callbacks. Return how many calls were queued."""
     settle(now)
+    reroute(now)
     return queue_due(now)
+
+
+def reroute(now: datetime) -> int:
+    """Take back queued calls of callbacks that cannot go out as they are, where the campaign can call another way.
+
+    The callback is queued again at once. Return how many calls were taken back.
+    """
+    stuck = Call.objects.queued().filter(PERHAPS_STUCK, call_back__status=CallbackStatus.DUE)
+    stuck = stuck.filter(call_back__latest_at__gt=now, campaign__status=Campaign.Status.RUNNING)
+    related = ("account", "assistant", "phone_number", "campaign__organization", "call_back")
+    rerouted = 0
+    for call in stuck.select_related(*related)[:AT_ONCE]:
+        if not takes_calls(call, now) and call.campaign and can_go_on(call.campaign, now):
+            rerouted += _take_back(call, f"{unusable(call, now)} takes no calls now; the campaign calls another way.")
+    return rerouted
+
+
+def _take_back(call: Call, detail: str) -> bool:
+    with transaction.atomic():
+        found = _locked(call.call_back.pk)
+        if found is None or found.status != CallbackStatus.DUE or found.call_id != call.pk:
+            return False
+        before = Recipient.objects.select_for_update().get(pk=found.recipient_id)
+        if not staff_decisions.cancel(call, "rerouted", detail):
+            return False
+        CallBack.objects.filter(pk=found.pk).update(call=None)
+        if before.status != RecipientStatus.WITHDRAWN:
+            # A recipient keeps the assistant and the number of its first call; a call that was never placed sets none.
+            kept = {} if before.attempts else {"assistant": None, "phone_number": None}
+            Recipient.objects.filter(pk=before.pk).update(
+                status=RecipientStatus.WAITING, reason="call_back", outcome=before.outcome, next_attempt_at=None, **kept
+            )
+    return True
 
 
 def queue_due(now: datetime) -> int:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from calls.dialing import fair_share
@@ -24,7 +24,7 @@ from calls.gate import pacing
 from calls.gate.capacity import AHEAD, room_of, room_of_numbers
 from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, Facts, decide
-from calls.gate.selection import Choices, can_go_on, values_for
+from calls.gate.selection import PERHAPS_STUCK, Choices, can_go_on, takes_calls, unusable, values_for
 from calls.models import Call, CallEvent, Status, record_event
 from campaigns.models import Campaign, Recipient
 from tenants import failpoints
@@ -258,18 +258,18 @@ def _skip(recipient: Recipient, reason: str) -> None:
 
 
 def reroute(now: datetime, limit: int = 200) -> int:
-    """Dequeue calls of accounts that place none, where another assistant of the campaign can call. Return how many.
+    """Dequeue calls that cannot go out as they are, where the campaign can call another way. Return how many.
 
-    Nothing was sent for a queued call, so the call may end and its recipient may be enqueued again.
+    Their account is blocked or switched off, or their assistant or caller number is switched off. Nothing was sent for
+    a queued call, so the call may end and its recipient may be enqueued again.
     """
-    idle = Q(account__blocked_at__isnull=False) | Q(account__is_active=False)
-    waiting = Call.objects.queued().filter(idle, campaign__status=Campaign.Status.RUNNING, asked_for=False)
+    waiting = Call.objects.queued().filter(PERHAPS_STUCK, campaign__status=Campaign.Status.RUNNING, asked_for=False)
     rerouted = 0
     for campaign in _campaigns().filter(pk__in=waiting.order_by().values("campaign")):
         if not can_go_on(campaign, now):
             continue
-        for call in waiting.filter(campaign=campaign).select_related("account")[:limit]:
-            if not call.account.is_active or call.account.blocked(now):
-                detail = f"{call.account.name} takes no calls now; another assistant of the campaign calls instead."
+        for call in waiting.filter(campaign=campaign).select_related("account", "assistant", "phone_number")[:limit]:
+            if not takes_calls(call, now):
+                detail = f"{unusable(call, now)} takes no calls now; the campaign calls another way."
                 rerouted += dequeue(call, "rerouted", detail, now)
     return rerouted

@@ -35,7 +35,6 @@ from campaigns.wording import recipients as counted
 AT_ONCE = 5_000  # recipients read and judged at a time
 AT_MOST = 200_000  # recipients that one request may forecast
 PLAYED, MOST_PLAYS = 8_000, 8  # recipients in all further simulations of a small campaign, and how many simulations
-WINDOWS = (CheckName.CALLING_HOURS, CheckName.NO_OPEN_WINDOW)  # reasons that depend on the time zone
 PREFLIGHT_ERRORS = (CheckName.ASSISTANT, CheckName.CALLER_NUMBER)  # the preflight reports them as errors
 
 
@@ -161,6 +160,11 @@ class Prospect:
         self.phone_number_id = self.phone_number.pk
         self.not_before, self.not_after, self.asked_for = None, campaign.ends_at, False
 
+    @property
+    def recipient_id(self) -> None:
+        """The simulation applies the retry rules itself."""
+        return None
+
     def held(self, now: datetime) -> bool:
         return bool(self.on_hold) and (self.hold_until is None or self.hold_until > now)
 
@@ -206,13 +210,15 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal
                 decision = decisions[facts] = decide(replace(facts, budget=budget, spent=spent), begin)
             if decision.verdict == "skip":
                 found.skipped[decision.reason] += 1
-                if decision.reason in WINDOWS:
+                if decision.reason == CheckName.NO_OPEN_WINDOW:
                     found.zones_never_open.update(facts.zones)
             elif with_variables and values_for(as_running, prospect)[1]:
                 found.skipped["missing_variables"] += 1
             else:
                 due = max(begin, prospect.due or begin)
                 found.waiting[facts, due] += 1
+                if decision.reason == CheckName.NO_OPENING:
+                    found.zones_never_open.update(facts.zones)
                 found.callable_now += due == begin and _may_be_called(decision)
     return found
 
@@ -270,7 +276,6 @@ SKIPPED: Mapping[str, str] = {
     CheckName.COUNTRY: "{n} with numbers of countries that may not be called.",
     "missing_variables": "{n} without a variable that the assistant needs: not called.",
     CheckName.ATTEMPTS: "{n} already called as often as the campaign allows.",
-    CheckName.CALLING_HOURS: "{n} without an open calling window in the next days, in {zones}.",
     CheckName.NO_OPEN_WINDOW: "{n} without an open calling window before the campaign ends, in {zones}.",
 }
 
@@ -303,9 +308,12 @@ def warnings(found: Forecast) -> list[Problem]:
 
 def why_without_end(found: Forecast) -> str:
     """Return why the campaign never ends by itself. Empty if it ends, or if that is unknown."""
-    held = found.without_end[CheckName.ON_HOLD]
-    others = found.without_end.total() - held
+    held, closed = found.without_end[CheckName.ON_HOLD], found.without_end[CheckName.NO_OPENING]
+    others = found.without_end.total() - held - closed
     parts = [f"{counted(held)} on hold until a team member lifts the hold"] if held else []
+    if closed:
+        zones = _some(sorted(found.zones_never_open)) or "their time zones"
+        parts.append(f"{counted(closed)} without a calling window in the next 13 months, in {zones}")
     return " and ".join([*parts, *([f"{counted(others)} whose turn never comes by these limits"] if others else [])])
 
 

@@ -151,7 +151,7 @@ class Simulation:
             until, reason = decision.until or moment + LATER, decision.reason
             if (hours := decision.failed(CheckName.CALLING_HOURS)) and hours.until:
                 self._closed[cohort.facts.zones, cohort.facts.hours] = (moment, hours.until)
-        if cohort.deferred >= PATIENCE or until > self.begin + HORIZON:
+        if reason == CheckName.NO_OPENING or cohort.deferred >= PATIENCE or until > self.begin + HORIZON:
             self.without_end[reason] += cohort.size
         else:
             self._put_off(cohort, due, until)

@@ -23,6 +23,7 @@ class Traits:
     woken_by_edit: bool = False  # a change of the campaign's rules
     woken_by_unhold: bool = False  # the end of the contact's hold
     woken_by_daily_budget: bool = False  # a change of a daily budget
+    named_by_order: bool = False  # a single call names it itself, so a single call is refused; a campaign has others
     is_filter: bool = False  # the list of recipients offers it as a filter
     only_explained: bool = False  # explanations ask it; the gate does not
 
@@ -48,15 +49,13 @@ class CheckName(StrEnum):
     )
     CALLING_HOURS = (
         "calling_hours",
-        Traits(
-            defers=True,
-            ends_it=True,
-            about_recipient=True,
-            can_be_waited_out=True,
-            woken_by_edit=True,
-            is_filter=True,
-        ),
+        Traits(defers=True, about_recipient=True, can_be_waited_out=True, woken_by_edit=True, is_filter=True),
         "Outside calling hours.",
+    )
+    NO_OPENING = (
+        "no_opening",
+        Traits(defers=True, about_recipient=True, woken_by_edit=True, is_filter=True),
+        "No calling window opens in the next 13 months.",
     )
     MINIMUM_GAP = (
         "minimum_gap",
@@ -96,8 +95,8 @@ class CheckName(StrEnum):
         Traits(defers=True, about_recipient=True, can_be_waited_out=True),
         "Not before the requested time.",
     )
-    ASSISTANT = ("assistant", Traits(ends_it=True), "The assistant is switched off.")
-    CALLER_NUMBER = ("caller_number", Traits(ends_it=True), "The caller number is switched off.")
+    ASSISTANT = ("assistant", Traits(defers=True, named_by_order=True), "The assistant is switched off.")
+    CALLER_NUMBER = ("caller_number", Traits(defers=True, named_by_order=True), "The caller number is switched off.")
     ATTEMPTS = ("attempts", Traits(ends_it=True, is_filter=True), "Called as often as the campaign allows.")
     NO_OPEN_WINDOW = ("no_open_window", Traits(ends_it=True, is_filter=True), "No calling window is left.")
     TOO_LATE = ("too_late", Traits(ends_it=True), "The last allowed time has passed.")
@@ -162,4 +161,4 @@ class CheckName(StrEnum):
     @property
     def refuses_single_call(self) -> bool:
         """Whether a single call is refused at once. For everything else (a blocked account, no free line) it waits."""
-        return self.traits.ends_it or self.traits.about_recipient
+        return self.traits.ends_it or self.traits.about_recipient or self.traits.named_by_order

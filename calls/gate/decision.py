@@ -178,9 +178,9 @@ def _account(facts: Facts, now: datetime) -> Iterator[Check]:
     else:
         yield Check(CheckName.ACCOUNT)
     if not facts.assistant_active:
-        yield _skip(CheckName.ASSISTANT)
+        yield _defer(CheckName.ASSISTANT, now + LATER)
     if not facts.number_active:
-        yield _skip(CheckName.CALLER_NUMBER)
+        yield _defer(CheckName.CALLER_NUMBER, now + LATER)
 
 
 def _campaign(facts: Facts, now: datetime) -> Iterator[Check]:
@@ -229,7 +229,9 @@ def _hours(facts: Facts, now: datetime) -> Iterator[Check]:
         return
     opening = next_opening(facts.hours, facts.zones, now)
     if opening is None:
-        yield Check(CheckName.CALLING_HOURS, "skip", f"No calling window opens in the next days in {zones}.")
+        # Waiting is not ending: the hours, the holidays or the zone can be changed. The gate looks again every day.
+        detail = f"No calling window opens in the next 13 months in {zones}."
+        yield Check(CheckName.NO_OPENING, "defer", detail, now + timedelta(days=1))
     else:
         zone = closed_zone(facts.hours, facts.zones, now)
         yield Check(CheckName.CALLING_HOURS, "defer", outside_hours(opening, zone, now), opening, zone)

@@ -17,11 +17,12 @@ from calls.gate import budgets, pacing
 from calls.gate.candidate import Candidate
 from calls.gate.checks import CheckName
 from calls.gate.decision import DailyBudget, Facts
-from calls.models import OPEN, Call
+from calls.models import OPEN, TERMINAL, Call, Status
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
-from campaigns.models.campaign import min_gap_of
+from campaigns.models.campaign import min_gap_of, retry_rule
 from campaigns.phones import country_of
+from campaigns.rules import retries
 from campaigns.rules.legal_hours import legal_hours
 from campaigns.rules.windows import Hours, candidate_zones
 from providers.models import PhoneNumber
@@ -57,6 +58,7 @@ def _read(calls: Sequence[Candidate], now: datetime) -> _Batch:
         open_in_campaign=_open_by("campaign_id", limited_campaigns),
         spent={pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None},
         daily_budgets=_daily_budgets(calls, now),
+        attempts_allowed=_attempts_allowed(calls),
         use=use_of({call.phone_number_id: call.phone_number for call in calls}.values(), now),
     )
 
@@ -74,6 +76,7 @@ class _Batch:
     open_in_campaign: Mapping[int | None, int]
     spent: Mapping[int | None, Decimal]
     daily_budgets: Mapping[int, tuple[DailyBudget, ...]]
+    attempts_allowed: Mapping[int, int]  # of recipients that were called before, by internal key
     use: Mapping[int, NumberUse]
 
     def facts_of(self, call: Candidate) -> Facts:
@@ -100,7 +103,7 @@ class _Batch:
             hours=hours_of(call, self.campaign_hours.get(call.campaign_id)),
             open_call=number in self.open_numbers,
             attempts=call.recipient.attempts if call.recipient else 0,
-            max_attempts=campaign.max_attempts if campaign and not call.asked_for else None,
+            max_attempts=self._max_attempts(call),
             last_dialed_at=dials[-1] if dials else None,
             min_gap=timedelta() if call.asked_for else min_gap_of(organization, campaign),
             dialed_in_a_day=within_a_day(dials, now),
@@ -124,6 +127,13 @@ class _Batch:
             number_max_in_a_day=call.phone_number.max_calls_per_day,
             number_day_frees_at=use.first + A_DAY if use.first else None,
         )
+
+    def _max_attempts(self, call: Candidate) -> int | None:
+        """The campaign's maximum, or less where the retry rule that holds now allows less. None: not limited."""
+        if call.campaign is None or call.asked_for:
+            return None
+        allowed = self.attempts_allowed.get(call.recipient_id or 0, call.campaign.max_attempts)
+        return min(allowed, call.campaign.max_attempts)
 
 
 def _last_moment(call: Candidate) -> datetime | None:
@@ -230,6 +240,30 @@ def _dials(calls: Sequence[Candidate], now: datetime) -> defaultdict[int, list[d
     for contact_id, dialed_at in rows.values_list("contact_id", "dialed_at"):
         if dialed_at:
             found[contact_id].append(dialed_at)
+    return found
+
+
+def _attempts_allowed(calls: Sequence[Candidate]) -> dict[int, int]:
+    """Return how many attempts the campaign's retry rules allow now, for recipients that were called before.
+
+    The rule is that of the outcome of the last call, as it is at this moment: a rule that was removed or tightened
+    while a recipient waited holds for the recipient as well. No rule: no further attempt.
+    """
+    called = {
+        call.recipient_id: call.campaign
+        for call in calls
+        if call.recipient_id and call.campaign and call.recipient and call.recipient.attempts and not call.asked_for
+    }
+    if not called:
+        return {}
+    ended = Call.objects.filter(recipient__in=called, status__in=TERMINAL).exclude(status=Status.CANCELED).order_by()
+    last = ended.values("recipient").annotate(last=Max("pk")).values("last")
+    rules = {campaign.pk: [retry_rule(rule) for rule in campaign.retry_rules.all()] for campaign in called.values()}
+    found = {}
+    for call in Call.objects.filter(pk__in=last).only("recipient", "status", "answered_by", "ended_reason"):
+        assert call.recipient_id is not None  # noqa: S101
+        rule = retries.rule_after(rules[called[call.recipient_id].pk], call.status, call.is_voicemail)
+        found[call.recipient_id] = rule.max_attempts if rule else 0
     return found
 
 

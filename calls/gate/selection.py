@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from django.db.models import Q
+
 from calls.gate import facts as fact_sheet
 from calls.gate.candidate import Candidate
 from calls.models import Call
@@ -228,6 +230,28 @@ def values_for(campaign: Campaign, call: Candidate) -> tuple[dict[str, str], lis
     A declared variable that the campaign does not set comes from the contact.
     """
     return variables.values_for(campaign.variables, call.assistant.variables, call.contact)
+
+
+def takes_calls(call: Call, now: datetime) -> bool:
+    """Return whether the call's own account, assistant and caller number can place it now."""
+    account = call.account
+    return account.is_active and not account.blocked(now) and call.assistant.is_active and call.phone_number.is_active
+
+
+def unusable(call: Call, now: datetime) -> str:
+    """Return the name of what keeps the call from going out: its account, assistant or caller number."""
+    if not call.account.is_active or call.account.blocked(now):
+        return call.account.name
+    return call.phone_number.e164 if call.assistant.is_active else call.assistant.name
+
+
+# Queued calls that may have to go out another way; `takes_calls` decides.
+PERHAPS_STUCK = (
+    Q(account__blocked_at__isnull=False)
+    | Q(account__is_active=False)
+    | Q(assistant__is_active=False)
+    | Q(phone_number__is_active=False)
+)
 
 
 def can_go_on(campaign: Campaign, now: datetime) -> bool:

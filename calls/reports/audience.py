@@ -77,7 +77,7 @@ class Enquiry:
 
     account, assistant, phone_number = ProviderAccount(), Assistant(), PhoneNumber()
     account_id = phone_number_id = 0  # no row
-    campaign = campaign_id = recipient = not_before = not_after = None
+    campaign = campaign_id = recipient = recipient_id = not_before = not_after = None
     asked_for = False
 
     def __init__(self, organization: Organization, contact: Contact) -> None:

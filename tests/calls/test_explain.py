@@ -175,7 +175,7 @@ def test_missing_variables_are_named(recipient: Recipient) -> None:
         (lambda: Organization.objects.update(calls_stopped=True), "calls_stopped", "defer"),
         (lambda: Organization.objects.update(allowed_countries=["US"]), "country", "skip"),
         (lambda: ProviderAccount.objects.update(blocked_at=NOON, blocked_reason="wrong key"), "account", "defer"),
-        (lambda: Assistant.objects.update(is_active=False), "assistant", "skip"),
+        (lambda: Assistant.objects.update(is_active=False), "assistant", "defer"),
         (lambda: Recipient.objects.update(attempts=3), "attempts", "skip"),
         (lambda: Campaign.objects.update(budget=Decimal(0)), "budget", "defer"),
         (lambda: PhoneNumber.objects.update(is_active=False), "caller_number", "defer"),
