@@ -121,8 +121,8 @@ def test_a_contact_outside_the_window_is_deferred_with_the_reason_and_the_time_i
     """Two contacts on one list. The window is open now in New York; in India, ten hours ahead, it opens tomorrow."""
     now = timezone.now()
     number = support.reach(callers, sandbox.url, "allomia")
-    people = support.people(callers, ["+12125550140", "+12125550141"])
-    Contact.objects.filter(phone="+12125550141").update(timezone="Asia/Kolkata")
+    people = support.people(callers, ["+12125550140", "+18005550141"])  # toll-free: its contact's zone counts alone
+    Contact.objects.filter(phone="+18005550141").update(timezone="Asia/Kolkata")
     made = support.campaign(number, people)
     made.windows.all().delete()
     opens, closes = (
@@ -138,9 +138,9 @@ def test_a_contact_outside_the_window_is_deferred_with_the_reason_and_the_time_i
     campaigns.start(made, actor="test")
     with support.engine():
         eventually(lambda: "+12125550140" in rung(sandbox))
-        eventually(lambda: Recipient.objects.get(contact__phone="+12125550141").reason != "")
+        eventually(lambda: Recipient.objects.get(contact__phone="+18005550141").reason != "")
         eventually(lambda: not Call.objects.open().exists())
-    late = made.recipients.get(contact__phone="+12125550141")
+    late = made.recipients.get(contact__phone="+18005550141")
     assert (late.status, late.reason) == (Recipient.Status.PENDING, "calling_hours")
     opening = opens.replace(tzinfo=ZoneInfo("Asia/Kolkata")) + timedelta(days=1)
     while opening - timedelta(days=1) > now:

@@ -27,9 +27,19 @@ class Place:
     zones: tuple[str, ...]
     law: str
     weight: int = 4
-    timezone: str = ""  # the contact's own time zone; it takes precedence over the number's
+    timezone: str = ""  # the contact's own time zone, if it has one
 
 
+# Each clock of the country once (zone.tab of the tz database, read by hand).
+AUSTRALIA = (
+    "Australia/Perth",
+    "Australia/Eucla",
+    "Australia/Darwin",
+    "Australia/Adelaide",
+    "Australia/Brisbane",
+    "Australia/Sydney",
+    "Australia/Lord_Howe",
+)
 PLACES = (
     Place("+1212555", 4, "US", ("America/New_York",), "US", 8),
     Place("+1312555", 4, "US", ("America/Chicago",), "US", 8),
@@ -49,14 +59,15 @@ PLACES = (
     Place("+351912", 6, "PT", ("Atlantic/Azores", "Europe/Lisbon"), "careful"),
     Place("+34612", 6, "ES", ("Atlantic/Canary", "Europe/Madrid"), "ES"),
     Place("+612925", 5, "AU", ("Australia/Sydney",), "AU"),
-    Place("+614123", 5, "AU", (), "AU", 2),  # mobile numbers of a whole continent
+    Place("+614123", 5, "AU", AUSTRALIA, "AU", 2),  # mobile numbers of a whole continent
     Place("+614124", 5, "AU", ("Australia/Lord_Howe",), "AU", 2, "Australia/Lord_Howe"),
     Place("+64211", 6, "NZ", ("Pacific/Auckland", "Pacific/Chatham"), "careful", 2),
     Place("+919876", 6, "IN", ("Asia/Kolkata",), "9-21"),
     Place("+977984", 7, "NP", ("Asia/Kathmandu",), "8-21"),
     Place("+819012", 6, "JP", ("Asia/Tokyo",), "careful", 2),
-    Place("+33612", 6, "FR", ("America/Cayenne",), "FR", 2, "America/Cayenne"),
-    Place("+1646555", 4, "US", ("Europe/Berlin",), "US", 2, "Europe/Berlin"),
+    # The contact's own zone is none of the number's: it must be calling hours in both.
+    Place("+33612", 6, "FR", ("America/Cayenne", "Europe/Paris"), "FR", 2, "America/Cayenne"),
+    Place("+1646555", 4, "US", ("Europe/Berlin", "America/New_York"), "US", 2, "Europe/Berlin"),
     Place("+7912345", 4, "RU", (), "8-21", 1),  # a country that is not allowed
 )
 COUNTRIES = ("US", "CA", "FR", "GB", "GG", "DE", "PT", "ES", "AU", "NZ", "IN", "NP", "JP")
