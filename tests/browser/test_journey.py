@@ -25,7 +25,7 @@ PEOPLE = """Full name;Mobile;Time zone
 Nora Field;(919) 555-0101;
 Otto Berg;(919) 555-0108;
 Pia Stone;(919) 555-0102;
-Yuki Tanaka;(919) 555-0141;Asia/Tokyo
+Yuki Tanaka;(800) 555-0141;Asia/Tokyo
 Nobody There;12;
 """
 
@@ -106,7 +106,7 @@ def make_campaign(user: Newcomer) -> None:
     page.fill("input[name=legal_override]", "A trial with the sandbox, which dials no phone")
     user.click("text=Save and continue")
     user.click("text=Save and continue")
-    user.sees("Everything is there: it can start.")
+    user.sees("Nothing is missing. The campaign can start.")
     user.click("text=Start now")
     user.click("button:has-text('Start calling')")
     user.sees("is running")
@@ -125,7 +125,7 @@ def resolve_the_doubt(user: Newcomer) -> None:
     user.click("text=It was not placed: release")
     page.fill("textarea[name=reason]", "The provider's dashboard does not have it.")
     user.click("button:has-text('It was not placed')")
-    user.sees("counts as never placed")
+    user.sees("counts as not placed")
 
 
 def export(user: Newcomer, campaign: str, folder: Path) -> list[dict[str, str]]:
