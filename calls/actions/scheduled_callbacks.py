@@ -119,27 +119,28 @@ def reroute(now: datetime) -> int:
     stuck = stuck.filter(call_back__latest_at__gt=now, campaign__status=Campaign.Status.RUNNING)
     related = ("account", "assistant", "phone_number", "campaign__organization", "call_back")
     rerouted = 0
+    goes_on: dict[int | None, bool] = {}
     for call in stuck.select_related(*related)[:AT_ONCE]:
-        if not takes_calls(call, now) and call.campaign and can_go_on(call.campaign, now):
-            rerouted += _take_back(call, f"{unusable(call, now)} takes no calls now; the campaign calls another way.")
+        if takes_calls(call, now) or call.campaign is None:
+            continue
+        if call.campaign_id not in goes_on:
+            goes_on[call.campaign_id] = can_go_on(call.campaign, now)
+        if goes_on[call.campaign_id]:
+            detail = f"{unusable(call, now)} takes no calls now; the campaign calls another way."
+            rerouted += _take_back(call, detail, now)
     return rerouted
 
 
-def _take_back(call: Call, detail: str) -> bool:
+def _take_back(call: Call, detail: str, now: datetime) -> bool:
     with transaction.atomic():
         found = _locked(call.call_back.pk)
         if found is None or found.status != CallbackStatus.DUE or found.call_id != call.pk:
             return False
-        before = Recipient.objects.select_for_update().get(pk=found.recipient_id)
-        if not staff_decisions.cancel(call, "rerouted", detail):
+        if not dequeue(call, "rerouted", detail, now):
             return False
         CallBack.objects.filter(pk=found.pk).update(call=None)
-        if before.status != RecipientStatus.WITHDRAWN:
-            # A recipient keeps the assistant and the number of its first call; a call that was never placed sets none.
-            kept = {} if before.attempts else {"assistant": None, "phone_number": None}
-            Recipient.objects.filter(pk=before.pk).update(
-                status=RecipientStatus.WAITING, reason="call_back", outcome=before.outcome, next_attempt_at=None, **kept
-            )
+        mine = Recipient.objects.filter(pk=found.recipient_id).exclude(status=RecipientStatus.WITHDRAWN)
+        mine.update(status=RecipientStatus.WAITING, reason="call_back", next_attempt_at=None)
     return True
 
 

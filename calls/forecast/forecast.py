@@ -35,7 +35,6 @@ from campaigns.wording import recipients as counted
 AT_ONCE = 5_000  # recipients read and judged at a time
 AT_MOST = 200_000  # recipients that one request may forecast
 PLAYED, MOST_PLAYS = 8_000, 8  # recipients in all further simulations of a small campaign, and how many simulations
-PREFLIGHT_ERRORS = (CheckName.ASSISTANT, CheckName.CALLER_NUMBER)  # the preflight reports them as errors
 
 
 @dataclass(frozen=True)
@@ -286,7 +285,6 @@ def warnings(found: Forecast) -> list[Problem]:
     problems = [
         Problem(reason, "warning", SKIPPED.get(reason, "{n} are not called.").format(n=counted(n), zones=zones), n)
         for reason, n in sorted(found.skipped.items())
-        if reason not in PREFLIGHT_ERRORS
     ]
     if found.not_reached:
         message = f"{counted(found.not_reached)} will probably not be reached before the campaign ends."

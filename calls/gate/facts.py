@@ -258,7 +258,8 @@ def _attempts_allowed(calls: Sequence[Candidate]) -> dict[int, int]:
         return {}
     ended = Call.objects.filter(recipient__in=called, status__in=TERMINAL).exclude(status=Status.CANCELED).order_by()
     last = ended.values("recipient").annotate(last=Max("pk")).values("last")
-    rules = {campaign.pk: [retry_rule(rule) for rule in campaign.retry_rules.all()] for campaign in called.values()}
+    campaigns = {campaign.pk: campaign for campaign in called.values()}
+    rules = {pk: [retry_rule(rule) for rule in campaign.retry_rules.all()] for pk, campaign in campaigns.items()}
     found = {}
     for call in Call.objects.filter(pk__in=last).only("recipient", "status", "answered_by", "ended_reason"):
         assert call.recipient_id is not None  # noqa: S101

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
@@ -20,8 +20,6 @@ import phonenumbers
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 from campaigns.phones import country_of, is_toll_free
-
-REVIEWED = date(2026, 11, 29)
 
 # The tz database knows no country of these codes (tz 2026): who keeps their clocks.
 BORROWED = {"AC": "SH", "TA": "SH", "XK": "RS"}
@@ -54,7 +52,7 @@ OVERLAYS = {
 }
 # Zones of a part of an area code beside those of the library's prefixes: the boundaries of 49 CFR Part 71, and places
 # that keep a neighbour's clock (comments of the tz database's file `northamerica`). Where it is unclear whether a part
-# has another clock, the area counts for both, which only narrows the hours. Reviewed on the date above.
+# has another clock, the area counts for both, which only narrows the hours. Reviewed 2026-11-29.
 ALSO_IN = {
     "208": ("America/Los_Angeles", "America/Boise"),  # the panhandle north of the Salmon River
     "306": ("America/Edmonton", "America/Regina", "America/Swift_Current"),  # Lloydminster keeps Alberta's time

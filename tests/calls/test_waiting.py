@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 import time_machine
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from calls.actions import scheduled_callbacks
 from calls.dialing import enqueueing, placing
@@ -14,7 +15,7 @@ from calls.gate.checks import CheckName
 from calls.gate.decision import decide
 from calls.gate.facts import load
 from calls.gate.selection import Choices
-from calls.models import Call, CallBack, Status
+from calls.models import Call, CallBack, Status, WebhookDelivery
 from campaigns import launching
 from campaigns.models import CallingWindow, Campaign, Recipient
 from campaigns.rules.windows import Hours, Window, is_open, next_opening
@@ -192,6 +193,46 @@ def test_a_scheduled_callback_goes_out_another_way(line: PhoneNumber) -> None:
     assert (first.status, first.status_reason) == (Status.CANCELED, "rerouted")
     [claim] = placing.claim(line.account_id)
     assert claim.call == callback.call
+
+
+@pytest.mark.django_db
+def test_a_callback_that_goes_another_way_is_reported_once(line: PhoneNumber) -> None:
+    """The call that was taken back has no delivery of its own; the one that replaces it has."""
+    made = launched(line, callback_url="https://example.org/hook")
+    row, now = made.recipients.get(), timezone.now()
+    CallBack.objects.create(
+        organization=line.organization,
+        contact=row.contact,
+        recipient=row,
+        due_at=now - timedelta(minutes=1),
+        latest_at=now + timedelta(minutes=29),
+    )
+    assert scheduled_callbacks.queue_due(now) == 1
+    second = PhoneNumber.objects.create(
+        organization=line.organization, account=line.account, e164="+16465550101", external_id="x"
+    )
+    made.phone_numbers.add(second)
+    PhoneNumber.objects.filter(pk=line.pk).update(is_active=False)
+    assert scheduled_callbacks.step(now) == 1
+    assert not WebhookDelivery.objects.exists()
+    assert [call.callback_url for call in made.calls.order_by("pk")] == ["", "https://example.org/hook"]
+
+
+@pytest.mark.django_db
+def test_the_rules_of_a_campaign_are_read_once_for_a_batch(
+    line: PhoneNumber, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    numbers = [f"+121255512{n:02d}" for n in range(40)]
+    made = support.campaign(line, support.people(line.organization, numbers), retries=3, status="running")
+    assert launching.step(made.pk)
+    made.recipients.update(status=S.WAITING, attempts=1)
+    made = Campaign.objects.prefetch_related("windows").get(pk=made.pk)
+    choices = Choices(made, NOON)
+    made_calls = [choices.call_for(row) for row in made.recipients.select_related("contact")]
+    batch = [call for call in made_calls if call is not None]
+    assert len(batch) == 40
+    with django_assert_max_num_queries(10):
+        load(batch, NOON)
 
 
 # Retry rules hold when a call is placed, not only when the wait was planned.
