@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tenants.models import Membership, Organization
 
@@ -44,9 +43,24 @@ SETTLES = 5_000  # milliseconds in which a page takes another width: its menus f
 def spill_at(page: Any, width: int) -> int:
     """Return by how many pixels the page is wider than a window of this width, once it has taken it."""
     page.set_viewport_size({"width": width, "height": 900})
-    with suppress(PlaywrightTimeout):
-        page.wait_for_function(f"window.innerWidth === {width} && {SPILL} <= 0", timeout=SETTLES)
+    comes_true(page, f"window.innerWidth === {width} && {SPILL} <= 0", SETTLES)
     return int(page.evaluate(SPILL))
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait until an expression is true in the page, and fail when it never is.
+
+    `wait_for_function` evaluates again inside the page when the first answer is false, and the pages' policy refuses
+    that (`script-src` without `unsafe-eval`): it passes on a quick machine and fails on a slow one.
+    """
+    assert comes_true(page, expression, SOON), f"never true: {expression}"
+
+
+def comes_true(page: Any, expression: str, milliseconds: int) -> bool:
+    deadline = time.monotonic() + milliseconds / 1000
+    while not (true := page.evaluate(expression)) and time.monotonic() < deadline:
+        page.wait_for_timeout(20)
+    return bool(true)
 
 
 # `make test` tests only the light theme; `make proof` tests the dark one as well.

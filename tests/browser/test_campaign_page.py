@@ -11,7 +11,7 @@ from django.utils import timezone
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
-from tests.browser.support import BEAT, MARKS, THEMES, faults_of, settled
+from tests.browser.support import BEAT, MARKS, THEMES, faults_of, settled, until
 from tests.calls import support
 
 pytestmark = MARKS
@@ -97,7 +97,7 @@ def test_an_explanation_opens_beside_the_page_and_gives_the_focus_back(page: Any
     assert page.locator("#drawer").is_visible(), "a refresh leaves it open"
     page.keyboard.press("Escape")
     page.wait_for_selector("#drawer", state="hidden")
-    page.wait_for_function("id => document.activeElement.id === id", arg=opener)
+    until(page, f"document.activeElement.id === '{opener}'")
     assert page.locator("#drawer-body").inner_text() == "", "nothing refreshes itself behind the page"
     # With the mouse, closed by a click beside it.
     link.click()

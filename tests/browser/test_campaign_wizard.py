@@ -12,7 +12,7 @@ from campaigns.imports import job, upload
 from campaigns.models import Campaign, ContactList
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
-from tests.browser.support import MARKS, THEMES, WIDTHS, faults_of, spill_at
+from tests.browser.support import MARKS, THEMES, WIDTHS, faults_of, spill_at, until
 from tests.conftest import an_account, an_assistant
 
 pytestmark = MARKS
@@ -56,7 +56,7 @@ def test_a_campaign_is_made_step_by_step(signed_in: Any, house: ContactList, the
     page.wait_for_selector("text=Nothing was saved.")
     look(page, "1-whom-error", theme)
     page.fill("input[name=name]", "Reminders")
-    page.wait_for_function(f"document.querySelector('#count-{house.pk}').textContent === '2'")
+    until(page, f"document.querySelector('#count-{house.pk}').textContent === '2'")
     page.check("text=December")
     page.wait_for_selector("text=All of them may be called.")
     look(page, "1-whom", theme)

@@ -15,21 +15,12 @@ from providers import sample
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from providers.sandbox import server
 from tenants.models import Organization
-from tests.browser.support import BEAT, MARKS, THEMES, a_member, faults_of, sign_in, spill_at, visit
+from tests.browser.support import BEAT, MARKS, THEMES, a_member, faults_of, sign_in, spill_at, until, visit
 from tests.calls import support
 from tests.conftest import a_number, an_account, an_assistant
 
 pytestmark = MARKS
 DRAWN = "Chart.getChart(document.querySelector('#calls-per-hour canvas'))"
-
-
-def until(page: Any, expression: str) -> None:
-    """Wait like `wait_for_function`, without the evaluation that the page's policy refuses."""
-    for _ in range(100):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(100)
-    pytest.fail(f"Never true: {expression}")
 
 
 @pytest.fixture

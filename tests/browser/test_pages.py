@@ -14,7 +14,7 @@ from calls.models import Call
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import ApiKey, Organization
-from tests.browser.support import MARKS, faults_of, visit
+from tests.browser.support import MARKS, faults_of, until, visit
 from tests.calls import support
 
 pytestmark = MARKS
@@ -98,7 +98,7 @@ def test_the_charts_of_a_campaign_are_drawn(
     page.set_viewport_size({"width": 400, "height": 800})
     page.goto(f"/admin/campaigns/campaign/{campaign.pk}/change/")
     page.wait_for_selector("text=When contacts answer")
-    page.wait_for_function("Chart.getChart(document.querySelector('canvas.chart'))?.data.datasets.length === 1")
+    until(page, "Chart.getChart(document.querySelector('canvas.chart'))?.data.datasets.length === 1")
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 

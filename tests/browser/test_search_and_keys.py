@@ -12,7 +12,7 @@ from calls.models import Call, Status
 from campaigns.models import Campaign, Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
-from tests.browser.support import MARKS, THEMES, a_member, faults_of, sign_in
+from tests.browser.support import MARKS, THEMES, a_member, faults_of, sign_in, until
 from tests.calls import support
 
 pytestmark = MARKS
@@ -79,12 +79,12 @@ def test_the_search_closes_and_gives_the_focus_back(signed_in: Any, calls: list[
     page.wait_for_selector("text=Nothing found for “zzzz”")
     for _ in range(2):  # the first Escape empties the field
         page.keyboard.press("Escape")
-    page.wait_for_function("!document.querySelector('dialog[open]')")
+    until(page, "!document.querySelector('dialog[open]')")
     assert page.evaluate("document.activeElement.matches('[data-palette]')")
     page.keyboard.press("Control+k")
     assert page.input_value(FIELD) == "" and page.text_content("#command-results").strip() == ""
     page.mouse.click(5, 5)
-    page.wait_for_function("!document.querySelector('dialog[open]')")
+    until(page, "!document.querySelector('dialog[open]')")
 
 
 def test_another_organization_is_not_found(browser: Any, organization: Organization, calls: list[Call]) -> None:
