@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import transaction
 
@@ -12,6 +12,8 @@ from campaigns.versions import PLAIN, SETS
 # The reason to call outside the legal hours is given for one campaign. A copy needs its own.
 NOT_COPIED = frozenset({"name", "legal_override"})
 ROWS = ("variants", "windows", "retry_rules")
+WESTERNMOST = timedelta(hours=12)  # no clock on Earth is further behind UTC
+ONE_DAY = timedelta(days=1)
 
 
 def copy_of(campaign: Campaign, now: datetime) -> Campaign:
@@ -29,7 +31,7 @@ def copy_of(campaign: Campaign, now: datetime) -> Campaign:
         for name in PLAIN:
             if name not in NOT_COPIED:
                 setattr(copy, name, getattr(campaign, name))
-        copy.holidays = [day for day in campaign.holidays if date.fromisoformat(day) >= now.date()]
+        copy.holidays = [day for day in campaign.holidays if date.fromisoformat(day) >= _oldest_date_in_force(now)]
         copy.save()
         for name in SETS:
             getattr(copy, name).set(getattr(campaign, name).all())
@@ -38,6 +40,14 @@ def copy_of(campaign: Campaign, now: datetime) -> Campaign:
                 row.pk, row.campaign, row._state.adding = None, copy, True
                 row.save()
         return copy
+
+
+def _oldest_date_in_force(now: datetime) -> date:
+    """Return the oldest date that still closes a window of some contact.
+
+    A date lasts until it is over in the westernmost zone. It also closes the window of its evening past midnight.
+    """
+    return (now.astimezone(UTC) - WESTERNMOST).date() - ONE_DAY
 
 
 def _if_future(moment: datetime | None, now: datetime) -> datetime | None:
