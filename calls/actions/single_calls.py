@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -105,7 +105,8 @@ def preview(order: Order, contact: Contact | None = None) -> Decision:
 
 
 def _call(order: Order, contact: Contact, values: Mapping[str, str], now: datetime) -> Call:
-    not_after = order.not_after or max(now, order.not_before or now) + WAITS_AT_MOST
+    # In UTC: an hour on a local clock is not an hour in the night when clocks go back.
+    begins = max(now, order.not_before or now).astimezone(UTC)
     return Call(
         organization=order.organization,
         contact=contact,
@@ -120,9 +121,9 @@ def _call(order: Order, contact: Contact, values: Mapping[str, str], now: dateti
         callback_url=order.callback_url,
         created_by=order.created_by,
         priority=Call.PRIORITY_SINGLE,
-        due_at=max(now, order.not_before or now),
+        due_at=begins,
         not_before=order.not_before,
-        not_after=not_after,
+        not_after=order.not_after or begins + WAITS_AT_MOST,
     )
 
 
