@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 
 from calls.models import Call, Status
 from campaigns.do_not_call import entries
@@ -211,13 +210,13 @@ def test_a_country_that_is_not_allowed_is_a_422(api: ApiClient, order: dict[str,
     assert [(fault["field"], fault["code"]) for fault in answer.json()["details"]] == [("phoneNumber", "country")]
 
 
+@pytest.mark.time_machine(datetime(2026, 11, 24, 2, 0, tzinfo=UTC), tick=False)  # Tuesday, 03:00 in Paris
 def test_outside_the_legal_hours_is_a_422_with_the_next_allowed_time(
     api: ApiClient, order: dict[str, Any], organization: Organization
 ) -> None:
     organization.single_call_hours = Organization.SingleCallHours.LEGAL
     organization.save()
-    with time_machine.travel(datetime(2026, 11, 24, 2, 0, tzinfo=UTC), tick=False):  # Tuesday, 03:00 in Paris
-        answer = api.post("/api/outbound", order)
+    answer = api.post("/api/outbound", order)
     assert answer.status_code == 422
     [fault] = answer.json()["details"]
     assert (fault["field"], fault["code"]) == ("phoneNumber", "calling_hours")

@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import time_machine
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -424,7 +423,7 @@ def test_without_a_script_the_numbers_are_asked_for(
     assert draft.assistant is None
 
 
-@time_machine.travel(datetime(2026, 11, 27, 12, tzinfo=UTC), tick=False)
+@pytest.mark.time_machine(datetime(2026, 11, 27, 12, tzinfo=UTC), tick=False)
 def test_the_windows_of_the_form_say_when_they_open(manager: Client, draft: Campaign) -> None:
     support.people(draft.organization, [])
     people = draft.contact_lists.get()

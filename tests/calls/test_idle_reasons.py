@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-import time_machine
 
 from calls.dialing import enqueueing, placing
 from calls.models import CallEvent
@@ -21,16 +20,14 @@ from tenants.models import Organization
 from tests.calls import support
 
 NOON = datetime(2026, 5, 13, 16, 0, tzinfo=UTC)  # a Wednesday, noon in New York
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.time_machine(NOON, tick=False)]
 
 
 @pytest.fixture
 def made(organization: Organization) -> Campaign:
     line = support.reach(organization, "http://127.0.0.1:9", "allomia", price_per_minute=Decimal("0.10"))
     people = support.people(organization, [f"+1212555{n:04d}" for n in range(1200, 1206)])
-    found = support.campaign(line, people, status=Campaign.Status.RUNNING)
-    ProviderAccount.objects.update(place_tokens_at=NOON - timedelta(minutes=1))
-    return found
+    return support.campaign(line, people, status=Campaign.Status.RUNNING)
 
 
 def at_night(campaign: Campaign) -> None:
@@ -94,10 +91,9 @@ def test_a_campaign_that_waits_says_why_and_for_how_many(
     made: Campaign, arrange: Callable[[Campaign], None], code: str, words: str
 ) -> None:
     arrange(made)
-    with time_machine.travel(NOON, tick=False):
-        run(made)
-        reasons = {reason["code"]: reason for reason in idle_reasons(Campaign.objects.get())}
-        waiting = made.recipients.filter(status__in=["pending", "waiting"]).count()
+    run(made)
+    reasons = {reason["code"]: reason for reason in idle_reasons(Campaign.objects.get())}
+    waiting = made.recipients.filter(status__in=["pending", "waiting"]).count()
     assert reasons[code]["message"] == words
     assert waiting > 0
     assert reasons[code]["count"] == waiting
@@ -106,20 +102,18 @@ def test_a_campaign_that_waits_says_why_and_for_how_many(
 @pytest.mark.parametrize("arrange", [at_night, held, no_money, capped])
 def test_the_page_of_a_person_says_the_same_words(made: Campaign, arrange: Callable[[Campaign], None]) -> None:
     arrange(made)
-    with time_machine.travel(NOON, tick=False):
-        run(made)
-        messages = {reason["message"] for reason in idle_reasons(Campaign.objects.get())}
-        for recipient in made.recipients.filter(status__in=["pending", "waiting"]):
-            why = {check.detail for check in explain(recipient).checks if check.result == "defer"}
-            assert why & messages, (why, messages)
+    run(made)
+    messages = {reason["message"] for reason in idle_reasons(Campaign.objects.get())}
+    for recipient in made.recipients.filter(status__in=["pending", "waiting"]):
+        why = {check.detail for check in explain(recipient).checks if check.result == "defer"}
+        assert why & messages, (why, messages)
 
 
 def test_a_queued_call_that_is_put_off_tells_it_on_its_timeline(made: Campaign) -> None:
-    with time_machine.travel(NOON, tick=False):
-        launching.step(made.pk)
-        enqueueing.feed_all(made.organization_id)
-        Organization.objects.update(daily_budget=Decimal("0.10"))
-        placing.claim(made.assistant.account_id if made.assistant else 0)
+    launching.step(made.pk)
+    enqueueing.feed_all(made.organization_id)
+    Organization.objects.update(daily_budget=Decimal("0.10"))
+    placing.claim(made.assistant.account_id if made.assistant else 0)
     told = set(CallEvent.objects.filter(type="deferred").values_list("detail", flat=True))
     assert told == {"The organization's daily budget is spent or set aside."}
 
@@ -127,28 +121,25 @@ def test_a_queued_call_that_is_put_off_tells_it_on_its_timeline(made: Campaign) 
 def test_a_skip_is_explained_by_its_own_words(made: Campaign) -> None:
     from campaigns.do_not_call import entries
 
-    with time_machine.travel(NOON, tick=False):
-        launching.step(made.pk)
-        entries.add(made.organization, "+12125551200", source="test")
-        enqueueing.feed_all(made.organization_id)
-        skipped = made.recipients.get(contact__phone="+12125551200")
-        found = {str(check.name): check for check in explain(skipped).checks if check.result == "skip"}
+    launching.step(made.pk)
+    entries.add(made.organization, "+12125551200", source="test")
+    enqueueing.feed_all(made.organization_id)
+    skipped = made.recipients.get(contact__phone="+12125551200")
+    found = {str(check.name): check for check in explain(skipped).checks if check.result == "skip"}
     assert (skipped.status, skipped.reason) == ("skipped", "do_not_call")
     assert found["do_not_call"].detail == "The number is on the do-not-call list."
     assert found["recipient"].detail == "Not called: do not call."
 
 
 def test_nothing_is_waited_for_where_everybody_is_called(made: Campaign) -> None:
-    with time_machine.travel(NOON, tick=False):
-        run(made)
-        assert idle_reasons(Campaign.objects.get()) == []
+    run(made)
+    assert idle_reasons(Campaign.objects.get()) == []
 
 
 def test_over_the_api(made: Campaign, api: Any) -> None:
     at_night(made)
-    with time_machine.travel(NOON, tick=False):
-        run(made)
-        answer = api.get(f"/api/v1/campaigns/{made.uuid}/progress/").json()
+    run(made)
+    answer = api.get(f"/api/v1/campaigns/{made.uuid}/progress/").json()
     (reason,) = answer["idle_reasons"]
     assert reason == {
         "code": "calling_hours",

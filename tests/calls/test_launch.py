@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import time_machine
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -166,17 +165,15 @@ def test_variables_are_judged(operator: Client, ada: Contact, speaker: Assistant
     assert Call.objects.get().dynamic_variables == {"slot": "9:30", "clinic": "Main street"}
 
 
+@pytest.mark.time_machine(datetime(2027, 4, 1, tzinfo=UTC))
 def test_a_call_waits_one_hour_also_in_the_night_when_clocks_go_back(
     operator: Client, ada: Contact, speaker: Assistant, phone_number: PhoneNumber, organization: Organization
 ) -> None:
     """On Lord Howe Island 1:15 is 14:15 UTC on 3 April 2027; at 15:00 UTC the clock goes back from 2:00 to 1:30."""
     Organization.objects.update(timezone="Australia/Lord_Howe")
     typed = {"not_before_0": "2027-04-04", "not_before_1": "01:15", "variable-slot": "9:30", "_launch": "1"}
-    with time_machine.travel(datetime(2027, 4, 1, tzinfo=UTC)):
-        operator.force_login(User.objects.get(username="olga"))
-        answer = operator.post(
-            LAUNCH, {"assistant": speaker.pk, "phone_number": phone_number.pk, "to_number": ada.phone, **typed}
-        )
+    sent = {"assistant": speaker.pk, "phone_number": phone_number.pk, "to_number": ada.phone}
+    answer = operator.post(LAUNCH, sent | typed)
     assert answer.status_code == 302, text_of(answer)
     call = Call.objects.get()
     assert call.not_before == datetime(2027, 4, 3, 14, 15, tzinfo=UTC)

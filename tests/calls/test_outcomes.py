@@ -398,10 +398,10 @@ def test_a_late_report_of_the_way_does_not_end_the_wait_for_a_result(callers: Or
     assert call.next_read_at is not None
 
 
+@pytest.mark.time_machine(datetime(2027, 6, 7, 15, 0, tzinfo=UTC), tick=False)  # a Monday, 11 in New York
 def test_a_retry_at_another_time_of_day_keeps_the_windows_of_the_person(
     number: PhoneNumber, recipient: Recipient, time_machine: Any
 ) -> None:
-    time_machine.move_to(datetime(2027, 6, 7, 15, 0, tzinfo=UTC), tick=False)  # a Monday, 11 in New York
     campaign = recipient.campaign
     campaign.windows.update(opens=9 * 60, closes=18 * 60)
     campaign.retry_rules.update(wait_minutes=15, multiplier=2, max_wait_minutes=20, other_time_of_day=True)

@@ -49,10 +49,10 @@ def in_campaign(number: PhoneNumber, person: Contact, **fields: Any) -> Recipien
     return Recipient.objects.create(campaign=made, contact=person, **fields)
 
 
+@pytest.mark.time_machine(NOON)
 def test_the_next_call_is_told_in_both_time_zones(
-    sign_in: SignIn, person: Contact, phone_number: PhoneNumber, assistant: Any, time_machine: Any
+    sign_in: SignIn, person: Contact, phone_number: PhoneNumber, assistant: Any
 ) -> None:
-    time_machine.move_to(NOON)
     client = sign_in(person.organization, "viewer")
     assert "Next call. No call is due." in read(client, "campaigns_contact", person.pk)
     recipient = in_campaign(phone_number, person, status="waiting", next_attempt_at=NOON + timedelta(hours=3))
@@ -77,8 +77,8 @@ def test_the_next_call_is_told_in_both_time_zones(
     assert "No call is due." in read(client, "campaigns_contact", person.pk)
 
 
+@pytest.mark.time_machine(NOON)
 def test_why_nobody_calls_is_told(sign_in: SignIn, person: Contact, time_machine: Any) -> None:
-    time_machine.move_to(NOON)
     client = sign_in(person.organization, "operator")
     shown = read(client, "campaigns_contact", person.pk)
     assert "Call now" in shown and "Legal calling hours Open now" in shown and "Local time 12:00 EDT" in shown

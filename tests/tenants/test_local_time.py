@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -79,10 +78,8 @@ def test_the_settings_are_for_whoever_is_signed_in(organization: Organization, s
     ]
 
 
-def test_what_is_typed_is_read_in_the_same_zone(
-    organization: Organization, contact: Contact, sign_in: SignIn, time_machine: Any
-) -> None:
-    time_machine.move_to(NOON)
+@pytest.mark.time_machine(NOON)
+def test_what_is_typed_is_read_in_the_same_zone(organization: Organization, contact: Contact, sign_in: SignIn) -> None:
     client = sign_in(organization, "operator")
     client.post(MINE, {"timezone": "America/New_York"})
     step = reverse("admin:campaigns_contact_step", args=[contact.pk, "hold"])
@@ -115,11 +112,11 @@ def test_a_campaigns_times_are_written_and_shown_in_the_same_zone(
     assert 'value="14:00:05"' in page
 
 
+@pytest.mark.time_machine(NOON)
 def test_the_rules_of_a_campaign_name_its_own_zone_whatever_zone_they_are_asked_in(
-    organization: Organization, phone_number: PhoneNumber, assistant: Assistant, sign_in: SignIn, time_machine: Any
+    organization: Organization, phone_number: PhoneNumber, assistant: Assistant, sign_in: SignIn
 ) -> None:
     """A time from a form has the user's zone: sentences must convert it."""
-    time_machine.move_to(NOON)
     made = support.campaign(phone_number, support.people(organization, ["+33612345601"]), status="running")
     made.ends_at, made.timezone = NOON + timedelta(hours=1), "Asia/Tokyo"
     made.save()
