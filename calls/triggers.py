@@ -1,12 +1,18 @@
-"""A database trigger that refuses to change how a call ended. Installed after every migrate, on both databases."""
+"""Database triggers, installed after every migrate on both databases.
+
+One refuses to change how a call ended. The others record the contacts about whom the engine decides again, whoever
+changed them and however (`dialing/reassessing.py`).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections
 
-from calls.models import TERMINAL, UNRESOLVED
+from calls.models import TERMINAL, UNRESOLVED, ContactChange, Status
+from campaigns.models import Recipient
 
 _TERMINAL = ", ".join(f"'{status}'" for status in TERMINAL)
 _UNRESOLVED = ", ".join(f"'{status}'" for status in UNRESOLVED)
@@ -47,11 +53,74 @@ _SQLITE = (
 )
 
 
+@dataclass(frozen=True)
+class _Recording:
+    """A trigger that records the contacts which `contacts` selects (`c`), when something waits for one of them."""
+
+    name: str
+    event: str
+    when: str
+    contacts: str
+
+    def statements(self, vendor: str) -> list[str]:
+        chosen = f"SELECT c.id FROM campaigns_contact c WHERE {self.contacts} AND {_WAITS}"  # noqa: S608
+        action = f"INSERT INTO {ContactChange._meta.db_table} (contact_id) {chosen}"
+        on = self.event.rpartition(" ")[2]
+        if vendor == "sqlite":
+            body = f"CREATE TRIGGER {self.name} AFTER {self.event} FOR EACH ROW WHEN {self.when} BEGIN {action}; END"
+            return [f"DROP TRIGGER IF EXISTS {self.name}", body]
+        return [
+            f"CREATE OR REPLACE FUNCTION {self.name}() RETURNS trigger AS $$ BEGIN {action}; RETURN NULL; END "
+            "$$ LANGUAGE plpgsql",
+            f"DROP TRIGGER IF EXISTS {self.name} ON {on}",
+            f"CREATE TRIGGER {self.name} AFTER {self.event} FOR EACH ROW WHEN ({self.when}) "
+            f"EXECUTE FUNCTION {self.name}()",
+        ]
+
+
+_LIVE = ", ".join(f"'{status}'" for status in (*Recipient.WAITING_STATUSES, Recipient.Status.CALLING))
+_WAITS = f"""(
+    EXISTS (SELECT 1 FROM campaigns_recipient r WHERE r.contact_id = c.id AND r.status IN ({_LIVE}))
+    OR EXISTS (SELECT 1 FROM calls_call q WHERE q.contact_id = c.id AND q.status = '{Status.QUEUED}')
+)"""  # noqa: S608 - built from our own constants
+# What the gate and the variables of a call read of a contact.
+CONTACT_INPUTS = ("phone", "name", "external_id", "language", "timezone", "variables", "on_hold", "hold_until")
+
+
+def _differs(column: str) -> str:
+    return f"(OLD.{column} <> NEW.{column} OR (OLD.{column} IS NULL) <> (NEW.{column} IS NULL))"
+
+
+_OWN = "c.id = NEW.contact_id"
+_LISTED = "c.organization_id = NEW.organization_id AND c.phone = NEW.phone"
+RECORDINGS = (
+    _Recording(
+        "calls_note_contact",
+        f"UPDATE OF {', '.join(CONTACT_INPUTS)} ON campaigns_contact",
+        " OR ".join(map(_differs, CONTACT_INPUTS)),
+        "c.id = NEW.id",
+    ),
+    _Recording("calls_note_listed", "INSERT ON campaigns_donotcall", "NEW.phone <> ''", _LISTED),
+    _Recording("calls_note_relisted", "UPDATE ON campaigns_donotcall", "NEW.phone <> ''", _LISTED),
+    _Recording("calls_note_callback", "INSERT ON calls_callback", "NEW.status = 'due'", _OWN),
+    _Recording("calls_note_callback_end", "UPDATE OF status ON calls_callback", _differs("status"), _OWN),
+    # A call that turns out never to have been sent counts for no gap and no cap.
+    _Recording(
+        "calls_note_undialed",
+        "UPDATE OF dialed_at ON calls_call",
+        "OLD.dialed_at IS NOT NULL AND NEW.dialed_at IS NULL",
+        _OWN,
+    ),
+)
+
+
 def install(using: str = "default", **_: Any) -> None:
-    """Install the trigger. A receiver of `post_migrate`, because SQLite drops triggers when a table is altered."""
+    """Install the triggers. A receiver of `post_migrate`, because SQLite drops triggers when a table is altered."""
     connection = connections[using]
-    if "calls_call" not in connection.introspection.table_names():
+    if ContactChange._meta.db_table not in connection.introspection.table_names():
         return
+    freeze = (_POSTGRESQL,) if connection.vendor == "postgresql" else _SQLITE
+    recordings = [statement for each in RECORDINGS for statement in each.statements(connection.vendor)]
     with connection.cursor() as cursor:
-        for statement in (_POSTGRESQL,) if connection.vendor == "postgresql" else _SQLITE:
+        for statement in (*freeze, *recordings):
             cursor.execute(statement)

@@ -10,13 +10,10 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
-from django.utils import timezone
 
 from calls.gate.budgets import ALERT_AT, ZERO, reserve_of, spent_on, spent_today, spent_today_through
-from calls.gate.checks import CheckName
-from calls.models import Call
 from calls.webhooks import outbox
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign
 from providers.models import ProviderAccount
 from tenants import alerts, audit_log
 from tenants.models import Organization
@@ -24,16 +21,6 @@ from tenants.models import Organization
 
 def _today(organization: Organization, now: datetime) -> str:
     return now.astimezone(ZoneInfo(organization.timezone)).date().isoformat()
-
-
-def wake_recipients_waiting_for_budget(organization: Organization) -> None:
-    """Make recipients and queued calls due that wait for a daily budget, because the budget may have changed."""
-    now, reasons = timezone.now(), [name for name in CheckName if name.traits.woken_by_daily_budget]
-    live = (Recipient.Status.PENDING, Recipient.Status.WAITING)
-    waiting = Recipient.objects.filter(campaign__organization=organization, status__in=live, reason__in=reasons)
-    waiting.filter(campaign__status=Campaign.Status.RUNNING, next_attempt_at__gt=now).update(next_attempt_at=now)
-    queued = Call.objects.queued().filter(organization=organization, status_reason__in=reasons)
-    queued.filter(due_at__gt=now).update(due_at=now)
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,21 @@
-"""Change the rules of a campaign, started or not. Each change is versioned and in force for every later placing."""
+"""Change the rules of a campaign, started or not. Each change is versioned and in force for every later placing.
+
+Who waits is decided about again by the engine (`dialing/reassessing.py`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
-from django.utils import timezone
 
 from calls.actions.quiescing import IllegalTransition
-from calls.dialing.dequeueing import dequeue
-from calls.gate.checks import CheckName
-from calls.models import Call
 from calls.reports import preflight
 from calls.reports.preflight import NotReady
 from campaigns import launching, versions
-from campaigns.models import Campaign, CampaignVersion, Recipient
+from campaigns.models import Campaign
 from tenants import audit_log
 
 CampaignStatus = Campaign.Status
@@ -26,13 +23,6 @@ OVER = (CampaignStatus.FINISHED, CampaignStatus.CANCELED)
 STARTED = (CampaignStatus.RUNNING, CampaignStatus.PAUSED)
 # These may change only while the campaign is paused: a recipient keeps the assistant of its first call.
 NEVER_WHILE_RUNNING = frozenset({"assistant", "starts_at"})
-# A change of these neither moves a recipient's due time nor would make a queued call differently.
-WITHOUT_EFFECT_ON_WAITING = frozenset(
-    {"name", "priority", "calls_per_minute", "max_open_calls", "max_attempts", "retry_rules", "contact_lists"}
-)
-# The gate's reasons to defer a recipient. Waits between two attempts have the outcome as their reason; none is cut.
-GATE_REASONS = [name for name in CheckName if name.traits.woken_by_edit]
-RECIPIENTS_AT_ONCE = 10_000
 
 
 @contextmanager
@@ -62,11 +52,8 @@ def edit(campaign: Campaign, *, actor: str) -> Iterator[Campaign]:
         if held.status == CampaignStatus.DRAFT:
             return
         versions.record(held, before, after, actor=actor)
-        if held.status in STARTED:
-            if "contact_lists" in changed:
-                launching.again([held.pk])
-            if set(changed) - WITHOUT_EFFECT_ON_WAITING:
-                Campaign.objects.filter(pk=held.pk).update(look_again_after=0)
+        if held.status in STARTED and "contact_lists" in changed:
+            launching.again([held.pk])
 
 
 def _faults(campaign: Campaign) -> set[str]:
@@ -107,43 +94,3 @@ def refresh(campaign: Campaign, *, actor: str) -> None:
         launching.again([held.pk])
         audit_log.record(held.organization, actor=actor, action="campaign.refresh", subject=str(held.uuid))
     campaign.refresh_from_db()
-
-
-def campaigns_to_reassess() -> list[int]:
-    """Return the keys of campaigns whose rules changed and whose waiting recipients are not all reassessed since."""
-    return list(
-        Campaign.objects.filter(status__in=STARTED, look_again_after__isnull=False).values_list("pk", flat=True)
-    )
-
-
-def reassess_recipients(campaign_id: int, now: datetime | None = None) -> bool:
-    """Make recipients due that the old rules deferred, a bounded part at a time. Return whether all are done.
-
-    It may be repeated, because the gate defers again what still has to wait. A change meanwhile starts it anew.
-    """
-    now = now or timezone.now()
-    campaign = Campaign.objects.filter(pk=campaign_id, look_again_after__isnull=False).first()
-    if campaign is None or campaign.look_again_after is None:
-        return True
-    if campaign.look_again_after == 0:
-        _dequeue_outdated(campaign, now)
-    waiting = campaign.recipients.filter(
-        pk__gt=campaign.look_again_after,
-        status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING],
-        next_attempt_at__gt=now,
-        reason__in=GATE_REASONS,
-    )
-    part = list(waiting.order_by("pk").values_list("pk", flat=True)[:RECIPIENTS_AT_ONCE])
-    if part:
-        waiting.filter(pk__lte=part[-1]).update(next_attempt_at=now)
-    done = len(part) < RECIPIENTS_AT_ONCE
-    same = Campaign.objects.filter(pk=campaign_id, look_again_after=campaign.look_again_after, version=campaign.version)
-    return bool(same.update(look_again_after=None if done else part[-1])) and done
-
-
-def _dequeue_outdated(campaign: Campaign, now: datetime) -> None:
-    """Dequeue calls made by the old rules: their number, variables or due time may be wrong now."""
-    changed_at = CampaignVersion.objects.filter(campaign=campaign).aggregate(at=Max("at"))["at"] or now
-    outdated = Call.objects.queued().filter(campaign=campaign, asked_for=False, created_at__lt=changed_at)
-    for call in outdated.exclude(recipient=None):
-        dequeue(call, "rules_changed", "The campaign's rules were changed; another call replaces this one.", now)

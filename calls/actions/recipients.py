@@ -14,14 +14,12 @@ from django.utils import timezone
 
 from calls.actions import scheduled_callbacks
 from calls.actions.quiescing import IllegalTransition, wait_for_silence
-from calls.gate.checks import CheckName
 from calls.models import OPEN, Call, CallBack, Status
 from calls.outcomes import staff_decisions
 from campaigns.models import Contact, Recipient
 from tenants import audit_log
 
 RecipientStatus = Recipient.Status
-HOLDS = [name for name in CheckName if name.traits.woken_by_unhold]
 
 
 def withdraw(recipient: Recipient, *, actor: str) -> None:
@@ -63,17 +61,13 @@ def hold(contact: Contact, *, actor: str, until: datetime | None = None, reason:
 
 
 def unhold(contact: Contact, *, actor: str) -> None:
-    """Lift the hold. Recipients and calls that were deferred for the hold alone are due now."""
-    now = timezone.now()
+    """Lift the hold. The engine decides again about the contact's recipients and queued calls."""
     with transaction.atomic():
         held = _lock(contact.pk)
         if held.on_hold:
             _audit(held, actor, "contact.unhold", str(held.uuid))
         held.on_hold, held.hold_until, held.hold_reason = False, None, ""
         held.save(update_fields=["on_hold", "hold_until", "hold_reason", "updated_at"])
-    waiting = Recipient.objects.filter(contact=contact, reason__in=HOLDS, next_attempt_at__gt=now)
-    waiting.filter(status__in=[RecipientStatus.PENDING, RecipientStatus.WAITING]).update(next_attempt_at=now)
-    Call.objects.queued().filter(contact=contact, status_reason__in=HOLDS, due_at__gt=now).update(due_at=now)
     contact.refresh_from_db()
 
 

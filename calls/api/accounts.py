@@ -10,7 +10,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls.actions import budget_watch
 from calls.gate.capacity import with_open_calls
 from calls.outcomes import circuit_breaker
 from providers.adapters import http
@@ -40,7 +39,6 @@ class CallingAccountViewSet(ProviderAccountViewSet):
         if account and provider and provider != account.provider and account.calls.exists():
             raise Conflict("This account has calls, so its provider cannot change. Create another account.")
         super().perform_save(serializer)
-        budget_watch.wake_recipients_waiting_for_budget(serializer.instance.organization)
 
     @action(detail=True, methods=["post"])
     def check(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -48,7 +48,7 @@ def feed_all(organization_id: int) -> int:
     the other campaigns.
     """
     now = timezone.now()
-    found = _campaigns().filter(organization=organization_id, status=Campaign.Status.RUNNING)
+    found = campaigns_with_rules().filter(organization=organization_id, status=Campaign.Status.RUNNING)
     campaigns = [campaign for campaign in found if _due(campaign, now).exists()]
     choices = {campaign.pk: Choices(campaign, now) for campaign in campaigns}
     accounts = {account.pk: account for each in choices.values() for account in each.accounts()}
@@ -74,9 +74,16 @@ def feed_all(organization_id: int) -> int:
     return queued
 
 
-def _campaigns() -> QuerySet[Campaign]:
+def campaigns_with_rules() -> QuerySet[Campaign]:
+    """Return all campaigns, loaded with what deciding about their recipients reads."""
     related = ("organization", "assistant__account")
     return Campaign.objects.select_related(*related).prefetch_related("windows").order_by("pk")
+
+
+def locked_campaign(pk: int) -> Campaign:
+    """Lock a campaign, then read it: what it is read with can have changed while the lock was waited for."""
+    list(Campaign.objects.select_for_update(no_key=True).filter(pk=pk).values_list("pk"))
+    return campaigns_with_rules().get(pk=pk)
 
 
 def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float | None = None) -> int:
@@ -87,7 +94,7 @@ def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float |
     now = timezone.now()
     with transaction.atomic():
         # Locked, so that no recipient is deferred by rules that an edit has just changed.
-        campaign = _campaigns().select_for_update(no_key=True, of=("self",)).get(pk=campaign_id)
+        campaign = locked_campaign(campaign_id)
         if campaign.status != Campaign.Status.RUNNING or not campaign.organization.is_active:
             return 0
         if campaign.organization.calls_stopped:
@@ -168,15 +175,14 @@ class _Step:
         """Enqueue, defer or skip each recipient, as the gate decides."""
         made = [self.choices.call_for(recipient) for recipient in recipients]
         calls = [call for call in made if call is not None]
-        deferred: defaultdict[tuple[datetime, str, str], list[int]] = defaultdict(list)
+        deferred: list[tuple[Recipient, Decision]] = []
         for call, facts in zip(calls, fact_sheet.load(calls, self.now), strict=True):
             if self.full:
                 break
             if decision := self._decide(call, facts):
-                assert call.recipient_id is not None and decision.until is not None  # noqa: S101
-                deferred[decision.until, decision.reason, decision.zone].append(call.recipient_id)
-        for (until, reason, zone), pks in deferred.items():
-            Recipient.objects.filter(pk__in=pks).update(next_attempt_at=until, reason=reason, waits_in=zone)
+                assert call.recipient is not None  # noqa: S101
+                deferred.append((call.recipient, decision))
+        store_deferrals(deferred)
 
     def _decide(self, call: Call, facts: Facts) -> Decision | None:
         """Enqueue or skip the recipient. Return the decision when it defers the recipient instead."""
@@ -202,7 +208,7 @@ class _Step:
             # The assistant's numbers have calls left that were meant for recipients which this step did not enqueue.
             # The recipient stays due, and the next step uses them.
         else:
-            _skip(call.recipient, decision.reason)
+            end_without_call(call.recipient, decision.reason)
         return None
 
     def _queue(self, call: Call, not_before: datetime) -> None:
@@ -211,7 +217,7 @@ class _Step:
             return
         values, missing = values_for(self.campaign, call)
         if missing:
-            _skip(call.recipient, "missing_variables: " + ", ".join(missing))
+            end_without_call(call.recipient, "missing_variables: " + ", ".join(missing))
             return
         call.dynamic_variables = values
         call.due_at = max(next(self._moments, self.now), not_before)
@@ -249,7 +255,19 @@ def mark_calling(call: Call) -> None:
     )
 
 
-def _skip(recipient: Recipient, reason: str) -> None:
+def store_deferrals(deferred: Iterable[tuple[Recipient, Decision]]) -> None:
+    """Store until when recipients wait, and for what. A wait between two attempts keeps the outcome as its reason."""
+    grouped: defaultdict[tuple[datetime | None, str, str], list[int]] = defaultdict(list)
+    for recipient, decision in deferred:
+        reason: str = decision.reason
+        if reason == CheckName.RETRY_WAIT and recipient.reason and CheckName.of(recipient.reason) is None:
+            reason = recipient.reason
+        grouped[decision.until, reason, decision.zone].append(recipient.pk)
+    for (until, reason, zone), keys in grouped.items():
+        Recipient.objects.filter(pk__in=keys).update(next_attempt_at=until, reason=reason, waits_in=zone)
+
+
+def end_without_call(recipient: Recipient, reason: str) -> None:
     """End a recipient without a call: done if it was called before or its time ran out, else skipped."""
     is_done = recipient.attempts > 0 or reason == CheckName.NO_OPEN_WINDOW
     recipient.status = RecipientStatus.DONE if is_done else RecipientStatus.SKIPPED
@@ -265,7 +283,7 @@ def reroute(now: datetime, limit: int = 200) -> int:
     """
     waiting = Call.objects.queued().filter(PERHAPS_STUCK, campaign__status=Campaign.Status.RUNNING, asked_for=False)
     rerouted = 0
-    for campaign in _campaigns().filter(pk__in=waiting.order_by().values("campaign")):
+    for campaign in campaigns_with_rules().filter(pk__in=waiting.order_by().values("campaign")):
         if not can_go_on(campaign, now):
             continue
         for call in waiting.filter(campaign=campaign).select_related("account", "assistant", "phone_number")[:limit]:

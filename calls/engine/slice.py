@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.utils import timezone
 
-from calls.actions import budget_watch, campaign_edits, campaigns, scheduled_callbacks
+from calls.actions import budget_watch, campaigns, scheduled_callbacks
 from calls.deadlines import CLUSTER_TIMING, PAUSES, Pauses
-from calls.dialing import daily_caps, enqueueing, placing
+from calls.dialing import daily_caps, enqueueing, placing, reassessing
 from calls.following import polling, reconciling, status_callbacks
 from calls.models import Heartbeat
 from calls.outcomes import circuit_breaker, placement_results
@@ -302,9 +302,12 @@ class Slice:
         return False
 
     async def _reassess_recipients(self) -> bool:
-        for campaign_id in await self.db(campaign_edits.campaigns_to_reassess):
-            if self.claiming:
-                await self.long_db(campaign_edits.reassess_recipients, campaign_id)
+        await self.db(reassessing.notice_edits)
+        while self.claiming and not await self.long_db(reassessing.reassess_contacts):
+            pass
+        for campaign_id in await self.db(reassessing.campaigns_to_reassess):
+            while self.claiming and not await self.long_db(reassessing.reassess, campaign_id):
+                pass
         return False
 
     async def _wake_for_daily_caps(self) -> bool:

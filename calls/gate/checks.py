@@ -19,10 +19,6 @@ class Traits:
     bars_contact: bool = False  # it keeps the contact from every call of the organization
     is_capacity: bool = False  # it counts open calls, so it allows the next call when one of them ends
     spread_evenly: bool = False  # its deferral is exact to a fraction of a second
-    # What makes recipients and calls that wait for the check due again, before their time.
-    woken_by_edit: bool = False  # a change of the campaign's rules
-    woken_by_unhold: bool = False  # the end of the contact's hold
-    woken_by_daily_budget: bool = False  # a change of a daily budget
     named_by_order: bool = False  # a single call names it itself, so a single call is refused; a campaign has others
     is_filter: bool = False  # the list of recipients offers it as a filter
     only_explained: bool = False  # explanations ask it; the gate does not
@@ -49,28 +45,38 @@ class CheckName(StrEnum):
     )
     CALLING_HOURS = (
         "calling_hours",
-        Traits(defers=True, about_recipient=True, can_be_waited_out=True, woken_by_edit=True, is_filter=True),
+        Traits(defers=True, about_recipient=True, can_be_waited_out=True, is_filter=True),
         "Outside calling hours.",
     )
     NO_OPENING = (
         "no_opening",
-        Traits(defers=True, about_recipient=True, woken_by_edit=True, is_filter=True),
+        Traits(defers=True, about_recipient=True, is_filter=True),
         "No calling window opens in the next 13 months.",
     )
     MINIMUM_GAP = (
         "minimum_gap",
-        Traits(defers=True, about_recipient=True, can_be_waited_out=True, woken_by_edit=True, is_filter=True),
+        Traits(defers=True, about_recipient=True, can_be_waited_out=True, is_filter=True),
         "Called a short time ago.",
     )
     CALLS_PER_DAY = (
         "calls_per_day",
-        Traits(defers=True, about_recipient=True, can_be_waited_out=True, woken_by_edit=True, is_filter=True),
+        Traits(defers=True, about_recipient=True, can_be_waited_out=True, is_filter=True),
         "Called as often as allowed in 24 hours.",
     )
     CALLS_PER_30_DAYS = (
         "calls_per_30_days",
-        Traits(defers=True, about_recipient=True, can_be_waited_out=True, woken_by_edit=True, is_filter=True),
+        Traits(defers=True, about_recipient=True, can_be_waited_out=True, is_filter=True),
         "Called as often as allowed in 30 days.",
+    )
+    RETRY_WAIT = (
+        "retry_wait",
+        Traits(defers=True, about_recipient=True, can_be_waited_out=True, is_filter=True),
+        "Waits between two attempts.",
+    )
+    SCHEDULED_CALLBACK = (
+        "scheduled_callback",
+        Traits(defers=True, about_recipient=True, is_filter=True),
+        "Another campaign calls the contact back at a time that it promised.",
     )
     OPEN_CALL = ("open_call", Traits(defers=True, is_filter=True), "Another call to this number is open.")
     HOLD = (
@@ -80,14 +86,13 @@ class CheckName(StrEnum):
             about_recipient=True,
             can_be_waited_out=True,
             bars_contact=True,
-            woken_by_unhold=True,
             is_filter=True,
         ),
         "The contact is on hold.",
     )
     ON_HOLD = (
         "on_hold",
-        Traits(defers=True, about_recipient=True, bars_contact=True, woken_by_unhold=True, is_filter=True),
+        Traits(defers=True, about_recipient=True, bars_contact=True, is_filter=True),
         "The contact is on hold until a team member lifts the hold.",
     )
     NOT_BEFORE = (
@@ -106,17 +111,17 @@ class CheckName(StrEnum):
     ACCOUNT = ("account", Traits(defers=True), "The provider account takes no calls.")
     CALLER_NUMBER_DAY = (
         "caller_number_day",
-        Traits(defers=True, woken_by_edit=True, is_filter=True),
+        Traits(defers=True, is_filter=True),
         "The caller number has reached its limit of calls in 24 hours.",
     )
     CALLER_NUMBER_CAPACITY = (
         "caller_number_capacity",
-        Traits(defers=True, is_capacity=True, woken_by_edit=True, is_filter=True),
+        Traits(defers=True, is_capacity=True, is_filter=True),
         "The caller number has no free line.",
     )
     CAMPAIGN_CAPACITY = (
         "campaign_capacity",
-        Traits(defers=True, is_capacity=True, woken_by_edit=True, is_filter=True),
+        Traits(defers=True, is_capacity=True, is_filter=True),
         "The campaign has reached its limit of open calls.",
     )
     CALLER_NUMBER_REST = (
@@ -127,17 +132,17 @@ class CheckName(StrEnum):
     PACE = ("pace", Traits(defers=True, spread_evenly=True), "The campaign has reached its limit of calls per minute.")
     BUDGET = (
         "budget",
-        Traits(defers=True, woken_by_edit=True, is_filter=True),
+        Traits(defers=True, is_filter=True),
         "The campaign's budget is spent or set aside.",
     )
     ORGANIZATION_BUDGET = (
         "organization_budget",
-        Traits(defers=True, woken_by_daily_budget=True, is_filter=True),
+        Traits(defers=True, is_filter=True),
         "The organization's daily budget is spent or set aside.",
     )
     ACCOUNT_BUDGET = (
         "account_budget",
-        Traits(defers=True, woken_by_daily_budget=True, is_filter=True),
+        Traits(defers=True, is_filter=True),
         "The provider account's daily budget is spent or set aside.",
     )
     RECIPIENT = ("recipient", Traits(defers=True, ends_it=True, only_explained=True), "The recipient is not due.")

@@ -71,6 +71,8 @@ class Facts:
     min_gap: timedelta
     dialed_in_a_day: tuple[datetime, ...]  # oldest first
     max_per_day: int
+    retry_at: datetime | None = None  # the retry rule of the last outcome allows no call before
+    callback_until: datetime | None = None  # another campaign promised to call the contact; the promise ends by then
     spent: Decimal = Decimal(0)
     reserve: Decimal = Decimal(0)
     budget: Decimal | None = None
@@ -256,6 +258,11 @@ def _contact(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.max_attempts is not None:
         made = f"{facts.attempts} of {facts.max_attempts} attempts made."
         yield Check(CheckName.ATTEMPTS, "skip" if facts.attempts >= facts.max_attempts else "allow", made)
+    if facts.retry_at and facts.retry_at > now:
+        detail = f"The retry rule allows the next call from {_local(facts.retry_at, facts, now)}."
+        yield Check(CheckName.RETRY_WAIT, "defer", detail, facts.retry_at)
+    if facts.callback_until and facts.callback_until > now:
+        yield _defer(CheckName.SCHEDULED_CALLBACK, facts.callback_until)
     free_at = facts.last_dialed_at + facts.min_gap if facts.last_dialed_at else None
     if free_at and free_at > now:
         detail = f"Called a short time ago; again from {_local(free_at, facts, now)}."

@@ -13,16 +13,15 @@ from decimal import Decimal
 
 from django.db.models import Count, Max, Min
 
-from calls.gate import budgets, pacing
+from calls.gate import budgets, pacing, retry_waits
 from calls.gate.candidate import Candidate
 from calls.gate.checks import CheckName
 from calls.gate.decision import DailyBudget, Facts
-from calls.models import OPEN, TERMINAL, Call, Status
+from calls.models import OPEN, Call, CallBack
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
-from campaigns.models.campaign import min_gap_of, retry_rule
+from campaigns.models.campaign import min_gap_of
 from campaigns.phones import country_of
-from campaigns.rules import retries
 from campaigns.rules.legal_hours import legal_hours
 from campaigns.rules.windows import Hours, candidate_zones
 from providers.models import PhoneNumber
@@ -58,7 +57,8 @@ def _read(calls: Sequence[Candidate], now: datetime) -> _Batch:
         open_in_campaign=_open_by("campaign_id", limited_campaigns),
         spent={pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None},
         daily_budgets=_daily_budgets(calls, now),
-        attempts_allowed=_attempts_allowed(calls),
+        retries=retry_waits.load(calls),
+        callbacks=_callbacks(calls),
         use=use_of({call.phone_number_id: call.phone_number for call in calls}.values(), now),
     )
 
@@ -76,7 +76,8 @@ class _Batch:
     open_in_campaign: Mapping[int | None, int]
     spent: Mapping[int | None, Decimal]
     daily_budgets: Mapping[int, tuple[DailyBudget, ...]]
-    attempts_allowed: Mapping[int, int]  # of recipients that were called before, by internal key
+    retries: Mapping[int, retry_waits.Retry]  # of recipients that were called before, by internal key
+    callbacks: Mapping[int, Mapping[int, datetime]]  # of each contact: the end of what each recipient was promised
     use: Mapping[int, NumberUse]
 
     def facts_of(self, call: Candidate) -> Facts:
@@ -84,6 +85,10 @@ class _Batch:
         number = (call.organization_id, call.to_number)
         dials, use = self.dials[call.contact_id], self.use.get(call.phone_number_id, UNUSED)
         on_hold = call.contact.held(now)
+        zones, last_moment = _zones(call), _last_moment(call)
+        hours = hours_of(call, self.campaign_hours.get(call.campaign_id))
+        retry = None if call.asked_for else self.retries.get(call.recipient_id or 0)
+        min_gap = timedelta() if call.asked_for else min_gap_of(organization, campaign)
         return Facts(
             organization_active=organization.is_active,
             calls_stopped=organization.calls_stopped,
@@ -95,17 +100,19 @@ class _Batch:
             number_active=call.phone_number.is_active,
             campaign_status=campaign.status if campaign else None,
             not_before=call.not_before,
-            not_after=_last_moment(call),
+            not_after=last_moment,
             do_not_call=number in self.listed,
             country=country_of(call.to_number),
             allowed_countries=organization.callable_countries,
-            zones=_zones(call),
-            hours=hours_of(call, self.campaign_hours.get(call.campaign_id)),
+            zones=zones,
+            hours=hours,
             open_call=number in self.open_numbers,
             attempts=call.recipient.attempts if call.recipient else 0,
             max_attempts=self._max_attempts(call),
+            retry_at=retry.earliest(min_gap, hours, zones, last_moment) if retry else None,
+            callback_until=self._callback_until(call),
             last_dialed_at=dials[-1] if dials else None,
-            min_gap=timedelta() if call.asked_for else min_gap_of(organization, campaign),
+            min_gap=min_gap,
             dialed_in_a_day=within_a_day(dials, now),
             max_per_day=UNBOUNDED if call.asked_for else organization.max_attempts_per_day,
             spent=self.spent.get(call.campaign_id, Decimal(0)),
@@ -132,8 +139,16 @@ class _Batch:
         """The campaign's maximum, or less where the retry rule that holds now allows less. None: not limited."""
         if call.campaign is None or call.asked_for:
             return None
-        allowed = self.attempts_allowed.get(call.recipient_id or 0, call.campaign.max_attempts)
-        return min(allowed, call.campaign.max_attempts)
+        retry = self.retries.get(call.recipient_id or 0)
+        most = call.campaign.max_attempts
+        return min(retry.max_attempts, most) if retry else most
+
+    def _callback_until(self, call: Candidate) -> datetime | None:
+        """When the last promise that another campaign made to the contact ends. Only a campaign's own calls wait."""
+        if call.campaign is None or call.asked_for or not call.organization.callbacks_hold_campaigns:
+            return None
+        promised = self.callbacks.get(call.contact_id, {})
+        return max((until for recipient, until in promised.items() if recipient != call.recipient_id), default=None)
 
 
 def _last_moment(call: Candidate) -> datetime | None:
@@ -243,28 +258,13 @@ def _dials(calls: Sequence[Candidate], now: datetime) -> defaultdict[int, list[d
     return found
 
 
-def _attempts_allowed(calls: Sequence[Candidate]) -> dict[int, int]:
-    """Return how many attempts the campaign's retry rules allow now, for recipients that were called before.
-
-    The rule is that of the outcome of the last call, as it is at this moment: a rule that was removed or tightened
-    while a recipient waited holds for the recipient as well. No rule: no further attempt.
-    """
-    called = {
-        call.recipient_id: call.campaign
-        for call in calls
-        if call.recipient_id and call.campaign and call.recipient and call.recipient.attempts and not call.asked_for
-    }
-    if not called:
-        return {}
-    ended = Call.objects.filter(recipient__in=called, status__in=TERMINAL).exclude(status=Status.CANCELED).order_by()
-    last = ended.values("recipient").annotate(last=Max("pk")).values("last")
-    campaigns = {campaign.pk: campaign for campaign in called.values()}
-    rules = {pk: [retry_rule(rule) for rule in campaign.retry_rules.all()] for pk, campaign in campaigns.items()}
-    found = {}
-    for call in Call.objects.filter(pk__in=last).only("recipient", "status", "answered_by", "ended_reason"):
-        assert call.recipient_id is not None  # noqa: S101
-        rule = retries.rule_after(rules[called[call.recipient_id].pk], call.status, call.is_voicemail)
-        found[call.recipient_id] = rule.max_attempts if rule else 0
+def _callbacks(calls: Sequence[Candidate]) -> dict[int, dict[int, datetime]]:
+    """Return the due callbacks of each contact: the latest moment of each, by recipient."""
+    contacts = {call.contact_id for call in calls if call.contact_id and call.campaign_id}
+    due = CallBack.objects.filter(contact__in=contacts, status=CallBack.Status.DUE)
+    found: defaultdict[int, dict[int, datetime]] = defaultdict(dict)
+    for contact_id, recipient_id, latest_at in due.values_list("contact_id", "recipient_id", "latest_at"):
+        found[contact_id][recipient_id] = latest_at
     return found
 
 

@@ -1,6 +1,7 @@
 """Calls and what happened to them. Reads and writes; sends nothing."""
 
 from calls.models.call import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Call, CallQuerySet, Status, new_reference, new_token
+from calls.models.contact_change import ContactChange
 from calls.models.events import CallEvent, StaffDecision, evidence, record_event
 from calls.models.heartbeat import Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
@@ -15,6 +16,7 @@ __all__ = [
     "CallBack",
     "CallEvent",
     "CallQuerySet",
+    "ContactChange",
     "Heartbeat",
     "ProviderCallback",
     "StaffDecision",

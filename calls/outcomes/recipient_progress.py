@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from calls.gate import facts as fact_sheet
+from calls.gate import retry_waits
 from calls.gate.checks import CheckName
 from calls.models import Call, Status
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import min_gap_of, retry_rule
-from campaigns.rules import retries
 
 GOING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
 
@@ -33,23 +33,14 @@ def move_on(call: Call, now: datetime) -> None:
 
 def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> datetime | None:
     rules = [retry_rule(rule) for rule in campaign.retry_rules.all()]
-    again = retries.next_attempt(
-        rules,
-        call.status,
-        call.is_voicemail,
-        recipient.attempts,
-        campaign.max_attempts,
-        call.ended_at or now,
-        min_gap_of(call.organization, campaign),
-    )
-    rule = retries.rule_after(rules, call.status, call.is_voicemail)
-    if again is None or rule is None or not rule.other_time_of_day:
-        return again
+    retry = retry_waits.retry_after(call, rules, recipient.attempts)
+    if recipient.attempts >= min(retry.max_attempts, campaign.max_attempts):
+        return None
+    gap = min_gap_of(call.organization, campaign)
+    if retry.rule is None or not retry.rule.other_time_of_day:
+        return retry.earliest(gap, (), (), None)
     [facts] = fact_sheet.load([call], now)  # the hours and zones that the gate will check
-    last = call.dialed_at or call.ended_at or now
-    return retries.at_another_time_of_day(
-        max(again, now), last, facts.hours, facts.zones, facts.not_after, recipient.contact_id
-    )
+    return retry.earliest(gap, facts.hours, facts.zones, facts.not_after)
 
 
 def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> None:

@@ -110,7 +110,8 @@ class Campaign(models.Model):
     share_used = models.FloatField(default=0, editable=False)  # enqueued calls by priority: the least is next
     launched_through = models.BigIntegerField(default=0, editable=False)  # list members up to this id are recipients
     launched_at = models.DateTimeField(null=True, blank=True, editable=False)  # all list members are recipients
-    # After a change of the rules: recipients after this id that the old rules deferred are still to be checked again.
+    # Of the rules, as the engine last saw them. After an edit: waiting recipients after this id are to be reassessed.
+    inputs_digest = models.CharField(max_length=32, blank=True, editable=False)
     look_again_after = models.BigIntegerField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -231,6 +232,8 @@ class Recipient(models.Model):
         SKIPPED = "skipped", "Not called"
         REVIEW = "review", "Needs attention"
         WITHDRAWN = "withdrawn", "Withdrawn"
+
+    WAITING_STATUSES = (Status.PENDING, Status.WAITING)  # the gate decides about them when they are due
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="recipients", db_index=False)

@@ -133,7 +133,12 @@ class OrganizationAdmin(ScopedAdmin):
         (None, {"fields": ("name", "tenant", "is_active", "timezone", "default_region", "allowed_countries")}),
         (
             "Rules for every call",
-            {"fields": ("single_call_hours", "min_gap_minutes", "max_attempts_per_day", "max_attempts_per_30_days")},
+            {
+                "fields": (
+                    *("single_call_hours", "min_gap_minutes", "max_attempts_per_day", "max_attempts_per_30_days"),
+                    "callbacks_hold_campaigns",
+                )
+            },
         ),
         ("Budget", {"fields": ("daily_budget", "daily_budget_currency")}),
     )

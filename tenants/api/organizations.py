@@ -38,6 +38,7 @@ class OrganizationSerializer(StrictModelSerializer[Organization]):
             "min_gap_minutes",
             "max_attempts_per_day",
             "max_attempts_per_30_days",
+            "callbacks_hold_campaigns",
             "daily_budget",
         ]
 

@@ -69,12 +69,19 @@ class Organization(models.Model):
         blank=True,
         help_text="Calls to one contact in any 30 days, across all campaigns. If empty: no limit.",
     )
+    callbacks_hold_campaigns = models.BooleanField(
+        "scheduled callbacks hold campaigns",
+        default=True,
+        help_text="While a contact waits for a scheduled callback, no other campaign calls the contact.",
+    )
     webhook_secret = EncryptedJSONField(default=new_webhook_secret, editable=False)
     old_webhook_secret = EncryptedJSONField(null=True, editable=False)
     old_webhook_secret_until = models.DateTimeField(null=True, editable=False)
     daily_budget = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     daily_budget_currency = models.CharField(max_length=3, default="USD")
     created_at = models.DateTimeField(default=utc_now, editable=False)
+    # Of the inputs of decisions that the organization's calls share, as the engine last saw them.
+    inputs_digest = models.CharField(max_length=32, blank=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["id"]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from calls.deadlines import Pauses
+from calls.dialing import reassessing
 from calls.engine.slice import Slice
 from calls.gate import rate_limits
 from calls.models import Call, Heartbeat
@@ -95,6 +96,16 @@ def single(number: PhoneNumber, to: str, **fields: Any) -> Call:
         from_number=number.e164,
         **{"priority": Call.PRIORITY_SINGLE, **fields},
     )
+
+
+def look() -> None:
+    """Do what the engine does within a second for those who wait, when something was edited."""
+    reassessing.notice_edits()
+    while not reassessing.reassess_contacts():
+        pass
+    for pk in reassessing.campaigns_to_reassess():
+        while not reassessing.reassess(pk):
+            pass
 
 
 class CountedSlice(Slice):

@@ -77,6 +77,7 @@ def test_a_raised_budget_of_the_day_is_used_at_once(line: PhoneNumber, api: Any)
     at = f"/api/v1/organizations/{line.organization.uuid}/"
     changed = api.patch(at, {"daily_budget": {"amount": "1.00", "currency": "USD"}}, content_type="application/json")
     assert changed.status_code == 200, changed.json()
+    support.look()
     place_all(line)
     assert set_aside() == Decimal("0.90")
 

@@ -176,61 +176,17 @@ def test_a_claim_that_comes_second_sees_the_new_rules(
 # No recipient waits for a rule that is gone.
 
 
-def test_people_put_off_by_the_old_window_are_looked_at_at_once(program: ApiClient, running: Campaign) -> None:
+def test_recipients_deferred_by_the_old_window_are_decided_about_at_once(program: ApiClient, running: Campaign) -> None:
     assert program.patch(at(running), {"windows": closed_now()}).status_code == 200
-    assert campaign_edits.reassess_recipients(running.pk)
+    support.look()
     enqueueing.feed(running.pk)
     waiting = running.recipients.get()
     assert waiting.reason == "calling_hours"
     assert waiting.next_attempt_at and waiting.next_attempt_at > timezone.now() + timedelta(hours=1)
     program.patch(at(running), {"windows": OPEN_ALWAYS})
-    assert campaign_edits.campaigns_to_reassess() == [running.pk]
-    assert campaign_edits.reassess_recipients(running.pk)
-    assert campaign_edits.campaigns_to_reassess() == []
+    support.look()
     enqueueing.feed(running.pk)
     assert running.calls.get().status == Status.QUEUED
-
-
-def test_a_retry_is_never_brought_forward(program: ApiClient, running: Campaign) -> None:
-    tomorrow = timezone.now() + timedelta(days=1)
-    for reason in ("no_answer", "busy", "voicemail", "refused", ""):
-        running.recipients.update(status=R.WAITING, attempts=1, reason=reason, next_attempt_at=tomorrow)
-        program.patch(at(running), {"min_gap_minutes": running.version})
-        campaign_edits.reassess_recipients(running.pk)
-        assert running.recipients.get().next_attempt_at == tomorrow, reason
-        running.refresh_from_db()
-
-
-def test_many_people_are_looked_at_in_parts(
-    running: Campaign, program: ApiClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(campaign_edits, "RECIPIENTS_AT_ONCE", 3)
-    later = timezone.now() + timedelta(days=1)
-    made = Contact.objects.bulk_create(
-        Contact(organization=running.organization, phone=f"+1212555{n:04}") for n in range(7)
-    )
-    Recipient.objects.bulk_create(
-        Recipient(campaign=running, contact=row, reason="calling_hours", next_attempt_at=later) for row in made
-    )
-    program.patch(at(running), {"holidays": ["2030-01-01"]})
-    assert [campaign_edits.reassess_recipients(running.pk) for _ in range(3)] == [False, False, True]
-    assert not running.recipients.filter(next_attempt_at__gt=timezone.now()).exists()
-
-
-def test_a_change_in_the_middle_begins_anew(
-    running: Campaign, program: ApiClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The step in progress must not overwrite the mark of the second edit."""
-    program.patch(at(running), {"holidays": ["2030-01-01"]})
-    real = campaign_edits._dequeue_outdated
-
-    def edited_meanwhile(*args: Any) -> None:
-        real(*args)
-        program.patch(at(running), {"holidays": []})
-
-    monkeypatch.setattr(campaign_edits, "_dequeue_outdated", edited_meanwhile)
-    assert not campaign_edits.reassess_recipients(running.pk)
-    assert campaign_edits.campaigns_to_reassess() == [running.pk]
 
 
 def test_a_queued_call_made_by_the_old_rules_is_replaced(
@@ -244,7 +200,7 @@ def test_a_queued_call_made_by_the_old_rules_is_replaced(
         organization=number.organization, account=number.account, e164="+16465550199", external_id="y"
     )
     program.patch(at(running), {"phone_numbers": [str(other.uuid)]})
-    campaign_edits.reassess_recipients(running.pk)
+    support.look()
     old.refresh_from_db()
     assert (old.status, old.ended_reason) == (Status.CANCELED, "rules_changed")
     assert not hasattr(old, "webhook_delivery"), "no webhook reports a call that another replaces"

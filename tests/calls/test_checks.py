@@ -33,8 +33,7 @@ def test_a_check_defers_or_ends_a_call_and_says_so_in_a_sentence(name: CheckName
 def test_only_a_check_that_defers_says_how_its_wait_ends(name: CheckName) -> None:
     traits = name.traits
     ways = (traits.can_be_waited_out, traits.is_capacity, traits.spread_evenly)
-    woken = (traits.woken_by_edit, traits.woken_by_unhold, traits.woken_by_daily_budget)
-    assert traits.defers or not any((traits.about_recipient, *ways, *woken))
+    assert traits.defers or not any((traits.about_recipient, *ways))
     assert sum(ways) <= 1
 
 

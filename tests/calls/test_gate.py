@@ -82,6 +82,8 @@ STOPS: list[tuple[dict[str, Any], str, str]] = [
     ({"not_before": NOON + timedelta(hours=1)}, "defer", "not_before"),
     ({"not_after": NOON}, "skip", "no_open_window"),
     ({"campaign_status": None, "not_after": NOON}, "skip", "too_late"),
+    ({"retry_at": NOON + timedelta(hours=1)}, "defer", "retry_wait"),
+    ({"callback_until": NOON + timedelta(hours=1)}, "defer", "scheduled_callback"),
     ({"open_call": True}, "defer", "open_call"),
     ({"attempts": 3}, "skip", "attempts"),
     ({"last_dialed_at": NOON - timedelta(hours=3)}, "defer", "minimum_gap"),

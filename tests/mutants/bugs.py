@@ -10,6 +10,7 @@ BESIDE = "tests/calls/test_interleavings.py::"
 STATUS_CALLBACKS = "tests/calls/test_status_callbacks.py::"
 FOLDING = "tests/calls/test_folding.py::"
 EDITS = "tests/calls/test_campaign_edits.py::"
+REASSESSING = "tests/calls/test_reassessing.py::"
 PEOPLE = "tests/calls/test_recipient_actions.py::"
 SCHEDULED_CALLBACKS = "tests/calls/test_scheduled_callbacks.py::"
 HTTP = "tests/providers/test_http.py::"
@@ -601,8 +602,30 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an edit cuts the waits between calls",
         "A recipient who was called a minute ago is called again because a holiday was changed.",
-        (Edit("calls/actions/campaign_edits.py", "        reason__in=GATE_REASONS,\n", ""),),
-        (EDITS + "test_a_retry_is_never_brought_forward",),
+        (Edit("calls/gate/decision.py", "    if facts.retry_at and facts.retry_at > now:", "    if False:"),),
+        (REASSESSING + "test_a_retry_is_never_brought_forward",),
+    ),
+    Bug(
+        "an edit of the organization wakes nobody",
+        "A smaller gap of the organization counts only when the old wait is over: a day is lost.",
+        (Edit("calls/dialing/reassessing.py", "        if digest != known.get(pk):", "        if False:"),),
+        (REASSESSING + "test_every_column_that_is_not_the_engines_own_is_noticed",),
+    ),
+    Bug(
+        "a corrected time zone wakes nobody",
+        "A contact whose time zone was corrected waits for the hours of the old one.",
+        (Edit("calls/triggers.py", '"language", "timezone", "variables"', '"language", "variables"'),),
+        (REASSESSING + "test_a_corrected_time_zone_counts_at_once",),
+    ),
+    Bug(
+        "a promise binds one campaign alone",
+        "A contact was promised a callback at six; another campaign rings nine seconds later.",
+        (
+            Edit(
+                "calls/gate/decision.py", "    if facts.callback_until and facts.callback_until > now:", "    if False:"
+            ),
+        ),
+        (REASSESSING + "test_a_scheduled_callback_holds_every_other_campaign",),
     ),
     Bug(
         "a withdrawal does not wait for silence",

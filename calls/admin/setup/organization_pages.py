@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
-from calls.actions import budget_watch, kill_switch, quiescing
+from calls.actions import kill_switch, quiescing
 from calls.models import Call
 from campaigns.admin.do_not_call import DoNotCallAdmin
 from campaigns.models import DoNotCall
@@ -68,10 +68,6 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
         ),
         *OrganizationAdmin.steps,
     )
-
-    def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        budget_watch.wake_recipients_waiting_for_budget(obj)
 
 
 @admin.register(DoNotCall)

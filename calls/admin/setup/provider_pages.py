@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from calls.actions import budget_watch
 from calls.admin.setup import account_health, number_use
 from calls.admin.setup.number_use import Use
 from calls.models import OPEN, Call, Status
@@ -61,10 +60,6 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
         ),
         *ProviderAccountAdmin.steps,
     )
-
-    def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        budget_watch.wake_recipients_waiting_for_budget(obj.organization)
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         found = health_of(rows, timezone.now())

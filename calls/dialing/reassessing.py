@@ -1,0 +1,174 @@
+"""Reassess: when an input of decisions changes, decide again about the recipients and queued calls that wait.
+
+Two kinds of inputs, two ways to see an edit, whoever makes it. What many calls share (rules of a campaign, settings of
+an organization, its accounts, assistants and caller numbers) is compared with what the engine saw last
+(`gate/inputs.py`). For what belongs to one contact (its own fields, the do-not-call list, scheduled callbacks) the
+database records the contact (`campaigns/triggers.py`). docs/adr/0008-an-edit-reaches-who-waits.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.utils import timezone
+
+from calls.dialing.dequeueing import dequeue
+from calls.dialing.enqueueing import end_without_call, locked_campaign, store_deferrals
+from calls.gate import facts as fact_sheet
+from calls.gate import inputs
+from calls.gate.checks import CheckName
+from calls.gate.decision import Decision, decide
+from calls.gate.selection import Choices
+from calls.models import Call, ContactChange
+from campaigns.models import Campaign, CampaignVersion, Recipient
+from tenants.models import Organization
+
+AT_ONCE = 500  # recipients or contacts of one step: its transaction holds the campaign's lock
+CHECKS = list(CheckName)
+STARTED = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
+
+
+def notice_edits() -> None:
+    """Compare the shared inputs with those seen last; mark each running campaign with an edit for `reassess`.
+
+    Queued calls that wait for a check are due at once: the claim decides again. The new digest is stored under the
+    campaign's lock, so that a decision by the old inputs is stored before the campaign is reassessed.
+    """
+    running = dict(_running().values_list("pk", "inputs_digest"))
+    organizations = set(_running().values_list("organization_id", flat=True).distinct())
+    organizations |= set(_waiting_calls().values_list("organization_id", flat=True).distinct())
+    shared = inputs.of_organizations(organizations)
+    known = dict(Organization.objects.filter(pk__in=organizations).values_list("pk", "inputs_digest"))
+    for pk, digest in shared.items():
+        if digest != known.get(pk):
+            _mark_organization(pk, digest)
+    for pk, digest in inputs.of_campaigns(running).items():
+        if digest != running[pk]:
+            _mark_campaign(pk, digest)
+
+
+def _running() -> QuerySet[Campaign]:
+    return Campaign.objects.filter(status=Campaign.Status.RUNNING).order_by()
+
+
+def _waiting_calls() -> QuerySet[Call]:
+    return Call.objects.queued().filter(status_reason__in=CHECKS).order_by()
+
+
+def _mark_organization(pk: int, digest: str) -> None:
+    with transaction.atomic():
+        Organization.objects.filter(pk=pk).update(inputs_digest=digest)
+        started = Campaign.objects.filter(organization=pk, status__in=STARTED).order_by("pk")
+        locked = list(started.select_for_update(no_key=True).values_list("pk", flat=True))
+        Campaign.objects.filter(pk__in=locked).update(look_again_after=0)
+    _wake_calls(_waiting_calls().filter(organization=pk))
+
+
+def _mark_campaign(pk: int, digest: str) -> None:
+    Campaign.objects.filter(pk=pk).update(look_again_after=0, inputs_digest=digest)
+    _wake_calls(_waiting_calls().filter(campaign=pk))
+
+
+def _wake_calls(calls: QuerySet[Call]) -> None:
+    now = timezone.now()
+    calls.filter(due_at__gt=now).update(due_at=now)
+
+
+def campaigns_to_reassess() -> list[int]:
+    """Return the keys of running campaigns with an edit since their recipients were last reassessed.
+
+    A campaign of a stopped or inactive organization waits: its recipients would be deferred for that alone.
+    """
+    marked = _running().filter(look_again_after__isnull=False, organization__is_active=True)
+    return list(marked.filter(organization__calls_stopped=False).values_list("pk", flat=True))
+
+
+def reassess(campaign_id: int) -> bool:
+    """Decide again about the next part of a campaign's waiting recipients. Return whether all are done.
+
+    An edit meanwhile starts it anew. While nothing can call (all accounts are blocked), the recipients wait as before.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        campaign = locked_campaign(campaign_id)
+        after = campaign.look_again_after
+        if after is None or campaign.status != Campaign.Status.RUNNING or not Choices(campaign, now).usable:
+            return True
+        if after == 0:
+            _dequeue_outdated(campaign, now)
+        waiting = campaign.recipients.filter(
+            pk__gt=after, status__in=Recipient.WAITING_STATUSES, next_attempt_at__gt=now
+        )
+        part = list(_locked(waiting)[:AT_ONCE])
+        _decide_again(campaign, part, now)
+        done = len(part) < AT_ONCE
+        Campaign.objects.filter(pk=campaign_id).update(look_again_after=None if done else part[-1].pk)
+    return done
+
+
+def reassess_contacts() -> bool:
+    """Decide again about the waiting recipients and queued calls of contacts that changed. Return whether all are done.
+
+    A recipient that has room to be called is due; a queued call is due, and its claim decides.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        changes = list(ContactChange.objects.select_for_update(skip_locked=True).order_by("pk")[:AT_ONCE])
+        contacts = {change.contact_id for change in changes}
+        waiting = Recipient.objects.filter(contact__in=contacts, status__in=Recipient.WAITING_STATUSES)
+        waiting = waiting.exclude(next_attempt_at=None)
+        for campaign_id in waiting.order_by("campaign").values_list("campaign", flat=True).distinct():
+            campaign = locked_campaign(campaign_id)
+            _reassess_some(campaign, waiting.filter(campaign=campaign), now)
+        ContactChange.objects.filter(pk__in=[change.pk for change in changes]).delete()
+    _wake_calls(_waiting_calls().filter(contact__in=contacts))
+    return len(changes) < AT_ONCE
+
+
+def _reassess_some(campaign: Campaign, waiting: QuerySet[Recipient], now: datetime) -> None:
+    """Decide again about recipients of a campaign. Where the gate cannot be asked now, they are due when it can."""
+    organization = campaign.organization
+    asks = campaign.status == Campaign.Status.RUNNING and organization.is_active and not organization.calls_stopped
+    # All are locked, also those that are due: a step that decides by the contact's old fields ends first.
+    later = [each for each in _locked(waiting) if each.next_attempt_at and each.next_attempt_at > now]
+    if asks and Choices(campaign, now).usable:
+        _decide_again(campaign, later, now)
+    else:
+        Recipient.objects.filter(pk__in=[each.pk for each in later]).update(next_attempt_at=now)
+
+
+def _locked(waiting: QuerySet[Recipient]) -> QuerySet[Recipient]:
+    return waiting.select_related("contact").select_for_update(of=("self",)).order_by("pk")
+
+
+def _decide_again(campaign: Campaign, recipients: Sequence[Recipient], now: datetime) -> None:
+    """Store what the gate says now. A recipient that may be called is due; enqueueing asks for room and pace."""
+    choices = Choices(campaign, now)
+    calls = [call for call in map(choices.call_for, recipients) if call is not None]
+    deferred: list[tuple[Recipient, Decision]] = []
+    due: list[int] = []
+    for call, facts in zip(calls, fact_sheet.load(calls, now), strict=True):
+        recipient = call.recipient
+        assert recipient is not None  # noqa: S101
+        unhurried = replace(facts, campaign_next_at=None, number_last_at=None, number_open=0, campaign_open=0)
+        decision = decide(unhurried, now)
+        if decision.verdict == "allow":
+            due.append(recipient.pk)
+        elif decision.verdict == "defer":
+            deferred.append((recipient, decision))
+        else:
+            end_without_call(recipient, decision.reason)
+    Recipient.objects.filter(pk__in=due).update(next_attempt_at=now, waits_in="")
+    store_deferrals(deferred)
+
+
+def _dequeue_outdated(campaign: Campaign, now: datetime) -> None:
+    """Dequeue calls made by the old rules: their number, variables or due time may be wrong now."""
+    changed_at = CampaignVersion.objects.filter(campaign=campaign).aggregate(at=Max("at"))["at"] or now
+    outdated = Call.objects.queued().filter(campaign=campaign, asked_for=False, created_at__lt=changed_at)
+    for call in outdated.exclude(recipient=None):
+        dequeue(call, "rules_changed", "The campaign's rules were changed; another call replaces this one.", now)

@@ -1,0 +1,82 @@
+"""What the gate's decisions depend on and many calls share, as digests: a digest that differs tells of an edit.
+
+Every column counts, so that a new rule is seen without a word here; the columns that the engine itself writes do not,
+nor do texts. What belongs to one contact is not here: `campaigns/triggers.py` records its changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+from django.db.models import Model
+
+from campaigns.models import CallingWindow, Campaign, CampaignVariant, RetryRule
+from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.models import Organization
+
+# Blocks are not edits: no recipient is deferred for a blocked account, and its calls are placed when the block ends.
+ENGINE = {
+    Organization: {"inputs_digest", "webhook_secret", "old_webhook_secret", "old_webhook_secret_until"},
+    ProviderAccount: {
+        *("credentials", "hook_token", "failures_in_a_row"),
+        *("blocked_at", "blocked_until", "blocked_code", "blocked_reason"),
+        *("place_tokens", "place_tokens_at", "read_tokens", "read_tokens_at"),
+    },
+    Campaign: {
+        *("status", "status_reason", "started_at", "finished_at", "drafted_through", "version", "inputs_digest"),
+        *("next_call_at", "share_used", "launched_through", "launched_at", "look_again_after"),
+    },
+}
+# `priority` changes whose turn it is, not what a call may do.
+TEXTS = {"uuid", "name", "label", "created_at", "callback_url", "priority"}
+OF_ORGANIZATION: tuple[type[Model], ...] = (ProviderAccount, Assistant, PhoneNumber)
+OF_CAMPAIGN: tuple[type[Model], ...] = (
+    CallingWindow,
+    RetryRule,
+    CampaignVariant,
+    Campaign.phone_numbers.through,
+)
+
+
+def columns(model: type[Model]) -> list[str]:
+    """Return the columns of a table that count as inputs."""
+    ignored = TEXTS | ENGINE.get(model, set())
+    return [field.attname for field in model._meta.concrete_fields if field.name not in ignored]
+
+
+def of_organizations(keys: Collection[int]) -> dict[int, str]:
+    """Return the digest of what all calls of each organization share, by internal key."""
+    found = _Rows()
+    found.add(Organization, "id", keys)
+    for model in OF_ORGANIZATION:
+        found.add(model, "organization_id", keys)
+    return found.digests()
+
+
+def of_campaigns(keys: Collection[int]) -> dict[int, str]:
+    """Return the digest of the rules of each campaign, by internal key."""
+    found = _Rows()
+    found.add(Campaign, "id", keys)
+    for model in OF_CAMPAIGN:
+        found.add(model, "campaign_id", keys)
+    return found.digests()
+
+
+class _Rows:
+    def __init__(self) -> None:
+        self._by_owner: defaultdict[int, list[str]] = defaultdict(list)
+
+    def add(self, model: type[Model], owner: str, keys: Iterable[int]) -> None:
+        names = columns(model)
+        rows = model._default_manager.filter(**{f"{owner}__in": list(keys)}).order_by("pk")
+        for row in rows.values_list(owner, *names):
+            line = json.dumps([model._meta.label, *row[1:]], default=str, sort_keys=True)
+            self._by_owner[row[0]].append(line)
+
+    def digests(self) -> dict[int, str]:
+        return {
+            owner: hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32] for owner, lines in self._by_owner.items()
+        }

@@ -1,0 +1,86 @@
+"""What the retry rules that hold now allow a recipient that was called before: how many calls, and from when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Max
+
+from calls.gate.candidate import Candidate
+from calls.models import TERMINAL, Call, Status
+from campaigns.models import Campaign
+from campaigns.models.campaign import retry_rule
+from campaigns.rules import retries
+from campaigns.rules.windows import Hours
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The retry rule for the outcome of a recipient's last call, and what it counts from. No rule: no further call."""
+
+    rule: retries.Rule | None
+    attempts: int  # calls to the recipient so far
+    ended_at: datetime
+    known_at: datetime  # when the outcome was stored; it can be long after the end
+    dialed_at: datetime
+    seed: int
+
+    @property
+    def max_attempts(self) -> int:
+        return self.rule.max_attempts if self.rule else 0
+
+    def earliest(
+        self, min_gap: timedelta, hours: Sequence[Hours], zones: Sequence[str], not_after: datetime | None
+    ) -> datetime | None:
+        """Return when the next call may be placed at the earliest. None: the rule allows no further call."""
+        if self.rule is None:
+            return None
+        again = self.ended_at + max(self.rule.wait_after(self.attempts), min_gap)
+        if not self.rule.other_time_of_day:
+            return again
+        earliest = max(again, self.known_at)
+        return retries.at_another_time_of_day(earliest, self.dialed_at, hours, zones, not_after, self.seed)
+
+
+def load(calls: Sequence[Candidate]) -> dict[int, Retry]:
+    """Return the retry of each recipient that was called before, by internal key, with two queries and the rules'.
+
+    The rule is that of the outcome of the last call, as it is at this moment: a rule that was changed or removed while
+    a recipient waited holds for the recipient as well.
+    """
+    called = {
+        call.recipient_id: (call.campaign, call.recipient.attempts)
+        for call in calls
+        if call.recipient_id and call.campaign and call.recipient and call.recipient.attempts and not call.asked_for
+    }
+    if not called:
+        return {}
+    campaigns = {campaign.pk: campaign for campaign, _ in called.values()}
+    rules = {pk: _rules(campaign) for pk, campaign in campaigns.items()}
+    found = {}
+    for last in _last_calls(called):
+        assert last.recipient_id is not None  # noqa: S101
+        campaign, attempts = called[last.recipient_id]
+        found[last.recipient_id] = retry_after(last, rules[campaign.pk], attempts)
+    return found
+
+
+def retry_after(call: Call, rules: Iterable[retries.Rule], attempts: int) -> Retry:
+    """Return the retry after this call, the last of `attempts` calls to its recipient."""
+    rule = retries.rule_after(rules, call.status, call.is_voicemail)
+    known_at = call.terminal_at or call.ended_at or call.created_at
+    ended_at = call.ended_at or known_at
+    return Retry(rule, attempts, ended_at, known_at, call.dialed_at or ended_at, call.contact_id)
+
+
+def _rules(campaign: Campaign) -> list[retries.Rule]:
+    return [retry_rule(rule) for rule in campaign.retry_rules.all()]
+
+
+def _last_calls(recipients: Iterable[int]) -> Iterable[Call]:
+    ended = Call.objects.filter(recipient__in=recipients, status__in=TERMINAL).exclude(status=Status.CANCELED)
+    last = ended.order_by().values("recipient").annotate(last=Max("pk")).values("last")
+    columns = ("recipient", "contact", "status", "answered_by", "ended_reason", "terminal_at", "ended_at", "dialed_at")
+    return Call.objects.filter(pk__in=last).only(*columns, "created_at")
