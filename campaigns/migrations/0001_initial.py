@@ -11,7 +11,6 @@ import tenants.db.encrypted_fields
 import tenants.models.validators
 import uuid
 from django.db import migrations, models
-
 from tenants.db.migrations_support import prefix_index
 
 
@@ -148,6 +147,7 @@ class Migration(migrations.Migration):
                 ('share_used', models.FloatField(default=0, editable=False)),
                 ('launched_through', models.BigIntegerField(default=0, editable=False)),
                 ('launched_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('inputs_digest', models.CharField(blank=True, editable=False, max_length=32)),
                 ('look_again_after', models.BigIntegerField(blank=True, editable=False, null=True)),
                 ('assistant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='providers.assistant')),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='tenants.organization')),
