@@ -352,6 +352,7 @@ def test_every_field_of_an_organization_is_given_back(api: ApiClient, organizati
         "min_gap_minutes": 60,
         "max_attempts_per_day": 2,
         "max_attempts_per_30_days": 10,
+        "callbacks_hold_campaigns": False,
         "daily_budget": {"amount": "12.50", "currency": "EUR"},
     }
     answer = api.patch(path, given)
