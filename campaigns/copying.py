@@ -9,8 +9,9 @@ from django.db import transaction
 from campaigns.models import Campaign
 from campaigns.versions import PLAIN, SETS
 
-# The reason to call outside the legal hours is given for one campaign. A copy needs its own.
-NOT_COPIED = frozenset({"name", "legal_override"})
+# A reason to call outside the legal hours, or by the campaign's own clock, is given for one campaign. A copy needs its
+# own.
+NOT_COPIED = frozenset({"name", "legal_override", "campaign_zone_countries", "campaign_zone_reason"})
 ROWS = ("variants", "windows", "retry_rules")
 WESTERNMOST = timedelta(hours=12)  # no clock on Earth is further behind UTC
 ONE_DAY = timedelta(days=1)

@@ -262,6 +262,7 @@ def campaign_form(**fields: Any) -> dict[str, Any]:
         "variants-INITIAL_FORMS": "0",
         "assistant_weight": "1",
         "number_choice": "rotate",
+        "contact_zone_rule": "both_open",
         "priority": "1",
         **fields,
     }

@@ -5,7 +5,7 @@ Who waits is decided about again by the engine (`dialing/reassessing.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,11 @@ OVER = (CampaignStatus.FINISHED, CampaignStatus.CANCELED)
 STARTED = (CampaignStatus.RUNNING, CampaignStatus.PAUSED)
 # These may change only while the campaign is paused: a recipient keeps the assistant of its first call.
 NEVER_WHILE_RUNNING = frozenset({"assistant", "starts_at"})
+# Choices that are kept with a reason: the action in the audit log, and the fields with their names there.
+WITH_REASON: Mapping[str, Mapping[str, str]] = {
+    "legal_override": {"legal_override": "reason"},
+    "campaign_zone": {"campaign_zone_countries": "countries", "campaign_zone_reason": "reason"},
+}
 
 
 @contextmanager
@@ -41,19 +46,31 @@ def edit(campaign: Campaign, *, actor: str) -> Iterator[Campaign]:
         if not changed:
             return
         _refuse(held, changed, faults)
-        if "legal_override" in changed:
-            audit_log.record(
-                held.organization,
-                actor=actor,
-                action="campaign.legal_override",
-                subject=str(held.uuid),
-                detail={"reason": after["legal_override"]},
-            )
+        record_choices(held, after, changed, actor=actor)
         if held.status == CampaignStatus.DRAFT:
             return
         versions.record(held, before, after, actor=actor)
         if held.status in STARTED and "contact_lists" in changed:
             launching.again([held.pk])
+
+
+def record_choices(campaign: Campaign, rules: Mapping[str, Any], changed: Container[str], *, actor: str) -> None:
+    """Write into the audit log what changed among the choices that a team member must give a reason for."""
+    for action, fields in WITH_REASON.items():
+        if any(name in changed for name in fields):
+            audit_log.record(
+                campaign.organization,
+                actor=actor,
+                action=f"campaign.{action}",
+                subject=str(campaign.uuid),
+                detail={label: rules[name] for name, label in fields.items()},
+            )
+
+
+def record_first_choices(campaign: Campaign, *, actor: str) -> None:
+    """Write into the audit log the choices with a reason that a new campaign was created with."""
+    rules = {name: getattr(campaign, name) for fields in WITH_REASON.values() for name in fields}
+    record_choices(campaign, rules, [name for name, value in rules.items() if value], actor=actor)
 
 
 def _faults(campaign: Campaign) -> set[str]:

@@ -25,7 +25,8 @@ from calls.reports import explain
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.rules.legal_hours import legal_hours
-from campaigns.rules.windows import candidate_zones, is_open, local_text, next_opening
+from campaigns.rules.whereabouts import candidate_zones
+from campaigns.rules.windows import is_open, local_text, next_opening
 from tenants import alerts, audit_log
 
 logger = logging.getLogger(__name__)
@@ -248,7 +249,7 @@ def _refuse_time(campaign: Campaign, contact: Contact, at: datetime, now: dateti
         raise Refused(
             f"The campaign ends before, at {local_text(campaign.ends_at, campaign.zone, now)}.", CheckName.TOO_LATE
         )
-    zones = candidate_zones(contact.timezone, contact.phone, campaign.zone)
+    zones = candidate_zones(contact.timezone, contact.phone, campaign.zone_rule)
     hours = (legal_hours(contact.phone),)
     if not campaign.legal_override and not is_open(hours, zones, at):
         message = f"This is outside the legal calling hours in {', '.join(zones)}."

@@ -29,7 +29,6 @@ from campaigns.models import (
     Recipient,
 )
 from campaigns.rules import variables
-from tenants import audit_log
 from tenants.api.errors import Conflict, RefusedByRule, detail
 from tenants.api.fields import (
     money,
@@ -74,15 +73,7 @@ class CampaignViewSet(CrudViewSet[Campaign]):
 
     def perform_save(self, serializer: Any) -> None:
         if serializer.instance is None:
-            campaign = serializer.save()
-            if campaign.legal_override:
-                audit_log.record(
-                    campaign.organization,
-                    actor=self.reach.actor,
-                    action="campaign.legal_override",
-                    subject=str(campaign.uuid),
-                    detail={"reason": campaign.legal_override},
-                )
+            campaign_edits.record_first_choices(serializer.save(), actor=self.reach.actor)
             return
         try:
             with campaign_edits.edit(serializer.instance, actor=self.reach.actor):

@@ -23,7 +23,8 @@ from campaigns.models import Campaign
 from campaigns.models.campaign import min_gap_of
 from campaigns.phones import country_of
 from campaigns.rules.legal_hours import legal_hours
-from campaigns.rules.windows import Hours, candidate_zones
+from campaigns.rules.whereabouts import ZoneRule, candidate_zones
+from campaigns.rules.windows import Hours
 from providers.models import PhoneNumber
 from tenants.models import Organization
 
@@ -52,6 +53,7 @@ def _read(calls: Sequence[Candidate], now: datetime) -> _Batch:
         listed=_listed(calls, now),
         open_numbers=_open_numbers(calls),
         dials=_dials(calls, now),
+        zone_rules={pk: campaign.zone_rule for pk, campaign in campaigns.items()},
         campaign_hours={pk: _campaign_hours(campaign) for pk, campaign in campaigns.items()},
         open_from_number=_open_by("phone_number_id", limited_numbers),
         open_in_campaign=_open_by("campaign_id", limited_campaigns),
@@ -71,6 +73,7 @@ class _Batch:
     listed: set[tuple[int, str]]
     open_numbers: set[tuple[int, str]]
     dials: Mapping[int, Sequence[datetime]]  # of each contact, oldest first
+    zone_rules: Mapping[int | None, ZoneRule]  # of campaigns
     campaign_hours: Mapping[int | None, Hours]
     open_from_number: Mapping[int | None, int]
     open_in_campaign: Mapping[int | None, int]
@@ -85,7 +88,7 @@ class _Batch:
         number = (call.organization_id, call.to_number)
         dials, use = self.dials[call.contact_id], self.use.get(call.phone_number_id, UNUSED)
         on_hold = call.contact.held(now)
-        zones, last_moment = _zones(call), _last_moment(call)
+        zones, last_moment = self._zones(call), _last_moment(call)
         hours = hours_of(call, self.campaign_hours.get(call.campaign_id))
         retry = None if call.asked_for else self.retries.get(call.recipient_id or 0)
         min_gap = timedelta() if call.asked_for else min_gap_of(organization, campaign)
@@ -135,6 +138,10 @@ class _Batch:
             number_day_frees_at=use.first + A_DAY if use.first else None,
         )
 
+    def _zones(self, call: Candidate) -> tuple[str, ...]:
+        rule = self.zone_rules.get(call.campaign_id) or ZoneRule(call.organization.timezone)
+        return candidate_zones(call.contact.timezone, call.to_number, rule)
+
     def _max_attempts(self, call: Candidate) -> int | None:
         """The campaign's maximum, or less where the retry rule that holds now allows less. None: not limited."""
         if call.campaign is None or call.asked_for:
@@ -154,11 +161,6 @@ class _Batch:
 def _last_moment(call: Candidate) -> datetime | None:
     ends = [call.not_after, call.campaign.ends_at if call.campaign else None]
     return min(filter(None, ends), default=None)
-
-
-def _zones(call: Candidate) -> tuple[str, ...]:
-    home = call.campaign.zone if call.campaign else call.organization.timezone
-    return candidate_zones(call.contact.timezone, call.to_number, home)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from django.utils.timezone import now as utc_now
 
 from calls.models.call import Call
 from campaigns.models import Contact, Recipient
-from campaigns.rules.windows import candidate_zones, local_text
+from campaigns.rules.whereabouts import candidate_zones
+from campaigns.rules.windows import local_text
 from tenants.models import Organization
 
 
@@ -56,5 +57,6 @@ class CallBack(models.Model):
 
     def due_there(self, now: datetime) -> str:
         """Return the due time as text in the contact's time zone."""
-        zones = candidate_zones(self.contact.timezone, self.contact.phone, self.recipient.campaign.zone)
+        rule = self.recipient.campaign.zone_rule
+        zones = candidate_zones(self.contact.timezone, self.contact.phone, rule)
         return local_text(self.due_at, zones[0], now)

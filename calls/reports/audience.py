@@ -17,7 +17,8 @@ from calls.gate.decision import decide
 from calls.models import Call
 from campaigns.list_sizes import COUNTED
 from campaigns.models import Campaign, Contact, ContactListMember
-from campaigns.rules.windows import Hours, candidate_zones, closed_zone, is_open, next_opening
+from campaigns.rules.whereabouts import candidate_zones
+from campaigns.rules.windows import Hours, closed_zone, is_open, next_opening
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
 
@@ -108,9 +109,10 @@ class Opening:
 def openings(campaign: Campaign, hours: Hours, contacts: Sequence[Contact], begin: datetime) -> list[Opening]:
     """Return when the campaign's hours within the legal hours open for these contacts, the earliest first."""
     alike: Counter[tuple[tuple[str, ...], tuple[Hours, ...]]] = Counter()
+    rule = campaign.zone_rule
     for contact in contacts:
         call = Call(organization=campaign.organization, campaign=campaign, to_number=contact.phone)
-        zones = candidate_zones(contact.timezone, contact.phone, campaign.zone)
+        zones = candidate_zones(contact.timezone, contact.phone, rule)
         alike[zones, fact_sheet.hours_of(call, hours)] += 1
     found: Counter[tuple[datetime | None, str]] = Counter()
     for (zones, both), n in alike.items():

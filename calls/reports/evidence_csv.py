@@ -16,7 +16,8 @@ from django.db.models import Q
 from calls.models import TERMINAL, Call
 from campaigns.models import Campaign, Contact, DoNotCall, Recipient
 from campaigns.models.number_hash import number_hash
-from campaigns.rules.windows import candidate_zones, zone_named
+from campaigns.rules.whereabouts import ZoneRule, candidate_zones
+from campaigns.rules.windows import zone_named
 from tenants import spreadsheets
 from tenants.api.fields import utc_text
 from tenants.models import AuditEntry, Organization
@@ -146,8 +147,11 @@ class _File:
         return ["" if values.get(name) is None else str(values[name]) for name in COLUMNS]
 
     def _zones(self, contact: Contact, campaign: Campaign | None) -> tuple[str, ...]:
-        own = campaign.timezone if campaign else ""
-        return candidate_zones(contact.timezone, self.phone, own or self.organization.timezone)
+        rule = ZoneRule(self.organization.timezone)
+        if campaign:
+            campaign.organization = self.organization  # not read again for each row
+            rule = campaign.zone_rule
+        return candidate_zones(contact.timezone, self.phone, rule)
 
 
 def _local(moment: datetime | None, zones: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from calls.gate.facts import within_a_day, within_a_month
 from calls.gate.selection import Choices, values_for
 from calls.models import OPEN, Call, CallBack, Status
 from campaigns.models import Campaign, Recipient
+from campaigns.rules.whereabouts import whereabouts
 from tenants.api.fields import utc_text
 
 OVER = (Recipient.Status.DONE, Recipient.Status.SKIPPED, Recipient.Status.WITHDRAWN)
@@ -55,7 +56,8 @@ def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
     [facts] = fact_sheet.load([call], now)
     decision = decide_ahead(facts, now)
     variables = () if recipient.status in OVER or call.pk else (_variables(recipient.campaign, call),)
-    return _answer(decision, (state, *decision.checks, *variables))
+    checks = (_with_chosen_zones(check, recipient) for check in decision.checks)
+    return _answer(decision, (state, *checks, *variables))
 
 
 def decide_ahead(facts: Facts, now: datetime) -> Decision:
@@ -75,6 +77,15 @@ def decide_ahead(facts: Facts, now: datetime) -> Decision:
     if later.verdict == "skip":
         return replace(later, checks=decision.checks)
     return decision
+
+
+def _with_chosen_zones(check: Check, recipient: Recipient) -> Check:
+    """Add to a check of calling hours why these zones count, where the campaign's own choice says so."""
+    if check.name not in (CheckName.CALLING_HOURS, CheckName.NO_OPENING):
+        return check
+    contact = recipient.contact
+    found = whereabouts(contact.timezone, contact.phone, recipient.campaign.zone_rule)
+    return replace(check, detail=f"{check.detail} ({found.reason})") if found.chosen else check
 
 
 def _open_call(recipient: Recipient) -> Call | None:

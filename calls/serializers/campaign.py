@@ -12,6 +12,7 @@ from rest_framework.exceptions import ValidationError
 from calls.reports.progress import progress_of
 from campaigns.models import CallingWindow, Campaign, CampaignVariant, ContactList, RetryRule
 from campaigns.rules import variables
+from campaigns.rules.whereabouts import choice_faults
 from campaigns.rules.windows import clock, parse_clock, parse_day_names
 from providers.models import Assistant, PhoneNumber
 from tenants.api.fields import FlagField, MoneyField, ObjectField, PublicIdField, RateField, ScopedField, WholeField
@@ -107,6 +108,9 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
             "contact_lists",
             "variables",
             "timezone",
+            "contact_zone_rule",
+            "campaign_zone_countries",
+            "campaign_zone_reason",
             "windows",
             "holidays",
             "retry_rules",
@@ -144,12 +148,21 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
             raise ValidationError("Each outcome can have one rule.")
         return rules
 
+    def validate_campaign_zone_countries(self, countries: list[str]) -> list[str]:
+        return sorted(set(countries))
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
         old = self.instance if isinstance(self.instance, Campaign) else None
         starts, ends = (attrs.get(name, getattr(old, name, None)) for name in ("starts_at", "ends_at"))
         if starts and ends and ends <= starts:
             raise ValidationError({"ends_at": "This must be after starts_at."})
+        countries, reason = (
+            attrs.get(name, getattr(old, name, empty))
+            for name, empty in (("campaign_zone_countries", []), ("campaign_zone_reason", ""))
+        )
+        if faults := choice_faults(countries, reason):
+            raise ValidationError({name: [text] for name, text in faults.items()})
         assistant = attrs.get("assistant", getattr(old, "assistant", None))
         others = self._variants(attrs, old, assistant)
         numbers = attrs.get("phone_numbers", list(old.phone_numbers.all()) if old else [])

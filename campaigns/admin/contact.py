@@ -19,7 +19,7 @@ from campaigns.admin.numbers import NumberedAdmin, both_formats
 from campaigns.do_not_call import entries
 from campaigns.models import Contact, ContactList, DoNotCall
 from campaigns.phones import NotCallable, normalise
-from campaigns.rules.windows import whereabouts
+from campaigns.rules.whereabouts import ZoneRule, whereabouts
 from tenants.backoffice.forms import PairsField, ScopedForm, text_field
 from tenants.backoffice.lists import FILTER_CHOICES
 from tenants.backoffice.roles import Level
@@ -158,7 +158,7 @@ class ContactAdmin(NumberedAdmin):
             (row.name, reverse("admin:campaigns_contactlist_change", args=[row.pk])) for row in obj.lists.all()[:20]
         ]
         add = reverse("admin:campaigns_donotcall_add")
-        home = whereabouts(obj.timezone, obj.phone, obj.organization.timezone)
+        home = whereabouts(obj.timezone, obj.phone, ZoneRule(obj.organization.timezone))
         return {
             "contact": obj,
             "whereabouts": home,

@@ -14,10 +14,12 @@ from django.utils.timezone import now as utc_now
 
 from campaigns.models.contact import Contact, ContactList
 from campaigns.rules import retries
+from campaigns.rules.whereabouts import ZoneRule
 from campaigns.rules.windows import DAYS, Window, parse_day_names
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
 from tenants.models import Organization, check_timezone
+from tenants.models.validators import check_regions
 
 
 def check_holidays(days: object) -> None:
@@ -46,6 +48,10 @@ class Campaign(models.Model):
         ROTATE = "rotate", "Rotate through all"
         LOCAL = "local", "Local: same area code, else same country, else any"
 
+    class ContactZoneRule(models.TextChoices):
+        BOTH_OPEN = "both_open", "Both must be in calling hours"
+        TRUST_CONTACT = "trust_contact", "Trust the contact's time zone"
+
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="campaigns")
     name = models.CharField(max_length=200)
@@ -73,6 +79,26 @@ class Campaign(models.Model):
         blank=True,
         validators=[check_timezone],
         help_text="For contacts whose time zone is unknown. Empty: the organization's.",
+    )
+    contact_zone_rule = models.CharField(
+        "contradicting time zones",
+        max_length=13,
+        choices=ContactZoneRule,
+        default=ContactZoneRule.BOTH_OPEN,
+        help_text="For contacts whose own time zone is none of their number's.",
+    )
+    campaign_zone_countries = models.JSONField(
+        "countries in the campaign's time zone",
+        default=list,
+        blank=True,
+        validators=[check_regions],
+        help_text="Countries whose numbers are called by the campaign's time zone where they may be in several.",
+    )
+    campaign_zone_reason = models.CharField(
+        "reason for the campaign's time zone",
+        max_length=500,
+        blank=True,
+        help_text="Why these countries are called by the campaign's time zone. It is recorded.",
     )
     holidays = models.JSONField(default=list, blank=True, validators=[check_holidays])
     max_attempts = models.PositiveSmallIntegerField(
@@ -124,6 +150,12 @@ class Campaign(models.Model):
     @property
     def zone(self) -> str:
         return self.timezone or self.organization.timezone
+
+    @property
+    def zone_rule(self) -> ZoneRule:
+        """Return what the campaign says about time zones, as the pure `ZoneRule`."""
+        trusts = self.contact_zone_rule == self.ContactZoneRule.TRUST_CONTACT
+        return ZoneRule(self.zone, trusts, frozenset(self.campaign_zone_countries))
 
     @property
     def editable(self) -> bool:

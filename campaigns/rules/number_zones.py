@@ -23,6 +23,7 @@ from campaigns.phones import country_of, is_toll_free
 
 # The tz database knows no country of these codes (tz 2026): who keeps their clocks.
 BORROWED = {"AC": "SH", "TA": "SH", "XK": "RS"}
+NAMES = {"AC": "Ascension", "TA": "Tristan da Cunha", "XK": "Kosovo"}
 
 # Fixed lines tell where they are, and so do mobile numbers of these country codes, which have area codes:
 # North America, Mexico, Argentina, Brazil (as `phonenumbers` treats them, without Indonesia's, which have none).
@@ -112,6 +113,16 @@ def _tables() -> dict[str, tuple[str, ...]]:
     return {country: tuple(zones) for country, zones in found.items()}
 
 
+def country_name(country: str) -> str:
+    """Return the name of a country (two capitals); the code itself where the tz database has no name."""
+    return _names().get(country, country)
+
+
+@cache
+def _names() -> dict[str, str]:
+    return {country: name for country, name, *_ in _rows("iso3166.tab")} | NAMES
+
+
 @cache
 def clock_of(zone: str) -> tuple[timedelta | None, ...]:
     """Return the zone's offset week by week over ten years: zones that agree are one place for our purpose."""
@@ -119,7 +130,8 @@ def clock_of(zone: str) -> tuple[timedelta | None, ...]:
     return tuple((start + timedelta(weeks=week)).astimezone(place).utcoffset() for week in range(520))
 
 
-def keeps_a_clock_of(zone: str, zones: Iterable[str]) -> bool:
+@lru_cache(maxsize=8192)
+def keeps_a_clock_of(zone: str, zones: tuple[str, ...]) -> bool:
     """Return whether a zone's clock is that of one of `zones`."""
     return clock_of(zone) in {clock_of(each) for each in zones}
 

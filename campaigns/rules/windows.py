@@ -1,4 +1,4 @@
-"""When a contact may be called: weekly windows, in every time zone the contact may live in."""
+"""Weekly windows and holidays: whether they are open in some time zones, and when they open next."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
-
-from campaigns.phones import is_toll_free
-from campaigns.rules.number_zones import keeps_a_clock_of, number_zones
-from campaigns.rules.zone_words import is_place
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT = 24 * 60
@@ -208,52 +203,3 @@ def _clock_change(zone: ZoneInfo, day: date) -> datetime | None:
         else:
             high = middle
     return high
-
-
-def candidate_zones(contact_timezone: str, phone: str, fallback: str) -> tuple[str, ...]:
-    """Return the time zones in which a contact may be; calling hours must hold in all of them. Never empty.
-
-    They are the zones of the number (`number_zones`). The contact's own zone narrows them when one of them keeps the
-    same clock, and joins them when none does: it never widens the hours. `fallback`, the campaign's or the
-    organization's zone, counts only for a number without a place and a contact without a zone. A stored word that is
-    no place, like `EST` or `Etc/GMT-5`, counts for nothing.
-    """
-    zones = number_zones(phone)
-    told = contact_timezone if is_place(contact_timezone) else ""
-    if not zones:
-        return (told or fallback,)
-    if not told:
-        return zones
-    return (told,) if keeps_a_clock_of(told, zones) else (told, *zones)
-
-
-@dataclass(frozen=True)
-class Whereabouts:
-    """The zones a contact may be in, the source of this information, and its confidence."""
-
-    zones: tuple[str, ...]
-    source: Literal["contact", "number", "default"]
-    confidence: Literal["certain", "likely", "guess"]
-    reason: str  # a sentence
-
-
-def whereabouts(contact_timezone: str, phone: str, fallback: str) -> Whereabouts:
-    """Return the result of `candidate_zones`, and the reason."""
-    zones, known = candidate_zones(contact_timezone, phone, fallback), number_zones(phone)
-    if is_place(contact_timezone):
-        if not known or zones == (contact_timezone,):
-            return Whereabouts(zones, "contact", "certain", "The contact has a time zone.")
-        text = "The contact's time zone is none of the number's; it must be calling hours in all of them."
-        return Whereabouts(zones, "contact", "guess", text)
-    if is_toll_free(phone):
-        return _by_default(zones, "The number is toll-free and may be in any time zone")
-    if not known:
-        return _by_default(zones, "The number has no known time zone")
-    if len(known) == 1:
-        return Whereabouts(zones, "number", "likely", "The number was issued in this time zone.")
-    text = f"The number may be in any of {len(known)} time zones; it must be calling hours in all."
-    return Whereabouts(zones, "number", "guess", text)
-
-
-def _by_default(zones: tuple[str, ...], why: str) -> Whereabouts:
-    return Whereabouts(zones, "default", "guess", f"{why}; the campaign's time zone is used.")

@@ -96,6 +96,7 @@ FIELDS: dict[tuple[str, str], Schema] = {
     ("AssistantSerializer", "opt_out_rules"): listed(OPT_OUT_RULE),
     ("ProviderAccountSerializer", "blocked_until"): maybe(MOMENT),
     ("ProviderAccountSerializer", "credentials_hint"): {"type": "object", "additionalProperties": {"type": "string"}},
+    ("CampaignSerializer", "campaign_zone_countries"): listed(COUNTRY),
     ("CampaignSerializer", "holidays"): listed({"type": "string", "format": "date"}),
     ("CampaignSerializer", "variables"): TEXTS,
     ("CampaignSerializer", "progress"): {"$ref": "#/components/schemas/Progress"},

@@ -79,6 +79,11 @@ FIELDS = {
     "source": "Where it came from.",
     "expires_at": "When it expires; null: never.",
     "windows": "When recipients may be called, in their time zone. Empty: never.",
+    "contact_zone_rule": "What counts where a contact's own time zone is none of its number's: `both_open` calls when "
+    "both are in calling hours, `trust_contact` by the contact's own zone alone.",
+    "campaign_zone_countries": "Countries whose numbers are called by the campaign's time zone where they may be in "
+    "several and the contact has none of its own.",
+    "campaign_zone_reason": "Why; required with `campaign_zone_countries`. It is recorded in the audit log.",
     "holidays": "Dates, in the recipient's time zone, on which no call is placed.",
     "retry_rules": "What follows each outcome. An outcome without a rule is not retried.",
     "max_attempts": "The most calls to one recipient.",
@@ -147,7 +152,8 @@ OF_SERIALIZERS = {
     ("PhoneNumberSerializer", "organization"): FIELDS["organization"],
     ("CampaignSerializer", "variables"): "The variables given to the assistant for each recipient: text with "
     '`{{ contact.name }}`, `{{ contact.variables.NAME|default:"..." }}` and the like.',
-    ("CampaignSerializer", "timezone"): "For contacts whose time zone is not known. Empty: the organization's.",
+    ("CampaignSerializer", "timezone"): "The campaign's time zone, for numbers without a place. Empty: the "
+    "organization's.",
     ("ContactSerializer", "timezone"): "A time zone such as Europe/Paris. Empty: the zones of the number.",
     ("ContactSerializer", "external_id"): "The contact's id in your system.",
     ("RecipientSerializer", "campaign"): "The campaign.",

@@ -67,6 +67,9 @@ def test_every_field_of_a_campaign_is_stored_and_given_back(
         "organization": str(organization.uuid),
         "variables": {"slot": "{{ contact.variables.slot }}", "clinic": "Main street"},
         "timezone": "Europe/Paris",
+        "contact_zone_rule": "trust_contact",
+        "campaign_zone_countries": ["AU", "RU"],
+        "campaign_zone_reason": "Customers in Sydney and Moscow",
         "windows": [
             {"days": ["mon", "fri"], "opens": "09:00", "closes": "24:00"},
             {"days": ["sat"], "opens": "22:00", "closes": "02:00"},
@@ -114,6 +117,25 @@ def test_every_field_of_a_campaign_is_stored_and_given_back(
     assert api.patch(f"{CAMPAIGNS}{found['id']}/", found).json() == found
     entry = AuditEntry.objects.get(action="campaign.legal_override")
     assert entry.detail == {"reason": "Staff of our own"}
+    entry = AuditEntry.objects.get(action="campaign.campaign_zone")
+    assert entry.detail == {"countries": ["AU", "RU"], "reason": "Customers in Sydney and Moscow"}
+
+
+def test_the_campaigns_zone_for_some_countries_is_recorded_each_time_it_changes(
+    api: ApiClient, plan: dict[str, Any]
+) -> None:
+    url = f"{CAMPAIGNS}{api.post(CAMPAIGNS, plan).json()['id']}/"
+    assert not AuditEntry.objects.filter(action="campaign.campaign_zone").exists()
+    chosen = {"campaign_zone_countries": ["RU", "AU", "RU"], "campaign_zone_reason": "One office"}
+    assert api.patch(url, chosen).json()["campaign_zone_countries"] == ["AU", "RU"]
+    refused = api.patch(url, {"campaign_zone_countries": []})
+    assert faults(refused) == {"campaign_zone_reason"}
+    assert api.patch(url, {"campaign_zone_countries": [], "campaign_zone_reason": ""}).status_code == 200
+    details = [entry.detail for entry in AuditEntry.objects.filter(action="campaign.campaign_zone").order_by("pk")]
+    assert details == [
+        {"countries": ["AU", "RU"], "reason": "One office"},
+        {"countries": [], "reason": ""},
+    ]
 
 
 def test_a_name_is_enough(api: ApiClient, plan: dict[str, Any]) -> None:
@@ -125,6 +147,9 @@ def test_a_name_is_enough(api: ApiClient, plan: dict[str, Any]) -> None:
             "contact_lists",
             "variables",
             "timezone",
+            "contact_zone_rule",
+            "campaign_zone_countries",
+            "campaign_zone_reason",
             "windows",
             "holidays",
             "retry_rules",
@@ -172,6 +197,13 @@ def test_a_name_is_enough(api: ApiClient, plan: dict[str, Any]) -> None:
         ({"max_attempts": 51}, "max_attempts"),
         ({"budget": {"amount": "1.23456"}}, "budget.amount"),
         ({"legal_override": "x" * 501}, "legal_override"),
+        ({"contact_zone_rule": "mine"}, "contact_zone_rule"),
+        ({"campaign_zone_countries": ["RU"]}, "campaign_zone_reason"),
+        ({"campaign_zone_reason": "Left over"}, "campaign_zone_reason"),
+        ({"campaign_zone_countries": ["ru"], "campaign_zone_reason": "x"}, "campaign_zone_countries"),
+        ({"campaign_zone_countries": ["ZZ"], "campaign_zone_reason": "x"}, "campaign_zone_countries"),
+        ({"campaign_zone_countries": "RU", "campaign_zone_reason": "x"}, "campaign_zone_countries"),
+        ({"campaign_zone_countries": [7], "campaign_zone_reason": "x"}, "campaign_zone_countries"),
         ({"starts_at": "2099-01-02T00:00:00Z", "ends_at": "2099-01-01T00:00:00Z"}, "ends_at"),
         ({"starts_at": "2099-01-02T00:00:00"}, "starts_at"),
         ({"callback_url": "http://example.org"}, "callback_url"),

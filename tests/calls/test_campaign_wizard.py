@@ -31,6 +31,7 @@ from campaigns.models import (
     Recipient,
     RetryRule,
 )
+from campaigns.rules.whereabouts import ZoneRule
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import AuditEntry, Membership, Organization
@@ -102,7 +103,8 @@ def what(assistant: Assistant, *numbers: PhoneNumber, **more: Any) -> dict[str, 
 
 
 def when(**more: Any) -> dict[str, Any]:
-    return rows("windows", {"days": ["mon", "tue"], "opens": "09:00", "closes": "19:00"}) | more
+    windows = rows("windows", {"days": ["mon", "tue"], "opens": "09:00", "closes": "19:00"})
+    return windows | {"contact_zone_rule": "both_open"} | more
 
 
 def limits(**more: Any) -> dict[str, Any]:
@@ -205,6 +207,9 @@ def test_the_steps_say_what_is_done_and_what_is_missing(
             "The end must be after the start.",
         ),
         ("when", when(timezone="Paris"), "time zone"),
+        ("when", when(campaign_zone_countries=["US"]), "Give the reason to use the campaign's time zone"),
+        ("when", when(campaign_zone_countries=["FR"], campaign_zone_reason="x"), "Select a valid choice"),
+        ("when", when(campaign_zone_reason="Left over"), "Empty this, or name the countries"),
         ("limits", limits(max_attempts="0"), "greater than or equal to 1"),
         ("limits", limits(budget="lots"), "Enter a number."),
         ("limits", limits(callback_url="http://10.0.0.1/x"), "callback_url"),
@@ -443,6 +448,27 @@ def test_the_windows_of_the_form_say_when_they_open(manager: Client, draft: Camp
     assert not draft.windows.exists()
 
 
+def test_the_campaigns_zone_is_chosen_for_countries_of_several_zones_with_a_reason(
+    manager: Client, draft: Campaign
+) -> None:
+    Organization.objects.update(allowed_countries=["FR", "RU", "US"])
+    page = manager.get(at(draft, "when"))
+    offered = page.context["form"].fields["campaign_zone_countries"].choices
+    assert offered == [("RU", "Russia (RU)"), ("US", "United States (US)")], "France has one clock"
+    chosen = {"campaign_zone_countries": ["RU"], "campaign_zone_reason": "One office", "timezone": "Europe/Moscow"}
+    assert manager.post(at(draft, "when"), when(**chosen, contact_zone_rule="trust_contact")).status_code == 302
+    draft.refresh_from_db()
+    assert draft.zone_rule == ZoneRule("Europe/Moscow", True, frozenset({"RU"}))
+    entry = AuditEntry.objects.get(action="campaign.campaign_zone")
+    assert entry.detail == {"countries": ["RU"], "reason": "One office"}
+    told = (
+        "Numbers in Russia that may be in several time zones are called by the campaign's time zone, Europe/Moscow. "
+        "Reason: One office"
+    )
+    assert told in text_of(manager.get(whole_page(draft))) and told in text_of(manager.get(at(draft, "check")))
+    assert "A contact's own time zone counts alone" in text_of(manager.get(whole_page(draft)))
+
+
 def test_a_row_that_nobody_touched_is_no_rule(manager: Client, draft: Campaign, assistant: Assistant) -> None:
     """Return the rows as the pages show them, with a spare row for browsers without scripts."""
     page = manager.get(at(draft, "limits"))
@@ -459,7 +485,7 @@ def test_a_window_is_proposed_until_there_is_one(manager: Client, draft: Campaig
     page = manager.get(at(draft, "when")).content.decode()
     assert 'value="09:00"' in page and 'value="19:00"' in page
     proposed = {"days": ["mon", "tue", "wed", "thu", "fri"], "opens": "09:00", "closes": "19:00"}
-    assert manager.post(at(draft, "when"), rows("windows", proposed)).status_code == 302
+    assert manager.post(at(draft, "when"), when() | rows("windows", proposed)).status_code == 302
     assert draft.windows.get().closes == 19 * 60, "an unchanged proposal is saved"
     assert len(manager.get(at(draft, "when")).context["formsets"][0].forms) == 1
 
@@ -620,6 +646,9 @@ def test_a_copy_has_the_rules_and_nothing_of_what_became_of_the_first(
         "priority": 4,
         "callback_url": "https://example.org/hook",
         "timezone": "Europe/Paris",
+        "contact_zone_rule": "trust_contact",
+        "campaign_zone_countries": ["US"],
+        "campaign_zone_reason": "One office",
     }
     Campaign.objects.update(**rules)
     RetryRule.objects.create(campaign=draft, outcome="busy", wait_minutes=7, max_attempts=2)
@@ -627,11 +656,15 @@ def test_a_copy_has_the_rules_and_nothing_of_what_became_of_the_first(
     CampaignVariant.objects.create(campaign=draft, assistant=second, weight=2)
     Recipient.objects.create(campaign=draft, contact=Contact.objects.earliest("pk"), status="withdrawn")
     url = reverse("admin:campaigns_campaign_step", args=[draft.pk, "copy"])
-    assert "The reason to call outside the legal hours is not copied" in text_of(manager.get(url))
+    page = text_of(manager.get(url))
+    assert "The reason to call outside the legal hours is not copied" in page
+    assert "countries called by the campaign's time zone are not copied" in page
     answer = manager.post(url)
     made = Campaign.objects.get(name="Copy of Reminders")
     assert answer["Location"] == at(made, "whom")
     kept = ("variables", "max_attempts", "calls_per_minute", "budget", "budget_currency", "priority", "callback_url")
+    assert made.contact_zone_rule == "trust_contact"
+    assert (made.campaign_zone_countries, made.campaign_zone_reason) == ([], "")
     assert {name: getattr(made, name) for name in kept} == {name: rules[name] for name in kept}
     assert (made.status, made.starts_at, made.ends_at) == ("draft", None, rules["ends_at"])
     assert (made.holidays, made.legal_override) == (["2099-12-25"], "")

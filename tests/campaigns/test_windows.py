@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 from campaigns.rules.windows import (
     Hours,
     Window,
-    candidate_zones,
     clock,
     is_open,
     next_opening,
     parse_clock,
     parse_day_names,
-    whereabouts,
 )
 
 MINUTE = timedelta(minutes=1)
@@ -212,57 +210,6 @@ def test_a_question_asked_again_costs_a_few_calls_of_functions() -> None:
     finally:
         sys.setprofile(None)
     assert 0 < len(work) <= 20, work
-
-
-@pytest.mark.parametrize(
-    ("own", "phone", "expected"),
-    [
-        ("", "+33123456789", ("Europe/Paris",)),
-        ("", "+12125551234", ("America/New_York",)),
-        ("", "+447400123456", ("Europe/London",)),  # Jersey and Guernsey keep the same clock
-        ("", "+18005551234", ("America/Denver",)),  # toll-free: the campaign's
-        ("", "+999123", ("America/Denver",)),
-        ("Asia/Tokyo", "+18005551234", ("Asia/Tokyo",)),
-        ("America/Detroit", "+12125551234", ("America/Detroit",)),  # the same clock as New York's
-        ("America/Chicago", "+12195551234", ("America/Chicago",)),  # one of the area's two
-        ("Asia/Tokyo", "+33123456789", ("Asia/Tokyo", "Europe/Paris")),  # it never widens: both must be open
-        ("EST", "+12125551234", ("America/New_York",)),  # no place, so it counts for nothing
-        ("Etc/GMT-5", "+12125551234", ("America/New_York",)),
-        ("Etc/GMT-5", "+18005551234", ("America/Denver",)),
-        ("Nowhere/Land", "+33123456789", ("Europe/Paris",)),
-    ],
-)
-def test_a_contact_may_be_where_its_number_and_its_zone_say(own: str, phone: str, expected: tuple[str, ...]) -> None:
-    assert candidate_zones(own, phone, "America/Denver") == expected
-
-
-def test_a_mobile_number_of_a_large_country_may_be_anywhere_there() -> None:
-    assert {"Australia/Perth", "Australia/Sydney"} <= set(candidate_zones("", "+61412345678", "Europe/Paris"))
-    assert {"Europe/Kaliningrad", "Asia/Kamchatka"} <= set(candidate_zones("", "+79161234567", "Asia/Kolkata"))
-
-
-@pytest.mark.parametrize(
-    ("own", "phone", "source", "confidence", "words"),
-    [
-        ("Europe/Paris", "+33123456789", "contact", "certain", "has a time zone"),
-        ("Asia/Tokyo", "+18005551234", "contact", "certain", "has a time zone"),
-        ("Asia/Tokyo", "+33123456789", "contact", "guess", "none of the number's"),
-        ("", "+33123456789", "number", "likely", "was issued in this time zone"),
-        ("", "+447400123456", "number", "likely", "was issued in this time zone"),
-        ("", "+13095551234", "number", "likely", "was issued"),
-        ("", "+18005551234", "default", "guess", "toll-free"),
-        ("", "+61412345678", "number", "guess", "any of 7 time zones"),
-        ("", "+12085551234", "number", "guess", "any of 2 time zones"),  # Idaho
-        ("", "+999123", "default", "guess", "has no known time zone"),
-    ],
-)
-def test_where_a_zone_is_known_from_and_how_sure_it_is(
-    own: str, phone: str, source: str, confidence: str, words: str
-) -> None:
-    found = whereabouts(own, phone, "America/Denver")
-    assert found.zones == candidate_zones(own, phone, "America/Denver")
-    assert (found.source, found.confidence) == (source, confidence)
-    assert words in found.reason
 
 
 @pytest.mark.parametrize("days", [None, [], "mon", {"mon": 1}, ["monday"], ["Mon"], [0], [["mon"]], ["mon", None]])

@@ -20,7 +20,8 @@ from calls.admin.shared.labels import masked
 from calls.models import OPEN, TERMINAL, Call, CallEvent, ProviderCallback, Status
 from calls.reports import transcripts
 from campaigns.phones import country_of, national
-from campaigns.rules.windows import candidate_zones, zone_named
+from campaigns.rules.whereabouts import ZoneRule, candidate_zones
+from campaigns.rules.windows import zone_named
 from providers.adapters.errors import ProviderError
 from tenants.backoffice.local_time import local_time, time_in
 from tenants.backoffice.roles import Level
@@ -68,8 +69,8 @@ class Clock:
     """Formats times of a call in the user's time zone and, if it differs, in the contact's."""
 
     def __init__(self, call: Call) -> None:
-        own = call.campaign.zone if call.campaign else call.organization.timezone
-        zones = candidate_zones(call.contact.timezone, call.to_number, own)
+        rule = call.campaign.zone_rule if call.campaign else ZoneRule(call.organization.timezone)
+        zones = candidate_zones(call.contact.timezone, call.to_number, rule)
         self.zone: ZoneInfo | None = zone_named(zones[0]) if zones else None
         if self.zone and not self._differs(call.created_at):
             self.zone = None

@@ -18,9 +18,18 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from calls.actions import campaign_edits, quiescing
 from calls.admin.campaigns import finish_wording
+from calls.admin.campaigns.button_effects import zone_choices
 from calls.admin.campaigns.buttons import STEPS
 from calls.admin.campaigns.figures import figures_of, forecast_of, settings_of
-from calls.admin.campaigns.form import DAYS, CampaignForm, RetryInline, VariantInline, WindowInline, offer_once
+from calls.admin.campaigns.form import (
+    DAYS,
+    ZONE_FIELDS,
+    CampaignForm,
+    RetryInline,
+    VariantInline,
+    WindowInline,
+    offer_once,
+)
 from calls.admin.campaigns.wizard import WizardPages
 from calls.admin.campaigns.wizard_steps import continue_button
 from calls.admin.people import recipient_list
@@ -38,6 +47,7 @@ from calls.gate import budgets
 from calls.reports import preflight, results_csv
 from calls.reports.idle_reasons import idle_reasons
 from campaigns.models import Campaign, Recipient
+from campaigns.rules.number_zones import country_name
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
@@ -87,6 +97,10 @@ class CampaignAdmin(WizardPages):
         "number_choice": "Choice of caller number",
         "starts_at": "Starts at",
         "ends_at": "Ends at",
+        "timezone": "Campaign's time zone",
+        "contact_zone_rule": "If a contact's time zone is none of its number's",
+        "campaign_zone_countries": "Countries called by the campaign's time zone",
+        "campaign_zone_reason": "Reason for the campaign's time zone",
         "legal_override": "Reason to call outside the legal hours",
         "max_attempts": "Maximum attempts per recipient",
         "min_gap_minutes": "Minimum minutes between calls",
@@ -110,7 +124,8 @@ class CampaignAdmin(WizardPages):
             {"fields": ("name", "assistant", "assistant_weight", "phone_numbers", "number_choice", "contact_lists")},
         ),
         ("Variables", {"fields": ("variables",)}),
-        ("Schedule", {"fields": ("starts_at", "ends_at", "timezone", "holidays", "legal_override")}),
+        ("Schedule", {"fields": ("starts_at", "ends_at", "holidays", "legal_override")}),
+        ("Time zones", {"fields": ZONE_FIELDS}),
         (
             "Limits",
             {"fields": ("max_attempts", "min_gap_minutes", "calls_per_minute", "max_open_calls", "priority")},
@@ -137,19 +152,27 @@ class CampaignAdmin(WizardPages):
             return [
                 (title, {"fields": [swap.get(name, name) for name in part["fields"]]}) for title, part in self.fieldsets
             ]
-        swap = {"variables": "variables_shown", "holidays": "holidays_shown", "starts_at": "starts", "ends_at": "ends"}
+        swap = {
+            "variables": "variables_shown",
+            "holidays": "holidays_shown",
+            "campaign_zone_countries": "zone_countries_shown",
+            "starts_at": "starts",
+            "ends_at": "ends",
+        }
         found = [
             (title, {"fields": [swap.get(name, name) for name in part["fields"]]}) for title, part in self.fieldsets
         ]
-        found[2][1]["fields"].insert(0, "windows_shown")
-        found[3][1]["fields"].append("rules_shown")
+        parts: dict[str | None, list[str]] = {title: part["fields"] for title, part in found}
+        parts["Schedule"].insert(0, "windows_shown")
+        parts["Limits"].append("rules_shown")
         return found
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return self.inlines if obj is None or self.has_change_permission(request, obj) else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        shown = ("variables_shown", "holidays_shown", "starts", "ends", "windows_shown", "rules_shown")
+        computed = ("variables_shown", "holidays_shown", "zone_countries_shown")
+        shown = (*computed, "starts", "ends", "windows_shown", "rules_shown")
         return (*shown, "assistant") if obj is not None and obj.status == S.RUNNING else shown
 
     starts = local_time_column("starts_at", "Starts at")
@@ -175,6 +198,10 @@ class CampaignAdmin(WizardPages):
             for rule in row.retry_rules.all()
         ]
         return "; ".join(rules) or "never"
+
+    @admin.display(description="Countries called by the campaign's time zone")
+    def zone_countries_shown(self, row: Campaign) -> str:
+        return ", ".join(map(country_name, row.campaign_zone_countries)) or "-"
 
     @admin.display(description="Holidays")
     def holidays_shown(self, row: Campaign) -> str:
@@ -228,8 +255,7 @@ class CampaignAdmin(WizardPages):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
             super().save_model(request, obj, form, change)
-            if obj.legal_override:
-                self.audit(request, obj, "legal_override", {"reason": obj.legal_override})
+            campaign_edits.record_first_choices(obj, actor=reach_of(request).actor)
             return
         # Only the columns of the form: the engine may write the others at the same time.
         names = {field.name for field in obj._meta.concrete_fields}
@@ -278,6 +304,7 @@ class CampaignAdmin(WizardPages):
             "launching": obj.status == S.RUNNING and obj.launched_at is None,
             "started": local_time(obj.started_at, "not yet"),
             "finished": local_time(obj.finished_at, ""),
+            "zone_choices": zone_choices(obj),
             "starts": local_time(obj.starts_at, "") if obj.status == S.SCHEDULED else "",
             "folded": "" if obj.status == S.DRAFT else "Settings",
             "parts": [(part, self._part_url(request, obj, part)) for part in self.parts],

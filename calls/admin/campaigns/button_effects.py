@@ -9,6 +9,7 @@ from calls.gate import budgets
 from calls.gate.selection import weighted_assistants
 from calls.reports import preflight
 from campaigns.models import Campaign, ContactListMember, Recipient
+from campaigns.rules.number_zones import country_name
 from campaigns.rules.windows import DAYS
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
@@ -72,8 +73,28 @@ def copy_effect(obj: Campaign) -> list[str]:
         "After its start it calls every contact on these lists, including those that this campaign reached.",
         "Dates in the past are not copied.",
     ]
-    lifted = "The reason to call outside the legal hours is not copied. Enter it again if it still applies."
-    return [*found, lifted] if obj.legal_override else found
+    if obj.legal_override:
+        found.append("The reason to call outside the legal hours is not copied. Enter it again if it still applies.")
+    if obj.campaign_zone_countries:
+        found.append(
+            "The countries called by the campaign's time zone are not copied. Choose them again if the reason still "
+            "applies."
+        )
+    return found
+
+
+def zone_choices(obj: Campaign) -> list[str]:
+    """Return what the campaign chose about time zones, as sentences. Nothing where it chose nothing."""
+    found = []
+    if obj.zone_rule.trusts_contacts:
+        found.append("A contact's own time zone counts alone, even where it contradicts the number.")
+    if obj.campaign_zone_countries:
+        names = _and([country_name(code) for code in obj.campaign_zone_countries])
+        found.append(
+            f"Numbers in {names} that may be in several time zones are called by the campaign's time zone, {obj.zone}. "
+            f"Reason: {obj.campaign_zone_reason}"
+        )
+    return found
 
 
 def open_calls(obj: Campaign) -> str:
@@ -97,7 +118,8 @@ def hours(obj: Campaign) -> str:
     law = "Legal calling hours do not apply." if obj.legal_override else "Legal calling hours narrow this further."
     days = len(obj.holidays or [])
     closed = f", except on {days} holiday{'' if days == 1 else 's'}" if days else ""
-    return f"Contacts are called {_and(windows)} in their own time zone{closed}. {law}"
+    text = f"Contacts are called {_and(windows)} in their own time zone{closed}. {law}"
+    return " ".join([text, *zone_choices(obj)])
 
 
 def _clock(minutes: int) -> str:

@@ -15,7 +15,7 @@ from calls.admin.shared import bar_chart
 from calls.models import TERMINAL, Call, Status
 from calls.reports.variant_comparison import ENDED, REACHED, percent
 from campaigns.models import Campaign
-from campaigns.rules.windows import candidate_zones
+from campaigns.rules.whereabouts import candidate_zones
 
 BY_HOUR = timedelta(hours=48)  # a longer period is shown by day
 BARS = 60  # only the latest are shown
@@ -83,11 +83,12 @@ def _heat(calls: QuerySet[Call], campaign: Campaign) -> dict[str, Any] | None:
     placed = ended.annotate(hour=TruncHour("dialed_at", tzinfo=UTC), area=Substr("to_number", 1, AREA))
     groups = placed.values_list("hour", "area", "contact__timezone")
     counted = groups.annotate(n=Count("pk"), reached=Count("pk", filter=REACHED), number=Min("to_number"))
+    rule = campaign.zone_rule
     called: defaultdict[tuple[int, int], int] = defaultdict(int)
     reached: defaultdict[tuple[int, int], int] = defaultdict(int)
     rows: Iterable[Any] = counted.order_by("-hour")[:GROUPS]
     for hour, _, timezone, n, answered, number in rows:
-        local = hour.astimezone(ZoneInfo(candidate_zones(timezone, number, campaign.zone)[0]))
+        local = hour.astimezone(ZoneInfo(candidate_zones(timezone, number, rule)[0]))
         called[local.weekday(), local.hour] += n
         reached[local.weekday(), local.hour] += answered
     if not called:

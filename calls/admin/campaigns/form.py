@@ -15,15 +15,23 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 
 from campaigns.models import CallingWindow, Campaign, CampaignVariant, RetryRule
 from campaigns.rules import variables
+from campaigns.rules.number_zones import country_name, country_zones
+from campaigns.rules.whereabouts import choice_faults
 from campaigns.rules.windows import clock, parse_clock
 from providers.models import Assistant
 from tenants.backoffice.forms import CommaField, PairsField, ScopedForm
 from tenants.backoffice.scoped_admin import ScopedInline, page_of
+from tenants.models import Organization
 
 PROPOSED_WINDOW = {"days": ["mon", "tue", "wed", "thu", "fri"], "opens": 9 * 60, "closes": 19 * 60}
 DAYS = [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")]
 
+ZONE_FIELDS = ("timezone", "contact_zone_rule", "campaign_zone_countries", "campaign_zone_reason")
 HELP = {
+    "timezone": "For numbers without a place, such as toll-free ones. Empty: the organization's.",
+    "contact_zone_rule": "A contact's own time zone always counts. Where its number is never in that zone, calls go "
+    "out only when both are in calling hours, or by the contact's own time zone alone.",
+    "campaign_zone_reason": "Required if countries are chosen. Recorded in the audit log.",
     "starts_at": "Empty: as soon as you start the campaign.",
     "ends_at": "The campaign places no calls after this time. Empty: it ends when all recipients are done.",
     "legal_override": "With a reason, the legal calling hours do not apply to the campaign. Recorded in the audit log.",
@@ -147,6 +155,9 @@ class CampaignForm(ScopedForm):
         help_text="Insert the contact's values with {{ contact.name }}, {{ contact.phone }}, {{ contact.external_id }} "
         'and {{ contact.variables.NAME }}. Add |default:"text" for contacts without a value. Empty rows are not sent.',
     )
+    campaign_zone_countries = forms.MultipleChoiceField(
+        required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget()
+    )
     holidays = CommaField(help_text="Days without calls, like 2026-12-25, 2027-01-01.")
 
     # Models of the rows saved with the campaign, by their label on the page.
@@ -172,6 +183,23 @@ class CampaignForm(ScopedForm):
                 self.fields[name].help_text = text
         if "assistant" in self.fields:
             self.fields["assistant"].required = False
+        if "campaign_zone_countries" in self.fields:
+            self._offer_countries()
+
+    def _offer_countries(self) -> None:
+        """Offer the organization's countries with several time zones, and the countries chosen before."""
+        organization = Organization.objects.filter(pk=self.organization_id or self.instance.organization_id).first()
+        callable_ = organization.callable_countries if organization else frozenset()
+        several = {code for code in callable_ if len(country_zones(code)) > 1}
+        offered = sorted(several | set(self.instance.campaign_zone_countries), key=country_name)
+        field: Any = self.fields["campaign_zone_countries"]
+        field.choices = [(code, f"{country_name(code)} ({code})") for code in offered]
+        field.help_text = (
+            "For numbers that may be in several of their country's time zones, and contacts without a time zone. "
+            "Choose this where these time zones leave too few hours in common."
+            if offered
+            else "None of the organization's countries has several time zones."
+        )
 
     def held(self) -> dict[str, Any]:
         return super().held() | {name: list(map(model_to_dict, self._rows(each))) for name, each in self.rows.items()}
@@ -199,6 +227,10 @@ class CampaignForm(ScopedForm):
         if foreign:
             names = ", ".join(row.e164 for row in foreign)
             self.add_error("phone_numbers", f"No assistant of the campaign uses the provider account of {names}.")
+        if "campaign_zone_countries" in self.fields:
+            countries, reason = values.get("campaign_zone_countries", []), values.get("campaign_zone_reason", "")
+            for name, text in choice_faults(countries, reason).items():
+                self.add_error(name, text)
         if values.get("starts_at") and values.get("ends_at") and values["ends_at"] <= values["starts_at"]:
             self.add_error("ends_at", "The end must be after the start.")
         return values

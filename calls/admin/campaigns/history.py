@@ -6,6 +6,7 @@ from typing import Any
 
 from calls.admin.shared import labels
 from campaigns.models import Campaign, ContactList, RetryRule
+from campaigns.rules.number_zones import country_name
 from providers.models import Assistant, PhoneNumber
 from tenants.backoffice.local_time import local_time
 
@@ -22,6 +23,10 @@ LABELS = {
     "min_gap_minutes": "minimum minutes between calls",
     "max_open_calls": "maximum calls under way",
     "calls_per_minute": "maximum calls per minute",
+    "timezone": "campaign's time zone",
+    "contact_zone_rule": "if a contact's time zone is none of its number's",
+    "campaign_zone_countries": "countries called by the campaign's time zone",
+    "campaign_zone_reason": "reason for the campaign's time zone",
     "legal_override": "reason to call outside the legal hours",
     "callback_url": "webhook address",
 }
@@ -69,6 +74,8 @@ def _line(field: str, pair: list[Any], names: dict[str, str]) -> str:
 def _value(field: str, value: Any, names: dict[str, str]) -> str:
     if value in (None, "", [], {}):
         return "none"
+    if field == "contact_zone_rule":
+        return str(Campaign.ContactZoneRule(value).label)
     if isinstance(value, list):
         return "; ".join(_item(field, item, names) for item in value)
     if field == "budget":
@@ -79,6 +86,8 @@ def _value(field: str, value: Any, names: dict[str, str]) -> str:
 
 
 def _item(field: str, item: Any, names: dict[str, str]) -> str:
+    if field == "campaign_zone_countries":
+        return country_name(str(item))
     if field == "windows":
         return f"{' '.join(item['days'])} {item['opens']}-{item['closes']}"
     if field == "retry_rules":

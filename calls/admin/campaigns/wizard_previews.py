@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
+from calls.admin.campaigns.button_effects import zone_choices
 from calls.admin.campaigns.figures import FORECAST_AT_ONCE, previews_of
 from calls.admin.campaigns.wizard_steps import (
     ASSISTANT,
@@ -166,6 +167,7 @@ def summary(campaign: Campaign) -> list[dict[str, Any]]:
             f"Starts at {local_time(campaign.starts_at)}" if campaign.starts_at else "Starts when you press Start",
             f"Ends at {local_time(campaign.ends_at)}" if campaign.ends_at else "",
             f"No calls on {', '.join(campaign.holidays)}" if campaign.holidays else "",
+            *zone_choices(campaign),
             f"Outside the legal hours: {campaign.legal_override}" if campaign.legal_override else "",
         ],
         LIMITS: [

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from calls.admin.campaigns.form import RetryInline, VariantInline, WindowInline
+from calls.admin.campaigns.form import ZONE_FIELDS, RetryInline, VariantInline, WindowInline
 from calls.gate.selection import weighted_assistants
 from calls.reports.preflight import Problem
 from campaigns.models import Campaign
@@ -48,7 +48,7 @@ SCHEDULE = WizardStep(
     "when",
     "Schedule",
     "When may contacts be called?",
-    ("starts_at", "ends_at", "timezone", "holidays", "legal_override"),
+    ("starts_at", "ends_at", *ZONE_FIELDS, "holidays", "legal_override"),
     WindowInline,
 )
 LIMITS = WizardStep(

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from campaigns.models import Contact
 from campaigns.phones import NotCallable, country_of, national, normalise
-from campaigns.rules.windows import whereabouts
+from campaigns.rules.whereabouts import ZoneRule, whereabouts
 from providers.models import Assistant
 from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import page_of
@@ -68,7 +68,7 @@ def number_info(request: HttpRequest, assistant: Assistant | None, text: str) ->
     except NotCallable as error:
         return {"error": str(error)}
     contact = Contact.objects.filter(organization=home, phone=phone).first()
-    place = whereabouts(contact.timezone if contact else "", phone, home.timezone)
+    place = whereabouts(contact.timezone if contact else "", phone, ZoneRule(home.timezone))
     now = timezone.now()
     reason = place.reason
     if place.source == "default":

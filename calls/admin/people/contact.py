@@ -20,7 +20,8 @@ from campaigns.admin.contact import ContactAdmin
 from campaigns.models import Campaign, Contact, DoNotCall, Recipient
 from campaigns.phones import country_of, national
 from campaigns.rules.legal_hours import legal_hours
-from campaigns.rules.windows import Whereabouts, closed_zone, is_open, local_text, next_opening, zone_named
+from campaigns.rules.whereabouts import Whereabouts
+from campaigns.rules.windows import closed_zone, is_open, local_text, next_opening, zone_named
 from tenants.backoffice.local_time import local_minute, time_in
 from tenants.backoffice.roles import Level
 

@@ -182,7 +182,7 @@ def explained(request: HttpRequest, obj: Recipient) -> dict[str, Any]:
         "live": obj.status not in FINISHED,
         "label": label,
         "colour": colour,
-        "verdict": f"Until {moment_in(found.until, zone_of(obj, obj.campaign.zone), now)}." if found.until else "",
+        "verdict": f"Until {moment_in(found.until, zone_of(obj, obj.campaign.zone_rule), now)}." if found.until else "",
         "checks": [
             {
                 "name": labels.check_name(check.name),

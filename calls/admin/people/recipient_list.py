@@ -114,7 +114,7 @@ def _row(row: Recipient, campaign: Campaign, now: datetime) -> dict[str, Any]:
         "colour": labels.RECIPIENT_COLOURS[Recipient.Status(row.status)],
         "standing": standing(row, campaign, now),
         "attempts": row.attempts,
-        "next": moment_in(row.next_attempt_at, zone_of(row, campaign.zone), now)
+        "next": moment_in(row.next_attempt_at, zone_of(row, campaign.zone_rule), now)
         if row.next_attempt_at and row.next_attempt_at > now
         else "",
     }

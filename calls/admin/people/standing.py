@@ -8,7 +8,8 @@ from calls.admin.shared import labels
 from calls.gate.checks import CheckName
 from calls.models import Status
 from campaigns.models import Campaign, Recipient
-from campaigns.rules.windows import candidate_zones, zone_named
+from campaigns.rules.whereabouts import ZoneRule, candidate_zones
+from campaigns.rules.windows import zone_named
 
 S = Recipient.Status
 ENDS = {
@@ -36,10 +37,10 @@ def moment_in(moment: datetime, zone: str, now: datetime) -> str:
     return f"{day}{local.hour}:{local:%M} in {place(zone)}" if known else f"{day}{local.hour}:{local:%M} UTC"
 
 
-def zone_of(recipient: Recipient, zone: str) -> str:
+def zone_of(recipient: Recipient, rule: ZoneRule) -> str:
     """Return the zone that decides for a recipient: the one it waits for, or the contact's most likely zone."""
     contact = recipient.contact
-    return recipient.waits_in or candidate_zones(contact.timezone, contact.phone, zone)[0]
+    return recipient.waits_in or candidate_zones(contact.timezone, contact.phone, rule)[0]
 
 
 def standing(recipient: Recipient, campaign: Campaign, now: datetime) -> str:
@@ -65,7 +66,7 @@ def _waiting(recipient: Recipient, campaign: Campaign, now: datetime) -> str:
     if due is None or due <= now:
         paused = campaign.status == Campaign.Status.PAUSED
         return "Waiting until the campaign resumes" if paused else "Waiting for its turn"
-    when = moment_in(due, zone_of(recipient, campaign.zone), now)
+    when = moment_in(due, zone_of(recipient, campaign.zone_rule), now)
     if reason in ("", CheckName.CALLING_HOURS):
         return f"Waiting until {when}"
     return f"Waiting until {when}: {labels.reason(reason)}"
