@@ -128,6 +128,10 @@ class CampaignViewSet(CrudViewSet[Campaign]):
             "callable_now": seen.callable_now,
             "skipped": dict(sorted(seen.skipped.items())),
             "zones_never_open": seen.zones_never_open,
+            "never_open": [
+                {"country": place.country, "zones": place.zones, "cause": place.cause, "recipients": n}
+                for place, n in sorted(seen.never_open.items(), key=lambda row: (-row[1], str(row[0])))
+            ],
             "per_hour": [{"at": utc_text(at), "calls": calls} for at, calls in seen.per_hour],
             "estimated_start": utc_text(seen.starts_at),
             "estimated_cost": money(seen.cost_high, seen.currency),

@@ -28,6 +28,8 @@ from calls.gate import facts as fact_sheet
 from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, Facts, decide
 from calls.gate.selection import Choices, values_for
+from calls.reports import never_open
+from calls.reports.never_open import ClosedPlace, closed_place
 from calls.reports.preflight import Problem
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.wording import recipients as counted
@@ -47,6 +49,7 @@ class Forecast:
     without_end: Counter[str] = field(default_factory=Counter)  # recipients who are never called, by what they wait for
     not_reached: int = 0  # recipients for whom the campaign ends too early
     zones_never_open: tuple[str, ...] = ()  # until the campaign ends
+    never_open: Mapping[ClosedPlace, int] = field(default_factory=dict)  # recipients by where they may be
     starts_at: datetime | None = None
     finishes_at: datetime | None = None
     calls: int = 0
@@ -88,6 +91,7 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to
         without_end=simulation.without_end,
         not_reached=simulation.not_reached,
         zones_never_open=tuple(sorted(judged.zones_never_open)),
+        never_open=judged.never_open,
         starts_at=simulation.starts_at,
         finishes_at=_end(simulation, untouched, judged),
         calls=simulation.calls,
@@ -187,8 +191,15 @@ class Judged:
     callable_now: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     zones_never_open: set[str] = field(default_factory=set)
+    never_open: Counter[ClosedPlace] = field(default_factory=Counter)
     waiting: Counter[tuple[Facts, datetime]] = field(default_factory=Counter)
     calling: Counter[Facts] = field(default_factory=Counter)
+
+    def note_if_never_open(self, prospect: Prospect, facts: Facts, decision: Decision, begin: datetime) -> None:
+        if decision.failed(CheckName.NO_OPENING):
+            self.zones_never_open.update(facts.zones)
+            told = prospect.timezone if len(facts.zones) > 1 else ""
+            self.never_open[closed_place(facts.country, facts.zones, told, facts.hours, begin)] += 1
 
 
 def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal) -> Judged:
@@ -211,13 +222,13 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal
                 found.skipped[decision.reason] += 1
                 if decision.reason == CheckName.NO_OPEN_WINDOW:
                     found.zones_never_open.update(facts.zones)
+                    found.note_if_never_open(prospect, facts, decision, begin)
             elif with_variables and values_for(as_running, prospect)[1]:
                 found.skipped["missing_variables"] += 1
             else:
                 due = max(begin, prospect.due or begin)
                 found.waiting[facts, due] += 1
-                if decision.reason == CheckName.NO_OPENING:
-                    found.zones_never_open.update(facts.zones)
+                found.note_if_never_open(prospect, facts, decision, begin)
                 found.callable_now += due == begin and _may_be_called(decision)
     return found
 
@@ -286,6 +297,7 @@ def warnings(found: Forecast) -> list[Problem]:
         Problem(reason, "warning", SKIPPED.get(reason, "{n} are not called.").format(n=counted(n), zones=zones), n)
         for reason, n in sorted(found.skipped.items())
     ]
+    problems += never_open.problems(found.never_open)
     if found.not_reached:
         message = f"{counted(found.not_reached)} will probably not be reached before the campaign ends."
         problems.append(Problem("not_reached", "warning", message, found.not_reached))

@@ -15,8 +15,10 @@ from calls.gate import facts as fact_sheet
 from calls.gate.checks import CheckName
 from calls.gate.decision import decide
 from calls.models import Call
+from calls.reports.never_open import ClosedPlace, closed_place
 from campaigns.list_sizes import COUNTED
 from campaigns.models import Campaign, Contact, ContactListMember
+from campaigns.phones import country_of
 from campaigns.rules.whereabouts import candidate_zones
 from campaigns.rules.windows import Hours, closed_zone, is_open, next_opening
 from providers.models import Assistant, PhoneNumber, ProviderAccount
@@ -99,27 +101,30 @@ def _kept_back(organization: Organization, contacts: Sequence[Contact], now: dat
 
 @dataclass(frozen=True)
 class Opening:
-    """The moment from which a number of contacts may be called. `at` is None: never in the next days."""
+    """The moment from which a number of contacts may be called. `at` is None: never; `place` says where and why."""
 
     at: datetime | None
     zone: str
     people: int
+    place: ClosedPlace | None = None
 
 
 def openings(campaign: Campaign, hours: Hours, contacts: Sequence[Contact], begin: datetime) -> list[Opening]:
     """Return when the campaign's hours within the legal hours open for these contacts, the earliest first."""
-    alike: Counter[tuple[tuple[str, ...], tuple[Hours, ...]]] = Counter()
+    alike: Counter[tuple[tuple[str, ...], tuple[Hours, ...], str, str]] = Counter()
     rule = campaign.zone_rule
     for contact in contacts:
         call = Call(organization=campaign.organization, campaign=campaign, to_number=contact.phone)
         zones = candidate_zones(contact.timezone, contact.phone, rule)
-        alike[zones, fact_sheet.hours_of(call, hours)] += 1
-    found: Counter[tuple[datetime | None, str]] = Counter()
-    for (zones, both), n in alike.items():
+        told = contact.timezone if len(zones) > 1 else ""
+        alike[zones, fact_sheet.hours_of(call, hours), country_of(contact.phone), told] += 1
+    found: Counter[tuple[datetime | None, str, ClosedPlace | None]] = Counter()
+    for (zones, both, country, told), n in alike.items():
         if is_open(both, zones, begin):
-            found[begin, zones[0]] += n
+            found[begin, zones[0], None] += n
+        elif opens := next_opening(both, zones, begin):
+            found[opens, closed_zone(both, zones, begin), None] += n
         else:
-            opens = next_opening(both, zones, begin)
-            found[opens, closed_zone(both, zones, begin)] += n
-    rows = [Opening(at, zone, n) for (at, zone), n in found.items()]
+            found[None, zones[0], closed_place(country, zones, told, both, begin)] += n
+    rows = [Opening(at, zone, n, place) for (at, zone, place), n in found.items()]
     return sorted(rows, key=lambda row: (row.at is None, row.at or begin, -row.people, row.zone))

@@ -162,6 +162,14 @@ PREFLIGHT: Schema = obj(
         "description": "Recipients who will not be called, by rule.",
     },
     zones_never_open=listed(WORD),
+    never_open=listed(
+        obj(
+            country=TEXT,
+            zones=listed(WORD),
+            cause={"type": "string", "enum": ["no_common_hour", "zones_contradict", "never_open"]},
+            recipients=COUNT,
+        )
+    ),
     per_hour=listed(obj(at=MOMENT, calls=COUNT)),
     estimated_start=maybe(MOMENT),
     estimated_cost=maybe(MONEY_REF),

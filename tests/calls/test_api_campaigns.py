@@ -299,6 +299,7 @@ def test_the_preflight_tells_who_when_and_how_much(
         "callable_now": 1,
         "skipped": {},
         "zones_never_open": [],
+        "never_open": [],
         "estimated_cost": None,
         "estimated_cost_low": None,
     }

@@ -441,7 +441,9 @@ def test_the_windows_of_the_form_say_when_they_open(manager: Client, draft: Camp
     lifted = text_of(manager.post(at(draft, "openings"), when(**monday, legal_override="Recall")))
     assert "Mon 30 Nov 09:00 Europe/Paris: 2 contacts" in lifted and "Legal calling hours do not apply." in lifted
     night = when(**monday, **{"windows-0-opens": "03:00", "windows-0-closes": "04:00"})
-    assert "Never in the next days: 2 contacts in Europe/Paris" in text_of(manager.post(at(draft, "openings"), night))
+    assert "Never: 2 contacts in France (Europe/Paris). The calling windows leave no hour" in text_of(
+        manager.post(at(draft, "openings"), night)
+    )
     assert "First complete the fields" in text_of(manager.post(at(draft, "openings"), when(**{"windows-0-opens": "9"})))
     removed = when(**{"windows-0-DELETE": "on"})
     assert "Without a calling window the campaign calls nobody" in text_of(manager.post(at(draft, "openings"), removed))

@@ -56,7 +56,8 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
     found = forecasting.forecast(campaign, now, at_most, FORECAST_ASKED_FOR + 1)
     if campaign.status == S.RUNNING and not found.too_many:
         estimated_finish.keep(campaign, found, now)
-    if not found.recipients or (found.finishes_at is None and not found.too_many and not found.skipped):
+    says_something = found.finishes_at or found.too_many or found.skipped or found.without_end
+    if not found.recipients or not says_something:
         return None
     when = {S.PAUSED: "If it is resumed now", S.DRAFT: "If it starts now"}.get(S(campaign.status), "")
     return {

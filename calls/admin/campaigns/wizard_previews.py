@@ -29,6 +29,7 @@ from calls.admin.shared import labels
 from calls.forecast import forecast as forecasting
 from calls.gate.selection import weighted_assistants
 from calls.reports import audience
+from calls.reports.never_open import CAUSES
 from campaigns import list_sizes
 from campaigns.models import Campaign, ContactList, ContactListMember
 from campaigns.phones import country_of, national
@@ -89,6 +90,7 @@ def openings(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
     hours = Hours(_windows(campaign, form, formsets), frozenset(map(date.fromisoformat, campaign.holidays)))
     sample = audience.sample_of(list(campaign.contact_lists.values_list("pk", flat=True)))
     rows = audience.openings(campaign, hours, sample, start) if hours.windows else []
+    later = [row for row in rows if row.at]
     return {
         "no_contacts": not sample,
         "no_window": not hours.windows,
@@ -100,9 +102,14 @@ def openings(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
                 "zone": row.zone,
                 "now": row.at == now,
             }
-            for row in rows[:OPENINGS]
+            for row in later[:OPENINGS]
         ],
-        "more": counted(sum(row.people for row in rows[OPENINGS:]), "contact") if rows[OPENINGS:] else "",
+        "more": counted(sum(row.people for row in later[OPENINGS:]), "contact") if later[OPENINGS:] else "",
+        "never": [
+            {"contacts": counted(row.people, "contact"), "place": str(row.place), "words": CAUSES[row.place.cause]}
+            for row in rows
+            if row.place
+        ][:OPENINGS],
     }
 
 

@@ -72,6 +72,7 @@ FIXED_AT: Mapping[str, WizardStep] = {
     ),
     **dict.fromkeys(("no_phone_number", "assistant_faulty", "account_blocked", "variable_faulty"), ASSISTANT),
     "missing_variables": ASSISTANT,
+    **dict.fromkeys(("no_common_hour", "zones_contradict", "never_open"), SCHEDULE),
     **dict.fromkeys(("no_window", "ends_in_the_past", "calling_hours", "no_open_window", "not_reached"), SCHEDULE),
     **dict.fromkeys(("budget_without_price", "budget_currency", "budget", "attempts"), LIMITS),
 }
