@@ -62,6 +62,7 @@ class Pauses:
     probe: float = 1.0
     campaigns: float = 1.0
     watch_budgets: float = 2.0
+    watch_openings: float = 30.0
     scheduled_callbacks: float = 1.0
     reassess: float = 0.5
     wake: float = 30.0

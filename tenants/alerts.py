@@ -1,7 +1,10 @@
-"""Alerts: messages to the team members of an organization, each raised once."""
+"""Alerts: messages to the team members of an organization, each raised once. A lasting alert ends with its cause."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from tenants.models import Alert, Organization
@@ -15,6 +18,34 @@ def tell(organization: Organization, key: str, message: str, subject: str = "") 
     """
     fields = {"message": message[:500], "subject": subject[:200]}
     return Alert.objects.get_or_create(organization=organization, key=key[:200], defaults=fields)[1]
+
+
+def tell_while(organization: Organization, kind: str, subject: str, message: str) -> bool:
+    """Raise a lasting alert, or bring the message of the one that lasts up to date. Return whether it was raised.
+
+    Call it again while the cause lasts, and `end_others` when it is over. `kind` is like "campaign.no_opening",
+    `subject` the public id it is about. An alert that was seen stays seen until its cause is over and returns.
+    """
+    told = Alert.objects.filter(organization=organization, key__startswith=f"{kind}:{subject}:")
+    lasting = told.filter(ended_at=None).first()
+    if lasting is None:
+        # The number makes the key new. Two workers at once count alike, and the key is unique.
+        fields = {"message": message[:500], "subject": subject[:200], "lasting": True}
+        key = f"{kind}:{subject}:{told.count() + 1}"
+        return Alert.objects.get_or_create(organization=organization, key=key, defaults=fields)[1]
+    if lasting.message != message[:500]:
+        told.filter(pk=lasting.pk).update(message=message[:500])
+    return False
+
+
+def lasting(kind: str) -> QuerySet[Alert]:
+    """Return the alerts of this kind, of all organizations, whose cause was not over when it was last looked at."""
+    return Alert.objects.filter(lasting=True, ended_at=None, key__startswith=f"{kind}:")
+
+
+def end_others(kind: str, subjects: Collection[str]) -> int:
+    """End the lasting alerts of this kind except those about `subjects`. Return how many ended."""
+    return lasting(kind).exclude(subject__in=subjects).update(ended_at=timezone.now())
 
 
 def mark_seen(alert: Alert, actor: str) -> bool:

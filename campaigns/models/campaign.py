@@ -292,6 +292,8 @@ class Recipient(models.Model):
             ),
             # Progress and the counts beside filters: an index-only scan.
             models.Index(fields=["campaign", "status", "outcome", "reason", "attempts"], name="recipient_counts"),
+            # The alert about recipients whose calling hours never open.
+            models.Index(fields=["campaign"], name="recipient_no_opening", condition=Q(reason="no_opening")),
             # The list of a campaign's recipients, whole and by status.
             models.Index(fields=["campaign", "-id"], name="recipient_list"),
             models.Index(fields=["campaign", "status", "-id"], name="recipient_list_status"),

@@ -119,7 +119,7 @@ FIELDS = {
     "result_status": "The status of the result.",
     "placed_at": "When the provider accepted the call.",
     "answered_at": "When the call was answered.",
-    "ended_at": "When the call ended.",
+    "ended_at": "When the call ended; of an alert: when its cause was over.",
     "duration_seconds": "How long the call lasted.",
     "billed_duration_seconds": "How long a time the provider charged for.",
     "cost": "The cost, if the provider reports it.",

@@ -23,7 +23,17 @@ class AlertSerializer(StrictModelSerializer[Alert]):
 
     class Meta:
         model = Alert
-        fields: ClassVar[Any] = ["id", "organization", "key", "message", "subject", "at", "seen_at", "seen_by"]
+        fields: ClassVar[Any] = [
+            "id",
+            "organization",
+            "key",
+            "message",
+            "subject",
+            "at",
+            "seen_at",
+            "seen_by",
+            "ended_at",
+        ]
         read_only_fields = fields
 
 

@@ -12,7 +12,10 @@ from tenants.models.organization import Organization
 
 
 class Alert(models.Model):
-    """A message to the team members of an organization, raised once for each `key`."""
+    """A message to the team members of an organization, raised once for each `key`.
+
+    A lasting alert ends when its cause does, and is raised anew when the cause returns.
+    """
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="alerts")
@@ -22,10 +25,16 @@ class Alert(models.Model):
     at = models.DateTimeField(default=utc_now)
     seen_at = models.DateTimeField(null=True, blank=True)
     seen_by = models.CharField(max_length=200, blank=True)
+    lasting = models.BooleanField(default=False, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False)  # of a lasting alert
 
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["organization", "key"], name="alert_told_once")]
+        indexes: ClassVar = [
+            # The engine: lasting alerts whose cause may be over.
+            models.Index(fields=["key"], name="alert_lasting", condition=models.Q(lasting=True, ended_at=None)),
+        ]
 
     def __str__(self) -> str:
         return self.message

@@ -48,6 +48,7 @@ def test_alerts_are_listed_filtered_and_marked_as_seen(
         "at": "",
         "seen_at": None,
         "seen_by": "",
+        "ended_at": None,
     }
     seen = client_for(organization, "call").post(f"{ALERTS}{rows[0]['id']}/seen/").json()
     assert seen["seen_at"] and seen["seen_by"].startswith("key ")

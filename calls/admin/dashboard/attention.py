@@ -53,7 +53,7 @@ def items_of(organizations: Sequence[int], unconfirmed: int, new_alerts: int, no
 
 
 def new_alerts(organizations: Sequence[int]) -> int:
-    return Alert.objects.filter(organization__in=organizations, seen_at=None)[:COUNTED].count()
+    return Alert.objects.filter(organization__in=organizations, seen_at=None, ended_at=None)[:COUNTED].count()
 
 
 def _blocked(organizations: Sequence[int], now: datetime) -> list[Item]:

@@ -36,7 +36,7 @@ class AlertAdmin(ReadOnlyAdmin):
     list_display = ("raised", "message", "state")
     list_display_links = ("raised", "message")
     list_select_related = ("organization",)
-    ordering = (Case(When(seen_at=None, then=Value(0)), default=Value(1)), "-id")
+    ordering = (Case(When(seen_at=None, ended_at=None, then=Value(0)), default=Value(1)), "-id")
     empty_words = "Nothing needs your attention."
     intro = "Unseen alerts come first."
     raised = local_time_column("at", "time")
@@ -47,15 +47,15 @@ class AlertAdmin(ReadOnlyAdmin):
             Level.OPERATOR,
             lambda obj: ["The alert disappears from the dashboard of all team members. Nothing else changes."],
             _seen,
-            offered=lambda obj: obj.seen_at is None,
+            offered=lambda obj: obj.seen_at is None and obj.ended_at is None,
             tone="primary",
             icon="done",
         ),
     )
 
-    @display(description="status", label={"New": "danger", "Seen": "success"})
+    @display(description="status", label={"New": "danger", "Seen": "success", "Over": "info"})
     def state(self, row: Alert) -> str:
-        return "Seen" if row.seen_at else "New"
+        return "Over" if row.ended_at else "Seen" if row.seen_at else "New"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [(None, {"fields": []})]
@@ -65,6 +65,8 @@ class AlertAdmin(ReadOnlyAdmin):
         facts.append(("About", self._subject(obj)))
         if obj.seen_at:
             facts.append(("Seen", f"{local_time(obj.seen_at)}, {obj.seen_by}"))
+        if obj.ended_at:
+            facts.append(("Over since", local_time(obj.ended_at)))
         return {"facts": facts}
 
     def _subject(self, obj: Alert) -> Any:
