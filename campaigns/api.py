@@ -111,6 +111,7 @@ class ContactSerializer(OrganizedSerializer[Contact]):
             "external_id",
             "language",
             "timezone",
+            "zone_fault",
             "variables",
             "do_not_call",
             "on_hold",
@@ -119,7 +120,14 @@ class ContactSerializer(OrganizedSerializer[Contact]):
             "created_at",
             "updated_at",
         ]
-        read_only_fields: ClassVar[Any] = ["on_hold", "hold_until", "hold_reason", "created_at", "updated_at"]
+        read_only_fields: ClassVar[Any] = [
+            "zone_fault",
+            "on_hold",
+            "hold_until",
+            "hold_reason",
+            "created_at",
+            "updated_at",
+        ]
 
     def get_do_not_call(self, contact: Contact) -> bool:
         known = self.context.get("listed")
@@ -166,6 +174,7 @@ class ContactFilters(django_filters.FilterSet):
     phone = django_filters.CharFilter(method="by_phone")
     external_id = django_filters.CharFilter()
     list = django_filters.UUIDFilter(field_name="lists__uuid")
+    zone_fault = django_filters.ChoiceFilter(choices=Contact.ZoneFault.choices)
     q = django_filters.CharFilter(method="by_prefix")
 
     class Meta:

@@ -23,8 +23,9 @@ def tell(organization: Organization, key: str, message: str, subject: str = "") 
 def tell_while(organization: Organization, kind: str, subject: str, message: str) -> bool:
     """Raise a lasting alert, or bring the message of the one that lasts up to date. Return whether it was raised.
 
-    Call it again while the cause lasts, and `end_others` when it is over. `kind` is like "campaign.no_opening",
-    `subject` the public id it is about. An alert that was seen stays seen until its cause is over and returns.
+    Call it again while the cause lasts, and `end` or `end_others` when it is over. `kind` is like
+    "campaign.no_opening", `subject` the public id it is about. An alert that was seen stays seen until its cause is
+    over and returns.
     """
     told = Alert.objects.filter(organization=organization, key__startswith=f"{kind}:{subject}:")
     lasting = told.filter(ended_at=None).first()
@@ -41,6 +42,12 @@ def tell_while(organization: Organization, kind: str, subject: str, message: str
 def lasting(kind: str) -> QuerySet[Alert]:
     """Return the alerts of this kind, of all organizations, whose cause was not over when it was last looked at."""
     return Alert.objects.filter(lasting=True, ended_at=None, key__startswith=f"{kind}:")
+
+
+def end(organization: Organization, kind: str, subject: str) -> int:
+    """End the lasting alert of this kind about `subject`. Return how many ended."""
+    about = lasting(kind).filter(organization=organization, subject=subject)
+    return about.update(ended_at=timezone.now())
 
 
 def end_others(kind: str, subjects: Collection[str]) -> int:

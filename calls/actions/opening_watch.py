@@ -1,4 +1,7 @@
-"""Watch recipients whose calling hours never open: one alert for each campaign, for as long as any of them waits."""
+"""Watch recipients whose calling hours never open: one alert for each campaign, for as long as any of them waits.
+
+The alerts about contacts' time zones, one cause of it, are brought up to date as well.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from django.db.models import Count
 
 from calls.actions.campaign_edits import STARTED
 from calls.gate.checks import CheckName
+from campaigns import zone_check
 from campaigns.models import Campaign, Recipient
 from campaigns.wording import recipients as counted
 from tenants import alerts
@@ -24,6 +28,7 @@ def watch() -> None:
         )
     lasting = Campaign.objects.filter(pk__in=waiting).values_list("uuid", flat=True)
     alerts.end_others(NO_OPENING, [str(uuid) for uuid in lasting])
+    zone_check.report_again()
 
 
 def _waiting() -> Mapping[int, int]:

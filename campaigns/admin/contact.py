@@ -26,6 +26,8 @@ from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Organization
 
+ANY_FAULT = "any"
+
 
 class ContactForm(ScopedForm):
     phone = text_field(
@@ -79,13 +81,33 @@ class ListFilter(admin.SimpleListFilter):
         return queryset.filter(memberships__contact_list=int(value)).order_by("-memberships__contact")
 
 
+class ZoneFaultFilter(admin.SimpleListFilter):
+    """Filter by what is wrong with the contacts' time zones."""
+
+    title = "time zone to correct"
+    parameter_name = "zone_fault"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(ANY_FAULT, "Any"), *((fault.value, str(fault.label)) for fault in Contact.ZoneFault)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value is None:
+            return queryset
+        if value == ANY_FAULT:
+            return queryset.exclude(zone_fault="")
+        if value not in Contact.ZoneFault:
+            raise IncorrectLookupParameters(value)
+        return queryset.filter(zone_fault=value)
+
+
 class ContactAdmin(NumberedAdmin):
     form = ContactForm
     empty_words = "No contacts yet. Import a CSV or Excel file, or add a contact by hand."
     list_display = ("number", "name", "callable", "external_id", "zone")
     list_display_links = ("number", "name")
-    list_filter: ClassVar[Sequence[Any]] = (ListFilter,)
-    list_lookups = ("lists",)
+    list_filter: ClassVar[Sequence[Any]] = (ListFilter, ZoneFaultFilter)
+    list_lookups = ("lists", "organization", "zone_fault")
     list_select_related = ("organization",)
     number_fields = ("phone",)
     text_fields = ("name",)
@@ -110,7 +132,8 @@ class ContactAdmin(NumberedAdmin):
 
     @admin.display(description="time zone")
     def zone(self, row: Contact) -> str:
-        return row.timezone or "from the number"
+        fault = f" ({row.get_zone_fault_display().lower()})" if row.zone_fault else ""
+        return f"{row.timezone}{fault}" if row.timezone else "from the number"
 
     @display(description="may be called", label={"Do not call": "danger", "Yes": "success"})
     def callable(self, row: Contact) -> str:

@@ -117,12 +117,13 @@ class Upsert:
 
     def _update(self, contacts: Sequence[Contact]) -> None:
         """Update the contacts in one statement: they exist and are locked, so every insert is a conflict."""
+        zone = ["zone_fault"] if "timezone" in self.columns.fields else []  # its column follows from the zone
         if contacts:
             Contact.objects.bulk_create(
                 contacts,
                 update_conflicts=True,
                 unique_fields=["organization", "phone"],
-                update_fields=[*sorted(self.columns.fields), "updated_at"],
+                update_fields=[*sorted(self.columns.fields), *zone, "updated_at"],
             )
 
     def _cells(self, row: ContactRow) -> tuple[str, ...]:

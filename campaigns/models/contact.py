@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from django.db.models import Q
 from django.utils.timezone import now as utc_now
 
 from campaigns.models.number_hash import number_hash
+from campaigns.rules.whereabouts import zone_fault
 from campaigns.rules.zone_words import NotAZone, read_zone
 from providers.models import VARIABLE_NAME, check_e164
 from tenants.models import Organization
@@ -35,11 +37,25 @@ def check_variable_values(values: Any) -> None:
         raise ValidationError("The variables are larger than 16 KB in all.", code="too_big")
 
 
+class ZoneFaultField(models.CharField):  # type: ignore[type-arg]
+    """What is wrong with the contact's time zone, computed at each insert and update of the contact."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        assert isinstance(model_instance, Contact)  # noqa: S101
+        found = zone_fault(model_instance.timezone, model_instance.phone)
+        setattr(model_instance, self.attname, found)
+        return found
+
+
 class Contact(models.Model):
     """A phone number and what is known about its owner.
 
     **The row is the lock for this number**: lock it before every decision about a call.
     """
+
+    class ZoneFault(models.TextChoices):
+        NO_PLACE = "no_place", "No place"
+        CONTRADICTS = "contradicts", "None of the number's"
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="contacts", db_index=False)
@@ -53,6 +69,7 @@ class Contact(models.Model):
         blank=True,
         help_text="A place, like Europe/Paris. Empty: the zones of the number.",
     )
+    zone_fault = ZoneFaultField("time zone", max_length=11, choices=ZoneFault, blank=True, editable=False)
     variables = models.JSONField(default=dict, blank=True, validators=[check_variable_values])
     consent_basis = models.CharField(max_length=64, blank=True)
     consent_at = models.DateTimeField(null=True, blank=True)
@@ -82,9 +99,18 @@ class Contact(models.Model):
             models.Index(fields=["organization", "external_id"], name="contact_external", condition=~Q(external_id="")),
             # Evidence about a number whose owner was erased.
             models.Index(fields=["organization", "phone_hash"], name="contact_erased", condition=~Q(phone_hash="")),
+            # The filter by faults of time zones, and their counts for the alert.
+            models.Index(
+                fields=["organization", "zone_fault", "-id"], name="contact_zone_fault", condition=~Q(zone_fault="")
+            ),
             # The admin's list of contacts. The migration adds an index for searches by name, on PostgreSQL.
             models.Index(fields=["organization", "-id"], name="contact_list"),
         ]
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        if update_fields is not None and {"timezone", "phone"} & (names := set(update_fields)):
+            update_fields = names | {"zone_fault"}
+        super().save(*args, update_fields=update_fields, **kwargs)
 
     def clean(self) -> None:
         try:

@@ -53,6 +53,13 @@ def contradicts(contact_timezone: str, phone: str) -> bool:
     return bool(zones) and is_place(contact_timezone) and not keeps_a_clock_of(contact_timezone, zones)
 
 
+def zone_fault(contact_timezone: str, phone: str) -> str:
+    """Return what is wrong with a contact's stored zone: "no_place", "contradicts" its number, or "" for nothing."""
+    if contact_timezone and not is_place(contact_timezone):
+        return "no_place"
+    return "contradicts" if contact_timezone and contradicts(contact_timezone, phone) else ""
+
+
 def choice_faults(countries: Collection[str], reason: str) -> dict[str, str]:
     """Return what is wrong with the choice of the campaign's zone for some countries, by the campaign's field."""
     unknown = sorted(set(countries) - EVERYWHERE)

@@ -61,6 +61,8 @@ FIELDS = {
     "single_call_hours": "When single calls may be placed: in the `legal` hours of the contact, or at `any` hour.",
     "daily_budget": "No call is placed that would exceed this cost in one day; null: no limit.",
     "webhook_secret": "Signs webhooks. It is shown only here, once.",
+    "zone_fault": "What is wrong with the time zone: `no_place` counts for nothing, `contradicts` is none of the "
+    "number's. Empty: nothing.",
     "do_not_call": "Whether the number is on the do-not-call list.",
     "list": "The list that the contacts are added to.",
     "filename": "The name of the file.",

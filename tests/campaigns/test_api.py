@@ -44,7 +44,7 @@ def test_every_field_of_a_contact_is_stored_and_given_back(api: ApiClient, organ
     found = answer.json()
     assert found | given == found
     holds = {"on_hold", "hold_until", "hold_reason"}
-    assert set(found) == set(given) | holds | {"id", "do_not_call", "created_at", "updated_at"}
+    assert set(found) == set(given) | holds | {"id", "do_not_call", "zone_fault", "created_at", "updated_at"}
     assert found["do_not_call"] is False
     assert api.get(f"{CONTACTS}{found['id']}/").json() == found
 

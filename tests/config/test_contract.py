@@ -76,7 +76,7 @@ FIELDS = {
     "organizations": "id.r tenant.r name timezone default_region allowed_countries is_active calls_stopped "
     "single_call_hours daily_budget",
     "contacts": "id.r organization phone name external_id language timezone variables do_not_call.r created_at.r "
-    "updated_at.r",
+    "updated_at.r zone_fault.r",
     "contact-lists": "id.r organization name contacts_count.r",
     "imports": "id.r list.r status.r filename.r bytes_total.r bytes_read.r rows_read.r created.r updated.r skipped.r "
     "rejected.r mapping.r error.r started_at.r finished_at.r",

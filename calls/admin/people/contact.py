@@ -100,13 +100,19 @@ def _facts(contact: Contact, home: Whereabouts, now: datetime) -> list[tuple[str
     return [
         ("Name", contact.name or "-"),
         ("Phone number", f"{national(contact.phone)}{f' ({country})' if country else ''}, {contact.phone}"),
-        ("Local time", f"{_there(home, now)}\n{home.reason}"),
+        ("Local time", f"{_there(home, now)}\n{home.reason}{_no_place(contact)}"),
         ("Legal calling hours", _legal(contact, home, now)),
         ("Language", contact.language or "-"),
         ("External ID", contact.external_id or "-"),
         ("Created", local_minute(contact.created_at)),
         ("Trunkline ID", str(contact.uuid)),
     ]
+
+
+def _no_place(contact: Contact) -> str:
+    if contact.zone_fault != Contact.ZoneFault.NO_PLACE:
+        return ""
+    return f" The stored time zone “{contact.timezone}” is no place and counts for nothing; enter a place."
 
 
 def _there(home: Whereabouts, now: datetime) -> str:

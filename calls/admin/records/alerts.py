@@ -12,6 +12,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from unfold.decorators import display
 
+from campaigns import zone_check
+from campaigns.admin.contact import ANY_FAULT
 from campaigns.models import Campaign
 from providers.models import ProviderAccount
 from tenants import alerts
@@ -71,6 +73,9 @@ class AlertAdmin(ReadOnlyAdmin):
 
     def _subject(self, obj: Alert) -> Any:
         """Return the address and name of the object that the alert is about, or a dash."""
+        if obj.key.startswith(f"{zone_check.TIME_ZONES}:"):
+            url = reverse("admin:campaigns_contact_changelist")
+            return f"{url}?zone_fault={ANY_FAULT}&organization__id__exact={obj.organization_id}", "These contacts"
         model = next(
             (model for name, model in SUBJECTS.items() if f"{name}:" in obj.key or f"{name}." in obj.key), None
         )
