@@ -15,9 +15,9 @@ from unfold.decorators import display
 
 from campaigns.admin.contact_list import campaign_url
 from campaigns.admin.import_forms import target_label
-from campaigns.admin.import_pages import import_links
+from campaigns.admin.import_pages import import_links, zone_notices_of
 from campaigns.imports import job, undo
-from campaigns.models import ContactImport
+from campaigns.models import Contact, ContactImport
 from campaigns.wording import contacts
 from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.lists import ScopedRelatedFilter
@@ -141,6 +141,9 @@ class ContactImportAdmin(ReadOnlyAdmin):
             ],
             "list_url": reverse("admin:campaigns_contactlist_change", args=[obj.contact_list_id]),
             "rejected_url": self.url("rejected", obj.pk) if obj.rejected and obj.rejected_file else "",
+            "zone_notices": zone_notices_of(
+                obj.zones_contradicting, obj.zones_interpreted, obj.zone_examples, _contradicting_url(obj)
+            ),
             "examples": _rejected_examples(obj) if obj.rejected and obj.rejected_file and not running else [],
         }
 
@@ -166,6 +169,12 @@ class ContactImportAdmin(ReadOnlyAdmin):
             filename="rejected-rows.csv",
             content_type="text/csv; charset=utf-8",
         )
+
+
+def _contradicting_url(obj: ContactImport) -> str:
+    """Return the address of the list's contacts whose time zone contradicts their number."""
+    query = f"lists__id__exact={obj.contact_list_id}&zone_fault={Contact.ZoneFault.CONTRADICTS}"
+    return f"{reverse('admin:campaigns_contact_changelist')}?{query}"
 
 
 def _summary(obj: ContactImport) -> str:

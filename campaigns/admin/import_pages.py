@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from campaigns.admin.import_forms import MappingForm, ReadingForm, RememberForm, UploadForm
-from campaigns.imports import preview, retention, rows, saved_mappings, upload
+from campaigns.imports import preview, retention, rows, saved_mappings, upload, zone_notices
 from campaigns.imports.columns import UnreadableFile, chosen_mapping
 from campaigns.imports.file_format import FileFormat
 from campaigns.imports.retention import PREVIEW_FOLDER, PREVIEW_KEPT
@@ -32,6 +32,7 @@ from tenants.models import Organization
 
 READING = ("delimiter", "encoding", "default_region", "on_duplicate")
 VARIABLES_SHOWN = 8
+TITLES = {"contradicting": "none of the number's", "interpreted": "read from another word"}
 
 
 def import_links(request: HttpRequest) -> Sequence[tuple[str, str, str]]:
@@ -249,8 +250,25 @@ def _preview(
         "rows": [_row(row) for row in found.first],
         "rejected": [_row(row) for row in found.rejected],
         "shows": {name: name in targets for name in ("name", "external_id", "language", "timezone")},
+        "zone_notices": zone_notices_of(found.zones.contradicting, found.zones.interpreted, found.zones.examples),
         "has_variables": any(target.startswith("variables.") for target in targets),
     }
+
+
+def zone_notices_of(
+    contradicting: int, interpreted: int, examples: Mapping[str, Any], url: str = ""
+) -> list[dict[str, Any]]:
+    """Return what a page says about the time zones of the accepted rows. `url` lists those that contradict."""
+    lines = zone_notices.shown(examples)
+    return [
+        {
+            "title": TITLES[kind],
+            "sentence": sentence,
+            "examples": lines[kind],
+            "url": url if kind == "contradicting" else "",
+        }
+        for kind, sentence in zone_notices.sentences(contradicting, interpreted).items()
+    ]
 
 
 def _row(row: rows.ContactRow | rows.RejectedRow) -> dict[str, Any]:

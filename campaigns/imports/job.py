@@ -12,7 +12,8 @@ import io
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ from campaigns.imports.file_format import UTF_8_MARK, format_of
 from campaigns.imports.rows import ContactRow, ReadRow, RejectedRow, contact_of, read_rows
 from campaigns.imports.stored_files import as_binary
 from campaigns.imports.upsert import Upsert
+from campaigns.imports.zone_notices import ZoneNotices
 from campaigns.models import ContactImport
 from campaigns.models.contact_import import upload_path
 from tenants import failpoints
@@ -174,6 +176,7 @@ class _Step:
             counts, refused = Upsert(row, self.columns).write(batch.contacts)
             rejected = sorted([*batch.rejected, *refused], key=lambda each: each.line)
             text = self._rejected_text(rejected)
+            zones = self._zone_notices(batch.contacts, {each.line for each in refused})
             name = row.rejected_file.name or (upload_path(row, "x.rejected") if text else "")
             after = {
                 "bytes_read": batch.end,
@@ -183,6 +186,9 @@ class _Step:
                 "updated": row.updated + counts["updated"],
                 "skipped": row.skipped + counts["skipped"],
                 "rejected": row.rejected + len(rejected),
+                "zones_contradicting": zones.contradicting,
+                "zones_interpreted": zones.interpreted,
+                "zone_examples": zones.examples,
                 "rejected_bytes": row.rejected_bytes + len(text),
                 "rejected_file": name,
                 "lease_until": timezone.now() + LEASE,
@@ -195,6 +201,15 @@ class _Step:
         failpoints.reach("importing.written")
         for column, value in after.items():
             setattr(row, column, value)
+
+    def _zone_notices(self, contacts: Iterable[ContactRow], refused: Container[int]) -> ZoneNotices:
+        """Return the notices of the rows so far, these included, except those that were refused."""
+        row = self.row
+        found = ZoneNotices(row.zones_contradicting, row.zones_interpreted, deepcopy(row.zone_examples))
+        for each in contacts:
+            if each.line not in refused:
+                found.take(each)
+        return found
 
     def _rejected_text(self, rejected: Sequence[RejectedRow]) -> bytes:
         if not rejected:

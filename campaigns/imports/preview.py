@@ -10,6 +10,7 @@ from typing import BinaryIO
 from campaigns.imports.columns import ColumnMapping, chosen_mapping
 from campaigns.imports.file_format import FileFormat
 from campaigns.imports.rows import ContactRow, RejectedRow, contact_of, read_rows
+from campaigns.imports.zone_notices import ZoneNotices
 
 ROWS = 1_000
 BYTES = 8 * 1024 * 1024  # the page must load quickly, however long the rows are
@@ -33,12 +34,14 @@ class Survey:
     repeated: int = 0
     phones: set[str] = field(default_factory=set)
     whole: bool = True
+    zones: ZoneNotices = field(default_factory=ZoneNotices)
 
     def take(self, found: ContactRow | RejectedRow) -> None:
         self.read += 1
         if isinstance(found, ContactRow):
             self.repeated += found.phone in self.phones
             self.phones.add(found.phone)
+            self.zones.take(found)
         else:
             self.refused += 1
         if len(self.first) < SHOWN:

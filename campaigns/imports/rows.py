@@ -91,6 +91,7 @@ class ContactRow:
     language: str
     timezone: str
     variables: dict[str, str]
+    written_zone: str = ""  # the file's word for the time zone, where it is another one
 
 
 @dataclass(frozen=True)
@@ -317,8 +318,9 @@ def contact_of(row: ReadRow, columns: ColumnMapping, region: str, allowed: Colle
         phone = normalise(cells[columns.phone], region, allowed)
     except NotCallable as error:
         return RejectedRow(row.line, row.cells, str(error))
+    written = " ".join(cells[columns.timezone].split()) if columns.timezone is not None else ""
     try:
-        zone = read_zone(cells[columns.timezone], phone) if columns.timezone is not None else ""
+        zone = read_zone(written, phone)
     except NotAZone as error:
         return RejectedRow(row.line, row.cells, str(error))
     contact = ContactRow(
@@ -329,6 +331,7 @@ def contact_of(row: ReadRow, columns: ColumnMapping, region: str, allowed: Colle
         language=cells[columns.language] if columns.language is not None else "",
         timezone=zone,
         variables={name: cells[index] for name, index in columns.variables if cells[index]},
+        written_zone=written if written.casefold() != zone.casefold() else "",
     )
     if reason := _rejection(contact):
         return RejectedRow(row.line, row.cells, reason)

@@ -56,6 +56,10 @@ class ContactImport(models.Model):
     updated = models.BigIntegerField(default=0)
     skipped = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
+    # Imported rows whose time zone is none of the number's, or another word in the file; and the first of each kind.
+    zones_contradicting = models.BigIntegerField(default=0)
+    zones_interpreted = models.BigIntegerField(default=0)
+    zone_examples = models.JSONField(default=dict, blank=True)
     removed = models.BigIntegerField(default=0)  # contacts removed by an undo
     rejected_bytes = models.BigIntegerField(default=0, editable=False)  # committed size of the rejected file
     error = models.TextField(blank=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from calls.models import Status
 from calls.reports.progress import OUTCOMES
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, Contact, Recipient
 from campaigns.models.contact import MAX_VARIABLES
 from campaigns.rules.windows import DAYS
 from providers.adapters import registry
@@ -101,7 +101,16 @@ FIELDS: dict[tuple[str, str], Schema] = {
     ("CampaignSerializer", "variables"): TEXTS,
     ("CampaignSerializer", "progress"): {"$ref": "#/components/schemas/Progress"},
     ("WindowSerializer", "days"): DAY_NAMES,
+    ("ContactSerializer", "zone_fault"): {"type": "string", "enum": ["", *Contact.ZoneFault.values]},
     ("ImportSerializer", "mapping"): OBJECT,
+    ("ImportSerializer", "zone_examples"): {
+        "type": "object",
+        "properties": {
+            "contradicting": listed(obj(line=COUNT, timezone=WORD, number_zones=listed(WORD))),
+            "interpreted": listed(obj(line=COUNT, written=WORD, timezone=WORD)),
+        },
+        "additionalProperties": False,
+    },
     ("UploadSerializer", "mapping"): {"type": "object", "additionalProperties": {"type": "string"}},
     ("UploadSerializer", "delimiter"): {"type": "string"},
     ("CallSerializer", "dynamic_variables"): TEXTS,

@@ -75,6 +75,9 @@ FIELDS = {
     "rejected": "Rows that were not imported; see `errors.csv`.",
     "mapping": "Column header to `phone`, `name`, `external_id`, `language`, `timezone`, `variables.NAME`, or an empty "
     "text for a column to ignore.",
+    "zones_contradicting": "Imported rows whose time zone is none of the number's.",
+    "zones_interpreted": "Imported rows whose time zone was read from another word, such as EST.",
+    "zone_examples": "The first rows of each kind, with the line as a spreadsheet counts.",
     "error": "Why it failed; empty: it did not fail.",
     "started_at": "When it started; of a call: when it started to ring.",
     "finished_at": "When it finished.",

@@ -79,7 +79,7 @@ FIELDS = {
     "updated_at.r zone_fault.r",
     "contact-lists": "id.r organization name contacts_count.r",
     "imports": "id.r list.r status.r filename.r bytes_total.r bytes_read.r rows_read.r created.r updated.r skipped.r "
-    "rejected.r mapping.r error.r started_at.r finished_at.r",
+    "rejected.r mapping.r error.r started_at.r finished_at.r zones_contradicting.r zones_interpreted.r zone_examples.r",
     "do-not-call": "id.r organization phone reason source.r expires_at created_at.r",
     "campaigns": "id.r organization name status.r assistant phone_numbers contact_lists variables timezone windows "
     "holidays retry_rules max_attempts min_gap_minutes max_open_calls calls_per_minute budget legal_override starts_at "

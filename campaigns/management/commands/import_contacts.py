@@ -14,7 +14,7 @@ from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from campaigns.imports import job, upload
+from campaigns.imports import job, upload, zone_notices
 from campaigns.imports.columns import UnreadableFile
 from campaigns.models import ContactImport, ContactList
 from tenants.models import Organization
@@ -74,6 +74,8 @@ class Command(BaseCommand):
             f"{imp.rows_read} rows: {imp.created} created, {imp.updated} updated, {imp.skipped} skipped, "
             f"{imp.rejected} rejected."
         )
+        for sentence in zone_notices.sentences(imp.zones_contradicting, imp.zones_interpreted).values():
+            self.stdout.write(sentence)
         if imp.note:
             self.stdout.write(imp.note)
         if imp.rejected_file:
