@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
 
 from campaigns.models import Campaign
 from campaigns.versions import PLAIN, SETS
+from tenants.clock_changes import LAST_PLACE
 
 # A reason to call outside the legal hours, or by the campaign's own clock, is given for one campaign. A copy needs its
 # own.
 NOT_COPIED = frozenset({"name", "legal_override", "campaign_zone_countries", "campaign_zone_reason"})
 ROWS = ("variants", "windows", "retry_rules")
-WESTERNMOST = timedelta(hours=12)  # no clock on Earth is further behind UTC
 ONE_DAY = timedelta(days=1)
 
 
@@ -48,7 +48,7 @@ def _oldest_date_in_force(now: datetime) -> date:
 
     A date lasts until it is over in the westernmost zone. It also closes the window of its evening past midnight.
     """
-    return (now.astimezone(UTC) - WESTERNMOST).date() - ONE_DAY
+    return now.astimezone(LAST_PLACE).date() - ONE_DAY
 
 
 def _if_future(moment: datetime | None, now: datetime) -> datetime | None:

@@ -8,6 +8,7 @@ import django_filters
 
 from calls.models import CallBack
 from tenants.api.fields import PublicIdField, ScopedField, TextField
+from tenants.api.filters import MomentFilter
 from tenants.api.serializers import StrictModelSerializer
 from tenants.api.views import ReadViewSet
 
@@ -43,7 +44,7 @@ class CallBackFilters(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=CallBack.Status.choices, distinct=False)
     contact = django_filters.UUIDFilter(field_name="contact__uuid")
     campaign = django_filters.UUIDFilter(field_name="recipient__campaign__uuid")
-    due_before = django_filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="lt")
+    due_before = MomentFilter(field_name="due_at", lookup_expr="lt")
 
     class Meta:
         model = CallBack

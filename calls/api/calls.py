@@ -23,6 +23,7 @@ from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
 from tenants.api.errors import Conflict, Unavailable
 from tenants.api.fields import ObjectField, ScopedField, TextField, UtcDateTimeField, utc_text
+from tenants.api.filters import MomentFilter
 from tenants.api.serializers import StrictSerializer, organization_for
 from tenants.api.views import ReadViewSet
 from tenants.models import Scope
@@ -87,8 +88,8 @@ class CallFilters(django_filters.FilterSet):
     contact = django_filters.UUIDFilter(field_name="contact__uuid")
     account = django_filters.UUIDFilter(field_name="account__uuid")
     to_number = django_filters.CharFilter(method="by_number")
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = Call

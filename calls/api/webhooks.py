@@ -17,6 +17,7 @@ from providers.urls_allowed import check_callback_url
 from tenants import audit_log
 from tenants.api.errors import Conflict
 from tenants.api.fields import PublicIdField, ScopedField, TextField, UtcDateTimeField, utc_text
+from tenants.api.filters import MomentFilter
 from tenants.api.serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
 from tenants.api.views import CrudViewSet, ReadViewSet
 from tenants.models import Scope, WebhookEndpoint, WebhookEvent
@@ -135,8 +136,8 @@ class WebhookDeliveryFilters(django_filters.FilterSet):
     call = django_filters.UUIDFilter(field_name="call__uuid")
     status = django_filters.MultipleChoiceFilter(choices=DeliveryStatus.choices, distinct=False)
     event = django_filters.CharFilter()
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = WebhookDelivery

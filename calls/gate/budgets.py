@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce
 from calls.models import OPEN, Call
 from campaigns.models import Campaign
 from providers.models import ProviderAccount
+from tenants.clock_changes import start_of_day
 from tenants.models import Organization
 
 ALERT_AT = (50, 80, 100)  # per cent
@@ -107,8 +108,7 @@ def day_of(organization: Organization, now: datetime) -> tuple[datetime, datetim
     """Return the start of the organization's day and of its next day, by its own time zone."""
     zone = ZoneInfo(organization.timezone)
     today = now.astimezone(zone).date()
-    start, end = (datetime.combine(today + timedelta(days=days), time(), tzinfo=zone) for days in (0, 1))
-    return start.astimezone(UTC), end.astimezone(UTC)
+    return start_of_day(today, zone), start_of_day(today + timedelta(days=1), zone)
 
 
 def _spent_since(calls: QuerySet[Call], start: datetime) -> tuple[Decimal, Decimal]:

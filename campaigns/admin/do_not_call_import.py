@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core import signing
@@ -27,10 +26,10 @@ from campaigns.imports import retention
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.retention import PREVIEW_FOLDER, PREVIEW_KEPT
 from campaigns.imports.rows import RejectedRow
-from campaigns.rules.windows import zone_named
 from tenants import spreadsheets
 from tenants.backoffice.forms import choice_field, long_text_field, text_field
 from tenants.backoffice.roles import Level, reach_of
+from tenants.clock_changes import LATEST
 from tenants.models import Organization
 
 SHOWN = 100
@@ -63,7 +62,7 @@ class NumbersForm(forms.Form):
             label="Last day on the list",
             required=False,
             widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
-            help_text="Empty: permanent.",
+            help_text="In your organization's time zone and in the time zones of the numbers. Empty: permanent.",
         )
 
     @property
@@ -71,12 +70,10 @@ class NumbersForm(forms.Form):
         given = self.cleaned_data.get("organization", "")
         return next((row for row in self.organizations if str(row.pk) == given), self.organizations[0])
 
-    @property
-    def expires_at(self) -> datetime | None:
-        """Return the midnight after the last day, in the organization's time zone; None without a last day."""
+    def expires_at(self, phones: Iterable[str] = ()) -> datetime | None:
+        """Return when the last day is over, for the organization and for these numbers; None without a last day."""
         day = self.cleaned_data["last_day"]
-        zone = zone_named(self.home.timezone) or ZoneInfo("UTC")
-        return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC) if day else None
+        return bulk.end_of(day, self.home, phones) if day else None
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
@@ -87,7 +84,10 @@ class NumbersForm(forms.Form):
                 raise forms.ValidationError("Choose a file or paste numbers, but not both.")
             if len(values["numbers"].encode()) > MAX_PASTED:
                 self.add_error("numbers", TOO_LONG)
-            moment = self.expires_at
+            if (values["last_day"] or date.min) >= LATEST.date():
+                self.add_error("last_day", "This day is too far ahead. Leave it empty to list the numbers permanently.")
+                return values
+            moment = self.expires_at()
             if moment and moment <= timezone.now():
                 self.add_error("last_day", "This day is in the past. Leave it empty to list the numbers permanently.")
         return values
@@ -151,7 +151,7 @@ class DoNotCallImportPages(NumberedAdmin):
             file=values["file"].name if values["file"] else "pasted text",
             reason=values["reason"],
             source=values["source"].strip() or actor[:64],
-            expires_at=form.expires_at,
+            expires_at=form.expires_at(numbers.phones),
         )
         self.after_listing(request, form.home.pk, list(numbers.phones)[: outcome.listed])
         context: dict[str, Any] = {

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from django.db import Error
 
 from campaigns.do_not_call import entries
 from campaigns.do_not_call.file import Numbers
+from campaigns.rules.number_zones import number_zones
+from campaigns.rules.windows import zone_named
 from tenants import audit_log
+from tenants.clock_changes import start_of_day
 from tenants.models import Organization
 
 logger = logging.getLogger(__name__)
@@ -74,6 +77,12 @@ def list_numbers(
         },
     )
     return outcome
+
+
+def end_of(day: date, organization: Organization, phones: Iterable[str]) -> datetime:
+    """Return when a day is over for the organization and in every zone in which one of the numbers may be."""
+    zones = {organization.timezone}.union(*map(number_zones, phones))
+    return max(start_of_day(day + timedelta(days=1), zone) for zone in map(zone_named, zones) if zone)
 
 
 def _batches(phones: Sequence[str]) -> Iterator[Sequence[str]]:

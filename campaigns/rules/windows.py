@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 
+from tenants.clock_changes import change_between
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT = 24 * 60
 CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
@@ -191,15 +193,5 @@ def _boundaries(hours: Sequence[Hours], zone: ZoneInfo, start: datetime, end: da
 @lru_cache(maxsize=8192)
 def _clock_change(zone: ZoneInfo, day: date) -> datetime | None:
     """Return the moment of this UTC day at which the offset of the zone changes; None if it does not."""
-    low = datetime.combine(day, time(), tzinfo=UTC)
-    high = low + ONE_DAY
-    before = low.astimezone(zone).utcoffset()
-    if high.astimezone(zone).utcoffset() == before:
-        return None
-    while high - low > timedelta(seconds=1):
-        middle = low + timedelta(seconds=int((high - low).total_seconds()) // 2)
-        if middle.astimezone(zone).utcoffset() == before:
-            low = middle
-        else:
-            high = middle
-    return high
+    start = datetime.combine(day, time(), tzinfo=UTC)
+    return change_between(zone, start, start + ONE_DAY)

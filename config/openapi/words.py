@@ -59,7 +59,7 @@ FIELDS = {
     "allowed_countries": "Countries that may be called. Empty: the default country (US and CA include each other).",
     "calls_stopped": "Whether all calls are stopped. When the response to `true` arrives, no further call is placed.",
     "single_call_hours": "When single calls may be placed: in the `legal` hours of the contact, or at `any` hour.",
-    "daily_budget": "No call is placed that would exceed this cost in one day; null: no limit.",
+    "daily_budget": "No call is placed that would exceed this cost in one day of the organization; null: no limit.",
     "webhook_secret": "Signs webhooks. It is shown only here, once.",
     "zone_fault": "What is wrong with the time zone: `no_place` counts for nothing, `contradicts` is none of the "
     "number's. Empty: nothing.",

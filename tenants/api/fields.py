@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from tenants.api.access import Access
+from tenants.clock_changes import in_range
 
 MAX_WHOLE = 2_147_483_647  # the largest value of PostgreSQL's integer column
 AMOUNT = re.compile(r"\d{1,10}(\.\d{1,6})?")
@@ -25,10 +26,9 @@ class UtcDateTimeField(serializers.DateTimeField):
     def enforce_timezone(self, value: datetime) -> datetime:
         if value.tzinfo is None:
             raise ValidationError("Give the time with its zone, like 2026-05-12T09:30:00Z.", code="invalid")
-        try:
-            return value.astimezone(UTC)
-        except (OverflowError, ValueError) as error:
-            raise ValidationError("This time is out of range.", code="invalid") from error
+        if not in_range(value):
+            raise ValidationError("This time is out of range. Give a year from 2 to 9998.", code="invalid")
+        return value.astimezone(UTC)
 
     def to_internal_value(self, value: Any) -> Any:
         if not isinstance(value, str):

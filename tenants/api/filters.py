@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+import django_filters
+from django.core.exceptions import ValidationError as Invalid
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
+
+from tenants.clock_changes import in_range
+
+
+class MomentField(IsoDateTimeField):
+    """A moment in ISO 8601. Without an offset it is in UTC, which skips and repeats no time."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().to_python(value)
+        if moment is not None and not in_range(moment):
+            raise Invalid("This time is out of range. Give a year from 2 to 9998.", code="invalid")
+        return moment
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    field_class = MomentField
 
 
 class StrictFilters(DjangoFilterBackend):

@@ -1,13 +1,12 @@
-"""Times on pages: shown and entered in the user's time zone, which is always named."""
+"""Times on pages: shown in the user's time zone, which is always named. `typed_times` reads those that people type."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import models
@@ -56,18 +55,6 @@ def _shown(moment: datetime, spelling: str, zone: ZoneInfo | None = None) -> str
 def with_zone(label: str) -> Any:
     """Return a lazy form label with the name of the zone in which the field is read and shown."""
     return lazy(lambda: f"{label} ({timezone.get_current_timezone_name()})", str)()
-
-
-class LocalTimeField(forms.DateTimeField):
-    """A time entered in the user's time zone, which the label names. The cleaned value is in UTC."""
-
-    def __init__(self, label: str, **kwargs: Any) -> None:
-        widget = forms.DateTimeInput(attrs={"class": "tl-input", "type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-        super().__init__(label=with_zone(label), widget=widget, **kwargs)
-
-    def clean(self, value: Any) -> datetime | None:
-        moment = super().clean(value)
-        return moment.astimezone(UTC) if moment else None
 
 
 def default_zone_of(user: Any) -> str:

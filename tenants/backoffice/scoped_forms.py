@@ -12,9 +12,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from tenants.backoffice.buttons import Option
-from tenants.backoffice.local_time import with_zone
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_rows import ScopedRows
+from tenants.backoffice.typed_times import LocalTimeField, SplitLocalTimeInput
 
 
 class ScopedForms(ScopedRows):
@@ -85,10 +85,13 @@ class ScopedForms(ScopedRows):
         return rows
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, models.DateTimeField):
+            label = self.labels.get(db_field.name, str(db_field.verbose_name).capitalize())
+            kwargs |= {"form_class": LocalTimeField, "widget": SplitLocalTimeInput, "label": label}
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field is not None and isinstance(db_field, models.DateTimeField):
-            field.label = with_zone(self.labels.get(db_field.name, str(field.label).capitalize()))
-        elif field is not None and db_field.name in self.labels:
+        if isinstance(db_field, models.DateTimeField):
+            return field
+        if field is not None and db_field.name in self.labels:
             field.label = self.labels[db_field.name]
         for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
             if field is not None and hasattr(field.widget, name):

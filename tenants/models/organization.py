@@ -77,7 +77,13 @@ class Organization(models.Model):
     webhook_secret = EncryptedJSONField(default=new_webhook_secret, editable=False)
     old_webhook_secret = EncryptedJSONField(null=True, editable=False)
     old_webhook_secret_until = models.DateTimeField(null=True, editable=False)
-    daily_budget = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    daily_budget = models.DecimalField(
+        max_digits=14,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="Limit per day in the organization's time zone. Empty: no limit.",
+    )
     daily_budget_currency = models.CharField(max_length=3, default="USD")
     created_at = models.DateTimeField(default=utc_now, editable=False)
     # Of the inputs of decisions that the organization's calls share, as the engine last saw them.

@@ -158,7 +158,7 @@ class CampaignForm(ScopedForm):
     campaign_zone_countries = forms.MultipleChoiceField(
         required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget()
     )
-    holidays = CommaField(help_text="Days without calls, like 2026-12-25, 2027-01-01.")
+    holidays = CommaField(help_text="Days without calls in the contact's time zone, like 2026-12-25, 2027-01-01.")
 
     # Models of the rows saved with the campaign, by their label on the page.
     rows: Mapping[str, type[Model]] = {

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,6 +26,7 @@ from calls.models import OPEN, TERMINAL, Call, Status
 from calls.reports.variant_comparison import ENDED, percent
 from providers.models import ProviderAccount
 from tenants.backoffice.roles import reach_of
+from tenants.clock_changes import start_of_day
 from tenants.models import Organization
 
 BUDGETS = 3  # organizations whose daily budget is shown
@@ -61,7 +62,7 @@ class Day:
         return self.local.date() - timedelta(days=days_ago)
 
     def _midnight(self, days_ago: int) -> datetime:
-        return datetime.combine(self._date(days_ago), time(), tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
+        return start_of_day(self._date(days_ago), ZoneInfo(self.zone))
 
 
 def day_of(organizations: Iterable[Organization], now: datetime) -> Day:

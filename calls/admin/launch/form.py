@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from calls.actions import single_calls
 from campaigns.models import Contact
@@ -18,7 +18,7 @@ from campaigns.models.contact import check_variable_values
 from campaigns.phones import NotCallable, country_of, national, normalise
 from providers.models import Assistant, PhoneNumber
 from tenants.backoffice.forms import text_field
-from tenants.backoffice.local_time import with_zone
+from tenants.backoffice.typed_times import LocalTimeField, SplitLocalTimeInput
 
 CHOICES = 500
 VARIABLE = "variable-"  # prefix of the names of variable fields
@@ -27,10 +27,10 @@ VARIABLE = "variable-"  # prefix of the names of variable fields
 class LaunchForm(forms.Form):
     to_number = text_field("Phone number", required=True, help_text="As you would dial it, or with its country code.")
     customer_name = text_field("Contact's name", max_length=200)
-    not_before = forms.SplitDateTimeField(
-        label=with_zone("Not before"),
+    not_before = LocalTimeField(
+        "Not before",
         required=False,
-        widget=UnfoldAdminSplitDateTimeWidget(),
+        widget=SplitLocalTimeInput,
         help_text="Empty: now. A call that cannot be placed within an hour is canceled.",
     )
 
@@ -40,6 +40,10 @@ class LaunchForm(forms.Form):
         super().__init__(data, initial=initial)
         self.assistant = assistant
         declared = dict(self.fields)
+        if data is None:  # the input so far, under the names of the widget's parts
+            self.initial["not_before"] = declared["not_before"].widget.value_from_datadict(
+                self.initial, {}, "not_before"
+            )
         self.fields.clear()
         self.has_choice = bool(assistants)
         self.numbers: dict[str, PhoneNumber] = {}

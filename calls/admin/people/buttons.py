@@ -19,9 +19,10 @@ from calls.actions.single_calls import Refused
 from calls.models import CallBack
 from campaigns.models import Campaign, Contact, Recipient
 from tenants.backoffice.buttons import NotDone, ReasonForm, Step
-from tenants.backoffice.local_time import LocalTimeField, local_time
+from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import page_of
+from tenants.backoffice.typed_times import LocalTimeField
 
 CALLBACK_COLOURS = {"Due": "info", "Kept": "success", "Missed": "danger", "Canceled": "default"}
 INPUT = {"class": "tl-input"}
