@@ -21,7 +21,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models import prefetch_related_objects as prefetch
 
 from calls.forecast.daily_limits import DailyLimit
-from calls.forecast.outcome_mix import endings_of
+from calls.forecast.outcome_mix import as_reported, endings_of
 from calls.forecast.simulation import Simulation
 from calls.gate import budgets
 from calls.gate import facts as fact_sheet
@@ -30,7 +30,7 @@ from calls.gate.decision import Decision, Facts, decide
 from calls.gate.selection import Choices, values_for
 from calls.reports import never_open
 from calls.reports.never_open import ClosedPlace, closed_place
-from calls.reports.preflight import Problem
+from calls.reports.problem import Problem
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.wording import recipients as counted
 
@@ -76,7 +76,9 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to
     begin = max(now, campaign.starts_at or now)
     spent = budgets.spent_on(campaign) if campaign.budget is not None else Decimal(0)
     judged = _judge(campaign, choices, begin, spent)
-    simulation = Simulation(campaign, choices, endings_of(campaign.organization_id, now), begin)
+    shares = [(choice.account.adapter, share) for choice, share in choices.shares()]
+    endings = as_reported(endings_of(campaign.organization_id, now), shares)
+    simulation = Simulation(campaign, choices, endings, begin)
     untouched = deepcopy(simulation.daily_limits)
     simulation.run(judged.waiting, judged.calling)
     low, high = simulation.cost()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import product
 
 from django.db.models import Avg, BooleanField, Count, DurationField, ExpressionWrapper, F, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from calls.models import Call, Status
+from providers.adapters.base import Provider
 
 HISTORY, ENOUGH = timedelta(days=90), 50  # how far back calls count, and how many of them are enough
 LATEST = 20_000  # calls read at most, because a page waits for the forecast
@@ -33,6 +36,22 @@ DEFAULTS = (
     Ending(Status.BUSY, False, 0.07, timedelta(seconds=10)),
     Ending(Status.FAILED, False, 0.06, timedelta(seconds=10)),
 )
+
+
+def as_reported(endings: Iterable[Ending], shares: Iterable[tuple[Provider, float]]) -> tuple[Ending, ...]:
+    """Return the endings as these providers report them, each with its share of the calls.
+
+    A rule for an outcome that a provider does not tell apart from another is not applied to its calls.
+    """
+    found: dict[tuple[str, bool, timedelta, timedelta], Ending] = {}
+    for (adapter, share), ending in product(shares, endings):
+        name = "voicemail" if ending.voicemail else ending.status
+        state = adapter.merged_outcomes.get(name)
+        status, voicemail = (state.value, False) if state else (ending.status, ending.voicemail)
+        key = (status, voicemail, ending.held, ending.billed)
+        before = found[key].share if key in found else 0.0
+        found[key] = replace(ending, status=status, voicemail=voicemail, share=before + ending.share * share)
+    return tuple(found.values())
 
 
 def endings_of(organization_id: int, now: datetime) -> tuple[Ending, ...]:

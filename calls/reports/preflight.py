@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from django.utils import timezone
 
 from calls.gate.checks import CheckName
 from calls.gate.selection import weighted_assistants
+from calls.reports import unfed_rules
+from calls.reports.problem import Problem
 from campaigns.models import Campaign, ContactImport, ContactListMember
 from campaigns.rules import variables
 from providers.models import Assistant, ProviderAccount
 
 IMPORTING = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One finding of the preflight. `error` prevents the start, `warning` does not."""
-
-    code: str
-    severity: Literal["error", "warning"]
-    message: str
-    count: int | None = None
 
 
 class NotReady(Exception):
@@ -71,7 +62,7 @@ def problems(campaign: Campaign) -> list[Problem]:
             found.append(
                 Problem("account_blocked", "warning", f"The provider account is blocked: {account.blocked_reason}")
             )
-    return found
+    return found + unfed_rules.problems(campaign, assistants)
 
 
 def _of_assistants(campaign: Campaign, assistants: Sequence[Assistant]) -> list[Problem]:
@@ -106,7 +97,7 @@ def _of_money(campaign: Campaign, accounts: Sequence[ProviderAccount]) -> list[P
     if campaign.budget is not None:
         for account in accounts:
             if account.price_per_minute is None:
-                message = (
+                message = unfed_rules.budget_fault(account) or (
                     f"'{account.name}' has no price per minute. Nothing is set aside for its calls, so open calls "
                     "can cost more than the budget has left."
                 )

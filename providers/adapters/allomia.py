@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Request, Snapshot
 from providers.adapters.decoding import (
@@ -46,6 +46,9 @@ class AlloMia(HttpProvider):
     slug = "allomia"
     name = "AlloMia"
     has_callbacks = True
+    # Status page and call log, 2026-05: no field for a voicemail; the call log's example `voicemail_left` suggests that
+    # such a call is `completed`. No page has a price or a structured result.
+    merged_outcomes: ClassVar[Mapping[str, CallState]] = {"voicemail": CallState.COMPLETED}
     required_credentials = ("api_key",)
     option_names = ("organization_id",)  # the call log requires it
     default_base_url = "https://allomia.com"

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from providers.adapters.errors import ProviderError
@@ -176,6 +177,10 @@ class Provider(ABC):
     has_callbacks: ClassVar[bool] = False
     signs_callbacks: ClassVar[bool] = False
     gives_call_id: ClassVar[bool] = True  # whether callbacks carry the provider's call ID
+    # Outcomes that the provider does not tell apart (`voicemail`, `no_answer`, `busy`): the state it reports instead.
+    merged_outcomes: ClassVar[Mapping[str, CallState]] = MappingProxyType({})
+    gives_duration: ClassVar[bool] = True
+    gives_cost: ClassVar[bool] = False
     required_credentials: ClassVar[tuple[str, ...]]
     optional_credentials: ClassVar[tuple[str, ...]] = ()
     option_names: ClassVar[tuple[str, ...]] = ()
@@ -189,6 +194,15 @@ class Provider(ABC):
     def carries_variables(self) -> bool:
         """Return whether dynamic variables reach the assistant."""
         return True
+
+    @property
+    def gives_reason(self) -> bool:
+        """Return whether the provider says in its own words why a call ended."""
+        return True
+
+    def gives_result(self, external_id: str, options: Mapping[str, Any]) -> bool:
+        """Return whether the assistant's calls have a structured result."""
+        return False
 
     @classmethod
     def check_options(cls, options: Mapping[str, Any]) -> Mapping[str, str]:

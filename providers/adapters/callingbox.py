@@ -66,6 +66,9 @@ class CallingBox(HttpProvider):
     can_transcribe = True
     has_callbacks = True
     signs_callbacks = True
+    # A voicemail is `answered_by: machine`, which the guide "How it works" (undated) names and the schema of 2026-04
+    # does not.
+    gives_cost = True
     required_credentials = ("api_key",)
     optional_credentials = ("webhook_secret", "endpoint_secret")
     option_names = ("generation",)
@@ -104,6 +107,10 @@ class CallingBox(HttpProvider):
     def generation(self, agent: str) -> str:
         """Return the account's generation. If it chooses none, return `agent` where an agent is configured."""
         return str(self.account.options.get("generation") or ("agent" if agent else "prompt"))
+
+    def gives_result(self, external_id: str, options: Mapping[str, Any]) -> bool:
+        """An agent decides about the result itself; a prompt has one only if it asks for it."""
+        return self.generation(_agent(external_id, options)) == "agent" or bool(options.get("returns"))
 
     def place(self, order: CallOrder) -> Request:
         agent = _agent(order.assistant_external_id, order.assistant_options)

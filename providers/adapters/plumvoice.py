@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Request, Snapshot
@@ -65,6 +65,9 @@ class PlumVoice(HttpProvider):
     name = "Plum Voice"
     has_callbacks = True
     gives_call_id = False
+    # "Detecting voicemail", undated: only the application knows who answered (`session.connection.callee_type`). Busy
+    # and no answer are assumed words. No page has a price or a result.
+    merged_outcomes: ClassVar[Mapping[str, CallState]] = {"voicemail": CallState.COMPLETED}
     required_credentials = ("email", "developer_key")
     option_names = ("variables_field",)
     assistant_option_names = ("application_id", "deployment_id")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Request, Snapshot
 from providers.adapters.decoding import (
@@ -52,6 +52,14 @@ METADATA_LIMIT = 26_000  # bytes of base64; each key becomes a SIP header
 class PolyAI(HttpProvider):
     slug = "polyai"
     name = "PolyAI"
+    # Pages of 2026-03-24 (`v1_trigger`) and 2026-06-29 (`agents`): `failure` includes calls that were not answered. No
+    # generation has a duration, a price, a result, or a word for a voicemail.
+    merged_outcomes: ClassVar[Mapping[str, CallState]] = {
+        "voicemail": CallState.COMPLETED,
+        "no_answer": CallState.FAILED,
+        "busy": CallState.FAILED,
+    }
+    gives_duration = False
     required_credentials = ("auth_token",)
     option_names = ("generation", "agent_id", "environment", "retry_500")
     assistant_option_names = ("variant_id",)
@@ -67,6 +75,10 @@ class PolyAI(HttpProvider):
 
     @property
     def carries_variables(self) -> bool:
+        return self.generation != "v1_trigger"
+
+    @property
+    def gives_reason(self) -> bool:
         return self.generation != "v1_trigger"
 
     @classmethod

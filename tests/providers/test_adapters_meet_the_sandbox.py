@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -78,8 +79,8 @@ def order(variant: str, to_number: str) -> CallOrder:
     )
 
 
-async def follow(adapter: Provider, placing: CallOrder) -> tuple[Snapshot, Snapshot]:
-    """Place one call and read its status until it ends, as the engine does."""
+async def follow(adapter: Provider, placing: CallOrder, *, settled: bool = False) -> tuple[Snapshot, Snapshot]:
+    """Place one call and read its status until it ends, as the engine does; with `settled`, until it has its cost."""
     async with http.Client() as client:
         placed = adapter.read_placing(await client.place(adapter.place(placing)))
         handle = CallHandle(
@@ -93,7 +94,7 @@ async def follow(adapter: Provider, placing: CallOrder) -> tuple[Snapshot, Snaps
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             seen = adapter.read_status(await client.read(adapter.status(handle)), handle, datetime.now(UTC))
-            if seen.state.is_terminal:
+            if seen.state.is_terminal and (seen.settled or not settled):
                 return placed, seen
             await asyncio.sleep(0.02)
     raise AssertionError("the call does not end")
@@ -114,6 +115,48 @@ def test_every_generation_is_followed_from_placing_to_the_end(
     if variant.startswith("polyai") and outcome in ("no_answer", "busy"):
         outcome = "failed"  # PolyAI does not distinguish them
     assert ended.state.value == outcome == dial["outcome"]
+
+
+def reported(sandbox: Any, variant: str) -> dict[str, Any]:
+    """Return what the snapshots of five calls report: one for each way in which the sandbox ends a call."""
+    adapter, ends = adapter_for(sandbox, variant), {}
+    for n, outcome in enumerate(("answered", "no_answer", "busy", "failed", "voicemail"), 1):
+        number = f"+1508555{1 + list(VARIANTS).index(variant):02}{n:02}"
+        ends[outcome] = asyncio.run(follow(adapter, order(variant, number), settled=True))[1]
+    voicemail = ends["voicemail"]
+    told = {
+        "voicemail": voicemail.answered_by == "machine" or voicemail.ended_reason == "voicemail",
+        "no_answer": ends["no_answer"].state is CallState.NO_ANSWER,
+        "busy": ends["busy"].state is CallState.BUSY,
+    }
+    return {
+        "merged_outcomes": {name: ends[name].state for name, tells in told.items() if not tells},
+        "gives_duration": any((end.duration_seconds or end.billed_duration_seconds) for end in ends.values()),
+        "gives_cost": any(end.cost is not None for end in ends.values()),
+        "gives_result": any(end.result for end in ends.values()),
+        "gives_reason": any(end.provider_reason for end in ends.values()),
+    }
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_an_adapter_declares_what_its_provider_reports(sandbox: Any, variant: str) -> None:
+    adapter = adapter_for(sandbox, variant)
+    declared = {
+        "merged_outcomes": dict(adapter.merged_outcomes),
+        "gives_duration": adapter.gives_duration,
+        "gives_cost": adapter.gives_cost,
+        "gives_result": adapter.gives_result(VARIANTS[variant][3], VARIANTS[variant][4]),
+        "gives_reason": adapter.gives_reason,
+    }
+    assert declared == reported(sandbox, variant)
+
+
+def test_a_prompt_that_asks_for_no_result_has_none(sandbox: Any) -> None:
+    adapter = adapter_for(sandbox, "callingbox prompt")
+    asked = order("callingbox prompt", "+15085559901")
+    without = replace(asked, assistant_options={"prompt": "Confirm."})
+    assert not adapter.gives_result("", without.assistant_options)
+    assert asyncio.run(follow(adapter, without, settled=True))[1].result is None
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

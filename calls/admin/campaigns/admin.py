@@ -44,8 +44,10 @@ from calls.admin.shared.labels import (
     money,
 )
 from calls.gate import budgets
-from calls.reports import preflight, results_csv
+from calls.gate.selection import weighted_assistants
+from calls.reports import preflight, results_csv, unfed_rules
 from calls.reports.idle_reasons import idle_reasons
+from calls.reports.problem import Problem
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.number_zones import country_name
 from campaigns.wording import counted
@@ -70,10 +72,15 @@ def _idle_part(request: HttpRequest, obj: Campaign) -> dict[str, Any]:
     return {
         "draft": draft,
         "problems": preflight.problems(obj) if draft else [],
+        "unfed": _unfed(obj) if not draft and obj.status in UNFINISHED else [],
         "live": obj.status in UNFINISHED,
         "idle_url": request.path,
         "idle": [_idle(row) for row in idle_reasons(obj)],
     }
+
+
+def _unfed(obj: Campaign) -> list[Problem]:
+    return unfed_rules.problems(obj, [assistant for assistant, _ in weighted_assistants(obj)])
 
 
 PARTS: dict[str, Callable[[HttpRequest, Campaign], dict[str, Any]]] = {

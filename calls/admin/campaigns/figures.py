@@ -12,7 +12,7 @@ from calls.admin.campaigns.history import history_of
 from calls.admin.shared import labels
 from calls.forecast import estimated_finish
 from calls.forecast import forecast as forecasting
-from calls.gate.selection import Choices
+from calls.gate.selection import Choices, weighted_assistants
 from calls.models import Call
 from calls.reports.variant_comparison import Variant, compare, percent, sample_of
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
@@ -35,6 +35,7 @@ def figures_of(campaign: Campaign) -> dict[str, Any]:
     return {
         "every": every if every > 1 else None,
         "comparison": _comparison(campaign, calls),
+        "voicemails_of": _without_voicemail(campaign),
         **charts_of(campaign, calls),
     }
 
@@ -83,6 +84,13 @@ def _comparison(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any] | N
         return None
     found = compare(campaign, calls)
     return {"rows": [_variant(row) for row in found.variants], "statement": found.statement}
+
+
+def _without_voicemail(campaign: Campaign) -> str:
+    """Return the providers of the campaign whose voicemails count as reached, because they do not report them."""
+    adapters = [assistant.account.adapter for assistant, _ in weighted_assistants(campaign)]
+    names = dict.fromkeys(adapter.name for adapter in adapters if "voicemail" in adapter.merged_outcomes)
+    return " and ".join(names)
 
 
 def _variant(row: Variant) -> dict[str, str]:

@@ -27,6 +27,7 @@ from calls.admin.campaigns.form import PROPOSED_WINDOW, WindowInline
 from calls.admin.campaigns.wizard_steps import (
     ASSISTANT,
     CONTACTS,
+    LIMITS,
     REVIEW,
     STEPS,
     WizardStep,
@@ -47,6 +48,7 @@ from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
 
 S = Campaign.Status
 TEST_NUMBER = "test_number"  # session key
+UNFED = ("outcome_not_reported", "cost_not_reported")  # findings shown beside the rules that they are about
 
 
 class WizardPages(ScopedAdmin):
@@ -184,6 +186,8 @@ class WizardPages(ScopedAdmin):
         if step == ASSISTANT:
             initial = {"test_number": request.session.get(TEST_NUMBER, "")}
             return {"test": test_call.TestCallForm(obj, initial=initial), **self._choices(form, obj)}
+        if step == LIMITS:
+            return {"unfed": [{"message": each.message} for each in problems if each.code in UNFED]}
         if step == REVIEW:
             later = obj.starts_at and obj.starts_at > timezone.now()
             return {

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from calls.admin.campaigns.form import ZONE_FIELDS, RetryInline, VariantInline, WindowInline
 from calls.gate.selection import weighted_assistants
-from calls.reports.preflight import Problem
+from calls.reports.problem import Problem
 from campaigns.models import Campaign
 from providers.models import Assistant
 
@@ -75,10 +75,12 @@ FIXED_AT: Mapping[str, WizardStep] = {
     **dict.fromkeys(("no_common_hour", "zones_contradict", "never_open"), SCHEDULE),
     **dict.fromkeys(("no_window", "ends_in_the_past", "calling_hours", "no_open_window", "not_reached"), SCHEDULE),
     **dict.fromkeys(("budget_without_price", "budget_currency", "budget", "attempts"), LIMITS),
+    **dict.fromkeys(("outcome_not_reported", "cost_not_reported"), LIMITS),
+    "opt_out_not_reported": ASSISTANT,
 }
 # Findings about the campaign's only assistant, its provider account, and the organization.
-OF_THE_ASSISTANT = frozenset({"assistant_inactive", "assistant_faulty"})
-OF_THE_ACCOUNT = frozenset({"account_inactive", "account_blocked", "budget_without_price"})
+OF_THE_ASSISTANT = frozenset({"assistant_inactive", "assistant_faulty", "opt_out_not_reported"})
+OF_THE_ACCOUNT = frozenset({"account_inactive", "account_blocked", "budget_without_price", "cost_not_reported"})
 OF_THE_ORGANIZATION = frozenset({"organization_inactive", "calls_stopped", "country"})
 
 

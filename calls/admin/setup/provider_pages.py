@@ -16,6 +16,7 @@ from calls.admin.setup import account_health, number_use
 from calls.admin.setup.number_use import Use
 from calls.models import OPEN, Call, Status
 from calls.outcomes import circuit_breaker
+from calls.reports import unfed_rules
 from calls.reports.account_stats import Health, health_of
 from campaigns.phones import national
 from providers.admin.accounts import ProviderAccountAdmin
@@ -102,7 +103,7 @@ class CallingAssistantAdmin(AssistantAdmin):
 
     def panel_context(self, request: HttpRequest, obj: Assistant) -> dict[str, Any]:
         """Add a form for a test call. It opens the launch page with the variables' examples filled in."""
-        shown = super().panel_context(request, obj)
+        shown = {**super().panel_context(request, obj), "opt_out_faults": unfed_rules.opt_out_faults(obj)}
         if not obj.is_active or not obj.account.is_active or not self.holds(request, Level.OPERATOR, obj):
             return shown
         filled = {f"variable-{item['name']}": _example(item) for item in obj.variables or []}
