@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from calls.reports.preflight import Problem
+from calls.reports.problem import Problem
 from campaigns.rules.number_zones import country_name
 from campaigns.rules.windows import Hours, next_opening
 from campaigns.rules.zone_words import is_place

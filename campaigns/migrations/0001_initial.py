@@ -55,6 +55,9 @@ class Migration(migrations.Migration):
                 ('updated', models.BigIntegerField(default=0)),
                 ('skipped', models.BigIntegerField(default=0)),
                 ('rejected', models.BigIntegerField(default=0)),
+                ('zones_contradicting', models.BigIntegerField(default=0)),
+                ('zones_interpreted', models.BigIntegerField(default=0)),
+                ('zone_examples', models.JSONField(blank=True, default=dict)),
                 ('removed', models.BigIntegerField(default=0)),
                 ('rejected_bytes', models.BigIntegerField(default=0, editable=False)),
                 ('error', models.TextField(blank=True)),
@@ -81,6 +84,7 @@ class Migration(migrations.Migration):
                 ('external_id', models.CharField(blank=True, max_length=200, verbose_name='external ID')),
                 ('language', models.CharField(blank=True, max_length=35)),
                 ('timezone', models.CharField(blank=True, help_text='A place, like Europe/Paris. Empty: the zones of the number.', max_length=64, verbose_name='time zone')),
+                ('zone_fault', campaigns.models.contact.ZoneFaultField(blank=True, choices=[('no_place', 'No place'), ('contradicts', "None of the number's")], editable=False, max_length=11, verbose_name='time zone')),
                 ('variables', models.JSONField(blank=True, default=dict, validators=[campaigns.models.contact.check_variable_values])),
                 ('consent_basis', models.CharField(blank=True, max_length=64)),
                 ('consent_at', models.DateTimeField(blank=True, null=True)),
@@ -126,6 +130,9 @@ class Migration(migrations.Migration):
                 ('number_choice', models.CharField(choices=[('rotate', 'Rotate through all'), ('local', 'Local: same area code, else same country, else any')], default='rotate', help_text='Later calls to a recipient come from the number of the first call if it is still available.', max_length=6, verbose_name='choice of caller number')),
                 ('variables', models.JSONField(blank=True, default=dict)),
                 ('timezone', models.CharField(blank=True, help_text="For contacts whose time zone is unknown. Empty: the organization's.", max_length=64, validators=[tenants.models.validators.check_timezone], verbose_name='time zone')),
+                ('contact_zone_rule', models.CharField(choices=[('both_open', 'Both must be in calling hours'), ('trust_contact', "Trust the contact's time zone")], default='both_open', help_text="For contacts whose own time zone is none of their number's.", max_length=13, verbose_name='contradicting time zones')),
+                ('campaign_zone_countries', models.JSONField(blank=True, default=list, help_text="Countries whose numbers are called by the campaign's time zone where they may be in several.", validators=[tenants.models.validators.check_regions], verbose_name="countries in the campaign's time zone")),
+                ('campaign_zone_reason', models.CharField(blank=True, help_text="Why these countries are called by the campaign's time zone. It is recorded.", max_length=500, verbose_name="reason for the campaign's time zone")),
                 ('holidays', models.JSONField(blank=True, default=list, validators=[campaigns.models.campaign.check_holidays])),
                 ('max_attempts', models.PositiveSmallIntegerField(default=3, help_text='Calls to one contact in total.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(50)])),
                 ('min_gap_minutes', models.PositiveIntegerField(blank=True, help_text="Minutes between two calls. Empty: the organization's.", null=True, verbose_name='minimum gap')),
@@ -294,6 +301,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='contact',
+            index=models.Index(condition=models.Q(('zone_fault', ''), _negated=True), fields=['organization', 'zone_fault', '-id'], name='contact_zone_fault'),
+        ),
+        migrations.AddIndex(
+            model_name='contact',
             index=models.Index(fields=['organization', '-id'], name='contact_list'),
         ),
         migrations.AddConstraint(
@@ -327,6 +338,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='recipient',
             index=models.Index(fields=['campaign', 'status', 'outcome', 'reason', 'attempts'], name='recipient_counts'),
+        ),
+        migrations.AddIndex(
+            model_name='recipient',
+            index=models.Index(condition=models.Q(('reason', 'no_opening')), fields=['campaign'], name='recipient_no_opening'),
         ),
         migrations.AddIndex(
             model_name='recipient',

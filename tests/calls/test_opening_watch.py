@@ -51,7 +51,7 @@ def change(campaign: Campaign, **fields: object) -> None:
 def look(campaign: Campaign, moment: datetime) -> None:
     """What the engine does: recipients that wait are looked at again, then the alerts."""
     with time_machine.travel(moment, tick=False):
-        campaign_edits.reassess_recipients(campaign.pk)
+        support.look()
         enqueueing.feed_all(campaign.organization_id)
         opening_watch.watch()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from calls.actions import scheduled_callbacks
-from calls.actions.scheduled_callbacks import Refused
+from calls.actions.single_calls import Refused
 from calls.admin.people.standing import zone_of
 from calls.forecast.forecast import forecast
 from calls.gate.decision import decide

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from calls.actions import opening_watch
 from campaigns import zone_check
 from campaigns.models import Contact
+from campaigns.rules import whereabouts
 from tenants.models import Alert, Organization
 from tests.calls.test_campaign_page import words_of
 from tests.conftest import ApiClient
@@ -87,7 +88,7 @@ def test_a_contact_that_is_edited_meanwhile_keeps_what_its_edit_found(
     organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored_before(organization)
-    judged = zone_check.zone_fault
+    judged = whereabouts.zone_fault
 
     def edited_meanwhile(zone: str, phone: str) -> str:
         Contact.objects.filter(phone="+12125550101").update(timezone="America/New_York")
