@@ -15,10 +15,11 @@ from django.utils import timezone
 
 from calls.actions.quiescing import IllegalTransition
 from calls.actions.single_calls import Refused
-from calls.dialing import enqueueing
+from calls.dialing import enqueueing, turns
+from calls.dialing.campaign_locks import locked_campaign
 from calls.dialing.dequeueing import dequeue
 from calls.gate.checks import CheckName
-from calls.gate.selection import PERHAPS_STUCK, can_go_on, takes_calls, unusable, values_for
+from calls.gate.selection import PERHAPS_STUCK, can_go_on, choices_of, takes_calls, unusable, values_for
 from calls.models import OPEN, Call, CallBack, CallEvent, Status, record_event
 from calls.outcomes import staff_decisions
 from calls.reports import explain
@@ -134,6 +135,10 @@ def reroute(now: datetime) -> int:
 
 def _take_back(call: Call, detail: str, now: datetime) -> bool:
     with transaction.atomic():
+        # In the order of a claim, because dequeueing gives turns back: call, campaign, recipient.
+        if not Call.objects.queued().select_for_update(skip_locked=True, of=("self",)).filter(pk=call.pk).first():
+            return False
+        locked_campaign(call.campaign_id or 0)
         found = _locked(call.call_back.pk)
         if found is None or found.status != CallbackStatus.DUE or found.call_id != call.pk:
             return False
@@ -211,16 +216,22 @@ def _settle(pk: int, now: datetime) -> None:
 
 def _queue(pk: int, now: datetime) -> int:
     with transaction.atomic():
+        of = CallBack.objects.filter(pk=pk).values_list("recipient__campaign", flat=True).first()
+        if of is None:
+            return 0
+        campaign = locked_campaign(of)  # a first call takes turns
         found = _locked(pk)
         if found is None or found.status != CallbackStatus.DUE or found.call_id:
             return 0
-        recipient = Recipient.objects.select_related("contact", "campaign__organization").get(pk=found.recipient_id)
+        recipient = Recipient.objects.select_related("contact").get(pk=found.recipient_id)
+        recipient.campaign = campaign
         if recipient.status not in IDLE or Call.objects.filter(recipient=recipient, status__in=OPEN).exists():
             return 0  # the callback waits until the open call has ended
-        call = explain.next_call(recipient, now)
+        choices = choices_of(campaign, now)
+        call = choices.call_for(recipient) if campaign.assistant else None
         if call is None:
             return 0
-        call.dynamic_variables, missing = values_for(recipient.campaign, call)
+        call.dynamic_variables, missing = values_for(campaign, call)
         if missing:
             return 0  # when the variables are not given in time, `settle` stores this as the reason
         call.priority, call.asked_for = Call.PRIORITY_SCHEDULED_CALLBACK, True
@@ -232,6 +243,7 @@ def _queue(pk: int, now: datetime) -> int:
             return 0
         CallBack.objects.filter(pk=pk).update(call=call)
         enqueueing.mark_calling(call)
+        turns.store(choices)
         record_event(
             call,
             "queued",

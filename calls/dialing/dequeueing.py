@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from calls.dialing import turns
 from calls.models import Call
 from calls.outcomes import staff_decisions
 from campaigns.models import Recipient
@@ -16,7 +17,8 @@ RecipientStatus = Recipient.Status
 def dequeue(call: Call, reason: str, detail: str, now: datetime) -> bool:
     """End a queued call of a campaign; its recipient is due now. Return False when the call is not queued any more.
 
-    The call's `callback_url` gets no delivery, because the call that replaces it has the same one. Endpoints get the
+    The turns of a first call are given back, so that assistants and caller numbers stay equally used. The call's
+    `callback_url` gets no delivery, because the call that replaces it has the same one. Endpoints get the
     end as always.
     """
     with transaction.atomic():
@@ -28,6 +30,8 @@ def dequeue(call: Call, reason: str, detail: str, now: datetime) -> bool:
         if before.status != RecipientStatus.WITHDRAWN:
             # A recipient keeps the assistant and the number of its first call; a call that was never placed sets none.
             kept = {} if before.attempts else {"assistant": None, "phone_number": None}
+            if not before.attempts:
+                turns.give_back(before, call.to_number, now)
             Recipient.objects.filter(pk=before.pk).update(
                 status=RecipientStatus.WAITING if before.attempts else RecipientStatus.PENDING,
                 reason="",

@@ -9,22 +9,33 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from calls.dialing import fair_share
+from calls.dialing.campaign_locks import campaigns_with_rules, locked_campaign
 from calls.dialing.dequeueing import dequeue
 from calls.gate import facts as fact_sheet
 from calls.gate import pacing
 from calls.gate.capacity import AHEAD, room_of, room_of_numbers
 from calls.gate.checks import CheckName
-from calls.gate.decision import Decision, Facts, decide
-from calls.gate.selection import PERHAPS_STUCK, Choices, can_go_on, takes_calls, unusable, values_for
+from calls.gate.decision import Decision, decide
+from calls.gate.selection import (
+    PERHAPS_STUCK,
+    Choices,
+    Selection,
+    can_go_on,
+    select_free,
+    takes_calls,
+    unusable,
+    values_for,
+)
 from calls.models import Call, CallEvent, Status, record_event
 from campaigns.models import Campaign, Recipient
 from tenants import failpoints
@@ -74,18 +85,6 @@ def feed_all(organization_id: int) -> int:
     return queued
 
 
-def campaigns_with_rules() -> QuerySet[Campaign]:
-    """Return all campaigns, loaded with what deciding about their recipients reads."""
-    related = ("organization", "assistant__account")
-    return Campaign.objects.select_related(*related).prefetch_related("windows").order_by("pk")
-
-
-def locked_campaign(pk: int) -> Campaign:
-    """Lock a campaign, then read it: what it is read with can have changed while the lock was waited for."""
-    list(Campaign.objects.select_for_update(no_key=True).filter(pk=pk).values_list("pk"))
-    return campaigns_with_rules().get(pk=pk)
-
-
 def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float | None = None) -> int:
     """Enqueue what can be placed next of one campaign. Return how many calls were queued.
 
@@ -102,19 +101,23 @@ def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float |
         choices = Choices(campaign, now)
         rooms = {account.pk: room_of(account, now) for account in choices.accounts()}
         room = sum(room for room in rooms.values() if room > 0)
-        limit = min(_room_of_campaign(campaign, choices, now), room if at_most is None else min(at_most, room))
+        numbers = room_of_numbers(choices, now)
+        limit = min(_room_of_campaign(campaign, numbers.now, now), room if at_most is None else min(at_most, room))
         if limit <= 0:
             return 0
-        fed = _feed(campaign, choices, rooms, limit, now)
-        if fed:
-            fair_share.used(campaign, fed, starting_from)
+        fed = _feed(_Step(campaign, choices, rooms, limit, numbers.busy, now))
+        changed: dict[str, Any] = {"share_used": fair_share.used(campaign, fed, starting_from)} if fed else {}
+        if choices.turns.changed:
+            changed["rotation"] = choices.turns.stored()
+        if changed:
+            Campaign.objects.filter(pk=campaign.pk).update(**changed)
         failpoints.reach("feeding.feeding")
     failpoints.reach("feeding.fed")
     return fed
 
 
-def _room_of_campaign(campaign: Campaign, choices: Choices, now: datetime) -> int:
-    room = room_of_numbers(choices, now).now
+def _room_of_campaign(campaign: Campaign, room: int, now: datetime) -> int:
+    """Return how many more calls the campaign may queue, where its caller numbers have this room."""
     if campaign.max_open_calls is not None:
         room = min(room, campaign.max_open_calls - campaign.calls.open().count() - _about_to_go(campaign, now))
     if campaign.calls_per_minute is not None:
@@ -141,13 +144,12 @@ def _due(campaign: Campaign, now: datetime) -> QuerySet[Recipient]:
     return due.order_by("next_attempt_at", "sort_key")
 
 
-def _feed(campaign: Campaign, choices: Choices, rooms: dict[int, int], limit: int, now: datetime) -> int:
+def _feed(step: _Step) -> int:
     """Pass due recipients to the gate in parts: as many as there is room for, and more where the gate defers them."""
-    step = _Step(campaign, choices, rooms, limit, now)
     checked: list[int] = []
-    size = limit + SPARE
+    size = step.limit + SPARE
     while not step.full and len(checked) < CHECKED_AT_MOST:
-        due = _due(campaign, now).exclude(pk__in=checked).select_related("contact")
+        due = _due(step.campaign, step.now).exclude(pk__in=checked).select_related("contact")
         locked = due.select_for_update(skip_locked=True, of=("self",))
         recipients = list(locked[: min(size, CHECKED_AT_MOST - len(checked))])
         if not recipients:
@@ -161,11 +163,22 @@ def _feed(campaign: Campaign, choices: Choices, rooms: dict[int, int], limit: in
 class _Step:
     """One step of one campaign: the room it has, and how much of it is used."""
 
-    def __init__(self, campaign: Campaign, choices: Choices, rooms: dict[int, int], limit: int, now: datetime) -> None:
+    def __init__(
+        self,
+        campaign: Campaign,
+        choices: Choices,
+        rooms: dict[int, int],
+        limit: int,
+        busy: Collection[int],
+        now: datetime,
+    ) -> None:
+        """`busy`: caller numbers to pass over, by internal key."""
         self.campaign, self.choices, self.rooms, self.limit, self.now = campaign, choices, rooms, limit, now
         self.queued = 0
         self._moments = iter(_moments(campaign, now))
         self._from_number: Counter[int] = Counter()
+        self._busy = set(busy)
+        self._turn_waits = False  # the assistant whose turn is next has no room
 
     @property
     def full(self) -> bool:
@@ -173,58 +186,76 @@ class _Step:
 
     def take(self, recipients: Sequence[Recipient]) -> None:
         """Enqueue, defer or skip each recipient, as the gate decides."""
-        made = [self.choices.call_for(recipient) for recipient in recipients]
-        calls = [call for call in made if call is not None]
+        calls = [self.choices.call_to(recipient) for recipient in recipients]
+        batch = self.choices.read_facts(calls, self.now)
         deferred: list[tuple[Recipient, Decision]] = []
-        for call, facts in zip(calls, fact_sheet.load(calls, self.now), strict=True):
+        for recipient, call in zip(recipients, calls, strict=True):
             if self.full:
                 break
-            if decision := self._decide(call, facts):
-                assert call.recipient is not None  # noqa: S101
-                deferred.append((call.recipient, decision))
+            if self._turn_waits and recipient.assistant_id is None:
+                continue
+            selected = select_free(self.choices, call, lambda each: self._judge(each, batch), self._busy)
+            if selected and self._follow(call, *selected):
+                deferred.append((recipient, selected[1]))
+                if self._keeps_assistant(*selected):
+                    recipient.assistant_id = call.assistant_id
         store_deferrals(deferred)
 
-    def _decide(self, call: Call, facts: Facts) -> Decision | None:
-        """Enqueue or skip the recipient. Return the decision when it defers the recipient instead."""
-        assert call.recipient is not None  # noqa: S101
-        taken = self._from_number[call.phone_number_id]
-        rested_at = self.choices.rests_until(call.phone_number, self.now) or self.now
+    def _judge(self, call: Call, batch: fact_sheet.Batch) -> Decision:
+        facts, taken = batch.facts_of(call), self._from_number[call.phone_number_id]
         # The pace, and a rest that ends within AHEAD, are kept by the call's due time instead.
+        rests = self.choices.rests_until(call.phone_number, self.now + AHEAD)
         adjusted = replace(
             facts,
             campaign_next_at=None,
-            number_last_at=None if rested_at <= self.now + AHEAD else facts.number_last_at,
+            number_last_at=facts.number_last_at if rests else None,
             number_in_a_day=facts.number_in_a_day + taken,
             number_open=facts.number_open + taken,
         )
-        decision = decide(adjusted, self.now)
+        return decide(adjusted, self.now)
+
+    def _follow(self, call: Call, selection: Selection, decision: Decision) -> bool:
+        """Enqueue or skip the recipient, or leave it due. Return whether the decision defers it instead."""
+        assert call.recipient is not None  # noqa: S101
         if decision.verdict == "allow":
-            self._queue(call, rested_at)
+            self._queue(call, selection)
         elif decision.verdict == "defer" and decision.until:
-            if decision.reason != CheckName.CALLER_NUMBER_DAY or not self.choices.another_may_call(
-                call, self._from_number
-            ):
-                return decision
-            # The assistant's numbers have calls left that were meant for recipients which this step did not enqueue.
-            # The recipient stays due, and the next step uses them.
+            return True
         else:
             end_without_call(call.recipient, decision.reason)
-        return None
+        return False
 
-    def _queue(self, call: Call, not_before: datetime) -> None:
+    def _keeps_assistant(self, selection: Selection, decision: Decision) -> bool:
+        """Return whether a deferred recipient waits for the assistant whose turn it took.
+
+        It does when the assistant, or its caller numbers, cannot call now. Otherwise the turn would stay with an
+        assistant that waits, and the others would not call.
+        """
+        traits = decision.reason.traits if decision.reason else None
+        own = traits is not None and (traits.about_assistant or traits.about_number)
+        return own and self.choices.keep_assistant(selection)
+
+    def _queue(self, call: Call, selection: Selection) -> None:
         assert call.recipient is not None  # noqa: S101
         if self.rooms[call.account_id] <= 0:
+            # Turns are kept: the recipient stays due, and nobody else gets the turn of its assistant.
+            self._turn_waits = self._turn_waits or selection.assistant_turn is not None
             return
         values, missing = values_for(self.campaign, call)
         if missing:
             end_without_call(call.recipient, "missing_variables: " + ", ".join(missing))
             return
         call.dynamic_variables = values
-        call.due_at = max(next(self._moments, self.now), not_before)
+        rested_at = self.choices.rests_until(call.phone_number, self.now) or self.now
+        call.due_at = max(next(self._moments, self.now), rested_at)
         if _queue(call):
             self.queued += 1
             self.rooms[call.account_id] -= 1
             self._from_number[call.phone_number_id] += 1
+            self.choices.take(selection)
+            self.choices.count(call.phone_number)
+            if call.phone_number.rest_seconds:
+                self._busy.add(call.phone_number_id)  # it rests until another step
 
 
 def _queue(call: Call) -> bool:
@@ -250,21 +281,25 @@ def mark_calling(call: Call) -> None:
         reason="",
         waits_in="",
         next_attempt_at=None,
-        assistant=recipient.assistant_id or call.assistant_id,
+        assistant=recipient.assistant_id if recipient.phone_number_id else call.assistant_id,
         phone_number=recipient.phone_number_id or call.phone_number_id,
     )
 
 
 def store_deferrals(deferred: Iterable[tuple[Recipient, Decision]]) -> None:
-    """Store until when recipients wait, and for what. A wait between two attempts keeps the outcome as its reason."""
-    grouped: defaultdict[tuple[datetime | None, str, str], list[int]] = defaultdict(list)
+    """Store until when recipients wait, and for what. A wait between two attempts keeps the outcome as its reason.
+
+    The assistant whose turn a recipient took, and for which it waits, is stored with it.
+    """
+    grouped: defaultdict[tuple[datetime | None, str, str, int | None], list[int]] = defaultdict(list)
     for recipient, decision in deferred:
         reason: str = decision.reason
         if reason == CheckName.RETRY_WAIT and recipient.reason and CheckName.of(recipient.reason) is None:
             reason = recipient.reason
-        grouped[decision.until, reason, decision.zone].append(recipient.pk)
-    for (until, reason, zone), keys in grouped.items():
-        Recipient.objects.filter(pk__in=keys).update(next_attempt_at=until, reason=reason, waits_in=zone)
+        grouped[decision.until, reason, decision.zone, recipient.assistant_id].append(recipient.pk)
+    for (until, reason, zone, assistant), keys in grouped.items():
+        found = Recipient.objects.filter(pk__in=keys)
+        found.update(next_attempt_at=until, reason=reason, waits_in=zone, assistant=assistant)
 
 
 def end_without_call(recipient: Recipient, reason: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.db.models import F
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest
 
 from campaigns.models import Campaign
@@ -82,7 +83,7 @@ def _begins(contender: Contender, waiting: Sequence[Contender]) -> float:
     return max(contender.share_used, max(rivals) - CATCH_UP)
 
 
-def used(campaign: Campaign, calls: int, starting_from: float | None) -> None:
-    """Add the enqueued calls to the campaign's stored share."""
+def used(campaign: Campaign, calls: int, starting_from: float | None) -> Combinable:
+    """Return the campaign's share to store, with the enqueued calls added."""
     begins = F("share_used") if starting_from is None else Greatest(F("share_used"), starting_from)
-    Campaign.objects.filter(pk=campaign.pk).update(share_used=begins + calls / campaign.priority)
+    return begins + calls / campaign.priority

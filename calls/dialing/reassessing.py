@@ -16,13 +16,13 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
+from calls.dialing.campaign_locks import locked_campaign
 from calls.dialing.dequeueing import dequeue
-from calls.dialing.enqueueing import end_without_call, locked_campaign, store_deferrals
-from calls.gate import facts as fact_sheet
+from calls.dialing.enqueueing import end_without_call, store_deferrals
 from calls.gate import inputs
 from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, decide
-from calls.gate.selection import Choices
+from calls.gate.selection import Choices, select_free
 from calls.models import Call, ContactChange
 from campaigns.models import Campaign, CampaignVersion, Recipient
 from tenants.models import Organization
@@ -93,13 +93,12 @@ def reassess(campaign_id: int) -> bool:
     An edit meanwhile starts it anew. While nothing can call (all accounts are blocked), the recipients wait as before.
     """
     now = timezone.now()
+    _dequeue_outdated(campaign_id, now)  # before the campaign is locked: a claim locks calls first
     with transaction.atomic():
         campaign = locked_campaign(campaign_id)
         after = campaign.look_again_after
         if after is None or campaign.status != Campaign.Status.RUNNING or not Choices(campaign, now).usable:
             return True
-        if after == 0:
-            _dequeue_outdated(campaign, now)
         waiting = campaign.recipients.filter(
             pk__gt=after, status__in=Recipient.WAITING_STATUSES, next_attempt_at__gt=now
         )
@@ -148,15 +147,20 @@ def _locked(waiting: QuerySet[Recipient]) -> QuerySet[Recipient]:
 def _decide_again(campaign: Campaign, recipients: Sequence[Recipient], now: datetime) -> None:
     """Store what the gate says now. A recipient that may be called is due; enqueueing asks for room and pace."""
     choices = Choices(campaign, now)
-    calls = [call for call in map(choices.call_for, recipients) if call is not None]
+    calls = [choices.call_to(recipient) for recipient in recipients]
+    batch = choices.read_facts(calls, now)
     deferred: list[tuple[Recipient, Decision]] = []
     due: list[int] = []
-    for call, facts in zip(calls, fact_sheet.load(calls, now), strict=True):
-        recipient = call.recipient
-        assert recipient is not None  # noqa: S101
-        unhurried = replace(facts, campaign_next_at=None, number_last_at=None, number_open=0, campaign_open=0)
-        decision = decide(unhurried, now)
-        if decision.verdict == "allow":
+    busy: set[int] = set()
+
+    def judge(call: Call) -> Decision:
+        facts = batch.facts_of(call)
+        return decide(replace(facts, campaign_next_at=None, number_last_at=None, number_open=0, campaign_open=0), now)
+
+    for recipient, call in zip(recipients, calls, strict=True):
+        selected = select_free(choices, call, judge, busy)
+        decision = selected and selected[1]
+        if decision is None or decision.verdict == "allow":
             due.append(recipient.pk)
         elif decision.verdict == "defer":
             deferred.append((recipient, decision))
@@ -166,9 +170,11 @@ def _decide_again(campaign: Campaign, recipients: Sequence[Recipient], now: date
     store_deferrals(deferred)
 
 
-def _dequeue_outdated(campaign: Campaign, now: datetime) -> None:
+def _dequeue_outdated(campaign_id: int, now: datetime) -> None:
     """Dequeue calls made by the old rules: their number, variables or due time may be wrong now."""
-    changed_at = CampaignVersion.objects.filter(campaign=campaign).aggregate(at=Max("at"))["at"] or now
-    outdated = Call.objects.queued().filter(campaign=campaign, asked_for=False, created_at__lt=changed_at)
+    changed_at = CampaignVersion.objects.filter(campaign=campaign_id).aggregate(at=Max("at"))["at"]
+    if changed_at is None:
+        return
+    outdated = Call.objects.queued().filter(campaign=campaign_id, asked_for=False, created_at__lt=changed_at)
     for call in outdated.exclude(recipient=None):
         dequeue(call, "rules_changed", "The campaign's rules were changed; another call replaces this one.", now)

@@ -159,9 +159,11 @@ class Prospect:
         self.contact_id, self.phone, self.timezone, self.on_hold, self.hold_until, *own = rest
         texts: Sequence[Any] = own or ("", "", {})
         self.name, self.external_id, self.variables = texts
-        choice = choices.choice_for(self) or choices.usable[0]
+        selection = choices.select(self, self.phone)
+        assert selection is not None  # noqa: S101 (a forecast of a campaign that cannot call has no prospects)
+        choices.take(selection)
+        choice, self.phone_number = selection.choice, selection.number
         self.assistant, self.account, self.account_id = choice.assistant, choice.account, choice.account.pk
-        self.phone_number = choices.number_for(choice, self, self.phone)
         self.phone_number_id = self.phone_number.pk
         self.not_before, self.not_after, self.asked_for = None, campaign.ends_at, False
 

@@ -50,6 +50,7 @@ class NumberRoom:
     today: int  # by their limits of calls in 24 hours
     lines: int  # and by their limits of open calls
     now: int  # and by their rests between two calls
+    busy: frozenset[int] = frozenset()  # the numbers without room now, by internal key
 
 
 def room_of_numbers(choices: Choices, now: datetime) -> NumberRoom:
@@ -61,6 +62,7 @@ def room_of_numbers(choices: Choices, now: datetime) -> NumberRoom:
     queued = Counter(mine.about_to_go(now + AHEAD).values_list("phone_number", flat=True))
     taken = queued + Counter(mine.open().values_list("phone_number", flat=True))
     today = lines = rested = 0
+    busy = set()
     for number in numbers:
         left = choices.calls_left(number)
         calls = UNLIMITED if left is None else max(0, left - queued[number.pk])
@@ -71,4 +73,6 @@ def room_of_numbers(choices: Choices, now: datetime) -> NumberRoom:
         if number.rest_seconds:
             calls = min(calls, 0 if queued[number.pk] or choices.rests_until(number, now + AHEAD) else 1)
         rested += calls
-    return NumberRoom(today, lines, rested)
+        if not calls:
+            busy.add(number.pk)
+    return NumberRoom(today, lines, rested, frozenset(busy))

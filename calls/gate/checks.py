@@ -18,6 +18,8 @@ class Traits:
     can_be_waited_out: bool = False  # its deferral ends at a moment that is known beforehand
     bars_contact: bool = False  # it keeps the contact from every call of the organization
     is_capacity: bool = False  # it counts open calls, so it allows the next call when one of them ends
+    about_number: bool = False  # another caller number may be able to call
+    about_assistant: bool = False  # another assistant, or one of another account, may be able to call
     spread_evenly: bool = False  # its deferral is exact to a fraction of a second
     named_by_order: bool = False  # a single call names it itself, so a single call is refused; a campaign has others
     is_filter: bool = False  # the list of recipients offers it as a filter
@@ -100,23 +102,31 @@ class CheckName(StrEnum):
         Traits(defers=True, about_recipient=True, can_be_waited_out=True),
         "Not before the requested time.",
     )
-    ASSISTANT = ("assistant", Traits(defers=True, named_by_order=True), "The assistant is switched off.")
-    CALLER_NUMBER = ("caller_number", Traits(defers=True, named_by_order=True), "The caller number is switched off.")
+    ASSISTANT = (
+        "assistant",
+        Traits(defers=True, about_assistant=True, named_by_order=True),
+        "The assistant is switched off.",
+    )
+    CALLER_NUMBER = (
+        "caller_number",
+        Traits(defers=True, about_number=True, named_by_order=True),
+        "The caller number is switched off.",
+    )
     ATTEMPTS = ("attempts", Traits(ends_it=True, is_filter=True), "Called as often as the campaign allows.")
     NO_OPEN_WINDOW = ("no_open_window", Traits(ends_it=True, is_filter=True), "No calling window is left.")
     TOO_LATE = ("too_late", Traits(ends_it=True), "The last allowed time has passed.")
     CAMPAIGN = ("campaign", Traits(defers=True, ends_it=True), "The campaign is not running.")
     ORGANIZATION = ("organization", Traits(defers=True), "The organization is inactive.")
     CALLS_STOPPED = ("calls_stopped", Traits(defers=True), "All calls of the organization are stopped.")
-    ACCOUNT = ("account", Traits(defers=True), "The provider account takes no calls.")
+    ACCOUNT = ("account", Traits(defers=True, about_assistant=True), "The provider account takes no calls.")
     CALLER_NUMBER_DAY = (
         "caller_number_day",
-        Traits(defers=True, is_filter=True),
+        Traits(defers=True, about_number=True, is_filter=True),
         "The caller number has reached its limit of calls in 24 hours.",
     )
     CALLER_NUMBER_CAPACITY = (
         "caller_number_capacity",
-        Traits(defers=True, is_capacity=True, is_filter=True),
+        Traits(defers=True, about_number=True, is_capacity=True, is_filter=True),
         "The caller number has no free line.",
     )
     CAMPAIGN_CAPACITY = (
@@ -126,7 +136,7 @@ class CheckName(StrEnum):
     )
     CALLER_NUMBER_REST = (
         "caller_number_rest",
-        Traits(defers=True, spread_evenly=True),
+        Traits(defers=True, about_number=True, spread_evenly=True),
         "The caller number rests between two calls.",
     )
     PACE = ("pace", Traits(defers=True, spread_evenly=True), "The campaign has reached its limit of calls per minute.")
@@ -142,7 +152,7 @@ class CheckName(StrEnum):
     )
     ACCOUNT_BUDGET = (
         "account_budget",
-        Traits(defers=True, is_filter=True),
+        Traits(defers=True, about_assistant=True, is_filter=True),
         "The provider account's daily budget is spent or set aside.",
     )
     RECIPIENT = ("recipient", Traits(defers=True, ends_it=True, only_explained=True), "The recipient is not due.")

@@ -6,7 +6,7 @@ A claim reads it after it has locked the contacts, so that the facts hold until 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -25,11 +25,12 @@ from campaigns.phones import country_of
 from campaigns.rules.legal_hours import legal_hours
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones
 from campaigns.rules.windows import Hours
-from providers.models import PhoneNumber
+from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
 
 HISTORY = timedelta(days=30)  # the longest time that a cap looks back
 A_DAY = timedelta(days=1)
+Accounts = Mapping[int, tuple[ProviderAccount, Organization]]  # by internal key
 UNBOUNDED = 32_767  # calls a day: as many as the field can hold
 
 
@@ -40,15 +41,26 @@ def load(calls: Sequence[Candidate], now: datetime) -> list[Facts]:
     `account`, `assistant`, `phone_number`, `contact`, `campaign` and `recipient` loaded. They may be unsaved, such as
     a single call that is about to be created.
     """
-    batch = _read(calls, now)
+    numbers = {call.phone_number_id: call.phone_number for call in calls}
+    accounts = {call.account_id: (call.account, call.organization) for call in calls}
+    batch = read(calls, numbers.values(), accounts, now)
     return [batch.facts_of(call) for call in calls]
 
 
-def _read(calls: Sequence[Candidate], now: datetime) -> _Batch:
+def read(
+    calls: Sequence[Candidate],
+    numbers: Collection[PhoneNumber],
+    accounts: Accounts,
+    now: datetime,
+) -> Batch:
+    """Read the facts of calls, each of which may be made from any of these caller numbers and accounts.
+
+    What a call is made with may still be open.
+    """
     campaigns = {call.campaign_id: call.campaign for call in calls if call.campaign}
-    limited_numbers = {call.phone_number_id for call in calls if call.phone_number.max_open_calls}
+    limited_numbers = {number.pk for number in numbers if number.max_open_calls}
     limited_campaigns = {pk for pk, campaign in campaigns.items() if campaign.max_open_calls}
-    return _Batch(
+    return Batch(
         now=now,
         listed=_listed(calls, now),
         open_numbers=_open_numbers(calls),
@@ -58,15 +70,15 @@ def _read(calls: Sequence[Candidate], now: datetime) -> _Batch:
         open_from_number=_open_by("phone_number_id", limited_numbers),
         open_in_campaign=_open_by("campaign_id", limited_campaigns),
         spent={pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None},
-        daily_budgets=_daily_budgets(calls, now),
+        daily_budgets=_daily_budgets(accounts, now),
         retries=retry_waits.load(calls),
         callbacks=_callbacks(calls),
-        use=use_of({call.phone_number_id: call.phone_number for call in calls}.values(), now),
+        use=use_of(numbers, now),
     )
 
 
 @dataclass(frozen=True)
-class _Batch:
+class Batch:
     """What is read for many calls at once. Numbers are keyed by organization and E.164, all else by internal key."""
 
     now: datetime
@@ -189,11 +201,10 @@ def use_of(numbers: Iterable[PhoneNumber], now: datetime) -> dict[int, NumberUse
     return {row["phone_number"]: NumberUse(row["n"], row["first"], row["last"]) for row in found}
 
 
-def _daily_budgets(calls: Sequence[Candidate], now: datetime) -> dict[int, tuple[DailyBudget, ...]]:
+def _daily_budgets(accounts: Accounts, now: datetime) -> dict[int, tuple[DailyBudget, ...]]:
     """Return the daily budgets that pay for each account's calls, by the account's internal key."""
     today: dict[int, DailyBudget] = {}
     found: dict[int, tuple[DailyBudget, ...]] = {}
-    accounts = {call.account_id: (call.account, call.organization) for call in calls}
     for account_id, (account, organization) in accounts.items():
         daily_budgets = []
         tomorrow = budgets.day_of(organization, now)[1]

@@ -27,7 +27,7 @@ ENGINE = {
     },
     Campaign: {
         *("status", "status_reason", "started_at", "finished_at", "drafted_through", "version", "inputs_digest"),
-        *("next_call_at", "share_used", "launched_through", "launched_at", "look_again_after"),
+        *("next_call_at", "share_used", "launched_through", "launched_at", "look_again_after", "rotation"),
     },
 }
 # `priority` changes whose turn it is, not what a call may do.

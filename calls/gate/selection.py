@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -11,6 +11,8 @@ from django.db.models import Q
 
 from calls.gate import facts as fact_sheet
 from calls.gate.candidate import Candidate
+from calls.gate.decision import Decision
+from calls.gate.rotation import Members, Turn, Turns, scattered
 from calls.models import Call
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.phones import area_of, country_of
@@ -18,8 +20,8 @@ from campaigns.rules import variables
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 
 NEVER = datetime.max.replace(tzinfo=UTC)
-# Odd constants that scatter neighbouring contacts, differently in each campaign and unlike the order of calling.
-SPREAD, TURN = 0x6A09E667, 0x9E3779B1
+# Kinds of rotations: assistants and caller numbers of first calls, caller numbers of later calls.
+ASSISTANTS, FIRST, LATER = "a", "n", "l"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,26 @@ class Choice:
         return self.assistant.account
 
 
+@dataclass(frozen=True)
+class Selection:
+    """An assistant and a caller number for a call, and the turns that they take once the call is queued."""
+
+    choice: Choice
+    number: PhoneNumber
+    assistant_turn: Turn | None
+    number_turn: Turn | None
+
+    def put_on(self, call: Call) -> None:
+        """Set what the call is made with."""
+        call.account, call.assistant = self.choice.account, self.choice.assistant
+        call.phone_number, call.from_number = self.number, self.number.e164
+
+
 class Selectable(Protocol):
-    """A recipient, or its stand-in in a forecast. The assistant and caller number are those of its first call."""
+    """A recipient, or its stand-in in a forecast. The assistant and caller number are those of its first call.
+
+    A recipient without a caller number may wait for an assistant whose turn it took.
+    """
 
     contact_id: int
     assistant_id: int | None
@@ -58,14 +78,21 @@ class Choices:
         self.campaign = campaign
         numbers = list(campaign.phone_numbers.filter(is_active=True).order_by("pk"))
         self.use = fact_sheet.use_of(numbers, now)
-        self._stored_use = dict(self.use)  # without the calls selected here
         self.all = [_choice(pair, numbers, now, include_unusable) for pair in weighted_assistants(campaign)]
         self.usable = [choice for choice in self.all if choice.usable]
-        self._total = sum(choice.weight for choice in self.all)
+        self._sharing = tuple(self._by_weight().items())
+        self._by_key = {choice.assistant.pk: choice for choice in self.all}
+        self._able_of: dict[int, list[PhoneNumber]] = {}
+        self.turns = Turns(campaign.rotation)
 
     def accounts(self) -> list[ProviderAccount]:
         """Return the accounts of the usable choices, each once."""
         return list({choice.account.pk: choice.account for choice in self.usable}.values())
+
+    def read_facts(self, calls: Sequence[Call], now: datetime) -> fact_sheet.Batch:
+        """Read the facts of calls of this campaign that may be made with any usable choice."""
+        accounts = {account.pk: (account, self.campaign.organization) for account in self.accounts()}
+        return fact_sheet.read(calls, self.numbers(), accounts, now)
 
     def numbers(self) -> set[PhoneNumber]:
         """Return the caller numbers of the usable choices."""
@@ -83,7 +110,8 @@ class Choices:
 
     def is_limited(self, number: PhoneNumber) -> bool:
         """Return whether the number has any limit."""
-        return _limited(number) or number.max_open_calls is not None
+        limits = (number.max_calls_per_day, number.max_open_calls)
+        return bool(number.rest_seconds) or any(limit is not None for limit in limits)
 
     def next_at(self, now: datetime) -> datetime | None:
         """Return when the first number that rests, or has reached its daily cap, may call again."""
@@ -97,101 +125,167 @@ class Choices:
 
     def shares(self) -> list[tuple[Choice, float]]:
         """Return the usable choices for recipients not called before, and the share of them that each calls."""
-        with_weight = [choice for choice in self.usable if choice.weight]
-        total = sum(choice.weight for choice in with_weight)
-        if total:
-            return [(choice, choice.weight / total) for choice in with_weight]
-        return [(self.usable[0], 1.0)] if self.usable else []
+        total = sum(weight for _, weight in self._sharing)
+        return [(self._by_key[assistant], weight / total) for assistant, weight in self._sharing]
+
+    def _by_weight(self) -> dict[int, int]:
+        """Return the weight of each assistant that calls new recipients. Without a weight, it is the first usable."""
+        with_weight = {choice.assistant.pk: choice.weight for choice in self.usable if choice.weight}
+        return with_weight or {choice.assistant.pk: 1 for choice in self.usable[:1]}
+
+    def select(self, recipient: Selectable, phone: str, busy: Collection[int] = ()) -> Selection | None:
+        """Return what the recipient's next call is made with. None: no assistant can call. Nothing is counted.
+
+        `busy`: caller numbers, by internal key, to pass over where another of the same rotation can call.
+        """
+        found = self._choice_for(recipient)
+        return found and self._select_number(*found, recipient, phone, busy)
 
     def choice_for(self, recipient: Selectable) -> Choice | None:
-        """Return the assistant of the recipient's first call, else the one of its share.
+        """Return the assistant of the recipient's next call. None: no assistant can call."""
+        found = self._choice_for(recipient)
+        return found and found[0]
 
-        If that one cannot call now, return the next that can. None: no assistant can call.
+    def number_for(self, choice: Choice, recipient: Selectable, phone: str) -> PhoneNumber:
+        """Return the caller number of the recipient's next call, if that assistant makes it."""
+        return self._select_number(choice, None, recipient, phone, ()).number
+
+    def _choice_for(self, recipient: Selectable) -> tuple[Choice, Turn | None] | None:
+        """Return the assistant that the recipient has, else the one whose turn is next.
+
+        If an assistant that has called the recipient cannot call now, return the next that can.
         """
         if not self.usable:
             return None
-        own = next((choice for choice in self.all if choice.assistant.pk == recipient.assistant_id), None)
-        own = own or self._by_weight(recipient.contact_id)
-        if own.usable:
-            return own
-        return next((choice for choice in self._after(own) if choice.usable), None)
+        own = self._by_key.get(recipient.assistant_id or 0)
+        if own and own.usable:
+            return own, None
+        if own and not _is_new(recipient):
+            return next(choice for choice in self._after(own) if choice.usable), None
+        turn = self.turns.next(ASSISTANTS, self._sharing, self._seed(recipient, 1))
+        return self._by_key[turn.key], turn
 
-    def _by_weight(self, contact_id: int) -> Choice:
-        """Return the choice of a new recipient. Even a short run of neighbouring contacts is split by weight."""
-        if not self._total:
-            return self.all[0]
-        point = (contact_id * SPREAD + self.campaign.pk * TURN) % 2**32 * self._total >> 32
-        for choice in self.all:
-            if point < choice.weight:
-                return choice
-            point -= choice.weight
-        raise AssertionError("a point lies within the weights")
+    def _seed(self, recipient: Selectable, kind: int) -> int:
+        """Return what chooses among members of a rotation that may all be next.
+
+        So neither the order of calling nor the assistant goes with the caller number, and short campaigns do not all
+        begin with the same one.
+        """
+        return scattered(self.campaign.pk, recipient.contact_id, kind)
 
     def _after(self, own: Choice) -> list[Choice]:
         place = self.all.index(own)
         others = self.all[place + 1 :] + self.all[:place]
         return sorted(others, key=lambda choice: choice.weight == 0)
 
-    def number_for(self, choice: Choice, recipient: Selectable, phone: str) -> PhoneNumber:
-        """Return the caller number for a recipient.
+    def _select_number(
+        self, choice: Choice, turn: Turn | None, recipient: Selectable, phone: str, busy: Collection[int]
+    ) -> Selection:
+        """Select the caller number of the first call while it may still call today, else the one whose turn is next.
 
-        It is the number of the first call while it may still call today, else one by the campaign's rule. If none may
-        call today, it is the one that may call again first: waiting for it is shorter than waiting for the recipient's
-        own number.
+        If none may call today, it is the one that may call again first: waiting for it is shorter than waiting for the
+        recipient's own number.
         """
-        able = [number for number in choice.numbers if not self._full(number)]
+        able = self._able(choice, phone)
         if not able:
-            return min(choice.numbers, key=lambda number: self.use.get(number.pk, fact_sheet.UNUSED).first or NEVER)
-        for number in able:
-            if number.pk == recipient.phone_number_id:
-                return number
-        if self.campaign.number_choice == Campaign.NumberChoice.LOCAL:
-            able = nearest(able, phone)
-        if any(_limited(number) for number in able):
-            return min(able, key=lambda number: (self._used(number), number.pk))
-        return able[recipient.contact_id % len(able)]
+            first = min(choice.numbers, key=lambda number: self.use.get(number.pk, fact_sheet.UNUSED).first or NEVER)
+            return Selection(choice, first, turn, None)
+        for number in choice.numbers:
+            if number.pk == recipient.phone_number_id and not self._full(number):
+                return Selection(choice, number, turn, None)
+        able = [number for number in able if number.pk not in busy] or able
+        kind = FIRST if _is_new(recipient) else LATER
+        next_number = self.turns.next(kind, _equal(able), self._seed(recipient, 2))
+        return Selection(choice, next(each for each in able if each.pk == next_number.key), turn, next_number)
 
-    def _used(self, number: PhoneNumber) -> int:
-        return self.use.get(number.pk, fact_sheet.UNUSED).count
+    def _able(self, choice: Choice, phone: str) -> list[PhoneNumber]:
+        """Return the numbers that may call `phone` today, of the nearest if the campaign wants that."""
+        able = self._able_of.get(choice.assistant.pk)
+        if able is None:
+            able = self._able_of[choice.assistant.pk] = [number for number in choice.numbers if not self._full(number)]
+        return nearest(able, phone) if self.campaign.number_choice == Campaign.NumberChoice.LOCAL else able
+
+    def take(self, selection: Selection) -> None:
+        """Count the turns of a call that is queued, so that the next selection takes them into account."""
+        for turn in (selection.assistant_turn, selection.number_turn):
+            if turn:
+                self.turns.take(turn)
+
+    def keep_assistant(self, selection: Selection) -> bool:
+        """Count the assistant's turn of a recipient that waits for the assistant. Return whether it took a turn."""
+        if selection.assistant_turn is None or len(selection.assistant_turn.members) == 1:
+            return False
+        self.turns.take(selection.assistant_turn)
+        return True
+
+    def give_back(self, recipient: Selectable, phone: str) -> None:
+        """Give back the turns of a recipient whose first call is not placed."""
+        assistant, number = recipient.assistant_id or 0, recipient.phone_number_id or 0
+        self.turns.give_back(Turn(ASSISTANTS, self._sharing, assistant))
+        choice = self._by_key.get(assistant)
+        if choice and (able := self._able(choice, phone)):
+            self.turns.give_back(Turn(FIRST, _equal(able), number))
 
     def _full(self, number: PhoneNumber) -> bool:
         return self.calls_left(number) == 0
 
-    def another_may_call(self, call: Call, taken: Mapping[int, int]) -> bool:
-        """Return whether any number of the call's assistant may call today, after the calls in `taken`, by number."""
-        numbers = next(choice.numbers for choice in self.all if choice.assistant.pk == call.assistant_id)
-        left = {number.pk: self._stored_use.get(number.pk, fact_sheet.UNUSED).left(number) for number in numbers}
-        return any(calls is None or calls > taken.get(pk, 0) for pk, calls in left.items())
-
-    def _count(self, number: PhoneNumber) -> None:
-        """Count a call from the number, so that the next selection takes it into account."""
-        if _limited(number):
+    def count(self, number: PhoneNumber) -> None:
+        """Count a call from the number, so that the next selection takes its daily cap into account."""
+        if number.max_calls_per_day is not None:
             used = self.use.get(number.pk, fact_sheet.UNUSED)
             self.use[number.pk] = fact_sheet.NumberUse(used.count + 1, used.first, used.last)
+            self._able_of.clear()
 
     def call_for(self, recipient: Recipient) -> Call | None:
-        """Return the next call to a recipient, unsaved and without its variables. None: nothing can call now."""
-        choice = self.choice_for(recipient)
-        if choice is None:
-            return None
+        """Return the recipient's next call, unsaved and without variables, and count it. None: nothing can call."""
         contact: Contact = recipient.contact
-        number = self.number_for(choice, recipient, contact.phone)
-        self._count(number)
+        selection = self.select(recipient, contact.phone)
+        if selection is None:
+            return None
+        self.take(selection)
+        self.count(selection.number)
+        call = self.call_to(recipient)
+        selection.put_on(call)
+        return call
+
+    def call_to(self, recipient: Recipient) -> Call:
+        """Return the recipient's next call, unsaved, without variables and without what it is made with."""
+        contact: Contact = recipient.contact
         return Call(
             organization=self.campaign.organization,
             campaign=self.campaign,
             recipient=recipient,
             contact=contact,
-            account=choice.account,
-            assistant=choice.assistant,
-            phone_number=number,
             to_number=contact.phone,
-            from_number=number.e164,
             customer_name=contact.name,
             attempt=recipient.attempts + 1,
             callback_url=self.campaign.callback_url,
             not_after=self.campaign.ends_at,
         )
+
+
+def choices_of(campaign: Campaign, now: datetime) -> Choices:
+    """Return what the campaign can call with now or, if that is nothing, what it could call with."""
+    choices = Choices(campaign, now)
+    return choices if choices.usable else Choices(campaign, now, include_unusable=True)
+
+
+def select_free(
+    choices: Choices, call: Call, judge: Callable[[Call], Decision], busy: set[int]
+) -> tuple[Selection, Decision] | None:
+    """Select for a call, and pass over caller numbers for which the gate would put it off. None: nothing can call.
+
+    `judge` asks the gate. `busy` collects the numbers passed over. A recipient waits for the number of its first call.
+    """
+    assert call.recipient is not None  # noqa: S101
+    while selection := choices.select(call.recipient, call.to_number, busy):
+        selection.put_on(call)
+        decision = judge(call)
+        turn, reason = selection.number_turn, decision.reason
+        if turn is None or turn.key in busy or not (reason and reason.traits.about_number):
+            return selection, decision
+        busy.add(turn.key)
+    return None
 
 
 def weighted_assistants(campaign: Campaign) -> list[tuple[Assistant, int]]:
@@ -213,8 +307,13 @@ def _choice(
     return Choice(assistant, weight, own, bool(own) and (works or include_unusable))
 
 
-def _limited(number: PhoneNumber) -> bool:
-    return bool(number.rest_seconds) or number.max_calls_per_day is not None
+def _equal(numbers: Sequence[PhoneNumber]) -> Members:
+    return tuple((number.pk, 1) for number in numbers)
+
+
+def _is_new(recipient: Selectable) -> bool:
+    """Return whether no call to the recipient was queued yet. An assistant that it waits for makes no call."""
+    return recipient.phone_number_id is None
 
 
 def nearest(numbers: Sequence[PhoneNumber], phone: str) -> list[PhoneNumber]:

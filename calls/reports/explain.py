@@ -13,7 +13,7 @@ from calls.gate import facts as fact_sheet
 from calls.gate.checks import CheckName
 from calls.gate.decision import Check, Decision, Facts, Verdict, decide
 from calls.gate.facts import within_a_day, within_a_month
-from calls.gate.selection import Choices, values_for
+from calls.gate.selection import choices_of, select_free, values_for
 from calls.models import OPEN, Call, CallBack, Status
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.whereabouts import whereabouts
@@ -48,13 +48,13 @@ def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
     """Explain a recipient that was just read with the relations in `EXPLAINED` and with `campaign__windows`."""
     open_call = _open_call(recipient)
     state = _state(recipient, open_call, now)
-    call = open_call if open_call and open_call.status == Status.QUEUED else next_call(recipient, now)
-    if call is None:
+    if open_call and open_call.status == Status.QUEUED:
+        call, (facts,) = open_call, fact_sheet.load([open_call], now)
+        decision = decide_ahead(facts, now)
+    elif (found := _next(recipient, now)) is not None:
+        call, decision = found
+    else:
         return _answer(None, (state, *_nothing_to_call_with(recipient.campaign)))
-    if recipient.status in (Recipient.Status.PENDING, Recipient.Status.WAITING) and recipient.next_attempt_at:
-        call.not_before = recipient.next_attempt_at
-    [facts] = fact_sheet.load([call], now)
-    decision = decide_ahead(facts, now)
     variables = () if recipient.status in OVER or call.pk else (_variables(recipient.campaign, call),)
     checks = (_with_chosen_zones(check, recipient) for check in decision.checks)
     return _answer(decision, (state, *checks, *variables))
@@ -103,8 +103,23 @@ def next_call(recipient: Recipient, now: datetime) -> Call | None:
     campaign = recipient.campaign
     if campaign.assistant is None:
         return None
-    call = Choices(campaign, now).call_for(recipient)
-    return call or Choices(campaign, now, include_unusable=True).call_for(recipient)
+    return choices_of(campaign, now).call_for(recipient)
+
+
+def _next(recipient: Recipient, now: datetime) -> tuple[Call, Decision] | None:
+    """Return the call that the engine would queue now, and what the gate says ahead. None: nothing can call.
+
+    As the engine does, pass over a caller number that rests or has no free line, while another can call.
+    """
+    if recipient.campaign.assistant is None:
+        return None
+    choices = choices_of(recipient.campaign, now)
+    call = choices.call_to(recipient)
+    if recipient.status in (Recipient.Status.PENDING, Recipient.Status.WAITING) and recipient.next_attempt_at:
+        call.not_before = recipient.next_attempt_at
+    batch = choices.read_facts([call], now)
+    found = select_free(choices, call, lambda each: decide_ahead(batch.facts_of(each), now), set())
+    return found and (call, found[1])
 
 
 def _state(recipient: Recipient, open_call: Call | None, now: datetime) -> Check:

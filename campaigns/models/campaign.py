@@ -134,6 +134,8 @@ class Campaign(models.Model):
     version = models.PositiveIntegerField(default=1, editable=False)  # of the rules; see CampaignVersion
     next_call_at = models.DateTimeField(null=True, blank=True, editable=False)  # the pace allows no call before
     share_used = models.FloatField(default=0, editable=False)  # enqueued calls by priority: the least is next
+    # Whose turn it is to make first calls, by assistant and caller number; written under the row's lock.
+    rotation = models.JSONField(default=list, editable=False)
     launched_through = models.BigIntegerField(default=0, editable=False)  # list members up to this id are recipients
     launched_at = models.DateTimeField(null=True, blank=True, editable=False)  # all list members are recipients
     # Of the rules, as the engine last saw them. After an edit: waiting recipients after this id are to be reassessed.

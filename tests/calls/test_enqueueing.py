@@ -32,13 +32,13 @@ def number(callers: Organization) -> PhoneNumber:
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of calls of each read of the facts."""
     found: list[int] = []
-    load = fact_sheet.load
+    read = fact_sheet.read
 
     def counting(calls: Sequence[Call], *args: Any) -> Any:
         found.append(len(calls))
-        return load(calls, *args)
+        return read(calls, *args)
 
-    monkeypatch.setattr(fact_sheet, "load", counting)
+    monkeypatch.setattr(fact_sheet, "read", counting)
     return found
 
 

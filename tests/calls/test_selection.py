@@ -51,15 +51,20 @@ def shares(made: Campaign, contacts: Iterator[int] | range) -> dict[str, int]:
     choices = Choices(made, timezone.now())
     found: Counter[str] = Counter()
     for contact in contacts:
-        choice = choices.choice_for(person(contact))
-        found[choice.assistant.name if choice else "nobody"] += 1
+        selection = choices.select(person(contact), "+16465551200")
+        if selection:
+            choices.take(selection)
+        found[selection.choice.assistant.name if selection else "nobody"] += 1
     return dict(found)
 
 
 @pytest.mark.parametrize(("own", "other"), [(1, 1), (7, 3), (1, 9)])
-def test_shares_come_out_within_one_per_cent_of_the_weights(lines: list[PhoneNumber], own: int, other: int) -> None:
-    found = shares(with_variant(lines, own, other), range(70_001, 80_001))
-    assert found["allomia"] / 10_000 == pytest.approx(own / (own + other), abs=0.01)
+@pytest.mark.parametrize("people", [7, 100, 10_001])
+def test_shares_come_out_within_one_call_of_the_weights(
+    lines: list[PhoneNumber], own: int, other: int, people: int
+) -> None:
+    found = shares(with_variant(lines, own, other), range(70_001, 70_001 + people))
+    assert abs(found.get("allomia", 0) - people * own / (own + other)) < 1
 
 
 def test_a_variant_is_not_the_earlier_half_of_the_campaign(lines: list[PhoneNumber]) -> None:
@@ -68,8 +73,8 @@ def test_a_variant_is_not_the_earlier_half_of_the_campaign(lines: list[PhoneNumb
     assert launching.step(made.pk)
     in_order = list(made.recipients.order_by("next_attempt_at", "sort_key"))
     choices = Choices(made, timezone.now())
-    first = Counter(cast(Any, choices.choice_for(row)).assistant.name for row in in_order[:200])
-    assert 70 <= first["allomia"] <= 130
+    first = Counter(cast(Any, choices.call_for(row)).assistant.name for row in in_order[:200])
+    assert first == {"allomia": 100, "callingbox": 100}
 
 
 def test_weight_zero_only_stands_in(lines: list[PhoneNumber]) -> None:

@@ -12,6 +12,7 @@ FOLDING = "tests/calls/test_folding.py::"
 EDITS = "tests/calls/test_campaign_edits.py::"
 REASSESSING = "tests/calls/test_reassessing.py::"
 PEOPLE = "tests/calls/test_recipient_actions.py::"
+ROTATION = "tests/calls/test_fair_rotation.py::"
 SCHEDULED_CALLBACKS = "tests/calls/test_scheduled_callbacks.py::"
 HTTP = "tests/providers/test_http.py::"
 VERDICTS = tuple(
@@ -493,6 +494,40 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         (PLACING + "test_nobody_is_queued_outside_the_window",),
+    ),
+    # Equal use of caller numbers and assistants.
+    Bug(
+        "turns of a dequeued call are not given back",
+        "The caller number of dequeued first calls is used less than the others, for good.",
+        (
+            Edit(
+                "calls/dialing/dequeueing.py",
+                "                turns.give_back(before, call.to_number, now)\n",
+                "                pass\n",
+            ),
+        ),
+        (ROTATION + "test_turns_of_dequeued_calls_are_given_back",),
+    ),
+    Bug(
+        "a recipient who is not called takes a turn",
+        "Where every second recipient is deferred, one of two caller numbers makes all calls.",
+        (
+            Edit(
+                "calls/dialing/enqueueing.py",
+                "            if selected and self._follow(call, *selected):\n",
+                "            if selected:\n"
+                "                self.choices.take(selected[0])\n"
+                "            if selected and self._follow(call, *selected):\n",
+            ),
+            Edit("calls/dialing/enqueueing.py", "            self.choices.take(selection)\n", ""),
+        ),
+        (ROTATION + "test_recipients_who_may_not_be_called_take_no_turn",),
+    ),
+    Bug(
+        "the turns are not stored",
+        "Each step of enqueueing begins the rotation anew, and short steps use one caller number most.",
+        (Edit("calls/dialing/enqueueing.py", 'changed["rotation"] = choices.turns.stored()', "pass"),),
+        (ROTATION + "test_every_stride_of_ids_uses_the_numbers_equally_after_every_step",),
     ),
     # Pause, cancel, "Stop all calls", do-not-call: each waits for silence.
     *(

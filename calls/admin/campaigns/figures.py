@@ -107,7 +107,10 @@ def _variant(row: Variant) -> dict[str, str]:
 
 
 def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
-    """Return the variables of the calls to the first contacts of the lists, computed as for the calls themselves."""
+    """Return the variables of the calls to the first contacts of the lists, computed as for the calls themselves.
+
+    Contacts not called yet are shown with the assistants that would call them if they were called now, in this order.
+    """
     if not campaign.editable:
         return []
     contacts = first_contacts(campaign)
@@ -116,8 +119,11 @@ def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
     several = len(choices.all) > 1
     previews = []
     for contact in contacts:
-        choice = choices.choice_for(kept.get(contact.pk) or Recipient(campaign=campaign, contact=contact))
-        assistant = choice.assistant if choice else campaign.assistant
+        recipient = kept.get(contact.pk) or Recipient(campaign=campaign, contact=contact)
+        selection = choices.select(recipient, contact.phone)
+        if selection:
+            choices.take(selection)
+        assistant = selection.choice.assistant if selection else campaign.assistant
         rows = variables.preview(campaign.variables, assistant.variables if assistant else [], contact)
         if rows:
             previews.append(
