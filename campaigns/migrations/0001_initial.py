@@ -152,6 +152,7 @@ class Migration(migrations.Migration):
                 ('version', models.PositiveIntegerField(default=1, editable=False)),
                 ('next_call_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('share_used', models.FloatField(default=0, editable=False)),
+                ('rotation', models.JSONField(default=list, editable=False)),
                 ('launched_through', models.BigIntegerField(default=0, editable=False)),
                 ('launched_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('inputs_digest', models.CharField(blank=True, editable=False, max_length=32)),
