@@ -13,7 +13,8 @@ import tzdata
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 from campaigns.rules import number_zones as module
-from campaigns.rules.number_zones import area_zones, clock_of, country_zones, number_zones
+from campaigns.rules.number_zones import HIDDEN, area_zones, clock_of, country_zones, number_zones
+from tests.campaigns.calling_zones import FIXED, number_of
 
 TABLES = Path(tzdata.__file__).parent / "zoneinfo"
 NO_COUNTRY_OF_TZ = {"AC": "SH", "TA": "SH", "XK": "RS"}
@@ -76,6 +77,13 @@ def test_every_number_keeps_clocks_of_its_own_country_alone() -> None:
         ("+12425551234", {"America/Nassau"}),
         ("+74951234567", {"Europe/Moscow"}),
         ("+61291234567", {"Australia/Sydney"}),
+        ("+61889123456", {"Australia/Darwin", "Australia/Adelaide", "Australia/Perth"}),  # Jabiru
+        ("+869912345678", {"Asia/Shanghai", "Asia/Urumqi"}),
+        ("+68940912345", {"Pacific/Tahiti", "Pacific/Marquesas", "Pacific/Gambier"}),  # Nuku Hiva
+        ("+68940412345", {"Pacific/Tahiti"}),
+        ("+861012345678", {"Asia/Shanghai"}),
+        ("+78452123456", {"Europe/Moscow", "Europe/Saratov"}),
+        ("+56221234567", {"America/Santiago", "America/Coyhaique", "Pacific/Easter"}),  # it may be a mobile number
         ("+5511987654321", {"America/Sao_Paulo"}),  # a mobile with an area code
         ("+34928123456", {"Atlantic/Canary"}),
         ("+34612345678", {"Europe/Madrid", "Atlantic/Canary"}),
@@ -116,12 +124,33 @@ def test_an_area_code_counts_for_every_zone_of_its_listed_exchanges() -> None:
     assert missing == []
 
 
+def test_every_clock_of_a_country_is_that_of_some_of_its_numbers() -> None:
+    """A clock that no number of a country has is one that the library's prefixes hide."""
+    hidden = []
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        code = str(phonenumbers.country_code_for_region(region))
+        if len(country_zones(region)) < 2 or code == "1":
+            continue
+        areas = [code, *(prefix for prefix in TIMEZONE_DATA if prefix.startswith(code))]
+        finer = (f"{area}{more:0{digits}}" for digits in (1, 2) for area in areas for more in range(10**digits))
+        left = {clock_of(zone): zone for zone in zones_of_country(region)}
+        for area in finer:
+            if not left:
+                break
+            if number := number_of(area, FIXED):
+                for zone in number_zones(number):
+                    left.pop(clock_of(zone), None)
+        hidden += [(region, zone) for zone in left.values()]
+    assert hidden == []
+
+
 def test_the_table_of_area_codes_names_area_codes_and_zones_that_exist() -> None:
     listed = {prefix[1:4] for prefix in TIMEZONE_DATA if prefix.startswith("1") and len(prefix) >= 4}
     assert set(module.ALSO_IN) <= listed
     assert set(module.OVERLAYS) <= listed
     assert not set(module.OVERLAYS) & set(module.OVERLAYS.values())
-    for zones in module.ALSO_IN.values():
+    assert all(any(known.startswith(prefix[:3]) for known in TIMEZONE_DATA) for prefix in HIDDEN)
+    for zones in (*module.ALSO_IN.values(), *HIDDEN.values()):
         assert all(clock_of(zone) for zone in zones)
 
 
