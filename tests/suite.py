@@ -112,7 +112,8 @@ def run(arguments: list[str], extra: dict[str, str]) -> int:
 
 
 def environment(extra: dict[str, str]) -> dict[str, str]:
-    dropped = {"DATABASE_URL", "PUBLIC_BASE_URL", "TEST_TEMPLATE"}
+    # Bytecode is kept: otherwise each process compiles what it imports, and each worker rewrites every test module.
+    dropped = {"DATABASE_URL", "PUBLIC_BASE_URL", "TEST_TEMPLATE", "PYTHONDONTWRITEBYTECODE"}
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     # Tests read the project's files as UTF-8, whatever the locale of the machine.
     return kept | {"DEBUG": "true", "ALLOW_LOOPBACK_URLS": "true", "PYTHONUTF8": "1"} | extra

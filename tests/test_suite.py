@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.changed import EVERYTHING, READ_DOCUMENTS, ROOMS, NoHistory, changed, wanted_by
-from tests.suite import ON_SQLITE, ROOT, named
+from tests.suite import ON_SQLITE, ROOT, environment, named
 
 BY_DATABASE = re.compile(r"vendor [=!]= |\[connection\.vendor\]|OnPostgresql\(")
 # Module of the product that behaves differently on SQLite -> a test module that runs there.
@@ -68,6 +68,12 @@ def test_a_room_has_its_folder_and_the_tests_of_all_rooms() -> None:
 )
 def test_paths_among_the_arguments_are_recognised(arguments: list[str], expected: bool) -> None:
     assert named(arguments) is expected
+
+
+def test_the_suite_keeps_bytecode_and_its_own_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://somebody/else")
+    assert not {"PYTHONDONTWRITEBYTECODE", "DATABASE_URL"} & environment({}).keys()
 
 
 def _git(where: Path, *arguments: str) -> None:
