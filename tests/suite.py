@@ -26,16 +26,23 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTHING_COLLECTED = 5
 TEMPLATE = "template_of_tests"
 
-# What SQLite can change, and why. Everything else tests rules and pages that reach the database through the ORM alone.
-# `tests/test_suite.py` fails when a module of the product asks for its database and no module here covers it.
+BEFALLS_IN_A_TRANSACTION = "test_whatever_befalls_a_process_in_a_transaction_nobody_rings_twice_and_nobody_is_lost"
+# What SQLite can change, and why: modules, and single tests of modules that otherwise do not depend on the database.
+# Everything else tests rules and pages that reach the database through the ORM alone. `tests/test_suite.py` fails when
+# a module of the product asks for its database and nothing here covers it.
 ON_SQLITE = {
     "tests/test_demo.py": "the demo runs on SQLite, with its own processes",
     "tests/browser/test_journey.py": "the demo in a browser",
     "tests/test_operations.py": "readiness asks the database itself",
     "tests/calls/test_outcomes.py": "the trigger that freezes the end of a call; claims and fences without row locks",
     "tests/calls/test_enqueueing.py": "enqueueing without row locks",
-    "tests/calls/test_engine.py": "slices beside each other: SQLite has one writer",
-    "tests/calls/test_failpoints.py": "a process dies inside a transaction and leaves the database locked, or not",
+    "tests/calls/test_engine.py::test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing[callingbox]": (
+        "slices beside each other: SQLite has one writer"
+    ),
+    "tests/calls/test_engine.py::test_a_campaign_ends_with_every_outcome_stored[callbacks-allomia]": (
+        "a slice beside the web server: SQLite has one writer"
+    ),
+    f"tests/calls/test_failpoints.py::{BEFALLS_IN_A_TRANSACTION}": "a dead process leaves the database locked, or not",
     "tests/calls/test_webhooks.py": "SQL of our own and a partial index",
     "tests/calls/test_account_stats.py": "window functions",
     "tests/calls/test_dashboard.py": "hours of the day by date functions",
