@@ -51,11 +51,11 @@ def _empty_tables_quickly() -> Iterator[None]:
     That takes 200 to 350 ms on PostgreSQL. Tests write few rows: deleting them takes 4 ms.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: _empty_tables())
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: empty_tables())
         yield
 
 
-def _empty_tables() -> None:
+def empty_tables() -> None:
     connection = connections["default"]
     tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
     with transaction.atomic(), connection.cursor() as cursor:

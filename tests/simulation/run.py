@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -14,52 +14,33 @@ from typing import Any
 import time_machine
 from django.db.models import Min, QuerySet
 
-from calls.actions import budget_watch, campaigns, kill_switch
+from calls.actions import budget_watch, campaigns
 from calls.dialing import daily_caps, enqueueing, placing
 from calls.forecast import forecast
 from calls.gate import budgets
 from calls.gate.selection import Choices
-from calls.models import Call, CallEvent
+from calls.models import Call, CallBack, CallEvent
 from calls.outcomes import recording
 from campaigns import launching
-from campaigns.do_not_call import entries
-from campaigns.models import Campaign, Contact, Recipient
+from campaigns.models import Campaign, Recipient
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
-from tests.simulation import world
+from tests.simulation import deeds, world
+from tests.simulation.engine import Steps
+from tests.simulation.journal import Journal, Left
 from tests.simulation.plan import Deed, Plan
 from tests.simulation.telephone import DOUBT_LASTS, Dial, Telephones
 
 CROWDED_TICK = timedelta(seconds=15)  # outcomes within one tick are recorded together
 TICK = timedelta(seconds=2)
 MAINTENANCE = timedelta(hours=2)
+MAINTENANCE_OF_A_YEAR = timedelta(hours=12)
+A_SEASON = timedelta(days=60)
 A_WHILE = timedelta(minutes=10)
 A_BIT = timedelta(milliseconds=1)
 MINUTE = timedelta(minutes=1)
 MANY = 40  # calls claimed at once in a large plan: the sums of a claim grow with the calls of the day
 WAITING = (Recipient.Status.PENDING, Recipient.Status.WAITING)
-
-
-@dataclass
-class Left:
-    """A recipient's state at the end of the month."""
-
-    status: str
-    reason: str
-    attempts: int
-    next_attempt_at: datetime | None = None
-
-
-@dataclass
-class Journal:
-    """What happened, recorded by the phones and the actions, and the product's own state at the end."""
-
-    dials: list[Dial] = field(default_factory=list)
-    deeds: list[tuple[str, Deed]] = field(default_factory=list)  # organization, deed
-    paused: list[tuple[str, str, datetime]] = field(default_factory=list)  # campaigns that paused themselves
-    left: dict[tuple[str, str, str], Left] = field(default_factory=dict)  # organization, campaign, phone
-    forecasts: dict[tuple[str, str], forecast.Forecast] = field(default_factory=dict)
-    cut_short: bool = False
 
 
 class Month:
@@ -73,6 +54,12 @@ class Month:
         self._retry_at: datetime | None = None
         self._many = sum(len(each.people) for home in plan.organizations for each in home.campaigns) > 5_000
         self._dial_of: dict[int, Dial] = {}
+        self._engine = Steps()
+        self._look_at: datetime | None = None
+        # Only a number's daily cap, or a contact's budget of a day, ends by itself without a due recipient.
+        capped = any(number.per_day is not None for home in plan.organizations for number in home.numbers)
+        self._maintain_every = MAINTENANCE_OF_A_YEAR if plan.end - plan.begin > A_SEASON else MAINTENANCE
+        self._wake_every = A_WHILE if capped else self._maintain_every
 
     def run(self) -> Journal:
         with time_machine.travel(self.plan.begin, tick=False) as clock:
@@ -81,7 +68,7 @@ class Month:
             for home in self.homes:
                 for name, campaign in home.campaigns.items():
                     found = forecast.forecast(Campaign.objects.get(pk=campaign.pk), self.plan.begin)
-                    self.journal.forecasts[home.plan.name, name] = found
+                    self.journal.forecasts[home.plan.name, name] = found.finishes_at
             for home in self.homes:
                 for campaign in home.campaigns.values():
                     campaigns.start(campaign, actor="the month")
@@ -120,12 +107,14 @@ class Month:
         if now >= self._maintenance_at:
             self._maintain(now)
         if now >= self._wake_at:
-            self._wake_at = now + A_WHILE
+            self._wake_at = now + self._wake_every
             if daily_caps.wake(now):
                 self._enqueue_at = dict.fromkeys(self._enqueue_at, now)
         while self._ends and self._ends[0][0] <= now:
             _, _, pk, dial = heapq.heappop(self._ends)
             self._end(pk, dial, now)
+        if self._look_at and self._look_at <= now:
+            self._look(now)
         for organization, at in self._enqueue_at.items():
             if at <= now:
                 self._enqueue_at[organization] = self._enqueue(organization, now)
@@ -141,29 +130,18 @@ class Month:
         ]
         moments += [self._ends[0][0]] if self._ends else []
         moments += [self._deeds[0][0]] if self._deeds else []
-        moments += [self._retry_at] if self._retry_at else []
+        moments += [moment for moment in (self._retry_at, self._look_at) if moment]
         return min(moments)
 
     # Actions of the plan.
 
     def _do(self, home: world.Home, deed: Deed, now: datetime) -> None:
-        campaign = home.campaigns.get(deed.subject)
-        contact = Contact.objects.filter(organization=home.row, phone=deed.subject)
-        if deed.kind == "list":
-            entries.add(home.row, deed.subject, source="test")
-        elif deed.kind == "hold":
-            contact.update(on_hold=True, hold_until=deed.until)
-        elif deed.kind == "lift":
-            contact.update(on_hold=False, hold_until=None)
-        elif deed.kind == "stop":
-            kill_switch.stop_all_calls(home.row, actor="the month")
-        elif deed.kind == "allow":
-            kill_switch.allow_calls(home.row, actor="the month")
-        elif deed.kind == "pause" and campaign:
-            campaigns.pause(campaign, actor="the month")
-        elif deed.kind == "resume" and campaign:
-            campaigns.resume(campaign, actor="the month")
-        self.journal.deeds.append((home.plan.name, Deed(now, deed.kind, deed.subject, deed.until)))
+        done = replace(deed, at=now)
+        if refusal := deeds.do(home, done):
+            self.journal.refused.append((home.plan.name, done, refusal))
+        else:
+            self.journal.deeds.append((home.plan.name, done))
+        self._look_at = now
         self._enqueue_at[home.row.pk] = now
 
     # The engine's work, in the order of its own loops.
@@ -177,7 +155,17 @@ class Month:
         campaigns.finish_where_done()
         self._watch(now)
         starts = [each.starts_at for home in self.plan.organizations for each in home.campaigns if each.starts_at]
-        self._maintenance_at = min([now + MAINTENANCE, *(at for at in starts if at > now)])
+        self._maintenance_at = min([now + self._maintain_every, *(at for at in starts if at > now)])
+
+    def _look(self, now: datetime) -> None:
+        """Let the engine see edits and callbacks, after an action and whenever a callback begins or ends."""
+        self._engine.look()
+        enqueueing.reroute(now)
+        due = CallBack.objects.filter(status=CallBack.Status.DUE)
+        begins = due.filter(due_at__gt=now).aggregate(at=Min("due_at"))["at"]
+        ends = due.filter(latest_at__gt=now).aggregate(at=Min("latest_at"))["at"]
+        waits = now + MINUTE if due.filter(due_at__lte=now).exists() else None
+        self._look_at = min(filter(None, (begins, ends, waits)), default=None)
 
     def _watch(self, now: datetime) -> None:
         budget_watch.watch(now)
@@ -226,7 +214,8 @@ class Month:
         return Recipient.objects.filter(campaign__in=list(running.values_list("pk", flat=True)), status__in=WAITING)
 
     def _tick_of(self, organization: int) -> timedelta:
-        return CROWDED_TICK if len(self._home_of[organization].plan.campaigns) > 1 else TICK
+        home = self._home_of[organization].plan
+        return CROWDED_TICK if len(home.campaigns) > 1 and not home.ample else TICK
 
     def _place(self, now: datetime) -> None:
         self._retry_at = None
@@ -247,6 +236,7 @@ class Month:
             number=call.from_number,
             phone=call.to_number,
             reserved=budgets.reserve_of(call.account),
+            asked_for=call.asked_for,
         )
         self.telephones.ring(dial)
         self.journal.dials.append(dial)

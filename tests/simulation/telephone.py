@@ -49,6 +49,7 @@ class Dial:
     paid_seconds: int = 0
     reserved: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
+    asked_for: bool = False  # the contact asked to be called back
 
     @property
     def rang(self) -> bool:

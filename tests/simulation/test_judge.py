@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.simulation import oracle, plan
+from tests.oracle.minutes import opening
+from tests.simulation import case, months, oracle
+from tests.simulation.journal import Journal, Left
 from tests.simulation.plan import Account, Campaign, Deed, Number, Organization, Person, Place, Plan
-from tests.simulation.run import Journal, Left, Month
+from tests.simulation.run import Month
 from tests.simulation.telephone import Dial
 
-NEW_YORK = Place("+1212555", 4, "US", ("America/New_York",), "US")
+NEW_YORK = Place("+1212555", 4)
 ANN, BOB = Person("+12125550140", NEW_YORK), Person("+12125550141", NEW_YORK)
 BEGIN = datetime(2026, 3, 6, tzinfo=UTC)
 NOON = datetime(2026, 3, 6, 17, 0, tzinfo=UTC)  # a Friday in New York
@@ -27,27 +29,45 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 @pytest.mark.parametrize(
     ("only", "lasts", "at_least", "share"),
     [
-        pytest.param("crowded", timedelta(days=3), 10, 3, id="days in which clocks go forward"),
-        pytest.param(None, plan.LASTS, 100, 1, id="a month", marks=pytest.mark.proof),
+        pytest.param("crowded", timedelta(days=1.25), 5, 6, id="shared limits"),
+        pytest.param("world", timedelta(days=1), 5, 6, id="countries of many clocks"),
+        pytest.param("edits", timedelta(days=4), 10, 10, id="edits, and a night in which clocks go forward"),
+        pytest.param("promises", timedelta(days=3), 10, 10, id="callbacks"),
+        pytest.param("closures", timedelta(days=425), 60, 1, id="a year of closures", marks=pytest.mark.proof),
+        pytest.param(None, months.LASTS, 300, 1, id="a month", marks=pytest.mark.proof),
     ],
 )
 def test_a_small_month_breaks_no_rule(only: str | None, lasts: timedelta, at_least: int, share: int) -> None:
-    """The kind "left behind" is not judged here: with so few people, a daily budget may be too small for a single call.
+    """The kind "left behind" is not judged where lines are few: a daily budget may be too small for a single call.
 
     `make simulate` judges it.
     """
-    wanted = plan.month(120, seed=3, only=only)
+    wanted = next(months.plans(120, seed=3, only=only))
     wanted = replace(
         wanted, end=wanted.begin + lasts, organizations=tuple(fewer(home, share) for home in wanted.organizations)
     )
     journal = Month(wanted, seed=3).run()
     assert len(journal.dials) > at_least
-    assert [found for found in oracle.judge(wanted, journal).violations if found[0] != "left behind"] == []
+    assert all("409" in answer or "422" in answer for _, deed, answer in journal.refused if deed.kind == "promise")
+    others = [answer for _, deed, answer in journal.refused if deed.kind != "promise"]
+    assert all("A finished campaign cannot be changed" in answer for answer in others), others
+    poor = {home.name for home in wanted.organizations if not home.ample}
+    found = oracle.judge(wanted, journal).violations
+    assert [each for each in found if each[0] != "left behind" or each[1].partition(":")[0] not in poor] == []
 
 
 def fewer(home: Organization, share: int) -> Organization:
-    """Return the organization with every `share`-th person of each campaign."""
-    return replace(home, campaigns=tuple(replace(each, people=each.people[::share]) for each in home.campaigns))
+    """Return the organization with every `share`-th person of each campaign, and without the deeds of the others."""
+    campaigns = tuple(replace(each, people=each.people[::share]) for each in home.campaigns)
+    people = {(each.name, person.phone) for each in campaigns for person in each.people}
+    phones = {phone for _, phone in people}
+    kept = (
+        deed
+        for deed in home.deeds
+        if (deed.kind not in {"list", "hold", "lift", "zone"} or deed.subject in phones)
+        and (deed.kind != "promise" or (deed.subject, deed.changes["phone"]) in people)
+    )
+    return replace(home, campaigns=campaigns, deeds=tuple(kept))
 
 
 def a_plan(people: tuple[Person, ...] = (ANN,), **fields: Any) -> Plan:
@@ -56,7 +76,7 @@ def a_plan(people: tuple[Person, ...] = (ANN,), **fields: Any) -> Plan:
     campaign = Campaign(
         "c",
         people,
-        (plan.opening(range(7), 9, 17),),
+        (opening(range(7), 9, 17),),
         (("a", 1),),
         ("+12125550100",),
         retries=(("no_answer", 120, 3),),
@@ -89,7 +109,20 @@ def judged(wanted: Plan, dials: list[Dial], *, deeds: tuple[Deed, ...] = (), **l
     return set(oracle.judge(wanted, journal).counted())
 
 
+def edited(
+    changes: dict[str, Any], dials: list[Dial], *, kind: str = "edit", subject: str = "c", **plan: Any
+) -> set[str]:
+    """Judge these calls where an edit was made at noon."""
+    return judged(a_plan(**plan), dials, deeds=(Deed(NOON, kind, subject, changes=changes),))
+
+
+def promised(*dials: Dial) -> set[str]:
+    """Judge these calls where a callback was promised at noon for two."""
+    return judged(a_plan(), [*dials], deeds=(Deed(NOON, "promise", "c", NOON + 2 * HOUR, {"phone": ANN.phone}),))
+
+
 ANSWERED = {"outcome": "completed"}
+LATE_START = {"left behind"}  # the first call came hours after the opening, in a plan of which other calls are judged
 LISTED = Deed(BEGIN, "list", ANN.phone)
 BREAKS: dict[str, Callable[[], set[str]]] = {
     "closed hours": lambda: judged(a_plan(), [dial(NOON - 4 * HOUR, **ANSWERED)]),
@@ -119,7 +152,24 @@ BREAKS: dict[str, Callable[[], set[str]]] = {
     "campaign's budget": lambda: judged(a_plan(campaign={"budget": Decimal("0.4")}), [dial(NOON)]),
     "organization's day": lambda: judged(a_plan(daily_budget=Decimal("0.4")), [dial(NOON)]),
     "account's day": lambda: judged(a_plan(account={"daily_budget": Decimal("0.4")}), [dial(NOON)]),
+    "switched off": lambda: edited(
+        {"active": False}, [dial(NOON + MINUTE, **ANSWERED)], kind="number", subject="+12125550100"
+    ),
+    "an old wait": lambda: edited(
+        {"retries": (("no_answer", 180, 3),)}, [dial(NOON - 5 * MINUTE), dial(NOON + 2 * HOUR + MINUTE, **ANSWERED)]
+    ),
+    "callback's time": lambda: promised(dial(NOON + 3 * HOUR, asked_for=True, **ANSWERED)),
+    "callback missed": lambda: promised(),
+    "callback disturbed": lambda: promised(dial(NOON + HOUR, **ANSWERED)),
     "left behind": lambda: judged(a_plan(), []),
+    "late look": lambda: (
+        edited(
+            {"gap": HOUR},
+            [dial(NOON - 2 * HOUR, **ANSWERED)],
+            campaign={"starts_at": NOON - 4 * HOUR, "gap": 30 * HOUR},
+        )
+        | edited({"windows": (opening(range(7), 9, 17),)}, [], campaign={"windows": (opening([1], 9, 17),)})
+    ),
     "wrong end": lambda: judged(a_plan(), [dial(NOON)], status="done"),
 }
 
@@ -130,6 +180,54 @@ def test_the_judge_finds_each_kind_of_broken_rule(subtests: pytest.Subtests) -> 
             assert kind in found()
 
 
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"windows": (opening(range(7), 9, 11),)}, "closed hours"),
+        ({"holidays": (date(2026, 3, 6),)}, "closed hours"),
+        ({"gap": 5 * HOUR}, "minimum gap"),
+        ({"max_attempts": 1}, "attempts"),
+        ({"retries": ()}, "retry"),
+        ({"retries": (("no_answer", 60, 1),)}, "retry"),
+    ],
+)
+def test_a_call_is_judged_by_the_rules_of_its_moment(changes: dict[str, Any], kind: str) -> None:
+    calls = [dial(NOON - HOUR), dial(NOON + HOUR + 2 * MINUTE, **ANSWERED)]
+    assert kind in edited(changes, calls)
+    assert judged(a_plan(), calls) == LATE_START
+    early = [dial(NOON - 3 * HOUR + MINUTE), dial(NOON - MINUTE, **ANSWERED)]
+    assert edited(changes, early) == LATE_START, "the edit came later"
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [({"gap": 5 * HOUR}, "minimum gap"), ({"per_day": 1}, "calls per day"), ({"per_30_days": 1}, "calls per 30 days")],
+)
+def test_a_call_is_judged_by_the_organizations_rules_of_its_moment(changes: dict[str, Any], kind: str) -> None:
+    calls = [dial(NOON - HOUR), dial(NOON + HOUR + 2 * MINUTE, **ANSWERED)]
+    assert kind in edited(changes, calls, kind="house", subject="")
+
+
+def test_a_call_is_judged_by_the_contacts_zone_of_its_moment() -> None:
+    calls = [dial(NOON + MINUTE, **ANSWERED)]
+    tokyo = {"timezone": "Asia/Tokyo"}
+    assert "closed hours" in edited(tokyo, calls, kind="zone", subject=ANN.phone)
+    assert edited(tokyo, [dial(NOON - MINUTE, **ANSWERED)], kind="zone", subject=ANN.phone) == LATE_START
+
+
+def test_the_judge_is_content_with_a_kept_promise_and_with_an_impossible_one() -> None:
+    kept = dial(NOON + 2 * HOUR + MINUTE, asked_for=True, **ANSWERED)
+    assert promised(kept) == LATE_START
+    night = Deed(NOON, "promise", "c", NOON + 12 * HOUR, {"phone": ANN.phone})
+    assert "callback missed" not in judged(a_plan(), [], deeds=(night,))
+
+
+def test_the_judge_is_content_where_everything_is_switched_off() -> None:
+    off = Deed(BEGIN, "number", "+12125550100", changes={"active": False})
+    assert judged(a_plan(ample=True), [], deeds=(off,)) == set()
+    assert judged(a_plan(ample=True), []) == {"left behind"}
+
+
 def test_the_judge_finds_a_campaign_that_paused_without_need() -> None:
     wanted = a_plan(campaign={"budget": Decimal(9)})
     journal = Journal(paused=[("o", "c", NOON)])
@@ -137,7 +235,7 @@ def test_the_judge_finds_a_campaign_that_paused_without_need() -> None:
 
 
 def test_every_kind_is_broken_once() -> None:
-    assert {*BREAKS, "paused without need"} == set(oracle.KINDS)
+    assert {*BREAKS, "paused without need"} == set(case.KINDS)
 
 
 def test_the_judge_is_content_with_a_right_month() -> None:
@@ -145,14 +243,3 @@ def test_the_judge_is_content_with_a_right_month() -> None:
     assert judged(a_plan(), [dial(opens, **ANSWERED)]) == set()
     again = opens + 2 * HOUR + MINUTE
     assert judged(a_plan(), [dial(opens), dial(again, **ANSWERED)]) == set()
-
-
-def test_the_hours_know_holidays_midnight_and_jumping_clocks() -> None:
-    from tests.simulation.hours import Calendar
-
-    calendar = Calendar(BEGIN, BEGIN + timedelta(days=4))
-    nights = (plan.opening([5], 22, 4),)  # Saturday the 7th into Sunday, when two becomes three
-    table = calendar.open_in("America/New_York", nights, ())
-    assert sum(table) == 5 * 60
-    assert sum(calendar.open_in("America/New_York", nights, (date(2026, 3, 7),))) == 0
-    assert sum(calendar.open_in("America/New_York", nights, (date(2026, 3, 8),))) == 2 * 60

@@ -11,11 +11,13 @@ from campaigns.models import (
     Contact,
     ContactList,
     ContactListMember,
+    Recipient,
     RetryRule,
 )
 from campaigns.rules.windows import DAYS
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.models import Organization, Tenant
+from tenants.models import ApiKey, Organization, Tenant
+from tests.conftest import ApiClient
 from tests.simulation import plan
 
 
@@ -44,6 +46,11 @@ class Home:
         )
         self.contacts = dict(Contact.objects.filter(organization=self.row).values_list("phone", "pk"))
         self.campaigns = {each.name: self._campaign(each) for each in wanted.campaigns}
+        _, key = ApiKey.issue(tenant=tenant, organization=self.row, name="month", scopes=["manage", "call"])
+        self.program = ApiClient(key, host="localhost")
+
+    def recipient(self, campaign: str, phone: str) -> Recipient:
+        return self.campaigns[campaign].recipients.get(contact=self.contacts[phone])
 
     def _account(self, wanted: plan.Account) -> ProviderAccount:
         return ProviderAccount.objects.create(
