@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import zoneinfo
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,10 @@ CONTENT_SECURITY_POLICY = {
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
 TIME_ZONE = "UTC"
+# Clocks come from the pinned `tzdata` package, as the countries' zones do. Python prefers the tables of the machine,
+# which may be older: a country that has changed its clocks would be called an hour wrong.
+zoneinfo.reset_tzpath(to=())
+zoneinfo.ZoneInfo.clear_cache()
 USE_TZ = True
 
 STATIC_URL = "static/"
