@@ -14,12 +14,14 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import phonenumbers
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 from campaigns.phones import country_of, is_toll_free
+from tenants.clock_changes import change_between
 
 # The tz database knows no country of these codes (tz 2026): who keeps their clocks.
 BORROWED = {"AC": "SH", "TA": "SH", "XK": "RS"}
@@ -28,6 +30,7 @@ NAMES = {"AC": "Ascension", "TA": "Tristan da Cunha", "XK": "Kosovo"}
 # Fixed lines tell where they are, and so do mobile numbers of these country codes, which have area codes:
 # North America, Mexico, Argentina, Brazil (as `phonenumbers` treats them, without Indonesia's, which have none).
 MOBILES_HAVE_AREA_CODES = frozenset({1, 52, 54, 55})
+Clock = tuple[tuple[datetime, timedelta | None], ...]  # each change of the offset, and the offset from then on
 FIXED = phonenumbers.PhoneNumberType.FIXED_LINE
 FIXED_OR_MOBILE = phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE
 MOBILE = phonenumbers.PhoneNumberType.MOBILE
@@ -135,10 +138,15 @@ def _names() -> dict[str, str]:
 
 
 @cache
-def clock_of(zone: str) -> tuple[timedelta | None, ...]:
-    """Return the zone's offset week by week over ten years: zones that agree are one place for our purpose."""
+def clock_of(zone: str) -> Clock:
+    """Return when the zone's offset changes in ten years, and to what: zones that agree are one place for our purpose.
+
+    Exact to a second, because neighbours may change their clocks on the same night, but not at the same hour.
+    """
     place, start = ZoneInfo(zone), datetime(2025, 1, 1, tzinfo=UTC)
-    return tuple((start + timedelta(weeks=week)).astimezone(place).utcoffset() for week in range(520))
+    days = [start + timedelta(days=n) for n in range(3653)]
+    changes = (change_between(place, day, following) for day, following in pairwise(days))
+    return tuple((at, at.astimezone(place).utcoffset()) for at in (start, *changes) if at)
 
 
 @lru_cache(maxsize=8192)
@@ -149,7 +157,7 @@ def keeps_a_clock_of(zone: str, zones: tuple[str, ...]) -> bool:
 
 def _one_for_each_clock(zones: Iterable[str]) -> tuple[str, ...]:
     """One name for each clock: the best-known one where it is of the country, else the first of the table."""
-    by_clock: dict[tuple[timedelta | None, ...], str] = {}
+    by_clock: dict[Clock, str] = {}
     for zone in sorted(zones, key=lambda zone: zone not in _best_known()):
         by_clock.setdefault(clock_of(zone), zone)
     return tuple(sorted(by_clock.values()))

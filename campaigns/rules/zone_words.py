@@ -120,7 +120,7 @@ def _begins_with(prefix: re.Match[str] | None, zone: str) -> bool:
         return True
     hours, minutes = int(prefix[1] or 0), int(prefix[2] or 0)
     wanted = hours * 60 + (-minutes if (prefix[1] or "").startswith("-") else minutes)
-    offsets = {found.total_seconds() / 60 for found in clock_of(zone) if found is not None}
+    offsets = {found.total_seconds() / 60 for _, found in clock_of(zone) if found is not None}
     return wanted in offsets
 
 

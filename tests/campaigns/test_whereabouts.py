@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones, choice_faults, contradicts, whereabouts
+from tests.oracle import numbers, zones
+from tests.simulation import plan
 
 DENVER = ZoneRule("America/Denver")
 TRUSTS = ZoneRule("America/Denver", trusts_contacts=True)
@@ -144,3 +146,17 @@ def test_countries_need_a_reason_and_a_reason_needs_countries(
     countries: list[str], reason: str, faulty: str | None
 ) -> None:
     assert list(choice_faults(countries, reason)) == ([faulty] if faulty else [])
+
+
+OWN_ZONES = ("", "America/Chicago", "America/Detroit", "Asia/Tokyo", "Europe/Athens", "EST", "Etc/GMT-5", "No/Land")
+
+
+@pytest.mark.parametrize("place", plan.PLACES + plan.WORLD, ids=lambda place: place.prefix)
+def test_a_number_may_be_where_the_tz_database_says(place: plan.Place) -> None:
+    """Judged by `zone1970.tab`: no clock is missing, and none is added but those of the prefix's own row."""
+    phone = place.prefix + "1234567890"[: place.more]
+    for own in OWN_ZONES:
+        found = {zones.changes(zone) for zone in candidate_zones(own, phone, ZoneRule("Asia/Kolkata"))}
+        must = {zones.changes(zone) for zone in numbers.zones_for(phone, own, "Asia/Kolkata")}
+        may = {zones.changes(zone) for zone in numbers.careful_zones_for(phone, own, "Asia/Kolkata")}
+        assert must <= found <= may, (phone, own)

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -19,8 +18,9 @@ from campaigns.rules.windows import (
     parse_clock,
     parse_day_names,
 )
+from tests.oracle import minutes, zones
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 DAY = timedelta(days=1)
 EVERY_DAY = frozenset(range(7))
 ZONES = [
@@ -38,65 +38,46 @@ HOURS = (
 )
 
 
-def oracle_table(hours: Hours, first: date, days: int) -> set[datetime]:
-    """Return every open minute of the local time, one by one."""
-    minutes: set[datetime] = set()
-    for number in range(-1, days + 1):
-        day = first + number * DAY
-        if day in hours.holidays:
-            continue
-        midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001
-        for window in hours.windows:
-            if day.weekday() in window.days:
-                length = (window.closes - window.opens) % 1440 or 1440
-                start = midnight + timedelta(minutes=window.opens)
-                minutes.update(start + number * MINUTE for number in range(length))
-    return {minute for minute in minutes if minute.date() not in hours.holidays}
+def plain(hours: Hours) -> minutes.Hours:
+    """Return the same windows and holidays as the oracle's plain values."""
+    openings = (minutes.Opening(tuple(window.days), window.opens, window.closes) for window in hours.windows)
+    return minutes.Hours(tuple(openings), hours.holidays)
 
 
-def wall(zone: ZoneInfo, moment: datetime) -> datetime:
-    offset = zone.utcoffset(moment.astimezone(zone))
-    assert offset is not None
-    return moment.replace(tzinfo=None) + offset
+def open_there(hours: Sequence[Hours], names: Sequence[str], moment: datetime) -> bool:
+    return all(plain(each).open_at(zones.wall(name, moment)) for name in names for each in hours)
 
 
-@cache
-def transitions(name: str) -> list[datetime]:
-    zone, found = ZoneInfo(name), []
-    day = datetime(2025, 1, 1, tzinfo=UTC)
-    while day < datetime(2029, 1, 1, tzinfo=UTC):
-        if day.astimezone(zone).utcoffset() != (day + DAY).astimezone(zone).utcoffset():
-            found.append(day)
-        day += DAY
-    return found
+def clock_changes(name: str) -> list[datetime]:
+    """Return a moment before each jump of the clock."""
+    return [moment - 12 * HOUR for moment, _ in zones.changes(name)[1:] if moment.year < 2029]
 
 
 @pytest.mark.parametrize("name", ZONES)
 def test_every_minute_around_every_clock_change_agrees_with_the_table(name: str) -> None:
-    zone = ZoneInfo(name)
-    for start in transitions(name):
+    for start in clock_changes(name):
         for hours in HOURS:
-            table = oracle_table(hours, start.date() - DAY, 4)
+            table = plain(hours)
             for number in range(-180, 1440 + 180, 3):
                 moment = start + number * MINUTE
-                assert is_open([hours], [name], moment) == (wall(zone, moment) in table), (name, moment, hours)
+                expected = table.open_at(zones.wall(name, moment))
+                assert is_open([hours], [name], moment) == expected, (name, moment, hours)
 
 
 @pytest.mark.parametrize("name", ZONES)
 def test_the_next_opening_around_every_clock_change_is_the_first_of_the_table(name: str) -> None:
-    zone = ZoneInfo(name)
-    for start in transitions(name):
+    for start in clock_changes(name):
         for hours in HOURS:
-            table = oracle_table(hours, start.date() - DAY, 4)
-            minutes = [start + number * MINUTE for number in range(-300, 1800)]
-            opened = [wall(zone, minute) in table for minute in minutes]
+            table = plain(hours)
+            each = [start + number * MINUTE for number in range(-300, 1800)]
+            opened = [table.open_at(zones.wall(name, minute)) for minute in each]
             for index in range(0, 1200, 149):
-                expected = next((minutes[at] for at in range(index, len(minutes)) if opened[at]), None)
-                found = next_opening([hours], [name], minutes[index])
+                expected = next((each[at] for at in range(index, len(each)) if opened[at]), None)
+                found = next_opening([hours], [name], each[index])
                 if expected is None:
-                    assert found is None or found > minutes[-1]
+                    assert found is None or found > each[-1]
                 else:
-                    assert found == expected, (name, hours, minutes[index])
+                    assert found == expected, (name, hours, each[index])
 
 
 windows = st.builds(
@@ -117,27 +98,47 @@ some_zones = st.lists(st.sampled_from(ZONES), min_size=1, max_size=3)
 @settings(max_examples=300)
 @given(st.lists(some_hours, max_size=3), some_zones, moments)
 def test_it_is_never_open_when_any_zone_or_any_hours_are_closed(
-    hours: list[Hours], zones: list[str], moment: datetime
+    hours: list[Hours], names: list[str], moment: datetime
 ) -> None:
-    each = [
-        wall(ZoneInfo(zone), moment) in oracle_table(one, moment.date() - 2 * DAY, 5) for zone in zones for one in hours
-    ]
-    assert is_open(hours, zones, moment) == all(each)
+    assert is_open(hours, names, moment) == open_there(hours, names, moment)
 
 
 @settings(max_examples=60)
 @given(st.lists(some_hours, min_size=1, max_size=2), some_zones, moments)
 def test_the_next_opening_is_open_and_nothing_before_it_is(
-    hours: list[Hours], zones: list[str], moment: datetime
+    hours: list[Hours], names: list[str], moment: datetime
 ) -> None:
-    found = next_opening(hours, zones, moment, horizon_days=4)
+    found = next_opening(hours, names, moment, horizon_days=4)
     end = moment + 4 * DAY if found is None else found
-    tables = [oracle_table(one, moment.date() - 2 * DAY, 9) for one in hours]
     if found is not None:
-        assert all(wall(ZoneInfo(zone), found) in table for zone in zones for table in tables)
+        assert open_there(hours, names, found)
     while moment < end:
-        assert not all(wall(ZoneInfo(zone), moment) in table for zone in zones for table in tables), moment
+        assert not open_there(hours, names, moment), moment
         moment += 7 * MINUTE
+
+
+@settings(max_examples=25)
+@given(
+    window=windows,
+    closures=st.lists(st.tuples(st.integers(0, 390), st.integers(1, 400)), min_size=1, max_size=3),
+    names=some_zones,
+    moment=moments,
+)
+def test_the_next_opening_after_any_closures_is_the_first_open_minute(
+    window: Window, closures: list[tuple[int, int]], names: list[str], moment: datetime
+) -> None:
+    """A weekly window and closures of 1 to 400 days: each minute of thirteen months is looked at by itself."""
+    first = moment.date()
+    closed = frozenset(first + (start + day) * DAY for start, lasts in closures for day in range(lasts))
+    hours = Hours((window,), closed)
+    calendar = minutes.Calendar(moment - moment.minute % 15 * MINUTE, moment + 398 * DAY)
+    table = calendar.all_open(tuple(names), (plain(hours),))
+    at = table.find(1, calendar.minute(moment))
+    found = next_opening([hours], names, moment)
+    if at >= 0:
+        assert found == calendar.at(at)
+    else:
+        assert found is None or found >= moment + 398 * DAY
 
 
 def test_a_nonexistent_opening_opens_when_the_clock_jumps() -> None:

@@ -60,7 +60,8 @@ PREFIXES = (
     Prefix("+55 92", "BR", ("America/Manaus",)),
     Prefix("+55 68", "BR", ("America/Rio_Branco",)),
     Prefix("+56 9", "CL"),  # mobile: the mainland, Aysén, Magallanes, Easter Island
-    Prefix("+56 2", "CL", ("America/Santiago",)),
+    # The product's library cannot tell Chile's fixed lines from mobile numbers.
+    Prefix("+56 2", "CL", ("America/Santiago",), perhaps=("America/Coyhaique", "Pacific/Easter")),
     Prefix("+593 9", "EC"),  # mobile: the mainland and the Galápagos
     # Europe. Mobile numbers tell the country alone.
     Prefix("+33", "FR"),
@@ -132,4 +133,4 @@ def zones_for(phone: str, own: str, home: str) -> tuple[str, ...]:
 def careful_zones_for(phone: str, own: str, home: str) -> tuple[str, ...]:
     """Return the zones that the product may wait for beside those that it must wait for."""
     must, more = zones_for(phone, own, home), prefix_of(phone).perhaps
-    return must if own in zones.places() else (*must, *more)
+    return must if must == (own,) else (*must, *more)
