@@ -3,7 +3,7 @@
 Two kinds of inputs, two ways to see an edit, whoever makes it. What many calls share (rules of a campaign, settings of
 an organization, its accounts, assistants and caller numbers) is compared with what the engine saw last
 (`gate/inputs.py`). For what belongs to one contact (its own fields, the do-not-call list, scheduled callbacks) the
-database records the contact (`campaigns/triggers.py`). docs/adr/0008-an-edit-reaches-who-waits.md.
+database records the contact (`calls/triggers.py`). docs/adr/0008-an-edit-reaches-who-waits.md.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import F, Max, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from calls.dialing.campaign_locks import locked_campaign
+from calls.dialing.campaign_locks import campaigns_with_rules, locked_campaign
 from calls.dialing.dequeueing import dequeue
 from calls.dialing.enqueueing import end_without_call, store_deferrals
 from calls.gate import inputs
 from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, decide
-from calls.gate.selection import Choices, select_free
+from calls.gate.selection import Choices, select_free, values_for
 from calls.models import Call, ContactChange
 from campaigns.models import Campaign, CampaignVersion, Recipient
 from tenants.models import Organization
@@ -64,18 +65,28 @@ def _mark_organization(pk: int, digest: str) -> None:
         Organization.objects.filter(pk=pk).update(inputs_digest=digest)
         started = Campaign.objects.filter(organization=pk, status__in=STARTED).order_by("pk")
         locked = list(started.select_for_update(no_key=True).values_list("pk", flat=True))
-        Campaign.objects.filter(pk__in=locked).update(look_again_after=0)
-    _wake_calls(_waiting_calls().filter(organization=pk))
+        _look_again(Campaign.objects.filter(pk__in=locked))
+        _wake_calls(_waiting_calls().filter(organization=pk))
 
 
 def _mark_campaign(pk: int, digest: str) -> None:
-    Campaign.objects.filter(pk=pk).update(look_again_after=0, inputs_digest=digest)
-    _wake_calls(_waiting_calls().filter(campaign=pk))
+    with transaction.atomic():
+        _look_again(Campaign.objects.filter(pk=pk), inputs_digest=digest)
+        _wake_calls(_waiting_calls().filter(campaign=pk))
+
+
+def _look_again(campaigns: QuerySet[Campaign], **fields: str) -> None:
+    """Mark campaigns for one round over all who wait, from where the present round is: edits never hold it up."""
+    place = Coalesce(F("look_again_after"), 0)
+    campaigns.update(look_again_after=place, look_again_until=place, **fields)
 
 
 def _wake_calls(calls: QuerySet[Call]) -> None:
+    """Make queued calls due. A call that a claim holds is left out: the claim reads the new inputs."""
     now = timezone.now()
-    calls.filter(due_at__gt=now).update(due_at=now)
+    with transaction.atomic():
+        locked = calls.filter(due_at__gt=now).select_for_update(skip_locked=True, of=("self",))
+        Call.objects.filter(pk__in=list(locked.values_list("pk", flat=True))).update(due_at=now)
 
 
 def campaigns_to_reassess() -> list[int]:
@@ -88,25 +99,39 @@ def campaigns_to_reassess() -> list[int]:
 
 
 def reassess(campaign_id: int) -> bool:
-    """Decide again about the next part of a campaign's waiting recipients. Return whether all are done.
+    """Decide again about the next part of a campaign's waiting recipients. Return whether the round is over.
 
-    An edit meanwhile starts it anew. While nothing can call (all accounts are blocked), the recipients wait as before.
+    An edit meanwhile makes the round longer, by as much as is done. While nothing can call (all accounts are blocked),
+    the recipients wait as before.
     """
     now = timezone.now()
-    _dequeue_outdated(campaign_id, now)  # before the campaign is locked: a claim locks calls first
+    campaign = campaigns_with_rules().get(pk=campaign_id)
+    if campaign.status != Campaign.Status.RUNNING or not Choices(campaign, now).usable:
+        return True
+    # Before the campaign is locked: a claim locks calls, then their campaigns.
+    _dequeue_outdated(campaign_id, now)
+    _renew_copies(campaign.calls.queued(), now)
     with transaction.atomic():
         campaign = locked_campaign(campaign_id)
-        after = campaign.look_again_after
+        after, until = campaign.look_again_after, campaign.look_again_until
         if after is None or campaign.status != Campaign.Status.RUNNING or not Choices(campaign, now).usable:
             return True
         waiting = campaign.recipients.filter(
             pk__gt=after, status__in=Recipient.WAITING_STATUSES, next_attempt_at__gt=now
         )
+        if second_half := after < until:  # of the round: up to where its first half began
+            waiting = waiting.filter(pk__lte=until)
         part = list(_locked(waiting)[:AT_ONCE])
         _decide_again(campaign, part, now)
-        done = len(part) < AT_ONCE
-        Campaign.objects.filter(pk=campaign_id).update(look_again_after=None if done else part[-1].pk)
-    return done
+        place: int | None = None
+        if len(part) == AT_ONCE:
+            place = part[-1].pk
+        elif until and not second_half:
+            place = 0
+        if second_half and place == until:
+            place = None
+        Campaign.objects.filter(pk=campaign_id).update(look_again_after=place)
+    return place is None
 
 
 def reassess_contacts() -> bool:
@@ -123,8 +148,11 @@ def reassess_contacts() -> bool:
         for campaign_id in waiting.order_by("campaign").values_list("campaign", flat=True).distinct():
             campaign = locked_campaign(campaign_id)
             _reassess_some(campaign, waiting.filter(campaign=campaign), now)
-        ContactChange.objects.filter(pk__in=[change.pk for change in changes]).delete()
+    # After the recipients: a step that was enqueuing one of them has ended, and its call is seen.
+    _renew_copies(Call.objects.queued().filter(contact__in=contacts), now)
     _wake_calls(_waiting_calls().filter(contact__in=contacts))
+    # Last: what was interrupted is done again.
+    ContactChange.objects.filter(pk__in=[change.pk for change in changes]).delete()
     return len(changes) < AT_ONCE
 
 
@@ -178,3 +206,25 @@ def _dequeue_outdated(campaign_id: int, now: datetime) -> None:
     outdated = Call.objects.queued().filter(campaign=campaign_id, asked_for=False, created_at__lt=changed_at)
     for call in outdated.exclude(recipient=None):
         dequeue(call, "rules_changed", "The campaign's rules were changed; another call replaces this one.", now)
+
+
+def _renew_copies(calls: QuerySet[Call], now: datetime) -> None:
+    """Give queued calls of campaigns the values that a call queued now would have.
+
+    A call without a required value is dequeued; enqueueing ends its recipient for that.
+    """
+    related = ("campaign", "contact", "assistant", "phone_number")
+    for call in calls.exclude(recipient=None).select_related(*related):
+        assert call.campaign is not None  # noqa: S101
+        values, missing = values_for(call.campaign, call)
+        if missing and not call.asked_for:
+            dequeue(call, "rules_changed", f"It has no value for {', '.join(missing)} any more.", now)
+            continue
+        fresh = {
+            "customer_name": call.contact.name,
+            "from_number": call.phone_number.e164,
+            "callback_url": call.campaign.callback_url,
+            "dynamic_variables": call.dynamic_variables if missing else values,
+        }
+        if any(getattr(call, name) != value for name, value in fresh.items()):
+            Call.objects.queued().filter(pk=call.pk).update(**fresh)

@@ -307,13 +307,13 @@ class Slice:
         return False
 
     async def _reassess_recipients(self) -> bool:
+        """Do one part of each kind, so that a large campaign delays neither an edit nor another campaign."""
         await self.db(reassessing.notice_edits)
-        while self.claiming and not await self.long_db(reassessing.reassess_contacts):
-            pass
+        done = await self.long_db(reassessing.reassess_contacts)
         for campaign_id in await self.db(reassessing.campaigns_to_reassess):
-            while self.claiming and not await self.long_db(reassessing.reassess, campaign_id):
-                pass
-        return False
+            if self.claiming:
+                done = await self.long_db(reassessing.reassess, campaign_id) and done
+        return not done
 
     async def _wake_for_daily_caps(self) -> bool:
         await self.db(daily_caps.wake, timezone.now())

@@ -1,7 +1,7 @@
 """What the gate's decisions depend on and many calls share, as digests: a digest that differs tells of an edit.
 
 Every column counts, so that a new rule is seen without a word here; the columns that the engine itself writes do not,
-nor do texts. What belongs to one contact is not here: `campaigns/triggers.py` records its changes.
+nor do texts. What belongs to one contact is not here: `calls/triggers.py` records its changes.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ ENGINE = {
     },
     Campaign: {
         *("status", "status_reason", "started_at", "finished_at", "drafted_through", "version", "inputs_digest"),
-        *("next_call_at", "share_used", "launched_through", "launched_at", "look_again_after", "rotation"),
+        *("next_call_at", "share_used", "launched_through", "launched_at", "rotation"),
+        *("look_again_after", "look_again_until"),
     },
 }
 # `priority` changes whose turn it is, not what a call may do.
-TEXTS = {"uuid", "name", "label", "created_at", "callback_url", "priority"}
+TEXTS = {"uuid", "name", "label", "created_at", "priority"}
 OF_ORGANIZATION: tuple[type[Model], ...] = (ProviderAccount, Assistant, PhoneNumber)
 OF_CAMPAIGN: tuple[type[Model], ...] = (
     CallingWindow,

@@ -138,9 +138,11 @@ class Campaign(models.Model):
     rotation = models.JSONField(default=list, editable=False)
     launched_through = models.BigIntegerField(default=0, editable=False)  # list members up to this id are recipients
     launched_at = models.DateTimeField(null=True, blank=True, editable=False)  # all list members are recipients
-    # Of the rules, as the engine last saw them. After an edit: waiting recipients after this id are to be reassessed.
+    # Of the rules, as the engine last saw them. After an edit, all waiting recipients are reassessed by id, from where
+    # the engine is to the last one, then from the first one to `look_again_until`.
     inputs_digest = models.CharField(max_length=32, blank=True, editable=False)
     look_again_after = models.BigIntegerField(null=True, blank=True, editable=False)
+    look_again_until = models.BigIntegerField(default=0, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-id"]

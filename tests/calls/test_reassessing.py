@@ -537,8 +537,9 @@ def test_an_edit_meanwhile_begins_anew(running: Campaign, monkeypatch: pytest.Mo
     Campaign.objects.update(holidays=[])
     reassessing.notice_edits()
     assert reassessing.campaigns_to_reassess() == [running.pk]
-    running.refresh_from_db()
-    assert running.look_again_after == 0
+    running.recipients.update(next_attempt_at=timezone.now() + timedelta(days=1))
+    support.look()
+    assert due_at(running.recipients.get()) <= timezone.now()
 
 
 @pytest.mark.parametrize("column", ["is_active", "calls_stopped"])
