@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -383,6 +383,7 @@ def test_other_assistants_are_of_the_same_organization(
     assert campaign.variants.get().assistant == mine
 
 
+@pytest.mark.time_machine(datetime(2027, 6, 7, 9, tzinfo=UTC))  # a Monday, 11:00 in Paris
 def test_a_person_is_withdrawn_held_and_promised_a_call_back_with_buttons(
     operator: Client, campaign: Campaign, contact: Contact
 ) -> None:
@@ -394,9 +395,8 @@ def test_a_person_is_withdrawn_held_and_promised_a_call_back_with_buttons(
         url = reverse("admin:campaigns_recipient_step", args=[row.pk, step])
         return text_of(operator.post(url, values, follow=True))
 
-    later = (timezone.now() + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")
     assert "This is in the past" in press("call-back", at="2020-01-01T10:00", tolerance="30")
-    assert "is scheduled for" in press("call-back", at=later, tolerance="30", note="After work")
+    assert "is scheduled for" in press("call-back", at="2027-06-07T14:00", tolerance="30", note="After work")
     listed = text_of(operator.get("/admin/calls/callback/?status__exact=due"))
     assert "After work" in listed and "Reminders" in listed
     assert "is canceled" in press("cancel-call-back")
