@@ -157,6 +157,7 @@ class Migration(migrations.Migration):
                 ('launched_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('inputs_digest', models.CharField(blank=True, editable=False, max_length=32)),
                 ('look_again_after', models.BigIntegerField(blank=True, editable=False, null=True)),
+                ('look_again_until', models.BigIntegerField(default=0, editable=False)),
                 ('assistant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='providers.assistant')),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='tenants.organization')),
                 ('phone_numbers', models.ManyToManyField(blank=True, related_name='campaigns', to='providers.phonenumber')),
