@@ -189,7 +189,7 @@ def when(**fields: str) -> dict[str, str]:
     """Return the form of the wizard's schedule, with one window and what is given."""
     window = {"windows-0-days": "mon", "windows-0-opens": "09:00", "windows-0-closes": "19:00"}
     counts = {"windows-TOTAL_FORMS": "1", "windows-INITIAL_FORMS": "0"}
-    return {**window, **counts, "timezone": "", "holidays": "", "legal_override": "", **fields}
+    return {**window, **counts, "contact_zone_rule": "both_open", "timezone": "", "holidays": "", **fields}
 
 
 @pytest.mark.django_db
@@ -235,7 +235,9 @@ def as_shown(response: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for tag in re.findall(r"<input\b[^>]*>", page):
         attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
-        ticked = attributes.get("type") not in ("radio", "checkbox") or re.search(r"\schecked\b", tag)
+        ticked = attributes.get("type") not in ("radio", "checkbox") or re.search(
+            r"\schecked\b", re.sub('"[^"]*"', "", tag)
+        )
         if "name" in attributes and ticked and attributes.get("type") != "submit":
             found.setdefault(attributes["name"], []).append(unescape(attributes.get("value", "")))
     for name, options in re.findall(r'<select\b[^>]*\bname="([^"]+)"[^>]*>(.*?)</select>', page, re.DOTALL):
@@ -329,12 +331,13 @@ def test_the_last_day_on_the_list_ends_where_the_number_may_be(organization: Org
 
 @pytest.mark.django_db
 def test_a_copy_keeps_a_holiday_until_it_is_over_everywhere(draft: Campaign) -> None:
-    """In Honolulu Christmas ends at ten o'clock UTC on 26 December."""
+    """In Honolulu Christmas ends at ten o'clock UTC on 26 December. A window of its evening ends a day later."""
     draft.holidays = ["2026-12-24", "2026-12-25"]
     draft.save()
     for moment, kept in (
-        (datetime(2026, 12, 26, 9, 59, tzinfo=UTC), ["2026-12-25"]),
-        (datetime(2026, 12, 26, 12, tzinfo=UTC), []),
+        (datetime(2026, 12, 26, 9, 59, tzinfo=UTC), ["2026-12-24", "2026-12-25"]),
+        (datetime(2026, 12, 27, 9, 59, tzinfo=UTC), ["2026-12-25"]),
+        (datetime(2026, 12, 27, 12, tzinfo=UTC), []),
     ):
         assert copy_of(draft, moment).holidays == kept
 
