@@ -28,7 +28,7 @@ from calls.models import Call, ContactChange
 from campaigns.models import Campaign, CampaignVersion, Recipient
 from tenants.models import Organization
 
-AT_ONCE = 500  # recipients or contacts of one step: its transaction holds the campaign's lock
+AT_ONCE = 200  # recipients or contacts of one step: its transaction holds the campaign's lock, and claims wait for it
 CHECKS = list(CheckName)
 STARTED = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
 
