@@ -200,6 +200,7 @@ def test_the_steps_say_what_is_done_and_what_is_missing(
         ("what", {"variables-rows": "1", "variables-0-name": "a", "variables-0-value": "{{ x }}"}, "not understood"),
         ("what", {"variables-rows": "1", "variables-0-name": "", "variables-0-value": "x"}, "Give each value a name."),
         ("when", when(**{"windows-0-opens": "9 o'clock"}), "Write it like 09:00."),
+        ("when", when(**{"windows-0-opens": "00:00", "windows-0-closes": "0:00"}), "All day is 00:00 to 24:00."),
         ("when", when(holidays="Christmas"), "is not a day"),
         (
             "when",
@@ -222,6 +223,7 @@ def test_errors_are_named_at_each_step(
     assert answer.status_code == 200
     page = text_of(answer)
     assert "Nothing was saved." in page
+    assert "Constraint" not in page, "a name of the database"
     if words == "callback_url":
         assert answer.context["form"].errors["callback_url"]
     else:

@@ -71,7 +71,8 @@ class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         if "opens" in values and values.get("opens") == values.get("closes"):
-            raise ValidationError("The opening and closing times must differ.")
+            # At the field, so that the model's constraint does not say the same in its own words.
+            self.add_error("closes", "The opening and closing times must differ. All day is 00:00 to 24:00.")
         if values.get("opens") == 24 * 60:
             self.add_error("opens", "Enter 00:00 for midnight.")
         return values
