@@ -108,9 +108,16 @@ def number_zones(e164: str) -> tuple[str, ...]:
     if not told:
         return everywhere
     clocks = {clock_of(zone) for zone in told}
-    near = tuple(zone for zone in everywhere if clock_of(zone) in clocks)
-    # Prefixes that know no clock of the country are wrong about it.
-    return near or everywhere
+    if not any(clock_of(zone) in clocks for zone in everywhere):
+        return everywhere  # prefixes that know no clock of the country are wrong about it
+    clocks |= {clock_of(zone) for zone in _hidden(e164)}
+    return tuple(zone for zone in everywhere if clock_of(zone) in clocks)
+
+
+def _hidden(e164: str) -> Iterator[str]:
+    for prefix, zones in HIDDEN.items():
+        if e164.startswith(f"+{prefix}"):
+            yield from zones
 
 
 @cache
@@ -187,7 +194,7 @@ def _told(e164: str) -> tuple[str, ...]:
     digits, shortest = e164[1:], len(str(number.country_code)) + 1
     for length in range(len(digits), shortest - 1, -1):
         if zones := TIMEZONE_DATA.get(digits[:length]):
-            return (*zones, *(zone for prefix in HIDDEN if digits.startswith(prefix) for zone in HIDDEN[prefix]))
+            return tuple(zones)
     return ()
 
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from calls.actions import opening_watch
 from campaigns import zone_check
 from campaigns.models import Contact
-from campaigns.rules import whereabouts
+from campaigns.rules.whereabouts import zone_fault
 from tenants.models import Alert, Organization
 from tests.calls.test_campaign_page import words_of
 from tests.conftest import ApiClient
@@ -88,13 +88,13 @@ def test_a_contact_that_is_edited_meanwhile_keeps_what_its_edit_found(
     organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored_before(organization)
-    judged = whereabouts.zone_fault
+    judged = zone_fault
 
     def edited_meanwhile(zone: str, phone: str) -> str:
         Contact.objects.filter(phone="+12125550101").update(timezone="America/New_York")
         return judged(zone, phone)
 
-    monkeypatch.setattr(zone_check, "zone_fault", edited_meanwhile)
+    monkeypatch.setattr("campaigns.zone_check.zone_fault", edited_meanwhile)
     zone_check.judge_all()
     assert faults() == EXPECTED | {"+12125550101": ""}
 
