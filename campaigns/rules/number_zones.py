@@ -104,9 +104,14 @@ def number_zones(e164: str) -> tuple[str, ...]:
     if not country or is_toll_free(e164):
         return ()
     everywhere = country_zones(country)
-    told = _told(e164)
-    if not told:
-        return everywhere
+    told = _told(e164) if len(everywhere) > 1 else ()  # quick: what a number tells takes long to find out
+    return _near(country, told) if told else everywhere
+
+
+@cache
+def _near(country: str, told: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the country's zones whose clocks a prefix tells."""
+    everywhere = country_zones(country)
     clocks = {clock_of(zone) for zone in told}
     if not any(clock_of(zone) in clocks for zone in everywhere):
         return everywhere  # prefixes that know no clock of the country are wrong about it
@@ -183,9 +188,9 @@ def _rows(table: str) -> list[list[str]]:
 
 def _told(e164: str) -> tuple[str, ...]:
     """What the number's prefix tells beyond its country; empty where it tells nothing."""
-    number = phonenumbers.parse(e164, None)
-    if number.country_code == 1:
+    if e164.startswith("+1"):
         return _of_area_code(e164[1:])
+    number = phonenumbers.parse(e164, None)
     kind = phonenumbers.number_type(number)
     may_be_mobile = kind in (MOBILE, FIXED_OR_MOBILE)
     tells = kind == FIXED or (may_be_mobile and number.country_code in MOBILES_HAVE_AREA_CODES)

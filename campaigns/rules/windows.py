@@ -16,7 +16,7 @@ from tenants.clock_changes import change_between
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT = 24 * 60
 CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
-ONE_DAY = timedelta(days=1)
+ONE_DAY, ONE_HOUR = timedelta(days=1), timedelta(hours=1)
 HORIZON_DAYS = 400  # thirteen months: a weekly window among any holidays of a year
 
 
@@ -104,6 +104,16 @@ def _check_aware(now: datetime) -> None:
 def is_open(hours: Sequence[Hours], zones: Sequence[str], now: datetime) -> bool:
     """Return whether all of `hours` are open in all of `zones`. False if a zone is unknown, or without zones."""
     _check_aware(now)
+    return _is_open(tuple(hours), tuple(zones), now)
+
+
+@lru_cache(maxsize=8192)
+def _is_open(hours: tuple[Hours, ...], zones: tuple[str, ...], now: datetime) -> bool:
+    """Remembered, because the calls of one step are decided at one moment, and many have the same hours and zones."""
+    return _all_open(hours, zones, now)
+
+
+def _all_open(hours: Sequence[Hours], zones: Sequence[str], now: datetime) -> bool:
     if not zones:
         return False
     for name in zones:
@@ -130,19 +140,45 @@ def local_text(moment: datetime, zone: str, now: datetime) -> str:
     return f"{day}{local:%H:%M} {zone if place else 'UTC'}"
 
 
+@dataclass
+class _Seen:
+    """The last search of some hours in some zones: between its start and the opening that it found, all is closed."""
+
+    found: tuple[datetime, datetime | None] | None = None  # when it began and what it found, written at once
+
+
+@lru_cache(maxsize=4096)
+def _seen(hours: tuple[Hours, ...], zones: tuple[str, ...], horizon_days: int) -> _Seen:
+    return _Seen()
+
+
+def _tells(found: tuple[datetime, datetime | None], now: datetime) -> bool:
+    asked, opens = found
+    # Without an opening the search is repeated as its horizon moves on. The gate asks once a day.
+    return asked <= now < (opens or asked + ONE_HOUR)
+
+
 def next_opening(
     hours: Sequence[Hours], zones: Sequence[str], now: datetime, horizon_days: int = HORIZON_DAYS
 ) -> datetime | None:
     """Return the first moment from `now` on at which everything is open, in UTC; None if none comes in `horizon_days`.
 
     Closed hours can open only when a window opens in one of the zones, or when a zone's clock jumps. These moments are
-    tried in order, and `is_open` checks each.
+    tried in order.
     """
     now = now.astimezone(UTC) if now.tzinfo else now
     if is_open(hours, zones, now):
         return now
     if not zones or any(zone_named(zone) is None for zone in zones) or not all(each.windows for each in hours):
         return None
+    seen = _seen(tuple(hours), tuple(zones), horizon_days)
+    found = seen.found
+    if found is None or not _tells(found, now):
+        seen.found = found = now, _search(hours, zones, now, horizon_days)
+    return found[1]
+
+
+def _search(hours: Sequence[Hours], zones: Sequence[str], now: datetime, horizon_days: int) -> datetime | None:
     tried = now
     for days in (2, 15):  # nearly always it opens tomorrow at the latest
         until = now + timedelta(days=min(days, horizon_days))
@@ -159,7 +195,7 @@ def next_opening(
 def _first_open(hours: Sequence[Hours], zones: Sequence[str], start: datetime, end: datetime) -> datetime | None:
     known = [zone for zone in map(zone_named, zones) if zone is not None]
     moments = {moment for zone in known for moment in _boundaries(hours, zone, start, end)}
-    return next((moment for moment in sorted(moments) if is_open(hours, zones, moment)), None)
+    return next((moment for moment in sorted(moments) if _all_open(hours, zones, moment)), None)
 
 
 @lru_cache(maxsize=4096)
