@@ -194,6 +194,14 @@ def test_an_opening_beyond_the_horizon_is_none() -> None:
     assert next_opening([mondays], ["UTC"], tuesday) == datetime(2026, 6, 8, 9, tzinfo=UTC)
 
 
+def test_an_opening_found_before_holds_until_it_comes_and_not_after() -> None:
+    """The product remembers openings. Each question is asked in this order, and the answers are counted by hand."""
+    hours = [Hours((Window(EVERY_DAY, 540, 600),))]
+    monday = datetime(2026, 6, 1, tzinfo=UTC)
+    for hour, opens in ((8, 9), (8.5, 9), (9, 9), (9.5, 9.5), (10, 33), (7, 9), (34, 57), (11, 33), (2, 9), (60, 81)):
+        assert next_opening(hours, ["UTC"], monday + hour * HOUR) == monday + opens * HOUR, hour
+
+
 def test_windows_that_never_meet_never_open() -> None:
     morning, evening = Hours((Window(EVERY_DAY, 480, 540),)), Hours((Window(EVERY_DAY, 1200, 1260),))
     assert next_opening([morning, evening], ["UTC"], datetime(2026, 6, 1, tzinfo=UTC)) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutants.planting import ANSWERS, Bug, Edit
+from tests.mutants.when_bugs import WHEN_BUGS
 
 OUTCOMES = "tests/calls/test_outcomes.py::"
 PLACING = "tests/calls/test_placing.py::"
@@ -714,4 +715,5 @@ BUGS: tuple[Bug, ...] = (
         ("tests/calls/test_opt_out.py::test_evidence_for_a_call_that_a_claim_wants_does_not_lock_both_up",),
         "PostgreSQL",
     ),
+    *WHEN_BUGS,
 )
