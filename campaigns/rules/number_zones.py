@@ -105,17 +105,17 @@ def number_zones(e164: str) -> tuple[str, ...]:
         return ()
     everywhere = country_zones(country)
     told = _told(e164) if len(everywhere) > 1 else ()  # quick: what a number tells takes long to find out
-    return _near(country, told) if told else everywhere
+    return _near(country, told, tuple(_hidden(e164))) if told else everywhere
 
 
 @cache
-def _near(country: str, told: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the country's zones whose clocks a prefix tells."""
+def _near(country: str, told: tuple[str, ...], hidden: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the country's zones whose clocks a prefix tells, and those that it hides."""
     everywhere = country_zones(country)
     clocks = {clock_of(zone) for zone in told}
     if not any(clock_of(zone) in clocks for zone in everywhere):
         return everywhere  # prefixes that know no clock of the country are wrong about it
-    clocks |= {clock_of(zone) for zone in _hidden(e164)}
+    clocks |= {clock_of(zone) for zone in hidden}
     return tuple(zone for zone in everywhere if clock_of(zone) in clocks)
 
 
