@@ -12,13 +12,15 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from calls.actions.quiescing import IllegalTransition, wait_for_silence
+from calls.gate.checks import CheckName
 from calls.models import Call, CallBack
 from calls.outcomes import staff_decisions
 from calls.reports.preflight import IMPORTING, NotReady, problems
 from calls.webhooks import outbox
 from campaigns import versions
 from campaigns.models import Campaign, Contact, ContactImport, Recipient
-from tenants import audit_log
+from campaigns.wording import recipients
+from tenants import alerts, audit_log
 
 CampaignStatus = Campaign.Status
 
@@ -118,7 +120,25 @@ def finish_where_done() -> int:
     )
     nothing_left = (~Exists(left), ~Exists(callbacks), ~Exists(imports))
     launched = Campaign.objects.filter(*nothing_left, status=CampaignStatus.RUNNING, launched_at__isnull=False)
-    return outbox.move_campaigns(launched, CampaignStatus.FINISHED, finished_at=timezone.now())
+    with transaction.atomic():
+        done = list(launched.values_list("pk", flat=True))
+        finishing = launched.filter(pk__in=done)
+        finished = outbox.move_campaigns(finishing, CampaignStatus.FINISHED, finished_at=timezone.now())
+        for campaign in Campaign.objects.filter(pk__in=done, status=CampaignStatus.FINISHED):
+            _tell_of_uncalled(campaign)
+    return finished
+
+
+def _tell_of_uncalled(campaign: Campaign) -> None:
+    """Raise an alert about recipients who were never called because the campaign's end came first."""
+    done = Recipient.Status.DONE
+    uncalled = campaign.recipients.filter(status=done, reason=CheckName.NO_OPEN_WINDOW, attempts=0).count()
+    if uncalled:
+        message = (
+            f"“{campaign.name[:100]}” ended before it could call {recipients(uncalled)}. The campaign's page lists "
+            "them under the reason “No calling window was left”."
+        )
+        alerts.tell(campaign.organization, f"campaign.uncalled:{campaign.uuid}", message, str(campaign.uuid))
 
 
 def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, **fields: object) -> None:

@@ -46,7 +46,7 @@ def read_zone(text: str, e164: str = "") -> str:
     word = " ".join(text.split())
     if not word:
         return ""
-    if place := _places().get(word.casefold()):
+    if place := _places().get(word.casefold().replace(" ", "_")):
         return place
     shown = word[:60]
     country = country_of(e164) if e164 else ""
@@ -78,10 +78,10 @@ def _places() -> dict[str, str]:
 
 
 def _by_abbreviation(word: str, e164: str, country: str) -> list[str]:
-    """The zones of the number, else of its country, whose clocks go by this abbreviation."""
-    short = SHORT.get(word.upper(), word.upper())
+    """The zones of the number, else of its country, whose clocks go by this abbreviation, or by both of `EST/EDT`."""
+    short = {SHORT.get(part, part) for part in word.upper().split("/")}
     for zones in (number_zones(e164), country_zones(country)):
-        if found := [zone for zone in zones if short in _abbreviations(zone)]:
+        if found := [zone for zone in zones if short <= _abbreviations(zone)]:
             return found
     return []
 

@@ -9,7 +9,7 @@ import time_machine
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from calls.actions import scheduled_callbacks
+from calls.actions import campaigns, scheduled_callbacks
 from calls.dialing import enqueueing, placing
 from calls.gate.checks import CheckName
 from calls.gate.decision import decide
@@ -20,7 +20,7 @@ from campaigns import launching
 from campaigns.models import CallingWindow, Campaign, Recipient
 from campaigns.rules.windows import Hours, Window, is_open, next_opening
 from providers.models import Assistant, PhoneNumber
-from tenants.models import Organization
+from tenants.models import Alert, Organization
 from tests.calls import support
 
 S = Recipient.Status
@@ -285,3 +285,16 @@ def test_a_rule_that_changed_holds_for_those_who_wait(
         case "voicemail tightened":
             made.retry_rules.create(outcome="voicemail", wait_minutes=0, max_attempts=1)
     assert verdict(made, timezone.now()) == expected
+
+
+@pytest.mark.django_db
+def test_a_campaign_that_ended_before_it_could_call_tells_so(line: PhoneNumber) -> None:
+    """The engine was down from the start to the end, or no window opened in between."""
+    made = launched(line, ends_at=NOON + timedelta(hours=2))
+    with time_machine.travel(NOON + timedelta(hours=3), tick=False):
+        made.recipients.update(next_attempt_at=NOON)
+        assert enqueueing.feed(made.pk) == 0
+        assert campaigns.finish_where_done() == 1
+        assert campaigns.finish_where_done() == 0
+    alert = Alert.objects.get(organization=line.organization)
+    assert (alert.subject, "ended before it could call 1 recipient." in alert.message) == (str(made.uuid), True)

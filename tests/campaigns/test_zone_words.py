@@ -32,6 +32,9 @@ FRANCE, GERMANY, BRITAIN, INDIA, IRELAND, AUSTRALIA = (
         ("Asia/Tokyo", NEW_YORK, "Asia/Tokyo"),  # a place: that it contradicts the number is for the caller to say
         ("US/Eastern", NEW_YORK, "US/Eastern"),
         ("EST", NEW_YORK, "America/New_York"),
+        ("EST/EDT", NEW_YORK, "America/New_York"),
+        ("America/New York", NEW_YORK, "America/New_York"),
+        ("europe/paris", NEW_YORK, "Europe/Paris"),
         ("edt", NEW_YORK, "America/New_York"),
         ("ET", NEW_YORK, "America/New_York"),
         ("PST", LOS_ANGELES, "America/Los_Angeles"),
@@ -72,6 +75,7 @@ def test_words_become_places(text: str, number: str, expected: str) -> None:
         ("5", NEW_YORK, "fixed offset"),
         ("Z", NEW_YORK, "fixed offset"),
         ("EST", FRANCE, "not a time zone of this number's country"),
+        ("EST/PDT", NEW_YORK, "not a time zone of this number's country"),
         ("Tokyo Standard Time", NEW_YORK, "not a time zone of this number's country"),
         ("EST5EDT", NEW_YORK, "not a time zone"),
         ("Factory", NEW_YORK, "not a time zone"),

@@ -18,7 +18,8 @@ class Steps(Slice):
 
     def look(self) -> None:
         """See edits, and queue scheduled callbacks that are due."""
-        _run(self._reassess_recipients())
+        while _run(self._reassess_recipients()):
+            pass
         _run(self._scheduled_callbacks())
 
 
@@ -26,10 +27,10 @@ async def _at_once(work: Callable[..., Any], *arguments: Any) -> Any:
     return work(*arguments)
 
 
-def _run(step: Coroutine[Any, Any, bool]) -> None:
-    """Run a step to its end. It never waits, because its work is done at once."""
+def _run(step: Coroutine[Any, Any, bool]) -> bool:
+    """Run a step to its end. It never waits, because its work is done at once. Return whether it found work."""
     try:
         step.send(None)
-    except StopIteration:
-        return
+    except StopIteration as end:
+        return bool(end.value)
     raise AssertionError("A step of the engine waits for something.")
