@@ -333,7 +333,7 @@ def test_after_one_look_all_is_decided_as_if_it_had_been_so_from_the_start(
     if not usable:  # nobody is asked about until something can call: nobody is dialled, and nobody is over
         assert {state[0] for state in found.values()} <= {"waits", "due"}
         return
-    assert found == expected
+    assert found == expected, f"{before!r}\n{after!r}"
 
 
 # What many calls share: every column of every table counts, but those that the engine writes.
@@ -599,7 +599,7 @@ def test_a_step_that_decides_by_the_old_inputs_is_waited_for(
     Contact.objects.update(on_hold=True, hold_until=timezone.now() + timedelta(days=1))
     ContactChange.objects.all().delete()
     running.recipients.update(next_attempt_at=timezone.now())
-    with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
+    with held(monkeypatch, fact_sheet, "read", after=True) as (reached, go_on):
         feeding = Beside(lambda: enqueueing.feed(running.pk))
         assert reached.wait(PATIENCE)
         Contact.objects.update(on_hold=False)
