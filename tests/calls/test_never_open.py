@@ -110,6 +110,8 @@ def test_the_pages_say_the_same(admin_client: Client, campaign: Campaign) -> Non
     assert "3 in Russia" in page("forecast") and "1 in France" in page("draft_forecast")
     openings = page("draft_openings")
     assert "Never: 3 contacts in Russia" in openings and "Enter the contact's time zone" in openings
+    assert "Countries called by the campaign's time zone" in page("when"), "the remedy names the field"
+    assert "Trust the contact's time zone" in page("when")
     assert "Never: 1 contact in France (Asia/Tokyo, Europe/Paris)" in openings
     # All whom this campaign could call wait for ever: the page says so all the same.
     Contact.objects.exclude(phone__startswith="+7916").delete()

@@ -106,7 +106,6 @@ class CampaignAdmin(WizardPages):
         "ends_at": "Ends at",
         "timezone": "Campaign's time zone",
         "contact_zone_rule": "If a contact's time zone is none of its number's",
-        "campaign_zone_countries": "Countries called by the campaign's time zone",
         "campaign_zone_reason": "Reason for the campaign's time zone",
         "legal_override": "Reason to call outside the legal hours",
         "max_attempts": "Maximum attempts per recipient",

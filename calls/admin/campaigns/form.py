@@ -21,7 +21,6 @@ from campaigns.rules.windows import clock, parse_clock
 from providers.models import Assistant
 from tenants.backoffice.forms import CommaField, PairsField, ScopedForm
 from tenants.backoffice.scoped_admin import ScopedInline, page_of
-from tenants.models import Organization
 
 PROPOSED_WINDOW = {"days": ["mon", "tue", "wed", "thu", "fri"], "opens": 9 * 60, "closes": 19 * 60}
 DAYS = [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")]
@@ -157,7 +156,9 @@ class CampaignForm(ScopedForm):
         'and {{ contact.variables.NAME }}. Add |default:"text" for contacts without a value. Empty rows are not sent.',
     )
     campaign_zone_countries = forms.MultipleChoiceField(
-        required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget()
+        label="Countries called by the campaign's time zone",
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
     holidays = CommaField(help_text="Days without calls in the contact's time zone, like 2026-12-25, 2027-01-01.")
 
@@ -189,8 +190,7 @@ class CampaignForm(ScopedForm):
 
     def _offer_countries(self) -> None:
         """Offer the organization's countries with several time zones, and the countries chosen before."""
-        organization = Organization.objects.filter(pk=self.organization_id or self.instance.organization_id).first()
-        callable_ = organization.callable_countries if organization else frozenset()
+        callable_ = self.instance.organization.callable_countries if self.instance.organization_id else frozenset()
         several = {code for code in callable_ if len(country_zones(code)) > 1}
         offered = sorted(several | set(self.instance.campaign_zone_countries), key=country_name)
         field: Any = self.fields["campaign_zone_countries"]
