@@ -6,7 +6,6 @@ Through the gate and the engine's steps. The expected opening is counted by hand
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 import pytest
 import time_machine
@@ -38,9 +37,9 @@ def line(organization: Organization) -> PhoneNumber:
     return support.reach(organization, "http://127.0.0.1:9", "allomia")
 
 
-def prepared(line: PhoneNumber, days: list[str], closed: list[date], **fields: Any) -> Campaign:
+def prepared(line: PhoneNumber, days: list[str], closed: list[date]) -> Campaign:
     """Return a launched campaign from 9 to 12 on these days, with these holidays."""
-    made = support.campaign(line, support.people(line.organization, [KOLKATA]), legal_override="", **fields)
+    made = support.campaign(line, support.people(line.organization, [KOLKATA]), legal_override="")
     made.windows.all().delete()
     CallingWindow.objects.create(campaign=made, days=days, opens=540, closes=720)
     Campaign.objects.filter(pk=made.pk).update(
@@ -73,7 +72,7 @@ def waits_and_is_called(made: Campaign, opening: datetime) -> None:
     assert looks <= 40, "it is looked at now and then, not all the time"
     with time_machine.travel(opening, tick=False):
         assert enqueueing.feed(made.pk) == 1
-        assert made.assistant is not None and len(placing.claim(made.assistant.account_id)) == 1
+        assert len(placing.claim(made.phone_numbers.get().account_id)) == 1
     made.refresh_from_db()
     assert made.status == Campaign.Status.RUNNING
 

@@ -164,6 +164,17 @@ def test_a_holiday_closes_its_own_minutes_and_the_night_it_begins() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "ahead"), [("Pacific/Auckland", 12), ("Asia/Kolkata", 5.5), ("Pacific/Honolulu", -10)]
+)
+def test_a_holiday_is_a_day_of_the_place(name: str, ahead: float) -> None:
+    """In June: its 24 hours begin `ahead` of midnight UTC, and nothing else is closed."""
+    always = Hours((Window(EVERY_DAY, 0, 1440),), frozenset({date(2026, 6, 10)}))
+    first = datetime(2026, 6, 10, tzinfo=UTC) - ahead * HOUR
+    for hour, expected in ((-0.5, True), (0, False), (12, False), (23.5, False), (24, True)):
+        assert is_open([always], [name], first + hour * HOUR) is expected, hour
+
+
+@pytest.mark.parametrize(
     "zones", [(), ("Nowhere/Land",), ("Europe/Paris", "Nowhere/Land"), ("",), ("Europe",), ("../x",)]
 )
 def test_an_unknown_zone_is_never_open(zones: tuple[str, ...]) -> None:

@@ -85,7 +85,7 @@ WHEN_BUGS: tuple[Bug, ...] = (
                 "if self.holidays and local.astimezone(UTC).date() in self.holidays:",
             ),
         ),
-        (WINDOWS + "test_it_is_never_open_when_any_zone_or_any_hours_are_closed",),
+        (WINDOWS + "test_a_holiday_is_a_day_of_the_place",),
     ),
     Bug(
         "summer time is not counted",
