@@ -193,10 +193,10 @@ def when(**fields: str) -> dict[str, str]:
 
 
 @pytest.mark.django_db
+@pytest.mark.time_machine(NOW)
 def test_a_campaigns_start_and_end_in_the_night_of_autumn(
-    organization: Organization, draft: Campaign, sign_in: SignIn, time_machine: Any
+    organization: Organization, draft: Campaign, sign_in: SignIn
 ) -> None:
-    time_machine.move_to(NOW)
     draft.windows.all().delete()
     client = sign_in(organization, "manager")
     step = reverse("admin:campaigns_campaign_when", args=[draft.pk])
@@ -249,10 +249,10 @@ def as_shown(response: Any) -> dict[str, Any]:
 
 
 @pytest.mark.django_db
+@pytest.mark.time_machine(NOW)
 def test_a_time_that_does_not_exist_is_refused_wherever_one_is_typed(
-    organization: Organization, draft: Campaign, phone_number: PhoneNumber, sign_in: SignIn, time_machine: Any
+    organization: Organization, draft: Campaign, phone_number: PhoneNumber, sign_in: SignIn
 ) -> None:
-    time_machine.move_to(NOW)
     draft.status, draft.legal_override = Campaign.Status.RUNNING, "A test of clocks"
     draft.save()
     contact = draft.contact_lists.get().contacts.get()
@@ -296,10 +296,10 @@ def test_a_time_that_does_not_exist_is_refused_wherever_one_is_typed(
 
 
 @pytest.mark.django_db
+@pytest.mark.time_machine(NOW)
 def test_the_time_of_a_single_call_stays_when_the_assistant_changes(
-    organization: Organization, assistant: Assistant, phone_number: PhoneNumber, sign_in: SignIn, time_machine: Any
+    organization: Organization, assistant: Assistant, phone_number: PhoneNumber, sign_in: SignIn
 ) -> None:
-    time_machine.move_to(NOW)
     client = sign_in(organization, "operator")
     typed = {"not_before_0": "2026-10-25", "not_before_1": "02:30", "not_before_offset": SECOND_HALF_PAST_TWO}
     answer = client.post(reverse("admin:calls_call_launch_fields"), {"assistant": str(assistant.pk), **typed})
@@ -312,6 +312,7 @@ def test_the_time_of_a_single_call_stays_when_the_assistant_changes(
 
 
 @pytest.mark.django_db
+@pytest.mark.time_machine(NOW)
 def test_the_last_day_on_the_list_ends_where_the_number_may_be(organization: Organization) -> None:
     """In Cairo 28 April 2028 begins at one o'clock, in Paris at midnight, in New York six hours later."""
 
