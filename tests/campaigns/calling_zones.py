@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import django
 import phonenumbers
 from phonenumbers.tzdata import TIMEZONE_DATA
 
@@ -210,4 +211,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()  # the settings choose the pinned tz database instead of the machine's
     sys.exit(main())
