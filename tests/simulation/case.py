@@ -47,24 +47,20 @@ KINDS = (
     "late look",
     "wrong end",
 )
-# Counted and printed, but not yet held against the product: it looks again at those who wait only when their old
-# waiting time is over, and a promise of one campaign does not bind the others.
-AWAITED = frozenset({"an old wait", "late look", "callback disturbed"})
 
 
 @dataclass
 class Finding:
     violations: list[tuple[str, str]] = field(default_factory=list)
-    awaited: list[tuple[str, str]] = field(default_factory=list)  # of the kinds in AWAITED
     by_home: Counter[tuple[str, str]] = field(default_factory=Counter)  # organization, kind
 
     def add(self, home: str, kind: str, said: str) -> None:
         assert kind in KINDS
-        (self.awaited if kind in AWAITED else self.violations).append((kind, f"{home}: {said}"))
+        self.violations.append((kind, f"{home}: {said}"))
         self.by_home[home, kind] += 1
 
     def counted(self) -> Counter[str]:
-        return Counter(kind for kind, _ in (*self.violations, *self.awaited))
+        return Counter(kind for kind, _ in self.violations)
 
 
 class Case:

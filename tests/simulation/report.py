@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.oracle import numbers
-from tests.simulation.case import AWAITED, KINDS, Finding
+from tests.simulation.case import KINDS, Finding
 from tests.simulation.journal import Journal
 from tests.simulation.plan import Person, Plan
 
@@ -27,13 +27,11 @@ def lines(plan: Plan, journal: Journal, found: Finding) -> Iterator[str]:
     yield from _parts(plan, journal, found)
     counted = found.counted()
     for kind in KINDS:
-        yield f"{kind:28}{counted[kind]:>9,}" + (" (counted, not judged)" if kind in AWAITED else "")
+        yield f"{kind:28}{counted[kind]:>9,}"
     for name, percent in errors(plan, journal).items():
         yield f"forecast of {name:28}" + (f"{percent:+7.1f} %" if percent is not None else "   no end")
     for kind, said in found.violations[:40]:
         yield f"  {kind}: {said}"
-    for kind, said in found.awaited[:5]:
-        yield f"  ({kind}: {said})"
 
 
 def _zones(person: Person) -> tuple[str, ...]:
@@ -42,20 +40,18 @@ def _zones(person: Person) -> tuple[str, ...]:
 
 def _parts(plan: Plan, journal: Journal, found: Finding) -> Iterator[str]:
     """Yield one line for each organization: what happened in it, and what was found."""
-    heads = ("people", "calls", "callbacks", "edits", "refused", "broken", "counted")
+    heads = ("people", "calls", "callbacks", "edits", "refused", "broken")
     yield f"{'organization':16}" + "".join(f"{head:>10}" for head in heads)
     for home in plan.organizations:
         dials = [dial for dial in journal.dials if dial.organization == home.name]
         people = {person.phone for campaign in home.campaigns for person in campaign.people}
-        of_kind = {kind: n for (name, kind), n in found.by_home.items() if name == home.name}
         columns = (
             len(people),
             len(dials),
             sum(dial.asked_for for dial in dials),
             sum(name == home.name for name, _ in journal.deeds),
             sum(name == home.name for name, _, _ in journal.refused),
-            sum(n for kind, n in of_kind.items() if kind not in AWAITED),
-            sum(n for kind, n in of_kind.items() if kind in AWAITED),
+            sum(n for (name, _), n in found.by_home.items() if name == home.name),
         )
         yield f"{home.name:16}" + "".join(f"{n:>10,}" for n in columns)
 
