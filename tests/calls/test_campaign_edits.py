@@ -139,7 +139,7 @@ def test_an_edit_waits_for_the_claim_it_met_and_holds_for_the_next(
 ) -> None:
     enqueueing.feed(running.pk)
     queued = running.calls.get()
-    with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
+    with held(monkeypatch, fact_sheet, "read", after=True) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(PATIENCE)
         editing = Beside(lambda: program.patch(at(running), {"windows": closed_now()}))

@@ -280,7 +280,7 @@ def test_a_claim_that_met_the_erasure_wins_or_never_sends(
     recipient: Recipient, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enqueueing.feed(recipient.campaign_id)
-    with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
+    with held(monkeypatch, fact_sheet, "read", after=True) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(PATIENCE)
         erasing_ = Beside(lambda: erase(recipient.contact))

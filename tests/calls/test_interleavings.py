@@ -112,7 +112,7 @@ def test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there(
     number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, moment: str, how: str
 ) -> None:
     call = support.single(number, NUMBER)
-    with held(monkeypatch, fact_sheet, "load", after=moment.startswith("after")) as (reached, go_on):
+    with held(monkeypatch, fact_sheet, "read", after=moment.startswith("after")) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(PATIENCE)
         adding = Beside(lambda: listing(how, number))
@@ -158,7 +158,7 @@ def running(number: PhoneNumber) -> Campaign:
 def test_pause_answers_only_when_the_claim_it_met_is_answered(
     number: PhoneNumber, running: Campaign, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
-    with held(monkeypatch, fact_sheet, "load", after=after) as (reached, go_on):
+    with held(monkeypatch, fact_sheet, "read", after=after) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(PATIENCE)
         pausing = Beside(lambda: campaigns.pause(running, actor="test"))
@@ -180,7 +180,7 @@ def test_after_pause_nothing_is_claimed(number: PhoneNumber, running: Campaign) 
 def test_the_kill_switch_waits_like_the_pause(
     number: PhoneNumber, running: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
+    with held(monkeypatch, fact_sheet, "read", after=True) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(PATIENCE)
         stopping = Beside(lambda: kill_switch.stop_all_calls(number.organization, actor="test"))

@@ -205,7 +205,7 @@ def test_an_opt_out_waits_for_the_claim_that_came_first(
     call = on_its_way(number)
     recording.record(call.pk, replace(END, settled=False, result_status="pending"), "read")
     in_another_campaign(other)
-    with held(monkeypatch, fact_sheet, "load", after=after) as (reached, go_on):
+    with held(monkeypatch, fact_sheet, "read", after=after) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(other.account_id))
         assert reached.wait(PATIENCE)
         ending = Beside(lambda: recording.record(call.pk, OPTED_OUT, "read"))

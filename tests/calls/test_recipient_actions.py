@@ -105,7 +105,7 @@ def test_it_answers_only_when_the_claim_it_met_is_answered(
         else:
             recipients.hold(recipient.contact, actor="ada")
 
-    with held(monkeypatch, fact_sheet, "load", after=after) as (reached, go_on):
+    with held(monkeypatch, fact_sheet, "read", after=after) as (reached, go_on):
         claiming = Beside(lambda: placing.claim(number.account_id))
         assert reached.wait(PATIENCE)
         acting = Beside(act)
@@ -124,7 +124,7 @@ def test_it_answers_only_when_the_claim_it_met_is_answered(
 def test_a_feeding_that_met_the_withdrawal_leaves_no_call_behind(
     recipient: Recipient, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with held(monkeypatch, fact_sheet, "load", after=True) as (reached, go_on):
+    with held(monkeypatch, fact_sheet, "read", after=True) as (reached, go_on):
         fed = Beside(lambda: enqueueing.feed(recipient.campaign_id))
         assert reached.wait(PATIENCE)
         withdrawing = Beside(lambda: recipients.withdraw(recipient, actor="ada"))
