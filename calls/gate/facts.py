@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Max, Min
+from django.db.models import BigIntegerField, Count, Max, Min, Value
 
 from calls.gate import budgets, pacing, retry_waits
 from calls.gate.candidate import Candidate
@@ -30,6 +30,7 @@ from tenants.models import Organization
 
 HISTORY = timedelta(days=30)  # the longest time that a cap looks back
 A_DAY = timedelta(days=1)
+NO_RECIPIENT = Value(0, output_field=BigIntegerField())
 Accounts = Mapping[int, tuple[ProviderAccount, Organization]]  # by internal key
 UNBOUNDED = 32_767  # calls a day: as many as the field can hold
 
@@ -60,11 +61,12 @@ def read(
     campaigns = {call.campaign_id: call.campaign for call in calls if call.campaign}
     limited_numbers = {number.pk for number in numbers if number.max_open_calls}
     limited_campaigns = {pk for pk, campaign in campaigns.items() if campaign.max_open_calls}
+    dials, callbacks = _history(calls, now)
     return Batch(
         now=now,
         listed=_listed(calls, now),
         open_numbers=_open_numbers(calls),
-        dials=_dials(calls, now),
+        dials=dials,
         zone_rules={pk: campaign.zone_rule for pk, campaign in campaigns.items()},
         campaign_hours={pk: _campaign_hours(campaign) for pk, campaign in campaigns.items()},
         open_from_number=_open_by("phone_number_id", limited_numbers),
@@ -72,7 +74,7 @@ def read(
         spent={pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None},
         daily_budgets=_daily_budgets(accounts, now),
         retries=retry_waits.load(calls),
-        callbacks=_callbacks(calls),
+        callbacks=callbacks,
         use=use_of(numbers, now),
     )
 
@@ -260,25 +262,29 @@ def _open_numbers(calls: Sequence[Candidate]) -> set[tuple[int, str]]:
     return set(found.values_list("organization_id", "to_number"))
 
 
-def _dials(calls: Sequence[Candidate], now: datetime) -> defaultdict[int, list[datetime]]:
-    """Return when each contact was dialled, or may have been, oldest first, by internal key."""
+def _history(
+    calls: Sequence[Candidate], now: datetime
+) -> tuple[defaultdict[int, list[datetime]], defaultdict[int, dict[int, datetime]]]:
+    """Return when each contact was dialled, or may have been, oldest first; and until when it waits for callbacks.
+
+    Both by the contact's internal key; the end of a due callback also by the recipient that it was promised to.
+    """
     contacts = {call.contact_id for call in calls if call.contact_id}
-    rows = Call.objects.filter(contact_id__in=contacts, dialed_at__gt=now - HISTORY).order_by("dialed_at")
-    found: defaultdict[int, list[datetime]] = defaultdict(list)
-    for contact_id, dialed_at in rows.values_list("contact_id", "dialed_at"):
-        if dialed_at:
-            found[contact_id].append(dialed_at)
-    return found
-
-
-def _callbacks(calls: Sequence[Candidate]) -> dict[int, dict[int, datetime]]:
-    """Return the due callbacks of each contact: the latest moment of each, by recipient."""
-    contacts = {call.contact_id for call in calls if call.contact_id and call.campaign_id}
-    due = CallBack.objects.filter(contact__in=contacts, status=CallBack.Status.DUE)
-    found: defaultdict[int, dict[int, datetime]] = defaultdict(dict)
-    for contact_id, recipient_id, latest_at in due.values_list("contact_id", "recipient_id", "latest_at"):
-        found[contact_id][recipient_id] = latest_at
-    return found
+    dialed = Call.objects.filter(contact_id__in=contacts, dialed_at__gt=now - HISTORY).order_by()
+    promised = CallBack.objects.filter(contact__in=contacts, status=CallBack.Status.DUE).order_by()
+    rows = dialed.values_list("contact_id", "dialed_at", NO_RECIPIENT).union(
+        promised.values_list("contact_id", "latest_at", "recipient_id"), all=True
+    )
+    dials: defaultdict[int, list[datetime]] = defaultdict(list)
+    callbacks: defaultdict[int, dict[int, datetime]] = defaultdict(dict)
+    for contact_id, at, recipient_id in rows:
+        if recipient_id:
+            callbacks[contact_id][recipient_id] = at
+        else:
+            dials[contact_id].append(at)
+    for times in dials.values():
+        times.sort()
+    return dials, callbacks
 
 
 def _open_by(column: str, keys: Iterable[int | None]) -> Counter[int | None]:

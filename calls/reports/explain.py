@@ -135,6 +135,7 @@ def _state(recipient: Recipient, open_call: Call | None, now: datetime) -> Check
     if open_call:
         return Check(CheckName.RECIPIENT, "defer", f"A call is under way: {open_call.get_status_display().lower()}.")
     if scheduled := recipient.call_backs.filter(status=CallBack.Status.DUE).first():
+        scheduled.recipient, scheduled.contact = recipient, recipient.contact
         when = scheduled.due_there(now)
         return Check(CheckName.RECIPIENT, "defer", f"A callback is scheduled for {when}.", scheduled.due_at)
     return Check(CheckName.RECIPIENT, detail=f"{label}.")

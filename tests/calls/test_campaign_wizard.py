@@ -693,8 +693,7 @@ def test_every_rule_of_a_campaign_is_copied_or_left_out_knowingly() -> None:
     machines = {
         *("id", "uuid", "organization", "status", "status_reason", "created_at", "started_at", "finished_at"),
         *("drafted_through", "version", "next_call_at", "share_used", "launched_through", "launched_at"),
-        "look_again_after",
-        "rotation",
+        *("look_again_after", "look_again_until", "inputs_digest", "rotation"),
     }
     columns = {field.name for field in (*Campaign._meta.concrete_fields, *Campaign._meta.many_to_many)}
     assert columns - machines == known
