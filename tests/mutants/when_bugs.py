@@ -16,8 +16,8 @@ WHEN_BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "campaigns/rules/number_zones.py",
-                "return _near(country, told) if told else everywhere",
-                "return _near(country, told) if told else ()",
+                "return _near(country, told, tuple(_hidden(e164))) if told else everywhere",
+                "return _near(country, told, tuple(_hidden(e164))) if told else ()",
             ),
         ),
         SOMEWHERE,
