@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -113,8 +114,10 @@ def migrate_template(url: str) -> None:
 
 def run(arguments: list[str], extra: dict[str, str]) -> int:
     """Run pytest in its own process. Return its exit status. The database is DATABASE_URL, SQLite by default."""
-    say("pytest on " + ("PostgreSQL" if extra else "SQLite"))
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *arguments]
+    seed = random.randrange(2**32)  # said here, because a quiet pytest does not say it
+    say(f"pytest on {'PostgreSQL' if extra else 'SQLite'} --randomly-seed={seed}")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"]
+    command += [f"--randomly-seed={seed}", *arguments]
     return subprocess.run(command, env=environment(extra), check=False).returncode
 
 
