@@ -20,6 +20,7 @@ from calls.actions import scheduled_callbacks
 from calls.dialing import enqueueing, placing, reassessing
 from calls.gate import facts as fact_sheet
 from calls.gate import inputs
+from calls.gate.capacity import room_of_numbers
 from calls.gate.checks import CheckName
 from calls.gate.selection import Choices
 from calls.models import OPEN, Call, CallBack, ContactChange, Status
@@ -135,7 +136,8 @@ class Played:
         for campaign in (self.campaign, self.other):
             assert launching.step(campaign.pk)
         self.contacts = list(self.organization.contacts.order_by("pk"))
-        self.calls = [support.single(first, self.contacts[place].phone) for place in (1, 2, 3)]
+        # Both numbers have been used, so that a cap of one call holds everybody back, in whatever order they are asked.
+        self.calls = [support.single(self.numbers[place % 2], self.contacts[place].phone) for place in (1, 2, 3)]
         self.spare = Assistant.objects.create(
             organization=self.organization, account=self.account, name="B", **support.ASSISTANTS["allomia"]
         )
@@ -236,7 +238,13 @@ class Played:
         return {recipient.contact.phone: recipient for recipient in found}
 
     def usable(self, now: datetime) -> bool:
-        return bool(Choices(Campaign.objects.get(pk=self.campaign.pk), now).usable)
+        return bool(self._choices(now).usable)
+
+    def has_room(self, now: datetime) -> bool:
+        return room_of_numbers(self._choices(now), now).now > 0
+
+    def _choices(self, now: datetime) -> Choices:
+        return Choices(Campaign.objects.get(pk=self.campaign.pk), now)
 
     def ask_everybody(self, now: datetime) -> None:
         self.campaign.recipients.filter(status__in=Recipient.WAITING_STATUSES).update(next_attempt_at=now)
@@ -325,7 +333,7 @@ def test_after_one_look_all_is_decided_as_if_it_had_been_so_from_the_start(
             support.look()
             played.call(later)
             found = {phone: played.state(later)[phone] for phone in waited}
-            usable = played.usable(later)
+            usable, has_room = played.usable(later), played.has_room(later)
     with time_machine.travel(later, tick=False):
         expected = {
             phone: state for phone, state in decided_from_the_start(played, after, later).items() if phone in waited
@@ -333,6 +341,11 @@ def test_after_one_look_all_is_decided_as_if_it_had_been_so_from_the_start(
     if not usable:  # nobody is asked about until something can call: nobody is dialled, and nobody is over
         assert {state[0] for state in found.values()} <= {"waits", "due"}
         return
+    if not has_room:  # who is due is asked when there is room again
+        assert "dialled" not in {state[0] for state in found.values()}
+        found = {phone: state for phone, state in found.items() if state != ("due",)}
+        expected = {phone: expected[phone] for phone in found if expected[phone] != ("due",)}
+        found = {phone: found[phone] for phone in expected}
     assert found == expected, f"{before!r}\n{after!r}"
 
 
