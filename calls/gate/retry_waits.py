@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-from django.db.models import Max
+from typing import NamedTuple
 
 from calls.gate.candidate import Candidate
 from calls.models import TERMINAL, Call, Status
+from calls.models.call import answered_by_voicemail
 from campaigns.models import Campaign
 from campaigns.models.campaign import retry_rule
 from campaigns.rules import retries
 from campaigns.rules.windows import Hours
+
+PLACED_AND_ENDED = [status for status in TERMINAL if status != Status.CANCELED]
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,25 @@ class Retry:
         return retries.at_another_time_of_day(earliest, self.dialed_at, hours, zones, not_after, self.seed)
 
 
+class Ended(NamedTuple):
+    """What a retry needs of the call that it follows. The names are those of the columns."""
+
+    status: str
+    answered_by: str
+    ended_reason: str
+    ended_at: datetime | None
+    terminal_at: datetime | None
+    created_at: datetime
+    dialed_at: datetime | None
+    contact_id: int
+
+    @classmethod
+    def of(cls, call: Call) -> Ended:
+        return cls(*(getattr(call, name) for name in cls._fields))
+
+
 def load(calls: Sequence[Candidate]) -> dict[int, Retry]:
-    """Return the retry of each recipient that was called before, by internal key, with two queries and the rules'.
+    """Return the retry of each recipient that was called before, by internal key, with one query and the rules'.
 
     The rule is that of the outcome of the last call, as it is at this moment: a rule that was changed or removed while
     a recipient waited holds for the recipient as well.
@@ -58,29 +77,28 @@ def load(calls: Sequence[Candidate]) -> dict[int, Retry]:
     if not called:
         return {}
     campaigns = {campaign.pk: campaign for campaign, _ in called.values()}
-    rules = {pk: _rules(campaign) for pk, campaign in campaigns.items()}
+    rules = {pk: rules_of(campaign) for pk, campaign in campaigns.items()}
     found = {}
-    for last in _last_calls(called):
-        assert last.recipient_id is not None  # noqa: S101
-        campaign, attempts = called[last.recipient_id]
-        found[last.recipient_id] = retry_after(last, rules[campaign.pk], attempts)
+    for recipient_id, last in _last_calls(called).items():
+        campaign, attempts = called[recipient_id]
+        found[recipient_id] = retry_after(last, rules[campaign.pk], attempts)
     return found
 
 
-def retry_after(call: Call, rules: Iterable[retries.Rule], attempts: int) -> Retry:
+def retry_after(last: Ended, rules: Iterable[retries.Rule], attempts: int) -> Retry:
     """Return the retry after this call, the last of `attempts` calls to its recipient."""
-    rule = retries.rule_after(rules, call.status, call.is_voicemail)
-    known_at = call.terminal_at or call.ended_at or call.created_at
-    ended_at = call.ended_at or known_at
-    return Retry(rule, attempts, ended_at, known_at, call.dialed_at or ended_at, call.contact_id)
+    rule = retries.rule_after(rules, last.status, answered_by_voicemail(last.answered_by, last.ended_reason))
+    known_at = last.terminal_at or last.ended_at or last.created_at
+    ended_at = last.ended_at or known_at
+    return Retry(rule, attempts, ended_at, known_at, last.dialed_at or ended_at, last.contact_id)
 
 
-def _rules(campaign: Campaign) -> list[retries.Rule]:
+def rules_of(campaign: Campaign) -> list[retries.Rule]:
+    """Return the campaign's retry rules, as the pure `retries.Rule`."""
     return [retry_rule(rule) for rule in campaign.retry_rules.all()]
 
 
-def _last_calls(recipients: Iterable[int]) -> Iterable[Call]:
-    ended = Call.objects.filter(recipient__in=recipients, status__in=TERMINAL).exclude(status=Status.CANCELED)
-    last = ended.order_by().values("recipient").annotate(last=Max("pk")).values("last")
-    columns = ("recipient", "contact", "status", "answered_by", "ended_reason", "terminal_at", "ended_at", "dialed_at")
-    return Call.objects.filter(pk__in=last).only(*columns, "created_at")
+def _last_calls(recipients: Iterable[int]) -> dict[int, Ended]:
+    """Return the last call of each recipient. A recipient has few calls, so all are read, the last one last."""
+    ended = Call.objects.filter(recipient__in=recipients, status__in=PLACED_AND_ENDED).order_by("pk")
+    return {recipient: Ended(*row) for recipient, *row in ended.values_list("recipient_id", *Ended._fields)}

@@ -73,6 +73,10 @@ UNRESOLVED = (
 )
 
 
+def answered_by_voicemail(answered_by: str, ended_reason: str) -> bool:
+    return answered_by == "machine" or ended_reason == "voicemail"
+
+
 class CallQuerySet(models.QuerySet["Call"]):
     def open(self) -> CallQuerySet:
         """Return calls whose phone may be ringing."""
@@ -264,7 +268,7 @@ class Call(models.Model):
 
     @property
     def is_voicemail(self) -> bool:
-        return self.answered_by == "machine" or self.ended_reason == "voicemail"
+        return answered_by_voicemail(self.answered_by, self.ended_reason)
 
     def as_order(self) -> CallOrder:
         """Return the order for the provider. Needs `assistant`, `phone_number` and `account` loaded."""

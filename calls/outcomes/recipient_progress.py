@@ -9,7 +9,7 @@ from calls.gate import retry_waits
 from calls.gate.checks import CheckName
 from calls.models import Call, Status
 from campaigns.models import Campaign, Recipient
-from campaigns.models.campaign import min_gap_of, retry_rule
+from campaigns.models.campaign import min_gap_of
 
 GOING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
 
@@ -32,8 +32,7 @@ def move_on(call: Call, now: datetime) -> None:
 
 
 def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> datetime | None:
-    rules = [retry_rule(rule) for rule in campaign.retry_rules.all()]
-    retry = retry_waits.retry_after(call, rules, recipient.attempts)
+    retry = retry_waits.retry_after(retry_waits.Ended.of(call), retry_waits.rules_of(campaign), recipient.attempts)
     if recipient.attempts >= min(retry.max_attempts, campaign.max_attempts):
         return None
     gap = min_gap_of(call.organization, campaign)
