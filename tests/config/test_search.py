@@ -174,7 +174,7 @@ def test_big_tables_are_asked_through_an_index(
 ) -> None:
     people = Contact.objects.bulk_create(
         Contact(organization=organization, phone=f"+3361{n:07}", name=f"Name{n:05} Family", external_id=f"e{n}")
-        for n in range(5_000)
+        for n in range(20_000)  # of 5,000 the planner now and then reads all, when the tables hold dead rows
     )
     Call.objects.bulk_create(
         Call(
@@ -196,8 +196,8 @@ def test_big_tables_are_asked_through_an_index(
     last = Call.objects.latest("pk")
     calls = reverse("admin:calls_call_changelist")
     for url, terms in {
-        "/admin/search/": {"s": ["name00017", "06 10 00 23 4", "e777", "p4999", str(last.uuid), str(last.uuid)[:8]]},
-        calls: {"q": ["06 10 00 23 4", "p4999", str(last.uuid)]},
+        "/admin/search/": {"s": ["name00017", "06 10 01 23 4", "e777", "p19999", str(last.uuid), str(last.uuid)[:8]]},
+        calls: {"q": ["06 10 01 23 4", "p19999", str(last.uuid)]},
     }.items():
         [(parameter, values)] = terms.items()
         for value in values:
