@@ -12,7 +12,6 @@ from django.utils import timezone
 from campaigns.models import Campaign, ContactImport, ContactListMember, Recipient
 from tenants import failpoints
 
-LAUNCHABLE = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
 # The database generates the UUIDs. Where it has no UUID type, Django stores a UUID as 32 hexadecimal characters.
 NEW_UUID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
 INSERT = """
@@ -39,7 +38,7 @@ def step(campaign_id: int, limit: int = 20_000) -> bool:
         campaign = (
             Campaign.objects.using(using)
             .select_for_update(no_key=True, of=("self",))
-            .filter(pk=campaign_id, launched_at=None, status__in=LAUNCHABLE)
+            .filter(pk=campaign_id, launched_at=None, status__in=Campaign.STARTED)
             .first()
         )
         if campaign is None:
@@ -70,7 +69,7 @@ def step(campaign_id: int, limit: int = 20_000) -> bool:
 
 def again(campaign_ids: Iterable[int]) -> None:
     """Read the lists of started campaigns again. Existing recipients stay as they are."""
-    started = Campaign.objects.filter(pk__in=campaign_ids, status__in=LAUNCHABLE)
+    started = Campaign.objects.filter(pk__in=campaign_ids, status__in=Campaign.STARTED)
     started.update(launched_at=None, launched_through=0)
 
 
@@ -82,7 +81,7 @@ def after_import(row: ContactImport) -> None:
     """
     overlapping = Q(launched_at=None) | Q(launched_at__gte=row.created_at)
     lists = Campaign.contact_lists.through.objects.filter(contactlist=row.contact_list_id).values("campaign")
-    again(Campaign.objects.filter(overlapping, pk__in=lists, status__in=LAUNCHABLE).values_list("pk", flat=True))
+    again(Campaign.objects.filter(overlapping, pk__in=lists, status__in=Campaign.STARTED).values_list("pk", flat=True))
 
 
 def _extent(ids: Any) -> tuple[int, int]:

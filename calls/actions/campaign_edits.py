@@ -20,7 +20,6 @@ from tenants import audit_log
 
 CampaignStatus = Campaign.Status
 OVER = (CampaignStatus.FINISHED, CampaignStatus.CANCELED)
-STARTED = (CampaignStatus.RUNNING, CampaignStatus.PAUSED)
 # These may change only while the campaign is paused: a recipient keeps the assistant of its first call.
 NEVER_WHILE_RUNNING = frozenset({"assistant", "starts_at"})
 # Choices that are kept with a reason: the action in the audit log, and the fields with their names there.
@@ -50,7 +49,7 @@ def edit(campaign: Campaign, *, actor: str) -> Iterator[Campaign]:
         if held.status == CampaignStatus.DRAFT:
             return
         versions.record(held, before, after, actor=actor)
-        if held.status in STARTED and "contact_lists" in changed:
+        if held.status in Campaign.STARTED and "contact_lists" in changed:
             launching.again([held.pk])
 
 
@@ -80,7 +79,7 @@ def _faults(campaign: Campaign) -> set[str]:
 def _refuse(held: Campaign, changed: dict[str, list[Any]], faults: set[str]) -> None:
     if held.status in OVER:
         raise IllegalTransition(f"A {held.status} campaign cannot be changed.")
-    if held.status not in STARTED:
+    if held.status not in Campaign.STARTED:
         return
     if held.status == CampaignStatus.RUNNING and (names := sorted(NEVER_WHILE_RUNNING & set(changed))):
         raise IllegalTransition(f"Pause the campaign to change {', '.join(names)}.")
@@ -104,7 +103,7 @@ def refresh(campaign: Campaign, *, actor: str) -> None:
     """Add contacts that were added to the campaign's lists since the start, each once. Raises IllegalTransition."""
     with transaction.atomic():
         held = versions.locked(campaign.pk)
-        if held.status not in STARTED:
+        if held.status not in Campaign.STARTED:
             raise IllegalTransition(
                 f"New contacts can be added to a running or paused campaign, not a {held.status} one."
             )

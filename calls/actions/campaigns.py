@@ -47,7 +47,7 @@ def start(campaign: Campaign, *, actor: str) -> None:
 
 def launching_now() -> list[int]:
     """Return the keys of started campaigns whose recipients are still being added."""
-    started = Campaign.objects.filter(status__in=[CampaignStatus.RUNNING, CampaignStatus.PAUSED], launched_at=None)
+    started = Campaign.objects.filter(status__in=Campaign.STARTED, launched_at=None)
     return list(started.values_list("pk", flat=True))
 
 
@@ -98,7 +98,7 @@ def wind_up(campaign: Campaign, limit: int = 10_000) -> None:
     """End the queued calls and idle recipients of a canceled campaign. The engine comes back for calls over `limit`."""
     for call in Call.objects.queued().filter(campaign=campaign)[:limit]:
         staff_decisions.cancel(call, "campaign_canceled", "The campaign was canceled.")
-    idle = campaign.recipients.filter(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
+    idle = campaign.recipients.filter(status__in=Recipient.WAITING_STATUSES)
     idle.filter(attempts=0).update(status=Recipient.Status.WITHDRAWN, reason="campaign_canceled", next_attempt_at=None)
     idle.filter(attempts__gt=0).update(status=Recipient.Status.DONE, next_attempt_at=None)
 
@@ -122,9 +122,12 @@ def finish_where_done() -> int:
     launched = Campaign.objects.filter(*nothing_left, status=CampaignStatus.RUNNING, launched_at__isnull=False)
     with transaction.atomic():
         done = list(launched.values_list("pk", flat=True))
+        if not done:
+            return 0
         finishing = launched.filter(pk__in=done)
         finished = outbox.move_campaigns(finishing, CampaignStatus.FINISHED, finished_at=timezone.now())
-        for campaign in Campaign.objects.filter(pk__in=done, status=CampaignStatus.FINISHED):
+        ended = Campaign.objects.filter(pk__in=done, status=CampaignStatus.FINISHED)
+        for campaign in ended.select_related("organization"):
             _tell_of_uncalled(campaign)
     return finished
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from django.db.models import Count
 
-from calls.actions.campaign_edits import STARTED
 from calls.gate.checks import CheckName
 from campaigns import zone_check
 from campaigns.models import Campaign, Recipient
@@ -33,8 +32,8 @@ def watch() -> None:
 
 def _waiting() -> Mapping[int, int]:
     """Return how many recipients wait for an opening, by the internal key of the started campaign."""
-    live = Recipient.objects.filter(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
-    rows = live.filter(reason=CheckName.NO_OPENING, campaign__status__in=STARTED).values("campaign").order_by()
+    live = Recipient.objects.filter(status__in=Recipient.WAITING_STATUSES)
+    rows = live.filter(reason=CheckName.NO_OPENING, campaign__status__in=Campaign.STARTED).values("campaign").order_by()
     return dict(rows.annotate(n=Count("pk")).values_list("campaign", "n"))
 
 

@@ -36,8 +36,7 @@ CallbackStatus = CallBack.Status
 TOLERANCE = timedelta(minutes=30)
 AT_ONCE = 500
 CANCELED_ON_PURPOSE = ("canceled_by_request", "canceled_by_staff", "call_back_canceled")
-GOING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
-IDLE = (RecipientStatus.PENDING, RecipientStatus.WAITING, RecipientStatus.DONE, RecipientStatus.SKIPPED)
+IDLE = (*Recipient.WAITING_STATUSES, RecipientStatus.DONE, RecipientStatus.SKIPPED)
 RELATED = ("contact", "recipient__contact", "recipient__campaign__organization", "call", "organization")
 
 
@@ -51,7 +50,7 @@ def schedule(
     """
     now = timezone.now()
     campaign = Campaign.objects.select_related("organization").get(pk=recipient.campaign_id)
-    if campaign.status not in GOING:
+    if campaign.status not in Campaign.STARTED:
         raise IllegalTransition(f"A {campaign.status} campaign has no callbacks; start or resume it first.")
     _refuse_time(campaign, recipient.contact, at, now)
     detail = "The contact asked to be called later; the scheduled callback replaces this call."
@@ -129,16 +128,16 @@ def reroute(now: datetime) -> int:
             goes_on[call.campaign_id] = can_go_on(call.campaign, now)
         if goes_on[call.campaign_id]:
             detail = f"{unusable(call, now)} takes no calls now; the campaign calls another way."
-            rerouted += _take_back(call, detail, now)
+            rerouted += _take_back(call, call.campaign.pk, detail, now)
     return rerouted
 
 
-def _take_back(call: Call, detail: str, now: datetime) -> bool:
+def _take_back(call: Call, campaign_id: int, detail: str, now: datetime) -> bool:
     with transaction.atomic():
         # In the order of a claim, because dequeueing gives turns back: call, campaign, recipient.
         if not Call.objects.queued().select_for_update(skip_locked=True, of=("self",)).filter(pk=call.pk).first():
             return False
-        locked_campaign(call.campaign_id or 0)
+        locked_campaign(campaign_id)
         found = _locked(call.call_back.pk)
         if found is None or found.status != CallbackStatus.DUE or found.call_id != call.pk:
             return False
@@ -208,7 +207,7 @@ def _settle(pk: int, now: datetime) -> None:
                 _end(found, CallbackStatus.MISSED, "The call is unconfirmed: it may or may not have been placed.", now)
         elif call and call.ended_reason in CANCELED_ON_PURPOSE:
             _end(found, CallbackStatus.CANCELED, "Its call was canceled.", now)
-        elif campaign.status not in GOING:
+        elif campaign.status not in Campaign.STARTED:
             _end(found, CallbackStatus.CANCELED, f"The campaign was {campaign.get_status_display().lower()}.", now)
         elif late or call:
             _end(found, CallbackStatus.MISSED, why_missed, now)
@@ -216,10 +215,10 @@ def _settle(pk: int, now: datetime) -> None:
 
 def _queue(pk: int, now: datetime) -> int:
     with transaction.atomic():
-        of = CallBack.objects.filter(pk=pk).values_list("recipient__campaign", flat=True).first()
-        if of is None:
+        campaign_id = CallBack.objects.filter(pk=pk).values_list("recipient__campaign", flat=True).first()
+        if campaign_id is None:
             return 0
-        campaign = locked_campaign(of)  # a first call takes turns
+        campaign = locked_campaign(campaign_id)  # a first call takes turns
         found = _locked(pk)
         if found is None or found.status != CallbackStatus.DUE or found.call_id:
             return 0
@@ -297,7 +296,7 @@ def _restore(found: CallBack, now: datetime) -> None:
     parked = Q(status=RecipientStatus.WAITING, next_attempt_at=None, reason="call_back")
     if found.call:
         parked |= Q(status__in=[RecipientStatus.DONE, RecipientStatus.SKIPPED])  # as the canceled call left it
-    going = found.status_before in (RecipientStatus.PENDING, RecipientStatus.WAITING)
+    going = found.status_before in Recipient.WAITING_STATUSES
     Recipient.objects.filter(parked, pk=found.recipient_id).update(
         status=found.status_before, reason="", next_attempt_at=(found.next_attempt_before or now) if going else None
     )

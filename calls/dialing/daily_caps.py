@@ -21,7 +21,6 @@ from providers.models import PhoneNumber
 REASON = CheckName.CALLER_NUMBER_DAY
 SPARE = 8  # recipients woken beyond the calls that are left, because the gate may defer some of them again
 AT_MOST = 200
-RecipientStatus = Recipient.Status
 
 
 def wake(now: datetime) -> int:
@@ -58,7 +57,7 @@ def _wake_recipients(campaign: Campaign, left: Mapping[int, int], now: datetime)
     with transaction.atomic():
         waiting = campaign.recipients.filter(
             Q(assistant=None) | Q(assistant__account__in={account for _, account in numbers}),
-            status__in=(RecipientStatus.PENDING, RecipientStatus.WAITING),
+            status__in=Recipient.WAITING_STATUSES,
             reason=REASON,
             next_attempt_at__gt=now,
         )

@@ -138,9 +138,7 @@ def _about_to_go(campaign: Campaign, now: datetime) -> int:
 
 
 def _due(campaign: Campaign, now: datetime) -> QuerySet[Recipient]:
-    due = campaign.recipients.filter(
-        status__in=[RecipientStatus.PENDING, RecipientStatus.WAITING], next_attempt_at__lte=now
-    )
+    due = campaign.recipients.filter(status__in=Recipient.WAITING_STATUSES, next_attempt_at__lte=now)
     return due.order_by("next_attempt_at", "sort_key")
 
 

@@ -30,7 +30,6 @@ from tenants.models import Organization
 
 AT_ONCE = 200  # recipients or contacts of one step: its transaction holds the campaign's lock, and claims wait for it
 CHECKS = list(CheckName)
-STARTED = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
 
 
 def notice_edits() -> None:
@@ -63,7 +62,7 @@ def _waiting_calls() -> QuerySet[Call]:
 def _mark_organization(pk: int, digest: str) -> None:
     with transaction.atomic():
         Organization.objects.filter(pk=pk).update(inputs_digest=digest)
-        started = Campaign.objects.filter(organization=pk, status__in=STARTED).order_by("pk")
+        started = Campaign.objects.filter(organization=pk, status__in=Campaign.STARTED).order_by("pk")
         locked = list(started.select_for_update(no_key=True).values_list("pk", flat=True))
         _look_again(Campaign.objects.filter(pk__in=locked))
         _wake_calls(_waiting_calls().filter(organization=pk))
@@ -105,16 +104,12 @@ def reassess(campaign_id: int) -> bool:
     the recipients wait as before.
     """
     now = timezone.now()
-    campaign = campaigns_with_rules().get(pk=campaign_id)
-    if campaign.status != Campaign.Status.RUNNING or not Choices(campaign, now).usable:
-        return True
-    # Before the campaign is locked: a claim locks calls, then their campaigns.
-    _dequeue_outdated(campaign_id, now)
-    _renew_copies(campaign.calls.queued(), now)
+    _renew_queue(campaign_id, now)  # before the campaign is locked: a claim locks calls, then their campaigns
     with transaction.atomic():
         campaign = locked_campaign(campaign_id)
+        choices = Choices(campaign, now)
         after, until = campaign.look_again_after, campaign.look_again_until
-        if after is None or campaign.status != Campaign.Status.RUNNING or not Choices(campaign, now).usable:
+        if after is None or campaign.status != Campaign.Status.RUNNING or not choices.usable:
             return True
         waiting = campaign.recipients.filter(
             pk__gt=after, status__in=Recipient.WAITING_STATUSES, next_attempt_at__gt=now
@@ -122,7 +117,7 @@ def reassess(campaign_id: int) -> bool:
         if second_half := after < until:  # of the round: up to where its first half began
             waiting = waiting.filter(pk__lte=until)
         part = list(_locked(waiting)[:AT_ONCE])
-        _decide_again(campaign, part, now)
+        _decide_again(choices, part, now)
         place: int | None = None
         if len(part) == AT_ONCE:
             place = part[-1].pk
@@ -162,8 +157,8 @@ def _reassess_some(campaign: Campaign, waiting: QuerySet[Recipient], now: dateti
     asks = campaign.status == Campaign.Status.RUNNING and organization.is_active and not organization.calls_stopped
     # All are locked, also those that are due: a step that decides by the contact's old fields ends first.
     later = [each for each in _locked(waiting) if each.next_attempt_at and each.next_attempt_at > now]
-    if asks and Choices(campaign, now).usable:
-        _decide_again(campaign, later, now)
+    if asks and (choices := Choices(campaign, now)).usable:
+        _decide_again(choices, later, now)
     else:
         Recipient.objects.filter(pk__in=[each.pk for each in later]).update(next_attempt_at=now)
 
@@ -172,9 +167,8 @@ def _locked(waiting: QuerySet[Recipient]) -> QuerySet[Recipient]:
     return waiting.select_related("contact").select_for_update(of=("self",)).order_by("pk")
 
 
-def _decide_again(campaign: Campaign, recipients: Sequence[Recipient], now: datetime) -> None:
+def _decide_again(choices: Choices, recipients: Sequence[Recipient], now: datetime) -> None:
     """Store what the gate says now. A recipient that may be called is due; enqueueing asks for room and pace."""
-    choices = Choices(campaign, now)
     calls = [choices.call_to(recipient) for recipient in recipients]
     batch = choices.read_facts(calls, now)
     deferred: list[tuple[Recipient, Decision]] = []
@@ -196,6 +190,15 @@ def _decide_again(campaign: Campaign, recipients: Sequence[Recipient], now: date
             end_without_call(recipient, decision.reason)
     Recipient.objects.filter(pk__in=due).update(next_attempt_at=now, waits_in="")
     store_deferrals(deferred)
+
+
+def _renew_queue(campaign_id: int, now: datetime) -> None:
+    """Replace or renew the campaign's queued calls, once after each edit: the mark is where it was just set."""
+    campaign = campaigns_with_rules().get(pk=campaign_id)
+    just_marked = campaign.look_again_after == campaign.look_again_until
+    if just_marked and campaign.status == Campaign.Status.RUNNING and Choices(campaign, now).usable:
+        _dequeue_outdated(campaign_id, now)
+        _renew_copies(campaign.calls.queued(), now)
 
 
 def _dequeue_outdated(campaign_id: int, now: datetime) -> None:

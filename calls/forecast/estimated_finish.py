@@ -51,9 +51,7 @@ def finish_of(campaign: Campaign, now: datetime, at_most: int) -> Finish:
     kept = kept_of([campaign])[campaign.pk]
     if kept.fresh(now):
         return kept
-    left = campaign.recipients.filter(
-        status__in=(Recipient.Status.PENDING, Recipient.Status.WAITING, Recipient.Status.CALLING)
-    )
+    left = campaign.recipients.filter(status__in=(*Recipient.WAITING_STATUSES, Recipient.Status.CALLING))
     if left[: at_most + 1].count() > at_most:
         return kept
     if not cache.add(f"{_key(campaign)}:asked", True, ALONE) and kept.asked_at:

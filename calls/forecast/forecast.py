@@ -274,9 +274,7 @@ def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
         "hold_until",
         *(["name", "external_id", "variables"] if with_variables else []),
     ]
-    live = campaign.recipients.filter(
-        status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING, Recipient.Status.CALLING]
-    ).order_by("pk")
+    live = campaign.recipients.filter(status__in=(*Recipient.WAITING_STATUSES, Recipient.Status.CALLING)).order_by("pk")
     state = ("status", "attempts", "next_attempt_at", "assistant_id", "phone_number_id")
     own = live.values_list(*state, *(f"contact__{name}" for name in wanted))
     if campaign.status not in NOT_BEGUN:

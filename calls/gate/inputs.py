@@ -1,7 +1,7 @@
 """What the gate's decisions depend on and many calls share, as digests: a digest that differs tells of an edit.
 
 Every column counts, so that a new rule is seen without a word here; the columns that the engine itself writes do not,
-nor do texts. What belongs to one contact is not here: `calls/triggers.py` records its changes.
+nor do names. What belongs to one contact is not here: `calls/triggers.py` records its changes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ENGINE = {
     },
 }
 # `priority` changes whose turn it is, not what a call may do.
-TEXTS = {"uuid", "name", "label", "created_at", "priority"}
+WITHOUT_EFFECT = {"uuid", "name", "label", "created_at", "priority"}
 OF_ORGANIZATION: tuple[type[Model], ...] = (ProviderAccount, Assistant, PhoneNumber)
 OF_CAMPAIGN: tuple[type[Model], ...] = (
     CallingWindow,
@@ -44,7 +44,7 @@ OF_CAMPAIGN: tuple[type[Model], ...] = (
 
 def columns(model: type[Model]) -> list[str]:
     """Return the columns of a table that count as inputs."""
-    ignored = TEXTS | ENGINE.get(model, set())
+    ignored = WITHOUT_EFFECT | ENGINE.get(model, set())
     return [field.attname for field in model._meta.concrete_fields if field.name not in ignored]
 
 

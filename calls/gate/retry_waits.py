@@ -39,7 +39,7 @@ class Retry:
         """Return when the next call may be placed at the earliest. None: the rule allows no further call."""
         if self.rule is None:
             return None
-        again = self.ended_at + max(self.rule.wait_after(self.attempts), min_gap)
+        again = self.rule.earliest(self.attempts, self.ended_at, min_gap)
         if not self.rule.other_time_of_day:
             return again
         earliest = max(again, self.known_at)

@@ -74,6 +74,7 @@ UNRESOLVED = (
 
 
 def answered_by_voicemail(answered_by: str, ended_reason: str) -> bool:
+    """Return whether these columns of a call say that a voicemail answered it."""
     return answered_by == "machine" or ended_reason == "voicemail"
 
 

@@ -11,8 +11,6 @@ from calls.models import Call, Status
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import min_gap_of
 
-GOING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
-
 
 def move_on(call: Call, now: datetime) -> None:
     """Set the recipient's status after this call has ended: waiting for another attempt, or done."""
@@ -23,7 +21,7 @@ def move_on(call: Call, now: datetime) -> None:
     if call.status == Status.CANCELED:
         _after_cancel(call, recipient, campaign, now)
         return
-    again = _next_attempt(call, recipient, campaign, now) if campaign.status in GOING else None
+    again = _next_attempt(call, recipient, campaign, now) if campaign.status in Campaign.STARTED else None
     recipient.outcome = call.status
     recipient.reason = "voicemail" if call.is_voicemail else call.ended_reason[:200]
     recipient.status = Recipient.Status.WAITING if again else Recipient.Status.DONE
@@ -44,7 +42,7 @@ def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: dat
 
 def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> None:
     recipient.reason = call.ended_reason[:200]
-    if call.ended_reason == "released_by_staff" and campaign.status in GOING:
+    if call.ended_reason == "released_by_staff" and campaign.status in Campaign.STARTED:
         recipient.status, recipient.next_attempt_at = Recipient.Status.WAITING, now
         recipient.attempts = max(0, recipient.attempts - 1)
     elif call.ended_reason in {CheckName.CAMPAIGN, "campaign_canceled"}:
@@ -67,7 +65,7 @@ def set_recipient_status(
     `only_from`: change nothing when the recipient has another status. `if_going`: change nothing when the campaign is
     neither running nor paused.
     """
-    if not call.recipient_id or (if_going and call.campaign and call.campaign.status not in GOING):
+    if not call.recipient_id or (if_going and call.campaign and call.campaign.status not in Campaign.STARTED):
         return
     recipient = Recipient.objects.filter(pk=call.recipient_id).exclude(status=Recipient.Status.WITHDRAWN)
     if only_from:

@@ -74,7 +74,7 @@ def _rows(organizations: Sequence[int], phone: str) -> Iterator[list[str]]:
         for call in calls.select_related("contact", "campaign", "account").order_by("pk").iterator(chunk_size=500):
             yield file.of_call(call)
         not_called = Recipient.objects.filter(contact__organization=organization, contact__phone=phone, calls=None)
-        not_called = not_called.exclude(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
+        not_called = not_called.exclude(status__in=Recipient.WAITING_STATUSES)
         for recipient in not_called.select_related("contact", "campaign").order_by("pk"):
             yield file.of_recipient(recipient)
 

@@ -115,7 +115,7 @@ def _next(recipient: Recipient, now: datetime) -> tuple[Call, Decision] | None:
         return None
     choices = choices_of(recipient.campaign, now)
     call = choices.call_to(recipient)
-    if recipient.status in (Recipient.Status.PENDING, Recipient.Status.WAITING) and recipient.next_attempt_at:
+    if recipient.status in Recipient.WAITING_STATUSES and recipient.next_attempt_at:
         call.not_before = recipient.next_attempt_at
     batch = choices.read_facts([call], now)
     found = select_free(choices, call, lambda each: decide_ahead(batch.facts_of(each), now), set())

@@ -52,7 +52,7 @@ def _switches(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[R
 
 def _deferred(campaign: Campaign, now: datetime) -> Iterator[Reason]:
     """Recipients that the gate put off, or that wait for their next attempt."""
-    live = campaign.recipients.filter(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
+    live = campaign.recipients.filter(status__in=Recipient.WAITING_STATUSES)
     groups = live.filter(next_attempt_at__gt=now).values("reason", "waits_in")
     later, soonest = 0, now
     for row in groups.annotate(n=Count("pk"), until=Min("next_attempt_at")).order_by("-n")[:KINDS]:
@@ -77,7 +77,7 @@ def _scheduled_callbacks(campaign: Campaign) -> Iterator[Reason]:
 
 def _due(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason]:
     """Recipients that are due and wait only for a limit."""
-    live = campaign.recipients.filter(status__in=[Recipient.Status.PENDING, Recipient.Status.WAITING])
+    live = campaign.recipients.filter(status__in=Recipient.WAITING_STATUSES)
     if count := live.filter(next_attempt_at__lte=now).count():
         code, message, until = _limit(campaign, choices, now)
         yield _reason(code, message, count, until)

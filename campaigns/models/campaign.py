@@ -44,6 +44,8 @@ class Campaign(models.Model):
         FINISHED = "finished", "Finished"
         CANCELED = "canceled", "Canceled"
 
+    STARTED = (Status.RUNNING, Status.PAUSED)  # and not over
+
     class NumberChoice(models.TextChoices):
         ROTATE = "rotate", "Rotate through all"
         LOCAL = "local", "Local: same area code, else same country, else any"
@@ -78,7 +80,7 @@ class Campaign(models.Model):
         max_length=64,
         blank=True,
         validators=[check_timezone],
-        help_text="For contacts whose time zone is unknown. Empty: the organization's.",
+        help_text="For numbers without a place, such as toll-free ones. Empty: the organization's.",
     )
     contact_zone_rule = models.CharField(
         "contradicting time zones",

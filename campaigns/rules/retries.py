@@ -43,6 +43,10 @@ class Rule:
             wait = min(most, wait * float(self.multiplier))
         return min(wait, most)
 
+    def earliest(self, attempts: int, ended_at: datetime, min_gap: timedelta) -> datetime:
+        """Return the earliest time of the next call, after `attempts` calls, without regard to windows."""
+        return ended_at + max(self.wait_after(attempts), min_gap)
+
 
 def rule_after(rules: Iterable[Rule], outcome: str, voicemail: bool) -> Rule | None:
     """Return the rule for an outcome, or None. The rule for voicemail takes precedence over the one for no answer."""
@@ -70,7 +74,7 @@ def next_attempt(
     rule = rule_after(rules, outcome, voicemail)
     if rule is None or attempts >= min(rule.max_attempts, max_attempts):
         return None
-    return ended_at + max(rule.wait_after(attempts), min_gap)
+    return rule.earliest(attempts, ended_at, min_gap)
 
 
 def part_of_day(zone: ZoneInfo, moment: datetime) -> int:

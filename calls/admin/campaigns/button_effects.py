@@ -16,7 +16,7 @@ from tenants.backoffice.local_time import local_time
 
 COUNTED = 100_000  # rows counted for a sentence; beyond that it says “more than”
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-LIVE = (Recipient.Status.PENDING, Recipient.Status.WAITING)
+LIVE = Recipient.WAITING_STATUSES
 
 
 def start_effect(obj: Campaign) -> list[str]:

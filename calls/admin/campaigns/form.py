@@ -27,7 +27,6 @@ DAYS = [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", 
 
 ZONE_FIELDS = ("timezone", "contact_zone_rule", "campaign_zone_countries", "campaign_zone_reason")
 HELP = {
-    "timezone": "For numbers without a place, such as toll-free ones. Empty: the organization's.",
     "contact_zone_rule": "A contact's own time zone always counts. Where its number is never in that zone, calls go "
     "out only when both are in calling hours, or by the contact's own time zone alone.",
     "campaign_zone_reason": "Required if countries are chosen. Recorded in the audit log.",

@@ -134,7 +134,7 @@ def _due(recipient: Recipient) -> CallBack | None:
 
 
 def _may_be_scheduled(obj: Recipient) -> bool:
-    started = obj.campaign.status in (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
+    started = obj.campaign.status in Campaign.STARTED
     return started and obj.status != Recipient.Status.WITHDRAWN and _due(obj) is None
 
 

@@ -26,7 +26,7 @@ from tenants.backoffice.local_time import local_minute, time_in
 from tenants.backoffice.roles import Level
 
 SHOWN = 25
-LIVE = (Recipient.Status.PENDING, Recipient.Status.WAITING)
+LIVE = Recipient.WAITING_STATUSES
 
 admin.site.unregister(Contact)
 
