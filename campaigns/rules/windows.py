@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import chain, repeat
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
@@ -179,34 +180,20 @@ def next_opening(
 
 
 def _search(hours: Sequence[Hours], zones: Sequence[str], now: datetime, horizon_days: int) -> datetime | None:
-    tried = now
-    for days in (2, 15):  # nearly always it opens tomorrow at the latest
-        until = now + timedelta(days=min(days, horizon_days))
-        if found := _first_open(hours, zones, tried, until):
+    start, end = now, now + timedelta(days=horizon_days)
+    spans = chain((2, 13), repeat(7))  # in days; nearly always it opens tomorrow at the latest
+    while start < end:
+        until = min(start + timedelta(days=next(spans)), end)
+        if found := _first_open(hours, zones, start, until):
             return found
-        tried = until
-    if horizon_days <= 15:
-        return None
-    # A long closure is searched once for all who wait for its end, from the start of the day.
-    start = datetime.combine(tried.date(), time(), tzinfo=UTC)
-    return _after_a_long_closure(tuple(hours), tuple(zones), start, horizon_days - 15)
+        start = until
+    return None
 
 
 def _first_open(hours: Sequence[Hours], zones: Sequence[str], start: datetime, end: datetime) -> datetime | None:
     known = [zone for zone in map(zone_named, zones) if zone is not None]
     moments = {moment for zone in known for moment in _boundaries(hours, zone, start, end)}
     return next((moment for moment in sorted(moments) if _all_open(hours, zones, moment)), None)
-
-
-@lru_cache(maxsize=4096)
-def _after_a_long_closure(
-    hours: tuple[Hours, ...], zones: tuple[str, ...], start: datetime, days: int
-) -> datetime | None:
-    for week in range(0, days, 7):
-        first = start + timedelta(days=week)
-        if found := _first_open(hours, zones, first, first + timedelta(days=min(7, days - week))):
-            return found
-    return None
 
 
 def _boundaries(hours: Sequence[Hours], zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:

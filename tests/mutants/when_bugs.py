@@ -64,8 +64,8 @@ WHEN_BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "campaigns/rules/windows.py",
-                "    if horizon_days <= 15:\n        return None\n",
-                "    if horizon_days:\n        return None\n",
+                "    start, end = now, now + timedelta(days=horizon_days)\n",
+                "    start, end = now, now + timedelta(days=15)\n",
             ),
             Edit(
                 "calls/gate/decision.py",
