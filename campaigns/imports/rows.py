@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO
 
 from campaigns.imports.columns import (
@@ -81,6 +82,14 @@ class ReadRow:
 
 
 @dataclass(frozen=True)
+class FurtherNumber:
+    """A number of the row after the one that is called."""
+
+    phone: str
+    kind: str = ""  # a value of NumberKind
+
+
+@dataclass(frozen=True)
 class ContactRow:
     """A row as the fields of a contact."""
 
@@ -92,6 +101,12 @@ class ContactRow:
     timezone: str
     variables: dict[str, str]
     written_zone: str = ""  # the file's word for the time zone, where it is another one
+    phone_kind: str = ""
+    further_numbers: tuple[FurtherNumber, ...] = ()
+    do_not_call: bool = False  # the row asks that none of its numbers is called
+    consent_basis: str = ""
+    consent_at: datetime | None = None
+    consent_evidence: str = ""
 
 
 @dataclass(frozen=True)

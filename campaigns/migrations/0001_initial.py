@@ -58,6 +58,8 @@ class Migration(migrations.Migration):
                 ('zones_contradicting', models.BigIntegerField(default=0)),
                 ('zones_interpreted', models.BigIntegerField(default=0)),
                 ('zone_examples', models.JSONField(blank=True, default=dict)),
+                ('listed', models.BigIntegerField(default=0)),
+                ('phone_readings', models.JSONField(blank=True, default=dict, editable=False)),
                 ('removed', models.BigIntegerField(default=0)),
                 ('rejected_bytes', models.BigIntegerField(default=0, editable=False)),
                 ('error', models.TextField(blank=True)),
@@ -80,6 +82,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
                 ('phone', models.CharField(max_length=16, validators=[providers.models.check_e164], verbose_name='number')),
+                ('phone_kind', models.CharField(blank=True, choices=[('mobile', 'Mobile'), ('home', 'Home'), ('work', 'Work'), ('other', 'Other')], max_length=6, verbose_name='kind of number')),
                 ('name', models.CharField(blank=True, max_length=200)),
                 ('external_id', models.CharField(blank=True, max_length=200, verbose_name='external ID')),
                 ('language', models.CharField(blank=True, max_length=35)),
@@ -135,6 +138,7 @@ class Migration(migrations.Migration):
                 ('campaign_zone_reason', models.CharField(blank=True, help_text="Why these countries are called by the campaign's time zone. It is recorded.", max_length=500, verbose_name="reason for the campaign's time zone")),
                 ('holidays', models.JSONField(blank=True, default=list, validators=[campaigns.models.campaign.check_holidays])),
                 ('max_attempts', models.PositiveSmallIntegerField(default=3, help_text='Calls to one contact in total.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(50)])),
+                ('try_next_number', models.BooleanField(default=False, help_text="After the last unanswered call to a number, call the contact's next number.", verbose_name='try the next number')),
                 ('min_gap_minutes', models.PositiveIntegerField(blank=True, help_text="Minutes between two calls. Empty: the organization's.", null=True, verbose_name='minimum gap')),
                 ('max_open_calls', models.PositiveIntegerField(blank=True, help_text='Empty: no campaign limit.', null=True)),
                 ('calls_per_minute', models.PositiveIntegerField(blank=True, help_text='Spread evenly over the minute. Empty: no campaign limit.', null=True)),
@@ -182,6 +186,20 @@ class Migration(migrations.Migration):
             field=models.ManyToManyField(related_name='lists', through='campaigns.ContactListMember', to='campaigns.contact'),
         ),
         migrations.CreateModel(
+            name='ContactNumber',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('phone', models.CharField(max_length=16, validators=[providers.models.check_e164], verbose_name='number')),
+                ('kind', models.CharField(blank=True, choices=[('mobile', 'Mobile'), ('home', 'Home'), ('work', 'Work'), ('other', 'Other')], max_length=6)),
+                ('position', models.PositiveSmallIntegerField()),
+                ('contact', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='further_numbers', to='campaigns.contact')),
+                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.organization')),
+            ],
+            options={
+                'ordering': ['contact', 'position'],
+            },
+        ),
+        migrations.CreateModel(
             name='DoNotCall',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -217,6 +235,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ImportOverwrite',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('before', models.JSONField()),
+                ('after', models.JSONField()),
+                ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='campaigns.contact')),
+                ('contact_import', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='overwrites', to='campaigns.contactimport')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Recipient',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -225,6 +253,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, max_length=200)),
                 ('outcome', models.CharField(blank=True, max_length=16)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
+                ('number_position', models.PositiveSmallIntegerField(default=0)),
                 ('next_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('sort_key', models.IntegerField(default=0)),
                 ('waits_in', models.CharField(blank=True, max_length=64)),
@@ -325,6 +354,18 @@ class Migration(migrations.Migration):
             model_name='contactlistmember',
             constraint=models.UniqueConstraint(fields=('contact_list', 'contact'), name='once_per_list'),
         ),
+        migrations.AddIndex(
+            model_name='contactnumber',
+            index=models.Index(fields=['organization', 'phone'], name='further_number', opclasses=['int8_ops', 'varchar_pattern_ops']),
+        ),
+        migrations.AddConstraint(
+            model_name='contactnumber',
+            constraint=models.UniqueConstraint(fields=('contact', 'position'), name='one_number_per_position'),
+        ),
+        migrations.AddConstraint(
+            model_name='contactnumber',
+            constraint=models.UniqueConstraint(fields=('contact', 'phone'), name='once_per_contact'),
+        ),
         migrations.AddConstraint(
             model_name='donotcall',
             constraint=models.UniqueConstraint(fields=('organization', 'phone_hash'), name='once_on_do_not_call'),
@@ -332,6 +373,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='importmapping',
             constraint=models.UniqueConstraint(fields=('organization', 'header_digest'), name='one_mapping_per_header'),
+        ),
+        migrations.AddConstraint(
+            model_name='importoverwrite',
+            constraint=models.UniqueConstraint(fields=('contact_import', 'contact'), name='one_overwrite_per_contact'),
         ),
         migrations.AddIndex(
             model_name='recipient',

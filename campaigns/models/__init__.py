@@ -1,8 +1,8 @@
 """The models of the plan: contacts, lists, imports, the do-not-call list, campaigns and their recipients."""
 
 from campaigns.models.campaign import CallingWindow, Campaign, CampaignVariant, CampaignVersion, Recipient, RetryRule
-from campaigns.models.contact import Contact, ContactList, ContactListMember, DoNotCall
-from campaigns.models.contact_import import ContactImport
+from campaigns.models.contact import Contact, ContactList, ContactListMember, ContactNumber, DoNotCall, NumberKind
+from campaigns.models.contact_import import ContactImport, ImportOverwrite
 from campaigns.models.import_mapping import ImportMapping
 from campaigns.models.number_hash import InstallationKey
 
@@ -15,9 +15,12 @@ __all__ = [
     "ContactImport",
     "ContactList",
     "ContactListMember",
+    "ContactNumber",
     "DoNotCall",
     "ImportMapping",
+    "ImportOverwrite",
     "InstallationKey",
+    "NumberKind",
     "Recipient",
     "RetryRule",
 ]

@@ -106,6 +106,11 @@ class Campaign(models.Model):
     max_attempts = models.PositiveSmallIntegerField(
         default=3, validators=[MinValueValidator(1), MaxValueValidator(50)], help_text="Calls to one contact in total."
     )
+    try_next_number = models.BooleanField(
+        "try the next number",
+        default=False,
+        help_text="After the last unanswered call to a number, call the contact's next number.",
+    )
     min_gap_minutes = models.PositiveIntegerField(
         "minimum gap", null=True, blank=True, help_text="Minutes between two calls. Empty: the organization's."
     )
@@ -280,6 +285,7 @@ class Recipient(models.Model):
     reason = models.CharField(max_length=200, blank=True)
     outcome = models.CharField(max_length=16, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    number_position = models.PositiveSmallIntegerField(default=0)  # which of the contact's numbers is called
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     sort_key = models.IntegerField(default=0)
     # Set by the first call, and kept for later calls.

@@ -47,10 +47,20 @@ class ZoneFaultField(models.CharField):  # type: ignore[type-arg]
         return found
 
 
-class Contact(models.Model):
-    """A phone number and what is known about its owner.
+class NumberKind(models.TextChoices):
+    """Where a person is reached by a number."""
 
-    **The row is the lock for this number**: lock it before every decision about a call.
+    MOBILE = "mobile", "Mobile"
+    HOME = "home", "Home"
+    WORK = "work", "Work"
+    OTHER = "other", "Other"
+
+
+class Contact(models.Model):
+    """A person, the number that is called first, and what is known about them.
+
+    **The row is the lock for this person**: lock it before every decision about a call. `phone` is the first number;
+    up to four others are `further_numbers`.
     """
 
     class ZoneFault(models.TextChoices):
@@ -60,6 +70,7 @@ class Contact(models.Model):
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="contacts", db_index=False)
     phone = models.CharField("number", max_length=16, validators=[check_e164])
+    phone_kind = models.CharField("kind of number", max_length=6, choices=NumberKind, blank=True)
     name = models.CharField(max_length=200, blank=True)
     external_id = models.CharField("external ID", max_length=200, blank=True)
     language = models.CharField(max_length=35, blank=True)
@@ -129,6 +140,36 @@ class Contact(models.Model):
     def held(self, now: datetime) -> bool:
         """Return whether the contact is on hold now."""
         return self.on_hold and (self.hold_until is None or self.hold_until > now)
+
+
+class ContactNumber(models.Model):
+    """A further number of a person. Another contact may have the same number, as its first or as a further one."""
+
+    MAX = 4  # with the first number of the contact: five
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="further_numbers", db_index=False)
+    phone = models.CharField("number", max_length=16, validators=[check_e164])
+    kind = models.CharField(max_length=6, choices=NumberKind, blank=True)
+    position = models.PositiveSmallIntegerField()  # 1 is tried after the first number of the contact
+
+    class Meta:
+        ordering: ClassVar = ["contact", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["contact", "position"], name="one_number_per_position"),
+            models.UniqueConstraint(fields=["contact", "phone"], name="once_per_contact"),
+        ]
+        indexes: ClassVar = [
+            # Who has a number: the do-not-call list, searches by prefix.
+            models.Index(
+                fields=["organization", "phone"],
+                name="further_number",
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.phone
 
 
 class ContactList(models.Model):

@@ -9,7 +9,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.timezone import now as utc_now
 
-from campaigns.models.contact import ContactList
+from campaigns.models.contact import Contact, ContactList
 from tenants.models import Organization
 
 
@@ -60,6 +60,8 @@ class ContactImport(models.Model):
     zones_contradicting = models.BigIntegerField(default=0)
     zones_interpreted = models.BigIntegerField(default=0)
     zone_examples = models.JSONField(default=dict, blank=True)
+    listed = models.BigIntegerField(default=0)  # numbers that a column of the file put on the do-not-call list
+    phone_readings = models.JSONField(default=dict, blank=True, editable=False)  # by column: how its digits are read
     removed = models.BigIntegerField(default=0)  # contacts removed by an undo
     rejected_bytes = models.BigIntegerField(default=0, editable=False)  # committed size of the rejected file
     error = models.TextField(blank=True)
@@ -78,3 +80,22 @@ class ContactImport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.filename} into {self.contact_list}"
+
+
+class ImportOverwrite(models.Model):
+    """What an import overwrote in a contact, for the undo: the values before the first update by this import."""
+
+    contact_import = models.ForeignKey(
+        ContactImport, on_delete=models.CASCADE, related_name="overwrites", db_index=False
+    )
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="+")
+    before = models.JSONField()
+    after = models.JSONField()  # a value that was changed again since stays as it is
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["contact_import", "contact"], name="one_overwrite_per_contact")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact} before {self.contact_import}"
