@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from zlib import crc32
+
+from django.db import connection
 
 from campaigns.models import Contact
 from tenants.models import Organization
+
+STRIPES = 64  # a bounded number of locks, however many numbers a file has
+LOCK_CLASS = 7_201  # tells these locks from other advisory locks
+
+
+def lock_numbers(organization_id: int, phones: Iterable[str]) -> None:
+    """Lock numbers until the transaction ends: who gets a number as a further one, and who lists it, take turns.
+
+    Call it before any contact is locked. Without it a number could be listed between the moment when a contact gets it
+    and the moment when that is committed, and the contact would not be locked.
+    """
+    if connection.vendor != "postgresql":
+        return  # SQLite has one writer at a time
+    stripes = sorted({crc32(f"{organization_id} {phone}".encode()) % STRIPES for phone in phones})
+    with connection.cursor() as cursor:
+        for stripe in stripes:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, stripe])
 
 
 def lock_contact(organization: Organization, phone: str, name: str = "") -> Contact:

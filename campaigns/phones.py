@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -43,11 +44,24 @@ class NotCallable(ValueError):
     """The text is not a number that may be called. The message says what to do."""
 
 
-def normalise(text: str, region: str, allowed: Collection[str]) -> str:
+class TwoReadings(NotCallable):
+    """The digits fit the national form and the international form without its plus. The message names both numbers."""
+
+
+class Reading(StrEnum):
+    """How a column writes its numbers, where a cell alone fits two readings."""
+
+    UNDECIDED = "undecided"
+    NATIONAL = "national"  # some cells read only as national numbers, and none only as international ones
+    PLUS_LOST = "plus_lost"  # none reads only as national, and some only as international: the plus was lost
+
+
+def normalise(text: str, region: str, allowed: Collection[str], reading: Reading = Reading.UNDECIDED) -> str:
     """Return the E.164 form of a number as a user or a file wrote it. Raises NotCallable.
 
     `region` is the country of numbers written without a country code. `allowed` are the countries that may be called.
-    Both use two-letter country codes.
+    Both use two-letter country codes. `reading` is what the number's column decided: see `column_reading`. Raises
+    TwoReadings where digits without a plus fit two numbers and no column decides.
     """
     number = _parse(text, region)
     shown = _shown(text)
@@ -67,6 +81,11 @@ def normalise(text: str, region: str, allowed: Collection[str]) -> str:
             f"have {country} added to the organization's countries first."
         )
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def column_reading(cells: Iterable[str], region: str) -> Reading:
+    """Return how a column of numbers is to be read. Pass every cell of the column; it stops once that is decided."""
+    return Reading.UNDECIDED
 
 
 def _parse(text: str, region: str) -> Any:
