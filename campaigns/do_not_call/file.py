@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from campaigns.imports.columns import UnreadableFile, number_columns, unique_header
-from campaigns.imports.file_format import ZIP, format_of
+from campaigns.imports.file_format import format_of
 from campaigns.imports.rows import RejectedRow, read_rows
-from campaigns.imports.xlsx.workbook import Workbook
+from campaigns.imports.workbooks.reading import Workbook, is_workbook
 from campaigns.phones import EVERYWHERE, NotCallable, normalise
 
 MAX_ROWS = 20_000
@@ -62,7 +62,7 @@ def _is_number(cell: str, region: str) -> bool:
 
 def _records(data: bytes, filename: str) -> Iterator[Record]:
     """Yield every row, the header too."""
-    if data.startswith(ZIP):
+    if is_workbook(data):
         for line, cells, _, fault in Workbook(io.BytesIO(data)).rows():
             yield line, cells, fault
         return

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from charset_normalizer import from_bytes
 
 from campaigns.imports.columns import UnreadableFile, unique_header
-from campaigns.imports.xlsx.workbook import Workbook
+from campaigns.imports.workbooks.reading import Workbook, is_workbook
 
 SAMPLE_BYTES = 256 * 1024
 GUESS_BYTES = 64 * 1024
@@ -65,7 +65,7 @@ class FileFormat:
 def format_of(file: BinaryIO, filename: str = "", *, delimiter: str = "", encoding: str = "") -> FileFormat:
     """Return how to read an open file: from the workbook itself, or by looking at the text. Raises UnreadableFile."""
     head = file.read(SAMPLE_BYTES)
-    if not head.startswith(ZIP):
+    if not is_workbook(head):
         return sniff(head, filename, delimiter=delimiter, encoding=encoding)
     book = Workbook(file)
     names = book.sheet_names

@@ -32,7 +32,7 @@ from campaigns.imports.file_format import (
     format_of,
     sniff,
 )
-from campaigns.imports.xlsx.workbook import Workbook
+from campaigns.imports.workbooks.reading import Workbook
 from campaigns.phones import NotCallable, normalise
 from campaigns.rules.zone_words import NotAZone, read_zone
 
@@ -198,9 +198,8 @@ def read_rows(
 
 
 def _workbook_records(file: BinaryIO, form: FileFormat, offset: int, line: int) -> Iterator[ReadRow]:
-    """Yield the rows of a sheet. `end` is the offset where a row begins; reading from there skips the row itself."""
-    for number, cells, begin, fault in Workbook(file).rows(offset, line):
-        yield _checked(number, cells, begin, fault, form)
+    for number, cells, end, fault in Workbook(file).rows(offset, line):
+        yield _checked(number, cells, end, fault, form)
 
 
 def _records(lines: _Lines, form: FileFormat, number: int, phone: int | None) -> Iterator[ReadRow]:

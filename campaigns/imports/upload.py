@@ -13,9 +13,10 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 
 from campaigns.imports.columns import ColumnMapping, UnreadableFile, chosen_mapping
-from campaigns.imports.file_format import SAMPLE_BYTES, ZIP, FileFormat, format_of, sniff
+from campaigns.imports.file_format import SAMPLE_BYTES, FileFormat, format_of, sniff
 from campaigns.imports.rows import read_rows
 from campaigns.imports.stored_files import as_binary
+from campaigns.imports.workbooks.reading import is_workbook, rows_of
 from campaigns.models import ContactImport, ContactList
 from campaigns.models.contact_import import upload_path
 from campaigns.phones import EVERYWHERE
@@ -50,6 +51,8 @@ def start_import(
     """
     _check_options(mapping, default_region, on_duplicate)
     upload = _Upload(file)
+    if is_workbook(upload.head):  # its rows are stored, and the job reads them from any row on
+        upload = _Upload(rows_of(upload.chunks()))
     form = _format_of_text(upload, filename, mapping, delimiter, encoding)
     row = ContactImport(
         organization_id=contact_list.organization_id,
@@ -94,7 +97,7 @@ def _format_of_text(
 
     Raises UnreadableFile, also if the mapping does not fit.
     """
-    if upload.head.startswith(ZIP):
+    if is_workbook(upload.head):
         return None
     form = sniff(upload.head, filename, delimiter=delimiter, encoding=encoding)
     ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
