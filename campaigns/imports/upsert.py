@@ -129,7 +129,7 @@ class Upsert:
     def _cells(self, row: ContactRow) -> tuple[str, ...]:
         """Rebuild the cells of the row for the file of rejected rows, from the values that were read."""
         cells = [""] * len(self.columns.header)
-        cells[self.columns.phone] = row.phone
+        cells[self.columns.phones[0].index] = row.phone
         for index in self.columns.names[:1]:
             cells[index] = row.name
         for name in ("external_id", "language", "timezone"):
