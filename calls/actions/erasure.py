@@ -23,7 +23,7 @@ from calls.gate.facts import A_DAY, HISTORY
 from calls.models import OPEN, Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery, new_token
 from calls.outcomes import staff_decisions
 from campaigns.do_not_call import entries
-from campaigns.models import Contact, DoNotCall, Recipient
+from campaigns.models import Contact, DoNotCall, ImportOverwrite, Recipient
 from campaigns.models.campaign import longest_min_gap_of
 from campaigns.models.number_hash import number_hash
 from tenants import audit_log
@@ -115,6 +115,7 @@ def _forget(contact: Contact, actor: str, reason: str) -> None:
         entries.add(held.organization, held.phone, reason=reason, source="erasure", expires_at=until)
     listed.update(phone="")
     _forget_texts(held)
+    ImportOverwrite.objects.filter(contact=held).delete()
     if may_delete(held):
         held.delete()
         return

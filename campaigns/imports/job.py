@@ -130,6 +130,7 @@ class _Batch:
     """The rows read since the last commit."""
 
     contacts: list[ContactRow] = field(default_factory=list)
+    cells: dict[int, tuple[str, ...]] = field(default_factory=dict)  # of the contacts, by line
     rejected: list[RejectedRow] = field(default_factory=list)
     rows: int = 0
     line: int = 0
@@ -166,6 +167,7 @@ class _Step:
         found = contact_of(row, self.columns, self.region, self.allowed)
         if isinstance(found, ContactRow):
             batch.contacts.append(found)
+            batch.cells[found.line] = row.cells
         else:
             batch.rejected.append(found)
 
@@ -173,18 +175,17 @@ class _Step:
         """Write contacts, members, rejected rows, counters and the offset in one transaction. Raises _Interrupted."""
         row = self.row
         with transaction.atomic():
-            counts, refused = Upsert(row, self.columns).write(batch.contacts)
+            written = Upsert(row, self.columns).write(batch.contacts)
+            refused = [RejectedRow(line, batch.cells[line], reason) for line, reason in written.refused.items()]
             rejected = sorted([*batch.rejected, *refused], key=lambda each: each.line)
             text = self._rejected_text(rejected)
-            zones = self._zone_notices(batch.contacts, {each.line for each in refused})
+            zones = self._zone_notices(batch.contacts, written.refused)
             name = row.rejected_file.name or (upload_path(row, "x.rejected") if text else "")
             after = {
                 "bytes_read": batch.end,
                 "lines_read": batch.line,
                 "rows_read": row.rows_read + batch.rows,
-                "created": row.created + counts["created"],
-                "updated": row.updated + counts["updated"],
-                "skipped": row.skipped + counts["skipped"],
+                **{name: getattr(row, name) + count for name, count in written.counts.items()},
                 "rejected": row.rejected + len(rejected),
                 "zones_contradicting": zones.contradicting,
                 "zones_interpreted": zones.interpreted,
