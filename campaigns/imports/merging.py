@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +35,6 @@ class Identity:
 
     name: str
     external_id: str
-    key: int | None = None  # of an existing contact
 
     def differs(self, row: ContactRow) -> bool:
         """Return whether the row is about somebody else: another external ID, or another name."""
@@ -52,15 +51,16 @@ def _letters(name: str) -> list[str]:
     return sorted("".join(c if c.isalnum() else " " for c in name.casefold()).split())
 
 
-def match(rows: Iterable[ContactRow], known: Mapping[str, Identity]) -> list[str]:
+def match(rows: Iterable[ContactRow], contacts: Iterable[Contact]) -> list[str]:
     """Return, for each row, the first number of the contact that it belongs to: an existing one, or a new one.
 
-    `known` are the contacts whose first number is any number of the rows. A row belongs to the contact of its first
+    `contacts` are all whose first number is any number of the rows. A row belongs to the contact of its first
     number. If there is none, it belongs to the only contact that has another of its numbers as the first one, unless
     its name or external ID is another: so a file with the columns in another order finds the same contact, and members
     of a household who share a number stay apart.
     """
-    first, found = dict(known), []
+    first = {contact.phone: Identity(contact.name, contact.external_id) for contact in contacts}
+    found = []
     for row in rows:
         phone = row.phone
         if phone not in first:
@@ -68,7 +68,7 @@ def match(rows: Iterable[ContactRow], known: Mapping[str, Identity]) -> list[str
             if len(others) == 1 and not first[others[0]].differs(row):
                 phone = others[0]
         was = first.get(phone, NOBODY)
-        first[phone] = Identity(row.name or was.name, row.external_id or was.external_id, was.key)
+        first[phone] = Identity(row.name or was.name, row.external_id or was.external_id)
         found.append(phone)
     return found
 
@@ -82,18 +82,22 @@ class Person:
     new: bool = False  # made from the first of its rows
     rows: int = 0  # merged so far
     left_out: int = 0  # numbers of rows for which there was no room
-    before: Values = field(init=False)
-    numbers_before: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.before = values_of(self.contact, self.numbers)
         self.numbers_before = dict(self.numbers)
+        self._before = self._values()
+
+    def _values(self) -> tuple[list[Any], dict[str, Any]]:
+        return [getattr(self.contact, name) for name in FIELDS], dict(self.contact.variables or {})
 
     def changes(self) -> Change:
         """Return what the contact had, and what it has now, where these differ."""
-        after = values_of(self.contact, self.numbers)
-        keys = [key for key in {**self.before, **after} if self.before.get(key) != after.get(key)]
-        return {key: self.before.get(key) for key in keys}, {key: after.get(key) for key in keys}
+        now = self._values()
+        if now == self._before and self.numbers == self.numbers_before:
+            return {}, {}
+        before, after = as_json(*self._before, self.numbers_before), as_json(*now, self.numbers)
+        keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+        return {key: before.get(key) for key in keys}, {key: after.get(key) for key in keys}
 
     def take(self, row: ContactRow) -> str:
         """Replace values by those of the row. Return the reason if the row is rejected, else ""."""
@@ -120,7 +124,7 @@ class Person:
 
     def restore(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
         """Undo a change, except where the present value is not the one that it left. Return the keys that change."""
-        present = values_of(self.contact, self.numbers)
+        present = as_json(*self._values(), self.numbers)
         keys = [key for key in after if present.get(key) == after[key] and before.get(key) != after[key]]
         variables = dict(self.contact.variables or {})
         for key in keys:
@@ -150,12 +154,14 @@ def numbers_of(row: ContactRow) -> list[tuple[str, str]]:
     return [(row.phone, row.phone_kind), *((each.phone, each.kind) for each in row.further_numbers)]
 
 
-def values_of(contact: Contact, numbers: Mapping[str, str]) -> Values:
-    """Return what an import can change in a contact, as JSON."""
-    found: Values = {name: value for name in FIELDS if (value := getattr(contact, name))}
-    if contact.consent_at:
-        found["consent_at"] = contact.consent_at.astimezone(UTC).isoformat()
-    found |= {f"{VARIABLE}.{name}": value for name, value in (contact.variables or {}).items()}
+def as_json(fields: Sequence[Any], variables: Mapping[str, Any], numbers: Mapping[str, str]) -> Values:
+    """Return what an import can change in a contact, as JSON. `fields` are in the order of FIELDS."""
+    found: Values = {
+        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        for name, value in zip(FIELDS, fields, strict=True)
+        if value
+    }
+    found |= {f"{VARIABLE}.{name}": value for name, value in variables.items()}
     return found | {f"{NUMBER}.{phone}": kind for phone, kind in numbers.items()}
 
 

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from campaigns.imports.merging import Identity, Person, fields_of
+from campaigns.imports.merging import Person, fields_of
 from campaigns.models import Contact, ContactNumber
-
-
-def identities(organization_id: int, phones: Iterable[str]) -> dict[str, Identity]:
-    """Return the contacts whose first number is one of these, by number."""
-    found = Contact.objects.filter(organization=organization_id, phone__in=list(phones)).order_by()
-    return {phone: Identity(*each) for phone, *each in found.values_list("phone", "name", "external_id", "pk")}
 
 
 def further_numbers(keys: Iterable[int]) -> dict[int, dict[str, str]]:

@@ -6,8 +6,10 @@ The order of locks is that of all code: numbers, then contacts by key. docs/adr/
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from django.db.models import Q
 
 from campaigns import contact_locks
 from campaigns.do_not_call import entries
@@ -48,12 +50,12 @@ class Upsert:
         targets, known = self._locked_persons(rows, listed)
         for row, phone in zip(rows, targets, strict=True):
             self._take(row, known[phone], found)
-        self._save(known.values(), found)
+        self._save(list(known.values()), found)
         if listed:
             found.counts["listed"] += entries.add_locked(
                 self.row.organization, listed, reason=self._reason(), source=SOURCE
             )
-        self._join_list(known.values())
+        self._join_list(list(known.values()))
         return found
 
     def _reason(self) -> str:
@@ -65,19 +67,32 @@ class Upsert:
 
         Return the first number of each row's contact, and the contacts by first number.
         """
-        home = self.row.organization_id
-        while True:
-            known = persons.identities(home, phones_of(rows))
-            targets = match(rows, known)
-            first_rows = dict(zip(reversed(targets), reversed(rows), strict=True))
-            created = self._create({phone: row for phone, row in first_rows.items() if phone not in known})
-            keys = {known[phone].key for phone in first_rows if phone in known}
-            keys |= {each.key for each in persons.identities(home, created).values()} if created else set()
-            keys |= set(contact_locks.holder_keys(home, listed)) if listed else set()
-            locked = contact_locks.lock_keys(keys)
-            contacts = {contact.phone: contact for contact in locked if contact.phone in first_rows}
-            if len(contacts) == len(first_rows):  # else a contact was deleted meanwhile, for example by an undo
-                return targets, self._persons(contacts, created, rows)
+        contacts = self._locked(phones_of(rows), listed)
+        targets = match(rows, contacts.values())
+        first_rows = dict(zip(reversed(targets), reversed(rows), strict=True))
+        created: dict[str, uuid.UUID] = {}
+        while new := {phone: row for phone, row in first_rows.items() if phone not in contacts}:
+            created |= self._create(new)
+            contacts |= self._locked(new, ())  # again if another transaction deleted one meanwhile
+        here = {phone for phone, key in created.items() if contacts[phone].uuid == key}
+        numbers: Mapping[int, dict[str, str]] = {}
+        if any(row.further_numbers for row in rows):
+            numbers = persons.further_numbers(contacts[phone].pk for phone in first_rows if phone not in here)
+        return targets, {
+            phone: Person(contacts[phone], numbers.get(contacts[phone].pk, {}), new=phone in here)
+            for phone in first_rows
+        }
+
+    def _locked(self, phones: Iterable[str], listed: Collection[str]) -> dict[str, Contact]:
+        """Lock the contacts with these first numbers, and all that have a listed number. Return them by first number.
+
+        New contacts have the highest keys, so those that are locked after them are still locked in the order of keys.
+        """
+        wanted = Q(organization=self.row.organization_id, phone__in=list(phones))
+        if listed:
+            wanted |= Q(pk__in=contact_locks.holder_keys(self.row.organization_id, listed))
+        locked = Contact.objects.select_for_update(no_key=True).filter(wanted).order_by("pk")
+        return {contact.phone: contact for contact in locked}
 
     def _create(self, new: Mapping[str, ContactRow]) -> dict[str, uuid.UUID]:
         """Insert the missing contacts, without what only a merge may add. Return their ids.
@@ -100,24 +115,12 @@ class Upsert:
                     consent_basis=new[phone].consent_basis,
                     consent_at=new[phone].consent_at,
                     consent_evidence=new[phone].consent_evidence,
-                    created_by_import=self.row,
+                    created_by_import_id=self.row.pk,
                 )
                 for phone in ids
             ]
             Contact.objects.bulk_create(made, ignore_conflicts=True)
         return ids
-
-    def _persons(
-        self, contacts: Mapping[str, Contact], created: Mapping[str, uuid.UUID], rows: Sequence[ContactRow]
-    ) -> dict[str, Person]:
-        here = {phone for phone, contact in contacts.items() if created.get(phone) == contact.uuid}
-        numbers: Mapping[int, dict[str, str]] = {}
-        if any(row.further_numbers for row in rows):
-            numbers = persons.further_numbers(contacts[phone].pk for phone in contacts if phone not in here)
-        return {
-            phone: Person(contact, numbers.get(contact.pk, {}), new=phone in here)
-            for phone, contact in contacts.items()
-        }
 
     def _take(self, row: ContactRow, person: Person, found: Written) -> None:
         """Merge a row into its contact, and count it."""
@@ -131,7 +134,7 @@ class Upsert:
         else:
             found.counts["updated"] += 1
 
-    def _save(self, known: Iterable[Person], found: Written) -> None:
+    def _save(self, known: Sequence[Person], found: Written) -> None:
         images: dict[int, Change] = {}
         changed = []
         for person in known:
@@ -160,13 +163,20 @@ class Upsert:
             update_fields=["before", "after"],
         )
 
-    def _join_list(self, known: Iterable[Person]) -> None:
+    def _join_list(self, known: Sequence[Person]) -> None:
+        """Put the contacts on the list. What is on it already is only read, which is quicker than a failed insert."""
+        members = ContactListMember.objects.filter(contact_list=self.row.contact_list_id)
+        old = [person.contact.pk for person in known if not person.new]
+        there = set(members.filter(contact__in=old).values_list("contact_id", flat=True)) if old else set()
         ContactListMember.objects.bulk_create(
             [
                 ContactListMember(
-                    contact_list_id=self.row.contact_list_id, contact=person.contact, created_by_import=self.row
+                    contact_list_id=self.row.contact_list_id,
+                    contact_id=person.contact.pk,
+                    created_by_import_id=self.row.pk,
                 )
                 for person in known
+                if person.contact.pk not in there
             ],
             ignore_conflicts=True,
         )
