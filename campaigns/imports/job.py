@@ -152,7 +152,7 @@ class _Step:
             file = as_binary(stored)
             form = format_of(file, delimiter=row.delimiter, encoding=row.encoding)
             self.columns = ColumnMapping.of(form.header, row.mapping)
-            rows = read_rows(file, form, row.bytes_read, row.lines_read, phone=self.columns.phone)
+            rows = read_rows(file, form, row.bytes_read, row.lines_read, phones=self.columns.phone_indexes)
             for batch in _batches(rows, self._take):
                 self._write(batch)
                 if time.monotonic() >= deadline:

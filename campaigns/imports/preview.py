@@ -63,7 +63,7 @@ def survey(
     columns = ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
     found = Survey()
     beyond = 0
-    for row in read_rows(file, form, phone=columns.phone):
+    for row in read_rows(file, form, phones=columns.phone_indexes):
         beyond = beyond or row.end + BYTES
         if row.blank:
             continue

@@ -114,7 +114,7 @@ def _with_late_encoding(form: FileFormat, upload: _Upload, filename: str) -> Fil
     if not upload.bad_utf_8 or form.encoding != "utf-8" or not upload.head.isascii():
         return form
     sample = upload.head + b"\n" + upload.bad_utf_8
-    return replace(sniff(sample, filename, delimiter=form.delimiter), header=form.header)
+    return replace(form, encoding=sniff(sample, filename, delimiter=form.delimiter).encoding, confident=False)
 
 
 class _Upload(File):  # type: ignore[type-arg]
