@@ -27,6 +27,7 @@ VARIABLE, NUMBER = "variables", "numbers"  # prefixes of keys: variables.city, n
 # The values of a contact as JSON, by key. What a contact does not have is missing, or None in an image.
 Values = dict[str, Any]
 Change = tuple[Values, Values]  # before and after
+State = tuple[tuple[Any, ...], dict[str, Any], dict[str, str]]  # FIELDS, variables, further numbers with their kinds
 
 
 @dataclass(frozen=True)
@@ -84,20 +85,16 @@ class Person:
     left_out: int = 0  # numbers of rows for which there was no room
 
     def __post_init__(self) -> None:
-        self.numbers_before = dict(self.numbers)
-        self._before = self._values()
+        self.before = self.state()
 
-    def _values(self) -> tuple[list[Any], dict[str, Any]]:
-        return [getattr(self.contact, name) for name in FIELDS], dict(self.contact.variables or {})
+    def state(self) -> State:
+        """Return a copy of what an import can change."""
+        fields = tuple(getattr(self.contact, name) for name in FIELDS)
+        return fields, dict(self.contact.variables or {}), dict(self.numbers)
 
     def changes(self) -> Change:
         """Return what the contact had, and what it has now, where these differ."""
-        now = self._values()
-        if now == self._before and self.numbers == self.numbers_before:
-            return {}, {}
-        before, after = as_json(*self._before, self.numbers_before), as_json(*now, self.numbers)
-        keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-        return {key: before.get(key) for key in keys}, {key: after.get(key) for key in keys}
+        return difference(self.before, self.state())
 
     def take(self, row: ContactRow) -> str:
         """Replace values by those of the row. Return the reason if the row is rejected, else ""."""
@@ -124,7 +121,7 @@ class Person:
 
     def restore(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
         """Undo a change, except where the present value is not the one that it left. Return the keys that change."""
-        present = as_json(*self._values(), self.numbers)
+        present = as_json(*self.state())
         keys = [key for key in after if present.get(key) == after[key] and before.get(key) != after[key]]
         variables = dict(self.contact.variables or {})
         for key in keys:
@@ -149,6 +146,12 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
         values[name] = value
 
 
+def new_contact(row: ContactRow, organization_id: int) -> Contact:
+    """Return an unsaved contact with what the row says about it, except its further numbers."""
+    fields = {name: getattr(row, name) for name in FIELDS}
+    return Contact(organization_id=organization_id, phone=row.phone, variables=row.variables, **fields)
+
+
 def numbers_of(row: ContactRow) -> list[tuple[str, str]]:
     """Return all numbers of the row with their kinds, the one that is called first."""
     return [(row.phone, row.phone_kind), *((each.phone, each.kind) for each in row.further_numbers)]
@@ -163,6 +166,15 @@ def as_json(fields: Sequence[Any], variables: Mapping[str, Any], numbers: Mappin
     }
     found |= {f"{VARIABLE}.{name}": value for name, value in variables.items()}
     return found | {f"{NUMBER}.{phone}": kind for phone, kind in numbers.items()}
+
+
+def difference(before: State, after: State) -> Change:
+    """Return the values that differ, as they were and as they are."""
+    if before == after:
+        return {}, {}
+    old, new = as_json(*before), as_json(*after)
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return {key: old.get(key) for key in keys}, {key: new.get(key) for key in keys}
 
 
 def fields_of(keys: Iterable[str]) -> set[str]:

@@ -30,12 +30,12 @@ def write(changed: Sequence[tuple[Person, Collection[str]]]) -> None:
             unique_fields=["organization", "phone"],
             update_fields=[*sorted(fields), "updated_at"],
         )
-    _write_numbers([person for person, _ in changed if person.numbers != person.numbers_before])
+    _write_numbers([person for person, _ in changed if person.numbers != person.before[2]])
 
 
 def _write_numbers(persons: Sequence[Person]) -> None:
     """Write the further numbers of persons anew, in their order."""
-    if before := [person.contact.pk for person in persons if person.numbers_before]:
+    if before := [person.contact.pk for person in persons if person.before[2]]:
         ContactNumber.objects.filter(contact__in=before).delete()
     ContactNumber.objects.bulk_create(
         ContactNumber(

@@ -15,11 +15,12 @@ from campaigns import contact_locks
 from campaigns.do_not_call import entries
 from campaigns.imports import persons
 from campaigns.imports.columns import ColumnMapping
-from campaigns.imports.merging import Change, Person, joined, match, numbers_of, phones_of
+from campaigns.imports.merging import Change, Person, joined, match, new_contact, numbers_of, phones_of
 from campaigns.imports.rows import ContactRow
 from campaigns.models import Contact, ContactImport, ContactListMember, ImportOverwrite
 
 SOURCE = "import"  # of do-not-call entries
+REASON_LENGTH = 500
 
 
 @dataclass
@@ -50,6 +51,8 @@ class Upsert:
         targets, known = self._locked_persons(rows, listed)
         for row, phone in zip(rows, targets, strict=True):
             self._take(row, known[phone], found)
+            if row.line not in found.refused:
+                found.counts["numbers_left_out"] += row.beyond + len(row.unusable)
         self._save(list(known.values()), found)
         if listed:
             found.counts["listed"] += entries.add_locked(
@@ -60,7 +63,9 @@ class Upsert:
 
     def _reason(self) -> str:
         """Return why the file's numbers are on the do-not-call list."""
-        return f"Marked in {self.row.filename}."
+        asked = [self.columns.header[index] for index in (*self.columns.do_not_call, *self.columns.may_call)]
+        column = "column" if len(asked) == 1 else "columns"
+        return f"{column.capitalize()} “{'”, “'.join(asked)}” of {self.row.filename}"[:REASON_LENGTH]
 
     def _locked_persons(self, rows: Sequence[ContactRow], listed: set[str]) -> tuple[list[str], dict[str, Person]]:
         """Lock the contacts of the rows, created if they are missing, and whoever else has a listed number.
@@ -101,24 +106,9 @@ class Upsert:
         """
         ids = {phone: uuid.uuid4() for phone in sorted(new)}  # one order in every transaction: no deadlock
         if new:
-            made = [
-                Contact(
-                    uuid=ids[phone],
-                    organization_id=self.row.organization_id,
-                    phone=phone,
-                    phone_kind=new[phone].phone_kind,
-                    name=new[phone].name,
-                    external_id=new[phone].external_id,
-                    language=new[phone].language,
-                    timezone=new[phone].timezone,
-                    variables=new[phone].variables,
-                    consent_basis=new[phone].consent_basis,
-                    consent_at=new[phone].consent_at,
-                    consent_evidence=new[phone].consent_evidence,
-                    created_by_import_id=self.row.pk,
-                )
-                for phone in ids
-            ]
+            made = [new_contact(new[phone], self.row.organization_id) for phone in ids]
+            for contact in made:
+                contact.uuid, contact.created_by_import_id = ids[contact.phone], self.row.pk
             Contact.objects.bulk_create(made, ignore_conflicts=True)
         return ids
 
