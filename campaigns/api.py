@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import django_filters
@@ -19,10 +20,10 @@ from rest_framework.response import Response
 
 from campaigns import phones
 from campaigns.do_not_call import entries as do_not_call
-from campaigns.imports import job
+from campaigns.imports import dry_run, job
 from campaigns.imports import undo as import_undo
 from campaigns.imports import upload as uploads
-from campaigns.imports.columns import UnreadableFile
+from campaigns.imports.columns import OTHER_COLUMNS, UnreadableFile
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember
 from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
 from campaigns.rules.zone_words import NotAZone, read_zone
@@ -249,6 +250,11 @@ class ImportSerializer(StrictModelSerializer[ContactImport]):
             "zones_contradicting",
             "zones_interpreted",
             "zone_examples",
+            "listed",
+            "numbers_left_out",
+            "phone_readings",
+            "removed",
+            "restored",
             "mapping",
             "error",
             "started_at",
@@ -266,6 +272,7 @@ class UploadSerializer(StrictSerializer):
     encoding = TextField(required=False, allow_blank=True, max_length=32)
     default_region = TextField(required=False, allow_blank=True, max_length=2)
     on_duplicate = serializers.ChoiceField(required=False, choices=ContactImport.OnDuplicate.choices)
+    other_columns = serializers.ChoiceField(required=False, choices=OTHER_COLUMNS)
 
     def validate_mapping(self, mapping: Any) -> Any:
         texts = isinstance(mapping, dict) and all(isinstance(field, str) for field in mapping.values())
@@ -288,18 +295,38 @@ class ContactListViewSet(CrudViewSet[ContactList]):
     def imports(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Upload a file of contacts. The import runs in the background."""
         contact_list = self.get_object()
-        sent: Any = request.data
+        upload, chosen = self._sent()
+        with _refused():
+            found = uploads.start_import(contact_list, upload, upload.name, **chosen)
+        return Response(ImportSerializer(found, context=self.get_serializer_context()).data, status=202)
+
+    @action(detail=True, methods=["post"], parser_classes=[UploadParser], url_path="imports/preview")
+    def preview_import(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Say what an import of this file would do. Nothing is written, and the file is not kept."""
+        contact_list = self.get_object()
+        upload, chosen = self._sent()
+        with _refused():
+            found = dry_run.of_upload(contact_list.organization, upload, upload.name, **chosen)
+        return Response(found.as_json())
+
+    def _sent(self) -> tuple[Any, dict[str, Any]]:
+        """Return the file of a form and the options of its import. Raises ValidationError."""
+        sent: Any = self.request.data
         given = {name: value for name, value in sent.items() if value != ""}
         form = UploadSerializer(data=given, context=self.get_serializer_context())
         form.is_valid(raise_exception=True)
-        upload = form.validated_data.pop("file")
-        try:
-            found = uploads.start_import(contact_list, upload, upload.name, **form.validated_data)
-        except UnreadableFile as error:
-            raise ValidationError({"file": [str(error)]}, code="unreadable") from error
-        except uploads.FileTooLarge as error:
-            raise TooLarge(str(error)) from error
-        return Response(ImportSerializer(found, context=self.get_serializer_context()).data, status=202)
+        return form.validated_data.pop("file"), form.validated_data
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Answer 400 for a file that cannot be read, and 413 for one that is too large."""
+    try:
+        yield
+    except UnreadableFile as error:
+        raise ValidationError({"file": [str(error)]}, code="unreadable") from error
+    except uploads.FileTooLarge as error:
+        raise TooLarge(str(error)) from error
 
 
 class ImportViewSet(ReadViewSet[ContactImport]):
@@ -319,7 +346,8 @@ class ImportViewSet(ReadViewSet[ContactImport]):
     def undo(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Delete the contacts that the import created and nothing has called since. It runs in the background.
 
-        Contacts that the import updated stay.
+        Contacts that it updated get back what it overwrote, except what was changed since. Entries of the do-not-call
+        list stay.
         """
         found = self.get_object()
         try:
