@@ -62,8 +62,8 @@ PARAMETERS: dict[Key | None, list[OpenApiParameter]] = {
 REQUESTS: dict[Key | None, Callable[[], Any]] = {
     ("OutboundView", "post"): serializer("calls.api.outbound.OutboundSerializer"),
     ("CallViewSet", "create"): serializer("calls.api.calls.OrderSerializer"),
-    ("ContactListViewSet", "imports"): serializer("campaigns.api.UploadSerializer"),
-    ("ContactListViewSet", "preview_import"): serializer("campaigns.api.UploadSerializer"),
+    ("ContactListViewSet", "imports"): serializer("campaigns.import_api.UploadSerializer"),
+    ("ContactListViewSet", "preview_import"): serializer("campaigns.import_api.UploadSerializer"),
     ("HookView", "post"): lambda: {"application/json": dict(shapes.OBJECT)},
     ("RecipientViewSet", "hold"): serializer("calls.api.recipients.HoldSerializer"),
     ("RecipientViewSet", "call_back"): serializer("calls.api.recipients.PromiseSerializer"),
@@ -71,7 +71,7 @@ REQUESTS: dict[Key | None, Callable[[], Any]] = {
     ("WebhookDeliveryViewSet", "replay_range"): serializer("calls.api.webhooks.RangeSerializer"),
 }
 
-IMPORT = serializer("campaigns.api.ImportSerializer")
+IMPORT = serializer("campaigns.import_api.ImportSerializer")
 CALL_BACK = serializer("calls.api.call_backs.CallBackSerializer")
 RESPONSES: dict[Key | None, dict[int, Any]] = {
     ("OutboundView", "post"): {201: ref("OutboundCall")},
