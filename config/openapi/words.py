@@ -79,8 +79,16 @@ FIELDS = {
     "updated": "How many contacts were changed.",
     "skipped": "Rows whose contact was left unchanged.",
     "rejected": "Rows that were not imported; see `errors.csv`.",
-    "mapping": "Column header to `phone`, `name`, `external_id`, `language`, `timezone`, `variables.NAME`, or an empty "
-    "text for a column to ignore.",
+    "mapping": "Column header to `phone` (or `phone.mobile`, `phone.home`, `phone.work`, `phone.other`), `phone_kind`, "
+    "`name`, `external_id`, `language`, `timezone`, `do_not_call`, `may_call`, `consent_basis`, `consent_at`, "
+    "`consent_evidence`, `variables.NAME`, or an empty text for a column to ignore.",
+    "other_columns": "What becomes of columns that nobody mapped and whose names say nothing: `variables` or `ignore`.",
+    "listed": "How many numbers a column of the file put on the do-not-call list.",
+    "numbers_left_out": "Further numbers that were not kept: unusable, or more than five for a contact.",
+    "phone_readings": "How a column writes digits that fit two numbers, by its name: `national`; `plus_lost`, with a "
+    "country code; `undecided`, such rows are rejected.",
+    "removed": "How many contacts an undo removed.",
+    "restored": "How many contacts an undo gave back what the file had changed.",
     "zones_contradicting": "Imported rows whose time zone is none of the number's.",
     "zones_interpreted": "Imported rows whose time zone was read from another word, such as EST.",
     "zone_examples": "The first rows of each kind, with the line as a spreadsheet counts.",
