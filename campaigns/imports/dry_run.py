@@ -49,6 +49,7 @@ class Forecast:
     updated: int = 0
     unchanged: int = 0
     skipped: int = 0
+    repeated: int = 0  # rows about a contact of an earlier row; they are updated, unchanged or skipped as well
     changes: Counter[str] = field(default_factory=Counter)
     examples: list[Overwritten] = field(default_factory=list)
     on_do_not_call: int = 0  # rows of contacts that are not called, because one of their numbers is listed already
@@ -72,6 +73,7 @@ class Forecast:
             "updated": self.updated,
             "unchanged": self.unchanged,
             "skipped": self.skipped,
+            "repeated": self.repeated,
             "rejected": survey.refused,
             "reasons": [
                 {"reason": each.example, "line": each.line, "rows": each.rows} for each in survey.most_frequent()
@@ -158,6 +160,7 @@ class _Run:
     def __init__(self, organization_id: int, updating: bool, found: Forecast) -> None:
         self.organization_id, self.updating, self.found = organization_id, updating, found
         self.persons: dict[str, Person] = {}  # by first number
+        self.seen: set[str] = set()
         self.refused: list[RejectedRow] = []
         self.marked: set[str] = set()
         self.listed: set[str] = set()  # on the do-not-call list now
@@ -175,7 +178,7 @@ class _Run:
     def _load(self, phones: Iterable[str]) -> None:
         contacts = Contact.objects.filter(organization=self.organization_id, phone__in=list(phones))
         known = {contact.pk: contact for contact in contacts.order_by()}
-        numbers = persons.further_numbers(known)
+        numbers = persons.further_numbers(known) if known else {}
         for key, contact in known.items():
             self.persons[contact.phone] = Person(contact, numbers.get(key, {}))
 
@@ -191,6 +194,8 @@ class _Run:
         else:
             person = self.persons[target]
             self._update(row, person)
+        found.repeated += target in self.seen
+        self.seen.add(target)
         if row.do_not_call:
             self.marked |= {phone for phone, _ in numbers_of(row)}
         found.on_do_not_call += not self.listed.isdisjoint({row.phone, target, *person.numbers})

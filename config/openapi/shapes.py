@@ -209,8 +209,8 @@ IMPORT_PREVIEW: Schema = obj(
     whole_file={**FLAG, "description": "False: the file has more rows, and the counts are of its first rows."},
     **dict.fromkeys(
         (
-            *("rows_read", "created", "updated", "unchanged", "skipped", "rejected", "listed", "on_do_not_call"),
-            *("numbers_left_out", "zones_contradicting", "zones_interpreted"),
+            *("rows_read", "created", "updated", "unchanged", "skipped", "repeated", "rejected"),
+            *("listed", "on_do_not_call", "numbers_left_out", "zones_contradicting", "zones_interpreted"),
         ),
         COUNT,
     ),
