@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.utils import timezone
@@ -23,8 +24,8 @@ from campaigns.models import Contact
 from tenants.models import Organization
 
 EXAMPLES = 10
-UPLOAD_ROWS = 20_000
-UPLOAD_BYTES = 32 * 1024 * 1024
+SENT_ROWS = 20_000
+SENT_BYTES = 32 * 1024 * 1024
 WHOLE_COLUMN = 2 * 1024 * 1024  # of a larger file only the previewed rows decide how a column writes its numbers
 
 
@@ -137,14 +138,21 @@ def forecast(
 def of_upload(organization: Organization, upload: Any, filename: str, **chosen: Any) -> Forecast:
     """Return what an import of a file that was sent would do. `chosen`: the fields of Options.
 
-    Reads at most UPLOAD_ROWS rows. Raises UnreadableFile.
+    Reads at most SENT_ROWS rows. Raises UnreadableFile.
     """
-    options = Options(**chosen)
+    return _of(organization, partial(opened_again, upload), filename, Options(**chosen))
+
+
+def of_path(organization: Organization, path: Path, **chosen: Any) -> Forecast:
+    """Return what an import of a file would do, like `of_upload`. Raises OSError as well."""
+    return _of(organization, partial(path.open, "rb"), path.name, Options(**chosen))
+
+
+def _of(organization: Organization, opened: Opener, filename: str, options: Options) -> Forecast:
     options.check()
-    with opened_again(upload) as file:
+    with opened() as file:
         form = format_of(file, filename, delimiter=options.delimiter, encoding=options.encoding)
-        opened = partial(opened_again, upload)
-        return forecast(organization, file, form, options, opened, rows=UPLOAD_ROWS, size=UPLOAD_BYTES)
+        return forecast(organization, file, form, options, opened, rows=SENT_ROWS, size=SENT_BYTES)
 
 
 def columns_of(form: FileFormat, options: Options) -> list[tuple[str, str, str]]:
