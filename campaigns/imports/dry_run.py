@@ -57,12 +57,16 @@ class Forecast:
     listed: int = 0  # numbers that the file puts on the do-not-call list
     left_out: int = 0  # further numbers that are not kept
     readings: dict[str, str] = field(default_factory=dict)
+    part_read: bool = False  # only the first rows decided how a column is read
     region: str = ""
 
     @property
     def sentences(self) -> list[str]:
         """Return how columns with digits of two readings are read, and why."""
-        return readings.sentences(self.readings, self.region)
+        found = readings.sentences(self.readings, self.region)
+        if found and self.part_read:
+            found.append("Only the first rows of this large file decided. The import decides by the whole column.")
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """Return the document of the API. Counts have the names that they have in an import."""
@@ -131,7 +135,7 @@ def forecast(
         found.survey.refuse(row)
     found.left_out = found.survey.left_out + sum(person.left_out for person in run.persons.values())
     found.listed = len(run.marked - run.listed)
-    found.readings = reading_of.answers
+    found.readings, found.part_read = reading_of.answers, large
     return found
 
 
