@@ -19,7 +19,8 @@ from django.utils import timezone
 from calls.actions import recipients
 from calls.actions.campaigns import may_delete
 from calls.actions.quiescing import IllegalTransition
-from calls.gate.facts import A_DAY, HISTORY
+from calls.gate.facts import A_DAY
+from calls.gate.history import HISTORY
 from calls.models import OPEN, Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery, new_token
 from calls.outcomes import staff_decisions
 from campaigns.do_not_call import entries

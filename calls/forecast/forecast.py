@@ -168,6 +168,10 @@ class Prospect:
         self.not_before, self.not_after, self.asked_for = None, campaign.ends_at, False
 
     @property
+    def is_single(self) -> bool:
+        return False
+
+    @property
     def recipient_id(self) -> None:
         """The simulation applies the retry rules itself."""
         return None

@@ -264,6 +264,11 @@ class Call(models.Model):
         return self.status in OPEN
 
     @property
+    def is_single(self) -> bool:
+        """Whether a team member or a program ordered it by number. Calls of campaigns go to a person."""
+        return self.recipient_id is None and self.campaign_id is None
+
+    @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
 
