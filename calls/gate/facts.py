@@ -40,10 +40,15 @@ def load(calls: Sequence[Candidate], now: datetime) -> list[Facts]:
     `account`, `assistant`, `phone_number`, `contact`, `campaign` and `recipient` loaded. They may be unsaved, such as
     a single call that is about to be created.
     """
+    batch = read_as_made(calls, now)
+    return [batch.facts_of(call) for call in calls]
+
+
+def read_as_made(calls: Sequence[Candidate], now: datetime) -> Batch:
+    """Read the facts of calls whose caller number and account are chosen."""
     numbers = {call.phone_number_id: call.phone_number for call in calls}
     accounts = {call.account_id: (call.account, call.organization) for call in calls}
-    batch = read(calls, numbers.values(), accounts, now)
-    return [batch.facts_of(call) for call in calls]
+    return read(calls, numbers.values(), accounts, now)
 
 
 def read(
@@ -269,6 +274,11 @@ class OpenCalls:
 
     def any_to(self, contact_id: int, numbers: set[persons.Number]) -> bool:
         return contact_id in self.contacts or not self.numbers.isdisjoint(numbers)
+
+    def add(self, call: Candidate) -> None:
+        """Count a call that is about to be placed."""
+        self.numbers.add((call.organization_id, call.to_number))
+        self.contacts.add(call.contact_id)
 
 
 def _open_calls(calls: Sequence[Candidate], people: persons.Persons) -> OpenCalls:
