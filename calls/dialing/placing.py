@@ -79,7 +79,8 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
         if account is None or not account.is_active or account.blocked(now):
             return []
         batch = _candidates(account, now, min(limit, _room(account)))
-        calls = _fresh(_lock_contacts(batch))
+        batch = _lock_contacts(batch)
+        calls = _fresh(batch)
         allowed = _ask_the_gate(calls, now)
         taken = rate_limits.take_for_placing(account, len(allowed), now)
         committed = [call for call, decision in allowed[:taken] if _commit(call, decision, now)]
@@ -115,7 +116,7 @@ def _candidates(account: ProviderAccount, now: datetime, limit: int) -> list[Cal
     return list(due.order_by("-priority", "due_at", "pk")[:limit])
 
 
-def _lock_contacts(batch: Sequence[Call]) -> Sequence[Call]:
+def _lock_contacts(batch: list[Call]) -> list[Call]:
     """Lock the campaigns, then the contacts, each by key. Facts that are read afterwards hold until the commit.
 
     A single call may reach everyone who has its number, so all of them are locked. Return the calls for which all are:
