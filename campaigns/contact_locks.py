@@ -69,20 +69,28 @@ def lock_contact(organization: Organization, phone: str, name: str = "") -> Cont
 
 
 def create_contacts(organization: Organization, phones: Collection[str]) -> None:
-    """Create the contacts that are missing, before any of them is locked."""
-    missing = [Contact(organization=organization, phone=phone) for phone in sorted(phones)]
+    """Create a contact for each number that nobody has, before any contact is locked."""
     with transaction.atomic():
         lock_numbers(organization.pk, phones)
+        missing = [Contact(organization=organization, phone=phone) for phone in sorted(_free(organization.pk, phones))]
         Contact.objects.bulk_create(missing, ignore_conflicts=True)
 
 
-def lock_contacts(organization: Organization, phones: Collection[str]) -> bool:
-    """Lock all contacts that have one of these numbers until the transaction ends.
+def lock_everyone(organization: Organization, phones: Collection[str]) -> bool:
+    """Lock the numbers, then everyone who has one of them, until the transaction ends. No contact may be locked before.
 
-    Return False if a number is the first number of no contact.
+    Return False if nobody has one of the numbers.
     """
     lock_numbers(organization.pk, phones)
-    return set(phones) <= {contact.phone for contact in lock_holders(organization.pk, phones)}
+    lock_holders(organization.pk, phones)
+    return not _free(organization.pk, phones)
+
+
+def _free(organization_id: int, phones: Collection[str]) -> set[str]:
+    """Return the numbers that nobody has."""
+    first = Contact.objects.filter(organization=organization_id, phone__in=phones).order_by()
+    further = ContactNumber.objects.filter(organization=organization_id, phone__in=phones).order_by()
+    return set(phones).difference(phone for (phone,) in first.values_list("phone").union(further.values_list("phone")))
 
 
 def lock_holders(organization_id: int, phones: Collection[str]) -> list[Contact]:
