@@ -15,15 +15,6 @@ from tenants.models import Organization
 
 STRIPES = 64  # a bounded number of locks, however many numbers a file has
 LOCK_CLASS = 7_201  # tells these locks from other advisory locks
-SHARED = """
-SELECT pg_advisory_xact_lock(key) FROM (
-    SELECT hashtextextended(organization_id || phone, 7202) AS key FROM (
-        SELECT organization_id, phone FROM campaigns_contact WHERE id = ANY(%(keys)s)
-        UNION SELECT organization_id, phone FROM campaigns_contactnumber WHERE contact_id = ANY(%(keys)s)
-    ) numbers
-    ORDER BY key
-) keys
-"""  # in one order everywhere: no deadlock
 
 
 def lock_numbers(organization_id: int, phones: Iterable[str]) -> None:
@@ -39,18 +30,6 @@ def lock_numbers(organization_id: int, phones: Iterable[str]) -> None:
     with connection.cursor() as cursor:
         for stripe in stripes:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, stripe])
-
-
-def lock_who_shares(contacts: Collection[int]) -> None:
-    """Make claims of contacts that share a number take turns, until the transaction ends.
-
-    Call it with contacts that are locked. Locking everyone who has the numbers would do as well, but thousands can have
-    the number of one switchboard.
-    """
-    if connection.vendor != "postgresql":
-        return  # SQLite has one writer at a time
-    with connection.cursor() as cursor:
-        cursor.execute(SHARED, {"keys": list(contacts)})
 
 
 def lock_contact(organization: Organization, phone: str, name: str = "") -> Contact:

@@ -25,7 +25,7 @@ from calls.gate.checks import CheckName
 from calls.gate.decision import SOON, Decision, decide
 from calls.models import Call, CallEvent, Status, record_event
 from calls.outcomes import circuit_breaker, placement_results, staff_decisions
-from campaigns.contact_locks import holder_keys, lock_who_shares
+from campaigns.contact_locks import holder_keys
 from campaigns.models import Campaign, Contact, Recipient
 from providers.adapters import http
 from providers.adapters.base import Provider, Snapshot
@@ -119,7 +119,8 @@ def _candidates(account: ProviderAccount, now: datetime, limit: int) -> list[Cal
 def _lock_contacts(batch: list[Call]) -> list[Call]:
     """Lock the campaigns, then the contacts, each by key. Facts that are read afterwards hold until the commit.
 
-    A single call may reach everyone who has its number, so all of them are locked. Return the calls for which all are:
+    Claims of an organization take turns on its row, so two contacts who share a number are never claimed at once. A
+    single call may reach everyone who has its number, so all of them are locked. Return the calls for which all are:
     not those whose number somebody got meanwhile.
     """
     campaigns = {call.campaign_id for call in batch if call.campaign_id}
@@ -128,7 +129,6 @@ def _lock_contacts(batch: list[Call]) -> list[Call]:
     holders = _holders(batch)
     locked = Contact.objects.select_for_update(no_key=True).filter(pk__in=contacts | holders)
     list(locked.order_by("pk").values_list("pk"))
-    lock_who_shares(contacts)
     return batch if _holders(batch) <= holders else [call for call in batch if not call.is_single]
 
 

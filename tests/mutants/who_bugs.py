@@ -27,9 +27,15 @@ WHO_BUGS: tuple[Bug, ...] = (
         (PERSONS + "test_two_calls_of_one_claim_do_not_ring_one_person_twice",),
     ),
     Bug(
-        "claims of contacts who share a number do not take turns",
+        "claims of an organization do not take turns",
         "Two accounts ring a person at two numbers at once.",
-        (Edit("calls/dialing/placing.py", "    lock_who_shares(contacts)\n", ""),),
+        (
+            Edit(
+                "calls/dialing/placing.py",
+                '    list(owner.select_for_update(no_key=True, of=("self",)))\n',
+                "    list(owner)\n",
+            ),
+        ),
         (BESIDE + "test_two_contacts_who_share_a_number_are_not_called_at_once",),
         "PostgreSQL",
     ),
