@@ -1,6 +1,7 @@
 """Place calls: commit the intent, then send exactly one request, then record the answer.
 
-Locks are taken in one order everywhere: organization, provider account, campaigns, contacts, calls.
+Locks are taken in one order everywhere: organization, provider account, campaigns, numbers, contacts, calls. A claim
+locks no numbers (docs/adr/0009-persons-and-numbers.md).
 """
 
 from __future__ import annotations
