@@ -106,6 +106,8 @@ FIELDS = {
     "holidays": "Dates, in the recipient's time zone, on which no call is placed.",
     "retry_rules": "What follows each outcome. An outcome without a rule is not retried.",
     "max_attempts": "The most calls to one recipient.",
+    "try_next_number": "After the last unanswered call to a number, call the contact's next number. The retry rules "
+    "then count the calls to each number; `max_attempts` of the campaign counts all.",
     "min_gap_minutes": "Minutes between two calls to one contact; null: the organization's value.",
     "calls_per_minute": "How many calls are placed in a minute, evenly spread; null: no limit of its own.",
     "budget": "The highest total cost; null: no limit.",
