@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from campaigns.imports.consent import consent_field
 from campaigns.imports.field_headers import name_columns, other_fields
@@ -35,7 +35,14 @@ def guesses(header: Sequence[str]) -> dict[str, Guess]:
     found |= {column: Guess("name", ITS_NAME) for column in name_columns(rest) if not _has(found, "name")}
     taken = {each.target for each in found.values()}
     others = other_fields([column for column in header if column not in found])
-    return found | {column: Guess(field, ITS_NAME) for column, field in others.items() if field not in taken}
+    found |= {column: Guess(field, ITS_NAME) for column, field in others.items() if field not in taken}
+    export = known_export(header)
+    if export is None:
+        return found
+    return {
+        column: replace(each, reason=f"{export.name} export") if each.reason == ITS_NAME else each
+        for column, each in found.items()
+    }
 
 
 def asked_by_itself(header: Sequence[str]) -> dict[str, Guess]:
@@ -86,6 +93,8 @@ def _phones(header: Sequence[str], known: Collection[str]) -> dict[str, Guess]:
             found[header[label]] = Guess("phone_kind", f"it names the kind of '{column}'")
         found[column] = Guess(f"phone.{what.kind}" if what and what.kind else "phone", ITS_NAME)
     for column in header:
-        if column not in known and column not in found and (why := other_number(column)):
+        if column in known or column in found or opt_out_header(column):
+            continue
+        if why := other_number(column):
             found[column] = Guess("", why)
     return found

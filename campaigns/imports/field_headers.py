@@ -33,8 +33,8 @@ PAIRED_WITH_NAME = frozenset(words("prenom|vorname|voornaam|fornamn|fornavn|etun
 OTHER = {
     "external_id": words(
         "external id|externalid|id|ref|reference|your id|customer id|client id|contact id|record id|lead id|person id|"
-        "account id|crm id|user id|identifiant|id client|reference client|kundennummer|kunden id|id cliente|"
-        "referencia|riferimento|klantnummer"
+        "account id|crm id|user id|identifiant|id client|id de contact|id du contact|reference client|kundennummer|"
+        "kunden id|kontakt id|datensatz id|id cliente|id de contacto|id de registro|referencia|riferimento|klantnummer"
     ),
     "language": words("language|lang|locale|langue|sprache|idioma|lingua|taal|sprak|язык"),
     "timezone": words(

@@ -23,10 +23,10 @@ class KnownExport:
     targets: Mapping[str, str | None] = field(default_factory=dict)
 
 
-def _export(name: str, needs: str, **targets: str) -> KnownExport:
+def _export(program: str, needs: str, /, **targets: str) -> KnownExport:
     """Build an entry. Each keyword is a target with `__` for its dot, and holds the names of its columns."""
     return KnownExport(
-        name,
+        program,
         frozenset(words(needs)),
         {
             column: "" if target == "left_out" else target.replace("__", ".")
@@ -36,7 +36,34 @@ def _export(name: str, needs: str, **targets: str) -> KnownExport:
     )
 
 
-EXPORTS: tuple[KnownExport, ...] = ()
+# Left out are columns about e-mail that look like consent to calls.
+EXPORTS: tuple[KnownExport, ...] = (
+    _export("Google Contacts", "phone 1 label|phone 1 value"),
+    _export("Google Contacts", "phone 1 type|phone 1 value"),  # until 2024
+    _export("Outlook", "business phone|home phone|mobile phone|e mail address", phone__other="car phone"),
+    _export("Outlook", "telefon geschaftlich|telefon privat|mobiltelefon", phone__other="autotelefon"),
+    _export("Outlook", "telephone bureau|telephone domicile|tel mobile", phone__other="telephone voiture"),
+    _export(
+        "Outlook",
+        "telefono del trabajo|particular",
+        phone__home="particular|particular 2",
+        phone__other="telefono del automovil",
+    ),
+    _export("HubSpot", "record id|first name|last name|phone number"),
+    _export("Salesforce", "contact id|last name|phone", external_id="contact id"),
+    _export("Salesforce", "lead id|last name|phone", external_id="lead id"),
+    _export("Salesforce", "id|lastname|donotcall", external_id="id"),
+    _export("Meta lead", "form id|is organic|platform", external_id="id|lead id"),
+    _export("LinkedIn lead", "lead id|form name|submitted at", external_id="lead id"),
+    _export("Mailchimp", "email address|member rating|optin time", left_out="optin time|optin ip"),
+    _export("Pipedrive", "person name|person id", name="person name", external_id="person id"),
+    _export(
+        "Zoho",
+        "record id|email opt out|unsubscribed mode",
+        external_id="record id",
+        left_out="unsubscribed mode|unsubscribed time",
+    ),
+)
 
 
 def known_export(header: Sequence[str]) -> KnownExport | None:

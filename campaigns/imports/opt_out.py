@@ -11,13 +11,13 @@ from enum import StrEnum
 from functools import lru_cache
 
 from campaigns.imports.header_words import plain, tokens, words
+from campaigns.imports.phone_headers import phone_header
 
 KNOWN = frozenset(
     words(
         "do not call|donotcall|do not contact|donotcontact|do not phone|donotphone|do not telephone|dont call|"
         "don t call|don t contact|dont contact|never call|never contact|no call|no calls|no contact|not to be called|"
         "do not call flag|do not call list|do not call status|do not allow phone calls|do not allow calls|"
-        "phone opt out|phone optout|call opt out|calls opt out|telephone opt out|voice opt out|"
         "opted out|opt out|optout|optedout|has opted out|opted out of calls|has opted out of calls|"
         "has opted out of phone|has opted out of call|unsubscribed|is unsubscribed|unsubscribed from calls|"
         "dnc|dnc flag|is dnc|on dnc|on dnc list|do not call me|is do not call|"
@@ -36,19 +36,15 @@ KNOWN = frozenset(
 # Parts of names that deny or allow, and parts about calls: a name with both may say who must not be called.
 DENIES = frozenset(
     words(
-        "not|no|never|dont|don|ne|pas|nicht|kein|keine|non|niet|nao|stop|stopped|block|blocked|blocklist|blacklist|"
-        "blacklisted|suppress|suppressed|suppression|exclude|excluded|exclusion|exclu|excluir|excluido|refuse|refused|"
-        "refus|rejected|revoked|withdrawn|widerruf|widerrufen|widerspruch|widersprochen|gesperrt|sperre|retire|"
-        "retrait|opposition|oppose|ban|banned|remove|removed|litigator"
+        "not|never|dont|don|ne|pas|nicht|kein|keine|niet|nao|stop|stopped|exclu|refus|revoked|withdrawn|gesperrt|sperre|"
+        "oppose|ban|banned|remove|removed|litigator"
     )
 )
-ALLOWS = frozenset(
-    words(
-        "ok|okay|may|can|allow|allowed|allows|permit|permitted|permission|authorized|authorised|authorization|agree|"
-        "agreed|agrees|accept|accepted|accepts|wants|want|willing|darf|durfen|erlaubt|erlaubnis|zustimmung|autorise|"
-        "autorisation|autorisee|accepte|accord|peut|autorizado|autoriza|autorizacion|permitido|permite|acepta|"
-        "permesso|accetta|toestemming"
-    )
+DENYING = ("block", "blacklist", "suppress", "exclud", "excluid", "refuse", "reject", "widerruf", "widerspr", "opposi")
+ALLOWS = frozenset(words("ok|okay|may|can|wants|want|willing|darf|durfen|accord|peut"))
+ALLOWING = (
+    *("allow", "permit", "permis", "authori", "autoris", "autoriz", "agree", "accept", "accett", "acept", "erlaub"),
+    *("zustimm", "toestemm", "consent", "einwillig", "eingewillig", "consens"),
 )
 CALLS = frozenset(
     words(
@@ -62,17 +58,21 @@ CALLS = frozenset(
 # One of these alone is enough to ask.
 SUSPICIOUS = frozenset(
     words(
-        "dnc|dncr|ndnc|dnd|tps|ctps|donotcall|optout|optin|optedout|optedin|unsubscribed|unsubscribe|unsubscription|"
-        "unsub|bloctel|robinson|robinsonliste|robinsonlist|suppress|suppressed|suppression|blacklist|blacklisted|"
-        "blocklist|blocklisted|denylist|desinscrit|desinscription|desabonne|desabonnement|abgemeldet|abmeldung|"
-        "werbesperre|anrufsperre|kontaktsperre|telefonsperre|werbewiderspruch|widerspruch|consent|consents|consented|"
-        "consenting|consentement|consentements|consenti|einwilligung|einwilligungen|eingewilligt|consentimiento|"
-        "consentimientos|consenso|toestemming|consentimento|tcpa|permission|opposition|callable|contactable|litigator"
+        "dnc|dncr|ndnc|dnd|tps|ctps|donotcall|bloctel|robinson|robinsonliste|robinsonlist|denylist|abgemeldet|"
+        "abmeldung|werbesperre|anrufsperre|kontaktsperre|telefonsperre|tcpa|permission|opposition|callable|contactable|"
+        "litigator"
     )
+)
+SUSPECT = (
+    *("optout", "optin", "optedout", "optedin", "unsub", "suppress", "blacklist", "blocklist", "desinscr", "desabonn"),
+    *("consent", "consens", "einwillig", "eingewillig", "toestemm", "werbewiderspr", "widerspr"),
 )
 PHRASES = re.compile(
     r"\b(?:opt(?:ed|s)? ?(?:out|in)|liste rouge|lista roja|dar de baja|dado de baja|fecha de baja|right to object|"
     r"gdpr|dsgvo|rgpd|lopd|lgpd)\b"
+    # "No" before what it denies: elsewhere it means a number, as in `Phone No`.
+    r"|\b(?:no|non) (?:more )?(?:phone )?(?:calls?|calling|called|contact|contacting|marketing|solicitation|"
+    r"telemarketing|llamar|llamadas?|contactar|molestar|chiamare|contattare)\b"
 )
 OTHER_CHANNELS = frozenset(
     words(
@@ -144,10 +144,12 @@ def opt_out_header(header: str) -> OptOut | None:
     text, parts = plain(header), set(tokens(header))
     if text in KNOWN:
         return OptOut.KNOWN
+    if (what := phone_header(header)) is not None and what.exact:
+        return None
     about_calls = bool(parts & CALLS)
-    suspicious = bool(parts & SUSPICIOUS) or PHRASES.search(text) is not None
-    denies = bool(parts & DENIES) and about_calls
-    allows = bool(parts & ALLOWS) and about_calls
+    suspicious = _has(parts, SUSPICIOUS, SUSPECT) or PHRASES.search(text) is not None
+    denies = about_calls and _has(parts, DENIES, DENYING)
+    allows = about_calls and _has(parts, ALLOWS, ALLOWING)
     if not (suspicious or denies or allows):
         return None
     if parts & OTHER_CHANNELS and not parts & (CALLS - {"contact", "contacts", "kontakt", "contacto", "marketing"}):
@@ -155,13 +157,16 @@ def opt_out_header(header: str) -> OptOut | None:
     return OptOut.INVERSE if _allows(text, parts) else OptOut.ASKS
 
 
+def _has(parts: set[str], known: frozenset[str], stems: tuple[str, ...]) -> bool:
+    return bool(parts & known) or any(part.startswith(stems) for part in parts)
+
+
 def _allows(text: str, parts: set[str]) -> bool:
     """Return whether yes in such a column seems to mean that calls are allowed."""
-    if parts & DENIES or re.search(r"\bopt(?:ed|s)? ?out\b|unsub|dnc|suppress|sperre|list\b|liste?\b", text):
+    if _has(parts, DENIES, DENYING) or re.search(r"\bopt(?:ed|s)? ?out\b|\bunsub|\bdnc|sperre|\bliste?\b", text):
         return False
-    return bool(parts & (ALLOWS | {"consent", "consented", "optin", "optedin", "callable", "contactable"})) or bool(
-        re.search(r"\bopt(?:ed|s)? ?in\b|consent|einwillig|toestemming", text)
-    )
+    positive = ("optin", "optedin", "callable", "contactable", *ALLOWING)
+    return _has(parts, ALLOWS, positive) or re.search(r"\bopt(?:ed|s)? ?in\b", text) is not None
 
 
 def forbids(text: str) -> bool:

@@ -57,7 +57,7 @@ def numbers_of(
     """Return the numbers of a row. `normalise` gets the text and the index of its column.
 
     The first mobile is called, by the word for its kind or by its numbering plan; if there is none, the first number.
-    Raises NotCallable if the row has no number that can be called.
+    Raises NotCallable if the row has no number that can be called, and AsksNotToCall.
     """
     found: dict[str, str] = {}
     faults: list[NotCallable] = []

@@ -18,6 +18,8 @@ from campaigns.phones import NotCallable
 MOST = 20  # numbers of one cell
 LONGEST = 1_000  # characters of a cell of numbers
 FEWEST_DIGITS = 6  # of a number; fewer after a comma are an extension
+FULL_DIGITS = 9  # fewer beside a number with its area are one without: `030 1234567 / 8901234` is no number of Munich
+PHONE_LABELS = frozenset({"tel", "telephone", "phone", "telefon", "telefono", "telefone", "t", "ph", "tlf", "nr", "no"})
 # A word parts numbers only between spaces.
 SEPARATOR = re.compile(
     r"\s*(:::|[;,|&\n\r\v\f\x85\u2028\u2029\t\uFF0C\uFF1B\u3001\u060C]+)\s*"
@@ -32,8 +34,8 @@ BULLET = re.compile(r"^[\s*•·\u2022\u2023-]+(?=\S)")
 Normalise = Callable[[str], str]
 
 
-class NotNumbers(NotCallable):
-    """The cell cannot be read as numbers. The message says what to do."""
+class AsksNotToCall(ValueError):
+    """A remark in the cell asks not to call the person. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -55,28 +57,74 @@ class CellNumbers:
 def numbers_in(cell: str, normalise: Normalise) -> CellNumbers:
     """Return the numbers of a cell. `normalise` returns a number in E.164 or raises NotCallable.
 
-    Raises NotCallable if the cell has no number that can be called, or words that are no number.
+    Raises NotCallable if the cell has no number that can be called, or words that are no number, and AsksNotToCall.
     """
     try:
         return CellNumbers((CellNumber(normalise(cell)),))
     except NotCallable as error:
         whole = error
     if forbids(cell):
-        raise NotNumbers(
-            f"'{cell[:60]}' asks not to call this number; give the wish a column of its own, such as 'Do not call'."
+        raise AsksNotToCall(
+            f"'{cell[:60]}' asks not to call; give the wish a column of its own, such as 'Do not call'."
         )
-    pieces = list(_pieces(cell)) if len(cell) <= LONGEST else []
-    if not pieces or len(pieces) > MOST:
+    pieces = [_Piece.of(separator, text) for separator, part in _split(cell) for text in _slashed(part, normalise)]
+    if not 0 < len(pieces) <= MOST or len(cell) > LONGEST or not all(piece.is_number for piece in pieces):
         raise whole
-    return _read(pieces, normalise, whole)
+    good: list[CellNumber] = []
+    faults: list[str] = []
+    full = any(piece.begins_in_full for piece in pieces)
+    for piece in pieces:
+        if is_machine(piece.word):
+            faults.append(f"'{piece.text[:40]}' is a fax or pager.")
+        elif full and not piece.begins_in_full and piece.digits < FULL_DIGITS:
+            faults.append(f"'{piece.text[:40]}' does not say its area; write it in full.")
+        else:
+            try:
+                good.append(CellNumber(normalise(piece.text), kind_of_word(piece.word)))
+            except NotCallable as error:
+                faults.append(str(error))
+    if not good:
+        raise whole
+    return CellNumbers(tuple(good), tuple(faults))
 
 
 def parts(cell: str) -> list[str]:
     """Return the parts of a cell that may be numbers of their own."""
-    return [part for _, part in _pieces(cell)]
+    return [part for _, part in _split(cell)]
 
 
-def _pieces(cell: str) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True)
+class _Piece:
+    """A part of a cell: a number, the word beside it, and the separator before it."""
+
+    separator: str
+    word: str
+    text: str
+
+    @classmethod
+    def of(cls, separator: str, part: str) -> _Piece:
+        word, text = _label(part)
+        return cls(separator, word, text)
+
+    @property
+    def digits(self) -> int:
+        return sum(character.isdigit() for character in self.text)
+
+    @property
+    def begins_in_full(self) -> bool:
+        """Return whether the number begins with a plus or a trunk prefix: then it has its area or country."""
+        return self.text.lstrip(" '(")[:1] in {"+", "0"}
+
+    @property
+    def is_number(self) -> bool:
+        """Return whether this may be a number: not a remark, and not an extension after a comma."""
+        if self.word and not (kind_of_word(self.word) or is_machine(self.word) or plain(self.word) in PHONE_LABELS):
+            return False
+        fewest = FEWEST_DIGITS if self.separator[:1] in {",", ";"} else 1
+        return self.digits >= fewest
+
+
+def _split(cell: str) -> Iterator[tuple[str, str]]:
     """Yield the parts of a cell that are not empty, each with the separator before it."""
     separator, at = "", 0
     for found in SEPARATOR.finditer(cell):
@@ -87,28 +135,25 @@ def _pieces(cell: str) -> Iterator[tuple[str, str]]:
         yield separator, part
 
 
-def _read(pieces: list[tuple[str, str]], normalise: Normalise, whole: NotCallable) -> CellNumbers:
-    """Raises `whole` if the pieces show that the cell is not a list of numbers."""
-    good: list[CellNumber] = []
-    faults: list[str] = []
-    for separator, piece in pieces:
-        kind, text = _label(piece)
-        if is_machine(kind) or (kind and not kind_of_word(kind) and not _only_says_phone(kind)):
-            if not is_machine(kind):
-                raise whole
-            faults.append(f"'{piece[:40]}' is not a phone.")
-            continue
-        digits = sum(character.isdigit() for character in text)
-        if not digits or (digits < FEWEST_DIGITS and separator[:1] in {",", ";"}):
-            raise whole  # words, or an extension
-        for found in _by_slashes(text, normalise):
-            if isinstance(found, NotCallable):
-                faults.append(str(found))
-            else:
-                good.append(CellNumber(found, kind_of_word(kind)))
-    if not good:
-        raise whole if len(pieces) > 1 else NotNumbers(faults[0])
-    return CellNumbers(tuple(good), tuple(faults))
+def _slashed(part: str, normalise: Normalise) -> Iterator[str]:
+    """Yield the numbers of a part. A slash parts two numbers, unless both sides are one: `030/1234 / 0171/5678`."""
+    if "/" not in part or _fits(_label(part)[1], normalise):
+        yield part
+        return
+    spaced = [each for each in SPACED_SLASH.split(part) if each.strip()]
+    if len(spaced) > 1:
+        for each in spaced:
+            yield from _slashed(each.strip(), normalise)
+    else:
+        yield from (each.strip() for each in part.split("/") if each.strip())
+
+
+def _fits(text: str, normalise: Normalise) -> bool:
+    try:
+        normalise(text)
+    except NotCallable:
+        return False
+    return True
 
 
 def _label(piece: str) -> tuple[str, str]:
@@ -119,33 +164,3 @@ def _label(piece: str) -> tuple[str, str]:
     if found := LABEL_AFTER.search(piece):
         return found["word"].strip(), piece[: found.start()]
     return "", piece
-
-
-PHONE_LABELS = frozenset({"tel", "telephone", "phone", "telefon", "telefono", "telefone", "t", "ph", "tlf", "nr", "no"})
-
-
-def _only_says_phone(word: str) -> bool:
-    return plain(word) in PHONE_LABELS
-
-
-def _by_slashes(text: str, normalise: Normalise) -> list[str | NotCallable]:
-    """Return the numbers of a part. A slash parts two numbers, unless both sides are one: `030/1234 / 0171/5678`."""
-    try:
-        return [normalise(text)]
-    except NotCallable as error:
-        if "/" not in text:
-            return [error]
-    for pattern in (SPACED_SLASH, re.compile("/")):
-        parts = [part.strip() for part in pattern.split(text) if part.strip()]
-        if len(parts) > 1:
-            found = [_one(part, normalise) for part in parts]
-            if pattern is not SPACED_SLASH or not any(isinstance(each, NotCallable) for each in found):
-                return found
-    return [_one(text, normalise)]
-
-
-def _one(text: str, normalise: Normalise) -> str | NotCallable:
-    try:
-        return normalise(text)
-    except NotCallable as error:
-        return error

@@ -50,7 +50,7 @@ WORK = frozenset(
         "work|business|office|bureau|buro|buero|travail|pro|professionnel|professional|arbeit|geschaftlich|geschaft|"
         "geschaeftlich|geschaftstelefon|diensttelefon|dienst|dienstlich|beruflich|buronummer|firma|firmentelefon|"
         "trabajo|oficina|laboral|empresa|lavoro|ufficio|azienda|trabalho|werk|zakelijk|company|corporate|societe|"
-        "entreprise|job|jobb|arbete|arbeid|рабочий"
+        "entreprise|account|employer|job|jobb|arbete|arbeid|рабочий"
     )
 )
 OTHER = frozenset(
@@ -64,14 +64,14 @@ KINDS = (("mobile", MOBILE), ("work", WORK), ("home", HOME), ("other", OTHER))
 MACHINES = frozenset(
     words(
         "telecopie|telecopieur|pager|beeper|bip|telex|tty|tdd|isdn|rdsi|rnis|numeris|radio|radiotelephone|"
-        "radiotelefono|funktelefon|texttelefon|teletipo|teletype|localizador|buscapersonas|radiomessagerie|cercapersone"
+        "radiotelefono|funktelefon|texttelefon|schreibtelefon|horbehinderte|teletipo|teletype|localizador|buscapersonas|radiomessagerie|cercapersone"
     )
 )
 FAX = "fax"
 # Words for somebody else, or for a company's switchboard.
 ELSEWHERE = frozenset(
     words(
-        "assistant|assistante|assistants|assistent|assistenten|assistentin|assistententelefon|asistente|ayudante|"
+        "asst|assistant|assistante|assistenz|assistants|assistent|assistenten|assistentin|assistententelefon|asistente|ayudante|"
         "assistente|secretary|secretaire|sekretariat|secretaria|emergency|urgence|urgences|notfall|notfallkontakt|"
         "notfallnummer|notfalltelefon|emergencia|emergenza|urgencia|ice|manager|vorgesetzter|spouse|conjoint|"
         "ehepartner|conyuge|referrer|referred|agent|caller|from|sender|switchboard|zentrale|centralita|callback|"

@@ -22,6 +22,7 @@ from campaigns.imports.consent import MAX_BASIS, NotAMoment, read_moment
 from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, format_of, sniff
 from campaigns.imports.opt_out import NotYesOrNo, marked, refused
 from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_of
+from campaigns.imports.phone_cells import AsksNotToCall
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
 from campaigns.imports.text_records import MAX_CELL, ReadRow, Shape, checked, records
 from campaigns.imports.xlsx.workbook import Workbook
@@ -144,7 +145,7 @@ def contact_of(
 
     try:
         contact = _contact(row.line, cells, columns, numbers_of(cells, columns.phones, number))
-    except (NotCallable, NotAZone, NotYesOrNo, NotAMoment) as error:
+    except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment) as error:
         return RejectedRow(row.line, row.cells, str(error))
     if reason := _rejection(contact):
         return RejectedRow(row.line, row.cells, reason)
