@@ -137,6 +137,11 @@ class Contact(models.Model):
         """Return the number for the API and exports; "" after the contact is erased."""
         return "" if self.erased_at else self.phone
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Return all numbers of the person in the order of calling. A query, unless `further_numbers` is prefetched."""
+        return (self.phone, *(row.phone for row in self.further_numbers.all()))
+
     def held(self, now: datetime) -> bool:
         """Return whether the contact is on hold now."""
         return self.on_hold and (self.hold_until is None or self.hold_until > now)
