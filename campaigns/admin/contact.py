@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import display
 
+from campaigns.admin import contact_export
 from campaigns.admin.import_pages import import_links
 from campaigns.admin.numbers import NumberedAdmin, both_formats
 from campaigns.do_not_call import entries
@@ -145,6 +146,16 @@ class ContactAdmin(NumberedAdmin):
             listed = entries.listed(organization_id, [row.phone for row in group], timezone.now())
             for row in group:
                 row.listed = row.phone in listed
+
+    def prepare_export(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        super().prepare_export(request, rows)
+        if getattr(request, "_with_further_numbers", False):
+            prefetch_related_objects(rows, "further_numbers")
+
+    def added_columns(self, request: HttpRequest, rows: QuerySet[Any]) -> list[contact_export.Column]:
+        columns, further = contact_export.added_columns(rows)
+        request._with_further_numbers = further  # type: ignore[attr-defined]
+        return columns
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if obj is None:

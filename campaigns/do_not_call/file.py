@@ -10,6 +10,7 @@ from itertools import chain
 
 from campaigns.imports.columns import UnreadableFile, number_columns, unique_header
 from campaigns.imports.file_format import format_of
+from campaigns.imports.own_files import own_file, own_targets
 from campaigns.imports.rows import RejectedRow, read_rows
 from campaigns.imports.workbooks.reading import Workbook, is_workbook
 from campaigns.phones import EVERYWHERE, NotCallable, Reading, TwoReadings, column_reading, normalise
@@ -43,7 +44,12 @@ def read_file(data: bytes, filename: str, region: str) -> Numbers:
     first = next((record for record in records if any(cell.strip() for cell in record[1])), None)
     if first is None:
         raise UnreadableFile("The file is empty. Give one number on each line.")
-    if columns := number_columns(unique_header(first[1])):
+    header = unique_header(first[1])
+    if own_file(header):
+        columns = [index for index, column in enumerate(header) if own_targets(header).get(column) == "phone"]
+    else:
+        columns = number_columns(header)
+    if columns:
         return _numbers(records, columns, region)
     # No header: the first row is data, and its numbers show which columns hold numbers.
     columns = [index for index, cell in enumerate(first[1]) if _is_number(cell, region)]

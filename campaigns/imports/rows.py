@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
+from campaigns.imports import own_files
 from campaigns.imports.columns import (
     MAX_VARIABLES,
     ColumnMapping,
@@ -21,7 +22,7 @@ from campaigns.imports.columns import (
 from campaigns.imports.consent import MAX_BASIS, NotAMoment, read_moment
 from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, format_of, sniff
 from campaigns.imports.opt_out import NotYesOrNo, marked, refused
-from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_of
+from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_in_order, numbers_of
 from campaigns.imports.phone_cells import AsksNotToCall
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
 from campaigns.imports.text_records import MAX_CELL, ReadRow, Shape, checked, records
@@ -104,7 +105,8 @@ def read_rows(
             line = row.line
             if line >= form.header_line:
                 break
-    yield from records(lines, Shape(form.encoding, form.delimiter, len(form.header), tuple(phones)), line)
+    ours = own_files.own_file(form.header) is not None
+    yield from records(lines, Shape(form.encoding, form.delimiter, len(form.header), tuple(phones), ours), line)
 
 
 def _sheet_rows(file: BinaryIO, form: FileFormat, offset: int, line: int) -> Iterator[ReadRow]:
@@ -131,7 +133,9 @@ def contact_of(
     """
     if row.fault:
         return RejectedRow(row.line, row.cells, row.fault)
-    cells = [cell.strip() for cell in row.cells]
+    cells = own_files.unguarded(row.cells, columns.guards)
+    if not columns.ours:
+        cells = [cell.strip() for cell in cells]
     cells += [""] * (len(columns.header) - len(cells))
 
     def number(text: str, column: int) -> str:
@@ -143,12 +147,17 @@ def contact_of(
             return normalise(text, region, allowed, reading)
 
     try:
-        contact = _contact(row.line, cells, columns, numbers_of(cells, columns.phones, number))
+        if columns.ours:
+            person = numbers_in_order(cells, columns.phones, number)
+        else:
+            person = numbers_of(cells, columns.phones, number)
+        contact = _contact(row.line, cells, columns, person)
     except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment) as error:
         return RejectedRow(row.line, row.cells, str(error))
-    if reason := _rejection(contact):
-        return RejectedRow(row.line, row.cells, reason)
-    return contact
+    reason = _rejection(contact)
+    if columns.shown_number is not None:
+        reason = reason or own_files.contradiction(cells[columns.shown_number], contact.phone)
+    return RejectedRow(row.line, row.cells, reason) if reason else contact
 
 
 def _contact(line: int, cells: Sequence[str], columns: ColumnMapping, person: PersonNumbers) -> ContactRow:
@@ -159,6 +168,8 @@ def _contact(line: int, cells: Sequence[str], columns: ColumnMapping, person: Pe
 
     first, *further = person.numbers
     written = " ".join(cell(columns.timezone).split())
+    if columns.ours:
+        written = own_files.zone_of(written)
     zone = read_zone(written, first.phone)
     moment = columns.consent_at
     return ContactRow(

@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q
+from django.utils import timezone
 
 from campaigns import contact_locks
 from campaigns.do_not_call import entries
 from campaigns.imports import persons
 from campaigns.imports.columns import ColumnMapping
-from campaigns.imports.merging import Change, Person, joined, match, new_contact, numbers_of, phones_of
+from campaigns.imports.merging import Change, Person, joined, match, new_contact, phones_of
 from campaigns.imports.rows import ContactRow
 from campaigns.models import Contact, ContactImport, ContactListMember, ImportOverwrite
 
@@ -46,7 +47,7 @@ class Upsert:
         found = Written()
         if not rows:
             return found
-        listed = {phone for row in rows if row.do_not_call for phone, _ in numbers_of(row)}
+        listed = self._to_list(rows)
         contact_locks.lock_numbers(self.row.organization_id, phones_of(rows))
         targets, known = self._locked_persons(rows, listed)
         for row, phone in zip(rows, targets, strict=True):
@@ -60,6 +61,17 @@ class Upsert:
             )
         self._join_list(list(known.values()))
         return found
+
+    def _to_list(self, rows: Sequence[ContactRow]) -> set[str]:
+        """Return the numbers to put on the do-not-call list.
+
+        Our own file of contacts repeats who is on the list: those entries keep their reason and their last day.
+        """
+        asking = [row for row in rows if row.do_not_call]
+        if self.columns.ours and asking:
+            known = entries.listed(self.row.organization_id, phones_of(asking), timezone.now())
+            asking = [row for row in asking if known.isdisjoint(phones_of([row]))]
+        return phones_of(asking)
 
     def _reason(self) -> str:
         """Return why the file's numbers are on the do-not-call list."""
