@@ -22,6 +22,7 @@ FURTHER = re.compile(r"Number \d \(E\.164\)")
 KIND = re.compile(r"Kind( \d)?")
 VARIABLE = re.compile(r"variables\.[A-Za-z_][A-Za-z0-9_]{0,63}")
 OF_THE_NUMBER = "from the number"  # the list's words for a contact without a time zone of its own
+MOST_OF_A_NUMBER = 6  # digits
 FAULTY_ZONE = re.compile(r".* \([^()]*\)")
 
 
@@ -138,7 +139,7 @@ def zone_of(cell: str) -> str:
 def contradiction(shown: str, phone: str) -> str:
     """Return why the number of a row is not certain: one of the two columns that show it was changed. "" if it is."""
     digits = "".join(character for character in shown if character.isdecimal())
-    if not digits or digits in phone:
+    if not digits or (len(digits) > MOST_OF_A_NUMBER and phone.endswith(digits)):
         return ""
     number = phonenumbers.parse(phone, None)
     try:

@@ -25,7 +25,7 @@ from campaigns.imports.opt_out import NotYesOrNo, marked, refused
 from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_in_order, numbers_of
 from campaigns.imports.phone_cells import AsksNotToCall
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
-from campaigns.imports.text_records import MAX_CELL, ReadRow, Shape, checked, records
+from campaigns.imports.text_records import MAX_CELL, MAX_OWN_CELL, ReadRow, Shape, checked, records
 from campaigns.imports.workbooks.reading import Workbook
 from campaigns.phones import NotCallable, Reading, TwoReadings, normalise
 from campaigns.rules.zone_words import NotAZone, read_zone
@@ -106,7 +106,9 @@ def read_rows(
             if line >= form.header_line:
                 break
     ours = own_files.own_file(form.header) is not None
-    yield from records(lines, Shape(form.encoding, form.delimiter, len(form.header), tuple(phones), ours), line)
+    longest = MAX_OWN_CELL if ours else MAX_CELL + own_files.guards(form.header)
+    shape = Shape(form.encoding, form.delimiter, len(form.header), tuple(phones), longest, ours)
+    yield from records(lines, shape, line)
 
 
 def _sheet_rows(file: BinaryIO, form: FileFormat, offset: int, line: int) -> Iterator[ReadRow]:

@@ -48,6 +48,7 @@ class Shape:
     delimiter: str
     width: int = 0
     phones: tuple[int, ...] = ()  # columns of numbers, which help to detect rows that a stray quote swallowed
+    longest: int = MAX_CELL  # characters of a cell
     ours: bool = False  # Trunkline wrote the file: it has no stray quotes, and its line ends are part of the cells
 
 
@@ -63,7 +64,7 @@ def records(lines: Lines, shape: Shape, number: int) -> Iterator[ReadRow]:
             cells, taken, fault = _quoted(raw, text, lines, shape)
             end = taken[-1][1] if taken else end
         row = ReadRow(number, tuple(cells), end, fault)
-        yield checked(row, shape.width, _remedy(shape.delimiter), MAX_OWN_CELL if shape.ours else MAX_CELL)
+        yield checked(row, shape.width, _remedy(shape.delimiter), shape.longest)
 
 
 def _remedy(delimiter: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import phonenumbers
 import pytest
 from django.contrib import admin
 from django.test import Client
@@ -22,8 +23,10 @@ from campaigns.do_not_call.file import read_file
 from campaigns.imports import saved_mappings
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.job import run_step
+from campaigns.imports.own_files import contradiction
 from campaigns.imports.upload import start_import
 from campaigns.models import Contact, ContactImport, ContactList, ContactNumber, DoNotCall, ImportMapping
+from campaigns.phones import national
 from tenants.models import Organization
 from tenants.spreadsheets import as_written, harmless
 from tests.campaigns.workbooks import workbook
@@ -184,6 +187,20 @@ def test_the_guard_of_every_text_can_be_undone() -> None:
     assert not [cell for cell in written if cell[:1] in set("=+-@\t\r\n") and not cell[1:].isdigit()]
 
 
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_both_columns_of_a_number_agree_in_every_region(region: str) -> None:
+    """The examples of the numbering plans, written as the list of contacts writes them."""
+    found = []
+    for kind in (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE):
+        if example := phonenumbers.example_number_for_type(region, kind):
+            found.append(phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164))
+    assert found
+    for phone in found:
+        assert contradiction(national(phone), phone) == ""
+        other = phone[:-1] + str((int(phone[-1]) + 1) % 10)
+        assert contradiction(national(other), phone) != ""
+
+
 def test_the_contacts_come_back_unchanged(
     client_of: Client, organization: Organization, people: list[Contact], target: ContactList
 ) -> None:
@@ -285,6 +302,7 @@ def test_rejected_rows_of_our_file_are_corrected_and_imported(
 def test_rejected_rows_come_in_as_the_file_would_have(organization: Organization, target: ContactList) -> None:
     """The file is mapped by hand, which is saved for its columns."""
     texts = [text for text in HOSTILE if not any(c in text for c in "\r\x0b\x0c\x1c\x85\u2028\u2029")]
+    texts.append("=" + "x" * 9_999)  # as long as a cell may be, and longer with its guard
     header = ["Mobile", "who", "note"]
     mapping = {"Mobile": "phone", "who": "name", "note": "variables.note"}
     rows = [[f"+3361111{place:04}", f"N{place}", text] for place, text in enumerate(texts)]
