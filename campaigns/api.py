@@ -28,14 +28,14 @@ from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
 from campaigns.rules.zone_words import NotAZone, read_zone
 from providers.models import VARIABLE_NAME
 from tenants.api.errors import Conflict, RefusedByRule, TooLarge, detail
-from tenants.api.fields import PublicIdField, ScopedField, TextField
+from tenants.api.fields import PublicIdField, ScopedField, WordField
 from tenants.api.parsing import UploadParser
 from tenants.api.serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
 from tenants.api.views import AnyAccept, CrudViewSet, ReadViewSet
 from tenants.models import Organization
 
 
-class NumberField(TextField):
+class NumberField(WordField):
     """A phone number, converted to E.164. A national format is read in the organization's default country.
 
     Whether the country may be called is a calling rule, not validation: see `refuse_country`.
@@ -263,8 +263,8 @@ class UploadSerializer(StrictSerializer):
     file = serializers.FileField(allow_empty_file=True, max_length=None)
     mapping = serializers.JSONField(required=False, allow_null=True, binary=True)
     delimiter = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=1)
-    encoding = TextField(required=False, allow_blank=True, max_length=32)
-    default_region = TextField(required=False, allow_blank=True, max_length=2)
+    encoding = WordField(required=False, allow_blank=True, max_length=32)
+    default_region = WordField(required=False, allow_blank=True, max_length=2)
     on_duplicate = serializers.ChoiceField(required=False, choices=ContactImport.OnDuplicate.choices)
 
     def validate_mapping(self, mapping: Any) -> Any:

@@ -15,7 +15,8 @@ from providers.models import VARIABLE_NAME
 Schema = dict[str, Any]
 
 # JSON escapes: engines of other languages read the pattern too.
-ONE_LINE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+ONE_WORD = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+TEXT_PATTERN = r"^[^\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f]*$"  # line breaks become spaces
 E164 = r"^\+[1-9][0-9]{6,14}$"
 
 
