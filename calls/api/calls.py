@@ -18,7 +18,8 @@ from calls.models import Call, Status, WebhookDelivery
 from calls.outcomes import staff_decisions
 from calls.reports import transcripts
 from calls.serializers.call import CallSerializer, CallWithEventsSerializer
-from campaigns.api import NumberField, VariablesField, number_filter, refuse_country
+from campaigns.api import NumberField, number_filter, refuse_country
+from campaigns.variables_field import VariablesField
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
 from tenants.api.errors import Conflict, Unavailable

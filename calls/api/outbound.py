@@ -16,7 +16,8 @@ from calls.actions.single_calls import Order
 from calls.api.orders import place
 from calls.models import Call
 from calls.serializers.status_answer import status_answer
-from campaigns.api import NumberField, VariablesField, refuse_country
+from campaigns.api import NumberField, refuse_country
+from campaigns.variables_field import VariablesField
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
 from tenants.api.access import Access

@@ -76,7 +76,7 @@ FIELDS = {
     "organizations": "id.r tenant.r name timezone default_region allowed_countries is_active calls_stopped "
     "single_call_hours daily_budget",
     "contacts": "id.r organization phone name external_id language timezone variables do_not_call.r created_at.r "
-    "updated_at.r zone_fault.r",
+    "updated_at.r zone_fault.r phone_kind further_numbers consent_basis consent_at consent_evidence",
     "contact-lists": "id.r organization name contacts_count.r",
     "imports": "id.r list.r status.r filename.r bytes_total.r bytes_read.r rows_read.r created.r updated.r skipped.r "
     "rejected.r mapping.r error.r started_at.r finished_at.r zones_contradicting.r zones_interpreted.r zone_examples.r",
@@ -126,6 +126,7 @@ ENUMS: list[tuple[str, str, str, set[str]]] = [
     ("get", "campaigns/{campaign}/recipients/", "status", RECIPIENT_STATUSES),
     ("get", "campaigns/{campaign}/recipients/{id}/explain/", "decision", {"allow", "defer", "skip"}),
     ("get", "imports/{id}/", "status", {"pending", "running", "completed", "failed", "canceled"}),
+    ("get", "contacts/{id}/", "phone_kind", {"mobile", "home", "work", "other"}),
     ("get", "provider-accounts/{id}/", "provider", PROVIDERS),
     ("get", "organizations/{id}/", "single_call_hours", {"legal", "any"}),
 ]
@@ -151,6 +152,7 @@ NESTED: list[tuple[str, str, set[str]]] = [  # address, dotted path in the respo
     ("campaigns/{id}/preflight/", "problems", {"code", "severity", "message", "count"}),
     ("campaigns/{campaign}/recipients/{id}/explain/", "", {"decision", "until", "checks"}),
     ("campaigns/{campaign}/recipients/{id}/explain/", "checks", {"name", "result", "detail"}),
+    ("contacts/{id}/", "further_numbers", {"phone", "kind"}),
     ("campaigns/{id}/", "windows", {"days", "opens", "closes"}),
     ("campaigns/{id}/", "retry_rules", {"outcome", "wait_minutes", "max_attempts"}),
     ("campaigns/{id}/", "progress", {"status", "recipients", "outcomes"}),
