@@ -149,6 +149,7 @@ def whole_world(home: Organization, text: str, **obsolete: Any) -> World:
     RetryRule.objects.create(campaign=campaign, outcome="busy", multiplier=Decimal("1.10"), max_wait_minutes=0)
     for row in vars(world).values():
         fill_texts(row, text)
+    change(campaign, campaign_zone_reason=text[:500] or "0")
     return world
 
 
