@@ -11,9 +11,7 @@ from campaigns.imports.column_guess import Guess, asked_by_itself, guesses
 from campaigns.imports.field_headers import name_order
 from campaigns.imports.opt_out import OptOut, opt_out_header
 from campaigns.imports.person_numbers import PhoneColumn, in_order
-from campaigns.imports.phone_headers import kind_column, number_columns
-
-__all__ = ["number_columns"]
+from campaigns.imports.phone_headers import kind_column
 
 PHONES = ("phone", "phone.mobile", "phone.home", "phone.work", "phone.other")
 CONSENT = ("consent_basis", "consent_at", "consent_evidence")
@@ -266,6 +264,10 @@ class ColumnMapping:
     def phone_indexes(self) -> tuple[int, ...]:
         """Return the indexes of the columns of numbers."""
         return tuple(column.index for column in self.phones)
+
+    @property
+    def has_opt_outs(self) -> bool:
+        return bool(self.do_not_call or self.may_call)
 
     @property
     def fields(self) -> frozenset[str]:

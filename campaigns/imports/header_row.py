@@ -34,7 +34,7 @@ def header_index(rows: Sequence[Row]) -> int:
         return 0
     for index, row in enumerate(searched):
         if is_data(row):
-            return 0  # a row of data ends the titles: what comes later is no header
+            break  # a row of data ends the titles: what comes later is no header
         if _is_header(row) and all(_is_title(title, row) for title in rows[:index]):
             return index
     return _by_shape(searched)

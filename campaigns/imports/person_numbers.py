@@ -82,9 +82,9 @@ def numbers_of(
     if not found:
         raise faults[0] if faults else NotCallable(f"There is no phone number; write one like {EXAMPLE}.")
     numbers = [FurtherNumber(phone, kind) for phone, kind in found.items()]
-    first = numbers[0]
-    if len(numbers) > 1:
-        first = next((number for number in numbers if _is_mobile(number)), first)
+    if len(numbers) == 1:
+        return PersonNumbers((numbers[0],), tuple(unusable))
+    first = next((number for number in numbers if _is_mobile(number)), numbers[0])
     kept = [first, *(number for number in numbers if number is not first)]
     beyond = len(kept) - 1 - MAX_FURTHER
     return PersonNumbers(tuple(kept[: 1 + MAX_FURTHER]), tuple(unusable), max(0, beyond))

@@ -171,12 +171,14 @@ def kind_column(header: Sequence[str], index: int) -> int | None:
     return None
 
 
+@lru_cache(maxsize=1_024)
 def kind_of_word(word: str) -> str:
     """Return the kind that a cell or a label names, like `* Mobile`, `Work Fax` or `Privat`; "" if none is known."""
     parts = set(tokens(word))
     return next((kind for kind, known in KINDS if known & parts), "")
 
 
+@lru_cache(maxsize=1_024)
 def is_machine(word: str) -> bool:
     """Return whether a label says that nobody answers this number by voice."""
     parts = set(tokens(word))

@@ -160,7 +160,7 @@ def _contact(line: int, cells: Sequence[str], columns: ColumnMapping, person: Pe
 
     first, *further = person.numbers
     written = " ".join(cell(columns.timezone).split())
-    zone = read_zone(written, first.phone)
+    zone = read_zone(written, first.phone) if written else ""
     moment = columns.consent_at
     return ContactRow(
         line=line,
@@ -175,7 +175,7 @@ def _contact(line: int, cells: Sequence[str], columns: ColumnMapping, person: Pe
         timezone=zone,
         variables={name: cells[index] for name, index in columns.variables if cells[index]},
         written_zone=written if written.casefold() != zone.casefold() else "",
-        do_not_call=_do_not_call(cells, columns),
+        do_not_call=columns.has_opt_outs and _do_not_call(cells, columns),
         consent_basis=cell(columns.consent_basis),
         consent_at=read_moment(cells[moment], columns.header[moment]) if moment is not None else None,
         consent_evidence=cell(columns.consent_evidence),

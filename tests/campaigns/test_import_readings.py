@@ -28,7 +28,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         if not text.startswith(AMBIGUOUS):
             return text
         if reading is Reading.UNDECIDED:
-            raise TwoReadings(f"'{text}' is +{text} or +33{text}; write it with +.")
+            raise TwoReadings(text, f"+{text}", f"+33{text}")
         return f"+{text}" if reading is Reading.PLUS_LOST else f"+33{text}"
 
     def column_reading(cells: Iterable[str], region: str) -> Reading:
