@@ -231,6 +231,7 @@ class ColumnMapping:
     variables: tuple[tuple[str, int], ...]
     do_not_call: tuple[int, ...] = ()  # yes: do not call
     may_call: tuple[int, ...] = ()  # no: do not call
+    by_default: tuple[int, ...] = ()  # variables named like their columns: nobody may have looked at them
     consent_basis: int | None = None
     consent_at: int | None = None
     consent_evidence: int | None = None
@@ -257,6 +258,11 @@ class ColumnMapping:
             ),
             do_not_call=all_of("do_not_call"),
             may_call=all_of("may_call"),
+            by_default=tuple(
+                index
+                for index, target in enumerate(targets)
+                if target == f"variables.{variable_name(header[index], index + 1)}"
+            ),
             **{field: by_target.get(field) for field in SINGLE},
         )
 
@@ -264,10 +270,6 @@ class ColumnMapping:
     def phone_indexes(self) -> tuple[int, ...]:
         """Return the indexes of the columns of numbers."""
         return tuple(column.index for column in self.phones)
-
-    @property
-    def has_opt_outs(self) -> bool:
-        return bool(self.do_not_call or self.may_call)
 
     @property
     def fields(self) -> frozenset[str]:

@@ -50,7 +50,8 @@ def quality(rows: Sequence[Row], index: int) -> tuple[int, int, int]:
     row = rows[index]
     below = rows[index + 1 : index + 1 + FOLLOWING]
     known = sum(_is_known(cell) for cell in _filled(row)) if not is_data(row) else 0
-    return known, len(row), sum(len(each) == len(row) for each in below)
+    alike = sum(len(each) == len(row) for each in below) if len(row) > 1 else 0
+    return known, len(row), alike
 
 
 def _filled(row: Row) -> list[str]:

@@ -20,7 +20,7 @@ from campaigns.imports.columns import (
 )
 from campaigns.imports.consent import MAX_BASIS, NotAMoment, read_moment
 from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, format_of, sniff
-from campaigns.imports.opt_out import NotYesOrNo, marked, refused
+from campaigns.imports.opt_out import NotYesOrNo, is_wish, marked, refused
 from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_of
 from campaigns.imports.phone_cells import AsksNotToCall
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
@@ -175,7 +175,7 @@ def _contact(line: int, cells: Sequence[str], columns: ColumnMapping, person: Pe
         timezone=zone,
         variables={name: cells[index] for name, index in columns.variables if cells[index]},
         written_zone=written if written.casefold() != zone.casefold() else "",
-        do_not_call=columns.has_opt_outs and _do_not_call(cells, columns),
+        do_not_call=_do_not_call(cells, columns),
         consent_basis=cell(columns.consent_basis),
         consent_at=read_moment(cells[moment], columns.header[moment]) if moment is not None else None,
         consent_evidence=cell(columns.consent_evidence),
@@ -186,7 +186,15 @@ def _do_not_call(cells: Sequence[str], columns: ColumnMapping) -> bool:
     """Return whether a column asks not to call. Reads all of them. Raises NotYesOrNo."""
     asks = [marked(cells[index], columns.header[index]) for index in columns.do_not_call]
     asks += [refused(cells[index], columns.header[index]) for index in columns.may_call]
-    return any(asks)
+    if any(asks):
+        return True
+    for index in columns.by_default:
+        if is_wish(cells[index]):
+            raise NotYesOrNo(
+                f"'{cells[index][:40]}' in column '{columns.header[index][:60]}' asks not to call. Give such wishes a "
+                "column of their own, such as 'Do not call', or leave the column out."
+            )
+    return False
 
 
 def _rejection(contact: ContactRow) -> str:

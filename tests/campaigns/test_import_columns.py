@@ -37,7 +37,7 @@ FIXED = "+33142345678"
         ("Mobile|Mobile Phone|Cell|Cell Phone|Cellphone|Portable|Tél. mobile|Téléphone portable|GSM", "phone.mobile"),
         ("Handy|Handynummer|Mobil|Mobiltelefon|Mobilnummer|Mobiltelefonnummer|Móvil|Teléfono móvil", "phone.mobile"),
         ("Celular|Cellulare|MobilePhone|mobile_phone|Mobile Phone Number|Phone - Mobile|Work mobile", "phone.mobile"),
-        ("Home Phone|HomePhone|Home Phone 2|Téléphone (domicile)|Téléphone 2 (domicile)", "phone.home"),
+        ("Home Phone|HomePhone|homephone|Home Phone 2|Téléphone (domicile)|Téléphone 2 (domicile)", "phone.home"),
         ("Telefon privat|Telefon (privat)|Telefon privat 2|Privattelefon|Teléfono de casa", "phone.home"),
         ("Work Phone|Business Phone|Business Phone 2|Office phone|Téléphone (bureau)|Tél. pro", "phone.work"),
         ("Telefon geschäftlich|Telefon geschäftlich 2|Diensttelefon|Teléfono del trabajo|Company phone", "phone.work"),
@@ -94,7 +94,20 @@ def test_numbers_of_machines_and_of_other_people_are_never_called(name: str) -> 
     assert "phone" not in {target.partition(".")[0] for target in guess_mapping([name, "x"]).values()}
 
 
-@pytest.mark.parametrize("name", ["Phone country", "Phone carrier", "Mobile app", "Phone verified", "Phone ext"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Phone country",
+        "Microphone",
+        "Headphones",
+        "Phone conversation",
+        "Phone plan",
+        "Phone carrier",
+        "Mobile app",
+        "Phone verified",
+        "Phone ext",
+    ],
+)
 def test_what_is_known_about_a_number_is_no_number(name: str) -> None:
     assert guess_mapping(["phone", name])[name].startswith("variables.")
 
