@@ -134,7 +134,8 @@ def forecast(
     for row in run.refused:
         found.survey.refuse(row)
     found.left_out = found.survey.left_out + sum(person.left_out for person in run.persons.values())
-    found.listed = len(run.marked - run.listed)
+    marked = run.marked | found.survey.listed
+    found.listed = len(marked - entries.listed(organization.pk, marked, timezone.now())) if marked else 0
     found.readings, found.part_read = reading_of.answers, large
     return found
 

@@ -78,11 +78,15 @@ class ContactRow:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row that is not imported, with its original cells."""
+    """A row that is not imported, with its original cells.
+
+    `listed` are its numbers if the row asks that they are not called: that is heard although the rest is not imported.
+    """
 
     line: int
     cells: tuple[str, ...]
     reason: str
+    listed: tuple[str, ...] = ()
 
 
 def read_rows(
@@ -143,17 +147,23 @@ def contact_of(
                 raise
             return normalise(text, region, allowed, reading)
 
+    listed: tuple[str, ...] = ()
     try:
-        contact = _contact(row.line, cells, columns, numbers_of(cells, columns.phones, number))
+        person = numbers_of(cells, columns.phones, number)
+        if _do_not_call(cells, columns):
+            listed = tuple(each.phone for each in person.numbers)
+        contact = _contact(row.line, cells, columns, person, bool(listed))
     except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment) as error:
-        return RejectedRow(row.line, row.cells, str(error))
+        return RejectedRow(row.line, row.cells, str(error), listed)
     if reason := _rejection(contact):
-        return RejectedRow(row.line, row.cells, reason)
+        return RejectedRow(row.line, row.cells, reason, listed)
     return contact
 
 
-def _contact(line: int, cells: Sequence[str], columns: ColumnMapping, person: PersonNumbers) -> ContactRow:
-    """Raises NotAZone, NotYesOrNo or NotAMoment."""
+def _contact(
+    line: int, cells: Sequence[str], columns: ColumnMapping, person: PersonNumbers, do_not_call: bool
+) -> ContactRow:
+    """Raises NotAZone or NotAMoment."""
 
     def cell(index: int | None) -> str:
         return cells[index] if index is not None else ""

@@ -41,13 +41,16 @@ class Upsert:
         self.columns = columns
         self.updating = row.on_duplicate == ContactImport.OnDuplicate.UPDATE
 
-    def write(self, rows: Sequence[ContactRow]) -> Written:
-        """Write the rows. Return the counts, and the rows rejected because of too many variables."""
+    def write(self, rows: Sequence[ContactRow], also_listed: Iterable[str] = ()) -> Written:
+        """Write the rows, and put their marked numbers on the do-not-call list, with those of rejected rows.
+
+        Return the counts, and the rows rejected because of too many variables.
+        """
         found = Written()
-        if not rows:
+        listed = {phone for row in rows if row.do_not_call for phone, _ in numbers_of(row)} | set(also_listed)
+        if not rows and not listed:
             return found
-        listed = {phone for row in rows if row.do_not_call for phone, _ in numbers_of(row)}
-        contact_locks.lock_numbers(self.row.organization_id, phones_of(rows))
+        contact_locks.lock_numbers(self.row.organization_id, phones_of(rows) | listed)
         targets, known = self._locked_persons(rows, listed)
         for row, phone in zip(rows, targets, strict=True):
             self._take(row, known[phone], found)
