@@ -150,7 +150,7 @@ def of_upload(organization: Organization, upload: Any, filename: str, **chosen: 
 
 def of_path(organization: Organization, path: Path, **chosen: Any) -> Forecast:
     """Return what an import of a file would do, like `of_upload`. Raises OSError as well."""
-    return _of(organization, partial(path.open, "rb"), path.name, Options(**chosen))
+    return _of(organization, lambda: path.open("rb"), path.name, Options(**chosen))
 
 
 def _of(organization: Organization, opened: Opener, filename: str, options: Options) -> Forecast:

@@ -15,7 +15,9 @@ from calls.dialing import enqueueing, placing
 from calls.gate import facts as fact_sheet
 from calls.models import Call, Status
 from campaigns import further_numbers, launching
-from campaigns.imports import job, upload, upsert
+from campaigns.do_not_call import entries
+from campaigns.imports import job, upload
+from campaigns.imports.upsert import Upsert
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, Recipient
 from campaigns.models.number_hash import number_hash
 from providers.models import PhoneNumber
@@ -85,7 +87,7 @@ def test_a_claim_waits_for_the_import_and_dials_nobody(
     contact, to = holder(number.organization, how)
     call = queued(number, contact, to)
     run = an_import(support.people(number.organization, []))
-    with held(monkeypatch, upsert.entries, "add_locked", after=False) as (reached, go_on):
+    with held(monkeypatch, entries, "add_locked", after=False) as (reached, go_on):
         importing = Beside(run)
         assert reached.wait(PATIENCE), "the import holds everyone's lock by now"
         claiming = Beside(lambda: placing.claim(number.account_id))
@@ -123,7 +125,7 @@ def test_new_contacts_of_a_running_campaign_appear_with_their_entry(
     made = support.campaign(number, into)
     campaigns.start(made, actor="test")
     run = an_import(into)
-    with held(monkeypatch, upsert.Upsert, "write", after=True) as (reached, go_on):
+    with held(monkeypatch, Upsert, "write", after=True) as (reached, go_on):
         importing = Beside(run)
         assert reached.wait(PATIENCE), "written, and not committed"
         work_on(made, number)
@@ -147,7 +149,7 @@ def test_a_contact_that_gets_a_marked_number_meanwhile_is_not_called(
         further_numbers.replace(contact, [(HOME, "")])
 
     first, second = (edit, run) if edit_first else (run, edit)
-    module, name = (further_numbers, "check") if edit_first else (upsert.entries, "add_locked")
+    module, name = (further_numbers, "check") if edit_first else (entries, "add_locked")
     with held(monkeypatch, module, name, after=False) as (reached, go_on):
         one = Beside(first)
         assert reached.wait(PATIENCE)
@@ -183,7 +185,7 @@ def test_in_any_order_nobody_marked_is_dialled_after_the_import(number: PhoneNum
     def edit() -> None:
         further_numbers.replace(Contact.objects.get(phone=other), [(HOME, "")])
 
-    actions = {
+    actions: dict[str, Callable[[], Any]] = {
         "import": run,
         "start": lambda: campaigns.start(made, actor="test"),
         "edit": edit,

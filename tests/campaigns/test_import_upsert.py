@@ -117,7 +117,7 @@ def test_the_same_person_with_swapped_columns_is_found_within_one_batch(imp: Con
         ({"name": "Zoé", "external_id": "7"}, {"name": "Zoé", "external_id": "8"}),
     ],
 )
-def test_members_of_a_household_stay_apart(imp: ContactImport, known: dict[str, str], row: dict[str, str]) -> None:
+def test_members_of_a_household_stay_apart(imp: ContactImport, known: dict[str, Any], row: dict[str, Any]) -> None:
     write(imp, a_row(A, **known))
     write(imp, a_row(B, A, **row))
     assert Contact.objects.count() == 2
