@@ -25,6 +25,7 @@ from campaigns.models import (
     ContactNumber,
     NumberKind,
 )
+from campaigns.models.contact import MAX_EVIDENCE
 from campaigns.number_search import having
 from campaigns.rules.zone_words import NotAZone, read_zone
 from campaigns.variables_field import StoredVariablesField
@@ -81,7 +82,7 @@ class ContactSerializer(OrganizedSerializer[Contact]):
     phone = NumberField(max_length=64)
     further_numbers = ReplacedList(FurtherNumberSerializer)
     variables = StoredVariablesField(required=False)
-    consent_evidence = LongTextField(required=False, allow_blank=True, max_length=10_000)
+    consent_evidence = LongTextField(required=False, allow_blank=True, max_length=MAX_EVIDENCE)
     do_not_call = serializers.SerializerMethodField()
 
     class Meta:
@@ -138,7 +139,7 @@ class ContactSerializer(OrganizedSerializer[Contact]):
         """Check the numbers that are new: the others may be of countries that are called no more."""
         if "phone" in attrs:
             refuse_country(home, attrs["phone"], "phone")
-        held = persons.numbers_of(self.instance) if isinstance(self.instance, Contact) else [attrs["phone"]]
+        held = self.instance.numbers if isinstance(self.instance, Contact) else (attrs["phone"],)
         given = [row["phone"] for row in attrs.get("further_numbers", ())]
         for place, phone in enumerate(given):
             if phone not in held:

@@ -37,11 +37,8 @@ class _Used:
     numbers: int = 0
 
 
-def added_columns(rows: QuerySet[Contact]) -> tuple[list[Column], bool]:
-    """Return the columns in which at least one of the contacts has a value, and whether one has further numbers.
-
-    Reads all contacts once, and their further numbers.
-    """
+def added_columns(rows: QuerySet[Contact]) -> list[Column]:
+    """Return the columns in which at least one of the contacts has a value. Reads all contacts once."""
     used = _used(rows.order_by())
     found: list[Column] = []
     for place in range(used.numbers):
@@ -50,8 +47,7 @@ def added_columns(rows: QuerySet[Contact]) -> tuple[list[Column], bool]:
     for title, name in FIELDS.items():
         if name in used.fields:
             found.append((title, partial(_field, name)))
-    found += [(f"variables.{name}", partial(_variable, name)) for name in sorted(used.variables)[:MAX_NAMES]]
-    return found, used.numbers > 0
+    return found + [(f"variables.{name}", partial(_variable, name)) for name in sorted(used.variables)[:MAX_NAMES]]
 
 
 def _used(rows: QuerySet[Contact]) -> _Used:

@@ -64,7 +64,8 @@ class ChosenFile:
     @property
     def options(self) -> Options:
         """Return the valid choices about how the file is read."""
-        return Options(**ReadingForm(None, self.reading).values)
+        values: dict[str, Any] = ReadingForm(None, self.reading).values
+        return Options(**values)
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from campaigns.imports.columns import UnreadableFile, number_columns, unique_header
-from campaigns.imports.file_format import format_of
+from campaigns.imports.columns import UnreadableFile, unique_header
+from campaigns.imports.file_format import format_of, unmarked_utf_16
 from campaigns.imports.own_files import own_file, own_targets
+from campaigns.imports.phone_headers import number_columns
 from campaigns.imports.rows import RejectedRow, read_rows
 from campaigns.imports.workbooks.reading import Workbook, is_workbook
 from campaigns.phones import EVERYWHERE, NotCallable, Reading, TwoReadings, column_reading, normalise
@@ -76,7 +77,8 @@ def _records(data: bytes, filename: str) -> Iterator[Record]:
         return
     headless = not _begins_with_words(data)
     if headless:  # the CSV reader needs a header: add one
-        mark, encoding = next((pair for pair in MARKS if data.startswith(pair[0])), (b"", "ascii"))
+        mark, encoding = next((pair for pair in MARKS if data.startswith(pair[0])), (b"", ""))
+        encoding = encoding or unmarked_utf_16(data) or "ascii"
         data = mark + "phone\n".encode(encoding) + data.removeprefix(mark)
     form = format_of(io.BytesIO(data), filename)
     if not headless:

@@ -10,18 +10,16 @@ from campaigns.do_not_call import entries
 from campaigns.models import Contact
 
 
-def numbers_of(contact: Contact) -> list[str]:
-    """Return the numbers of a contact in the order of calling. Prefetch `further_numbers` of many contacts."""
-    return [contact.phone, *(number.phone for number in contact.further_numbers.all())]
-
-
 def listed(contacts: Iterable[Contact]) -> set[int]:
-    """Return the keys of the contacts with a number on the do-not-call list. One query for each organization."""
-    numbers = {contact: numbers_of(contact) for contact in contacts}
+    """Return the keys of the contacts with a number on the do-not-call list. One query for each organization.
+
+    `further_numbers` should be prefetched.
+    """
+    rows = list(contacts)
     now = timezone.now()
     found: set[int] = set()
-    for home in {contact.organization_id for contact in numbers}:
-        own = {contact.pk: phones for contact, phones in numbers.items() if contact.organization_id == home}
+    for home in {contact.organization_id for contact in rows}:
+        own = {contact.pk: contact.numbers for contact in rows if contact.organization_id == home}
         blocked = entries.listed(home, {phone for phones in own.values() for phone in phones}, now)
         found |= {key for key, phones in own.items() if not blocked.isdisjoint(phones)}
     return found

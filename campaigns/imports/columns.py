@@ -13,9 +13,7 @@ from campaigns.imports.opt_out import OptOut, opt_out_header
 from campaigns.imports.own_files import guards, own_file, shown_number
 from campaigns.imports.own_files import kind_column as own_kinds
 from campaigns.imports.person_numbers import PhoneColumn, in_order
-from campaigns.imports.phone_headers import kind_column, number_columns
-
-__all__ = ["number_columns"]
+from campaigns.imports.phone_headers import kind_column
 
 PHONES = ("phone", "phone.mobile", "phone.home", "phone.work", "phone.other")
 CONSENT = ("consent_basis", "consent_at", "consent_evidence")
@@ -236,6 +234,7 @@ class ColumnMapping:
     variables: tuple[tuple[str, int], ...]
     do_not_call: tuple[int, ...] = ()  # yes: do not call
     may_call: tuple[int, ...] = ()  # no: do not call
+    by_default: tuple[int, ...] = ()  # variables named like their columns: nobody may have looked at them
     consent_basis: int | None = None
     consent_at: int | None = None
     consent_evidence: int | None = None
@@ -268,6 +267,11 @@ class ColumnMapping:
             ours=own_file(header) is not None,
             guards=guards(header),
             shown_number=shown_number(header),
+            by_default=tuple(
+                index
+                for index, target in enumerate(targets)
+                if target == f"variables.{variable_name(header[index], index + 1)}"
+            ),
             **{field: by_target.get(field) for field in SINGLE},
         )
 

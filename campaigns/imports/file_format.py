@@ -107,7 +107,8 @@ def sniff(sample: bytes, filename: str = "", *, delimiter: str = "", encoding: s
     if encoding:
         encoding = _checked_encoding(encoding)
         if encoding in UTF_16:  # the byte order mark takes precedence
-            encoding = next((name for name, mark in UTF_16.items() if sample.startswith(mark)), encoding)
+            marked = next((name for name, mark in UTF_16.items() if sample.startswith(mark)), "")
+            encoding = marked or unmarked_utf_16(sample) or encoding
     else:
         encoding, confident = _guess_encoding(sample)
     if b"\0" in sample[:4096] and encoding not in UTF_16:
@@ -140,11 +141,27 @@ def _guess_encoding(sample: bytes) -> tuple[str, bool]:
     for name, mark in UTF_16.items():
         if sample.startswith(mark):
             return name, True
+    if wide := unmarked_utf_16(sample):
+        return wide, True
     if sample.startswith(UTF_8_MARK) or is_utf_8(sample):
         return "utf-8", True
     if _mostly_utf_8(sample):
         return "utf-8", False
     return codecs.lookup(_guess_code_page(sample)).name, False
+
+
+def unmarked_utf_16(sample: bytes) -> str:
+    """Return the UTF-16 that a sample without a mark is in; "" if it is not clear.
+
+    Digits, delimiters and line ends have a zero as their high byte, so zeros stand in every second place only.
+    """
+    sample = sample[: 4096 - 4096 % 2]
+    zeros = (sample[::2].count(0), sample[1::2].count(0))
+    if min(zeros) or max(zeros) * 10 <= len(sample):
+        return ""
+    encoding = "utf-16-be" if zeros[0] else "utf-16-le"
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
+    return encoding if all(character.isprintable() or character.isspace() for character in text) else ""
 
 
 def _mostly_utf_8(sample: bytes) -> bool:

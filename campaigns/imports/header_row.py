@@ -35,7 +35,7 @@ def header_index(rows: Sequence[Row]) -> int:
         return 0
     for index, row in enumerate(searched):
         if is_data(row):
-            return 0  # a row of data ends the titles: what comes later is no header
+            break  # a row of data ends the titles: what comes later is no header
         if _is_header(row) and all(_is_title(title, row) for title in rows[:index]):
             return index
     return _by_shape(searched)
@@ -51,7 +51,8 @@ def quality(rows: Sequence[Row], index: int) -> tuple[int, int, int]:
     row = rows[index]
     below = rows[index + 1 : index + 1 + FOLLOWING]
     known = sum(_is_known(cell) for cell in _filled(row)) if not is_data(row) else 0
-    return known, len(row), sum(len(each) == len(row) for each in below)
+    alike = sum(len(each) == len(row) for each in below) if len(row) > 1 else 0
+    return known, len(row), alike
 
 
 def _filled(row: Row) -> list[str]:

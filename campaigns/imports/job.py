@@ -28,10 +28,11 @@ from django.utils import timezone
 
 from campaigns import launching
 from campaigns.imports.columns import ColumnMapping, UnreadableFile
-from campaigns.imports.file_format import UTF_8_MARK, format_of
+from campaigns.imports.file_format import format_of
 from campaigns.imports.readings import Readings, Watched
 from campaigns.imports.rows import ContactRow, ReadRow, RejectedRow, contact_of, read_rows
 from campaigns.imports.stored_files import as_binary
+from campaigns.imports.text_lines import UTF_8_MARK
 from campaigns.imports.upsert import Upsert
 from campaigns.imports.zone_notices import ZoneNotices
 from campaigns.models import ContactImport
@@ -202,7 +203,8 @@ class _Step:
         """Write contacts, members, rejected rows, counters and the offset in one transaction. Raises _Interrupted."""
         row = self.row
         with transaction.atomic():
-            written = Upsert(row, self.columns).write(batch.contacts)
+            beside = [phone for each in batch.rejected for phone in each.listed]
+            written = Upsert(row, self.columns).write(batch.contacts, beside)
             refused = [RejectedRow(line, batch.cells[line], reason) for line, reason in written.refused.items()]
             rejected = sorted([*batch.rejected, *refused], key=lambda each: each.line)
             text = self._rejected_text(rejected)

@@ -86,6 +86,13 @@ FORBIDS = re.compile(
     r"dnc|opt(?:ed)?.?out|no calls?|ne (?:pas|plus) (?:appeler|contacter|telephoner)|pas d.?appels?|liste rouge|"
     r"nicht (?:mehr )?(?:anrufen|kontaktieren)|keine? anrufe?|no llamar|no contactar|non chiamare|niet bellen)\b"
 )
+# A whole cell of any column, like a status.
+ASKING_CELL = re.compile(
+    r"\W*(?:do[ _-]?n.?t[ _-]?(?:call|contact|phone)|do[ _-]?not[ _-]?(?:call|contact|phone)|never call|dnc|no calls|"
+    r"ne (?:pas|plus) (?:appeler|contacter)|nicht (?:mehr )?(?:anrufen|kontaktieren)|keine anrufe|"
+    r"no (?:llamar|contactar))\W*",
+    re.IGNORECASE,
+)
 
 YES = frozenset(
     words(
@@ -172,6 +179,11 @@ def _allows(text: str, parts: set[str]) -> bool:
 def forbids(text: str) -> bool:
     """Return whether a remark asks not to call."""
     return FORBIDS.search(plain(text)) is not None
+
+
+def is_wish(cell: str) -> bool:
+    """Return whether a whole cell asks not to call, as `Do not call` in a column of statuses."""
+    return ASKING_CELL.fullmatch(cell) is not None
 
 
 def marked(cell: str, column: str) -> bool:

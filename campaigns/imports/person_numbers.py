@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import phonenumbers
-
 from campaigns.imports.phone_cells import numbers_in
 from campaigns.imports.phone_headers import is_machine, kind_of_word
-from campaigns.phones import EXAMPLE, NotCallable
+from campaigns.phones import EXAMPLE, NotCallable, number_kind
 
 MAX_FURTHER = 4
 MOBILE = "mobile"
@@ -82,9 +80,9 @@ def numbers_of(
     if not found:
         raise faults[0] if faults else NotCallable(f"There is no phone number; write one like {EXAMPLE}.")
     numbers = [FurtherNumber(phone, kind) for phone, kind in found.items()]
-    first = numbers[0]
-    if len(numbers) > 1:
-        first = next((number for number in numbers if _is_mobile(number)), first)
+    if len(numbers) == 1:
+        return PersonNumbers((numbers[0],), tuple(unusable))
+    first = next((number for number in numbers if _is_mobile(number)), numbers[0])
     kept = [first, *(number for number in numbers if number is not first)]
     beyond = len(kept) - 1 - MAX_FURTHER
     return PersonNumbers(tuple(kept[: 1 + MAX_FURTHER]), tuple(unusable), max(0, beyond))
@@ -114,13 +112,5 @@ def numbers_in_order(
 
 def _is_mobile(number: FurtherNumber) -> bool:
     """Return whether the word says mobile and the numbering plan does not deny it, or the plan says mobile."""
-    plan = _plan_kind(number.phone)
+    plan = number_kind(number.phone)
     return plan == MOBILE or (number.kind == MOBILE and plan != "fixed")
-
-
-def _plan_kind(phone: str) -> str:
-    """Return "mobile" or "fixed" if the numbering plan tells, else ""."""
-    kind = phonenumbers.number_type(phonenumbers.parse(phone, None))
-    if kind == phonenumbers.PhoneNumberType.MOBILE:
-        return MOBILE
-    return "fixed" if kind == phonenumbers.PhoneNumberType.FIXED_LINE else ""

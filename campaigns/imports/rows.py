@@ -21,7 +21,7 @@ from campaigns.imports.columns import (
 )
 from campaigns.imports.consent import MAX_BASIS, NotAMoment, read_moment
 from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, format_of, sniff
-from campaigns.imports.opt_out import NotYesOrNo, marked, refused
+from campaigns.imports.opt_out import NotYesOrNo, is_wish, marked, refused
 from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_in_order, numbers_of
 from campaigns.imports.phone_cells import AsksNotToCall
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
@@ -79,11 +79,15 @@ class ContactRow:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row that is not imported, with its original cells."""
+    """A row that is not imported, with its original cells.
+
+    `listed` are its numbers if the row asks that they are not called: that is heard although the rest is not imported.
+    """
 
     line: int
     cells: tuple[str, ...]
     reason: str
+    listed: tuple[str, ...] = ()
 
 
 def read_rows(
@@ -148,22 +152,25 @@ def contact_of(
                 raise
             return normalise(text, region, allowed, reading)
 
+    listed: tuple[str, ...] = ()
     try:
-        if columns.ours:
-            person = numbers_in_order(cells, columns.phones, number)
-        else:
-            person = numbers_of(cells, columns.phones, number)
-        contact = _contact(row.line, cells, columns, person)
+        read_numbers = numbers_in_order if columns.ours else numbers_of
+        person = read_numbers(cells, columns.phones, number)
+        if _do_not_call(cells, columns):
+            listed = tuple(each.phone for each in person.numbers)
+        contact = _contact(row.line, cells, columns, person, bool(listed))
     except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment) as error:
-        return RejectedRow(row.line, row.cells, str(error))
+        return RejectedRow(row.line, row.cells, str(error), listed)
     reason = _rejection(contact)
     if columns.shown_number is not None:
         reason = reason or own_files.contradiction(cells[columns.shown_number], contact.phone)
-    return RejectedRow(row.line, row.cells, reason) if reason else contact
+    return RejectedRow(row.line, row.cells, reason, listed) if reason else contact
 
 
-def _contact(line: int, cells: Sequence[str], columns: ColumnMapping, person: PersonNumbers) -> ContactRow:
-    """Raises NotAZone, NotYesOrNo or NotAMoment."""
+def _contact(
+    line: int, cells: Sequence[str], columns: ColumnMapping, person: PersonNumbers, do_not_call: bool
+) -> ContactRow:
+    """Raises NotAZone or NotAMoment."""
 
     def cell(index: int | None) -> str:
         return cells[index] if index is not None else ""
@@ -172,7 +179,7 @@ def _contact(line: int, cells: Sequence[str], columns: ColumnMapping, person: Pe
     written = " ".join(cell(columns.timezone).split())
     if columns.ours:
         written = own_files.zone_of(written)
-    zone = read_zone(written, first.phone)
+    zone = read_zone(written, first.phone) if written else ""
     moment = columns.consent_at
     return ContactRow(
         line=line,
@@ -198,7 +205,15 @@ def _do_not_call(cells: Sequence[str], columns: ColumnMapping) -> bool:
     """Return whether a column asks not to call. Reads all of them. Raises NotYesOrNo."""
     asks = [marked(cells[index], columns.header[index]) for index in columns.do_not_call]
     asks += [refused(cells[index], columns.header[index]) for index in columns.may_call]
-    return any(asks)
+    if any(asks):
+        return True
+    for index in columns.by_default:
+        if is_wish(cells[index]):
+            raise NotYesOrNo(
+                f"'{cells[index][:40]}' in column '{columns.header[index][:60]}' asks not to call. Give such wishes a "
+                "column of their own, such as 'Do not call', or leave the column out."
+            )
+    return False
 
 
 def _rejection(contact: ContactRow) -> str:

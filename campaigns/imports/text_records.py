@@ -81,7 +81,9 @@ def checked(row: ReadRow, width: int, remedy: str, longest: int = MAX_CELL) -> R
         if any(cell.strip() for cell in extra):
             cells = (*cells, *extra)
             fault = f"This line has {len(cells)} columns but the header has {width}; {remedy}"
-    return ReadRow(row.line, tuple(_short(cell) for cell in cells) if fault else cells, row.end, fault)
+    if fault:
+        cells = tuple(_short(cell) for cell in cells)
+    return row if cells is row.cells else ReadRow(row.line, cells, row.end, fault)
 
 
 def _quoted(raw: bytes, text: str, lines: Lines, shape: Shape) -> tuple[list[str], list[tuple[bytes, int]], str]:

@@ -42,13 +42,16 @@ class Upsert:
         self.columns = columns
         self.updating = row.on_duplicate == ContactImport.OnDuplicate.UPDATE
 
-    def write(self, rows: Sequence[ContactRow]) -> Written:
-        """Write the rows. Return the counts, and the rows rejected because of too many variables."""
+    def write(self, rows: Sequence[ContactRow], also_listed: Iterable[str] = ()) -> Written:
+        """Write the rows, and put their marked numbers on the do-not-call list, with those of rejected rows.
+
+        Return the counts, and the rows rejected because of too many variables.
+        """
         found = Written()
-        if not rows:
+        listed = self._to_list(rows, also_listed)
+        if not rows and not listed:
             return found
-        listed = self._to_list(rows)
-        contact_locks.lock_numbers(self.row.organization_id, phones_of(rows))
+        contact_locks.lock_numbers(self.row.organization_id, phones_of(rows) | listed)
         targets, known = self._locked_persons(rows, listed)
         for row, phone in zip(rows, targets, strict=True):
             self._take(row, known[phone], found)
@@ -62,16 +65,17 @@ class Upsert:
         self._join_list(list(known.values()))
         return found
 
-    def _to_list(self, rows: Sequence[ContactRow]) -> set[str]:
+    def _to_list(self, rows: Sequence[ContactRow], also_listed: Iterable[str]) -> set[str]:
         """Return the numbers to put on the do-not-call list.
 
         Our own file of contacts repeats who is on the list: those entries keep their reason and their last day.
         """
-        asking = [row for row in rows if row.do_not_call]
-        if self.columns.ours and asking:
-            known = entries.listed(self.row.organization_id, phones_of(asking), timezone.now())
-            asking = [row for row in asking if known.isdisjoint(phones_of([row]))]
-        return phones_of(asking)
+        persons_asking = [phones_of([row]) for row in rows if row.do_not_call] + [{phone} for phone in also_listed]
+        asking = set().union(*persons_asking)
+        if not (self.columns.ours and asking):
+            return asking
+        known = entries.listed(self.row.organization_id, asking, timezone.now())
+        return set().union(*(numbers for numbers in persons_asking if known.isdisjoint(numbers)))
 
     def _reason(self) -> str:
         """Return why the file's numbers are on the do-not-call list."""

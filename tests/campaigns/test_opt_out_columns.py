@@ -18,7 +18,7 @@ KNOWN = (
 # Names that may say who must not be called.
 ASKING = (
     "Phone opt out?|Call opt-out|Voice opt out|"
-    "DNC date|Date of DNC|Suppress|Suppression list|contact allowed|Call permission|OK to call|"
+    "DNC date|Date of DNC|Suppress|Suppression list|contact allowed|Call permission|Consent given|OK to call|"
     "May call|Can we call|Phone consent|Consent|Consentement|Einwilligung|Consentimiento|Opt-in|Opted in|Optin|"
     "Appel autorisé|Appels autorisés|Anruf erlaubt|Darf angerufen werden|Llamada autorizada|Unsubscribed on|"
     "UNSUB_TIME|Blacklist|Blocked from calls|Do not call reason|TCPA|GDPR|DSGVO|RGPD|Liste rouge|Werbewiderspruch|"
@@ -172,3 +172,18 @@ def test_a_remark_in_the_cell_of_the_number_is_not_called_through() -> None:
     found = read(data)
     assert found.good == {}
     assert "asks not to call" in found.bad[2]
+
+
+@pytest.mark.parametrize(
+    "cell", ["Do not call", "DNC", "do_not_contact", "Ne pas appeler", "NICHT ANRUFEN", "No llamar."]
+)
+def test_a_status_that_asks_not_to_call_keeps_its_row_from_being_called(cell: str) -> None:
+    data = f"phone;Status\n{A};New\n{B};{cell}\n{C};do not call before noon\n".encode()
+    found = read(data)
+    assert found.numbers == [A, C]
+    assert "asks not to call" in found.bad[3]
+    assert read(data, mapping={"phone": "phone", "Status": ""}).numbers == [A, B, C]
+    renamed = read(data, mapping={"phone": "phone", "Status": "variables.stage"})  # somebody looked at the column
+    assert renamed.numbers == [A, B, C]
+    marked_too = f"phone;Status;Do Not Call\n{A};{cell};yes\n".encode()
+    assert [row.do_not_call for row in read(marked_too).good.values()] == [True]
