@@ -1,53 +1,93 @@
-"""Lock contacts. The row of a contact is the lock for every decision about calls to its number."""
+"""Lock contacts. The row of a contact is the lock for every decision about calls to the person.
+
+The order everywhere: numbers (`lock_numbers`), then contacts by key. docs/adr/0009-persons-and-numbers.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from zlib import crc32
 
-from django.db import connection
+from django.db import connection, transaction
 
-from campaigns.models import Contact
+from campaigns.models import Contact, ContactNumber
 from tenants.models import Organization
 
-STRIPES = 64  # a bounded number of locks, however many numbers a file has
+STRIPES = 64  # of an organization: a bounded number of locks, however many numbers a file has
+ORGANIZATIONS = 2**24  # organizations do not wait for each other
 LOCK_CLASS = 7_201  # tells these locks from other advisory locks
 
 
 def lock_numbers(organization_id: int, phones: Iterable[str]) -> None:
-    """Lock numbers until the transaction ends: who gets a number as a further one, and who lists it, take turns.
+    """Lock numbers until the transaction ends: giving a number to a contact and listing the number take turns.
 
-    Call it before any contact is locked. Without it a number could be listed between the moment when a contact gets it
-    and the moment when that is committed, and the contact would not be locked.
+    Call it before any contact is locked, with every number that a contact gets, the first one too. Without it a number
+    could be listed between the moment when a contact gets it and the moment when that is committed, and the contact
+    would not be locked.
     """
     if connection.vendor != "postgresql":
         return  # SQLite has one writer at a time
-    stripes = sorted({crc32(f"{organization_id} {phone}".encode()) % STRIPES for phone in phones})
-    with connection.cursor() as cursor:
-        for stripe in stripes:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, stripe])
+    home = organization_id % ORGANIZATIONS * STRIPES
+    stripes = sorted({home + crc32(phone.encode()) % STRIPES for phone in phones})
+    with connection.cursor() as cursor:  # in this order, in one statement: an import locks all of them for each batch
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, stripe) FROM unnest(%s::int[]) stripe", [LOCK_CLASS, stripes])
 
 
 def lock_contact(organization: Organization, phone: str, name: str = "") -> Contact:
-    """Lock the contact of a number until the transaction ends, and return it. Creates the contact if there is none."""
+    """Lock the contact whose first number this is, and return it. Creates the contact if there is none.
+
+    All other contacts that have the number are locked as well: a call to it reaches them too. The locks last until the
+    transaction ends. No contact may be locked before.
+    """
+    lock_numbers(organization.pk, [phone])
     while True:
-        Contact.objects.bulk_create([Contact(organization=organization, phone=phone, name=name)], ignore_conflicts=True)
-        locked = Contact.objects.select_for_update(no_key=True)
-        found = locked.filter(organization=organization, phone=phone).order_by("pk").first()
-        if found is not None:  # else it was deleted during the wait, for example by the undo of an import
+        locked = lock_holders(organization.pk, [phone])
+        if found := next((contact for contact in locked if contact.phone == phone), None):
             return found
+        # Others are locked first: the new row has the highest key. An insert that meets another one is no error.
+        Contact.objects.bulk_create([Contact(organization=organization, phone=phone, name=name)], ignore_conflicts=True)
 
 
 def create_contacts(organization: Organization, phones: Collection[str]) -> None:
-    """Create the contacts that are missing, before any of them is locked."""
-    missing = [Contact(organization=organization, phone=phone) for phone in sorted(phones)]
-    Contact.objects.bulk_create(missing, ignore_conflicts=True)
+    """Create a contact for each number that nobody has, before any contact is locked."""
+    with transaction.atomic():
+        lock_numbers(organization.pk, phones)
+        missing = [Contact(organization=organization, phone=phone) for phone in sorted(_free(organization.pk, phones))]
+        Contact.objects.bulk_create(missing, ignore_conflicts=True)
 
 
-def lock_contacts(organization: Organization, phones: Collection[str]) -> bool:
-    """Lock many contacts until the transaction ends, in the order of ids that avoids deadlocks.
+def lock_everyone(organization: Organization, phones: Collection[str]) -> bool:
+    """Lock the numbers, then everyone who has one of them, until the transaction ends. No contact may be locked before.
 
-    Return False if a contact is missing.
+    Return False if nobody has one of the numbers.
     """
-    locked = Contact.objects.select_for_update(no_key=True).filter(organization=organization, phone__in=phones)
-    return len(locked.order_by("pk").values_list("pk")) == len(phones)
+    lock_numbers(organization.pk, phones)
+    lock_holders(organization.pk, phones)
+    return not _free(organization.pk, phones)
+
+
+def _free(organization_id: int, phones: Collection[str]) -> set[str]:
+    """Return the numbers that nobody has."""
+    first = Contact.objects.filter(organization=organization_id, phone__in=phones).order_by()
+    further = ContactNumber.objects.filter(organization=organization_id, phone__in=phones).order_by()
+    return set(phones).difference(phone for (phone,) in first.values_list("phone").union(further.values_list("phone")))
+
+
+def lock_holders(organization_id: int, phones: Collection[str]) -> list[Contact]:
+    """Lock the contacts that have one of these numbers, as first or further one, in the order that avoids deadlocks.
+
+    Return them by key. Call `lock_numbers` before, or another contact can get one of the numbers meanwhile.
+    """
+    return lock_keys(holder_keys(organization_id, phones))
+
+
+def lock_keys(keys: Collection[int]) -> list[Contact]:
+    """Lock contacts in the order that avoids deadlocks, and return them by key."""
+    return list(Contact.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk"))
+
+
+def holder_keys(organization_id: int, phones: Collection[str]) -> list[int]:
+    """Return the keys of the contacts that have one of these numbers, as first or further one."""
+    first = Contact.objects.filter(organization=organization_id, phone__in=phones).order_by()
+    further = ContactNumber.objects.filter(organization=organization_id, phone__in=phones).order_by()
+    return [key for (key,) in first.values_list("pk").union(further.values_list("contact_id"))]

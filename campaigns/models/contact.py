@@ -20,6 +20,7 @@ from tenants.models import Organization
 
 MAX_VARIABLES = 64
 MAX_VARIABLES_BYTES = 16 * 1024
+MAX_EVIDENCE = 10_000  # characters
 
 
 def check_variable_values(values: Any) -> None:
@@ -136,6 +137,11 @@ class Contact(models.Model):
     def number(self) -> str:
         """Return the number for the API and exports; "" after the contact is erased."""
         return "" if self.erased_at else self.phone
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Return all numbers of the person in the order of calling. A query, unless `further_numbers` is prefetched."""
+        return (self.phone, *(row.phone for row in self.further_numbers.all()))
 
     def held(self, now: datetime) -> bool:
         """Return whether the contact is on hold now."""
