@@ -141,7 +141,7 @@ def decide_all(campaign: Any) -> tuple[float, Counter[str]]:
 def forget() -> None:
     """Clear what the product remembers of single numbers; not tables and openings, which many numbers share."""
     for name, module in list(sys.modules.items()):
-        if name == "campaigns.phones" or (name.startswith("campaigns.rules.") and not name.endswith(".windows")):
+        if name.startswith("campaigns.phones") or (name.startswith("campaigns.rules.") and not name.endswith(".windows")):
             for found in list(vars(module).values()):
                 if hasattr(found, "cache_parameters") and found.cache_parameters()["maxsize"]:
                     found.cache_clear()

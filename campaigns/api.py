@@ -159,12 +159,15 @@ def listed(contacts: Iterable[Contact]) -> set[tuple[int, str]]:
 
 
 def number_filter(queryset: QuerySet[Any], name: str, text: str, home: Organization | None) -> QuerySet[Any]:
-    """Return the rows with a phone number, written in any format. Raises ValidationError if it is not a number."""
+    """Return the rows with a phone number, written in any format. Raises ValidationError if it is not a number.
+
+    Digits that fit two numbers find both.
+    """
+    region = home.default_region if home else ""
     # An unescaped plus in a query string arrives as a space, which the filter form strips.
     for candidate in (text, f"+{text}") if text.isdigit() else (text,):
         try:
-            region = home.default_region if home else ""
-            return queryset.filter(**{name: phones.normalise(candidate, region, phones.EVERYWHERE)})
+            return queryset.filter(**{f"{name}__in": phones.lookups(candidate, region)})
         except phones.NotCallable as error:
             message = str(error)
     raise ValidationError({name: [message]})

@@ -56,7 +56,8 @@ FIELDS = {
     "e164": "The number, such as +33123456789. It is unique in a provider account.",
     "label": "What the number is used for.",
     "default_region": "The country by which national numbers are read, as a two-letter code.",
-    "allowed_countries": "Countries that may be called. Empty: the default country (US and CA include each other).",
+    "allowed_countries": "Countries that may be called, with the overseas regions that share their numbering plan "
+    "(`FR` includes `RE`). Empty: the default country (US and CA include each other).",
     "calls_stopped": "Whether all calls are stopped. When the response to `true` arrives, no further call is placed.",
     "single_call_hours": "When single calls may be placed: in the `legal` hours of the contact, or at `any` hour.",
     "daily_budget": "No call is placed that would exceed this cost in one day of the organization; null: no limit.",
