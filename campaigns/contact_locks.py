@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from zlib import crc32
 
-from django.db import connection, transaction
+from django.db import connection
 
 from campaigns.models import Contact, ContactNumber
 from tenants.models import Organization
@@ -27,9 +27,8 @@ def lock_numbers(organization_id: int, phones: Iterable[str]) -> None:
     if connection.vendor != "postgresql":
         return  # SQLite has one writer at a time
     stripes = sorted({crc32(f"{organization_id} {phone}".encode()) % STRIPES for phone in phones})
-    with connection.cursor() as cursor:
-        for stripe in stripes:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, stripe])
+    with connection.cursor() as cursor:  # one by one, in the order of the array: no deadlock
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, stripe) FROM unnest(%s::int[]) stripe", [LOCK_CLASS, stripes])
 
 
 def lock_contact(organization: Organization, phone: str, name: str = "") -> Contact:
@@ -47,22 +46,19 @@ def lock_contact(organization: Organization, phone: str, name: str = "") -> Cont
         Contact.objects.bulk_create([Contact(organization=organization, phone=phone, name=name)], ignore_conflicts=True)
 
 
-def create_contacts(organization: Organization, phones: Collection[str]) -> None:
-    """Create a contact for each number that nobody has, before any contact is locked."""
-    with transaction.atomic():
-        lock_numbers(organization.pk, phones)
-        missing = [Contact(organization=organization, phone=phone) for phone in sorted(_free(organization.pk, phones))]
-        Contact.objects.bulk_create(missing, ignore_conflicts=True)
+def lock_everyone(organization: Organization, phones: Collection[str]) -> None:
+    """Lock the numbers, then everyone who has one of them; create a contact for a number that nobody has.
 
-
-def lock_everyone(organization: Organization, phones: Collection[str]) -> bool:
-    """Lock the numbers, then everyone who has one of them, until the transaction ends. No contact may be locked before.
-
-    Return False if nobody has one of the numbers.
+    The locks last until the transaction ends. No contact may be locked before, unless all of these are.
     """
     lock_numbers(organization.pk, phones)
-    lock_holders(organization.pk, phones)
-    return not _free(organization.pk, phones)
+    while True:
+        others = set(phones).difference(contact.phone for contact in lock_holders(organization.pk, phones))
+        missing = sorted(_free(organization.pk, others)) if others else []
+        if not missing:
+            return  # else a contact is new, or was deleted during the wait, for example by the undo of an import
+        new = [Contact(organization=organization, phone=phone) for phone in missing]
+        Contact.objects.bulk_create(new, ignore_conflicts=True)
 
 
 def _free(organization_id: int, phones: Collection[str]) -> set[str]:

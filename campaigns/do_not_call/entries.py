@@ -9,7 +9,7 @@ from itertools import chain
 
 from django.db import transaction
 
-from campaigns.contact_locks import create_contacts, lock_everyone
+from campaigns.contact_locks import lock_everyone
 from campaigns.models import DoNotCall
 from campaigns.models.number_hash import number_hash, number_hashes
 from campaigns.phones import old_forms
@@ -40,8 +40,7 @@ def add(
     keeps the previous reason and last day, changed by `actor` or else by `source`.
     """
     check_e164(phone)
-    while not lock_everyone(organization, [phone]):
-        create_contacts(organization, [phone])
+    lock_everyone(organization, [phone])
     hashed = number_hash(phone)
     entry, created = DoNotCall.objects.get_or_create(
         organization=organization,
@@ -86,6 +85,7 @@ def change_records(entry: DoNotCall, before: Mapping[str, str | None], actor: st
     ]
 
 
+@transaction.atomic
 def add_many(
     organization: Organization,
     phones: Collection[str],
@@ -97,13 +97,8 @@ def add_many(
 ) -> int:
     """Add some hundred E.164 numbers in one transaction, as `add` does. Return how many entries are new."""
     distinct = set(phones)
-    while True:
-        create_contacts(organization, distinct)
-        with transaction.atomic():
-            if lock_everyone(organization, distinct):  # else a contact was deleted meanwhile
-                return add_locked(
-                    organization, distinct, reason=reason, source=source, expires_at=expires_at, actor=actor
-                )
+    lock_everyone(organization, distinct)
+    return add_locked(organization, distinct, reason=reason, source=source, expires_at=expires_at, actor=actor)
 
 
 def add_locked(
