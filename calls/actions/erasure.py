@@ -26,7 +26,7 @@ from calls.models import OPEN, Call, CallBack, CallEvent, ProviderCallback, Stat
 from calls.outcomes import staff_decisions
 from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
 from campaigns.do_not_call import entries
-from campaigns.models import Contact, DoNotCall, Recipient
+from campaigns.models import Contact, DoNotCall, ImportOverwrite, Recipient
 from campaigns.models.campaign import longest_min_gap_of
 from campaigns.models.number_hash import number_hash, number_hashes
 from tenants import audit_log
@@ -117,6 +117,7 @@ def _forget(contact: Contact, actor: str, reason: str) -> None:
     )
     _forget_numbers(held)
     _forget_texts(held)
+    ImportOverwrite.objects.filter(contact=held).delete()
     if may_delete(held):
         held.delete()
         return

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from campaigns.imports.columns import UnreadableFile, number_columns, unique_header
-from campaigns.imports.file_format import ZIP, format_of
+from campaigns.imports.columns import UnreadableFile, unique_header
+from campaigns.imports.file_format import ZIP, format_of, unmarked_utf_16
+from campaigns.imports.phone_headers import number_columns
 from campaigns.imports.rows import RejectedRow, read_rows
 from campaigns.imports.xlsx.workbook import Workbook
 from campaigns.phones import EVERYWHERE, NotCallable, Reading, TwoReadings, column_reading, normalise
@@ -70,7 +71,8 @@ def _records(data: bytes, filename: str) -> Iterator[Record]:
         return
     headless = not _begins_with_words(data)
     if headless:  # the CSV reader needs a header: add one
-        mark, encoding = next((pair for pair in MARKS if data.startswith(pair[0])), (b"", "ascii"))
+        mark, encoding = next((pair for pair in MARKS if data.startswith(pair[0])), (b"", ""))
+        encoding = encoding or unmarked_utf_16(data) or "ascii"
         data = mark + "phone\n".encode(encoding) + data.removeprefix(mark)
     form = format_of(io.BytesIO(data), filename)
     if not headless:

@@ -20,6 +20,7 @@ from tenants.models import Organization
 
 MAX_VARIABLES = 64
 MAX_VARIABLES_BYTES = 16 * 1024
+MAX_EVIDENCE = 10_000  # characters
 
 
 def check_variable_values(values: Any) -> None:

@@ -130,14 +130,14 @@ def international(digits: str) -> Number | None:
     return found
 
 
-def with_its_plus_lost(digits: str, dialled: Number | None) -> Number | None:
+def with_its_plus_lost(digits: str, dialled: Number | None, region: str) -> Number | None:
     """Return the number that has lost its plus, as a second reading beside the one dialled at home, if there is one.
 
-    Digits that lost a plus and kept a trunk prefix besides are believed only where there is no other reading.
+    Digits of another country that lost a plus and kept a trunk prefix besides count only where nothing else fits.
     """
     found = international(digits)
     doubtful = found and dialled and f"{found.code}{found.national}" != digits
-    return None if doubtful else found
+    return None if found and doubtful and str(found.code) not in own_codes(region) else found
 
 
 def former_international(digits: str) -> Number | None:

@@ -115,7 +115,7 @@ def _unmarked(cell: str) -> str:
 def _both(digits: str, home: str) -> tuple[Number | None, Number | None]:
     """Return the number dialled at home, and the one with its plus lost. Both are the same where the digits agree."""
     dialled = plans.national(digits, home)
-    plus_lost = plans.with_its_plus_lost(digits, dialled)
+    plus_lost = plans.with_its_plus_lost(digits, dialled, home)
     if dialled or plus_lost:
         return dialled, plus_lost
     return plans.former_national(digits, home), plans.former_international(digits)
@@ -154,7 +154,7 @@ def _without_plus(text: str, given: Written, digits: str, home: str, reading: Re
         )
     dialled = dialled or plans.former_national(digits, home)
     zero_shown = given.without_zero and given.groups[0] != "0"  # in brackets after other digits: after a country code
-    plus_lost = plans.international(digits) if zero_shown else plans.with_its_plus_lost(digits, dialled)
+    plus_lost = plans.international(digits) if zero_shown else plans.with_its_plus_lost(digits, dialled, home)
     if dialled and plus_lost and dialled.e164 != plus_lost.e164:
         return _decided(text, given, dialled, plus_lost, reading)
     return dialled or plus_lost or plans.former_international(digits)

@@ -99,8 +99,13 @@ class ScopedForms(ScopedRows):
         return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change and not form.changed_data:
+            return
         super().save_model(request, obj, form, change)
         self.audit(request, obj, "changed" if change else "added", {"fields": form.changed_data})
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return super().log_change(request, obj, message) if message else None
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.audit(request, obj, "deleted", {"name": str(obj)[:200]})

@@ -76,7 +76,7 @@ WHO_BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "campaigns/further_numbers.py",
-                "    lock_numbers(contact.organization_id, [phone for phone, _ in numbers])\n",
+                "    lock_numbers(contact.organization_id, [phone for phone, _ in numbers], listed=())\n",
                 "",
             ),
         ),

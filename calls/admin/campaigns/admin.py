@@ -271,8 +271,18 @@ class CampaignAdmin(WizardPages):
             return
         # Only the columns of the form: the engine may write the others at the same time.
         names = {field.name for field in obj._meta.concrete_fields}
-        obj.save(update_fields=[name for name in form.cleaned_data if name in names])
-        self.audit(request, obj, "changed", {"fields": form.changed_data})
+        if form.changed_data:
+            obj.save(update_fields=[name for name in form.cleaned_data if name in names])
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Sequence[Any], change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if change:
+            self.audit_change(request, form, formsets)
+
+    def audit_change(self, request: HttpRequest, form: Any, formsets: Sequence[Any]) -> None:
+        """Record which fields and which rows below the campaign were changed, if any."""
+        if names := [*form.changed_data, *(rows.prefix for rows in formsets if rows.has_changed())]:
+            self.audit(request, form.instance, "changed", {"fields": names})
 
     def get_urls(self) -> list[URLPattern]:
         view, name = self.admin_site.admin_view, "campaigns_campaign"
