@@ -95,3 +95,9 @@ def test_a_former_form_beside_todays_number_is_found_as_both(organization: Organ
     today, before = "+525541637199", "+5215541637199"
     entries.add(organization, before, source="test")
     assert entries.listed(organization.pk, [before, today, FIRST], timezone.now()) == {before, today}
+
+
+@pytest.mark.parametrize("phone", ["erased7c", "", "+"])
+def test_what_is_no_number_is_listed_nowhere(organization: Organization, phone: str) -> None:
+    """An erased contact has no number any more."""
+    assert entries.listed(organization.pk, [phone], timezone.now()) == set()
