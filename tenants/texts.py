@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-BREAK = re.compile("[\t\n\v\f\r\x85\u2028\u2029]")
-NEWLINE = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
-CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+BREAK = re.compile("[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]")
+NEWLINE = re.compile("\r\n?|[\v\f\x1c-\x1f\x85\u2028\u2029]")
+CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 HALF = re.compile("[\ud800-\udfff]")
 
 

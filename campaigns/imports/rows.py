@@ -35,6 +35,7 @@ from campaigns.imports.file_format import (
 from campaigns.imports.xlsx.workbook import Workbook
 from campaigns.phones import NotCallable, normalise
 from campaigns.rules.zone_words import NotAZone, read_zone
+from tenants.texts import NotText, one_line, several_lines
 
 __all__ = [
     "SAMPLE_BYTES",
@@ -338,16 +339,19 @@ def contact_of(row: ReadRow, columns: ColumnMapping, region: str, allowed: Colle
         zone = read_zone(written, phone)
     except NotAZone as error:
         return RejectedRow(row.line, row.cells, str(error))
-    contact = ContactRow(
-        line=row.line,
-        phone=phone,
-        name=" ".join(filter(None, (cells[index] for index in columns.names))),
-        external_id=cells[columns.external_id] if columns.external_id is not None else "",
-        language=cells[columns.language] if columns.language is not None else "",
-        timezone=zone,
-        variables={name: cells[index] for name, index in columns.variables if cells[index]},
-        written_zone=written if written.casefold() != zone.casefold() else "",
-    )
+    try:
+        contact = ContactRow(
+            line=row.line,
+            phone=phone,
+            name=one_line(" ".join(filter(None, (cells[index] for index in columns.names)))),
+            external_id=one_line(cells[columns.external_id]) if columns.external_id is not None else "",
+            language=one_line(cells[columns.language]) if columns.language is not None else "",
+            timezone=zone,
+            variables={name: text for name, index in columns.variables if (text := several_lines(cells[index]))},
+            written_zone=written if written.casefold() != zone.casefold() else "",
+        )
+    except NotText as error:
+        return RejectedRow(row.line, row.cells, str(error))
     if reason := _rejection(contact):
         return RejectedRow(row.line, row.cells, reason)
     return contact
