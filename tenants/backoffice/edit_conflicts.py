@@ -74,11 +74,19 @@ class ConflictCheckedForm(forms.ModelForm):  # type: ignore[type-arg]
         for name in self._unchanged():
             self.errors.pop(name, None)
             self.cleaned_data[name] = getattr(self.instance, name)
+        for name in self._unchanged_texts() & set(self.errors):
+            del self.errors[name]
+            self.cleaned_data[name] = self[name].initial
 
     def _unchanged(self) -> set[str]:
         """Return the plain columns that are submitted as they were shown."""
         plain = {column.name for column in self.instance._meta.concrete_fields if not column.is_relation}
         return plain & (set(self.fields) - set(self.changed_data)) if self.instance.pk else set()
+
+    def _unchanged_texts(self) -> set[str]:
+        """Return the texts that are no column, such as an option in a JSON column, and submitted as they were shown."""
+        texts = {name for name, field in self.fields.items() if isinstance(field, forms.CharField)}
+        return texts - set(self.changed_data) - self._unchanged() if self.instance.pk else set()
 
     def _get_validation_exclusions(self) -> set[str]:
         excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
