@@ -167,9 +167,9 @@ def test_a_step_of_the_wizard_saved_as_it_was_shown_changes_nothing(
 def test_one_edited_field_changes_that_field_alone(sign_in: SignIn, organization: Organization) -> None:
     client = sign_in(organization, "admin")
     contact = whole_world(organization, HOSTILE["line ends of old systems"]).contact
-    before = Contact.objects.values().get(pk=contact.pk)
+    before: Any = Contact.objects.values().get(pk=contact.pk)
     mine = with_a_form(client, contact)
     assert mine is not None
     assert client.post(path_of(contact), mine | {"language": "fr"}).status_code == 302
-    after = Contact.objects.values().get(pk=contact.pk)
+    after: Any = Contact.objects.values().get(pk=contact.pk)
     assert {name for name in after if after[name] != before[name]} == {"language", "updated_at"}
