@@ -1,32 +1,25 @@
-"""The API of contacts, lists and imports."""
+"""The API of contacts and lists."""
 
 from __future__ import annotations
 
-import csv
 from typing import Any, ClassVar
 
 import django_filters
 from django.core.exceptions import ValidationError as NotPossible
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
-from django.http import FileResponse, HttpResponse, HttpResponseBase
 from rest_framework import serializers
-from rest_framework.decorators import action
-from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import further_numbers, phones
 from campaigns.contact_locks import lock_numbers
 from campaigns.do_not_call import persons
-from campaigns.imports import job
-from campaigns.imports import undo as import_undo
-from campaigns.imports import upload as uploads
-from campaigns.imports.columns import UnreadableFile
+from campaigns.import_api import ImportActions
 from campaigns.models import (
     Campaign,
     Contact,
-    ContactImport,
     ContactList,
     ContactListMember,
     ContactNumber,
@@ -36,17 +29,15 @@ from campaigns.models.contact import MAX_EVIDENCE
 from campaigns.number_search import having
 from campaigns.rules.zone_words import NotAZone, read_zone
 from campaigns.variables_field import StoredVariablesField
-from tenants.api.errors import Conflict, RefusedByRule, TooLarge, detail
-from tenants.api.fields import LongTextField, PublicIdField, ScopedField, WordField
-from tenants.api.parsing import UploadParser
+from tenants.api.errors import Conflict, RefusedByRule, detail
+from tenants.api.fields import LongTextField, PublicIdField, WordField
 from tenants.api.serializers import (
     OrganizationField,
     OrganizedSerializer,
     ReplacedList,
-    StrictModelSerializer,
     StrictSerializer,
 )
-from tenants.api.views import AnyAccept, CrudViewSet, ReadViewSet
+from tenants.api.views import CrudViewSet
 from tenants.models import Organization
 
 
@@ -183,12 +174,15 @@ def _possible(field: str, first: str, numbers: further_numbers.Numbers) -> None:
 
 
 def number_filter(queryset: QuerySet[Any], name: str, text: str, home: Organization | None) -> QuerySet[Any]:
-    """Return the rows with a phone number, written in any format. Raises ValidationError if it is not a number."""
+    """Return the rows with a phone number, written in any format. Raises ValidationError if it is not a number.
+
+    Digits that fit two numbers find both.
+    """
+    region = home.default_region if home else ""
     # An unescaped plus in a query string arrives as a space, which the filter form strips.
     for candidate in (text, f"+{text}") if text.isdigit() else (text,):
         try:
-            region = home.default_region if home else ""
-            return queryset.filter(**{name: phones.normalise(candidate, region, phones.EVERYWHERE)})
+            return queryset.filter(**{f"{name}__in": phones.lookups(candidate, region)})
         except phones.NotCallable as error:
             message = str(error)
     raise ValidationError({name: [message]})
@@ -262,53 +256,7 @@ class ContactListSerializer(OrganizedSerializer[ContactList]):
         return int(getattr(found, "contacts_count", 0))  # a new list has no contacts
 
 
-class ImportSerializer(StrictModelSerializer[ContactImport]):
-    id = PublicIdField()
-    list = ScopedField(source="contact_list", read_only=True)
-
-    class Meta:
-        model = ContactImport
-        fields: ClassVar[Any] = [
-            "id",
-            "list",
-            "status",
-            "filename",
-            "bytes_total",
-            "bytes_read",
-            "rows_read",
-            "created",
-            "updated",
-            "skipped",
-            "rejected",
-            "zones_contradicting",
-            "zones_interpreted",
-            "zone_examples",
-            "mapping",
-            "error",
-            "started_at",
-            "finished_at",
-        ]
-        read_only_fields = fields
-
-
-class UploadSerializer(StrictSerializer):
-    """The form fields of an import. `imports.upload` checks the file itself."""
-
-    file = serializers.FileField(allow_empty_file=True, max_length=None)
-    mapping = serializers.JSONField(required=False, allow_null=True, binary=True)
-    delimiter = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=1)
-    encoding = WordField(required=False, allow_blank=True, max_length=32)
-    default_region = WordField(required=False, allow_blank=True, max_length=2)
-    on_duplicate = serializers.ChoiceField(required=False, choices=ContactImport.OnDuplicate.choices)
-
-    def validate_mapping(self, mapping: Any) -> Any:
-        texts = isinstance(mapping, dict) and all(isinstance(field, str) for field in mapping.values())
-        if mapping is not None and not texts:
-            raise ValidationError('Give a JSON object like {"Mobile": "phone"}.', code="invalid_type")
-        return mapping
-
-
-class ContactListViewSet(CrudViewSet[ContactList]):
+class ContactListViewSet(ImportActions, CrudViewSet[ContactList]):
     queryset = counted(ContactList.objects.select_related("organization"))
     serializer_class = ContactListSerializer
 
@@ -317,69 +265,3 @@ class ContactListViewSet(CrudViewSet[ContactList]):
         if instance.campaigns.filter(status__in=unfinished).exists():
             raise Conflict("A campaign that is not over uses this list.")
         instance.delete()
-
-    @action(detail=True, methods=["post"], parser_classes=[UploadParser])
-    def imports(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Upload a file of contacts. The import runs in the background."""
-        contact_list = self.get_object()
-        sent: Any = request.data
-        given = {name: value for name, value in sent.items() if value != ""}
-        form = UploadSerializer(data=given, context=self.get_serializer_context())
-        form.is_valid(raise_exception=True)
-        upload = form.validated_data.pop("file")
-        try:
-            found = uploads.start_import(contact_list, upload, upload.name, **form.validated_data)
-        except UnreadableFile as error:
-            raise ValidationError({"file": [str(error)]}, code="unreadable") from error
-        except uploads.FileTooLarge as error:
-            raise TooLarge(str(error)) from error
-        return Response(ImportSerializer(found, context=self.get_serializer_context()).data, status=202)
-
-
-class ImportViewSet(ReadViewSet[ContactImport]):
-    queryset = ContactImport.objects.select_related("organization", "contact_list")
-    serializer_class = ImportSerializer
-
-    @action(detail=True, methods=["post"])
-    def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Cancel the import. Contacts imported so far stay."""
-        found = self.get_object()
-        if not job.cancel(found):
-            raise Conflict("This import is over.")
-        found.refresh_from_db()
-        return Response(self.get_serializer(found).data)
-
-    @action(detail=True, methods=["post"])
-    def undo(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Delete the contacts that the import created and nothing has called since. It runs in the background.
-
-        Contacts that the import updated stay.
-        """
-        found = self.get_object()
-        try:
-            import_undo.undo(found, self.reach.actor)
-        except import_undo.NotOver as error:
-            raise Conflict(str(error)) from error
-        found.refresh_from_db()
-        done = found.status == ContactImport.Status.UNDONE
-        return Response(self.get_serializer(found).data, status=200 if done else 202)
-
-
-class ImportErrorsViewSet(ReadViewSet[ContactImport]):
-    """`errors.csv`: the rejected rows as they were in the file, with line and reason."""
-
-    queryset = ContactImport.objects.select_related("organization")
-    content_negotiation_class = AnyAccept
-
-    def errors(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        found = self.get_object()
-        name = f"import-{found.uuid}-errors.csv"
-        if found.rejected and not found.rejected_file:
-            raise NotFound("The rejected rows of this import have been deleted.")
-        if found.rejected_file:
-            file = found.rejected_file.open("rb")
-            return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
-        empty = HttpResponse(content_type="text/csv; charset=utf-8")
-        empty["Content-Disposition"] = f'attachment; filename="{name}"'
-        csv.writer(empty).writerow([*found.mapping, "line", "reason"])
-        return empty

@@ -13,7 +13,8 @@ from django.db import connection, transaction
 from campaigns.models import Contact, ContactNumber
 from tenants.models import Organization
 
-STRIPES = 64  # a bounded number of locks, however many numbers a file has
+STRIPES = 64  # of an organization: a bounded number of locks, however many numbers a file has
+ORGANIZATIONS = 2**24  # organizations do not wait for each other
 LOCK_CLASS = 7_201  # tells these locks from other advisory locks
 
 
@@ -26,10 +27,10 @@ def lock_numbers(organization_id: int, phones: Iterable[str]) -> None:
     """
     if connection.vendor != "postgresql":
         return  # SQLite has one writer at a time
-    stripes = sorted({crc32(f"{organization_id} {phone}".encode()) % STRIPES for phone in phones})
-    with connection.cursor() as cursor:
-        for stripe in stripes:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, stripe])
+    home = organization_id % ORGANIZATIONS * STRIPES
+    stripes = sorted({home + crc32(phone.encode()) % STRIPES for phone in phones})
+    with connection.cursor() as cursor:  # in this order, in one statement: an import locks all of them for each batch
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, stripe) FROM unnest(%s::int[]) stripe", [LOCK_CLASS, stripes])
 
 
 def lock_contact(organization: Organization, phone: str, name: str = "") -> Contact:
@@ -48,20 +49,28 @@ def lock_contact(organization: Organization, phone: str, name: str = "") -> Cont
 
 
 def create_contacts(organization: Organization, phones: Collection[str]) -> None:
-    """Create the contacts that are missing, before any of them is locked."""
-    missing = [Contact(organization=organization, phone=phone) for phone in sorted(phones)]
+    """Create a contact for each number that nobody has, before any contact is locked."""
     with transaction.atomic():
         lock_numbers(organization.pk, phones)
+        missing = [Contact(organization=organization, phone=phone) for phone in sorted(_free(organization.pk, phones))]
         Contact.objects.bulk_create(missing, ignore_conflicts=True)
 
 
-def lock_contacts(organization: Organization, phones: Collection[str]) -> bool:
-    """Lock all contacts that have one of these numbers until the transaction ends.
+def lock_everyone(organization: Organization, phones: Collection[str]) -> bool:
+    """Lock the numbers, then everyone who has one of them, until the transaction ends. No contact may be locked before.
 
-    Return False if a number is the first number of no contact.
+    Return False if nobody has one of the numbers.
     """
     lock_numbers(organization.pk, phones)
-    return set(phones) <= {contact.phone for contact in lock_holders(organization.pk, phones)}
+    lock_holders(organization.pk, phones)
+    return not _free(organization.pk, phones)
+
+
+def _free(organization_id: int, phones: Collection[str]) -> set[str]:
+    """Return the numbers that nobody has."""
+    first = Contact.objects.filter(organization=organization_id, phone__in=phones).order_by()
+    further = ContactNumber.objects.filter(organization=organization_id, phone__in=phones).order_by()
+    return set(phones).difference(phone for (phone,) in first.values_list("phone").union(further.values_list("phone")))
 
 
 def lock_holders(organization_id: int, phones: Collection[str]) -> list[Contact]:

@@ -44,6 +44,8 @@ def _number(request: Request, reach: Access) -> str:
     for candidate in (text, f"+{text}") if text.isdigit() else (text,):
         try:
             return phones.normalise(candidate, reach.home.default_region if reach.home else "", phones.EVERYWHERE)
+        except phones.TwoReadings as error:
+            raise ValidationError({"to_number": [str(error)]}) from error
         except phones.NotCallable as error:
             complaint = str(error)
     raise ValidationError({"to_number": [complaint]})

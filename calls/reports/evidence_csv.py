@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 
 from calls.models import TERMINAL, Call
+from campaigns.contact_locks import holder_keys
 from campaigns.models import Campaign, Contact, DoNotCall, Recipient
 from campaigns.models.number_hash import number_hash
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones
@@ -68,12 +69,12 @@ def _rows(organizations: Sequence[int], phone: str) -> Iterator[list[str]]:
     yield list(COLUMNS)
     for organization in Organization.objects.filter(pk__in=organizations).order_by("pk"):
         file = _File(organization, phone, _do_not_call(organization, phone))
-        erased = list(Contact.objects.filter(organization=organization, phone_hash=number_hash(phone)))
-        to_them = Q(to_number=phone) | Q(contact__in=erased) if erased else Q(to_number=phone)
-        calls = Call.objects.filter(to_them, organization=organization)
+        to_it = Q(to_number=phone) | Q(to_number_hash=number_hash(phone))  # the hash: its owner was erased
+        calls = Call.objects.filter(to_it, organization=organization)
         for call in calls.select_related("contact", "campaign", "account").order_by("pk").iterator(chunk_size=500):
             yield file.of_call(call)
-        not_called = Recipient.objects.filter(contact__organization=organization, contact__phone=phone, calls=None)
+        holders = holder_keys(organization.pk, [phone])
+        not_called = Recipient.objects.filter(contact__in=holders, calls=None)
         not_called = not_called.exclude(status__in=Recipient.WAITING_STATUSES)
         for recipient in not_called.select_related("contact", "campaign").order_by("pk"):
             yield file.of_recipient(recipient)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import phonenumbers
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from campaigns.models import Contact
-from campaigns.phones import national
+from campaigns.models import Recipient
+from campaigns.phones import NotCallable, beginnings, lookups, national
 from tenants.backoffice.roles import regions_of
 from tenants.backoffice.scoped_admin import ScopedAdmin
 
@@ -20,17 +19,22 @@ def e164_prefixes(term: str, regions: Iterable[str]) -> set[str]:
     if not digits or any(character.isalpha() for character in term):
         return set()
     if term.lstrip().startswith("+"):
-        return {f"+{digits}"}
-    if digits.startswith("00"):
-        return {f"+{digits[2:]}"} if len(digits) > 2 else set()
+        return {f"+{digits}", *_whole(term, "")}
     found = {f"+{digits}"} if len(digits) > 6 else set()
+    if digits.startswith("00"):
+        found = {f"+{digits[2:]}"} if len(digits) > 2 else set()
     for region in regions:
-        code = phonenumbers.country_code_for_region(region)
-        prefix = phonenumbers.ndd_prefix_for_region(region, True) or ""
-        bare = digits.removeprefix(prefix) if prefix and region != "IT" else digits
-        if code and bare:
-            found.add(f"+{code}{bare}")
+        found.update(_whole(term, region))
+        found |= set() if digits.startswith("00") else beginnings(digits, region)
     return found
+
+
+def _whole(term: str, region: str) -> Iterable[str]:
+    """Return the numbers that a term in full may mean, in today's form and in former ones."""
+    try:
+        return lookups(term, region)
+    except NotCallable:
+        return ()
 
 
 class NumberedAdmin(ScopedAdmin):
@@ -47,6 +51,6 @@ def both_formats(e164: str) -> str:
     return format_html('{} <span class="tl-faint">{}</span>', national(e164), e164) if e164 else "erased"
 
 
-def called_number(contact: Contact) -> str:
-    """Return the number in its national format; the name of an erased contact."""
-    return national(contact.number) if contact.number else str(contact)
+def called_number(recipient: Recipient) -> str:
+    """Return the number that is called next, in its national format; the name of an erased contact."""
+    return str(recipient.contact) if recipient.contact.erased_at else national(recipient.number)

@@ -8,7 +8,7 @@ from itertools import chain
 
 from django.db import transaction
 
-from campaigns.contact_locks import create_contacts, lock_contact, lock_contacts
+from campaigns.contact_locks import create_contacts, lock_everyone
 from campaigns.models import DoNotCall
 from campaigns.models.number_hash import number_hash, number_hashes
 from providers.models import check_e164
@@ -30,15 +30,16 @@ def add(
 ) -> tuple[DoNotCall, bool]:
     """Add an E.164 number. Return the entry, and whether it is new. Raises ValidationError if the number is not E.164.
 
-    Locks all contacts that have the number first, and creates a contact if it is the first number of none. A
-    transaction that is about to place a call to one of them has either committed before, or sees the entry. No contact
-    may be locked before, unless all of these are.
+    Locks all contacts that have the number first, and creates a contact if none has it. A transaction that is about to
+    place a call to one of them has either committed before, or sees the entry. No contact may be locked before, unless
+    all of these are.
 
     An existing entry stays: its last day can only be extended, and a new reason replaces the old one. The audit log
     keeps the previous reason and last day, changed by `actor` or else by `source`.
     """
     check_e164(phone)
-    lock_contact(organization, phone)
+    while not lock_everyone(organization, [phone]):
+        create_contacts(organization, [phone])
     hashed = number_hash(phone)
     entry, created = DoNotCall.objects.get_or_create(
         organization=organization,
@@ -97,7 +98,7 @@ def add_many(
     while True:
         create_contacts(organization, distinct)
         with transaction.atomic():
-            if lock_contacts(organization, distinct):  # else a contact was deleted meanwhile
+            if lock_everyone(organization, distinct):  # else a contact was deleted meanwhile
                 return add_locked(
                     organization, distinct, reason=reason, source=source, expires_at=expires_at, actor=actor
                 )

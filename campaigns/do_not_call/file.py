@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from campaigns.imports.columns import UnreadableFile, number_columns, unique_header
-from campaigns.imports.file_format import ZIP, format_of
+from campaigns.imports.columns import UnreadableFile, unique_header
+from campaigns.imports.file_format import ZIP, format_of, unmarked_utf_16
+from campaigns.imports.phone_headers import number_columns
 from campaigns.imports.rows import RejectedRow, read_rows
 from campaigns.imports.xlsx.workbook import Workbook
-from campaigns.phones import EVERYWHERE, NotCallable, normalise
+from campaigns.phones import EVERYWHERE, NotCallable, Reading, TwoReadings, column_reading, normalise
 
 MAX_ROWS = 20_000
 MAX_BYTES = 10 * 1024 * 1024
@@ -55,6 +56,8 @@ def read_file(data: bytes, filename: str, region: str) -> Numbers:
 def _is_number(cell: str, region: str) -> bool:
     try:
         normalise(cell, region, EVERYWHERE)
+    except TwoReadings:
+        return True
     except NotCallable:
         return False
     return True
@@ -68,7 +71,8 @@ def _records(data: bytes, filename: str) -> Iterator[Record]:
         return
     headless = not _begins_with_words(data)
     if headless:  # the CSV reader needs a header: add one
-        mark, encoding = next((pair for pair in MARKS if data.startswith(pair[0])), (b"", "ascii"))
+        mark, encoding = next((pair for pair in MARKS if data.startswith(pair[0])), (b"", ""))
+        encoding = encoding or unmarked_utf_16(data) or "ascii"
         data = mark + "phone\n".encode(encoding) + data.removeprefix(mark)
     form = format_of(io.BytesIO(data), filename)
     if not headless:
@@ -88,20 +92,38 @@ def _begins_with_words(data: bytes) -> bool:
 
 def _numbers(records: Iterable[Record], columns: Sequence[int], region: str) -> Numbers:
     found = Numbers()
-    rows = 0
-    for line, cells, fault in records:
-        if not fault and not any(cell.strip() for cell in cells):
-            continue
-        rows += 1
-        if rows > MAX_ROWS:
-            raise UnreadableFile(TOO_MANY)
-        given = [cells[column] for column in columns if column < len(cells) and cells[column].strip()]
-        for cell in given or [""]:
-            try:
-                phone = normalise(cell, region, EVERYWHERE)  # a row with a fault counts too if its number can be read
+    rows = _filled(records)
+    readings: dict[int, Reading] = {}
+    for line, cells, fault in rows:
+        given = [(column, cells[column]) for column in columns if column < len(cells) and cells[column].strip()]
+        for column, cell in given or [(columns[0], "")]:
+            try:  # a row with a fault counts too if its number can be read
+                phone = _phone(cell, column, rows, readings, region)
             except NotCallable as error:
                 found.unreadable.append(RejectedRow(line, (cell,), fault or str(error)))
             else:
                 found.repeated += phone in found.phones
                 found.phones.setdefault(phone, line)
     return found
+
+
+def _filled(records: Iterable[Record]) -> list[Record]:
+    """Return the rows that are not empty. Raises UnreadableFile if there are too many."""
+    rows: list[Record] = []
+    for line, cells, fault in records:
+        if fault or any(cell.strip() for cell in cells):
+            rows.append((line, cells, fault))
+        if len(rows) > MAX_ROWS:
+            raise UnreadableFile(TOO_MANY)
+    return rows
+
+
+def _phone(cell: str, column: int, rows: Sequence[Record], readings: dict[int, Reading], region: str) -> str:
+    """Return the number of a cell. The whole column decides where the cell alone fits two. Raises NotCallable."""
+    try:
+        return normalise(cell, region, EVERYWHERE, readings.get(column, Reading.UNDECIDED))
+    except TwoReadings:
+        if column in readings:
+            raise
+    readings[column] = column_reading((cells[column] for _, cells, _ in rows if column < len(cells)), region)
+    return normalise(cell, region, EVERYWHERE, readings[column])

@@ -4,77 +4,31 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-FIELDS = ("phone", "name", "external_id", "language", "timezone")
+from campaigns.imports.column_guess import Guess, asked_by_itself, guesses
+from campaigns.imports.field_headers import name_order
+from campaigns.imports.opt_out import OptOut, opt_out_header
+from campaigns.imports.person_numbers import PhoneColumn, in_order
+from campaigns.imports.phone_headers import kind_column
+
+PHONES = ("phone", "phone.mobile", "phone.home", "phone.work", "phone.other")
+CONSENT = ("consent_basis", "consent_at", "consent_evidence")
+SINGLE = ("external_id", "language", "timezone", *CONSENT)
+OPT_OUT = ("do_not_call", "may_call")
+FIELDS = (*PHONES, "phone_kind", "name", "external_id", "language", "timezone", *OPT_OUT, *CONSENT)
 VARIABLE = re.compile(r"variables\.[A-Za-z_][A-Za-z0-9_]{0,63}")
 UNNAMED = re.compile(r"\(column \d+\)")
+NUMBER = re.compile(r"[+(]?\d[\d\s().+/-]{5,}")
 MAX_VARIABLES = 64
-REJECTED_COLUMNS = ("line", "reason")  # the last two columns of a file of rejected rows
-
-
-def _words(text: str) -> list[str]:
-    return text.split("|")
-
-
-# The best word first: if two columns may be the phone number, the earlier word wins.
-PHONE = _words(
-    "phone|phone number|phonenumber|telephone|telephone number|tel|tel number|tel no|phone no|number|e164|msisdn|"
-    "contact number|contact phone|customer phone|to number|to|"
-    "numero de telephone|no de telephone|n de telephone|numero tel|no tel|numero|num tel|telefon|telefonnummer|"
-    "rufnummer|telefono|numero de telefono|numero di telefono|telefone|numero de telefone|telefoonnummer|telefoon|"
-    "nummer|puhelin|puhelinnumero|telefonszam|numer telefonu|numar de telefon|telefonnr|telefonni cislo|"
-    "telefon numarasi|mobile|mobile phone|mobile number|mobile no|cell|cell phone|cellphone|cell number|portable|"
-    "telephone portable|telephone mobile|gsm|mobil|mobilnummer|handy|handynummer|movil|telefono movil|celular|"
-    "cellulare|telemovel|mobiel|home phone|work phone|business phone|landline|fixe|telephone fixe|"
-    "телефон|номер телефона|номер|τηλεφωνο|電話|電話番号|电话|手机|手机号|전화번호|هاتف|رقم الهاتف|טלפון"
-)
-PHONE_WORDS = frozenset(_words("phone|telephone|telefon|telefono|telefone|mobile|cell|tel|msisdn|handy|gsm|телефон"))
-NOT_PHONE_WORDS = frozenset(_words("type|label|ext|extension|country|code|consent|opt|status|verified|carrier|date"))
-FULL_NAME = frozenset(
-    _words(
-        "full name|fullname|contact name|customer name|client name|nom complet|nombre completo|nome completo|"
-        "vollstandiger name|volledige naam|name surname|patient name|nom et prenom|nom prenom|nome e cognome|"
-        "nombre y apellidos|имя и фамилия|фио"
-    )
-)
-NAME = frozenset(_words("name|nom|nombre|nome|naam|namn|navn|nimi|nev|imie|contact|customer|client|имя|名前|姓名|氏名"))
-FIRST_NAME = frozenset(
-    _words(
-        "first name|firstname|given name|forename|first|prenom|vorname|voornaam|fornamn|fornavn|etunimi|primer nombre|"
-        "primeiro nome|keresztnev"
-    )
-)
-LAST_NAME = frozenset(
-    _words(
-        "last name|lastname|surname|family name|last|nom de famille|nom famille|nachname|familienname|achternaam|"
-        "efternamn|efternavn|etternavn|sukunimi|apellido|apellidos|cognome|sobrenome|apelido|nazwisko|prijmeni|фамилия"
-    )
-)
-# If there is also one of these columns, the column `name` is the last name.
-PAIRED_WITH_NAME = frozenset(_words("prenom|vorname|voornaam|fornamn|fornavn|etunimi|keresztnev"))
-OTHER = {
-    "external_id": _words(
-        "external id|externalid|id|ref|reference|your id|customer id|client id|contact id|record id|crm id|user id|"
-        "identifiant|id client|reference client|kundennummer|kunden id|id cliente|referencia|riferimento|klantnummer"
-    ),
-    "language": _words("language|lang|locale|langue|sprache|idioma|lingua|taal|sprak|язык"),
-    "timezone": _words(
-        "timezone|time zone|tz|fuseau horaire|fuseau|zeitzone|zona horaria|fuso orario|fuso horario|tijdzone"
-    ),
-}
+VARIABLES, IGNORE = "variables", "ignore"  # what becomes of columns that nobody mapped
+OTHER_COLUMNS = (VARIABLES, IGNORE)
+SETTLED = Guess("", "")
 
 
 class UnreadableFile(ValueError):
     """The file cannot be read at all. The message says what to do."""
-
-
-def _plain(header: str) -> str:
-    """Return a header in lower case, without accents and punctuation."""
-    spread = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)
-    letters = (c for c in unicodedata.normalize("NFKD", spread.casefold()) if not unicodedata.combining(c))
-    return " ".join("".join(c if c.isalnum() else " " for c in letters).split())
 
 
 def unique_header(cells: Sequence[str]) -> tuple[str, ...]:
@@ -100,90 +54,80 @@ def variable_name(header: str, number: int) -> str:
     return f"_{name}" if name[0].isdigit() else name
 
 
-def guess_mapping(header: Sequence[str]) -> dict[str, str]:
-    """Return the likely target of each column. If no column looks like phone numbers, none is `phone`."""
-    plain = {column: _plain(column) for column in header}
-    mapping: dict[str, str] = {}
-    if phone := _best(plain, PHONE) or _phone_by_word(plain):
-        mapping[phone] = "phone"
-    mapping.update(dict.fromkeys(_name_columns(plain), "name"))
-    for field, words in OTHER.items():
-        column = _best({name: text for name, text in plain.items() if name not in mapping}, words)
-        if column:
-            mapping[column] = field
-    if tuple(plain.values())[-2:] == REJECTED_COLUMNS:
-        mapping.update(dict.fromkeys(tuple(header)[-2:], ""))
-    return complete_mapping(header, mapping)
+def guess_mapping(header: Sequence[str], empty: Collection[str] = (), other_columns: str = VARIABLES) -> dict[str, str]:
+    """Return the likely target of each column.
+
+    If no column looks like phone numbers, none is a `phone`. A column that only looks like an opt-out or a consent is
+    missing: somebody has to map it. `empty` are the columns without a value in the first rows.
+    """
+    return complete_mapping(header, {}, guesses(header), empty, other_columns)
 
 
-def _best(plain: Mapping[str, str], words: Sequence[str]) -> str:
-    found = [(words.index(text), name) for name, text in plain.items() if text in words]
-    return min(found, key=lambda pair: pair[0])[1] if found else ""
+def complete_mapping(
+    header: Sequence[str],
+    mapping: Mapping[str, str],
+    found: Mapping[str, Guess],
+    empty: Collection[str] = (),
+    other_columns: str = VARIABLES,
+) -> dict[str, str]:
+    """Return the mapping of every column, except those for which somebody has to decide.
 
-
-def _phone_by_word(plain: Mapping[str, str]) -> str:
-    for name, text in plain.items():
-        words = set(text.split())
-        if words & PHONE_WORDS and not words & NOT_PHONE_WORDS:
-            return name
-    return ""
-
-
-def number_columns(header: Sequence[str]) -> list[int]:
-    """Return the indexes of all columns of phone numbers, by their names: the likeliest first, then the others."""
-    guessed = guess_mapping(header)
-    first = [index for index, column in enumerate(header) if guessed[column] == "phone"]
-    words = [set(_plain(column).split()) for column in header]
-    others = [index for index, each in enumerate(words) if each & PHONE_WORDS and not each & NOT_PHONE_WORDS]
-    return list(dict.fromkeys([*first, *others]))
-
-
-def _name_columns(plain: Mapping[str, str]) -> list[str]:
-    def first_in(words: frozenset[str]) -> list[str]:
-        return [name for name, text in plain.items() if text in words][:1]
-
-    full, name, first, last = first_in(FULL_NAME), first_in(NAME), first_in(FIRST_NAME), first_in(LAST_NAME)
-    if full:
-        return full
-    if name and first and not last and plain[first[0]] in PAIRED_WITH_NAME:
-        return first + name
-    if name and last and not first and plain[name[0]] != "name":
-        return name + last  # nombre, apellidos
-    return name or first + last
-
-
-def complete_mapping(header: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str]:
-    """Return the mapping of every column. Unmapped columns become variables, or "" without a name."""
-    full = {column: mapping[column] for column in header if column in mapping}
-    taken = {target for target in full.values() if isinstance(target, str)}
+    Free columns become variables, or are left out: without a name, on request, and beyond 64 variables. Those that are
+    empty in the first rows are left out first, then the last ones.
+    """
+    full: dict[str, str] = {}
+    free: list[tuple[int, str]] = []
     for number, column in enumerate(header, 1):
-        if column in full:
-            continue
-        if UNNAMED.fullmatch(column):
+        if column in mapping:
+            full[column] = mapping[column]
+        elif column in found:
+            if (target := found[column].target) is not None:
+                full[column] = target
+        elif UNNAMED.fullmatch(column) or other_columns == IGNORE:
             full[column] = ""
-            continue
+        else:
+            free.append((number, column))
+    left = MAX_VARIABLES - sum(isinstance(t, str) and t.startswith("variables.") for t in full.values())
+    kept = free
+    if len(free) > left:
+        kept = [(number, column) for number, column in free if column not in empty][: max(0, left)]
+    taken = {target for target in full.values() if isinstance(target, str)}
+    for number, column in kept:
         name, again = variable_name(column, number), 1
         while f"variables.{name}" in taken:
             again += 1
             name = f"{variable_name(column, number)}_{again}"
         full[column] = f"variables.{name}"
         taken.add(full[column])
-    return full
+    full |= {column: "" for _, column in free if column not in full}
+    return {column: full[column] for column in header if column in full}
 
 
-def chosen_mapping(header: Sequence[str], mapping: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the user's mapping, completed; without one, the guess. The phone column is guessed if it is not mapped."""
+def chosen_mapping(
+    header: Sequence[str],
+    mapping: Mapping[str, str] | None,
+    empty: Collection[str] = (),
+    other_columns: str = VARIABLES,
+) -> dict[str, str]:
+    """Return the user's mapping, completed; without one, the guess.
+
+    Columns of numbers are guessed if none is mapped. Opt-outs and consents that the user did not map are always
+    guessed: a mapping of other columns does not say that they may be ignored.
+    """
     if not mapping:
-        return guess_mapping(header)
+        return guess_mapping(header, empty, other_columns)
     by_name = {column.casefold(): column for column in reversed(header)}
     chosen = {by_name.get(str(column).strip().casefold(), column): target for column, target in mapping.items()}
     chosen |= {column: target for column, target in mapping.items() if column in header}
-    if "phone" not in chosen.values():
-        rest = {column: _plain(column) for column in header if column not in chosen}
-        if phone := _best(rest, PHONE) or _phone_by_word(rest):
-            chosen[phone] = "phone"
+    found = asked_by_itself(header)
+    if not any(target in PHONES for target in chosen.values()):
+        known = guesses(header).items()
+        numbers = {*PHONES, "phone_kind"}
+        found |= {column: guess for column, guess in known if guess.target in numbers and column not in found}
+    taken = {target for target in chosen.values() if target in SINGLE}
+    found = {column: Guess(None, each.reason) if each.target in taken else each for column, each in found.items()}
     unknown = {column: target for column, target in chosen.items() if column not in header}
-    return complete_mapping(header, chosen) | unknown
+    return complete_mapping(header, chosen, found, empty, other_columns) | unknown
 
 
 def mapping_faults(header: Sequence[str], mapping: Mapping[str, str]) -> list[str]:
@@ -197,23 +141,81 @@ def mapping_faults(header: Sequence[str], mapping: Mapping[str, str]) -> list[st
                 f"Column '{column}' cannot become {target!r}; choose {', '.join(FIELDS)}, variables.NAME "
                 'or "" to leave it out.'
             )
-    used = [target for target in targets.values() if isinstance(target, str) and target and target != "name"]
-    for target in dict.fromkeys(target for target in used if used.count(target) > 1):
+    used = [target for target in targets.values() if isinstance(target, str) and target]
+    once = [target for target in used if target in SINGLE or target.startswith("variables.")]
+    for target in dict.fromkeys(target for target in once if once.count(target) > 1):
         faults.append(f"Two columns become {target}; keep one and map the other to something else.")
-    if "phone" not in used:
-        faults.append(
-            f"No column holds the phone number. The file has {columns}; "
-            'name the column phone, or map it like {"' + (header[0] if header else "Mobile") + '": "phone"}.'
-        )
+    faults += _number_faults(header, targets, columns)
+    faults += _opt_out_faults(header, targets)
     if (count := sum(target.startswith("variables.") for target in used)) > MAX_VARIABLES:
         faults.append(f'{count} columns become variables, at most {MAX_VARIABLES} can; map the others to "".')
     return faults
 
 
-def _name_order(header: str) -> int:
-    """Return the sort key that puts first names before last names, whatever the order of the columns."""
-    plain = _plain(header)
-    return 0 if plain in FIRST_NAME else 2 if plain in LAST_NAME else 1
+def _number_faults(header: Sequence[str], targets: Mapping[str, str], columns: str) -> list[str]:
+    numbers = [column for column, target in targets.items() if target in PHONES]
+    data = next((column for column in numbers or header if NUMBER.fullmatch(column)), "")
+    if numbers and data:
+        return [f"The first line holds the number '{data}', not the names of the columns; add a line like phone,name."]
+    if numbers:
+        return []
+    example = header[0] if header else "Mobile"
+    advice = f'name the column phone, or map it like {{"{example}": "phone"}}.'
+    if data:
+        advice = f"the first line holds the number '{data}': add a line above, like phone,name."
+    return [f"No column holds the phone number. The file has {columns}; {advice}"]
+
+
+def _opt_out_faults(header: Sequence[str], targets: Mapping[str, str]) -> list[str]:
+    """Return a fault for each column that may say who must not be called, and that nobody mapped."""
+    faults = []
+    asked = asked_by_itself(header)
+    for column in header:
+        target = targets.get(column)
+        if target == "do_not_call" and opt_out_header(column) is OptOut.INVERSE:
+            faults.append(
+                f"Column '{column}' seems to say who may be called; map it to may_call, where no means do not call."
+            )
+        elif target == "may_call" and opt_out_header(column) is OptOut.KNOWN:
+            faults.append(f"Column '{column}' says who must not be called; map it to do_not_call.")
+        elif column not in targets and asked.get(column, SETTLED).target in {None, "do_not_call"}:
+            faults.append(
+                f"Column '{column}' may say who must not be called. Map it to do_not_call (yes means do not call), to "
+                f'may_call (no means do not call), to a consent field, to a variable, or to "" to leave it out.'
+            )
+    return faults
+
+
+def explain(
+    header: Sequence[str],
+    mapping: Mapping[str, str],
+    empty: Collection[str] = (),
+    other_columns: str = VARIABLES,
+) -> dict[str, str]:
+    """Return for each column why it became what it is in this mapping, in a few words."""
+    found = guesses(header)
+    guessed = complete_mapping(header, {}, found, empty, other_columns)
+    reasons = {}
+    for column in header:
+        if column not in mapping:
+            reasons[column] = found[column].reason if column in found else "not mapped"
+        elif mapping[column] != guessed.get(column):
+            reasons[column] = "your choice"
+        elif column in found:
+            reasons[column] = found[column].reason
+        elif mapping[column]:
+            reasons[column] = "any other column"
+        else:
+            reasons[column] = _left_out(column, empty, other_columns)
+    return reasons
+
+
+def _left_out(column: str, empty: Collection[str], other_columns: str) -> str:
+    if UNNAMED.fullmatch(column):
+        return "it has no name"
+    if other_columns == IGNORE:
+        return "other columns are left out"
+    return "empty in the first rows" if column in empty else f"more than {MAX_VARIABLES} variables"
 
 
 @dataclass(frozen=True)
@@ -221,36 +223,67 @@ class ColumnMapping:
     """The column index of each field of a contact."""
 
     header: tuple[str, ...]
-    phone: int
+    phones: tuple[PhoneColumn, ...]  # those first whose numbers are called first
     names: tuple[int, ...]
     external_id: int | None
     language: int | None
     timezone: int | None
     variables: tuple[tuple[str, int], ...]
+    do_not_call: tuple[int, ...] = ()  # yes: do not call
+    may_call: tuple[int, ...] = ()  # no: do not call
+    consent_basis: int | None = None
+    consent_at: int | None = None
+    consent_evidence: int | None = None
 
     @classmethod
     def of(cls, header: Sequence[str], mapping: Mapping[str, str]) -> ColumnMapping:
         """Build from a complete mapping. Raises UnreadableFile with every fault of the mapping."""
         if faults := mapping_faults(header, mapping):
             raise UnreadableFile(" ".join(faults))
-        by_target = {mapping.get(column, ""): index for index, column in enumerate(header)}
-        names = [index for index, column in enumerate(header) if mapping.get(column) == "name"]
+        targets = [mapping.get(column, "") for column in header]
+        by_target = {target: index for index, target in enumerate(targets)}
+
+        def all_of(target: str) -> tuple[int, ...]:
+            return tuple(index for index, each in enumerate(targets) if each == target)
+
         return cls(
             header=tuple(header),
-            phone=by_target["phone"],
-            names=tuple(sorted(names, key=lambda index: _name_order(header[index]))),
-            external_id=by_target.get("external_id"),
-            language=by_target.get("language"),
-            timezone=by_target.get("timezone"),
+            phones=in_order(_phone_columns(header, targets)),
+            names=tuple(sorted(all_of("name"), key=lambda index: name_order(header[index]))),
             variables=tuple(
                 (target.removeprefix("variables."), index)
                 for target, index in by_target.items()
                 if target.startswith("variables.")
             ),
+            do_not_call=all_of("do_not_call"),
+            may_call=all_of("may_call"),
+            **{field: by_target.get(field) for field in SINGLE},
         )
 
     @property
+    def phone_indexes(self) -> tuple[int, ...]:
+        """Return the indexes of the columns of numbers."""
+        return tuple(column.index for column in self.phones)
+
+    @property
+    def has_opt_outs(self) -> bool:
+        return bool(self.do_not_call or self.may_call)
+
+    @property
     def fields(self) -> frozenset[str]:
-        """Return the names of the model fields that this file contains."""
-        single = {name for name in ("external_id", "language", "timezone") if getattr(self, name) is not None}
+        """Return the names of the model fields that this file contains, beside the numbers."""
+        single = {name for name in SINGLE if getattr(self, name) is not None}
         return frozenset(single | ({"name"} if self.names else set()) | ({"variables"} if self.variables else set()))
+
+
+def _phone_columns(header: Sequence[str], targets: Sequence[str]) -> list[PhoneColumn]:
+    """Return the columns of numbers, each with the column of their kinds: by its name, or the one directly before."""
+    numbers = [index for index, target in enumerate(targets) if target in PHONES]
+    labels = {index: kind_column(header, index) for index in numbers}
+    labels = {index: label for index, label in labels.items() if label is not None and targets[label] == "phone_kind"}
+    found = []
+    for index in numbers:
+        before = index - 1 if index and targets[index - 1] == "phone_kind" else None
+        label = labels.get(index, before if before not in labels.values() else None)
+        found.append(PhoneColumn(index, targets[index].partition(".")[2], label))
+    return found

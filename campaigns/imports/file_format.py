@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from itertools import islice
 from typing import BinaryIO
 
 from charset_normalizer import from_bytes
 
+from campaigns.imports import header_row
 from campaigns.imports.columns import UnreadableFile, unique_header
+from campaigns.imports.text_lines import UTF_8_MARK, UTF_16, Lines
+from campaigns.imports.text_records import ReadRow, Shape, records
 from campaigns.imports.xlsx.workbook import Workbook
 
 SAMPLE_BYTES = 256 * 1024
 GUESS_BYTES = 64 * 1024
-MAX_COLUMNS = 200
-MAX_HEADER = 64_000  # characters
+SHEET_ROWS = 1_000  # of a workbook, in which the header must be
+MAX_COLUMNS = 1_000
 DELIMITERS = ",;\t|"
-UTF_16 = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
-UTF_8_MARK = b"\xef\xbb\xbf"
+BLANK = " \t,;|\"'\x1a\ufeff\xa0"  # a row of these names no column
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t|]*', re.IGNORECASE)  # Excel writes it first
 ZIP = b"PK\x03\x04"
 WORKBOOK = "xlsx"  # used as the encoding of a workbook
 # First bytes of files that are not lines of text, and the message for each.
@@ -60,6 +64,8 @@ class FileFormat:
     confident: bool
     size: int = 0  # of the unpacked sheet of a workbook, in bytes: offsets count in it; else 0
     note: str = ""  # information for the user about the file
+    header_line: int = 1  # rows up to this one are no contacts: titles, blank rows and the header
+    empty: frozenset[str] = frozenset()  # columns without a value in the first rows
 
 
 def format_of(file: BinaryIO, filename: str = "", *, delimiter: str = "", encoding: str = "") -> FileFormat:
@@ -67,11 +73,20 @@ def format_of(file: BinaryIO, filename: str = "", *, delimiter: str = "", encodi
     head = file.read(SAMPLE_BYTES)
     if not head.startswith(ZIP):
         return sniff(head, filename, delimiter=delimiter, encoding=encoding)
-    book = Workbook(file)
+    return _format_of_workbook(Workbook(file))
+
+
+def _format_of_workbook(book: Workbook) -> FileFormat:
     names = book.sheet_names
     note = f"The workbook has {len(names)} sheets; only the first, '{names[0]}', is read." if len(names) > 1 else ""
-    header = _checked_header(book.header, "the right sheet first")
-    return FileFormat(WORKBOOK, ",", header, confident=True, size=book.size, note=note)
+    rows = [(line, cells) for line, cells, _, _ in islice(book.rows(), SHEET_ROWS) if any(map(str.strip, cells))]
+    if not rows:
+        return FileFormat(WORKBOOK, ",", _checked_header((), "the right sheet first"), confident=True)
+    at = header_row.header_index([cells for _, cells in rows])
+    line, cells = rows[at]
+    header = _checked_header(cells, "the right sheet first")
+    empty = _empty(header, (cells for _, cells in rows[at + 1 :]))
+    return FileFormat(WORKBOOK, ",", header, confident=True, size=book.size, note=note, header_line=line, empty=empty)
 
 
 def sniff(sample: bytes, filename: str = "", *, delimiter: str = "", encoding: str = "") -> FileFormat:
@@ -92,7 +107,8 @@ def sniff(sample: bytes, filename: str = "", *, delimiter: str = "", encoding: s
     if encoding:
         encoding = _checked_encoding(encoding)
         if encoding in UTF_16:  # the byte order mark takes precedence
-            encoding = next((name for name, mark in UTF_16.items() if sample.startswith(mark)), encoding)
+            marked = next((name for name, mark in UTF_16.items() if sample.startswith(mark)), "")
+            encoding = marked or unmarked_utf_16(sample) or encoding
     else:
         encoding, confident = _guess_encoding(sample)
     if b"\0" in sample[:4096] and encoding not in UTF_16:
@@ -101,8 +117,7 @@ def sniff(sample: bytes, filename: str = "", *, delimiter: str = "", encoding: s
             raise UnreadableFile("This file is binary, or UTF-16 without its mark; save the table as 'CSV UTF-8'.")
     if not delimiter and filename.lower().endswith((".tsv", ".tab")):
         delimiter = "\t"
-    delimiter, header = _header(sample, encoding, delimiter)
-    return FileFormat(encoding, delimiter, header, confident)
+    return replace(_header(sample, encoding, delimiter), confident=confident)
 
 
 def _checked_encoding(name: str) -> str:
@@ -126,11 +141,27 @@ def _guess_encoding(sample: bytes) -> tuple[str, bool]:
     for name, mark in UTF_16.items():
         if sample.startswith(mark):
             return name, True
+    if wide := unmarked_utf_16(sample):
+        return wide, True
     if sample.startswith(UTF_8_MARK) or is_utf_8(sample):
         return "utf-8", True
     if _mostly_utf_8(sample):
         return "utf-8", False
     return codecs.lookup(_guess_code_page(sample)).name, False
+
+
+def unmarked_utf_16(sample: bytes) -> str:
+    """Return the UTF-16 that a sample without a mark is in; "" if it is not clear.
+
+    Digits, delimiters and line ends have a zero as their high byte, so zeros stand in every second place only.
+    """
+    sample = sample[: 4096 - 4096 % 2]
+    zeros = (sample[::2].count(0), sample[1::2].count(0))
+    if min(zeros) or max(zeros) * 10 <= len(sample):
+        return ""
+    encoding = "utf-16-be" if zeros[0] else "utf-16-le"
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
+    return encoding if all(character.isprintable() or character.isspace() for character in text) else ""
 
 
 def _mostly_utf_8(sample: bytes) -> bool:
@@ -164,23 +195,65 @@ def is_utf_8(sample: bytes) -> bool:
     return True
 
 
-def _header(sample: bytes, encoding: str, delimiter: str) -> tuple[str, tuple[str, ...]]:
-    mark = UTF_16.get(encoding, UTF_8_MARK)
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(sample.removeprefix(mark))
-    lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip(" \t,;|\"'")]
-    if lines and (found := re.fullmatch(r'"?sep=(.)"?[,;\t|]*', lines[0].strip(" "), re.IGNORECASE)):
-        delimiter = delimiter or found[1]
-        lines = lines[1:]
-    if not lines:
+@dataclass(frozen=True)
+class _Table:
+    """The top of a file, read with one delimiter. `separator` is what a line `sep=` says."""
+
+    delimiter: str
+    rows: Sequence[ReadRow]  # those that are not blank
+    index: int  # of the header
+    separator: str
+
+    @property
+    def quality(self) -> tuple[int, int, int]:
+        return header_row.quality([row.cells for row in self.rows], self.index)
+
+
+def _header(sample: bytes, encoding: str, delimiter: str) -> FileFormat:
+    """Return the format with the header, wherever it is. Raises UnreadableFile."""
+    found = [each for mark in delimiter or DELIMITERS if (each := _table(sample, encoding, mark))]
+    if not found:
         raise UnreadableFile("The file has no header; the first line must name the columns, like phone,name.")
-    delimiter = delimiter or _guess_delimiter(lines)
-    body = text[text.index(lines[0]) :]
-    try:
-        physical = re.split(r"(?<=\n)|(?<=\r)(?!\n)", body[:MAX_HEADER])
-        cells = next(csv.reader(physical, delimiter=delimiter, strict=True), [])
-    except csv.Error:
-        cells = [cell.strip(' "') for cell in lines[0].split(delimiter)]
-    return delimiter, _checked_header(cells, "the right delimiter", lines[0])
+    separator = "" if delimiter else next((each.separator for each in found if each.separator), "")
+    if separator and (named := _table(sample, encoding, separator)):
+        found = [named]
+    best = max(found, key=lambda each: each.quality)  # the first of equals: a comma
+    row = best.rows[best.index]
+    header = _checked_header(row.cells, "the right delimiter")
+    below = (each.cells for each in _rows(sample, encoding, best.delimiter) if each.line > row.line)
+    return FileFormat(
+        encoding, best.delimiter, header, confident=True, header_line=row.line, empty=_empty(header, below)
+    )
+
+
+def _table(sample: bytes, encoding: str, delimiter: str) -> _Table | None:
+    """Return the top of the sample as a table; None if it has no row that is not blank."""
+    rows: list[ReadRow] = []
+    separator = ""
+    for row in _rows(sample, encoding, delimiter):
+        if not rows and (found := SEPARATOR_LINE.fullmatch(delimiter.join(row.cells).strip())):
+            separator = found[1]
+        elif any(cell.strip(BLANK) for cell in row.cells):
+            rows.append(row)
+        if len(rows) >= header_row.SEARCHED + header_row.FOLLOWING:
+            break
+    if not rows:
+        return None
+    return _Table(delimiter, rows, header_row.header_index([row.cells for row in rows]), separator)
+
+
+def _rows(sample: bytes, encoding: str, delimiter: str) -> Iterator[ReadRow]:
+    return records(Lines(BytesIO(sample), encoding, 0), Shape(encoding, delimiter), 0)
+
+
+def _empty(header: Sequence[str], rows: Iterable[Sequence[str]]) -> frozenset[str]:
+    """Return the columns that have no value in these rows."""
+    empty = set(range(len(header)))
+    for row in rows:
+        if not empty:
+            break
+        empty -= {index for index in empty if index < len(row) and row[index].strip()}
+    return frozenset(header[index] for index in empty)
 
 
 def _checked_header(found: Sequence[str], remedy: str, shown: str = "") -> tuple[str, ...]:
@@ -198,15 +271,3 @@ def _checked_header(found: Sequence[str], remedy: str, shown: str = "") -> tuple
             f"The first line must name the columns, like phone,name; it holds '{shown[:60]}'. Add a header line."
         )
     return unique_header(cells)
-
-
-def _guess_delimiter(lines: Sequence[str]) -> str:
-    """Return the most frequent delimiter of the header; on a tie, the one that is as frequent in the next lines."""
-
-    def score(delimiter: str) -> tuple[int, int]:
-        bare = [re.sub(r'"[^"]*"', "", line) for line in lines[:11]]
-        counts = [line.count(delimiter) for line in bare]
-        return counts[0], sum(count == counts[0] for count in counts[1:])
-
-    best = max(DELIMITERS, key=score)
-    return best if score(best)[0] else ","

@@ -118,7 +118,7 @@ RULES: tuple[LegalRule, ...] = (
     ),
     *_country("US", _daily(8, 21), "47 CFR 64.1200(c)(1)"),
     *_country("CA", CANADA, "CRTC Unsolicited Telecommunications Rules, Part III, 23"),
-    *_country("FR GP GF MQ RE YT BL MF", FRANCE, "Décret n° 2022-1313 du 13 octobre 2022"),
+    *_country("FR GP GF MQ RE YT BL MF PM", FRANCE, "Décret n° 2022-1313 du 13 octobre 2022"),
     *_country("ES", SPAIN, "Real Decreto Legislativo 1/2007, art. 96.2"),
     *_country("IT VA", ITALY, "Codice di condotta per le attività di telemarketing e teleselling (2023)"),
     *_country(
@@ -165,6 +165,7 @@ COUNTRIES = {
     "MX": "Mexico",
     "NL": "Netherlands",
     "NZ": "New Zealand",
+    "PM": "Saint Pierre and Miquelon",
     "PT": "Portugal",
     "RE": "Réunion",
     "US": "United States",

@@ -56,7 +56,8 @@ FIELDS = {
     "e164": "The number, such as +33123456789. It is unique in a provider account.",
     "label": "What the number is used for.",
     "default_region": "The country by which national numbers are read, as a two-letter code.",
-    "allowed_countries": "Countries that may be called. Empty: the default country (US and CA include each other).",
+    "allowed_countries": "Countries that may be called, with the overseas regions that share their numbering plan "
+    "(`FR` includes `RE`). Empty: the default country (US and CA include each other).",
     "calls_stopped": "Whether all calls are stopped. When the response to `true` arrives, no further call is placed.",
     "single_call_hours": "When single calls may be placed: in the `legal` hours of the contact, or at `any` hour.",
     "daily_budget": "No call is placed that would exceed this cost in one day of the organization; null: no limit.",
@@ -79,8 +80,16 @@ FIELDS = {
     "updated": "How many contacts were changed.",
     "skipped": "Rows whose contact was left unchanged.",
     "rejected": "Rows that were not imported; see `errors.csv`.",
-    "mapping": "Column header to `phone`, `name`, `external_id`, `language`, `timezone`, `variables.NAME`, or an empty "
-    "text for a column to ignore.",
+    "mapping": "Column header to `phone` (or `phone.mobile`, `phone.home`, `phone.work`, `phone.other`), `phone_kind`, "
+    "`name`, `external_id`, `language`, `timezone`, `do_not_call`, `may_call`, `consent_basis`, `consent_at`, "
+    "`consent_evidence`, `variables.NAME`, or an empty text for a column to ignore.",
+    "other_columns": "What becomes of columns that nobody mapped and whose names say nothing: `variables` or `ignore`.",
+    "listed": "How many numbers a column of the file put on the do-not-call list.",
+    "numbers_left_out": "Further numbers that were not kept: unusable, or more than five for a contact.",
+    "phone_readings": "How a column writes digits that fit two numbers, by its name: `national`; `plus_lost`, with a "
+    "country code; `undecided`, such rows are rejected.",
+    "removed": "How many contacts an undo removed.",
+    "restored": "How many contacts an undo gave back what the file had changed.",
     "zones_contradicting": "Imported rows whose time zone is none of the number's.",
     "zones_interpreted": "Imported rows whose time zone was read from another word, such as EST.",
     "zone_examples": "The first rows of each kind, with the line as a spreadsheet counts.",
@@ -98,6 +107,8 @@ FIELDS = {
     "holidays": "Dates, in the recipient's time zone, on which no call is placed.",
     "retry_rules": "What follows each outcome. An outcome without a rule is not retried.",
     "max_attempts": "The most calls to one recipient.",
+    "try_next_number": "After the last unanswered call to a number, call the contact's next number. The retry rules "
+    "then count the calls to each number; `max_attempts` of the campaign counts all.",
     "min_gap_minutes": "Minutes between two calls to one contact; null: the organization's value.",
     "calls_per_minute": "How many calls are placed in a minute, evenly spread; null: no limit of its own.",
     "budget": "The highest total cost; null: no limit.",

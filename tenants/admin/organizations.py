@@ -85,7 +85,8 @@ class MembershipInline(ScopedInline):
 class OrganizationForm(ConflictCheckedForm):
     allowed_countries = CommaField(
         label="Countries that may be called",
-        help_text="Two-letter codes, such as FR, BE. If empty: only the default country.",
+        help_text="Two-letter codes, such as FR, BE. If empty: only the default country. Overseas regions that share a "
+        "country's numbering plan are included, as RE with FR.",
     )
 
     class Meta:
@@ -177,7 +178,11 @@ class OrganizationAdmin(ScopedAdmin):
             self.audit(request, form.instance, "people_changed", roles)
 
     def panel_context(self, request: HttpRequest, obj: Organization) -> dict[str, Any]:
-        return {"secret_hint": hint(str(obj.webhook_secret)), "organization": obj}
+        return {
+            "secret_hint": hint(str(obj.webhook_secret)),
+            "organization": obj,
+            "countries": sorted(obj.callable_countries),
+        }
 
 
 admin.site.register(Organization, OrganizationAdmin)

@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.timezone import now as utc_now
 
 from tenants.db.encrypted_fields import EncryptedJSONField
+from tenants.dialling_areas import with_areas
 from tenants.models.validators import check_region, check_regions, check_timezone
 from tenants.models.webhook_secret import OVERLAP, new_webhook_secret, secrets_in_force
 
@@ -97,12 +98,13 @@ class Organization(models.Model):
 
     @property
     def callable_countries(self) -> frozenset[str]:
-        """The countries that may be called. If none is named, the US and Canada include each other."""
+        """The countries that may be called: those named, or the default country, each with its overseas regions.
+
+        If none is named, the US and Canada include each other.
+        """
         if self.allowed_countries:
-            return frozenset(self.allowed_countries)
-        if self.default_region in {"US", "CA"}:
-            return frozenset({"US", "CA"})
-        return frozenset({self.default_region})
+            return with_areas(self.allowed_countries)
+        return with_areas({"US", "CA"} if self.default_region in {"US", "CA"} else {self.default_region})
 
     def rotate_webhook_secret(self) -> None:
         """Create a new secret. The old one also signs for a day; a second rotation ends that at once."""

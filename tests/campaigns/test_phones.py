@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from campaigns import phones
 from campaigns.models import InstallationKey, number_hash
-from campaigns.phones import NotCallable, normalise
+from campaigns.phones import NotCallable, facts, normalise
 
 HOME = {"FR", "GB", "US", "CA", "DE", "IT"}
 
@@ -78,7 +78,7 @@ def test_a_number_is_understood_however_people_write_it(text: str, region: str, 
         ("1.5145E+10", "spreadsheet"),
         ("3,36123E+10", "spreadsheet"),
         ("3.3E10", "spreadsheet"),
-        ("0123456789\x00", "control"),
+        ("01234\x0056789", "control"),
         ("0123\n456789", "control"),
         ("0123\t456789", "control"),
         ("0899123456", "premium-rate"),
@@ -221,7 +221,7 @@ def test_a_number_in_e164_is_taken_apart_as_the_library_does() -> None:
             e164 = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
             for last in "0159":
                 written = e164[:-1] + last
-                ours, theirs = phones._known(written), phonenumbers.parse(written, None)
+                ours, theirs = facts._known(written), phonenumbers.parse(written, None)
                 assert (ours.country_code, phonenumbers.national_significant_number(ours)) == (
                     theirs.country_code,
                     phonenumbers.national_significant_number(theirs),

@@ -110,6 +110,7 @@ class CampaignAdmin(WizardPages):
         "legal_override": "Reason to call outside the legal hours",
         "max_attempts": "Maximum attempts per recipient",
         "min_gap_minutes": "Minimum minutes between calls",
+        "try_next_number": "Try the next number",
         "calls_per_minute": "Maximum calls per minute",
         "max_open_calls": "Maximum calls under way",
         "callback_url": "Webhook address",
@@ -134,7 +135,12 @@ class CampaignAdmin(WizardPages):
         ("Time zones", {"fields": ZONE_FIELDS}),
         (
             "Limits",
-            {"fields": ("max_attempts", "min_gap_minutes", "calls_per_minute", "max_open_calls", "priority")},
+            {
+                "fields": (
+                    *("max_attempts", "min_gap_minutes", "try_next_number"),
+                    *("calls_per_minute", "max_open_calls", "priority"),
+                )
+            },
         ),
         ("Budget and webhook", {"fields": ("budget", "budget_currency", "callback_url")}),
     )

@@ -24,7 +24,7 @@ MAX_PROLOG = 4 * 1024 * 1024  # bytes before the first row
 MAX_BLANK_ROWS = 1_000  # rows before the header
 MAX_ROW = 1_048_576
 MAX_COLUMN = 16_384
-KEPT_COLUMNS = 400  # cells after these are not kept: no import reads so many
+KEPT_COLUMNS = 1_100  # cells after these are not kept: no import reads so many
 KEPT_CELL = 10_001  # characters: one more than an import accepts
 CHUNK = 256 * 1024
 

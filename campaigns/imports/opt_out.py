@@ -1,0 +1,202 @@
+"""Columns that say who must not be called, and their values. Pure.
+
+Three kinds of names: those that say it (`Do Not Call`), those that may say it (`DNC date`, `OK to call`), for which
+somebody has to decide, and those about another channel (`Has Opted Out Of Email`), which say nothing about calls.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from functools import lru_cache
+
+from campaigns.imports.header_words import plain, tokens, words
+from campaigns.imports.phone_headers import phone_header
+
+KNOWN = frozenset(
+    words(
+        "do not call|donotcall|do not contact|donotcontact|do not phone|donotphone|do not telephone|dont call|"
+        "don t call|don t contact|dont contact|never call|never contact|no call|no calls|no contact|not to be called|"
+        "do not call flag|do not call list|do not call status|do not allow phone calls|do not allow calls|"
+        "opted out|opt out|optout|optedout|has opted out|opted out of calls|has opted out of calls|"
+        "has opted out of phone|has opted out of call|unsubscribed|is unsubscribed|unsubscribed from calls|"
+        "dnc|dnc flag|is dnc|on dnc|on dnc list|do not call me|is do not call|"
+        "ne pas appeler|ne pas contacter|ne plus appeler|ne plus contacter|ne pas telephoner|ne pas joindre|"
+        "pas d appel|pas d appels|desinscrit|desabonne|oppose aux appels|opposition aux appels|"
+        "opposition au demarchage|opposition telephonique|opposition demarchage telephonique|bloctel|"
+        "inscrit bloctel|inscrit sur bloctel|sur bloctel|"
+        "nicht anrufen|nicht kontaktieren|bitte nicht anrufen|nicht mehr anrufen|nicht mehr kontaktieren|"
+        "keine anrufe|kein anruf|keine anrufe erlaubt|keine werbeanrufe|anrufsperre|kontaktsperre|telefonsperre|"
+        "werbesperre telefon|werbesperre|abgemeldet|robinson|robinsonliste|robinson liste|auf robinsonliste|"
+        "no llamar|no contactar|no llame|no llamar mas|no quiere llamadas|no desea llamadas|no telefonear|"
+        "lista robinson|dado de baja|excluir de llamadas|no molestar|"
+        "non chiamare|non contattare|niet bellen|nao ligar|nao contactar"
+    )
+)
+# Parts of names that deny or allow, and parts about calls: a name with both may say who must not be called.
+DENIES = frozenset(
+    words(
+        "not|never|dont|don|ne|pas|nicht|kein|keine|niet|nao|stop|stopped|exclu|refus|revoked|withdrawn|gesperrt|sperre|"
+        "oppose|ban|banned|remove|removed|litigator"
+    )
+)
+DENYING = ("block", "blacklist", "suppress", "exclud", "excluid", "refuse", "reject", "widerruf", "widerspr", "opposi")
+ALLOWS = frozenset(words("ok|okay|may|can|wants|want|willing|darf|durfen|accord|peut"))
+ALLOWING = (
+    *("allow", "permit", "permis", "authori", "autoris", "autoriz", "agree", "accept", "accett", "acept", "erlaub"),
+    *("zustimm", "toestemm", "consent", "einwillig", "eingewillig", "consens"),
+)
+CALLS = frozenset(
+    words(
+        "call|calls|called|calling|contact|contacts|contacted|contactable|callable|phone|phones|telephone|telephoned|"
+        "voice|dial|dialed|dialled|ring|solicit|solicitation|telemarketing|marketing|tel|appel|appels|appeler|"
+        "appelable|contacter|contactez|telephoner|demarchage|prospection|anruf|anrufe|anrufen|angerufen|kontakt|"
+        "kontaktiert|kontaktieren|kontaktaufnahme|telefon|telefonisch|werbung|werbeanrufe|werbeanruf|llamar|llamada|"
+        "llamadas|contactar|contacto|telefono|telefonica|chiamare|chiamate|contattare|bellen|ligar"
+    )
+)
+# One of these alone is enough to ask.
+SUSPICIOUS = frozenset(
+    words(
+        "dnc|dncr|ndnc|dnd|tps|ctps|donotcall|bloctel|robinson|robinsonliste|robinsonlist|denylist|abgemeldet|"
+        "abmeldung|werbesperre|anrufsperre|kontaktsperre|telefonsperre|tcpa|permission|opposition|callable|contactable|"
+        "litigator"
+    )
+)
+SUSPECT = (
+    *("optout", "optin", "optedout", "optedin", "unsub", "suppress", "blacklist", "blocklist", "desinscr", "desabonn"),
+    *("consent", "consens", "einwillig", "eingewillig", "toestemm", "werbewiderspr", "widerspr"),
+)
+PHRASES = re.compile(
+    r"\b(?:opt(?:ed|s)? ?(?:out|in)|liste rouge|lista roja|dar de baja|dado de baja|fecha de baja|right to object|"
+    r"gdpr|dsgvo|rgpd|lopd|lgpd)\b"
+    # "No" before what it denies: elsewhere it means a number, as in `Phone No`.
+    r"|\b(?:no|non) (?:more )?(?:phone )?(?:calls?|calling|called|contact|contacting|marketing|solicitation|"
+    r"telemarketing|llamar|llamadas?|contactar|molestar|chiamare|contattare)\b"
+)
+OTHER_CHANNELS = frozenset(
+    words(
+        "email|emails|mail|mails|mailing|mailings|newsletter|newsletters|sms|text|texts|texto|fax|post|postal|letter|"
+        "letters|brief|briefe|briefpost|courriel|courriels|courrier|correo|carta|whatsapp|push|cookie|cookies|web|"
+        "chat|messenger|print|bulk"
+    )
+)
+FORBIDS = re.compile(
+    r"\b(?:do ?n.?t (?:call|contact|phone|ring)|do not (?:call|contact|phone|ring)|never (?:call|contact)|"
+    r"dnc|opt(?:ed)?.?out|no calls?|ne (?:pas|plus) (?:appeler|contacter|telephoner)|pas d.?appels?|liste rouge|"
+    r"nicht (?:mehr )?(?:anrufen|kontaktieren)|keine? anrufe?|no llamar|no contactar|non chiamare|niet bellen)\b"
+)
+
+YES = frozenset(
+    words(
+        "1|1 0|yes|y|true|t|x|xx|on|checked|set|oui|o|vrai|ja|j|wahr|si|s|verdadero|cierto|vero|sim|verdadeiro|da|"
+        "opted out|opt out|optout|optedout|opted out of calls|do not call|donotcall|dont call|don t call|"
+        "do not contact|do not phone|dnc|no call|no calls|never|never call|unsubscribed|unsubscribe|blocked|"
+        "ne pas appeler|ne pas contacter|ne plus appeler|desinscrit|desabonne|oppose|opposition|refus|bloctel|"
+        "nicht anrufen|nicht kontaktieren|keine anrufe|kein anruf|gesperrt|abgemeldet|widerspruch|widersprochen|"
+        "no llamar|no contactar|baja|dado de baja|robinson"
+    )
+)
+YES_MARKS = frozenset("✓✔☑✅☒\N{MULTIPLICATION SIGN}")
+NO = frozenset(
+    words(
+        "0|0 0|no|n|false|f|off|unchecked|none|null|nil|nan|na|n a|non|faux|nein|falsch|falso|nao|nee|nej|"
+        "not opted out|opted in|opt in|optin|subscribed|may be called|"
+        "pas d opposition|aucune|aucun|keine|kein|ninguno|ninguna"
+    )
+)
+NO_MARKS = frozenset("-\N{EN DASH}\N{EM DASH}☐□")
+ALLOWED_YES = frozenset(
+    words(
+        "1|1 0|yes|y|true|t|x|on|checked|oui|o|vrai|ja|j|wahr|si|s|verdadero|vero|sim|ok|okay|allowed|granted|given|"
+        "accepted|agreed|opted in|opt in|optin|consented|subscribed|autorise|accorde|accepte|erlaubt|erteilt|"
+        "autorizado|permitido|aceptado"
+    )
+)
+ALLOWED_NO = frozenset(
+    words(
+        "0|0 0|no|n|false|f|off|unchecked|never|non|faux|nein|falsch|falso|nao|opted out|opt out|optout|do not call|"
+        "dnc|denied|refused|revoked|withdrawn|declined|unsubscribed|refuse|nicht erlaubt|verweigert|widerrufen|"
+        "no autorizado|rechazado|ne pas appeler|nicht anrufen|no llamar"
+    )
+)
+DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ].{0,32})?|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})(?:[ ,].{0,32})?"
+)
+
+
+class OptOut(StrEnum):
+    """What the name of a column says about calls."""
+
+    KNOWN = "known"  # yes means: do not call
+    ASKS = "asks"  # it may say who must not be called: somebody has to decide
+    INVERSE = "inverse"  # as ASKS; yes seems to mean that calls are allowed
+    OTHER_CHANNEL = "other_channel"  # about e-mail, SMS or letters
+
+
+class NotYesOrNo(ValueError):
+    """A cell does not say whether the contact may be called. The message says what to write."""
+
+
+@lru_cache(maxsize=8_192)
+def opt_out_header(header: str) -> OptOut | None:
+    """Return what the name of a column says about calls; None if nothing."""
+    text, parts = plain(header), set(tokens(header))
+    if text in KNOWN:
+        return OptOut.KNOWN
+    if (what := phone_header(header)) is not None and what.exact:
+        return None
+    about_calls = bool(parts & CALLS)
+    suspicious = _has(parts, SUSPICIOUS, SUSPECT) or PHRASES.search(text) is not None
+    denies = about_calls and _has(parts, DENIES, DENYING)
+    allows = about_calls and _has(parts, ALLOWS, ALLOWING)
+    if not (suspicious or denies or allows):
+        return None
+    if parts & OTHER_CHANNELS and not parts & (CALLS - {"contact", "contacts", "kontakt", "contacto", "marketing"}):
+        return OptOut.OTHER_CHANNEL
+    return OptOut.INVERSE if _allows(text, parts) else OptOut.ASKS
+
+
+def _has(parts: set[str], known: frozenset[str], stems: tuple[str, ...]) -> bool:
+    return bool(parts & known) or any(part.startswith(stems) for part in parts)
+
+
+def _allows(text: str, parts: set[str]) -> bool:
+    """Return whether yes in such a column seems to mean that calls are allowed."""
+    if _has(parts, DENIES, DENYING) or re.search(r"\bopt(?:ed|s)? ?out\b|\bunsub|\bdnc|sperre|\bliste?\b", text):
+        return False
+    positive = ("optin", "optedin", "callable", "contactable", *ALLOWING)
+    return _has(parts, ALLOWS, positive) or re.search(r"\bopt(?:ed|s)? ?in\b", text) is not None
+
+
+def forbids(text: str) -> bool:
+    """Return whether a remark asks not to call."""
+    return FORBIDS.search(plain(text)) is not None
+
+
+def marked(cell: str, column: str) -> bool:
+    """Return whether a cell of an opt-out column asks not to call. Raises NotYesOrNo."""
+    text = cell.strip()
+    word = plain(text)
+    if not text or word in NO or set(text) <= NO_MARKS:
+        return False
+    if word in YES or set(text) <= YES_MARKS or DATE.fullmatch(text):
+        return True
+    raise NotYesOrNo(
+        f"'{text[:40]}' in column '{column[:60]}' is neither yes nor no; write yes if the contact must not be called, "
+        "or no."
+    )
+
+
+def refused(cell: str, column: str) -> bool:
+    """Return whether a cell of a column of permissions refuses calls. Raises NotYesOrNo, also for an empty cell."""
+    text = cell.strip()
+    word = plain(text)
+    if word in ALLOWED_NO or (text and set(text) <= NO_MARKS):
+        return True
+    if word in ALLOWED_YES or (text and set(text) <= YES_MARKS) or DATE.fullmatch(text):
+        return False
+    shown = f"'{text[:40]}'" if text else "The empty cell"
+    raise NotYesOrNo(
+        f"{shown} in column '{column[:60]}' is neither yes nor no; write yes if the contact may be called, or no."
+    )

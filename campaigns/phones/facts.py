@@ -1,0 +1,91 @@
+"""What a number in E.164 says about itself: its country, its area, its kind."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Literal
+
+import phonenumbers
+
+MOBILE = phonenumbers.PhoneNumberType.MOBILE
+FIXED_LINE = phonenumbers.PhoneNumberType.FIXED_LINE
+FIXED_LINE_OR_MOBILE = phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE
+TOLL_FREE = phonenumbers.PhoneNumberType.TOLL_FREE
+
+
+@lru_cache(maxsize=1024)
+def _known(e164: str) -> Any:
+    """Return the library's object for an E.164 number, or None. Splits it first: the library's parser is slow."""
+    digits = e164[1:]
+    if e164.startswith("+") and digits.isascii() and digits.isdigit():
+        for length in (1, 2, 3):
+            code, national = int(digits[:length]), digits[length:]
+            if code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE and len(national) > 2 and national[0] != "0":
+                return phonenumbers.PhoneNumber(country_code=code, national_number=int(national))
+    try:
+        return phonenumbers.parse(e164, None)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+@lru_cache(maxsize=32_768)
+def country_of(e164: str) -> str:
+    """Return the two-letter country code of a number; "" if the country is unknown."""
+    number = _known(e164)
+    country = phonenumbers.region_code_for_number(number) if number is not None else None
+    return country if country and country.isalpha() else ""
+
+
+@lru_cache(maxsize=32_768)
+def _type_of(e164: str) -> int:
+    number = _known(e164)
+    return phonenumbers.PhoneNumberType.UNKNOWN if number is None else int(phonenumbers.number_type(number))
+
+
+def number_kind(e164: str) -> Literal["mobile", "fixed", ""]:
+    """Return what the numbering plan says of a number; "" where it does not tell, as in North America."""
+    kind = _type_of(e164)
+    return "mobile" if kind == MOBILE else "fixed" if kind == FIXED_LINE else ""
+
+
+def may_be_mobile(e164: str) -> bool:
+    """Return whether the numbering plan has the number for a mobile one, or does not tell the two apart."""
+    return _type_of(e164) in {MOBILE, FIXED_LINE_OR_MOBILE}
+
+
+@lru_cache(maxsize=32_768)
+def area_of(e164: str) -> str:
+    """Return the prefix that numbers of one area share, like +1212; "" if the number has no area code."""
+    number = _known(e164)
+    length = phonenumbers.length_of_geographical_area_code(number) if number is not None else 0
+    return e164[: len(f"+{number.country_code}") + length] if number is not None and length else ""
+
+
+@lru_cache(maxsize=32_768)
+def is_toll_free(e164: str) -> bool:
+    number = _known(e164)
+    if number is None or not _toll_free_pattern(number.country_code).fullmatch(
+        phonenumbers.national_significant_number(number)
+    ):
+        return False  # quick: number_type() alone takes ten times as long
+    return bool(phonenumbers.number_type(number) == TOLL_FREE)
+
+
+@lru_cache(maxsize=256)
+def _toll_free_pattern(country_code: int) -> re.Pattern[str]:
+    """Match toll-free numbers of every region with this country code. It may match other numbers too."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(country_code, ())
+    known = [phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(country_code, region) for region in regions]
+    kinds = [metadata.toll_free for metadata in known if metadata and metadata.toll_free]
+    return re.compile(
+        "|".join({f"(?:{kind.national_number_pattern})" for kind in kinds if kind.national_number_pattern}) or "(?!)"
+    )
+
+
+def national(e164: str) -> str:
+    """Return the number in the format of its country."""
+    number = _known(e164)
+    if number is None:
+        return e164
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))

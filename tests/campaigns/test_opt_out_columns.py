@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import pytest
+
+from campaigns.imports.columns import UnreadableFile, chosen_mapping, guess_mapping, mapping_faults
+from campaigns.imports.opt_out import NotYesOrNo, marked, refused
+from tests.campaigns.reading import read
+
+A, B, C = "+33612345678", "+33612345679", "+33612345670"
+
+KNOWN = (
+    "Do Not Call|DoNotCall|do_not_call|DO NOT CALL|Do-not-call|Do not contact|Don't call|Opted out|Opted Out|Opt-out|"
+    "Opt out|OptOut|Unsubscribed|unsubscribed|DNC|dnc|Do Not Phone|donotphone|HasOptedOutOfCalls|"
+    "Do not call?|Ne pas appeler|NE PAS APPELER|Ne plus appeler|Ne pas contacter|Bloctel|Désinscrit|Désabonné|"
+    "Opposition téléphonique|Nicht anrufen|Bitte nicht anrufen|Keine Anrufe|Nicht kontaktieren|Anrufsperre|"
+    "Abgemeldet|Robinsonliste|No llamar|NO LLAMAR|No contactar|Lista Robinson|Dado de baja"
+)
+# Names that may say who must not be called.
+ASKING = (
+    "Phone opt out?|Call opt-out|Voice opt out|"
+    "DNC date|Date of DNC|Suppress|Suppression list|contact allowed|Call permission|OK to call|"
+    "May call|Can we call|Phone consent|Consent|Consentement|Einwilligung|Consentimiento|Opt-in|Opted in|Optin|"
+    "Appel autorisé|Appels autorisés|Anruf erlaubt|Darf angerufen werden|Llamada autorizada|Unsubscribed on|"
+    "UNSUB_TIME|Blacklist|Blocked from calls|Do not call reason|TCPA|GDPR|DSGVO|RGPD|Liste rouge|Werbewiderspruch|"
+    "Einwilligung Telefon|Do not disturb calls|No marketing calls|I agree to be contacted by phone|Excluded contacts|"
+    "Email and phone opt out|TPS|Bloctel date|Fecha de baja|DNC (2)"
+)
+OTHER = (
+    "Has Opted Out Of Email|HasOptedOutOfEmail|HasOptedOutOfFax|Email Opt Out|Unsubscribed from all email|"
+    "Email unsubscribed|SMS opt-out|Do not email|Do not mail|Newsletter opt-in|E-Mail Einwilligung|"
+    "Consentement e-mail|Accepts email marketing|Opted out of email: Marketing Information"
+)
+# Names that say nothing of the kind, though a word of them might.
+PLAIN = (
+    "Phone No|Tel No|Contact No.|No. of calls|No of contacts|Note|Notes|Call notes|Last call|Called on|Contact name|"
+    "Contact owner|Number of times contacted|Last contacted|Marketing contact status|Notice|Canal|Cancelled|Pays|"
+    "Pas de porte|Nonprofit|Knotenpunkt|Telefon privat|Nichte|Adresse de contact|Contact|Appel suivant|Kontaktdatum|"
+    "Okay Street|City|Status|Lead Status|Do|Call|Phone|Mobile|is_organic|Non-smoker|Llamada anterior"
+)
+
+
+def each(names: str) -> list[str]:
+    return names.split("|")
+
+
+@pytest.mark.parametrize("column", each(KNOWN))
+def test_a_known_name_of_an_opt_out_maps_itself(column: str) -> None:
+    assert guess_mapping(["phone", column])[column] == "do_not_call"
+
+
+@pytest.mark.parametrize("column", each(KNOWN))
+def test_a_mapping_of_other_columns_leaves_a_known_opt_out_in_force(column: str) -> None:
+    chosen = chosen_mapping(["Tel 1", column, "x"], {"Tel 1": "phone", "x": "variables.x"})
+    assert chosen[column] == "do_not_call"
+    assert mapping_faults(["Tel 1", column, "x"], chosen) == []
+
+
+@pytest.mark.parametrize("column", each(ASKING))
+@pytest.mark.parametrize("given", [None, {"Tel 1": "phone"}])
+def test_a_name_that_may_say_who_must_not_be_called_stops_the_import(column: str, given: dict[str, str] | None) -> None:
+    header = ["Tel 1", column]
+    chosen = chosen_mapping(header, given)
+    assert column not in chosen
+    (fault,) = mapping_faults(header, chosen)
+    assert f"'{column}'" in fault
+    for target in ("do_not_call", "may_call", '""'):
+        assert target in fault
+    with pytest.raises(UnreadableFile, match="may say who must not be called"):
+        read(f"Tel 1,{column}\n{A},1\n".encode())
+
+
+@pytest.mark.parametrize("column", each(ASKING))
+@pytest.mark.parametrize("target", ["", "variables.note", "may_call", "consent_evidence"])
+def test_somebody_who_says_what_such_a_column_is_silences_the_question(column: str, target: str) -> None:
+    header = ["Tel 1", column]
+    assert mapping_faults(header, chosen_mapping(header, {"Tel 1": "phone", column: target})) == []
+
+
+@pytest.mark.parametrize("column", each(OTHER))
+def test_an_opt_out_of_another_channel_is_an_ordinary_column(column: str) -> None:
+    chosen = guess_mapping(["phone", column])
+    assert chosen[column].startswith("variables.")
+
+
+@pytest.mark.parametrize("column", each(PLAIN))
+def test_other_names_ask_nothing(column: str) -> None:
+    header = ["Tel 1", column]
+    chosen = guess_mapping(header)
+    assert chosen[column] not in {"do_not_call", "may_call"}
+    assert mapping_faults(header, chosen) == []
+
+
+YES = (
+    "1|1.0|-1|yes|Yes|YES|y|Y|true|TRUE|True|t|x|X|✓|✔|☑|✅|on|oui|Oui|OUI|O|vrai|VRAI|ja|Ja|JA|j|WAHR|wahr|sí|Sí|si|SI|"
+    "VERDADERO|verdadero|opted out|Opted-Out|Do not call|DO NOT CALL|unsubscribed|DNC|ne pas appeler|Nicht anrufen|"
+    "no llamar|2026-03-31|2026-03-31T10:00:00Z|31.03.2026|31/03/2026|3/31/26|2026-03-31 10:00:00|désabonné"
+)
+NO = "0|0.0|no|No|NO|n|N|false|FALSE|False|f|off|non|Non|NON|faux|FAUX|nein|Nein|FALSCH|falso|FALSO|-|none|null|n/a||  "
+NEITHER = (
+    "maybe|2|?|yes and no|perhaps later|peut-être|vielleicht|call first|0612345678|ok|unknown|yes (mail)|no!yes|1/2"
+)
+
+
+@pytest.mark.parametrize("cell", each(YES))
+def test_every_spelling_of_yes_asks_not_to_call(cell: str) -> None:
+    found = read(f"phone;Do Not Call\n{A};{cell}\n".encode())
+    assert [row.do_not_call for row in found.good.values()] == [True]
+
+
+@pytest.mark.parametrize("cell", each(NO))
+def test_every_spelling_of_no_asks_nothing(cell: str) -> None:
+    found = read(f"phone;Do Not Call;x\n{A};{cell};y\n".encode())
+    assert [row.do_not_call for row in found.good.values()] == [False]
+
+
+@pytest.mark.parametrize("cell", each(NEITHER))
+def test_what_is_neither_yes_nor_no_is_refused_with_what_to_write(cell: str) -> None:
+    found = read(f"phone;Do Not Call\n{A};{cell}\n{B};no\n".encode())
+    assert found.numbers == [B]
+    assert cell in found.bad[2]
+    assert "write yes if the contact must not be called, or no" in found.bad[2]
+
+
+@pytest.mark.parametrize(
+    ("cell", "stops"),
+    [
+        *((no, True) for no in ("no", "0", "Nein", "non", "FALSCH", "revoked", "-")),
+        *((yes, False) for yes in ("yes", "1", "Oui", "WAHR", "2026-03-31", "granted")),
+    ],
+)
+def test_no_permission_means_do_not_call(cell: str, stops: bool) -> None:
+    found = read(f"phone;OK to call\n{A};{cell}\n".encode(), mapping={"phone": "phone", "OK to call": "may_call"})
+    assert [row.do_not_call for row in found.good.values()] == [stops]
+
+
+@pytest.mark.parametrize("cell", ["", "maybe", "2"])
+def test_a_permission_that_is_missing_or_unclear_is_refused(cell: str) -> None:
+    found = read(f"phone;OK to call\n{A};{cell}\n".encode(), mapping={"phone": "phone", "OK to call": "may_call"})
+    assert "write yes if the contact may be called, or no" in found.bad[2]
+
+
+def test_a_column_of_permissions_is_no_column_of_opt_outs_and_the_other_way_round() -> None:
+    header = ["phone", "OK to call"]
+    assert any("may_call" in fault for fault in mapping_faults(header, {"phone": "phone", "OK to call": "do_not_call"}))
+    header = ["phone", "Do Not Call"]
+    assert any(
+        "do_not_call" in fault for fault in mapping_faults(header, {"phone": "phone", "Do Not Call": "may_call"})
+    )
+
+
+def test_one_of_several_columns_is_enough() -> None:
+    data = f"phone,Do Not Call,Unsubscribed\n{A},no,no\n{B},no,yes\n{C},yes,\n".encode()
+    assert [row.do_not_call for row in read(data).good.values()] == [False, True, True]
+
+
+def test_an_unclear_mark_counts_although_another_column_is_clear() -> None:
+    assert read(f"phone,Do Not Call,DNC\n{A},yes,perhaps\n".encode()).bad.keys() == {2}
+
+
+def test_no_word_means_both() -> None:
+    for cell in each(YES) + each(NO):
+        for column in ("Do Not Call",):
+            assert marked(cell, column) in {True, False}
+    for cell in ("yes", "no", "1", "0", "ja", "nein", "oui", "non", "sí"):
+        assert marked(cell, "x") is not refused(cell, "x")
+    with pytest.raises(NotYesOrNo):
+        refused("", "x")
+
+
+def test_a_remark_in_the_cell_of_the_number_is_not_called_through() -> None:
+    data = b"phone,Home Phone\n0612345678 (ne pas appeler),0142345678\n0612345679 / do not call,\n"
+    found = read(data)
+    assert found.good == {}
+    assert "asks not to call" in found.bad[2]
