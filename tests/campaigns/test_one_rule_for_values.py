@@ -52,7 +52,7 @@ TEXTS: dict[str, tuple[str | None, str | None]] = {
     "a\x7fb": (REFUSED, REFUSED),
     "a\x9fb": (REFUSED, REFUSED),
 }
-LIMITS = {"name": 200, "external_id": 200, "language": 35}
+LIMITS = {"name": 200, "external_id": 200, "language": 35, "consent_basis": 64}
 ONE_LINE = [
     *((field, text, stored) for field in LIMITS for text, (stored, _) in TEXTS.items()),
     *((field, "x" * limit, "x" * limit) for field, limit in LIMITS.items()),
@@ -60,8 +60,9 @@ ONE_LINE = [
     *((field, "é" * (limit + 1), REFUSED) for field, limit in LIMITS.items()),
 ]
 SEVERAL_LINES = [
-    *(("slot", text, stored) for text, (_, stored) in TEXTS.items()),
-    ("slot", "x" * 10_000, "x" * 10_000),
+    *((field, text, stored) for field in ("slot", "consent_evidence") for text, (_, stored) in TEXTS.items()),
+    *((field, "x" * 10_000, "x" * 10_000) for field in ("slot", "consent_evidence")),
+    ("consent_evidence", "x" * 10_001, REFUSED),
     ("slot", "é" * 8_192, REFUSED),  # with the name it is more than 16 KB
 ]
 ZONES = {
@@ -147,7 +148,8 @@ def test_texts_of_several_lines(doors: Doors, subtests: pytest.Subtests) -> None
     for name, text, stored in SEVERAL_LINES:
         for door, found in doors.all({"phone": PHONE, name: text}):
             with subtests.test(f"{text[:20]!r} {door}"):
-                assert (found.variables.get(name, "") if found else REFUSED) == stored
+                values = found and {"consent_evidence": found.consent_evidence, **found.variables}
+                assert (values.get(name, "") if values else REFUSED) == stored
 
 
 def test_time_zones(doors: Doors, subtests: pytest.Subtests) -> None:
