@@ -199,7 +199,7 @@ class _Run:
         found = self.found
         if target not in self.persons:
             person = self.persons[target] = Person(new_contact(row, self.organization_id), new=True)
-            person.take(row)
+            person.begin(row)
             found.created += 1
         elif not self.updating:
             person = self.persons[target]
