@@ -47,7 +47,8 @@ def guesses(header: Sequence[str]) -> dict[str, Guess]:
 
 def asked_by_itself(header: Sequence[str]) -> dict[str, Guess]:
     """Return what columns of opt-outs and consents become although somebody mapped other columns only."""
-    return _consents(header)
+    exported = _exported(header)
+    return {column: exported.get(column, each) for column, each in _consents(header).items()}
 
 
 def _has(found: Mapping[str, Guess], target: str) -> bool:

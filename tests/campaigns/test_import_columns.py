@@ -324,6 +324,13 @@ def test_an_export_of_a_known_program_is_mapped_without_a_click(columns: str, ex
     assert any(reason.endswith("export") for reason in explain(header, found).values())
 
 
+def test_a_mapping_of_some_columns_of_an_export_asks_no_more_than_none() -> None:
+    header = MAILCHIMP.split("|")
+    chosen = chosen_mapping(header, {"Phone Number": "phone"})
+    assert chosen["OPTIN_TIME"] == ""
+    assert mapping_faults(header, chosen) == []
+
+
 # Consent.
 
 
