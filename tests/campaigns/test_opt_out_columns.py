@@ -91,11 +91,14 @@ def test_other_names_ask_nothing(column: str) -> None:
 
 
 YES = (
-    "1|1.0|-1|yes|Yes|YES|y|Y|true|TRUE|True|t|x|X|✓|✔|☑|✅|on|oui|Oui|OUI|O|vrai|VRAI|ja|Ja|JA|j|WAHR|wahr|sí|Sí|si|SI|"
+    "1|1.0|1,0|01|1.00|-1|✔\ufe0f|[x]|(x)|TRUE()|='1'|'1|\u200b1|\uff59\uff45\uff53|yes|Yes|YES|y|Y|true|TRUE|True|t|x|X|✓|✔|☑|✅|on|oui|Oui|OUI|O|vrai|VRAI|ja|Ja|JA|j|WAHR|wahr|sí|Sí|si|SI|"
     "VERDADERO|verdadero|opted out|Opted-Out|Do not call|DO NOT CALL|unsubscribed|DNC|ne pas appeler|Nicht anrufen|"
     "no llamar|2026-03-31|2026-03-31T10:00:00Z|31.03.2026|31/03/2026|3/31/26|2026-03-31 10:00:00|désabonné"
 )
-NO = "0|0.0|no|No|NO|n|N|false|FALSE|False|f|off|non|Non|NON|faux|FAUX|nein|Nein|FALSCH|falso|FALSO|-|none|null|n/a||  "
+NO = (
+    "0|0.0|0,00|00|[ ]|☐|\u200b|no|No|NO|n|N|false|FALSE|False|f|off|non|Non|NON|faux|FAUX|nein|"
+    "Nein|FALSCH|falso|FALSO|-|none|null|n/a||  "
+)
 NEITHER = (
     "maybe|2|?|yes and no|perhaps later|peut-être|vielleicht|call first|0612345678|ok|unknown|yes (mail)|no!yes|1/2"
 )
