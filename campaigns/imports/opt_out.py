@@ -70,7 +70,7 @@ SUSPECT = (
 )
 PHRASES = re.compile(
     r"\b(?:opt(?:ed|s)? ?(?:out|in)|liste rouge|lista roja|dar de baja|dado de baja|fecha de baja|right to object|"
-    r"gdpr|dsgvo|rgpd|lopd|lgpd)\b"
+    r"gdpr|dsgvo|rgpd|lopd|lgpd)\b|^no phone$"
     # "No" before what it denies: elsewhere it means a number, as in `Phone No`.
     r"|\b(?:no|non) (?:more )?(?:phone )?(?:calls?|calling|called|contact|contacting|marketing|solicitation|"
     r"telemarketing|llamar|llamadas?|contactar|molestar|chiamare|contattare)\b"
@@ -100,7 +100,8 @@ YES = frozenset(
     words(
         "yes|y|true|t|x|xx|on|checked|set|oui|o|vrai|ja|j|wahr|si|s|verdadero|cierto|vero|sim|verdadeiro|da|"
         "opted out|opt out|optout|optedout|opted out of calls|do not call|donotcall|dont call|don t call|"
-        "do not contact|do not phone|dnc|no call|no calls|never|never call|unsubscribed|unsubscribe|blocked|"
+        "do not contact|do not phone|do not allow|not allowed|dnc|no call|no calls|never|never call|unsubscribed|"
+        "unsubscribe|blocked|"
         "ne pas appeler|ne pas contacter|ne plus appeler|desinscrit|desabonne|oppose|opposition|refus|bloctel|"
         "nicht anrufen|nicht kontaktieren|keine anrufe|kein anruf|gesperrt|abgemeldet|widerspruch|widersprochen|"
         "no llamar|no contactar|baja|dado de baja|robinson"
@@ -110,21 +111,22 @@ YES_MARKS = frozenset("✓✔☑✅☒\N{MULTIPLICATION SIGN}")
 NO = frozenset(
     words(
         "no|n|false|f|off|unchecked|none|null|nil|nan|na|n a|non|faux|nein|falsch|falso|nao|nee|nej|"
-        "not opted out|opted in|opt in|optin|subscribed|may be called|"
+        "not opted out|opted in|opt in|optin|subscribed|may be called|allow|allowed|"
         "pas d opposition|aucune|aucun|keine|kein|ninguno|ninguna"
     )
 )
 NO_MARKS = frozenset("-\N{EN DASH}\N{EM DASH}☐□[]() ")  # brackets of a box that is not ticked
 ALLOWED_YES = frozenset(
     words(
-        "yes|y|true|t|x|on|checked|oui|o|vrai|ja|j|wahr|si|s|verdadero|vero|sim|ok|okay|allowed|granted|given|"
+        "yes|y|true|t|x|on|checked|oui|o|vrai|ja|j|wahr|si|s|verdadero|vero|sim|ok|okay|allow|allowed|granted|given|"
         "accepted|agreed|opted in|opt in|optin|consented|subscribed|autorise|accorde|accepte|erlaubt|erteilt|"
         "autorizado|permitido|aceptado"
     )
 )
 ALLOWED_NO = frozenset(
     words(
-        "no|n|false|f|off|unchecked|never|non|faux|nein|falsch|falso|nao|opted out|opt out|optout|do not call|"
+        "do not allow|not allowed|no|n|false|f|off|unchecked|never|"
+        "non|faux|nein|falsch|falso|nao|opted out|opt out|optout|do not call|"
         "dnc|denied|refused|revoked|withdrawn|declined|unsubscribed|refuse|nicht erlaubt|verweigert|widerrufen|"
         "no autorizado|rechazado|ne pas appeler|nicht anrufen|no llamar"
     )

@@ -364,6 +364,14 @@ def test_the_consent_of_a_row_is_read() -> None:
     assert (second.consent_basis, second.consent_at, second.consent_evidence) == ("", None, "")
 
 
+def test_of_two_columns_for_one_part_of_a_consent_the_first_counts() -> None:
+    header = ["phone", "Consent date", "Date of consent"]
+    assert guess_mapping(header)["Date of consent"] == "variables.Date_of_consent"
+    chosen = chosen_mapping([*header, "when"], {"phone": "phone", "when": "consent_at"})
+    assert chosen["Consent date"] == "variables.Consent_date"
+    assert mapping_faults([*header, "when"], chosen) == []
+
+
 @pytest.mark.parametrize(
     ("cell", "moment"),
     [
