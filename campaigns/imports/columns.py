@@ -11,6 +11,7 @@ from campaigns.imports.column_guess import Guess, asked_by_itself, guesses
 from campaigns.imports.field_headers import name_order
 from campaigns.imports.opt_out import OptOut, opt_out_header
 from campaigns.imports.person_numbers import PhoneColumn, in_order
+from campaigns.imports.phone_countries import country_column
 from campaigns.imports.phone_headers import kind_column
 
 PHONES = ("phone", "phone.mobile", "phone.home", "phone.work", "phone.other")
@@ -286,5 +287,5 @@ def _phone_columns(header: Sequence[str], targets: Sequence[str]) -> list[PhoneC
     for index in numbers:
         before = index - 1 if index and targets[index - 1] == "phone_kind" else None
         label = labels.get(index, before if before not in labels.values() else None)
-        found.append(PhoneColumn(index, targets[index].partition(".")[2], label))
+        found.append(PhoneColumn(index, targets[index].partition(".")[2], label, country_column(header, index)))
     return found
