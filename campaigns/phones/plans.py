@@ -185,7 +185,8 @@ def _todays(code: int, rest: str) -> Number | None:
 
 def old_forms(e164: str) -> tuple[str, ...]:
     """Return the former written forms of a number, in E.164: a do-not-call list may hold one of them."""
-    parts = split(e164.removeprefix("+"))
+    digits = e164.removeprefix("+")
+    parts = split(digits) if digits.isdecimal() else None  # not what an erased contact has for a number
     if parts is None:
         return ()
     code, rest = parts
