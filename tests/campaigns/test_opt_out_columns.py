@@ -13,7 +13,10 @@ KNOWN = (
     "Opt out|OptOut|Unsubscribed|unsubscribed|DNC|dnc|Do Not Phone|donotphone|HasOptedOutOfCalls|"
     "Do not call?|Ne pas appeler|NE PAS APPELER|Ne plus appeler|Ne pas contacter|Bloctel|Désinscrit|Désabonné|"
     "Opposition téléphonique|Nicht anrufen|Bitte nicht anrufen|Keine Anrufe|Nicht kontaktieren|Anrufsperre|"
-    "Abgemeldet|Robinsonliste|No llamar|NO LLAMAR|No contactar|Lista Robinson|Dado de baja"
+    "Abgemeldet|Robinsonliste|No llamar|NO LLAMAR|No contactar|Lista Robinson|Dado de baja|"
+    # Words joined or parted as programs and people write them.
+    "donotContact|DonotCall|DoNotcall|Donot call|donot_call|do_notcall|dontcall|nocall|NOCALL|hasoptedout|unSubscribed|"
+    "un-subscribed|nepasappeler|ne_pasappeler|nichtanrufen|Nichtanrufen|keineanrufe|nollamar|nocontactar|DNCflag"
 )
 # Names that may say who must not be called.
 ASKING = (
@@ -23,19 +26,25 @@ ASKING = (
     "Appel autorisé|Appels autorisés|Anruf erlaubt|Darf angerufen werden|Llamada autorizada|Unsubscribed on|"
     "UNSUB_TIME|Blacklist|Blocked from calls|Do not call reason|TCPA|GDPR|DSGVO|RGPD|Liste rouge|Werbewiderspruch|"
     "Einwilligung Telefon|Do not disturb calls|No marketing calls|I agree to be contacted by phone|Excluded contacts|"
-    "Email and phone opt out|TPS|Bloctel date|Fecha de baja|DNC (2)|No phone|Not contactable"
+    "Email and phone opt out|TPS|Bloctel date|Fecha de baja|DNC (2)|No phone|Not contactable|"
+    "x_donotcall_reason|prefDonotContact|dncstatus|calloptout|oktocall|callallowed|voiceoptout|Do not disturb|Stop|"
+    "Baja|Ne souhaite pas être appelé|Ne veut plus être appelée|Refuse d'être contacté|Rappel refusé|Non appeler|"
+    "Anruf verboten|Anrufverbot|Kontaktverbot|Telefonverbot|Werbeverbot|No volver a llamar|No desea que le llamen|"
+    "No quiere que se le llame|No acepta llamadas"
 )
 OTHER = (
     "Has Opted Out Of Email|HasOptedOutOfEmail|HasOptedOutOfFax|Email Opt Out|Unsubscribed from all email|"
     "Email unsubscribed|SMS opt-out|Do not email|Do not mail|Newsletter opt-in|E-Mail Einwilligung|"
-    "Consentement e-mail|Accepts email marketing|Opted out of email: Marketing Information"
+    "Consentement e-mail|Accepts email marketing|Opted out of email: Marketing Information|emailoptout|smsoptout"
 )
 # Names that say nothing of the kind, though a word of them might.
 PLAIN = (
     "Phone No|Tel No|Contact No.|No. of calls|No of contacts|Note|Notes|Call notes|Last call|Called on|Contact name|"
     "Contact owner|Number of times contacted|Last contacted|Marketing contact status|Notice|Canal|Cancelled|Pays|"
     "Pas de porte|Nonprofit|Knotenpunkt|Telefon privat|Nichte|Adresse de contact|Contact|Appel suivant|Kontaktdatum|"
-    "Okay Street|City|Status|Lead Status|Do|Call|Phone|Mobile|is_organic|Non-smoker|Llamada anterior"
+    "Okay Street|City|Status|Lead Status|Do|Call|Phone|Mobile|is_organic|Non-smoker|Llamada anterior|"
+    "Teléfono contacto|No. de contacto|Número contacto|Piano contact|Bus stop|Laptop outlet|Adoption|Option|Rappel|"
+    "Date de rappel|Verbotene Zone|Last call|Contacté le"
 )
 
 
