@@ -33,8 +33,6 @@ def header_index(rows: Sequence[Row]) -> int:
     if not searched or (_is_header(searched[0]) and len(_filled(searched[0])) > 1):
         return 0
     for index, row in enumerate(searched):
-        if is_data(row):
-            break  # a row of data ends the titles: what comes later is no header
         if _is_header(row) and all(_is_title(title, row) for title in rows[:index]):
             return index
     return _by_shape(searched)

@@ -224,6 +224,14 @@ def test_a_country_code_that_is_none_refuses_the_row_and_an_empty_one_is_the_imp
     assert "write it like +34 or ES" in found.bad[2]
 
 
+def test_the_column_decides_for_the_imports_country_only() -> None:
+    rows = "".join(f";3361234567{n}\n" for n in range(4))
+    found = read(f"Country code;Phone\nDE;4915123436445\n{rows}".encode())
+    assert found.numbers == [f"+3361234567{n}" for n in range(4)]
+    assert "+494915123436445" in found.bad[2]
+    assert "+4915123436445" in found.bad[2]
+
+
 # Programs' exports: names of columns as the programs write them.
 OUTLOOK_DE = (
     "Anrede|Vorname|Weitere Vornamen|Nachname|Suffix|Firma|Abteilung|Position|Straße geschäftlich|Ort geschäftlich|"
