@@ -153,6 +153,11 @@ FILES: dict[str, tuple[bytes, dict[int, str], dict[int, str]]] = {
         {3: B},
         {2: "10,000"},
     ),
+    "a quoted cell longer than the library's limit": (
+        f'{HEAD}{A},"{"x" * 200_000}",y\n{B},"{"x" * 200_000},y\n{C},Ada,Paris\n'.encode(),
+        {4: C},
+        {2: "quote", 3: "quote"},
+    ),
     "formulas": (f"{HEAD}{A},=cmd|' /C calc'!A0,@SUM(1)\n".encode(), {2: A}, {}),
     "numbers that the spreadsheet destroyed": (
         f"{HEAD}3.36123E+10,Zoé,\n{B},Ada,\n".encode(),
@@ -225,6 +230,7 @@ def _zip() -> bytes:
         (bytes(range(256)) * 10, "binary"),
         (bytes(range(1, 256)) + b"\0" * 300, "binary"),
         (b"+33612345678,0612345679\n", "must name the columns"),
+        (b'"' + b"1" * 200_000, "must name the columns"),
         (",".join(f"c{n}" for n in range(1001)).encode(), "1001 columns"),
     ],
 )
