@@ -45,7 +45,8 @@ def guesses(header: Sequence[str]) -> dict[str, Guess]:
 
 def asked_by_itself(header: Sequence[str]) -> dict[str, Guess]:
     """Return what columns become although somebody mapped other columns only: opt-outs, consents, and our own."""
-    return _consents(header) | _ours(header)
+    exported = _exported(header)
+    return {column: exported.get(column, each) for column, each in _consents(header).items()} | _ours(header)
 
 
 def _ours(header: Sequence[str]) -> dict[str, Guess]:
@@ -68,14 +69,13 @@ def _exported(header: Sequence[str]) -> dict[str, Guess]:
 
 
 def _consents(header: Collection[str]) -> dict[str, Guess]:
+    """Return the columns about consent and opt-outs. Of two for the same part of a consent, the first counts."""
     found: dict[str, Guess] = {}
-    used: set[str] = set()
     for column in header:
-        field = consent_field(column)
         says = opt_out_header(column)
-        if field:
-            found[column] = Guess(None if field in used else field, ITS_NAME)
-            used.add(field)
+        if field := consent_field(column):
+            if not _has(found, field):
+                found[column] = Guess(field, ITS_NAME)
         elif says is OptOut.KNOWN:
             found[column] = Guess("do_not_call", ITS_NAME)
         elif says is OptOut.INVERSE:

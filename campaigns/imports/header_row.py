@@ -34,8 +34,6 @@ def header_index(rows: Sequence[Row]) -> int:
     if not searched or (_is_header(searched[0]) and len(_filled(searched[0])) > 1):
         return 0
     for index, row in enumerate(searched):
-        if is_data(row):
-            break  # a row of data ends the titles: what comes later is no header
         if _is_header(row) and all(_is_title(title, row) for title in rows[:index]):
             return index
     return _by_shape(searched)
@@ -43,7 +41,7 @@ def header_index(rows: Sequence[Row]) -> int:
 
 def is_data(row: Row) -> bool:
     """Return whether a row has a number or an e-mail address in a cell of its own."""
-    return any(_is_number(cell) or ADDRESS.fullmatch(cell.strip()) for cell in row)
+    return any(len(cell) <= SENTENCE * 4 and (_is_number(cell) or ADDRESS.fullmatch(cell.strip())) for cell in row)
 
 
 def quality(rows: Sequence[Row], index: int) -> tuple[int, int, int]:
