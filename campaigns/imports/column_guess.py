@@ -47,7 +47,8 @@ def guesses(header: Sequence[str]) -> dict[str, Guess]:
 
 def asked_by_itself(header: Sequence[str]) -> dict[str, Guess]:
     """Return what columns of opt-outs and consents become although somebody mapped other columns only."""
-    return _consents(header)
+    exported = _exported(header)
+    return {column: exported.get(column, each) for column, each in _consents(header).items()}
 
 
 def _has(found: Mapping[str, Guess], target: str) -> bool:
@@ -63,14 +64,13 @@ def _exported(header: Sequence[str]) -> dict[str, Guess]:
 
 
 def _consents(header: Collection[str]) -> dict[str, Guess]:
+    """Return the columns about consent and opt-outs. Of two for the same part of a consent, the first counts."""
     found: dict[str, Guess] = {}
-    used: set[str] = set()
     for column in header:
-        field = consent_field(column)
         says = opt_out_header(column)
-        if field:
-            found[column] = Guess(None if field in used else field, ITS_NAME)
-            used.add(field)
+        if field := consent_field(column):
+            if not _has(found, field):
+                found[column] = Guess(field, ITS_NAME)
         elif says is OptOut.KNOWN:
             found[column] = Guess("do_not_call", ITS_NAME)
         elif says is OptOut.INVERSE:

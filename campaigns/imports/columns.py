@@ -11,6 +11,7 @@ from campaigns.imports.column_guess import Guess, asked_by_itself, guesses
 from campaigns.imports.field_headers import name_order
 from campaigns.imports.opt_out import OptOut, opt_out_header
 from campaigns.imports.person_numbers import PhoneColumn, in_order
+from campaigns.imports.phone_countries import country_column
 from campaigns.imports.phone_headers import kind_column
 
 PHONES = ("phone", "phone.mobile", "phone.home", "phone.work", "phone.other")
@@ -24,7 +25,6 @@ NUMBER = re.compile(r"[+(]?\d[\d\s().+/-]{5,}")
 MAX_VARIABLES = 64
 VARIABLES, IGNORE = "variables", "ignore"  # what becomes of columns that nobody mapped
 OTHER_COLUMNS = (VARIABLES, IGNORE)
-SETTLED = Guess("", "")
 
 
 class UnreadableFile(ValueError):
@@ -125,7 +125,7 @@ def chosen_mapping(
         numbers = {*PHONES, "phone_kind"}
         found |= {column: guess for column, guess in known if guess.target in numbers and column not in found}
     taken = {target for target in chosen.values() if target in SINGLE}
-    found = {column: Guess(None, each.reason) if each.target in taken else each for column, each in found.items()}
+    found = {column: each for column, each in found.items() if each.target not in taken}
     unknown = {column: target for column, target in chosen.items() if column not in header}
     return complete_mapping(header, chosen, found, empty, other_columns) | unknown
 
@@ -178,7 +178,7 @@ def _opt_out_faults(header: Sequence[str], targets: Mapping[str, str]) -> list[s
             )
         elif target == "may_call" and opt_out_header(column) is OptOut.KNOWN:
             faults.append(f"Column '{column}' says who must not be called; map it to do_not_call.")
-        elif column not in targets and asked.get(column, SETTLED).target in {None, "do_not_call"}:
+        elif column not in targets and column in asked and asked[column].target in {None, "do_not_call"}:
             faults.append(
                 f"Column '{column}' may say who must not be called. Map it to do_not_call (yes means do not call), to "
                 f'may_call (no means do not call), to a consent field, to a variable, or to "" to leave it out.'
@@ -287,5 +287,5 @@ def _phone_columns(header: Sequence[str], targets: Sequence[str]) -> list[PhoneC
     for index in numbers:
         before = index - 1 if index and targets[index - 1] == "phone_kind" else None
         label = labels.get(index, before if before not in labels.values() else None)
-        found.append(PhoneColumn(index, targets[index].partition(".")[2], label))
+        found.append(PhoneColumn(index, targets[index].partition(".")[2], label, country_column(header, index)))
     return found

@@ -36,7 +36,7 @@ OTHER = {
         "account id|crm id|user id|identifiant|id client|id de contact|id du contact|reference client|kundennummer|"
         "kunden id|kontakt id|datensatz id|id cliente|id de contacto|id de registro|referencia|riferimento|klantnummer"
     ),
-    "language": words("language|lang|locale|langue|sprache|idioma|lingua|taal|sprak|язык"),
+    "language": words("language|preferred language|lang|locale|langue|sprache|idioma|lingua|taal|sprak|язык"),
     "timezone": words(
         "timezone|time zone|tz|fuseau horaire|fuseau|zeitzone|zona horaria|fuso orario|fuso horario|tijdzone"
     ),

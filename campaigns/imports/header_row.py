@@ -42,7 +42,7 @@ def header_index(rows: Sequence[Row]) -> int:
 
 def is_data(row: Row) -> bool:
     """Return whether a row has a number or an e-mail address in a cell of its own."""
-    return any(_is_number(cell) or ADDRESS.fullmatch(cell.strip()) for cell in row)
+    return any(len(cell) <= SENTENCE * 4 and (_is_number(cell) or ADDRESS.fullmatch(cell.strip())) for cell in row)
 
 
 def quality(rows: Sequence[Row], index: int) -> tuple[int, int, int]:

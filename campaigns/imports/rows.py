@@ -23,6 +23,7 @@ from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, fo
 from campaigns.imports.opt_out import NotYesOrNo, is_wish, marked, refused
 from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_of
 from campaigns.imports.phone_cells import AsksNotToCall
+from campaigns.imports.phone_countries import region_of
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
 from campaigns.imports.text_records import MAX_CELL, ReadRow, Shape, checked, records
 from campaigns.imports.xlsx.workbook import Workbook
@@ -139,11 +140,12 @@ def contact_of(
     cells = [cell.strip() for cell in row.cells]
     cells += [""] * (len(columns.header) - len(cells))
 
-    def number(text: str, column: int) -> str:
+    def number(text: str, column: int, country: str) -> str:
+        home = region_of(country) if country and not text.startswith("+") else region
         try:
-            return normalise(text, region, allowed)
+            return normalise(text, home, allowed)
         except TwoReadings:
-            if (reading := reading_of(column)) is Reading.UNDECIDED:
+            if home != region or (reading := reading_of(column)) is Reading.UNDECIDED:
                 raise
             return normalise(text, region, allowed, reading)
 
