@@ -16,6 +16,7 @@ from django.utils.functional import cached_property
 from unfold.decorators import display
 
 from campaigns import further_numbers
+from campaigns.admin import contact_export
 from campaigns.admin.import_pages import import_links
 from campaigns.admin.numbers import NumberedAdmin, both_formats
 from campaigns.contact_locks import lock_numbers
@@ -216,6 +217,9 @@ class ContactAdmin(NumberedAdmin):
         lock_numbers(obj.organization_id, [obj.phone, *(phone for phone, _ in given)])
         super().save_model(request, obj, form, change)
         further_numbers.replace(obj, given)
+
+    def added_columns(self, rows: QuerySet[Any]) -> list[contact_export.Column]:
+        return contact_export.added_columns(rows)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if obj is None:

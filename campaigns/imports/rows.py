@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
+from campaigns.imports import own_files
 from campaigns.imports.columns import (
     MAX_VARIABLES,
     ColumnMapping,
@@ -21,12 +22,12 @@ from campaigns.imports.columns import (
 from campaigns.imports.consent import MAX_BASIS, NotAMoment, read_moment
 from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, format_of, sniff
 from campaigns.imports.opt_out import NotYesOrNo, is_wish, marked, refused
-from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_of
+from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_in_order, numbers_of
 from campaigns.imports.phone_cells import AsksNotToCall
 from campaigns.imports.phone_countries import region_of
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
-from campaigns.imports.text_records import MAX_CELL, ReadRow, Shape, checked, records
-from campaigns.imports.xlsx.workbook import Workbook
+from campaigns.imports.text_records import MAX_CELL, MAX_OWN_CELL, ReadRow, Shape, checked, records
+from campaigns.imports.workbooks.reading import Workbook
 from campaigns.phones import NotCallable, Reading, TwoReadings, normalise
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.texts import NotText, one_line, several_lines
@@ -110,13 +111,15 @@ def read_rows(
             line = row.line
             if line >= form.header_line:
                 break
-    yield from records(lines, Shape(form.encoding, form.delimiter, len(form.header), tuple(phones)), line)
+    ours = own_files.own_file(form.header) is not None
+    longest = MAX_OWN_CELL if ours else MAX_CELL + own_files.guards(form.header)
+    shape = Shape(form.encoding, form.delimiter, len(form.header), tuple(phones), longest, ours)
+    yield from records(lines, shape, line)
 
 
 def _sheet_rows(file: BinaryIO, form: FileFormat, offset: int, line: int) -> Iterator[ReadRow]:
-    """Yield the rows of a sheet. `end` is the offset where a row begins; reading from there skips the row itself."""
-    for number, cells, begin, fault in Workbook(file).rows(offset, line):
-        yield checked(ReadRow(number, tuple(cells), begin, fault), len(form.header), "name the column, or empty it.")
+    for number, cells, end, fault in Workbook(file).rows(offset, line):
+        yield checked(ReadRow(number, cells, end, fault), len(form.header), "name the column, or empty it.")
 
 
 def undecided(_column: int) -> Reading:
@@ -138,7 +141,9 @@ def contact_of(
     """
     if row.fault:
         return RejectedRow(row.line, row.cells, row.fault)
-    cells = [cell.strip() for cell in row.cells]
+    cells = own_files.unguarded(row.cells, columns.guards)
+    if not columns.ours:
+        cells = [cell.strip() for cell in cells]
     cells += [""] * (len(columns.header) - len(cells))
 
     def number(text: str, column: int, country: str) -> str:
@@ -152,15 +157,17 @@ def contact_of(
 
     listed: tuple[str, ...] = ()
     try:
-        person = numbers_of(cells, columns.phones, number)
+        read_numbers = numbers_in_order if columns.ours else numbers_of
+        person = read_numbers(cells, columns.phones, number)
         if _do_not_call(cells, columns):
             listed = tuple(each.phone for each in person.numbers)
         contact = _contact(row.line, cells, columns, person, bool(listed))
     except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment, NotText) as error:
         return RejectedRow(row.line, row.cells, str(error), listed)
-    if reason := _rejection(contact):
-        return RejectedRow(row.line, row.cells, reason, listed)
-    return contact
+    reason = _rejection(contact)
+    if columns.shown_number is not None:
+        reason = reason or own_files.contradiction(cells[columns.shown_number], contact.phone)
+    return RejectedRow(row.line, row.cells, reason, listed) if reason else contact
 
 
 def _contact(
@@ -173,6 +180,8 @@ def _contact(
 
     first, *further = person.numbers
     written = " ".join(cell(columns.timezone).split())
+    if columns.ours:
+        written = own_files.zone_of(written)
     zone = read_zone(written, first.phone) if written else ""
     moment = columns.consent_at
     return ContactRow(

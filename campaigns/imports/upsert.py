@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q
+from django.utils import timezone
 
 from campaigns import contact_locks
 from campaigns.do_not_call import entries
 from campaigns.imports import persons
 from campaigns.imports.columns import ColumnMapping
-from campaigns.imports.merging import Change, Person, joined, match, new_contact, numbers_of, phones_of
+from campaigns.imports.merging import Change, Person, joined, match, new_contact, phones_of
 from campaigns.imports.rows import ContactRow
 from campaigns.models import Contact, ContactImport, ContactListMember, ImportOverwrite
 
@@ -47,7 +48,7 @@ class Upsert:
         Return the counts, and the rows rejected because of too many variables.
         """
         found = Written()
-        listed = {phone for row in rows if row.do_not_call for phone, _ in numbers_of(row)} | set(also_listed)
+        listed = self._to_list(rows, also_listed)
         if not rows and not listed:
             return found
         phones = phones_of(rows)
@@ -64,6 +65,18 @@ class Upsert:
             )
         self._join_list(list(known.values()))
         return found
+
+    def _to_list(self, rows: Sequence[ContactRow], also_listed: Iterable[str]) -> set[str]:
+        """Return the numbers to put on the do-not-call list.
+
+        Our own file of contacts repeats who is on the list: those entries keep their reason and their last day.
+        """
+        persons_asking = [phones_of([row]) for row in rows if row.do_not_call] + [{phone} for phone in also_listed]
+        asking = set().union(*persons_asking)
+        if not (self.columns.ours and asking):
+            return asking
+        known = entries.listed(self.row.organization_id, asking, timezone.now())
+        return set().union(*(numbers for numbers in persons_asking if known.isdisjoint(numbers)))
 
     def _reason(self) -> str:
         """Return why the file's numbers are on the do-not-call list."""
