@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from campaigns.imports.options import SKIP, Options
 from campaigns.imports.readings import Opener, Readings
 from campaigns.imports.rows import ContactRow, RejectedRow
 from campaigns.imports.stored_files import opened_again
+from campaigns.imports.workbooks.reading import readable
 from campaigns.models import Contact
 from tenants.models import Organization
 
@@ -115,8 +117,7 @@ def forecast(
     Raises UnreadableFile if the mapping cannot be used.
     """
     region = options.default_region or organization.default_region
-    with opened() as again:
-        large = again.seek(0, 2) > WHOLE_COLUMN
+    large = file.seek(0, 2) > WHOLE_COLUMN
     reading_of = Readings(form, region, opened, rows=rows if large else None)
     found = Forecast(columns_of(form, options), region=region)
     run = _Run(organization.pk, options.on_duplicate != SKIP, found)
@@ -155,9 +156,15 @@ def of_path(organization: Organization, path: Path, **chosen: Any) -> Forecast:
 
 def _of(organization: Organization, opened: Opener, filename: str, options: Options) -> Forecast:
     options.check()
-    with opened() as file:
+
+    @contextmanager
+    def rows() -> Iterator[BinaryIO]:
+        with opened() as sent:
+            yield readable(sent)
+
+    with rows() as file:
         form = format_of(file, filename, delimiter=options.delimiter, encoding=options.encoding)
-        return forecast(organization, file, form, options, opened, rows=SENT_ROWS, size=SENT_BYTES)
+        return forecast(organization, file, form, options, rows, rows=SENT_ROWS, size=SENT_BYTES)
 
 
 def columns_of(form: FileFormat, options: Options) -> list[tuple[str, str, str]]:
