@@ -38,7 +38,7 @@ def replace(contact: Contact, numbers: Numbers) -> bool:
     Raises ValidationError. The numbers are locked, then the contact: whoever locks the contact before, in the same
     transaction, calls `lock_numbers` with all numbers first.
     """
-    lock_numbers(contact.organization_id, [phone for phone, _ in numbers])
+    lock_numbers(contact.organization_id, [phone for phone, _ in numbers], listed=())
     first = Contact.objects.select_for_update(no_key=True).values_list("phone", flat=True).get(pk=contact.pk)
     check(first, numbers)
     known = ContactNumber.objects.filter(contact=contact).order_by("position")

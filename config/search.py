@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from django.utils import timezone
 from calls.admin.shared import labels
 from calls.models import Call, Status
 from calls.reports import search
-from campaigns.do_not_call import entries
+from campaigns.do_not_call import persons
 from campaigns.models import Campaign, Contact
 from campaigns.phones import country_of, national
 from config.admin_site import navigation
@@ -96,14 +95,10 @@ def _number(e164: str) -> str:
 def _contacts(rows: list[Contact]) -> list[Hit]:
     now = timezone.now()
     prefetch_related_objects(rows, "further_numbers")
-    numbers: defaultdict[int, set[str]] = defaultdict(set)
-    for row in rows:
-        numbers[row.organization_id].update(row.numbers)
-    listed = {pk: entries.listed(pk, phones, now) for pk, phones in numbers.items()}
+    listed = persons.listed(rows)
     hits = []
     for row in rows:
-        blocked = not listed[row.organization_id].isdisjoint(row.numbers)
-        state, colour = ("Do not call", "danger") if blocked else ("", "")
+        state, colour = ("Do not call", "danger") if row.pk in listed else ("", "")
         if not state and row.held(now):
             state, colour = "On hold", "warning"
         hits.append(

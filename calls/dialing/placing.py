@@ -179,7 +179,7 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision
         decision = decide(facts, now)
         if decision.verdict == "allow":
             allowed.append((call, decision))
-            batch.open.add(call)
+            batch.history.open.add(call)
             lines[call.phone_number_id] += 1
             in_campaign[call.campaign_id] += 1
             reserved[call.campaign_id] += facts.reserve

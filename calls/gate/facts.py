@@ -17,6 +17,7 @@ from calls.gate import budgets, history, pacing, persons, retry_waits
 from calls.gate.candidate import Candidate
 from calls.gate.checks import CheckName
 from calls.gate.decision import DailyBudget, Facts
+from calls.gate.persons import Number
 from calls.models import OPEN, Call
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
@@ -69,7 +70,6 @@ def read(
         now=now,
         persons=people,
         listed=_listed(calls, people, now),
-        open=_open_calls(calls, people),
         history=history.read(calls, people, now),
         zone_rules={pk: campaign.zone_rule for pk, campaign in campaigns.items()},
         campaign_hours={pk: _campaign_hours(campaign) for pk, campaign in campaigns.items()},
@@ -88,8 +88,7 @@ class Batch:
 
     now: datetime
     persons: persons.Persons
-    listed: set[persons.Number]
-    open: OpenCalls
+    listed: set[Number]
     history: history.History
     zone_rules: Mapping[int | None, ZoneRule]  # of campaigns
     campaign_hours: Mapping[int | None, Hours]
@@ -102,8 +101,8 @@ class Batch:
 
     def facts_of(self, call: Candidate) -> Facts:
         now, organization, account, campaign = self.now, call.organization, call.account, call.campaign
-        own, reached = self.numbers_of(call)
-        dials = self.history.dials_of(call.contact_id, own)
+        own, reached = self.persons.own(call), self.persons.reached(call)
+        dials = self.history.dials_of(call, own)
         use = self.use.get(call.phone_number_id, UNUSED)
         on_hold = call.contact.held(now)
         zones, last_moment = self._zones(call), _last_moment(call)
@@ -123,12 +122,12 @@ class Batch:
             not_before=call.not_before,
             not_after=last_moment,
             do_not_call=(call.organization_id, call.to_number) in self.listed,
-            other_number_listed=not self.listed.isdisjoint(reached),
+            other_number_listed=any((call.organization_id, phone) in self.listed for phone in reached),
             country=country_of(call.to_number),
             allowed_countries=organization.callable_countries,
             zones=zones,
             hours=hours,
-            open_call=self.open.any_to(call.contact_id, reached),
+            open_call=self.history.open.any_to(call, reached),
             attempts=call.recipient.attempts if call.recipient else 0,
             max_attempts=self._max_attempts(call),
             retry_at=retry.earliest(min_gap, hours, zones, last_moment) if retry else None,
@@ -156,11 +155,6 @@ class Batch:
             number_max_in_a_day=call.phone_number.max_calls_per_day,
             number_day_frees_at=use.first + A_DAY if use.first else None,
         )
-
-    def numbers_of(self, call: Candidate) -> tuple[set[persons.Number], set[persons.Number]]:
-        """Return the numbers whose calls count for gaps and caps, and those that may neither be listed nor open."""
-        organization, own, reached = call.organization_id, self.persons.own(call), self.persons.reached(call)
-        return {(organization, phone) for phone in own}, {(organization, phone) for phone in reached}
 
     def _zones(self, call: Candidate) -> tuple[str, ...]:
         rule = self.zone_rules.get(call.campaign_id) or ZoneRule(call.organization.timezone)
@@ -258,37 +252,11 @@ def _campaign_hours(campaign: Campaign) -> Hours:
     )
 
 
-def _listed(calls: Sequence[Candidate], people: persons.Persons, now: datetime) -> set[persons.Number]:
+def _listed(calls: Sequence[Candidate], people: persons.Persons, now: datetime) -> set[Number]:
     numbers: defaultdict[int, set[str]] = defaultdict(set)
     for call in calls:
-        numbers[call.organization_id] |= people.reached(call)
+        numbers[call.organization_id].update(people.reached(call))
     return {(org, phone) for org, phones in numbers.items() for phone in entries.listed(org, phones, now)}
-
-
-@dataclass(frozen=True)
-class OpenCalls:
-    """The open calls to some persons: to which numbers, and to which contacts whatever their numbers are now."""
-
-    numbers: set[persons.Number]
-    contacts: set[int]
-
-    def any_to(self, contact_id: int, numbers: set[persons.Number]) -> bool:
-        return contact_id in self.contacts or not self.numbers.isdisjoint(numbers)
-
-    def add(self, call: Candidate) -> None:
-        """Count a call that is about to be placed."""
-        self.numbers.add((call.organization_id, call.to_number))
-        self.contacts.add(call.contact_id)
-
-
-def _open_calls(calls: Sequence[Candidate], people: persons.Persons) -> OpenCalls:
-    found = Call.objects.open().order_by().values_list("organization_id", "to_number", "contact_id")
-    to_numbers = found.filter(
-        organization_id__in={call.organization_id for call in calls},
-        to_number__in={phone for call in calls for phone in people.reached(call)},
-    )
-    rows = list(to_numbers.union(found.filter(contact__in={call.contact_id for call in calls if call.contact_id})))
-    return OpenCalls({(org, phone) for org, phone, _ in rows}, {contact_id for _, _, contact_id in rows})
 
 
 def _open_by(column: str, keys: Iterable[int | None]) -> Counter[int | None]:

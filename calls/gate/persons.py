@@ -22,20 +22,23 @@ class Persons:
     """The numbers of the persons whom some calls reach."""
 
     _further: Mapping[int, Sequence[str]]  # of each contact, by internal key
-    _shared: Mapping[Number, Collection[str]]  # the numbers of all who have the number that a single call names
+    _shared: Mapping[Number, set[str]]  # the numbers of all who have the number that a single call names
 
     def has(self, call: Candidate) -> bool:
         """Return whether the call goes to a number of its contact."""
         return call.to_number == call.contact.phone or call.to_number in self._further.get(call.contact_id, ())
 
-    def own(self, call: Candidate) -> set[str]:
+    def own(self, call: Candidate) -> Collection[str]:
         """Return the numbers of the contact, and the number of the call. Gaps and caps count the calls to them."""
-        return {call.to_number, call.contact.phone, *self._further.get(call.contact_id, ())}
+        number, first, further = call.to_number, call.contact.phone, self._further.get(call.contact_id)
+        if further is None:
+            return (number,) if number == first else (number, first)
+        return {number, first, *further}
 
-    def reached(self, call: Candidate) -> set[str]:
+    def reached(self, call: Candidate) -> Collection[str]:
         """Return the numbers of everyone whom the call may reach. None may be listed, or be called at the moment."""
-        shared = self._shared.get((call.organization_id, call.to_number), ()) if call.is_single else ()
-        return self.own(call).union(shared)
+        shared = self._shared.get((call.organization_id, call.to_number)) if call.is_single else None
+        return shared.union(self.own(call)) if shared else self.own(call)
 
 
 def read(calls: Sequence[Candidate]) -> Persons:
@@ -47,10 +50,10 @@ def read(calls: Sequence[Candidate]) -> Persons:
 
 
 def _further(contacts: Collection[int]) -> dict[int, list[str]]:
-    found: defaultdict[int, list[str]] = defaultdict(list)
+    found: dict[int, list[str]] = {}
     rows = ContactNumber.objects.filter(contact__in=contacts).order_by()
     for contact_id, phone in rows.values_list("contact_id", "phone"):
-        found[contact_id].append(phone)
+        found.setdefault(contact_id, []).append(phone)
     return found
 
 
@@ -60,12 +63,14 @@ def _shared(numbers: Collection[Number]) -> dict[Number, set[str]]:
         return {}
     named = {"organization__in": {number[0] for number in numbers}, "phone__in": {number[1] for number in numbers}}
     rows = ContactNumber.objects.filter(**named).order_by().values_list("organization_id", "phone", "contact_id")
-    holders = [(contact_id, number) for *number, contact_id in rows if tuple(number) in numbers]
+    holders = [((org, phone), contact_id) for org, phone, contact_id in rows if (org, phone) in numbers]
     if not holders:
         return {}
-    keys = {contact_id for contact_id, _ in holders}
-    further, found = _further(keys), defaultdict(set)
-    first = dict(Contact.objects.filter(pk__in=keys).values_list("pk", "phone"))
-    for contact_id, number in holders:
-        found[tuple(number)] |= {first[contact_id], *further[contact_id]}
+    keys = {contact_id for _, contact_id in holders}
+    further, first = _further(keys), dict(Contact.objects.filter(pk__in=keys).values_list("pk", "phone"))
+    found: defaultdict[Number, set[str]] = defaultdict(set)
+    for number, contact_id in holders:
+        found[number] |= {number[1], *further.get(contact_id, ())}
+        if contact_id in first:  # else it was deleted in between
+            found[number].add(first[contact_id])
     return found

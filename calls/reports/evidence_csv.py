@@ -16,7 +16,8 @@ from django.db.models import Q
 from calls.models import TERMINAL, Call
 from campaigns.contact_locks import holder_keys
 from campaigns.models import Campaign, Contact, DoNotCall, Recipient
-from campaigns.models.number_hash import number_hash
+from campaigns.models.number_hash import number_hash, number_hashes
+from campaigns.phones import old_forms
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones
 from campaigns.rules.windows import zone_named
 from tenants import spreadsheets
@@ -163,14 +164,14 @@ def _local(moment: datetime | None, zones: Sequence[str]) -> str:
 
 def _do_not_call(organization: Organization, phone: str) -> str:
     """Return when and why the number was added to the do-not-call list and removed from it, in order."""
-    hashed = number_hash(phone)
+    hashes = list(number_hashes((phone, *old_forms(phone))))
     removed = AuditEntry.objects.filter(organization=organization, action="do_not_call.removed")
     found = []
-    for entry in removed.filter(Q(detail__phone_hash=hashed)).order_by("pk"):
+    for entry in removed.filter(Q(detail__phone_hash__in=hashes)).order_by("pk"):
         was = entry.detail
         found.append(f"{was['listed_at']}: listed ({was['source']}): {was['listed_because']}")
         found.append(f"{entry.at.isoformat()}: removed by {entry.actor}: {was['reason']}")
-    for row in DoNotCall.objects.filter(organization=organization, phone_hash=hashed):
+    for row in DoNotCall.objects.filter(organization=organization, phone_hash__in=hashes):
         until = f" until {row.expires_at.isoformat()}" if row.expires_at else ""
         found.append(f"{row.created_at.isoformat()}: listed ({row.source}){until}: {row.reason}")
     return "; ".join(found)

@@ -27,6 +27,7 @@ from campaigns.models.number_hash import number_hashes
 from campaigns.number_search import having
 from campaigns.phones import EVERYWHERE, NotCallable, normalise
 from campaigns.rules.whereabouts import ZoneRule, whereabouts
+from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.backoffice.forms import Column, PairsField, RowsField, ScopedForm, long_text_field, text_field
 from tenants.backoffice.lists import FILTER_CHOICES
 from tenants.backoffice.roles import Level, reach_of
@@ -82,6 +83,13 @@ class ContactForm(ScopedForm):
         if Contact.objects.filter(organization=self.home, phone=phone).exists():
             raise forms.ValidationError("There is a contact with this number already.")
         return phone
+
+    def clean_timezone(self) -> str:
+        phone = self.cleaned_data.get("phone") or self.instance.phone
+        try:
+            return read_zone(self.cleaned_data["timezone"], phone)
+        except NotAZone as error:
+            raise forms.ValidationError(str(error)) from error
 
     def clean_further_numbers(self) -> list[dict[str, str]]:
         """Return the rows with their numbers in E.164. A number that the contact has already may be of any country."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from itertools import chain
 
 from django.db import transaction
 
-from campaigns.contact_locks import create_contacts, lock_everyone
+from campaigns.contact_locks import lock_everyone
 from campaigns.models import DoNotCall
 from campaigns.models.number_hash import number_hash, number_hashes
+from campaigns.phones import old_forms
 from providers.models import check_e164
 from tenants import audit_log
 from tenants.models import AuditEntry, Organization
@@ -38,8 +40,7 @@ def add(
     keeps the previous reason and last day, changed by `actor` or else by `source`.
     """
     check_e164(phone)
-    while not lock_everyone(organization, [phone]):
-        create_contacts(organization, [phone])
+    lock_everyone(organization, [phone])
     hashed = number_hash(phone)
     entry, created = DoNotCall.objects.get_or_create(
         organization=organization,
@@ -84,6 +85,7 @@ def change_records(entry: DoNotCall, before: Mapping[str, str | None], actor: st
     ]
 
 
+@transaction.atomic
 def add_many(
     organization: Organization,
     phones: Collection[str],
@@ -95,13 +97,8 @@ def add_many(
 ) -> int:
     """Add some hundred E.164 numbers in one transaction, as `add` does. Return how many entries are new."""
     distinct = set(phones)
-    while True:
-        create_contacts(organization, distinct)
-        with transaction.atomic():
-            if lock_everyone(organization, distinct):  # else a contact was deleted meanwhile
-                return add_locked(
-                    organization, distinct, reason=reason, source=source, expires_at=expires_at, actor=actor
-                )
+    lock_everyone(organization, distinct)
+    return add_locked(organization, distinct, reason=reason, source=source, expires_at=expires_at, actor=actor)
 
 
 def add_locked(
@@ -140,15 +137,24 @@ def add_locked(
 
 
 def listed(organization_id: int, phones: Iterable[str], now: datetime) -> set[str]:
-    """Return the numbers that may not be called at this moment."""
-    by_hash = number_hashes(phones)
+    """Return the numbers that may not be called at this moment.
+
+    An entry in a form that a number had before its numbering plan changed counts for the number.
+    """
+    forms: defaultdict[str, list[str]] = defaultdict(list)
+    for phone in phones:
+        for form in (phone, *old_forms(phone)):
+            forms[form].append(phone)
+    by_hash = number_hashes(forms)
     hashes = list(by_hash)
     found: set[str] = set()
     for start in range(0, len(hashes), AT_ONCE):
         entries = DoNotCall.objects.in_force(now).filter(
             organization_id=organization_id, phone_hash__in=hashes[start : start + AT_ONCE]
         )
-        found.update(by_hash[hashed] for hashed in entries.values_list("phone_hash", flat=True))
+        found.update(
+            phone for hashed in entries.values_list("phone_hash", flat=True) for phone in forms[by_hash[hashed]]
+        )
     return found
 
 

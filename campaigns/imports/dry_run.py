@@ -117,8 +117,7 @@ def forecast(
     Raises UnreadableFile if the mapping cannot be used.
     """
     region = options.default_region or organization.default_region
-    with opened() as again:
-        large = again.seek(0, 2) > WHOLE_COLUMN
+    large = file.seek(0, 2) > WHOLE_COLUMN
     reading_of = Readings(form, region, opened, rows=rows if large else None)
     found = Forecast(columns_of(form, options), region=region)
     run = _Run(organization.pk, options.on_duplicate != SKIP, found, ours=own_file(form.header) is not None)
@@ -203,7 +202,7 @@ class _Run:
         found = self.found
         if target not in self.persons:
             person = self.persons[target] = Person(new_contact(row, self.organization_id), new=True)
-            person.take(row)
+            person.begin(row)
             found.created += 1
         elif not self.updating:
             person = self.persons[target]

@@ -30,6 +30,7 @@ from campaigns.imports.text_records import MAX_CELL, MAX_OWN_CELL, ReadRow, Shap
 from campaigns.imports.workbooks.reading import Workbook
 from campaigns.phones import NotCallable, Reading, TwoReadings, normalise
 from campaigns.rules.zone_words import NotAZone, read_zone
+from tenants.texts import NotText, one_line, several_lines
 
 __all__ = [
     "MAX_CELL",
@@ -161,7 +162,7 @@ def contact_of(
         if _do_not_call(cells, columns):
             listed = tuple(each.phone for each in person.numbers)
         contact = _contact(row.line, cells, columns, person, bool(listed))
-    except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment) as error:
+    except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment, NotText) as error:
         return RejectedRow(row.line, row.cells, str(error), listed)
     reason = _rejection(contact)
     if columns.shown_number is not None:
@@ -172,11 +173,13 @@ def contact_of(
 def _contact(
     line: int, cells: Sequence[str], columns: ColumnMapping, person: PersonNumbers, do_not_call: bool
 ) -> ContactRow:
-    """Raises NotAZone or NotAMoment."""
+    """Raises NotAZone, NotAMoment or NotText."""
 
     def cell(index: int | None) -> str:
         return cells[index] if index is not None else ""
 
+    # What our own file holds is stored: it would be another text on one line.
+    line_of, text_of = (str, str) if columns.ours else (one_line, several_lines)
     first, *further = person.numbers
     written = " ".join(cell(columns.timezone).split())
     if columns.ours:
@@ -190,16 +193,16 @@ def _contact(
         further_numbers=tuple(further),
         unusable=person.unusable,
         beyond=person.beyond,
-        name=" ".join(filter(None, (cells[index] for index in columns.names))),
-        external_id=cell(columns.external_id),
-        language=cell(columns.language),
+        name=line_of(" ".join(filter(None, (cells[index] for index in columns.names)))),
+        external_id=line_of(cell(columns.external_id)),
+        language=line_of(cell(columns.language)),
         timezone=zone,
-        variables={name: cells[index] for name, index in columns.variables if cells[index]},
+        variables={name: text for name, index in columns.variables if (text := text_of(cells[index]))},
         written_zone=written if written.casefold() != zone.casefold() else "",
-        do_not_call=_do_not_call(cells, columns),
-        consent_basis=cell(columns.consent_basis),
+        do_not_call=do_not_call,
+        consent_basis=line_of(cell(columns.consent_basis)),
         consent_at=read_moment(cells[moment], columns.header[moment]) if moment is not None else None,
-        consent_evidence=cell(columns.consent_evidence),
+        consent_evidence=text_of(cell(columns.consent_evidence)),
     )
 
 

@@ -51,8 +51,9 @@ class Upsert:
         listed = self._to_list(rows, also_listed)
         if not rows and not listed:
             return found
-        contact_locks.lock_numbers(self.row.organization_id, phones_of(rows) | listed)
-        targets, known = self._locked_persons(rows, listed)
+        phones = phones_of(rows)
+        contact_locks.lock_numbers(self.row.organization_id, phones | listed, listed=listed)
+        targets, known = self._locked_persons(rows, phones, listed)
         for row, phone in zip(rows, targets, strict=True):
             self._take(row, known[phone], found)
             if row.line not in found.refused:
@@ -83,12 +84,14 @@ class Upsert:
         column = "column" if len(asked) == 1 else "columns"
         return f"{column.capitalize()} “{'”, “'.join(asked)}” of {self.row.filename}"[:REASON_LENGTH]
 
-    def _locked_persons(self, rows: Sequence[ContactRow], listed: set[str]) -> tuple[list[str], dict[str, Person]]:
+    def _locked_persons(
+        self, rows: Sequence[ContactRow], phones: set[str], listed: set[str]
+    ) -> tuple[list[str], dict[str, Person]]:
         """Lock the contacts of the rows, created if they are missing, and whoever else has a listed number.
 
         Return the first number of each row's contact, and the contacts by first number.
         """
-        contacts = self._locked(phones_of(rows), listed)
+        contacts = self._locked(phones, listed)
         targets = match(rows, contacts.values())
         first_rows = dict(zip(reversed(targets), reversed(rows), strict=True))
         created: dict[str, uuid.UUID] = {}
@@ -131,7 +134,7 @@ class Upsert:
     def _take(self, row: ContactRow, person: Person, found: Written) -> None:
         """Merge a row into its contact, and count it."""
         if person.new and not person.rows:
-            person.take(row)  # the contact was made of this row: only its further numbers are missing
+            person.begin(row)
             found.counts["created"] += 1
         elif not self.updating:
             found.counts["skipped"] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -363,9 +364,9 @@ def test_opposite_orders_of_shared_numbers_do_not_deadlock(number: PhoneNumber, 
     def edit(contact: Contact) -> None:
         further_numbers.replace(contact, [(phone, "") for phone in reversed(contact.numbers[1:])])
 
-    works: list[Callable[[], Any]] = [lambda contact=contact: edit(contact) for contact in people]
+    works: list[Callable[[], Any]] = [partial(edit, contact) for contact in people]
     works += [lambda: entries.add_many(callers, numbers[::-1], reason="", source="test")]
-    works += [lambda phone=phone: entries.add(callers, phone, source="test") for phone in numbers]
+    works += [partial(entries.add, callers, phone, source="test") for phone in numbers]
     works += [lambda: placing.claim(number.account_id) for _ in range(4)]
     for contact in people:
         queued(number, contact, contact.phone)

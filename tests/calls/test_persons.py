@@ -206,6 +206,31 @@ def test_a_further_number_that_is_listed_already_stops_the_queued_call(number: P
     assert Call.objects.get().ended_reason == "do_not_call"
 
 
+# Today's number and the form in which it was listed, from the regulators' announcements.
+@pytest.mark.parametrize(
+    ("today", "before"),
+    [
+        ("+525541637199", "+5215541637199"),  # Mexico, 3 August 2019: no 1 after the country code
+        ("+2290197123456", "+22997123456"),  # Benin, 30 November 2024: 01 before all numbers
+        ("+5511987654321", "+551187654321"),  # São Paulo, 29 July 2012: a 9 before mobile numbers
+    ],
+)
+@pytest.mark.parametrize("further", [False, True])
+def test_an_entry_in_a_former_form_stops_the_person(
+    number: PhoneNumber, today: str, before: str, further: bool
+) -> None:
+    Organization.objects.update(allowed_countries=["US", "MX", "BJ", "BR"])
+    number.organization.refresh_from_db()
+    if further:
+        person(number.organization, ONE, today)
+    else:
+        person(number.organization, today)
+    campaign = started(number, ONE if further else today)
+    entries.add(number.organization, before, source="test")
+    assert dial(number, campaign) == []
+    assert campaign.recipients.get().reason == "do_not_call"
+
+
 def test_do_not_call_of_another_organization_stops_nobody(number: PhoneNumber) -> None:
     stranger = Organization.objects.create(tenant=number.organization.tenant, name="Stranger")
     person(number.organization, ONE, TWO)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from campaigns import further_numbers
 from campaigns.contact_locks import lock_contact, lock_holders
@@ -88,3 +89,15 @@ def test_many_numbers_are_listed_also_those_that_are_further_ones(person: Contac
     further_numbers.replace(person, [(SECOND, "")])
     assert entries.add_many(organization, [FIRST, SECOND, THIRD, THIRD], reason="", source="page") == 3
     assert set(DoNotCall.objects.values_list("phone", flat=True)) == {FIRST, SECOND, THIRD}
+
+
+def test_a_former_form_beside_todays_number_is_found_as_both(organization: Organization) -> None:
+    today, before = "+525541637199", "+5215541637199"
+    entries.add(organization, before, source="test")
+    assert entries.listed(organization.pk, [before, today, FIRST], timezone.now()) == {before, today}
+
+
+@pytest.mark.parametrize("phone", ["erased7c", "", "+"])
+def test_what_is_no_number_is_listed_nowhere(organization: Organization, phone: str) -> None:
+    """An erased contact has no number any more."""
+    assert entries.listed(organization.pk, [phone], timezone.now()) == set()
