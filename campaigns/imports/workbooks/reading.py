@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -22,12 +23,14 @@ from typing import Any, BinaryIO
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.workbooks.refusals import SENTENCES, Reason
 
+logger = logging.getLogger(__name__)
+
 ZIP = b"PK\x03\x04"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls
 ROWS = b"\x1eTrunkline rows 1\n"
 CHILD = "campaigns.imports.workbooks.child"
 HOME = Path(__file__).resolve().parents[3]
-ENVIRONMENT = {"PYTHONPATH": str(HOME), "PYTHONIOENCODING": "utf-8"}
+ENVIRONMENT = {"PYTHONPATH": os.pathsep.join([str(HOME), *filter(None, sys.path)]), "PYTHONIOENCODING": "utf-8"}
 WAIT_SECONDS = 150  # longer than the child allows itself
 PIECE = 256 * 1024
 MAX_BLANK_ROWS = 1_000  # rows before the header
@@ -135,6 +138,7 @@ def _run(source: object, rows: object) -> None:
     if status in SENTENCES:
         raise UnreadableFile(SENTENCES[Reason(status)])
     if status:
+        logger.warning("The process that reads a workbook ended with the status %s.", status)
         raise UnreadableFile(SENTENCES[Reason.TOO_LARGE if status < 0 else Reason.DAMAGED])
 
 
