@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks import revisions
+
 NOW = datetime(2026, 5, 13, 15, 0, tzinfo=UTC)
 AT_ONCE = 200  # recipients that one step of the engine passes to the gate
 AREAS = ("205", "907", "602", "501", "415", "303", "203", "305", "404", "808", "208", "312", "317", "502", "617", "313")
@@ -38,26 +36,16 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=2_000)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="trunkline-gate-") as directory:
-        trees = [export(options.before, Path(directory, "before"))]
-        trees.append(export(options.after, Path(directory, "after")) if options.after else ROOT)
-        workers = [Worker(tree, Path(directory, f"{n}.sqlite3"), options.people) for n, tree in enumerate(trees)]
-        try:
-            compare(workers, options.rounds)
-        finally:
-            for worker in workers:
-                worker.end()
+    with revisions.workers(options.before, options.after, __file__, options.people, _database) as workers:
+        compare(workers, options.rounds)
     return 0
 
 
-def export(revision: str, to: Path) -> Path:
-    to.mkdir()
-    archive = subprocess.run(["git", "archive", revision], cwd=ROOT, check=True, capture_output=True).stdout  # noqa: S603, S607
-    subprocess.run(["tar", "-x"], cwd=to, check=True, input=archive)  # noqa: S607
-    return to
+def _database(which: str, directory: Path) -> str:
+    return f"sqlite:///{directory / which}.sqlite3"
 
 
-def compare(workers: list[Worker], rounds: int) -> None:
+def compare(workers: list[revisions.Worker], rounds: int) -> None:
     ratios: dict[str, list[float]] = {"first": [], "again": []}
     for number in range(rounds):
         for kind, found in ratios.items():
@@ -71,35 +59,6 @@ def compare(workers: list[Worker], rounds: int) -> None:
         )
     for worker, name in zip(workers, ("before", "after"), strict=True):
         say(f"{name:8} {worker.ask('again')['verdicts']}")
-
-
-class Worker:
-    """A process of one revision, which decides when it is asked to."""
-
-    def __init__(self, tree: Path, database: Path, people: int) -> None:
-        environment = os.environ | {"PYTHONPATH": str(tree), "DJANGO_SETTINGS_MODULE": "config.settings"}
-        environment |= {"DEBUG": "true", "DATABASE_URL": f"sqlite:///{database}"}
-        command = [sys.executable, "-c", "import runpy, sys; runpy.run_path(sys.argv[1])['serve'](int(sys.argv[2]))"]
-        self._process = subprocess.Popen(  # noqa: S603
-            [*command, __file__, str(people)],
-            cwd=tree,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, kind: str) -> dict[str, Any]:
-        assert self._process.stdin and self._process.stdout  # noqa: S101
-        self._process.stdin.write(kind + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def end(self) -> None:
-        if self._process.stdin:
-            self._process.stdin.close()
-        self._process.wait()
 
 
 # In the process of one revision.

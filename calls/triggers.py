@@ -92,7 +92,19 @@ def _differs(column: str) -> str:
 
 
 _OWN = "c.id = NEW.contact_id"
-_LISTED = "c.organization_id = NEW.organization_id AND c.phone = NEW.phone"
+
+
+def _has(number: str) -> str:
+    """Return the condition that a contact has this number of the row's organization, as first or further one."""
+    return f"""c.id IN (
+        SELECT p.id FROM campaigns_contact p WHERE p.organization_id = NEW.organization_id AND p.phone = {number}
+        UNION ALL
+        SELECT n.contact_id FROM campaigns_contactnumber n
+        WHERE n.organization_id = NEW.organization_id AND n.phone = {number}
+    )"""  # noqa: S608 - built from our own constants
+
+
+_LISTED = _has("NEW.phone")
 RECORDINGS = (
     _Recording(
         "calls_note_contact",
@@ -102,6 +114,11 @@ RECORDINGS = (
     ),
     _Recording("calls_note_listed", "INSERT ON campaigns_donotcall", "NEW.phone <> ''", _LISTED),
     _Recording("calls_note_relisted", "UPDATE ON campaigns_donotcall", "NEW.phone <> ''", _LISTED),
+    _Recording("calls_note_number", "INSERT ON campaigns_contactnumber", "NEW.phone <> ''", _OWN),
+    _Recording("calls_note_number_change", "UPDATE ON campaigns_contactnumber", "NEW.phone <> ''", _OWN),
+    _Recording(
+        "calls_note_number_end", "DELETE ON campaigns_contactnumber", "OLD.phone <> ''", "c.id = OLD.contact_id"
+    ),
     _Recording("calls_note_callback", "INSERT ON calls_callback", "NEW.status = 'due'", _OWN),
     _Recording("calls_note_callback_end", "UPDATE OF status ON calls_callback", _differs("status"), _OWN),
     # A call that turns out never to have been sent counts for no gap and no cap.
@@ -109,7 +126,7 @@ RECORDINGS = (
         "calls_note_undialed",
         "UPDATE OF dialed_at ON calls_call",
         "OLD.dialed_at IS NOT NULL AND NEW.dialed_at IS NULL",
-        _OWN,
+        f"({_OWN} OR {_has('NEW.to_number')})",
     ),
 )
 

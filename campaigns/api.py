@@ -1,41 +1,47 @@
-"""The API of contacts, lists and imports."""
+"""The API of contacts and lists."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import django_filters
+from django.core.exceptions import ValidationError as NotPossible
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
-from django.http import FileResponse, HttpResponse, HttpResponseBase
-from django.utils import timezone
 from rest_framework import serializers
-from rest_framework.decorators import action
-from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import phones
-from campaigns.do_not_call import entries as do_not_call
-from campaigns.imports import job
-from campaigns.imports import undo as import_undo
-from campaigns.imports import upload as uploads
-from campaigns.imports.columns import UnreadableFile
-from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember
-from campaigns.models.contact import MAX_VARIABLES, MAX_VARIABLES_BYTES
+from campaigns import further_numbers, phones
+from campaigns.contact_locks import lock_numbers
+from campaigns.do_not_call import persons
+from campaigns.import_api import ImportActions
+from campaigns.models import (
+    Campaign,
+    Contact,
+    ContactList,
+    ContactListMember,
+    ContactNumber,
+    NumberKind,
+)
+from campaigns.models.contact import MAX_EVIDENCE
+from campaigns.number_search import having
 from campaigns.rules.zone_words import NotAZone, read_zone
-from providers.models import VARIABLE_NAME
-from tenants.api.errors import Conflict, RefusedByRule, TooLarge, detail
-from tenants.api.fields import PublicIdField, ScopedField, TextField
-from tenants.api.parsing import UploadParser
-from tenants.api.serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
-from tenants.api.views import AnyAccept, CrudViewSet, ReadViewSet
+from campaigns.variables_field import StoredVariablesField
+from tenants.api.errors import Conflict, RefusedByRule, detail
+from tenants.api.fields import LongTextField, PublicIdField, WordField
+from tenants.api.serializers import (
+    OrganizationField,
+    OrganizedSerializer,
+    ReplacedList,
+    StrictSerializer,
+)
+from tenants.api.views import CrudViewSet
 from tenants.models import Organization
 
 
-class NumberField(TextField):
+class NumberField(WordField):
     """A phone number, converted to E.164. A national format is read in the organization's default country.
 
     Whether the country may be called is a calling rule, not validation: see `refuse_country`.
@@ -65,40 +71,18 @@ def refuse_country(organization: Organization, number: str, field: str) -> None:
         raise RefusedByRule(message, [detail(field, message, "country")])
 
 
-class VariablesField(serializers.Field[Any, Any, Any, Any]):
-    """An object of strings, with an error for each wrong name or value."""
-
-    def to_internal_value(self, data: Any) -> dict[str, str]:
-        if not isinstance(data, dict):
-            raise ValidationError("Expected an object of strings.", code="invalid_type")
-        faults: dict[str, Any] = {}
-        for name, value in data.items():
-            if not VARIABLE_NAME.fullmatch(name):
-                sentence = "A variable name has only letters, digits and _, no digit first, and at most 64 characters."
-                faults[name] = [ErrorDetail(sentence, "invalid_name")]
-            elif not isinstance(value, str):
-                faults[name] = [ErrorDetail("Expected a string.", "invalid_type")]
-        if len(data) > MAX_VARIABLES:
-            faults["non_field_errors"] = [ErrorDetail(f"At most {MAX_VARIABLES} variables.", "too_big")]
-        elif _bytes_of(data) > MAX_VARIABLES_BYTES:
-            faults["non_field_errors"] = [ErrorDetail("The variables are larger than 16 KB in all.", "too_big")]
-        if faults:
-            raise ValidationError(faults)
-        return data
-
-    def to_representation(self, value: Any) -> Any:
-        return value
-
-
-def _bytes_of(values: Mapping[str, Any]) -> int:
-    return sum(len(name.encode()) + len(value.encode()) for name, value in values.items() if isinstance(value, str))
+class FurtherNumberSerializer(StrictSerializer):
+    phone = NumberField(max_length=64)
+    kind = serializers.ChoiceField(choices=NumberKind.choices, allow_blank=True, default="")
 
 
 class ContactSerializer(OrganizedSerializer[Contact]):
     id = PublicIdField()
     organization = OrganizationField()
     phone = NumberField(max_length=64)
-    variables = VariablesField(required=False)
+    further_numbers = ReplacedList(FurtherNumberSerializer)
+    variables = StoredVariablesField(required=False)
+    consent_evidence = LongTextField(required=False, allow_blank=True, max_length=MAX_EVIDENCE)
     do_not_call = serializers.SerializerMethodField()
 
     class Meta:
@@ -107,12 +91,17 @@ class ContactSerializer(OrganizedSerializer[Contact]):
             "id",
             "organization",
             "phone",
+            "phone_kind",
+            "further_numbers",
             "name",
             "external_id",
             "language",
             "timezone",
             "zone_fault",
             "variables",
+            "consent_basis",
+            "consent_at",
+            "consent_evidence",
             "do_not_call",
             "on_hold",
             "hold_until",
@@ -132,14 +121,12 @@ class ContactSerializer(OrganizedSerializer[Contact]):
     def get_do_not_call(self, contact: Contact) -> bool:
         known = self.context.get("listed")
         if known is None:
-            known = listed([contact])
-        return (contact.organization_id, contact.phone) in known
+            known = persons.listed([contact])
+        return contact.pk in known
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
-        if "phone" in attrs:
-            home = attrs["organization"] if self.instance is None else self.context["home"]
-            refuse_country(home, attrs["phone"], "phone")
+        self._check_numbers(attrs, attrs["organization"] if self.instance is None else self.context["home"])
         if zone := attrs.get("timezone"):
             number = attrs["phone"] if self.instance is None else attrs.get("phone", self.instance.phone)
             try:
@@ -148,14 +135,42 @@ class ContactSerializer(OrganizedSerializer[Contact]):
                 raise ValidationError({"timezone": [str(error)]}) from error
         return attrs
 
+    def _check_numbers(self, attrs: dict[str, Any], home: Organization) -> None:
+        """Check the numbers that are new: the others may be of countries that are called no more."""
+        if "phone" in attrs:
+            refuse_country(home, attrs["phone"], "phone")
+        held = self.instance.numbers if isinstance(self.instance, Contact) else (attrs["phone"],)
+        given = [row["phone"] for row in attrs.get("further_numbers", ())]
+        for place, phone in enumerate(given):
+            if phone not in held:
+                refuse_country(home, phone, f"further_numbers.{place}.phone")
+        if "further_numbers" in attrs:
+            attrs["further_numbers"] = [(row["phone"], row["kind"]) for row in attrs["further_numbers"]]
+            _possible("further_numbers", attrs.get("phone", held[0]), attrs["further_numbers"])
+        elif "phone" in attrs:
+            _possible("phone", attrs["phone"], [(phone, "") for phone in held[1:]])
 
-def listed(contacts: Iterable[Contact]) -> set[tuple[int, str]]:
-    """Return organization id and number of the contacts on the do-not-call list. One query for each organization."""
-    numbers: dict[int, set[str]] = {}
-    for contact in contacts:
-        numbers.setdefault(contact.organization_id, set()).add(contact.phone)
-    now = timezone.now()
-    return {(home, phone) for home, found in numbers.items() for phone in do_not_call.listed(home, found, now)}
+    def create(self, validated_data: dict[str, Any]) -> Contact:
+        numbers = validated_data.pop("further_numbers", [])
+        contact = super().create(validated_data)
+        further_numbers.replace(contact, numbers)
+        return contact
+
+    def update(self, instance: Contact, validated_data: dict[str, Any]) -> Contact:
+        numbers = validated_data.pop("further_numbers", None)
+        contact = super().update(instance, validated_data)
+        if numbers is not None and further_numbers.replace(contact, numbers):
+            contact.save(update_fields=["updated_at"])
+            vars(contact).pop("_prefetched_objects_cache", None)
+        return contact
+
+
+def _possible(field: str, first: str, numbers: further_numbers.Numbers) -> None:
+    """Raise ValidationError of the field unless these can be the numbers of one contact."""
+    try:
+        further_numbers.check(first, numbers)
+    except NotPossible as error:
+        raise ValidationError({field: [ErrorDetail(error.messages[0], error.code or "invalid")]}) from error
 
 
 def number_filter(queryset: QuerySet[Any], name: str, text: str, home: Organization | None) -> QuerySet[Any]:
@@ -185,26 +200,36 @@ class ContactFilters(django_filters.FilterSet):
         fields: ClassVar[Any] = []
 
     def by_phone(self, queryset: QuerySet[Contact], name: str, text: str) -> QuerySet[Contact]:
-        return number_filter(queryset, name, text, self.request.auth.home)
+        first = number_filter(queryset, name, text, self.request.auth.home)
+        further = number_filter(self._further(), name, text, self.request.auth.home)
+        return queryset.filter(Q(pk__in=list(first.values_list("pk", flat=True))) | having(further))
 
     def by_prefix(self, queryset: QuerySet[Contact], name: str, text: str) -> QuerySet[Contact]:
-        digits = text if text.startswith("+") else f"+{text}"
-        return queryset.filter(Q(name__istartswith=text) | Q(phone__startswith=digits.replace(" ", "")))
+        digits = (text if text.startswith("+") else f"+{text}").replace(" ", "")
+        found = Q(name__istartswith=text) | Q(phone__startswith=digits)
+        return queryset.filter(found | having(self._further().filter(phone__startswith=digits)))
+
+    def _further(self) -> QuerySet[ContactNumber]:
+        numbers: QuerySet[ContactNumber] = self.request.auth.visible(ContactNumber.objects.all())
+        return numbers
 
 
 class ContactViewSet(CrudViewSet[Contact]):
-    queryset = Contact.objects.select_related("organization").filter(erased_at=None)
+    queryset = Contact.objects.select_related("organization").prefetch_related("further_numbers").filter(erased_at=None)
     serializer_class = ContactSerializer
     filterset_class = ContactFilters
     taken = ("phone", "There is a contact with this number already.")
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        context = {**self.get_serializer_context(), "listed": listed(page)}
+        context = {**self.get_serializer_context(), "listed": persons.listed(page)}
         return self.get_paginated_response(ContactSerializer(page, many=True, context=context).data)
 
     def perform_save(self, serializer: Any) -> None:
-        contact, phone = serializer.instance, serializer.validated_data.get("phone")
+        contact, given = serializer.instance, serializer.validated_data
+        phone, further = given.get("phone"), [number for number, _ in given.get("further_numbers", ())]
+        home = contact.organization if contact else given["organization"]
+        lock_numbers(home.pk, [phone, *further] if phone else further)
         # Under the contact's lock, so that no call is created in between.
         if contact and phone and self.locked(contact).phone != phone and contact.calls.exists():
             raise Conflict("This contact has calls, so its number cannot change. Create a contact for the new number.")
@@ -231,53 +256,7 @@ class ContactListSerializer(OrganizedSerializer[ContactList]):
         return int(getattr(found, "contacts_count", 0))  # a new list has no contacts
 
 
-class ImportSerializer(StrictModelSerializer[ContactImport]):
-    id = PublicIdField()
-    list = ScopedField(source="contact_list", read_only=True)
-
-    class Meta:
-        model = ContactImport
-        fields: ClassVar[Any] = [
-            "id",
-            "list",
-            "status",
-            "filename",
-            "bytes_total",
-            "bytes_read",
-            "rows_read",
-            "created",
-            "updated",
-            "skipped",
-            "rejected",
-            "zones_contradicting",
-            "zones_interpreted",
-            "zone_examples",
-            "mapping",
-            "error",
-            "started_at",
-            "finished_at",
-        ]
-        read_only_fields = fields
-
-
-class UploadSerializer(StrictSerializer):
-    """The form fields of an import. `imports.upload` checks the file itself."""
-
-    file = serializers.FileField(allow_empty_file=True, max_length=None)
-    mapping = serializers.JSONField(required=False, allow_null=True, binary=True)
-    delimiter = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=1)
-    encoding = TextField(required=False, allow_blank=True, max_length=32)
-    default_region = TextField(required=False, allow_blank=True, max_length=2)
-    on_duplicate = serializers.ChoiceField(required=False, choices=ContactImport.OnDuplicate.choices)
-
-    def validate_mapping(self, mapping: Any) -> Any:
-        texts = isinstance(mapping, dict) and all(isinstance(field, str) for field in mapping.values())
-        if mapping is not None and not texts:
-            raise ValidationError('Give a JSON object like {"Mobile": "phone"}.', code="invalid_type")
-        return mapping
-
-
-class ContactListViewSet(CrudViewSet[ContactList]):
+class ContactListViewSet(ImportActions, CrudViewSet[ContactList]):
     queryset = counted(ContactList.objects.select_related("organization"))
     serializer_class = ContactListSerializer
 
@@ -286,69 +265,3 @@ class ContactListViewSet(CrudViewSet[ContactList]):
         if instance.campaigns.filter(status__in=unfinished).exists():
             raise Conflict("A campaign that is not over uses this list.")
         instance.delete()
-
-    @action(detail=True, methods=["post"], parser_classes=[UploadParser])
-    def imports(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Upload a file of contacts. The import runs in the background."""
-        contact_list = self.get_object()
-        sent: Any = request.data
-        given = {name: value for name, value in sent.items() if value != ""}
-        form = UploadSerializer(data=given, context=self.get_serializer_context())
-        form.is_valid(raise_exception=True)
-        upload = form.validated_data.pop("file")
-        try:
-            found = uploads.start_import(contact_list, upload, upload.name, **form.validated_data)
-        except UnreadableFile as error:
-            raise ValidationError({"file": [str(error)]}, code="unreadable") from error
-        except uploads.FileTooLarge as error:
-            raise TooLarge(str(error)) from error
-        return Response(ImportSerializer(found, context=self.get_serializer_context()).data, status=202)
-
-
-class ImportViewSet(ReadViewSet[ContactImport]):
-    queryset = ContactImport.objects.select_related("organization", "contact_list")
-    serializer_class = ImportSerializer
-
-    @action(detail=True, methods=["post"])
-    def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Cancel the import. Contacts imported so far stay."""
-        found = self.get_object()
-        if not job.cancel(found):
-            raise Conflict("This import is over.")
-        found.refresh_from_db()
-        return Response(self.get_serializer(found).data)
-
-    @action(detail=True, methods=["post"])
-    def undo(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Delete the contacts that the import created and nothing has called since. It runs in the background.
-
-        Contacts that the import updated stay.
-        """
-        found = self.get_object()
-        try:
-            import_undo.undo(found, self.reach.actor)
-        except import_undo.NotOver as error:
-            raise Conflict(str(error)) from error
-        found.refresh_from_db()
-        done = found.status == ContactImport.Status.UNDONE
-        return Response(self.get_serializer(found).data, status=200 if done else 202)
-
-
-class ImportErrorsViewSet(ReadViewSet[ContactImport]):
-    """`errors.csv`: the rejected rows as they were in the file, with line and reason."""
-
-    queryset = ContactImport.objects.select_related("organization")
-    content_negotiation_class = AnyAccept
-
-    def errors(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        found = self.get_object()
-        name = f"import-{found.uuid}-errors.csv"
-        if found.rejected and not found.rejected_file:
-            raise NotFound("The rejected rows of this import have been deleted.")
-        if found.rejected_file:
-            file = found.rejected_file.open("rb")
-            return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
-        empty = HttpResponse(content_type="text/csv; charset=utf-8")
-        empty["Content-Disposition"] = f'attachment; filename="{name}"'
-        csv.writer(empty).writerow([*found.mapping, "line", "reason"])
-        return empty

@@ -15,9 +15,10 @@ from tenants import failpoints
 # The database generates the UUIDs. Where it has no UUID type, Django stores a UUID as 32 hexadecimal characters.
 NEW_UUID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
 INSERT = """
-INSERT INTO {recipient} (uuid, campaign_id, contact_id, status, reason, outcome, attempts, next_attempt_at, sort_key,
+INSERT INTO {recipient} (uuid, campaign_id, contact_id, status, reason, outcome, attempts, number_position,
+    next_attempt_at, sort_key,
     waits_in)
-SELECT {new_uuid}, %(campaign)s, contact_id, %(status)s, '', '', 0, {due},
+SELECT {new_uuid}, %(campaign)s, contact_id, %(status)s, '', '', 0, 0, {due},
        ((id + %(campaign)s) %% 2147483647 * 1327217885) %% 2147483647, ''
 FROM {member}
 WHERE id > %(after)s AND id <= %(through)s

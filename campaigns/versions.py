@@ -21,6 +21,7 @@ PLAIN = (
     "campaign_zone_reason",
     "holidays",
     "max_attempts",
+    "try_next_number",
     "min_gap_minutes",
     "max_open_calls",
     "calls_per_minute",

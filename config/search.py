@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -15,8 +16,8 @@ from django.utils import timezone
 from calls.admin.shared import labels
 from calls.models import Call, Status
 from calls.reports import search
-from campaigns.models import Campaign, Contact, DoNotCall
-from campaigns.models.number_hash import number_hashes
+from campaigns.do_not_call import persons
+from campaigns.models import Campaign, Contact
 from campaigns.phones import country_of, national
 from config.admin_site import navigation
 from tenants.backoffice.local_time import local_minute
@@ -93,13 +94,11 @@ def _number(e164: str) -> str:
 
 def _contacts(rows: list[Contact]) -> list[Hit]:
     now = timezone.now()
-    by_hash = number_hashes(row.phone for row in rows)
-    organizations = {row.organization_id for row in rows}
-    listed = DoNotCall.objects.in_force(now).filter(organization__in=organizations, phone_hash__in=list(by_hash))
-    excluded = {(pk, by_hash[hashed]) for pk, hashed in listed.values_list("organization", "phone_hash")}
+    prefetch_related_objects(rows, "further_numbers")
+    listed = persons.listed(rows)
     hits = []
     for row in rows:
-        state, colour = ("Do not call", "danger") if (row.organization_id, row.phone) in excluded else ("", "")
+        state, colour = ("Do not call", "danger") if row.pk in listed else ("", "")
         if not state and row.held(now):
             state, colour = "On hold", "warning"
         hits.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 # The French numbering plan (ARCEP): ten digits from 01 to 09 reach each of these from each other one. New Caledonia,
 # French Polynesia, and Wallis and Futuna have plans of their own and are called as abroad.
@@ -33,5 +34,10 @@ ALLOWED_WITH: dict[str, frozenset[str]] = {
 
 def with_areas(countries: Iterable[str]) -> frozenset[str]:
     """Return the countries, and those that are called with them."""
-    named = frozenset(countries)
+    return _with_areas(frozenset(countries))
+
+
+@lru_cache(maxsize=1024)
+def _with_areas(named: frozenset[str]) -> frozenset[str]:
+    """Do it once for each set of countries: the gate asks for every call."""
     return named.union(*(ALLOWED_WITH.get(country, frozenset()) for country in named))

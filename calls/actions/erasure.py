@@ -6,6 +6,7 @@ A keyed hash of the number is kept, so that the do-not-call list still works and
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -19,13 +20,15 @@ from django.utils import timezone
 from calls.actions import recipients
 from calls.actions.campaigns import may_delete
 from calls.actions.quiescing import IllegalTransition
-from calls.gate.facts import A_DAY, HISTORY
+from calls.gate.facts import A_DAY
+from calls.gate.history import HISTORY
 from calls.models import OPEN, Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery, new_token
 from calls.outcomes import staff_decisions
+from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
 from campaigns.do_not_call import entries
-from campaigns.models import Contact, DoNotCall, Recipient
+from campaigns.models import Contact, DoNotCall, ImportOverwrite, Recipient
 from campaigns.models.campaign import longest_min_gap_of
-from campaigns.models.number_hash import number_hash
+from campaigns.models.number_hash import number_hash, number_hashes
 from tenants import audit_log
 from tenants.models import Alert, AuditEntry
 
@@ -48,8 +51,8 @@ WITHOUT_NAMES = (CallEvent.Source.ENGINE, CallEvent.Source.STAFF)  # sources who
 def erase(contact: Contact, *, actor: str, reason: str, never_again: bool) -> None:
     """End everything that is queued or due, then erase the personal data.
 
-    `never_again`: put the number on the do-not-call list first. Raises IllegalTransition while a call to the contact is
-    open or its result is awaited.
+    `never_again`: put all numbers on the do-not-call list first. Raises IllegalTransition while a call to the contact
+    is open or its result is awaited.
     """
     _refuse_while_busy(contact)
     before = {name: getattr(contact, name) for name in ("on_hold", "hold_until", "hold_reason")}
@@ -58,7 +61,7 @@ def erase(contact: Contact, *, actor: str, reason: str, never_again: bool) -> No
         _refuse_while_busy(contact)
         _withdraw_everywhere(contact, actor)
         if never_again:
-            entries.add(contact.organization, contact.phone, reason="Asked to be erased.", source="erasure")
+            entries.add_many(contact.organization, contact.numbers, reason="Asked to be erased.", source="erasure")
         _forget(contact, actor, reason)
     except IllegalTransition:
         Contact.objects.filter(pk=contact.pk).update(**before)
@@ -100,37 +103,62 @@ def _withdraw_everywhere(contact: Contact, actor: str) -> None:
 
 @transaction.atomic
 def _forget(contact: Contact, actor: str, reason: str) -> None:
+    numbers = contact.numbers
+    _lock(contact, numbers)
     # A full row lock, so that no row that refers to the contact can be added until the contact is erased.
     held = Contact.objects.select_for_update().get(pk=contact.pk)
+    if held.numbers != numbers:
+        raise IllegalTransition("The contact's numbers were changed at the same moment. Try again.")
     _refuse_while_busy(held)
     if Call.objects.queued().filter(contact=held).exists():
         raise IllegalTransition("A call to this contact was queued at the same moment. Try again.")
     audit_log.record(
         held.organization, actor=actor, action="contact.erase", subject=str(held.uuid), detail={"reason": reason}
     )
-    hashed = number_hash(held.phone)
-    listed = DoNotCall.objects.filter(organization=held.organization_id, phone_hash=hashed)
-    if until := _counts_until(held):  # an import would make a new contact of the number, to which no call counts
-        reason = "" if listed.exists() else CALLED_RECENTLY
-        entries.add(held.organization, held.phone, reason=reason, source="erasure", expires_at=until)
-    listed.update(phone="")
+    _forget_numbers(held)
     _forget_texts(held)
+    ImportOverwrite.objects.filter(contact=held).delete()
     if may_delete(held):
         held.delete()
         return
     _forget_calls(held)
     held.name = held.external_id = held.language = held.consent_evidence = ""
-    held.phone, held.phone_hash, held.erased_at = f"erased{held.pk:x}", hashed, timezone.now()
+    held.phone_hash, held.erased_at = number_hash(held.phone), timezone.now()
+    held.phone = f"erased{held.pk:x}"
     held.variables, held.created_by_import = {}, None
     held.on_hold, held.hold_until, held.hold_reason = True, None, REASON
     held.save()
 
 
+def _lock(contact: Contact, numbers: Sequence[str]) -> None:
+    """Lock the numbers, then everyone who has one of them, in the order of all code."""
+    lock_numbers(contact.organization_id, numbers)
+    lock_keys({contact.pk, *holder_keys(contact.organization_id, numbers)})
+
+
+def _forget_numbers(held: Contact) -> None:
+    """Delete the further numbers. Entries of the do-not-call list keep the hash of what nobody else has.
+
+    While the calls to the contact count, its numbers are listed: an import would make a new contact of a number, to
+    which no call counts.
+    """
+    organization, numbers = held.organization, number_hashes(held.numbers)
+    listed = DoNotCall.objects.filter(organization=organization, phone_hash__in=numbers)
+    if until := _counts_until(held):
+        known = set(listed.values_list("phone_hash", flat=True))
+        for hashed, phone in numbers.items():
+            reason = "" if hashed in known else CALLED_RECENTLY
+            entries.add_locked(organization, [phone], reason=reason, source="erasure", expires_at=until)
+    held.further_numbers.all().delete()
+    alone = [hashed for hashed, phone in numbers.items() if holder_keys(organization.pk, [phone]) in ([], [held.pk])]
+    listed.filter(phone_hash__in=alone).update(phone="")
+
+
 def _forget_calls(contact: Contact) -> None:
     """Erase what was ordered and what came back. New tokens make later status callbacks unknown."""
     calls = Call.objects.filter(contact=contact)
-    for pk in calls.values_list("pk", flat=True):
-        Call.objects.filter(pk=pk).update(callback_token=new_token())
+    for pk, number in calls.values_list("pk", "to_number"):
+        Call.objects.filter(pk=pk).update(callback_token=new_token(), to_number_hash=number_hash(number))
     _forget_deliveries(WebhookDelivery.objects.filter(call__in=calls))
     ProviderCallback.objects.filter(call__in=calls).delete()
     events = CallEvent.objects.filter(call__in=calls)

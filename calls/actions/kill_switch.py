@@ -22,7 +22,8 @@ def allow_calls(organization: Organization, *, actor: str) -> None:
 
 def _switch(organization: Organization, stopped: bool, actor: str) -> None:
     with transaction.atomic():
-        Organization.objects.filter(pk=organization.pk).update(calls_stopped=stopped)
-        action = "organization.stop_calls" if stopped else "organization.allow_calls"
-        audit_log.record(organization, actor=actor, action=action, subject=str(organization.uuid))
+        found = Organization.objects.filter(pk=organization.pk)
+        if found.exclude(calls_stopped=stopped).update(calls_stopped=stopped):
+            action = "organization.stop_calls" if stopped else "organization.allow_calls"
+            audit_log.record(organization, actor=actor, action=action, subject=str(organization.uuid))
     organization.calls_stopped = stopped

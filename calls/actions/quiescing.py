@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from calls.deadlines import SEND_WITHIN
+from calls.gate import persons
 from calls.models import Call, Status
 from campaigns.models import DoNotCall
 
@@ -22,17 +23,15 @@ class IllegalTransition(Exception):
 
 
 def silence_number(entry: DoNotCall) -> QuerySet[Call]:
-    """Wait until no call to the number of a new do-not-call entry can be placed. Return its open calls."""
-    calls = Call.objects.filter(organization=entry.organization_id, to_number=entry.phone)
-    wait_for_silence(calls)
-    return calls.open()
+    """Wait until no call to someone with the number of a new do-not-call entry can be placed. Return the open calls."""
+    return silence_numbers(entry.organization_id, [entry.phone])
 
 
 def silence_numbers(organization_id: int, phones: Collection[str]) -> QuerySet[Call]:
-    """Do the same for many numbers. Only numbers with an open call matter, and those are few."""
-    own = Call.objects.filter(organization=organization_id)
-    with_open_call = set(phones).intersection(own.open().values_list("to_number", flat=True))
-    calls = own.filter(to_number__in=with_open_call)
+    """Do the same for many numbers. Only open calls matter, and those are few."""
+    found = list(Call.objects.open().filter(organization=organization_id).select_related("contact"))
+    people, listed = persons.read(found), set(phones)
+    calls = Call.objects.filter(pk__in=[call.pk for call in found if not listed.isdisjoint(people.reached(call))])
     wait_for_silence(calls)
     return calls.open()
 

@@ -52,7 +52,7 @@ def schedule(
     campaign = Campaign.objects.select_related("organization").get(pk=recipient.campaign_id)
     if campaign.status not in Campaign.STARTED:
         raise IllegalTransition(f"A {campaign.status} campaign has no callbacks; start or resume it first.")
-    _refuse_time(campaign, recipient.contact, at, now)
+    _refuse_time(campaign, recipient, at, now)
     detail = "The contact asked to be called later; the scheduled callback replaces this call."
     for call in Call.objects.queued().filter(recipient=recipient, asked_for=False):
         dequeue(call, "call_back", detail, now)
@@ -61,7 +61,7 @@ def schedule(
         held = Recipient.objects.select_for_update().get(pk=recipient.pk)
         if held.status == RecipientStatus.WITHDRAWN:
             raise IllegalTransition("This recipient was withdrawn from the campaign.")
-        if entries.listed(contact.organization_id, [contact.phone], max(now, at)):
+        if entries.listed(contact.organization_id, contact.numbers, max(now, at)):
             raise Refused("This number is on the do-not-call list.", CheckName.DO_NOT_CALL)
         if contact.held(at):
             raise Refused("This contact is on hold then; lift the hold first.", CheckName.HOLD, contact.hold_until)
@@ -253,15 +253,16 @@ def _queue(pk: int, now: datetime) -> int:
     return 1
 
 
-def _refuse_time(campaign: Campaign, contact: Contact, at: datetime, now: datetime) -> None:
+def _refuse_time(campaign: Campaign, recipient: Recipient, at: datetime, now: datetime) -> None:
     if at <= now:
         raise Refused("This is in the past.", "past")
     if campaign.ends_at and at >= campaign.ends_at:
         raise Refused(
             f"The campaign ends before, at {local_text(campaign.ends_at, campaign.zone, now)}.", CheckName.TOO_LATE
         )
-    zones = candidate_zones(contact.timezone, contact.phone, campaign.zone_rule)
-    hours = (legal_hours(contact.phone),)
+    number = recipient.number
+    zones = candidate_zones(recipient.contact.timezone, number, campaign.zone_rule)
+    hours = (legal_hours(number),)
     if not campaign.legal_override and not is_open(hours, zones, at):
         message = f"This is outside the legal calling hours in {', '.join(zones)}."
         raise Refused(message, CheckName.CALLING_HOURS, next_opening(hours, zones, at))

@@ -43,7 +43,7 @@ class MissingVariables(Exception):
 
 
 class AlreadyOpen(Exception):
-    """A call to this number is open, or a single call to it is queued."""
+    """A call to this number, or to someone who has it, is open; or a single call to the number is queued."""
 
     def __init__(self) -> None:
         super().__init__("A call to this number is already open")
@@ -67,7 +67,7 @@ class Order:
 
 
 def place_single(order: Order) -> Call:
-    """Queue one call, which is placed within a second. The contact is matched by number, or created.
+    """Queue one call, which is placed within a second. The contact is the one whose first number it is, or a new one.
 
     Raises MissingVariables, AlreadyOpen, Refused. The call is committed when this returns, unless the caller holds a
     transaction.
@@ -129,10 +129,12 @@ def _call(order: Order, contact: Contact, values: Mapping[str, str], now: dateti
 
 def _refuse(call: Call, now: datetime) -> None:
     same_number = Call.objects.filter(organization=call.organization, to_number=call.to_number)
-    if same_number.open().exists() or same_number.queued().filter(recipient=None).exists():
+    if same_number.queued().filter(recipient=None).exists():
         raise AlreadyOpen
     at = call.due_at or now  # the gate judges a call for later at its due time
     decision = decide(fact_sheet.load([call], at)[0], at)
+    if decision.failed(CheckName.OPEN_CALL):
+        raise AlreadyOpen
     for name in REFUSALS:
         if found := decision.failed(name):
             raise Refused(found.detail, found.name, found.until)

@@ -18,11 +18,12 @@ from calls.models import Call, Status, WebhookDelivery
 from calls.outcomes import staff_decisions
 from calls.reports import transcripts
 from calls.serializers.call import CallSerializer, CallWithEventsSerializer
-from campaigns.api import NumberField, VariablesField, number_filter, refuse_country
+from campaigns.api import NumberField, number_filter, refuse_country
+from campaigns.variables_field import VariablesField
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
 from tenants.api.errors import Conflict, Unavailable
-from tenants.api.fields import ObjectField, ScopedField, TextField, UtcDateTimeField, utc_text
+from tenants.api.fields import ObjectField, ScopedField, UtcDateTimeField, WordField, utc_text
 from tenants.api.filters import MomentFilter
 from tenants.api.serializers import StrictSerializer, organization_for
 from tenants.api.views import ReadViewSet
@@ -44,10 +45,10 @@ class OrderSerializer(StrictSerializer):
     to_number = NumberField(max_length=64)
     assistant = ScopedField(queryset=Assistant.objects.select_related("organization", "account"))
     phone_number = ScopedField(queryset=PhoneNumber.objects.select_related("organization", "account"))
-    customer_name = TextField(required=False, allow_blank=True, max_length=200)
+    customer_name = WordField(required=False, allow_blank=True, max_length=200)
     dynamic_variables = VariablesField(required=False)
     metadata = ObjectField(required=False)
-    callback_url = TextField(required=False, allow_blank=True, max_length=2000, validators=[check_callback_url])
+    callback_url = WordField(required=False, allow_blank=True, max_length=2000, validators=[check_callback_url])
     not_before = UtcDateTimeField(required=False)
     not_after = UtcDateTimeField(required=False)
 

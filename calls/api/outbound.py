@@ -16,11 +16,12 @@ from calls.actions.single_calls import Order
 from calls.api.orders import place
 from calls.models import Call
 from calls.serializers.status_answer import status_answer
-from campaigns.api import NumberField, VariablesField, refuse_country
+from campaigns.api import NumberField, refuse_country
+from campaigns.variables_field import VariablesField
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
 from tenants.api.access import Access
-from tenants.api.fields import IdField, TextField
+from tenants.api.fields import IdField, WordField
 from tenants.api.idempotency import IdempotentPosts
 from tenants.api.serializers import StrictSerializer
 from tenants.api.views import public_id
@@ -33,9 +34,9 @@ class OutboundSerializer(StrictSerializer):
     phoneNumber = NumberField(min_length=10, max_length=20, trim_whitespace=False)
     assistantId = IdField()
     phoneNumberId = IdField()
-    customerName = TextField(max_length=200, allow_blank=True, required=False)
+    customerName = WordField(max_length=200, allow_blank=True, required=False)
     dynamicVariables = VariablesField(required=False)
-    callbackUrl = TextField(max_length=2000, required=False, validators=[check_callback_url])
+    callbackUrl = WordField(max_length=2000, required=False, validators=[check_callback_url])
 
 
 class OutboundView(IdempotentPosts, APIView):

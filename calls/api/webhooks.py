@@ -16,7 +16,7 @@ from calls.webhooks import maintenance
 from providers.urls_allowed import check_callback_url
 from tenants import audit_log
 from tenants.api.errors import Conflict
-from tenants.api.fields import PublicIdField, ScopedField, TextField, UtcDateTimeField, utc_text
+from tenants.api.fields import PublicIdField, ScopedField, UtcDateTimeField, WordField, utc_text
 from tenants.api.filters import MomentFilter
 from tenants.api.serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
 from tenants.api.views import CrudViewSet, ReadViewSet
@@ -28,7 +28,7 @@ DeliveryStatus = WebhookDelivery.Status
 class WebhookEndpointSerializer(OrganizedSerializer[WebhookEndpoint]):
     id = PublicIdField()
     organization = OrganizationField()
-    url = TextField(max_length=2000, validators=[check_callback_url])
+    url = WordField(max_length=2000, validators=[check_callback_url])
     events = serializers.ListField(
         child=serializers.ChoiceField(choices=WebhookEvent.choices), required=False, allow_empty=False
     )

@@ -14,6 +14,17 @@ from campaigns.models import Recipient
 RecipientStatus = Recipient.Status
 
 
+def follow_number(call: Call, number: str, now: datetime) -> None:
+    """Follow a change of the contact's numbers: the recipient of this queued call is called at another one now.
+
+    The call of a scheduled callback goes to the new number; another call replaces any other.
+    """
+    if call.asked_for:
+        Call.objects.queued().filter(pk=call.pk).update(to_number=number)
+    else:
+        dequeue(call, "number_changed", "The contact's numbers were changed; another call replaces this one.", now)
+
+
 def dequeue(call: Call, reason: str, detail: str, now: datetime) -> bool:
     """End a queued call of a campaign; its recipient is due now. Return False when the call is not queued any more.
 

@@ -38,6 +38,7 @@ from calls.gate.selection import (
 )
 from calls.models import Call, CallEvent, Status, record_event
 from campaigns.models import Campaign, Recipient
+from campaigns.models.campaign import load_numbers
 from tenants import failpoints
 
 logger = logging.getLogger(__name__)
@@ -184,6 +185,7 @@ class _Step:
 
     def take(self, recipients: Sequence[Recipient]) -> None:
         """Enqueue, defer or skip each recipient, as the gate decides."""
+        load_numbers(recipients)
         calls = [self.choices.call_to(recipient) for recipient in recipients]
         batch = self.choices.read_facts(calls, self.now)
         deferred: list[tuple[Recipient, Decision]] = []

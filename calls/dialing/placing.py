@@ -1,6 +1,7 @@
 """Place calls: commit the intent, then send exactly one request, then record the answer.
 
-Locks are taken in one order everywhere: organization, provider account, campaigns, contacts, calls.
+Locks are taken in one order everywhere: organization, provider account, campaigns, numbers, contacts, calls. A claim
+locks no numbers (docs/adr/0009-persons-and-numbers.md).
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from django.db.models import F, Min
 from django.utils import timezone
 
 from calls.deadlines import CLUSTER_TIMING, SEND_WITHIN
+from calls.dialing.dequeueing import follow_number
 from calls.gate import budgets, pacing, rate_limits
 from calls.gate import facts as fact_sheet
 from calls.gate.checks import CheckName
 from calls.gate.decision import SOON, Decision, decide
 from calls.models import Call, CallEvent, Status, record_event
 from calls.outcomes import circuit_breaker, placement_results, staff_decisions
+from campaigns.contact_locks import holder_keys
 from campaigns.models import Campaign, Contact, Recipient
 from providers.adapters import http
 from providers.adapters.base import Provider, Snapshot
@@ -77,7 +80,7 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
         if account is None or not account.is_active or account.blocked(now):
             return []
         batch = _candidates(account, now, min(limit, _room(account)))
-        _lock_contacts(batch)
+        batch = _lock_contacts(batch)
         calls = _fresh(batch)
         allowed = _ask_the_gate(calls, now)
         taken = rate_limits.take_for_placing(account, len(allowed), now)
@@ -114,12 +117,26 @@ def _candidates(account: ProviderAccount, now: datetime, limit: int) -> list[Cal
     return list(due.order_by("-priority", "due_at", "pk")[:limit])
 
 
-def _lock_contacts(batch: Sequence[Call]) -> None:
-    """Lock the campaigns, then the contacts, each by key. Facts that are read afterwards hold until the commit."""
+def _lock_contacts(batch: list[Call]) -> list[Call]:
+    """Lock the campaigns, then the contacts, each by key. Facts that are read afterwards hold until the commit.
+
+    Claims of an organization take turns on its row, so two contacts who share a number are never claimed at once. A
+    single call may reach everyone who has its number, so all of them are locked. Return the calls for which all are:
+    not those whose number somebody got meanwhile.
+    """
     campaigns = {call.campaign_id for call in batch if call.campaign_id}
     list(Campaign.objects.select_for_update(no_key=True).filter(pk__in=campaigns).order_by("pk").values_list("pk"))
     contacts = {call.contact_id for call in batch}
-    list(Contact.objects.select_for_update(no_key=True).filter(pk__in=contacts).order_by("pk").values_list("pk"))
+    holders = _holders(batch)
+    locked = Contact.objects.select_for_update(no_key=True).filter(pk__in=contacts | holders)
+    list(locked.order_by("pk").values_list("pk"))
+    return batch if _holders(batch) <= holders else [call for call in batch if not call.is_single]
+
+
+def _holders(batch: Sequence[Call]) -> set[int]:
+    """Return the keys of the contacts that have the number of a single call of the batch, which is of one account."""
+    numbers = {call.to_number for call in batch if call.is_single}
+    return set(holder_keys(batch[0].organization_id, numbers)) if numbers else set()
 
 
 def _fresh(batch: Sequence[Call]) -> list[Call]:
@@ -130,14 +147,23 @@ def _fresh(batch: Sequence[Call]) -> list[Call]:
 
 
 def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision]]:
-    """Return the calls that may be dialled. The facts of each include what this batch has allowed before it."""
+    """Return the calls that may be dialled. The facts of each include what this batch has allowed before it.
+
+    A call of a campaign to a number that its contact has no longer is replaced.
+    """
     allowed: list[tuple[Call, Decision]] = []
     lines: Counter[int] = Counter()
     in_campaign: Counter[int | None] = Counter()
     reserved: defaultdict[int | None, Decimal] = defaultdict(Decimal)
     in_this_batch = Decimal(0)  # the batch is of one account, and so of one organization
     paced: dict[int | None, datetime | None] = {}
-    for call, found in zip(calls, fact_sheet.load(calls, now), strict=True):
+    batch = fact_sheet.read_as_made(calls, now)
+    for call in calls:
+        if call.recipient and not batch.persons.has(call):
+            call.recipient.contact = call.contact
+            follow_number(call, call.recipient.number, now)
+            continue
+        found = batch.facts_of(call)
         facts = replace(
             found,
             number_open=found.number_open + lines[call.phone_number_id],
@@ -153,6 +179,7 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision
         decision = decide(facts, now)
         if decision.verdict == "allow":
             allowed.append((call, decision))
+            batch.history.open.add(call)
             lines[call.phone_number_id] += 1
             in_campaign[call.campaign_id] += 1
             reserved[call.campaign_id] += facts.reserve

@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from calls.dialing.campaign_locks import campaigns_with_rules, locked_campaign
-from calls.dialing.dequeueing import dequeue
+from calls.dialing.dequeueing import dequeue, follow_number
 from calls.dialing.enqueueing import end_without_call, store_deferrals
 from calls.gate import inputs
 from calls.gate.checks import CheckName
@@ -26,6 +26,7 @@ from calls.gate.decision import Decision, decide
 from calls.gate.selection import Choices, select_free, values_for
 from calls.models import Call, ContactChange
 from campaigns.models import Campaign, CampaignVersion, Recipient
+from campaigns.models.campaign import load_numbers
 from tenants.models import Organization
 
 AT_ONCE = 200  # recipients or contacts of one step: its transaction holds the campaign's lock, and claims wait for it
@@ -169,6 +170,7 @@ def _locked(waiting: QuerySet[Recipient]) -> QuerySet[Recipient]:
 
 def _decide_again(choices: Choices, recipients: Sequence[Recipient], now: datetime) -> None:
     """Store what the gate says now. A recipient that may be called is due; enqueueing asks for room and pace."""
+    load_numbers(recipients)
     calls = [choices.call_to(recipient) for recipient in recipients]
     batch = choices.read_facts(calls, now)
     deferred: list[tuple[Recipient, Decision]] = []
@@ -214,11 +216,20 @@ def _dequeue_outdated(campaign_id: int, now: datetime) -> None:
 def _renew_copies(calls: QuerySet[Call], now: datetime) -> None:
     """Give queued calls of campaigns the values that a call queued now would have.
 
-    A call without a required value is dequeued; enqueueing ends its recipient for that.
+    A call without a required value is dequeued; enqueueing ends its recipient for that. So is a call to another number
+    than the recipient is called at now.
     """
-    related = ("campaign", "contact", "assistant", "phone_number")
-    for call in calls.exclude(recipient=None).select_related(*related):
-        assert call.campaign is not None  # noqa: S101
+    related = ("campaign", "contact", "assistant", "phone_number", "recipient")
+    found = list(calls.exclude(recipient=None).select_related(*related))
+    for call in found:
+        assert call.recipient is not None  # noqa: S101
+        call.recipient.contact = call.contact
+    load_numbers(call.recipient for call in found if call.recipient)
+    for call in found:
+        assert call.campaign is not None and call.recipient is not None  # noqa: S101
+        if call.to_number != call.recipient.number:
+            follow_number(call, call.recipient.number, now)
+            continue
         values, missing = values_for(call.campaign, call)
         if missing and not call.asked_for:
             dequeue(call, "rules_changed", f"It has no value for {', '.join(missing)} any more.", now)

@@ -1,7 +1,8 @@
 """Forecast a campaign: ask the gate in simulated time, once for all recipients with the same facts.
 
 It assumes that the campaign starts now or at its `starts_at` and is not paused, that everything is switched on, that no
-other campaign shares its lines, and that calls end as the organization's latest calls did (`endings_of`).
+other campaign shares its lines, and that calls end as the organization's latest calls did (`endings_of`). Where the
+campaign tries a contact's next number, as many go on as have one; their hours stay those of the number at the start.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models import prefetch_related_objects as prefetch
 
+from calls.forecast import further
 from calls.forecast.daily_limits import DailyLimit
 from calls.forecast.outcome_mix import as_reported, endings_of
 from calls.forecast.simulation import Simulation
@@ -78,7 +80,7 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to
     judged = _judge(campaign, choices, begin, spent)
     shares = [(choice.account.adapter, share) for choice, share in choices.shares()]
     endings = as_reported(endings_of(campaign.organization_id, now), shares)
-    simulation = Simulation(campaign, choices, endings, begin)
+    simulation = Simulation(campaign, choices, endings, begin, with_number=further.shares(campaign, recipients))
     untouched = deepcopy(simulation.daily_limits)
     simulation.run(judged.waiting, judged.calling)
     low, high = simulation.cost()
@@ -149,17 +151,18 @@ class Prospect:
         "phone_number_id",
         "status",
         "timezone",
+        "to_number",
         "variables",
     )
 
     def __init__(self, campaign: Campaign, choices: Choices, row: Sequence[Any]) -> None:
         self.campaign, self.campaign_id = campaign, campaign.pk
         self.organization, self.organization_id = campaign.organization, campaign.organization_id
-        self.status, self.attempts, self.due, self.assistant_id, self.phone_number_id, *rest = row
+        self.status, self.attempts, self.due, self.assistant_id, self.phone_number_id, self.to_number, *rest = row
         self.contact_id, self.phone, self.timezone, self.on_hold, self.hold_until, *own = rest
         texts: Sequence[Any] = own or ("", "", {})
         self.name, self.external_id, self.variables = texts
-        selection = choices.select(self, self.phone)
+        selection = choices.select(self, self.to_number)
         assert selection is not None  # noqa: S101 (a forecast of a campaign that cannot call has no prospects)
         choices.take(selection)
         choice, self.phone_number = selection.choice, selection.number
@@ -168,16 +171,16 @@ class Prospect:
         self.not_before, self.not_after, self.asked_for = None, campaign.ends_at, False
 
     @property
+    def is_single(self) -> bool:
+        return False
+
+    @property
     def recipient_id(self) -> None:
         """The simulation applies the retry rules itself."""
         return None
 
     def held(self, now: datetime) -> bool:
         return bool(self.on_hold) and (self.hold_until is None or self.hold_until > now)
-
-    @property
-    def to_number(self) -> str:
-        return str(self.phone)
 
     @property
     def contact(self) -> Prospect:
@@ -263,8 +266,8 @@ def _size_of(campaign: Campaign, count_to: int | None) -> int:
 
 
 def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
-    """Yield a row for each recipient still to be called: status, attempts, due time, assistant, caller number, contact,
-    phone number, time zone, hold, and the columns that variables are made of.
+    """Yield a row for each recipient still to be called: status, attempts, due time, assistant, caller number, number
+    called next, contact, its first number, time zone, hold, and the columns that variables are made of.
     """
     wanted = [
         "pk",
@@ -276,10 +279,10 @@ def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
     ]
     live = campaign.recipients.filter(status__in=(*Recipient.WAITING_STATUSES, Recipient.Status.CALLING)).order_by("pk")
     state = ("status", "attempts", "next_attempt_at", "assistant_id", "phone_number_id")
-    own = live.values_list(*state, *(f"contact__{name}" for name in wanted))
+    own = live.values_list(*state, further.NUMBER, *(f"contact__{name}" for name in wanted))
     if campaign.status not in NOT_BEGUN:
         yield from own.iterator(AT_ONCE)
-    for row in _not_launched(campaign).order_by("pk").values_list(*wanted).iterator(AT_ONCE):
+    for row in _not_launched(campaign).order_by("pk").values_list("phone", *wanted).iterator(AT_ONCE):
         yield (Recipient.Status.PENDING, 0, None, None, None, *row)
 
 

@@ -20,6 +20,7 @@ from calls.gate.checks import CheckName
 from calls.gate.decision import LATER, Facts, decide
 from calls.gate.facts import within_a_day, within_a_month
 from calls.gate.selection import Choice, Choices
+from calls.models import Status
 from campaigns.models import Campaign
 from campaigns.models.campaign import min_gap_of, retry_rule
 from campaigns.rules import retries
@@ -39,6 +40,13 @@ class Cohort:
     size: int
     batch: int = 0
     deferred: int = 0
+    place: int = 0  # which of their numbers is called
+    others: int = 0  # attempts at the numbers before it
+
+    @property
+    def counted(self) -> int:
+        """Return how many attempts the retry rules count."""
+        return self.attempts - self.others
 
     def facts_at(self, moment: datetime) -> Facts:
         last = self.dials[-1] if self.dials else None
@@ -62,13 +70,17 @@ class Simulation:
         begin: datetime,
         daily_limits: Sequence[DailyLimit] | None = None,
         chance: random.Random | None = None,
+        with_number: Sequence[float] = (),
     ) -> None:
         """`daily_limits`: those of an earlier simulation, instead of reading them again.
+
+        `with_number`: which share of the recipients has a first further number, a second one and so on.
 
         `chance` draws how each call ends. Without it, calls end in exactly the shares of `endings`.
         """
         self.campaign, self.choices, self.endings, self.begin = campaign, choices, endings, begin
-        self.chance = chance
+        self.chance, self.with_number = chance, (1.0, *with_number)
+        self._owed_next: defaultdict[int, float] = defaultdict(float)
         self.rules = [retry_rule(rule) for rule in campaign.retry_rules.all()]
         self.gap = min_gap_of(campaign.organization, campaign)
         self.per_second = _calls_per_second(campaign, choices, endings)
@@ -94,7 +106,8 @@ class Simulation:
 
     def again(self, daily_limits: Sequence[DailyLimit], chance: random.Random) -> Simulation:
         """Return a new simulation of the same campaign in which `chance` draws how each call ends."""
-        return Simulation(self.campaign, self.choices, self.endings, self.begin, daily_limits, chance)
+        with_number = self.with_number[1:]
+        return Simulation(self.campaign, self.choices, self.endings, self.begin, daily_limits, chance, with_number)
 
     @property
     def finishes_at(self) -> datetime | None:
@@ -193,7 +206,8 @@ class Simulation:
         dialed_at = moment + takes / 2
         remembered = max(1, cohort.facts.max_per_day, cohort.facts.max_per_30_days or 0)
         dials = (*cohort.dials, dialed_at)[-remembered:]
-        self._end(Cohort(cohort.facts, cohort.attempts + 1, dials, size), size, dialed_at)
+        called = replace(cohort, attempts=cohort.attempts + 1, dials=dials, size=size, batch=0, deferred=0)
+        self._end(called, size, dialed_at)
         if cohort.size > size:
             cohort.size, cohort.deferred = cohort.size - size, 0
             heapq.heappush(self._queue, (due, next(self._turns), cohort))
@@ -216,14 +230,30 @@ class Simulation:
                 self.rules,
                 ending.status,
                 ending.voicemail,
-                called.attempts,
-                self.campaign.max_attempts,
+                called.counted,
+                self.campaign.max_attempts - called.others,
                 ended,
                 self.gap,
             )
             if again:
                 again = self._at_another_time(called, ending, dialed_at, again)
-                self._wait(again, Cohort(called.facts, called.attempts, called.dials, number))
+                self._wait(again, replace(called, size=number))
+            elif ending.status == Status.NO_ANSWER and not ending.voicemail:
+                self._try_next_number(replace(called, size=number), ending, dialed_at)
+
+    def _try_next_number(self, called: Cohort, ending: Ending, dialed_at: datetime) -> None:
+        """Let as many of a cohort that was not answered go on as have a further number."""
+        place = called.place + 1
+        if place >= len(self.with_number) or called.attempts >= self.campaign.max_attempts:
+            return
+        due = self._owed_next[place] + called.size * self.with_number[place] / self.with_number[called.place]
+        self._owed_next[place] = due - (size := min(called.size, math.floor(due)))
+        if not size:
+            return
+        ended, rule = dialed_at + ending.held, retries.rule_after(self.rules, ending.status, ending.voicemail)
+        again = rule.earliest(1, ended, self.gap) if rule else ended + self.gap
+        again = self._at_another_time(called, ending, dialed_at, again)
+        self._wait(again, replace(called, size=size, place=place, others=called.attempts))
 
     def _at_another_time(self, called: Cohort, ending: Ending, dialed_at: datetime, again: datetime) -> datetime:
         """Return the retry's moment, at another time of day than the last call if the rule says so."""
@@ -280,7 +310,7 @@ class Simulation:
 
     def _key(self, due: datetime, cohort: Cohort) -> tuple[Any, ...]:
         hours = tuple(int(dialed.timestamp()) // 3600 for dialed in cohort.dials)
-        return id(cohort.facts), cohort.attempts, (due - self.begin) // self._grain, hours
+        return id(cohort.facts), cohort.attempts, cohort.place, cohort.others, (due - self.begin) // self._grain, hours
 
     def _wait(self, due: datetime, cohort: Cohort) -> None:
         key = self._key(due, cohort)

@@ -58,6 +58,8 @@ class Candidate(Protocol):
     @property
     def recipient_id(self) -> int | None: ...  # None for a stand-in: its past calls are not asked for
     @property
+    def is_single(self) -> bool: ...  # whether somebody ordered it by number, and no campaign calls a person
+    @property
     def to_number(self) -> str: ...
     @property
     def asked_for(self) -> bool: ...

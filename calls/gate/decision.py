@@ -59,18 +59,19 @@ class Facts:
     campaign_status: str | None  # None: a single call
     not_before: datetime | None
     not_after: datetime | None  # of the call, or the end of the campaign
-    do_not_call: bool
+    do_not_call: bool  # the number is listed
     country: str  # "" when the number does not tell
     allowed_countries: frozenset[str]
     zones: tuple[str, ...]
     hours: tuple[Hours, ...]  # all must be open in all zones; empty: any hour is allowed
-    open_call: bool  # another call to this number
+    open_call: bool  # another call to the person
     attempts: int
     max_attempts: int | None
     last_dialed_at: datetime | None
     min_gap: timedelta
     dialed_in_a_day: tuple[datetime, ...]  # oldest first
     max_per_day: int
+    other_number_listed: bool = False  # of the contact, or of another who has the number of a single call
     retry_at: datetime | None = None  # the retry rule of the last outcome allows no call before
     callback_until: datetime | None = None  # another campaign promised to call the contact; the promise ends by then
     spent: Decimal = Decimal(0)
@@ -199,6 +200,8 @@ def _campaign(facts: Facts, now: datetime) -> Iterator[Check]:
 def _do_not_call(facts: Facts, now: datetime) -> Iterator[Check]:
     if facts.do_not_call:
         yield _skip(CheckName.DO_NOT_CALL)
+    elif facts.other_number_listed:
+        yield Check(CheckName.DO_NOT_CALL, "skip", "Another number of the contact is on the do-not-call list.")
     else:
         yield Check(CheckName.DO_NOT_CALL)
 

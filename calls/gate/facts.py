@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import BigIntegerField, Count, Max, Min, Value
+from django.db.models import Count, Max, Min
 
-from calls.gate import budgets, pacing, retry_waits
+from calls.gate import budgets, history, pacing, persons, retry_waits
 from calls.gate.candidate import Candidate
 from calls.gate.checks import CheckName
 from calls.gate.decision import DailyBudget, Facts
-from calls.models import OPEN, Call, CallBack
+from calls.gate.persons import Number
+from calls.models import OPEN, Call
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
 from campaigns.models.campaign import min_gap_of
@@ -28,9 +29,7 @@ from campaigns.rules.windows import Hours
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
 
-HISTORY = timedelta(days=30)  # the longest time that a cap looks back
 A_DAY = timedelta(days=1)
-NO_RECIPIENT = Value(0, output_field=BigIntegerField())
 Accounts = Mapping[int, tuple[ProviderAccount, Organization]]  # by internal key
 UNBOUNDED = 32_767  # calls a day: as many as the field can hold
 
@@ -42,10 +41,15 @@ def load(calls: Sequence[Candidate], now: datetime) -> list[Facts]:
     `account`, `assistant`, `phone_number`, `contact`, `campaign` and `recipient` loaded. They may be unsaved, such as
     a single call that is about to be created.
     """
+    batch = read_as_made(calls, now)
+    return [batch.facts_of(call) for call in calls]
+
+
+def read_as_made(calls: Sequence[Candidate], now: datetime) -> Batch:
+    """Read the facts of calls whose caller number and account are chosen."""
     numbers = {call.phone_number_id: call.phone_number for call in calls}
     accounts = {call.account_id: (call.account, call.organization) for call in calls}
-    batch = read(calls, numbers.values(), accounts, now)
-    return [batch.facts_of(call) for call in calls]
+    return read(calls, numbers.values(), accounts, now)
 
 
 def read(
@@ -59,14 +63,14 @@ def read(
     What a call is made with may still be open.
     """
     campaigns = {call.campaign_id: call.campaign for call in calls if call.campaign}
+    people = persons.read(calls)
     limited_numbers = {number.pk for number in numbers if number.max_open_calls}
     limited_campaigns = {pk for pk, campaign in campaigns.items() if campaign.max_open_calls}
-    dials, callbacks = _history(calls, now)
     return Batch(
         now=now,
-        listed=_listed(calls, now),
-        open_numbers=_open_numbers(calls),
-        dials=dials,
+        persons=people,
+        listed=_listed(calls, people, now),
+        history=history.read(calls, people, now),
         zone_rules={pk: campaign.zone_rule for pk, campaign in campaigns.items()},
         campaign_hours={pk: _campaign_hours(campaign) for pk, campaign in campaigns.items()},
         open_from_number=_open_by("phone_number_id", limited_numbers),
@@ -74,7 +78,6 @@ def read(
         spent={pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None},
         daily_budgets=_daily_budgets(accounts, now),
         retries=retry_waits.load(calls),
-        callbacks=callbacks,
         use=use_of(numbers, now),
     )
 
@@ -84,9 +87,9 @@ class Batch:
     """What is read for many calls at once. Numbers are keyed by organization and E.164, all else by internal key."""
 
     now: datetime
-    listed: set[tuple[int, str]]
-    open_numbers: set[tuple[int, str]]
-    dials: Mapping[int, Sequence[datetime]]  # of each contact, oldest first
+    persons: persons.Persons
+    listed: set[Number]
+    history: history.History
     zone_rules: Mapping[int | None, ZoneRule]  # of campaigns
     campaign_hours: Mapping[int | None, Hours]
     open_from_number: Mapping[int | None, int]
@@ -94,13 +97,13 @@ class Batch:
     spent: Mapping[int | None, Decimal]
     daily_budgets: Mapping[int, tuple[DailyBudget, ...]]
     retries: Mapping[int, retry_waits.Retry]  # of recipients that were called before, by internal key
-    callbacks: Mapping[int, Mapping[int, datetime]]  # of each contact: the end of what each recipient was promised
     use: Mapping[int, NumberUse]
 
     def facts_of(self, call: Candidate) -> Facts:
         now, organization, account, campaign = self.now, call.organization, call.account, call.campaign
-        number = (call.organization_id, call.to_number)
-        dials, use = self.dials[call.contact_id], self.use.get(call.phone_number_id, UNUSED)
+        own, reached = self.persons.own(call), self.persons.reached(call)
+        dials = self.history.dials_of(call, own)
+        use = self.use.get(call.phone_number_id, UNUSED)
         on_hold = call.contact.held(now)
         zones, last_moment = self._zones(call), _last_moment(call)
         hours = hours_of(call, self.campaign_hours.get(call.campaign_id))
@@ -118,12 +121,13 @@ class Batch:
             campaign_status=campaign.status if campaign else None,
             not_before=call.not_before,
             not_after=last_moment,
-            do_not_call=number in self.listed,
+            do_not_call=(call.organization_id, call.to_number) in self.listed,
+            other_number_listed=any((call.organization_id, phone) in self.listed for phone in reached),
             country=country_of(call.to_number),
             allowed_countries=organization.callable_countries,
             zones=zones,
             hours=hours,
-            open_call=number in self.open_numbers,
+            open_call=self.history.open.any_to(call, reached),
             attempts=call.recipient.attempts if call.recipient else 0,
             max_attempts=self._max_attempts(call),
             retry_at=retry.earliest(min_gap, hours, zones, last_moment) if retry else None,
@@ -162,13 +166,13 @@ class Batch:
             return None
         retry = self.retries.get(call.recipient_id or 0)
         most = call.campaign.max_attempts
-        return min(retry.max_attempts, most) if retry else most
+        return min(retry.max_attempts, most) if retry and retry.max_attempts is not None else most
 
     def _callback_until(self, call: Candidate) -> datetime | None:
         """When the last promise that another campaign made to the contact ends. Only a campaign's own calls wait."""
         if call.campaign is None or call.asked_for or not call.organization.callbacks_hold_campaigns:
             return None
-        promised = self.callbacks.get(call.contact_id, {})
+        promised = self.history.callbacks.get(call.contact_id, {})
         return max((until for recipient, until in promised.items() if recipient != call.recipient_id), default=None)
 
 
@@ -248,43 +252,11 @@ def _campaign_hours(campaign: Campaign) -> Hours:
     )
 
 
-def _listed(calls: Sequence[Candidate], now: datetime) -> set[tuple[int, str]]:
-    numbers = defaultdict(set)
+def _listed(calls: Sequence[Candidate], people: persons.Persons, now: datetime) -> set[Number]:
+    numbers: defaultdict[int, set[str]] = defaultdict(set)
     for call in calls:
-        numbers[call.organization_id].add(call.to_number)
+        numbers[call.organization_id].update(people.reached(call))
     return {(org, phone) for org, phones in numbers.items() for phone in entries.listed(org, phones, now)}
-
-
-def _open_numbers(calls: Sequence[Candidate]) -> set[tuple[int, str]]:
-    found = Call.objects.open().filter(
-        organization_id__in={call.organization_id for call in calls}, to_number__in={call.to_number for call in calls}
-    )
-    return set(found.values_list("organization_id", "to_number"))
-
-
-def _history(
-    calls: Sequence[Candidate], now: datetime
-) -> tuple[defaultdict[int, list[datetime]], defaultdict[int, dict[int, datetime]]]:
-    """Return when each contact was dialled, or may have been, oldest first; and until when it waits for callbacks.
-
-    Both by the contact's internal key; the end of a due callback also by the recipient that it was promised to.
-    """
-    contacts = {call.contact_id for call in calls if call.contact_id}
-    dialed = Call.objects.filter(contact_id__in=contacts, dialed_at__gt=now - HISTORY).order_by()
-    promised = CallBack.objects.filter(contact__in=contacts, status=CallBack.Status.DUE).order_by()
-    rows = dialed.values_list("contact_id", "dialed_at", NO_RECIPIENT).union(
-        promised.values_list("contact_id", "latest_at", "recipient_id"), all=True
-    )
-    dials: defaultdict[int, list[datetime]] = defaultdict(list)
-    callbacks: defaultdict[int, dict[int, datetime]] = defaultdict(dict)
-    for contact_id, at, recipient_id in rows:
-        if recipient_id:
-            callbacks[contact_id][recipient_id] = at
-        else:
-            dials[contact_id].append(at)
-    for times in dials.values():
-        times.sort()
-    return dials, callbacks
 
 
 def _open_by(column: str, keys: Iterable[int | None]) -> Counter[int | None]:
@@ -299,4 +271,4 @@ def within_a_day(dials: Sequence[datetime], moment: datetime) -> tuple[datetime,
 
 def within_a_month(dials: Sequence[datetime], moment: datetime) -> tuple[datetime, ...]:
     """Return the dials in the 30 days before `moment`."""
-    return tuple(dialed for dialed in dials if dialed > moment - HISTORY)
+    return tuple(dialed for dialed in dials if dialed > moment - history.HISTORY)

@@ -238,8 +238,7 @@ class Choices:
 
     def call_for(self, recipient: Recipient) -> Call | None:
         """Return the recipient's next call, unsaved and without variables, and count it. None: nothing can call."""
-        contact: Contact = recipient.contact
-        selection = self.select(recipient, contact.phone)
+        selection = self.select(recipient, recipient.number)
         if selection is None:
             return None
         self.take(selection)
@@ -256,7 +255,7 @@ class Choices:
             campaign=self.campaign,
             recipient=recipient,
             contact=contact,
-            to_number=contact.phone,
+            to_number=recipient.number,
             customer_name=contact.name,
             attempt=recipient.attempts + 1,
             callback_url=self.campaign.callback_url,

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
                 ('to_number', models.CharField(max_length=16)),
+                ('to_number_hash', models.CharField(blank=True, editable=False, max_length=64)),
                 ('from_number', models.CharField(max_length=16)),
                 ('customer_name', models.CharField(blank=True, max_length=200)),
                 ('dynamic_variables', models.JSONField(blank=True, default=dict)),
@@ -223,6 +224,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='call',
             index=models.Index(fields=['organization', 'to_number', '-id'], name='call_to_number', opclasses=['int8_ops', 'varchar_pattern_ops', 'int8_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='call',
+            index=models.Index(condition=models.Q(('to_number_hash', ''), _negated=True), fields=['organization', 'to_number_hash'], name='call_erased'),
         ),
         migrations.AddIndex(
             model_name='call',

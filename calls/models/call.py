@@ -121,6 +121,8 @@ class Call(models.Model):
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="calls")
     phone_number = models.ForeignKey(PhoneNumber, on_delete=models.PROTECT, related_name="calls")
     to_number = models.CharField(max_length=16)
+    # Of the number, after it is erased, for disputes.
+    to_number_hash = models.CharField(max_length=64, blank=True, editable=False)
     from_number = models.CharField(max_length=16)
     customer_name = models.CharField(max_length=200, blank=True)
     dynamic_variables = models.JSONField(default=dict, blank=True)
@@ -235,6 +237,10 @@ class Call(models.Model):
                 name="call_to_number",
                 opclasses=["int8_ops", "varchar_pattern_ops", "int8_ops"],
             ),
+            # Evidence about a number whose owner was erased.
+            models.Index(
+                fields=["organization", "to_number_hash"], name="call_erased", condition=~Q(to_number_hash="")
+            ),
             # Lists.
             models.Index(fields=["organization", "-id"], name="call_list"),
             models.Index(fields=["organization", "status", "-id"], name="call_list_status"),
@@ -262,6 +268,11 @@ class Call(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
+
+    @property
+    def is_single(self) -> bool:
+        """Whether a team member or a program ordered it by number. Calls of campaigns go to a person."""
+        return self.recipient_id is None and self.campaign_id is None
 
     @property
     def is_terminal(self) -> bool:

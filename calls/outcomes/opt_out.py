@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from calls.models import Call, record_event
+from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
 from campaigns.do_not_call import entries
-from campaigns.models import Campaign, Contact
+from campaigns.models import Campaign
 from providers.adapters.base import Snapshot
 from providers.models import ProviderAccount
 from tenants import audit_log
@@ -43,10 +44,11 @@ def _text(value: Any) -> str | None:
 
 
 def lock_contact(call: Call) -> None:
-    """Lock account, campaign and contact in the order of a claim. Lock the call itself afterwards."""
+    """Lock account, campaign and the contacts of the number in the order of a claim. Lock the call afterwards."""
     list(ProviderAccount.objects.select_for_update(no_key=True).filter(pk=call.account_id).values_list("pk"))
     list(Campaign.objects.select_for_update(no_key=True).filter(pk=call.campaign_id or 0).values_list("pk"))
-    list(Contact.objects.select_for_update().filter(pk=call.contact_id).values_list("pk"))
+    lock_numbers(call.organization_id, [call.to_number])
+    lock_keys({call.contact_id, *holder_keys(call.organization_id, [call.to_number])})
 
 
 def apply_rules(call: Call, snapshot: Snapshot, source: str, *, contact_locked: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import datetime
 
 from calls.gate import facts as fact_sheet
@@ -17,21 +18,43 @@ def move_on(call: Call, now: datetime) -> None:
     recipient, campaign = call.recipient, call.campaign
     if recipient is None or campaign is None or recipient.status == Recipient.Status.WITHDRAWN:
         return
-    recipient.refresh_from_db(fields=["attempts", "status"])
+    recipient.refresh_from_db(fields=["attempts", "status", "number_position"])
     if call.status == Status.CANCELED:
         _after_cancel(call, recipient, campaign, now)
         return
-    again = _next_attempt(call, recipient, campaign, now) if campaign.status in Campaign.STARTED else None
+    again, position = None, recipient.number_position
+    if campaign.status in Campaign.STARTED:
+        again, position = _next_attempt(call, recipient, campaign, now)
     recipient.outcome = call.status
     recipient.reason = "voicemail" if call.is_voicemail else call.ended_reason[:200]
     recipient.status = Recipient.Status.WAITING if again else Recipient.Status.DONE
     recipient.next_attempt_at = max(again, now) if again else None
-    recipient.save(update_fields=["outcome", "reason", "status", "next_attempt_at"])
+    recipient.number_position = position
+    recipient.save(update_fields=["outcome", "reason", "status", "next_attempt_at", "number_position"])
 
 
-def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> datetime | None:
-    retry = retry_waits.retry_after(retry_waits.Ended.of(call), retry_waits.rules_of(campaign), recipient.attempts)
-    if recipient.attempts >= min(retry.max_attempts, campaign.max_attempts):
+def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> tuple[datetime | None, int]:
+    """Return when the recipient is called again, and at which of the contact's numbers. None: it is not."""
+    rules, last, place = retry_waits.rules_of(campaign), retry_waits.Ended.of(call), recipient.number_position
+    if not campaign.try_next_number:
+        return _moment(retry_waits.retry_after(last, rules, recipient.attempts), call, campaign, now), place
+    past = retry_waits.past_calls([recipient.pk])[recipient.pk]
+    to_it = retry_waits.calls_to(call.to_number, past)
+    again = _moment(retry_waits.retry_after(last, rules, recipient.attempts, to_it), call, campaign, now)
+    if again or not last.unanswered:
+        return again, place
+    following, called = copy(call), {each.to_number for each in past}
+    for place, number in enumerate(recipient.contact.numbers):
+        if number not in called:
+            following.to_number = number
+            retry = retry_waits.retry_after(last, rules, recipient.attempts, to_it=0)
+            return _moment(retry, following, campaign, now), place
+    return None, recipient.number_position
+
+
+def _moment(retry: retry_waits.Retry, call: Call, campaign: Campaign, now: datetime) -> datetime | None:
+    """Return when a call like this one may be made at the earliest. None: no further call is allowed."""
+    if not retry.allows_another(campaign):
         return None
     gap = min_gap_of(call.organization, campaign)
     if retry.rule is None or not retry.rule.other_time_of_day:

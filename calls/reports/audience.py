@@ -81,7 +81,7 @@ class Enquiry:
     account, assistant, phone_number = ProviderAccount(), Assistant(), PhoneNumber()
     account_id = phone_number_id = 0  # no row
     campaign = campaign_id = recipient = recipient_id = not_before = not_after = None
-    asked_for = False
+    asked_for = is_single = False
 
     def __init__(self, organization: Organization, contact: Contact) -> None:
         self.organization, self.organization_id = organization, organization.pk

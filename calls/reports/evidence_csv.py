@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 
 from calls.models import TERMINAL, Call
+from campaigns.contact_locks import holder_keys
 from campaigns.models import Campaign, Contact, DoNotCall, Recipient
-from campaigns.models.number_hash import number_hash
+from campaigns.models.number_hash import number_hash, number_hashes
+from campaigns.phones import old_forms
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones
 from campaigns.rules.windows import zone_named
 from tenants import spreadsheets
@@ -68,12 +70,12 @@ def _rows(organizations: Sequence[int], phone: str) -> Iterator[list[str]]:
     yield list(COLUMNS)
     for organization in Organization.objects.filter(pk__in=organizations).order_by("pk"):
         file = _File(organization, phone, _do_not_call(organization, phone))
-        erased = list(Contact.objects.filter(organization=organization, phone_hash=number_hash(phone)))
-        to_them = Q(to_number=phone) | Q(contact__in=erased) if erased else Q(to_number=phone)
-        calls = Call.objects.filter(to_them, organization=organization)
+        to_it = Q(to_number=phone) | Q(to_number_hash=number_hash(phone))  # the hash: its owner was erased
+        calls = Call.objects.filter(to_it, organization=organization)
         for call in calls.select_related("contact", "campaign", "account").order_by("pk").iterator(chunk_size=500):
             yield file.of_call(call)
-        not_called = Recipient.objects.filter(contact__organization=organization, contact__phone=phone, calls=None)
+        holders = holder_keys(organization.pk, [phone])
+        not_called = Recipient.objects.filter(contact__in=holders, calls=None)
         not_called = not_called.exclude(status__in=Recipient.WAITING_STATUSES)
         for recipient in not_called.select_related("contact", "campaign").order_by("pk"):
             yield file.of_recipient(recipient)
@@ -162,14 +164,14 @@ def _local(moment: datetime | None, zones: Sequence[str]) -> str:
 
 def _do_not_call(organization: Organization, phone: str) -> str:
     """Return when and why the number was added to the do-not-call list and removed from it, in order."""
-    hashed = number_hash(phone)
+    hashes = list(number_hashes((phone, *old_forms(phone))))
     removed = AuditEntry.objects.filter(organization=organization, action="do_not_call.removed")
     found = []
-    for entry in removed.filter(Q(detail__phone_hash=hashed)).order_by("pk"):
+    for entry in removed.filter(Q(detail__phone_hash__in=hashes)).order_by("pk"):
         was = entry.detail
         found.append(f"{was['listed_at']}: listed ({was['source']}): {was['listed_because']}")
         found.append(f"{entry.at.isoformat()}: removed by {entry.actor}: {was['reason']}")
-    for row in DoNotCall.objects.filter(organization=organization, phone_hash=hashed):
+    for row in DoNotCall.objects.filter(organization=organization, phone_hash__in=hashes):
         until = f" until {row.expires_at.isoformat()}" if row.expires_at else ""
         found.append(f"{row.created_at.isoformat()}: listed ({row.source}){until}: {row.reason}")
     return "; ".join(found)

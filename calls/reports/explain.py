@@ -84,7 +84,7 @@ def _with_chosen_zones(check: Check, recipient: Recipient) -> Check:
     if check.name not in (CheckName.CALLING_HOURS, CheckName.NO_OPENING):
         return check
     contact = recipient.contact
-    found = whereabouts(contact.timezone, contact.phone, recipient.campaign.zone_rule)
+    found = whereabouts(contact.timezone, recipient.number, recipient.campaign.zone_rule)
     return replace(check, detail=f"{check.detail} ({found.reason})") if found.chosen else check
 
 

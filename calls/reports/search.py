@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from calls.models import Call
 from campaigns.admin.numbers import e164_prefixes
-from campaigns.models import Campaign, Contact, ContactList
+from campaigns.models import Campaign, Contact, ContactList, ContactNumber
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 
 AT_ONCE = 8
@@ -75,6 +75,8 @@ def contacts(asked: Asked, limit: int = AT_ONCE) -> list[Contact]:
         found |= Q(uuid__range=asked.ids)
     if asked.numbers:
         found |= _begins("phone", asked.numbers)
+        further = ContactNumber.objects.filter(_begins("phone", asked.numbers), asked.mine)
+        found |= Q(pk__in=list(further.order_by().values_list("contact_id", flat=True)[:limit]))
     if asked.names:
         found |= Q(name__istartswith=asked.term)
     rows = Contact.objects.filter(found, asked.mine, erased_at=None)[:limit]
@@ -102,9 +104,11 @@ def by_id(asked: Asked) -> Q:
 
 
 def of_numbers(numbers: Iterable[str], organizations: Iterable[int]) -> list[int]:
-    """Return the internal keys of at most PEOPLE_OF_CALLS contacts whose numbers begin with one of these."""
-    rows = Contact.objects.filter(_begins("phone", numbers), organization__in=list(organizations))
-    return list(rows.values_list("pk", flat=True)[:PEOPLE_OF_CALLS])
+    """Return the internal keys of at most PEOPLE_OF_CALLS contacts with a number that begins with one of these."""
+    wanted = _begins("phone", numbers) & Q(organization__in=list(organizations))
+    first = Contact.objects.filter(wanted).values_list("pk", flat=True)[:PEOPLE_OF_CALLS]
+    further = ContactNumber.objects.filter(wanted).order_by().values_list("contact_id", flat=True)[:PEOPLE_OF_CALLS]
+    return list(dict.fromkeys([*first, *further]))[:PEOPLE_OF_CALLS]
 
 
 def campaigns(asked: Asked, limit: int = AT_ONCE) -> list[Campaign]:

@@ -115,6 +115,7 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
             "holidays",
             "retry_rules",
             "max_attempts",
+            "try_next_number",
             "min_gap_minutes",
             "max_open_calls",
             "calls_per_minute",

@@ -22,7 +22,7 @@ from calls.gate.capacity import with_open_calls
 from calls.models import TERMINAL, UNRESOLVED, Call, Status, WebhookDelivery
 from calls.serializers.call import CallSerializer
 from calls.serializers.campaign import CampaignSerializer
-from campaigns.api import ImportSerializer
+from campaigns.import_api import ImportSerializer
 from campaigns.models import Campaign, ContactImport
 from providers.api import ProviderAccountSerializer
 from providers.models import ProviderAccount

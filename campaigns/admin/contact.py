@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from unfold.decorators import display
 
+from campaigns import further_numbers
+from campaigns.admin import contact_export
 from campaigns.admin.import_pages import import_links
 from campaigns.admin.numbers import NumberedAdmin, both_formats
-from campaigns.do_not_call import entries
-from campaigns.models import Contact, ContactList, DoNotCall
-from campaigns.phones import NotCallable, normalise
+from campaigns.contact_locks import lock_numbers
+from campaigns.do_not_call import persons
+from campaigns.models import Contact, ContactList, ContactNumber, DoNotCall, NumberKind
+from campaigns.models.contact import MAX_EVIDENCE
+from campaigns.models.number_hash import number_hashes
+from campaigns.number_search import having
+from campaigns.phones import EVERYWHERE, NotCallable, normalise
 from campaigns.rules.whereabouts import ZoneRule, whereabouts
-from tenants.backoffice.forms import PairsField, ScopedForm, text_field
+from campaigns.rules.zone_words import NotAZone, read_zone
+from tenants.backoffice.forms import Column, PairsField, RowsField, ScopedForm, long_text_field, text_field
 from tenants.backoffice.lists import FILTER_CHOICES
-from tenants.backoffice.roles import Level
+from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Organization
 
 ANY_FAULT = "any"
+DETAILS = ("name", "external_id", "language", "timezone")
+
+
+NUMBER_COLUMNS = [
+    Column("phone", "Phone number", placeholder="+33 1 23 45 67 89"),
+    Column("kind", "Kind", kind="select", choices=[("", "Not known"), *NumberKind.choices]),
+]
 
 
 class ContactForm(ScopedForm):
@@ -34,6 +49,12 @@ class ContactForm(ScopedForm):
         "Phone number",
         required=True,
         help_text="In your country's format, or with a country code: +33 1 23 45 67 89.",
+    )
+    further_numbers = RowsField(
+        NUMBER_COLUMNS,
+        spare=ContactNumber.MAX,
+        label="Further numbers",
+        help_text="Up to four, in the order in which they are called. Searches and the do-not-call list know them all.",
     )
     variables = PairsField(
         label="Variables",
@@ -45,15 +66,54 @@ class ContactForm(ScopedForm):
         model = Contact
         exclude = ("organization",)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "consent_evidence" in self.fields:
+            self.fields["consent_evidence"] = long_text_field("Evidence", max_length=MAX_EVIDENCE)
+        if self.instance.pk:
+            held = self.instance.further_numbers.all()
+            self.initial["further_numbers"] = [{"phone": number.phone, "kind": number.kind} for number in held]
+
+    @cached_property
+    def home(self) -> Organization:
+        return Organization.objects.get(pk=self.organization_id or 0)
+
     def clean_phone(self) -> str:
-        organization = Organization.objects.get(pk=self.organization_id or 0)
-        try:
-            phone = normalise(self.cleaned_data["phone"], organization.default_region, organization.callable_countries)
-        except NotCallable as error:
-            raise forms.ValidationError(str(error)) from error
-        if Contact.objects.filter(organization=organization, phone=phone).exists():
+        phone = self._read(self.cleaned_data["phone"], self.home.callable_countries)
+        if Contact.objects.filter(organization=self.home, phone=phone).exists():
             raise forms.ValidationError("There is a contact with this number already.")
         return phone
+
+    def clean_timezone(self) -> str:
+        phone = self.cleaned_data.get("phone") or self.instance.phone
+        try:
+            return read_zone(self.cleaned_data["timezone"], phone)
+        except NotAZone as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean_further_numbers(self) -> list[dict[str, str]]:
+        """Return the rows with their numbers in E.164. A number that the contact has already may be of any country."""
+        rows = self.cleaned_data["further_numbers"]
+        if "further_numbers" not in self.changed_data:
+            return list(self.initial.get("further_numbers", []))
+        held = {row["phone"] for row in self.initial.get("further_numbers", [])}
+        numbers = []
+        for row in rows:
+            countries = EVERYWHERE if row["phone"] in held else self.home.callable_countries
+            numbers.append({"phone": self._read(row["phone"], countries), "kind": row["kind"]})
+        first = self.cleaned_data.get("phone") or self.instance.phone
+        further_numbers.check(first, _pairs(numbers))
+        return numbers
+
+    def _read(self, text: str, countries: Collection[str]) -> str:
+        try:
+            return normalise(text, self.home.default_region, countries)
+        except NotCallable as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+def _pairs(rows: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
+    return [(row["phone"], row["kind"]) for row in rows]
 
 
 class ListFilter(admin.SimpleListFilter):
@@ -115,7 +175,7 @@ class ContactAdmin(NumberedAdmin):
     ordering = ("-id",)
     panel_template = "trunkline/contact.html"
     fieldsets = (
-        (None, {"fields": ("phone", "name", "external_id", "language", "timezone")}),
+        (None, {"fields": ("phone", "phone_kind", "further_numbers", *DETAILS)}),
         ("Variables", {"fields": ("variables",)}),
         ("Consent", {"fields": ("consent_basis", "consent_at", "consent_evidence")}),
     )
@@ -140,29 +200,49 @@ class ContactAdmin(NumberedAdmin):
         return "Do not call" if getattr(row, "listed", False) else "Yes"
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        for organization_id in {row.organization_id for row in rows}:
-            group = [row for row in rows if row.organization_id == organization_id]
-            listed = entries.listed(organization_id, [row.phone for row in group], timezone.now())
-            for row in group:
-                row.listed = row.phone in listed
+        prefetch_related_objects(rows, "further_numbers")
+        listed = persons.listed(rows)
+        for row in rows:
+            row.listed = row.pk in listed
+
+    def found_elsewhere(self, request: HttpRequest, term: str) -> Q:
+        found = Q(pk__in=[])
+        for prefix in self.number_prefixes(request, term):
+            found |= Q(phone__startswith=prefix)
+        numbers = ContactNumber.objects.filter(found, organization__in=list(reach_of(request).levels))
+        return having(numbers) if found else Q(pk__in=[])
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        given = _pairs(form.cleaned_data["further_numbers"])
+        lock_numbers(obj.organization_id, [obj.phone, *(phone for phone, _ in given)])
+        super().save_model(request, obj, form, change)
+        further_numbers.replace(obj, given)
+
+    def added_columns(self, rows: QuerySet[Any]) -> list[contact_export.Column]:
+        return contact_export.added_columns(rows)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if obj is None:
             return ()
         if not self.has_change_permission(request, obj):
-            return ("number", "variables_shown")
+            return ("number", "further_shown", "variables_shown")
         return ("number",)  # a new number is a new contact
 
     @admin.display(description="Variables")
     def variables_shown(self, row: Contact) -> str:
         return ", ".join(f"{name}: {value}" for name, value in (row.variables or {}).items()) or "-"
 
+    @admin.display(description="Further numbers")
+    def further_shown(self, row: Contact) -> str:
+        return ", ".join(number.phone for number in row.further_numbers.all()) or "-"
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return self.fieldsets
         changing = self.has_change_permission(request, obj)
+        further = "further_numbers" if changing else "further_shown"
         return [
-            (None, {"fields": ("number", "name", "external_id", "language", "timezone")}),
+            (None, {"fields": ("number", "phone_kind", further, *DETAILS)}),
             ("Variables", {"fields": ("variables" if changing else "variables_shown",)}),
             ("Consent", {"fields": ("consent_basis", "consent_at", "consent_evidence")}),
         ]
@@ -174,9 +254,10 @@ class ContactAdmin(NumberedAdmin):
         return form
 
     def panel_context(self, request: HttpRequest, obj: Contact) -> dict[str, Any]:
-        entry = (
-            DoNotCall.objects.in_force(timezone.now()).filter(organization=obj.organization_id, phone=obj.phone).first()
-        )
+        prefetch_related_objects([obj], "further_numbers")
+        hashes = number_hashes(obj.numbers)
+        listed = DoNotCall.objects.in_force(timezone.now()).filter(organization=obj.organization_id)
+        entry = listed.filter(phone_hash__in=list(hashes)).first()
         lists = [
             (row.name, reverse("admin:campaigns_contactlist_change", args=[row.pk])) for row in obj.lists.all()[:20]
         ]

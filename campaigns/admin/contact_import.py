@@ -11,14 +11,16 @@ from django.contrib import admin
 from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpRequest
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from unfold.decorators import display
 
 from campaigns.admin.contact_list import campaign_url
 from campaigns.admin.import_forms import target_label
-from campaigns.admin.import_pages import import_links, zone_notices_of
-from campaigns.imports import job, undo
+from campaigns.admin.import_pages import import_links
+from campaigns.admin.import_preview import zone_notices_of
+from campaigns.imports import job, readings, retention, undo
 from campaigns.models import Contact, ContactImport
-from campaigns.wording import contacts
+from campaigns.wording import contacts, counted
 from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
@@ -34,13 +36,18 @@ def _cancel(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any])
 
 def _undo_effect(obj: ContactImport) -> list[str]:
     found = undo.extent(obj)
-    return [
+    effects = [
         f"Deleted: {contacts(found.removed)} that this file created.",
         f"Kept: {contacts(found.kept)} that it created, because of calls, a campaign or another list.",
-        f"Changes to {contacts(obj.updated)} that existed before are kept. Contacts that the file put on the list "
-        "leave it, unless they were called since.",
-        "The undo runs in the background and cannot be reversed. You can import the file again.",
+        f"Restored: what it changed in {contacts(found.restored)} that existed before, except what was changed since.",
+        "Contacts that the file put on the list leave it, unless they were called since.",
     ]
+    if obj.updated and obj.finished_at and obj.finished_at < timezone.now() - retention.OVERWRITTEN_KEPT:
+        days = retention.OVERWRITTEN_KEPT.days
+        effects[2] = f"Not restored: what it changed in existing contacts. Former values are kept for {days} days."
+    if obj.listed:
+        effects.append(f"Not called as before: {counted(obj.listed, 'number')} that it put on the do-not-call list.")
+    return [*effects, "The undo runs in the background and cannot be reversed. You can import the file again."]
 
 
 def _undo(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -> str:
@@ -64,7 +71,7 @@ IMPORT_COLOURS = {
 
 @admin.register(ContactImport)
 class ContactImportAdmin(ReadOnlyAdmin):
-    empty_words = "No file has been imported yet. “Import contacts” takes a CSV file or an Excel workbook."
+    empty_words = "No file has been imported yet. “Import contacts” takes a CSV file or a workbook."
     list_display = ("filename", "contact_list", "state", "numbers", "uploaded")
     list_filter = ("status", ("contact_list", ScopedRelatedFilter))
     list_select_related = ("contact_list", "organization")
@@ -138,7 +145,9 @@ class ContactImportAdmin(ReadOnlyAdmin):
                 (f"{obj.updated:,}", "updated", ""),
                 (f"{obj.skipped:,}", "skipped", ""),
                 (f"{obj.rejected:,}", "rejected", "danger" if obj.rejected else ""),
+                *_number_tiles(obj),
             ],
+            "readings": readings.sentences(obj.phone_readings, obj.default_region or obj.organization.default_region),
             "list_url": reverse("admin:campaigns_contactlist_change", args=[obj.contact_list_id]),
             "rejected_url": self.url("rejected", obj.pk) if obj.rejected and obj.rejected_file else "",
             "zone_notices": zone_notices_of(
@@ -169,6 +178,15 @@ class ContactImportAdmin(ReadOnlyAdmin):
             filename="rejected-rows.csv",
             content_type="text/csv; charset=utf-8",
         )
+
+
+def _number_tiles(obj: ContactImport) -> list[tuple[str, str, str]]:
+    listed, left_out = obj.listed, obj.numbers_left_out
+    tiles = [
+        (listed, f"number{'' if listed == 1 else 's'} put on the do-not-call list", "danger"),
+        (left_out, f"further number{'' if left_out == 1 else 's'} left out", ""),
+    ]
+    return [(f"{count:,}", what, tone) for count, what, tone in tiles if count]
 
 
 def _contradicting_url(obj: ContactImport) -> str:

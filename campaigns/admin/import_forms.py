@@ -11,15 +11,16 @@ from django import forms
 from django.conf import settings
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from campaigns.imports.columns import chosen_mapping
+from campaigns.imports.columns import IGNORE, VARIABLES, chosen_mapping, explain
 from campaigns.imports.file_format import FileFormat
+from campaigns.imports.options import Options
 from campaigns.models import ContactImport, ContactList
 from campaigns.phones import EVERYWHERE
 from tenants.backoffice.forms import choice_field, text_field
 from tenants.models import Organization
 
 LISTS_OFFERED = 200  # the newest; an import into another list starts on its page
-SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx")
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 DELIMITERS = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Vertical bar"}
 ENCODINGS = {
     "utf-8": "UTF-8",
@@ -36,11 +37,23 @@ ENCODINGS = {
 # The fields of a contact as users choose them for columns.
 TARGETS = {
     "phone": "Phone number",
+    "phone.mobile": "Mobile number",
+    "phone.home": "Home number",
+    "phone.work": "Work number",
+    "phone.other": "Other number",
+    "phone_kind": "Kind of the next number",
     "name": "Name",
     "external_id": "External ID",
     "language": "Language",
     "timezone": "Time zone",
+    "do_not_call": "Do not call (yes: never called)",
+    "may_call": "May be called (no: never called)",
+    "consent_basis": "Consent: basis",
+    "consent_at": "Consent: moment",
+    "consent_evidence": "Consent: evidence",
 }
+UNDECIDED = "?"  # nobody has said what the column becomes, and the import must not guess
+OTHER_COLUMNS = {VARIABLES: "Become variables", IGNORE: "Are left out"}
 
 
 def target_label(target: str) -> str:
@@ -54,8 +67,8 @@ def too_large(limit: int) -> str:
 
 
 WRONG_TYPE = (
-    "This does not look like a CSV file or an Excel workbook (.xlsx). Open it in a spreadsheet program and save it as "
-    "one of these."
+    "This does not look like a CSV file or a workbook (.xlsx, .xls, .xlsb, .ods). Open it in a spreadsheet program and "
+    "save it as one of these."
 )
 
 
@@ -81,7 +94,9 @@ class UploadForm(forms.Form):
     def __init__(self, organizations: Sequence[Organization], target_list: ContactList | None, *args: Any) -> None:
         super().__init__(*args)
         self.organizations = organizations
-        self.fields["file"] = FileField(settings.IMPORT_MAX_BYTES, label="CSV file or Excel workbook (.xlsx)")
+        self.fields["file"] = FileField(
+            settings.IMPORT_MAX_BYTES, label="CSV file or workbook (.xlsx, .xls, .xlsb, .ods)"
+        )
         self.lists: dict[str, ContactList] = {}
         if target_list is None:
             several = len(organizations) > 1
@@ -145,6 +160,9 @@ class ReadingForm(forms.Form):
             "If the contact exists already",
             [(str(key), str(label)) for key, label in ContactImport.OnDuplicate.choices],
         )
+        self.fields["other_columns"] = choice_field(
+            "Columns with other names", list(OTHER_COLUMNS.items()), initial=VARIABLES
+        )
 
     def clean_default_region(self) -> str:
         region = str(self.cleaned_data["default_region"]).strip().upper()
@@ -158,7 +176,8 @@ class ReadingForm(forms.Form):
         self.is_valid()
         given = self.cleaned_data if self.is_bound else {}
         return {name: given.get(name) or "" for name in ("delimiter", "encoding", "default_region")} | {
-            "on_duplicate": given.get("on_duplicate") or ContactImport.OnDuplicate.UPDATE.value
+            "on_duplicate": given.get("on_duplicate") or ContactImport.OnDuplicate.UPDATE.value,
+            "other_columns": given.get("other_columns") or VARIABLES,
         }
 
 
@@ -169,30 +188,52 @@ def _with_found(names: Mapping[str, str], found: str, chosen: Any) -> list[tuple
 
 
 class MappingForm(forms.Form):
-    """What each column of the file becomes."""
+    """What each column of the file becomes. `mapping` lacks the columns about which somebody has to decide."""
 
     def __init__(
-        self, header: Sequence[str], mapping: Mapping[str, str], samples: Sequence[str] = (), data: Any = None
+        self,
+        form: FileFormat,
+        options: Options,
+        samples: Sequence[str] = (),
+        data: Any = None,
+        saved: Mapping[str, str] | None = None,
     ) -> None:
-        self.header = header
-        self.digest = hashlib.sha256("\0".join(header).encode()).hexdigest()[:16]
+        self.header = header = form.header
+        parts = [*header, options.other_columns]
+        self.digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
         # Choices for other columns, of the same file read in another way, do not apply to these.
         super().__init__(data if data is not None and data.get("columns") == self.digest else None)
+        mapping = saved or options.mapping_of(form)
+        reasons = explain(header, mapping, form.empty, options.other_columns)
         for number, column in enumerate(header):
-            target = mapping.get(column, "")
+            target = mapping.get(column, UNDECIDED)
             variable = target if target.startswith("variables.") else _variable(header, column)
             own = [(variable, target_label(variable))] if variable else []
-            choices = [*TARGETS.items(), *own, ("", "Leave out")]
+            first = [(UNDECIDED, "Choose…")] if column not in mapping else []
+            choices = [*first, *TARGETS.items(), *own, ("", "Leave out")]
             field = choice_field(column, choices, initial=target)
             field.help_text = samples[number] if number < len(samples) else ""
+            field.reason = "" if saved else reasons[column]  # type: ignore[attr-defined]
             self.fields[f"column-{number}"] = field
+        self.first = mapping
 
     @property
-    def mapping(self) -> dict[str, str] | None:
+    def mapping(self) -> dict[str, str]:
+        """Return the chosen mapping, or the first one if nothing valid is chosen."""
+        return self.chosen if self.chosen is not None else dict(self.first)
+
+    @property
+    def chosen(self) -> dict[str, str] | None:
         """Return the chosen mapping; None if the form is not bound or not valid."""
         if not self.is_bound or not self.is_valid():
             return None
-        return {column: self.cleaned_data[f"column-{number}"] for number, column in enumerate(self.header)}
+        found = {column: self.cleaned_data[f"column-{number}"] for number, column in enumerate(self.header)}
+        return {column: target for column, target in found.items() if target != UNDECIDED}
+
+    @property
+    def undecided(self) -> list[str]:
+        """Return the columns about which somebody has to decide."""
+        return [column for column in self.header if column not in self.mapping]
 
 
 def _variable(header: Sequence[str], column: str) -> str:

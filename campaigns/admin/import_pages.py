@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
 from django.contrib import messages
 from django.core import signing
 from django.core.exceptions import PermissionDenied
+from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -18,21 +19,22 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from campaigns.admin.import_forms import MappingForm, ReadingForm, RememberForm, UploadForm
-from campaigns.imports import preview, retention, rows, saved_mappings, upload, zone_notices
-from campaigns.imports.columns import UnreadableFile, chosen_mapping
-from campaigns.imports.file_format import FileFormat
+from campaigns.admin.import_preview import preview_of, undecided_words
+from campaigns.imports import retention, saved_mappings, upload
+from campaigns.imports.columns import UnreadableFile
+from campaigns.imports.file_format import FileFormat, format_of
+from campaigns.imports.options import Options
 from campaigns.imports.retention import PREVIEW_FOLDER, PREVIEW_KEPT
-from campaigns.models import Contact, ContactImport, ContactList, ImportMapping
-from campaigns.phones import country_of, national
+from campaigns.imports.stored_files import as_binary
+from campaigns.imports.workbooks.reading import readable
+from campaigns.models import ContactImport, ContactList
 from tenants import audit_log
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Organization
 
-READING = ("delimiter", "encoding", "default_region", "on_duplicate")
-VARIABLES_SHOWN = 8
-TITLES = {"contradicting": "none of the number's", "interpreted": "read from another word"}
+READING = ("delimiter", "encoding", "default_region", "on_duplicate", "other_columns")
 
 
 def import_links(request: HttpRequest) -> Sequence[tuple[str, str, str]]:
@@ -59,11 +61,20 @@ class ChosenFile:
         self.organization = home or Organization.objects.get(pk=kept["organization"])
         self.reading = {name: str(options.get(name, kept["reading"].get(name, ""))) for name in READING}
 
+    @property
+    def options(self) -> Options:
+        """Return the valid choices about how the file is read."""
+        values: dict[str, Any] = ReadingForm(None, self.reading).values
+        return Options(**values)
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        with default_storage.open(self.file, "rb") as stored:
+            yield cast("BinaryIO", as_binary(stored))
+
     def format_of(self, file: BinaryIO) -> FileFormat:
         """Return how to read the file. Raises UnreadableFile."""
-        return rows.format_of(
-            file, self.filename, delimiter=self.reading["delimiter"], encoding=self.reading["encoding"]
-        )
+        return format_of(file, self.filename, delimiter=self.reading["delimiter"], encoding=self.reading["encoding"])
 
 
 class ImportPages(ScopedAdmin):
@@ -108,22 +119,30 @@ class ImportPages(ScopedAdmin):
             try:
                 with file.open("rb") as opened:
                     options = {name: reading.values[name] for name in ("delimiter", "encoding")}
-                    rows.format_of(opened, file.name, **options)
-                    opened.seek(0)
-                    token = self._store(request, obj or form.chosen, form, reading.values)
+                    content = readable(opened)
+                    format_of(content, file.name, **options)
+                    content.seek(0)
+                    token = self._store(request, obj or form.chosen, form, reading.values, content)
             except ValueError as error:
                 form.add_error("file", str(error))
             else:
                 return self._show(request, obj, ChosenFile(token, {}, request.user.pk))
         return self._import_page(request, obj, form=form, reading=reading)
 
-    def _store(self, request: HttpRequest, into: ContactList | None, form: UploadForm, reading: dict[str, str]) -> str:
+    def _store(
+        self,
+        request: HttpRequest,
+        into: ContactList | None,
+        form: UploadForm,
+        reading: dict[str, str],
+        content: BinaryIO,
+    ) -> str:
         """Store the file. Return a signed token for the second page."""
         retention.forget_previews(timezone.now())
         file = form.cleaned_data["file"]
         home = into.organization if into else form.home
         kept = {
-            "file": default_storage.save(f"{PREVIEW_FOLDER}/{get_random_string(32)}", file),
+            "file": default_storage.save(f"{PREVIEW_FOLDER}/{get_random_string(32)}", File(content)),
             "name": file.name,
             "list": into.pk if into else None,
             "new_list": "" if into else form.cleaned_data["new_list"].strip(),
@@ -152,9 +171,9 @@ class ImportPages(ScopedAdmin):
         reading = ReadingForm(None, chosen.reading)
         if not remember.is_valid() or not reading.is_valid():
             return self._show(request, obj, chosen, request.POST, remember=remember)
-        with default_storage.open(chosen.file, "rb") as file:
+        with chosen.opened() as file:
             try:
-                row = self._start(request, chosen, cast("BinaryIO", file), reading.values, remember.cleaned_data)
+                row = self._start(request, chosen, file, reading.values, remember.cleaned_data)
             except ValueError as error:
                 return self._show(request, obj, chosen, request.POST, str(error))
         default_storage.delete(chosen.file)
@@ -173,9 +192,12 @@ class ImportPages(ScopedAdmin):
         """Create the import, a new list and a saved mapping. Raises ValueError; then creates nothing."""
         form = chosen.format_of(file)
         file.seek(0)
-        mapping = MappingForm(form.header, chosen_mapping(form.header, None), data=request.POST).mapping
+        fields = MappingForm(form, chosen.options, data=request.POST)
+        mapping = fields.chosen
         if mapping is None:
             raise UnreadableFile("The columns have changed. Check them again.")
+        if fields.undecided:
+            raise UnreadableFile(undecided_words(fields.undecided))
         actor = reach_of(request).actor
         with transaction.atomic():
             into = chosen.contact_list
@@ -201,10 +223,10 @@ class ImportPages(ScopedAdmin):
         context: dict[str, Any] = {}
         found, known = None, None
         try:
-            with default_storage.open(chosen.file, "rb") as file:
-                found = chosen.format_of(cast("BinaryIO", file))
+            with chosen.opened() as file:
+                found = chosen.format_of(file)
                 known = saved_mappings.saved(chosen.organization, found.header)
-                context = _preview(cast("BinaryIO", file), found, known, chosen, data)
+                context = preview_of(file, found, known, chosen.organization, chosen.options, chosen.opened, data)
         except UnreadableFile as error:
             fault = fault or str(error)
         reading = ReadingForm(found, chosen.reading, chosen.organization.default_region)
@@ -224,62 +246,3 @@ class ImportPages(ScopedAdmin):
             address=self._address(obj),
             **context,
         )
-
-
-def _preview(
-    file: BinaryIO, form: FileFormat, known: ImportMapping | None, chosen: ChosenFile, data: Any
-) -> dict[str, Any]:
-    """Return the template context of the first rows."""
-    first = known.mapping if known else chosen_mapping(form.header, None)
-    fields = MappingForm(form.header, first, preview.samples(file, form), data)
-    mapping = fields.mapping or first
-    context: dict[str, Any] = {"mapping_form": fields, "is_known": known is not None and mapping == known.mapping}
-    home = chosen.organization
-    region = ReadingForm(form, chosen.reading).values["default_region"] or home.default_region
-    try:
-        found = preview.survey(file, form, mapping, region=region, allowed=home.callable_countries)
-    except UnreadableFile as error:
-        return context | {"mapping_fault": str(error)}
-    existing = Contact.objects.filter(organization=home, phone__in=found.phones).count()
-    targets = set(mapping.values())
-    return context | {
-        "survey": found,
-        "read": f"{found.read:,}",
-        "good": f"{found.read - found.refused:,}",
-        "known_people": existing,
-        "rows": [_row(row) for row in found.first],
-        "rejected": [_row(row) for row in found.rejected],
-        "shows": {name: name in targets for name in ("name", "external_id", "language", "timezone")},
-        "zone_notices": zone_notices_of(found.zones.contradicting, found.zones.interpreted, found.zones.examples),
-        "has_variables": any(target.startswith("variables.") for target in targets),
-    }
-
-
-def zone_notices_of(
-    contradicting: int, interpreted: int, examples: Mapping[str, Any], url: str = ""
-) -> list[dict[str, Any]]:
-    """Return what a page says about the time zones of the accepted rows. `url` lists those that contradict."""
-    lines = zone_notices.shown(examples)
-    return [
-        {
-            "title": TITLES[kind],
-            "sentence": sentence,
-            "examples": lines[kind],
-            "url": url if kind == "contradicting" else "",
-        }
-        for kind, sentence in zone_notices.sentences(contradicting, interpreted).items()
-    ]
-
-
-def _row(row: rows.ContactRow | rows.RejectedRow) -> dict[str, Any]:
-    if isinstance(row, rows.RejectedRow):
-        return {"line": row.line, "reason": row.reason}
-    variables: Sequence[tuple[str, str]] = list(row.variables.items())
-    return {
-        "line": row.line,
-        "contact": row,
-        "phone": national(row.phone),
-        "country": country_of(row.phone),
-        "variables": [(name, value) for name, value in variables[:VARIABLES_SHOWN]],
-        "more": max(0, len(variables) - VARIABLES_SHOWN),
-    }

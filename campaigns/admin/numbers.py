@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from campaigns.models import Contact
+from campaigns.models import Recipient
 from campaigns.phones import NotCallable, beginnings, lookups, national
 from tenants.backoffice.roles import regions_of
 from tenants.backoffice.scoped_admin import ScopedAdmin
@@ -51,6 +51,6 @@ def both_formats(e164: str) -> str:
     return format_html('{} <span class="tl-faint">{}</span>', national(e164), e164) if e164 else "erased"
 
 
-def called_number(contact: Contact) -> str:
-    """Return the number in its national format; the name of an erased contact."""
-    return national(contact.number) if contact.number else str(contact)
+def called_number(recipient: Recipient) -> str:
+    """Return the number that is called next, in its national format; the name of an erased contact."""
+    return str(recipient.contact) if recipient.contact.erased_at else national(recipient.number)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from itertools import chain
 
 from django.db import transaction
 
-from campaigns.contact_locks import create_contacts, lock_contact, lock_contacts
+from campaigns.contact_locks import lock_everyone
 from campaigns.models import DoNotCall
 from campaigns.models.number_hash import number_hash, number_hashes
+from campaigns.phones import old_forms
 from providers.models import check_e164
 from tenants import audit_log
 from tenants.models import AuditEntry, Organization
@@ -30,14 +32,15 @@ def add(
 ) -> tuple[DoNotCall, bool]:
     """Add an E.164 number. Return the entry, and whether it is new. Raises ValidationError if the number is not E.164.
 
-    Locks the contact's row first, and creates the contact if there is none. A transaction that is about to place a
-    call to this number has either committed before, or sees the entry.
+    Locks all contacts that have the number first, and creates a contact if none has it. A transaction that is about to
+    place a call to one of them has either committed before, or sees the entry. No contact may be locked before, unless
+    all of these are.
 
     An existing entry stays: its last day can only be extended, and a new reason replaces the old one. The audit log
     keeps the previous reason and last day, changed by `actor` or else by `source`.
     """
     check_e164(phone)
-    lock_contact(organization, phone)
+    lock_everyone(organization, [phone])
     hashed = number_hash(phone)
     entry, created = DoNotCall.objects.get_or_create(
         organization=organization,
@@ -82,6 +85,7 @@ def change_records(entry: DoNotCall, before: Mapping[str, str | None], actor: st
     ]
 
 
+@transaction.atomic
 def add_many(
     organization: Organization,
     phones: Collection[str],
@@ -92,23 +96,26 @@ def add_many(
     actor: str = "",
 ) -> int:
     """Add some hundred E.164 numbers in one transaction, as `add` does. Return how many entries are new."""
-    by_hash = number_hashes(phones)
-    while True:
-        create_contacts(organization, by_hash.values())
-        with transaction.atomic():
-            if lock_contacts(organization, by_hash.values()):  # else a contact was deleted meanwhile
-                return _write(organization, by_hash, reason, source, expires_at, actor or source)
+    distinct = set(phones)
+    lock_everyone(organization, distinct)
+    return add_locked(organization, distinct, reason=reason, source=source, expires_at=expires_at, actor=actor)
 
 
-def _write(
+def add_locked(
     organization: Organization,
-    by_hash: Mapping[str, str],
+    phones: Iterable[str],
+    *,
     reason: str,
     source: str,
-    expires_at: datetime | None,
-    actor: str,
+    expires_at: datetime | None = None,
+    actor: str = "",
 ) -> int:
-    """Write the entries. The contacts are locked, so no other transaction lists the same numbers."""
+    """Write the entries of E.164 numbers in the present transaction, as `add` does. Return how many are new.
+
+    The caller has locked the numbers (`lock_numbers`), and then every contact that has one of them (`lock_holders`). So
+    no other transaction lists the same numbers or gives one of them to a contact.
+    """
+    by_hash, actor = number_hashes(phones), actor or source
     known = list(DoNotCall.objects.filter(organization=organization, phone_hash__in=by_hash))
     changes = [_prolong(entry, by_hash[entry.phone_hash], reason, expires_at, actor) for entry in known]
     AuditEntry.objects.bulk_create(chain.from_iterable(changes))
@@ -130,15 +137,24 @@ def _write(
 
 
 def listed(organization_id: int, phones: Iterable[str], now: datetime) -> set[str]:
-    """Return the numbers that may not be called at this moment."""
-    by_hash = number_hashes(phones)
+    """Return the numbers that may not be called at this moment.
+
+    An entry in a form that a number had before its numbering plan changed counts for the number.
+    """
+    forms: defaultdict[str, list[str]] = defaultdict(list)
+    for phone in phones:
+        for form in (phone, *old_forms(phone)):
+            forms[form].append(phone)
+    by_hash = number_hashes(forms)
     hashes = list(by_hash)
     found: set[str] = set()
     for start in range(0, len(hashes), AT_ONCE):
         entries = DoNotCall.objects.in_force(now).filter(
             organization_id=organization_id, phone_hash__in=hashes[start : start + AT_ONCE]
         )
-        found.update(by_hash[hashed] for hashed in entries.values_list("phone_hash", flat=True))
+        found.update(
+            phone for hashed in entries.values_list("phone_hash", flat=True) for phone in forms[by_hash[hashed]]
+        )
     return found
 
 

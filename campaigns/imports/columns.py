@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from campaigns.imports.column_guess import Guess, asked_by_itself, guesses
 from campaigns.imports.field_headers import name_order
 from campaigns.imports.opt_out import OptOut, opt_out_header
+from campaigns.imports.own_files import guards, own_file, shown_number
+from campaigns.imports.own_files import kind_column as own_kinds
 from campaigns.imports.person_numbers import PhoneColumn, in_order
 from campaigns.imports.phone_countries import country_column
 from campaigns.imports.phone_headers import kind_column
@@ -147,7 +149,8 @@ def mapping_faults(header: Sequence[str], mapping: Mapping[str, str]) -> list[st
         faults.append(f"Two columns become {target}; keep one and map the other to something else.")
     faults += _number_faults(header, targets, columns)
     faults += _opt_out_faults(header, targets)
-    if (count := sum(target.startswith("variables.") for target in used)) > MAX_VARIABLES:
+    count = sum(target.startswith("variables.") for target in used)
+    if count > MAX_VARIABLES and own_file(header) is None:  # our file has a column for each variable of any contact
         faults.append(f'{count} columns become variables, at most {MAX_VARIABLES} can; map the others to "".')
     return faults
 
@@ -235,6 +238,9 @@ class ColumnMapping:
     consent_basis: int | None = None
     consent_at: int | None = None
     consent_evidence: int | None = None
+    ours: bool = False  # Trunkline wrote the file: its texts are stored as they are, its numbers in their order
+    guards: int = 0  # apostrophes that may guard a cell
+    shown_number: int | None = None  # the number again, as its country writes it
 
     @classmethod
     def of(cls, header: Sequence[str], mapping: Mapping[str, str]) -> ColumnMapping:
@@ -258,6 +264,9 @@ class ColumnMapping:
             ),
             do_not_call=all_of("do_not_call"),
             may_call=all_of("may_call"),
+            ours=own_file(header) is not None,
+            guards=guards(header),
+            shown_number=shown_number(header),
             by_default=tuple(
                 index
                 for index, target in enumerate(targets)
@@ -281,6 +290,10 @@ class ColumnMapping:
 def _phone_columns(header: Sequence[str], targets: Sequence[str]) -> list[PhoneColumn]:
     """Return the columns of numbers, each with the column of their kinds: by its name, or the one directly before."""
     numbers = [index for index, target in enumerate(targets) if target in PHONES]
+    if own_file(header):
+        return [
+            PhoneColumn(index, targets[index].partition(".")[2], own_kinds(header, header[index])) for index in numbers
+        ]
     labels = {index: kind_column(header, index) for index in numbers}
     labels = {index: label for index, label in labels.items() if label is not None and targets[label] == "phone_kind"}
     found = []

@@ -12,6 +12,7 @@ from campaigns.imports.consent import consent_field
 from campaigns.imports.field_headers import is_field
 from campaigns.imports.known_exports import known_export
 from campaigns.imports.opt_out import OptOut, opt_out_header
+from campaigns.imports.own_files import own_file
 from campaigns.imports.phone_headers import phone_header
 
 SEARCHED = 40  # rows that are not blank
@@ -72,7 +73,7 @@ def _is_header(row: Row) -> bool:
     cells = _filled(row)
     if is_data(row) or any(len(cell) > SENTENCE * 4 for cell in cells):
         return False
-    if known_export(row) is not None:
+    if known_export(row) is not None or own_file(row) is not None:
         return True
     exact = [cell for cell in cells if (what := phone_header(cell)) and what.exact and len(cell) <= SENTENCE]
     loose = [cell for cell in cells if phone_header(cell) and len(cell) <= SENTENCE]

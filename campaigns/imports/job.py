@@ -13,6 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,6 +29,7 @@ from django.utils import timezone
 from campaigns import launching
 from campaigns.imports.columns import ColumnMapping, UnreadableFile
 from campaigns.imports.file_format import format_of
+from campaigns.imports.readings import Readings, Watched
 from campaigns.imports.rows import ContactRow, ReadRow, RejectedRow, contact_of, read_rows
 from campaigns.imports.stored_files import as_binary
 from campaigns.imports.text_lines import UTF_8_MARK
@@ -131,6 +133,7 @@ class _Batch:
     """The rows read since the last commit."""
 
     contacts: list[ContactRow] = field(default_factory=list)
+    cells: dict[int, tuple[str, ...]] = field(default_factory=dict)  # of the contacts, by line
     rejected: list[RejectedRow] = field(default_factory=list)
     rows: int = 0
     line: int = 0
@@ -152,6 +155,9 @@ class _Step:
             file = as_binary(stored)
             form = format_of(file, delimiter=row.delimiter, encoding=row.encoding)
             self.columns = ColumnMapping.of(form.header, row.mapping)
+            self.readings = Readings(
+                form, self.region, self._opened_again, known=row.phone_readings, keep=self._keep_readings
+            )
             rows = read_rows(file, form, row.bytes_read, row.lines_read, phones=self.columns.phone_indexes)
             for batch in _batches(rows, self._take):
                 self._write(batch)
@@ -159,14 +165,37 @@ class _Step:
                     return False
         return True
 
+    @contextmanager
+    def _opened_again(self) -> Iterator[Any]:
+        """Open the file a second time. While it is read the lease is renewed."""
+        with default_storage.open(self.row.file.name or "") as stored:
+            yield Watched(as_binary(stored), self._renew)
+
+    def _renew(self) -> None:
+        """Raises _Interrupted if another worker has the lease."""
+        if self.row.lease_until and self.row.lease_until - timezone.now() > LEASE / 2:
+            return
+        self._update(lease_until=timezone.now() + LEASE)
+
+    def _keep_readings(self, readings: dict[str, str]) -> None:
+        """Keep how a column is read, so that the rest of the file is read alike after a crash."""
+        self._update(phone_readings=readings)
+
+    def _update(self, **fields: Any) -> None:
+        if _held(self.row).update(**fields) != 1:
+            raise _Interrupted
+        for name, value in fields.items():
+            setattr(self.row, name, value)
+
     def _take(self, row: ReadRow, batch: _Batch) -> None:
         batch.line, batch.end = row.line, row.end
         if row.blank:
             return
         batch.rows += 1
-        found = contact_of(row, self.columns, self.region, self.allowed)
+        found = contact_of(row, self.columns, self.region, self.allowed, self.readings)
         if isinstance(found, ContactRow):
             batch.contacts.append(found)
+            batch.cells[found.line] = row.cells
         else:
             batch.rejected.append(found)
 
@@ -174,18 +203,18 @@ class _Step:
         """Write contacts, members, rejected rows, counters and the offset in one transaction. Raises _Interrupted."""
         row = self.row
         with transaction.atomic():
-            counts, refused = Upsert(row, self.columns).write(batch.contacts)
+            beside = [phone for each in batch.rejected for phone in each.listed]
+            written = Upsert(row, self.columns).write(batch.contacts, beside)
+            refused = [RejectedRow(line, batch.cells[line], reason) for line, reason in written.refused.items()]
             rejected = sorted([*batch.rejected, *refused], key=lambda each: each.line)
             text = self._rejected_text(rejected)
-            zones = self._zone_notices(batch.contacts, {each.line for each in refused})
+            zones = self._zone_notices(batch.contacts, written.refused)
             name = row.rejected_file.name or (upload_path(row, "x.rejected") if text else "")
             after = {
                 "bytes_read": batch.end,
                 "lines_read": batch.line,
                 "rows_read": row.rows_read + batch.rows,
-                "created": row.created + counts["created"],
-                "updated": row.updated + counts["updated"],
-                "skipped": row.skipped + counts["skipped"],
+                **{name: getattr(row, name) + count for name, count in written.counts.items()},
                 "rejected": row.rejected + len(rejected),
                 "zones_contradicting": zones.contradicting,
                 "zones_interpreted": zones.interpreted,

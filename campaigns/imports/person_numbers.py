@@ -96,6 +96,26 @@ def numbers_of(cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: 
     return PersonNumbers(tuple(kept[: 1 + MAX_FURTHER]), tuple(unusable), max(0, beyond))
 
 
+def numbers_in_order(cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: Normalise) -> PersonNumbers:
+    """Return the numbers of a row of our own file: the first column has the one that is called.
+
+    Raises NotCallable if it cannot be called: the others may be the first numbers of other contacts.
+    """
+    found: dict[str, str] = {}
+    unusable: list[str] = []
+    for column in columns:
+        try:
+            if cells[column.index].strip() or not found:
+                phone = normalise(cells[column.index], column.index, "")
+                found.setdefault(phone, kind_of_word(cells[column.label]) if column.label is not None else column.kind)
+        except NotCallable as error:
+            if not found:
+                raise
+            unusable.append(str(error))
+    numbers = [FurtherNumber(phone, kind) for phone, kind in found.items()]
+    return PersonNumbers(tuple(numbers[: 1 + MAX_FURTHER]), tuple(unusable), max(0, len(numbers) - 1 - MAX_FURTHER))
+
+
 def _is_mobile(number: FurtherNumber) -> bool:
     """Return whether the word says mobile and the numbering plan does not deny it, or the plan says mobile."""
     plan = number_kind(number.phone)

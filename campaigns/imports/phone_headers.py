@@ -19,11 +19,15 @@ PHONE = frozenset(
         "telefon numarasi|mobile|mobile phone|mobile number|mobile no|cell|cell phone|cellphone|cell number|portable|"
         "telephone portable|telephone mobile|gsm|mobil|mobilnummer|handy|handynummer|movil|telefono movil|celular|"
         "cellulare|telemovel|mobiel|home phone|work phone|business phone|landline|fixe|telephone fixe|"
+        "telepon|nomor telepon|no telepon|nomor hp|no hp|hp|nomor|simu|namba ya simu|điện thoại|số điện thoại|sđt|"
+        "broj telefona|mobitel|telefonska stevilka|telefonne cislo|telefonas|telefono numeris|talrunis|telefoninumber|"
+        "simanumer|телефонен номер|номер на телефон|телефонний номер|"
+        "โทรศัพท์|เบอร์โทร|फ़ोन|मोबाइल|फोन नंबर|تلفن|شماره تلفن|موبایل|جوال|رقم الجوال|"
         "телефон|номер телефона|номер|τηλεφωνο|電話|電話番号|电话|手机|手机号|전화번호|هاتف|رقم الهاتف|טלפון"
     )
 )
 # Names that may mean something else than a phone number: they count only if no other column does.
-VAGUE = frozenset(words("number|to|numero|nummer|номер"))
+VAGUE = frozenset(words("number|to|numero|nummer|nomor|номер"))
 PHONE_TOKENS = frozenset(
     words(
         "phone|phones|telephone|telephones|telefon|telefono|telefonos|telefone|telefoon|tel|telnr|tlf|tfno|tfn|fono|"

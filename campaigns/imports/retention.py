@@ -1,4 +1,4 @@
-"""Delete uploaded files after some time, because they hold phone numbers. The results of imports stay."""
+"""Delete uploaded files, and what imports overwrote, after some time: they are personal data. The results stay."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ from datetime import datetime, timedelta
 from django.core.files.storage import default_storage
 from django.db.models import Q
 
-from campaigns.models import ContactImport
+from campaigns.models import ContactImport, ImportOverwrite
 
 UPLOAD_KEPT = timedelta(days=7)
+OVERWRITTEN_KEPT = UPLOAD_KEPT  # until then an undo restores what the import changed
 REJECTED_KEPT = timedelta(days=30)  # users correct these rows and import them again
 PREVIEW_KEPT = timedelta(hours=6)
 PREVIEW_FOLDER = "previews"
 UPLOAD_FOLDER = "imports"
 AT_ONCE = 100
+ROWS_AT_ONCE = 5_000
 
 
 def forget(now: datetime, limit: int = AT_ONCE) -> int:
-    """Delete files past their retention, at most `limit` of each kind. Return how many were deleted."""
+    """Delete files and overwritten values past their retention, at most `limit` files of each kind.
+
+    Return how many were deleted.
+    """
     return (
         _forget("file", now - UPLOAD_KEPT, limit)
         + _forget("rejected_file", now - REJECTED_KEPT, limit)
         + forget_previews(now, limit)
         + _forget_strays(now - UPLOAD_KEPT, limit)
+        + _forget_overwritten(now - OVERWRITTEN_KEPT)
     )
 
 
@@ -34,6 +40,15 @@ def _forget(column: str, before: datetime, limit: int) -> int:
     for pk, name in found:
         default_storage.delete(name)
         ContactImport.objects.filter(pk=pk, **{column: name}).update(**{column: ""})
+    return len(found)
+
+
+def _forget_overwritten(before: datetime) -> int:
+    """Delete the values that old imports overwrote, except while an undo restores them."""
+    old = ImportOverwrite.objects.filter(contact_import__finished_at__lt=before)
+    due = old.exclude(contact_import__status=ContactImport.Status.UNDOING).order_by("pk")
+    found = list(due.values_list("pk", flat=True)[:ROWS_AT_ONCE])
+    ImportOverwrite.objects.filter(pk__in=found).delete()
     return len(found)
 
 

@@ -1,7 +1,8 @@
-"""Undo an import: remove what it created and nothing has called since, step by step in the background.
+"""Undo an import: remove what it created and nothing has called since, and restore what it overwrote.
 
-A row that stays loses its link to the import (`created_by_import` becomes null). So each step takes the next rows that
-are still linked, and an undo that dies continues after its last commit.
+It works step by step in the background. A row that stays loses its link to the import (`created_by_import` becomes
+null), and a restored contact its before-image (`ImportOverwrite`). So each step takes the next rows that are left, and
+an undo that dies continues after its last commit. Entries of the do-not-call list stay.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
+from campaigns import contact_locks
+from campaigns.imports import persons
+from campaigns.imports.merging import Person
 from campaigns.models import Contact, ContactImport, ContactListMember, Recipient
-from campaigns.wording import contacts
+from campaigns.wording import contacts, counted
 from tenants import audit_log
 
 Status = ContactImport.Status
@@ -36,10 +40,11 @@ class _Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Extent:
-    """How many of the contacts that the import created an undo removes and keeps."""
+    """How many of the contacts that the import created an undo removes and keeps, and how many others it restores."""
 
     removed: int
     kept: int
+    restored: int = 0
 
 
 def extent(imp: ContactImport) -> Extent:
@@ -47,7 +52,7 @@ def extent(imp: ContactImport) -> Extent:
     created = Contact.objects.filter(created_by_import=imp)
     others = ContactListMember.objects.filter(contact=OuterRef("pk")).exclude(created_by_import=imp)
     removed = created.filter(~Exists(others), calls=None, recipients=None).count()
-    return Extent(removed, created.count() - removed)
+    return Extent(removed, created.count() - removed, imp.overwrites.count())
 
 
 def undo(imp: ContactImport, actor: str) -> None:
@@ -85,7 +90,7 @@ def run_step(import_id: int, seconds: float = 8.0) -> bool:
     imp = ContactImport.objects.get(pk=import_id)
     held = ContactImport.objects.filter(pk=import_id, status=Status.UNDOING, lease_until=lease)
     try:
-        while _remove_members(imp, held) or _remove_contacts(imp, held):
+        while _remove_members(imp, held) or _remove_contacts(imp, held) or _restore(imp, held):
             if time.monotonic() >= deadline:
                 held.update(lease_until=None)
                 return False
@@ -104,6 +109,11 @@ def _result_note(imp: ContactImport) -> str:
             f" {contacts(kept)} from the file {'was' if kept == 1 else 'were'} not removed: called, in a campaign, on "
             "another list, or deleted already."
         )
+    if imp.restored:
+        note += f" {contacts(imp.restored)} that existed before got back what the file had changed."
+    if imp.listed:
+        stays = "stays" if imp.listed == 1 else "stay"
+        note += f" {counted(imp.listed, 'number')} that the file put on the do-not-call list {stays} there."
     return note
 
 
@@ -122,7 +132,7 @@ def _remove_members(imp: ContactImport, held: Any) -> bool:
         found = ContactListMember.objects.filter(pk__in=members.values())
         found.filter(contact__in=kept).update(created_by_import=None)
         found.exclude(contact__in=kept).delete()
-        _keep_lease(held, 0)
+        _keep_lease(held)
     return True
 
 
@@ -142,11 +152,30 @@ def _remove_contacts(imp: ContactImport, held: Any) -> bool:
     return True
 
 
+def _restore(imp: ContactImport, held: Any) -> bool:
+    """Give the next contacts back what the import overwrote, except what was changed since. Return False at the end."""
+    with transaction.atomic():
+        images = {row.contact_id: row for row in imp.overwrites.order_by("pk")[:BATCH]}
+        if not images:
+            return False
+        locked, changed = contact_locks.lock_keys(images), []
+        numbers = persons.further_numbers(images)
+        for contact in locked:
+            person = Person(contact, numbers.get(contact.pk, {}))
+            image = images[contact.pk]
+            if keys := person.restore(image.before, image.after):
+                changed.append((person, keys))
+        persons.write(changed)
+        imp.overwrites.filter(pk__in=[row.pk for row in images.values()]).delete()
+        _keep_lease(held, restored=len(changed))
+    return True
+
+
 def _lock(ids: Any) -> None:
     """Lock contacts in the order of ids, as all code does. What is read afterwards stays true until the commit."""
     list(Contact.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk").values_list("pk", flat=True))
 
 
-def _keep_lease(held: Any, removed: int) -> None:
-    if held.update(removed=F("removed") + removed) != 1:
+def _keep_lease(held: Any, removed: int = 0, restored: int = 0) -> None:
+    if held.update(removed=F("removed") + removed, restored=F("restored") + restored) != 1:
         raise _Interrupted

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
-from campaigns.imports.columns import ColumnMapping, UnreadableFile, chosen_mapping
-from campaigns.imports.file_format import SAMPLE_BYTES, ZIP, FileFormat, format_of, sniff
+from campaigns.imports.columns import UnreadableFile
+from campaigns.imports.file_format import SAMPLE_BYTES, FileFormat, format_of, sniff
+from campaigns.imports.options import Options
 from campaigns.imports.rows import read_rows
 from campaigns.imports.stored_files import as_binary
+from campaigns.imports.workbooks.reading import is_workbook, rows_of
 from campaigns.models import ContactImport, ContactList
 from campaigns.models.contact_import import upload_path
-from campaigns.phones import EVERYWHERE
 
 PIECE = 256 * 1024
 
@@ -33,41 +34,34 @@ class Readable(Protocol):
     def read(self, size: int = ..., /) -> bytes: ...
 
 
-def start_import(
-    contact_list: ContactList,
-    file: Readable,
-    filename: str,
-    *,
-    mapping: Mapping[str, str] | None = None,
-    delimiter: str = "",
-    encoding: str = "",
-    default_region: str = "",
-    on_duplicate: str = "update",
-) -> ContactImport:
-    """Store the file and create the import for the job to run. Return the import.
+def start_import(contact_list: ContactList, file: Readable, filename: str, **chosen: Any) -> ContactImport:
+    """Store the file and create the import for the job to run. Return the import. `chosen`: the fields of Options.
 
     Raises UnreadableFile and FileTooLarge. Then neither the file nor the import is kept.
     """
-    _check_options(mapping, default_region, on_duplicate)
+    options = Options(**chosen)
+    options.check()
     upload = _Upload(file)
-    form = _format_of_text(upload, filename, mapping, delimiter, encoding)
+    if is_workbook(upload.head):  # its rows are stored, and the job reads them from any row on
+        upload = _Upload(rows_of(upload.chunks()))
+    form = _format_of_text(upload, filename, options)
     row = ContactImport(
         organization_id=contact_list.organization_id,
         contact_list=contact_list,
         filename=_printable_name(filename),
-        default_region=default_region,
-        on_duplicate=on_duplicate,
+        default_region=options.default_region,
+        on_duplicate=options.on_duplicate,
     )
     name = upload_path(row, filename)
     try:
         row.file.name = default_storage.save(name, upload)
         if form is None:
-            form = _format_of_workbook(row, mapping)
-        elif not encoding:
+            form = _format_of_workbook(row, options)
+        elif not options.encoding:
             form = _with_late_encoding(form, upload, filename)
         _check_has_rows(row, form)
         row.encoding, row.delimiter = form.encoding, form.delimiter
-        row.mapping = chosen_mapping(form.header, mapping)
+        row.mapping = options.mapping_of(form)
         row.sha256, row.bytes_total = upload.sha256.hexdigest(), form.size or upload.total
         row.note = f"{form.note} {_same_file_note(row)}".strip()
         row.save(force_insert=True)
@@ -77,35 +71,23 @@ def start_import(
     return row
 
 
-def _check_options(mapping: object, default_region: str, on_duplicate: str) -> None:
-    """Raises UnreadableFile."""
-    if mapping is not None and not isinstance(mapping, dict):
-        raise UnreadableFile('The mapping must be an object like {"Mobile": "phone"}.')
-    if default_region and default_region not in EVERYWHERE:
-        raise UnreadableFile(f"'{default_region[:20]}' is not a country; write its two-letter code, such as FR.")
-    if on_duplicate not in ContactImport.OnDuplicate.values:
-        raise UnreadableFile(f"'{on_duplicate[:20]}' is not known; choose update or skip.")
-
-
-def _format_of_text(
-    upload: _Upload, filename: str, mapping: Mapping[str, str] | None, delimiter: str, encoding: str
-) -> FileFormat | None:
+def _format_of_text(upload: _Upload, filename: str, options: Options) -> FileFormat | None:
     """Return the format of a text file, from its first bytes; None for a workbook, which is readable only as a whole.
 
     Raises UnreadableFile, also if the mapping does not fit.
     """
-    if upload.head.startswith(ZIP):
+    if is_workbook(upload.head):
         return None
-    form = sniff(upload.head, filename, delimiter=delimiter, encoding=encoding)
-    ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+    form = sniff(upload.head, filename, delimiter=options.delimiter, encoding=options.encoding)
+    options.columns_of(form)
     return form
 
 
-def _format_of_workbook(row: ContactImport, mapping: Mapping[str, str] | None) -> FileFormat:
+def _format_of_workbook(row: ContactImport, options: Options) -> FileFormat:
     """Return the format of a stored workbook. Raises UnreadableFile, also if the mapping does not fit."""
     with default_storage.open(row.file.name or "") as stored:
         form = format_of(as_binary(stored))
-    ColumnMapping.of(form.header, chosen_mapping(form.header, mapping))
+    options.columns_of(form)
     return form
 
 

@@ -1,141 +1,191 @@
-"""Write a batch of imported rows as contacts and list members, in few statements."""
+"""Write a batch of imported rows as contacts, list members and do-not-call entries, in few statements.
+
+The order of locks is that of all code: numbers, then contacts by key. docs/adr/0009-persons-and-numbers.md.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from campaigns.imports.columns import MAX_VARIABLES, ColumnMapping
-from campaigns.imports.rows import MAX_VARIABLES_BYTES, ContactRow, RejectedRow
-from campaigns.models import Contact, ContactImport, ContactListMember
+from django.db.models import Q
+from django.utils import timezone
+
+from campaigns import contact_locks
+from campaigns.do_not_call import entries
+from campaigns.imports import persons
+from campaigns.imports.columns import ColumnMapping
+from campaigns.imports.merging import Change, Person, joined, match, new_contact, phones_of
+from campaigns.imports.rows import ContactRow
+from campaigns.models import Contact, ContactImport, ContactListMember, ImportOverwrite
+
+SOURCE = "import"  # of do-not-call entries
+REASON_LENGTH = 500
+
+
+@dataclass
+class Written:
+    """What became of a batch. `counts` has the names of the import's counters."""
+
+    counts: dict[str, int] = field(
+        default_factory=lambda: {"created": 0, "updated": 0, "skipped": 0, "listed": 0, "numbers_left_out": 0}
+    )
+    refused: dict[int, str] = field(default_factory=dict)  # line and reason: a contact got too many variables
 
 
 class Upsert:
-    """Creates or updates one contact for each number, also while others write. Use it inside a transaction."""
+    """Creates or updates the contact of each row, also while others write. Use it inside a transaction."""
 
     def __init__(self, row: ContactImport, columns: ColumnMapping) -> None:
         self.row = row
         self.columns = columns
         self.updating = row.on_duplicate == ContactImport.OnDuplicate.UPDATE
 
-    def write(self, rows: Sequence[ContactRow]) -> tuple[dict[str, int], list[RejectedRow]]:
-        """Write the rows. Return the counts, and the rows rejected because of too many variables."""
-        counts = {"created": 0, "updated": 0, "skipped": 0}
-        if not rows:
-            return counts, []
-        by_phone: dict[str, list[ContactRow]] = {}
-        for each in rows:
-            by_phone.setdefault(each.phone, []).append(each)
-        known = self._locked(by_phone)
-        known |= self._create({phone: each[0] for phone, each in by_phone.items() if phone not in known})
-        refused: list[RejectedRow] = []
-        changed: list[Contact] = []
-        for phone, repeated in by_phone.items():
-            contact = known[phone]
-            if contact.created_here:
-                counts["created"] += 1
-                repeated = repeated[1:]
-            before = self._state(contact)
-            for each in repeated:
-                if not self.updating:
-                    counts["skipped"] += 1
-                elif reason := self._merge(contact, each):
-                    refused.append(RejectedRow(each.line, self._cells(each), reason))
-                else:
-                    counts["updated"] += 1
-            if self._state(contact) != before:
-                changed.append(contact)
-        self._update(changed)
+    def write(self, rows: Sequence[ContactRow], also_listed: Iterable[str] = ()) -> Written:
+        """Write the rows, and put their marked numbers on the do-not-call list, with those of rejected rows.
+
+        Return the counts, and the rows rejected because of too many variables.
+        """
+        found = Written()
+        listed = self._to_list(rows, also_listed)
+        if not rows and not listed:
+            return found
+        phones = phones_of(rows)
+        contact_locks.lock_numbers(self.row.organization_id, phones | listed)
+        targets, known = self._locked_persons(rows, phones, listed)
+        for row, phone in zip(rows, targets, strict=True):
+            self._take(row, known[phone], found)
+            if row.line not in found.refused:
+                found.counts["numbers_left_out"] += row.beyond + len(row.unusable)
+        self._save(list(known.values()), found)
+        if listed:
+            found.counts["listed"] += entries.add_locked(
+                self.row.organization, listed, reason=self._reason(), source=SOURCE
+            )
+        self._join_list(list(known.values()))
+        return found
+
+    def _to_list(self, rows: Sequence[ContactRow], also_listed: Iterable[str]) -> set[str]:
+        """Return the numbers to put on the do-not-call list.
+
+        Our own file of contacts repeats who is on the list: those entries keep their reason and their last day.
+        """
+        persons_asking = [phones_of([row]) for row in rows if row.do_not_call] + [{phone} for phone in also_listed]
+        asking = set().union(*persons_asking)
+        if not (self.columns.ours and asking):
+            return asking
+        known = entries.listed(self.row.organization_id, asking, timezone.now())
+        return set().union(*(numbers for numbers in persons_asking if known.isdisjoint(numbers)))
+
+    def _reason(self) -> str:
+        """Return why the file's numbers are on the do-not-call list."""
+        asked = [self.columns.header[index] for index in (*self.columns.do_not_call, *self.columns.may_call)]
+        column = "column" if len(asked) == 1 else "columns"
+        return f"{column.capitalize()} “{'”, “'.join(asked)}” of {self.row.filename}"[:REASON_LENGTH]
+
+    def _locked_persons(
+        self, rows: Sequence[ContactRow], phones: set[str], listed: set[str]
+    ) -> tuple[list[str], dict[str, Person]]:
+        """Lock the contacts of the rows, created if they are missing, and whoever else has a listed number.
+
+        Return the first number of each row's contact, and the contacts by first number.
+        """
+        contacts = self._locked(phones, listed)
+        targets = match(rows, contacts.values())
+        first_rows = dict(zip(reversed(targets), reversed(rows), strict=True))
+        created: dict[str, uuid.UUID] = {}
+        while new := {phone: row for phone, row in first_rows.items() if phone not in contacts}:
+            created |= self._create(new)
+            contacts |= self._locked(new, ())  # again if another transaction deleted one meanwhile
+        here = {phone for phone, key in created.items() if contacts[phone].uuid == key}
+        numbers: Mapping[int, dict[str, str]] = {}
+        if any(row.further_numbers for row in rows):
+            numbers = persons.further_numbers(contacts[phone].pk for phone in first_rows if phone not in here)
+        return targets, {
+            phone: Person(contacts[phone], numbers.get(contacts[phone].pk, {}), new=phone in here)
+            for phone in first_rows
+        }
+
+    def _locked(self, phones: Iterable[str], listed: Collection[str]) -> dict[str, Contact]:
+        """Lock the contacts with these first numbers, and all that have a listed number. Return them by first number.
+
+        New contacts have the highest keys, so those that are locked after them are still locked in the order of keys.
+        """
+        wanted = Q(organization=self.row.organization_id, phone__in=list(phones))
+        if listed:
+            wanted |= Q(pk__in=contact_locks.holder_keys(self.row.organization_id, listed))
+        locked = Contact.objects.select_for_update(no_key=True).filter(wanted).order_by("pk")
+        return {contact.phone: contact for contact in locked}
+
+    def _create(self, new: Mapping[str, ContactRow]) -> dict[str, uuid.UUID]:
+        """Insert the missing contacts, without what only a merge may add. Return their ids.
+
+        A number that another transaction inserted meanwhile is not inserted again: its contact has another id.
+        """
+        ids = {phone: uuid.uuid4() for phone in sorted(new)}  # one order in every transaction: no deadlock
+        if new:
+            made = [new_contact(new[phone], self.row.organization_id) for phone in ids]
+            for contact in made:
+                contact.uuid, contact.created_by_import_id = ids[contact.phone], self.row.pk
+            Contact.objects.bulk_create(made, ignore_conflicts=True)
+        return ids
+
+    def _take(self, row: ContactRow, person: Person, found: Written) -> None:
+        """Merge a row into its contact, and count it."""
+        if person.new and not person.rows:
+            person.begin(row)
+            found.counts["created"] += 1
+        elif not self.updating:
+            found.counts["skipped"] += 1
+        elif reason := person.take(row):
+            found.refused[row.line] = reason
+        else:
+            found.counts["updated"] += 1
+
+    def _save(self, known: Sequence[Person], found: Written) -> None:
+        images: dict[int, Change] = {}
+        changed = []
+        for person in known:
+            found.counts["numbers_left_out"] += person.left_out
+            before, after = person.changes()
+            if after:
+                changed.append((person, after))
+                if person.contact.created_by_import_id != self.row.pk:
+                    images[person.contact.pk] = (before, after)
+        persons.write(changed)
+        self._keep(images)
+
+    def _keep(self, images: dict[int, Change]) -> None:
+        """Keep what the contacts had, for the undo. What an earlier batch kept stays the value to restore."""
+        if not images:
+            return
+        for known in ImportOverwrite.objects.filter(contact_import=self.row, contact__in=images):
+            images[known.contact_id] = joined((known.before, known.after), images[known.contact_id])
+        ImportOverwrite.objects.bulk_create(
+            [
+                ImportOverwrite(contact_import=self.row, contact_id=key, before=before, after=after)
+                for key, (before, after) in images.items()
+            ],
+            update_conflicts=True,
+            unique_fields=["contact_import", "contact"],
+            update_fields=["before", "after"],
+        )
+
+    def _join_list(self, known: Sequence[Person]) -> None:
+        """Put the contacts on the list. What is on it already is only read, which is quicker than a failed insert."""
+        members = ContactListMember.objects.filter(contact_list=self.row.contact_list_id)
+        old = [person.contact.pk for person in known if not person.new]
+        there = set(members.filter(contact__in=old).values_list("contact_id", flat=True)) if old else set()
         ContactListMember.objects.bulk_create(
             [
                 ContactListMember(
-                    contact_list_id=self.row.contact_list_id, contact=known[phone], created_by_import=self.row
+                    contact_list_id=self.row.contact_list_id,
+                    contact_id=person.contact.pk,
+                    created_by_import_id=self.row.pk,
                 )
-                for phone in by_phone
+                for person in known
+                if person.contact.pk not in there
             ],
             ignore_conflicts=True,
         )
-        return counts, refused
-
-    def _locked(self, phones: Iterable[str]) -> dict[str, Any]:
-        """Return the existing contacts by number, locked in the order of ids, as all code does."""
-        found: Any = Contact.objects.select_for_update().filter(
-            organization_id=self.row.organization_id, phone__in=list(phones)
-        )
-        known = {}
-        for contact in found.order_by("id"):
-            contact.created_here = False
-            known[contact.phone] = contact
-        return known
-
-    def _create(self, new: Mapping[str, ContactRow]) -> dict[str, Any]:
-        """Insert the missing contacts. A number that another transaction inserted meanwhile counts as existing."""
-        if not new:
-            return {}
-        new_uuids = {phone: uuid.uuid4() for phone in new}
-        Contact.objects.bulk_create(
-            [
-                Contact(
-                    uuid=new_uuids[phone],
-                    organization_id=self.row.organization_id,
-                    phone=phone,
-                    name=each.name,
-                    external_id=each.external_id,
-                    language=each.language,
-                    timezone=each.timezone,
-                    variables=each.variables,
-                    created_by_import=self.row,
-                )
-                for phone, each in sorted(new.items())  # the same order in every transaction: no deadlock
-            ],
-            ignore_conflicts=True,
-        )
-        known = self._locked(new)
-        for phone, contact in known.items():
-            contact.created_here = contact.uuid == new_uuids[phone]
-        return known
-
-    @staticmethod
-    def _state(contact: Contact) -> tuple[Any, ...]:
-        return (contact.name, contact.external_id, contact.language, contact.timezone, dict(contact.variables))
-
-    def _merge(self, contact: Contact, row: ContactRow) -> str:
-        """Replace values by cells that are not empty. Return the reason if the row is rejected, else ""."""
-        variables = {**(contact.variables or {}), **row.variables}
-        size = sum(len(name.encode()) + len(str(value).encode()) for name, value in variables.items())
-        if len(variables) > MAX_VARIABLES or size > MAX_VARIABLES_BYTES:
-            return (
-                f"With its existing variables this contact would have {len(variables)} variables of {size:,} bytes; "
-                f"at most {MAX_VARIABLES} variables of 16 KB are allowed. Remove some first."
-            )
-        contact.variables = variables
-        for name in ("name", "external_id", "language", "timezone"):
-            if value := getattr(row, name):
-                setattr(contact, name, value)
-        return ""
-
-    def _update(self, contacts: Sequence[Contact]) -> None:
-        """Update the contacts in one statement: they exist and are locked, so every insert is a conflict."""
-        zone = ["zone_fault"] if "timezone" in self.columns.fields else []  # its column follows from the zone
-        if contacts:
-            Contact.objects.bulk_create(
-                contacts,
-                update_conflicts=True,
-                unique_fields=["organization", "phone"],
-                update_fields=[*sorted(self.columns.fields), *zone, "updated_at"],
-            )
-
-    def _cells(self, row: ContactRow) -> tuple[str, ...]:
-        """Rebuild the cells of the row for the file of rejected rows, from the values that were read."""
-        cells = [""] * len(self.columns.header)
-        cells[self.columns.phones[0].index] = row.phone
-        for index in self.columns.names[:1]:
-            cells[index] = row.name
-        for name in ("external_id", "language", "timezone"):
-            index_of = getattr(self.columns, name)
-            if index_of is not None:
-                cells[index_of] = getattr(row, name)
-        for variable, index in self.columns.variables:
-            cells[index] = row.variables.get(variable, "")
-        return tuple(cells)

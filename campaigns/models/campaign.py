@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import ClassVar
 
@@ -313,6 +314,23 @@ class Recipient(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contact} in {self.campaign}"
+
+    @property
+    def number(self) -> str:
+        """Return the number that the next call goes to: the first one where the contact has none in that place.
+
+        Only another number than the first needs a query, unless `load_numbers` read it.
+        """
+        if not self.number_position:
+            return self.contact.phone
+        numbers = self.contact.numbers
+        return numbers[self.number_position] if self.number_position < len(numbers) else numbers[0]
+
+
+def load_numbers(recipients: Iterable[Recipient]) -> None:
+    """Read the further numbers of the recipients that are not called at the first one, with one query at most."""
+    later = [recipient.contact for recipient in recipients if recipient.number_position]
+    models.prefetch_related_objects(later, "further_numbers")
 
 
 def retry_rule(rule: RetryRule) -> retries.Rule:

@@ -14,12 +14,12 @@ from django.utils.timezone import now as utc_now
 
 from campaigns.models.number_hash import number_hash
 from campaigns.rules.whereabouts import zone_fault
-from campaigns.rules.zone_words import NotAZone, read_zone
 from providers.models import VARIABLE_NAME, check_e164
 from tenants.models import Organization
 
 MAX_VARIABLES = 64
 MAX_VARIABLES_BYTES = 16 * 1024
+MAX_EVIDENCE = 10_000  # characters
 
 
 def check_variable_values(values: Any) -> None:
@@ -123,12 +123,6 @@ class Contact(models.Model):
             update_fields = names | {"zone_fault"}
         super().save(*args, update_fields=update_fields, **kwargs)
 
-    def clean(self) -> None:
-        try:
-            self.timezone = read_zone(self.timezone, self.phone)
-        except NotAZone as error:
-            raise ValidationError({"timezone": str(error)}) from error
-
     def __str__(self) -> str:
         return "Erased contact" if self.erased_at else f"{self.name} {self.phone}".strip()
 
@@ -136,6 +130,11 @@ class Contact(models.Model):
     def number(self) -> str:
         """Return the number for the API and exports; "" after the contact is erased."""
         return "" if self.erased_at else self.phone
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Return all numbers of the person in the order of calling. A query, unless `further_numbers` is prefetched."""
+        return (self.phone, *(row.phone for row in self.further_numbers.all()))
 
     def held(self, now: datetime) -> bool:
         """Return whether the contact is on hold now."""

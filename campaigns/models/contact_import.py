@@ -62,7 +62,9 @@ class ContactImport(models.Model):
     zone_examples = models.JSONField(default=dict, blank=True)
     listed = models.BigIntegerField(default=0)  # numbers that a column of the file put on the do-not-call list
     phone_readings = models.JSONField(default=dict, blank=True, editable=False)  # by column: how its digits are read
+    numbers_left_out = models.BigIntegerField(default=0)  # a contact has five numbers at most
     removed = models.BigIntegerField(default=0)  # contacts removed by an undo
+    restored = models.BigIntegerField(default=0)  # contacts to which an undo gave back what the file had changed
     rejected_bytes = models.BigIntegerField(default=0, editable=False)  # committed size of the rejected file
     error = models.TextField(blank=True)
     note = models.TextField(blank=True)  # information for the user that is no error

@@ -152,8 +152,8 @@ def former_international(digits: str) -> Number | None:
 
 def national(digits: str, region: str) -> Number | None:
     """Return the number that is dialled with these digits in a country, with its trunk prefix or without."""
-    if region in FRENCH and (bare := digits.removeprefix("0"))[:1] not in {"8", "9"} and len(bare) == 9:
-        return _overseas(bare) if OVERSEAS_BLOCK.match(bare) else number(FRANCE, bare)
+    if region in FRENCH and len(bare := digits.removeprefix("0")) == 9:
+        return _dialled_in_french(bare, region)
     plan = _plan(region)
     bare = _without_trunk(digits, plan)
     found = number(plan.country_code, bare) or (number(plan.country_code, digits) if bare != digits else None)
@@ -185,7 +185,8 @@ def _todays(code: int, rest: str) -> Number | None:
 
 def old_forms(e164: str) -> tuple[str, ...]:
     """Return the former written forms of a number, in E.164: a do-not-call list may hold one of them."""
-    parts = split(e164.removeprefix("+"))
+    digits = e164.removeprefix("+")
+    parts = split(digits) if digits.isdecimal() else None  # not what an erased contact has for a number
     if parts is None:
         return ()
     code, rest = parts
@@ -195,6 +196,14 @@ def old_forms(e164: str) -> tuple[str, ...]:
     if code in OVERSEAS_CODES and len(block) == 9 and OVERSEAS_BLOCK.match(block):
         found.append(f"+{FRANCE}{block}")
     return tuple(dict.fromkeys(found))
+
+
+def _dialled_in_french(bare: str, region: str) -> Number | None:
+    if OVERSEAS_BLOCK.match(bare):
+        return _overseas(bare)
+    # 08 and 09 are everywhere: the region's own numbers first.
+    own = number(_plan(region).country_code, bare) if bare[0] in "89" else None
+    return own or number(FRANCE, bare)
 
 
 def overseas_codes(bare: str) -> tuple[int, ...]:

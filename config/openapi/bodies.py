@@ -48,6 +48,7 @@ SUMMARIES: dict[Key | None, str] = {
     ("WebhookEndpointViewSet", "rotate_secret"): "Make a new secret",
     ("WebhookDeliveryViewSet", "replay_range"): "Deliver many again",
     ("ContactListViewSet", "imports"): "Import a file of contacts",
+    ("ContactListViewSet", "preview_import"): "What an import would do",
     ("ImportErrorsViewSet", "errors"): "The rejected rows",
     ("ResultsViewSet", "results"): "What became of each person",
     ("EvidenceView", "get"): "What is known of the calls to a number",
@@ -61,7 +62,8 @@ PARAMETERS: dict[Key | None, list[OpenApiParameter]] = {
 REQUESTS: dict[Key | None, Callable[[], Any]] = {
     ("OutboundView", "post"): serializer("calls.api.outbound.OutboundSerializer"),
     ("CallViewSet", "create"): serializer("calls.api.calls.OrderSerializer"),
-    ("ContactListViewSet", "imports"): serializer("campaigns.api.UploadSerializer"),
+    ("ContactListViewSet", "imports"): serializer("campaigns.import_api.UploadSerializer"),
+    ("ContactListViewSet", "preview_import"): serializer("campaigns.import_api.UploadSerializer"),
     ("HookView", "post"): lambda: {"application/json": dict(shapes.OBJECT)},
     ("RecipientViewSet", "hold"): serializer("calls.api.recipients.HoldSerializer"),
     ("RecipientViewSet", "call_back"): serializer("calls.api.recipients.PromiseSerializer"),
@@ -69,7 +71,7 @@ REQUESTS: dict[Key | None, Callable[[], Any]] = {
     ("WebhookDeliveryViewSet", "replay_range"): serializer("calls.api.webhooks.RangeSerializer"),
 }
 
-IMPORT = serializer("campaigns.api.ImportSerializer")
+IMPORT = serializer("campaigns.import_api.ImportSerializer")
 CALL_BACK = serializer("calls.api.call_backs.CallBackSerializer")
 RESPONSES: dict[Key | None, dict[int, Any]] = {
     ("OutboundView", "post"): {201: ref("OutboundCall")},
@@ -93,6 +95,7 @@ RESPONSES: dict[Key | None, dict[int, Any]] = {
         200: obj(webhook_secret={"type": "string", "pattern": "^whsec_"})
     },
     ("ContactListViewSet", "imports"): {202: IMPORT},
+    ("ContactListViewSet", "preview_import"): {200: ref("ImportPreview")},
     ("ImportViewSet", "undo"): {200: IMPORT, 202: IMPORT},
     ("DoNotCallViewSet", "create"): {200: ref("DoNotCallAdded"), 201: ref("DoNotCallAdded")},
     ("WebhookEndpointViewSet", "rotate_secret"): {200: obj(secret=TEXT, old_secret_until=maybe(MOMENT))},

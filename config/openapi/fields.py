@@ -66,7 +66,7 @@ class Object(Field):
 
 
 class Variables(Field):
-    target_class = "campaigns.api.VariablesField"
+    target_class = "campaigns.variables_field.VariablesField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return dict(shapes.TEXTS)

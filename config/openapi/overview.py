@@ -22,6 +22,7 @@ ENUM_NAMES = {
     "RecipientStatus": "campaigns.models.Recipient.Status",
     "ImportStatus": "campaigns.models.ContactImport.Status",
     "OnDuplicate": "campaigns.models.ContactImport.OnDuplicate",
+    "NumberKind": "campaigns.models.NumberKind",
     "RetryOutcome": "campaigns.models.RetryRule.Outcome",
     "SingleCallHours": "tenants.models.Organization.SingleCallHours",
     "Provider": "providers.adapters.registry.choices",

@@ -17,7 +17,7 @@ from rest_framework.permissions import SAFE_METHODS
 from config.openapi import bodies, shapes, words
 from config.openapi import fields as fields  # registers them
 from tenants.api.access import Access
-from tenants.api.fields import FlagField, MoneyField, TextField
+from tenants.api.fields import FlagField, MoneyField, TextField, WordField
 from tenants.api.pagination import ORDERINGS, CursorPages
 from tenants.api.permissions import HasScope, required_scope
 from tenants.api.serializers import StrictFields, StrictModelSerializer
@@ -192,7 +192,8 @@ class ContractSchema(AutoSchema):
             schema["additionalProperties"] = False
             for name, field in serializer.fields.items():
                 if isinstance(field, TextField) and not field.read_only:
-                    schema["properties"][name].setdefault("pattern", shapes.ONE_LINE)
+                    pattern = shapes.ONE_WORD if isinstance(field, WordField) else shapes.TEXT_PATTERN
+                    schema["properties"][name].setdefault("pattern", pattern)
             self._mark_resettable(serializer, schema["properties"])
         schema.pop("description", None)
         return schema

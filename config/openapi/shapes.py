@@ -8,6 +8,7 @@ from calls.models import Status
 from calls.reports.progress import OUTCOMES
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.models.contact import MAX_VARIABLES
+from campaigns.phones import Reading
 from campaigns.rules.windows import DAYS
 from providers.adapters import registry
 from providers.models import VARIABLE_NAME
@@ -15,7 +16,8 @@ from providers.models import VARIABLE_NAME
 Schema = dict[str, Any]
 
 # JSON escapes: engines of other languages read the pattern too.
-ONE_LINE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+ONE_WORD = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+TEXT_PATTERN = r"^[^\u0000-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f]*$"  # line breaks become spaces
 E164 = r"^\+[1-9][0-9]{6,14}$"
 
 
@@ -86,6 +88,18 @@ VARIABLE: Schema = {
     "additionalProperties": False,
 }
 OPT_OUT_RULE: Schema = {**obj(field=WORD, equals=WORD), "additionalProperties": False}
+ZONE_EXAMPLES: Schema = {
+    "type": "object",
+    "properties": {
+        "contradicting": listed(obj(line=COUNT, timezone=WORD, number_zones=listed(WORD))),
+        "interpreted": listed(obj(line=COUNT, written=WORD, timezone=WORD)),
+    },
+    "additionalProperties": False,
+}
+PHONE_READINGS: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": "string", "enum": [reading.value for reading in Reading]},
+}
 
 # (serializer, field) -> schema, for JSON columns and computed fields.
 FIELDS: dict[tuple[str, str], Schema] = {
@@ -103,14 +117,8 @@ FIELDS: dict[tuple[str, str], Schema] = {
     ("WindowSerializer", "days"): DAY_NAMES,
     ("ContactSerializer", "zone_fault"): {"type": "string", "enum": ["", *Contact.ZoneFault.values]},
     ("ImportSerializer", "mapping"): OBJECT,
-    ("ImportSerializer", "zone_examples"): {
-        "type": "object",
-        "properties": {
-            "contradicting": listed(obj(line=COUNT, timezone=WORD, number_zones=listed(WORD))),
-            "interpreted": listed(obj(line=COUNT, written=WORD, timezone=WORD)),
-        },
-        "additionalProperties": False,
-    },
+    ("ImportSerializer", "zone_examples"): ZONE_EXAMPLES,
+    ("ImportSerializer", "phone_readings"): PHONE_READINGS,
     ("UploadSerializer", "mapping"): {"type": "object", "additionalProperties": {"type": "string"}},
     ("UploadSerializer", "delimiter"): {"type": "string"},
     ("CallSerializer", "dynamic_variables"): TEXTS,
@@ -197,6 +205,25 @@ PREVIEW: Schema = obj(
         )
     ),
 )
+IMPORT_PREVIEW: Schema = obj(
+    whole_file={**FLAG, "description": "False: the file has more rows, and the counts are of its first rows."},
+    **dict.fromkeys(
+        (
+            *("rows_read", "created", "updated", "unchanged", "skipped", "repeated", "rejected"),
+            *("listed", "on_do_not_call", "numbers_left_out", "zones_contradicting", "zones_interpreted"),
+        ),
+        COUNT,
+    ),
+    reasons=listed(obj(reason=WORD, line=COUNT, rows=COUNT)),
+    columns=listed(obj(column=WORD, target=TEXT, reason=WORD)),
+    changes={"type": "object", "additionalProperties": COUNT, "description": "Changed contacts, by what changes."},
+    examples=listed(
+        obj(line=COUNT, phone={"type": "string", "pattern": E164}, field=WORD, before=maybe(TEXT), after=maybe(TEXT))
+    ),
+    phone_readings=PHONE_READINGS,
+    zone_examples=ZONE_EXAMPLES,
+    notes=listed(WORD),
+)
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 COMPARISON: Schema = obj(
     variants=listed(
@@ -242,6 +269,7 @@ SCHEMAS: dict[str, Schema] = {
     "Progress": PROGRESS,
     "Preflight": PREFLIGHT,
     "Preview": PREVIEW,
+    "ImportPreview": IMPORT_PREVIEW,
     "Comparison": COMPARISON,
     "Explanation": EXPLANATION,
     "OutboundCall": OUTBOUND,

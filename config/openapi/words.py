@@ -64,7 +64,13 @@ FIELDS = {
     "webhook_secret": "Signs webhooks. It is shown only here, once.",
     "zone_fault": "What is wrong with the time zone: `no_place` counts for nothing, `contradicts` is none of the "
     "number's. Empty: nothing.",
-    "do_not_call": "Whether the number is on the do-not-call list.",
+    "phone_kind": "Where the contact is reached by `phone`. Empty: not known.",
+    "further_numbers": "Up to four other numbers, in the order in which they are called. A change replaces the list.",
+    "kind": "Where the contact is reached by the number. Empty: not known.",
+    "consent_basis": "Why the contact may be called, such as `consent` or `contract`.",
+    "consent_at": "When the consent was given.",
+    "consent_evidence": "What proves the consent: a text of up to 10,000 characters, or where to find it.",
+    "do_not_call": "Whether a number of the contact is on the do-not-call list.",
     "list": "The list that the contacts are added to.",
     "filename": "The name of the file.",
     "bytes_total": "The size of the file.",
@@ -74,8 +80,16 @@ FIELDS = {
     "updated": "How many contacts were changed.",
     "skipped": "Rows whose contact was left unchanged.",
     "rejected": "Rows that were not imported; see `errors.csv`.",
-    "mapping": "Column header to `phone`, `name`, `external_id`, `language`, `timezone`, `variables.NAME`, or an empty "
-    "text for a column to ignore.",
+    "mapping": "Column header to `phone` (or `phone.mobile`, `phone.home`, `phone.work`, `phone.other`), `phone_kind`, "
+    "`name`, `external_id`, `language`, `timezone`, `do_not_call`, `may_call`, `consent_basis`, `consent_at`, "
+    "`consent_evidence`, `variables.NAME`, or an empty text for a column to ignore.",
+    "other_columns": "What becomes of columns that nobody mapped and whose names say nothing: `variables` or `ignore`.",
+    "listed": "How many numbers a column of the file put on the do-not-call list.",
+    "numbers_left_out": "Further numbers that were not kept: unusable, or more than five for a contact.",
+    "phone_readings": "How a column writes digits that fit two numbers, by its name: `national`; `plus_lost`, with a "
+    "country code; `undecided`, such rows are rejected.",
+    "removed": "How many contacts an undo removed.",
+    "restored": "How many contacts an undo gave back what the file had changed.",
     "zones_contradicting": "Imported rows whose time zone is none of the number's.",
     "zones_interpreted": "Imported rows whose time zone was read from another word, such as EST.",
     "zone_examples": "The first rows of each kind, with the line as a spreadsheet counts.",
@@ -93,6 +107,8 @@ FIELDS = {
     "holidays": "Dates, in the recipient's time zone, on which no call is placed.",
     "retry_rules": "What follows each outcome. An outcome without a rule is not retried.",
     "max_attempts": "The most calls to one recipient.",
+    "try_next_number": "After the last unanswered call to a number, call the contact's next number. The retry rules "
+    "then count the calls to each number; `max_attempts` of the campaign counts all.",
     "min_gap_minutes": "Minutes between two calls to one contact; null: the organization's value.",
     "calls_per_minute": "How many calls are placed in a minute, evenly spread; null: no limit of its own.",
     "budget": "The highest total cost; null: no limit.",
@@ -135,7 +151,7 @@ FIELDS = {
     "detail": "More about it.",
     "not_before": "The call is not placed before.",
     "not_after": "The call is canceled if it was not placed by then. The default is one hour from now.",
-    "file": "A CSV file or an Excel workbook.",
+    "file": "A CSV file or a workbook: .xlsx, .xlsm, .xlsb, .xls or .ods.",
     "delimiter": "The character between cells. If it is left out, it is detected.",
     "encoding": "The character encoding. If it is left out, it is detected.",
     "on_duplicate": "What happens to a contact that exists already.",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from tenants.api.access import Access
 from tenants.clock_changes import in_range
+from tenants.texts import BREAK, NotText, one_line, several_lines
 
 MAX_WHOLE = 2_147_483_647  # the largest value of PostgreSQL's integer column
 AMOUNT = re.compile(r"\d{1,10}(\.\d{1,6})?")
@@ -44,18 +45,46 @@ def utc_text(moment: datetime | None) -> str | None:
 class TextField(serializers.CharField):
     """A string of one line. Numbers and booleans are refused, not converted to text."""
 
-    default_error_messages: ClassVar[dict[str, Any]] = {
-        "not_a_string": "Expected a string.",
-        "control": "Control characters are not allowed.",
-    }
+    default_error_messages: ClassVar[dict[str, Any]] = {"not_a_string": "Expected a string."}
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        # First, so that a string of spaces and line breaks alone counts as empty.
+        return super().run_validation(self.as_stored(data) if isinstance(data, str) else data)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("not_a_string")
-        found = str(super().to_internal_value(data))
-        if any(unicodedata.category(character) == "Cc" for character in found):
-            self.fail("control")
-        return found
+        return str(super().to_internal_value(data))
+
+    def as_stored(self, text: str) -> str:
+        """Return the text as it is stored. Raises ValidationError."""
+        return storable(one_line, text)
+
+
+class WordField(TextField):
+    """A string that a line break makes wrong, such as a number, an address, or the name said in a call."""
+
+    def as_stored(self, text: str) -> str:
+        inner = text.strip() if self.trim_whitespace else text
+        if BREAK.search(inner):
+            raise ValidationError("Line breaks are not allowed.", code="control")
+        super().as_stored(inner)
+        return inner
+
+
+class LongTextField(TextField):
+    """A string that may have several lines."""
+
+    def as_stored(self, text: str) -> str:
+        return storable(several_lines, text)
+
+
+def storable(rule: Callable[[str], str], text: str) -> str:
+    """Return the text by a rule of `tenants.texts`. Raises ValidationError."""
+    try:
+        return rule(text)
+    except NotText as error:
+        raise ValidationError(str(error), code="control") from error
 
 
 class FlagField(serializers.BooleanField):

@@ -42,6 +42,9 @@ class OrganizationSerializer(StrictModelSerializer[Organization]):
             "daily_budget",
         ]
 
+    # Sent again, it waits again until no call can be placed.
+    repeatable = frozenset({"calls_stopped"})
+
 
 class OrganizationViewSet(ReadViewSet[Organization]):
     """Read and PATCH. Only the operator of the installation creates and removes organizations."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -9,10 +10,20 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.utils.encoders import JSONEncoder
 
 from tenants.api.access import Access
 from tenants.api.errors import Invalid, detail
-from tenants.api.fields import FlagField, MoneyField, RateField, ScopedField, TextField, UtcDateTimeField, WholeField
+from tenants.api.fields import (
+    FlagField,
+    LongTextField,
+    MoneyField,
+    RateField,
+    ScopedField,
+    TextField,
+    UtcDateTimeField,
+    WholeField,
+)
 from tenants.models import Organization, Scope
 
 M = TypeVar("M", bound=models.Model)
@@ -43,14 +54,18 @@ class StrictSerializer(StrictFields, serializers.Serializer[Any]):
 class StrictModelSerializer(StrictFields, serializers.ModelSerializer[M], Generic[M]):
     """Public ids, UTC times and strict values. A field that is left out or null takes its default.
 
-    Read-only fields in a body are ignored, so that an object can be sent back as it was read.
+    An object can be sent back as it was read, and nothing changes: read-only fields in a body are ignored, and a field
+    with the value that is read now is left as it is, whatever rules were added since it was stored.
     """
+
+    # Fields whose value has an effect also when it is sent again.
+    repeatable: ClassVar[frozenset[str]] = frozenset()
 
     serializer_field_mapping: ClassVar[Any] = {
         **serializers.ModelSerializer.serializer_field_mapping,
         models.DateTimeField: UtcDateTimeField,
         models.CharField: TextField,
-        models.TextField: TextField,
+        models.TextField: LongTextField,
         models.BooleanField: FlagField,
         models.PositiveIntegerField: WholeField,
         models.PositiveSmallIntegerField: WholeField,
@@ -73,6 +88,25 @@ class StrictModelSerializer(StrictFields, serializers.ModelSerializer[M], Generi
         reset = {name for name, value in data.items() if value is None and self._resets(name)}
         found = super().to_internal_value({name: value for name, value in data.items() if name not in reset})
         return {**found, **{name: self._default(name) for name in reset if name != "organization"}}
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if not isinstance(self.instance, models.Model) or not isinstance(data, Mapping):
+            return super().run_validation(data)
+        changing = {name: value for name, value in data.items() if not self._keeps(self.instance, name, value)}
+        return super().run_validation(changing) if changing else {}
+
+    def _keeps(self, instance: models.Model, name: str, value: Any) -> bool:
+        """Return whether sending the value leaves the object as it is."""
+        field = self.fields.get(name)
+        if field is None or field.write_only or name in self.repeatable:
+            return False
+        return field.read_only or self._reads_as(instance, field, value)
+
+    @staticmethod
+    def _reads_as(instance: models.Model, field: serializers.Field[Any, Any, Any, Any], value: Any) -> bool:
+        """Return whether the field is read as this value now. As JSON, because 1 and true are equal in Python."""
+        held = field.get_attribute(instance)
+        return _json(None if held is None else field.to_representation(held)) == _json(value)
 
     def _resets(self, name: str) -> bool:
         """Return whether null means the default, because the column is never null."""
@@ -148,6 +182,10 @@ class OrganizedSerializer(StrictModelSerializer[M], Generic[M]):
             raise ValidationError({"organization": "The organization of an object cannot be changed."})
         _check_home(home, named)
         return attrs
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, cls=JSONEncoder, sort_keys=True)
 
 
 def _each(found: Any) -> list[Any]:

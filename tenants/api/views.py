@@ -112,6 +112,8 @@ class CrudViewSet(ReadViewSet[M], Generic[M]):
         return Response(serializer.data)
 
     def _save(self, serializer: Any) -> None:
+        if serializer.instance is not None and not serializer.validated_data:
+            return  # the object was sent back as it is
         try:
             with transaction.atomic():
                 self.perform_save(serializer)

@@ -20,8 +20,9 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from tenants.backoffice.edit_conflicts import ConflictCheckedForm
+from tenants.backoffice.edit_conflicts import ConflictCheckedForm, as_submitted
 from tenants.db.encrypted_fields import hint
+from tenants.texts import NotText, one_line, several_lines
 
 MAX_ROWS = 200
 INPUT, SELECT, CHECKBOX = " ".join(INPUT_CLASSES), " ".join(SELECT_CLASSES), " ".join(CHECKBOX_CLASSES)
@@ -59,6 +60,7 @@ class RowsWidget(forms.Widget):
                 "name": f"{name}-{number}-{column.name}",
                 "value": row.get(column.name, ""),
                 "classes": classes[column.kind],
+                "lines": len(str(row.get(column.name, "")).splitlines()),
             }
             for column in self.columns
         ]
@@ -85,9 +87,9 @@ class RowsWidget(forms.Widget):
 class RowsField(forms.Field):
     """A list of objects, edited as one row each."""
 
-    def __init__(self, columns: Sequence[Column], **kwargs: Any) -> None:
+    def __init__(self, columns: Sequence[Column], spare: int = 2, **kwargs: Any) -> None:
         kwargs.setdefault("required", False)
-        super().__init__(widget=RowsWidget(columns), **kwargs)
+        super().__init__(widget=RowsWidget(columns, spare), **kwargs)
 
     def to_python(self, value: Any) -> Any:
         return value or []
@@ -96,7 +98,11 @@ class RowsField(forms.Field):
         return bool(self.prepare(initial) != self.prepare(data))
 
     def prepare(self, value: Any) -> Any:
-        return [{key: item for key, item in row.items() if item} for row in value or []]
+        return [{key: _plain(item) for key, item in row.items() if item} for row in value or []]
+
+
+def _plain(item: Any) -> Any:
+    return as_submitted(item, several_lines=True) if isinstance(item, str) else item
 
 
 class PairsField(RowsField):
@@ -115,7 +121,10 @@ class PairsField(RowsField):
         rows = [row for row in value or [] if row["value"] or (row["name"] and self.keeps_empty)]
         if any(not row["name"] for row in rows):
             raise ValidationError("Give each value a name.")
-        found = {row["name"]: row["value"] for row in rows}
+        try:
+            found = {row["name"]: several_lines(row["value"]) for row in rows}
+        except NotText as error:
+            raise ValidationError(str(error)) from error
         if len(found) != len(rows):
             raise ValidationError("A name is used twice.")
         return found
@@ -123,8 +132,28 @@ class PairsField(RowsField):
     keeps_empty = False
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        before = self.prepare_value(initial or {})
-        return [row for row in before or [] if row["value"]] != [row for row in data or [] if row["value"]]
+        before, after = (self.prepare(rows) for rows in (self.prepare_value(initial or {}), data))
+        return [row for row in before if row.get("value")] != [row for row in after if row.get("value")]
+
+
+class LineField(forms.CharField):
+    """A text of one line, as it is stored."""
+
+    rule = staticmethod(one_line)
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        try:
+            return self.rule(text) if isinstance(text, str) else text
+        except NotText as error:
+            raise ValidationError(str(error)) from error
+
+
+class LinesField(LineField):
+    """A text that may have several lines, as it is stored."""
+
+    rule = staticmethod(several_lines)
+    widget = UnfoldAdminTextareaWidget
 
 
 class SecretField(forms.CharField):
@@ -156,11 +185,11 @@ class CommaField(forms.CharField):
 
 
 def text_field(label: str, required: bool = False, **kwargs: Any) -> forms.CharField:
-    return forms.CharField(label=label, required=required, widget=UnfoldAdminTextInputWidget(), **kwargs)
+    return LineField(label=label, required=required, widget=UnfoldAdminTextInputWidget(), **kwargs)
 
 
 def long_text_field(label: str, required: bool = False, **kwargs: Any) -> forms.CharField:
-    return forms.CharField(label=label, required=required, widget=UnfoldAdminTextareaWidget(), **kwargs)
+    return LinesField(label=label, required=required, widget=UnfoldAdminTextareaWidget(), **kwargs)
 
 
 def choice_field(

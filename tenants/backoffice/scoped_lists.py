@@ -46,7 +46,7 @@ class ScopedLists(ScopedRows):
         term = search_term.strip()
         if not term:
             return queryset, False
-        found = Q(pk__in=[])
+        found = self.found_elsewhere(request, term)
         for name in self.text_fields:
             found |= Q(**{f"{name}__istartswith": term})
         for name in self.exact_fields:
@@ -55,6 +55,10 @@ class ScopedLists(ScopedRows):
             for name in self.number_fields:
                 found |= Q(**{f"{name}__startswith": prefix})
         return queryset.filter(pk__in=self.keys_of_search(request, queryset.filter(found))), False
+
+    def found_elsewhere(self, request: HttpRequest, term: str) -> Q:
+        """Return the condition that a row is found by something that is in none of its columns."""
+        return Q(pk__in=[])
 
     def keys_of_search(self, request: HttpRequest, rows: QuerySet[Any]) -> Any:
         """Return the keys of the rows found: the first of them for a page, all of them for an export."""

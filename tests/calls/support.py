@@ -85,7 +85,9 @@ def campaign(number: PhoneNumber, contacts: ContactList, *, retries: int = 1, **
 
 def single(number: PhoneNumber, to: str, **fields: Any) -> Call:
     """Return a queued single call."""
-    contact, _ = Contact.objects.get_or_create(organization=number.organization, phone=to)
+    contact = fields.pop("contact", None)
+    if contact is None:
+        contact, _ = Contact.objects.get_or_create(organization=number.organization, phone=to)
     return Call.objects.create(
         organization=number.organization,
         contact=contact,

@@ -644,6 +644,7 @@ def test_a_copy_has_the_rules_and_nothing_of_what_became_of_the_first(
         "variables": {"slot": "1"},
         "holidays": ["2020-12-25", "2099-12-25"],
         "max_attempts": 5,
+        "try_next_number": True,
         "calls_per_minute": 7,
         "budget": Decimal(9),
         "budget_currency": "EUR",
@@ -666,7 +667,10 @@ def test_a_copy_has_the_rules_and_nothing_of_what_became_of_the_first(
     answer = manager.post(url)
     made = Campaign.objects.get(name="Copy of Reminders")
     assert answer["Location"] == at(made, "whom")
-    kept = ("variables", "max_attempts", "calls_per_minute", "budget", "budget_currency", "priority", "callback_url")
+    kept = (
+        *("variables", "max_attempts", "try_next_number", "calls_per_minute"),
+        *("budget", "budget_currency", "priority", "callback_url"),
+    )
     assert made.contact_zone_rule == "trust_contact"
     assert (made.campaign_zone_countries, made.campaign_zone_reason) == ([], "")
     assert {name: getattr(made, name) for name in kept} == {name: rules[name] for name in kept}

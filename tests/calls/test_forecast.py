@@ -21,6 +21,7 @@ from calls.gate import facts as fact_sheet
 from calls.gate.decision import decide
 from calls.gate.selection import Choices
 from calls.models import Call, Status
+from campaigns import further_numbers
 from campaigns.do_not_call import entries
 from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, Recipient, RetryRule
 from campaigns.models.campaign import min_gap_of, retry_rule
@@ -411,3 +412,45 @@ def test_a_budget_too_small_for_one_call_never_ends(organization: Organization) 
     organization.save()
     campaign = a_campaign(organization, 5, ((0, 24),), legal_override="test")
     assert forecast(campaign, WEDNESDAY).finishes_at is None
+
+
+# 100 recipients; 40 of them have a second number, 10 of these a third. Half of the calls are not answered.
+IN_TURN = [
+    (1, 9, True, 100 + 20 + 2.5),  # at each number once: 40 % of 50 unanswered go on, then a quarter of 10
+    (1, 2, True, 100 + 20),
+    (1, 9, False, 100),
+    (2, 9, True, 150 + 0.4 * 25 * 1.5 + 0.25 * 0.25 * 10 * 1.5),  # at each number a second time after no answer
+]
+
+
+@pytest.mark.parametrize(("attempts", "in_all", "in_turn", "expected"), IN_TURN)
+def test_those_who_have_a_further_number_are_called_at_it(
+    organization: Organization,
+    monkeypatch: pytest.MonkeyPatch,
+    attempts: int,
+    in_all: int,
+    in_turn: bool,
+    expected: float,
+) -> None:
+    campaign = a_campaign(organization, 100, ((0, 24),), max_attempts=in_all, try_next_number=in_turn)
+    RetryRule.objects.create(campaign=campaign, outcome="no_answer", wait_minutes=60, max_attempts=attempts)
+    people = list(Contact.objects.filter(lists__campaigns=campaign).order_by("pk"))
+    for n, row in enumerate(people[:40]):
+        numbers = [f"+1212556{2000 + n}", *([f"+1212557{2000 + n}"] if n < 10 else [])]
+        further_numbers.replace(row, [(phone, "") for phone in numbers])
+    half = [Ending(status, False, 0.5, timedelta(seconds=30)) for status in ("completed", "no_answer")]
+    monkeypatch.setattr(f"{forecast.__module__}.endings_of", lambda *_: tuple(half))
+    assert forecast(campaign, WEDNESDAY).calls == pytest.approx(expected, abs=2)
+
+
+@pytest.mark.parametrize(("place", "skipped"), [(0, {}), (1, {"country": 1}), (7, {})])
+def test_a_recipient_is_judged_by_the_number_that_is_called(
+    organization: Organization, place: int, skipped: dict[str, int]
+) -> None:
+    campaign = a_campaign(organization, 1, ((0, 24),))
+    row = Contact.objects.get(lists__campaigns=campaign)
+    further_numbers.replace(row, [("+4915123456789", "")])  # Germany is not allowed
+    Recipient.objects.create(campaign=campaign, contact=row, number_position=place)
+    Campaign.objects.filter(pk=campaign.pk).update(status=Campaign.Status.RUNNING, launched_at=WEDNESDAY)
+    campaign.refresh_from_db()
+    assert forecast(campaign, WEDNESDAY).skipped == skipped

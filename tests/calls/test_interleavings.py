@@ -5,18 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection, connections
 
-from calls.actions import campaigns, kill_switch
+from calls.actions import campaigns, kill_switch, single_calls
 from calls.dialing import enqueueing, placing
 from calls.gate import facts as fact_sheet
 from calls.models import Call, Status
 from calls.outcomes import recording, staff_decisions
+from campaigns import further_numbers
 from campaigns.do_not_call import entries
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, Contact, Recipient
+from campaigns.models.number_hash import number_hash
 from providers.adapters.base import CallState, Snapshot
 from providers.adapters.errors import MayBeRinging
 from providers.models import PhoneNumber
@@ -24,7 +27,7 @@ from tenants.models import Organization
 from tests.calls import support
 from tests.waiting import PATIENCE, eventually
 
-NUMBER = "+12125550150"
+NUMBER, SECOND, THIRD = "+12125550150", "+12125550157", "+12125550158"
 
 pytestmark = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
 connection = connection  # named in the condition above
@@ -125,7 +128,7 @@ def test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there(
     assert Call.objects.get(pk=call.pk).status == Status.PLACING
 
 
-@pytest.mark.parametrize(("how", "locked"), [("alone", "number_hash"), ("with others", "_write")])
+@pytest.mark.parametrize(("how", "locked"), [("alone", "number_hash"), ("with others", "add_locked")])
 def test_a_claim_that_comes_second_sees_the_entry(
     number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, how: str, locked: str
 ) -> None:
@@ -214,6 +217,162 @@ def test_two_campaigns_never_ring_one_person_at_once(number: PhoneNumber, caller
     support.single(other, NUMBER, campaign=made, recipient=recipient)
     both = [Beside(lambda account=account: placing.claim(account)) for account in (number.account_id, other.account_id)]  # type: ignore[misc]
     assert sum(len(beside.join()) for beside in both) == 1
+
+
+@pytest.fixture
+def shared(number: PhoneNumber) -> tuple[Contact, Contact]:
+    """Two contacts with one number: the first number of the one, a further number of the other."""
+    one = Contact.objects.create(organization=number.organization, phone=NUMBER)
+    two = Contact.objects.create(organization=number.organization, phone=SECOND)
+    further_numbers.replace(two, [(NUMBER, "")])
+    number_hash(NUMBER)  # the key of the hashes is made now: a claim that makes it would hold up every listing
+    return one, two
+
+
+def queued(number: PhoneNumber, contact: Contact, to: str, **fields: Any) -> Call:
+    """Return the queued call of a campaign of its own to one of the contact's numbers."""
+    made = support.campaign(number, support.people(number.organization, []), status=Campaign.Status.RUNNING)
+    place = contact.numbers.index(to)
+    recipient = Recipient.objects.create(
+        campaign=made, contact=contact, status=Recipient.Status.CALLING, number_position=place
+    )
+    return support.single(number, to, **{"campaign": made, "recipient": recipient, "contact": contact, **fields})
+
+
+@pytest.mark.parametrize("moment", ["before the facts are read", "after the facts are read"])
+@pytest.mark.parametrize("dialled", [SECOND, NUMBER])
+def test_nobody_is_dialled_once_a_further_number_is_listed(
+    number: PhoneNumber,
+    shared: tuple[Contact, Contact],
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+    dialled: str,
+) -> None:
+    call = queued(number, shared[1], dialled)
+    with held(monkeypatch, fact_sheet, "read", after=moment.startswith("after")) as (reached, go_on):
+        claiming = Beside(lambda: placing.claim(number.account_id))
+        assert reached.wait(PATIENCE)
+        adding = Beside(lambda: listing("alone", number))
+        assert adding.waits_for_a_lock(), "the entry must wait for everyone who has the number"
+        go_on.set()
+        assert [claim.call.pk for claim in claiming.join()] == [call.pk]
+        adding.join()
+
+
+def test_a_claim_after_the_entry_of_a_further_number_dials_nobody(
+    number: PhoneNumber, shared: tuple[Contact, Contact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = queued(number, shared[1], SECOND)
+    with held(monkeypatch, entries, "number_hash", after=False) as (reached, go_on):
+        adding = Beside(lambda: listing("alone", number))
+        assert reached.wait(PATIENCE)
+        claiming = Beside(lambda: placing.claim(number.account_id))
+        assert claiming.waits_for_a_lock()
+        go_on.set()
+        adding.join()
+        assert claiming.join() == []
+    assert Call.objects.get(pk=call.pk).ended_reason == "do_not_call"
+
+
+@pytest.mark.parametrize("gets_it_first", [True, False])
+def test_a_number_is_listed_while_a_contact_gets_it(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, gets_it_first: bool
+) -> None:
+    contact = Contact.objects.create(organization=number.organization, phone=SECOND)
+    queued(number, contact, SECOND)
+    number_hash(NUMBER)
+
+    def get_it() -> None:
+        further_numbers.replace(contact, [(NUMBER, "")])
+
+    first, second = get_it, lambda: listing("alone", number)
+    module, name = (further_numbers, "check") if gets_it_first else (entries, "number_hash")
+    if not gets_it_first:
+        first, second = second, first
+    with held(monkeypatch, module, name, after=False) as (reached, go_on):
+        one = Beside(first)
+        assert reached.wait(PATIENCE)
+        two = Beside(second)
+        assert two.waits_for_a_lock(), "who gets a number and who lists it take turns"
+        go_on.set()
+        one.join()
+        two.join()
+    assert placing.claim(number.account_id) == []
+
+
+def test_a_new_contact_with_a_number_that_is_being_listed_is_not_called(
+    number: PhoneNumber, shared: tuple[Contact, Contact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A single call to a number that is only a further one: its new contact must not slip past the entry."""
+    order = single_calls.Order(number.organization, number.account.assistants.get(), number, THIRD)
+    further_numbers.replace(shared[1], [(NUMBER, ""), (THIRD, "")])
+    with held(monkeypatch, entries, "number_hash", after=False) as (reached, go_on):
+        adding = Beside(lambda: entries.add(number.organization, THIRD, source="test"))
+        assert reached.wait(PATIENCE)
+        ordering = Beside(lambda: single_calls.place_single(order))
+        assert ordering.waits_for_a_lock()
+        go_on.set()
+        adding.join()
+        with pytest.raises(single_calls.Refused):
+            ordering.join()
+
+
+@pytest.mark.parametrize(("one_at", "two_at"), [(NUMBER, NUMBER), (NUMBER, SECOND)])
+def test_two_contacts_who_share_a_number_are_not_called_at_once(
+    number: PhoneNumber,
+    callers: Organization,
+    shared: tuple[Contact, Contact],
+    monkeypatch: pytest.MonkeyPatch,
+    one_at: str,
+    two_at: str,
+) -> None:
+    other = support.reach(callers, "http://127.0.0.1:9", "polyai")
+    queued(number, shared[0], one_at)
+    queued(other, shared[1], two_at)
+    with held(monkeypatch, fact_sheet, "read", after=True) as (reached, go_on):
+        one = Beside(lambda: placing.claim(number.account_id))
+        assert reached.wait(PATIENCE)
+        two = Beside(lambda: placing.claim(other.account_id))
+        assert two.waits_for_a_lock()
+        go_on.set()
+        assert len(one.join()) == 1
+        assert two.join() == []
+
+
+def test_everyone_with_the_number_of_a_single_call_is_locked(
+    number: PhoneNumber, callers: Organization, shared: tuple[Contact, Contact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner of the number is listed at another one while the single call is claimed."""
+    support.single(number, NUMBER)
+    with held(monkeypatch, fact_sheet, "read", after=True) as (reached, go_on):
+        claiming = Beside(lambda: placing.claim(number.account_id))
+        assert reached.wait(PATIENCE)
+        adding = Beside(lambda: entries.add(callers, SECOND, source="test"))
+        assert adding.waits_for_a_lock()
+        go_on.set()
+        assert len(claiming.join()) == 1
+        adding.join()
+
+
+def test_opposite_orders_of_shared_numbers_do_not_deadlock(number: PhoneNumber, callers: Organization) -> None:
+    """Lists, edits, single calls and claims beside each other, over contacts who share all numbers."""
+    numbers = [f"+121255501{ending}" for ending in range(70, 76)]
+    people = [Contact.objects.create(organization=callers, phone=phone) for phone in numbers]
+    for place, contact in enumerate(people):
+        further_numbers.replace(contact, [(numbers[(place + n) % 6], "") for n in (1, 2, 3)])
+
+    def edit(contact: Contact) -> None:
+        further_numbers.replace(contact, [(phone, "") for phone in reversed(contact.numbers[1:])])
+
+    works: list[Callable[[], Any]] = [partial(edit, contact) for contact in people]
+    works += [lambda: entries.add_many(callers, numbers[::-1], reason="", source="test")]
+    works += [partial(entries.add, callers, phone, source="test") for phone in numbers]
+    works += [lambda: placing.claim(number.account_id) for _ in range(4)]
+    for contact in people:
+        queued(number, contact, contact.phone)
+    for beside in [Beside(work) for work in works]:
+        beside.join()
+    assert placing.claim(number.account_id) == []
 
 
 def test_capacity_is_not_exceeded_by_two_workers(number: PhoneNumber) -> None:

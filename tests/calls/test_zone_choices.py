@@ -133,9 +133,9 @@ def next_start(zone: str) -> datetime:
 
 def test_a_callback_is_promised_by_the_chosen_zone(line: PhoneNumber) -> None:
     recipient = launched(line, MOSCOW, "")
-    campaign, contact = recipient.campaign, recipient.contact
+    campaign = recipient.campaign
     with pytest.raises(Refused, match="outside the legal calling hours"):
-        scheduled_callbacks._refuse_time(campaign, contact, utc(12), utc(9))
+        scheduled_callbacks._refuse_time(campaign, recipient, utc(12), utc(9))
     for name, value in AT_HOME.items():
         setattr(campaign, name, value)
-    scheduled_callbacks._refuse_time(campaign, contact, utc(12), utc(9))
+    scheduled_callbacks._refuse_time(campaign, recipient, utc(12), utc(9))

@@ -33,11 +33,16 @@ def test_every_field_of_a_contact_is_stored_and_given_back(api: ApiClient, organ
     given = {
         "organization": str(organization.uuid),
         "phone": "+33612345678",
+        "phone_kind": "mobile",
+        "further_numbers": [{"phone": "+33142345678", "kind": "work"}, {"phone": "+33442345678", "kind": ""}],
         "name": "Ada Lovelace",
         "external_id": "c-1",
         "language": "fr-FR",
         "timezone": "Europe/Paris",
         "variables": {"slot": "9:30"},
+        "consent_basis": "contract",
+        "consent_at": "2026-03-01T09:30:00Z",
+        "consent_evidence": "Form 7,\nsigned on paper",
     }
     answer = api.post(CONTACTS, given)
     assert answer.status_code == 201, answer.content
@@ -51,8 +56,10 @@ def test_every_field_of_a_contact_is_stored_and_given_back(api: ApiClient, organ
 
 def test_a_number_is_enough_and_stored_as_e164(api: ApiClient) -> None:
     nulls = dict.fromkeys(["name", "external_id", "language", "timezone", "variables", "organization"])
+    nulls |= dict.fromkeys(["phone_kind", "further_numbers", "consent_basis", "consent_at", "consent_evidence"])
     found = api.post(CONTACTS, {"phone": "06.12.34.56.78"} | nulls).json()
     assert (found["phone"], found["name"], found["variables"]) == ("+33612345678", "", {})
+    assert (found["phone_kind"], found["further_numbers"], found["consent_at"]) == ("", [], None)
 
 
 @pytest.mark.parametrize(
@@ -134,8 +141,8 @@ def test_a_page_of_contacts_costs_a_fixed_number_of_queries(
     for number in range(10):
         Contact.objects.create(organization=organization, phone=f"+3361234560{number}")
     api.get(CONTACTS)
-    # API key, page, do-not-call list, and its hash key, which is cached only after a commit.
-    with django_assert_max_num_queries(4):
+    # API key, page, further numbers, do-not-call list, and its hash key, which is cached only after a commit.
+    with django_assert_max_num_queries(5):
         assert len(api.get(CONTACTS).json()["results"]) == 10
 
 
@@ -203,6 +210,11 @@ IMPORT_FIELDS = [
     "zones_contradicting",
     "zones_interpreted",
     "zone_examples",
+    "listed",
+    "numbers_left_out",
+    "phone_readings",
+    "removed",
+    "restored",
     "mapping",
     "error",
     "started_at",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from campaigns.models import ContactImport, ContactList
+from campaigns.models import Contact, ContactImport, ContactList, DoNotCall
 from tenants.models import Organization
 from tests.campaigns.workbooks import archive, parts_of, sheet
 
@@ -78,3 +78,35 @@ def test_bad_input_ends_the_command_with_a_sentence_and_leaves_nothing(
     assert ended.value.returncode == 1
     assert not ContactImport.objects.exists()
     assert not ContactList.objects.exists()
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
+    organization: Organization, contact_list: ContactList, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Contact.objects.create(organization=organization, phone=A, name="Old")
+    file = tmp_path / "list.csv"
+    file.write_text(f"Mobile,Name,DNC,Town\n{A},New,,Lyon\n+33612345679,Zoé,1,\n0612,,,\n")
+    options = {"organization": str(organization.uuid), "list_name": "Patients", "dry_run": True}
+    call_command("import_contacts", str(file), other_columns="ignore", **options)
+    out = capsys.readouterr().out
+    assert "Of the 3 rows:" in out
+    assert "1 create a contact, 1 change one, 0 change nothing, 0 are skipped, 1 are rejected." in out
+    assert "Put on the do-not-call list: 1 number." in out
+    assert "Column 'Town': left out (other columns are left out)." in out
+    assert "first in line 4: '0612' is not a phone number in FR" in out
+    assert f"Line 2, {A}: name 'Old' becomes 'New'." in out
+    assert (Contact.objects.get().name, DoNotCall.objects.count(), ContactImport.objects.count()) == ("Old", 0, 0)
+
+
+def test_a_column_that_may_be_an_opt_out_ends_the_command_with_what_to_write(
+    organization: Organization, tmp_path: Path
+) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(f"Phone,OK to call\n{A},no\n")
+    given = {"organization": str(organization.uuid), "list_name": "New"}
+    for dry_run in (True, False):
+        with pytest.raises(CommandError, match=r"'OK to call' may say who must not be called\. Map it to do_not_call"):
+            call_command("import_contacts", str(file), dry_run=dry_run, **given)
+    assert not ContactList.objects.exists()
+    call_command("import_contacts", str(file), mapping='{"OK to call": "may_call"}', **given)
+    assert DoNotCall.objects.get().phone == A

@@ -14,9 +14,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
+from campaigns.do_not_call import entries
 from campaigns.imports import job, saved_mappings
-from campaigns.models import Contact, ContactImport, ContactList, ImportMapping
+from campaigns.models import Contact, ContactImport, ContactList, ImportMapping, number_hash
 from tenants.models import AuditEntry, Membership, Organization
 
 pytestmark = pytest.mark.django_db
@@ -189,9 +191,9 @@ def test_a_mapping_is_remembered_for_the_next_file_with_its_columns(
 
 
 def test_a_mapping_that_cannot_be_used_is_not_kept(operator: Client) -> None:
-    fields = fields_of(looked_at(operator)) | {"column-1": "phone"}
+    fields = fields_of(looked_at(operator)) | {"column-1": "language", "column-2": "language"}
     page = operator.post(NEW, {**fields, "_import": "1", "remember": "on", "mapping_name": "x"}).content.decode()
-    assert "Two columns become phone" in page
+    assert "Two columns become language" in page
     assert (
         not ImportMapping.objects.exists() and not ContactList.objects.exists() and not ContactImport.objects.exists()
     )
@@ -220,18 +222,25 @@ def test_saved_mappings_are_renamed_and_forgotten(operator: Client, organization
     assert not ImportMapping.objects.exists()
 
 
+def words_of(page: str) -> str:
+    return unescape(" ".join(re.sub(r"<[^>]+>", " ", page).split()))
+
+
 def test_what_would_be_rejected_is_counted_in_the_first_thousand(operator: Client, organization: Organization) -> None:
     Contact.objects.create(organization=organization, phone="+33612340001", name="Known")
     rows = [f"06 12 34 {n // 100:02} {n % 100:02};N{n}" if n % 100 else "nonsense;N" for n in range(1_200)]
     rows[-1] = "06 12 34 00 01;again"
     page = looked_at(operator, "\n".join(["Tel;Nom", *rows]).encode())
-    text = " ".join(re.sub(r"<[^>]+>", "", page).split())
-    assert "Of the first 1,000 rows 10 would be rejected and 990 imported. 1 of these contacts exists already." in text
-    assert page.count("nonsense&#x27; has letters in it") == 10
+    text = words_of(page)
+    assert "Of the first 1,000 rows 10 would be rejected and 990 imported. Nothing is imported yet." in text
+    assert "989 new contacts 1 row changes a contact 10 rows rejected" in text
+    assert "10 2 'nonsense' has letters in it" in text, "counted once, with the first line"
+    assert "3 06 12 34 00 01 Name Known N1" in text, "what changes, before and after"
     page = looked_at(operator, "\n".join(["Tel;Nom", *rows[:30], rows[1]]).encode(), new_list="other")
-    text = " ".join(re.sub(r"<[^>]+>", "", page).split())
+    text = words_of(page)
     assert (
-        "Of 31 rows 1 would be rejected and 30 imported." in text and "1 row repeats a number of an earlier row" in text
+        "Of 31 rows 1 would be rejected and 30 imported." in text
+        and "1 row is about a contact of an earlier row" in text
     )
 
 
@@ -266,9 +275,43 @@ def test_a_part_of_the_page_with_an_expired_file_redirects(operator: Client) -> 
 
 def test_the_pages_take_few_queries(operator: Client, organization: Organization) -> None:
     saved_mappings.remember(organization, "CRM", ["Tel", "Nom", "Ville"], {"Tel": "phone", "Nom": "", "Ville": ""}, "x")
+    number_hash.number_hash("+33612345678")  # the first one makes the installation's key
     with CaptureQueriesContext(connection) as asked:
         page = looked_at(operator)
     assert len(asked) <= 15
     with CaptureQueriesContext(connection) as asked:
         operator.post(NEW, fields_of(page))
     assert len(asked) <= 15
+
+
+def test_a_column_that_may_be_an_opt_out_stops_the_import_until_somebody_decides(
+    operator: Client, organization: Organization
+) -> None:
+    content = b"Tel;Nom;OK to call\n0612345601;Ana;no\n0612345602;Bob;yes\n"
+    page = looked_at(operator, content)
+    assert "“OK to call” may say who must not be called. Choose what it becomes" in page
+    assert "Import the file" not in page, "nothing can be imported yet"
+    fields = fields_of(page)
+    assert fields["column-2"] == "?"
+    again = operator.post(NEW, {**fields, "_import": "1"}).content.decode()
+    assert "may say who must not be called" in again and not ContactImport.objects.exists()
+    page = operator.post(NEW, {**fields, "column-2": "may_call"}).content.decode()
+    assert "number put on the do-not-call list" in words_of(page) and "Import the file" in page
+    operator.post(NEW, {**fields, "column-2": "may_call", "_import": "1"})
+    row = carried_out(ContactImport.objects.get())
+    assert (row.created, row.listed) == (2, 1)
+    assert entries.listed(organization.pk, ["+33612345601", "+33612345602"], timezone.now()) == {"+33612345601"}
+    text = words_of(operator.get(reverse("admin:campaigns_contactimport_change", args=[row.pk])).content.decode())
+    assert "1 number put on the do-not-call list" in text and "May be called (no: never called)" in text
+
+
+def test_columns_with_other_names_are_left_out_on_request(operator: Client) -> None:
+    fields = fields_of(looked_at(operator))
+    page = operator.post(NEW, {**fields, "other_columns": "ignore"}).content.decode()
+    fields = fields_of(page)
+    assert (fields["column-1"], fields["column-2"]) == ("name", "")
+    assert "other columns are left out" in page
+    operator.post(NEW, {**fields, "_import": "1"})
+    row = carried_out(ContactImport.objects.get())
+    assert row.mapping == {"Tel": "phone", "Nom": "name", "Ville": ""}
+    assert list(Contact.objects.values_list("variables", flat=True)) == [{}, {}]

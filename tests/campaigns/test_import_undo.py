@@ -5,11 +5,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
+from campaigns import further_numbers
 from campaigns.do_not_call import entries
-from campaigns.imports import job, undo, upload
-from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
+from campaigns.imports import job, retention, undo, upload
+from campaigns.imports.columns import ColumnMapping
+from campaigns.imports.rows import ContactRow, FurtherNumber
+from campaigns.imports.upsert import Upsert
+from campaigns.models import (
+    Campaign,
+    Contact,
+    ContactImport,
+    ContactList,
+    ContactListMember,
+    ImportOverwrite,
+    Recipient,
+)
 from providers.models import Assistant
 from tenants.models import AuditEntry, Organization
 from tests.calls.test_api_calls import a_call
@@ -51,7 +64,7 @@ def test_what_the_import_created_goes_and_what_is_needed_stays(
 ) -> None:
     monkeypatch.setattr(undo, "BATCH", 2)
     before, called, recipient, elsewhere, *_ = PHONES
-    old = Contact.objects.create(organization=organization, phone=before)
+    old = Contact.objects.create(organization=organization, phone=before, name="Zoé")
     imp = imported(contact_list, *PHONES)
     a_call(assistant, a_number(assistant.account), called)
     campaign = Campaign.objects.create(organization=organization, name="C", assistant=assistant)
@@ -60,13 +73,13 @@ def test_what_the_import_created_goes_and_what_is_needed_stays(
     other = ContactList.objects.create(organization=organization, name="Other")
     ContactListMember.objects.create(contact_list=other, contact=Contact.objects.get(phone=elsewhere))
 
-    assert undo.extent(imp) == undo.Extent(removed=4, kept=3)
+    assert undo.extent(imp) == undo.Extent(removed=4, kept=3, restored=1)
     assert undone(imp).status == "undone"
     assert left() == {before, called, recipient, elsewhere}
     assert set(contact_list.contacts.values_list("phone", flat=True)) == {called, recipient}
     assert other.contacts.get().phone == elsewhere
     old.refresh_from_db()
-    assert old.name == "Ada", "updated contacts stay"
+    assert old.name == "Zoé", "an updated contact stays, with the name that it had"
     assert imp.removed == 4
     assert "4 contacts were removed. 3 contacts" in imp.note
     assert AuditEntry.objects.get(action="contactimport.undo").actor == "ada@example.org"
@@ -175,3 +188,112 @@ def test_a_contact_deleted_while_a_transaction_waits_for_it_is_created_again(
     monkeypatch.setattr(Contact.objects, "bulk_create", meets_a_row_that_goes)
     entries.add(organization, PHONES[0], reason="asked", source="staff")
     assert (left(), len(turns)) == ({PHONES[0]}, 2)
+
+
+def a_file(contact_list: ContactList, text: str) -> ContactImport:
+    imp = upload.start_import(contact_list, io.BytesIO(text.encode()), "list.csv")
+    assert job.run_step(imp.pk, PATIENCE)
+    imp.refresh_from_db()
+    return imp
+
+
+def test_an_undo_restores_what_the_file_changed_except_what_somebody_changed_since(
+    contact_list: ContactList, organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo, "BATCH", 1)
+    for phone in PHONES[:2]:
+        Contact.objects.create(
+            organization=organization, phone=phone, name="Old", timezone="Asia/Tokyo", variables={"city": "Lyon"}
+        )
+    imp = a_file(
+        contact_list,
+        "phone,name,external_id,timezone,city,age\n"
+        + "".join(f"{phone},New,7,Europe/Paris,Nice,40\n" for phone in PHONES[:3]),
+    )
+    edited = Contact.objects.get(phone=PHONES[1])
+    edited.name, edited.variables = "Edited", {"city": "Nice", "age": "41"}
+    edited.save()
+    undone(imp)
+    first, second = Contact.objects.order_by("phone")
+    assert (first.name, first.external_id, first.timezone, first.variables) == (
+        "Old",
+        "",
+        "Asia/Tokyo",
+        {"city": "Lyon"},
+    )
+    assert first.zone_fault == "contradicts", "it follows from the zone"
+    assert (second.name, second.external_id, second.timezone, second.variables) == (
+        "Edited",
+        "",
+        "Asia/Tokyo",
+        {"city": "Lyon", "age": "41"},
+    )
+    assert (imp.restored, imp.removed) == (2, 1)
+    assert "2 contacts that existed before got back" in imp.note
+    assert not ImportOverwrite.objects.exists()
+
+
+def test_an_undo_takes_away_the_numbers_that_the_import_added(
+    contact_list: ContactList, organization: Organization
+) -> None:
+    contact = Contact.objects.create(organization=organization, phone=PHONES[0], name="Old")
+    further_numbers.replace(contact, [(PHONES[1], "home")])
+    imp = imported(contact_list, PHONES[0])
+    rows = [
+        ContactRow(
+            line=2,
+            phone=PHONES[0],
+            name="New",
+            external_id="",
+            language="",
+            timezone="",
+            variables={},
+            further_numbers=(FurtherNumber(PHONES[2], "work"), FurtherNumber(PHONES[1], "mobile")),
+        )
+    ]
+    with transaction.atomic():
+        Upsert(imp, ColumnMapping.of(["phone"], {"phone": "phone"})).write(rows)
+    numbers = contact.further_numbers.order_by("position").values_list("position", "phone", "kind")
+    assert list(numbers.all()) == [(1, PHONES[1], "mobile"), (2, PHONES[2], "work")]
+    undone(imp)
+    assert list(numbers.all()) == [(1, PHONES[1], "home")]
+
+
+def test_numbers_that_the_file_put_on_the_do_not_call_list_stay_there(
+    contact_list: ContactList, organization: Organization
+) -> None:
+    imp = imported(contact_list, PHONES[0])
+    row = ContactRow(2, PHONES[1], "", "", "", "", {}, do_not_call=True)
+    with transaction.atomic():
+        Upsert(imp, ColumnMapping.of(["phone"], {"phone": "phone"})).write([row])
+    ContactImport.objects.filter(pk=imp.pk).update(listed=1)
+    imp = undone(imp)
+    assert left() == set()
+    assert entries.listed(organization.pk, PHONES, timezone.now()) == {PHONES[1]}
+    assert "1 number that the file put on the do-not-call list stays there" in imp.note
+
+
+def test_two_imports_undone_in_either_order_give_back_the_first_value_in_the_end(
+    contact_list: ContactList, organization: Organization
+) -> None:
+    """The newer first: each gives back what it overwrote. The older first: the newer value is somebody's edit."""
+    for newer_first, name in ((True, "Old"), (False, "Second")):
+        Contact.objects.all().delete()
+        Contact.objects.create(organization=organization, phone=PHONES[0], name="Old")
+        imports = [a_file(contact_list, f"phone,name\n{PHONES[0]},{each}\n") for each in ("First", "Second")]
+        for imp in reversed(imports) if newer_first else imports[:1]:
+            undone(imp)
+        assert Contact.objects.get().name == name
+
+
+def test_what_imports_overwrote_is_kept_no_longer_than_their_files(
+    contact_list: ContactList, organization: Organization
+) -> None:
+    Contact.objects.create(organization=organization, phone=PHONES[0], name="Old")
+    fresh, old, being_undone = (a_file(contact_list, f"phone,name\n{PHONES[0]},{name}\n") for name in "ABC")
+    now = timezone.now()
+    for imp, days, status in ((fresh, 6, "completed"), (old, 8, "completed"), (being_undone, 8, "undoing")):
+        ContactImport.objects.filter(pk=imp.pk).update(finished_at=now - timedelta(days=days), status=status)
+    retention.forget(now)
+    assert set(ImportOverwrite.objects.values_list("contact_import", flat=True)) == {fresh.pk, being_undone.pk}
+    assert undo.extent(old).restored == 0

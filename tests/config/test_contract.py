@@ -32,6 +32,7 @@ ADDRESSES: dict[str, set[str]] = {
     "/api/v1/contact-lists/": EACH,
     "/api/v1/contact-lists/{id}/": ONE,
     "/api/v1/contact-lists/{id}/imports/": {"post"},
+    "/api/v1/contact-lists/{id}/imports/preview/": {"post"},
     "/api/v1/imports/": {"get"},
     "/api/v1/imports/{id}/": {"get"},
     "/api/v1/imports/{id}/errors.csv": {"get"},
@@ -76,14 +77,16 @@ FIELDS = {
     "organizations": "id.r tenant.r name timezone default_region allowed_countries is_active calls_stopped "
     "single_call_hours daily_budget",
     "contacts": "id.r organization phone name external_id language timezone variables do_not_call.r created_at.r "
-    "updated_at.r zone_fault.r",
+    "updated_at.r zone_fault.r phone_kind further_numbers consent_basis consent_at consent_evidence",
     "contact-lists": "id.r organization name contacts_count.r",
     "imports": "id.r list.r status.r filename.r bytes_total.r bytes_read.r rows_read.r created.r updated.r skipped.r "
-    "rejected.r mapping.r error.r started_at.r finished_at.r zones_contradicting.r zones_interpreted.r zone_examples.r",
+    "rejected.r mapping.r error.r started_at.r finished_at.r zones_contradicting.r zones_interpreted.r zone_examples.r "
+    "listed.r numbers_left_out.r phone_readings.r removed.r restored.r",
     "do-not-call": "id.r organization phone reason source.r expires_at created_at.r",
     "campaigns": "id.r organization name status.r assistant phone_numbers contact_lists variables timezone windows "
-    "holidays retry_rules max_attempts min_gap_minutes max_open_calls calls_per_minute budget legal_override starts_at "
-    "ends_at callback_url progress.r created_at.r contact_zone_rule campaign_zone_countries campaign_zone_reason",
+    "holidays retry_rules max_attempts try_next_number min_gap_minutes max_open_calls calls_per_minute budget "
+    "legal_override starts_at ends_at callback_url progress.r created_at.r contact_zone_rule campaign_zone_countries "
+    "campaign_zone_reason",
     "calls": "id.r organization.r status.r provider.r account.r assistant phone_number contact.r campaign.r "
     "recipient.r attempt.r to_number from_number.r customer_name dynamic_variables metadata provider_call_id.r "
     "provider_status.r ended_reason.r answered_by.r error_code.r error_message.r result.r result_status.r "
@@ -126,6 +129,7 @@ ENUMS: list[tuple[str, str, str, set[str]]] = [
     ("get", "campaigns/{campaign}/recipients/", "status", RECIPIENT_STATUSES),
     ("get", "campaigns/{campaign}/recipients/{id}/explain/", "decision", {"allow", "defer", "skip"}),
     ("get", "imports/{id}/", "status", {"pending", "running", "completed", "failed", "canceled"}),
+    ("get", "contacts/{id}/", "phone_kind", {"mobile", "home", "work", "other"}),
     ("get", "provider-accounts/{id}/", "provider", PROVIDERS),
     ("get", "organizations/{id}/", "single_call_hours", {"legal", "any"}),
 ]
@@ -151,6 +155,7 @@ NESTED: list[tuple[str, str, set[str]]] = [  # address, dotted path in the respo
     ("campaigns/{id}/preflight/", "problems", {"code", "severity", "message", "count"}),
     ("campaigns/{campaign}/recipients/{id}/explain/", "", {"decision", "until", "checks"}),
     ("campaigns/{campaign}/recipients/{id}/explain/", "checks", {"name", "result", "detail"}),
+    ("contacts/{id}/", "further_numbers", {"phone", "kind"}),
     ("campaigns/{id}/", "windows", {"days", "opens", "closes"}),
     ("campaigns/{id}/", "retry_rules", {"outcome", "wait_minutes", "max_attempts"}),
     ("campaigns/{id}/", "progress", {"status", "recipients", "outcomes"}),
@@ -213,7 +218,15 @@ def test_words_that_requests_choose_from() -> None:
     assert words(body("post", "/api/v1/provider-accounts/")["properties"]["provider"]) == PROVIDERS
     upload = body("post", "/api/v1/contact-lists/{id}/imports/")["properties"]
     assert words(upload["on_duplicate"]) == {"update", "skip"}
-    assert set(upload) >= {"file", "mapping", "delimiter", "encoding", "default_region", "on_duplicate"}
+    assert set(upload) >= {
+        "file",
+        "mapping",
+        "delimiter",
+        "encoding",
+        "default_region",
+        "on_duplicate",
+        "other_columns",
+    }
     order = body("post", "/api/v1/calls/")["properties"]
     assert set(order) >= {"not_before", "not_after"}
     assert set(operation("post", "/api/v1/contact-lists/{id}/imports/")["requestBody"]["content"]) == {

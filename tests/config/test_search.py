@@ -24,7 +24,7 @@ __all__ = ["sign_in"]  # a fixture
 pytestmark = pytest.mark.django_db
 
 NUMBER = "+33612345678"
-BUDGET = 15
+BUDGET = 16
 
 
 def hits(client: Client, term: str) -> dict[str, list[str]]:

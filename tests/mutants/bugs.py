@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.planting import ANSWERS, Bug, Edit
 from tests.mutants.when_bugs import WHEN_BUGS
+from tests.mutants.who_bugs import WHO_BUGS
 
 OUTCOMES = "tests/calls/test_outcomes.py::"
 PLACING = "tests/calls/test_placing.py::"
@@ -347,12 +348,12 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/placing.py",
-                "        _lock_contacts(batch)\n"
+                "        batch = _lock_contacts(batch)\n"
                 "        calls = _fresh(batch)\n"
                 "        allowed = _ask_the_gate(calls, now)\n",
                 "        calls = _fresh(batch)\n"
                 "        allowed = _ask_the_gate(calls, now)\n"
-                "        _lock_contacts(batch)\n",
+                "        batch = _lock_contacts(batch)\n",
             ),
         ),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
@@ -364,8 +365,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/placing.py",
-                "        _lock_contacts(batch)\n        calls = _fresh(batch)\n",
-                "        calls = _fresh(batch)\n        _lock_contacts(batch)\n",
+                "        batch = _lock_contacts(batch)\n        calls = _fresh(batch)\n",
+                "        calls = _fresh(batch)\n        batch = _lock_contacts(batch)\n",
             ),
         ),
         (PLACING + "test_a_pause_that_answers_before_the_claims_locks_is_seen",),
@@ -374,14 +375,20 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a do-not-call entry does not lock the contact",
         "The entry is answered while a claim that has not seen it is about to dial.",
-        (Edit("campaigns/do_not_call/entries.py", "    lock_contact(organization, phone)\n", ""),),
+        (
+            Edit(
+                "campaigns/do_not_call/entries.py",
+                "    lock_everyone(organization, [phone])\n",
+                "",
+            ),
+        ),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
         "PostgreSQL",
     ),
     Bug(
         "a do-not-call file does not lock the contacts",
         "The file is answered while a claim that has not seen it is about to dial one of its numbers.",
-        (Edit("campaigns/do_not_call/entries.py", "if lock_contacts(organization, by_hash.values()):", "if by_hash:"),),
+        (Edit("campaigns/do_not_call/entries.py", "    lock_everyone(organization, distinct)\n", ""),),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
         "PostgreSQL",
     ),
@@ -561,18 +568,11 @@ BUGS: tuple[Bug, ...] = (
                 "",
             ),
             (
-                "a do-not-call entry",
+                "a do-not-call entry or file",
                 "A do-not-call entry",
                 "quiescing",
-                "to_number=entry.phone)\n    wait_for_silence(calls)\n",
-                "to_number=entry.phone)\n",
-            ),
-            (
-                "a do-not-call file",
-                "A do-not-call file",
-                "quiescing",
-                "to_number__in=with_open_call)\n    wait_for_silence(calls)\n",
-                "to_number__in=with_open_call)\n",
+                "people.reached(call))])\n    wait_for_silence(calls)\n",
+                "people.reached(call))])\n",
             ),
         )
     ),
@@ -716,4 +716,5 @@ BUGS: tuple[Bug, ...] = (
         "PostgreSQL",
     ),
     *WHEN_BUGS,
+    *WHO_BUGS,
 )

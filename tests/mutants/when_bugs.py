@@ -137,7 +137,7 @@ WHEN_BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/gate/facts.py",
-                "return min(retry.max_attempts, most) if retry else most",
+                "return min(retry.max_attempts, most) if retry and retry.max_attempts is not None else most",
                 "return most",
             ),
         ),

@@ -64,6 +64,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "contact-unhold": ("contact", "contacts/{}/unhold/", {"post": CALL}),
     "contact-list-detail": ("group", "contact-lists/{}/", ALL),
     "contact-list-imports": ("group", "contact-lists/{}/imports/", {"post": MANAGE}),
+    "contact-list-preview-import": ("group", "contact-lists/{}/imports/preview/", {"post": MANAGE}),
     "import-detail": ("file", "imports/{}/", {"get": READ}),
     "import-cancel": ("file", "imports/{}/cancel/", {"post": MANAGE}),
     "import-undo": ("file", "imports/{}/undo/", {"post": MANAGE}),

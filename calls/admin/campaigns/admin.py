@@ -110,6 +110,7 @@ class CampaignAdmin(WizardPages):
         "legal_override": "Reason to call outside the legal hours",
         "max_attempts": "Maximum attempts per recipient",
         "min_gap_minutes": "Minimum minutes between calls",
+        "try_next_number": "Try the next number",
         "calls_per_minute": "Maximum calls per minute",
         "max_open_calls": "Maximum calls under way",
         "callback_url": "Webhook address",
@@ -134,7 +135,12 @@ class CampaignAdmin(WizardPages):
         ("Time zones", {"fields": ZONE_FIELDS}),
         (
             "Limits",
-            {"fields": ("max_attempts", "min_gap_minutes", "calls_per_minute", "max_open_calls", "priority")},
+            {
+                "fields": (
+                    *("max_attempts", "min_gap_minutes", "try_next_number"),
+                    *("calls_per_minute", "max_open_calls", "priority"),
+                )
+            },
         ),
         ("Budget and webhook", {"fields": ("budget", "budget_currency", "callback_url")}),
     )
@@ -265,8 +271,18 @@ class CampaignAdmin(WizardPages):
             return
         # Only the columns of the form: the engine may write the others at the same time.
         names = {field.name for field in obj._meta.concrete_fields}
-        obj.save(update_fields=[name for name in form.cleaned_data if name in names])
-        self.audit(request, obj, "changed", {"fields": form.changed_data})
+        if form.changed_data:
+            obj.save(update_fields=[name for name in form.cleaned_data if name in names])
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Sequence[Any], change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if change:
+            self.audit_change(request, form, formsets)
+
+    def audit_change(self, request: HttpRequest, form: Any, formsets: Sequence[Any]) -> None:
+        """Record which fields and which rows below the campaign were changed, if any."""
+        if names := [*form.changed_data, *(rows.prefix for rows in formsets if rows.has_changed())]:
+            self.audit(request, form.instance, "changed", {"fields": names})
 
     def get_urls(self) -> list[URLPattern]:
         view, name = self.admin_site.admin_view, "campaigns_campaign"

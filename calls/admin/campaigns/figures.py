@@ -16,6 +16,7 @@ from calls.gate.selection import Choices, weighted_assistants
 from calls.models import Call
 from calls.reports.variant_comparison import Variant, compare, percent, sample_of
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
+from campaigns.models.campaign import load_numbers
 from campaigns.phones import national
 from campaigns.rules import variables
 from campaigns.wording import counted
@@ -114,13 +115,14 @@ def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
     if not campaign.editable:
         return []
     contacts = first_contacts(campaign)
-    kept = {row.contact_id: row for row in campaign.recipients.filter(contact__in=contacts)}
+    kept = {row.contact_id: row for row in campaign.recipients.filter(contact__in=contacts).select_related("contact")}
+    load_numbers(kept.values())
     choices = Choices(campaign, timezone.now(), include_unusable=True)
     several = len(choices.all) > 1
     previews = []
     for contact in contacts:
         recipient = kept.get(contact.pk) or Recipient(campaign=campaign, contact=contact)
-        selection = choices.select(recipient, contact.phone)
+        selection = choices.select(recipient, recipient.number)
         if selection:
             choices.take(selection)
         assistant = selection.choice.assistant if selection else campaign.assistant

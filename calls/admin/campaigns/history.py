@@ -21,6 +21,7 @@ LABELS = {
     "retry_rules": "retries",
     "max_attempts": "maximum attempts per recipient",
     "min_gap_minutes": "minimum minutes between calls",
+    "try_next_number": "try the next number",
     "max_open_calls": "maximum calls under way",
     "calls_per_minute": "maximum calls per minute",
     "timezone": "campaign's time zone",
@@ -74,6 +75,8 @@ def _line(field: str, pair: list[Any], names: dict[str, str]) -> str:
 def _value(field: str, value: Any, names: dict[str, str]) -> str:
     if value in (None, "", [], {}):
         return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if field == "contact_zone_rule":
         return str(Campaign.ContactZoneRule(value).label)
     if isinstance(value, list):

@@ -238,6 +238,7 @@ class WizardPages(ScopedAdmin):
             form.save_m2m()
             for formset in formsets:
                 formset.save()
+            self.audit_change(request, form, formsets)
             earlier = Campaign.objects.filter(pk=obj.pk, drafted_through__gt=0, drafted_through__lt=step.number)
             earlier.update(drafted_through=step.number)
 

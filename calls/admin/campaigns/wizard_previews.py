@@ -180,6 +180,7 @@ def summary(campaign: Campaign) -> list[dict[str, Any]]:
         LIMITS: [
             f"At most {counted(campaign.max_attempts, 'attempt')} per recipient",
             *(retries or ["No retries"]),
+            "Then the contact's next number" if campaign.try_next_number else "",
             f"At most {counted(pace, 'call')} per minute" if pace else "",
             f"At most {counted(open_calls, 'call')} under way" if open_calls else "",
             f"Budget {budget}" if campaign.budget is not None else "No budget",

@@ -57,7 +57,7 @@ LIMITS = WizardStep(
     "Limits",
     "How often, how fast and at what cost?",
     (
-        *("max_attempts", "min_gap_minutes", "calls_per_minute", "max_open_calls", "priority"),
+        *("max_attempts", "min_gap_minutes", "try_next_number", "calls_per_minute", "max_open_calls", "priority"),
         *("budget", "budget_currency", "callback_url"),
     ),
     RetryInline,

@@ -47,7 +47,7 @@ class CalledContactAdmin(ContactAdmin):
         return shown | {
             "live": True,
             "hold": hold_text(obj) if held else "",
-            "listed": _listed(entry) if entry else "",
+            "listed": _listed(entry, obj) if entry else "",
             "entry_url": reverse("admin:campaigns_donotcall_change", args=[entry.pk]) if entry else "",
             "facts": _facts(obj, home, now),
             "consent": _consent(obj),
@@ -78,12 +78,13 @@ def _links(do_not_call_url: str, contact: Contact, entry: DoNotCall | None) -> l
     ]
 
 
-def _listed(entry: DoNotCall) -> str:
-    """Return since when, by whom and why the number is on the do-not-call list."""
+def _listed(entry: DoNotCall, contact: Contact) -> str:
+    """Return which of several numbers is on the do-not-call list, since when, by whom and why."""
     until = f" until {local_minute(entry.expires_at)}" if entry.expires_at else ""
     why = f" Reason: {entry.reason.rstrip('.')}." if entry.reason else ""
     by = SOURCES.get(entry.source, entry.source)
-    return f"Since {local_minute(entry.created_at)}{until}, added by {by}.{why}"
+    number = f"{national(entry.phone)}. " if entry.phone and len(contact.numbers) > 1 else ""
+    return f"{number}Since {local_minute(entry.created_at)}{until}, added by {by}.{why}"
 
 
 SOURCES = {
@@ -96,10 +97,11 @@ SOURCES = {
 
 
 def _facts(contact: Contact, home: Whereabouts, now: datetime) -> list[tuple[str, Any]]:
-    country = country_of(contact.phone)
+    further = [_number(row.phone, row.get_kind_display()) for row in contact.further_numbers.all()]
     return [
         ("Name", contact.name or "-"),
-        ("Phone number", f"{national(contact.phone)}{f' ({country})' if country else ''}, {contact.phone}"),
+        ("Phone number", _number(contact.phone, contact.get_phone_kind_display())),
+        *([("Further numbers", "\n".join(further))] if further else []),
         ("Local time", f"{_there(home, now)}\n{home.reason}{_no_place(contact)}"),
         ("Legal calling hours", _legal(contact, home, now)),
         ("Language", contact.language or "-"),
@@ -107,6 +109,12 @@ def _facts(contact: Contact, home: Whereabouts, now: datetime) -> list[tuple[str
         ("Created", local_minute(contact.created_at)),
         ("Trunkline ID", str(contact.uuid)),
     ]
+
+
+def _number(phone: str, kind: str) -> str:
+    """Return the number in both formats, with its country and kind as far as they are known."""
+    about = ", ".join(filter(None, (country_of(phone), kind.lower())))
+    return f"{national(phone)}{f' ({about})' if about else ''}, {phone}"
 
 
 def _no_place(contact: Contact) -> str:

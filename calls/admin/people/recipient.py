@@ -23,6 +23,7 @@ from calls.models import TERMINAL, Call
 from calls.reports.explain import EXPLAINED, explain_loaded
 from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
 from campaigns.models import Contact, Recipient
+from campaigns.models.campaign import load_numbers
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_minute, local_time
 from tenants.backoffice.roles import reach_of
@@ -82,7 +83,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
 
     @admin.display(description="number")
     def number(self, row: Recipient) -> str:
-        return both_formats(row.contact.number)
+        return both_formats("" if row.contact.erased_at else row.number)
 
     @admin.display(description="name")
     def name(self, row: Recipient) -> str:
@@ -107,7 +108,7 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
             '<span class="tl-sr"> {}</span></a>',
             row.pk,
             self.url("explain", row.pk),
-            row.contact.name or called_number(row.contact),
+            row.contact.name or called_number(row),
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -123,11 +124,18 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        wanted = Q(name__istartswith=term)
+        organizations = list(reach_of(request).levels)
+        wanted, further = Q(name__istartswith=term), Q(pk__in=[])
         for prefix in self.number_prefixes(request, term):
             wanted |= Q(phone__startswith=prefix)
-        contacts = Contact.objects.filter(wanted, organization__in=list(reach_of(request).levels))
-        return queryset.filter(contact__in=self.keys_of_search(request, contacts)), False
+            further |= Q(further_numbers__phone__startswith=prefix)
+        contacts = Contact.objects.filter(wanted, organization__in=organizations)
+        holders = Contact.objects.filter(further, further_numbers__organization__in=organizations)
+        by_first, by_further = (self.keys_of_search(request, rows) for rows in (contacts, holders))
+        return queryset.filter(Q(contact__in=by_first) | Q(contact__in=by_further)), False
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        load_numbers(rows)
 
     def get_urls(self) -> list[URLPattern]:
         ours = path(

@@ -18,6 +18,7 @@ from calls.admin.people.standing import moment_in, standing, zone_of
 from calls.admin.shared import labels
 from campaigns.admin.numbers import called_number
 from campaigns.models import Campaign, Recipient
+from campaigns.models.campaign import load_numbers
 
 SHOWN = 25
 CHIPS = 12  # only the most frequent reasons have a filter
@@ -98,8 +99,10 @@ def _page(
     before, after = _key(query.get("before")), _key(query.get("after"))
     if after:
         found = list(rows.filter(pk__gt=after).order_by("pk")[: SHOWN + 1])
+        load_numbers(found)
         return found[:SHOWN][::-1], len(found) > SHOWN, True
     found = list((rows.filter(pk__lt=before) if before else rows).order_by("-pk")[: SHOWN + 1])
+    load_numbers(found)
     return found[:SHOWN], bool(before), len(found) > SHOWN
 
 
@@ -107,7 +110,7 @@ def _row(row: Recipient, campaign: Campaign, now: datetime) -> dict[str, Any]:
     return {
         "pk": row.pk,
         "name": row.contact.name,
-        "number": called_number(row.contact),
+        "number": called_number(row),
         "url": reverse("admin:campaigns_recipient_change", args=[row.pk]),
         "explain_url": reverse("admin:campaigns_recipient_explain", args=[row.pk]),
         "label": row.get_status_display(),

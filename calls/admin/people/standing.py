@@ -40,7 +40,7 @@ def moment_in(moment: datetime, zone: str, now: datetime) -> str:
 def zone_of(recipient: Recipient, rule: ZoneRule) -> str:
     """Return the zone that decides for a recipient: the one it waits for, or the contact's most likely zone."""
     contact = recipient.contact
-    return recipient.waits_in or candidate_zones(contact.timezone, contact.phone, rule)[0]
+    return recipient.waits_in or candidate_zones(contact.timezone, recipient.number, rule)[0]
 
 
 def standing(recipient: Recipient, campaign: Campaign, now: datetime) -> str:

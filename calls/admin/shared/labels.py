@@ -96,6 +96,7 @@ REASONS = {
     "call_back": "a callback is scheduled",
     "call_back_canceled": "the scheduled callback was canceled",
     "rules_changed": "the rules changed; another call replaces it",
+    "number_changed": "the contact's numbers changed; another call replaces it",
     "rerouted": "another assistant of the campaign calls instead",
     "attempts": "called as often as the campaign allows",
     "calls_per_30_days": "called as often as allowed in 30 days",

@@ -1,4 +1,4 @@
-"""Import a CSV file or an Excel workbook of contacts from the command line."""
+"""Import a CSV file or a workbook of contacts from the command line."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from campaigns.imports import job, upload, zone_notices
-from campaigns.imports.columns import UnreadableFile
+from campaigns.imports import dry_run, job, upload
+from campaigns.imports import report as import_report
+from campaigns.imports.columns import OTHER_COLUMNS, VARIABLES, UnreadableFile
 from campaigns.models import ContactImport, ContactList
 from tenants.models import Organization
 
 
 class Command(BaseCommand):
-    help = "Import contacts from a CSV file or an Excel workbook into a list, as the web import does."
+    help = "Import contacts from a CSV file or a workbook into a list, as the web import does."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="the CSV or .xlsx file")
+        parser.add_argument("file", type=Path, help="the CSV file or workbook")
         parser.add_argument("--organization", required=True, help="the organization's ID")
         parser.add_argument("--list", required=True, dest="list_name", help="the list's name; created if there is none")
         parser.add_argument("--mapping", default="", help='JSON like {"Mobile": "phone", "City": "variables.city"}')
@@ -32,23 +33,42 @@ class Command(BaseCommand):
         parser.add_argument("--delimiter", default="", help="column separator; default: detected from the header")
         parser.add_argument("--encoding", default="", help="such as cp1252; default: detected from the file")
         parser.add_argument("--on-duplicate", choices=ContactImport.OnDuplicate.values, default="update")
+        parser.add_argument(
+            "--other-columns",
+            choices=OTHER_COLUMNS,
+            default=VARIABLES,
+            help="what becomes of columns that are not mapped and whose names say nothing",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what the import would do, and write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         organization = _organization(options["organization"])
-        mapping = _mapping(options["mapping"])
-        contact_list, is_new = _list(organization, options["list_name"])
+        chosen: dict[str, Any] = {
+            "mapping": _mapping(options["mapping"]),
+            "delimiter": options["delimiter"],
+            "encoding": options["encoding"],
+            "default_region": options["region"].upper(),
+            "on_duplicate": options["on_duplicate"],
+            "other_columns": options["other_columns"],
+        }
+        if options["dry_run"]:
+            self._preview(organization, options["file"], chosen)
+        else:
+            self._import(organization, options["file"], options["list_name"], chosen)
+
+    def _preview(self, organization: Organization, path: Path, chosen: dict[str, Any]) -> None:
         try:
-            with options["file"].open("rb") as file:
-                imp = upload.start_import(
-                    contact_list,
-                    file,
-                    options["file"].name,
-                    mapping=mapping,
-                    delimiter=options["delimiter"],
-                    encoding=options["encoding"],
-                    default_region=options["region"].upper(),
-                    on_duplicate=options["on_duplicate"],
-                )
+            found = dry_run.of_path(organization, path, **chosen)
+        except (UnreadableFile, OSError) as error:
+            raise CommandError(_sentence(error)) from error
+        for sentence in import_report.of_forecast(found):
+            self.stdout.write(sentence)
+
+    def _import(self, organization: Organization, path: Path, list_name: str, chosen: dict[str, Any]) -> None:
+        contact_list, is_new = _list(organization, list_name)
+        try:
+            with path.open("rb") as file:
+                imp = upload.start_import(contact_list, file, path.name, **chosen)
         except (UnreadableFile, upload.FileTooLarge, OSError) as error:
             if is_new:
                 contact_list.delete()
@@ -70,14 +90,8 @@ class Command(BaseCommand):
     def _report(self, imp: ContactImport) -> None:
         if imp.status != ContactImport.Status.COMPLETED:
             raise CommandError(imp.error or f"The import was {imp.status}.")
-        self.stdout.write(
-            f"{imp.rows_read} rows: {imp.created} created, {imp.updated} updated, {imp.skipped} skipped, "
-            f"{imp.rejected} rejected."
-        )
-        for sentence in zone_notices.sentences(imp.zones_contradicting, imp.zones_interpreted).values():
+        for sentence in import_report.of_import(imp):
             self.stdout.write(sentence)
-        if imp.note:
-            self.stdout.write(imp.note)
         if imp.rejected_file:
             self.stdout.write(f"Rejected rows: {default_storage.path(imp.rejected_file.name or '')}")
 

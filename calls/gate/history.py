@@ -1,0 +1,103 @@
+"""The calls to some persons that count now: dialled before, or open; and until when they wait for callbacks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from django.db.models import BigIntegerField, CharField, QuerySet, Value
+
+from calls.gate.candidate import Candidate
+from calls.gate.persons import Number, Persons
+from calls.models import OPEN, Call, CallBack
+
+HISTORY = timedelta(days=30)  # the longest time that a cap looks back
+AT_ONCE = 5_000  # numbers in one query
+NO_RECIPIENT = Value(0, output_field=BigIntegerField())
+NO_NUMBER = Value("", output_field=CharField())
+DIALED, OPENED, PROMISED = (Value(n, output_field=BigIntegerField()) for n in range(3))
+Dials = Mapping[int, datetime]  # by the call's internal key
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class OpenCalls:
+    """The open calls to some persons: to which numbers, and to which contacts whatever their numbers are now."""
+
+    numbers: set[Number]
+    contacts: set[int]
+
+    def any_to(self, call: Candidate, reached: Iterable[str]) -> bool:
+        """Return whether the call's contact is called, or someone at one of these numbers."""
+        organization = call.organization_id
+        return call.contact_id in self.contacts or any((organization, phone) in self.numbers for phone in reached)
+
+    def add(self, call: Candidate) -> None:
+        """Count a call that is about to be placed."""
+        self.numbers.add((call.organization_id, call.to_number))
+        self.contacts.add(call.contact_id)
+
+
+@dataclass(frozen=True)
+class History:
+    """Dials by contact and by number: a shared number rings the same persons, whichever contact was called."""
+
+    open: OpenCalls
+    callbacks: Mapping[int, Mapping[int, datetime]]  # of each contact: the end of what each recipient was promised
+    _of_contact: Mapping[int, Dials]
+    _of_number: Mapping[Number, Dials]
+
+    def dials_of(self, call: Candidate, numbers: Iterable[str]) -> list[datetime]:
+        """Return when the contact or one of the numbers was dialled, or may have been: each call once, oldest first."""
+        found = dict(self._of_contact.get(call.contact_id, {}))
+        for number in numbers:
+            found |= self._of_number.get((call.organization_id, number), {})
+        return sorted(found.values())
+
+
+def read(calls: Sequence[Candidate], people: Persons, now: datetime) -> History:
+    """Read the dials, the open calls and the callbacks that are due, with one query for up to AT_ONCE numbers."""
+    history = History(OpenCalls(set(), set()), defaultdict(dict), defaultdict(dict), defaultdict(dict))
+    contacts = {call.contact_id for call in calls if call.contact_id}
+    promised = CallBack.objects.filter(contact__in=contacts, status=CallBack.Status.DUE).order_by()
+    parts = [*_counting(now, contact__in=contacts), _promises(promised)]
+    organizations = {call.organization_id for call in calls}
+    for numbers in _in_parts({phone for call in calls for phone in people.reached(call)}):
+        first, *others = _counting(now, organization_id__in=organizations, to_number__in=numbers)
+        _sort(first.union(*others, *parts, all=True), history)
+        parts = []
+    return history
+
+
+def _counting(now: datetime, **those: Any) -> list[QuerySet[Any, Row]]:
+    """Return queries for the calls that were dialled, and for those that are open."""
+    calls = Call.objects.filter(**those).order_by()
+    columns = ("pk", "contact_id", "organization_id", "to_number", "dialed_at", NO_RECIPIENT)
+    dialed, opened = calls.filter(dialed_at__gt=now - HISTORY), calls.filter(status__in=OPEN)
+    return [dialed.values_list(DIALED, *columns), opened.values_list(OPENED, *columns)]
+
+
+def _promises(rows: QuerySet[CallBack]) -> QuerySet[Any, Row]:
+    return rows.values_list(PROMISED, "pk", "contact_id", "organization_id", NO_NUMBER, "latest_at", "recipient_id")
+
+
+def _sort(rows: Iterable[Row], history: Any) -> None:
+    """Put the rows where they belong. A call to a contact at its number is there twice."""
+    for kind, pk, contact_id, organization_id, phone, at, recipient_id in rows:
+        if kind == DIALED.value:
+            history._of_contact[contact_id][pk] = history._of_number[organization_id, phone][pk] = at
+        elif kind == OPENED.value:
+            history.open.numbers.add((organization_id, phone))
+            history.open.contacts.add(contact_id)
+        else:
+            history.callbacks[contact_id][recipient_id] = at
+
+
+def _in_parts(numbers: set[str]) -> Iterator[list[str]]:
+    rest = iter(numbers)
+    while part := list(islice(rest, AT_ONCE)):
+        yield part

@@ -1,0 +1,221 @@
+"""Which contact a row of a file belongs to, and what the row changes in it. Pure: reads and writes no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from campaigns.imports.columns import MAX_VARIABLES
+from campaigns.imports.rows import MAX_VARIABLES_BYTES, ContactRow
+from campaigns.models import Contact, ContactNumber
+
+# What a file may say about a contact, one value each. A cell with a value replaces it.
+FIELDS = (
+    "name",
+    "external_id",
+    "language",
+    "timezone",
+    "phone_kind",
+    "consent_basis",
+    "consent_at",
+    "consent_evidence",
+)
+VARIABLE, NUMBER = "variables", "numbers"  # prefixes of keys: variables.city, numbers.+33612345678
+
+# The values of a contact as JSON, by key. What a contact does not have is missing, or None in an image.
+Values = dict[str, Any]
+Change = tuple[Values, Values]  # before and after
+State = tuple[tuple[Any, ...], dict[str, Any], dict[str, str]]  # FIELDS, variables, further numbers with their kinds
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells two contacts apart that share a number."""
+
+    name: str
+    external_id: str
+
+    def differs(self, row: ContactRow) -> bool:
+        """Return whether the row is about somebody else: another external ID, or another name."""
+        if self.external_id and row.external_id:
+            return self.external_id != row.external_id
+        return bool(self.name and row.name) and _letters(self.name) != _letters(row.name)
+
+
+NOBODY = Identity("", "")
+
+
+def _letters(name: str) -> list[str]:
+    """Return the words of a name in one order: files write them in either."""
+    return sorted("".join(c if c.isalnum() else " " for c in name.casefold()).split())
+
+
+def match(rows: Iterable[ContactRow], contacts: Iterable[Contact]) -> list[str]:
+    """Return, for each row, the first number of the contact that it belongs to: an existing one, or a new one.
+
+    `contacts` are all whose first number is any number of the rows. A row belongs to the contact of its first
+    number. If there is none, it belongs to the only contact that has another of its numbers as the first one, unless
+    its name or external ID is another: so a file with the columns in another order finds the same contact, and members
+    of a household who share a number stay apart.
+    """
+    first = {contact.phone: Identity(contact.name, contact.external_id) for contact in contacts}
+    found = []
+    for row in rows:
+        phone = row.phone
+        if phone not in first:
+            others = [each.phone for each in row.further_numbers if each.phone in first]
+            if len(others) == 1 and not first[others[0]].differs(row):
+                phone = others[0]
+        was = first.get(phone, NOBODY)
+        first[phone] = Identity(row.name or was.name, row.external_id or was.external_id)
+        found.append(phone)
+    return found
+
+
+@dataclass
+class Person:
+    """A contact with its further numbers (number and kind, in the order of calling), and what it was before."""
+
+    contact: Contact
+    numbers: dict[str, str] = field(default_factory=dict)
+    new: bool = False  # made from the first of its rows
+    rows: int = 0  # merged so far
+    left_out: int = 0  # numbers of rows for which there was no room
+    before: State | None = None  # None: nothing was merged
+
+    @property
+    def had_numbers(self) -> bool:
+        return bool(self.before and self.before[2])
+
+    @property
+    def numbers_changed(self) -> bool:
+        return self.before is not None and self.numbers != self.before[2]
+
+    def state(self) -> State:
+        """Return a copy of what an import can change."""
+        fields = tuple(getattr(self.contact, name) for name in FIELDS)
+        return fields, dict(self.contact.variables or {}), dict(self.numbers)
+
+    def changes(self) -> Change:
+        """Return what the contact had, and what it has now, where these differ."""
+        return difference(self.before, self.state()) if self.before else ({}, {})
+
+    def begin(self, row: ContactRow) -> None:
+        """Take the row of which the new contact was made: only its further numbers are missing."""
+        self.rows += 1
+        if row.further_numbers:
+            self.before = self.state()
+            self._add_numbers(row)
+
+    def take(self, row: ContactRow) -> str:
+        """Replace values by those of the row. Return the reason if the row is rejected, else ""."""
+        self.rows += 1
+        self.before = self.before or self.state()
+        variables = {**(self.contact.variables or {}), **row.variables}
+        if reason := _too_many(variables):
+            return reason
+        self.contact.variables = variables
+        for name in FIELDS:
+            if name != "phone_kind" and (value := getattr(row, name)):
+                setattr(self.contact, name, value)
+        self._add_numbers(row)
+        return ""
+
+    def _add_numbers(self, row: ContactRow) -> None:
+        """Add numbers after the others. The kind of a number that is there already is replaced by another one."""
+        for phone, kind in numbers_of(row):
+            if phone == self.contact.phone:
+                self.contact.phone_kind = kind or self.contact.phone_kind
+            elif phone in self.numbers or len(self.numbers) < ContactNumber.MAX:
+                self.numbers[phone] = kind or self.numbers.get(phone, "")
+            else:
+                self.left_out += 1
+
+    def restore(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+        """Undo a change, except where the present value is not the one that it left. Return the keys that change."""
+        self.before = self.state()
+        present = as_json(*self.before)
+        keys = [key for key in after if present.get(key) == after[key] and before.get(key) != after[key]]
+        variables = dict(self.contact.variables or {})
+        for key in keys:
+            kind, _, name = key.partition(".")
+            value = before.get(key)
+            if kind == VARIABLE:
+                _set(variables, name, value)
+            elif kind == NUMBER:
+                _set(self.numbers, name, value)
+            elif kind == "consent_at":
+                self.contact.consent_at = datetime.fromisoformat(value) if value else None
+            else:
+                setattr(self.contact, kind, value or "")
+        self.contact.variables = variables
+        return keys
+
+
+def _set(values: dict[str, Any], name: str, value: Any) -> None:
+    if value is None:
+        values.pop(name, None)
+    else:
+        values[name] = value
+
+
+def new_contact(row: ContactRow, organization_id: int) -> Contact:
+    """Return an unsaved contact with what the row says about it, except its further numbers."""
+    fields = {name: getattr(row, name) for name in FIELDS}
+    return Contact(organization_id=organization_id, phone=row.phone, variables=row.variables, **fields)
+
+
+def numbers_of(row: ContactRow) -> list[tuple[str, str]]:
+    """Return all numbers of the row with their kinds, the one that is called first."""
+    return [(row.phone, row.phone_kind), *((each.phone, each.kind) for each in row.further_numbers)]
+
+
+def as_json(fields: Sequence[Any], variables: Mapping[str, Any], numbers: Mapping[str, str]) -> Values:
+    """Return what an import can change in a contact, as JSON. `fields` are in the order of FIELDS."""
+    found: Values = {
+        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        for name, value in zip(FIELDS, fields, strict=True)
+        if value
+    }
+    found |= {f"{VARIABLE}.{name}": value for name, value in variables.items()}
+    return found | {f"{NUMBER}.{phone}": kind for phone, kind in numbers.items()}
+
+
+def difference(before: State, after: State) -> Change:
+    """Return the values that differ, as they were and as they are."""
+    if before == after:
+        return {}, {}
+    old, new = as_json(*before), as_json(*after)
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return {key: old.get(key) for key in keys}, {key: new.get(key) for key in keys}
+
+
+def fields_of(keys: Iterable[str]) -> set[str]:
+    """Return the columns of the contact's table that hold these values."""
+    return {name for key in keys if (name := key.partition(".")[0]) != NUMBER}
+
+
+def joined(earlier: Change, later: Change) -> Change:
+    """Return two changes as one. Where the value was changed again in between, only the later change counts."""
+    before, after = dict(later[0]), {**earlier[1], **later[1]}
+    for key, value in earlier[0].items():
+        if key not in before or before[key] == earlier[1].get(key):
+            before[key] = value
+    return before, after
+
+
+def _too_many(variables: Mapping[str, Any]) -> str:
+    size = sum(len(name.encode()) + len(str(value).encode()) for name, value in variables.items())
+    if len(variables) <= MAX_VARIABLES and size <= MAX_VARIABLES_BYTES:
+        return ""
+    return (
+        f"With its existing variables this contact would have {len(variables)} variables of {size:,} bytes; "
+        f"at most {MAX_VARIABLES} variables of 16 KB are allowed. Remove some first."
+    )
+
+
+def phones_of(rows: Iterable[ContactRow]) -> set[str]:
+    """Return all numbers of the rows."""
+    return {phone for row in rows for phone, _ in numbers_of(row)}
