@@ -9,16 +9,25 @@ from collections.abc import Iterable, Iterator
 
 BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets guess another encoding
 CHUNK_SIZE = 32 * 1024  # characters
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 PLAIN_NUMBER = re.compile(r"\+\d{7,15}")
+# What gets an apostrophe in front. A text that looks as if it had one already gets another, so that each can be undone.
+GUARDED = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 def harmless(cells: Iterable[str]) -> list[str]:
-    """Return the cells so that no spreadsheet reads one as a formula. Numbers in E.164 stay unchanged."""
+    """Return the cells so that no spreadsheet reads one as a formula. Numbers in E.164 stay unchanged.
+
+    `as_written` undoes it.
+    """
     return [
-        f"'{cell}" if cell.startswith(FORMULA) and not PLAIN_NUMBER.fullmatch(cell) else cell.replace("\0", "\ufffd")
+        f"'{cell}" if GUARDED.match(cell) and not PLAIN_NUMBER.fullmatch(cell) else cell.replace("\0", "\ufffd")
         for cell in cells
     ]
+
+
+def as_written(cell: str) -> str:
+    """Return the text of a cell of a file that was written with `harmless`."""
+    return cell[1:] if cell.startswith("'") and GUARDED.match(cell) else cell
 
 
 def lines(rows: Iterable[Iterable[str]]) -> Iterator[str]:

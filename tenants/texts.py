@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-BREAK = re.compile("[\t\n\v\f\r\x85\u2028\u2029]")
-NEWLINE = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
-CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+BREAK = re.compile("[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]")
+NEWLINE = re.compile("\r\n?|[\v\f\x1c-\x1f\x85\u2028\u2029]")
+CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -20,14 +20,16 @@ class NotText(ValueError):
 
 def one_line(text: str) -> str:
     """Return the text on one line, without spaces at its ends. Raises NotText."""
-    _check(text)
-    if not BREAK.search(text):
+    if text.isprintable():  # nearly every text; imports read millions
         return text.strip()
+    _check(text)
     return " ".join(filter(None, (part.strip() for part in BREAK.split(text))))
 
 
 def several_lines(text: str) -> str:
     r"""Return the text with `\n` between its lines, without spaces at its ends. Raises NotText."""
+    if text.isprintable():
+        return text.strip()
     _check(text)
     return NEWLINE.sub("\n", text).strip()
 

@@ -478,6 +478,7 @@ def test_people_are_added_by_name(sign_in: SignIn, organization: Organization) -
     assert Membership.objects.get(user__username="new").role == "operator"
     organization.refresh_from_db()
     assert organization.allowed_countries == ["FR", "BE"] and organization.daily_budget_currency == "EUR"
+    assert "be called: BE, BL, FR, GF, GP, MF, MQ, PM, RE, YT" in client.get(url).content.decode()
     assert AuditEntry.objects.filter(action="organization.changed").exists()
     assert AuditEntry.objects.get(action="organization.people_changed").detail == {"new": "operator"}
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from django.db import models
 from django.test import Client
+from django.utils import timezone
 
-from campaigns.models import ImportMapping
+from calls.admin.campaigns.wizard_steps import REVIEW, STEPS, WizardStep
+from campaigns.models import Campaign, Contact, ImportMapping
 from tenants.models import Organization
-from tests.config.test_sent_back import HOSTILE, everything, fill_texts, whole_world
+from tests.config.test_sent_back import HOSTILE, change, everything, fill_texts, whole_world
 from tests.test_admin import SignIn, sign_in
 
 __all__ = ["sign_in"]  # a fixture
@@ -128,3 +130,46 @@ def test_a_form_saved_as_it_was_shown_changes_nothing(
 
 def errors(page: str) -> list[str]:
     return [line.strip() for line in page.splitlines() if "errorlist" in line or "errornote" in line]
+
+
+def test_the_form_of_a_campaign_that_has_started_changes_nothing(
+    sign_in: SignIn, organization: Organization, subtests: pytest.Subtests
+) -> None:
+    client = sign_in(organization, "admin")
+    campaign = whole_world(organization, HOSTILE["two lines"]).campaign
+    for status in (Campaign.Status.SCHEDULED, *Campaign.STARTED):
+        with subtests.test(status):
+            change(campaign, status=status, launched_at=timezone.now())
+            mine = with_a_form(client, campaign)
+            assert mine is not None
+            before = everything()
+            answer = client.post(path_of(campaign), mine)
+            assert answer.status_code == 302, errors(answer.content.decode())
+            assert everything() == before
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step != REVIEW], ids=lambda step: step.name)
+@pytest.mark.parametrize("name", ["two lines", "spaces around", "control characters"])
+def test_a_step_of_the_wizard_saved_as_it_was_shown_changes_nothing(
+    step: WizardStep, name: str, sign_in: SignIn, organization: Organization
+) -> None:
+    client = sign_in(organization, "admin")
+    campaign = whole_world(organization, HOSTILE[name]).campaign
+    change(campaign, drafted_through=REVIEW.number)
+    path = f"/admin/campaigns/campaign/{campaign.pk}/steps/{step.name}/"
+    mine = submitted(client.get(path).content.decode())
+    before = everything()
+    answer = client.post(path, mine)
+    assert answer.status_code == 302, errors(answer.content.decode())
+    assert everything() == before
+
+
+def test_one_edited_field_changes_that_field_alone(sign_in: SignIn, organization: Organization) -> None:
+    client = sign_in(organization, "admin")
+    contact = whole_world(organization, HOSTILE["line ends of old systems"]).contact
+    before: Any = Contact.objects.values().get(pk=contact.pk)
+    mine = with_a_form(client, contact)
+    assert mine is not None
+    assert client.post(path_of(contact), mine | {"language": "fr"}).status_code == 302
+    after: Any = Contact.objects.values().get(pk=contact.pk)
+    assert {name for name in after if after[name] != before[name]} == {"language", "updated_at"}

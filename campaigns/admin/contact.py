@@ -16,6 +16,7 @@ from django.utils.functional import cached_property
 from unfold.decorators import display
 
 from campaigns import further_numbers
+from campaigns.admin import contact_export
 from campaigns.admin.import_pages import import_links
 from campaigns.admin.numbers import NumberedAdmin, both_formats
 from campaigns.contact_locks import lock_numbers
@@ -26,6 +27,7 @@ from campaigns.models.number_hash import number_hashes
 from campaigns.number_search import having
 from campaigns.phones import EVERYWHERE, NotCallable, normalise
 from campaigns.rules.whereabouts import ZoneRule, whereabouts
+from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.backoffice.forms import Column, PairsField, RowsField, ScopedForm, long_text_field, text_field
 from tenants.backoffice.lists import FILTER_CHOICES
 from tenants.backoffice.roles import Level, reach_of
@@ -81,6 +83,13 @@ class ContactForm(ScopedForm):
         if Contact.objects.filter(organization=self.home, phone=phone).exists():
             raise forms.ValidationError("There is a contact with this number already.")
         return phone
+
+    def clean_timezone(self) -> str:
+        phone = self.cleaned_data.get("phone") or self.instance.phone
+        try:
+            return read_zone(self.cleaned_data["timezone"], phone)
+        except NotAZone as error:
+            raise forms.ValidationError(str(error)) from error
 
     def clean_further_numbers(self) -> list[dict[str, str]]:
         """Return the rows with their numbers in E.164. A number that the contact has already may be of any country."""
@@ -208,6 +217,9 @@ class ContactAdmin(NumberedAdmin):
         lock_numbers(obj.organization_id, [obj.phone, *(phone for phone, _ in given)])
         super().save_model(request, obj, form, change)
         further_numbers.replace(obj, given)
+
+    def added_columns(self, rows: QuerySet[Any]) -> list[contact_export.Column]:
+        return contact_export.added_columns(rows)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if obj is None:

@@ -71,7 +71,7 @@ IMPORT_COLOURS = {
 
 @admin.register(ContactImport)
 class ContactImportAdmin(ReadOnlyAdmin):
-    empty_words = "No file has been imported yet. “Import contacts” takes a CSV file or an Excel workbook."
+    empty_words = "No file has been imported yet. “Import contacts” takes a CSV file or a workbook."
     list_display = ("filename", "contact_list", "state", "numbers", "uploaded")
     list_filter = ("status", ("contact_list", ScopedRelatedFilter))
     list_select_related = ("contact_list", "organization")

@@ -20,7 +20,7 @@ from tenants.backoffice.forms import choice_field, text_field
 from tenants.models import Organization
 
 LISTS_OFFERED = 200  # the newest; an import into another list starts on its page
-SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx")
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 DELIMITERS = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Vertical bar"}
 ENCODINGS = {
     "utf-8": "UTF-8",
@@ -67,8 +67,8 @@ def too_large(limit: int) -> str:
 
 
 WRONG_TYPE = (
-    "This does not look like a CSV file or an Excel workbook (.xlsx). Open it in a spreadsheet program and save it as "
-    "one of these."
+    "This does not look like a CSV file or a workbook (.xlsx, .xls, .xlsb, .ods). Open it in a spreadsheet program and "
+    "save it as one of these."
 )
 
 
@@ -94,7 +94,9 @@ class UploadForm(forms.Form):
     def __init__(self, organizations: Sequence[Organization], target_list: ContactList | None, *args: Any) -> None:
         super().__init__(*args)
         self.organizations = organizations
-        self.fields["file"] = FileField(settings.IMPORT_MAX_BYTES, label="CSV file or Excel workbook (.xlsx)")
+        self.fields["file"] = FileField(
+            settings.IMPORT_MAX_BYTES, label="CSV file or workbook (.xlsx, .xls, .xlsb, .ods)"
+        )
         self.lists: dict[str, ContactList] = {}
         if target_list is None:
             several = len(organizations) > 1

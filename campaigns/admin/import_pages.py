@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, cast
 from django.contrib import messages
 from django.core import signing
 from django.core.exceptions import PermissionDenied
+from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -25,6 +26,7 @@ from campaigns.imports.file_format import FileFormat, format_of
 from campaigns.imports.options import Options
 from campaigns.imports.retention import PREVIEW_FOLDER, PREVIEW_KEPT
 from campaigns.imports.stored_files import as_binary
+from campaigns.imports.workbooks.reading import readable
 from campaigns.models import ContactImport, ContactList
 from tenants import audit_log
 from tenants.backoffice.local_time import local_time
@@ -62,7 +64,8 @@ class ChosenFile:
     @property
     def options(self) -> Options:
         """Return the valid choices about how the file is read."""
-        return Options(**ReadingForm(None, self.reading).values)
+        values: dict[str, Any] = ReadingForm(None, self.reading).values
+        return Options(**values)
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
@@ -116,22 +119,30 @@ class ImportPages(ScopedAdmin):
             try:
                 with file.open("rb") as opened:
                     options = {name: reading.values[name] for name in ("delimiter", "encoding")}
-                    format_of(opened, file.name, **options)
-                    opened.seek(0)
-                    token = self._store(request, obj or form.chosen, form, reading.values)
+                    content = readable(opened)
+                    format_of(content, file.name, **options)
+                    content.seek(0)
+                    token = self._store(request, obj or form.chosen, form, reading.values, content)
             except ValueError as error:
                 form.add_error("file", str(error))
             else:
                 return self._show(request, obj, ChosenFile(token, {}, request.user.pk))
         return self._import_page(request, obj, form=form, reading=reading)
 
-    def _store(self, request: HttpRequest, into: ContactList | None, form: UploadForm, reading: dict[str, str]) -> str:
+    def _store(
+        self,
+        request: HttpRequest,
+        into: ContactList | None,
+        form: UploadForm,
+        reading: dict[str, str],
+        content: BinaryIO,
+    ) -> str:
         """Store the file. Return a signed token for the second page."""
         retention.forget_previews(timezone.now())
         file = form.cleaned_data["file"]
         home = into.organization if into else form.home
         kept = {
-            "file": default_storage.save(f"{PREVIEW_FOLDER}/{get_random_string(32)}", file),
+            "file": default_storage.save(f"{PREVIEW_FOLDER}/{get_random_string(32)}", File(content)),
             "name": file.name,
             "list": into.pk if into else None,
             "new_list": "" if into else form.cleaned_data["new_list"].strip(),

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from campaigns.imports.columns import UnreadableFile, unique_header
-from campaigns.imports.file_format import ZIP, format_of, unmarked_utf_16
+from campaigns.imports.file_format import format_of, unmarked_utf_16
+from campaigns.imports.own_files import own_file, own_targets
 from campaigns.imports.phone_headers import number_columns
 from campaigns.imports.rows import RejectedRow, read_rows
-from campaigns.imports.xlsx.workbook import Workbook
+from campaigns.imports.workbooks.reading import Workbook, is_workbook
 from campaigns.phones import EVERYWHERE, NotCallable, Reading, TwoReadings, column_reading, normalise
 
 MAX_ROWS = 20_000
@@ -44,7 +45,12 @@ def read_file(data: bytes, filename: str, region: str) -> Numbers:
     first = next((record for record in records if any(cell.strip() for cell in record[1])), None)
     if first is None:
         raise UnreadableFile("The file is empty. Give one number on each line.")
-    if columns := number_columns(unique_header(first[1])):
+    header = unique_header(first[1])
+    if own_file(header):
+        columns = [index for index, column in enumerate(header) if own_targets(header).get(column) == "phone"]
+    else:
+        columns = number_columns(header)
+    if columns:
         return _numbers(records, columns, region)
     # No header: the first row is data, and its numbers show which columns hold numbers.
     columns = [index for index, cell in enumerate(first[1]) if _is_number(cell, region)]
@@ -65,7 +71,7 @@ def _is_number(cell: str, region: str) -> bool:
 
 def _records(data: bytes, filename: str) -> Iterator[Record]:
     """Yield every row, the header too."""
-    if data.startswith(ZIP):
+    if is_workbook(data):
         for line, cells, _, fault in Workbook(io.BytesIO(data)).rows():
             yield line, cells, fault
         return

@@ -10,9 +10,9 @@ from campaigns.imports.field_headers import name_columns, other_fields
 from campaigns.imports.header_words import plain
 from campaigns.imports.known_exports import known_export
 from campaigns.imports.opt_out import OptOut, opt_out_header
+from campaigns.imports.own_files import own_file, own_targets
 from campaigns.imports.phone_headers import kind_column, number_columns, other_number, phone_header
 
-REJECTED_COLUMNS = ("line", "reason")  # the last two columns of a file of rejected rows
 ITS_NAME = "its name"
 
 
@@ -26,9 +26,7 @@ class Guess:
 
 def guesses(header: Sequence[str]) -> dict[str, Guess]:
     """Return what the columns become that are understood. The others are free: variables, or left out."""
-    found = _exported(header)
-    if tuple(plain(column) for column in header)[-2:] == REJECTED_COLUMNS:
-        found |= {column: Guess("", "the file of rejected rows") for column in header[-2:]}
+    found = _exported(header) | _ours(header)
     found = _consents(header) | found
     found = _phones(header, found) | found
     rest = [column for column in header if column not in found]
@@ -46,8 +44,17 @@ def guesses(header: Sequence[str]) -> dict[str, Guess]:
 
 
 def asked_by_itself(header: Sequence[str]) -> dict[str, Guess]:
-    """Return what columns of opt-outs and consents become although somebody mapped other columns only."""
-    return _consents(header)
+    """Return what columns become although somebody mapped other columns only: opt-outs, consents, and our own."""
+    exported = _exported(header)
+    consents = {column: exported.get(column, each) for column, each in _consents(header).items()}
+    return consents | _ours(header)
+
+
+def _ours(header: Sequence[str]) -> dict[str, Guess]:
+    """Return what the columns of a file that Trunkline wrote become."""
+    own = own_file(header)
+    why = own.name if own else "the file of rejected rows"
+    return {column: Guess(target, why) for column, target in own_targets(header).items()}
 
 
 def _has(found: Mapping[str, Guess], target: str) -> bool:
@@ -63,14 +70,13 @@ def _exported(header: Sequence[str]) -> dict[str, Guess]:
 
 
 def _consents(header: Collection[str]) -> dict[str, Guess]:
+    """Return the columns about consent and opt-outs. Of two for the same part of a consent, the first counts."""
     found: dict[str, Guess] = {}
-    used: set[str] = set()
     for column in header:
-        field = consent_field(column)
         says = opt_out_header(column)
-        if field:
-            found[column] = Guess(None if field in used else field, ITS_NAME)
-            used.add(field)
+        if field := consent_field(column):
+            if not _has(found, field):
+                found[column] = Guess(field, ITS_NAME)
         elif says is OptOut.KNOWN:
             found[column] = Guess("do_not_call", ITS_NAME)
         elif says is OptOut.INVERSE:

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from campaigns.imports.column_guess import Guess, asked_by_itself, guesses
 from campaigns.imports.field_headers import name_order
 from campaigns.imports.opt_out import OptOut, opt_out_header
+from campaigns.imports.own_files import guards, own_file, shown_number
+from campaigns.imports.own_files import kind_column as own_kinds
 from campaigns.imports.person_numbers import PhoneColumn, in_order
+from campaigns.imports.phone_countries import country_column
 from campaigns.imports.phone_headers import kind_column
 
 PHONES = ("phone", "phone.mobile", "phone.home", "phone.work", "phone.other")
@@ -24,7 +27,6 @@ NUMBER = re.compile(r"[+(]?\d[\d\s().+/-]{5,}")
 MAX_VARIABLES = 64
 VARIABLES, IGNORE = "variables", "ignore"  # what becomes of columns that nobody mapped
 OTHER_COLUMNS = (VARIABLES, IGNORE)
-SETTLED = Guess("", "")
 
 
 class UnreadableFile(ValueError):
@@ -125,7 +127,7 @@ def chosen_mapping(
         numbers = {*PHONES, "phone_kind"}
         found |= {column: guess for column, guess in known if guess.target in numbers and column not in found}
     taken = {target for target in chosen.values() if target in SINGLE}
-    found = {column: Guess(None, each.reason) if each.target in taken else each for column, each in found.items()}
+    found = {column: each for column, each in found.items() if each.target not in taken}
     unknown = {column: target for column, target in chosen.items() if column not in header}
     return complete_mapping(header, chosen, found, empty, other_columns) | unknown
 
@@ -147,7 +149,8 @@ def mapping_faults(header: Sequence[str], mapping: Mapping[str, str]) -> list[st
         faults.append(f"Two columns become {target}; keep one and map the other to something else.")
     faults += _number_faults(header, targets, columns)
     faults += _opt_out_faults(header, targets)
-    if (count := sum(target.startswith("variables.") for target in used)) > MAX_VARIABLES:
+    count = sum(target.startswith("variables.") for target in used)
+    if count > MAX_VARIABLES and own_file(header) is None:  # our file has a column for each variable of any contact
         faults.append(f'{count} columns become variables, at most {MAX_VARIABLES} can; map the others to "".')
     return faults
 
@@ -178,7 +181,7 @@ def _opt_out_faults(header: Sequence[str], targets: Mapping[str, str]) -> list[s
             )
         elif target == "may_call" and opt_out_header(column) is OptOut.KNOWN:
             faults.append(f"Column '{column}' says who must not be called; map it to do_not_call.")
-        elif column not in targets and asked.get(column, SETTLED).target in {None, "do_not_call"}:
+        elif column not in targets and column in asked and asked[column].target in {None, "do_not_call"}:
             faults.append(
                 f"Column '{column}' may say who must not be called. Map it to do_not_call (yes means do not call), to "
                 f'may_call (no means do not call), to a consent field, to a variable, or to "" to leave it out.'
@@ -231,9 +234,13 @@ class ColumnMapping:
     variables: tuple[tuple[str, int], ...]
     do_not_call: tuple[int, ...] = ()  # yes: do not call
     may_call: tuple[int, ...] = ()  # no: do not call
+    by_default: tuple[int, ...] = ()  # variables named like their columns: nobody may have looked at them
     consent_basis: int | None = None
     consent_at: int | None = None
     consent_evidence: int | None = None
+    ours: bool = False  # Trunkline wrote the file: its texts are stored as they are, its numbers in their order
+    guards: int = 0  # apostrophes that may guard a cell
+    shown_number: int | None = None  # the number again, as its country writes it
 
     @classmethod
     def of(cls, header: Sequence[str], mapping: Mapping[str, str]) -> ColumnMapping:
@@ -257,6 +264,14 @@ class ColumnMapping:
             ),
             do_not_call=all_of("do_not_call"),
             may_call=all_of("may_call"),
+            ours=own_file(header) is not None,
+            guards=guards(header),
+            shown_number=shown_number(header),
+            by_default=tuple(
+                index
+                for index, target in enumerate(targets)
+                if target == f"variables.{variable_name(header[index], index + 1)}"
+            ),
             **{field: by_target.get(field) for field in SINGLE},
         )
 
@@ -264,10 +279,6 @@ class ColumnMapping:
     def phone_indexes(self) -> tuple[int, ...]:
         """Return the indexes of the columns of numbers."""
         return tuple(column.index for column in self.phones)
-
-    @property
-    def has_opt_outs(self) -> bool:
-        return bool(self.do_not_call or self.may_call)
 
     @property
     def fields(self) -> frozenset[str]:
@@ -279,11 +290,15 @@ class ColumnMapping:
 def _phone_columns(header: Sequence[str], targets: Sequence[str]) -> list[PhoneColumn]:
     """Return the columns of numbers, each with the column of their kinds: by its name, or the one directly before."""
     numbers = [index for index, target in enumerate(targets) if target in PHONES]
+    if own_file(header):
+        return [
+            PhoneColumn(index, targets[index].partition(".")[2], own_kinds(header, header[index])) for index in numbers
+        ]
     labels = {index: kind_column(header, index) for index in numbers}
     labels = {index: label for index, label in labels.items() if label is not None and targets[label] == "phone_kind"}
     found = []
     for index in numbers:
         before = index - 1 if index and targets[index - 1] == "phone_kind" else None
         label = labels.get(index, before if before not in labels.values() else None)
-        found.append(PhoneColumn(index, targets[index].partition(".")[2], label))
+        found.append(PhoneColumn(index, targets[index].partition(".")[2], label, country_column(header, index)))
     return found

@@ -24,7 +24,7 @@ HEADERS = {
     "consent_at": frozenset(
         words(
             "consent at|consent at utc|consent date|consent time|consent timestamp|consent datetime|consented at|"
-            "consented on|consent given at|consent given on|consent given|date of consent|time of consent|"
+            "consented on|consent given at|consent given on|date of consent|time of consent|"
             "consent date time|phone consent date|call consent date|"
             "date du consentement|date de consentement|date consentement|consentement le|consentement donne le|"
             "horodatage du consentement|einwilligung am|einwilligungsdatum|datum der einwilligung|"

@@ -134,7 +134,8 @@ def forecast(
     for row in run.refused:
         found.survey.refuse(row)
     found.left_out = found.survey.left_out + sum(person.left_out for person in run.persons.values())
-    found.listed = len(run.marked - run.listed)
+    marked = run.marked | found.survey.listed
+    found.listed = len(marked - entries.listed(organization.pk, marked, timezone.now())) if marked else 0
     found.readings, found.part_read = reading_of.answers, large
     return found
 
@@ -149,7 +150,7 @@ def of_upload(organization: Organization, upload: Any, filename: str, **chosen: 
 
 def of_path(organization: Organization, path: Path, **chosen: Any) -> Forecast:
     """Return what an import of a file would do, like `of_upload`. Raises OSError as well."""
-    return _of(organization, partial(path.open, "rb"), path.name, Options(**chosen))
+    return _of(organization, lambda: path.open("rb"), path.name, Options(**chosen))
 
 
 def _of(organization: Organization, opened: Opener, filename: str, options: Options) -> Forecast:
@@ -198,7 +199,7 @@ class _Run:
         found = self.found
         if target not in self.persons:
             person = self.persons[target] = Person(new_contact(row, self.organization_id), new=True)
-            person.take(row)
+            person.begin(row)
             found.created += 1
         elif not self.updating:
             person = self.persons[target]

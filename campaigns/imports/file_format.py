@@ -16,7 +16,7 @@ from campaigns.imports import header_row
 from campaigns.imports.columns import UnreadableFile, unique_header
 from campaigns.imports.text_lines import UTF_8_MARK, UTF_16, Lines
 from campaigns.imports.text_records import ReadRow, Shape, records
-from campaigns.imports.xlsx.workbook import Workbook
+from campaigns.imports.workbooks.reading import Workbook, is_workbook
 
 SAMPLE_BYTES = 256 * 1024
 GUESS_BYTES = 64 * 1024
@@ -71,7 +71,7 @@ class FileFormat:
 def format_of(file: BinaryIO, filename: str = "", *, delimiter: str = "", encoding: str = "") -> FileFormat:
     """Return how to read an open file: from the workbook itself, or by looking at the text. Raises UnreadableFile."""
     head = file.read(SAMPLE_BYTES)
-    if not head.startswith(ZIP):
+    if not is_workbook(head):
         return sniff(head, filename, delimiter=delimiter, encoding=encoding)
     return _format_of_workbook(Workbook(file))
 

@@ -12,6 +12,7 @@ from campaigns.imports.consent import consent_field
 from campaigns.imports.field_headers import is_field
 from campaigns.imports.known_exports import known_export
 from campaigns.imports.opt_out import OptOut, opt_out_header
+from campaigns.imports.own_files import own_file
 from campaigns.imports.phone_headers import phone_header
 
 SEARCHED = 40  # rows that are not blank
@@ -42,7 +43,7 @@ def header_index(rows: Sequence[Row]) -> int:
 
 def is_data(row: Row) -> bool:
     """Return whether a row has a number or an e-mail address in a cell of its own."""
-    return any(_is_number(cell) or ADDRESS.fullmatch(cell.strip()) for cell in row)
+    return any(len(cell) <= SENTENCE * 4 and (_is_number(cell) or ADDRESS.fullmatch(cell.strip())) for cell in row)
 
 
 def quality(rows: Sequence[Row], index: int) -> tuple[int, int, int]:
@@ -50,7 +51,8 @@ def quality(rows: Sequence[Row], index: int) -> tuple[int, int, int]:
     row = rows[index]
     below = rows[index + 1 : index + 1 + FOLLOWING]
     known = sum(_is_known(cell) for cell in _filled(row)) if not is_data(row) else 0
-    return known, len(row), sum(len(each) == len(row) for each in below)
+    alike = sum(len(each) == len(row) for each in below) if len(row) > 1 else 0
+    return known, len(row), alike
 
 
 def _filled(row: Row) -> list[str]:
@@ -75,7 +77,7 @@ def _is_header(row: Row) -> bool:
     cells = _filled(row)
     if is_data(row) or any(len(cell) > SENTENCE * 4 for cell in cells):
         return False
-    if known_export(row) is not None:
+    if known_export(row) is not None or own_file(row) is not None:
         return True
     exact = [cell for cell in cells if (what := phone_header(cell)) and what.exact and len(cell) <= SENTENCE]
     loose = [cell for cell in cells if phone_header(cell) and len(cell) <= SENTENCE]

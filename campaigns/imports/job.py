@@ -203,7 +203,8 @@ class _Step:
         """Write contacts, members, rejected rows, counters and the offset in one transaction. Raises _Interrupted."""
         row = self.row
         with transaction.atomic():
-            written = Upsert(row, self.columns).write(batch.contacts)
+            beside = [phone for each in batch.rejected for phone in each.listed]
+            written = Upsert(row, self.columns).write(batch.contacts, beside)
             refused = [RejectedRow(line, batch.cells[line], reason) for line, reason in written.refused.items()]
             rejected = sorted([*batch.rejected, *refused], key=lambda each: each.line)
             text = self._rejected_text(rejected)

@@ -83,9 +83,15 @@ class Person:
     new: bool = False  # made from the first of its rows
     rows: int = 0  # merged so far
     left_out: int = 0  # numbers of rows for which there was no room
+    before: State | None = None  # None: nothing was merged
 
-    def __post_init__(self) -> None:
-        self.before = self.state()
+    @property
+    def had_numbers(self) -> bool:
+        return bool(self.before and self.before[2])
+
+    @property
+    def numbers_changed(self) -> bool:
+        return self.before is not None and self.numbers != self.before[2]
 
     def state(self) -> State:
         """Return a copy of what an import can change."""
@@ -94,11 +100,19 @@ class Person:
 
     def changes(self) -> Change:
         """Return what the contact had, and what it has now, where these differ."""
-        return difference(self.before, self.state())
+        return difference(self.before, self.state()) if self.before else ({}, {})
+
+    def begin(self, row: ContactRow) -> None:
+        """Take the row of which the new contact was made: only its further numbers are missing."""
+        self.rows += 1
+        if row.further_numbers:
+            self.before = self.state()
+            self._add_numbers(row)
 
     def take(self, row: ContactRow) -> str:
         """Replace values by those of the row. Return the reason if the row is rejected, else ""."""
         self.rows += 1
+        self.before = self.before or self.state()
         variables = {**(self.contact.variables or {}), **row.variables}
         if reason := _too_many(variables):
             return reason
@@ -106,22 +120,23 @@ class Person:
         for name in FIELDS:
             if name != "phone_kind" and (value := getattr(row, name)):
                 setattr(self.contact, name, value)
-        for phone, kind in numbers_of(row):
-            self._add(phone, kind)
+        self._add_numbers(row)
         return ""
 
-    def _add(self, phone: str, kind: str) -> None:
-        """Add a number after the others. The kind of a number that is there already is replaced by another one."""
-        if phone == self.contact.phone:
-            self.contact.phone_kind = kind or self.contact.phone_kind
-        elif phone in self.numbers or len(self.numbers) < ContactNumber.MAX:
-            self.numbers[phone] = kind or self.numbers.get(phone, "")
-        else:
-            self.left_out += 1
+    def _add_numbers(self, row: ContactRow) -> None:
+        """Add numbers after the others. The kind of a number that is there already is replaced by another one."""
+        for phone, kind in numbers_of(row):
+            if phone == self.contact.phone:
+                self.contact.phone_kind = kind or self.contact.phone_kind
+            elif phone in self.numbers or len(self.numbers) < ContactNumber.MAX:
+                self.numbers[phone] = kind or self.numbers.get(phone, "")
+            else:
+                self.left_out += 1
 
     def restore(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
         """Undo a change, except where the present value is not the one that it left. Return the keys that change."""
-        present = as_json(*self.state())
+        self.before = self.state()
+        present = as_json(*self.before)
         keys = [key for key in after if present.get(key) == after[key] and before.get(key) != after[key]]
         variables = dict(self.contact.variables or {})
         for key in keys:

@@ -7,6 +7,7 @@ somebody has to decide, and those about another channel (`Has Opted Out Of Email
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import StrEnum
 from functools import lru_cache
 
@@ -60,7 +61,7 @@ SUSPICIOUS = frozenset(
     words(
         "dnc|dncr|ndnc|dnd|tps|ctps|donotcall|bloctel|robinson|robinsonliste|robinsonlist|denylist|abgemeldet|"
         "abmeldung|werbesperre|anrufsperre|kontaktsperre|telefonsperre|tcpa|permission|opposition|callable|contactable|"
-        "litigator"
+        "litigator|opt"
     )
 )
 SUSPECT = (
@@ -69,7 +70,7 @@ SUSPECT = (
 )
 PHRASES = re.compile(
     r"\b(?:opt(?:ed|s)? ?(?:out|in)|liste rouge|lista roja|dar de baja|dado de baja|fecha de baja|right to object|"
-    r"gdpr|dsgvo|rgpd|lopd|lgpd)\b"
+    r"gdpr|dsgvo|rgpd|lopd|lgpd)\b|^no phone$"
     # "No" before what it denies: elsewhere it means a number, as in `Phone No`.
     r"|\b(?:no|non) (?:more )?(?:phone )?(?:calls?|calling|called|contact|contacting|marketing|solicitation|"
     r"telemarketing|llamar|llamadas?|contactar|molestar|chiamare|contattare)\b"
@@ -86,12 +87,21 @@ FORBIDS = re.compile(
     r"dnc|opt(?:ed)?.?out|no calls?|ne (?:pas|plus) (?:appeler|contacter|telephoner)|pas d.?appels?|liste rouge|"
     r"nicht (?:mehr )?(?:anrufen|kontaktieren)|keine? anrufe?|no llamar|no contactar|non chiamare|niet bellen)\b"
 )
+# A whole cell of any column, like a status.
+LONGEST_WISH = 60  # characters
+ASKING_CELL = re.compile(
+    r"\W*(?:do[ _-]?n.?t[ _-]?(?:call|contact|phone)|do[ _-]?not[ _-]?(?:call|contact|phone)|never call|dnc|no calls|"
+    r"ne (?:pas|plus) (?:appeler|contacter)|nicht (?:mehr )?(?:anrufen|kontaktieren)|keine anrufe|"
+    r"no (?:llamar|contactar))\W*",
+    re.IGNORECASE,
+)
 
 YES = frozenset(
     words(
-        "1|1 0|yes|y|true|t|x|xx|on|checked|set|oui|o|vrai|ja|j|wahr|si|s|verdadero|cierto|vero|sim|verdadeiro|da|"
+        "yes|y|true|t|x|xx|on|checked|set|oui|o|vrai|ja|j|wahr|si|s|verdadero|cierto|vero|sim|verdadeiro|da|"
         "opted out|opt out|optout|optedout|opted out of calls|do not call|donotcall|dont call|don t call|"
-        "do not contact|do not phone|dnc|no call|no calls|never|never call|unsubscribed|unsubscribe|blocked|"
+        "do not contact|do not phone|do not allow|not allowed|dnc|no call|no calls|never|never call|unsubscribed|"
+        "unsubscribe|blocked|"
         "ne pas appeler|ne pas contacter|ne plus appeler|desinscrit|desabonne|oppose|opposition|refus|bloctel|"
         "nicht anrufen|nicht kontaktieren|keine anrufe|kein anruf|gesperrt|abgemeldet|widerspruch|widersprochen|"
         "no llamar|no contactar|baja|dado de baja|robinson"
@@ -100,26 +110,28 @@ YES = frozenset(
 YES_MARKS = frozenset("✓✔☑✅☒\N{MULTIPLICATION SIGN}")
 NO = frozenset(
     words(
-        "0|0 0|no|n|false|f|off|unchecked|none|null|nil|nan|na|n a|non|faux|nein|falsch|falso|nao|nee|nej|"
-        "not opted out|opted in|opt in|optin|subscribed|may be called|"
+        "no|n|false|f|off|unchecked|none|null|nil|nan|na|n a|non|faux|nein|falsch|falso|nao|nee|nej|"
+        "not opted out|opted in|opt in|optin|subscribed|may be called|allow|allowed|"
         "pas d opposition|aucune|aucun|keine|kein|ninguno|ninguna"
     )
 )
-NO_MARKS = frozenset("-\N{EN DASH}\N{EM DASH}☐□")
+NO_MARKS = frozenset("-\N{EN DASH}\N{EM DASH}☐□[]() ")  # brackets of a box that is not ticked
 ALLOWED_YES = frozenset(
     words(
-        "1|1 0|yes|y|true|t|x|on|checked|oui|o|vrai|ja|j|wahr|si|s|verdadero|vero|sim|ok|okay|allowed|granted|given|"
+        "yes|y|true|t|x|on|checked|oui|o|vrai|ja|j|wahr|si|s|verdadero|vero|sim|ok|okay|allow|allowed|granted|given|"
         "accepted|agreed|opted in|opt in|optin|consented|subscribed|autorise|accorde|accepte|erlaubt|erteilt|"
         "autorizado|permitido|aceptado"
     )
 )
 ALLOWED_NO = frozenset(
     words(
-        "0|0 0|no|n|false|f|off|unchecked|never|non|faux|nein|falsch|falso|nao|opted out|opt out|optout|do not call|"
+        "do not allow|not allowed|no|n|false|f|off|unchecked|never|"
+        "non|faux|nein|falsch|falso|nao|opted out|opt out|optout|do not call|"
         "dnc|denied|refused|revoked|withdrawn|declined|unsubscribed|refuse|nicht erlaubt|verweigert|widerrufen|"
         "no autorizado|rechazado|ne pas appeler|nicht anrufen|no llamar"
     )
 )
+ONE_OR_ZERO = re.compile(r"[-+]?0*([01])(?:[.,]0*)?")  # -1 is true in some programs
 DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ].{0,32})?|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})(?:[ ,].{0,32})?"
 )
@@ -174,29 +186,45 @@ def forbids(text: str) -> bool:
     return FORBIDS.search(plain(text)) is not None
 
 
+def is_wish(cell: str) -> bool:
+    """Return whether a whole cell asks not to call, as `Do not call` in a column of statuses."""
+    return len(cell) <= LONGEST_WISH and ASKING_CELL.fullmatch(cell) is not None
+
+
 def marked(cell: str, column: str) -> bool:
     """Return whether a cell of an opt-out column asks not to call. Raises NotYesOrNo."""
-    text = cell.strip()
-    word = plain(text)
-    if not text or word in NO or set(text) <= NO_MARKS:
-        return False
-    if word in YES or set(text) <= YES_MARKS or DATE.fullmatch(text):
-        return True
-    raise NotYesOrNo(
-        f"'{text[:40]}' in column '{column[:60]}' is neither yes nor no; write yes if the contact must not be called, "
-        "or no."
-    )
+    text = _bare(cell)
+    answer = False if not text else _answer(text, YES, NO)
+    if answer is None:
+        raise NotYesOrNo(
+            f"'{cell[:40]}' in column '{column[:60]}' is neither yes nor no; write yes if the contact must not be "
+            "called, or no."
+        )
+    return answer
 
 
 def refused(cell: str, column: str) -> bool:
     """Return whether a cell of a column of permissions refuses calls. Raises NotYesOrNo, also for an empty cell."""
-    text = cell.strip()
+    text = _bare(cell)
+    answer = _answer(text, ALLOWED_YES, ALLOWED_NO) if text else None
+    if answer is None:
+        shown = f"'{cell[:40]}'" if text else "The empty cell"
+        raise NotYesOrNo(
+            f"{shown} in column '{column[:60]}' is neither yes nor no; write yes if the contact may be called, or no."
+        )
+    return not answer
+
+
+def _bare(cell: str) -> str:
+    """Return a cell without invisible marks, like those after an emoji."""
+    return "".join(c for c in cell if unicodedata.category(c) not in {"Cf", "Mn"}).strip()
+
+
+def _answer(text: str, yes: frozenset[str], no: frozenset[str]) -> bool | None:
+    """Return whether a text that is not empty means yes; None if it says neither."""
     word = plain(text)
-    if word in ALLOWED_NO or (text and set(text) <= NO_MARKS):
+    if number := ONE_OR_ZERO.fullmatch(text.strip("='\"()")):
+        return number[1] == "1"
+    if word in yes or set(text) <= YES_MARKS or DATE.fullmatch(text):
         return True
-    if word in ALLOWED_YES or (text and set(text) <= YES_MARKS) or DATE.fullmatch(text):
-        return False
-    shown = f"'{text[:40]}'" if text else "The empty cell"
-    raise NotYesOrNo(
-        f"{shown} in column '{column[:60]}' is neither yes nor no; write yes if the contact may be called, or no."
-    )
+    return False if word in no or set(text) <= NO_MARKS else None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import phonenumbers
+from functools import partial
+from typing import Protocol
 
 from campaigns.imports.phone_cells import numbers_in
 from campaigns.imports.phone_headers import is_machine, kind_of_word
-from campaigns.phones import EXAMPLE, NotCallable
+from campaigns.phones import EXAMPLE, NotCallable, number_kind
 
 MAX_FURTHER = 4
 MOBILE = "mobile"
@@ -17,13 +17,20 @@ MOBILE = "mobile"
 ORDER = {"": 0, MOBILE: 0, "home": 1, "work": 1, "other": 2}
 
 
+class Normalise(Protocol):
+    """Returns a number in E.164, or raises NotCallable. `country` is its country code as the file has it, or ""."""
+
+    def __call__(self, text: str, column: int, country: str) -> str: ...
+
+
 @dataclass(frozen=True)
 class PhoneColumn:
-    """A column of numbers, the kind of its numbers ("" if unknown), and the column with the word for their kind."""
+    """A column of numbers, and the kind of its numbers ("" if unknown)."""
 
     index: int
     kind: str = ""
-    label: int | None = None
+    label: int | None = None  # the column with the word for their kind
+    country: int | None = None  # the column with their country code
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,8 @@ def in_order(columns: Iterable[PhoneColumn]) -> tuple[PhoneColumn, ...]:
     return tuple(sorted(columns, key=lambda column: ORDER[column.kind]))
 
 
-def numbers_of(
-    cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: Callable[[str, int], str]
-) -> PersonNumbers:
-    """Return the numbers of a row. `normalise` gets the text and the index of its column.
+def numbers_of(cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: Normalise) -> PersonNumbers:
+    """Return the numbers of a row.
 
     The first mobile is called, by the word for its kind or by its numbering plan; if there is none, the first number.
     Raises NotCallable if the row has no number that can be called, and AsksNotToCall.
@@ -67,10 +72,11 @@ def numbers_of(
         if not cell:
             continue
         word = cells[column.label] if column.label is not None else ""
+        country = cells[column.country] if column.country is not None else ""
         if is_machine(word):
             continue
         try:
-            read = numbers_in(cell, lambda text, index=column.index: normalise(text, index))  # type: ignore[misc]
+            read = numbers_in(cell, partial(normalise, column=column.index, country=country))
         except NotCallable as error:
             faults.append(error)
             unusable.append(str(error))
@@ -90,15 +96,27 @@ def numbers_of(
     return PersonNumbers(tuple(kept[: 1 + MAX_FURTHER]), tuple(unusable), max(0, beyond))
 
 
+def numbers_in_order(cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: Normalise) -> PersonNumbers:
+    """Return the numbers of a row of our own file: the first column has the one that is called.
+
+    Raises NotCallable if it cannot be called: the others may be the first numbers of other contacts.
+    """
+    found: dict[str, str] = {}
+    unusable: list[str] = []
+    for column in columns:
+        try:
+            if cells[column.index].strip() or not found:
+                phone = normalise(cells[column.index], column.index, "")
+                found.setdefault(phone, kind_of_word(cells[column.label]) if column.label is not None else column.kind)
+        except NotCallable as error:
+            if not found:
+                raise
+            unusable.append(str(error))
+    numbers = [FurtherNumber(phone, kind) for phone, kind in found.items()]
+    return PersonNumbers(tuple(numbers[: 1 + MAX_FURTHER]), tuple(unusable), max(0, len(numbers) - 1 - MAX_FURTHER))
+
+
 def _is_mobile(number: FurtherNumber) -> bool:
     """Return whether the word says mobile and the numbering plan does not deny it, or the plan says mobile."""
-    plan = _plan_kind(number.phone)
+    plan = number_kind(number.phone)
     return plan == MOBILE or (number.kind == MOBILE and plan != "fixed")
-
-
-def _plan_kind(phone: str) -> str:
-    """Return "mobile" or "fixed" if the numbering plan tells, else ""."""
-    kind = phonenumbers.number_type(phonenumbers.parse(phone, None))
-    if kind == phonenumbers.PhoneNumberType.MOBILE:
-        return MOBILE
-    return "fixed" if kind == phonenumbers.PhoneNumberType.FIXED_LINE else ""

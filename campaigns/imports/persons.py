@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from campaigns.imports.merging import Person, fields_of
-from campaigns.models import Contact, ContactNumber
+from campaigns.models import ContactNumber
+from tenants.db.bulk_updates import update_rows
 
 
 def further_numbers(keys: Iterable[int]) -> dict[int, dict[str, str]]:
@@ -23,19 +24,13 @@ def write(changed: Sequence[tuple[Person, Collection[str]]]) -> None:
     if "timezone" in fields:
         fields.add("zone_fault")  # its column follows from the zone
     contacts = [person.contact for person, keys in changed if fields_of(keys) or not person.new]
-    if contacts:
-        Contact.objects.bulk_create(  # one statement: they exist, so every insert is a conflict
-            contacts,
-            update_conflicts=True,
-            unique_fields=["organization", "phone"],
-            update_fields=[*sorted(fields), "updated_at"],
-        )
-    _write_numbers([person for person, _ in changed if person.numbers != person.before[2]])
+    update_rows(contacts, fields | {"updated_at"})
+    _write_numbers([person for person, _ in changed if person.numbers_changed])
 
 
 def _write_numbers(persons: Sequence[Person]) -> None:
     """Write the further numbers of persons anew, in their order."""
-    if before := [person.contact.pk for person in persons if person.before[2]]:
+    if before := [person.contact.pk for person in persons if person.had_numbers]:
         ContactNumber.objects.filter(contact__in=before).delete()
     ContactNumber.objects.bulk_create(
         ContactNumber(

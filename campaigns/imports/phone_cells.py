@@ -10,19 +10,27 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from campaigns.imports.header_words import plain
+from campaigns.imports.header_words import plain, words
 from campaigns.imports.opt_out import forbids
 from campaigns.imports.phone_headers import is_machine, kind_of_word
 from campaigns.phones import NotCallable
 
 MOST = 20  # numbers of one cell
-LONGEST = 1_000  # characters of a cell of numbers
+LONGEST = 500  # characters of a cell of numbers; a longer one is not taken apart
 FEWEST_DIGITS = 6  # of a number; fewer after a comma are an extension
+EXTENDING = frozenset(",;-\N{EN DASH}\N{EM DASH}")
 FULL_DIGITS = 9  # fewer beside a number with its area are one without: `030 1234567 / 8901234` is no number of Munich
-PHONE_LABELS = frozenset({"tel", "telephone", "phone", "telefon", "telefono", "telefone", "t", "ph", "tlf", "nr", "no"})
+# Words beside a number that say no more than that it is one, and letters for a kind.
+PHONE_LABELS = frozenset(
+    words(
+        "tel|telephone|phone|telefon|telefono|telefone|t|p|ph|tlf|nr|no|number|numero|nummer|main|primary|principal|"
+        "direct|direkt|haupt|whatsapp|whats app"
+    )
+)
+LETTERS = {"m": "mobile", "h": "home", "w": "work"}
 # A word parts numbers only between spaces.
 SEPARATOR = re.compile(
-    r"\s*(:::|[;,|&\n\r\v\f\x85\u2028\u2029\t\uFF0C\uFF1B\u3001\u060C]+)\s*"
+    r"\s+([-\u2013\u2014])\s+|\s*(:::|[;,|&\n\r\v\f\x85\u2028\u2029\t\uFF0C\uFF1B\u3001\u060C]+)\s*"
     r"|\s+(?:ou|or|oder|o|u|und|et|and|y|e|en|och|og|ja|lub|ili|или|и|ou bien|puis|then|sonst)\s+",
     re.IGNORECASE,
 )
@@ -68,7 +76,7 @@ def numbers_in(cell: str, normalise: Normalise) -> CellNumbers:
             f"'{cell[:60]}' asks not to call; give the wish a column of its own, such as 'Do not call'."
         )
     pieces = [_Piece.of(separator, text) for separator, part in _split(cell) for text in _slashed(part, normalise)]
-    if not 0 < len(pieces) <= MOST or len(cell) > LONGEST or not all(piece.is_number for piece in pieces):
+    if not 0 < len(pieces) <= MOST or not all(piece.is_number for piece in pieces):
         raise whole
     good: list[CellNumber] = []
     faults: list[str] = []
@@ -80,7 +88,7 @@ def numbers_in(cell: str, normalise: Normalise) -> CellNumbers:
             faults.append(f"'{piece.text[:40]}' does not say its area; write it in full.")
         else:
             try:
-                good.append(CellNumber(normalise(piece.text), kind_of_word(piece.word)))
+                good.append(CellNumber(normalise(piece.text), piece.kind))
             except NotCallable as error:
                 faults.append(str(error))
     if not good:
@@ -90,7 +98,7 @@ def numbers_in(cell: str, normalise: Normalise) -> CellNumbers:
 
 def parts(cell: str) -> list[str]:
     """Return the parts of a cell that may be numbers of their own."""
-    return [part for _, part in _split(cell)]
+    return [part for _, part in _split(cell)] if len(cell) <= LONGEST else [cell]
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,10 @@ class _Piece:
         return cls(separator, word, text)
 
     @property
+    def kind(self) -> str:
+        return LETTERS.get(plain(self.word)) or kind_of_word(self.word)
+
+    @property
     def digits(self) -> int:
         return sum(character.isdigit() for character in self.text)
 
@@ -118,9 +130,9 @@ class _Piece:
     @property
     def is_number(self) -> bool:
         """Return whether this may be a number: not a remark, and not an extension after a comma."""
-        if self.word and not (kind_of_word(self.word) or is_machine(self.word) or plain(self.word) in PHONE_LABELS):
+        if self.word and not (self.kind or is_machine(self.word) or plain(self.word) in PHONE_LABELS):
             return False
-        fewest = FEWEST_DIGITS if self.separator[:1] in {",", ";"} else 1
+        fewest = FEWEST_DIGITS if self.separator[:1] in EXTENDING else 1
         return self.digits >= fewest
 
 
@@ -130,7 +142,7 @@ def _split(cell: str) -> Iterator[tuple[str, str]]:
     for found in SEPARATOR.finditer(cell):
         if part := cell[at : found.start()].strip():
             yield separator, part
-        separator, at = found[1] or found[0].strip(), found.end()
+        separator, at = found[0].strip() or "\n", found.end()
     if part := cell[at:].strip():
         yield separator, part
 

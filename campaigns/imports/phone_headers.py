@@ -19,19 +19,25 @@ PHONE = frozenset(
         "telefon numarasi|mobile|mobile phone|mobile number|mobile no|cell|cell phone|cellphone|cell number|portable|"
         "telephone portable|telephone mobile|gsm|mobil|mobilnummer|handy|handynummer|movil|telefono movil|celular|"
         "cellulare|telemovel|mobiel|home phone|work phone|business phone|landline|fixe|telephone fixe|"
+        "telepon|nomor telepon|no telepon|nomor hp|no hp|hp|nomor|simu|namba ya simu|điện thoại|số điện thoại|sđt|"
+        "broj telefona|mobitel|telefonska stevilka|telefonne cislo|telefonas|telefono numeris|talrunis|telefoninumber|"
+        "simanumer|телефонен номер|номер на телефон|телефонний номер|"
+        "โทรศัพท์|เบอร์โทร|फ़ोन|मोबाइल|फोन नंबर|تلفن|شماره تلفن|موبایل|جوال|رقم الجوال|"
         "телефон|номер телефона|номер|τηλεφωνο|電話|電話番号|电话|手机|手机号|전화번호|هاتف|رقم الهاتف|טלפון"
     )
 )
 # Names that may mean something else than a phone number: they count only if no other column does.
-VAGUE = frozenset(words("number|to|numero|nummer|номер"))
+VAGUE = frozenset(words("number|to|numero|nummer|nomor|номер"))
 PHONE_TOKENS = frozenset(
     words(
         "phone|phones|telephone|telephones|telefon|telefono|telefonos|telefone|telefoon|tel|telnr|tlf|tfno|tfn|fono|"
         "msisdn|rufnummer|telefonnummer|telefonnr|telefoonnummer|phonenumber|landline|festnetz|festnetznummer|"
-        "puhelin|telefonszam|телефон|τηλεφωνο"
+        "puhelin|telefonszam|iphone|телефон|τηλεφωνο"
     )
 )
-ENDINGS = ("telefon", "telefonnummer", "telefonnr", "telefoon", "telephone", "phone", "phonenumber", "rufnummer")
+# The second halves of words like `Privattelefon` and `homephone`; an English one only after a kind: no `microphone`.
+ENDINGS = ("telefon", "telefonnummer", "telefonnr", "telefoon", "rufnummer")
+ENGLISH_ENDINGS = ("phone", "phones", "phonenumber", "tel")
 MOBILE = frozenset(
     words(
         "mobile|mobiles|mobil|mobilnummer|mobilnr|mobiltelefon|mobilfunk|mobilfunknummer|cell|cellphone|cellular|"
@@ -91,7 +97,9 @@ ABOUT = frozenset(
         "type|label|ext|extension|country|code|consent|opt|optin|optout|status|verified|carrier|date|app|user|device|"
         "version|platform|os|model|brand|count|calls|notes|note|comment|time|zone|timezone|prefix|vorwahl|indicatif|"
         "prefijo|operator|operateur|valid|validity|score|hash|permission|allowed|reason|result|dnc|lead|typ|kind|art|"
-        "tipo|etikett|libelle|invalid|blocked|preferred|preference|sms|text|list|liste|lista|at|email|url|link|id"
+        "tipo|etikett|libelle|invalid|blocked|preferred|preference|sms|text|list|liste|lista|at|email|url|link|id|"
+        "conversation|summary|log|plan|bill|cost|minutes|duration|interview|script|message|voicemail|answered|"
+        "attempts|outcome|screen|book"
     )
 )
 SPELT = frozenset(words("with|incl|including|avec|mit|con"))  # "with country code"
@@ -115,7 +123,8 @@ def phone_header(header: str) -> PhoneHeader | None:
         return None
     parts = tokens(header)
     exact = plain(header) in PHONE or " ".join(part for part in parts if not part.isdigit()) in PHONE
-    return PhoneHeader(next((kind for kind, known in KINDS if known & set(parts)), _kind_of_ending(parts)), exact)
+    kind = next((kind for kind, known in KINDS if known & set(parts)), "")
+    return PhoneHeader(kind or next(filter(None, map(_kind_before, parts)), ""), exact)
 
 
 def _is_phone(header: str) -> bool:
@@ -127,16 +136,15 @@ def _is_phone(header: str) -> bool:
         about -= OF_SPELLING
     if about:
         return False
-    return bool(parts & (PHONE_TOKENS | MOBILE)) or any(part.endswith(ENDINGS) for part in parts)
+    return bool(parts & (PHONE_TOKENS | MOBILE)) or any(part.endswith(ENDINGS) or _kind_before(part) for part in parts)
 
 
-def _kind_of_ending(parts: Sequence[str]) -> str:
-    """Return the kind that the first half of a word like `Privattelefon` says."""
-    for part in parts:
-        for ending in ENDINGS:
-            if part.endswith(ending):
-                begin = part.removesuffix(ending).removesuffix("s")
-                return next((kind for kind, known in KINDS if begin in known), "")
+def _kind_before(part: str) -> str:
+    """Return the kind that the first half of a word like `Privattelefon` says; "" if there is none."""
+    for ending in (*ENDINGS, *ENGLISH_ENDINGS):
+        if part.endswith(ending):
+            begin = part.removesuffix(ending)
+            return next((kind for kind, known in KINDS if begin in known or begin.removesuffix("s") in known), "")
     return ""
 
 

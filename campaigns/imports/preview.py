@@ -48,6 +48,7 @@ class Survey:
     refused: int = 0
     reasons: dict[str, Reason] = field(default_factory=dict)
     unusable: list[tuple[int, str]] = field(default_factory=list)  # line and reason of further numbers
+    listed: set[str] = field(default_factory=set)  # numbers of rejected rows that ask not to be called
     left_out: int = 0  # further numbers: unusable, or more than a contact has
     whole: bool = True
     zones: ZoneNotices = field(default_factory=ZoneNotices)
@@ -67,6 +68,7 @@ class Survey:
 
     def refuse(self, row: RejectedRow) -> None:
         """Count a rejected row, by its reason."""
+        self.listed.update(row.listed)
         self.refused += 1
         kind = QUOTED.sub("'…'", row.reason)
         if kind in self.reasons:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
+from campaigns.imports import own_files
 from campaigns.imports.columns import (
     MAX_VARIABLES,
     ColumnMapping,
@@ -20,14 +21,16 @@ from campaigns.imports.columns import (
 )
 from campaigns.imports.consent import MAX_BASIS, NotAMoment, read_moment
 from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, format_of, sniff
-from campaigns.imports.opt_out import NotYesOrNo, marked, refused
-from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_of
+from campaigns.imports.opt_out import NotYesOrNo, is_wish, marked, refused
+from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_in_order, numbers_of
 from campaigns.imports.phone_cells import AsksNotToCall
+from campaigns.imports.phone_countries import region_of
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
-from campaigns.imports.text_records import MAX_CELL, ReadRow, Shape, checked, records
-from campaigns.imports.xlsx.workbook import Workbook
+from campaigns.imports.text_records import MAX_CELL, MAX_OWN_CELL, ReadRow, Shape, checked, records
+from campaigns.imports.workbooks.reading import Workbook
 from campaigns.phones import NotCallable, Reading, TwoReadings, normalise
 from campaigns.rules.zone_words import NotAZone, read_zone
+from tenants.texts import NotText, one_line, several_lines
 
 __all__ = [
     "MAX_CELL",
@@ -78,11 +81,15 @@ class ContactRow:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row that is not imported, with its original cells."""
+    """A row that is not imported, with its original cells.
+
+    `listed` are its numbers if the row asks that they are not called: that is heard although the rest is not imported.
+    """
 
     line: int
     cells: tuple[str, ...]
     reason: str
+    listed: tuple[str, ...] = ()
 
 
 def read_rows(
@@ -104,13 +111,15 @@ def read_rows(
             line = row.line
             if line >= form.header_line:
                 break
-    yield from records(lines, Shape(form.encoding, form.delimiter, len(form.header), tuple(phones)), line)
+    ours = own_files.own_file(form.header) is not None
+    longest = MAX_OWN_CELL if ours else MAX_CELL + own_files.guards(form.header)
+    shape = Shape(form.encoding, form.delimiter, len(form.header), tuple(phones), longest, ours)
+    yield from records(lines, shape, line)
 
 
 def _sheet_rows(file: BinaryIO, form: FileFormat, offset: int, line: int) -> Iterator[ReadRow]:
-    """Yield the rows of a sheet. `end` is the offset where a row begins; reading from there skips the row itself."""
-    for number, cells, begin, fault in Workbook(file).rows(offset, line):
-        yield checked(ReadRow(number, tuple(cells), begin, fault), len(form.header), "name the column, or empty it.")
+    for number, cells, end, fault in Workbook(file).rows(offset, line):
+        yield checked(ReadRow(number, cells, end, fault), len(form.header), "name the column, or empty it.")
 
 
 def undecided(_column: int) -> Reading:
@@ -132,34 +141,47 @@ def contact_of(
     """
     if row.fault:
         return RejectedRow(row.line, row.cells, row.fault)
-    cells = [cell.strip() for cell in row.cells]
+    cells = own_files.unguarded(row.cells, columns.guards)
+    if not columns.ours:
+        cells = [cell.strip() for cell in cells]
     cells += [""] * (len(columns.header) - len(cells))
 
-    def number(text: str, column: int) -> str:
+    def number(text: str, column: int, country: str) -> str:
+        home = region_of(country) if country and not text.startswith("+") else region
         try:
-            return normalise(text, region, allowed)
+            return normalise(text, home, allowed)
         except TwoReadings:
-            if (reading := reading_of(column)) is Reading.UNDECIDED:
+            if home != region or (reading := reading_of(column)) is Reading.UNDECIDED:
                 raise
             return normalise(text, region, allowed, reading)
 
+    listed: tuple[str, ...] = ()
     try:
-        contact = _contact(row.line, cells, columns, numbers_of(cells, columns.phones, number))
-    except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment) as error:
-        return RejectedRow(row.line, row.cells, str(error))
-    if reason := _rejection(contact):
-        return RejectedRow(row.line, row.cells, reason)
-    return contact
+        read_numbers = numbers_in_order if columns.ours else numbers_of
+        person = read_numbers(cells, columns.phones, number)
+        if _do_not_call(cells, columns):
+            listed = tuple(each.phone for each in person.numbers)
+        contact = _contact(row.line, cells, columns, person, bool(listed))
+    except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment, NotText) as error:
+        return RejectedRow(row.line, row.cells, str(error), listed)
+    reason = _rejection(contact)
+    if columns.shown_number is not None:
+        reason = reason or own_files.contradiction(cells[columns.shown_number], contact.phone)
+    return RejectedRow(row.line, row.cells, reason, listed) if reason else contact
 
 
-def _contact(line: int, cells: Sequence[str], columns: ColumnMapping, person: PersonNumbers) -> ContactRow:
-    """Raises NotAZone, NotYesOrNo or NotAMoment."""
+def _contact(
+    line: int, cells: Sequence[str], columns: ColumnMapping, person: PersonNumbers, do_not_call: bool
+) -> ContactRow:
+    """Raises NotAZone, NotYesOrNo, NotAMoment or NotText."""
 
     def cell(index: int | None) -> str:
         return cells[index] if index is not None else ""
 
     first, *further = person.numbers
     written = " ".join(cell(columns.timezone).split())
+    if columns.ours:
+        written = own_files.zone_of(written)
     zone = read_zone(written, first.phone) if written else ""
     moment = columns.consent_at
     return ContactRow(
@@ -169,16 +191,16 @@ def _contact(line: int, cells: Sequence[str], columns: ColumnMapping, person: Pe
         further_numbers=tuple(further),
         unusable=person.unusable,
         beyond=person.beyond,
-        name=" ".join(filter(None, (cells[index] for index in columns.names))),
-        external_id=cell(columns.external_id),
-        language=cell(columns.language),
+        name=one_line(" ".join(filter(None, (cells[index] for index in columns.names)))),
+        external_id=one_line(cell(columns.external_id)),
+        language=one_line(cell(columns.language)),
         timezone=zone,
-        variables={name: cells[index] for name, index in columns.variables if cells[index]},
+        variables={name: text for name, index in columns.variables if (text := several_lines(cells[index]))},
         written_zone=written if written.casefold() != zone.casefold() else "",
-        do_not_call=columns.has_opt_outs and _do_not_call(cells, columns),
-        consent_basis=cell(columns.consent_basis),
+        do_not_call=do_not_call,
+        consent_basis=one_line(cell(columns.consent_basis)),
         consent_at=read_moment(cells[moment], columns.header[moment]) if moment is not None else None,
-        consent_evidence=cell(columns.consent_evidence),
+        consent_evidence=several_lines(cell(columns.consent_evidence)),
     )
 
 
@@ -186,7 +208,15 @@ def _do_not_call(cells: Sequence[str], columns: ColumnMapping) -> bool:
     """Return whether a column asks not to call. Reads all of them. Raises NotYesOrNo."""
     asks = [marked(cells[index], columns.header[index]) for index in columns.do_not_call]
     asks += [refused(cells[index], columns.header[index]) for index in columns.may_call]
-    return any(asks)
+    if any(asks):
+        return True
+    for index in columns.by_default:
+        if is_wish(cells[index]):
+            raise NotYesOrNo(
+                f"'{cells[index][:40]}' in column '{columns.header[index][:60]}' asks not to call. Give such wishes a "
+                "column of their own, such as 'Do not call', or leave the column out."
+            )
+    return False
 
 
 def _rejection(contact: ContactRow) -> str:

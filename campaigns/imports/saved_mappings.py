@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from campaigns.imports.columns import ColumnMapping
+from campaigns.imports.own_files import is_rejected_file
 from campaigns.models import ImportMapping
 from tenants.models import Organization
 
@@ -17,8 +18,9 @@ def digest(header: Sequence[str]) -> str:
 
 
 def saved(organization: Organization, header: Sequence[str]) -> ImportMapping | None:
-    """Return the saved mapping for files with these columns, or None."""
-    return ImportMapping.objects.filter(organization=organization, header_digest=digest(header)).first()
+    """Return the saved mapping for files with these columns, or None. A file of rejected rows has that of its file."""
+    columns = header[:-2] if is_rejected_file(header) else header
+    return ImportMapping.objects.filter(organization=organization, header_digest=digest(columns)).first()
 
 
 def remember(

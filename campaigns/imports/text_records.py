@@ -16,6 +16,7 @@ MAX_CELL = 10_000  # characters
 MAX_CELLS = 2_000  # of one line; the rest is not read
 MAX_RECORD_LINES = 100  # a cell may have line breaks; more lines than this are a stray quote
 MAX_RECORD_BYTES = 200_000
+MAX_OWN_CELL = 40_000  # of our own file: more than any text of a contact
 MAX_NUMBER_LINES = 10  # of a cell of numbers
 NUL_REASON = "This line holds NUL bytes, which are not text; type the line again."
 QUOTE_REASON = 'A quote (") is opened on this line and never closed properly; close it, or remove it.'
@@ -47,6 +48,8 @@ class Shape:
     delimiter: str
     width: int = 0
     phones: tuple[int, ...] = ()  # columns of numbers, which help to detect rows that a stray quote swallowed
+    longest: int = MAX_CELL  # characters of a cell
+    ours: bool = False  # Trunkline wrote the file: it has no stray quotes, and its line ends are part of the cells
 
 
 def records(lines: Lines, shape: Shape, number: int) -> Iterator[ReadRow]:
@@ -58,19 +61,20 @@ def records(lines: Lines, shape: Shape, number: int) -> Iterator[ReadRow]:
         if fault or '"' not in text:
             cells = _split(text, shape.delimiter)
         else:
-            cells, taken, fault = _quoted(text, lines, shape)
+            cells, taken, fault = _quoted(raw, text, lines, shape)
             end = taken[-1][1] if taken else end
-        yield checked(ReadRow(number, tuple(cells), end, fault), shape.width, _remedy(shape.delimiter))
+        row = ReadRow(number, tuple(cells), end, fault)
+        yield checked(row, shape.width, _remedy(shape.delimiter), shape.longest)
 
 
 def _remedy(delimiter: str) -> str:
     return f"remove the extra '{'tab' if delimiter == chr(9) else delimiter}', or put the cell in quotes."
 
 
-def checked(row: ReadRow, width: int, remedy: str) -> ReadRow:
+def checked(row: ReadRow, width: int, remedy: str, longest: int = MAX_CELL) -> ReadRow:
     """Return the row, with a fault if a cell is too long or there are more cells than columns."""
     cells, fault = row.cells, row.fault
-    if not fault and any(len(cell) > MAX_CELL for cell in cells):
+    if not fault and any(len(cell) > longest for cell in cells):
         fault = LONG_REASON
     if not fault and width and len(cells) > width:
         extra, cells = cells[width:], cells[:width]
@@ -82,7 +86,7 @@ def checked(row: ReadRow, width: int, remedy: str) -> ReadRow:
     return row if cells is row.cells else ReadRow(row.line, cells, row.end, fault)
 
 
-def _quoted(text: str, lines: Lines, shape: Shape) -> tuple[list[str], list[tuple[bytes, int]], str]:
+def _quoted(raw: bytes, text: str, lines: Lines, shape: Shape) -> tuple[list[str], list[tuple[bytes, int]], str]:
     """Return the cells of a record with quotes, the further lines it takes, and its fault ("" if none)."""
     taken: list[tuple[bytes, int]] = []
     texts = [text]
@@ -90,29 +94,37 @@ def _quoted(text: str, lines: Lines, shape: Shape) -> tuple[list[str], list[tupl
 
     def feed() -> Iterator[str]:
         nonlocal refused
-        yield text + "\n"
+        yield text + _line_end(raw, shape)
         size = len(text)
         while (following := lines.next()) is not None:
             taken.append(following)
             more, fault = _decode(following[0], shape.encoding)
             size += len(more)
-            if fault or len(taken) >= MAX_RECORD_LINES or size > MAX_RECORD_BYTES:
+            if fault or (len(taken) >= MAX_RECORD_LINES and not shape.ours) or size > MAX_RECORD_BYTES:
                 refused = QUOTE_REASON
                 return
             texts.append(more)
-            yield more + "\n"
+            yield more + _line_end(following[0], shape)
 
     try:
         cells = next(csv.reader(feed(), delimiter=shape.delimiter, strict=True), [])
     except csv.Error:
         cells, refused = [], refused or QUOTE_REASON
-    if not refused and taken and shape.width and _swallowed(texts, cells, shape):
+    if not refused and taken and shape.width and not shape.ours and _swallowed(texts, cells, shape):
         refused = QUOTE_REASON
     if not refused:
         return cells, taken, ""
     lines.put_back(taken)
     cells_of_line = _read_alone(text, shape.delimiter)
     return (cells_of_line, [], "") if cells_of_line is not None else (_split(text, shape.delimiter), [], QUOTE_REASON)
+
+
+def _line_end(raw: bytes, shape: Shape) -> str:
+    """Return the end of a line inside a cell: as it is in our own files, else a line feed."""
+    if not shape.ours:
+        return "\n"
+    text = raw.decode(shape.encoding, "replace")
+    return text[len(text.rstrip("\r\n")) :]
 
 
 def _swallowed(texts: list[str], cells: Sequence[str], shape: Shape) -> bool:

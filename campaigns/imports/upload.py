@@ -13,10 +13,11 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 
 from campaigns.imports.columns import UnreadableFile
-from campaigns.imports.file_format import SAMPLE_BYTES, ZIP, FileFormat, format_of, sniff
+from campaigns.imports.file_format import SAMPLE_BYTES, FileFormat, format_of, sniff
 from campaigns.imports.options import Options
 from campaigns.imports.rows import read_rows
 from campaigns.imports.stored_files import as_binary
+from campaigns.imports.workbooks.reading import is_workbook, rows_of
 from campaigns.models import ContactImport, ContactList
 from campaigns.models.contact_import import upload_path
 
@@ -41,6 +42,8 @@ def start_import(contact_list: ContactList, file: Readable, filename: str, **cho
     options = Options(**chosen)
     options.check()
     upload = _Upload(file)
+    if is_workbook(upload.head):  # its rows are stored, and the job reads them from any row on
+        upload = _Upload(rows_of(upload.chunks()))
     form = _format_of_text(upload, filename, options)
     row = ContactImport(
         organization_id=contact_list.organization_id,
@@ -73,7 +76,7 @@ def _format_of_text(upload: _Upload, filename: str, options: Options) -> FileFor
 
     Raises UnreadableFile, also if the mapping does not fit.
     """
-    if upload.head.startswith(ZIP):
+    if is_workbook(upload.head):
         return None
     form = sniff(upload.head, filename, delimiter=options.delimiter, encoding=options.encoding)
     options.columns_of(form)

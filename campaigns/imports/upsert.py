@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q
+from django.utils import timezone
 
 from campaigns import contact_locks
 from campaigns.do_not_call import entries
 from campaigns.imports import persons
 from campaigns.imports.columns import ColumnMapping
-from campaigns.imports.merging import Change, Person, joined, match, new_contact, numbers_of, phones_of
+from campaigns.imports.merging import Change, Person, joined, match, new_contact, phones_of
 from campaigns.imports.rows import ContactRow
 from campaigns.models import Contact, ContactImport, ContactListMember, ImportOverwrite
 
@@ -41,14 +42,18 @@ class Upsert:
         self.columns = columns
         self.updating = row.on_duplicate == ContactImport.OnDuplicate.UPDATE
 
-    def write(self, rows: Sequence[ContactRow]) -> Written:
-        """Write the rows. Return the counts, and the rows rejected because of too many variables."""
+    def write(self, rows: Sequence[ContactRow], also_listed: Iterable[str] = ()) -> Written:
+        """Write the rows, and put their marked numbers on the do-not-call list, with those of rejected rows.
+
+        Return the counts, and the rows rejected because of too many variables.
+        """
         found = Written()
-        if not rows:
+        listed = self._to_list(rows, also_listed)
+        if not rows and not listed:
             return found
-        listed = {phone for row in rows if row.do_not_call for phone, _ in numbers_of(row)}
-        contact_locks.lock_numbers(self.row.organization_id, phones_of(rows))
-        targets, known = self._locked_persons(rows, listed)
+        phones = phones_of(rows)
+        contact_locks.lock_numbers(self.row.organization_id, phones | listed)
+        targets, known = self._locked_persons(rows, phones, listed)
         for row, phone in zip(rows, targets, strict=True):
             self._take(row, known[phone], found)
             if row.line not in found.refused:
@@ -61,18 +66,32 @@ class Upsert:
         self._join_list(list(known.values()))
         return found
 
+    def _to_list(self, rows: Sequence[ContactRow], also_listed: Iterable[str]) -> set[str]:
+        """Return the numbers to put on the do-not-call list.
+
+        Our own file of contacts repeats who is on the list: those entries keep their reason and their last day.
+        """
+        persons_asking = [phones_of([row]) for row in rows if row.do_not_call] + [{phone} for phone in also_listed]
+        asking = set().union(*persons_asking)
+        if not (self.columns.ours and asking):
+            return asking
+        known = entries.listed(self.row.organization_id, asking, timezone.now())
+        return set().union(*(numbers for numbers in persons_asking if known.isdisjoint(numbers)))
+
     def _reason(self) -> str:
         """Return why the file's numbers are on the do-not-call list."""
         asked = [self.columns.header[index] for index in (*self.columns.do_not_call, *self.columns.may_call)]
         column = "column" if len(asked) == 1 else "columns"
         return f"{column.capitalize()} “{'”, “'.join(asked)}” of {self.row.filename}"[:REASON_LENGTH]
 
-    def _locked_persons(self, rows: Sequence[ContactRow], listed: set[str]) -> tuple[list[str], dict[str, Person]]:
+    def _locked_persons(
+        self, rows: Sequence[ContactRow], phones: set[str], listed: set[str]
+    ) -> tuple[list[str], dict[str, Person]]:
         """Lock the contacts of the rows, created if they are missing, and whoever else has a listed number.
 
         Return the first number of each row's contact, and the contacts by first number.
         """
-        contacts = self._locked(phones_of(rows), listed)
+        contacts = self._locked(phones, listed)
         targets = match(rows, contacts.values())
         first_rows = dict(zip(reversed(targets), reversed(rows), strict=True))
         created: dict[str, uuid.UUID] = {}
@@ -115,7 +134,7 @@ class Upsert:
     def _take(self, row: ContactRow, person: Person, found: Written) -> None:
         """Merge a row into its contact, and count it."""
         if person.new and not person.rows:
-            person.take(row)  # the contact was made of this row: only its further numbers are missing
+            person.begin(row)
             found.counts["created"] += 1
         elif not self.updating:
             found.counts["skipped"] += 1

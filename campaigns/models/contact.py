@@ -14,7 +14,6 @@ from django.utils.timezone import now as utc_now
 
 from campaigns.models.number_hash import number_hash
 from campaigns.rules.whereabouts import zone_fault
-from campaigns.rules.zone_words import NotAZone, read_zone
 from providers.models import VARIABLE_NAME, check_e164
 from tenants.models import Organization
 
@@ -123,12 +122,6 @@ class Contact(models.Model):
         if update_fields is not None and {"timezone", "phone"} & (names := set(update_fields)):
             update_fields = names | {"zone_fault"}
         super().save(*args, update_fields=update_fields, **kwargs)
-
-    def clean(self) -> None:
-        try:
-            self.timezone = read_zone(self.timezone, self.phone)
-        except NotAZone as error:
-            raise ValidationError({"timezone": str(error)}) from error
 
     def __str__(self) -> str:
         return "Erased contact" if self.erased_at else f"{self.name} {self.phone}".strip()

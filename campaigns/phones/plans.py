@@ -152,8 +152,8 @@ def former_international(digits: str) -> Number | None:
 
 def national(digits: str, region: str) -> Number | None:
     """Return the number that is dialled with these digits in a country, with its trunk prefix or without."""
-    if region in FRENCH and (bare := digits.removeprefix("0"))[:1] not in {"8", "9"} and len(bare) == 9:
-        return _overseas(bare) if OVERSEAS_BLOCK.match(bare) else number(FRANCE, bare)
+    if region in FRENCH and len(bare := digits.removeprefix("0")) == 9:
+        return _dialled_in_french(bare, region)
     plan = _plan(region)
     bare = _without_trunk(digits, plan)
     found = number(plan.country_code, bare) or (number(plan.country_code, digits) if bare != digits else None)
@@ -196,6 +196,14 @@ def old_forms(e164: str) -> tuple[str, ...]:
     if code in OVERSEAS_CODES and len(block) == 9 and OVERSEAS_BLOCK.match(block):
         found.append(f"+{FRANCE}{block}")
     return tuple(dict.fromkeys(found))
+
+
+def _dialled_in_french(bare: str, region: str) -> Number | None:
+    if OVERSEAS_BLOCK.match(bare):
+        return _overseas(bare)
+    # 08 and 09 are everywhere: the region's own numbers first.
+    own = number(_plan(region).country_code, bare) if bare[0] in "89" else None
+    return own or number(FRANCE, bare)
 
 
 def overseas_codes(bare: str) -> tuple[int, ...]:

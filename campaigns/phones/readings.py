@@ -46,8 +46,8 @@ def normalise(text: str, region: str, allowed: Collection[str], reading: Reading
     """Return the E.164 form of a number as a user or a file wrote it. Raises NotCallable.
 
     `region` is the country of numbers written without a country code. `allowed` are the countries that may be called.
-    Both use two-letter country codes. `reading` is what the number's column decided: see `column_reading`. Raises
-    TwoReadings where digits without a plus fit two numbers and no column decides.
+    Both use two-letter country codes. Raises TwoReadings where digits fit two numbers. `reading` is what the number's
+    column decided (see `column_reading`): it settles those, and changes nothing for any other text.
     """
     found = _meant(text, _home(region), reading)
     if found.code in SATELLITE_CODES:
@@ -83,8 +83,8 @@ def column_reading(cells: Iterable[str], region: str) -> Reading:
         if not digits or digits.startswith("00"):
             continue
         dialled, plus_lost = _both(digits, home)
-        if dialled or plus_lost:
-            seen.add(digits if len(seen) < ENOUGH else next(iter(seen)))
+        if len(seen) < ENOUGH and (dialled or plus_lost):
+            seen.add(digits)
         only_national = only_national or (dialled is not None and plus_lost is None)
         if plus_lost and not dialled:
             only_abroad, only_own = True, only_own or digits.startswith(plans.own_codes(home))
@@ -149,9 +149,8 @@ def _without_plus(text: str, given: Written, digits: str, home: str, reading: Re
         dialled and not digits.startswith(plans.own_codes(home)) and not plans.lacks_trunk(dialled, digits)
     ):
         # A country code never begins with 0, and a number complete as people write it has lost nothing.
-        return dialled or _only(
-            text, {plans.former_national(digits, home), *plans.former_abroad(digits, home)} - {None}
-        )
+        former = {plans.former_national(digits, home), *plans.former_abroad(digits, home)}
+        return dialled or _only(text, former - {None})
     dialled = dialled or plans.former_national(digits, home)
     zero_shown = given.without_zero and given.groups[0] != "0"  # in brackets after other digits: after a country code
     plus_lost = plans.international(digits) if zero_shown else plans.with_its_plus_lost(digits, dialled, home)
@@ -161,14 +160,14 @@ def _without_plus(text: str, given: Written, digits: str, home: str, reading: Re
 
 
 def _decided(text: str, given: Written, dialled: Number, plus_lost: Number, reading: Reading) -> Number:
-    """Return the reading that the column decided, or that the grouping of the digits shows. Raises TwoReadings."""
-    if reading != Reading.UNDECIDED:
-        return dialled if reading == Reading.NATIONAL else plus_lost
+    """Return the reading that the cell itself shows, or else that its column decided. Raises TwoReadings."""
     if given.without_zero and given.groups[0] != "0":
         return plus_lost
     at_home, abroad = dialled.groups(plans.NATIONAL), plus_lost.groups(plans.INTERNATIONAL)
     if len(given.groups) > 1 and at_home != abroad and given.groups in (at_home, abroad):
         return dialled if given.groups == at_home else plus_lost
+    if reading != Reading.UNDECIDED:
+        return dialled if reading == Reading.NATIONAL else plus_lost
     raise TwoReadings(text, dialled.e164, plus_lost.e164)
 
 

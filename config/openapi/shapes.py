@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 
 # JSON escapes: engines of other languages read the pattern too.
 ONE_WORD = r"^[^\u0000-\u001f\u007f-\u009f]*$"
-TEXT_PATTERN = r"^[^\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f]*$"  # line breaks become spaces
+TEXT_PATTERN = r"^[^\u0000-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f]*$"  # line breaks become spaces
 E164 = r"^\+[1-9][0-9]{6,14}$"
 
 

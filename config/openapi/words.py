@@ -151,7 +151,7 @@ FIELDS = {
     "detail": "More about it.",
     "not_before": "The call is not placed before.",
     "not_after": "The call is canceled if it was not placed by then. The default is one hour from now.",
-    "file": "A CSV file or an Excel workbook.",
+    "file": "A CSV file or a workbook: .xlsx, .xlsm, .xlsb, .xls or .ods.",
     "delimiter": "The character between cells. If it is left out, it is detected.",
     "encoding": "The character encoding. If it is left out, it is detected.",
     "on_duplicate": "What happens to a contact that exists already.",

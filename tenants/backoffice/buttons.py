@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, HttpResponse
 
+from tenants.backoffice.forms import LinesField
 from tenants.backoffice.roles import Level
 
 
@@ -37,7 +38,7 @@ class Step:
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(
+    reason = LinesField(
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 3, "class": "tl-input"}),
         help_text="Recorded in the audit log with your name.",

@@ -14,8 +14,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from tenants.texts import NotText, one_line, several_lines
-
 SEEN = "_seen"  # the hidden field with the marks of the values shown
 
 
@@ -63,8 +61,6 @@ class ConflictCheckedForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
-        for name in [name for name, value in values.items() if isinstance(value, str)]:
-            self._clean_text(name, values)
         if names := self._conflicts():
             changed = ", ".join(map(self._title, names))
             raise ValidationError(
@@ -76,22 +72,21 @@ class ConflictCheckedForm(forms.ModelForm):  # type: ignore[type-arg]
     def _clean_fields(self) -> None:
         super()._clean_fields()  # type: ignore[misc]
         for name in self._unchanged():
-            self._errors.pop(name, None)
+            self.errors.pop(name, None)
             self.cleaned_data[name] = getattr(self.instance, name)
+        for name in self._unchanged_texts() & set(self.errors):
+            del self.errors[name]
+            self.cleaned_data[name] = self[name].initial
 
     def _unchanged(self) -> set[str]:
         """Return the plain columns that are submitted as they were shown."""
         plain = {column.name for column in self.instance._meta.concrete_fields if not column.is_relation}
         return plain & (set(self.fields) - set(self.changed_data)) if self.instance.pk else set()
 
-    def _clean_text(self, name: str, values: dict[str, Any]) -> None:
-        field = self.fields.get(name)
-        if not isinstance(field, forms.CharField) or (self.instance.pk and name not in self.changed_data):
-            return
-        try:
-            values[name] = (several_lines if _has_lines(field) else one_line)(values[name])
-        except NotText as error:
-            self.add_error(name, str(error))
+    def _unchanged_texts(self) -> set[str]:
+        """Return the texts that are no column, such as an option in a JSON column, and submitted as they were shown."""
+        texts = {name for name, field in self.fields.items() if isinstance(field, forms.CharField)}
+        return texts - set(self.changed_data) - self._unchanged() if self.instance.pk else set()
 
     def _get_validation_exclusions(self) -> set[str]:
         excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]

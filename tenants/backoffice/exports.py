@@ -78,7 +78,7 @@ class ExportedList(ModelAdmin):
             rows = self._rows_of_list(request)
         except IncorrectLookupParameters:
             return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
-        columns = self._columns(request)
+        columns = self._columns(request, rows)
         title = [name for name, _ in columns]
         name = slugify(str(self.opts.verbose_name_plural))
         return StreamingHttpResponse(
@@ -131,11 +131,16 @@ class ExportedList(ModelAdmin):
             detail={"filters": sorted(set(request.GET) - set(NOT_FILTERS))},
         )
 
-    def _columns(self, request: HttpRequest) -> list[Column]:
+    def added_columns(self, rows: QuerySet[Any]) -> list[Column]:
+        """Return the columns of what the list does not show, and the file needs to be read back."""
+        return []
+
+    def _columns(self, request: HttpRequest, rows: QuerySet[Any]) -> list[Column]:
         shown = list(self.get_list_display(request))
         numbers = [name for name in self.number_fields if name not in shown]
         found = [self._column(name, numbers) for name in shown]
         found += [("Number (E.164)", _reader(name)) for name in numbers]
+        found += self.added_columns(rows)
         if any(field.name == "uuid" for field in self.opts.fields):
             found.append(("Id", _reader("uuid")))
         return found
@@ -150,7 +155,7 @@ class ExportedList(ModelAdmin):
             if field is not None and getattr(field, "flatchoices", None):
                 value = getattr(row, f"get_{field.name}_display")()
             shown = as_text(value)
-            for number in numbers:  # the number has its own column
+            for number in numbers if isinstance(value, SafeString) else ():  # the number has its own column
                 shown = shown.removesuffix(_reader(number)(row)).rstrip() or shown
             return shown
 

@@ -22,7 +22,7 @@ from unfold.widgets import (
 
 from tenants.backoffice.edit_conflicts import ConflictCheckedForm, as_submitted
 from tenants.db.encrypted_fields import hint
-from tenants.texts import NotText, several_lines
+from tenants.texts import NotText, one_line, several_lines
 
 MAX_ROWS = 200
 INPUT, SELECT, CHECKBOX = " ".join(INPUT_CLASSES), " ".join(SELECT_CLASSES), " ".join(CHECKBOX_CLASSES)
@@ -136,6 +136,26 @@ class PairsField(RowsField):
         return [row for row in before if row.get("value")] != [row for row in after if row.get("value")]
 
 
+class LineField(forms.CharField):
+    """A text of one line, as it is stored."""
+
+    rule = staticmethod(one_line)
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        try:
+            return self.rule(text) if isinstance(text, str) else text
+        except NotText as error:
+            raise ValidationError(str(error)) from error
+
+
+class LinesField(LineField):
+    """A text that may have several lines, as it is stored."""
+
+    rule = staticmethod(several_lines)
+    widget = UnfoldAdminTextareaWidget
+
+
 class SecretField(forms.CharField):
     """A write-only secret. The stored value is never sent to the browser; an empty field keeps it."""
 
@@ -165,11 +185,11 @@ class CommaField(forms.CharField):
 
 
 def text_field(label: str, required: bool = False, **kwargs: Any) -> forms.CharField:
-    return forms.CharField(label=label, required=required, widget=UnfoldAdminTextInputWidget(), **kwargs)
+    return LineField(label=label, required=required, widget=UnfoldAdminTextInputWidget(), **kwargs)
 
 
 def long_text_field(label: str, required: bool = False, **kwargs: Any) -> forms.CharField:
-    return forms.CharField(label=label, required=required, widget=UnfoldAdminTextareaWidget(), **kwargs)
+    return LinesField(label=label, required=required, widget=UnfoldAdminTextareaWidget(), **kwargs)
 
 
 def choice_field(

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from tenants.backoffice.buttons import Option
+from tenants.backoffice.forms import LineField, LinesField
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_rows import ScopedRows
 from tenants.backoffice.typed_times import LocalTimeField, SplitLocalTimeInput
@@ -88,6 +89,8 @@ class ScopedForms(ScopedRows):
         if isinstance(db_field, models.DateTimeField):
             label = self.labels.get(db_field.name, str(db_field.verbose_name).capitalize())
             kwargs |= {"form_class": LocalTimeField, "widget": SplitLocalTimeInput, "label": label}
+        elif isinstance(db_field, models.CharField | models.TextField):
+            kwargs.setdefault("form_class", LineField if isinstance(db_field, models.CharField) else LinesField)
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if isinstance(db_field, models.DateTimeField):
             return field

@@ -27,7 +27,7 @@ from calls.outcomes import recording
 from calls.reports import evidence_csv, transcripts
 from campaigns import launching
 from campaigns.do_not_call import entries
-from campaigns.models import Campaign, Contact, DoNotCall, Recipient
+from campaigns.models import Campaign, Contact, ContactImport, ContactList, DoNotCall, ImportOverwrite, Recipient
 from campaigns.models.number_hash import number_hash
 from providers.adapters.base import CallState, Snapshot
 from providers.models import PhoneNumber
@@ -92,6 +92,13 @@ def person(recipient: Recipient, number: PhoneNumber) -> Contact:
     CallBack.objects.filter(pk=promised.pk).update(latest_at=timezone.now(), due_at=timezone.now() - timedelta(hours=1))
     scheduled_callbacks.step(timezone.now())
     assert NAME in Alert.objects.get().message
+    into = ContactList.objects.create(organization=number.organization, name="Imported")
+    imp = ContactImport.objects.create(
+        organization=number.organization, contact_list=into, filename="crm.csv", file="x"
+    )
+    ImportOverwrite.objects.create(
+        contact_import=imp, contact=recipient.contact, before={"name": NAME}, after={f"numbers.{NUMBER}": ""}
+    )
     recipients.hold(recipient.contact, actor="olga", reason=f"{NAME} is away")
     recipients.unhold(recipient.contact, actor="olga")
     return recipient.contact

@@ -63,7 +63,7 @@ def made(region: str, kind: str, many: int, seed: int = 1) -> list[Made]:
     if described is None or not described.national_number_pattern:
         return []
     randomness = random.Random(f"{seed} {region} {kind}")
-    tree = re._parser.parse(described.national_number_pattern)  # type: ignore[attr-defined]
+    tree = re._parser.parse(described.national_number_pattern)
     found: dict[str, Made] = {}
     for _ in range(many * 20):
         national = _matching(tree, randomness)

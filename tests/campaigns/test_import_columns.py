@@ -37,7 +37,7 @@ FIXED = "+33142345678"
         ("Mobile|Mobile Phone|Cell|Cell Phone|Cellphone|Portable|Tél. mobile|Téléphone portable|GSM", "phone.mobile"),
         ("Handy|Handynummer|Mobil|Mobiltelefon|Mobilnummer|Mobiltelefonnummer|Móvil|Teléfono móvil", "phone.mobile"),
         ("Celular|Cellulare|MobilePhone|mobile_phone|Mobile Phone Number|Phone - Mobile|Work mobile", "phone.mobile"),
-        ("Home Phone|HomePhone|Home Phone 2|Téléphone (domicile)|Téléphone 2 (domicile)", "phone.home"),
+        ("Home Phone|HomePhone|homephone|Home Phone 2|Téléphone (domicile)|Téléphone 2 (domicile)", "phone.home"),
         ("Telefon privat|Telefon (privat)|Telefon privat 2|Privattelefon|Teléfono de casa", "phone.home"),
         ("Work Phone|Business Phone|Business Phone 2|Office phone|Téléphone (bureau)|Tél. pro", "phone.work"),
         ("Telefon geschäftlich|Telefon geschäftlich 2|Diensttelefon|Teléfono del trabajo|Company phone", "phone.work"),
@@ -94,7 +94,20 @@ def test_numbers_of_machines_and_of_other_people_are_never_called(name: str) -> 
     assert "phone" not in {target.partition(".")[0] for target in guess_mapping([name, "x"]).values()}
 
 
-@pytest.mark.parametrize("name", ["Phone country", "Phone carrier", "Mobile app", "Phone verified", "Phone ext"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Phone country",
+        "Microphone",
+        "Headphones",
+        "Phone conversation",
+        "Phone plan",
+        "Phone carrier",
+        "Mobile app",
+        "Phone verified",
+        "Phone ext",
+    ],
+)
 def test_what_is_known_about_a_number_is_no_number(name: str) -> None:
     assert guess_mapping(["phone", name])[name].startswith("variables.")
 
@@ -191,6 +204,24 @@ def test_a_mapping_of_one_column_leaves_the_other_numbers_alone() -> None:
     found = read(f"Phone,Mobile\n{FIXED},{A}\n".encode(), mapping={"Phone": "phone"})
     assert found.all_numbers == [[FIXED]]
     assert found.good[2].variables == {"Mobile": A}
+
+
+@pytest.mark.parametrize(
+    "name", ["Country code", "Phone country code", "Dial code", "Indicatif", "Prefijo", "phone_country"]
+)
+@pytest.mark.parametrize("code", ["+34", "34", "0034", "(+34)", "ES", "es", "'+34", "Spain (+34)"])
+def test_a_country_code_beside_a_number_says_its_country(name: str, code: str) -> None:
+    """612345678 is a mobile number in Spain and in France: two different people."""
+    for header, cells in ((f"{name};Phone", f"{code};612345678"), (f"Phone;{name}", f"612345678;{code}")):
+        found = read(f"{header};x\n{cells};y\n;;\n".encode())
+        assert found.numbers == ["+34612345678"]
+
+
+def test_a_country_code_that_is_none_refuses_the_row_and_an_empty_one_is_the_imports() -> None:
+    found = read(b"Country code;Phone\nX9;612345678\n;0612345678\nX9;+33612345679\n999;0612345678\n1684;2125550142\n")
+    assert found.numbers == ["+33612345678", "+33612345679", "+12125550142"]
+    assert list(found.bad) == [2, 5]
+    assert "write it like +34 or ES" in found.bad[2]
 
 
 # Programs' exports: names of columns as the programs write them.
@@ -311,6 +342,13 @@ def test_an_export_of_a_known_program_is_mapped_without_a_click(columns: str, ex
     assert any(reason.endswith("export") for reason in explain(header, found).values())
 
 
+def test_a_mapping_of_some_columns_of_an_export_asks_no_more_than_none() -> None:
+    header = MAILCHIMP.split("|")
+    chosen = chosen_mapping(header, {"Phone Number": "phone"})
+    assert chosen["OPTIN_TIME"] == ""
+    assert mapping_faults(header, chosen) == []
+
+
 # Consent.
 
 
@@ -342,6 +380,14 @@ def test_the_consent_of_a_row_is_read() -> None:
     assert (first.consent_basis, first.consent_evidence) == ("opt-in", "Yes, call me.")
     assert first.consent_at == datetime(2026, 3, 31, 14, 5, tzinfo=UTC)
     assert (second.consent_basis, second.consent_at, second.consent_evidence) == ("", None, "")
+
+
+def test_of_two_columns_for_one_part_of_a_consent_the_first_counts() -> None:
+    header = ["phone", "Consent date", "Date of consent"]
+    assert guess_mapping(header)["Date of consent"] == "variables.Date_of_consent"
+    chosen = chosen_mapping([*header, "when"], {"phone": "phone", "when": "consent_at"})
+    assert chosen["Consent date"] == "variables.Consent_date"
+    assert mapping_faults([*header, "when"], chosen) == []
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def imported(contact_list: ContactList, text: str, **chosen: Any) -> ContactImpo
 
 def a_file(rng: random.Random) -> str:
     """Return a file whose rows repeat each other and existing contacts, share numbers, are marked, or are bad."""
-    lines = ["Mobile,Home phone,Work phone,Name,Do not call,City"]
+    lines = ["Mobile,Home phone,Work phone,Name,Do not call,City,Language"]
     for _ in range(rng.randint(1, 25)):
         cells = [
             rng.choice([*NUMBERS, "0612", ""]),
@@ -45,6 +45,7 @@ def a_file(rng: random.Random) -> str:
             rng.choice(["Ada", "Zoé", "", "Bob"]),
             rng.choice(["", "", "1", "no", "perhaps"]),
             rng.choice(["Lyon", "Nice", ""]),
+            rng.choice(["fr", "", "x" * 36]),
         ]
         lines.append(",".join(cells))
     return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from campaigns.imports import dry_run, job, phone_columns, rows, upload
+from campaigns.imports.upsert import Upsert
 from campaigns.models import Contact, ContactImport, ContactList
 from campaigns.phones import Reading, TwoReadings
 from tests.waiting import PATIENCE
@@ -58,17 +59,17 @@ def test_the_last_row_decides_about_the_first_and_a_crash_changes_nothing(
 ) -> None:
     monkeypatch.setattr(job, "BATCH", 20)
     imp = started(contact_list, a_file("+4412345678"))
-    real = job.Upsert.write
+    real = Upsert.write
 
     def dying(self: Any, batch: Any) -> Any:
         raise Death
 
-    monkeypatch.setattr(job.Upsert, "write", dying)
+    monkeypatch.setattr(Upsert, "write", dying)
     with pytest.raises(Death):
         job.run_step(imp.pk, PATIENCE)
     imp.refresh_from_db()
     assert (imp.phone_readings, imp.rows_read) == ({"phone": "plus_lost"}, 0), "kept before the first batch"
-    monkeypatch.setattr(job.Upsert, "write", real)
+    monkeypatch.setattr(Upsert, "write", real)
     ContactImport.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     while not job.run_step(imp.pk, 0):
         pass
@@ -96,11 +97,12 @@ def test_a_worker_that_lost_the_import_while_it_read_the_column_writes_nothing(
     contact_list: ContactList, asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     imp = started(contact_list, a_file("+4412345678"))
-    real = phone_columns.column_reading
+    real: Any = vars(phone_columns)["column_reading"]
 
     def slow(cells: Iterable[str], region: str) -> Reading:
         ContactImport.objects.update(lease_until=timezone.now() + timedelta(seconds=60))  # taken over
-        return real(cells, region)
+        found: Reading = real(cells, region)
+        return found
 
     monkeypatch.setattr(phone_columns, "column_reading", slow)
     assert not job.run_step(imp.pk, PATIENCE)
@@ -112,11 +114,12 @@ def test_the_lease_is_renewed_while_a_long_column_is_read(
     contact_list: ContactList, asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     imp = started(contact_list, a_file("+4412345678"))
-    real, leases = phone_columns.column_reading, []
+    real: Any = vars(phone_columns)["column_reading"]
+    leases: list[Any] = []
 
     def slow(cells: Iterable[str], region: str) -> Reading:
         monkeypatch.setattr(job, "LEASE", timedelta(days=1))  # as if half of the lease were over
-        found = real(cells, region)
+        found: Reading = real(cells, region)
         leases.append(ContactImport.objects.get().lease_until)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -14,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.do_not_call import entries
+from campaigns.imports import job, upload
 from campaigns.imports.columns import ColumnMapping
 from campaigns.imports.merging import Person, as_json, joined
 from campaigns.imports.rows import ContactRow, FurtherNumber
 from campaigns.imports.upsert import Upsert, Written
 from campaigns.models import Contact, ContactImport, ContactList, ContactNumber, DoNotCall, ImportOverwrite
 from tenants.models import Organization
+from tests.waiting import PATIENCE
 
 A, B, C, D, E, F = (f"+3361234567{number}" for number in range(6))
 COLUMNS = ColumnMapping.of(["phone"], {"phone": "phone"})
@@ -114,7 +117,7 @@ def test_the_same_person_with_swapped_columns_is_found_within_one_batch(imp: Con
         ({"name": "Zoé", "external_id": "7"}, {"name": "Zoé", "external_id": "8"}),
     ],
 )
-def test_members_of_a_household_stay_apart(imp: ContactImport, known: dict[str, str], row: dict[str, str]) -> None:
+def test_members_of_a_household_stay_apart(imp: ContactImport, known: dict[str, Any], row: dict[str, Any]) -> None:
     write(imp, a_row(A, **known))
     write(imp, a_row(B, A, **row))
     assert Contact.objects.count() == 2
@@ -266,3 +269,15 @@ def test_what_was_edited_since_stays(before: dict[str, str], after: dict[str, st
     for key in {**was, **left, **now}:
         untouched = now.get(key) != left.get(key) or was.get(key) == left.get(key)
         assert restored.get(key) == (now.get(key) if untouched else was.get(key))
+
+
+def test_a_row_that_is_rejected_still_says_who_must_not_be_called(contact_list: ContactList) -> None:
+    """The contact exists, and a running campaign would go on to call it."""
+    organization = contact_list.organization
+    Contact.objects.create(organization=organization, phone=A)
+    text = f"Phone,Home phone,Name,DNC,Time zone\n{A},{B},{'x' * 201},yes,\n{C},,Zoé,yes,UTC+1\n{D},,{'x' * 201},no,\n"
+    imp = upload.start_import(contact_list, io.BytesIO(text.encode()), "crm.csv")
+    assert job.run_step(imp.pk, PATIENCE)
+    imp.refresh_from_db()
+    assert (imp.created, imp.updated, imp.rejected, imp.listed) == (0, 0, 3, 3)
+    assert entries.listed(organization.pk, [A, B, C, D], timezone.now()) == {A, B, C}

@@ -90,11 +90,26 @@ def test_how_digits_are_grouped_tells_the_reading() -> None:
     assert normalise("49 (0)1511 2345678", "DE", EVERYWHERE) == "+4915112345678"
 
 
-def test_a_decided_column_changes_no_number_that_reads_in_one_way() -> None:
-    for reading in Reading:
-        assert normalise("0170 1234567", "DE", EVERYWHERE, reading) == "+491701234567"
-        assert normalise("+33612346001", "DE", EVERYWHERE, reading) == "+33612346001"
-        assert normalise("(415) 555-2671", "US", EVERYWHERE, reading) == "+14155552671"
+@given(
+    st.from_regex(r"(?:\+|00|0)?(?:49|33|1|39)?[ (]?0?[1-9][0-9]{1,4}[ )]?[0-9]{4,8}", fullmatch=True),
+    st.sampled_from(["DE", "FR", "US", "IT", "XK", "ID", "SE", "RE"]),
+)
+def test_a_decided_column_changes_no_number_that_reads_in_one_way(text: str, region: str) -> None:
+    """Rows before and after the first undecided one are read alike, and so is a file that is read on."""
+    alone = readings(text, region, Reading.UNDECIDED)
+    for reading in (Reading.NATIONAL, Reading.PLUS_LOST):
+        assert readings(text, region, reading) <= alone
+        assert len(readings(text, region, reading)) == min(len(alone), 1)
+
+
+def readings(text: str, region: str, reading: Reading) -> set[str]:
+    """Return the number that is read, both if there are two, and none for a refusal."""
+    try:
+        return {normalise(text, region, EVERYWHERE, reading)}
+    except TwoReadings as error:
+        return set(error.numbers)
+    except NotCallable:
+        return set()
 
 
 # What was written, the region, the number. From the numbering plan of France (ARCEP), by hand.
@@ -110,6 +125,7 @@ FRENCH = [
     ("0694 20 12 34", "+594694201234", "GF"),
     ("0594 20 12 34", "+594594201234", "GF"),
     ("0508 41 12 34", "+508411234", "PM"),
+    ("09 72 12 34 56", "+33972123456", "FR"),
     ("06 12 34 64 01", "+33612346401", "FR"),
     ("01 42 34 57 01", "+33142345701", "FR"),
 ]
@@ -298,14 +314,8 @@ def test_the_plan_tells_mobile_from_fixed_where_it_can() -> None:
 @given(st.from_regex(r"[0-9]{6,15}", fullmatch=True), st.sampled_from(["DE", "FR", "US", "IT", "XK", "BR", "PM", "GA"]))
 def test_what_is_read_is_read_again_unchanged_and_two_readings_are_two(digits: str, region: str) -> None:
     for reading in Reading:
-        two: set[str] = set()
-        try:
-            found = normalise(digits, region, EVERYWHERE, reading)
-        except TwoReadings as error:
-            two = {*error.numbers}
-        except NotCallable:
-            continue
-        assert len(two) == 2 or normalise(found, region, EVERYWHERE) == found
+        found = readings(digits, region, reading)
+        assert all(readings(number, region, Reading.UNDECIDED) == {number} for number in found)
 
 
 @pytest.mark.parametrize(

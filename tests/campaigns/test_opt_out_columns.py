@@ -18,12 +18,12 @@ KNOWN = (
 # Names that may say who must not be called.
 ASKING = (
     "Phone opt out?|Call opt-out|Voice opt out|"
-    "DNC date|Date of DNC|Suppress|Suppression list|contact allowed|Call permission|OK to call|"
+    "DNC date|Date of DNC|Suppress|Suppression list|contact allowed|Call permission|Consent given|OK to call|"
     "May call|Can we call|Phone consent|Consent|Consentement|Einwilligung|Consentimiento|Opt-in|Opted in|Optin|"
     "Appel autorisé|Appels autorisés|Anruf erlaubt|Darf angerufen werden|Llamada autorizada|Unsubscribed on|"
     "UNSUB_TIME|Blacklist|Blocked from calls|Do not call reason|TCPA|GDPR|DSGVO|RGPD|Liste rouge|Werbewiderspruch|"
     "Einwilligung Telefon|Do not disturb calls|No marketing calls|I agree to be contacted by phone|Excluded contacts|"
-    "Email and phone opt out|TPS|Bloctel date|Fecha de baja|DNC (2)"
+    "Email and phone opt out|TPS|Bloctel date|Fecha de baja|DNC (2)|No phone|Not contactable"
 )
 OTHER = (
     "Has Opted Out Of Email|HasOptedOutOfEmail|HasOptedOutOfFax|Email Opt Out|Unsubscribed from all email|"
@@ -36,6 +36,19 @@ PLAIN = (
     "Contact owner|Number of times contacted|Last contacted|Marketing contact status|Notice|Canal|Cancelled|Pays|"
     "Pas de porte|Nonprofit|Knotenpunkt|Telefon privat|Nichte|Adresse de contact|Contact|Appel suivant|Kontaktdatum|"
     "Okay Street|City|Status|Lead Status|Do|Call|Phone|Mobile|is_organic|Non-smoker|Llamada anterior"
+)
+
+
+# Columns of three programs that have no opt-out of calls.
+VENDORS = (
+    "First name|Last name|Email|Phone number|Mobile phone number|Fax number|Job title|Company name|Website URL|"
+    "Country/Region|Salutation|Preferred language|Lifecycle stage|Lead status|Contact owner|Persona|Message|"
+    "Last contacted|Last activity date|Next activity date|Number of times contacted|Number of sales activities|"
+    "Unsubscribed from all email|Marketing email confirmation|Membership status|Buying role|Original source|Record ID|"
+    "Contact Owner.id|Lead Source|Account Name.id|Vendor Name|Created By|Modified Time|Email Opt Out|Reporting To|"
+    "Change Log Time|First Visit|Visitor Score|Referrer|Days Visited|General Phone|Direct Phone|Locked|"
+    "Reference Type|hs_email_optout|hs_language|notes_last_contacted|MasterRecordId|LastCURequestDate|IsEmailBounced|"
+    "Last Stay-in-Touch Request Date|Person - Marketing status|Person - Open deals|Person - Next activity date"
 )
 
 
@@ -90,12 +103,22 @@ def test_other_names_ask_nothing(column: str) -> None:
     assert mapping_faults(header, chosen) == []
 
 
+def test_the_columns_of_programs_without_an_opt_out_of_calls_ask_nothing() -> None:
+    header = each(VENDORS)
+    found = guess_mapping(header)
+    assert mapping_faults(header, found) == []
+    assert not {"do_not_call", "may_call"} & set(found.values())
+
+
 YES = (
-    "1|1.0|-1|yes|Yes|YES|y|Y|true|TRUE|True|t|x|X|✓|✔|☑|✅|on|oui|Oui|OUI|O|vrai|VRAI|ja|Ja|JA|j|WAHR|wahr|sí|Sí|si|SI|"
+    "1|1.0|1,0|01|1.00|-1|✔\ufe0f|[x]|(x)|TRUE()|='1'|'1|\u200b1|\uff59\uff45\uff53|yes|Yes|YES|y|Y|true|TRUE|True|t|x|X|✓|✔|☑|✅|on|oui|Oui|OUI|O|vrai|VRAI|ja|Ja|JA|j|WAHR|wahr|sí|Sí|si|SI|"
     "VERDADERO|verdadero|opted out|Opted-Out|Do not call|DO NOT CALL|unsubscribed|DNC|ne pas appeler|Nicht anrufen|"
-    "no llamar|2026-03-31|2026-03-31T10:00:00Z|31.03.2026|31/03/2026|3/31/26|2026-03-31 10:00:00|désabonné"
+    "no llamar|2026-03-31|2026-03-31T10:00:00Z|31.03.2026|31/03/2026|3/31/26|2026-03-31 10:00:00|désabonné|Do Not Allow"
 )
-NO = "0|0.0|no|No|NO|n|N|false|FALSE|False|f|off|non|Non|NON|faux|FAUX|nein|Nein|FALSCH|falso|FALSO|-|none|null|n/a||  "
+NO = (
+    "0|0.0|0,00|00|[ ]|☐|\u200b|no|No|NO|n|N|false|FALSE|False|f|off|non|Non|NON|faux|FAUX|nein|"
+    "Nein|FALSCH|falso|FALSO|-|Allow|none|null|n/a||  "
+)
 NEITHER = (
     "maybe|2|?|yes and no|perhaps later|peut-être|vielleicht|call first|0612345678|ok|unknown|yes (mail)|no!yes|1/2"
 )
@@ -172,3 +195,18 @@ def test_a_remark_in_the_cell_of_the_number_is_not_called_through() -> None:
     found = read(data)
     assert found.good == {}
     assert "asks not to call" in found.bad[2]
+
+
+@pytest.mark.parametrize(
+    "cell", ["Do not call", "DNC", "do_not_contact", "Ne pas appeler", "NICHT ANRUFEN", "No llamar."]
+)
+def test_a_status_that_asks_not_to_call_keeps_its_row_from_being_called(cell: str) -> None:
+    data = f"phone;Status\n{A};New\n{B};{cell}\n{C};do not call before noon\n".encode()
+    found = read(data)
+    assert found.numbers == [A, C]
+    assert "asks not to call" in found.bad[3]
+    assert read(data, mapping={"phone": "phone", "Status": ""}).numbers == [A, B, C]
+    renamed = read(data, mapping={"phone": "phone", "Status": "variables.stage"})  # somebody looked at the column
+    assert renamed.numbers == [A, B, C]
+    marked_too = f"phone;Status;Do Not Call\n{A};{cell};yes\n".encode()
+    assert [row.do_not_call for row in read(marked_too).good.values()] == [True]

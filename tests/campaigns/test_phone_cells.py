@@ -92,6 +92,8 @@ def test_slashes_inside_numbers_and_between_them() -> None:
         ("* Mobile: 0612345678 ::: * Home: 0142345678", ["mobile", "home"]),
         ("Tél. : 0612345678 / Privat: 0142345678", ["", "home"]),
         ("0612345678, Fax: 0142345679", [""]),
+        ("M: 0612345678; W: 0142345678", ["mobile", "work"]),
+        ("+33612345678 (WhatsApp)", [""]),
     ],
 )
 def test_a_word_beside_a_number_says_its_kind_and_a_fax_is_no_phone(cell: str, kinds: list[str]) -> None:
@@ -107,9 +109,12 @@ def test_a_word_beside_a_number_says_its_kind_and_a_fax_is_no_phone(cell: str, k
         "0612345678 / deceased",
         "0612345678, 12",
         "0612345678, x12",
+        "0612345678 - 12",
         "+33612345678,5",
         "0612345678 ext 5",
         "x",
+        "M: 0612345678 H: 0142345678",
+        "0612345678" + " " * 600 + "0142345678",
         "0612345678 / www.example.com",
         "0612345678 | zoe@example.com",
         ",".join(["0612345678"] * 50),

@@ -21,6 +21,7 @@ from tenants.texts import NotText, one_line, several_lines
         ("Ada \r\n\r\n  Lovelace\r", "Ada Lovelace", "Ada \n\n  Lovelace"),
         ("a\tb", "a b", "a\tb"),
         ("a\vb\fc\x85d\u2028e\u2029f", "a b c d e f", "a\nb\nc\nd\ne\nf"),
+        ("a\x1cb\x1fc\x1e", "a b c", "a\nb\nc"),
         ("two  spaces stay", "two  spaces stay", "two  spaces stay"),
         ("\u00a0Ada\u3000", "Ada", "Ada"),
         ("\u202eאב\u202c\u200f", "\u202eאב\u202c\u200f", "\u202eאב\u202c\u200f"),
@@ -32,7 +33,7 @@ def test_a_text_is_stored_like_this(text: str, line: str, lines: str) -> None:
     assert (one_line(text), several_lines(text)) == (line, lines)
 
 
-@pytest.mark.parametrize("text", ["a\x00", "\x1f", "a\x7fb", "a\x80b", "\x1ca", "a\ud83d", "\udc00"])
+@pytest.mark.parametrize("text", ["a\x00", "\x01", "a\x7fb", "a\x80b", "\x1ba", "a\ud83d", "\udc00"])
 def test_what_is_no_text_is_refused(text: str) -> None:
     for rule in (one_line, several_lines):
         with pytest.raises(NotText):

@@ -12,6 +12,7 @@ from calls.models import Call, Status
 from calls.outcomes import staff_decisions
 from campaigns.phones import national
 from tenants.backoffice.buttons import NotDone, Step
+from tenants.backoffice.forms import LinesField
 from tenants.backoffice.roles import Level, reach_of
 
 
@@ -22,7 +23,7 @@ class ConfirmForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "tl-input"}),
         help_text="As shown in the provider's dashboard.",
     )
-    reason = forms.CharField(
+    reason = LinesField(
         label="How do you know?",
         max_length=400,
         widget=forms.Textarea(attrs={"rows": 3, "class": "tl-input"}),
@@ -31,7 +32,7 @@ class ConfirmForm(forms.Form):
 
 
 class ReleaseForm(forms.Form):
-    reason = forms.CharField(
+    reason = LinesField(
         label="How do you know that it was not placed?",
         max_length=400,
         widget=forms.Textarea(attrs={"rows": 3, "class": "tl-input"}),

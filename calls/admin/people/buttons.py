@@ -19,6 +19,7 @@ from calls.actions.single_calls import Refused
 from calls.models import CallBack
 from campaigns.models import Campaign, Contact, Recipient
 from tenants.backoffice.buttons import NotDone, ReasonForm, Step
+from tenants.backoffice.forms import LineField
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import page_of
@@ -31,7 +32,7 @@ FINISHED = (Recipient.Status.DONE, Recipient.Status.SKIPPED, Recipient.Status.WI
 
 class HoldForm(forms.Form):
     until = LocalTimeField("Until", required=False, help_text="Empty: until a team member lifts the hold.")
-    reason = forms.CharField(required=False, max_length=200, widget=forms.TextInput(attrs=INPUT))
+    reason = LineField(required=False, max_length=200, widget=forms.TextInput(attrs=INPUT))
 
     def clean_until(self) -> Any:
         until = self.cleaned_data["until"]
@@ -49,7 +50,7 @@ class CallbackForm(forms.Form):
         initial=30,
         widget=forms.NumberInput(attrs=INPUT),
     )
-    note = forms.CharField(required=False, max_length=500, widget=forms.TextInput(attrs=INPUT))
+    note = LineField(required=False, max_length=500, widget=forms.TextInput(attrs=INPUT))
 
 
 class EraseForm(ReasonForm):

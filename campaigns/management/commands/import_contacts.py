@@ -1,4 +1,4 @@
-"""Import a CSV file or an Excel workbook of contacts from the command line."""
+"""Import a CSV file or a workbook of contacts from the command line."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tenants.models import Organization
 
 
 class Command(BaseCommand):
-    help = "Import contacts from a CSV file or an Excel workbook into a list, as the web import does."
+    help = "Import contacts from a CSV file or a workbook into a list, as the web import does."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="the CSV or .xlsx file")
+        parser.add_argument("file", type=Path, help="the CSV file or workbook")
         parser.add_argument("--organization", required=True, help="the organization's ID")
         parser.add_argument("--list", required=True, dest="list_name", help="the list's name; created if there is none")
         parser.add_argument("--mapping", default="", help='JSON like {"Mobile": "phone", "City": "variables.city"}')

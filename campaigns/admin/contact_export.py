@@ -1,0 +1,77 @@
+"""What the file of contacts holds beside the columns of the list, so that an import of it loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db.models import Max, QuerySet
+from django.db.models.functions import Substr
+
+from campaigns.models import Contact, ContactNumber
+from tenants.api.fields import utc_text
+
+MAX_NAMES = 900  # of variables: an import reads at most 1,000 columns
+AT_ONCE = 2_000
+
+FIELDS = {
+    "Kind": "phone_kind",
+    "Language": "language",
+    "Consent basis": "consent_basis",
+    "Consent at (UTC)": "consent_at",
+    "Consent evidence": "consent_evidence",
+}
+
+Column = tuple[str, Callable[[Any], str]]
+
+
+@dataclass
+class _Used:
+    """What at least one of the contacts has: fields, variables by name, and how many further numbers at most."""
+
+    fields: set[str] = field(default_factory=set)
+    variables: dict[str, None] = field(default_factory=dict)
+    numbers: int = 0
+
+
+def added_columns(rows: QuerySet[Contact]) -> list[Column]:
+    """Return the columns in which at least one of the contacts has a value. Reads all contacts once."""
+    used = _used(rows.order_by())
+    found: list[Column] = []
+    for place in range(used.numbers):
+        found.append((f"Number {place + 2} (E.164)", partial(_further, "phone", place)))
+        found.append((f"Kind {place + 2}", partial(_further, "kind", place)))
+    for title, name in FIELDS.items():
+        if name in used.fields:
+            found.append((title, partial(_field, name)))
+    return found + [(f"variables.{name}", partial(_variable, name)) for name in sorted(used.variables)[:MAX_NAMES]]
+
+
+def _used(rows: QuerySet[Contact]) -> _Used:
+    found = _Used()
+    names = list(FIELDS.values())
+    values = rows.annotate(evidence=Substr("consent_evidence", 1, 1))
+    columns = ["evidence" if name == "consent_evidence" else name for name in names]
+    for variables, *fields in values.values_list("variables", *columns).iterator(chunk_size=AT_ONCE):
+        found.variables.update(dict.fromkeys(variables or ()))
+        found.fields.update(name for name, value in zip(names, fields, strict=True) if value)
+    further = ContactNumber.objects.filter(contact__in=rows.values("pk"))
+    found.numbers = further.aggregate(last=Max("position"))["last"] or 0
+    return found
+
+
+def _field(name: str, row: Contact) -> str:
+    value = getattr(row, name)
+    return utc_text(value) or "" if isinstance(value, datetime) else str(value or "")
+
+
+def _further(name: str, place: int, row: Contact) -> str:
+    numbers = list(row.further_numbers.all())
+    return str(getattr(numbers[place], name)) if place < len(numbers) else ""
+
+
+def _variable(name: str, row: Contact) -> str:
+    return str((row.variables or {}).get(name, ""))

@@ -1,1 +1,0 @@
-"""Read XLSX workbooks row by row, within limits of size and depth. Pure: no database."""

@@ -1,0 +1,52 @@
+"""An update of many rows stores what `save` would store, column by column."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from campaigns.models import Contact
+from tenants.db.bulk_updates import update_rows
+from tenants.models import Organization
+
+pytestmark = pytest.mark.django_db
+HOSTILE = ["", "O'Neill", 'say "no"', "a\nb", "{1,2}", "NULL", "\\N", "%s", "😀", "‮abc", "0012", " "]
+FIELDS = ["name", "variables", "consent_at", "consent_evidence", "timezone", "zone_fault", "updated_at"]
+
+
+def stored(contact: Contact) -> dict[str, Any]:
+    return dict(Contact.objects.filter(pk=contact.pk).values(*FIELDS)[0].items())
+
+
+def test_values_are_stored_as_save_stores_them(organization: Organization) -> None:
+    at = datetime(2026, 3, 1, 9, 30, 1, 123456, tzinfo=UTC)
+    rows = [
+        Contact.objects.create(organization=organization, phone=f"+336123456{number:02}", timezone="Asia/Tokyo")
+        for number in range(len(HOSTILE))
+    ]
+    for number, (row, text) in enumerate(zip(rows, HOSTILE, strict=True)):
+        row.name, row.consent_evidence, row.variables = text, text * 3, {"a": text, "b": "x" * 10_000}
+        row.consent_at = at if number % 2 else None
+        row.timezone = "" if number % 3 else "Asia/Tokyo"
+    before = rows[0].updated_at
+    with CaptureQueriesContext(connection) as asked:
+        update_rows(rows, FIELDS)
+    assert len(asked) == 1
+    found = [stored(row) for row in rows]
+    for row in rows:
+        row.save()
+    for row, values in zip(rows, found, strict=True):
+        assert values | {"updated_at": None} == stored(row) | {"updated_at": None}
+        assert values["updated_at"] > before
+
+
+def test_other_rows_and_columns_stay(organization: Organization) -> None:
+    one, _two = (Contact.objects.create(organization=organization, phone=f"+3361234560{n}", name="A") for n in range(2))
+    one.name, one.language = "B", "fr"
+    update_rows([one], ["name"])
+    update_rows([], ["name"])
+    assert set(Contact.objects.values_list("name", "language")) == {("B", ""), ("A", "")}
