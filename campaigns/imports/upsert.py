@@ -52,7 +52,7 @@ class Upsert:
         if not rows and not listed:
             return found
         phones = phones_of(rows)
-        contact_locks.lock_numbers(self.row.organization_id, phones | listed)
+        contact_locks.lock_numbers(self.row.organization_id, phones | listed, listed=listed)
         targets, known = self._locked_persons(rows, phones, listed)
         for row, phone in zip(rows, targets, strict=True):
             self._take(row, known[phone], found)
