@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,10 +17,11 @@ from campaigns.imports.columns import explain
 from campaigns.imports.file_format import FileFormat, format_of
 from campaigns.imports.merging import Person, difference, match, new_contact, numbers_of, phones_of
 from campaigns.imports.options import SKIP, Options
+from campaigns.imports.own_files import own_file
 from campaigns.imports.readings import Opener, Readings
 from campaigns.imports.rows import ContactRow, RejectedRow
 from campaigns.imports.stored_files import opened_again
-from campaigns.imports.workbooks.reading import readable
+from campaigns.imports.workbooks.reading import RowsFile, readable
 from campaigns.models import Contact
 from tenants.models import Organization
 
@@ -120,7 +120,7 @@ def forecast(
     large = file.seek(0, 2) > WHOLE_COLUMN
     reading_of = Readings(form, region, opened, rows=rows if large else None)
     found = Forecast(columns_of(form, options), region=region)
-    run = _Run(organization.pk, options.on_duplicate != SKIP, found)
+    run = _Run(organization.pk, options.on_duplicate != SKIP, found, ours=own_file(form.header) is not None)
     found.survey = preview.survey(
         file,
         form,
@@ -156,15 +156,11 @@ def of_path(organization: Organization, path: Path, **chosen: Any) -> Forecast:
 
 def _of(organization: Organization, opened: Opener, filename: str, options: Options) -> Forecast:
     options.check()
-
-    @contextmanager
-    def rows() -> Iterator[BinaryIO]:
-        with opened() as sent:
-            yield readable(sent)
-
-    with rows() as file:
-        form = format_of(file, filename, delimiter=options.delimiter, encoding=options.encoding)
-        return forecast(organization, file, form, options, rows, rows=SENT_ROWS, size=SENT_BYTES)
+    with opened() as file:
+        content = readable(file)  # a workbook is read once, not each time that it is opened
+        again = content.again if isinstance(content, RowsFile) else opened
+        form = format_of(content, filename, delimiter=options.delimiter, encoding=options.encoding)
+        return forecast(organization, content, form, options, again, rows=SENT_ROWS, size=SENT_BYTES)
 
 
 def columns_of(form: FileFormat, options: Options) -> list[tuple[str, str, str]]:
@@ -177,8 +173,8 @@ def columns_of(form: FileFormat, options: Options) -> list[tuple[str, str, str]]
 class _Run:
     """The contacts of the rows so far, as the import would leave them."""
 
-    def __init__(self, organization_id: int, updating: bool, found: Forecast) -> None:
-        self.organization_id, self.updating, self.found = organization_id, updating, found
+    def __init__(self, organization_id: int, updating: bool, found: Forecast, ours: bool) -> None:
+        self.organization_id, self.updating, self.found, self.ours = organization_id, updating, found, ours
         self.persons: dict[str, Person] = {}  # by first number
         self.seen: set[str] = set()
         self.refused: list[RejectedRow] = []
@@ -216,7 +212,7 @@ class _Run:
             self._update(row, person)
         found.repeated += target in self.seen
         self.seen.add(target)
-        if row.do_not_call:
+        if row.do_not_call and (not self.ours or self.listed.isdisjoint(phones_of([row]))):
             self.marked |= {phone for phone, _ in numbers_of(row)}
         found.on_do_not_call += not self.listed.isdisjoint({row.phone, target, *person.numbers})
 
