@@ -15,7 +15,7 @@ from campaigns.do_not_call import entries
 from campaigns.imports import persons, preview, readings
 from campaigns.imports.columns import explain
 from campaigns.imports.file_format import FileFormat, format_of
-from campaigns.imports.merging import Person, difference, match, new_contact, numbers_of, phones_of
+from campaigns.imports.merging import Person, difference, match, new_contact, phones_of
 from campaigns.imports.options import SKIP, Options
 from campaigns.imports.own_files import own_file
 from campaigns.imports.readings import Opener, Readings
@@ -135,8 +135,9 @@ def forecast(
     for row in run.refused:
         found.survey.refuse(row)
     found.left_out = found.survey.left_out + sum(person.left_out for person in run.persons.values())
-    marked = run.marked | found.survey.listed
-    found.listed = len(marked - entries.listed(organization.pk, marked, timezone.now())) if marked else 0
+    asking = [*run.asking, *({phone} for phone in found.survey.listed)]
+    if marked := persons.to_list(organization.pk, asking, options.columns_of(form)):
+        found.listed = len(marked - entries.listed(organization.pk, marked, timezone.now()))
     found.readings, found.part_read = reading_of.answers, large
     return found
 
@@ -178,7 +179,7 @@ class _Run:
         self.persons: dict[str, Person] = {}  # by first number
         self.seen: set[str] = set()
         self.refused: list[RejectedRow] = []
-        self.marked: set[str] = set()
+        self.asking: list[set[str]] = []  # the numbers of each row that asks not to be called
         self.listed: set[str] = set()  # on the do-not-call list now
 
     def take(self, batch: list[ContactRow]) -> None:
@@ -213,7 +214,7 @@ class _Run:
         found.repeated += target in self.seen
         self.seen.add(target)
         if row.do_not_call and (not self.ours or self.listed.isdisjoint(phones_of([row]))):
-            self.marked |= {phone for phone, _ in numbers_of(row)}
+            self.asking.append(phones_of([row]))
         found.on_do_not_call += not self.listed.isdisjoint({row.phone, target, *person.numbers})
 
     def _update(self, row: ContactRow, person: Person) -> None:

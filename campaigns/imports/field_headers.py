@@ -14,7 +14,12 @@ FULL_NAME = frozenset(
         "имя и фамилия|фио"
     )
 )
-NAME = frozenset(words("name|nom|nombre|nome|naam|namn|navn|nimi|nev|imie|contact|customer|client|имя|名前|姓名|氏名"))
+NAME = frozenset(
+    words(
+        "name|nom|nombre|nome|naam|namn|navn|nimi|nev|imie|nama|jina|tên|họ tên|họ và tên|ime|vardas|vards|ad soyad|"
+        "contact|customer|client|имя|име|имʼя|ονομα|名前|姓名|氏名|이름|الاسم|שם|नाम|ชื่อ"
+    )
+)
 FIRST_NAME = frozenset(
     words(
         "first name|firstname|given name|forename|first|prenom|vorname|voornaam|fornamn|fornavn|etunimi|primer nombre|"

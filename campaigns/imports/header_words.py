@@ -24,5 +24,5 @@ def tokens(header: str) -> tuple[str, ...]:
 
 
 def words(text: str) -> list[str]:
-    """Return the entries of a table of words, which are parted by bars."""
-    return [word.strip() for word in text.split("|")]
+    """Return the entries of a table of words, which are parted by bars, as `plain` would write them."""
+    return [plain(word) for word in text.split("|")]

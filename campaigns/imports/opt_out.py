@@ -61,7 +61,7 @@ SUSPICIOUS = frozenset(
     words(
         "dnc|dncr|ndnc|dnd|tps|ctps|donotcall|bloctel|robinson|robinsonliste|robinsonlist|denylist|abgemeldet|"
         "abmeldung|werbesperre|anrufsperre|kontaktsperre|telefonsperre|tcpa|permission|opposition|callable|contactable|"
-        "litigator"
+        "litigator|opt"
     )
 )
 SUSPECT = (

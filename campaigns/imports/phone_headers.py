@@ -19,11 +19,15 @@ PHONE = frozenset(
         "telefon numarasi|mobile|mobile phone|mobile number|mobile no|cell|cell phone|cellphone|cell number|portable|"
         "telephone portable|telephone mobile|gsm|mobil|mobilnummer|handy|handynummer|movil|telefono movil|celular|"
         "cellulare|telemovel|mobiel|home phone|work phone|business phone|landline|fixe|telephone fixe|"
+        "telepon|nomor telepon|no telepon|nomor hp|no hp|hp|nomor|simu|namba ya simu|điện thoại|số điện thoại|sđt|"
+        "broj telefona|mobitel|telefonska stevilka|telefonne cislo|telefonas|telefono numeris|talrunis|telefoninumber|"
+        "simanumer|телефонен номер|номер на телефон|телефонний номер|"
+        "โทรศัพท์|เบอร์โทร|फ़ोन|मोबाइल|फोन नंबर|تلفن|شماره تلفن|موبایل|جوال|رقم الجوال|"
         "телефон|номер телефона|номер|τηλεφωνο|電話|電話番号|电话|手机|手机号|전화번호|هاتف|رقم الهاتف|טלפון"
     )
 )
 # Names that may mean something else than a phone number: they count only if no other column does.
-VAGUE = frozenset(words("number|to|numero|nummer|номер"))
+VAGUE = frozenset(words("number|to|numero|nummer|nomor|номер"))
 PHONE_TOKENS = frozenset(
     words(
         "phone|phones|telephone|telephones|telefon|telefono|telefonos|telefone|telefoon|tel|telnr|tlf|tfno|tfn|fono|"
@@ -148,7 +152,7 @@ def _kind_before(part: str) -> str:
 def other_number(header: str) -> str:
     """Return why a column of numbers has none of the contact's phones, for people to read; "" otherwise."""
     parts = set(tokens(header))
-    if any(FAX in part for part in parts) or parts & MACHINES or any("pager" in part for part in parts):
+    if parts & MACHINES or any(FAX in part or "pager" in part for part in parts):
         return "not a phone"
     if not _is_phone(header):
         return ""
@@ -183,7 +187,14 @@ def kind_of_word(word: str) -> str:
 
 
 @lru_cache(maxsize=1_024)
-def is_machine(word: str) -> bool:
-    """Return whether a label says that nobody answers this number by voice."""
+def is_kind(word: str) -> bool:
+    """Return whether a label says the kind of a number and nothing else."""
     parts = set(tokens(word))
-    return bool(parts & MACHINES) or any(FAX in part or "pager" in part for part in parts)
+    return bool(parts) and parts <= frozenset().union(PHONE_TOKENS, *(known for _, known in KINDS))
+
+
+@lru_cache(maxsize=1_024)
+def is_not_own(word: str) -> bool:
+    """Return whether a label says that a number is a fax or pager, or somebody else's."""
+    parts = set(tokens(word))
+    return bool(parts & (MACHINES | ELSEWHERE)) or any(FAX in part or "pager" in part for part in parts)

@@ -186,9 +186,10 @@ def test_labels_of_an_address_book_say_the_kind(label: str, kind: str) -> None:
         assert read(data).good[2].phone_kind == kind
 
 
-def test_a_label_of_a_fax_keeps_its_number_from_being_called() -> None:
+@pytest.mark.parametrize("label", ["Work Fax", "Pager", "Assistant", "Emergency", "Notfall", "Telex"])
+def test_a_label_of_a_fax_or_of_somebody_else_keeps_its_number_from_being_called(label: str) -> None:
     found = read(
-        f"Name,Phone 1 - Type,Phone 1 - Value,Phone 2 - Type,Phone 2 - Value\nZoé,Work Fax,{A},Home,{B}\n".encode()
+        f"Name,Phone 1 - Type,Phone 1 - Value,Phone 2 - Type,Phone 2 - Value\nZoé,{label},{A},Home,{B}\n".encode()
     )
     assert found.all_numbers == [[B]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutants.file_bugs import FILE_BUGS
+from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
 from tests.mutants.when_bugs import WHEN_BUGS
 from tests.mutants.who_bugs import WHO_BUGS
@@ -717,6 +718,7 @@ BUGS: tuple[Bug, ...] = (
         "PostgreSQL",
     ),
     *WHEN_BUGS,
+    *NUMBER_BUGS,
     *WHO_BUGS,
     *FILE_BUGS,
 )
