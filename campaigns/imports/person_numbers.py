@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from campaigns.imports.phone_cells import numbers_in
-from campaigns.imports.phone_headers import is_machine, kind_of_word
+from campaigns.imports.phone_headers import is_not_own, kind_of_word
 from campaigns.phones import EXAMPLE, NotCallable, number_kind
 
 MAX_FURTHER = 4
@@ -76,7 +76,7 @@ def numbers_of(
             continue
         word = cells[column.label] if column.label is not None else ""
         country = cells[column.country] if column.country is not None else ""
-        if is_machine(word):
+        if is_not_own(word):
             continue
         try:
             read = numbers_in(
