@@ -113,9 +113,8 @@ class Upsert:
         """
         ids = {phone: uuid.uuid4() for phone in sorted(new)}  # one order in every transaction: no deadlock
         if new:
-            made = [new_contact(new[phone], self.row.organization_id) for phone in ids]
-            for contact in made:
-                contact.uuid, contact.created_by_import_id = ids[contact.phone], self.row.pk
+            home, ours = self.row.organization_id, self.row.pk
+            made = [new_contact(new[phone], home, uuid=key, created_by_import_id=ours) for phone, key in ids.items()]
             Contact.objects.bulk_create(made, ignore_conflicts=True)
         return ids
 
