@@ -210,7 +210,7 @@ class _Run:
         found.repeated += target in self.seen
         self.seen.add(target)
         if row.do_not_call:
-            self.marked |= {phone for phone, _ in numbers_of(row)}
+            self.marked |= {phone for phone, _ in numbers_of(row)} | set(row.beyond)
         found.on_do_not_call += not self.listed.isdisjoint({row.phone, target, *person.numbers})
 
     def _update(self, row: ContactRow, person: Person) -> None:

@@ -76,7 +76,7 @@ class ContactRow:
     consent_at: datetime | None = None
     consent_evidence: str = ""
     unusable: tuple[str, ...] = ()  # why each other number of the row cannot be called
-    beyond: int = 0  # usable numbers over the limit of a person
+    beyond: tuple[str, ...] = ()  # usable numbers over the limit of a person; they are listed too
 
 
 @dataclass(frozen=True)

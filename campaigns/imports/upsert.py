@@ -57,7 +57,7 @@ class Upsert:
         for row, phone in zip(rows, targets, strict=True):
             self._take(row, known[phone], found)
             if row.line not in found.refused:
-                found.counts["numbers_left_out"] += row.beyond + len(row.unusable)
+                found.counts["numbers_left_out"] += len(row.beyond) + len(row.unusable)
         self._save(list(known.values()), found)
         if listed:
             found.counts["listed"] += entries.add_locked(
@@ -71,7 +71,9 @@ class Upsert:
 
         Our own file of contacts repeats who is on the list: those entries keep their reason and their last day.
         """
-        persons_asking = [phones_of([row]) for row in rows if row.do_not_call] + [{phone} for phone in also_listed]
+        persons_asking = [{*phones_of([row]), *row.beyond} for row in rows if row.do_not_call] + [
+            {phone} for phone in also_listed
+        ]
         asking = set().union(*persons_asking)
         if not (self.columns.ours and asking):
             return asking

@@ -156,7 +156,7 @@ def test_a_person_has_five_numbers_and_the_rest_is_counted() -> None:
     found = read(f"{header}\n{A},{B},{C},{D},{E},{F},{FIXED}\n".encode())
     (row,) = found.good.values()
     assert found.all_numbers == [[A, B, C, D, E]]
-    assert row.beyond == 2
+    assert row.beyond == (F, FIXED)
 
 
 def test_the_same_number_twice_is_one() -> None:
