@@ -160,7 +160,7 @@ def contact_of(
         read_numbers = numbers_in_order if columns.ours else numbers_of
         person = read_numbers(cells, columns.phones, number)
         if _do_not_call(cells, columns):
-            listed = tuple(each.phone for each in person.numbers)
+            listed = (*(each.phone for each in person.numbers), *person.beyond)
         contact = _contact(row.line, cells, columns, person, bool(listed))
     except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment, NotText) as error:
         return RejectedRow(row.line, row.cells, str(error), listed)
