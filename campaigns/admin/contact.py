@@ -24,12 +24,12 @@ from campaigns.do_not_call import persons
 from campaigns.models import Contact, ContactList, ContactNumber, DoNotCall, NumberKind
 from campaigns.models.contact import MAX_EVIDENCE
 from campaigns.models.number_hash import number_hashes
-from campaigns.number_search import having
+from campaigns.number_search import having, keys_of
 from campaigns.phones import EVERYWHERE, NotCallable, normalise
 from campaigns.rules.whereabouts import ZoneRule, whereabouts
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.backoffice.forms import Column, PairsField, RowsField, ScopedForm, long_text_field, text_field
-from tenants.backoffice.lists import FILTER_CHOICES
+from tenants.backoffice.lists import FILTER_CHOICES, SEARCHED_AT_MOST
 from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Organization
@@ -210,7 +210,7 @@ class ContactAdmin(NumberedAdmin):
         for prefix in self.number_prefixes(request, term):
             found |= Q(phone__startswith=prefix)
         numbers = ContactNumber.objects.filter(found, organization__in=list(reach_of(request).levels))
-        return having(numbers) if found else Q(pk__in=[])
+        return having(numbers) if self.exporting(request) else Q(pk__in=keys_of(numbers, SEARCHED_AT_MOST))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         given = _pairs(form.cleaned_data["further_numbers"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
 from tests.mutants.when_bugs import WHEN_BUGS
 from tests.mutants.who_bugs import WHO_BUGS
@@ -716,5 +717,6 @@ BUGS: tuple[Bug, ...] = (
         "PostgreSQL",
     ),
     *WHEN_BUGS,
+    *NUMBER_BUGS,
     *WHO_BUGS,
 )
