@@ -214,7 +214,7 @@ class _Run:
         found.repeated += target in self.seen
         self.seen.add(target)
         if row.do_not_call and (not self.ours or self.listed.isdisjoint(phones_of([row]))):
-            self.asking.append(phones_of([row]))
+            self.asking.append({*phones_of([row]), *row.beyond})
         found.on_do_not_call += not self.listed.isdisjoint({row.phone, target, *person.numbers})
 
     def _update(self, row: ContactRow, person: Person) -> None:

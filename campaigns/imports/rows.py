@@ -77,7 +77,7 @@ class ContactRow:
     consent_at: datetime | None = None
     consent_evidence: str = ""
     unusable: tuple[str, ...] = ()  # why each other number of the row cannot be called
-    beyond: int = 0  # usable numbers over the limit of a person
+    beyond: tuple[str, ...] = ()  # usable numbers over the limit of a person; they are listed too
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def contact_of(
             cells, columns.phones, partial(read_number, normalise), partial(read_number, normalise_further)
         )
         if _do_not_call(cells, columns):
-            listed = tuple(each.phone for each in person.numbers)
+            listed = (*(each.phone for each in person.numbers), *person.beyond)
         contact = _contact(row.line, cells, columns, person, bool(listed))
     except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment, NotText) as error:
         return RejectedRow(row.line, row.cells, str(error), listed)

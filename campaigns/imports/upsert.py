@@ -47,7 +47,9 @@ class Upsert:
         Return the counts, and the rows rejected because of too many variables.
         """
         found = Written()
-        asking = [phones_of([row]) for row in rows if row.do_not_call] + [{phone} for phone in also_listed]
+        asking = [{*phones_of([row]), *row.beyond} for row in rows if row.do_not_call] + [
+            {phone} for phone in also_listed
+        ]
         listed = persons.to_list(self.row.organization_id, asking, self.columns)
         if not rows and not listed:
             return found
@@ -57,7 +59,7 @@ class Upsert:
         for row, phone in zip(rows, targets, strict=True):
             self._take(row, known[phone], found)
             if row.line not in found.refused:
-                found.counts["numbers_left_out"] += row.beyond + len(row.unusable)
+                found.counts["numbers_left_out"] += len(row.beyond) + len(row.unusable)
         self._save(list(known.values()), found)
         if listed:
             found.counts["listed"] += entries.add_locked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -16,6 +17,7 @@ from campaigns.imports.columns import (
     mapping_faults,
 )
 from campaigns.imports.consent import NotAMoment, read_moment
+from campaigns.imports.rows import RejectedRow, contact_of, read_rows, sniff
 from tests.campaigns.reading import read
 
 A, B, C, D, E, F = (f"+3361234567{n}" for n in range(6))
@@ -156,7 +158,19 @@ def test_a_person_has_five_numbers_and_the_rest_is_counted() -> None:
     found = read(f"{header}\n{A},{B},{C},{D},{E},{F},{FIXED}\n".encode())
     (row,) = found.good.values()
     assert found.all_numbers == [[A, B, C, D, E]]
-    assert row.beyond == 2
+    assert row.beyond == (F, FIXED)
+
+
+def test_a_marked_row_that_is_rejected_names_all_its_numbers() -> None:
+    header = ",".join(f"Phone {n}" for n in range(1, 7))
+    data = f"{header},Do Not Call,tz\n{A},{B},{C},{D},{E},{F},yes,Atlantis\n{FIXED},,,,,,no,Atlantis\n".encode()
+    form = sniff(data)
+    columns = ColumnMapping.of(form.header, guess_mapping(form.header))
+    marked, other = (contact_of(row, columns, "FR", {"FR"}) for row in read_rows(io.BytesIO(data), form))
+    assert isinstance(marked, RejectedRow)
+    assert marked.listed == (A, B, C, D, E, F)
+    assert isinstance(other, RejectedRow)
+    assert other.listed == ()
 
 
 def test_the_same_number_twice_is_one() -> None:
