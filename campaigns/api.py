@@ -47,6 +47,7 @@ class NumberField(WordField):
     Whether the country may be called is a calling rule, not validation: see `refuse_country`.
     """
 
+    read = staticmethod(phones.normalise)
     default_error_messages: ClassVar[dict[str, Any]] = {
         "min_length": "A phone number has at least {min_length} characters.",
         "max_length": "A phone number has at most {max_length} characters.",
@@ -58,7 +59,7 @@ class NumberField(WordField):
         if home is None or not isinstance(text, str):
             return text  # without an organization the request is refused elsewhere
         try:
-            return phones.normalise(text, home.default_region, phones.EVERYWHERE)
+            return self.read(text, home.default_region, phones.EVERYWHERE)
         except phones.NotCallable as error:
             raise ValidationError(str(error), code="invalid_phone") from error
 
@@ -71,8 +72,14 @@ def refuse_country(organization: Organization, number: str, field: str) -> None:
         raise RefusedByRule(message, [detail(field, message, "country")])
 
 
+class FurtherNumberField(NumberField):
+    """A further number of a contact. It may be one that the numbering plan does not use, or not yet."""
+
+    read = staticmethod(phones.normalise_further)
+
+
 class FurtherNumberSerializer(StrictSerializer):
-    phone = NumberField(max_length=64)
+    phone = FurtherNumberField(max_length=64)
     kind = serializers.ChoiceField(choices=NumberKind.choices, allow_blank=True, default="")
 
 
@@ -142,7 +149,7 @@ class ContactSerializer(OrganizedSerializer[Contact]):
         held = self.instance.numbers if isinstance(self.instance, Contact) else (attrs["phone"],)
         given = [row["phone"] for row in attrs.get("further_numbers", ())]
         for place, phone in enumerate(given):
-            if phone not in held:
+            if phone not in held and phones.is_in_use(phone):
                 refuse_country(home, phone, f"further_numbers.{place}.phone")
         if "further_numbers" in attrs:
             attrs["further_numbers"] = [(row["phone"], row["kind"]) for row in attrs["further_numbers"]]

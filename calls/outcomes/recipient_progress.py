@@ -11,6 +11,7 @@ from calls.gate.checks import CheckName
 from calls.models import Call, Status
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import min_gap_of
+from campaigns.phones import is_in_use
 
 
 def move_on(call: Call, now: datetime) -> None:
@@ -45,7 +46,7 @@ def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: dat
         return again, place
     following, called = copy(call), {each.to_number for each in past}
     for place, number in enumerate(recipient.contact.numbers):
-        if number not in called:
+        if number not in called and is_in_use(number):
             following.to_number = number
             retry = retry_waits.retry_after(last, rules, recipient.attempts, to_it=0)
             return _moment(retry, following, campaign, now), place

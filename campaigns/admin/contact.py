@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -25,7 +25,7 @@ from campaigns.models import Contact, ContactList, ContactNumber, DoNotCall, Num
 from campaigns.models.contact import MAX_EVIDENCE
 from campaigns.models.number_hash import number_hashes
 from campaigns.number_search import having, keys_of
-from campaigns.phones import EVERYWHERE, NotCallable, normalise
+from campaigns.phones import EVERYWHERE, NotCallable, normalise, normalise_further
 from campaigns.rules.whereabouts import ZoneRule, whereabouts
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.backoffice.forms import Column, PairsField, RowsField, ScopedForm, long_text_field, text_field
@@ -100,14 +100,15 @@ class ContactForm(ScopedForm):
         numbers = []
         for row in rows:
             countries = EVERYWHERE if row["phone"] in held else self.home.callable_countries
-            numbers.append({"phone": self._read(row["phone"], countries), "kind": row["kind"]})
+            phone = self._read(row["phone"], countries, normalise_further)
+            numbers.append({"phone": phone, "kind": row["kind"]})
         first = self.cleaned_data.get("phone") or self.instance.phone
         further_numbers.check(first, _pairs(numbers))
         return numbers
 
-    def _read(self, text: str, countries: Collection[str]) -> str:
+    def _read(self, text: str, countries: Collection[str], read: Callable[..., str] = normalise) -> str:
         try:
-            return normalise(text, self.home.default_region, countries)
+            return read(text, self.home.default_region, countries)
         except NotCallable as error:
             raise forms.ValidationError(str(error)) from error
 

@@ -58,13 +58,16 @@ def in_order(columns: Iterable[PhoneColumn]) -> tuple[PhoneColumn, ...]:
     return tuple(sorted(columns, key=lambda column: ORDER[column.kind]))
 
 
-def numbers_of(cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: Normalise) -> PersonNumbers:
-    """Return the numbers of a row.
+def numbers_of(
+    cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: Normalise, normalise_further: Normalise
+) -> PersonNumbers:
+    """Return the numbers of a row. Those that only `normalise_further` returns are kept behind the others.
 
     The first mobile is called, by the word for its kind or by its numbering plan; if there is none, the first number.
     Raises NotCallable if the row has no number that can be called, and AsksNotToCall.
     """
     found: dict[str, str] = {}
+    unassigned: dict[str, str] = {}
     faults: list[NotCallable] = []
     unusable: list[str] = []
     for column in columns:
@@ -76,7 +79,11 @@ def numbers_of(cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: 
         if is_not_own(word):
             continue
         try:
-            read = numbers_in(cell, partial(normalise, column=column.index, country=country))
+            read = numbers_in(
+                cell,
+                partial(normalise, column=column.index, country=country),
+                partial(normalise_further, column=column.index, country=country),
+            )
         except NotCallable as error:
             faults.append(error)
             unusable.append(str(error))
@@ -85,16 +92,23 @@ def numbers_of(cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: 
         for number in read.numbers:
             kind = number.kind or kind_of_word(word) or column.kind
             found[number.phone] = found.get(number.phone, "") or kind
+        for number in read.unassigned:
+            kind = number.kind or kind_of_word(word) or column.kind
+            unassigned[number.phone] = unassigned.get(number.phone, "") or kind
     if not found:
+        if unassigned and not faults:
+            faults.append(NotCallable(f"{next(iter(unassigned))} is a number that the numbering plan does not use."))
         raise faults[0] if faults else NotCallable(f"There is no phone number; write one like {EXAMPLE}.")
-    numbers = [FurtherNumber(phone, kind) for phone, kind in found.items()]
+    numbers = [FurtherNumber(phone, kind) for phone, kind in (found | unassigned).items()]
     if len(numbers) == 1:
         return PersonNumbers((numbers[0],), tuple(unusable))
-    first = next((number for number in numbers if _is_mobile(number)), numbers[0])
+    first = next((number for number in numbers if number.phone in found and _is_mobile(number)), numbers[0])
     return _limited([first, *(number for number in numbers if number is not first)], unusable)
 
 
-def numbers_in_order(cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: Normalise) -> PersonNumbers:
+def numbers_in_order(
+    cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: Normalise, normalise_further: Normalise
+) -> PersonNumbers:
     """Return the numbers of a row of our own file: the first column has the one that is called.
 
     Raises NotCallable if it cannot be called: the others may be the first numbers of other contacts.
@@ -104,7 +118,8 @@ def numbers_in_order(cells: Sequence[str], columns: Sequence[PhoneColumn], norma
     for column in columns:
         try:
             if cells[column.index].strip() or not found:
-                phone = normalise(cells[column.index], column.index, "")
+                read = normalise_further if found else normalise
+                phone = read(cells[column.index], column.index, "")
                 found.setdefault(phone, kind_of_word(cells[column.label]) if column.label is not None else column.kind)
         except NotCallable as error:
             if not found:

@@ -56,16 +56,21 @@ class CellNumber:
 
 @dataclass(frozen=True)
 class CellNumbers:
-    """What a cell of numbers holds: those that can be called, and why each other one cannot."""
+    """What a cell of numbers holds: those that can be called, and why each other one cannot.
+
+    `unassigned` are kept, and not called while the numbering plan does not use them.
+    """
 
     numbers: tuple[CellNumber, ...]
     faults: tuple[str, ...] = ()
+    unassigned: tuple[CellNumber, ...] = ()
 
 
-def numbers_in(cell: str, normalise: Normalise) -> CellNumbers:
+def numbers_in(cell: str, normalise: Normalise, normalise_further: Normalise) -> CellNumbers:
     """Return the numbers of a cell. `normalise` returns a number in E.164 or raises NotCallable.
 
-    Raises NotCallable if the cell has no number that can be called, or words that are no number, and AsksNotToCall.
+    `normalise_further` also returns numbers that can only be kept. Raises NotCallable if the cell has no number, or
+    words that are no number, and AsksNotToCall.
     """
     try:
         return CellNumbers((CellNumber(normalise(cell)),))
@@ -79,6 +84,7 @@ def numbers_in(cell: str, normalise: Normalise) -> CellNumbers:
     if not 0 < len(pieces) <= MOST or not all(piece.is_number for piece in pieces):
         raise whole
     good: list[CellNumber] = []
+    unassigned: list[CellNumber] = []
     faults: list[str] = []
     full = any(piece.begins_in_full for piece in pieces)
     for piece in pieces:
@@ -90,10 +96,13 @@ def numbers_in(cell: str, normalise: Normalise) -> CellNumbers:
             try:
                 good.append(CellNumber(normalise(piece.text), piece.kind))
             except NotCallable as error:
-                faults.append(str(error))
-    if not good:
+                try:
+                    unassigned.append(CellNumber(normalise_further(piece.text), piece.kind))
+                except NotCallable:
+                    faults.append(str(error))
+    if not good and not unassigned:
         raise whole
-    return CellNumbers(tuple(good), tuple(faults))
+    return CellNumbers(tuple(good), tuple(faults), tuple(unassigned))
 
 
 def parts(cell: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO
 
 from campaigns.imports import own_files
@@ -28,7 +29,7 @@ from campaigns.imports.phone_countries import region_of
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
 from campaigns.imports.text_records import MAX_CELL, MAX_OWN_CELL, ReadRow, Shape, checked, records
 from campaigns.imports.workbooks.reading import Workbook
-from campaigns.phones import NotCallable, Reading, TwoReadings, normalise
+from campaigns.phones import NotCallable, Reading, TwoReadings, normalise, normalise_further
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.texts import NotText, one_line, several_lines
 
@@ -146,19 +147,21 @@ def contact_of(
         cells = [cell.strip() for cell in cells]
     cells += [""] * (len(columns.header) - len(cells))
 
-    def number(text: str, column: int, country: str) -> str:
+    def read_number(read: Callable[..., str], text: str, column: int, country: str) -> str:
         home = region_of(country) if country and not text.startswith("+") else region
         try:
-            return normalise(text, home, allowed)
+            return read(text, home, allowed)
         except TwoReadings:
             if home != region or (reading := reading_of(column)) is Reading.UNDECIDED:
                 raise
-            return normalise(text, region, allowed, reading)
+            return read(text, region, allowed, reading)
 
     listed: tuple[str, ...] = ()
     try:
         read_numbers = numbers_in_order if columns.ours else numbers_of
-        person = read_numbers(cells, columns.phones, number)
+        person = read_numbers(
+            cells, columns.phones, partial(read_number, normalise), partial(read_number, normalise_further)
+        )
         if _do_not_call(cells, columns):
             listed = (*(each.phone for each in person.numbers), *person.beyond)
         contact = _contact(row.line, cells, columns, person, bool(listed))

@@ -5,10 +5,10 @@ changed, `readings` decides which number is meant, `searching` what a search loo
 E.164.
 """
 
-from campaigns.phones.facts import area_of, country_of, is_toll_free, may_be_mobile, national, number_kind
+from campaigns.phones.facts import area_of, country_of, is_in_use, is_toll_free, may_be_mobile, national, number_kind
 from campaigns.phones.faults import EXAMPLE, NotCallable, TwoReadings, example
 from campaigns.phones.plans import old_forms
-from campaigns.phones.readings import EVERYWHERE, Reading, column_reading, normalise
+from campaigns.phones.readings import EVERYWHERE, Reading, column_reading, normalise, normalise_further
 from campaigns.phones.searching import beginnings, lookups
 from campaigns.phones.written import E164
 
@@ -24,11 +24,13 @@ __all__ = [
     "column_reading",
     "country_of",
     "example",
+    "is_in_use",
     "is_toll_free",
     "lookups",
     "may_be_mobile",
     "national",
     "normalise",
+    "normalise_further",
     "number_kind",
     "old_forms",
 ]

@@ -54,6 +54,11 @@ def may_be_mobile(e164: str) -> bool:
     return _type_of(e164) in {MOBILE, FIXED_LINE_OR_MOBILE}
 
 
+def is_in_use(e164: str) -> bool:
+    """Return whether the numbering plan has such numbers. No other number is dialled."""
+    return _type_of(e164) != phonenumbers.PhoneNumberType.UNKNOWN
+
+
 @lru_cache(maxsize=32_768)
 def area_of(e164: str) -> str:
     """Return the prefix that numbers of one area share, like +1212; "" if the number has no area code."""

@@ -69,6 +69,15 @@ def number(code: int, national: str) -> Number | None:
     return Number(code, national, kind, phonenumbers.region_code_for_number(found) or "")
 
 
+def out_of_use(code: int, national: str) -> bool:
+    """Return whether a plan has numbers of this length, and none that begins so: not yet, or not any more."""
+    if not SHORTEST <= len(national) <= LONGEST or not _possible(code, len(national)):
+        return False
+    if code == FRANCE and OVERSEAS_BLOCK.match(national):
+        return False
+    return bool(phonenumbers.number_type(_object(code, national)) == UNKNOWN)
+
+
 def _object(code: int, national: str) -> Any:
     zeros = len(national[:-1]) - len(national[:-1].lstrip("0"))
     return phonenumbers.PhoneNumber(
@@ -103,6 +112,11 @@ def split(digits: str) -> tuple[int, str] | None:
         if len(digits) > length and code[0] != "0" and int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
             return int(code), digits[length:]
     return None
+
+
+def national_prefix(region: str) -> str:
+    """Return the digits that are dialled before a national number, like 0; "" if there are none."""
+    return str(_plan(region).national_prefix or "")
 
 
 @lru_cache(maxsize=512)

@@ -66,6 +66,38 @@ def normalise(text: str, region: str, allowed: Collection[str], reading: Reading
     return found.e164
 
 
+def normalise_further(text: str, region: str, allowed: Collection[str], reading: Reading = Reading.UNDECIDED) -> str:
+    """Return the E.164 form of a further number of a person, as `normalise` does. Raises NotCallable.
+
+    A number with a plus, 00 or its trunk prefix is returned even if the numbering plan has no such numbers: the tables
+    lag behind new ranges, and a person's number is not to be lost. Whoever dials asks `is_in_use` first.
+    """
+    try:
+        return normalise(text, region, allowed, reading)
+    except TwoReadings:
+        raise
+    except NotCallable:
+        found = _out_of_use(written.read(text), _home(region), allowed)
+        if not found:
+            raise
+        return found
+
+
+def _out_of_use(given: Written, home: str, allowed: Collection[str]) -> str:
+    """Return the number that a plan has room for and does not use; "" if there is none, or several."""
+    digits = given.digits
+    if given.plus or digits.startswith("00"):
+        parts = plans.split(digits if given.plus else digits[2:])
+    elif home and digits[:1] == "0" and plans.national_prefix(home) == "0":
+        parts = int(plans.own_codes(home)[0]), digits[1:]
+    else:
+        parts = None
+    if not parts or given.without_zero or not plans.out_of_use(*parts):
+        return ""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[parts[0]]
+    return f"+{parts[0]}{parts[1]}" if (home if home in regions else regions[0]) in allowed else ""
+
+
 def column_reading(cells: Iterable[str], region: str) -> Reading:
     """Return how a column of numbers is to be read. Pass every cell of the column; it stops once that is decided.
 

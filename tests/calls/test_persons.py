@@ -161,6 +161,16 @@ def test_a_number_that_was_called_is_not_called_again_where_the_order_changed(nu
     assert dial(number, campaign) == []
 
 
+def test_a_number_that_the_numbering_plan_does_not_use_is_passed_over(number: PhoneNumber) -> None:
+    person(number.organization, ONE, "+33711226101", TWO)  # ARCEP has not opened 07 11
+    campaign = started(number, ONE, max_attempts=9, try_next_number=True)
+    assert dial(number, campaign) == [ONE]
+    end()
+    assert dial(number, campaign) == [TWO]
+    end()
+    assert dial(number, campaign) == []
+
+
 def test_switched_off_while_a_recipient_waits_no_further_number_is_called(number: PhoneNumber) -> None:
     person(number.organization, ONE, TWO)
     campaign = started(number, ONE, max_attempts=9, try_next_number=True)

@@ -72,8 +72,10 @@ def test_two_numbers_of_a_cell_however_they_are_parted() -> None:
     found = field_file("two_numbers_in_a_cell", "FR")
     assert found.numbers == [f"+3361234610{n}" for n in range(1, 7)]
     assert found.bad == {}
-    # 07 11 is no French number: it is told, and the person is not lost.
-    assert all("'07112261" in row.unusable[0] for row in found.good.values())
+    # ARCEP has not opened 07 11: such a number is kept, and not called.
+    assert [[each.phone for each in row.further_numbers] for row in found.good.values()] == [
+        [f"+3371122610{n}"] for n in range(1, 7)
+    ]
 
 
 def test_an_opt_out_of_calls_counts_and_one_of_email_does_not() -> None:

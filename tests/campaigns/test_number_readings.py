@@ -16,9 +16,11 @@ from campaigns.phones import (
     TwoReadings,
     column_reading,
     country_of,
+    is_in_use,
     lookups,
     may_be_mobile,
     normalise,
+    normalise_further,
     number_kind,
     old_forms,
 )
@@ -342,3 +344,26 @@ def test_a_country_is_called_with_its_overseas_regions(
     countries = Organization(default_region=default, allowed_countries=named).callable_countries
     assert set(called.split()) <= countries
     assert not countries & set(not_called.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("0711226101", "+33711226101"),  # ARCEP has not opened 07 11
+        ("+33 7 11 22 61 01", "+33711226101"),
+        ("0033711226101", "+33711226101"),
+        ("06 12 34 61 01", "+33612346101"),
+        ("711226101", ""),  # nothing says that it is whole
+        ("07112261011", ""),
+        ("0899123456", ""),  # premium rate
+        ("112", ""),
+        ("+1 711 555 0100", ""),  # of a country that may not be called
+    ],
+)
+def test_a_further_number_in_a_range_that_is_not_in_use_is_kept(text: str, kept: str) -> None:
+    try:
+        found = normalise_further(text, "FR", {"FR", "MQ"})
+    except NotCallable:
+        found = ""
+    assert found == kept
+    assert is_in_use(found) == (found == "+33612346101")

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from campaigns.imports.phone_cells import AsksNotToCall, numbers_in
-from campaigns.phones import EVERYWHERE, NotCallable, normalise
+from campaigns.imports.phone_cells import AsksNotToCall, CellNumbers, numbers_in
+from campaigns.phones import EVERYWHERE, NotCallable, normalise, normalise_further
 
 MOBILE, OTHER_MOBILE, FIXED = "+33612345678", "+33698765432", "+33142345678"
 WRITTEN = {
@@ -41,8 +41,16 @@ SEPARATORS = (
 )
 
 
+def read(cell: str, region: str) -> CellNumbers:
+    return numbers_in(
+        cell,
+        lambda text: normalise(text, region, EVERYWHERE),
+        lambda text: normalise_further(text, region, EVERYWHERE),
+    )
+
+
 def numbers(cell: str, region: str = "FR") -> list[str]:
-    return [number.phone for number in numbers_in(cell, lambda text: normalise(text, region, EVERYWHERE)).numbers]
+    return [number.phone for number in read(cell, region).numbers]
 
 
 @pytest.mark.parametrize("separator", SEPARATORS)
@@ -98,7 +106,7 @@ def test_slashes_inside_numbers_and_between_them() -> None:
     ],
 )
 def test_a_word_beside_a_number_says_its_kind_and_a_fax_is_no_phone(cell: str, kinds: list[str]) -> None:
-    found = numbers_in(cell, lambda text: normalise(text, "FR", EVERYWHERE))
+    found = read(cell, "FR")
     assert [number.kind for number in found.numbers] == kinds
 
 
@@ -146,7 +154,7 @@ def test_a_remark_that_asks_not_to_call_is_never_dropped(cell: str) -> None:
 
 
 def test_a_number_that_cannot_be_called_does_not_lose_the_one_that_can() -> None:
-    found = numbers_in("0612345678 / 0612", lambda text: normalise(text, "FR", EVERYWHERE))
+    found = read("0612345678 / 0612", "FR")
     assert [number.phone for number in found.numbers] == [MOBILE]
     assert len(found.faults) == 1
     assert "'0612'" in found.faults[0]
@@ -154,7 +162,7 @@ def test_a_number_that_cannot_be_called_does_not_lose_the_one_that_can() -> None
 
 @pytest.mark.parametrize("separator", [" / ", "/", "; ", " oder ", "\n"])
 def test_a_number_without_its_area_beside_one_with_it_is_no_number_of_another_area(separator: str) -> None:
-    found = numbers_in(f"030 1234567{separator}89123456", lambda text: normalise(text, "DE", EVERYWHERE))
+    found = read(f"030 1234567{separator}89123456", "DE")
     assert [number.phone for number in found.numbers] == ["+49301234567"]
     assert "area" in found.faults[0]
 
