@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from django.db.models import BigIntegerField, CharField, QuerySet, Value
+from django.db.models import BigIntegerField, CharField, Q, QuerySet, Value
 
 from calls.gate.candidate import Candidate
 from calls.gate.persons import Number, Persons
@@ -64,18 +64,21 @@ def read(calls: Sequence[Candidate], people: Persons, now: datetime) -> History:
     history = History(OpenCalls(set(), set()), defaultdict(dict), defaultdict(dict), defaultdict(dict))
     contacts = {call.contact_id for call in calls if call.contact_id}
     promised = CallBack.objects.filter(contact__in=contacts, status=CallBack.Status.DUE).order_by()
-    parts = [*_counting(now, contact__in=contacts), _promises(promised)]
     organizations = {call.organization_id for call in calls}
+    first = True
     for numbers in _in_parts({phone for call in calls for phone in people.reached(call)}):
-        first, *others = _counting(now, organization_id__in=organizations, to_number__in=numbers)
-        _sort(first.union(*others, *parts, all=True), history)
-        parts = []
+        to_them = Q(organization_id__in=organizations, to_number__in=numbers)
+        rows, *others = _counting(now, to_them)
+        if first:  # and the calls of the contacts at numbers that they had before
+            others += [*_counting(now, Q(contact__in=contacts) & ~Q(to_number__in=numbers)), _promises(promised)]
+        _sort(rows.union(*others, all=True), history)
+        first = False
     return history
 
 
-def _counting(now: datetime, **those: Any) -> list[QuerySet[Any, Row]]:
+def _counting(now: datetime, those: Q) -> list[QuerySet[Any, Row]]:
     """Return queries for the calls that were dialled, and for those that are open."""
-    calls = Call.objects.filter(**those).order_by()
+    calls = Call.objects.filter(those).order_by()
     columns = ("pk", "contact_id", "organization_id", "to_number", "dialed_at", NO_RECIPIENT)
     dialed, opened = calls.filter(dialed_at__gt=now - HISTORY), calls.filter(status__in=OPEN)
     return [dialed.values_list(DIALED, *columns), opened.values_list(OPENED, *columns)]
@@ -86,7 +89,7 @@ def _promises(rows: QuerySet[CallBack]) -> QuerySet[Any, Row]:
 
 
 def _sort(rows: Iterable[Row], history: Any) -> None:
-    """Put the rows where they belong. A call to a contact at its number is there twice."""
+    """Put the rows where they belong. With many numbers a call may be there twice."""
     for kind, pk, contact_id, organization_id, phone, at, recipient_id in rows:
         if kind == DIALED.value:
             history._of_contact[contact_id][pk] = history._of_number[organization_id, phone][pk] = at

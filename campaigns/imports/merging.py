@@ -52,7 +52,7 @@ def _letters(name: str) -> list[str]:
     return sorted("".join(c if c.isalnum() else " " for c in name.casefold()).split())
 
 
-def match(rows: Iterable[ContactRow], contacts: Iterable[Contact]) -> list[str]:
+def match(rows: Sequence[ContactRow], contacts: Iterable[Contact]) -> list[str]:
     """Return, for each row, the first number of the contact that it belongs to: an existing one, or a new one.
 
     `contacts` are all whose first number is any number of the rows. A row belongs to the contact of its first
@@ -60,6 +60,8 @@ def match(rows: Iterable[ContactRow], contacts: Iterable[Contact]) -> list[str]:
     its name or external ID is another: so a file with the columns in another order finds the same contact, and members
     of a household who share a number stay apart.
     """
+    if not any(row.further_numbers for row in rows):
+        return [row.phone for row in rows]
     first = {contact.phone: Identity(contact.name, contact.external_id) for contact in contacts}
     found = []
     for row in rows:
@@ -161,10 +163,10 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
         values[name] = value
 
 
-def new_contact(row: ContactRow, organization_id: int) -> Contact:
+def new_contact(row: ContactRow, organization_id: int, **others: Any) -> Contact:
     """Return an unsaved contact with what the row says about it, except its further numbers."""
     fields = {name: getattr(row, name) for name in FIELDS}
-    return Contact(organization_id=organization_id, phone=row.phone, variables=row.variables, **fields)
+    return Contact(organization_id=organization_id, phone=row.phone, variables=row.variables, **fields, **others)
 
 
 def numbers_of(row: ContactRow) -> list[tuple[str, str]]:

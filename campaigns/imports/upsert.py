@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q
-from django.utils import timezone
 
 from campaigns import contact_locks
 from campaigns.do_not_call import entries
@@ -48,11 +47,14 @@ class Upsert:
         Return the counts, and the rows rejected because of too many variables.
         """
         found = Written()
-        listed = self._to_list(rows, also_listed)
+        asking = [{*phones_of([row]), *row.beyond} for row in rows if row.do_not_call] + [
+            {phone} for phone in also_listed
+        ]
+        listed = persons.to_list(self.row.organization_id, asking, self.columns)
         if not rows and not listed:
             return found
         phones = phones_of(rows)
-        contact_locks.lock_numbers(self.row.organization_id, phones | listed)
+        contact_locks.lock_numbers(self.row.organization_id, phones | listed, listed=listed)
         targets, known = self._locked_persons(rows, phones, listed)
         for row, phone in zip(rows, targets, strict=True):
             self._take(row, known[phone], found)
@@ -65,20 +67,6 @@ class Upsert:
             )
         self._join_list(list(known.values()))
         return found
-
-    def _to_list(self, rows: Sequence[ContactRow], also_listed: Iterable[str]) -> set[str]:
-        """Return the numbers to put on the do-not-call list.
-
-        Our own file of contacts repeats who is on the list: those entries keep their reason and their last day.
-        """
-        persons_asking = [{*phones_of([row]), *row.beyond} for row in rows if row.do_not_call] + [
-            {phone} for phone in also_listed
-        ]
-        asking = set().union(*persons_asking)
-        if not (self.columns.ours and asking):
-            return asking
-        known = entries.listed(self.row.organization_id, asking, timezone.now())
-        return set().union(*(numbers for numbers in persons_asking if known.isdisjoint(numbers)))
 
     def _reason(self) -> str:
         """Return why the file's numbers are on the do-not-call list."""
@@ -127,9 +115,8 @@ class Upsert:
         """
         ids = {phone: uuid.uuid4() for phone in sorted(new)}  # one order in every transaction: no deadlock
         if new:
-            made = [new_contact(new[phone], self.row.organization_id) for phone in ids]
-            for contact in made:
-                contact.uuid, contact.created_by_import_id = ids[contact.phone], self.row.pk
+            home, ours = self.row.organization_id, self.row.pk
+            made = [new_contact(new[phone], home, uuid=key, created_by_import_id=ours) for phone, key in ids.items()]
             Contact.objects.bulk_create(made, ignore_conflicts=True)
         return ids
 
