@@ -16,7 +16,7 @@ from campaigns.imports import persons, preview, readings
 from campaigns.imports.columns import explain
 from campaigns.imports.file_format import FileFormat, format_of
 from campaigns.imports.merging import Person, difference, match, new_contact, phones_of
-from campaigns.imports.options import SKIP, Options
+from campaigns.imports.options import OnDuplicate, Options
 from campaigns.imports.own_files import own_file
 from campaigns.imports.readings import Opener, Readings
 from campaigns.imports.rows import ContactRow, RejectedRow
@@ -120,7 +120,7 @@ def forecast(
     large = file.seek(0, 2) > WHOLE_COLUMN
     reading_of = Readings(form, region, opened, rows=rows if large else None)
     found = Forecast(columns_of(form, options), region=region)
-    run = _Run(organization.pk, options.on_duplicate != SKIP, found, ours=own_file(form.header) is not None)
+    run = _Run(organization.pk, options.on_duplicate != OnDuplicate.SKIP, found, ours=own_file(form.header) is not None)
     found.survey = preview.survey(
         file,
         form,

@@ -127,7 +127,7 @@ class Person:
 
     def _add_numbers(self, row: ContactRow) -> None:
         """Add numbers after the others. The kind of a number that is there already is replaced by another one."""
-        for phone, kind in numbers_of(row):
+        for phone, kind in all_numbers(row):
             if phone == self.contact.phone:
                 self.contact.phone_kind = kind or self.contact.phone_kind
             elif phone in self.numbers or len(self.numbers) < ContactNumber.MAX:
@@ -169,7 +169,7 @@ def new_contact(row: ContactRow, organization_id: int, **others: Any) -> Contact
     return Contact(organization_id=organization_id, phone=row.phone, variables=row.variables, **fields, **others)
 
 
-def numbers_of(row: ContactRow) -> list[tuple[str, str]]:
+def all_numbers(row: ContactRow) -> list[tuple[str, str]]:
     """Return all numbers of the row with their kinds, the one that is called first."""
     return [(row.phone, row.phone_kind), *((each.phone, each.kind) for each in row.further_numbers)]
 
@@ -220,4 +220,4 @@ def _too_many(variables: Mapping[str, Any]) -> str:
 
 def phones_of(rows: Iterable[ContactRow]) -> set[str]:
     """Return all numbers of the rows."""
-    return {phone for row in rows for phone, _ in numbers_of(row)}
+    return {phone for row in rows for phone, _ in all_numbers(row)}
