@@ -458,8 +458,8 @@ def test_a_file_is_imported_after_a_look(operator: Client, people: ContactList) 
     assert "Slot</span> 9:30" in page
     again = text_of(operator.post(url, mapping))
     assert "Slot</span> 9:30" not in again
-    both = operator.post(url, {**mapping, "_import": "1", "column-1": "phone"})
-    assert both.status_code == 200 and "Two columns become phone" in text_of(both)
+    both = operator.post(url, {**mapping, "_import": "1", "column-1": "language", "column-2": "language"})
+    assert both.status_code == 200 and "Two columns become language" in text_of(both)
     answer = operator.post(url, {**mapping, "_import": "1"})
     row = ContactImport.objects.get()
     assert answer["Location"] == reverse("admin:campaigns_contactimport_change", args=[row.pk])

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from django.db.models import BigIntegerField, CharField, QuerySet, Value
+from django.db.models import BigIntegerField, CharField, Q, QuerySet, Value
 
 from calls.gate.candidate import Candidate
 from calls.gate.persons import Number, Persons
@@ -19,7 +19,6 @@ HISTORY = timedelta(days=30)  # the longest time that a cap looks back
 AT_ONCE = 5_000  # numbers in one query
 NO_RECIPIENT = Value(0, output_field=BigIntegerField())
 NO_NUMBER = Value("", output_field=CharField())
-DIALED, OPENED, PROMISED = (Value(n, output_field=BigIntegerField()) for n in range(3))
 Dials = Mapping[int, datetime]  # by the call's internal key
 Row = tuple[Any, ...]
 
@@ -63,38 +62,38 @@ def read(calls: Sequence[Candidate], people: Persons, now: datetime) -> History:
     """Read the dials, the open calls and the callbacks that are due, with one query for up to AT_ONCE numbers."""
     history = History(OpenCalls(set(), set()), defaultdict(dict), defaultdict(dict), defaultdict(dict))
     contacts = {call.contact_id for call in calls if call.contact_id}
+    organizations, since = {call.organization_id for call in calls}, now - HISTORY
     promised = CallBack.objects.filter(contact__in=contacts, status=CallBack.Status.DUE).order_by()
-    parts = [*_counting(now, contact__in=contacts), _promises(promised)]
-    organizations = {call.organization_id for call in calls}
+    others = [_counting(since, contact__in=contacts), _promises(promised)]
     for numbers in _in_parts({phone for call in calls for phone in people.reached(call)}):
-        first, *others = _counting(now, organization_id__in=organizations, to_number__in=numbers)
-        _sort(first.union(*others, *parts, all=True), history)
-        parts = []
+        rows = _counting(since, organization_id__in=organizations, to_number__in=numbers)
+        _sort(rows.union(*others, all=True), history, since)
+        others = []
     return history
 
 
-def _counting(now: datetime, **those: Any) -> list[QuerySet[Any, Row]]:
-    """Return queries for the calls that were dialled, and for those that are open."""
-    calls = Call.objects.filter(**those).order_by()
-    columns = ("pk", "contact_id", "organization_id", "to_number", "dialed_at", NO_RECIPIENT)
-    dialed, opened = calls.filter(dialed_at__gt=now - HISTORY), calls.filter(status__in=OPEN)
-    return [dialed.values_list(DIALED, *columns), opened.values_list(OPENED, *columns)]
+def _counting(since: datetime, **those: Any) -> QuerySet[Any, Row]:
+    """Return the calls that were dialled or are open."""
+    counting = Q(dialed_at__gt=since) | Q(status__in=OPEN)
+    calls = Call.objects.filter(counting, **those).order_by()
+    return calls.values_list("status", "pk", "contact_id", "organization_id", "to_number", "dialed_at", NO_RECIPIENT)
 
 
 def _promises(rows: QuerySet[CallBack]) -> QuerySet[Any, Row]:
-    return rows.values_list(PROMISED, "pk", "contact_id", "organization_id", NO_NUMBER, "latest_at", "recipient_id")
+    return rows.values_list("status", "pk", "contact_id", "organization_id", NO_NUMBER, "latest_at", "recipient_id")
 
 
-def _sort(rows: Iterable[Row], history: Any) -> None:
+def _sort(rows: Iterable[Row], history: Any, since: datetime) -> None:
     """Put the rows where they belong. A call to a contact at its number is there twice."""
-    for kind, pk, contact_id, organization_id, phone, at, recipient_id in rows:
-        if kind == DIALED.value:
+    for status, pk, contact_id, organization_id, phone, at, recipient_id in rows:
+        if recipient_id:
+            history.callbacks[contact_id][recipient_id] = at
+            continue
+        if at and at > since:
             history._of_contact[contact_id][pk] = history._of_number[organization_id, phone][pk] = at
-        elif kind == OPENED.value:
+        if status in OPEN:
             history.open.numbers.add((organization_id, phone))
             history.open.contacts.add(contact_id)
-        else:
-            history.callbacks[contact_id][recipient_id] = at
 
 
 def _in_parts(numbers: set[str]) -> Iterator[list[str]]:

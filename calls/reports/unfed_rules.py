@@ -24,7 +24,7 @@ FIELDS = {"result": "a structured result", "answered_by": "who answered", "provi
 
 def problems(campaign: Campaign, assistants: Sequence[Assistant]) -> list[Problem]:
     """Return a warning for each rule of a campaign that cannot work with some of its assistants."""
-    found = [*_retries(campaign, assistants), *_budgets(campaign, assistants)]
+    found = [*_retries(campaign, assistants), *_next_numbers(campaign, assistants), *_budgets(campaign, assistants)]
     for assistant in assistants:
         found += [Problem("opt_out_not_reported", "warning", text) for text in opt_out_faults(assistant)]
     return found
@@ -33,17 +33,34 @@ def problems(campaign: Campaign, assistants: Sequence[Assistant]) -> list[Proble
 def _retries(campaign: Campaign, assistants: Sequence[Assistant]) -> Iterator[Problem]:
     rules = {rule.outcome: rule.get_outcome_display().lower() for rule in campaign.retry_rules.all()}
     for outcome, label in rules.items():
-        concerned: defaultdict[tuple[str, CallState], list[str]] = defaultdict(list)
-        for assistant in assistants:
-            adapter = assistant.account.adapter
-            if outcome in adapter.merged_outcomes:
-                concerned[adapter.name, adapter.merged_outcomes[outcome]].append(f"“{assistant.name}”")
-        for (provider, state), names in concerned.items():
+        for (provider, state), names in _merging(outcome, assistants).items():
             text = (
                 f"The retry rule after {label} is never applied to calls of {_listed(names)}: {provider} does not "
                 f"report {OUTCOMES[outcome]}. Such a call counts as {COUNTED_AS[state]}. {_advice(state, rules)}"
             )
             yield Problem("outcome_not_reported", "warning", text)
+
+
+def _merging(outcome: str, assistants: Sequence[Assistant]) -> dict[tuple[str, CallState], list[str]]:
+    """Return the assistants whose provider does not report an outcome, by provider and what it reports instead."""
+    found: defaultdict[tuple[str, CallState], list[str]] = defaultdict(list)
+    for assistant in assistants:
+        adapter = assistant.account.adapter
+        if outcome in adapter.merged_outcomes:
+            found[adapter.name, adapter.merged_outcomes[outcome]].append(f"“{assistant.name}”")
+    return found
+
+
+def _next_numbers(campaign: Campaign, assistants: Sequence[Assistant]) -> Iterator[Problem]:
+    if not campaign.try_next_number:
+        return
+    for (provider, state), names in _merging("no_answer", assistants).items():
+        text = (
+            f"The contact's next number is never tried after calls of {_listed(names)}: {provider} does not report "
+            f"{OUTCOMES['no_answer']}. Such a call counts as {COUNTED_AS[state]}. Choose an assistant of a provider "
+            "that reports it."
+        )
+        yield Problem("outcome_not_reported", "warning", text)
 
 
 def _advice(state: CallState, rules: dict[str, str]) -> str:

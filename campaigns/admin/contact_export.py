@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db.models import Max, QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Substr
 
 from campaigns.models import Contact, ContactNumber
@@ -53,13 +53,13 @@ def added_columns(rows: QuerySet[Contact]) -> list[Column]:
 def _used(rows: QuerySet[Contact]) -> _Used:
     found = _Used()
     names = list(FIELDS.values())
-    values = rows.annotate(evidence=Substr("consent_evidence", 1, 1))
+    last = ContactNumber.objects.filter(contact=OuterRef("pk")).order_by("-position").values("position")[:1]
+    values = rows.annotate(evidence=Substr("consent_evidence", 1, 1), last=Subquery(last))
     columns = ["evidence" if name == "consent_evidence" else name for name in names]
-    for variables, *fields in values.values_list("variables", *columns).iterator(chunk_size=AT_ONCE):
+    for variables, count, *fields in values.values_list("variables", "last", *columns).iterator(chunk_size=AT_ONCE):
         found.variables.update(dict.fromkeys(variables or ()))
+        found.numbers = max(found.numbers, count or 0)
         found.fields.update(name for name, value in zip(names, fields, strict=True) if value)
-    further = ContactNumber.objects.filter(contact__in=rows.values("pk"))
-    found.numbers = further.aggregate(last=Max("position"))["last"] or 0
     return found
 
 

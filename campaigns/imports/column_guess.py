@@ -46,8 +46,8 @@ def guesses(header: Sequence[str]) -> dict[str, Guess]:
 def asked_by_itself(header: Sequence[str]) -> dict[str, Guess]:
     """Return what columns become although somebody mapped other columns only: opt-outs, consents, and our own."""
     exported = _exported(header)
-    consents = {column: exported.get(column, each) for column, each in _consents(header).items()}
-    return consents | _ours(header)
+    asked = {column: exported.get(column, each) for column, each in _consents(header).items()}
+    return asked | _ours(header)
 
 
 def _ours(header: Sequence[str]) -> dict[str, Guess]:

@@ -15,11 +15,13 @@ from campaigns.do_not_call import entries
 from campaigns.imports import persons, preview, readings
 from campaigns.imports.columns import explain
 from campaigns.imports.file_format import FileFormat, format_of
-from campaigns.imports.merging import Person, difference, match, new_contact, numbers_of, phones_of
-from campaigns.imports.options import SKIP, Options
+from campaigns.imports.merging import Person, difference, match, new_contact, phones_of
+from campaigns.imports.options import OnDuplicate, Options
+from campaigns.imports.own_files import own_file
 from campaigns.imports.readings import Opener, Readings
 from campaigns.imports.rows import ContactRow, RejectedRow
 from campaigns.imports.stored_files import opened_again
+from campaigns.imports.workbooks.reading import RowsFile, readable
 from campaigns.models import Contact
 from tenants.models import Organization
 
@@ -115,11 +117,10 @@ def forecast(
     Raises UnreadableFile if the mapping cannot be used.
     """
     region = options.default_region or organization.default_region
-    with opened() as again:
-        large = again.seek(0, 2) > WHOLE_COLUMN
+    large = file.seek(0, 2) > WHOLE_COLUMN
     reading_of = Readings(form, region, opened, rows=rows if large else None)
     found = Forecast(columns_of(form, options), region=region)
-    run = _Run(organization.pk, options.on_duplicate != SKIP, found)
+    run = _Run(organization.pk, options.on_duplicate != OnDuplicate.SKIP, found, ours=own_file(form.header) is not None)
     found.survey = preview.survey(
         file,
         form,
@@ -134,8 +135,9 @@ def forecast(
     for row in run.refused:
         found.survey.refuse(row)
     found.left_out = found.survey.left_out + sum(person.left_out for person in run.persons.values())
-    marked = run.marked | found.survey.listed
-    found.listed = len(marked - entries.listed(organization.pk, marked, timezone.now())) if marked else 0
+    asking = [*run.asking, *({phone} for phone in found.survey.listed)]
+    if marked := persons.to_list(organization.pk, asking, options.columns_of(form)):
+        found.listed = len(marked - entries.listed(organization.pk, marked, timezone.now()))
     found.readings, found.part_read = reading_of.answers, large
     return found
 
@@ -156,8 +158,10 @@ def of_path(organization: Organization, path: Path, **chosen: Any) -> Forecast:
 def _of(organization: Organization, opened: Opener, filename: str, options: Options) -> Forecast:
     options.check()
     with opened() as file:
-        form = format_of(file, filename, delimiter=options.delimiter, encoding=options.encoding)
-        return forecast(organization, file, form, options, opened, rows=SENT_ROWS, size=SENT_BYTES)
+        content = readable(file)  # a workbook is read once, not each time that it is opened
+        again = content.again if isinstance(content, RowsFile) else opened
+        form = format_of(content, filename, delimiter=options.delimiter, encoding=options.encoding)
+        return forecast(organization, content, form, options, again, rows=SENT_ROWS, size=SENT_BYTES)
 
 
 def columns_of(form: FileFormat, options: Options) -> list[tuple[str, str, str]]:
@@ -170,12 +174,12 @@ def columns_of(form: FileFormat, options: Options) -> list[tuple[str, str, str]]
 class _Run:
     """The contacts of the rows so far, as the import would leave them."""
 
-    def __init__(self, organization_id: int, updating: bool, found: Forecast) -> None:
-        self.organization_id, self.updating, self.found = organization_id, updating, found
+    def __init__(self, organization_id: int, updating: bool, found: Forecast, ours: bool) -> None:
+        self.organization_id, self.updating, self.found, self.ours = organization_id, updating, found, ours
         self.persons: dict[str, Person] = {}  # by first number
         self.seen: set[str] = set()
         self.refused: list[RejectedRow] = []
-        self.marked: set[str] = set()
+        self.asking: list[set[str]] = []  # the numbers of each row that asks not to be called
         self.listed: set[str] = set()  # on the do-not-call list now
 
     def take(self, batch: list[ContactRow]) -> None:
@@ -209,8 +213,8 @@ class _Run:
             self._update(row, person)
         found.repeated += target in self.seen
         self.seen.add(target)
-        if row.do_not_call:
-            self.marked |= {phone for phone, _ in numbers_of(row)}
+        if row.do_not_call and (not self.ours or self.listed.isdisjoint(phones_of([row]))):
+            self.asking.append({*phones_of([row]), *row.beyond})
         found.on_do_not_call += not self.listed.isdisjoint({row.phone, target, *person.numbers})
 
     def _update(self, row: ContactRow, person: Person) -> None:

@@ -31,12 +31,8 @@ def header_index(rows: Sequence[Row]) -> int:
     The first row, unless a later one is a better header and all rows above that are titles.
     """
     searched = rows[:SEARCHED]
-    if not searched or (_is_header(searched[0]) and len(_filled(searched[0])) > 1):
-        return 0
     for index, row in enumerate(searched):
-        if is_data(row):
-            break  # a row of data ends the titles: what comes later is no header
-        if _is_header(row) and all(_is_title(title, row) for title in rows[:index]):
+        if _is_header(row) and all(_is_title(title, row) for title in rows[:index]) and not _better_below(rows, index):
             return index
     return _by_shape(searched)
 
@@ -94,6 +90,17 @@ def _is_title(title: Row, header: Row) -> bool:
     return not any(_is_known(cell) for cell in cells) and (
         len(columns) == 1 or sum(_is_known(cell) for cell in columns) > 1
     )
+
+
+def _better_below(rows: Sequence[Row], index: int) -> bool:
+    """Return whether a row names groups of columns, or is a title of one word, above the header itself."""
+    for row in rows[index + 1 : SEARCHED]:
+        if is_data(row):
+            return False
+        cells = _filled(row)
+        if len(cells) > len(_filled(rows[index])) and _is_header(row) and sum(map(_is_known, cells)) > 1:
+            return True
+    return False
 
 
 def _by_shape(rows: Sequence[Row]) -> int:

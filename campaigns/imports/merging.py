@@ -52,7 +52,7 @@ def _letters(name: str) -> list[str]:
     return sorted("".join(c if c.isalnum() else " " for c in name.casefold()).split())
 
 
-def match(rows: Iterable[ContactRow], contacts: Iterable[Contact]) -> list[str]:
+def match(rows: Sequence[ContactRow], contacts: Iterable[Contact]) -> list[str]:
     """Return, for each row, the first number of the contact that it belongs to: an existing one, or a new one.
 
     `contacts` are all whose first number is any number of the rows. A row belongs to the contact of its first
@@ -60,6 +60,8 @@ def match(rows: Iterable[ContactRow], contacts: Iterable[Contact]) -> list[str]:
     its name or external ID is another: so a file with the columns in another order finds the same contact, and members
     of a household who share a number stay apart.
     """
+    if not any(row.further_numbers for row in rows):
+        return [row.phone for row in rows]
     first = {contact.phone: Identity(contact.name, contact.external_id) for contact in contacts}
     found = []
     for row in rows:
@@ -125,7 +127,7 @@ class Person:
 
     def _add_numbers(self, row: ContactRow) -> None:
         """Add numbers after the others. The kind of a number that is there already is replaced by another one."""
-        for phone, kind in numbers_of(row):
+        for phone, kind in all_numbers(row):
             if phone == self.contact.phone:
                 self.contact.phone_kind = kind or self.contact.phone_kind
             elif phone in self.numbers or len(self.numbers) < ContactNumber.MAX:
@@ -161,13 +163,13 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
         values[name] = value
 
 
-def new_contact(row: ContactRow, organization_id: int) -> Contact:
+def new_contact(row: ContactRow, organization_id: int, **others: Any) -> Contact:
     """Return an unsaved contact with what the row says about it, except its further numbers."""
     fields = {name: getattr(row, name) for name in FIELDS}
-    return Contact(organization_id=organization_id, phone=row.phone, variables=row.variables, **fields)
+    return Contact(organization_id=organization_id, phone=row.phone, variables=row.variables, **fields, **others)
 
 
-def numbers_of(row: ContactRow) -> list[tuple[str, str]]:
+def all_numbers(row: ContactRow) -> list[tuple[str, str]]:
     """Return all numbers of the row with their kinds, the one that is called first."""
     return [(row.phone, row.phone_kind), *((each.phone, each.kind) for each in row.further_numbers)]
 
@@ -218,4 +220,4 @@ def _too_many(variables: Mapping[str, Any]) -> str:
 
 def phones_of(rows: Iterable[ContactRow]) -> set[str]:
     """Return all numbers of the rows."""
-    return {phone for row in rows for phone, _ in numbers_of(row)}
+    return {phone for row in rows for phone, _ in all_numbers(row)}

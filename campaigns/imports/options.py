@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from campaigns.imports.columns import OTHER_COLUMNS, VARIABLES, ColumnMapping, UnreadableFile, chosen_mapping
 from campaigns.imports.file_format import FileFormat
+from campaigns.models import ContactImport
 from campaigns.phones import EVERYWHERE
 
-UPDATE, SKIP = "update", "skip"
+OnDuplicate = ContactImport.OnDuplicate
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Options:
     delimiter: str = ""
     encoding: str = ""
     default_region: str = ""
-    on_duplicate: str = UPDATE
+    on_duplicate: str = OnDuplicate.UPDATE.value
     other_columns: str = VARIABLES
 
     def check(self) -> None:
@@ -30,7 +31,7 @@ class Options:
             raise UnreadableFile('The mapping must be an object like {"Mobile": "phone"}.')
         if self.default_region and self.default_region not in EVERYWHERE:
             raise UnreadableFile(f"'{self.default_region[:20]}' is not a country; write its two-letter code, like FR.")
-        if self.on_duplicate not in (UPDATE, SKIP):
+        if self.on_duplicate not in OnDuplicate.values:
             raise UnreadableFile(f"'{self.on_duplicate[:20]}' is not known; choose update or skip.")
         if self.other_columns not in OTHER_COLUMNS:
             raise UnreadableFile(f"'{self.other_columns[:20]}' is not known; choose {' or '.join(OTHER_COLUMNS)}.")

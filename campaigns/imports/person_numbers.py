@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from campaigns.imports.phone_cells import numbers_in
-from campaigns.imports.phone_headers import is_machine, kind_of_word
+from campaigns.imports.phone_headers import is_not_own, kind_of_word
 from campaigns.phones import EXAMPLE, NotCallable, number_kind
 
 MAX_FURTHER = 4
@@ -45,12 +45,12 @@ class FurtherNumber:
 class PersonNumbers:
     """The numbers of a row: the first is called.
 
-    `unusable` says of each other number why it cannot be called; `beyond` counts usable ones over the limit.
+    `unusable` says of each other number why it cannot be called; `beyond` are usable ones over the limit.
     """
 
     numbers: tuple[FurtherNumber, ...]
     unusable: tuple[str, ...] = ()
-    beyond: int = 0
+    beyond: tuple[str, ...] = ()
 
 
 def in_order(columns: Iterable[PhoneColumn]) -> tuple[PhoneColumn, ...]:
@@ -76,7 +76,7 @@ def numbers_of(
             continue
         word = cells[column.label] if column.label is not None else ""
         country = cells[column.country] if column.country is not None else ""
-        if is_machine(word):
+        if is_not_own(word):
             continue
         try:
             read = numbers_in(
@@ -103,9 +103,7 @@ def numbers_of(
     if len(numbers) == 1:
         return PersonNumbers((numbers[0],), tuple(unusable))
     first = next((number for number in numbers if number.phone in found and _is_mobile(number)), numbers[0])
-    kept = [first, *(number for number in numbers if number is not first)]
-    beyond = len(kept) - 1 - MAX_FURTHER
-    return PersonNumbers(tuple(kept[: 1 + MAX_FURTHER]), tuple(unusable), max(0, beyond))
+    return _limited([first, *(number for number in numbers if number is not first)], unusable)
 
 
 def numbers_in_order(
@@ -127,8 +125,12 @@ def numbers_in_order(
             if not found:
                 raise
             unusable.append(str(error))
-    numbers = [FurtherNumber(phone, kind) for phone, kind in found.items()]
-    return PersonNumbers(tuple(numbers[: 1 + MAX_FURTHER]), tuple(unusable), max(0, len(numbers) - 1 - MAX_FURTHER))
+    return _limited([FurtherNumber(phone, kind) for phone, kind in found.items()], unusable)
+
+
+def _limited(numbers: Sequence[FurtherNumber], unusable: Iterable[str]) -> PersonNumbers:
+    kept, beyond = numbers[: 1 + MAX_FURTHER], numbers[1 + MAX_FURTHER :]
+    return PersonNumbers(tuple(kept), tuple(unusable), tuple(number.phone for number in beyond))
 
 
 def _is_mobile(number: FurtherNumber) -> bool:

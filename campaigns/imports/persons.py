@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from django.utils import timezone
+
+from campaigns.do_not_call import entries
+from campaigns.imports.columns import ColumnMapping
 from campaigns.imports.merging import Person, fields_of
 from campaigns.models import ContactNumber
 from tenants.db.bulk_updates import update_rows
@@ -16,6 +20,18 @@ def further_numbers(keys: Iterable[int]) -> dict[int, dict[str, str]]:
     for key, phone, kind in rows.values_list("contact_id", "phone", "kind"):
         found.setdefault(key, {})[phone] = kind
     return found
+
+
+def to_list(organization_id: int, asking: Sequence[set[str]], columns: ColumnMapping) -> set[str]:
+    """Return the numbers to put on the do-not-call list, of those who ask for it.
+
+    Our own file of contacts repeats who is on the list: those entries keep their reason and their last day.
+    """
+    numbers = set().union(*asking)
+    if not (columns.ours and numbers):
+        return numbers
+    known = entries.listed(organization_id, numbers, timezone.now())
+    return set().union(*(each for each in asking if known.isdisjoint(each)))
 
 
 def write(changed: Sequence[tuple[Person, Collection[str]]]) -> None:

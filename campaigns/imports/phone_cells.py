@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from campaigns.imports.header_words import plain, words
 from campaigns.imports.opt_out import forbids
-from campaigns.imports.phone_headers import is_machine, kind_of_word
+from campaigns.imports.phone_headers import is_kind, is_not_own, kind_of_word
 from campaigns.phones import NotCallable
 
 MOST = 20  # numbers of one cell
@@ -88,8 +88,8 @@ def numbers_in(cell: str, normalise: Normalise, normalise_further: Normalise) ->
     faults: list[str] = []
     full = any(piece.begins_in_full for piece in pieces)
     for piece in pieces:
-        if is_machine(piece.word):
-            faults.append(f"'{piece.text[:40]}' is a fax or pager.")
+        if is_not_own(piece.word):
+            faults.append(f"'{piece.text[:40]}' is a fax, a pager or somebody else's number.")
         elif full and not piece.begins_in_full and piece.digits < FULL_DIGITS:
             faults.append(f"'{piece.text[:40]}' does not say its area; write it in full.")
         else:
@@ -139,7 +139,8 @@ class _Piece:
     @property
     def is_number(self) -> bool:
         """Return whether this may be a number: not a remark, and not an extension after a comma."""
-        if self.word and not (self.kind or is_machine(self.word) or plain(self.word) in PHONE_LABELS):
+        word = plain(self.word)
+        if self.word and not (word in LETTERS or word in PHONE_LABELS or is_kind(self.word) or is_not_own(self.word)):
             return False
         fewest = FEWEST_DIGITS if self.separator[:1] in EXTENDING else 1
         return self.digits >= fewest

@@ -152,7 +152,7 @@ def _kind_before(part: str) -> str:
 def other_number(header: str) -> str:
     """Return why a column of numbers has none of the contact's phones, for people to read; "" otherwise."""
     parts = set(tokens(header))
-    if any(FAX in part for part in parts) or parts & MACHINES or any("pager" in part for part in parts):
+    if parts & MACHINES or any(FAX in part or "pager" in part for part in parts):
         return "not a phone"
     if not _is_phone(header):
         return ""
@@ -187,7 +187,14 @@ def kind_of_word(word: str) -> str:
 
 
 @lru_cache(maxsize=1_024)
-def is_machine(word: str) -> bool:
-    """Return whether a label says that nobody answers this number by voice."""
+def is_kind(word: str) -> bool:
+    """Return whether a label says the kind of a number and nothing else."""
     parts = set(tokens(word))
-    return bool(parts & MACHINES) or any(FAX in part or "pager" in part for part in parts)
+    return bool(parts) and parts <= frozenset().union(PHONE_TOKENS, *(known for _, known in KINDS))
+
+
+@lru_cache(maxsize=1_024)
+def is_not_own(word: str) -> bool:
+    """Return whether a label says that a number is a fax or pager, or somebody else's."""
+    parts = set(tokens(word))
+    return bool(parts & (MACHINES | ELSEWHERE)) or any(FAX in part or "pager" in part for part in parts)

@@ -57,7 +57,7 @@ class Survey:
         self.read += 1
         if isinstance(found, ContactRow):
             self.zones.take(found)
-            self.left_out += found.beyond + len(found.unusable)
+            self.left_out += len(found.beyond) + len(found.unusable)
             self.unusable += [(found.line, why) for why in found.unusable][: UNUSABLE_SHOWN - len(self.unusable)]
         else:
             self.refuse(found)

@@ -77,7 +77,7 @@ class ContactRow:
     consent_at: datetime | None = None
     consent_evidence: str = ""
     unusable: tuple[str, ...] = ()  # why each other number of the row cannot be called
-    beyond: int = 0  # usable numbers over the limit of a person
+    beyond: tuple[str, ...] = ()  # usable numbers over the limit of a person; they are listed too
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def contact_of(
             cells, columns.phones, partial(read_number, normalise), partial(read_number, normalise_further)
         )
         if _do_not_call(cells, columns):
-            listed = tuple(each.phone for each in person.numbers)
+            listed = (*(each.phone for each in person.numbers), *person.beyond)
         contact = _contact(row.line, cells, columns, person, bool(listed))
     except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment, NotText) as error:
         return RejectedRow(row.line, row.cells, str(error), listed)
@@ -176,11 +176,13 @@ def contact_of(
 def _contact(
     line: int, cells: Sequence[str], columns: ColumnMapping, person: PersonNumbers, do_not_call: bool
 ) -> ContactRow:
-    """Raises NotAZone, NotYesOrNo, NotAMoment or NotText."""
+    """Raises NotAZone, NotAMoment or NotText."""
 
     def cell(index: int | None) -> str:
         return cells[index] if index is not None else ""
 
+    # What our own file holds is stored: it would be another text on one line.
+    line_of, text_of = (str, str) if columns.ours else (one_line, several_lines)
     first, *further = person.numbers
     written = " ".join(cell(columns.timezone).split())
     if columns.ours:
@@ -194,16 +196,16 @@ def _contact(
         further_numbers=tuple(further),
         unusable=person.unusable,
         beyond=person.beyond,
-        name=one_line(" ".join(filter(None, (cells[index] for index in columns.names)))),
-        external_id=one_line(cell(columns.external_id)),
-        language=one_line(cell(columns.language)),
+        name=line_of(" ".join(filter(None, (cells[index] for index in columns.names)))),
+        external_id=line_of(cell(columns.external_id)),
+        language=line_of(cell(columns.language)),
         timezone=zone,
-        variables={name: text for name, index in columns.variables if (text := several_lines(cells[index]))},
+        variables={name: text for name, index in columns.variables if (text := text_of(cells[index]))},
         written_zone=written if written.casefold() != zone.casefold() else "",
         do_not_call=do_not_call,
-        consent_basis=one_line(cell(columns.consent_basis)),
+        consent_basis=line_of(cell(columns.consent_basis)),
         consent_at=read_moment(cells[moment], columns.header[moment]) if moment is not None else None,
-        consent_evidence=several_lines(cell(columns.consent_evidence)),
+        consent_evidence=text_of(cell(columns.consent_evidence)),
     )
 
 

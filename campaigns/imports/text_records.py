@@ -157,7 +157,7 @@ def _read_alone(text: str, delimiter: str) -> list[str] | None:
     try:
         cells = next(csv.reader([text], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
-        if "unexpected end" in str(error):
+        if "unexpected end" in str(error) or len(text) > csv.field_size_limit():
             return None
         cells = next(csv.reader([text + "\n"], delimiter=delimiter), [])
         return None if any("\n" in cell for cell in cells) else cells

@@ -5,12 +5,10 @@ The order of locks is that of all code: numbers, then contacts by key. docs/adr/
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q
-from django.utils import timezone
 
 from campaigns import contact_locks
 from campaigns.do_not_call import entries
@@ -48,16 +46,19 @@ class Upsert:
         Return the counts, and the rows rejected because of too many variables.
         """
         found = Written()
-        listed = self._to_list(rows, also_listed)
+        asking = [{*phones_of([row]), *row.beyond} for row in rows if row.do_not_call] + [
+            {phone} for phone in also_listed
+        ]
+        listed = persons.to_list(self.row.organization_id, asking, self.columns)
         if not rows and not listed:
             return found
         phones = phones_of(rows)
-        contact_locks.lock_numbers(self.row.organization_id, phones | listed)
+        contact_locks.lock_numbers(self.row.organization_id, phones | listed, listed=listed)
         targets, known = self._locked_persons(rows, phones, listed)
         for row, phone in zip(rows, targets, strict=True):
             self._take(row, known[phone], found)
             if row.line not in found.refused:
-                found.counts["numbers_left_out"] += row.beyond + len(row.unusable)
+                found.counts["numbers_left_out"] += len(row.beyond) + len(row.unusable)
         self._save(list(known.values()), found)
         if listed:
             found.counts["listed"] += entries.add_locked(
@@ -65,18 +66,6 @@ class Upsert:
             )
         self._join_list(list(known.values()))
         return found
-
-    def _to_list(self, rows: Sequence[ContactRow], also_listed: Iterable[str]) -> set[str]:
-        """Return the numbers to put on the do-not-call list.
-
-        Our own file of contacts repeats who is on the list: those entries keep their reason and their last day.
-        """
-        persons_asking = [phones_of([row]) for row in rows if row.do_not_call] + [{phone} for phone in also_listed]
-        asking = set().union(*persons_asking)
-        if not (self.columns.ours and asking):
-            return asking
-        known = entries.listed(self.row.organization_id, asking, timezone.now())
-        return set().union(*(numbers for numbers in persons_asking if known.isdisjoint(numbers)))
 
     def _reason(self) -> str:
         """Return why the file's numbers are on the do-not-call list."""
@@ -94,11 +83,12 @@ class Upsert:
         contacts = self._locked(phones, listed)
         targets = match(rows, contacts.values())
         first_rows = dict(zip(reversed(targets), reversed(rows), strict=True))
-        created: dict[str, uuid.UUID] = {}
+        made: dict[str, Contact] = {}
         while new := {phone: row for phone, row in first_rows.items() if phone not in contacts}:
-            created |= self._create(new)
-            contacts |= self._locked(new, ())  # again if another transaction deleted one meanwhile
-        here = {phone for phone, key in created.items() if contacts[phone].uuid == key}
+            inserted = self._create(new)
+            made |= inserted
+            contacts |= self._locked_new(inserted)  # again if another transaction deleted one meanwhile
+        here = {phone for phone, contact in made.items() if contacts[phone] is contact}
         numbers: Mapping[int, dict[str, str]] = {}
         if any(row.further_numbers for row in rows):
             numbers = persons.further_numbers(contacts[phone].pk for phone in first_rows if phone not in here)
@@ -118,18 +108,29 @@ class Upsert:
         locked = Contact.objects.select_for_update(no_key=True).filter(wanted).order_by("pk")
         return {contact.phone: contact for contact in locked}
 
-    def _create(self, new: Mapping[str, ContactRow]) -> dict[str, uuid.UUID]:
-        """Insert the missing contacts, without what only a merge may add. Return their ids.
+    def _locked_new(self, made: Mapping[str, Contact]) -> dict[str, Contact]:
+        """Lock contacts after `_create`, and return them by first number. Of those inserted only the key is read.
 
-        A number that another transaction inserted meanwhile is not inserted again: its contact has another id.
+        A number that another transaction inserted meanwhile was not inserted again: its contact has another id.
         """
-        ids = {phone: uuid.uuid4() for phone in sorted(new)}  # one order in every transaction: no deadlock
-        if new:
-            made = [new_contact(new[phone], self.row.organization_id) for phone in ids]
-            for contact in made:
-                contact.uuid, contact.created_by_import_id = ids[contact.phone], self.row.pk
-            Contact.objects.bulk_create(made, ignore_conflicts=True)
-        return ids
+        rows = Contact.objects.select_for_update(no_key=True).order_by("pk")
+        found, others = dict[str, Contact](), list[str]()
+        ours = rows.filter(organization=self.row.organization_id, phone__in=list(made))
+        for key, phone, public_id in ours.values_list("pk", "phone", "uuid"):
+            if made[phone].uuid == public_id:
+                found[phone] = made[phone]
+                found[phone].pk = key
+            else:
+                others.append(phone)
+        return found | self._locked(others, ()) if others else found
+
+    def _create(self, new: Mapping[str, ContactRow]) -> dict[str, Contact]:
+        """Insert the missing contacts, without what only a merge may add. Return them by number, without their keys."""
+        home, ours = self.row.organization_id, self.row.pk
+        # In one order in every transaction: no deadlock.
+        made = {phone: new_contact(new[phone], home, created_by_import_id=ours) for phone in sorted(new)}
+        Contact.objects.bulk_create(made.values(), ignore_conflicts=True)
+        return made
 
     def _take(self, row: ContactRow, person: Person, found: Written) -> None:
         """Merge a row into its contact, and count it."""

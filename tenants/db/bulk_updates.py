@@ -18,14 +18,13 @@ def update_rows(rows: Sequence[models.Model], fields: Collection[str]) -> None:
     if not rows:
         return
     meta = rows[0]._meta
-    key = meta.pk
-    assert key is not None  # noqa: S101
-    columns = [meta.get_field(name) for name in sorted(fields)]
+    key: Any = meta.pk
+    columns: list[Any] = [meta.get_field(name) for name in sorted(fields)]
     values = [[_value(column, row) for row in rows] for column in columns]
     keys = [row.pk for row in rows]
     quote = connection.ops.quote_name
     table = quote(meta.db_table)
-    names = [quote(str(column.column)) for column in columns]
+    names = [quote(column.column) for column in columns]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             arrays = ", ".join(f"%s::{_array_type(column)}[]" for column in [key, *columns])

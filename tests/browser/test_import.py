@@ -51,9 +51,9 @@ def test_a_file_is_dropped_corrected_remembered_imported_and_undone(signed_in: A
     assert page.locator("#import-preview").get_by_text("Lyon").count() == 1
     page.select_option("#id_column-2", label="External ID")
     page.wait_for_selector("#import-preview th:has-text('External ID')")
-    # Two columns cannot both be the number: the page says so at once and refuses the import.
-    page.select_option("#id_column-1", label="Phone number")
-    page.wait_for_selector("text=Two columns become phone")
+    # Two columns cannot both be the external ID: the page says so at once and refuses the import.
+    page.select_option("#id_column-1", label="External ID")
+    page.wait_for_selector("text=Two columns become external_id")
     assert page.locator("text=Import the file").count() == 0
     page.select_option("#id_column-1", label="Name")
     page.wait_for_selector("text=Import the file")

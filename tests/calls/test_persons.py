@@ -11,7 +11,9 @@ from django.utils import timezone
 from calls.actions import campaigns, single_calls
 from calls.dialing import enqueueing, placing
 from calls.gate import facts as fact_sheet
+from calls.gate import history
 from calls.gate.decision import Decision, decide
+from calls.gate.selection import Choices
 from calls.models import Call, ContactChange
 from calls.outcomes import recording
 from calls.reports.explain import explain
@@ -331,6 +333,22 @@ def test_a_call_counts_once_though_it_is_of_the_contact_and_to_its_number(number
     end(CallState.COMPLETED)
     Organization.objects.update(max_attempts_per_day=2)
     assert dial(number, started(number, ONE)) == [ONE]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5_000])
+def test_however_many_numbers_one_query_reads_the_same_counts(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(history, "AT_ONCE", at_once)
+    person(number.organization, ONE, TWO, THREE)
+    earlier = started(number, ONE)
+    earlier.recipients.update(number_position=2)
+    assert dial(number, earlier) == [THREE]
+    later = started(number, ONE)
+    call = Choices(later, timezone.now()).call_for(later.recipients.get())
+    assert call
+    [found] = fact_sheet.load([call], timezone.now())
+    assert (found.open_call, len(found.dialed_in_a_day)) == (True, 1)
 
 
 def test_another_persons_calls_do_not_count(number: PhoneNumber) -> None:

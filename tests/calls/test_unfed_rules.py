@@ -81,6 +81,14 @@ def test_each_retry_rule_that_is_never_applied_is_named_and_no_other(organizatio
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
+def test_a_next_number_that_is_never_tried_is_named(organization: Organization, name: str) -> None:
+    made = a_campaign(organization, name)
+    Campaign.objects.update(try_next_number=True)
+    expected = [("outcome_not_reported", True)] if "no_answer" in NEVER_TOLD[name] else []
+    assert [(code, "next number is never tried" in message) for code, message in found(made)] == expected
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
 def test_each_opt_out_rule_that_no_call_meets_is_named_and_no_other(organization: Organization, name: str) -> None:
     made = a_campaign(organization, name)
     for field in FIELDS:

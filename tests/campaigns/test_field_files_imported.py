@@ -89,8 +89,8 @@ RIGHT: dict[str, tuple[str, list[list[str]], int]] = {
         [["+525541637196"], ["+525541637197"], ["+525541637198"], ["+525541637199"]],
         0,
     ),
-    # The second number of each cell, 0711…, is assigned to nobody in France.
-    "two_numbers_in_a_cell.csv": ("FR", [[f"+3361234610{number}"] for number in range(1, 7)], 0),
+    # The second number of each cell, 0711…, is assigned to nobody in France: it is kept, and not called.
+    "two_numbers_in_a_cell.csv": ("FR", [[f"+3361234610{n}", f"+3371122610{n}"] for n in range(1, 7)], 0),
     "salesforce_do_not_call.csv": ("US", [["+12125550151"], ["+12125550152"]], 0),
     "french_overseas.csv": ("FR", [["+262692123456"], ["+33612346401"], ["+590690001234"], ["+596596512345"]], 0),
     "title_above_header.csv": ("FR", [["+33612346501"]], 0),

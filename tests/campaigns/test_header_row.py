@@ -26,6 +26,9 @@ TITLES = {
     "a title with a word of columns": ["Phone list March"],
     "a title that is a word of columns": ["Contacts"],
     "groups of columns": ["Client;;Coordonnées;;"],
+    "groups of columns, one of them a name of a column": ["Client;;Phone;;"],
+    "a title that is a name of a column of numbers": ["Phone"],
+    "a title that is a name of a column of numbers, and a date": ["Téléphones", "31/03/2026"],
     "a count": ["Export: 2 contacts"],
     "a quoted title": ['"Clients ""premium"""'],
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -16,6 +17,7 @@ from campaigns.imports.columns import (
     mapping_faults,
 )
 from campaigns.imports.consent import NotAMoment, read_moment
+from campaigns.imports.rows import RejectedRow, contact_of, read_rows, sniff
 from tests.campaigns.reading import read
 
 A, B, C, D, E, F = (f"+3361234567{n}" for n in range(6))
@@ -156,7 +158,19 @@ def test_a_person_has_five_numbers_and_the_rest_is_counted() -> None:
     found = read(f"{header}\n{A},{B},{C},{D},{E},{F},{FIXED}\n".encode())
     (row,) = found.good.values()
     assert found.all_numbers == [[A, B, C, D, E]]
-    assert row.beyond == 2
+    assert row.beyond == (F, FIXED)
+
+
+def test_a_marked_row_that_is_rejected_names_all_its_numbers() -> None:
+    header = ",".join(f"Phone {n}" for n in range(1, 7))
+    data = f"{header},Do Not Call,tz\n{A},{B},{C},{D},{E},{F},yes,Atlantis\n{FIXED},,,,,,no,Atlantis\n".encode()
+    form = sniff(data)
+    columns = ColumnMapping.of(form.header, guess_mapping(form.header))
+    marked, other = (contact_of(row, columns, "FR", {"FR"}) for row in read_rows(io.BytesIO(data), form))
+    assert isinstance(marked, RejectedRow)
+    assert marked.listed == (A, B, C, D, E, F)
+    assert isinstance(other, RejectedRow)
+    assert other.listed == ()
 
 
 def test_the_same_number_twice_is_one() -> None:
@@ -186,9 +200,10 @@ def test_labels_of_an_address_book_say_the_kind(label: str, kind: str) -> None:
         assert read(data).good[2].phone_kind == kind
 
 
-def test_a_label_of_a_fax_keeps_its_number_from_being_called() -> None:
+@pytest.mark.parametrize("label", ["Work Fax", "Pager", "Assistant", "Emergency", "Notfall", "Telex"])
+def test_a_label_of_a_fax_or_of_somebody_else_keeps_its_number_from_being_called(label: str) -> None:
     found = read(
-        f"Name,Phone 1 - Type,Phone 1 - Value,Phone 2 - Type,Phone 2 - Value\nZoé,Work Fax,{A},Home,{B}\n".encode()
+        f"Name,Phone 1 - Type,Phone 1 - Value,Phone 2 - Type,Phone 2 - Value\nZoé,{label},{A},Home,{B}\n".encode()
     )
     assert found.all_numbers == [[B]]
 
@@ -222,6 +237,14 @@ def test_a_country_code_that_is_none_refuses_the_row_and_an_empty_one_is_the_imp
     assert found.numbers == ["+33612345678", "+33612345679", "+12125550142"]
     assert list(found.bad) == [2, 5]
     assert "write it like +34 or ES" in found.bad[2]
+
+
+def test_the_column_decides_for_the_imports_country_only() -> None:
+    rows = "".join(f";3361234567{n}\n" for n in range(4))
+    found = read(f"Country code;Phone\nDE;4915123436445\n{rows}".encode())
+    assert found.numbers == [f"+3361234567{n}" for n in range(4)]
+    assert "+494915123436445" in found.bad[2]
+    assert "+4915123436445" in found.bad[2]
 
 
 # Programs' exports: names of columns as the programs write them.

@@ -15,6 +15,7 @@ from campaigns.do_not_call import entries
 from campaigns.imports import job, preview, upload
 from campaigns.imports.dry_run import Forecast, of_upload
 from campaigns.models import Contact, ContactImport, ContactList, DoNotCall
+from tests.campaigns.workbooks import workbook
 from tests.conftest import ApiClient, KeyMaker
 from tests.waiting import PATIENCE
 
@@ -165,3 +166,9 @@ def test_the_api_previews_an_import(contact_list: ContactList, client_for: KeyMa
     assert refused.status_code == 400
     assert "Column 'OK to call' may say who must not be called" in refused.json()["details"][0]["message"]
     assert post(client_for(contact_list.organization, "call"), f"phone\n{one}\n").status_code == 403
+
+
+def test_a_workbook_is_previewed_too(contact_list: ContactList) -> None:
+    sheet = workbook([["phone", "name", "dnc"], [33612345678, "Ada", "yes"], ["0612", "Bob", ""]])
+    found = of_upload(contact_list.organization, io.BytesIO(sheet), "people.xlsx")
+    assert (found.created, found.listed, found.survey.refused) == (1, 1, 1)

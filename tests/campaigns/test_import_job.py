@@ -325,8 +325,8 @@ def test_a_batch_that_is_under_way_when_the_import_is_canceled_is_not_kept(
     imp = take(contact_list, many(20))
     real = Upsert.write
 
-    def canceled_meanwhile(self: Any, rows: Any) -> Any:
-        result = real(self, rows)
+    def canceled_meanwhile(self: Any, *rows: Any) -> Any:
+        result = real(self, *rows)
         ContactImport.objects.filter(pk=imp.pk).update(status="canceled", lease_until=None)
         return result
 
@@ -353,9 +353,9 @@ def test_a_worker_whose_lease_was_taken_over_writes_nothing(
     imp = take(contact_list, many(20))
     real = Upsert.write
 
-    def slow(self: Any, rows: Any) -> Any:
+    def slow(self: Any, *rows: Any) -> Any:
         ContactImport.objects.filter(pk=imp.pk).update(lease_until=timezone.now() + timedelta(seconds=60))
-        return real(self, rows)
+        return real(self, *rows)
 
     monkeypatch.setattr(Upsert, "write", slow)
     assert run_step(imp.pk, PATIENCE) is False

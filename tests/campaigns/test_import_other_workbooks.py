@@ -61,6 +61,15 @@ def test_a_row_of_nothing_but_an_error_is_told_too(write: Writer) -> None:
     assert [number for number, _, _ in rows(data)] == [1, 2, 4]
 
 
+def test_a_table_may_begin_anywhere_on_the_sheet(write: Writer) -> None:
+    data = write([[], [], [None, None, "phone", "dnc"], [None, None, Number(612345678, 10), Error()], [None, None, A]])
+    assert [(number, cells, fault[:11]) for number, cells, fault in rows(data)] == [
+        (3, ("", "", "phone", "dnc"), ""),
+        (4, ("", "", "0612345678"), "The cell D4"),
+        (5, ("", "", A), ""),
+    ]
+
+
 def test_hidden_sheets_are_skipped(write: Writer) -> None:
     data = write([["no"]], [["phone"], [A]], [["other"]], hidden=(True, False, False))
     book = Workbook(io.BytesIO(data))

@@ -61,7 +61,7 @@ def test_the_last_row_decides_about_the_first_and_a_crash_changes_nothing(
     imp = started(contact_list, a_file("+4412345678"))
     real = Upsert.write
 
-    def dying(self: Any, batch: Any) -> Any:
+    def dying(self: Any, *batch: Any) -> Any:
         raise Death
 
     monkeypatch.setattr(Upsert, "write", dying)

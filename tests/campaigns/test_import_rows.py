@@ -153,6 +153,11 @@ FILES: dict[str, tuple[bytes, dict[int, str], dict[int, str]]] = {
         {3: B},
         {2: "10,000"},
     ),
+    "a quoted cell longer than the library's limit": (
+        f'{HEAD}{A},"{"x" * 200_000}",y\n{B},"{"x" * 200_000},y\n{C},Ada,Paris\n'.encode(),
+        {4: C},
+        {2: "quote", 3: "quote"},
+    ),
     "formulas": (f"{HEAD}{A},=cmd|' /C calc'!A0,@SUM(1)\n".encode(), {2: A}, {}),
     "numbers that the spreadsheet destroyed": (
         f"{HEAD}3.36123E+10,Zoé,\n{B},Ada,\n".encode(),
@@ -225,6 +230,7 @@ def _zip() -> bytes:
         (bytes(range(256)) * 10, "binary"),
         (bytes(range(1, 256)) + b"\0" * 300, "binary"),
         (b"+33612345678,0612345679\n", "must name the columns"),
+        (b'"' + b"1" * 200_000, "must name the columns"),
         (",".join(f"c{n}" for n in range(1001)).encode(), "1001 columns"),
     ],
 )
@@ -374,10 +380,12 @@ def test_reading_goes_on_behind_any_row_as_if_it_had_never_stopped(name: str) ->
 def test_offsets_are_exact_wherever_the_pieces_of_a_file_end(
     encoding: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [f"+336123456{n:02},é{chr(0x0A0D)}{chr(0x1F600)},{'x' * n}" for n in range(30)]
+    # Characters whose bytes look like line ends between two characters, and one of two units.
+    odd = "\u0a41\u6100\u0d41\u6100\u0a41\u0a0d\U0001f600"
+    rows = [f"+336123456{n:02},é{odd},{'x' * n}" for n in range(30)]
     data = end.join(["phone,name,city", *rows, ""]).encode(encoding)
     form = sniff(data, encoding=encoding)
-    expected = [(n + 2, (f"+336123456{n:02}", f"é{chr(0x0A0D)}{chr(0x1F600)}", "x" * n)) for n in range(30)]
+    expected = [(n + 2, (f"+336123456{n:02}", f"é{odd}", "x" * n)) for n in range(30)]
     for size in (1, 2, 3, 5, 7, 64):
         monkeypatch.setattr("campaigns.imports.text_lines.CHUNK_BYTES", size)
         whole = list(read_rows(io.BytesIO(data), form))

@@ -163,6 +163,12 @@ def test_all_numbers_of_a_marked_row_go_on_the_list_whatever_happens_to_the_cont
     assert Contact.objects.get(phone=A).name == ("New" if mode == "update" else "Old")
 
 
+def test_numbers_of_a_marked_row_over_the_limit_are_listed_too(imp: ContactImport) -> None:
+    written = write(imp, a_row(A, B, do_not_call=True, beyond=(C, D)))
+    assert entries.listed(imp.organization_id, [A, B, C, D], timezone.now()) == {A, B, C, D}
+    assert (written.counts["listed"], written.counts["numbers_left_out"]) == (4, 2)
+
+
 def test_a_marked_row_that_is_refused_for_its_variables_still_lists_its_numbers(imp: ContactImport) -> None:
     Contact.objects.create(organization=imp.organization, phone=A, variables={f"v{n}": "x" for n in range(64)})
     written = write(imp, a_row(A, B, do_not_call=True, variables={"new": "x"}))

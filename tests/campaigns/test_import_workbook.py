@@ -432,6 +432,18 @@ def test_reading_goes_on_at_any_row_as_if_it_had_not_stopped() -> None:
         assert list(book.rows(offset, number)) == whole[at + 1 :]
 
 
+def test_rows_are_read_again_while_they_are_read() -> None:
+    data = workbook([HEAD, *[[f"+3361{number:07d}", "x" * 100] for number in range(3_000)]])
+    rows = reading.rows_file(io.BytesIO(data))
+    assert isinstance(rows, reading.RowsFile)
+    outer = Workbook(rows).rows()
+    expected = [next(outer) for _ in range(1_500)]
+    with rows.again() as again:
+        whole = list(Workbook(again).rows())
+    assert [*expected, *outer] == whole
+    assert len(whole) == 3_001
+
+
 def test_any_bytes_end_in_rows_or_in_a_sentence() -> None:
     chance = random.Random(20260512)
     whole = archive(parts_of(SHARED_ROWS, shared=SHARED), zipfile.ZIP_STORED)

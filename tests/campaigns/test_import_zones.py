@@ -69,12 +69,12 @@ def test_a_batch_that_is_done_again_is_counted_once(contact_list: ContactList, m
     imp = take(contact_list, FILE)
     real, calls = Upsert.write, []
 
-    def dies_once(self: Upsert, rows: Any) -> Any:
+    def dies_once(self: Upsert, *rows: Any) -> Any:
         calls.append(1)
         if len(calls) == 1:
-            real(self, rows)
+            real(self, *rows)
             raise KeyboardInterrupt
-        return real(self, rows)
+        return real(self, *rows)
 
     monkeypatch.setattr(Upsert, "write", dies_once)
     with pytest.raises(KeyboardInterrupt):

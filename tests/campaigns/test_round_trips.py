@@ -7,6 +7,7 @@ import io
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import phonenumbers
@@ -20,7 +21,7 @@ from calls.models import Call
 from calls.reports import evidence_csv, results_csv
 from campaigns.do_not_call import entries
 from campaigns.do_not_call.file import read_file
-from campaigns.imports import saved_mappings
+from campaigns.imports import dry_run, saved_mappings
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.job import run_step
 from campaigns.imports.own_files import contradiction
@@ -209,6 +210,18 @@ def test_the_contacts_come_back_unchanged(
     assert (imp.created, imp.rejected, imp.rows_read) == (0, 0, len(before) - 1), errors_of(imp).decode()
     assert state(organization) == before
     assert target.contacts.count() == imp.rows_read
+
+
+def test_the_dry_run_says_that_nothing_changes(
+    client_of: Client, organization: Organization, people: list[Contact], tmp_path: Path
+) -> None:
+    file = tmp_path / "contacts.csv"
+    file.write_bytes(exported(client_of, "campaigns_contact"))
+    found = dry_run.of_path(organization, file)
+    assert (found.created, found.updated, found.listed, found.survey.refused) == (0, 0, 0, 0)
+    assert found.left_out == 1, "the number of a country that the organization does not call; it is kept"
+    assert found.unchanged == Contact.objects.filter(organization=organization).count()
+    assert not found.changes
 
 
 def test_the_contacts_come_back_from_a_spreadsheet_too(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
 from tests.mutants.when_bugs import WHEN_BUGS
@@ -719,4 +720,5 @@ BUGS: tuple[Bug, ...] = (
     *WHEN_BUGS,
     *NUMBER_BUGS,
     *WHO_BUGS,
+    *FILE_BUGS,
 )

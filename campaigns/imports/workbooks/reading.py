@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.workbooks.refusals import SENTENCES, Reason
+
+logger = logging.getLogger(__name__)
 
 ZIP = b"PK\x03\x04"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls
 ROWS = b"\x1eTrunkline rows 1\n"
 CHILD = "campaigns.imports.workbooks.child"
 HOME = Path(__file__).resolve().parents[3]
-ENVIRONMENT = {"PYTHONPATH": str(HOME), "PYTHONIOENCODING": "utf-8"}
+ENVIRONMENT = {"PYTHONPATH": os.pathsep.join([str(HOME), *filter(None, sys.path)]), "PYTHONIOENCODING": "utf-8"}
 WAIT_SECONDS = 150  # longer than the child allows itself
 PIECE = 256 * 1024
 MAX_BLANK_ROWS = 1_000  # rows before the header
@@ -42,6 +47,35 @@ class RowsFile(io.BufferedRandom):
 
     def __del__(self) -> None:
         self.close()
+
+    @contextmanager
+    def again(self) -> Iterator[BinaryIO]:
+        """Open the rows once more, at their start, wherever they are read at the moment."""
+        with io.BufferedReader(_Again(self.fileno())) as file:
+            yield file
+
+
+class _Again(io.RawIOBase):
+    """Reads an open file from its start, with a position of its own."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._at = descriptor, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._descriptor).st_size}[whence]
+        self._at = begin + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        count = os.preadv(self._descriptor, [buffer], self._at)
+        self._at += count
+        return count
 
 
 def is_workbook(head: bytes) -> bool:
@@ -104,6 +138,7 @@ def _run(source: object, rows: object) -> None:
     if status in SENTENCES:
         raise UnreadableFile(SENTENCES[Reason(status)])
     if status:
+        logger.warning("The process that reads a workbook ended with the status %s.", status)
         raise UnreadableFile(SENTENCES[Reason.TOO_LARGE if status < 0 else Reason.DAMAGED])
 
 

@@ -102,7 +102,7 @@ class _Cells(Parser):
         kind, value = self._cell.get("t", "n"), self._value.strip()
         if kind == "e":
             self._found.append(error_mark(self._row, self._column, value))
-        elif kind == "n" and self._formula and not value:
+        elif kind in ("n", "b", "d") and self._formula and not value:  # the result of "str" may be an empty text
             self._found.append(unsaved_mark(self._row, self._column))
         elif kind == "n" and value.startswith("-"):
             self._found.append(Mark(self._row, self._column, text=value))

@@ -1,0 +1,29 @@
+"""Deliberate bugs in the reading of files: whoever asked not to be called is called, or somebody else is."""
+
+from __future__ import annotations
+
+from tests.mutants.planting import Bug, Edit
+
+WORKBOOKS = "tests/campaigns/test_import_other_workbooks.py::"
+ROUND_TRIPS = "tests/campaigns/test_round_trips.py::"
+
+FILE_BUGS: tuple[Bug, ...] = (
+    Bug(
+        "an error in a cell of a workbook is an empty cell",
+        "The do-not-call column of a contact is #N/A, and the contact is called.",
+        (Edit("campaigns/imports/workbooks/child.py", "fault = fault or mark.fault", 'fault = ""'),),
+        (WORKBOOKS + "test_a_cell_with_an_error_is_a_fault_of_its_row_and_not_empty",),
+    ),
+    Bug(
+        "our own list of contacts is read like any file",
+        "A contact's row reaches another one, who has the same mobile number as the first one.",
+        (
+            Edit(
+                "campaigns/imports/rows.py",
+                "read_numbers = numbers_in_order if columns.ours else numbers_of",
+                "read_numbers = numbers_of",
+            ),
+        ),
+        (ROUND_TRIPS + "test_the_contacts_come_back_unchanged",),
+    ),
+)
