@@ -300,5 +300,7 @@ def _phone_columns(header: Sequence[str], targets: Sequence[str]) -> list[PhoneC
     for index in numbers:
         before = index - 1 if index and targets[index - 1] == "phone_kind" else None
         label = labels.get(index, before if before not in labels.values() else None)
-        found.append(PhoneColumn(index, targets[index].partition(".")[2], label, country_column(header, index)))
+        found.append(
+            PhoneColumn(index, targets[index].partition(".")[2], label, country_column(header, index, numbers))
+        )
     return found
