@@ -101,8 +101,8 @@ FORBIDS = re.compile(
 # A whole cell of any column, like a status.
 LONGEST_WISH = 60  # characters
 ASKING_CELL = re.compile(
-    r"\W*(?:do[ _-]?n.?t[ _-]?(?:call|contact|phone)|do[ _-]?not[ _-]?(?:call|contact|phone)|never call|dnc|no calls|"
-    r"ne (?:pas|plus) (?:appeler|contacter)|nicht (?:mehr )?(?:anrufen|kontaktieren)|keine anrufe|"
+    r"\W*(?:do[ _-]?n.?t[ _-]?(?:call|contact|phone)|do[ _-]?not[ _-]?(?:call|contact|phone)|never call|"
+    r"dnc[lc]?|no calls|ne (?:pas|plus) (?:appeler|contacter)|nicht (?:mehr )?(?:anrufen|kontaktieren)|keine anrufe|"
     r"no (?:llamar|contactar))\W*",
     re.IGNORECASE,
 )
