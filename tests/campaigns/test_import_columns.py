@@ -43,6 +43,8 @@ FIXED = "+33142345678"
         ("Telefon privat|Telefon (privat)|Telefon privat 2|Privattelefon|Teléfono de casa", "phone.home"),
         ("Work Phone|Business Phone|Business Phone 2|Office phone|Téléphone (bureau)|Tél. pro", "phone.work"),
         ("Telefon geschäftlich|Telefon geschäftlich 2|Diensttelefon|Teléfono del trabajo|Company phone", "phone.work"),
+        ("Mob|Mob.|Mob No|Mob. Number|Cell No.", "phone.mobile"),
+        ("Contact No|Contact No.|Ph No|Ph. Number|Rufnr.", "phone"),
         ("Other Phone|OtherPhone|Téléphone (autre)|Weiteres Telefon|Otro teléfono|Alternate phone", "phone.other"),
     ],
 )
@@ -425,6 +427,40 @@ def test_a_mapping_of_some_columns_of_an_export_asks_no_more_than_none() -> None
     chosen = chosen_mapping(header, {"Phone Number": "phone"})
     assert chosen["OPTIN_TIME"] == ""
     assert mapping_faults(header, chosen) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Is Primary Phone",
+        "isPrimaryMobileNo",
+        "Is Primary Mobile (Contact Numbers)",
+        "is_mobile",
+        "Has phone",
+        "hasMobile",
+    ],
+)
+def test_an_answer_about_a_number_is_no_number(name: str) -> None:
+    assert guess_mapping(["phone", name])[name].startswith("variables.")
+
+
+def test_the_numbers_of_suitecrm_have_their_kinds() -> None:
+    header = [
+        "ID",
+        "First Name",
+        "Last Name",
+        "Office Phone:",
+        "Mobile:",
+        "Home:",
+        "Other Phone:",
+        "Fax:",
+        "Do Not Call:",
+    ]
+    found = guess_mapping(header)
+    assert [found[column] for column in header] == [
+        *("external_id", "name", "name", "phone.work", "phone.mobile", "phone.home", "phone.other", "", "do_not_call")
+    ]
+    assert guess_mapping(["Phone", "Home"])["Home"] == "variables.Home"
 
 
 # Consent.
