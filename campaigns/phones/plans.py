@@ -26,6 +26,7 @@ FRENCH = FRENCH_OVERSEAS | {"FR"}
 # country codes that they are called by from abroad.
 OVERSEAS_BLOCK = re.compile(r"26[2389]|508|59[0468]|639|69[0-4]|69[67]|70[89]")
 OVERSEAS_CODES = (262, 590, 594, 596, 508)
+ITALIAN = frozenset({"IT", "VA"})  # where a landline begins with 0 and a mobile number with 3
 SAINT_PIERRE = "508"  # its numbers have six digits at home, and begin with 508 in the French plan
 
 # Prefixes that are still written: Mexico dropped them on 2019-08-03.
@@ -172,6 +173,16 @@ def national(digits: str, region: str) -> Number | None:
     bare = _without_trunk(digits, plan)
     found = number(plan.country_code, bare) or (number(plan.country_code, digits) if bare != digits else None)
     return found or (_rarely_dialled(digits, region) if digits[0] == "0" else None)
+
+
+def with_its_zero_lost(digits: str, region: str) -> Number | None:
+    """Return the number that begins with a 0 of its own before these digits, which a spreadsheet dropped.
+
+    None where they may be a mobile number with a digit missing.
+    """
+    if digits[0] == "0" or (region in ITALIAN and digits[0] == "3"):
+        return None
+    return number(_plan(region).country_code, f"0{digits}")
 
 
 def twins(digits: str, region: str) -> Iterator[Number]:

@@ -186,6 +186,7 @@ def _without_plus(text: str, given: Written, digits: str, home: str, reading: Re
     dialled = dialled or plans.former_national(digits, home)
     zero_shown = given.without_zero and given.groups[0] != "0"  # in brackets after other digits: after a country code
     plus_lost = plans.international(digits) if zero_shown else plans.with_its_plus_lost(digits, dialled, home)
+    dialled = dialled or plans.with_its_zero_lost(digits, home)
     if dialled and plus_lost and dialled.e164 != plus_lost.e164:
         return _decided(text, given, dialled, plus_lost, reading)
     return dialled or plus_lost or plans.former_international(digits)
