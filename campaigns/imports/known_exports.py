@@ -54,6 +54,7 @@ EXPORTS: tuple[KnownExport, ...] = (
     _export("Salesforce", "lead id|last name|phone", external_id="lead id"),
     _export("Salesforce", "id|last name|do not call", external_id="id"),
     _export("SuiteCRM", "office phone|mobile|home|other phone", phone__home="home"),
+    _export("Twenty", "name first name|name last name", name="name first name|name last name"),
     _export("Meta lead", "form id|is organic|platform", external_id="id|lead id"),
     _export("LinkedIn lead", "lead id|form name|submitted at", external_id="lead id"),
     _export("Mailchimp", "email address|member rating|optin time", left_out="optin time|optin ip"),
