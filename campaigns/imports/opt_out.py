@@ -101,9 +101,12 @@ FORBIDS = re.compile(
 # A whole cell of any column, like a status.
 LONGEST_WISH = 60  # characters
 ASKING_CELL = re.compile(
-    r"\W*(?:do[ _-]?n.?t[ _-]?(?:call|contact|phone)|do[ _-]?not[ _-]?(?:call|contact|phone)|never call|"
-    r"dnc[lc]?|no calls|ne (?:pas|plus) (?:appeler|contacter)|nicht (?:mehr )?(?:anrufen|kontaktieren)|keine anrufe|"
-    r"no (?:llamar|contactar))\W*",
+    r"\W*(?:(?:please|bitte|merci de|por favor)\W+)?"
+    r"(?:(?:on )?(?:the )?(?:do[ _-]?n.?t|do[ _-]?not|never)[ _-]?(?:call|contact|phone)(?:[ _-]list)?|"
+    r"(?:on )?(?:the )?dnc[lc]?(?:[ _-]list)?|no calls|opted[ _-]?out of (?:phone )?calls|"
+    r"ne (?:pas|plus) (?:r?appeler|(?:re)?contacter)|nicht (?:mehr |wieder )?(?:anrufen|kontaktieren)|keine anrufe|"
+    r"no (?:volver a )?(?:llamar|contactar))"
+    r"(?:\W+(?:again|any ?more|please|svp|bitte|mehr|por favor))?\W*",
     re.IGNORECASE,
 )
 

@@ -463,6 +463,13 @@ def test_the_numbers_of_suitecrm_have_their_kinds() -> None:
     assert guess_mapping(["Phone", "Home"])["Home"] == "variables.Home"
 
 
+def test_the_names_and_numbers_of_twenty_are_read() -> None:
+    columns = ("Primary Phone Calling Code", "Primary Phone Country Code", "Primary Phone Number", "Additional Phones")
+    header = ["Name / First Name", "Name / Last Name", "City", *(f"Phones / {column}" for column in columns)]
+    found = read((";".join(header) + "\nZoé;Roy;Vigo;+34;ES;612345678;[]\n").encode())
+    assert [(row.name, row.phone) for row in found.good.values()] == [("Zoé Roy", "+34612345678")]
+
+
 # Consent.
 
 

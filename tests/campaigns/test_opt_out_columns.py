@@ -208,8 +208,12 @@ def test_a_remark_in_the_cell_of_the_number_is_not_called_through() -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    # The last are statuses of VICIdial: on its list of do-not-call, and on that of a campaign.
-    ["Do not call", "DNC", "do_not_contact", "Ne pas appeler", "NICHT ANRUFEN", "No llamar.", "DNCL", "DNCC"],
+    each(
+        "Do not call|DNC|do_not_contact|Ne pas appeler|NICHT ANRUFEN|No llamar.|DNC list|On DNC|"
+        "On the do not call list|Do not call again!|Don't contact anymore|Opted out of calls|Ne pas rappeler|Ne plus appeler SVP|"
+        "Ne pas recontacter|Bitte nicht anrufen|No volver a llamar|"
+        "DNCL|DNCC"  # statuses of VICIdial: on the list of do-not-call, and on that of a campaign
+    ),
 )
 def test_a_status_that_asks_not_to_call_keeps_its_row_from_being_called(cell: str) -> None:
     data = f"phone;Status\n{A};New\n{B};{cell}\n{C};do not call before noon\n".encode()
