@@ -26,8 +26,8 @@ FRENCH = FRENCH_OVERSEAS | {"FR"}
 # country codes that they are called by from abroad.
 OVERSEAS_BLOCK = re.compile(r"26[2389]|508|59[0468]|639|69[0-4]|69[67]|70[89]")
 OVERSEAS_CODES = (262, 590, 594, 596, 508)
-ITALIAN = frozenset({"IT", "VA"})  # where a landline begins with 0 and a mobile number with 3
 SAINT_PIERRE = "508"  # its numbers have six digits at home, and begin with 508 in the French plan
+ITALIAN = frozenset({"IT", "VA"})  # where a landline begins with 0 and a mobile number with 3
 
 # Prefixes that are still written: Mexico dropped them on 2019-08-03.
 DROPPED_PREFIX = {"MX": re.compile(r"01|04[45]")}

@@ -210,8 +210,8 @@ def test_a_remark_in_the_cell_of_the_number_is_not_called_through() -> None:
     "cell",
     each(
         "Do not call|DNC|do_not_contact|Ne pas appeler|NICHT ANRUFEN|No llamar.|DNC list|On DNC|"
-        "On the do not call list|Do not call again!|Don't contact anymore|Opted out of calls|Ne pas rappeler|Ne plus appeler SVP|"
-        "Ne pas recontacter|Bitte nicht anrufen|No volver a llamar|"
+        "On the do not call list|Do not call again!|Don't contact anymore|Opted out of calls|Ne pas rappeler|"
+        "Ne plus appeler SVP|Ne pas recontacter|Bitte nicht anrufen|No volver a llamar|"
         "DNCL|DNCC"  # statuses of VICIdial: on the list of do-not-call, and on that of a campaign
     ),
 )
