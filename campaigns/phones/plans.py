@@ -115,6 +115,14 @@ def split(digits: str) -> tuple[int, str] | None:
     return None
 
 
+@lru_cache(maxsize=512)
+def usual_length(region: str) -> int:
+    """Return the digits of a country's longer kind of number, fixed or mobile, by the examples of `phonenumbers`."""
+    kinds = (phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.MOBILE)
+    examples = filter(None, (phonenumbers.example_number_for_type(region, kind) for kind in kinds))
+    return max((len(phonenumbers.national_significant_number(each)) for each in examples), default=LONGEST)
+
+
 def national_prefix(region: str) -> str:
     """Return the digits that are dialled before a national number, like 0; "" if there are none."""
     return str(_plan(region).national_prefix or "")
@@ -183,15 +191,6 @@ def with_its_zero_lost(digits: str, region: str) -> Number | None:
     if digits[0] == "0" or (region in ITALIAN and digits[0] == "3"):
         return None
     return number(_plan(region).country_code, f"0{digits}")
-
-
-def twins(digits: str, region: str) -> Iterator[Number]:
-    """Yield the second number of digits that a plan has with their 0 and without it.
-
-    Gabon's numbers of before 2019 are both, and the 0 was dialled at home and written after the country code as well.
-    """
-    if region == "GA" and digits[0] == "0" and (twin := number(_plan(region).country_code, digits[1:])):
-        yield twin
 
 
 def former_national(digits: str, region: str) -> Number | None:

@@ -408,3 +408,23 @@ def test_no_number_that_lost_a_zero_of_its_own_is_read_as_another(region: str) -
                     assert normalise(number.national[1:], region, EVERYWHERE) == number.e164
                 except NotCallable:
                     continue
+
+
+@pytest.mark.parametrize(
+    ("region", "column", "decided"),
+    [
+        # None of the three countries has numbers of 11 digits that begin so: the plus is lost.
+        ("ID", ["62812345678", "62857123456", "62218350123"], Reading.PLUS_LOST),
+        ("XK", ["38343201234", "38344201235", "38349201236"], Reading.PLUS_LOST),
+        ("SE", ["46701234561", "46721234562", "46731234563"], Reading.PLUS_LOST),
+        # 046 is Lund, and 8 is Stockholm from abroad: these may have lost their 0, or their plus.
+        ("SE", ["4681234567", "4681234568", "4682234567"], Reading.UNDECIDED),
+        ("SE", ["46701234561", "46721234562", "4681234567"], Reading.UNDECIDED),
+        ("SE", ["46701234561", "46721234562"], Reading.UNDECIDED),
+        ("SE", ["46701234561", "46721234562", "46731234563", "701234564"], Reading.UNDECIDED),
+    ],
+)
+def test_a_column_of_numbers_too_long_for_home_has_lost_its_pluses(
+    region: str, column: list[str], decided: Reading
+) -> None:
+    assert column_reading(column, region) == decided
