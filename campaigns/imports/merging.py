@@ -221,3 +221,8 @@ def _too_many(variables: Mapping[str, Any]) -> str:
 def phones_of(rows: Iterable[ContactRow]) -> set[str]:
     """Return all numbers of the rows."""
     return {phone for row in rows for phone, _ in all_numbers(row)}
+
+
+def asked(row: ContactRow) -> set[str]:
+    """Return the numbers that are listed because of a row that asks not to call."""
+    return {*phones_of([row]), *row.beyond, *row.listed}

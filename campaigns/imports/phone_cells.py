@@ -114,6 +114,19 @@ def parts(cell: str) -> list[str]:
     return [part for _, part in _split(cell)] if len(cell) <= LONGEST else [cell]
 
 
+def numbers_within(cell: str, normalise: Normalise) -> Iterator[str]:
+    """Yield all that may be a number in a cell, whatever else it says, and both numbers where digits fit two."""
+    pieces = [_Piece.of("", text) for part in parts(cell) for text in _slashed(part, normalise)]
+    texts = ["".join(piece.text for piece in pieces)] if _are_one(pieces, normalise) else [each.text for each in pieces]
+    for text in dict.fromkeys([cell, *texts]):
+        try:
+            yield normalise(text)
+        except TwoReadings as error:
+            yield from error.numbers
+        except NotCallable:
+            continue
+
+
 @dataclass(frozen=True)
 class _Piece:
     """A part of a cell: a number, the word beside it, and the separator before it."""
