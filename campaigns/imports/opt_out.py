@@ -34,11 +34,12 @@ KNOWN = frozenset(
         "non chiamare|non contattare|niet bellen|nao ligar|nao contactar"
     )
 )
+CLOSED = frozenset(name.replace(" ", "") for name in KNOWN)  # `D.N.C.` and `nichtanrufen`
 # Parts of names that deny or allow, and parts about calls: a name with both may say who must not be called.
 DENIES = frozenset(
     words(
         "not|never|dont|don|ne|pas|nicht|kein|keine|niet|nao|stop|stopped|exclu|refus|revoked|withdrawn|gesperrt|sperre|"
-        "oppose|ban|banned|remove|removed|litigator"
+        "oppose|ban|banned|remove|removed|litigator|cannot|cant|wont|interdit|interdite|verboten|prohibido|anti"
     )
 )
 DENYING = ("block", "blacklist", "suppress", "exclud", "excluid", "refuse", "reject", "widerruf", "widerspr", "opposi")
@@ -50,7 +51,7 @@ ALLOWING = (
 CALLS = frozenset(
     words(
         "call|calls|called|calling|contact|contacts|contacted|contactable|callable|phone|phones|telephone|telephoned|"
-        "voice|dial|dialed|dialled|ring|solicit|solicitation|telemarketing|marketing|tel|appel|appels|appeler|"
+        "voice|dial|dialed|dialled|ring|solicit|rappel|rappeler|recontacter|rappelez|solicitation|telemarketing|marketing|tel|appel|appels|appeler|"
         "appelable|contacter|contactez|telephoner|demarchage|prospection|anruf|anrufe|anrufen|angerufen|kontakt|"
         "kontaktiert|kontaktieren|kontaktaufnahme|telefon|telefonisch|werbung|werbeanrufe|werbeanruf|llamar|llamada|"
         "llamadas|contactar|contacto|telefono|telefonica|chiamare|chiamate|contattare|bellen|ligar"
@@ -64,16 +65,32 @@ SUSPICIOUS = frozenset(
         "litigator|opt"
     )
 )
+# The whole name of a column. As a part of one they say nothing.
+SUSPICIOUS_ALONE = frozenset(
+    words(
+        "blocked|blocking|banned|excluded|exclude|exclusion|stop|stopped|refused|refusal|denied|deny|forbidden|"
+        "bloque|bloquee|exclu|exclus|exclue|refus|refuse|interdit|interdite|gesperrt|sperre|gesperrte|sperrvermerk|"
+        "sperrkennzeichen|ausgeschlossen|verboten|bloqueado|bloqueada|excluido|excluida|excluir|rechazado|prohibido|"
+        "bloccato|escluso|geblokkeerd|bloqueio"
+    )
+)
 SUSPECT = (
     *("optout", "optin", "optedout", "optedin", "unsub", "suppress", "blacklist", "blocklist", "desinscr", "desabonn"),
     *("consent", "consens", "einwillig", "eingewillig", "toestemm", "werbewiderspr", "widerspr"),
 )
 PHRASES = re.compile(
-    r"\b(?:opt(?:ed|s)? ?(?:out|in)|liste rouge|lista roja|dar de baja|dado de baja|fecha de baja|right to object|"
+    r"\b(?:opt(?:ed|s)? ?(?:out|in)|liste (?:rouge|noire|d exclusion)|lista (?:roja|negra|de exclusion|nera)|"
+    r"black list|block list|deny list|schwarze liste|dar de baja|dado de baja|fecha de baja|right to object|"
     r"gdpr|dsgvo|rgpd|lopd|lgpd)\b|^no phone$"
     # "No" before what it denies: elsewhere it means a number, as in `Phone No`.
     r"|\b(?:no|non) (?:more )?(?:phone )?(?:calls?|calling|called|contact|contacting|marketing|solicitation|"
     r"telemarketing|llamar|llamadas?|contactar|molestar|chiamare|contattare)\b"
+    r"|\bno (?:\w+ ){1,4}(?:llamar|llamen|contactar|contacten|llamadas?)\b"
+)
+# Words that turn a permission into its opposite, as in `Can't call` and `Without consent`.
+NEGATES = re.compile(
+    r"\b(?:can ?not|can ?t|won ?t|shouldn ?t|mustn ?t|no|non|without|sans|ohne|sin|senza|zonder|lacks|missing|denied)\b"
+    r"|\bun(?:authori|contact|call|consent)"
 )
 OTHER_CHANNELS = frozenset(
     words(
@@ -154,12 +171,12 @@ class NotYesOrNo(ValueError):
 def opt_out_header(header: str) -> OptOut | None:
     """Return what the name of a column says about calls; None if nothing."""
     text, parts = plain(header), set(tokens(header))
-    if text in KNOWN:
+    if text in KNOWN or text.replace(" ", "") in CLOSED:
         return OptOut.KNOWN
     if (what := phone_header(header)) is not None and what.exact:
         return None
     about_calls = bool(parts & CALLS)
-    suspicious = _has(parts, SUSPICIOUS, SUSPECT) or PHRASES.search(text) is not None
+    suspicious = text in SUSPICIOUS_ALONE or _has(parts, SUSPICIOUS, SUSPECT) or PHRASES.search(text) is not None
     denies = about_calls and _has(parts, DENIES, DENYING)
     allows = about_calls and _has(parts, ALLOWS, ALLOWING)
     if not (suspicious or denies or allows):
@@ -175,7 +192,11 @@ def _has(parts: set[str], known: frozenset[str], stems: tuple[str, ...]) -> bool
 
 def _allows(text: str, parts: set[str]) -> bool:
     """Return whether yes in such a column seems to mean that calls are allowed."""
-    if _has(parts, DENIES, DENYING) or re.search(r"\bopt(?:ed|s)? ?out\b|\bunsub|\bdnc|sperre|\bliste?\b", text):
+    if (
+        _has(parts, DENIES, DENYING)
+        or NEGATES.search(text)
+        or re.search(r"\bopt(?:ed|s)? ?out\b|\bunsub|\bdnc|sperre|\bliste?\b", text)
+    ):
         return False
     positive = ("optin", "optedin", "callable", "contactable", *ALLOWING)
     return _has(parts, ALLOWS, positive) or re.search(r"\bopt(?:ed|s)? ?in\b", text) is not None

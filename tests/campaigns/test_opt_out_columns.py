@@ -13,7 +13,8 @@ KNOWN = (
     "Opt out|OptOut|Unsubscribed|unsubscribed|DNC|dnc|Do Not Phone|donotphone|HasOptedOutOfCalls|"
     "Do not call?|Ne pas appeler|NE PAS APPELER|Ne plus appeler|Ne pas contacter|Bloctel|Désinscrit|Désabonné|"
     "Opposition téléphonique|Nicht anrufen|Bitte nicht anrufen|Keine Anrufe|Nicht kontaktieren|Anrufsperre|"
-    "Abgemeldet|Robinsonliste|No llamar|NO LLAMAR|No contactar|Lista Robinson|Dado de baja"
+    "Abgemeldet|Robinsonliste|No llamar|NO LLAMAR|No contactar|Lista Robinson|Dado de baja|"
+    "D.N.C.|D N C|nichtanrufen|KEINANRUF|Keine-Anrufe"
 )
 # Names that may say who must not be called.
 ASKING = (
@@ -23,7 +24,10 @@ ASKING = (
     "Appel autorisé|Appels autorisés|Anruf erlaubt|Darf angerufen werden|Llamada autorizada|Unsubscribed on|"
     "UNSUB_TIME|Blacklist|Blocked from calls|Do not call reason|TCPA|GDPR|DSGVO|RGPD|Liste rouge|Werbewiderspruch|"
     "Einwilligung Telefon|Do not disturb calls|No marketing calls|I agree to be contacted by phone|Excluded contacts|"
-    "Email and phone opt out|TPS|Bloctel date|Fecha de baja|DNC (2)|No phone|Not contactable"
+    "Email and phone opt out|TPS|Bloctel date|Fecha de baja|DNC (2)|No phone|Not contactable|"
+    "Blocked|Excluded|Exclude|Stop|Refus|Refused|Gesperrt|Sperre|Sperrvermerk|Bloqué|Bloqueado|Excluir|Liste noire|"
+    "Lista negra|Black list|Ne pas rappeler|Ne plus rappeler|Rappel interdit|No volver a llamar|"
+    "No quiere que le llamen|Cannot be called|Can't call|Wants no calls|Anti-démarchage téléphonique"
 )
 OTHER = (
     "Has Opted Out Of Email|HasOptedOutOfEmail|HasOptedOutOfFax|Email Opt Out|Unsubscribed from all email|"
@@ -35,7 +39,8 @@ PLAIN = (
     "Phone No|Tel No|Contact No.|No. of calls|No of contacts|Note|Notes|Call notes|Last call|Called on|Contact name|"
     "Contact owner|Number of times contacted|Last contacted|Marketing contact status|Notice|Canal|Cancelled|Pays|"
     "Pas de porte|Nonprofit|Knotenpunkt|Telefon privat|Nichte|Adresse de contact|Contact|Appel suivant|Kontaktdatum|"
-    "Okay Street|City|Status|Lead Status|Do|Call|Phone|Mobile|is_organic|Non-smoker|Llamada anterior"
+    "Okay Street|City|Status|Lead Status|Do|Call|Phone|Mobile|is_organic|Non-smoker|Llamada anterior|"
+    "Rappel|Date de rappel|Rappeler le|Stop name|Blocked until|Call No.|Antiguo teléfono|Interdit bancaire"
 )
 
 
@@ -210,3 +215,12 @@ def test_a_status_that_asks_not_to_call_keeps_its_row_from_being_called(cell: st
     assert renamed.numbers == [A, B, C]
     marked_too = f"phone;Status;Do Not Call\n{A};{cell};yes\n".encode()
     assert [row.do_not_call for row in read(marked_too).good.values()] == [True]
+
+
+@pytest.mark.parametrize(
+    "column",
+    each("Can't call|Cannot call|Wants no calls|No consent|No opt-in|Sans consentement|Ohne Einwilligung|Sin permiso"),
+)
+def test_a_permission_that_is_denied_can_be_mapped_to_do_not_call(column: str) -> None:
+    """The advice to take may_call instead would make callable who asked not to be called."""
+    assert mapping_faults(["phone", column], {"phone": "phone", column: "do_not_call"}) == []
