@@ -237,7 +237,9 @@ class ColumnMapping:
     variables: tuple[tuple[str, int], ...]
     do_not_call: tuple[int, ...] = ()  # yes: do not call
     may_call: tuple[int, ...] = ()  # no: do not call
-    by_default: tuple[int, ...] = ()  # variables named like their columns: nobody may have looked at them
+    remarks: tuple[
+        int, ...
+    ] = ()  # where people write wishes: names, kinds of numbers, variables named as the file does
     consent_basis: int | None = None
     consent_at: int | None = None
     consent_evidence: int | None = None
@@ -270,10 +272,11 @@ class ColumnMapping:
             ours=own_file(header) is not None,
             guards=guards(header),
             shown_number=shown_number(header),
-            by_default=tuple(
+            remarks=tuple(
                 index
                 for index, target in enumerate(targets)
                 if target == f"variables.{variable_name(header[index], index + 1)}"
+                or (target in {"name", "phone_kind"} and own_file(header) is None)
             ),
             **{field: by_target.get(field) for field in SINGLE},
         )

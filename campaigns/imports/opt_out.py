@@ -104,12 +104,15 @@ FORBIDS = re.compile(
     r"dnc|opt(?:ed)?.?out|no calls?|ne (?:pas|plus) (?:appeler|contacter|telephoner)|pas d.?appels?|liste rouge|"
     r"nicht (?:mehr )?(?:anrufen|kontaktieren)|keine? anrufe?|no llamar|no contactar|non chiamare|niet bellen)\b"
 )
-# A whole cell of any column, like a status.
-LONGEST_WISH = 60  # characters
+# A whole cell of any column, like a status, or a part of one, as in `DO NOT CALL - Ann` and `vip, dnc`.
+LONGEST_WISH = 200  # characters
+WISH_PARTS = re.compile(r"\s[-\u2013\u2014]+\s|[:;,|/()\[\]*!\n]")
+WISH_HINTS = ("call", "dnc", "contact", "phone", "appel", "anruf", "kontakt", "llamar")  # quick: each wish has one
 ASKING_CELL = re.compile(
-    r"\W*(?:do[ _-]?n.?t[ _-]?(?:call|contact|phone)|do[ _-]?not[ _-]?(?:call|contact|phone)|never call|dnc|no calls|"
+    r"\W*(?:please )?(?:do[ _-]?n.?t[ _-]?(?:call|contact|phone)|do[ _-]?not[ _-]?(?:call|contact|phone)|"
+    r"never call|dnc|no calls|"
     r"ne (?:pas|plus) (?:appeler|contacter)|nicht (?:mehr )?(?:anrufen|kontaktieren)|keine anrufe|"
-    r"no (?:llamar|contactar))\W*",
+    r"no (?:llamar|contactar))(?: (?:again|any ?more|back))?\W*",
     re.IGNORECASE,
 )
 
@@ -208,8 +211,13 @@ def forbids(text: str) -> bool:
 
 
 def is_wish(cell: str) -> bool:
-    """Return whether a whole cell asks not to call, as `Do not call` in a column of statuses."""
-    return len(cell) <= LONGEST_WISH and ASKING_CELL.fullmatch(cell) is not None
+    """Return whether a cell asks not to call, or a part of it, as `Do not call` in a column of statuses."""
+    if len(cell) > LONGEST_WISH:
+        return False
+    text = cell.casefold()
+    if not any(hint in text for hint in WISH_HINTS):
+        return False
+    return any(ASKING_CELL.fullmatch(part) for part in (text, *WISH_PARTS.split(text)))
 
 
 def marked(cell: str, column: str) -> bool:

@@ -231,7 +231,7 @@ def _do_not_call(cells: Sequence[str], columns: ColumnMapping) -> bool:
     asks += [refused(cells[index], columns.header[index]) for index in columns.may_call]
     if any(asks):
         return True
-    for index in columns.by_default:
+    for index in columns.remarks:
         if is_wish(cells[index]):
             raise NotYesOrNo(
                 f"'{cells[index][:40]}' in column '{columns.header[index][:60]}' asks not to call. Give such wishes a "
@@ -252,7 +252,7 @@ def _asks(cells: Sequence[str], columns: ColumnMapping) -> bool:
     return (
         any(says(marked, index) for index in columns.do_not_call)
         or any(says(refused, index) for index in columns.may_call)
-        or any(is_wish(cells[index]) for index in columns.by_default)
+        or any(is_wish(cells[index]) for index in columns.remarks)
         or any(forbids(cells[index]) for index in columns.phone_indexes)
     )
 

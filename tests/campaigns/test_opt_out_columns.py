@@ -224,3 +224,27 @@ def test_a_status_that_asks_not_to_call_keeps_its_row_from_being_called(cell: st
 def test_a_permission_that_is_denied_can_be_mapped_to_do_not_call(column: str) -> None:
     """The advice to take may_call instead would make callable who asked not to be called."""
     assert mapping_faults(["phone", column], {"phone": "phone", column: "do_not_call"}) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"phone,name\n{A},DO NOT CALL - Ann\n",
+        f"phone,name\n{A},Ann (DNC)\n",
+        f"phone,name\n{A},***do not call***\n",
+        f"phone,last name\n{A},Do not call again!\n",
+        f"phone,tags\n{A},vip; dnc\n",
+        f"phone,tags\n{A},vip / ne pas appeler\n",
+        f"Phone 1 - Label,Phone 1 - Value\nDo not call,{A}\n",
+        f"phone,name\n{A},BITTE: nicht anrufen\n",
+    ],
+)
+def test_a_wish_beside_a_name_or_a_number_is_heard(text: str) -> None:
+    found = read(text.encode())
+    assert list(found.bad) == [2]
+    assert "asks not to call" in found.bad[2]
+
+
+@pytest.mark.parametrize("name", ["DNC Media", "Callum Dnce", "Phone House", "Dr. No Call-Center", "Nicht, Anna", "No"])
+def test_a_name_that_only_sounds_like_a_wish_is_a_name(name: str) -> None:
+    assert not read(f'phone,name\n{A},"{name}"\n'.encode()).bad
