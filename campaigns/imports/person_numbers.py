@@ -97,7 +97,9 @@ def numbers_of(
             unassigned[number.phone] = unassigned.get(number.phone, "") or kind
     if not found:
         if unassigned and not faults:
-            faults.append(NotCallable(f"{next(iter(unassigned))} is a number that the numbering plan does not use."))
+            faults.append(
+                NotCallable(f"The number {next(iter(unassigned))} is one that the numbering plan does not use.")
+            )
         raise faults[0] if faults else NotCallable(f"There is no phone number; write one like {EXAMPLE}.")
     numbers = [FurtherNumber(phone, kind) for phone, kind in (found | unassigned).items()]
     if len(numbers) == 1:

@@ -80,6 +80,8 @@ def numbers_in(cell: str, normalise: Normalise, normalise_further: Normalise) ->
         raise AsksNotToCall(
             f"'{cell[:60]}' asks not to call; give the wish a column of its own, such as 'Do not call'."
         )
+    if len(cell) > LONGEST:
+        raise whole
     pieces = [_Piece.of(separator, text) for separator, part in _split(cell) for text in _slashed(part, normalise)]
     if not 0 < len(pieces) <= MOST or not all(piece.is_number for piece in pieces):
         raise whole
@@ -116,7 +118,8 @@ def parts(cell: str) -> list[str]:
 
 def numbers_within(cell: str, normalise: Normalise) -> Iterator[str]:
     """Yield all that may be a number in a cell, whatever else it says, and both numbers where digits fit two."""
-    pieces = [_Piece.of("", text) for part in parts(cell) for text in _slashed(part, normalise)]
+    found = parts(cell) if len(cell) <= LONGEST else []
+    pieces = [_Piece.of("", text) for part in found for text in _slashed(part, normalise)]
     texts = ["".join(piece.text for piece in pieces)] if _are_one(pieces, normalise) else [each.text for each in pieces]
     for text in dict.fromkeys([cell, *texts]):
         try:

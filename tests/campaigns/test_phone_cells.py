@@ -8,7 +8,7 @@ import random
 import phonenumbers
 import pytest
 
-from campaigns.imports.phone_cells import AsksNotToCall, CellNumbers, numbers_in
+from campaigns.imports.phone_cells import AsksNotToCall, CellNumbers, numbers_in, numbers_within
 from campaigns.phones import EVERYWHERE, NotCallable, normalise, normalise_further
 
 MOBILE, OTHER_MOBILE, FIXED = "+33612345678", "+33698765432", "+33142345678"
@@ -244,3 +244,16 @@ def test_no_separator_inside_a_number_makes_another_number_of_it() -> None:
                     if {each.phone for each in found.numbers + found.unassigned} - {true}:
                         wrong.append((cell, region, found))
     assert not wrong
+
+
+@pytest.mark.parametrize("unit", [" ", '"', "\n", '="', "1 ", " / ", "tel:", "(0)", "\u00a0"])
+def test_a_cell_that_is_too_long_is_refused_before_it_is_taken_apart(unit: str) -> None:
+    """The time for a pattern grows with the square of the length: a file of such cells would hold up all imports."""
+    cell = f'="{unit * (9_990 // len(unit))}x'
+    with pytest.raises(NotCallable, match="too long"):
+        read(cell, "FR")
+    assert list(numbers_within(cell, lambda text: normalise(text, "FR", EVERYWHERE))) == []
+
+
+def test_a_number_between_many_spaces_is_read() -> None:
+    assert [each.phone for each in read(" " * 5_000 + "06 12 34 56 78" + "\u00a0" * 4_000, "FR").numbers] == [MOBILE]
