@@ -138,7 +138,7 @@ def test_the_form_of_a_campaign_that_has_started_changes_nothing(
     client = sign_in(organization, "admin")
     campaign = whole_world(organization, HOSTILE["two lines"]).campaign
     for status in (Campaign.Status.SCHEDULED, *Campaign.STARTED):
-        with subtests.test(status):
+        with subtests.test(status.value):
             change(campaign, status=status, launched_at=timezone.now())
             mine = with_a_form(client, campaign)
             assert mine is not None

@@ -15,7 +15,9 @@ BY_DATABASE = re.compile(r"vendor [=!]= |\[connection\.vendor\]|OnPostgresql\(")
 # Module of the product that behaves differently on SQLite -> a test module that runs there.
 COVERED_BY = {
     "calls/triggers.py": "tests/calls/test_outcomes.py",
+    "campaigns/contact_locks.py": "tests/campaigns/test_do_not_call_import.py",
     "campaigns/launching.py": "tests/campaigns/test_launching.py",
+    "tenants/db/bulk_updates.py": "tests/campaigns/test_import_undo.py",
     "tenants/failpoints.py": "tests/calls/test_failpoints.py",
     "tenants/db/migrations_support.py": "tests/config/test_search.py",
 }

@@ -11,7 +11,7 @@ from django import forms
 from django.conf import settings
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from campaigns.imports.columns import IGNORE, VARIABLES, chosen_mapping, explain
+from campaigns.imports.columns import IGNORE, VARIABLES, explain, variable_targets
 from campaigns.imports.file_format import FileFormat
 from campaigns.imports.options import Options
 from campaigns.models import ContactImport, ContactList
@@ -187,6 +187,9 @@ def _with_found(names: Mapping[str, str], found: str, chosen: Any) -> list[tuple
     return [("", first), *names.items()]
 
 
+OPT_OUTS = frozenset({"do_not_call", "may_call"})  # such a column is never offered as a variable
+
+
 class MappingForm(forms.Form):
     """What each column of the file becomes. `mapping` lacks the columns about which somebody has to decide."""
 
@@ -205,10 +208,12 @@ class MappingForm(forms.Form):
         super().__init__(data if data is not None and data.get("columns") == self.digest else None)
         mapping = saved or options.mapping_of(form)
         reasons = explain(header, mapping, form.empty, options.other_columns)
-        for number, column in enumerate(header):
+        variables = variable_targets(enumerate(header, 1))
+        # First the columns about which somebody has to decide: in a wide file nobody would find them.
+        for number, column in sorted(enumerate(header), key=lambda each: each[1] in mapping):
             target = mapping.get(column, UNDECIDED)
-            variable = target if target.startswith("variables.") else _variable(header, column)
-            own = [(variable, target_label(variable))] if variable else []
+            variable = target if target.startswith("variables.") else variables[column]
+            own = [] if target in OPT_OUTS else [(variable, target_label(variable))]
             first = [(UNDECIDED, "Choose…")] if column not in mapping else []
             choices = [*first, *TARGETS.items(), *own, ("", "Leave out")]
             field = choice_field(column, choices, initial=target)
@@ -234,12 +239,6 @@ class MappingForm(forms.Form):
     def undecided(self) -> list[str]:
         """Return the columns about which somebody has to decide."""
         return [column for column in self.header if column not in self.mapping]
-
-
-def _variable(header: Sequence[str], column: str) -> str:
-    """Return the variable that a column becomes if it is not another field."""
-    others = {name: "" for name in header if name != column}
-    return chosen_mapping(header, {**others, header[0 if header[0] != column else -1]: "phone"}).get(column, "")
 
 
 class RememberForm(forms.Form):

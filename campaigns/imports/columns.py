@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from campaigns.imports.column_guess import Guess, asked_by_itself, guesses
@@ -59,6 +59,20 @@ def variable_name(header: str, number: int) -> str:
     return f"_{name}" if name[0].isdigit() else name
 
 
+def variable_targets(columns: Iterable[tuple[int, str]], taken: Collection[str] = ()) -> dict[str, str]:
+    """Return the variable that each column would become, each another one. `columns` are numbers and names."""
+    found: dict[str, str] = {}
+    used = set(taken)
+    for number, column in columns:
+        name, again = variable_name(column, number), 1
+        while f"variables.{name}" in used:
+            again += 1
+            name = f"{variable_name(column, number)}_{again}"
+        found[column] = f"variables.{name}"
+        used.add(found[column])
+    return found
+
+
 def guess_mapping(header: Sequence[str], empty: Collection[str] = (), other_columns: str = VARIABLES) -> dict[str, str]:
     """Return the likely target of each column.
 
@@ -96,14 +110,7 @@ def complete_mapping(
     kept = free
     if len(free) > left:
         kept = [(number, column) for number, column in free if column not in empty][: max(0, left)]
-    taken = {target for target in full.values() if isinstance(target, str)}
-    for number, column in kept:
-        name, again = variable_name(column, number), 1
-        while f"variables.{name}" in taken:
-            again += 1
-            name = f"{variable_name(column, number)}_{again}"
-        full[column] = f"variables.{name}"
-        taken.add(full[column])
+    full |= variable_targets(kept, {target for target in full.values() if isinstance(target, str)})
     full |= {column: "" for _, column in free if column not in full}
     return {column: full[column] for column in header if column in full}
 
@@ -306,5 +313,7 @@ def _phone_columns(header: Sequence[str], targets: Sequence[str]) -> list[PhoneC
     for index in numbers:
         before = index - 1 if index and targets[index - 1] == "phone_kind" else None
         label = labels.get(index, before if before not in labels.values() else None)
-        found.append(PhoneColumn(index, targets[index].partition(".")[2], label, country_column(header, index)))
+        found.append(
+            PhoneColumn(index, targets[index].partition(".")[2], label, country_column(header, index, numbers))
+        )
     return found

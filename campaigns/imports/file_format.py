@@ -45,6 +45,12 @@ MAGIC = (
     (b"\0\0\xfe\xff", "This file is UTF-32; save it as 'CSV UTF-8'."),
 )
 WEB_PAGE = re.compile(rb"\s*<(?:!doctype|html|\?xml|table)", re.IGNORECASE)
+# First words of texts that are no tables, and the message for each.
+NO_TABLES = (
+    (WEB_PAGE, "This is a web page or XML, not CSV; export the table as 'CSV UTF-8'."),
+    (re.compile(rb"\s*BEGIN:VCARD\s", re.IGNORECASE), "This is a vCard file, not CSV; export the contacts as CSV."),
+    (re.compile(rb'\s*(?:\[\s*)?\{\s*"[^"]{0,200}"\s*:'), "This is JSON, not CSV; export the table as 'CSV UTF-8'."),
+)
 ONE_BYTE = [
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258"),
     *("iso8859_2", "iso8859_15", "mac_roman", "cp850", "cp852", "cp866", "koi8_r", "cp874"),
@@ -99,8 +105,9 @@ def sniff(sample: bytes, filename: str = "", *, delimiter: str = "", encoding: s
     for magic, sentence in MAGIC:
         if sample.startswith(magic):
             raise UnreadableFile(sentence)
-    if WEB_PAGE.match(sample.removeprefix(UTF_8_MARK)):
-        raise UnreadableFile("This is a web page or XML, not CSV; export the table as 'CSV UTF-8'.")
+    for start, sentence in NO_TABLES:
+        if start.match(sample.removeprefix(UTF_8_MARK)):
+            raise UnreadableFile(sentence)
     if delimiter and not _can_separate(delimiter):
         raise UnreadableFile(f"'{delimiter}' cannot separate columns; choose one of , ; | or tab.")
     confident = True

@@ -34,7 +34,12 @@ KNOWN = frozenset(
         "non chiamare|non contattare|niet bellen|nao ligar|nao contactar"
     )
 )
-CLOSED = frozenset(name.replace(" ", "") for name in KNOWN)  # `D.N.C.` and `nichtanrufen`
+KNOWN_JOINED = frozenset(name.replace(" ", "") for name in KNOWN)  # donotContact, do_notcall, NOCALL
+# One of these is enough to ask, wherever words begin and end.
+WITHIN = re.compile(
+    r"donot(?:call|contact|phone)|dont(?:call|contact)|opt(?:ed)?out|unsubscri|"
+    r"ne(?:pas|plus)(?:appel|contact)|nicht(?:anruf|kontakt)|oktocall|calls?allowed"
+)
 # Parts of names that deny or allow, and parts about calls: a name with both may say who must not be called.
 DENIES = frozenset(
     words(
@@ -42,7 +47,10 @@ DENIES = frozenset(
         "oppose|ban|banned|remove|removed|litigator|cannot|cant|wont|interdit|interdite|verboten|prohibido|anti"
     )
 )
-DENYING = ("block", "blacklist", "suppress", "exclud", "excluid", "refuse", "reject", "widerruf", "widerspr", "opposi")
+DENYING = (
+    *("block", "blacklist", "suppress", "exclud", "excluid", "refuse", "reject", "widerruf", "widerspr", "opposi"),
+    "verbot",
+)
 ALLOWS = frozenset(words("ok|okay|may|can|wants|want|willing|darf|durfen|accord|peut"))
 ALLOWING = (
     *("allow", "permit", "permis", "authori", "autoris", "autoriz", "agree", "accept", "accett", "acept", "erlaub"),
@@ -51,8 +59,9 @@ ALLOWING = (
 CALLS = frozenset(
     words(
         "call|calls|called|calling|contact|contacts|contacted|contactable|callable|phone|phones|telephone|telephoned|"
-        "voice|dial|dialed|dialled|ring|solicit|rappel|rappeler|recontacter|rappelez|solicitation|telemarketing|marketing|tel|appel|appels|appeler|"
-        "appelable|contacter|contactez|telephoner|demarchage|prospection|anruf|anrufe|anrufen|angerufen|kontakt|"
+        "voice|dial|dialed|dialled|ring|solicit|solicitation|telemarketing|marketing|tel|appel|appels|appeler|"
+        "appelable|appele|appelee|appeles|appelees|rappel|rappels|rappeler|rappelez|recontacter|contacter|contactez|contacte|contactee|"
+        "telephoner|demarchage|prospection|anruf|anrufe|anrufen|angerufen|kontakt|"
         "kontaktiert|kontaktieren|kontaktaufnahme|telefon|telefonisch|werbung|werbeanrufe|werbeanruf|llamar|llamada|"
         "llamadas|contactar|contacto|telefono|telefonica|chiamare|chiamate|contattare|bellen|ligar"
     )
@@ -62,7 +71,7 @@ SUSPICIOUS = frozenset(
     words(
         "dnc|dncr|ndnc|dnd|tps|ctps|donotcall|bloctel|robinson|robinsonliste|robinsonlist|denylist|abgemeldet|"
         "abmeldung|werbesperre|anrufsperre|kontaktsperre|telefonsperre|tcpa|permission|opposition|callable|contactable|"
-        "litigator|opt"
+        "litigator|opt|anrufverbot|kontaktverbot|telefonverbot|werbeverbot"
     )
 )
 # The whole name of a column. As a part of one they say nothing.
@@ -76,12 +85,13 @@ SUSPICIOUS_ALONE = frozenset(
 )
 SUSPECT = (
     *("optout", "optin", "optedout", "optedin", "unsub", "suppress", "blacklist", "blocklist", "desinscr", "desabonn"),
-    *("consent", "consens", "einwillig", "eingewillig", "toestemm", "werbewiderspr", "widerspr"),
+    *("consent", "consens", "einwillig", "eingewillig", "toestemm", "werbewiderspr", "widerspr", "dnc"),
 )
 PHRASES = re.compile(
     r"\b(?:opt(?:ed|s)? ?(?:out|in)|liste (?:rouge|noire|d exclusion)|lista (?:roja|negra|de exclusion|nera)|"
     r"black list|block list|deny list|schwarze liste|dar de baja|dado de baja|fecha de baja|right to object|"
-    r"gdpr|dsgvo|rgpd|lopd|lgpd)\b|^no phone$"
+    r"gdpr|dsgvo|rgpd|lopd|lgpd|do not disturb|non appeler|no (?:volver|quiere|desea|acepta|autoriza|permite))\b"
+    r"|^(?:no phone|stop|baja)$"
     # "No" before what it denies: elsewhere it means a number, as in `Phone No`.
     r"|\b(?:no|non) (?:more )?(?:phone )?(?:calls?|calling|called|contact|contacting|marketing|solicitation|"
     r"telemarketing|llamar|llamadas?|contactar|molestar|chiamare|contattare)\b"
@@ -109,10 +119,12 @@ LONGEST_WISH = 200  # characters
 WISH_PARTS = re.compile(r"\s[-\u2013\u2014]+\s|[:;,|/()\[\]*!\n]")
 WISH_HINTS = ("call", "dnc", "contact", "phone", "appel", "anruf", "kontakt", "llamar")  # quick: each wish has one
 ASKING_CELL = re.compile(
-    r"\W*(?:please )?(?:do[ _-]?n.?t[ _-]?(?:call|contact|phone)|do[ _-]?not[ _-]?(?:call|contact|phone)|"
-    r"never call|dnc|no calls|"
-    r"ne (?:pas|plus) (?:appeler|contacter)|nicht (?:mehr )?(?:anrufen|kontaktieren)|keine anrufe|"
-    r"no (?:llamar|contactar))(?: (?:again|any ?more|back))?\W*",
+    r"\W*(?:(?:please|bitte|merci de|por favor)\W+)?"
+    r"(?:(?:on )?(?:the )?(?:do[ _-]?n.?t|do[ _-]?not|never)[ _-]?(?:call|contact|phone)(?:[ _-]list)?|"
+    r"(?:on )?(?:the )?dnc[lc]?(?:[ _-]list)?|no calls|opted[ _-]?out of (?:phone )?calls|"
+    r"ne (?:pas|plus) (?:r?appeler|(?:re)?contacter)|nicht (?:mehr |wieder )?(?:anrufen|kontaktieren)|keine anrufe|"
+    r"no (?:volver a )?(?:llamar|contactar))"
+    r"(?:\W+(?:again|any ?more|please|svp|bitte|mehr|por favor))?\W*",
     re.IGNORECASE,
 )
 
@@ -155,6 +167,9 @@ ONE_OR_ZERO = re.compile(r"[-+]?0*([01])(?:[.,]0*)?")  # -1 is true in some prog
 DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ].{0,32})?|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})(?:[ ,].{0,32})?"
 )
+OTHER_CHANNEL_JOINED = re.compile(
+    r"(?:has|is)?(?:e?mail|sms|text|fax|newsletter|whatsapp|push)(?:opt(?:ed)?out|unsubscribed?)"
+)
 
 
 class OptOut(StrEnum):
@@ -174,17 +189,21 @@ class NotYesOrNo(ValueError):
 def opt_out_header(header: str) -> OptOut | None:
     """Return what the name of a column says about calls; None if nothing."""
     text, parts = plain(header), set(tokens(header))
-    if text in KNOWN or text.replace(" ", "") in CLOSED:
+    joined = text.replace(" ", "")
+    if joined in KNOWN_JOINED:
         return OptOut.KNOWN
     if (what := phone_header(header)) is not None and what.exact:
         return None
     about_calls = bool(parts & CALLS)
-    suspicious = text in SUSPICIOUS_ALONE or _has(parts, SUSPICIOUS, SUSPECT) or PHRASES.search(text) is not None
+    suspicious = text in SUSPICIOUS_ALONE or _has(parts, SUSPICIOUS, SUSPECT)
+    suspicious = suspicious or bool(PHRASES.search(text) or WITHIN.search(joined))
     denies = about_calls and _has(parts, DENIES, DENYING)
     allows = about_calls and _has(parts, ALLOWS, ALLOWING)
     if not (suspicious or denies or allows):
         return None
     if parts & OTHER_CHANNELS and not parts & (CALLS - {"contact", "contacts", "kontakt", "contacto", "marketing"}):
+        return OptOut.OTHER_CHANNEL
+    if OTHER_CHANNEL_JOINED.fullmatch(joined):
         return OptOut.OTHER_CHANNEL
     return OptOut.INVERSE if _allows(text, parts) else OptOut.ASKS
 

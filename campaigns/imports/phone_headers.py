@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ PHONE = frozenset(
         "rufnummer|telefono|numero de telefono|numero di telefono|telefone|numero de telefone|telefoonnummer|telefoon|"
         "nummer|puhelin|puhelinnumero|telefonszam|numer telefonu|numar de telefon|telefonnr|telefonni cislo|"
         "telefon numarasi|mobile|mobile phone|mobile number|mobile no|cell|cell phone|cellphone|cell number|portable|"
+        "mob|mob no|mob number|cell no|contact no|ph no|ph number|rufnr|"
         "telephone portable|telephone mobile|gsm|mobil|mobilnummer|handy|handynummer|movil|telefono movil|celular|"
         "cellulare|telemovel|mobiel|home phone|work phone|business phone|landline|fixe|telephone fixe|"
         "telepon|nomor telepon|no telepon|nomor hp|no hp|hp|nomor|simu|namba ya simu|điện thoại|số điện thoại|sđt|"
@@ -40,7 +42,7 @@ ENDINGS = ("telefon", "telefonnummer", "telefonnr", "telefoon", "rufnummer")
 ENGLISH_ENDINGS = ("phone", "phones", "phonenumber", "tel")
 MOBILE = frozenset(
     words(
-        "mobile|mobiles|mobil|mobilnummer|mobilnr|mobiltelefon|mobilfunk|mobilfunknummer|cell|cellphone|cellular|"
+        "mobile|mobiles|mob|mobil|mobilnummer|mobilnr|mobiltelefon|mobilfunk|mobilfunknummer|cell|cellphone|cellular|"
         "celular|celulares|cellulare|portable|gsm|handy|handynummer|handynr|movil|moviles|telemovel|mobiel|smartphone|"
         "natel|matkapuhelin|komorka|komorkowy|мобильный|手机|携帯"
     )
@@ -103,6 +105,7 @@ ABOUT = frozenset(
     )
 )
 SPELT = frozenset(words("with|incl|including|avec|mit|con"))  # "with country code"
+YES_OR_NO = re.compile(r"(?:is|has)\b.*\b(?:phone|mobile|cell|tel|telephone)\b")  # Is Primary Phone
 OF_SPELLING = frozenset(words("country|code|prefix|indicatif|vorwahl|prefijo"))
 LABEL = frozenset(words("type|label|typ|kind|art|tipo|etikett|libelle"))
 VALUE = frozenset(words("value|number|nummer|numero|wert|valeur|valor|no|nr|num"))
@@ -131,6 +134,8 @@ def _is_phone(header: str) -> bool:
     parts = set(tokens(header))
     if plain(header) in PHONE:
         return True
+    if YES_OR_NO.match(plain(header)):
+        return False
     about = parts & ABOUT
     if parts & SPELT:
         about -= OF_SPELLING

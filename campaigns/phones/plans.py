@@ -27,6 +27,7 @@ FRENCH = FRENCH_OVERSEAS | {"FR"}
 OVERSEAS_BLOCK = re.compile(r"26[2389]|508|59[0468]|639|69[0-4]|69[67]|70[89]")
 OVERSEAS_CODES = (262, 590, 594, 596, 508)
 SAINT_PIERRE = "508"  # its numbers have six digits at home, and begin with 508 in the French plan
+ITALIAN = frozenset({"IT", "VA"})  # where a landline begins with 0 and a mobile number with 3
 
 # Prefixes that are still written: Mexico dropped them on 2019-08-03.
 DROPPED_PREFIX = {"MX": re.compile(r"01|04[45]")}
@@ -114,6 +115,14 @@ def split(digits: str) -> tuple[int, str] | None:
     return None
 
 
+@lru_cache(maxsize=512)
+def usual_length(region: str) -> int:
+    """Return the digits of a country's longer kind of number, fixed or mobile, by the examples of `phonenumbers`."""
+    kinds = (phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.MOBILE)
+    examples = filter(None, (phonenumbers.example_number_for_type(region, kind) for kind in kinds))
+    return max((len(phonenumbers.national_significant_number(each)) for each in examples), default=LONGEST)
+
+
 def national_prefix(region: str) -> str:
     """Return the digits that are dialled before a national number, like 0; "" if there are none."""
     return str(_plan(region).national_prefix or "")
@@ -174,13 +183,14 @@ def national(digits: str, region: str) -> Number | None:
     return found or (_rarely_dialled(digits, region) if digits[0] == "0" else None)
 
 
-def twins(digits: str, region: str) -> Iterator[Number]:
-    """Yield the second number of digits that a plan has with their 0 and without it.
+def with_its_zero_lost(digits: str, region: str) -> Number | None:
+    """Return the number that begins with a 0 of its own before these digits, which a spreadsheet dropped.
 
-    Gabon's numbers of before 2019 are both, and the 0 was dialled at home and written after the country code as well.
+    None where they may be a mobile number with a digit missing.
     """
-    if region == "GA" and digits[0] == "0" and (twin := number(_plan(region).country_code, digits[1:])):
-        yield twin
+    if digits[0] == "0" or (region in ITALIAN and digits[0] == "3"):
+        return None
+    return number(_plan(region).country_code, f"0{digits}")
 
 
 def former_national(digits: str, region: str) -> Number | None:

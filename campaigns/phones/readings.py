@@ -31,6 +31,7 @@ REFUSED_TYPES = {
     phonenumbers.PhoneNumberType.VOICEMAIL: "a voicemail access number",
 }
 EVERYWHERE: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)  # for the do-not-call list
+MUCH_LONGER = 2  # digits
 ENOUGH = 3  # different numbers of a column that decide how it is read
 
 
@@ -101,13 +102,15 @@ def _out_of_use(given: Written, home: str, allowed: Collection[str]) -> str:
 def column_reading(cells: Iterable[str], region: str) -> Reading:
     """Return how a column of numbers is to be read. Pass every cell of the column; it stops once that is decided.
 
-    At least three different numbers decide. Cells with a plus or 00 tell nothing about the others.
+    At least three different numbers decide. Cells with a plus or 00 tell nothing about the others. Where every cell
+    fits two numbers, the plus was lost if all would be far longer at home than the country's numbers are: plans of
+    variable length allow 13 digits where nobody has more than 9.
     """
     home = _home(region)
     if not home:
         return Reading.UNDECIDED
     seen: set[str] = set()
-    only_national = only_abroad = only_own = False
+    only_national = only_abroad = only_own = too_short = False
     for cell in cells:
         if cell[:1] == "+" or (cell[:1] == "0" and only_national and len(seen) >= ENOUGH):
             continue  # quick: it can tell nothing new
@@ -118,13 +121,15 @@ def column_reading(cells: Iterable[str], region: str) -> Reading:
         if len(seen) < ENOUGH and (dialled or plus_lost):
             seen.add(digits)
         only_national = only_national or (dialled is not None and plus_lost is None)
+        if dialled and plus_lost:
+            too_short = too_short or len(dialled.national) < plans.usual_length(home) + MUCH_LONGER
         if plus_lost and not dialled:
             only_abroad, only_own = True, only_own or digits.startswith(plans.own_codes(home))
         if only_national and only_abroad:
             return Reading.UNDECIDED
     if len(seen) < ENOUGH:
         return Reading.UNDECIDED
-    if only_own:
+    if only_own or not (only_national or only_abroad or too_short):
         return Reading.PLUS_LOST
     return Reading.NATIONAL if only_national else Reading.UNDECIDED
 
@@ -175,7 +180,7 @@ def _meant(text: str, home: str, reading: Reading) -> Number:
 
 def _without_plus(text: str, given: Written, digits: str, home: str, reading: Reading) -> Number | None:
     """Return the number that digits mean in a country. Raises TwoReadings."""
-    ways = {plans.national(digits, home), *plans.twins(digits, home), *plans.abroad(digits, home)}
+    ways = {plans.national(digits, home), *plans.abroad(digits, home)}
     dialled = _only(text, ways - {None})
     if digits[0] == "0" or (
         dialled and not digits.startswith(plans.own_codes(home)) and not plans.lacks_trunk(dialled, digits)
@@ -186,6 +191,7 @@ def _without_plus(text: str, given: Written, digits: str, home: str, reading: Re
     dialled = dialled or plans.former_national(digits, home)
     zero_shown = given.without_zero and given.groups[0] != "0"  # in brackets after other digits: after a country code
     plus_lost = plans.international(digits) if zero_shown else plans.with_its_plus_lost(digits, dialled, home)
+    dialled = dialled or plans.with_its_zero_lost(digits, home)
     if dialled and plus_lost and dialled.e164 != plus_lost.e164:
         return _decided(text, given, dialled, plus_lost, reading)
     return dialled or plus_lost or plans.former_international(digits)

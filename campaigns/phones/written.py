@@ -29,6 +29,11 @@ CHAT_LINK = re.compile(
 BRACKETED_ZERO = re.compile(r"[(\[]0[)\]]")
 GUARDS = "'`\N{ACUTE ACCENT}\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
 QUOTES = '"\u201c\u201d'
+# Characters of other categories that show nothing: those that Unicode calls ignorable (Default_Ignorable_Code_Point),
+# an object left of rich text, an empty pattern of braille. And the frame of a digit of an emoji.
+SHOWS_NOTHING = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffc\u20e3\U000e0100-\U000e01ef]"
+)
 PLUSES = "+\N{FULLWIDTH PLUS SIGN}\N{SMALL PLUS SIGN}"
 
 
@@ -78,7 +83,7 @@ def read(text: str) -> Written:
 
 def _unwrapped(text: str) -> str:
     """Return the text without invisible ends, quotes, the quotes of a formula, guard apostrophes and a label."""
-    cell = text
+    cell = SHOWS_NOTHING.sub("", text)
     while True:
         before = cell
         cell = _stripped(cell)

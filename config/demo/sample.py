@@ -39,7 +39,7 @@ TEAMS = (
 BROKEN_ROWS = (
     ("Somebody Unreachable", "0612", "", "allomia"),
     ("Extension Please", "212-555-0150 ext 5", "", "allomia"),
-    ("Spreadsheet Victim", "1.2125550151E+10", "", "polyai"),
+    ("Spreadsheet Victim", "1.21256E+10", "", "polyai"),
     ("No Number", "", "", "plumvoice"),
     ("Premium Line", "+19005550123", "", "callingbox"),
 )

@@ -44,6 +44,8 @@ FIXED = "+33142345678"
         ("Telefon privat|Telefon (privat)|Telefon privat 2|Privattelefon|Teléfono de casa", "phone.home"),
         ("Work Phone|Business Phone|Business Phone 2|Office phone|Téléphone (bureau)|Tél. pro", "phone.work"),
         ("Telefon geschäftlich|Telefon geschäftlich 2|Diensttelefon|Teléfono del trabajo|Company phone", "phone.work"),
+        ("Mob|Mob.|Mob No|Mob. Number|Cell No.", "phone.mobile"),
+        ("Contact No|Contact No.|Ph No|Ph. Number|Rufnr.", "phone"),
         ("Other Phone|OtherPhone|Téléphone (autre)|Weiteres Telefon|Otro teléfono|Alternate phone", "phone.other"),
     ],
 )
@@ -233,6 +235,61 @@ def test_a_country_code_beside_a_number_says_its_country(name: str, code: str) -
         assert found.numbers == ["+34612345678"]
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (
+            "Phones / Primary Phone Number;Phones / Primary Phone Country Code;Phones / Primary Phone Calling Code",
+            "N;ES;+34",
+        ),
+        ("Primary Phone Calling Code;Primary Phone Country Code;Primary Phone Number", "+34;ES;N"),
+        ("Mobile;Mobile Dial Code", "N;34"),
+        ("Home Phone Country Code;Home Phone", "+34;N"),
+        ("Indicatif mobile;Mobile", "34;N"),
+        ("Mobile prefix;Mobile", "+34;N"),
+        ("Phone 1 - Country Code;Phone 1 - Value", "ES;N"),
+        ("Dial code;Name;Phone", "34;Zoé;N"),
+        ("phone_country_code;first_name;last_name;phone_number", "34;Zoé;Roy;N"),
+    ],
+)
+def test_a_country_code_is_known_by_the_words_of_its_number(header: str, row: str) -> None:
+    found = read(f"{header};x\n{row.replace('N', '612345678')};y\n{';' * header.count(';')};\n".encode())
+    assert found.numbers == ["+34612345678"]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "right"),
+    [
+        # Of two numbers each has its own code, on the same side.
+        (
+            "Home phone;Country code;Work phone;Country code",
+            "612345678;34;612345679;33",
+            {"+34612345678", "+33612345679"},
+        ),
+        (
+            "Country code;Home phone;Country code;Work phone",
+            "34;612345678;33;612345679",
+            {"+34612345678", "+33612345679"},
+        ),
+        (
+            "Home phone;Home phone country code;Work phone;Work phone country code",
+            "612345678;34;612345679;33",
+            {"+34612345678", "+33612345679"},
+        ),
+        # The code of an address, and that of another number, say nothing.
+        ("Billing country code;Phone", "ES;612345678", {"+33612345678"}),
+        ("Home phone country code;Mobile", "34;612345678", {"+33612345678"}),
+        ("Home phone;Mobile country code;Mobile", "612345678;34;612345679", {"+33612345678", "+34612345679"}),
+        ("Cell phone;Mobile country code;Home phone", "612345678;34;612345679", {"+34612345678", "+33612345679"}),
+        # Which of two numbers is meant, nobody knows.
+        ("Dial code;Name;Home phone;x;Mobile", "34;Zoé;0142345678;y;612345679", {"+33142345678", "+33612345679"}),
+    ],
+)
+def test_a_country_code_is_that_of_its_own_number(header: str, row: str, right: set[str]) -> None:
+    found = read(f"{header};z\n{row};y\n{';' * header.count(';')};\n".encode())
+    assert set(*found.all_numbers) == right
+
+
 def test_a_country_code_that_is_none_refuses_the_row_and_an_empty_one_is_the_imports() -> None:
     found = read(b"Country code;Phone\nX9;612345678\n;0612345678\nX9;+33612345679\n999;0612345678\n1684;2125550142\n")
     assert found.numbers == ["+33612345678", "+33612345679", "+12125550142"]
@@ -371,6 +428,47 @@ def test_a_mapping_of_some_columns_of_an_export_asks_no_more_than_none() -> None
     chosen = chosen_mapping(header, {"Phone Number": "phone"})
     assert chosen["OPTIN_TIME"] == ""
     assert mapping_faults(header, chosen) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Is Primary Phone",
+        "isPrimaryMobileNo",
+        "Is Primary Mobile (Contact Numbers)",
+        "is_mobile",
+        "Has phone",
+        "hasMobile",
+    ],
+)
+def test_an_answer_about_a_number_is_no_number(name: str) -> None:
+    assert guess_mapping(["phone", name])[name].startswith("variables.")
+
+
+def test_the_numbers_of_suitecrm_have_their_kinds() -> None:
+    header = [
+        "ID",
+        "First Name",
+        "Last Name",
+        "Office Phone:",
+        "Mobile:",
+        "Home:",
+        "Other Phone:",
+        "Fax:",
+        "Do Not Call:",
+    ]
+    found = guess_mapping(header)
+    assert [found[column] for column in header] == [
+        *("external_id", "name", "name", "phone.work", "phone.mobile", "phone.home", "phone.other", "", "do_not_call")
+    ]
+    assert guess_mapping(["Phone", "Home"])["Home"] == "variables.Home"
+
+
+def test_the_names_and_numbers_of_twenty_are_read() -> None:
+    columns = ("Primary Phone Calling Code", "Primary Phone Country Code", "Primary Phone Number", "Additional Phones")
+    header = ["Name / First Name", "Name / Last Name", "City", *(f"Phones / {column}" for column in columns)]
+    found = read((";".join(header) + "\nZoé;Roy;Vigo;+34;ES;612345678;[]\n").encode())
+    assert [(row.name, row.phone) for row in found.good.values()] == [("Zoé Roy", "+34612345678")]
 
 
 # Consent.

@@ -3,10 +3,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import random
 import re
 import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -348,11 +348,18 @@ def test_a_cell_in_the_last_corner_is_refused_with_what_to_do() -> None:
 
 
 def test_a_child_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Recorded(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
     monkeypatch.setattr(reading, "WAIT_SECONDS", 0.01)
     with pytest.raises(UnreadableFile, match="more memory or time"):
         Workbook(io.BytesIO(workbook([HEAD, [A]])))
-    with pytest.raises(ChildProcessError):  # none is left to wait for
-        os.waitpid(-1, os.WNOHANG)
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
 
 
 @pytest.mark.parametrize("limit", ["MEMORY", "CPU_SECONDS", "OUTPUT"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import permutations
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from campaigns.phones import (
     old_forms,
 )
 from tenants.models import Organization
+from tests.campaigns.number_table import KINDS, made
 
 PLUSES_LOST = ["4915112345678", "491701234567", "491622897399", "493012345678"]
 
@@ -367,3 +369,62 @@ def test_a_further_number_in_a_range_that_is_not_in_use_is_kept(text: str, kept:
         found = ""
     assert found == kept
     assert is_in_use(found) == (found == "+33612346101")
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "number"),
+    [
+        # Where the first 0 belongs to the number, a spreadsheet drops it as well: Rome 06, Milan 02, Naples 081.
+        ("656851242", "IT", "+390656851242"),
+        ("266307129", "IT", "+390266307129"),
+        ("811234567", "IT", "+390811234567"),
+        ("656851242.0", "IT", "+390656851242"),
+        ("549886377", "SM", "+3780549886377"),
+        ("707123456", "CI", "+2250707123456"),
+        ("197123456", "BJ", "+2290197123456"),
+        ("61234567", "CG", "+242061234567"),
+        # A mobile number of Italy has no 0, also an old one of nine digits.
+        ("3331234567", "IT", "+393331234567"),
+        ("335022670", "IT", "+39335022670"),
+    ],
+)
+def test_a_lost_zero_that_belongs_to_the_number_is_put_back(text: str, region: str, number: str) -> None:
+    assert normalise(text, region, EVERYWHERE) == number
+
+
+def test_a_lost_zero_is_not_put_back_where_the_digits_may_be_something_else() -> None:
+    with pytest.raises(TwoReadings, match=r"\+2250537886968.*\+537886968"):
+        normalise("537886968", "CI", EVERYWHERE)  # Ivory Coast, or Cuba without its plus
+    with pytest.raises(NotCallable, match="is not a phone number in IT"):
+        normalise("33112345", "IT", EVERYWHERE)  # Busto Arsizio (0331), or a mobile number with a digit missing
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_no_number_that_lost_a_zero_of_its_own_is_read_as_another(region: str) -> None:
+    for kind in KINDS:
+        for number in made(region, kind, 20):
+            if number.national.startswith("0"):
+                try:
+                    assert normalise(number.national[1:], region, EVERYWHERE) == number.e164
+                except NotCallable:
+                    continue
+
+
+@pytest.mark.parametrize(
+    ("region", "column", "decided"),
+    [
+        # None of the three countries has numbers of 11 digits that begin so: the plus is lost.
+        ("ID", ["62812345678", "62857123456", "62218350123"], Reading.PLUS_LOST),
+        ("XK", ["38343201234", "38344201235", "38349201236"], Reading.PLUS_LOST),
+        ("SE", ["46701234561", "46721234562", "46731234563"], Reading.PLUS_LOST),
+        # 046 is Lund, and 8 is Stockholm from abroad: these may have lost their 0, or their plus.
+        ("SE", ["4681234567", "4681234568", "4682234567"], Reading.UNDECIDED),
+        ("SE", ["46701234561", "46721234562", "4681234567"], Reading.UNDECIDED),
+        ("SE", ["46701234561", "46721234562"], Reading.UNDECIDED),
+        ("SE", ["46701234561", "46721234562", "46731234563", "701234564"], Reading.UNDECIDED),
+    ],
+)
+def test_a_column_of_numbers_too_long_for_home_has_lost_its_pluses(
+    region: str, column: list[str], decided: Reading
+) -> None:
+    assert column_reading(column, region) == decided

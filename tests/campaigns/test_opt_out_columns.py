@@ -14,7 +14,10 @@ KNOWN = (
     "Do not call?|Ne pas appeler|NE PAS APPELER|Ne plus appeler|Ne pas contacter|Bloctel|Désinscrit|Désabonné|"
     "Opposition téléphonique|Nicht anrufen|Bitte nicht anrufen|Keine Anrufe|Nicht kontaktieren|Anrufsperre|"
     "Abgemeldet|Robinsonliste|No llamar|NO LLAMAR|No contactar|Lista Robinson|Dado de baja|"
-    "D.N.C.|D N C|nichtanrufen|KEINANRUF|Keine-Anrufe"
+    "D.N.C.|D N C|nichtanrufen|KEINANRUF|Keine-Anrufe|"
+    # Words joined or parted as programs and people write them.
+    "donotContact|DonotCall|DoNotcall|Donot call|donot_call|do_notcall|dontcall|nocall|NOCALL|hasoptedout|unSubscribed|"
+    "un-subscribed|nepasappeler|ne_pasappeler|nichtanrufen|Nichtanrufen|keineanrufe|nollamar|nocontactar|DNCflag"
 )
 # Names that may say who must not be called.
 ASKING = (
@@ -27,12 +30,16 @@ ASKING = (
     "Email and phone opt out|TPS|Bloctel date|Fecha de baja|DNC (2)|No phone|Not contactable|"
     "Blocked|Excluded|Exclude|Stop|Refus|Refused|Gesperrt|Sperre|Sperrvermerk|Bloqué|Bloqueado|Excluir|Liste noire|"
     "Lista negra|Black list|Ne pas rappeler|Ne plus rappeler|Rappel interdit|No volver a llamar|"
-    "No quiere que le llamen|Cannot be called|Can't call|Wants no calls|Anti-démarchage téléphonique"
+    "No quiere que le llamen|Cannot be called|Can't call|Wants no calls|Anti-démarchage téléphonique|"
+    "x_donotcall_reason|prefDonotContact|dncstatus|calloptout|oktocall|callallowed|voiceoptout|Do not disturb|Stop|"
+    "Baja|Ne souhaite pas être appelé|Ne veut plus être appelée|Refuse d'être contacté|Rappel refusé|Non appeler|"
+    "Anruf verboten|Anrufverbot|Kontaktverbot|Telefonverbot|Werbeverbot|No volver a llamar|No desea que le llamen|"
+    "No quiere que se le llame|No acepta llamadas"
 )
 OTHER = (
     "Has Opted Out Of Email|HasOptedOutOfEmail|HasOptedOutOfFax|Email Opt Out|Unsubscribed from all email|"
     "Email unsubscribed|SMS opt-out|Do not email|Do not mail|Newsletter opt-in|E-Mail Einwilligung|"
-    "Consentement e-mail|Accepts email marketing|Opted out of email: Marketing Information"
+    "Consentement e-mail|Accepts email marketing|Opted out of email: Marketing Information|emailoptout|smsoptout"
 )
 # Names that say nothing of the kind, though a word of them might.
 PLAIN = (
@@ -40,7 +47,9 @@ PLAIN = (
     "Contact owner|Number of times contacted|Last contacted|Marketing contact status|Notice|Canal|Cancelled|Pays|"
     "Pas de porte|Nonprofit|Knotenpunkt|Telefon privat|Nichte|Adresse de contact|Contact|Appel suivant|Kontaktdatum|"
     "Okay Street|City|Status|Lead Status|Do|Call|Phone|Mobile|is_organic|Non-smoker|Llamada anterior|"
-    "Rappel|Date de rappel|Rappeler le|Stop name|Blocked until|Call No.|Antiguo teléfono|Interdit bancaire"
+    "Rappel|Date de rappel|Rappeler le|Stop name|Blocked until|Call No.|Antiguo teléfono|Interdit bancaire|"
+    "Teléfono contacto|No. de contacto|Número contacto|Piano contact|Bus stop|Laptop outlet|Adoption|Option|Rappel|"
+    "Date de rappel|Verbotene Zone|Last call|Contacté le"
 )
 
 
@@ -203,7 +212,13 @@ def test_a_remark_in_the_cell_of_the_number_is_not_called_through() -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["Do not call", "DNC", "do_not_contact", "Ne pas appeler", "NICHT ANRUFEN", "No llamar."]
+    "cell",
+    each(
+        "Do not call|DNC|do_not_contact|Ne pas appeler|NICHT ANRUFEN|No llamar.|DNC list|On DNC|"
+        "On the do not call list|Do not call again!|Don't contact anymore|Opted out of calls|Ne pas rappeler|"
+        "Ne plus appeler SVP|Ne pas recontacter|Bitte nicht anrufen|No volver a llamar|"
+        "DNCL|DNCC"  # statuses of VICIdial: on the list of do-not-call, and on that of a campaign
+    ),
 )
 def test_a_status_that_asks_not_to_call_keeps_its_row_from_being_called(cell: str) -> None:
     data = f"phone;Status\n{A};New\n{B};{cell}\n{C};do not call before noon\n".encode()
