@@ -108,7 +108,7 @@ def numbers_of(
     return _limited([first, *(number for number in numbers if number is not first)], unusable)
 
 
-def all_numbers(cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: Normalise) -> Iterator[str]:
+def readable_numbers(cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: Normalise) -> Iterator[str]:
     """Yield all that may be a number of the person in a row that may be faulty."""
     for column in columns:
         if column.label is None or not is_not_own(cells[column.label]):

@@ -23,7 +23,13 @@ from campaigns.imports.columns import (
 from campaigns.imports.consent import MAX_BASIS, NotAMoment, read_moment
 from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, format_of, sniff
 from campaigns.imports.opt_out import NotYesOrNo, forbids, is_wish, marked, refused
-from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, all_numbers, numbers_in_order, numbers_of
+from campaigns.imports.person_numbers import (
+    FurtherNumber,
+    PersonNumbers,
+    numbers_in_order,
+    numbers_of,
+    readable_numbers,
+)
 from campaigns.imports.phone_cells import AsksNotToCall
 from campaigns.imports.phone_countries import region_of
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
@@ -183,7 +189,7 @@ def contact_of(
     listed: tuple[str, ...] = ()
     # In our own file a contact may be on the list by its first number: without that, the others are not listed.
     if _asks(cells, columns) and (person or not columns.ours):
-        listed = tuple(all_numbers(cells, columns.phones, partial(read_number, normalise_further, EVERYWHERE)))
+        listed = tuple(readable_numbers(cells, columns.phones, partial(read_number, normalise_further, EVERYWHERE)))
     if contact and not reason:
         return replace(contact, listed=listed)
     return RejectedRow(row.line, row.cells, reason, listed)
