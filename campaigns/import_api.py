@@ -21,7 +21,7 @@ from campaigns.imports.columns import OTHER_COLUMNS, UnreadableFile
 from campaigns.models import ContactImport
 from tenants.api.errors import Conflict, TooLarge
 from tenants.api.fields import PublicIdField, ScopedField, WordField
-from tenants.api.parsing import UploadParser
+from tenants.api.parsing import UploadParser, strict_json
 from tenants.api.serializers import StrictModelSerializer, StrictSerializer
 from tenants.api.views import AnyAccept, ReadViewSet
 
@@ -60,11 +60,21 @@ class ImportSerializer(StrictModelSerializer[ContactImport]):
         read_only_fields = fields
 
 
+class MappingField(serializers.JSONField):
+    """A JSON text in a form, as strict as a request body."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return strict_json(data) if isinstance(data, str) else super().to_internal_value(data)
+        except (ValueError, RecursionError):
+            self.fail("invalid")
+
+
 class UploadSerializer(StrictSerializer):
     """The form fields of an import. `imports.upload` checks the file itself."""
 
     file = serializers.FileField(allow_empty_file=True, max_length=None)
-    mapping = serializers.JSONField(required=False, allow_null=True, binary=True)
+    mapping = MappingField(required=False, allow_null=True, binary=True)
     delimiter = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=1)
     encoding = WordField(required=False, allow_blank=True, max_length=32)
     default_region = WordField(required=False, allow_blank=True, max_length=2)

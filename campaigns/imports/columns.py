@@ -24,6 +24,8 @@ FIELDS = (*PHONES, "phone_kind", "name", "external_id", "language", "timezone", 
 VARIABLE = re.compile(r"variables\.[A-Za-z_][A-Za-z0-9_]{0,63}")
 UNNAMED = re.compile(r"\(column \d+\)")
 NUMBER = re.compile(r"[+(]?\d[\d\s().+/-]{5,}")
+# At the ends of a copied name, where nobody sees them. Within a name they may be part of its spelling.
+INVISIBLE = " \u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069"
 MAX_VARIABLES = 64
 VARIABLES, IGNORE = "variables", "ignore"  # what becomes of columns that nobody mapped
 OTHER_COLUMNS = (VARIABLES, IGNORE)
@@ -38,7 +40,8 @@ def unique_header(cells: Sequence[str]) -> tuple[str, ...]:
     seen: dict[str, int] = {}
     names = []
     for number, cell in enumerate(cells, 1):
-        name = " ".join(cell.replace("\ufeff", "").replace("\0", "").split())[:200] or f"(column {number})"
+        text = " ".join(cell.replace("\ufeff", "").replace("\0", "").split())
+        name = text.strip(INVISIBLE)[:200] or f"(column {number})"
         while name in seen:
             seen[name] += 1
             name = f"{name} ({seen[name]})"
@@ -241,7 +244,9 @@ class ColumnMapping:
     variables: tuple[tuple[str, int], ...]
     do_not_call: tuple[int, ...] = ()  # yes: do not call
     may_call: tuple[int, ...] = ()  # no: do not call
-    by_default: tuple[int, ...] = ()  # variables named like their columns: nobody may have looked at them
+    remarks: tuple[
+        int, ...
+    ] = ()  # where people write wishes: names, kinds of numbers, variables named as the file does
     consent_basis: int | None = None
     consent_at: int | None = None
     consent_evidence: int | None = None
@@ -274,10 +279,11 @@ class ColumnMapping:
             ours=own_file(header) is not None,
             guards=guards(header),
             shown_number=shown_number(header),
-            by_default=tuple(
+            remarks=tuple(
                 index
                 for index, target in enumerate(targets)
                 if target == f"variables.{variable_name(header[index], index + 1)}"
+                or (target in {"name", "phone_kind"} and own_file(header) is None)
             ),
             **{field: by_target.get(field) for field in SINGLE},
         )

@@ -15,7 +15,7 @@ from campaigns.do_not_call import entries
 from campaigns.imports import persons, preview, readings
 from campaigns.imports.columns import explain
 from campaigns.imports.file_format import FileFormat, format_of
-from campaigns.imports.merging import Person, difference, match, new_contact, phones_of
+from campaigns.imports.merging import Person, asked, difference, match, new_contact, phones_of
 from campaigns.imports.options import OnDuplicate, Options
 from campaigns.imports.own_files import own_file
 from campaigns.imports.readings import Opener, Readings
@@ -214,7 +214,7 @@ class _Run:
         found.repeated += target in self.seen
         self.seen.add(target)
         if row.do_not_call and (not self.ours or self.listed.isdisjoint(phones_of([row]))):
-            self.asking.append({*phones_of([row]), *row.beyond})
+            self.asking.append(asked(row))
         found.on_do_not_call += not self.listed.isdisjoint({row.phone, target, *person.numbers})
 
     def _update(self, row: ContactRow, person: Person) -> None:

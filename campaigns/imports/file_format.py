@@ -108,7 +108,7 @@ def sniff(sample: bytes, filename: str = "", *, delimiter: str = "", encoding: s
     for start, sentence in NO_TABLES:
         if start.match(sample.removeprefix(UTF_8_MARK)):
             raise UnreadableFile(sentence)
-    if delimiter and (len(delimiter) != 1 or delimiter.isalnum() or delimiter in '"\r\n\0+ '):
+    if delimiter and not _can_separate(delimiter):
         raise UnreadableFile(f"'{delimiter}' cannot separate columns; choose one of , ; | or tab.")
     confident = True
     if encoding:
@@ -202,6 +202,10 @@ def is_utf_8(sample: bytes) -> bool:
     return True
 
 
+def _can_separate(delimiter: str) -> bool:
+    return len(delimiter) == 1 and not delimiter.isalnum() and delimiter not in '"\r\n\0+ '
+
+
 @dataclass(frozen=True)
 class _Table:
     """The top of a file, read with one delimiter. `separator` is what a line `sep=` says."""
@@ -222,7 +226,7 @@ def _header(sample: bytes, encoding: str, delimiter: str) -> FileFormat:
     if not found:
         raise UnreadableFile("The file has no header; the first line must name the columns, like phone,name.")
     separator = "" if delimiter else next((each.separator for each in found if each.separator), "")
-    if separator and (named := _table(sample, encoding, separator)):
+    if _can_separate(separator) and (named := _table(sample, encoding, separator)):
         found = [named]
     best = max(found, key=lambda each: each.quality)  # the first of equals: a comma
     row = best.rows[best.index]

@@ -208,6 +208,15 @@ def joined(earlier: Change, later: Change) -> Change:
     return before, after
 
 
+def inherit(
+    before: Values, before_undone: Mapping[str, Any], after_undone: Mapping[str, Any], keys: Iterable[str]
+) -> bool:
+    """Let an import that overwrote values of an undone one restore what was there before both. Return if it changes."""
+    taken = {key: before_undone.get(key) for key in keys if key in before and before[key] == after_undone[key]}
+    before.update(taken)
+    return bool(taken)
+
+
 def _too_many(variables: Mapping[str, Any]) -> str:
     size = sum(len(name.encode()) + len(str(value).encode()) for name, value in variables.items())
     if len(variables) <= MAX_VARIABLES and size <= MAX_VARIABLES_BYTES:
@@ -221,3 +230,8 @@ def _too_many(variables: Mapping[str, Any]) -> str:
 def phones_of(rows: Iterable[ContactRow]) -> set[str]:
     """Return all numbers of the rows."""
     return {phone for row in rows for phone, _ in all_numbers(row)}
+
+
+def asked(row: ContactRow) -> set[str]:
+    """Return the numbers that are listed because of a row that asks not to call."""
+    return {*phones_of([row]), *row.beyond, *row.listed}

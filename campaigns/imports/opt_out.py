@@ -44,7 +44,7 @@ WITHIN = re.compile(
 DENIES = frozenset(
     words(
         "not|never|dont|don|ne|pas|nicht|kein|keine|niet|nao|stop|stopped|exclu|refus|revoked|withdrawn|gesperrt|sperre|"
-        "oppose|ban|banned|remove|removed|litigator"
+        "oppose|ban|banned|remove|removed|litigator|cannot|cant|wont|interdit|interdite|verboten|prohibido|anti"
     )
 )
 DENYING = (
@@ -60,7 +60,7 @@ CALLS = frozenset(
     words(
         "call|calls|called|calling|contact|contacts|contacted|contactable|callable|phone|phones|telephone|telephoned|"
         "voice|dial|dialed|dialled|ring|solicit|solicitation|telemarketing|marketing|tel|appel|appels|appeler|"
-        "appelable|appele|appelee|appeles|appelees|rappel|rappels|rappeler|contacter|contactez|contacte|contactee|"
+        "appelable|appele|appelee|appeles|appelees|rappel|rappels|rappeler|rappelez|recontacter|contacter|contactez|contacte|contactee|"
         "telephoner|demarchage|prospection|anruf|anrufe|anrufen|angerufen|kontakt|"
         "kontaktiert|kontaktieren|kontaktaufnahme|telefon|telefonisch|werbung|werbeanrufe|werbeanruf|llamar|llamada|"
         "llamadas|contactar|contacto|telefono|telefonica|chiamare|chiamate|contattare|bellen|ligar"
@@ -74,17 +74,33 @@ SUSPICIOUS = frozenset(
         "litigator|opt|anrufverbot|kontaktverbot|telefonverbot|werbeverbot"
     )
 )
+# The whole name of a column. As a part of one they say nothing.
+SUSPICIOUS_ALONE = frozenset(
+    words(
+        "blocked|blocking|banned|excluded|exclude|exclusion|stop|stopped|refused|refusal|denied|deny|forbidden|"
+        "bloque|bloquee|exclu|exclus|exclue|refus|refuse|interdit|interdite|gesperrt|sperre|gesperrte|sperrvermerk|"
+        "sperrkennzeichen|ausgeschlossen|verboten|bloqueado|bloqueada|excluido|excluida|excluir|rechazado|prohibido|"
+        "bloccato|escluso|geblokkeerd|bloqueio"
+    )
+)
 SUSPECT = (
     *("optout", "optin", "optedout", "optedin", "unsub", "suppress", "blacklist", "blocklist", "desinscr", "desabonn"),
     *("consent", "consens", "einwillig", "eingewillig", "toestemm", "werbewiderspr", "widerspr", "dnc"),
 )
 PHRASES = re.compile(
-    r"\b(?:opt(?:ed|s)? ?(?:out|in)|liste rouge|lista roja|dar de baja|dado de baja|fecha de baja|right to object|"
+    r"\b(?:opt(?:ed|s)? ?(?:out|in)|liste (?:rouge|noire|d exclusion)|lista (?:roja|negra|de exclusion|nera)|"
+    r"black list|block list|deny list|schwarze liste|dar de baja|dado de baja|fecha de baja|right to object|"
     r"gdpr|dsgvo|rgpd|lopd|lgpd|do not disturb|non appeler|no (?:volver|quiere|desea|acepta|autoriza|permite))\b"
     r"|^(?:no phone|stop|baja)$"
     # "No" before what it denies: elsewhere it means a number, as in `Phone No`.
     r"|\b(?:no|non) (?:more )?(?:phone )?(?:calls?|calling|called|contact|contacting|marketing|solicitation|"
     r"telemarketing|llamar|llamadas?|contactar|molestar|chiamare|contattare)\b"
+    r"|\bno (?:\w+ ){1,4}(?:llamar|llamen|contactar|contacten|llamadas?)\b"
+)
+# Words that turn a permission into its opposite, as in `Can't call` and `Without consent`.
+NEGATES = re.compile(
+    r"\b(?:can ?not|can ?t|won ?t|shouldn ?t|mustn ?t|no|non|without|sans|ohne|sin|senza|zonder|lacks|missing|denied)\b"
+    r"|\bun(?:authori|contact|call|consent)"
 )
 OTHER_CHANNELS = frozenset(
     words(
@@ -98,8 +114,10 @@ FORBIDS = re.compile(
     r"dnc|opt(?:ed)?.?out|no calls?|ne (?:pas|plus) (?:appeler|contacter|telephoner)|pas d.?appels?|liste rouge|"
     r"nicht (?:mehr )?(?:anrufen|kontaktieren)|keine? anrufe?|no llamar|no contactar|non chiamare|niet bellen)\b"
 )
-# A whole cell of any column, like a status.
-LONGEST_WISH = 60  # characters
+# A whole cell of any column, like a status, or a part of one, as in `DO NOT CALL - Ann` and `vip, dnc`.
+LONGEST_WISH = 200  # characters
+WISH_PARTS = re.compile(r"\s[-\u2013\u2014]+\s|[:;,|/()\[\]*!\n]")
+WISH_HINTS = ("call", "dnc", "contact", "phone", "appel", "anruf", "kontakt", "llamar")  # quick: each wish has one
 ASKING_CELL = re.compile(
     r"\W*(?:(?:please|bitte|merci de|por favor)\W+)?"
     r"(?:(?:on )?(?:the )?(?:do[ _-]?n.?t|do[ _-]?not|never)[ _-]?(?:call|contact|phone)(?:[ _-]list)?|"
@@ -177,7 +195,8 @@ def opt_out_header(header: str) -> OptOut | None:
     if (what := phone_header(header)) is not None and what.exact:
         return None
     about_calls = bool(parts & CALLS)
-    suspicious = _has(parts, SUSPICIOUS, SUSPECT) or bool(PHRASES.search(text) or WITHIN.search(joined))
+    suspicious = text in SUSPICIOUS_ALONE or _has(parts, SUSPICIOUS, SUSPECT)
+    suspicious = suspicious or bool(PHRASES.search(text) or WITHIN.search(joined))
     denies = about_calls and _has(parts, DENIES, DENYING)
     allows = about_calls and _has(parts, ALLOWS, ALLOWING)
     if not (suspicious or denies or allows):
@@ -195,7 +214,11 @@ def _has(parts: set[str], known: frozenset[str], stems: tuple[str, ...]) -> bool
 
 def _allows(text: str, parts: set[str]) -> bool:
     """Return whether yes in such a column seems to mean that calls are allowed."""
-    if _has(parts, DENIES, DENYING) or re.search(r"\bopt(?:ed|s)? ?out\b|\bunsub|\bdnc|sperre|\bliste?\b", text):
+    if (
+        _has(parts, DENIES, DENYING)
+        or NEGATES.search(text)
+        or re.search(r"\bopt(?:ed|s)? ?out\b|\bunsub|\bdnc|sperre|\bliste?\b", text)
+    ):
         return False
     positive = ("optin", "optedin", "callable", "contactable", *ALLOWING)
     return _has(parts, ALLOWS, positive) or re.search(r"\bopt(?:ed|s)? ?in\b", text) is not None
@@ -207,8 +230,13 @@ def forbids(text: str) -> bool:
 
 
 def is_wish(cell: str) -> bool:
-    """Return whether a whole cell asks not to call, as `Do not call` in a column of statuses."""
-    return len(cell) <= LONGEST_WISH and ASKING_CELL.fullmatch(cell) is not None
+    """Return whether a cell asks not to call, or a part of it, as `Do not call` in a column of statuses."""
+    if len(cell) > LONGEST_WISH:
+        return False
+    text = cell.casefold()
+    if not any(hint in text for hint in WISH_HINTS):
+        return False
+    return any(ASKING_CELL.fullmatch(part) for part in (text, *WISH_PARTS.split(text)))
 
 
 def marked(cell: str, column: str) -> bool:

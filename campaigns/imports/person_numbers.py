@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from campaigns.imports.phone_cells import numbers_in
+from campaigns.imports.phone_cells import numbers_in, numbers_within
 from campaigns.imports.phone_headers import is_not_own, kind_of_word
 from campaigns.phones import EXAMPLE, NotCallable, number_kind
 
@@ -97,13 +97,23 @@ def numbers_of(
             unassigned[number.phone] = unassigned.get(number.phone, "") or kind
     if not found:
         if unassigned and not faults:
-            faults.append(NotCallable(f"{next(iter(unassigned))} is a number that the numbering plan does not use."))
+            faults.append(
+                NotCallable(f"The number {next(iter(unassigned))} is one that the numbering plan does not use.")
+            )
         raise faults[0] if faults else NotCallable(f"There is no phone number; write one like {EXAMPLE}.")
     numbers = [FurtherNumber(phone, kind) for phone, kind in (found | unassigned).items()]
     if len(numbers) == 1:
         return PersonNumbers((numbers[0],), tuple(unusable))
     first = next((number for number in numbers if number.phone in found and _is_mobile(number)), numbers[0])
     return _limited([first, *(number for number in numbers if number is not first)], unusable)
+
+
+def readable_numbers(cells: Sequence[str], columns: Sequence[PhoneColumn], normalise: Normalise) -> Iterator[str]:
+    """Yield all that may be a number of the person in a row that may be faulty."""
+    for column in columns:
+        if column.label is None or not is_not_own(cells[column.label]):
+            country = cells[column.country] if column.country is not None else ""
+            yield from numbers_within(cells[column.index], partial(normalise, column=column.index, country=country))
 
 
 def numbers_in_order(

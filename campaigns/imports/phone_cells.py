@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from campaigns.imports.header_words import plain, words
 from campaigns.imports.opt_out import forbids
 from campaigns.imports.phone_headers import is_kind, is_not_own, kind_of_word
-from campaigns.phones import NotCallable
+from campaigns.phones import NotCallable, TwoReadings
 
 MOST = 20  # numbers of one cell
 LONGEST = 500  # characters of a cell of numbers; a longer one is not taken apart
@@ -80,9 +80,15 @@ def numbers_in(cell: str, normalise: Normalise, normalise_further: Normalise) ->
         raise AsksNotToCall(
             f"'{cell[:60]}' asks not to call; give the wish a column of its own, such as 'Do not call'."
         )
+    if len(cell) > LONGEST:
+        raise whole
     pieces = [_Piece.of(separator, text) for separator, part in _split(cell) for text in _slashed(part, normalise)]
     if not 0 < len(pieces) <= MOST or not all(piece.is_number for piece in pieces):
         raise whole
+    if _are_one(pieces, normalise):
+        raise NotCallable(
+            f"'{cell[:60]}' can be one number or several; write one number without anything else between its digits."
+        )
     good: list[CellNumber] = []
     unassigned: list[CellNumber] = []
     faults: list[str] = []
@@ -108,6 +114,20 @@ def numbers_in(cell: str, normalise: Normalise, normalise_further: Normalise) ->
 def parts(cell: str) -> list[str]:
     """Return the parts of a cell that may be numbers of their own."""
     return [part for _, part in _split(cell)] if len(cell) <= LONGEST else [cell]
+
+
+def numbers_within(cell: str, normalise: Normalise) -> Iterator[str]:
+    """Yield all that may be a number in a cell, whatever else it says, and both numbers where digits fit two."""
+    found = parts(cell) if len(cell) <= LONGEST else []
+    pieces = [_Piece.of("", text) for part in found for text in _slashed(part, normalise)]
+    texts = ["".join(piece.text for piece in pieces)] if _are_one(pieces, normalise) else [each.text for each in pieces]
+    for text in dict.fromkeys([cell, *texts]):
+        try:
+            yield normalise(text)
+        except TwoReadings as error:
+            yield from error.numbers
+        except NotCallable:
+            continue
 
 
 @dataclass(frozen=True)
@@ -168,6 +188,21 @@ def _slashed(part: str, normalise: Normalise) -> Iterator[str]:
             yield from _slashed(each.strip(), normalise)
     else:
         yield from (each.strip() for each in part.split("/") if each.strip())
+
+
+def _are_one(pieces: list[_Piece], normalise: Normalise) -> bool:
+    """Return whether parts may be one number together, like `050 123/4567`: one alone may be somebody else's."""
+    if len(pieces) < 2 or any(piece.word for piece in pieces):
+        return False
+    if all(piece.begins_in_full and _fits(piece.text, normalise) for piece in pieces):
+        return False
+    try:
+        normalise("".join(piece.text for piece in pieces))
+    except TwoReadings:
+        return True
+    except NotCallable:
+        return False
+    return True
 
 
 def _fits(text: str, normalise: Normalise) -> bool:

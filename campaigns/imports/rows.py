@@ -6,7 +6,7 @@ A file is read line by line. Every row has the offset after it, so that reading 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import BinaryIO
@@ -22,14 +22,20 @@ from campaigns.imports.columns import (
 )
 from campaigns.imports.consent import MAX_BASIS, NotAMoment, read_moment
 from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, format_of, sniff
-from campaigns.imports.opt_out import NotYesOrNo, is_wish, marked, refused
-from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_in_order, numbers_of
+from campaigns.imports.opt_out import NotYesOrNo, forbids, is_wish, marked, refused
+from campaigns.imports.person_numbers import (
+    FurtherNumber,
+    PersonNumbers,
+    numbers_in_order,
+    numbers_of,
+    readable_numbers,
+)
 from campaigns.imports.phone_cells import AsksNotToCall
 from campaigns.imports.phone_countries import region_of
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
 from campaigns.imports.text_records import MAX_CELL, MAX_OWN_CELL, ReadRow, Shape, checked, records
 from campaigns.imports.workbooks.reading import Workbook
-from campaigns.phones import NotCallable, Reading, TwoReadings, normalise, normalise_further
+from campaigns.phones import EVERYWHERE, NotCallable, Reading, TwoReadings, normalise, normalise_further
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.texts import NotText, one_line, several_lines
 
@@ -77,7 +83,8 @@ class ContactRow:
     consent_at: datetime | None = None
     consent_evidence: str = ""
     unusable: tuple[str, ...] = ()  # why each other number of the row cannot be called
-    beyond: tuple[str, ...] = ()  # usable numbers over the limit of a person; they are listed too
+    beyond: tuple[str, ...] = ()  # usable numbers over the limit of a person
+    listed: tuple[str, ...] = ()  # if it asks that: all of its numbers, and both where digits fit two
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,21 @@ def undecided(_column: int) -> Reading:
     return Reading.UNDECIDED
 
 
+def _reader(region: str, reading_of: ReadingOf) -> Callable[..., str]:
+    """Return what reads a number by its column."""
+
+    def read_number(read: Callable[..., str], allowed: Collection[str], text: str, column: int, country: str) -> str:
+        home = region_of(country) if country and not text.startswith("+") else region
+        try:
+            return read(text, home, allowed)
+        except TwoReadings:
+            if home != region or (reading := reading_of(column)) is Reading.UNDECIDED:
+                raise
+            return read(text, region, allowed, reading)
+
+    return read_number
+
+
 def contact_of(
     row: ReadRow,
     columns: ColumnMapping,
@@ -140,37 +162,37 @@ def contact_of(
     `reading_of` says how the column with this index writes its numbers. It is asked only about digits that fit two
     numbers.
     """
-    if row.fault:
-        return RejectedRow(row.line, row.cells, row.fault)
     cells = own_files.unguarded(row.cells, columns.guards)
     if not columns.ours:
         cells = [cell.strip() for cell in cells]
     cells += [""] * (len(columns.header) - len(cells))
 
-    def read_number(read: Callable[..., str], text: str, column: int, country: str) -> str:
-        home = region_of(country) if country and not text.startswith("+") else region
-        try:
-            return read(text, home, allowed)
-        except TwoReadings:
-            if home != region or (reading := reading_of(column)) is Reading.UNDECIDED:
-                raise
-            return read(text, region, allowed, reading)
-
-    listed: tuple[str, ...] = ()
+    read_number = _reader(region, reading_of)
+    person, contact, reason = None, None, row.fault
     try:
-        read_numbers = numbers_in_order if columns.ours else numbers_of
-        person = read_numbers(
-            cells, columns.phones, partial(read_number, normalise), partial(read_number, normalise_further)
-        )
-        if _do_not_call(cells, columns):
-            listed = (*(each.phone for each in person.numbers), *person.beyond)
-        contact = _contact(row.line, cells, columns, person, bool(listed))
+        if not reason:
+            read_numbers = numbers_in_order if columns.ours else numbers_of
+            person = read_numbers(
+                cells,
+                columns.phones,
+                partial(read_number, normalise, allowed),
+                partial(read_number, normalise_further, allowed),
+            )
+            contact = _contact(row.line, cells, columns, person, _do_not_call(cells, columns))
+            reason = _rejection(contact)
+            if columns.shown_number is not None:
+                reason = reason or own_files.contradiction(cells[columns.shown_number], contact.phone)
     except (NotCallable, AsksNotToCall, NotAZone, NotYesOrNo, NotAMoment, NotText) as error:
-        return RejectedRow(row.line, row.cells, str(error), listed)
-    reason = _rejection(contact)
-    if columns.shown_number is not None:
-        reason = reason or own_files.contradiction(cells[columns.shown_number], contact.phone)
-    return RejectedRow(row.line, row.cells, reason, listed) if reason else contact
+        reason = str(error)
+    if contact and not reason and not contact.do_not_call:
+        return contact
+    listed: tuple[str, ...] = ()
+    # In our own file a contact may be on the list by its first number: without that, the others are not listed.
+    if _asks(cells, columns) and (person or not columns.ours):
+        listed = tuple(readable_numbers(cells, columns.phones, partial(read_number, normalise_further, EVERYWHERE)))
+    if contact and not reason:
+        return replace(contact, listed=listed)
+    return RejectedRow(row.line, row.cells, reason, listed)
 
 
 def _contact(
@@ -215,13 +237,30 @@ def _do_not_call(cells: Sequence[str], columns: ColumnMapping) -> bool:
     asks += [refused(cells[index], columns.header[index]) for index in columns.may_call]
     if any(asks):
         return True
-    for index in columns.by_default:
+    for index in columns.remarks:
         if is_wish(cells[index]):
             raise NotYesOrNo(
                 f"'{cells[index][:40]}' in column '{columns.header[index][:60]}' asks not to call. Give such wishes a "
                 "column of their own, such as 'Do not call', or leave the column out."
             )
     return False
+
+
+def _asks(cells: Sequence[str], columns: ColumnMapping) -> bool:
+    """Return whether any cell asks not to call, also where others cannot be understood."""
+
+    def says(meaning: Callable[[str, str], bool], index: int) -> bool:
+        try:
+            return meaning(cells[index], columns.header[index])
+        except NotYesOrNo:
+            return False
+
+    return (
+        any(says(marked, index) for index in columns.do_not_call)
+        or any(says(refused, index) for index in columns.may_call)
+        or any(is_wish(cells[index]) for index in columns.remarks)
+        or any(forbids(cells[index]) for index in columns.phone_indexes)
+    )
 
 
 def _rejection(contact: ContactRow) -> str:

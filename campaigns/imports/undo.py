@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from campaigns import contact_locks
 from campaigns.imports import persons
-from campaigns.imports.merging import Person
-from campaigns.models import Contact, ContactImport, ContactListMember, Recipient
+from campaigns.imports.merging import Person, inherit
+from campaigns.models import Contact, ContactImport, ContactListMember, ImportOverwrite, Recipient
 from campaigns.wording import contacts, counted
 from tenants import audit_log
 
@@ -155,20 +155,35 @@ def _remove_contacts(imp: ContactImport, held: Any) -> bool:
 def _restore(imp: ContactImport, held: Any) -> bool:
     """Give the next contacts back what the import overwrote, except what was changed since. Return False at the end."""
     with transaction.atomic():
-        images = {row.contact_id: row for row in imp.overwrites.order_by("pk")[:BATCH]}
-        if not images:
+        keys = list(imp.overwrites.order_by("pk").values_list("contact_id", flat=True)[:BATCH])
+        if not keys:
             return False
-        locked, changed = contact_locks.lock_keys(images), []
-        numbers = persons.further_numbers(images)
+        locked, changed, inherited = contact_locks.lock_keys(keys), [], []
+        images = {row.contact_id: row for row in imp.overwrites.filter(contact__in=keys)}
+        others = _others(imp, keys)
+        numbers = persons.further_numbers(keys)
         for contact in locked:
             person = Person(contact, numbers.get(contact.pk, {}))
             image = images[contact.pk]
-            if keys := person.restore(image.before, image.after):
-                changed.append((person, keys))
+            if restored := person.restore(image.before, image.after):
+                changed.append((person, restored))
+            left = image.after.keys() - set(restored)
+            for other in others.get(contact.pk, ()):
+                if inherit(other.before, image.before, image.after, left):
+                    inherited.append(other)
         persons.write(changed)
+        ImportOverwrite.objects.bulk_update(inherited, ["before"], batch_size=BATCH)
         imp.overwrites.filter(pk__in=[row.pk for row in images.values()]).delete()
         _keep_lease(held, restored=len(changed))
     return True
+
+
+def _others(imp: ContactImport, keys: list[int]) -> dict[int, list[ImportOverwrite]]:
+    """Return what other imports overwrote in these contacts, by contact."""
+    found: dict[int, list[ImportOverwrite]] = {}
+    for row in ImportOverwrite.objects.filter(contact__in=keys).exclude(contact_import=imp).order_by("pk"):
+        found.setdefault(row.contact_id, []).append(row)
+    return found
 
 
 def _lock(ids: Any) -> None:

@@ -49,7 +49,8 @@ def start_import(contact_list: ContactList, file: Readable, filename: str, **cho
         organization_id=contact_list.organization_id,
         contact_list=contact_list,
         filename=_printable_name(filename),
-        default_region=options.default_region,
+        # Now and not when rows are read: a change in between would make other numbers of the rows that are left.
+        default_region=options.default_region or contact_list.organization.default_region,
         on_duplicate=options.on_duplicate,
     )
     name = upload_path(row, filename)

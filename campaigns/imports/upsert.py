@@ -14,7 +14,7 @@ from campaigns import contact_locks
 from campaigns.do_not_call import entries
 from campaigns.imports import persons
 from campaigns.imports.columns import ColumnMapping
-from campaigns.imports.merging import Change, Person, joined, match, new_contact, phones_of
+from campaigns.imports.merging import Change, Person, asked, joined, match, new_contact, phones_of
 from campaigns.imports.rows import ContactRow
 from campaigns.models import Contact, ContactImport, ContactListMember, ImportOverwrite
 
@@ -46,9 +46,7 @@ class Upsert:
         Return the counts, and the rows rejected because of too many variables.
         """
         found = Written()
-        asking = [{*phones_of([row]), *row.beyond} for row in rows if row.do_not_call] + [
-            {phone} for phone in also_listed
-        ]
+        asking = [asked(row) for row in rows if row.do_not_call] + [{phone} for phone in also_listed]
         listed = persons.to_list(self.row.organization_id, asking, self.columns)
         if not rows and not listed:
             return found
@@ -69,9 +67,11 @@ class Upsert:
 
     def _reason(self) -> str:
         """Return why the file's numbers are on the do-not-call list."""
-        asked = [self.columns.header[index] for index in (*self.columns.do_not_call, *self.columns.may_call)]
-        column = "column" if len(asked) == 1 else "columns"
-        return f"{column.capitalize()} “{'”, “'.join(asked)}” of {self.row.filename}"[:REASON_LENGTH]
+        names = [self.columns.header[index] for index in (*self.columns.do_not_call, *self.columns.may_call)]
+        if not names:
+            return f"A row of {self.row.filename} asks not to call"[:REASON_LENGTH]
+        column = "column" if len(names) == 1 else "columns"
+        return f"{column.capitalize()} “{'”, “'.join(names)}” of {self.row.filename}"[:REASON_LENGTH]
 
     def _locked_persons(
         self, rows: Sequence[ContactRow], phones: set[str], listed: set[str]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from campaigns.phones.faults import EXAMPLE, NotCallable, shown
 
+LONGEST = 250  # characters; the time for a longer text would grow with the square of its length
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 EXPONENT = re.compile(r"([+-]?)(\d+)(?:[.,](\d+))?[eE]([+-]?\d{1,3})")  # how a spreadsheet writes a long number
 FLOAT = re.compile(r"(\+?\d{7,15})\.0+")  # how a program writes a number as a float: exact, so it can be undone
@@ -50,7 +51,10 @@ def read(text: str) -> Written:
     """Return the digits of a cell with one number. Raises NotCallable, and never for what it can undo."""
     if E164.fullmatch(text):
         return Written(text[1:], plus=True)
-    cell = _unwrapped(text)
+    cell = _stripped(text)
+    if len(cell) > LONGEST:
+        raise NotCallable(f"'{shown(text)}' is too long for a phone number; write one like {EXAMPLE}.")
+    cell = _unwrapped(cell)
     if any(unicodedata.category(character) == "Cc" for character in cell):
         raise NotCallable(f"'{shown(text)}' holds control characters; type the number again like {EXAMPLE}.")
     if not cell:

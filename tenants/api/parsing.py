@@ -28,8 +28,7 @@ class StrictJSONParser(JSONParser):
             text = raw.decode("utf-8")
             if not text.strip():
                 return {}
-            found = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_refuse, parse_float=_finite)
-            json.dumps(found, ensure_ascii=False).encode("utf-8")
+            found = strict_json(text)
         except (ValueError, RecursionError) as error:
             raise ParseError(f"The request body is not readable JSON: {_reason(error)}") from error
         if not isinstance(found, dict):
@@ -47,6 +46,13 @@ class UploadParser(MultiPartParser):
         if announced.isdigit() and int(announced) > settings.IMPORT_MAX_BYTES + FORM_ROOM:
             raise TooLarge()
         return super().parse(stream, media_type, parser_context)
+
+
+def strict_json(text: str) -> Any:
+    """Return what JSON text holds. Raises ValueError or RecursionError, also for what could not be stored."""
+    found = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_refuse, parse_float=_finite)
+    json.dumps(found, ensure_ascii=False).encode("utf-8")
+    return found
 
 
 def _texts(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:

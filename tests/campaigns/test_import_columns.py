@@ -15,6 +15,7 @@ from campaigns.imports.columns import (
     explain,
     guess_mapping,
     mapping_faults,
+    unique_header,
 )
 from campaigns.imports.consent import NotAMoment, read_moment
 from campaigns.imports.rows import RejectedRow, contact_of, read_rows, sniff
@@ -608,3 +609,10 @@ def test_every_column_says_why() -> None:
 def test_the_fields_of_a_file_name_what_it_has() -> None:
     header = ["phone", "Consent date", "Do Not Call", "name", "x"]
     assert ColumnMapping.of(header, guess_mapping(header)).fields == {"consent_at", "name", "variables"}
+
+
+@pytest.mark.parametrize("mark", ["\u200b", "\u200e", "\u202a", "\u2060", "\u00ad", "\u2069 "])
+def test_marks_that_nobody_sees_are_no_part_of_a_name(mark: str) -> None:
+    header = unique_header([f"{mark}phone{mark}", f"Do not call{mark}", f"x{mark}y"])
+    assert header[:2] == ("phone", "Do not call")
+    assert mapping_faults(header, chosen_mapping(header, {"phone": "phone", "Do not call": "do_not_call"})) == []

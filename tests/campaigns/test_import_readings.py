@@ -146,3 +146,25 @@ def test_the_preview_of_a_large_file_decides_by_its_first_rows(
     found = dry_run.of_upload(contact_list.organization, io.BytesIO(text), "list.csv")
     assert (asked, found.readings) == ([10], {"phone": "undecided"})
     assert "The import decides by the whole column" in found.sentences[-1]
+
+
+def test_a_new_default_country_changes_nothing_in_an_import_that_runs(
+    contact_list: ContactList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0151… is a mobile of Germany, and a landline beside Paris' in France."""
+    monkeypatch.setattr(job, "BATCH", 1)
+    organization = contact_list.organization
+    organization.default_region, organization.allowed_countries = "DE", ["DE", "FR"]
+    organization.save()
+    text = "phone\n030 1234567\n030 7654321\n0151 23456789\n"
+    imp = upload.start_import(contact_list, io.BytesIO(text.encode()), "list.csv")
+    assert not job.run_step(imp.pk, 0)
+    organization.default_region = "FR"
+    organization.save()
+    for _ in range(5):
+        job.run_step(imp.pk, 0)
+    assert set(contact_list.contacts.values_list("phone", flat=True)) == {
+        "+49301234567",
+        "+49307654321",
+        "+4915123456789",
+    }

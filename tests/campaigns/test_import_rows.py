@@ -448,3 +448,9 @@ def _survives(data: bytes) -> None:
         end, line = row.end, row.line
         contact_of(row, columns, "FR", ALLOWED)
     assert end in (0, len(data))
+
+
+@pytest.mark.parametrize("mark", ['"', "+", " ", "0", "a"])
+def test_a_line_that_names_what_cannot_separate_is_not_believed(mark: str) -> None:
+    """The import would be accepted, and fail when it is read again with that separator."""
+    assert sniff(f"sep={mark}\nphone,name\n{A},Zoé\n".encode()).delimiter == ","

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -297,3 +298,49 @@ def test_what_imports_overwrote_is_kept_no_longer_than_their_files(
     retention.forget(now)
     assert set(ImportOverwrite.objects.values_list("contact_import", flat=True)) == {fresh.pk, being_undone.pk}
     assert undo.extent(old).restored == 0
+
+
+def facts(organization: Organization) -> dict[str, Any]:
+    contact = Contact.objects.get(organization=organization)
+    return {
+        "name": contact.name,
+        "consent": contact.consent_basis,
+        **contact.variables,
+        "numbers": dict(contact.further_numbers.values_list("phone", "kind")),
+    }
+
+
+FILES = (
+    f"phone,name,city,phone 2\n{PHONES[0]},One,Lyon,{PHONES[1]}\n",
+    f"phone,name,city,street\n{PHONES[0]},Two,,Rue A\n",
+    f"phone,name,street,phone.home,consent basis\n{PHONES[0]},Three,Rue B,{PHONES[1]},contract\n",
+)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_imports_undone_in_any_order_leave_what_was_before_them(
+    contact_list: ContactList, organization: Organization, order: tuple[int, ...]
+) -> None:
+    Contact.objects.create(organization=organization, phone=PHONES[0], name="Old", variables={"city": "Paris"})
+    before, done = facts(organization), []
+    for text in FILES:
+        done.append(upload.start_import(contact_list, io.BytesIO(text.encode()), "list.csv"))
+        assert job.run_step(done[-1].pk, PATIENCE)
+    for place in order:
+        undone(ContactImport.objects.get(pk=done[place].pk))
+    assert facts(organization) == before
+
+
+def test_what_a_person_wrote_between_two_imports_comes_back(
+    contact_list: ContactList, organization: Organization
+) -> None:
+    Contact.objects.create(organization=organization, phone=PHONES[0], name="Old")
+    done = []
+    for text in FILES[:2]:
+        done.append(upload.start_import(contact_list, io.BytesIO(text.encode()), "list.csv"))
+        assert job.run_step(done[-1].pk, PATIENCE)
+        if len(done) == 1:
+            Contact.objects.update(name="By hand")
+    for each in done:
+        undone(ContactImport.objects.get(pk=each.pk))
+    assert facts(organization)["name"] == "By hand"

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.do_not_call import entries
-from campaigns.imports import job, upload
+from campaigns.imports import dry_run, job, upload
 from campaigns.imports.columns import ColumnMapping
 from campaigns.imports.merging import Person, as_json, joined
 from campaigns.imports.rows import ContactRow, FurtherNumber
@@ -287,3 +288,46 @@ def test_a_row_that_is_rejected_still_says_who_must_not_be_called(contact_list: 
     imp.refresh_from_db()
     assert (imp.created, imp.updated, imp.rejected, imp.listed) == (0, 0, 3, 3)
     assert entries.listed(organization.pk, [A, B, C, D], timezone.now()) == {A, B, C}
+
+
+MANY = ", ".join(f"+336999999{number}" for number in range(10, 35))
+MARKED_AND_REJECTED = {
+    "a long cell": f"phone,Do not call,notes\n{A},yes,{'x' * 10_001}\n",
+    "a NUL byte": f"phone,Do not call,notes\n{A},yes,a\0b\n",
+    "too many cells": f"phone,Do not call,notes\n{A},yes,Muller, Jr\n",
+    "another encoding": f"phone,Do not call,notes\n{A},yes,\\udce9t\udce9\n{B},no,caf\u00e9\n",
+    "an open quote": f'phone,Do not call,notes\n{A},yes,"abc\n',
+    "a wish beside the number": f"phone,Do not call\n{A} do not call,no\n",
+    "a wish among other values": f"phone,status\n{A},Do not call\n",
+    "another column is unclear": f"phone,Do not call,Opted out\n{A},yes,perhaps\n",
+    "more numbers than a cell may have": f'phone,Do not call\n"{A}, {MANY}",x\n',
+    "a country that is not called": f"phone,Do not call\n{A},yes\n+4915112345678,yes\n",
+}
+
+
+@pytest.mark.parametrize("text", MARKED_AND_REJECTED.values(), ids=MARKED_AND_REJECTED.keys())
+def test_who_asks_not_to_be_called_is_listed_whatever_is_wrong_with_the_row(
+    contact_list: ContactList, organization: Organization, text: str
+) -> None:
+    """The contact may be there already, from another file."""
+    imp = upload.start_import(contact_list, io.BytesIO(text.encode(errors="surrogateescape")), "list.csv")
+    assert job.run_step(imp.pk, PATIENCE)
+    imp.refresh_from_db()
+    assert imp.rejected == 1
+    assert A in entries.listed(organization.pk, [A, B], timezone.now())
+    assert B not in entries.listed(organization.pk, [A, B], timezone.now())
+    assert "list.csv" in DoNotCall.objects.filter(organization=organization)[0].reason
+
+
+def test_both_readings_of_a_marked_number_are_listed(contact_list: ContactList, organization: Organization) -> None:
+    organization.default_region, organization.allowed_countries = "DE", ["DE"]
+    organization.save()
+    both, mobile = {"+4915123436445", "+494915123436445"}, "+491701234567"
+    for text in ("phone,dnc\n4915123436445,yes\n", f"phone,phone 2,dnc\n{mobile},4915123436445,yes\n"):
+        foreseen = dry_run.of_upload(organization, SimpleUploadedFile("list.csv", text.encode()), "list.csv")
+        imp = upload.start_import(contact_list, io.BytesIO(text.encode()), "list.csv")
+        assert job.run_step(imp.pk, PATIENCE)
+        imp.refresh_from_db()
+        assert both <= entries.listed(organization.pk, [*both, mobile], timezone.now())
+        assert foreseen.listed == imp.listed
+    assert mobile in entries.listed(organization.pk, [mobile], timezone.now())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import random
 import re
 import resource
@@ -388,6 +389,33 @@ def test_the_child_knows_neither_django_nor_the_environment() -> None:
 def test_a_file_that_only_says_that_it_holds_rows_is_refused(line: bytes) -> None:
     with pytest.raises(UnreadableFile, match="damaged"):
         list(Workbook(io.BytesIO(reading.ROWS + line)).rows())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '[1048577,["x"],""]',
+        f'[{10**30},["x"],""]',
+        '[1,["\\ud800"],""]',
+        '[1,["a\\\\\\uDFFF"],""]',
+        '[1,["x"],"=1+1"]',
+        '[1,["x"],"a\\u0000"]',
+        f'[1,["x"],"{"a" * 1_000}"]',
+        f'[1,{["x"] * 2_001},""]'.replace("'", '"'),
+    ],
+)
+def test_rows_that_no_child_wrote_are_refused(row: str) -> None:
+    """Somebody sends a file that begins like a file of rows. It must not stop the import with an error."""
+    with pytest.raises(UnreadableFile, match="damaged"):
+        list(Workbook(io.BytesIO(reading.ROWS + b'["a"]\n' + row.encode() + b"\n")).rows())
+    with pytest.raises(UnreadableFile, match="damaged"):
+        Workbook(io.BytesIO(reading.ROWS + b'["a\\u0000"]\n'))
+
+
+def test_a_text_that_looks_like_an_escape_stays_text() -> None:
+    text = "C:\\ud800 \\\\uDFFF"
+    content = json.dumps([1, [text], ""], ensure_ascii=False).encode()
+    assert [cells for _, cells, _, _ in Workbook(io.BytesIO(reading.ROWS + b'["a"]\n' + content)).rows()] == [(text,)]
 
 
 DATES = [

@@ -14,6 +14,7 @@ KNOWN = (
     "Do not call?|Ne pas appeler|NE PAS APPELER|Ne plus appeler|Ne pas contacter|Bloctel|Désinscrit|Désabonné|"
     "Opposition téléphonique|Nicht anrufen|Bitte nicht anrufen|Keine Anrufe|Nicht kontaktieren|Anrufsperre|"
     "Abgemeldet|Robinsonliste|No llamar|NO LLAMAR|No contactar|Lista Robinson|Dado de baja|"
+    "D.N.C.|D N C|nichtanrufen|KEINANRUF|Keine-Anrufe|"
     # Words joined or parted as programs and people write them.
     "donotContact|DonotCall|DoNotcall|Donot call|donot_call|do_notcall|dontcall|nocall|NOCALL|hasoptedout|unSubscribed|"
     "un-subscribed|nepasappeler|ne_pasappeler|nichtanrufen|Nichtanrufen|keineanrufe|nollamar|nocontactar|DNCflag"
@@ -27,6 +28,9 @@ ASKING = (
     "UNSUB_TIME|Blacklist|Blocked from calls|Do not call reason|TCPA|GDPR|DSGVO|RGPD|Liste rouge|Werbewiderspruch|"
     "Einwilligung Telefon|Do not disturb calls|No marketing calls|I agree to be contacted by phone|Excluded contacts|"
     "Email and phone opt out|TPS|Bloctel date|Fecha de baja|DNC (2)|No phone|Not contactable|"
+    "Blocked|Excluded|Exclude|Stop|Refus|Refused|Gesperrt|Sperre|Sperrvermerk|Bloqué|Bloqueado|Excluir|Liste noire|"
+    "Lista negra|Black list|Ne pas rappeler|Ne plus rappeler|Rappel interdit|No volver a llamar|"
+    "No quiere que le llamen|Cannot be called|Can't call|Wants no calls|Anti-démarchage téléphonique|"
     "x_donotcall_reason|prefDonotContact|dncstatus|calloptout|oktocall|callallowed|voiceoptout|Do not disturb|Stop|"
     "Baja|Ne souhaite pas être appelé|Ne veut plus être appelée|Refuse d'être contacté|Rappel refusé|Non appeler|"
     "Anruf verboten|Anrufverbot|Kontaktverbot|Telefonverbot|Werbeverbot|No volver a llamar|No desea que le llamen|"
@@ -43,6 +47,7 @@ PLAIN = (
     "Contact owner|Number of times contacted|Last contacted|Marketing contact status|Notice|Canal|Cancelled|Pays|"
     "Pas de porte|Nonprofit|Knotenpunkt|Telefon privat|Nichte|Adresse de contact|Contact|Appel suivant|Kontaktdatum|"
     "Okay Street|City|Status|Lead Status|Do|Call|Phone|Mobile|is_organic|Non-smoker|Llamada anterior|"
+    "Rappel|Date de rappel|Rappeler le|Stop name|Blocked until|Call No.|Antiguo teléfono|Interdit bancaire|"
     "Teléfono contacto|No. de contacto|Número contacto|Piano contact|Bus stop|Laptop outlet|Adoption|Option|Rappel|"
     "Date de rappel|Verbotene Zone|Last call|Contacté le"
 )
@@ -225,3 +230,36 @@ def test_a_status_that_asks_not_to_call_keeps_its_row_from_being_called(cell: st
     assert renamed.numbers == [A, B, C]
     marked_too = f"phone;Status;Do Not Call\n{A};{cell};yes\n".encode()
     assert [row.do_not_call for row in read(marked_too).good.values()] == [True]
+
+
+@pytest.mark.parametrize(
+    "column",
+    each("Can't call|Cannot call|Wants no calls|No consent|No opt-in|Sans consentement|Ohne Einwilligung|Sin permiso"),
+)
+def test_a_permission_that_is_denied_can_be_mapped_to_do_not_call(column: str) -> None:
+    """The advice to take may_call instead would make callable who asked not to be called."""
+    assert mapping_faults(["phone", column], {"phone": "phone", column: "do_not_call"}) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"phone,name\n{A},DO NOT CALL - Ann\n",
+        f"phone,name\n{A},Ann (DNC)\n",
+        f"phone,name\n{A},***do not call***\n",
+        f"phone,last name\n{A},Do not call again!\n",
+        f"phone,tags\n{A},vip; dnc\n",
+        f"phone,tags\n{A},vip / ne pas appeler\n",
+        f"Phone 1 - Label,Phone 1 - Value\nDo not call,{A}\n",
+        f"phone,name\n{A},BITTE: nicht anrufen\n",
+    ],
+)
+def test_a_wish_beside_a_name_or_a_number_is_heard(text: str) -> None:
+    found = read(text.encode())
+    assert list(found.bad) == [2]
+    assert "asks not to call" in found.bad[2]
+
+
+@pytest.mark.parametrize("name", ["DNC Media", "Callum Dnce", "Phone House", "Dr. No Call-Center", "Nicht, Anna", "No"])
+def test_a_name_that_only_sounds_like_a_wish_is_a_name(name: str) -> None:
+    assert not read(f'phone,name\n{A},"{name}"\n'.encode()).bad

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import random
 
+import phonenumbers
 import pytest
 
-from campaigns.imports.phone_cells import AsksNotToCall, CellNumbers, numbers_in
+from campaigns.imports.phone_cells import AsksNotToCall, CellNumbers, numbers_in, numbers_within
 from campaigns.phones import EVERYWHERE, NotCallable, normalise, normalise_further
 
 MOBILE, OTHER_MOBILE, FIXED = "+33612345678", "+33698765432", "+33142345678"
@@ -190,3 +191,69 @@ def test_no_cell_is_read_as_a_number_that_does_not_stand_in_it() -> None:
         digits = "".join(character for character in cell if character.isdigit())
         for number in found:
             assert number[4:] in digits or number.removeprefix("+33") in digits
+
+
+# Numbers as phonenumbers' plans have them, grouped with a separator that elsewhere parts two numbers. The first part
+# alone is a number of somebody else.
+ONE_NUMBER = (
+    ("050 197/0713", "AE", "+971501970713"),
+    ("+971 50 197/0713", "AE", "+971501970713"),
+    ("00971 50 197 | 0713", "AE", "+971501970713"),
+    ("376 712/387", "AD", "+376712387"),
+    ("0412 757\t381", "AU", "+61412757381"),
+    ("+61 412 345\n124", "FR", "+61412345124"),
+    ("21/23 0 74190", "CI", "+2252123074190"),
+    ("9 / 435 7664", "CW", "+59994357664"),
+    ("43 664, 199005", "AT", "+43664199005"),
+    ("01512; 3596617", "DE", "+4915123596617"),
+    ("+54 9, 11 2345-6183", "AR", "+5491123456183"),
+    ("358 41; 2345859", "AX", "+358412345859"),
+)
+
+
+@pytest.mark.parametrize(("cell", "region", "phone"), ONE_NUMBER)
+def test_the_first_part_of_a_number_is_not_called(cell: str, region: str, phone: str) -> None:
+    try:
+        found = read(cell, region)
+    except NotCallable:
+        return
+    assert {each.phone for each in found.numbers + found.unassigned} <= {phone}
+
+
+def test_no_separator_inside_a_number_makes_another_number_of_it() -> None:
+    chance = random.Random(15)
+    wrong = []
+    for region in sorted(EVERYWHERE):
+        example = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+        if example is None:
+            continue
+        true = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+        for form in (phonenumbers.PhoneNumberFormat.NATIONAL, phonenumbers.PhoneNumberFormat.INTERNATIONAL):
+            text = phonenumbers.format_number(example, form)
+            for written in (text, text.replace("+", "00"), text.replace("+", "")):
+                places = [place for place, character in enumerate(written) if character in " -"]
+                if not places:
+                    continue
+                place = chance.choice(places)
+                for separator in SEPARATORS:
+                    cell = written[:place] + separator + written[place + 1 :]
+                    try:
+                        found = read(cell, region)
+                    except NotCallable:
+                        continue
+                    if {each.phone for each in found.numbers + found.unassigned} - {true}:
+                        wrong.append((cell, region, found))
+    assert not wrong
+
+
+@pytest.mark.parametrize("unit", [" ", '"', "\n", '="', "1 ", " / ", "tel:", "(0)", "\u00a0"])
+def test_a_cell_that_is_too_long_is_refused_before_it_is_taken_apart(unit: str) -> None:
+    """The time for a pattern grows with the square of the length: a file of such cells would hold up all imports."""
+    cell = f'="{unit * (9_990 // len(unit))}x'
+    with pytest.raises(NotCallable, match="too long"):
+        read(cell, "FR")
+    assert list(numbers_within(cell, lambda text: normalise(text, "FR", EVERYWHERE))) == []
+
+
+def test_a_number_between_many_spaces_is_read() -> None:
+    assert [each.phone for each in read(" " * 5_000 + "06 12 34 56 78" + "\u00a0" * 4_000, "FR").numbers] == [MOBILE]

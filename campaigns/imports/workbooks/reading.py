@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,10 @@ WAIT_SECONDS = 150  # longer than the child allows itself
 PIECE = 256 * 1024
 MAX_BLANK_ROWS = 1_000  # rows before the header
 MAX_LINE = 64 * 1024 * 1024  # bytes
+MAX_ROW = 1_048_576
+MAX_CELLS = 2_000  # the child keeps no more
+FAULT = re.compile(r"|[^\W\d_][^\0]{0,500}")
+HALF = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]")
 
 Row = tuple[int, tuple[str, ...], int, str]  # number, cells, offset after the row, fault
 
@@ -169,21 +174,24 @@ class Workbook:
     @staticmethod
     def _names(line: bytes) -> list[str]:
         names = _json(line)
-        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-            raise UnreadableFile(SENTENCES[Reason.DAMAGED])
-        return names
+        if isinstance(names, list) and names and all(isinstance(name, str) and "\0" not in name for name in names):
+            return names
+        raise UnreadableFile(SENTENCES[Reason.DAMAGED])
 
 
 def _row(line: bytes) -> tuple[int, tuple[str, ...], str]:
     found = _json(line)
     match found:
         case [int(number), list(cells), str(fault)] if all(isinstance(cell, str) for cell in cells):
-            return number, tuple(cells), fault
+            if number <= MAX_ROW and len(cells) <= MAX_CELLS and FAULT.fullmatch(fault):
+                return number, tuple(cells), fault
     raise UnreadableFile(SENTENCES[Reason.DAMAGED])
 
 
 def _json(line: bytes) -> object:
     try:
+        if HALF.search(line):  # half a character: no database stores it, and the child never writes it
+            raise ValueError
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(SENTENCES[Reason.DAMAGED]) from error
