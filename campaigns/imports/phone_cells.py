@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from campaigns.imports.header_words import plain, words
 from campaigns.imports.opt_out import forbids
 from campaigns.imports.phone_headers import is_kind, is_not_own, kind_of_word
-from campaigns.phones import NotCallable
+from campaigns.phones import NotCallable, TwoReadings
 
 MOST = 20  # numbers of one cell
 LONGEST = 500  # characters of a cell of numbers; a longer one is not taken apart
@@ -70,10 +70,12 @@ def numbers_in(cell: str, normalise: Normalise, normalise_further: Normalise) ->
     """Return the numbers of a cell. `normalise` returns a number in E.164 or raises NotCallable.
 
     `normalise_further` also returns numbers that can only be kept. Raises NotCallable if the cell has no number, or
-    words that are no number, and AsksNotToCall.
+    words that are no number, TwoReadings if it is one number of two, and AsksNotToCall.
     """
     try:
         return CellNumbers((CellNumber(normalise(cell)),))
+    except TwoReadings:
+        raise  # it is one number: its parts must not be read as others
     except NotCallable as error:
         whole = error
     if forbids(cell):
@@ -173,6 +175,8 @@ def _slashed(part: str, normalise: Normalise) -> Iterator[str]:
 def _fits(text: str, normalise: Normalise) -> bool:
     try:
         normalise(text)
+    except TwoReadings:
+        return True
     except NotCallable:
         return False
     return True

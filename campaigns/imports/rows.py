@@ -5,7 +5,7 @@ A file is read line by line. Every row has the offset after it, so that reading 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -22,14 +22,14 @@ from campaigns.imports.columns import (
 )
 from campaigns.imports.consent import MAX_BASIS, NotAMoment, read_moment
 from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, format_of, sniff
+from campaigns.imports.number_reading import NumberReader, ReadingOf
 from campaigns.imports.opt_out import NotYesOrNo, is_wish, marked, refused
 from campaigns.imports.person_numbers import FurtherNumber, PersonNumbers, numbers_in_order, numbers_of
 from campaigns.imports.phone_cells import AsksNotToCall
-from campaigns.imports.phone_countries import region_of
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
 from campaigns.imports.text_records import MAX_CELL, MAX_OWN_CELL, ReadRow, Shape, checked, records
 from campaigns.imports.workbooks.reading import Workbook
-from campaigns.phones import NotCallable, Reading, TwoReadings, normalise, normalise_further
+from campaigns.phones import NotCallable, Reading, normalise, normalise_further
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.texts import NotText, one_line, several_lines
 
@@ -54,8 +54,6 @@ __all__ = [
 ]
 
 MAX_VARIABLES_BYTES = 16 * 1024
-
-ReadingOf = Callable[[int], Reading]
 
 
 @dataclass(frozen=True)
@@ -147,20 +145,12 @@ def contact_of(
         cells = [cell.strip() for cell in cells]
     cells += [""] * (len(columns.header) - len(cells))
 
-    def read_number(read: Callable[..., str], text: str, column: int, country: str) -> str:
-        home = region_of(country) if country and not text.startswith("+") else region
-        try:
-            return read(text, home, allowed)
-        except TwoReadings:
-            if home != region or (reading := reading_of(column)) is Reading.UNDECIDED:
-                raise
-            return read(text, region, allowed, reading)
-
+    reader = NumberReader(cells, region, allowed, reading_of)
     listed: tuple[str, ...] = ()
     try:
         read_numbers = numbers_in_order if columns.ours else numbers_of
         person = read_numbers(
-            cells, columns.phones, partial(read_number, normalise), partial(read_number, normalise_further)
+            cells, columns.phones, partial(reader.read, normalise), partial(reader.read, normalise_further)
         )
         if _do_not_call(cells, columns):
             listed = (*(each.phone for each in person.numbers), *person.beyond)
