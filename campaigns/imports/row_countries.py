@@ -51,7 +51,7 @@ BESIDE = (
             "delivery|livraison|envio|spedizione|lieferung|default|primary|main|principal|principale|haupt|street|"
             "customer|contact|contacts|client|clients|person|people|user|lead|member|subscriber|recipient|kunde|kunden|"
             "kontakt|cliente|clienti|clientes|contacto|contatto|klant|location|geo|ip|physical|legal|organization|"
-            "organisation|combined|full|short|two|three|letter|letters|id|su|ab|uff|ship|bill|invoice|of"
+            "organisation|combined|full|short|two|three|letter|letters|id|su|ab|uff|ship|bill|invoice"
         )
     )
 )

@@ -252,3 +252,15 @@ def test_a_column_of_another_field_is_no_country() -> None:
 def test_a_column_that_is_left_out_still_says_the_country() -> None:
     found = read(b"Land;Phone\nES;612345678\n", mapping={"Land": ""})
     assert found.numbers == []
+
+
+@pytest.mark.parametrize("value", ["Spain", "España", "ESP", "ES", "+34", "0034", "034", "34", "Balearics (+34)"])
+def test_a_country_code_beside_the_number_decides_alone(value: str) -> None:
+    found = read(f"Name;Phone country;Phone;x\nZoé;{value};612345678;y\n".encode())
+    assert found.numbers == ["+34612345678"]
+
+
+@pytest.mark.parametrize("value", ["999", "Spain, France", "x"])
+def test_a_country_code_beside_the_number_that_is_none_refuses_the_row(value: str) -> None:
+    found = read(f"Name;Phone country;Phone;x\nZoé;{value};612345678;y\n".encode())
+    assert "write it like +34 or ES" in found.bad[2]
