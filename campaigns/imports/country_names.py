@@ -6,7 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import cast
 
 import phonenumbers
 
@@ -36,7 +38,7 @@ ALPHA_3 = """
 SIGNS = "AT:A BE:B DE:D ES:E FR:F HU:H IT:I LU:L NL:N|NL PT:P SE:S"
 # Names and abbreviations that the locales of `phonenumbers` do not have.
 OTHER_NAMES = {
-    "AE": "uae|u a e|vae|eau|emirates|emirats|emirate",
+    "AE": "uae|vae|eau|emirates|emirats|emirate",
     "AT": "republik osterreich|oesterreich|osterreich",
     "BA": "bosnia|bosnie|bosnien|bosna i hercegovina|bih",
     "BE": "belgie|belgique belgie",
@@ -97,7 +99,7 @@ OTHER_NAMES = {
     "TZ": "united republic tanzania|tanzania united republic",
     "UA": "україна|ukrayina",
     "US": "u s|u s a|united states america|etats unis amerique|vereinigte staaten|estados unidos america|eeuu|"
-    "ee uu|eua|e u a|stati uniti america|verenigde staten amerika|stany zjednoczone|сша",
+    "ee uu|eua|stati uniti america|verenigde staten amerika|stany zjednoczone|сша",
     "VA": "vatican|vatican city|holy see|vatikan|vaticano",
     "VC": "saint vincent",
     "VE": "bolivarian republic venezuela|venezuela bolivarian republic",
@@ -180,9 +182,20 @@ def _names() -> dict[str, str]:
 
 
 def _locales() -> Iterator[tuple[str, str]]:
-    """Yield the countries with a numbering plan and their names. Loads the tables only here: they are large."""
-    for country, names in import_module("phonenumbers.geodata.locale").LOCALE_DATA.items():
+    """Yield the countries with a numbering plan and their names in many languages."""
+    for country, names in _locale_data().items():
         if country in EVERYWHERE:
             for name in set(names.values()):
                 if not name.startswith("*"):  # the same as in another language
                     yield country, name
+
+
+def _locale_data() -> dict[str, dict[str, str]]:
+    """Load the names alone: their package also loads the places of all numbers, 100 MB."""
+    path = Path(phonenumbers.__file__).with_name("geodata") / "locale.py"
+    spec = spec_from_file_location("phonenumbers.geodata.locale", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"There are no names of countries in {path}.")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return cast(dict[str, dict[str, str]], module.LOCALE_DATA)
