@@ -15,6 +15,7 @@ from campaigns.imports.own_files import kind_column as own_kinds
 from campaigns.imports.person_numbers import PhoneColumn, in_order
 from campaigns.imports.phone_countries import country_column
 from campaigns.imports.phone_headers import kind_column
+from campaigns.imports.row_countries import country_columns, deciding
 
 PHONES = ("phone", "phone.mobile", "phone.home", "phone.work", "phone.other")
 CONSENT = ("consent_basis", "consent_at", "consent_evidence")
@@ -301,7 +302,10 @@ class ColumnMapping:
 
 
 def _phone_columns(header: Sequence[str], targets: Sequence[str]) -> list[PhoneColumn]:
-    """Return the columns of numbers, each with the column of their kinds: by its name, or the one directly before."""
+    """Return the columns of numbers, each with the column of their kinds: by its name, or the one directly before.
+
+    They also have the columns that say their country.
+    """
     numbers = [index for index, target in enumerate(targets) if target in PHONES]
     if own_file(header):
         return [
@@ -309,11 +313,13 @@ def _phone_columns(header: Sequence[str], targets: Sequence[str]) -> list[PhoneC
         ]
     labels = {index: kind_column(header, index) for index in numbers}
     labels = {index: label for index, label in labels.items() if label is not None and targets[label] == "phone_kind"}
+    codes = {index: country_column(header, index, numbers) for index in numbers}
+    free = [index for index, target in enumerate(targets) if not target or target.startswith("variables.")]
+    countries = country_columns(header, [index for index in free if index not in codes.values()])
     found = []
     for index in numbers:
         before = index - 1 if index and targets[index - 1] == "phone_kind" else None
         label = labels.get(index, before if before not in labels.values() else None)
-        found.append(
-            PhoneColumn(index, targets[index].partition(".")[2], label, country_column(header, index, numbers))
-        )
+        kind = targets[index].partition(".")[2]
+        found.append(PhoneColumn(index, kind, label, codes[index], deciding(countries, kind)))
     return found

@@ -9,18 +9,13 @@ from typing import Protocol
 
 from campaigns.imports.phone_cells import numbers_in, numbers_within
 from campaigns.imports.phone_headers import is_not_own, kind_of_word
+from campaigns.imports.row_countries import CountryColumn
 from campaigns.phones import EXAMPLE, NotCallable, number_kind
 
 MAX_FURTHER = 4
 MOBILE = "mobile"
 # The columns whose numbers come first, of those that say no mobile.
 ORDER = {"": 0, MOBILE: 0, "home": 1, "work": 1, "other": 2}
-
-
-class Normalise(Protocol):
-    """Returns a number in E.164, or raises NotCallable. `country` is its country code as the file has it, or ""."""
-
-    def __call__(self, text: str, column: int, country: str) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -31,6 +26,13 @@ class PhoneColumn:
     kind: str = ""
     label: int | None = None  # the column with the word for their kind
     country: int | None = None  # the column with their country code
+    countries: tuple[tuple[CountryColumn, ...], ...] = ()  # those with the country of the person: see `deciding`
+
+
+class Normalise(Protocol):
+    """Returns a number of a column in E.164, or raises NotCallable."""
+
+    def __call__(self, text: str, column: PhoneColumn) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,10 @@ def numbers_of(
         if not cell:
             continue
         word = cells[column.label] if column.label is not None else ""
-        country = cells[column.country] if column.country is not None else ""
         if is_not_own(word):
             continue
         try:
-            read = numbers_in(
-                cell,
-                partial(normalise, column=column.index, country=country),
-                partial(normalise_further, column=column.index, country=country),
-            )
+            read = numbers_in(cell, partial(normalise, column=column), partial(normalise_further, column=column))
         except NotCallable as error:
             faults.append(error)
             unusable.append(str(error))
@@ -112,8 +109,7 @@ def readable_numbers(cells: Sequence[str], columns: Sequence[PhoneColumn], norma
     """Yield all that may be a number of the person in a row that may be faulty."""
     for column in columns:
         if column.label is None or not is_not_own(cells[column.label]):
-            country = cells[column.country] if column.country is not None else ""
-            yield from numbers_within(cells[column.index], partial(normalise, column=column.index, country=country))
+            yield from numbers_within(cells[column.index], partial(normalise, column=column))
 
 
 def numbers_in_order(
@@ -129,7 +125,7 @@ def numbers_in_order(
         try:
             if cells[column.index].strip() or not found:
                 read = normalise_further if found else normalise
-                phone = read(cells[column.index], column.index, "")
+                phone = read(cells[column.index], column)
                 found.setdefault(phone, kind_of_word(cells[column.label]) if column.label is not None else column.kind)
         except NotCallable as error:
             if not found:

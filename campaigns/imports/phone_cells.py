@@ -70,10 +70,12 @@ def numbers_in(cell: str, normalise: Normalise, normalise_further: Normalise) ->
     """Return the numbers of a cell. `normalise` returns a number in E.164 or raises NotCallable.
 
     `normalise_further` also returns numbers that can only be kept. Raises NotCallable if the cell has no number, or
-    words that are no number, and AsksNotToCall.
+    words that are no number, TwoReadings if it is one number of two, and AsksNotToCall.
     """
     try:
         return CellNumbers((CellNumber(normalise(cell)),))
+    except TwoReadings:
+        raise  # it is one number: its parts must not be read as others
     except NotCallable as error:
         whole = error
     if forbids(cell):
@@ -208,6 +210,8 @@ def _are_one(pieces: list[_Piece], normalise: Normalise) -> bool:
 def _fits(text: str, normalise: Normalise) -> bool:
     try:
         normalise(text)
+    except TwoReadings:
+        return True
     except NotCallable:
         return False
     return True

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import phonenumbers
 
+from campaigns.imports.country_names import named_country
 from campaigns.imports.header_words import tokens, words
 from campaigns.imports.phone_headers import MOBILE, phone_header
 from campaigns.phones import EVERYWHERE, NotCallable
@@ -31,8 +32,8 @@ OF_PHONES = frozenset(
         "telefonico|prefijo|prefisso|landervorwahl|laendervorwahl"
     )
 )
-CODE = re.compile(r"(?:\+|00)?\s*(\d{1,4})")
-CODE_WITHIN = re.compile(r"\+\s*(\d{1,4})\b")  # Spain (+34)
+CODE_WITHIN = re.compile(r"\+\s*(\d{1,3})\b")  # Balearic Islands (+34)
+PADDED = re.compile(r"0+([1-9]\d{0,2})")
 
 
 def country_column(header: Sequence[str], index: int, numbers: Collection[int]) -> int | None:
@@ -69,15 +70,11 @@ def _is_code_of(column: str, number: str) -> bool:
 
 @lru_cache(maxsize=1_024)
 def region_of(cell: str) -> str:
-    """Return the two-letter country that a cell like `+34`, `0034`, `34` or `ES` means. Raises NotCallable."""
-    text = cell.strip().strip("'()[]= \"")
-    if text.upper() in EVERYWHERE:
-        return text.upper()
-    found = CODE.fullmatch(text) or CODE_WITHIN.search(text)
-    digits = found[1].lstrip("0") if found else ""
-    if len(digits) == 4 and digits.startswith("1"):
-        digits = "1"  # +1 684: the area of a country that shares the code of North America
-    region = str(phonenumbers.region_code_for_country_code(int(digits))) if digits else ""
+    """Return the two-letter country that a cell like `+34`, `0034`, `34`, `ES` or `Spain` means. Raises NotCallable."""
+    if country := named_country(cell):
+        return country
+    found = CODE_WITHIN.search(cell) or PADDED.fullmatch(cell.strip())
+    region = str(phonenumbers.region_code_for_country_code(int(found[1]))) if found else ""
     if region not in EVERYWHERE:
         raise NotCallable(f"'{cell[:40]}' is not the country code of a phone number; write it like +34 or ES.")
     return region

@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 from campaigns.imports.columns import ColumnMapping, chosen_mapping
 from campaigns.imports.file_format import FileFormat
-from campaigns.imports.rows import ContactRow, ReadingOf, RejectedRow, contact_of, read_rows, undecided
+from campaigns.imports.number_reading import ReadingOf
+from campaigns.imports.rows import ContactRow, RejectedRow, contact_of, read_rows, undecided
 from campaigns.imports.zone_notices import ZoneNotices
 
 ROWS = 1_000

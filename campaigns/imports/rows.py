@@ -22,6 +22,7 @@ from campaigns.imports.columns import (
 )
 from campaigns.imports.consent import MAX_BASIS, NotAMoment, read_moment
 from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, format_of, sniff
+from campaigns.imports.number_reading import NumberReader, ReadingOf
 from campaigns.imports.opt_out import NotYesOrNo, forbids, is_wish, marked, refused
 from campaigns.imports.person_numbers import (
     FurtherNumber,
@@ -31,11 +32,10 @@ from campaigns.imports.person_numbers import (
     readable_numbers,
 )
 from campaigns.imports.phone_cells import AsksNotToCall
-from campaigns.imports.phone_countries import region_of
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
 from campaigns.imports.text_records import MAX_CELL, MAX_OWN_CELL, ReadRow, Shape, checked, records
 from campaigns.imports.workbooks.reading import Workbook
-from campaigns.phones import EVERYWHERE, NotCallable, Reading, TwoReadings, normalise, normalise_further
+from campaigns.phones import EVERYWHERE, NotCallable, Reading, normalise, normalise_further
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.texts import NotText, one_line, several_lines
 
@@ -60,8 +60,6 @@ __all__ = [
 ]
 
 MAX_VARIABLES_BYTES = 16 * 1024
-
-ReadingOf = Callable[[int], Reading]
 
 
 @dataclass(frozen=True)
@@ -135,21 +133,6 @@ def undecided(_column: int) -> Reading:
     return Reading.UNDECIDED
 
 
-def _reader(region: str, reading_of: ReadingOf) -> Callable[..., str]:
-    """Return what reads a number by its column."""
-
-    def read_number(read: Callable[..., str], allowed: Collection[str], text: str, column: int, country: str) -> str:
-        home = region_of(country) if country and not text.startswith("+") else region
-        try:
-            return read(text, home, allowed)
-        except TwoReadings:
-            if home != region or (reading := reading_of(column)) is Reading.UNDECIDED:
-                raise
-            return read(text, region, allowed, reading)
-
-    return read_number
-
-
 def contact_of(
     row: ReadRow,
     columns: ColumnMapping,
@@ -167,16 +150,13 @@ def contact_of(
         cells = [cell.strip() for cell in cells]
     cells += [""] * (len(columns.header) - len(cells))
 
-    read_number = _reader(region, reading_of)
+    reader = NumberReader(cells, region, allowed, reading_of)
     person, contact, reason = None, None, row.fault
     try:
         if not reason:
             read_numbers = numbers_in_order if columns.ours else numbers_of
             person = read_numbers(
-                cells,
-                columns.phones,
-                partial(read_number, normalise, allowed),
-                partial(read_number, normalise_further, allowed),
+                cells, columns.phones, partial(reader.read, normalise), partial(reader.read, normalise_further)
             )
             contact = _contact(row.line, cells, columns, person, _do_not_call(cells, columns))
             reason = _rejection(contact)
@@ -189,7 +169,8 @@ def contact_of(
     listed: tuple[str, ...] = ()
     # In our own file a contact may be on the list by its first number: without that, the others are not listed.
     if _asks(cells, columns) and (person or not columns.ours):
-        listed = tuple(readable_numbers(cells, columns.phones, partial(read_number, normalise_further, EVERYWHERE)))
+        anywhere = replace(reader, allowed=EVERYWHERE)
+        listed = tuple(readable_numbers(cells, columns.phones, partial(anywhere.read, normalise_further)))
     if contact and not reason:
         return replace(contact, listed=listed)
     return RejectedRow(row.line, row.cells, reason, listed)

@@ -17,7 +17,7 @@ class TwoReadings(NotCallable):
     """The text fits two numbers. The message names both."""
 
     def __init__(self, text: str, first: str, second: str) -> None:
-        self.numbers = (first, second)
+        self.numbers: tuple[str, ...] = (first, second)
         super().__init__(
             f"'{shown(text)}' can be read as {first} and as {second}; write the right one in full, with its plus."
         )

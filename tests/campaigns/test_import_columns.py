@@ -276,13 +276,9 @@ def test_a_country_code_is_known_by_the_words_of_its_number(header: str, row: st
             "612345678;34;612345679;33",
             {"+34612345678", "+33612345679"},
         ),
-        # The code of an address, and that of another number, say nothing.
-        ("Billing country code;Phone", "ES;612345678", {"+33612345678"}),
-        ("Home phone country code;Mobile", "34;612345678", {"+33612345678"}),
+        # The code of another number says nothing.
         ("Home phone;Mobile country code;Mobile", "612345678;34;612345679", {"+33612345678", "+34612345679"}),
         ("Cell phone;Mobile country code;Home phone", "612345678;34;612345679", {"+34612345678", "+33612345679"}),
-        # Which of two numbers is meant, nobody knows.
-        ("Dial code;Name;Home phone;x;Mobile", "34;Zoé;0142345678;y;612345679", {"+33142345678", "+33612345679"}),
     ],
 )
 def test_a_country_code_is_that_of_its_own_number(header: str, row: str, right: set[str]) -> None:
