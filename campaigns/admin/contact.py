@@ -52,7 +52,7 @@ class ContactForm(ScopedForm):
     )
     further_numbers = RowsField(
         NUMBER_COLUMNS,
-        spare=ContactNumber.MAX,
+        most=ContactNumber.MAX,
         label="Further numbers",
         help_text="Up to four, in the order in which they are called. Searches and the do-not-call list know them all.",
     )

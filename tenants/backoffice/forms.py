@@ -25,6 +25,7 @@ from tenants.db.encrypted_fields import hint
 from tenants.texts import NotText, one_line, several_lines
 
 MAX_ROWS = 200
+SPARE = 2  # empty rows
 INPUT, SELECT, CHECKBOX = " ".join(INPUT_CLASSES), " ".join(SELECT_CLASSES), " ".join(CHECKBOX_CLASSES)
 
 
@@ -40,16 +41,18 @@ class Column:
 
 
 class RowsWidget(forms.Widget):
-    """A small table with `spare` empty rows at its end. A script adds more."""
+    """A small table with empty rows at its end, which a script extends. Where `most` rows are allowed, it has them."""
 
-    def __init__(self, columns: Sequence[Column], spare: int = 2) -> None:
+    def __init__(self, columns: Sequence[Column], most: int | None = None) -> None:
         super().__init__()
-        self.columns, self.spare = columns, spare
+        self.columns, self.most = columns, most
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         filled = [row for row in value or [] if isinstance(row, dict)]
-        rows = [self._cells(name, number, row) for number, row in enumerate([*filled, *[{}] * self.spare])]
-        context = {"name": name, "columns": self.columns, "rows": rows, "blank": self._cells(name, "__row__", {})}
+        spare = SPARE if self.most is None else max(0, self.most - len(filled))
+        rows = [self._cells(name, number, row) for number, row in enumerate([*filled, *[{}] * spare])]
+        blank = self._cells(name, "__row__", {}) if self.most is None else None
+        context = {"name": name, "columns": self.columns, "rows": rows, "blank": blank}
         return mark_safe(render_to_string("trunkline/rows.html", context))  # noqa: S308 (a template's output)
 
     def _cells(self, name: str, number: int | str, row: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -87,9 +90,9 @@ class RowsWidget(forms.Widget):
 class RowsField(forms.Field):
     """A list of objects, edited as one row each."""
 
-    def __init__(self, columns: Sequence[Column], spare: int = 2, **kwargs: Any) -> None:
+    def __init__(self, columns: Sequence[Column], most: int | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("required", False)
-        super().__init__(widget=RowsWidget(columns, spare), **kwargs)
+        super().__init__(widget=RowsWidget(columns, most), **kwargs)
 
     def to_python(self, value: Any) -> Any:
         return value or []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -59,6 +60,12 @@ def test_a_contact_is_added_with_several_numbers_without_a_script(manager: Clien
     assert kept(found) == [(1, WORK, "work"), (2, HOME, "")]
 
 
+def test_the_form_has_as_many_rows_as_numbers_are_allowed(manager: Client, ada: Contact) -> None:
+    form = manager.get(path_of(ada)).content.decode()
+    assert len(re.findall(r'name="further_numbers-\d-phone"', form)) == 4
+    assert "further_numbers-__row__" not in form and "variables-__row__" in form
+
+
 def test_numbers_are_changed_put_in_order_and_removed(manager: Client, ada: Contact) -> None:
     form = opened(manager, path_of(ada)) | row(0, HOME, "home") | row(1, "01 42 34 56 78", "work")
     assert manager.post(path_of(ada), form).status_code == 302
@@ -79,7 +86,10 @@ def test_numbers_are_changed_put_in_order_and_removed(manager: Client, ada: Cont
         (row(2, "12"), "12"),
         (row(2, "+4930123456"), "DE"),
         (row(2, "", "work"), "number"),
-        ({**row(2, "+33142345670"), **row(3, "+33142345671"), **row(4, "+33142345672")}, "at most"),
+        (
+            row(2, "+33142345670") | row(3, "+33142345671") | row(4, "+33142345672") | {"further_numbers-rows": "5"},
+            "at most",
+        ),
     ],
 )
 def test_what_cannot_be_a_further_number_is_refused(

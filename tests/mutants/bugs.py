@@ -476,7 +476,8 @@ BUGS: tuple[Bug, ...] = (
             Edit(
                 "calls/dialing/placing.py",
                 "            found,\n            number_open=",
-                "            found,\n            do_not_call=False,\n            other_number_listed=False,\n            number_open=",
+                "            found,\n            do_not_call=False,\n            other_number_listed=False,\n"
+                "            number_open=",
             ),
         ),
         (PLACING + "test_a_call_queued_before_the_number_was_listed_is_not_placed_after",),
