@@ -9,11 +9,13 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
+PARSER: Any = import_module("re._parser")  # private: it gives a pattern as a tree
 KINDS = {"mobile": PhoneNumberType.MOBILE, "fixed": PhoneNumberType.FIXED_LINE}
 EITHER = PhoneNumberType.FIXED_LINE_OR_MOBILE
 # What `phonenumbers` has for valid, and the numbering plan does not. France: blocks of its plan for the regions
@@ -63,7 +65,7 @@ def made(region: str, kind: str, many: int, seed: int = 1) -> list[Made]:
     if described is None or not described.national_number_pattern:
         return []
     randomness = random.Random(f"{seed} {region} {kind}")
-    tree = re._parser.parse(described.national_number_pattern)
+    tree = PARSER.parse(described.national_number_pattern)
     found: dict[str, Made] = {}
     for _ in range(many * 20):
         national = _matching(tree, randomness)
