@@ -17,7 +17,6 @@ from campaigns.imports.columns import explain
 from campaigns.imports.file_format import FileFormat, format_of
 from campaigns.imports.merging import Person, asked, difference, match, new_contact, phones_of
 from campaigns.imports.options import OnDuplicate, Options
-from campaigns.imports.own_files import own_file
 from campaigns.imports.readings import Opener, Readings
 from campaigns.imports.rows import ContactRow, RejectedRow
 from campaigns.imports.stored_files import opened_again
@@ -120,7 +119,7 @@ def forecast(
     large = file.seek(0, 2) > WHOLE_COLUMN
     reading_of = Readings(form, region, opened, rows=rows if large else None)
     found = Forecast(columns_of(form, options), region=region)
-    run = _Run(organization.pk, options.on_duplicate != OnDuplicate.SKIP, found, ours=own_file(form.header) is not None)
+    run = _Run(organization.pk, options.on_duplicate != OnDuplicate.SKIP, found)
     found.survey = preview.survey(
         file,
         form,
@@ -174,8 +173,8 @@ def columns_of(form: FileFormat, options: Options) -> list[tuple[str, str, str]]
 class _Run:
     """The contacts of the rows so far, as the import would leave them."""
 
-    def __init__(self, organization_id: int, updating: bool, found: Forecast, ours: bool) -> None:
-        self.organization_id, self.updating, self.found, self.ours = organization_id, updating, found, ours
+    def __init__(self, organization_id: int, updating: bool, found: Forecast) -> None:
+        self.organization_id, self.updating, self.found = organization_id, updating, found
         self.persons: dict[str, Person] = {}  # by first number
         self.seen: set[str] = set()
         self.refused: list[RejectedRow] = []
@@ -213,7 +212,7 @@ class _Run:
             self._update(row, person)
         found.repeated += target in self.seen
         self.seen.add(target)
-        if row.do_not_call and (not self.ours or self.listed.isdisjoint(phones_of([row]))):
+        if row.do_not_call:
             self.asking.append(asked(row))
         found.on_do_not_call += not self.listed.isdisjoint({row.phone, target, *person.numbers})
 

@@ -145,7 +145,7 @@ class _Step:
 
     def __init__(self, row: ContactImport) -> None:
         self.row = row
-        self.region = row.default_region or row.organization.default_region
+        self.region = row.default_region
         self.allowed = row.organization.callable_countries
 
     def run(self, deadline: float) -> bool:

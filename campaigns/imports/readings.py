@@ -47,8 +47,9 @@ class Readings:
 def sentences(answers: Mapping[str, str], region: str) -> list[str]:
     """Return what was decided about columns whose digits fit two numbers, and why."""
     found = {
-        Reading.PLUS_LOST: "The plus was lost in “{column}”: some of its numbers are valid only with their country "
-        "code, and none is valid only as a national number of {region}. All are read as if they began with +.",
+        Reading.PLUS_LOST: "The plus was lost in “{column}”: none of its numbers is valid only as a national number of "
+        "{region}, and some are valid only with their country code, or all are too long for {region}. All are read as "
+        "if they began with +.",
         Reading.NATIONAL: "Numbers without a plus in “{column}” are read as national numbers of {region}: some are "
         "valid only so, and none is valid only with a country code.",
         Reading.UNDECIDED: "“{column}” does not show whether its numbers have a country code. Rows whose digits fit "
