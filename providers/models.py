@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.timezone import now as utc_now
 
@@ -18,6 +18,7 @@ from providers.adapters.base import AccountConfig, Provider
 from providers.urls_allowed import check_base_url
 from tenants.db.encrypted_fields import EncryptedJSONField, hint
 from tenants.models import Organization
+from tenants.models.validators import check_timezone
 
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -106,6 +107,20 @@ class ProviderAccount(models.Model):
         blank=True,
         help_text="Limit per day in the organization's time zone, in the currency of the price. Empty: no limit.",
     )
+    longest_call_minutes = models.PositiveIntegerField(
+        "longest call",
+        default=120,
+        validators=[MinValueValidator(1), MaxValueValidator(1440)],
+        help_text="Minutes after which an open call is overdue: its line is free again, and it is read less often.",
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[check_timezone],
+        help_text="The zone of times that the provider sends without one. Empty: such times are not shown.",
+    )
+    # What this account's provider means by its words: {"status" | "reason" | "answered_by": {word: meaning}}.
+    words = models.JSONField(default=dict, blank=True)
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
@@ -135,7 +150,7 @@ class ProviderAccount(models.Model):
     @property
     def adapter(self) -> Provider:
         """Return the provider's adapter for this account."""
-        config = AccountConfig(self.base_url, dict(self.credentials or {}), dict(self.options or {}))
+        config = AccountConfig(self.base_url, dict(self.credentials or {}), dict(self.options or {}), self.time_zone)
         return registry.provider(self.provider, config)
 
     @property

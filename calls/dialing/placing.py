@@ -29,7 +29,7 @@ from calls.outcomes import circuit_breaker, placement_results, staff_decisions
 from campaigns.contact_locks import holder_keys
 from campaigns.models import Campaign, Contact, Recipient
 from providers.adapters import http
-from providers.adapters.base import Provider, Snapshot
+from providers.adapters.base import Provider, Reading
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
 from providers.models import ProviderAccount
 from tenants import failpoints
@@ -236,7 +236,7 @@ def _commit(call: Call, decision: Decision, now: datetime) -> bool:
     return True
 
 
-async def send(client: http.Client, claim: Claim) -> Snapshot | ProviderError:
+async def send(client: http.Client, claim: Claim) -> Reading | ProviderError:
     """Send the one request of a claim. Return a ProviderError instead of raising it, because it is an answer."""
     try:
         request = claim.adapter.place(claim.call.as_order())
@@ -250,10 +250,10 @@ async def send(client: http.Client, claim: Claim) -> Snapshot | ProviderError:
         return error
 
 
-def record(claim: Claim, answer: Snapshot | ProviderError) -> None:
+def record(claim: Claim, answer: Reading | ProviderError) -> None:
     """Store the answer: each class of answer has its result here."""
     call, fence = claim.call, claim.fence
-    if isinstance(answer, Snapshot):
+    if isinstance(answer, Reading):
         placement_results.placed(call.pk, fence, answer)
     elif isinstance(answer, NotSent):
         placement_results.requeue(call.pk, fence, answer, blames_account=not isinstance(answer, Overslept))

@@ -233,18 +233,18 @@ class Slice:
         if len(self._tasks) >= PLACINGS_AT_ONCE + READS_AT_ONCE:
             return False
         readings = await self.db(polling.claim)
-        for reading in readings:
-            self._spawn(self._read_one(reading))
+        for due in readings:
+            self._spawn(self._read_one(due))
         return bool(readings)
 
-    async def _read_one(self, reading: polling.Reading) -> None:
+    async def _read_one(self, due: polling.DueRead) -> None:
         try:
-            answer, raw = await polling.read(self.http, reading)
-            await self.db(polling.record, reading, answer, raw)
+            answer, raw = await polling.read(self.http, due)
+            await self.db(polling.record, due, answer, raw)
         except Exception as error:
-            logger.exception("Call %s: a read failed", reading.call.pk)
+            logger.exception("Call %s: a read failed", due.call.pk)
             # The read was counted and leased, so a failing read is not repeated at once and forever.
-            await self.db(polling.record, reading, ProviderError(f"Reading failed: {type(error).__name__}."), b"")
+            await self.db(polling.record, due, ProviderError(f"Reading failed: {type(error).__name__}."), b"")
 
     async def _status_callbacks(self) -> bool:
         pending = await self.db(status_callbacks.pending)

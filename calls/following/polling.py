@@ -14,7 +14,7 @@ from calls.gate import rate_limits
 from calls.models import TERMINAL, Call, CallEvent, Status, record_event
 from calls.outcomes import circuit_breaker, poll_schedule, recording
 from providers.adapters import http
-from providers.adapters.base import Provider, Snapshot
+from providers.adapters.base import Provider, Reading
 from providers.adapters.errors import Misconfigured, NotFound, NotSent, ProviderError
 from providers.models import ProviderAccount
 from tenants import failpoints
@@ -25,14 +25,14 @@ NOT_VISIBLE_YET = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
-class Reading:
+class DueRead:
     """A call that this worker alone reads until the lease ends."""
 
     call: Call
     adapter: Provider
 
 
-def claim(limit: int = BATCH) -> list[Reading]:
+def claim(limit: int = BATCH) -> list[DueRead]:
     """Lease calls that are due for a read, within each account's rate.
 
     The read is counted and leased before anything is parsed, so that an answer that kills its reader is not read
@@ -48,7 +48,7 @@ def claim(limit: int = BATCH) -> list[Reading]:
             failpoints.reach("following.claiming")
     if found:
         failpoints.reach("following.claimed")
-    return [Reading(call, call.account.adapter) for call in found]
+    return [DueRead(call, call.account.adapter) for call in found]
 
 
 def _rates(now: datetime, limit: int) -> list[tuple[int, int]]:
@@ -66,24 +66,24 @@ def _take(account_id: int, count: int, now: datetime) -> list[Call]:
     return list(due.select_related("account", "assistant", "organization")[:count])
 
 
-async def read(client: http.Client, reading: Reading) -> tuple[Snapshot | ProviderError, bytes]:
+async def read(client: http.Client, due: DueRead) -> tuple[Reading | ProviderError, bytes]:
     """Read a call's status. Return the answer, a ProviderError included, and the raw body."""
-    handle, body = reading.call.as_handle(), b""
+    handle, body = due.call.as_handle(), b""
     try:
         failpoints.reach("following.reading")
-        answer = await client.read(reading.adapter.status(handle))
+        answer = await client.read(due.adapter.status(handle))
         failpoints.reach("following.answered")
         body = answer.body
-        return reading.adapter.read_status(answer, handle, timezone.now()), body
+        return due.adapter.read_status(answer, handle, timezone.now()), body
     except ProviderError as error:
         return error, body or error.evidence
 
 
-def record(reading: Reading, answer: Snapshot | ProviderError, raw: bytes) -> None:
+def record(due: DueRead, answer: Reading | ProviderError, raw: bytes) -> None:
     """Store the answer to a read, and when to read again."""
     now = timezone.now()
-    call = reading.call
-    if isinstance(answer, Snapshot):
+    call = due.call
+    if isinstance(answer, Reading):
         recording.record(call.pk, answer, CallEvent.Source.READ, raw)
         failpoints.reach("following.recorded")
         _schedule_next_read(call, now)

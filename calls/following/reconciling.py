@@ -16,7 +16,7 @@ from django.utils import timezone
 from calls.models import Call, CallEvent, Status
 from calls.outcomes import poll_schedule, recording
 from providers.adapters import http
-from providers.adapters.base import Snapshot
+from providers.adapters.base import Reading
 from providers.adapters.errors import ProviderError
 from providers.models import ProviderAccount
 from tenants import failpoints
@@ -55,21 +55,21 @@ def claim(limit: int = BATCH) -> dict[ProviderAccount, list[Call]]:
     return by_account
 
 
-async def search(client: http.Client, account: ProviderAccount, calls: Sequence[Call]) -> dict[int, Snapshot]:
+async def search(client: http.Client, account: ProviderAccount, calls: Sequence[Call]) -> dict[int, Reading]:
     """Read the provider's list back to the oldest dial of these calls. Return what was found, by the call's key."""
     adapter = account.adapter
     wanted = {call.reference: call for call in calls}
     oldest = min(call.dialed_at or call.created_at for call in calls) - BEFORE_THE_DIAL
-    found: dict[int, Snapshot] = {}
+    found: dict[int, Reading] = {}
     page = ""
     try:
         for _ in range(MAX_PAGES):
             listing = adapter.read_list(await client.read(adapter.list_calls(page)))
-            for snapshot in listing.calls:
-                call = wanted.get(snapshot.reference)
-                if call is not None and snapshot.to_number in ("", call.to_number):
-                    found[call.pk] = snapshot
-            moments = [snapshot.created_at for snapshot in listing.calls if snapshot.created_at]
+            for reading in listing.calls:
+                call = wanted.get(reading.reference)
+                if call is not None and reading.to_number in ("", call.to_number):
+                    found[call.pk] = reading
+            moments = [reading.created_at for reading in listing.calls if reading.created_at]
             page = listing.next_page
             if not page or (moments and min(moments) < oldest) or len(found) == len(wanted):
                 break
@@ -78,13 +78,13 @@ async def search(client: http.Client, account: ProviderAccount, calls: Sequence[
     return found
 
 
-def record(calls: Sequence[Call], found: dict[int, Snapshot]) -> None:
+def record(calls: Sequence[Call], found: dict[int, Reading]) -> None:
     """Record the calls that were found, and search for the others again later."""
     now = timezone.now()
     failpoints.reach("reconciling.listed")
     for call in calls:
-        if snapshot := found.get(call.pk):
-            recording.record(call.pk, snapshot, CallEvent.Source.LISTING)
+        if reading := found.get(call.pk):
+            recording.record(call.pk, reading, CallEvent.Source.LISTING)
             failpoints.reach("reconciling.recorded")
         else:
             _search_later(call, now)

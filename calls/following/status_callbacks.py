@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from calls.models import Call, CallEvent, ProviderCallback, Status, record_event
 from calls.outcomes import recording
-from providers.adapters.base import Snapshot, Verification
+from providers.adapters.base import Reading, Verification
+from providers.adapters.call_ids import same_call
 from providers.adapters.errors import ProviderError
 from providers.models import ProviderAccount
 from tenants import failpoints
@@ -83,15 +84,15 @@ def process(pk: int) -> None:
             return
         row.processed_at, row.error = timezone.now(), ""
         try:
-            snapshot = row.account.adapter.parse_callback(row.headers, bytes(row.body))
+            reading = row.account.adapter.parse_callback(row.headers, bytes(row.body))
         except ProviderError as error:
             row.error = str(error)[:500]
         else:
-            row.call_id = row.call_id or _call_of(row.account, snapshot)
+            row.call_id = row.call_id or _call_of(row.account, reading)
             if row.call_id is None:
                 row.error = "This callback is about a call that is not ours."
             else:
-                _apply(row.call_id, snapshot, Verification(row.verification), bytes(row.body))
+                _apply(row.call_id, reading, Verification(row.verification), bytes(row.body))
         row.save()
         failpoints.reach("callbacks.processing")
     failpoints.reach("callbacks.processed")
@@ -123,15 +124,15 @@ def note_failure(pk: int, why: str) -> None:
         row.save(update_fields=["attempts", "error", "next_attempt_at", "processed_at"])
 
 
-def _call_of(account: ProviderAccount, snapshot: Snapshot) -> int | None:
+def _call_of(account: ProviderAccount, reading: Reading) -> int | None:
     """Return the key of the call that an account-wide callback is about, or None."""
-    by_id = Q(provider_call_id=snapshot.provider_call_id) if snapshot.provider_call_id else Q(pk=None)
-    by_reference = Q(reference=snapshot.reference) if snapshot.reference else Q(pk=None)
+    by_id = Q(provider_call_id=reading.provider_call_id) if reading.provider_call_id else Q(pk=None)
+    by_reference = Q(reference=reading.reference) if reading.reference else Q(pk=None)
     found = account.calls.filter(by_id | by_reference).values_list("pk", flat=True)
     return found.first()
 
 
-def _apply(call_id: int, snapshot: Snapshot, verified: Verification, body: bytes) -> None:
+def _apply(call_id: int, reading: Reading, verified: Verification, body: bytes) -> None:
     """Record a trusted callback; take any other as a hint."""
     now = timezone.now()
     call = Call.objects.select_related("account").get(pk=call_id)
@@ -140,16 +141,16 @@ def _apply(call_id: int, snapshot: Snapshot, verified: Verification, body: bytes
     # Plum never gives an id. Without an id to read, its callback to the call's own token is the only outcome there is.
     only_record = not adapter.gives_call_id and not call.provider_call_id and call.status != Status.QUEUED
     if signed or only_record:
-        recording.record(call_id, snapshot, CallEvent.Source.CALLBACK, body)
+        recording.record(call_id, reading, CallEvent.Source.CALLBACK, body)
     else:
-        _take_as_hint(call_id, snapshot, now)
+        _take_as_hint(call_id, reading, now)
 
 
-def _take_as_hint(call_id: int, snapshot: Snapshot, now: datetime) -> None:
+def _take_as_hint(call_id: int, reading: Reading, now: datetime) -> None:
     """Make the next read due at once. An unsigned callback may also supply the ID, which the read then confirms."""
     call = Call.objects.select_for_update(of=("self",)).get(pk=call_id)
-    named = snapshot.provider_call_id
-    if named and call.provider_call_id and named != call.provider_call_id:
+    named = reading.provider_call_id
+    if named and call.provider_call_id and not same_call(named, call.provider_call_id):
         detail = f"Ignored: it is about {named[:200]}, another call of the provider."
         record_event(call, "callback", CallEvent.Source.CALLBACK, detail)
         return
@@ -164,5 +165,5 @@ def _take_as_hint(call_id: int, snapshot: Snapshot, now: datetime) -> None:
         if call.is_terminal:  # the call was given up: it is read for a while, not forever
             call.settle_until = now + recording.SETTLING_LASTS
     call.save(update_fields=["provider_call_id", "next_read_at", "settle_until", "updated_at"])
-    detail = f"The provider says '{snapshot.provider_status[:100]}'; its status is read now."
+    detail = f"The provider says '{reading.provider_status[:100]}'; its status is read now."
     record_event(call, "callback", CallEvent.Source.CALLBACK, detail)

@@ -164,9 +164,14 @@ class Call(models.Model):
     error_code = models.CharField(max_length=100, blank=True)
     error_message = models.CharField(max_length=500, blank=True)
     result = models.JSONField(null=True, blank=True)
+    result_text = models.TextField(blank=True)  # a result without one structured meaning, as it came
     result_status = models.CharField(max_length=16, blank=True)
+    # What the provider said and is not believed, newest last: [{"field", "said", "why"}].
+    doubts = models.JSONField(default=list, blank=True)
     cost_reserved = models.DecimalField(max_digits=14, decimal_places=6, default=0)
     cost = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    cost_price = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)  # the provider's
+    cost_estimate = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)  # ours, at the end
     cost_currency = models.CharField(max_length=3, default="USD")
     terminal_at = models.DateTimeField(null=True, blank=True)  # when the end was stored, by our clock
 

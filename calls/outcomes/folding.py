@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from calls.models import FOLLOWED, TERMINAL, UNRESOLVED, Status
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
+from providers.adapters.call_ids import same_call
 
 STATUS_OF: Mapping[CallState, Status] = {
     CallState.QUEUED: Status.PLACED,
@@ -36,7 +37,7 @@ FIELDS = (
     "error_code",
     "error_message",
     "result",
-    "cost",
+    "result_text",
 )
 _LENGTHS = {"ended_reason": 200, "provider_reason": 500, "answered_by": 64, "error_code": 100, "error_message": 500}
 
@@ -60,25 +61,26 @@ class Fold:
         return {name: value for name, value in self.changes.items() if name != "status"}
 
 
-def fold(call: Any, snapshot: Snapshot) -> Fold:
+def fold(call: Any, reading: Reading) -> Fold:
     """Return what one piece of evidence changes in a call (any object with the call's fields)."""
-    if snapshot.provider_call_id and call.provider_call_id and snapshot.provider_call_id != call.provider_call_id:
-        text = f"This is about another call of the provider: {snapshot.provider_call_id[:200]}."
+    named = reading.provider_call_id
+    if named and call.provider_call_id and not same_call(named, call.provider_call_id):
+        text = f"This is about another call of the provider: {reading.provider_call_id[:200]}."
         return Fold({}, conflict=text, foreign=True)
     changes: dict[str, Any] = {}
-    if snapshot.provider_call_id and not call.provider_call_id:
-        changes["provider_call_id"] = snapshot.provider_call_id[:200]
-    status = STATUS_OF.get(snapshot.state)
+    if reading.provider_call_id and not call.provider_call_id:
+        changes["provider_call_id"] = reading.provider_call_id[:200]
+    status = STATUS_OF.get(reading.state)
     if status is None:
         return Fold(changes)  # an unknown word of the provider allows no conclusion
     conflict = ""
-    if _supersedes(call.status, status, may_go_back=snapshot.may_go_back):
+    if _supersedes(call.status, status, may_go_back=reading.may_go_back):
         changes["status"] = status
-        changes["provider_status"] = snapshot.provider_status[:100]
+        changes["provider_status"] = reading.provider_status[:100]
     elif call.status in TERMINAL and status in TERMINAL and status != call.status:
         conflict = f"The provider now says {status}; this call ended as {call.status}."
     if not conflict:
-        changes |= _filled(call, snapshot)
+        changes |= _filled(call, reading)
     return Fold(changes, conflict)
 
 
@@ -92,17 +94,18 @@ def _supersedes(old: str, new: Status, *, may_go_back: bool) -> bool:
     return _RANK[new] > _RANK.get(Status(old), 0)
 
 
-def _filled(call: Any, snapshot: Snapshot) -> dict[str, Any]:
+def _filled(call: Any, reading: Reading) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for name in FIELDS:
-        value = getattr(snapshot, name)
+        value = getattr(reading, name)
         if value in (None, "") or getattr(call, name) not in (None, ""):
             continue
         changes[name] = value[: _LENGTHS[name]] if name in _LENGTHS else value
-    if "cost" in changes:
-        changes["cost_currency"] = snapshot.currency or call.cost_currency
+    if reading.price is not None and call.cost_price is None:
+        changes |= {"cost_price": reading.price, "cost_currency": reading.currency or call.cost_currency}
+        changes["cost"] = reading.price if call.cost is None else call.cost
     # A result may come after the end, so a pending result status may still change, once.
-    result_status = snapshot.result_status
+    result_status = reading.result_status
     if result_status and call.result_status in ("", "pending") and result_status != call.result_status:
         changes["result_status"] = result_status[:16]
     return changes

@@ -10,7 +10,7 @@ from calls.models import Call, record_event
 from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
-from providers.adapters.base import Snapshot
+from providers.adapters.base import Reading
 from providers.models import ProviderAccount
 from tenants import audit_log
 
@@ -21,16 +21,16 @@ class NeedsContactLock(Exception):
     """The number has to go on the do-not-call list, but its contact was not locked before the call."""
 
 
-def matching_rule(rules: Iterable[Mapping[str, str]], snapshot: Snapshot) -> Mapping[str, str] | None:
+def matching_rule(rules: Iterable[Mapping[str, str]], reading: Reading) -> Mapping[str, str] | None:
     """Return the first rule that this piece of evidence meets, or None."""
     return next(
-        (rule for rule in rules if _text(_value(snapshot, rule["field"])) == rule["equals"].strip().casefold()), None
+        (rule for rule in rules if _text(_value(reading, rule["field"])) == rule["equals"].strip().casefold()), None
     )
 
 
-def _value(snapshot: Snapshot, field: str) -> Any:
+def _value(reading: Reading, field: str) -> Any:
     name, *path = field.split(".")
-    value = getattr(snapshot, name)
+    value = getattr(reading, name)
     for step in path:
         value = value.get(step) if isinstance(value, Mapping) else None
     return value
@@ -51,12 +51,12 @@ def lock_contact(call: Call) -> None:
     lock_keys({call.contact_id, *holder_keys(call.organization_id, [call.to_number])})
 
 
-def apply_rules(call: Call, snapshot: Snapshot, source: str, *, contact_locked: bool) -> None:
+def apply_rules(call: Call, reading: Reading, source: str, *, contact_locked: bool) -> None:
     """Put the number on the do-not-call list when the evidence meets a rule, once for each call.
 
     Raises NeedsContactLock: the caller then begins its transaction again with `lock_contact`.
     """
-    rule = matching_rule(call.assistant.opt_out_rules, snapshot)
+    rule = matching_rule(call.assistant.opt_out_rules, reading)
     if rule is None or call.events.filter(type=EVENT).exists():
         return
     if not contact_locked:

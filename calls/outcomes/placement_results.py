@@ -25,7 +25,7 @@ from calls.outcomes.transitions import (
     may_conclude,
     undo_claim,
 )
-from providers.adapters.base import Snapshot
+from providers.adapters.base import Reading
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
 from tenants import failpoints
 
@@ -34,17 +34,17 @@ REQUEUE_AFTER = timedelta(seconds=10)
 REQUEUE_MISCONFIGURED_AFTER = timedelta(minutes=1)
 
 
-def placed(pk: int, fence: int, snapshot: Snapshot) -> None:
+def placed(pk: int, fence: int, reading: Reading) -> None:
     """The provider accepted the call: a 2xx answer with a usable id."""
     circuit_breaker.record_success(pk)
 
     def conclude(locked: LockedCall) -> str:
         call = locked.call
         if call.placing_attempts != fence:
-            detail = f"Answer to claim {fence}: placed as {snapshot.provider_call_id}."
+            detail = f"Answer to claim {fence}: placed as {reading.provider_call_id}."
             record_event(call, "late_answer", RESPONSE, detail)
             return call.status
-        return record_locked(locked, snapshot, RESPONSE)
+        return record_locked(locked, reading, RESPONSE)
 
     with_contact_lock_if_needed(pk, conclude)
 

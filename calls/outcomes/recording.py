@@ -18,15 +18,15 @@ from calls.outcomes.folding import fold
 from calls.outcomes.recipient_progress import set_recipient_status
 from calls.outcomes.transitions import ENGINE, LockedCall, finish, lock_call
 from campaigns.models import Recipient
-from providers.adapters.base import Snapshot
+from providers.adapters.base import Reading
 from tenants import failpoints
 
 SETTLING_LASTS = timedelta(minutes=30)
 
 
-def record(pk: int, snapshot: Snapshot, source: str, raw: bytes = b"") -> str:
+def record(pk: int, reading: Reading, source: str, raw: bytes = b"") -> str:
     """Fold one piece of evidence into a call. Return the call's status afterwards."""
-    return with_contact_lock_if_needed(pk, lambda locked: record_locked(locked, snapshot, source, raw))
+    return with_contact_lock_if_needed(pk, lambda locked: record_locked(locked, reading, source, raw))
 
 
 def with_contact_lock_if_needed(pk: int, work: Callable[[LockedCall], str]) -> str:
@@ -44,25 +44,25 @@ def with_contact_lock_if_needed(pk: int, work: Callable[[LockedCall], str]) -> s
             return work(lock_call(pk, contact_locked=True))
 
 
-def record_locked(locked: LockedCall, snapshot: Snapshot, source: str, raw: bytes = b"") -> str:
+def record_locked(locked: LockedCall, reading: Reading, source: str, raw: bytes = b"") -> str:
     """Do the work of `record` in the transaction that locked the call. Raises NeedsContactLock."""
     call, before, now = locked.call, locked.call.status, timezone.now()
-    found = fold(call, snapshot)
+    found = fold(call, reading)
     if found.conflict:
         record_event(call, "conflict", source, found.conflict, raw=raw)
     if not found.foreign:
-        opt_out.apply_rules(call, snapshot, source, contact_locked=locked.contact_locked)
+        opt_out.apply_rules(call, reading, source, contact_locked=locked.contact_locked)
     for name, value in found.fields.items():
         setattr(call, name, value)
-    _schedule_read(call, snapshot, found.status or before, now)
+    _schedule_read(call, reading, found.status or before, now)
     if found.status in TERMINAL:
-        finish(locked, Status(found.status), source, _sentence(snapshot), raw=raw)
+        finish(locked, Status(found.status), source, _sentence(reading), raw=raw)
         return call.status
     if found.status is not None:
         _advance(call, found.status, now)
-        record_event(call, "status", source, _sentence(snapshot), before, call.status, raw)
-    elif snapshot.state.name == "UNRECOGNISED" and not _recorded_already(call, snapshot):
-        text = f"The provider says '{snapshot.provider_status[:100]}'."
+        record_event(call, "status", source, _sentence(reading), before, call.status, raw)
+    elif reading.state.name == "UNRECOGNISED" and not _recorded_already(call, reading):
+        text = f"The provider says '{reading.provider_status[:100]}'."
         record_event(call, "unrecognised", source, text, raw=raw)
     call.save()
     locked.publish_changes()
@@ -72,12 +72,12 @@ def record_locked(locked: LockedCall, snapshot: Snapshot, source: str, raw: byte
     return call.status
 
 
-def _schedule_read(call: Call, snapshot: Snapshot, status: str, now: datetime) -> None:
+def _schedule_read(call: Call, reading: Reading, status: str, now: datetime) -> None:
     """Set when the call is read next, or that it is not read any more."""
     if status in TERMINAL:
-        if not snapshot.state.is_terminal:
+        if not reading.state.is_terminal:
             return  # a late report from before the end says nothing about a result that is still awaited
-        if snapshot.settled:
+        if reading.settled:
             call.next_read_at = None
             return
         call.settle_until = call.settle_until or now + SETTLING_LASTS
@@ -101,13 +101,13 @@ def _advance(call: Call, status: str, now: datetime) -> None:
     call.lease_until = None
 
 
-def _recorded_already(call: Call, snapshot: Snapshot) -> bool:
-    return call.events.filter(type="unrecognised", detail__contains=f"'{snapshot.provider_status[:100]}'").exists()
+def _recorded_already(call: Call, reading: Reading) -> bool:
+    return call.events.filter(type="unrecognised", detail__contains=f"'{reading.provider_status[:100]}'").exists()
 
 
-def _sentence(snapshot: Snapshot) -> str:
-    status = f"The provider says '{snapshot.provider_status[:100]}'." if snapshot.provider_status else ""
-    return f"{status} {snapshot.ended_reason}".strip()
+def _sentence(reading: Reading) -> str:
+    status = f"The provider says '{reading.provider_status[:100]}'." if reading.provider_status else ""
+    return f"{status} {reading.ended_reason}".strip()
 
 
 def give_up(pk: int, status: Status, detail: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Request, Snapshot
+from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Reading, Request
 from providers.adapters.decoding import (
     EVIDENCE,
     call_id,
@@ -80,7 +80,7 @@ class AlloMia(HttpProvider):
             body["callbackUrl"] = order.callback_url
         return Request("POST", self.url("/api/outbound"), self._headers(), json=body)
 
-    def read_placing(self, answer: Answer) -> Snapshot:
+    def read_placing(self, answer: Answer) -> Reading:
         # AlloMia does not document the status of a success, so accept any 2xx with a call ID.
         if not succeeded(answer):
             raise self.error_for(answer)
@@ -89,21 +89,21 @@ class AlloMia(HttpProvider):
         if not found:
             raise self.unusable(answer, "without a call ID")
         state = state_of(body["status"], STATES) if body.get("status") else CallState.QUEUED
-        return Snapshot(state, provider_call_id=found, provider_status=text(body.get("status")))
+        return Reading(state, provider_call_id=found, provider_status=text(body.get("status")))
 
     def status(self, call: CallHandle) -> Request:
         return Request("GET", self.url(f"/api/outbound/{segment(call.provider_call_id)}/status"), self._headers())
 
-    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Snapshot:
+    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Reading:
         if not succeeded(answer):
             raise self.read_error_for(answer)
         body = decode_json(answer.body, status=answer.status)
         if not fold(mapping(body).get("status")):
             raise self.unusable(answer, "without a status")
         self.check_same_call(answer, call_id(body.get("outboundCallId")), call.provider_call_id)
-        return _snapshot(body)
+        return _reading(body)
 
-    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Snapshot:
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Reading:
         """Parse a callback, which has the same body as a status response.
 
         AlloMia sends it once, after the call has ended, and does not sign it. So it is only a hint.
@@ -111,7 +111,7 @@ class AlloMia(HttpProvider):
         found = decode_json(body)
         if not fold(mapping(found).get("status")):
             raise MayBeRinging("The AlloMia callback has no status.", evidence=body[:EVIDENCE])
-        return _snapshot(found)
+        return _reading(found)
 
     def check(self) -> Request:
         """Return a read of a call that cannot exist."""
@@ -141,12 +141,12 @@ class AlloMia(HttpProvider):
         return {"Authorization": f"Bearer {self.credential('api_key')}", "Accept": "application/json"}
 
 
-def _snapshot(body: Mapping[str, Any]) -> Snapshot:
+def _reading(body: Mapping[str, Any]) -> Reading:
     state = state_of(body["status"], STATES)
     # `callDetails` is null or absent until the call has ended.
     details = mapping(body.get("callDetails")) if state.is_terminal else {}
     reason = text(details.get("endedReason"))
-    return Snapshot(
+    return Reading(
         state,
         provider_call_id=call_id(body.get("outboundCallId")),
         provider_status=text(body["status"]),

@@ -59,6 +59,7 @@ class AccountConfig:
     base_url: str  # may have a path prefix; the adapter appends the provider's paths to it
     credentials: Mapping[str, str] = field(repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
+    time_zone: str = ""  # IANA name of the zone in which the provider writes times without one; empty: not stated
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,27 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """What one response or callback reports about a call. None and "" mean that it does not report the value."""
+class Remark:
+    """Something odd about one field of what a provider sent.
+
+    Taken: only one meaning was left, so the value was read tolerantly and stands in the reading. Not taken: the value
+    is doubtful, and the reading has none.
+    """
+
+    path: str  # the provider's name of the field, like "callDetails.duration"
+    said: str  # what was sent, as text of at most 200 characters
+    why: str  # a sentence for staff
+    taken: bool
+    field: str = ""  # the reading's field, where there is one
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an adapter claims that one response or callback says about a call.
+
+    None and "" mean that it does not report the value. `remarks` names every value that was read tolerantly or not at
+    all: nothing that a provider says is left out in silence.
+    """
 
     state: CallState
     provider_call_id: str = ""
@@ -124,7 +144,7 @@ class Snapshot:
     ended_at: datetime | None = None
     duration_seconds: int | None = None
     billed_duration_seconds: int | None = None
-    cost: Decimal | None = None  # in `currency`
+    price: Decimal | None = None  # what the provider charges, in `currency`; not an amount that it holds for now
     currency: str = ""
     ended_reason: str = ""  # a Trunkline reason: hangup_callee, no_answer, busy, voicemail, ..., other
     provider_reason: str = ""  # the provider's text, unchanged
@@ -132,8 +152,10 @@ class Snapshot:
     error_code: str = ""
     error_message: str = ""
     result: Mapping[str, Any] | None = None
+    result_text: str = ""  # a result without one structured meaning, as text
     result_status: str = ""  # "pending", "completed", "failed"
-    settled: bool = True  # False: the result or the cost will follow after the terminal state
+    settled: bool = True  # False: the result or the price will follow after the terminal state
+    remarks: tuple[Remark, ...] = ()
     may_go_back: bool = False  # the provider may dial again, so the state may go back
 
 
@@ -149,7 +171,7 @@ class Verification(enum.Enum):
 class Listing:
     """One page of a provider's calls, newest first. `next_page` is opaque and empty on the last page."""
 
-    calls: Sequence[Snapshot]
+    calls: Sequence[Reading]
     next_page: str = ""
 
 
@@ -222,7 +244,7 @@ class Provider(ABC):
         """Return the one request that dials. Raise Rejected if the provider's API cannot express the order."""
 
     @abstractmethod
-    def read_placing(self, answer: Answer) -> Snapshot:
+    def read_placing(self, answer: Answer) -> Reading:
         """Parse the response to `place`."""
 
     @abstractmethod
@@ -230,7 +252,7 @@ class Provider(ABC):
         """Return the request that reads a call's status. It is harmless and may be repeated."""
 
     @abstractmethod
-    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Snapshot:
+    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Reading:
         """Parse the response to `status`. Raise NotFound for a call that the provider does not know."""
 
     @abstractmethod
@@ -251,7 +273,7 @@ class Provider(ABC):
         """
         return Verification.UNSIGNED
 
-    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Snapshot:
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Reading:
         """Parse a callback."""
         raise ProviderError(f"{self.name} sends no callbacks for calls.")
 

@@ -21,9 +21,9 @@ from providers.adapters.base import (
     CallOrder,
     CallState,
     Listing,
+    Reading,
     Request,
     Segment,
-    Snapshot,
     Verification,
 )
 from providers.adapters.decoding import (
@@ -134,10 +134,10 @@ class CallingBox(HttpProvider):
         body |= {name: value for name, value in extra.items() if value}
         return Request("POST", self.url("/v1/calls"), self._headers(), json=body)
 
-    def read_placing(self, answer: Answer) -> Snapshot:
+    def read_placing(self, answer: Answer) -> Reading:
         if not succeeded(answer):
             raise self.error_for(answer)
-        found = _snapshot(mapping(decode_json(answer.body, status=answer.status)))
+        found = _reading(mapping(decode_json(answer.body, status=answer.status)))
         if not found.provider_call_id:
             raise self.unusable(answer, "without a call ID")
         return found
@@ -145,8 +145,8 @@ class CallingBox(HttpProvider):
     def status(self, call: CallHandle) -> Request:
         return Request("GET", self.url(f"/v1/calls/{segment(call.provider_call_id)}"), self._headers())
 
-    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Snapshot:
-        found = _snapshot(mapping(self._read(answer)))
+    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Reading:
+        found = _reading(mapping(self._read(answer)))
         if not found.provider_status:
             raise self.unusable(answer, "without a status")
         self.check_same_call(answer, found.provider_call_id, call.provider_call_id)
@@ -171,7 +171,7 @@ class CallingBox(HttpProvider):
         rows = mapping(body).get("data", body)
         if not isinstance(rows, list):
             raise self.unusable(answer, "without a list of calls")
-        calls = [_snapshot(row) for row in map(mapping, rows) if fold(row.get("direction")) != "inbound"]
+        calls = [_reading(row) for row in map(mapping, rows) if fold(row.get("direction")) != "inbound"]
         more = bool(rows) and mapping(body).get("has_more") is True
         return Listing(
             [call for call in calls if call.provider_call_id], call_id(mapping(rows[-1]).get("id")) if more else ""
@@ -203,7 +203,7 @@ class CallingBox(HttpProvider):
         fresh = signed_at is not None and abs(now.timestamp() - signed_at) <= SIGNATURE_AGE
         return Verification.VERIFIED if fresh else Verification.BAD
 
-    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Snapshot:
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Reading:
         """Parse the call inside an event.
 
         An older documentation page describes a bare call as the body. Accept that only with a valid signature.
@@ -212,10 +212,10 @@ class CallingBox(HttpProvider):
         call = mapping(mapping(found.get("data")).get("call"))
         if not call and "type" not in found and self._is_signed(headers, body):
             call = found
-        snapshot = _snapshot(call)
-        if not snapshot.provider_call_id or not snapshot.provider_status:
+        reading = _reading(call)
+        if not reading.provider_call_id or not reading.provider_status:
             raise MayBeRinging("The CallingBox callback has no call ID or no status.", evidence=body[:EVIDENCE])
-        return snapshot
+        return reading
 
     def error_text(self, answer: Answer) -> str | None:
         """Read `{"error": text}` (documentation) or `{"error": {"message": text}}` (official package)."""
@@ -274,7 +274,7 @@ def _signed_at(headers: Mapping[str, str], body: bytes, secret: str) -> int | No
     return int(times[0]) if any(matches) else None
 
 
-def _snapshot(call: Mapping[str, Any]) -> Snapshot:
+def _reading(call: Mapping[str, Any]) -> Reading:
     state, word = state_of(call.get("status"), STATES), text(call.get("status"))
     answered_by = fold(call.get("answered_by"))  # in no schema; one guide mentions "machine"
     reserved = fold(call.get("reservation_status")) == "reserved"
@@ -283,7 +283,7 @@ def _snapshot(call: Mapping[str, Any]) -> Snapshot:
     result_status = fold(call.get("result_status")) if asked else ""
     reference = mapping(call.get("metadata")).get("ref") or mapping(call.get("context")).get("ref")
     error_code = text(call.get("error_code"))
-    return Snapshot(
+    return Reading(
         state,
         provider_call_id=call_id(call.get("id")),
         provider_status=word,
@@ -295,7 +295,7 @@ def _snapshot(call: Mapping[str, Any]) -> Snapshot:
         ended_at=moment(call.get("ended_at")),
         duration_seconds=integer(call.get("duration_seconds")),
         billed_duration_seconds=integer(call.get("billed_duration_seconds")),
-        cost=None if reserved else dollars(call.get("billing_amount_milli_cents")),  # a hold is not a price
+        price=None if reserved else dollars(call.get("billing_amount_milli_cents")),  # a hold is not a price
         currency="" if reserved or call.get("billing_amount_milli_cents") is None else "USD",
         ended_reason=_reason(state, answered_by, error_code),
         provider_reason=text(call.get("hangup_cause")),

@@ -200,6 +200,12 @@ def text(value: Any, limit: int = 200) -> str:
     return storable(str(value)).strip()[:limit]
 
 
+def said(value: Any) -> str:
+    """Return any decoded value as text for staff, at most 200 characters."""
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return printable(shown)[:200]
+
+
 def integer(value: Any, low: int = 0, high: int = 2**31 - 1) -> int | None:
     """Return a number or numeric text, clamped to low..high, or None for anything else ("" and null included)."""
     if isinstance(value, str) and _NUMERIC.fullmatch(value.strip()):

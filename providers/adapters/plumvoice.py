@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Request, Snapshot
+from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Reading, Request
 from providers.adapters.decoding import (
     EVIDENCE,
     call_id,
@@ -101,7 +101,7 @@ class PlumVoice(HttpProvider):
             form["result_url"] = order.callback_url
         return Request("POST", self.url(f"{self._deployment(order)}/queue"), self._headers(), form=form)
 
-    def read_placing(self, answer: Answer) -> Snapshot:
+    def read_placing(self, answer: Answer) -> Reading:
         if not succeeded(answer):
             raise self.error_for(answer)
         try:
@@ -114,7 +114,7 @@ class PlumVoice(HttpProvider):
         if not found and not is_page(answer):
             found = _linked(answer.headers.get("link", ""))
         if found:
-            return Snapshot(CallState.QUEUED, provider_call_id=found)
+            return Reading(CallState.QUEUED, provider_call_id=found)
         if fold(body.get("success")) in ("false", "0") or body.get("success") is False:  # a sister product refuses so
             raise self._error(Rejected, answer, self.error_text(answer))
         raise self.unusable(answer, "without a call ID")
@@ -122,15 +122,15 @@ class PlumVoice(HttpProvider):
     def status(self, call: CallHandle) -> Request:
         return Request("GET", self.url(f"/api/outbound/{segment(call.provider_call_id)}"), self._headers())
 
-    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Snapshot:
+    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Reading:
         if not succeeded(answer):
             raise self.read_error_for(answer)
         details = _details(decode_json_or_xml(answer.body, status=answer.status))
         if not fold(details.get("status")):
             raise self.unusable(answer, "without a status")
-        return _snapshot(details, now=now)
+        return _reading(details, now=now)
 
-    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Snapshot:
+    def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Reading:
         """Parse `call_details` as JSON, wrapped JSON, XML or form fields: the encoding is not documented.
 
         Plum Voice sends the callback once and unsigned, after all attempts. So its status is the call's, not an
@@ -141,7 +141,7 @@ class PlumVoice(HttpProvider):
         details = _details(found)
         if not fold(details.get("status")):
             raise MayBeRinging("The Plum Voice callback has no status.", evidence=body[:EVIDENCE])
-        return _snapshot(details, final=True)
+        return _reading(details, final=True)
 
     def check(self) -> Request:
         """Return a read of a call that cannot exist."""
@@ -182,8 +182,8 @@ def _details(body: Any) -> dict[str, Any]:
     return mapping(embedded(mapping(body).get("call_details", body)))
 
 
-def _snapshot(details: Mapping[str, Any], *, now: datetime | None = None, final: bool = False) -> Snapshot:
-    """Return the snapshot of `call_details`.
+def _reading(details: Mapping[str, Any], *, now: datetime | None = None, final: bool = False) -> Reading:
+    """Return the reading of `call_details`.
 
     Numbers may be quoted. Times come from the events, because the pages contradict each other about the two timestamps.
     """
@@ -207,7 +207,7 @@ def _snapshot(details: Mapping[str, Any], *, now: datetime | None = None, final:
     if duration is None and answered and ended and ended >= answered:
         duration = integer((ended - answered).total_seconds())
     number = re.match(r"['\"\s]*(?:tel:)?(\+[0-9]{5,15})(?![0-9])", text(details.get("phone_number")))
-    return Snapshot(
+    return Reading(
         state,
         provider_call_id=call_id(details.get("call_id")),  # not documented; used if present
         provider_status=word,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Request, Snapshot
+from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Reading, Request
 from providers.adapters.decoding import (
     call_id,
     decode_json,
@@ -114,7 +114,7 @@ class PolyAI(HttpProvider):
         url = self.url(self._path(order.assistant_external_id) + path)
         return Request("POST", url, self._headers(), json=body)
 
-    def read_placing(self, answer: Answer) -> Snapshot:
+    def read_placing(self, answer: Answer) -> Reading:
         if not succeeded(answer):
             raise self.error_for(answer)
         body = mapping(decode_json(answer.body, status=answer.status))
@@ -123,7 +123,7 @@ class PolyAI(HttpProvider):
             raise self.unusable(answer, "without a call ID")
         word = body.get("status")
         state = state_of(word, STATES) if word else CallState.QUEUED  # PolyAI responds before it dials
-        return Snapshot(state, provider_call_id=found, provider_status=text(word))
+        return Reading(state, provider_call_id=found, provider_status=text(word))
 
     def status(self, call: CallHandle) -> Request:
         path = f"{self._path(call.assistant_external_id)}/{segment(call.provider_call_id)}/status"
@@ -131,7 +131,7 @@ class PolyAI(HttpProvider):
         query = {"environment": self._environment} if self.generation == "agents" else {}
         return Request("GET", self.url(path), self._headers(), query)
 
-    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Snapshot:
+    def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Reading:
         if not succeeded(answer):
             raise self.read_error_for(answer)
         body = mapping(decode_json(answer.body, status=answer.status))
@@ -140,7 +140,7 @@ class PolyAI(HttpProvider):
             raise self.unusable(answer, "without a status")
         self.check_same_call(answer, _id(body), call.provider_call_id)
         reason = text(body.get("reason"), 500)  # "" unless the call failed; v1_trigger never sends it
-        return Snapshot(
+        return Reading(
             state,
             provider_call_id=_id(body) or call.provider_call_id,
             provider_status=word,

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 from providers.adapters.base import AccountConfig, Answer, Provider
+from providers.adapters.call_ids import same_call
 from providers.adapters.decoding import EVIDENCE, decode_json, printable, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 
@@ -120,8 +121,7 @@ class HttpProvider(Provider):
 
     def check_same_call(self, answer: Answer, found_id: str, requested_id: str) -> None:
         """Raise MayBeRinging if the response is about another call than the requested one (a mixed-up cache)."""
-        found, requested = found_id.casefold(), requested_id.casefold()
-        if found and requested and not found.endswith(requested) and not requested.endswith(found):
+        if found_id and requested_id and not same_call(found_id, requested_id):
             raise self.unusable(answer, "about another call")
 
 

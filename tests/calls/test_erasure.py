@@ -29,7 +29,7 @@ from campaigns import launching
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, DoNotCall, ImportOverwrite, Recipient
 from campaigns.models.number_hash import number_hash
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.models import PhoneNumber
 from tenants.models import Alert, AuditEntry, Membership, Organization, WebhookEndpoint
 from tests.calls import support
@@ -78,8 +78,8 @@ def person(recipient: Recipient, number: PhoneNumber) -> Contact:
     endpoint = WebhookEndpoint.objects.create(organization=number.organization, url="https://example.org/hook")
     enqueueing.feed(recipient.campaign_id)
     [claim] = placing.claim(number.account_id)
-    placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))
-    ended = Snapshot(CallState.NO_ANSWER, result={"said": "canary-said"})
+    placing.record(claim, Reading(CallState.RINGING, provider_call_id="x1"))
+    ended = Reading(CallState.NO_ANSWER, result={"said": "canary-said"})
     recording.record(claim.call.pk, ended, "read", NAME.encode())
     call = Call.objects.get()
     CallEvent.objects.create(call=call, type="read_failed", source="read", detail=f"About {NUMBER}", raw="canary-said")
@@ -294,7 +294,7 @@ def test_a_claim_that_met_the_erasure_wins_or_never_sends(
         assert erasing_.waits_for_a_lock(), "it must wait for the contact's lock"
         go_on.set()
         [claim] = claiming.join()
-        placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))
+        placing.record(claim, Reading(CallState.RINGING, provider_call_id="x1"))
         with pytest.raises(IllegalTransition):
             erasing_.join()
     found = Contact.objects.get()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from calls.models import FOLLOWED, TERMINAL, UNRESOLVED, Status
 from calls.outcomes.folding import FIELDS, STATUS_OF, fold
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 
 T0 = datetime(2026, 5, 11, 13, 5, tzinfo=UTC)
 
@@ -25,7 +25,7 @@ def call(status: str = Status.PLACED, **fields: Any) -> SimpleNamespace:
     )  # fmt: skip
 
 
-def folded(start: SimpleNamespace, evidence: list[Snapshot]) -> SimpleNamespace:
+def folded(start: SimpleNamespace, evidence: list[Reading]) -> SimpleNamespace:
     result = SimpleNamespace(**vars(start))
     for seen in evidence:
         for name, value in fold(result, seen).changes.items():
@@ -34,7 +34,7 @@ def folded(start: SimpleNamespace, evidence: list[Snapshot]) -> SimpleNamespace:
 
 
 LIVE = [CallState.QUEUED, CallState.DIALING, CallState.RINGING, CallState.IN_PROGRESS]
-END = Snapshot(
+END = Reading(
     CallState.COMPLETED,
     provider_call_id="x1",
     provider_status="completed",
@@ -48,10 +48,10 @@ END = Snapshot(
 
 
 @st.composite
-def agreeing_evidence(draw: st.DrawFn) -> list[Snapshot]:
+def agreeing_evidence(draw: st.DrawFn) -> list[Reading]:
     """Reports of one call: states and perhaps its outcome, each with some of the true facts."""
     steps = [
-        Snapshot(state, provider_call_id=draw(st.sampled_from(["", "x1"])), provider_status=state.value)
+        Reading(state, provider_call_id=draw(st.sampled_from(["", "x1"])), provider_status=state.value)
         for state in draw(st.lists(st.sampled_from(LIVE), max_size=6))
     ]
     ends = draw(st.integers(0, 3))
@@ -65,7 +65,7 @@ def agreeing_evidence(draw: st.DrawFn) -> list[Snapshot]:
 
 @given(agreeing_evidence().flatmap(lambda found: st.tuples(st.just(found), st.permutations(found))))
 @settings(max_examples=400)
-def test_evidence_that_agrees_gives_the_same_call_in_any_order(pair: tuple[list[Snapshot], list[Snapshot]]) -> None:
+def test_evidence_that_agrees_gives_the_same_call_in_any_order(pair: tuple[list[Reading], list[Reading]]) -> None:
     evidence, shuffled = pair
     start = call(Status.PLACING)
     assert vars(folded(start, evidence)) == vars(folded(start, shuffled))
@@ -73,7 +73,7 @@ def test_evidence_that_agrees_gives_the_same_call_in_any_order(pair: tuple[list[
 
 @given(agreeing_evidence())
 @settings(max_examples=200)
-def test_the_same_evidence_twice_changes_nothing_more(evidence: list[Snapshot]) -> None:
+def test_the_same_evidence_twice_changes_nothing_more(evidence: list[Reading]) -> None:
     once = folded(call(), evidence)
     assert vars(folded(once, evidence)) == vars(once)
 
@@ -81,13 +81,13 @@ def test_the_same_evidence_twice_changes_nothing_more(evidence: list[Snapshot]) 
 @given(st.sampled_from(FOLLOWED), st.sampled_from(LIVE))
 def test_a_live_call_never_moves_down(status: Status, state: CallState) -> None:
     ranks = {found: rank for rank, found in enumerate(FOLLOWED)}
-    after = folded(call(status), [Snapshot(state)])
+    after = folded(call(status), [Reading(state)])
     assert ranks[Status(after.status)] >= ranks[status]
 
 
 @given(st.sampled_from([s for s in TERMINAL if s not in UNRESOLVED]), st.sampled_from(list(STATUS_OF)))
 def test_an_end_stays_and_a_different_end_is_kept_as_a_conflict(status: Status, state: CallState) -> None:
-    found = fold(call(status), Snapshot(state, ended_reason="other"))
+    found = fold(call(status), Reading(state, ended_reason="other"))
     assert found.status is None
     if state.is_terminal and STATUS_OF[state] != status:
         assert str(STATUS_OF[state]) in found.conflict
@@ -96,13 +96,13 @@ def test_an_end_stays_and_a_different_end_is_kept_as_a_conflict(status: Status, 
 
 @given(st.sampled_from(UNRESOLVED), st.sampled_from(list(STATUS_OF)))
 def test_an_end_for_want_of_evidence_gives_way_to_a_real_one_alone(status: Status, state: CallState) -> None:
-    found = fold(call(status), Snapshot(state))
+    found = fold(call(status), Reading(state))
     real = state.is_terminal and STATUS_OF[state] not in UNRESOLVED
     assert (found.status == STATUS_OF[state]) if real else (found.status is None)
 
 
 def test_an_unheard_of_word_concludes_nothing() -> None:
-    found = fold(call(), Snapshot(CallState.UNRECOGNISED, provider_status="transmogrified", ended_at=T0))
+    found = fold(call(), Reading(CallState.UNRECOGNISED, provider_status="transmogrified", ended_at=T0))
     assert found.changes == {}
 
 
@@ -113,8 +113,8 @@ def test_a_report_of_another_call_of_the_provider_is_not_believed() -> None:
 
 
 def test_a_provider_between_two_attempts_of_its_own_may_go_back() -> None:
-    assert fold(call(Status.DIALING), Snapshot(CallState.QUEUED, may_go_back=True)).status == Status.PLACED
-    assert fold(call(Status.COMPLETED), Snapshot(CallState.QUEUED, may_go_back=True)).status is None
+    assert fold(call(Status.DIALING), Reading(CallState.QUEUED, may_go_back=True)).status == Status.PLACED
+    assert fold(call(Status.COMPLETED), Reading(CallState.QUEUED, may_go_back=True)).status is None
 
 
 def test_a_pending_result_gives_way_to_a_finished_one_and_not_back() -> None:

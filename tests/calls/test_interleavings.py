@@ -20,7 +20,7 @@ from campaigns import further_numbers
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.models.number_hash import number_hash
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging
 from providers.models import PhoneNumber
 from tenants.models import Organization
@@ -169,7 +169,7 @@ def test_pause_answers_only_when_the_claim_it_met_is_answered(
         go_on.set()
         (claim,) = claiming.join()
         assert not pausing.done.wait(0.5), "a claim that may still be sent is not silence"
-        placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+        placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
         pausing.join()
     assert placing.claim(number.account_id) == []
 
@@ -404,7 +404,7 @@ def test_a_release_and_a_late_callback_leave_one_end(number: PhoneNumber, staff_
             staff_decisions.release(pk, actor="staff", reason="Not in the log.")
 
     def callback() -> None:
-        recording.record(pk, Snapshot(CallState.COMPLETED, provider_call_id="x1"), "callback")
+        recording.record(pk, Reading(CallState.COMPLETED, provider_call_id="x1"), "callback")
 
     both = [Beside(work) for work in ((release, callback) if staff_first else (callback, release))]
     for beside in both:

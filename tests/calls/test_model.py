@@ -49,7 +49,7 @@ from campaigns.models import (
     Recipient,
     RetryRule,
 )
-from providers.adapters.base import Snapshot
+from providers.adapters.base import Reading
 from providers.adapters.errors import ProviderError
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization, Tenant
@@ -451,10 +451,10 @@ class Model(RuleBasedStateMachine):
             if not late:
                 self.reads.pop().record()
 
-    def _read(self, reading: polling.Reading, answer: Snapshot | ProviderError, raw: bytes) -> None:
-        polling.record(reading, answer, raw)
-        if isinstance(answer, Snapshot) and answer.state.is_terminal:
-            self._end_was_told(reading.call.pk)
+    def _read(self, due: polling.DueRead, answer: Reading | ProviderError, raw: bytes) -> None:
+        polling.record(due, answer, raw)
+        if isinstance(answer, Reading) and answer.state.is_terminal:
+            self._end_was_told(due.call.pk)
 
     @rule(fault=faults, late=st.booleans())
     def reconcile(self, fault: str, late: bool) -> None:
@@ -464,7 +464,7 @@ class Model(RuleBasedStateMachine):
             if not late:
                 self.looks.pop().record()
 
-    def _looked(self, calls: list[Call], found: dict[int, Snapshot]) -> None:
+    def _looked(self, calls: list[Call], found: dict[int, Reading]) -> None:
         reconciling.record(calls, found)
         for pk, seen in found.items():
             if seen.state.is_terminal:

@@ -15,7 +15,7 @@ from calls.models import Call, Status
 from calls.outcomes import opt_out, recording
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, DoNotCall, Recipient
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotSent
 from providers.models import Assistant, PhoneNumber
 from tenants.models import AuditEntry, Organization
@@ -25,8 +25,8 @@ from tests.waiting import PATIENCE
 
 NUMBER = "+12125550150"
 RULE = {"field": "result.opt_out", "equals": "true"}
-DIALING = Snapshot(CallState.DIALING, provider_call_id="x1")
-END = Snapshot(CallState.COMPLETED, provider_call_id="x1", provider_status="completed", duration_seconds=60)
+DIALING = Reading(CallState.DIALING, provider_call_id="x1")
+END = Reading(CallState.COMPLETED, provider_call_id="x1", provider_status="completed", duration_seconds=60)
 OPTED_OUT = replace(END, result={"opt_out": True}, result_status="completed")
 
 postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
@@ -51,7 +51,7 @@ connection = connection  # named in the condition above
 )
 def test_a_rule_is_met(field: str, equals: str, seen: dict[str, Any]) -> None:
     rule = {"field": field, "equals": equals}
-    assert opt_out.matching_rule([RULE | {"equals": "never"}, rule], Snapshot(CallState.COMPLETED, **seen)) == rule
+    assert opt_out.matching_rule([RULE | {"equals": "never"}, rule], Reading(CallState.COMPLETED, **seen)) == rule
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_rule_is_met(field: str, equals: str, seen: dict[str, Any]) -> None:
     ],
 )
 def test_a_rule_is_not_met(field: str, equals: str, seen: dict[str, Any]) -> None:
-    assert opt_out.matching_rule([{"field": field, "equals": equals}], Snapshot(CallState.COMPLETED, **seen)) is None
+    assert opt_out.matching_rule([{"field": field, "equals": equals}], Reading(CallState.COMPLETED, **seen)) is None
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_placing_answered_by_an_end_lists_the_number(number: PhoneNumber) -> N
 
 def test_a_conflicting_end_that_says_so_counts(number: PhoneNumber) -> None:
     call = on_its_way(number)
-    recording.record(call.pk, Snapshot(CallState.NO_ANSWER, provider_call_id="x1"), "read")
+    recording.record(call.pk, Reading(CallState.NO_ANSWER, provider_call_id="x1"), "read")
     recording.record(call.pk, OPTED_OUT, "callback")
     assert listed()
     assert Call.objects.get(pk=call.pk).status == Status.NO_ANSWER

@@ -15,7 +15,7 @@ from calls.models import Call, Status
 from calls.outcomes import circuit_breaker, staff_decisions
 from campaigns import launching
 from campaigns.models import Campaign
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, Rejected
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
@@ -86,7 +86,7 @@ def test_an_account_that_is_back_is_tried_by_one_call_before_the_others(number: 
     (alone,) = placing.claim(number.account_id)
     everything_is_due()
     assert placing.claim(number.account_id) == []
-    placing.record(alone, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(alone, Reading(CallState.DIALING, provider_call_id="x1"))
     everything_is_due()
     assert len(placing.claim(number.account_id)) == 5
 
@@ -139,7 +139,7 @@ def test_more_old_doubts_than_allowed_block_the_account_though_answers_come(numb
         everything_is_due()
         claims = placing.claim(number.account_id)
         for index, claim in enumerate(claims):
-            good = Snapshot(CallState.DIALING, provider_call_id=f"x{claim.call.pk}")
+            good = Reading(CallState.DIALING, provider_call_id=f"x{claim.call.pk}")
             placing.record(claim, MayBeRinging("?") if index == 0 else good)
     assert fresh(number).blocked_code == "unconfirmed"
     assert Call.objects.filter(status=Status.UNCONFIRMED).count() == 6
@@ -186,7 +186,7 @@ def test_our_own_outage_loses_polyais_outcome_visibly_and_dials_nobody_again(cal
     launching.step(made.pk)
     enqueueing.feed(made.pk)
     (claim,) = placing.claim(number.account_id)
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     three_hours_ago = timezone.now() - timedelta(hours=3)
     Call.objects.update(
         placed_at=three_hours_ago, dialed_at=three_hours_ago, last_read_at=three_hours_ago, next_read_at=timezone.now()

@@ -17,7 +17,7 @@ from calls.outcomes import circuit_breaker, recording, staff_decisions
 from calls.webhooks import outbox
 from campaigns.imports import job
 from campaigns.models import Campaign, ContactImport, ContactList
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, Misconfigured
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization, WebhookEndpoint
@@ -26,9 +26,9 @@ from tests.conftest import ApiClient
 
 pytestmark = pytest.mark.django_db
 READ = CallEvent.Source.READ
-DIALING = Snapshot(CallState.DIALING, provider_status="dialing", provider_call_id="p1")
-TALKING = Snapshot(CallState.IN_PROGRESS, provider_status="talking", answered_at=timezone.now())
-DONE = Snapshot(CallState.COMPLETED, provider_status="completed", answered_at=timezone.now(), duration_seconds=20)
+DIALING = Reading(CallState.DIALING, provider_status="dialing", provider_call_id="p1")
+TALKING = Reading(CallState.IN_PROGRESS, provider_status="talking", answered_at=timezone.now())
+DONE = Reading(CallState.COMPLETED, provider_status="completed", answered_at=timezone.now(), duration_seconds=20)
 
 
 @pytest.fixture
@@ -84,10 +84,10 @@ def test_a_call_of_which_only_the_end_is_learned_was_answered_too(call: Call, en
 @pytest.mark.django_db(transaction=True)
 def test_a_result_that_comes_after_the_end_is_told_once(call: Call, endpoint: WebhookEndpoint) -> None:
     placing.record(dial(call), DIALING)
-    pending = Snapshot(CallState.COMPLETED, provider_status="completed", result_status="pending", settled=False)
+    pending = Reading(CallState.COMPLETED, provider_status="completed", result_status="pending", settled=False)
     recording.record(call.pk, pending, READ)
     assert told() == ["call.placed", "call.ended"]
-    result = Snapshot(
+    result = Reading(
         CallState.COMPLETED, provider_status="completed", result_status="ready", result={"yes": True}, settled=True
     )
     recording.record(call.pk, result, READ)
@@ -115,7 +115,7 @@ def test_a_call_given_up_and_found_again_ends_once(call: Call, endpoint: Webhook
     placing.record(dial(call), MayBeRinging("No answer."))
     recording.give_up(call.pk, Status.UNKNOWN, "Nobody knows.")
     staff_decisions.confirm_placed(call.pk, "p7", actor="ann", reason="I saw it.")
-    recording.record(call.pk, Snapshot(CallState.BUSY, provider_status="busy"), READ)
+    recording.record(call.pk, Reading(CallState.BUSY, provider_status="busy"), READ)
     assert told() == ["call.unconfirmed", "call.ended", "call.placed", "call.result"]
 
 

@@ -14,14 +14,14 @@ from calls.following import polling, reconciling
 from calls.models import Call, CallEvent, Status, WebhookDelivery
 from calls.outcomes import placement_results, recording, staff_decisions
 from campaigns.models import Campaign, Recipient
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, Rejected
 from providers.models import PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
 
 NUMBER = "+12125550150"
-END = Snapshot(CallState.COMPLETED, provider_call_id="x1", provider_status="completed", duration_seconds=60)
+END = Reading(CallState.COMPLETED, provider_call_id="x1", provider_status="completed", duration_seconds=60)
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def test_a_claim_commits_the_intent_before_anything_is_sent(number: PhoneNumber)
 @pytest.mark.parametrize(
     ("answer", "status"),
     [
-        (Snapshot(CallState.DIALING, provider_call_id="x1"), Status.DIALING),
-        (Snapshot(CallState.QUEUED, provider_call_id="x1"), Status.PLACED),
+        (Reading(CallState.DIALING, provider_call_id="x1"), Status.DIALING),
+        (Reading(CallState.QUEUED, provider_call_id="x1"), Status.PLACED),
         (NotSent("refused"), Status.QUEUED),
         (NotSent("slow down", status=429, retry_after=30), Status.QUEUED),
         (Misconfigured("Invalid or missing API key", status=401), Status.QUEUED),
@@ -101,7 +101,7 @@ def test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_count
     assert fresh(claim).status == Status.UNCONFIRMED
     recipient.refresh_from_db()
     assert recipient.status == Recipient.Status.REVIEW
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     assert fresh(claim).status == Status.DIALING
     recipient.refresh_from_db()
     assert recipient.status == Recipient.Status.CALLING
@@ -161,7 +161,7 @@ def test_an_end_moves_the_recipient_settles_the_cost_and_fills_the_outbox(
     number.account.save()
     claim = claimed(number, recipient, callback_url="https://example.org/x")
     assert fresh(claim).cost_reserved > 0
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     for _ in range(2):
         recording.record(claim.call.pk, END, CallEvent.Source.READ)
     call = fresh(claim)
@@ -177,17 +177,17 @@ def test_no_answer_with_a_rule_waits_for_another_call_and_without_one_is_done(
 ) -> None:
     for attempt, expected in ((1, "waiting"), (2, "waiting"), (3, "done")):
         claim = claimed(number, recipient)
-        placing.record(claim, Snapshot(CallState.DIALING, provider_call_id=f"x{attempt}"))
-        recording.record(claim.call.pk, Snapshot(CallState.NO_ANSWER), CallEvent.Source.READ)
+        placing.record(claim, Reading(CallState.DIALING, provider_call_id=f"x{attempt}"))
+        recording.record(claim.call.pk, Reading(CallState.NO_ANSWER), CallEvent.Source.READ)
         recipient.refresh_from_db()
         assert (recipient.status, recipient.attempts) == (expected, attempt)
 
 
 def test_a_late_different_end_is_kept_as_an_event_and_changes_nothing(number: PhoneNumber) -> None:
     claim = claimed(number)
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     recording.record(claim.call.pk, END, CallEvent.Source.READ)
-    recording.record(claim.call.pk, Snapshot(CallState.FAILED, provider_call_id="x1"), CallEvent.Source.CALLBACK)
+    recording.record(claim.call.pk, Reading(CallState.FAILED, provider_call_id="x1"), CallEvent.Source.CALLBACK)
     call = fresh(claim)
     assert call.status == Status.COMPLETED
     assert call.events.filter(type="conflict").count() == 1
@@ -195,9 +195,9 @@ def test_a_late_different_end_is_kept_as_an_event_and_changes_nothing(number: Ph
 
 def test_an_unheard_of_word_is_kept_once_and_ends_nothing(number: PhoneNumber) -> None:
     claim = claimed(number)
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     for _ in range(3):
-        seen = Snapshot(CallState.UNRECOGNISED, provider_status="transmogrified")
+        seen = Reading(CallState.UNRECOGNISED, provider_status="transmogrified")
         recording.record(claim.call.pk, seen, CallEvent.Source.READ)
     assert fresh(claim).status == Status.DIALING
     assert fresh(claim).events.filter(type="unrecognised").count() == 1
@@ -218,7 +218,7 @@ def test_the_database_refuses_to_change_an_end(number: PhoneNumber) -> None:
 @pytest.mark.parametrize("lost", [Status.EXPIRED, Status.UNKNOWN])
 def test_an_end_for_want_of_evidence_gives_way_to_a_real_one_once(number: PhoneNumber, lost: Status) -> None:
     claim = claimed(number)
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     recording.give_up(claim.call.pk, lost, "forgotten")
     with pytest.raises(DatabaseError), transaction.atomic():
         Call.objects.update(status=Status.QUEUED, due_at=timezone.now())
@@ -307,7 +307,7 @@ def test_staff_can_name_the_providers_id_of_a_doubtful_call(number: PhoneNumber,
 # Following.
 
 
-def read(call: Call) -> polling.Reading:
+def read(call: Call) -> polling.DueRead:
     Call.objects.filter(pk=call.pk).update(next_read_at=timezone.now())
     (found,) = polling.claim()
     return found
@@ -315,7 +315,7 @@ def read(call: Call) -> polling.Reading:
 
 def placed(number: PhoneNumber, **fields: Any) -> Call:
     claim = claimed(number)
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     Call.objects.filter(pk=claim.call.pk).update(**fields)
     return fresh(claim)
 
@@ -367,12 +367,12 @@ def test_a_read_that_comes_after_the_end_does_not_keep_the_call_waiting(number: 
 
 def test_a_result_that_is_still_awaited_is_asked_for_after_the_end(callers: Organization) -> None:
     call = placed(support.reach(callers, "http://127.0.0.1:9", "callingbox"))
-    waiting = Snapshot(CallState.COMPLETED, provider_call_id="x1", result_status="pending", settled=False)
+    waiting = Reading(CallState.COMPLETED, provider_call_id="x1", result_status="pending", settled=False)
     recording.record(call.pk, waiting, CallEvent.Source.READ)
     call.refresh_from_db()
     assert call.status == Status.COMPLETED
     assert call.next_read_at is not None
-    done = Snapshot(CallState.COMPLETED, provider_call_id="x1", result_status="completed", result={"confirmed": True})
+    done = Reading(CallState.COMPLETED, provider_call_id="x1", result_status="completed", result={"confirmed": True})
     polling.record(read(call), done, b"")
     call.refresh_from_db()
     assert (call.result, call.result_status) == ({"confirmed": True}, "completed")
@@ -391,9 +391,9 @@ def test_a_doubt_without_any_way_to_look_ends_as_unknown_after_26_hours(number: 
 
 def test_a_late_report_of_the_way_does_not_end_the_wait_for_a_result(callers: Organization) -> None:
     call = placed(support.reach(callers, "http://127.0.0.1:9", "callingbox"))
-    waiting = Snapshot(CallState.COMPLETED, provider_call_id="x1", result_status="pending", settled=False)
+    waiting = Reading(CallState.COMPLETED, provider_call_id="x1", result_status="pending", settled=False)
     recording.record(call.pk, waiting, CallEvent.Source.READ)
-    recording.record(call.pk, Snapshot(CallState.RINGING, provider_call_id="x1"), CallEvent.Source.CALLBACK)
+    recording.record(call.pk, Reading(CallState.RINGING, provider_call_id="x1"), CallEvent.Source.CALLBACK)
     call.refresh_from_db()
     assert call.next_read_at is not None
 
@@ -406,7 +406,7 @@ def test_a_retry_at_another_time_of_day_keeps_the_windows_of_the_person(
     campaign.windows.update(opens=9 * 60, closes=18 * 60)
     campaign.retry_rules.update(wait_minutes=15, multiplier=2, max_wait_minutes=20, other_time_of_day=True)
     claim = claimed(number, recipient)
-    placing.record(claim, Snapshot(CallState.BUSY, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.BUSY, provider_call_id="x1"))
     recipient.refresh_from_db()
     noon = datetime(2027, 6, 7, 16, 0, tzinfo=UTC)
     assert recipient.next_attempt_at is not None
@@ -417,6 +417,6 @@ def test_a_retry_at_another_time_of_day_keeps_the_windows_of_the_person(
     Campaign.objects.update(ends_at=noon + timedelta(hours=4))
     recipient.campaign.refresh_from_db()
     claim = claimed(number, recipient)
-    placing.record(claim, Snapshot(CallState.BUSY, provider_call_id="x2"))
+    placing.record(claim, Reading(CallState.BUSY, provider_call_id="x2"))
     recipient.refresh_from_db()
     assert recipient.next_attempt_at == noon + timedelta(hours=2, minutes=20)

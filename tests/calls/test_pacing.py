@@ -20,7 +20,7 @@ from calls.outcomes import recording
 from calls.reports.idle_reasons import idle_reasons
 from campaigns import launching
 from campaigns.models import Campaign
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.models import PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
@@ -134,7 +134,7 @@ def test_nobody_is_queued_behind_a_caller_number_whose_lines_are_taken(organizat
             enqueueing.feed_all(organization.pk)
             placing.claim(line.account_id)
             for call in made.calls.open().filter(dialed_at__lte=timezone.now() - timedelta(seconds=3)):
-                recording.record(call.pk, Snapshot(CallState.COMPLETED), CallEvent.Source.READ)
+                recording.record(call.pk, Reading(CallState.COMPLETED), CallEvent.Source.READ)
             clock.shift(0.4)
         told = {reason["code"] for reason in idle_reasons(made)}
     assert made.calls.filter(dialed_at__isnull=False).count() == pytest.approx(9, abs=1.5)

@@ -15,7 +15,7 @@ from campaigns import further_numbers
 from campaigns.do_not_call import entries
 from campaigns.models import Contact, ContactNumber, DoNotCall
 from campaigns.models.number_hash import number_hash
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.models import PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
@@ -35,7 +35,7 @@ def called(number: PhoneNumber, to: str, holder: Contact | None = None) -> Call:
     """Return an ended call to the number, of this contact."""
     made = support.single(number, to, **({"contact": holder} if holder else {}))
     [claim] = placing.claim(number.account_id)
-    recording.record(claim.call.pk, Snapshot(state=CallState.COMPLETED, provider_call_id=f"p{made.pk}"), "poll")
+    recording.record(claim.call.pk, Reading(state=CallState.COMPLETED, provider_call_id=f"p{made.pk}"), "poll")
     Call.objects.update(next_read_at=None)
     return Call.objects.get(pk=made.pk)
 

@@ -20,7 +20,7 @@ from calls.reports.explain import explain
 from campaigns import further_numbers, launching
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, ContactNumber, Recipient
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.models import PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
@@ -53,7 +53,7 @@ def dial(number: PhoneNumber, campaign: Campaign) -> list[str]:
 def end(state: CallState = CallState.NO_ANSWER, **said: Any) -> None:
     """End all open calls."""
     for call in Call.objects.open():
-        recording.record(call.pk, Snapshot(state=state, provider_call_id=f"p{call.pk}", **said), "poll")
+        recording.record(call.pk, Reading(state=state, provider_call_id=f"p{call.pk}", **said), "poll")
 
 
 def asked(call: Call) -> Decision:

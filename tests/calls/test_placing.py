@@ -22,7 +22,7 @@ from calls.models import Call, CallEvent, Status, WebhookDelivery
 from calls.outcomes import recording
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Recipient
-from providers.adapters.base import CallState, Request, Snapshot
+from providers.adapters.base import CallState, Reading, Request
 from providers.adapters.errors import MayBeRinging, NotSent
 from providers.adapters.http import Client
 from providers.models import PhoneNumber
@@ -34,8 +34,8 @@ from tests.waiting import PATIENCE
 
 NUMBER = "+12125550150"
 NUMBERS = [f"+121255501{ending}" for ending in range(50, 58)]
-DIALING = Snapshot(CallState.DIALING, provider_call_id="x1")
-END = Snapshot(CallState.COMPLETED, provider_call_id="x1", provider_status="completed")
+DIALING = Reading(CallState.DIALING, provider_call_id="x1")
+END = Reading(CallState.COMPLETED, provider_call_id="x1", provider_status="completed")
 
 connection = connection  # named in the condition below
 side_by_side = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")

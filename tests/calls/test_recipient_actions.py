@@ -15,7 +15,7 @@ from calls.gate import facts as fact_sheet
 from calls.models import Call, CallBack, Status
 from calls.outcomes import recording
 from campaigns.models import Contact, Recipient
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import NotSent
 from providers.models import PhoneNumber
 from tenants.models import AuditEntry
@@ -51,9 +51,9 @@ def test_an_open_call_of_who_is_withdrawn_is_followed_to_its_end(
 ) -> None:
     enqueueing.feed(recipient.campaign_id)
     [claim] = placing.claim(number.account_id)
-    placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.RINGING, provider_call_id="x1"))
     assert program.post(support.address_of(recipient, "withdraw")).status_code == 200
-    recording.record(claim.call.pk, Snapshot(CallState.NO_ANSWER), "read")
+    recording.record(claim.call.pk, Reading(CallState.NO_ANSWER), "read")
     assert Call.objects.get().status == Status.NO_ANSWER
     recipient.refresh_from_db()
     assert (recipient.status, recipient.next_attempt_at) == (R.WITHDRAWN, None)

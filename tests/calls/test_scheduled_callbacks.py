@@ -16,7 +16,7 @@ from calls.outcomes import recording
 from campaigns import launching
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, Rejected
 from providers.models import PhoneNumber
 from tenants.models import Alert, AuditEntry, Organization
@@ -95,9 +95,9 @@ def test_who_was_called_already_can_be_called_back(recipient: Recipient, number:
     assert campaigns.finish_where_done() == 0
     assert scheduled_callbacks.step(timezone.now()) == 1
     [claim] = placing.claim(number.account_id)
-    placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.RINGING, provider_call_id="x1"))
     assert kept_or_missed(found) == (B.KEPT, "")
-    recording.record(claim.call.pk, Snapshot(CallState.COMPLETED), "read")
+    recording.record(claim.call.pk, Reading(CallState.COMPLETED), "read")
     assert campaigns.finish_where_done() == 1
 
 
@@ -161,7 +161,7 @@ def test_when_its_time_comes_it_goes_before_the_bulk_and_is_kept(recipient: Reci
     assert (call.recipient, call.campaign, call.attempt) == (recipient, recipient.campaign, 1)
     [claim] = placing.claim(number.account_id)
     assert kept_or_missed(found)[0] == B.DUE, "the request is on its way"
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     assert kept_or_missed(found) == (B.KEPT, "")
     assert not Alert.objects.exists()
 
@@ -190,11 +190,11 @@ def test_it_waits_for_the_call_under_way_and_then_takes_the_place_of_the_retry(
 ) -> None:
     enqueueing.feed(recipient.campaign_id)
     [claim] = placing.claim(number.account_id)
-    placing.record(claim, Snapshot(CallState.RINGING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.RINGING, provider_call_id="x1"))
     recipient.refresh_from_db()
     found = promised(recipient)
     assert scheduled_callbacks.step(timezone.now()) == 0
-    recording.record(claim.call.pk, Snapshot(CallState.BUSY), "read")
+    recording.record(claim.call.pk, Reading(CallState.BUSY), "read")
     recipient.refresh_from_db()
     assert recipient.status == R.WAITING and recipient.next_attempt_at
     assert scheduled_callbacks.step(timezone.now()) == 1

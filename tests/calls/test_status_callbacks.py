@@ -18,7 +18,7 @@ from calls.dialing import placing
 from calls.following import polling, status_callbacks
 from calls.models import Call, ProviderCallback, Status
 from calls.outcomes import recording
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging
 from tenants.models import Organization
 from tests.calls import support
@@ -74,7 +74,7 @@ def test_nobodys_token_is_404_and_leaves_nothing(callers: Organization) -> None:
 
 def test_an_unsigned_callback_only_makes_the_next_read_due(callers: Organization) -> None:
     claim = claimed(callers, "allomia")
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id=ENDED["outboundCallId"]))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id=ENDED["outboundCallId"]))
     later = timezone.now() + timedelta(hours=1)
     Call.objects.update(next_read_at=later)
     assert push(claim, ENDED) == 200
@@ -86,7 +86,7 @@ def test_an_unsigned_callback_only_makes_the_next_read_due(callers: Organization
 
 def test_an_unsigned_callback_that_names_another_call_is_ignored(callers: Organization) -> None:
     claim = claimed(callers, "allomia")
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="another"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="another"))
     before = fresh(claim)
     push(claim, ENDED)
     after = fresh(claim)
@@ -127,7 +127,7 @@ def test_plums_callback_is_the_outcome_where_no_id_is_known(callers: Organizatio
 
 def test_plums_callback_is_a_hint_where_an_id_is_known(callers: Organization) -> None:
     claim = claimed(callers, "plumvoice")
-    placing.record(claim, Snapshot(CallState.QUEUED, provider_call_id="88120457"))
+    placing.record(claim, Reading(CallState.QUEUED, provider_call_id="88120457"))
     push(claim, {"status": "completed", "attempts": "1", "max_attempts": "1"})
     assert fresh(claim).status == Status.PLACED
 
@@ -165,7 +165,7 @@ def test_a_badly_signed_callback_is_401_and_leaves_nothing(callers: Organization
 
 def test_an_account_without_a_secret_takes_callingboxs_callbacks_as_hints(callers: Organization) -> None:
     claim = claimed(callers, "callingbox", credentials={"api_key": "sk_sandbox"})
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3"))
     body = envelope("completed")
     assert push(claim, body) == 200
     assert fresh(claim).status == Status.DIALING
@@ -190,7 +190,7 @@ def test_the_account_wide_address_finds_the_call_by_the_providers_id(callers: Or
 @pytest.mark.parametrize("provider", ["allomia", "plumvoice"])
 def test_nonsense_is_filed_and_harms_nothing(callers: Organization, provider: str, body: bytes) -> None:
     claim = claimed(callers, provider)
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     assert push(claim, body) == 200
     assert ProviderCallback.objects.get().processed_at is not None
     assert fresh(claim).status == Status.DIALING
@@ -198,7 +198,7 @@ def test_nonsense_is_filed_and_harms_nothing(callers: Organization, provider: st
 
 def test_polyai_has_no_callbacks_and_a_push_to_a_calls_token_changes_nothing(callers: Organization) -> None:
     claim = claimed(callers, "polyai")
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     assert push(claim, {"status": "success"}) == 200
     assert fresh(claim).status == Status.DIALING
 
@@ -217,7 +217,7 @@ def test_mutated_bodies_are_filed_and_never_break_the_inbox_or_the_call(callers:
     """Cut, doubled or overwritten: each body is processed once, and the call stays a valid row."""
     keys = {"credentials": {"api_key": "sk_sandbox"}} if provider == "callingbox" else {}
     claim = claimed(callers, provider, **keys)
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id="x1"))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     good = [json.dumps(ENDED), json.dumps(envelope("completed", result={"a": "\u0000"})), "status=completed&attempts=1"]
     chance = random.Random(20260512)
     for _ in range(250):
@@ -254,7 +254,7 @@ def test_a_callback_outlives_trouble_with_the_database(callers: Organization, mo
 
 def test_a_hint_about_a_call_given_up_is_looked_into_for_a_while_and_not_for_ever(callers: Organization) -> None:
     claim = claimed(callers, "allomia")
-    placing.record(claim, Snapshot(CallState.DIALING, provider_call_id=ENDED["outboundCallId"]))
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id=ENDED["outboundCallId"]))
     recording.give_up(claim.call.pk, Status.UNKNOWN, "24 hours")
     push(claim, ENDED)
     assert fresh(claim).settle_until is not None

@@ -335,10 +335,10 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "calls/following/polling.py",
-                "    call = reading.call\n    if isinstance(answer, Snapshot):\n",
-                "    call = reading.call\n"
+                "    call = due.call\n    if isinstance(answer, Reading):\n",
+                "    call = due.call\n"
                 '    Call.objects.filter(pk=call.pk).update(reads=F("reads") + 1)\n'
-                "    if isinstance(answer, Snapshot):\n",
+                "    if isinstance(answer, Reading):\n",
             ),
         ),
         (OUTCOMES + "test_a_read_is_counted_and_leased_before_its_answer_is_parsed",),

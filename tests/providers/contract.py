@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import pytest
 
 from providers.adapters import registry
-from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Provider, Request, Snapshot
+from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Provider, Reading, Request
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 from providers.adapters.http import Client
 from tests.providers import skipping
@@ -143,10 +143,10 @@ class ProviderContract:
 
         return skipping.run(run(), wire) if wire else asyncio.run(run())
 
-    def place(self, wire: Wire, behaviour: Behaviour, **options: Any) -> Snapshot:
+    def place(self, wire: Wire, behaviour: Behaviour, **options: Any) -> Reading:
         wire.play(behaviour)
         provider = self.provider(wire.url, **options)
-        found: Snapshot = provider.read_placing(self.send(provider.place(self.order), "place", wire))
+        found: Reading = provider.read_placing(self.send(provider.place(self.order), "place", wire))
         return found
 
     def sent(self, wire: Wire, request: Request, verb: str = "place") -> Received:
@@ -155,8 +155,8 @@ class ProviderContract:
         self.send(request, verb)
         return wire.requests[-1]
 
-    def read(self, body: bytes, status: int = 200, **more: Any) -> Snapshot:
-        found: Snapshot = self.provider().read_status(Answer(status, {}, body), self.handle(), more.get("now", NOW))
+    def read(self, body: bytes, status: int = 200, **more: Any) -> Reading:
+        found: Reading = self.provider().read_status(Answer(status, {}, body), self.handle(), more.get("now", NOW))
         return found
 
     # Placing.

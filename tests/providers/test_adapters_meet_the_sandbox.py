@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from providers.adapters import http, registry
-from providers.adapters.base import AccountConfig, CallHandle, CallOrder, CallState, Provider, Snapshot
+from providers.adapters.base import AccountConfig, CallHandle, CallOrder, CallState, Provider, Reading
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 from providers.sandbox.server import running
 from tests.waiting import PATIENCE
@@ -79,7 +79,7 @@ def order(variant: str, to_number: str) -> CallOrder:
     )
 
 
-async def follow(adapter: Provider, placing: CallOrder, *, settled: bool = False) -> tuple[Snapshot, Snapshot]:
+async def follow(adapter: Provider, placing: CallOrder, *, settled: bool = False) -> tuple[Reading, Reading]:
     """Place one call and read its status until it ends, as the engine does; with `settled`, until it has its cost."""
     async with http.Client() as client:
         placed = adapter.read_placing(await client.place(adapter.place(placing)))
@@ -118,7 +118,7 @@ def test_every_generation_is_followed_from_placing_to_the_end(
 
 
 def reported(sandbox: Any, variant: str) -> dict[str, Any]:
-    """Return what the snapshots of five calls report: one for each way in which the sandbox ends a call."""
+    """Return what the readings of five calls report: one for each way in which the sandbox ends a call."""
     adapter, ends = adapter_for(sandbox, variant), {}
     for n, outcome in enumerate(("answered", "no_answer", "busy", "failed", "voicemail"), 1):
         number = f"+1508555{1 + list(VARIANTS).index(variant):02}{n:02}"
@@ -132,7 +132,7 @@ def reported(sandbox: Any, variant: str) -> dict[str, Any]:
     return {
         "merged_outcomes": {name: ends[name].state for name, tells in told.items() if not tells},
         "gives_duration": any((end.duration_seconds or end.billed_duration_seconds) for end in ends.values()),
-        "gives_cost": any(end.cost is not None for end in ends.values()),
+        "gives_cost": any(end.price is not None for end in ends.values()),
         "gives_result": any(end.result for end in ends.values()),
         "gives_reason": any(end.provider_reason for end in ends.values()),
     }
@@ -227,7 +227,7 @@ def test_a_call_whose_response_was_lost_is_found_in_the_list(sandbox: Any, varia
     number = f"+1617555{10 + list(VARIANTS).index(variant) + 2 * (shape == 'page'):02}08"
     adapter = adapter_for(sandbox, variant)
 
-    async def look() -> list[Snapshot]:
+    async def look() -> list[Reading]:
         async with http.Client() as client:
             with pytest.raises(MayBeRinging):
                 adapter.read_placing(await client.place(adapter.place(order(variant, number))))

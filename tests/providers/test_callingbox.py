@@ -219,7 +219,7 @@ class TestCallingBox(ProviderContract):
         assert found.answered_at == datetime(2026, 4, 11, 13, 5, 11, tzinfo=UTC)
         assert found.ended_at == datetime(2026, 4, 11, 13, 5, 51, tzinfo=UTC)
         assert (found.duration_seconds, found.billed_duration_seconds) == (47, 40)
-        assert (found.cost, found.currency) == (Decimal("0.03333"), "USD")
+        assert (found.price, found.currency) == (Decimal("0.03333"), "USD")
         assert (found.result, found.result_status, found.settled) == ({"confirmed": True}, "completed", True)
         assert (found.ended_reason, found.provider_reason) == ("", "NORMAL_CLEARING")
 
@@ -248,8 +248,8 @@ class TestCallingBox(ProviderContract):
 
     def test_a_hold_is_not_a_price(self) -> None:
         held = self.read(call(reservation_status="reserved", billing_amount_milli_cents=150_000))
-        assert (held.cost, held.currency) == (None, "")
-        assert self.read(call(billing_amount_milli_cents=5000)).cost == Decimal("0.05")
+        assert (held.price, held.currency) == (None, "")
+        assert self.read(call(billing_amount_milli_cents=5000)).price == Decimal("0.05")
 
     @pytest.mark.parametrize(
         ("changes", "reason"),
@@ -300,7 +300,7 @@ class TestCallingBox(ProviderContract):
     def test_an_event_contains_the_call(self) -> None:
         found = self.provider().parse_callback({}, EVENT)
         assert (found.state, found.provider_call_id, found.reference) == (CallState.COMPLETED, CALL, "att-000420")
-        assert (found.cost, found.result) == (Decimal("0.03333"), {"confirmed": True})
+        assert (found.price, found.result) == (Decimal("0.03333"), {"confirmed": True})
 
     def test_a_bare_call_is_read_only_when_it_is_signed(self) -> None:
         provider, bare = self.provider(), call()

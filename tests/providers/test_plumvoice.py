@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from providers.adapters.base import AccountConfig, CallOrder, CallState, Snapshot, Verification
+from providers.adapters.base import AccountConfig, CallOrder, CallState, Reading, Verification
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, Rejected
 from providers.adapters.plumvoice import PlumVoice
 from tests.providers.contract import HTML, NOW, PAGE, Case, ProviderContract
@@ -201,7 +201,7 @@ class TestPlumVoice(ProviderContract):
         found = self.read(QUEUED_XML)
         assert (found.state, found.created_at) == (CallState.QUEUED, at(1778500000))
         assert found.may_go_back
-        assert self.read(b"<result><call_details><status>queued</status><events/></call_details></result>") == Snapshot(
+        assert self.read(b"<result><call_details><status>queued</status><events/></call_details></result>") == Reading(
             CallState.QUEUED, provider_status="queued"
         )
 

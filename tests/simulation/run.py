@@ -23,7 +23,7 @@ from calls.models import Call, CallBack, CallEvent
 from calls.outcomes import recording
 from campaigns import launching
 from campaigns.models import Campaign, Recipient
-from providers.adapters.base import CallState, Snapshot
+from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
 from tests.simulation import deeds, world
 from tests.simulation.engine import Steps
@@ -254,14 +254,14 @@ class Month:
             self.say(f"{now:%d %b %H:%M}  {len(self.journal.dials):>7,} dials, {self._steps:,} steps")
 
     def _end(self, pk: int, dial: Dial, now: datetime) -> None:
-        snapshot = Snapshot(
+        reading = Reading(
             state=STATES[dial.outcome],
             provider_call_id=f"c{pk}",
             ended_at=dial.ended_at,
             duration_seconds=dial.paid_seconds or None,
             answered_by="machine" if dial.machine else "",
         )
-        recording.record(pk, snapshot, CallEvent.Source.READ)
+        recording.record(pk, reading, CallEvent.Source.READ)
         dial.recorded_at, self._dial_of[pk] = now, dial
         organization = self._row_of[dial.organization]
         self._enqueue_at[organization] = min(self._enqueue_at[organization], now)
@@ -296,7 +296,7 @@ def _given(error: type[ProviderError]) -> Callable[[int], ProviderError]:
 
 
 ANSWERS: dict[str, Callable[[int], Any]] = {
-    "placed": lambda pk: Snapshot(state=CallState.DIALING, provider_call_id=f"c{pk}"),
+    "placed": lambda pk: Reading(state=CallState.DIALING, provider_call_id=f"c{pk}"),
     "not_sent": _given(NotSent),
     "refused": _given(Rejected),
     "doubt": _given(MayBeRinging),
