@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from email import message_from_bytes
 from email.message import Message
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -276,6 +277,12 @@ def fold(word: Any) -> str:
     """Return a status as a lookup key: lower case, `_` for spaces and hyphens, "canceled" with one l."""
     folded = re.sub(r"[-_\s]+", "_", text(word).lower())
     return "canceled" if folded == "cancelled" else folded
+
+
+@lru_cache(4096)
+def folded_name(name: str) -> str:
+    """Return a field's name as a lookup key: `ended_at`, `endedAt` and `Ended-At` are one name."""
+    return re.sub(r"[-_\s]+", "", name).lower()
 
 
 def state_of(word: Any, states: Mapping[str, CallState]) -> CallState:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -49,7 +48,19 @@ class Fields:
     zone: ZoneInfo | None = None  # of times that name none; None: such times are doubtful
     remarks: list[Remark] = field(default_factory=list)
     quoted: bool = False  # whether numbers as text, and times as Unix seconds, are documented: then they are not odd
-    _spellings: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    _spellings: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def spellings(self, name: str) -> list[str]:
+        """Return the names under which the message has this field, the documented spelling first."""
+        if not self._spellings:
+            for spelled in self.values:
+                self._spellings.setdefault(decoding.folded_name(spelled), []).append(spelled)
+        return sorted(self._spellings.get(decoding.folded_name(name), ()), key=lambda spelled: spelled != name)
+
+    def doubt(self, name: str) -> Remark | None:
+        """Return the remark that says why this field, in any spelling, is not believed. None: there is no doubt."""
+        paths = {self._path(spelled) for spelled in (name, *self.spellings(name))}
+        return next((remark for remark in self.remarks if not remark.taken and remark.path in paths), None)
 
     def __contains__(self, name: str) -> bool:
         return self._find(name) is not None
@@ -144,10 +155,7 @@ class Fields:
         value = self.values.get(name)
         if value is not None or not self.values:
             return value
-        if not self._spellings:
-            for spelled in self.values:
-                self._spellings.setdefault(_spelling(spelled), []).append(spelled)
-        others = [other for other in self._spellings.get(_spelling(name), ()) if self.values[other] is not None]
+        others = [other for other in self.spellings(name) if self.values[other] is not None]
         if not others:
             return None
         sent = [self.values[other] for other in others]
@@ -214,12 +222,6 @@ class Fields:
 
     def _path(self, name: str) -> str:
         return oddities.inside(self.path, name)
-
-
-@lru_cache(4096)
-def _spelling(name: str) -> str:
-    """Return a field's name as a lookup key: outboundCallId, outbound_call_id and Outbound-Call-ID are one name."""
-    return re.sub(r"[-_\s]+", "", name).casefold()
 
 
 def _text(value: Any) -> tuple[str, str]:
