@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from email import message_from_bytes
 from email.message import Message
-from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -279,7 +278,6 @@ def fold(word: Any) -> str:
     return "canceled" if folded == "cancelled" else folded
 
 
-@lru_cache(4096)
 def folded_name(name: str) -> str:
     """Return a field's name as a lookup key: `ended_at`, `endedAt` and `Ended-At` are one name."""
     return re.sub(r"[-_\s]+", "", name).lower()

@@ -19,6 +19,9 @@ ONE_IN_A_LIST = "A list with one object was read as that object."
 _NAMES = ("name", "key", "field", "field_name", "fieldName", "slot", "variable", "property", "label", "title",
           "question", "id")  # fmt: skip
 _VALUES = ("value", "val", "answer", "response", "result", "content", "text")
+# What else may stand in a row with a name and a value. With any other field, the row is no such pair.
+_ABOUT = {"type", "kind", "data_type", "dataType", "description", "confidence", "score", "index", "order", "position",
+          "required", "unit", "format", "source", "reason", "rationale"}  # fmt: skip
 
 
 def opened_text(value: Any, remarks: list[Remark]) -> Any:
@@ -44,26 +47,28 @@ def object_in(value: Any) -> tuple[Mapping[str, Any] | None, str]:
         return value, ""
     if not isinstance(value, list) or not value:
         return None, ""
-    for pairs in (_named(value), _paired(value), _single(value)):
-        if pairs is not None:
-            return _agreeing(pairs), NAMES_AND_VALUES
+    if all(_is_named(row) for row in value):
+        named = [pair for row in value for pair in _named(row)]
+        return (_agreeing(named), NAMES_AND_VALUES) if len(named) == len(value) else (None, "")
+    if (pairs := _paired(value) or _single(value)) is not None:
+        return _agreeing(pairs), NAMES_AND_VALUES
     if len(value) == 1 and isinstance(value[0], dict):
         return value[0], ONE_IN_A_LIST
     return None, ""
 
 
-def _named(rows: list[Any]) -> list[tuple[Any, Any]] | None:
-    """Return the pairs of a list like [{"name": "slot", "value": "10:00"}]. Further fields may stand beside them."""
-    pairs = []
-    for row in rows:
-        if not isinstance(row, dict) or len(row) < 2:
-            return None
-        names = [row[key] for key in _NAMES if isinstance(row.get(key), str) and row[key].strip()]
-        values = [row[key] for key in _VALUES if key in row]
-        if not names or not values or not all(alike(value, values[0]) for value in values):
-            return None
-        pairs.append((names[0], values[0]))
-    return pairs
+def _is_named(row: Any) -> bool:
+    """Return whether a row is like {"name": "slot", "value": "10:00"}."""
+    if not isinstance(row, dict) or not row.keys() <= {*_NAMES, *_VALUES, *_ABOUT}:
+        return False
+    return not row.keys().isdisjoint(_NAMES) and not row.keys().isdisjoint(_VALUES)
+
+
+def _named(row: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the one name and value of such a row. Empty: it has none, or two values."""
+    names = [row[key] for key in _NAMES if isinstance(row.get(key), str) and row[key].strip()]
+    values = [row[key] for key in _VALUES if key in row]
+    return [(names[0], values[0])] if names and all(alike(value, values[0]) for value in values) else []
 
 
 def _paired(rows: list[Any]) -> list[tuple[Any, Any]] | None:

@@ -30,7 +30,7 @@ NO_ZONE = "The time names no zone, and the provider account states none."
 ZONE_PLACED = "The time names no zone; it was read in the zone of the provider account."
 TWICE_OR_NEVER = "In the zone of the provider account this local time occurs twice or never."
 
-_NUMERIC = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
+_NUMERIC = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,18})?")
 _FLAGS = {"true": True, "yes": True, "y": True, "t": True, "on": True, "1": True, "1.0": True} | {
     "false": False, "no": False, "n": False, "f": False, "off": False, "0": False, "0.0": False
 }  # fmt: skip
