@@ -14,10 +14,11 @@ from typing import Any
 from providers.adapters.base import CallState, Reading, Remark
 from providers.adapters.call_ids import same_call
 from providers.adapters.decoding import fold, folded_name, said, text
-from providers.adapters.fields import OTHER_SPELLING, Fields
+from providers.adapters.fields import OTHER_SPELLING, SPELLED_TWICE, Fields
+from providers.adapters.oddities import NAMED_TWICE
 
 STATUS_NAMES = ("status", "call_status", "call_state")  # every provider documents "status"
-DEPTH = 2  # envelopes around a call
+DEPTH = 3  # envelopes around a call
 TWO_CALLS = "It names two different calls, so that it names none."
 _RESULT = "result"  # a structured result of the customer's own may have this name, and any field inside
 _ENVELOPES = {
@@ -142,8 +143,11 @@ def _status(found: Found, states: Mapping[str, CallState], key: Callable[[Any], 
     call = found.call
     given = [(name, call.values[name]) for name in _status_names(call)]
     doubt = next((remark for name in STATUS_NAMES if (remark := call.doubt(name))), None)
-    if doubt is not None or (found.torn and given):
-        return Status(CallState.UNRECOGNISED, doubt.said if doubt else _said(given))
+    if doubt is not None:
+        call.remarks[call.remarks.index(doubt)] = replace(doubt, field="state")
+        return Status(CallState.UNRECOGNISED, doubt.said)
+    if found.torn and given:
+        return Status(CallState.UNRECOGNISED, _said(given))
     if not given:
         return None
     words = [word for _, value in given for word in _words(value)]
@@ -210,7 +214,8 @@ def _object(message: Fields, name: str) -> Fields | None:
 def _read_id(fields: Fields, ids: Sequence[str]) -> tuple[str, bool]:
     """Return the ID that an object has, and whether it has two that differ. Earlier names win over later ones."""
     for name in ids:
-        repeated = fields.doubt(name) is not None
+        doubt = fields.doubt(name)
+        repeated = doubt is not None and doubt.why in (NAMED_TWICE, SPELLED_TWICE)
         spelled = [(spelling, fields.call_id(spelling)) for spelling in fields.spellings(name)]
         found = [(spelling, call_id) for spelling, call_id in spelled if call_id]
         if repeated or any(not same_call(call_id, found[0][1]) for _, call_id in found):

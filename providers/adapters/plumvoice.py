@@ -63,6 +63,7 @@ IDS = ("call_id",)
 ANSWERED_BY_NAMES = ("answered_by", "callee_type")  # documented for the application only, never for the API
 TIMES = {"dialing": "started_at", "connected": "answered_at", "disconnected": "ended_at"}
 ORDER = {"queued": 0, "dialing": 1, "connected": 2, "disconnected": 3}  # of events in the same second
+NO_EVENT = "An event needs a name and a time."
 CLOCK_DIFFERENCE = timedelta(seconds=60)
 
 Events = list[tuple[str, datetime | None]]
@@ -229,7 +230,8 @@ def _reading(
     # `events` holds the events of all attempts. The last attempt counts.
     last = {name: at for name, at in events if at is not None}
     answered = last.get("connected") if _connected_after_dialing(events) else None
-    ended = last.get("disconnected") if state.is_terminal else None
+    may_be_over = state.is_terminal or state is CallState.UNRECOGNISED
+    ended = last.get("disconnected") if may_be_over else None
     duration = details.seconds("duration", into="duration_seconds")
     if duration is None and details.doubt("duration") is None and answered and ended and ended >= answered:
         duration = int((ended - answered).total_seconds())
@@ -243,7 +245,7 @@ def _reading(
         started_at=last.get("dialing"),
         answered_at=answered,
         ended_at=ended,
-        duration_seconds=duration if state.is_terminal else None,
+        duration_seconds=duration if may_be_over else None,
         ended_reason=REASONS.get(state, ""),
         provider_reason=status.word if state in REASONS else "",
         answered_by=first_text((details,), ANSWERED_BY_NAMES, into="answered_by"),
@@ -288,6 +290,9 @@ def _events(details: Fields) -> Events:
     found: Events = []
     for row in details.rows("events") or ():
         name = row.word("event")
-        found.append((name, row.moment("timestamp", into=TIMES.get(name, ""))))
+        at = row.moment("timestamp", into=TIMES.get(name, ""))
+        if not (name and at) and not row.doubt("timestamp") and not row.doubt("event"):
+            row.remark("timestamp" if name else "event", NO_EVENT, taken=False, into=TIMES.get(name, ""))
+        found.append((name, at))
     never = datetime.max.replace(tzinfo=UTC)
     return sorted(found, key=lambda event: (event[1] or never, ORDER.get(event[0], 0)))

@@ -101,6 +101,7 @@ class TestCallingBox(ProviderContract):
     placed_id = CALL
     status_body = call()
     callback = EVENT
+    telling = [("status",), ("id",)]
     states = {
         "queued": CallState.QUEUED,
         "initiated": CallState.DIALING,
