@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -29,10 +31,11 @@ from providers.adapters.base import (
     Verification,
 )
 from providers.adapters.callingbox_call import IDS, read_call, read_event, read_turns
-from providers.adapters.decoding import EVIDENCE, call_id, decode_json, e164, mapping, segment, text
+from providers.adapters.decoding import EVIDENCE, decode_json, e164, mapping, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
 from providers.adapters.messages import find_call, placed_call
+from providers.adapters.rows import LIST_NAMES, split
 from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, is_page, succeeded
 
 GENERATIONS = ("prompt", "agent")
@@ -148,23 +151,44 @@ class CallingBox(HttpProvider):
         query = {"limit": "100"} | ({"starting_after": page} if page else {})
         return Request("GET", self.url("/v1/calls"), self._headers(), query)
 
-    def read_list(self, answer: Answer) -> Listing:
-        """Return outbound calls, newest first.
+    def read_row(self, row: bytes) -> Reading | None:
+        fields = read_message(row, time_zone=self.account.time_zone)
+        if fields.word("direction") == "inbound":
+            return None
+        return read_call(find_call(fields, IDS))
+
+    def read_list(self, answer: Answer, last_row: bytes = b"") -> Listing:
+        """Return outbound calls.
 
         A documentation page shows a bare array; the official package reads `{"data", "has_more"}`. Accept both.
         """
-        body = self._read(answer)
-        rows = mapping(body).get("data", body)
-        if not isinstance(rows, list):
+        if not succeeded(answer):
+            raise self.read_error_for(answer)
+        rows: list[bytes] = []
+        body = decode_json(split(answer.body, rows.append), status=answer.status)
+        message = Fields(body if isinstance(body, dict) else {LIST_NAMES[0]: body})
+        lists = [found for name in LIST_NAMES if (found := message.rows(name)) is not None]
+        if not lists:
             raise self.unusable(answer, "without a list of calls")
-        zone = ZoneInfo(self.account.time_zone) if self.account.time_zone else None
-        found = [Fields(row, zone=zone) for row in map(mapping, rows)]
-        calls = [read_call(find_call(row, IDS)) for row in found if row.word("direction") != "inbound"]
-        more = bool(rows) and mapping(body).get("has_more") is True
-        return Listing(
-            [call for call in calls if call and call.provider_call_id],
-            call_id(mapping(rows[-1]).get("id")) if more else "",
-        )
+        rows += [json.dumps(row.values).encode() for found in lists for row in found]
+        last_row = rows[-1] if rows else last_row
+        more = last_row and message.flag("has_more")
+        return Listing(list(self._readable(rows)), self._cursor(last_row) if more else "")
+
+    def _readable(self, rows: Iterable[bytes]) -> Iterator[Reading]:
+        """Return the calls of rows, without those that cannot be read: a bad row costs itself."""
+        for row in rows:
+            with suppress(ProviderError):
+                if found := self.read_row(row):
+                    yield found
+
+    @staticmethod
+    def _cursor(row: bytes) -> str:
+        """Return the ID after which the next page begins: that of an inbound call too."""
+        try:
+            return read_message(row).call_id("id")
+        except ProviderError:
+            return ""
 
     def transcript(self, call: CallHandle) -> Request:
         return Request("GET", self.url(f"/v1/calls/{segment(call.provider_call_id)}/transcript"), self._headers())

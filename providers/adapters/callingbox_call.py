@@ -13,7 +13,7 @@ from typing import Any
 from providers.adapters.base import CallState, Reading, Remark, Segment
 from providers.adapters.decoding import fold, storable
 from providers.adapters.fields import Fields
-from providers.adapters.messages import Found, find_call, first_text, follow, read_status
+from providers.adapters.messages import Found, Status, find_call, first_text, follow, read_status
 
 IDS = ("id", "call_id")  # the transcript has the second
 STATES = {
@@ -46,11 +46,12 @@ class _Amounts:
 
 
 def read_call(found: Found) -> Reading | None:
-    """Return the reading of a call object, or None if it has neither a status nor an ID."""
-    status = read_status(found, STATES)
+    """Return the reading of a call object, or None if it has neither a status nor an ID nor our reference."""
+    call, reference = found.call, _reference(found.call)
+    status = read_status(found, STATES) or (Status(CallState.UNRECOGNISED, "") if reference else None)
     if status is None:
         return None
-    call, state = found.call, status.state
+    state = status.state
     answered_by = first_text((call,), ("answered_by",), into="answered_by")  # in no schema; a guide names "machine"
     error_code = call.text("error_code", into="error_code")
     amounts = _amounts(call)
@@ -61,7 +62,7 @@ def read_call(found: Found) -> Reading | None:
         state,
         provider_call_id=found.call_id,
         provider_status=status.word,
-        reference=_reference(call),
+        reference=reference,
         to_number=call.text("to_number", 32, into="to_number"),
         created_at=call.moment("created_at", into="created_at"),
         started_at=call.moment("started_at", into="started_at"),
