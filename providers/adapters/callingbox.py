@@ -30,7 +30,7 @@ from providers.adapters.base import (
     Segment,
     Verification,
 )
-from providers.adapters.callingbox_call import IDS, read_call, read_event, read_turns
+from providers.adapters.callingbox_call import IDS, event_in, read_call, read_event, read_turns
 from providers.adapters.decoding import EVIDENCE, decode_json, e164, mapping, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
@@ -216,10 +216,10 @@ class CallingBox(HttpProvider):
         An older documentation page describes a bare call as the body. Accept that only with a valid signature.
         """
         message = read_message(body, time_zone=self.account.time_zone)
-        is_event = bool(message.spellings("type")) or "data" in message
-        if not is_event and not self._is_signed(headers, body):
+        event = event_in(message)
+        if event is None and not self._is_signed(headers, body):
             raise MayBeRinging("The CallingBox callback is no event.", evidence=body[:EVIDENCE])
-        reading = read_event(message) if is_event else read_call(find_call(message, IDS))
+        reading = read_call(find_call(message, IDS)) if event is None else read_event(event)
         if reading is None or not reading.provider_call_id:
             raise MayBeRinging("The CallingBox callback has no call ID.", evidence=body[:EVIDENCE])
         return reading

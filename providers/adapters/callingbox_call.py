@@ -13,7 +13,7 @@ from typing import Any
 from providers.adapters.base import CallState, Reading, Remark, Segment
 from providers.adapters.decoding import fold, storable
 from providers.adapters.fields import Fields
-from providers.adapters.messages import Found, Status, find_call, first_text, follow, read_status
+from providers.adapters.messages import Found, Status, envelopes, find_call, first_text, follow, read_status, tolerate
 
 IDS = ("id", "call_id")  # the transcript has the second
 STATES = {
@@ -85,17 +85,31 @@ def read_call(found: Found) -> Reading | None:
     )
 
 
+def event_in(message: Fields) -> Fields | None:
+    """Return the event that a message is or holds, or None: an event has a type or data."""
+    events = [found for found in envelopes(message) if found.spellings("type") or "data" in found]
+    with_status = [found for found in events if follow(found, "data", "call").spellings("status")]
+    event = next(iter(with_status or events), None)
+    if event is not None and event is not message:
+        tolerate(message, event.path, "The event is inside another object than documented.")
+    return event
+
+
 def read_event(event: Fields) -> Reading | None:
     """Return the reading of an event, whose call is in `data.call`. None: it has neither a status nor the call's ID.
 
     The ID may be beside the call, as `call_id`; the `id` of an event is the event's. An event of one end with a call of
     another end is no end.
     """
-    inner = follow(event, "data", "call")
-    found = find_call(inner, IDS) if inner is not event else Found(event, "")
+    data = follow(event, "data")
+    call = follow(data, "call")
+    if call is event:
+        return None
+    found = find_call(call, IDS)
+    if call is data and not found.call.spellings("status"):
+        found = replace(found, call_id="")  # the ID of something else
     if not found.call_id and not found.torn:
-        beside = [fields.call_id("call_id") for fields in (follow(event, "data"), event)]
-        found = replace(found, call_id=beside[0] or beside[1])
+        found = replace(found, call_id=data.call_id("call_id") or event.call_id("call_id"))
     reading = read_call(found)
     told = ENDS.get(event.text("type").lower())
     if reading is None or told is None or not reading.state.is_terminal or reading.state is told:
@@ -141,7 +155,7 @@ def _amounts(call: Fields) -> _Amounts:
     if word in FINAL:
         return _Amounts(duration, billed, price, settled=True)
     held = word == "reserved" or doubtful
-    settled = not held and price != 0
+    settled = not held and price is None  # an amount of which nothing says that it is final may still change
     return _Amounts(duration or None, billed or None, None if held else price or None, settled)
 
 

@@ -101,7 +101,18 @@ class TestCallingBox(ProviderContract):
     placed_id = CALL
     status_body = call()
     callback = EVENT
-    telling = [("status",), ("id",)]
+    more_statuses = [
+        call(status="no_answer", answered_by="machine", result=None, result_status="pending"),
+        call(status="failed", error_code="40310", error_message="invalid number", reservation_status="released"),
+        call(
+            status="busy",
+            reservation_status="reserved",
+            billing_amount_milli_cents=0,
+            metadata={"ref": "att-000420"},
+            context={},
+        ),
+    ]
+    telling = [("status",), ("id",), ("data",), ("call",)]
     states = {
         "queued": CallState.QUEUED,
         "initiated": CallState.DIALING,
