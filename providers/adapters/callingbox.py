@@ -155,7 +155,8 @@ class CallingBox(HttpProvider):
         fields = read_message(row, time_zone=self.account.time_zone)
         if fields.word("direction") == "inbound":
             return None
-        return read_call(find_call(fields, IDS))
+        found = read_call(find_call(fields, IDS))
+        return found if found and (found.provider_call_id or found.reference) else None
 
     def read_list(self, answer: Answer, last_row: bytes = b"") -> Listing:
         """Return outbound calls.
