@@ -74,6 +74,12 @@ class ProviderContract:
     def common_refusals(self) -> list[Case]:
         own = self.own_error("No way")
         foreign: list[tuple[int, bytes]] = [(400, b'{"fault": 1}'), (422, b"[]"), (404, b"nope"), (400, own[:-3])]
+        foreign += [
+            (400, own + b"<!-- x -->"),
+            (422, own.replace(b'"', b"'")),
+            (400, own[:-1] + b",}"),
+            (404, own + own),
+        ]
         return [
             *(Case(status, own, Misconfigured, says="No way") for status in (401, 402, 403)),
             *(Case(status, b"", Misconfigured) for status in (401, 403)),
