@@ -5,6 +5,7 @@ from calls.models.contact_change import ContactChange
 from calls.models.events import CallEvent, StaffDecision, evidence, record_event
 from calls.models.heartbeat import Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
+from calls.models.provider_ids import stored_as, with_provider_id
 from calls.models.scheduled_callback import CallBack
 
 __all__ = [
@@ -26,4 +27,6 @@ __all__ = [
     "new_reference",
     "new_token",
     "record_event",
+    "stored_as",
+    "with_provider_id",
 ]

@@ -250,11 +250,6 @@ class CallingBox(HttpProvider):
     def _message(self, answer: Answer) -> Fields:
         return read_message(answer.body, status=answer.status, time_zone=self.account.time_zone)
 
-    def _read(self, answer: Answer) -> Any:
-        if not succeeded(answer):
-            raise self.read_error_for(answer)
-        return decode_json(answer.body, status=answer.status)
-
     def _is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Return whether one of the account's secrets signed a stored callback, however long ago."""
         secrets = [self.account.credentials.get(name, "") for name in self.optional_credentials]
