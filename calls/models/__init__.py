@@ -2,7 +2,7 @@
 
 from calls.models.call import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Call, CallQuerySet, Status, new_reference, new_token
 from calls.models.contact_change import ContactChange
-from calls.models.events import CallEvent, StaffDecision, evidence, record_event
+from calls.models.events import CallEvent, StaffDecision, readable, record_event, storable
 from calls.models.heartbeat import Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
 from calls.models.scheduled_callback import CallBack
@@ -22,8 +22,9 @@ __all__ = [
     "StaffDecision",
     "Status",
     "WebhookDelivery",
-    "evidence",
     "new_reference",
     "new_token",
+    "readable",
     "record_event",
+    "storable",
 ]

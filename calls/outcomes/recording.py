@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from calls.models import TERMINAL, Call, Status, record_event
-from calls.outcomes import circuit_breaker, opt_out, poll_schedule
-from calls.outcomes.folding import fold
-from calls.outcomes.recipient_progress import set_recipient_status
-from calls.outcomes.transitions import ENGINE, LockedCall, finish, lock_call
+from calls.outcomes import circuit_breaker, opt_out, poll_schedule, remarks, reused_ids
+from calls.outcomes.folding import Fold, fold
+from calls.outcomes.recipient_progress import reconsider, set_recipient_status
+from calls.outcomes.transitions import ENGINE, RESPONSE, LockedCall, finish, lock_call
 from campaigns.models import Recipient
 from providers.adapters.base import Reading
 from tenants import failpoints
@@ -32,8 +32,19 @@ def record(pk: int, reading: Reading, source: str, raw: bytes = b"") -> str:
 def with_contact_lock_if_needed(pk: int, work: Callable[[LockedCall], str]) -> str:
     """Run `work` in one transaction under the call's lock, and return what it returns.
 
-    When `work` raises NeedsContactLock, run it again with the contact locked first, in the lock order of a claim. An
-    opt-out is so rare that the rolled-back transaction costs less than locking every contact.
+    When another worker stores the same provider ID first, run it again: it then finds the call that has the ID.
+    """
+    try:
+        return _under_lock(pk, work)
+    except IntegrityError:
+        return _under_lock(pk, work)
+
+
+def _under_lock(pk: int, work: Callable[[LockedCall], str]) -> str:
+    """Run `work` under the call's lock, and once more if it raises NeedsContactLock, with the contact locked first.
+
+    That is the lock order of a claim. An opt-out is so rare that the rolled-back transaction costs less than locking
+    every contact.
     """
     try:
         with transaction.atomic():
@@ -47,13 +58,31 @@ def with_contact_lock_if_needed(pk: int, work: Callable[[LockedCall], str]) -> s
 def record_locked(locked: LockedCall, reading: Reading, source: str, raw: bytes = b"") -> str:
     """Do the work of `record` in the transaction that locked the call. Raises NeedsContactLock."""
     call, before, now = locked.call, locked.call.status, timezone.now()
-    found = fold(call, reading)
-    if found.conflict:
-        record_event(call, "conflict", source, found.conflict, raw=raw)
-    if not found.foreign:
-        opt_out.apply_rules(call, reading, source, contact_locked=locked.contact_locked)
+    # The words of the account come first: here they turn the provider's words into state, reason and answerer.
+    found = fold(call, reading, now, source)
+    shares_id = None if found.foreign else reused_ids.other_call(call, reading)
+    if not found.foreign or reading.reference == call.reference:
+        opt_out.apply_rules(call, reading, source=source, contact_locked=locked.contact_locked)
+    if shares_id:
+        if source == RESPONSE or not reused_ids.is_proven(call, shares_id, reading):
+            reused_ids.tell(locked, shares_id, reading, source, raw)
+            return call.status
+        found = found.without_id()
+    remarks.keep(call, found.remarks, found.conflicts, source, raw)
+    if found.foreign:
+        return call.status
+    return _take(locked, found, reading, source, raw, before, now)
+
+
+def _take(
+    locked: LockedCall, found: Fold, reading: Reading, source: str, raw: bytes, before: str, now: datetime
+) -> str:
+    """Store the facts of a reading, and what follows from them."""
+    call, was_voicemail = locked.call, locked.call.is_voicemail
     for name, value in found.fields.items():
         setattr(call, name, value)
+    if "cost_price" in found.fields:
+        call.cost = call.cost_price
     _schedule_read(call, reading, found.status or before, now)
     if found.status in TERMINAL:
         finish(locked, Status(found.status), source, _sentence(reading), raw=raw)
@@ -64,7 +93,12 @@ def record_locked(locked: LockedCall, reading: Reading, source: str, raw: bytes 
     elif reading.state.name == "UNRECOGNISED" and not _recorded_already(call, reading):
         text = f"The provider says '{reading.provider_status[:100]}'."
         record_event(call, "unrecognised", source, text, raw=raw)
+    elif found.fields and before in TERMINAL:
+        names = ", ".join(name.replace("_", " ") for name in found.fields)
+        record_event(call, "added", source, f"Known only after the end: {names}.", raw=raw)
     call.save()
+    if before == Status.COMPLETED and call.is_voicemail and not was_voicemail:
+        reconsider(call, now)
     locked.publish_changes()
     failpoints.reach("outcomes.recording")
     if before == Status.UNCONFIRMED and call.status != before:

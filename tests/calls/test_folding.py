@@ -11,18 +11,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calls.models import FOLLOWED, TERMINAL, UNRESOLVED, Status
-from calls.outcomes.folding import FIELDS, STATUS_OF, fold
+from calls.outcomes import folding
+from calls.outcomes.folding import RULES, STATUS_OF, Fold
 from providers.adapters.base import CallState, Reading
 
 T0 = datetime(2026, 5, 11, 13, 5, tzinfo=UTC)
 
 
+NOW = T0 + timedelta(minutes=5)
+TEXTS = ("provider_call_id", "provider_status", "ended_reason", "provider_reason", "answered_by", "error_code",
+         "error_message", "result_text", "result_status")  # fmt: skip
+
+
 def call(status: str = Status.PLACED, **fields: Any) -> SimpleNamespace:
-    empty = dict.fromkeys(FIELDS, None)
-    return SimpleNamespace(
-        **{**empty, "status": status, "provider_call_id": "", "provider_status": "", "result_status": "",
-           "cost_currency": "USD", **fields}
-    )  # fmt: skip
+    """A call that was dialed at T0, as the fold sees it."""
+    empty: dict[str, Any] = {rule.field: "" if rule.field in TEXTS else None for rule in RULES}
+    facts = {"reference": "f00d", "to_number": "+12125550150", "from_number": "+12125550199", "cost_currency": "USD",
+             "created_at": T0, "dialed_at": T0, "terminal_at": None, "next_read_at": T0}  # fmt: skip
+    return SimpleNamespace(**{**empty, **facts, "status": status, **fields})
+
+
+def fold(found: SimpleNamespace, reading: Reading, source: str = "read") -> Fold:
+    return folding.fold(found, reading, NOW, source)
 
 
 def folded(start: SimpleNamespace, evidence: list[Reading]) -> SimpleNamespace:
@@ -90,7 +100,7 @@ def test_an_end_stays_and_a_different_end_is_kept_as_a_conflict(status: Status, 
     found = fold(call(status), Reading(state, ended_reason="other"))
     assert found.status is None
     if state.is_terminal and STATUS_OF[state] != status:
-        assert str(STATUS_OF[state]) in found.conflict
+        assert str(STATUS_OF[state]) in found.conflicts[0]
         assert found.changes == {}
 
 
@@ -109,7 +119,7 @@ def test_an_unheard_of_word_concludes_nothing() -> None:
 def test_a_report_of_another_call_of_the_provider_is_not_believed() -> None:
     found = fold(call(provider_call_id="x1"), replace(END, provider_call_id="x2"))
     assert found.changes == {}
-    assert "x2" in found.conflict
+    assert "x2" in found.conflicts[0]
 
 
 def test_a_provider_between_two_attempts_of_its_own_may_go_back() -> None:

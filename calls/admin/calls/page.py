@@ -17,7 +17,7 @@ from django.utils.dateparse import parse_datetime
 from calls.admin.records import webhooks
 from calls.admin.shared import labels
 from calls.admin.shared.labels import masked
-from calls.models import OPEN, TERMINAL, Call, CallEvent, ProviderCallback, Status
+from calls.models import OPEN, TERMINAL, Call, CallEvent, ProviderCallback, Status, readable
 from calls.reports import transcripts
 from campaigns.phones import country_of, national
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones
@@ -219,7 +219,7 @@ def _events(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
             "colour": labels.CALL_COLOURS[to] if to else "default",
             "source": CallEvent.Source(event.source).label if known else event.source,
             "detail": event.detail,
-            "raw": masked(event.raw, call) if raw else "",
+            "raw": masked(readable(bytes(event.raw), event.raw_size), call) if raw and event.raw else "",
         }
 
 
