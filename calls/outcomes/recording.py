@@ -13,11 +13,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from calls.models import TERMINAL, Call, Status, record_event
-from calls.outcomes import circuit_breaker, opt_out, poll_schedule
+from calls.outcomes import circuit_breaker, opt_out, poll_schedule, unknown_words
 from calls.outcomes.folding import fold
 from calls.outcomes.recipient_progress import set_recipient_status
 from calls.outcomes.transitions import ENGINE, LockedCall, finish, lock_call
 from campaigns.models import Recipient
+from providers.adapters import words
 from providers.adapters.base import Reading
 from tenants import failpoints
 
@@ -46,12 +47,21 @@ def with_contact_lock_if_needed(pk: int, work: Callable[[LockedCall], str]) -> s
 
 def record_locked(locked: LockedCall, reading: Reading, source: str, raw: bytes = b"") -> str:
     """Do the work of `record` in the transaction that locked the call. Raises NeedsContactLock."""
+    heard = words.interpret(reading, locked.call.account.words)
+    status = _record_interpreted(locked, reading, heard.reading, source, raw)
+    unknown_words.remember(locked.call, heard.unknown)
+    return status
+
+
+def _record_interpreted(locked: LockedCall, said: Reading, reading: Reading, source: str, raw: bytes) -> str:
+    """Fold a reading whose words have their meaning. `said` is the same with the provider's own words."""
     call, before, now = locked.call, locked.call.status, timezone.now()
     found = fold(call, reading)
     if found.conflict:
         record_event(call, "conflict", source, found.conflict, raw=raw)
     if not found.foreign:
-        opt_out.apply_rules(call, reading, source, contact_locked=locked.contact_locked)
+        for each in (said, reading):  # a rule may name the provider's word, or its meaning
+            opt_out.apply_rules(call, each, source, contact_locked=locked.contact_locked)
     for name, value in found.fields.items():
         setattr(call, name, value)
     _schedule_read(call, reading, found.status or before, now)

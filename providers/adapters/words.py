@@ -164,7 +164,8 @@ def interpret(reading: Reading, own: Mapping[str, Any]) -> Interpreted:
     if said.silent:
         return Interpreted(reading)
     state = said.state()
-    ended_reason, remarks = reading.ended_reason, ()
+    ended_reason = reading.ended_reason
+    remarks: tuple[Remark, ...] = ()
     answered_by = {MACHINE: MACHINE, HUMAN: HUMAN, IGNORE: ""}.get(said.answered_by, reading.answered_by)
     if state.is_terminal:
         state, ended_reason, remarks = said.end(state)
