@@ -7,17 +7,19 @@ call first, and has no further effect when it is repeated.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from calls.models import TERMINAL, Call, Status, record_event
-from calls.outcomes import circuit_breaker, opt_out, poll_schedule, remarks, reused_ids
+from calls.outcomes import circuit_breaker, opt_out, poll_schedule, remarks, reused_ids, unknown_words
 from calls.outcomes.folding import Fold, fold
 from calls.outcomes.recipient_progress import reconsider, set_recipient_status
 from calls.outcomes.transitions import ENGINE, RESPONSE, LockedCall, finish, lock_call
 from campaigns.models import Recipient
+from providers.adapters import words
 from providers.adapters.base import Reading
 from tenants import failpoints
 
@@ -57,53 +59,74 @@ def _under_lock(pk: int, work: Callable[[LockedCall], str]) -> str:
 
 def record_locked(locked: LockedCall, reading: Reading, source: str, raw: bytes = b"") -> str:
     """Do the work of `record` in the transaction that locked the call. Raises NeedsContactLock."""
-    call, before, now = locked.call, locked.call.status, timezone.now()
-    # The words of the account come first: here they turn the provider's words into state, reason and answerer.
-    found = fold(call, reading, now, source)
+    heard = words.interpret(reading, locked.call.account.words)
+    status = _record(locked, Evidence(reading, heard.reading, source, raw, timezone.now()))
+    unknown_words.remember(locked.call, heard.unknown)
+    return status
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One piece of evidence about a call. `said`: in the provider's words; `reading`: with the meaning of the words."""
+
+    said: Reading
+    reading: Reading
+    source: str
+    raw: bytes
+    now: datetime
+
+
+def _record(locked: LockedCall, seen: Evidence) -> str:
+    call, reading = locked.call, seen.reading
+    found = fold(call, reading, seen.now, seen.source)
     shares_id = None if found.foreign else reused_ids.other_call(call, reading)
     if not found.foreign or reading.reference == call.reference:
-        opt_out.apply_rules(call, reading, source=source, contact_locked=locked.contact_locked)
+        # A rule may name the provider's word, or its meaning.
+        opt_out.apply_rules(call, seen.said, reading, source=seen.source, contact_locked=locked.contact_locked)
     if shares_id:
-        if source == RESPONSE or not reused_ids.is_proven(call, shares_id, reading):
-            reused_ids.tell(locked, shares_id, reading, source, raw)
+        if seen.source == RESPONSE or not reused_ids.is_proven(call, shares_id, reading):
+            reused_ids.tell(locked, shares_id, reading, seen.source, seen.raw)
             return call.status
         found = found.without_id()
-    remarks.keep(call, found.remarks, found.conflicts, source, raw)
-    if found.foreign:
-        return call.status
-    return _take(locked, found, reading, source, raw, before, now)
+    remarks.keep(call, found.remarks, found.conflicts, seen.source, seen.raw)
+    if not found.foreign:
+        _take(locked, found, seen)
+    return call.status
 
 
-def _take(
-    locked: LockedCall, found: Fold, reading: Reading, source: str, raw: bytes, before: str, now: datetime
-) -> str:
+def _take(locked: LockedCall, found: Fold, seen: Evidence) -> None:
     """Store the facts of a reading, and what follows from them."""
-    call, was_voicemail = locked.call, locked.call.is_voicemail
+    call, before, was_voicemail = locked.call, locked.call.status, locked.call.is_voicemail
     for name, value in found.fields.items():
         setattr(call, name, value)
     if "cost_price" in found.fields:
         call.cost = call.cost_price
-    _schedule_read(call, reading, found.status or before, now)
+    _schedule_read(call, seen.reading, found.status or before, seen.now)
     if found.status in TERMINAL:
-        finish(locked, Status(found.status), source, _sentence(reading), raw=raw)
-        return call.status
+        finish(locked, Status(found.status), seen.source, _sentence(seen.reading), raw=seen.raw)
+        return
     if found.status is not None:
-        _advance(call, found.status, now)
-        record_event(call, "status", source, _sentence(reading), before, call.status, raw)
-    elif reading.state.name == "UNRECOGNISED" and not _recorded_already(call, reading):
-        text = f"The provider says '{reading.provider_status[:100]}'."
-        record_event(call, "unrecognised", source, text, raw=raw)
-    elif found.fields and before in TERMINAL:
-        names = ", ".join(name.replace("_", " ") for name in found.fields)
-        record_event(call, "added", source, f"Known only after the end: {names}.", raw=raw)
+        _advance(call, found.status, seen.now)
+        record_event(call, "status", seen.source, _sentence(seen.reading), before, call.status, seen.raw)
+    else:
+        _note(call, found, seen)
     call.save()
     if before == Status.COMPLETED and call.is_voicemail and not was_voicemail:
-        reconsider(call, now)
+        reconsider(call, seen.now)
     locked.publish_changes()
     failpoints.reach("outcomes.recording")
     if before == Status.UNCONFIRMED and call.status != before:
         circuit_breaker.unblock_if_resolved(call.account_id)
-    return call.status
+
+
+def _note(call: Call, found: Fold, seen: Evidence) -> None:
+    """Store an event for what is worth one, although the status stays: an unknown word, facts after the end."""
+    if seen.reading.state.name == "UNRECOGNISED" and not _recorded_already(call, seen.reading):
+        text = f"The provider says '{seen.reading.provider_status[:100]}'."
+        record_event(call, "unrecognised", seen.source, text, raw=seen.raw)
+    elif found.fields and call.status in TERMINAL:
+        names = ", ".join(name.replace("_", " ") for name in found.fields)
+        record_event(call, "added", seen.source, f"Known only after the end: {names}.", raw=seen.raw)
 
 
 def _schedule_read(call: Call, reading: Reading, status: str, now: datetime) -> None:

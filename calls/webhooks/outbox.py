@@ -136,11 +136,10 @@ def _events_between(call: Call, before: Milestones, now: Milestones) -> list[str
     if now.status == Status.UNCONFIRMED != before.status:
         events.append(Event.CALL_UNCONFIRMED)
     ended = now.status in TERMINAL and now.status != before.status
+    late = before.status in TERMINAL and not ended
     if ended and before.status not in UNRESOLVED and call.events.filter(type="ended").count() == 1:
         events.append(Event.CALL_ENDED)
-    elif ended or (now.result and now.result != before.result):
-        events.append(Event.CALL_RESULT)
-    elif now.status in TERMINAL and now.voicemail and not before.voicemail:
+    elif ended or (now.result and now.result != before.result) or (late and now.voicemail and not before.voicemail):
         events.append(Event.CALL_RESULT)
     if Event.CALL_ENDED in events and now.result:
         events.append(Event.CALL_RESULT)

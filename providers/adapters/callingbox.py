@@ -62,6 +62,7 @@ SIGNATURE_AGE = 300  # seconds, in the past or in the future
 class CallingBox(HttpProvider):
     slug = "callingbox"
     name = "CallingBox"
+    statuses = STATES
     can_find_by_reference = True
     can_transcribe = True
     has_callbacks = True

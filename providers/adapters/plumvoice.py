@@ -63,6 +63,7 @@ PATIENCE = timedelta(seconds=300)  # after the wait: how much silence with an un
 class PlumVoice(HttpProvider):
     slug = "plumvoice"
     name = "Plum Voice"
+    statuses = STATES
     has_callbacks = True
     gives_call_id = False
     # "Detecting voicemail", undated: only the application knows who answered (`session.connection.callee_type`). Busy
