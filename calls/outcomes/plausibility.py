@@ -77,8 +77,8 @@ def _check_times(call: Any, reading: Reading, bounds: Bounds, found: Believed) -
             found.doubt(name, value.isoformat(), why)
             continue
         moved = min(max(value, bounds.begin or value), bounds.end)
-        before = max((at for other in TIMES[:place] if (at := known[other])), default=moved)
-        after = min((at for other in TIMES[place + 1 :] if (at := known[other])), default=moved)
+        before = max((at for other in TIMES[:place] if (at := known[other])), default=bounds.begin or moved)
+        after = min((at for other in TIMES[place + 1 :] if (at := known[other])), default=bounds.end)
         if moved < before - ROUNDING or moved > after + ROUNDING:
             found.doubt(name, value.isoformat(), "It is not in order with the other times of the call.")
             continue
