@@ -19,11 +19,18 @@ class NeedsContactLock(Exception):
 
 
 def lock_contact(call: Call) -> None:
-    """Lock account, campaign and the contacts of the number in the order of a claim. Lock the call afterwards."""
+    """Lock account, campaign and the contacts of the number in the order of a claim. Lock the call afterwards.
+
+    An opt-out under an ID that two calls share counts for both of their numbers.
+    """
+    shared = Call.objects.filter(uuid=call.id_shared_with) if call.id_shared_with else Call.objects.none()
+    calls = [call, *shared.only("campaign", "contact", "to_number")]
+    numbers = {each.to_number for each in calls}
+    campaigns = {each.campaign_id or 0 for each in calls}
     list(ProviderAccount.objects.select_for_update(no_key=True).filter(pk=call.account_id).values_list("pk"))
-    list(Campaign.objects.select_for_update(no_key=True).filter(pk=call.campaign_id or 0).values_list("pk"))
-    lock_numbers(call.organization_id, [call.to_number])
-    lock_keys({call.contact_id, *holder_keys(call.organization_id, [call.to_number])})
+    list(Campaign.objects.select_for_update(no_key=True).filter(pk__in=campaigns).order_by("pk").values_list("pk"))
+    lock_numbers(call.organization_id, numbers)
+    lock_keys({*(each.contact_id for each in calls), *holder_keys(call.organization_id, numbers)})
 
 
 def apply_rules(call: Call, *readings: Reading, source: str, contact_locked: bool) -> None:

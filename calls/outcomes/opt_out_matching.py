@@ -116,21 +116,23 @@ def _remark_meets(equals: str, name: str, path: list[str], remark: Remark) -> bo
     if remark.field == name != "result" or _folded(last) == _folded(wanted):
         said = _plain(remark.said)
         return _meets(equals, said) or _contains_value(equals, said)
-    return name == "result" and _text_meets(equals, wanted, remark.said)
+    if name != "result":
+        return False
+    return _text_meets(equals, wanted, remark.said) if _folded(last) == name else _names(equals, wanted, remark.said)
 
 
 def _text_meets(equals: str, name: str, text: str) -> bool:
     """Return whether a result that is text is the value, or has the name with the value after it."""
-    if not text.strip():
-        return False
-    plain = _plain(text)
-    if _meets(equals, plain):
-        return True
+    return bool(text.strip()) and (_meets(equals, _plain(text)) or _names(equals, name, text))
+
+
+def _names(equals: str, name: str, text: str) -> bool:
+    """Return whether a text has the name with the value after it."""
     parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name) or [name]
     spelled = r"[\s_-]*".join(map(re.escape, parts))
     # With a blank alone between them, "opt out on the website" is no value.
     following = rf"{_MARKED}(?:{_pattern(equals)})|\s+(?:{_pattern(equals, shortest=3)})"
-    return re.search(rf"(?<![\w-]){spelled}(?:{following})", plain, re.IGNORECASE) is not None
+    return re.search(rf"(?<![\w-]){spelled}(?:{following})", _plain(text), re.IGNORECASE) is not None
 
 
 def _contains_value(equals: str, text: str) -> bool:

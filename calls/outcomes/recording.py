@@ -53,7 +53,7 @@ def _under_lock(pk: int, work: Callable[[LockedCall], str]) -> str:
             return work(lock_call(pk))
     except opt_out.NeedsContactLock:
         with transaction.atomic():
-            opt_out.lock_contact(Call.objects.only("account", "campaign", "contact").get(pk=pk))
+            opt_out.lock_contact(Call.objects.get(pk=pk))
             return work(lock_call(pk, contact_locked=True))
 
 
@@ -79,19 +79,28 @@ class Evidence:
 def _record(locked: LockedCall, seen: Evidence) -> str:
     call, reading = locked.call, seen.reading
     found = fold(call, reading, seen.now, seen.source)
-    shares_id = None if found.foreign else reused_ids.other_call(call, reading)
+    other = None if found.foreign else reused_ids.other_call(call, reading)
+    if other and (seen.source == RESPONSE or not reused_ids.is_proven(call, other, reading)):
+        _apply_opt_outs(locked, seen, *([other] if call.id_shared_with else []))
+        reused_ids.tell(locked, other, reading, seen.source, seen.raw)
+        return call.status
     if not found.foreign or reading.reference == call.reference:
-        # A rule may name the provider's word, or its meaning.
-        opt_out.apply_rules(call, seen.said, reading, source=seen.source, contact_locked=locked.contact_locked)
-    if shares_id:
-        if seen.source == RESPONSE or not reused_ids.is_proven(call, shares_id, reading):
-            reused_ids.tell(locked, shares_id, reading, seen.source, seen.raw)
-            return call.status
+        _apply_opt_outs(locked, seen)
+    if other:
         found = found.without_id()
     remarks.keep(call, found.remarks, found.conflicts, seen.source, seen.raw)
     if not found.foreign:
         _take(locked, found, seen)
     return call.status
+
+
+def _apply_opt_outs(locked: LockedCall, seen: Evidence, *others: Call) -> None:
+    """Put the number of the call, and of others that the evidence may be about, on the do-not-call list if it says so.
+
+    A rule may name the provider's word, or its meaning.
+    """
+    for call in (locked.call, *others):
+        opt_out.apply_rules(call, seen.said, seen.reading, source=seen.source, contact_locked=locked.contact_locked)
 
 
 def _take(locked: LockedCall, found: Fold, seen: Evidence) -> None:
