@@ -37,13 +37,16 @@ REASONS_WITHOUT_EVIDENCE = ("status_expired", "poll_deadline", "ended_by_staff")
 VAGUE_REASONS = ("other", "failure_unspecified")
 KNOWN_ANSWERERS = ("machine", "human")
 RESULT_STATUSES = ("", "pending", "failed", "completed")  # from the least to the most that is known
-LONGEST_RESULT_TEXT = 65_536
+LONGEST_RESULT_TEXT = 20_000
 
 
 class Wins(enum.Enum):
     """Which of several values of one field is the fact."""
 
-    FURTHEST = "The status further along. The first end stays, but a real end replaces `expired` and `unknown`."
+    FURTHEST = (
+        "The status further along; back only while a provider that dials again says so. "
+        "The first end stays, but a real end replaces `expired` and `unknown`."
+    )
     WITH_STATUS = "The word that gave the status."
     FIRST = "The first value stays."
     END = "The end's value replaces an earlier one; a known word replaces an unknown one. Then the first stays."
@@ -181,6 +184,9 @@ class _Folding:
         for rule in RULES:
             if not self.other_end or rule.until is Until.EVEN_OTHER_END:
                 self._apply(rule)
+        if len(self.reading.result_text) > LONGEST_RESULT_TEXT:
+            why = f"Kept up to {LONGEST_RESULT_TEXT:,} characters."
+            self.found.tolerate("result_text", f"{len(self.reading.result_text):,} characters", why)
         remarks = *self.reading.remarks, *self.found.remarks
         return Fold(self.changes, tuple(self.conflicts), remarks)
 

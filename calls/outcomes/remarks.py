@@ -65,7 +65,7 @@ def _add_doubts(call: Call, remarks: Iterable[Remark]) -> None:
     known = {(doubt.get("field"), doubt.get("why")) for doubt in doubts}
     for remark in remarks:
         doubt = {
-            "field": storable(remark.field or remark.path)[:200],
+            "field": storable(remark.field or remark.path)[:200] or "message",
             "said": storable(remark.said)[:200],
             "why": storable(remark.why)[:300],
         }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from calls.dialing import placing
@@ -22,6 +25,10 @@ from providers.adapters.errors import MayBeRinging
 from providers.models import PhoneNumber
 from tenants.models import Organization, WebhookEndpoint
 from tests.calls import support
+from tests.conftest import KeyMaker
+from tests.test_admin import SignIn, sign_in
+
+__all__ = ["sign_in"]
 
 NUMBER = "+12125550150"
 END = Reading(CallState.COMPLETED, provider_call_id="x1", provider_status="completed")
@@ -204,3 +211,38 @@ def test_the_table_of_rules_names_columns_of_a_call() -> None:
         limit = getattr(columns[rule.field], "max_length", None)
         assert limit is None or rule.length == limit or rule.field == "status", rule.field
     assert CallEvent._meta.get_field("type").max_length == 32
+
+
+def test_the_page_shows_doubts_beside_their_fields_and_the_rest_apart(sign_in: SignIn, number: PhoneNumber) -> None:
+    odd = (
+        remark("call.duration_seconds", "<b>42,000", "It does not fit.", taken=False, field="duration_seconds"),
+        remark("call.answered_by", "human, machine", "It is given twice.", taken=False, field="answered_by"),
+        remark("call.ended_at", "yesterday", "It is no time.", taken=False, field="ended_at"),
+        remark("call.result", "[1]", "It has no names.", taken=False, field="result"),
+        remark("odd", "NaN", "It is no number.", taken=False),
+        remark("status", "Completed", "Read in another case.", taken=True),
+    )
+    call = record(
+        dialed(number), replace(END, result_text="mood: <i>bad", answered_by="human", remarks=odd), raw=b"\xff"
+    )
+    shown = sign_in(number.organization, "manager").get(reverse("admin:calls_call_change", args=[call.pk]))
+    text = html.unescape(" ".join(re.sub(r"<[^>]*>", " ", shown.content.decode()).split()))
+    for expected in (
+        "Duration The provider said “<b>42,000”; not believed: It does not fit.",
+        "Answered by a person. The provider said “human, machine”; not believed: It is given twice.",
+        "Ended The provider said “yesterday”; not believed: It is no time.",
+        "As text mood: <i>bad",
+        "Result The provider said “[1]”; not believed: It has no names.",
+        "Not believed odd The provider said “NaN”; not believed: It is no number.",
+        "Read with tolerance status: Read in another case. Sent: Completed",
+        r"\xff",
+    ):
+        assert expected in text, expected
+
+
+def test_the_page_and_the_api_of_a_call_name_what_came_of_it(number: PhoneNumber, client_for: KeyMaker) -> None:
+    odd = remark("x", "1", "It is odd.", taken=False)
+    call = record(dialed(number), replace(END, result_text="mood: bad", remarks=(odd,)))
+    found = client_for(number.organization).get(f"/api/v1/calls/{call.uuid}/").json()
+    assert (found["result"], found["result_text"]) == (None, "mood: bad")
+    assert found["doubts"] == [{"field": "x", "said": "1", "why": "It is odd."}]

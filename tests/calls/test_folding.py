@@ -16,6 +16,7 @@ from calls.models import FOLLOWED, TERMINAL, UNRESOLVED, Status
 from calls.outcomes import folding
 from calls.outcomes.folding import RULES, STATUS_OF, Fold
 from providers.adapters.base import CallState, Reading
+from tests.calls.belief_rules import PAGE, generated
 
 T0 = datetime(2026, 5, 11, 13, 5, tzinfo=UTC)
 
@@ -346,3 +347,8 @@ def test_a_second_different_value_is_told_and_rounding_is_not() -> None:
     said = fold(found, replace(near, provider_reason="USER_BUSY")).conflicts
     assert len(said) == 1
     assert "USER_BUSY" in said[0]
+
+
+def test_the_page_of_the_rules_is_as_the_rules_are() -> None:
+    expected = "\n".join(generated())
+    assert expected in PAGE.read_text("utf-8"), "run python -m tests.calls.belief_rules"
