@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from calls.models import Call, CallEvent, ProviderCallback, Status, record_event, with_provider_id
+from calls.models import Call, CallEvent, ProviderCallback, Status, record_event, still_read_with_id, with_provider_id
 from calls.outcomes import recording
 from providers.adapters.base import Reading, Verification
 from providers.adapters.call_ids import same_call
@@ -93,7 +93,7 @@ def process(pk: int) -> None:
             reading = row.account.adapter.parse_callback(row.headers, bytes(row.body))
         except ProviderError as error:
             row.error = str(error)[:500]
-            if row.call_id and row.account.adapter.has_callbacks:
+            if row.call_id:  # unreadable, but the call's own address was used: something has happened
                 _read_now(row.call_id, row.error)
         else:
             row.call_id = row.call_id or _call_of(row.account, reading)
@@ -134,9 +134,10 @@ def note_failure(pk: int, why: str) -> None:
 
 def _call_of(account: ProviderAccount, reading: Reading) -> int | None:
     """Return the key of the call that an account-wide callback is about, or None."""
-    by_reference = account.calls.filter(reference=reading.reference) if reading.reference else Call.objects.none()
-    found = by_reference.first() or next(iter(with_provider_id(account.pk, reading.provider_call_id)), None)
-    return found.pk if found else None
+    named = reading.provider_call_id
+    found = list(account.calls.filter(reference=reading.reference)) if reading.reference else []
+    found = found or with_provider_id(account.pk, named) or still_read_with_id(account.pk, named)
+    return found[0].pk if found else None
 
 
 def _apply(call_id: int, reading: Reading, verified: Verification, body: bytes) -> None:

@@ -56,6 +56,7 @@ class Migration(migrations.Migration):
                 ('dialed_at', models.DateTimeField(blank=True, null=True)),
                 ('decision', models.JSONField(blank=True, default=dict)),
                 ('provider_call_id', models.CharField(blank=True, max_length=200)),
+                ('id_shared_with', models.UUIDField(blank=True, editable=False, null=True)),
                 ('provider_status', models.CharField(blank=True, max_length=100)),
                 ('placed_at', models.DateTimeField(blank=True, null=True)),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
@@ -131,7 +132,8 @@ class Migration(migrations.Migration):
                 ('to_status', models.CharField(blank=True, max_length=11)),
                 ('source', models.CharField(choices=[('engine', 'Trunkline'), ('response', "Provider's answer"), ('read', 'Status read'), ('callback', 'Provider event'), ('listing', "Provider's call list"), ('staff', 'Team member')], max_length=8)),
                 ('detail', models.TextField(blank=True)),
-                ('raw', models.TextField(blank=True)),
+                ('raw', models.BinaryField(blank=True, default=b'')),
+                ('raw_size', models.PositiveIntegerField(default=0)),
                 ('call', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='calls.call')),
             ],
             options={

@@ -152,6 +152,8 @@ class Call(models.Model):
     decision = models.JSONField(default=dict, blank=True)  # the gate's checks at the last claim
 
     provider_call_id = models.CharField(max_length=200, blank=True)
+    # The public ID of another call of the account to which the provider gave the same ID.
+    id_shared_with = models.UUIDField(null=True, blank=True, editable=False)
     provider_status = models.CharField(max_length=100, blank=True)
     placed_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)  # ringing

@@ -13,17 +13,21 @@ READ_AT_ONCE = 1000  # calls of an account that are compared one by one
 
 
 def with_provider_id(account_id: int, provider_call_id: str) -> list[Call]:
-    """Return the account's calls that have this ID at the provider. Reads by index.
+    """Return the account's calls that have this ID at the provider. One query by index.
 
-    An ID that came without the prefix of the stored one is found among the calls that are still read.
+    A stored ID with a prefix that this one lacks is not found: `still_read_with_id` looks for it.
     """
     if not provider_call_id:
         return []
-    calls = Call.objects.filter(account=account_id).exclude(provider_call_id="").order_by()
-    found = list(calls.filter(stored_as(provider_call_id)))
-    if not found:
-        found = list(calls.filter(next_read_at__isnull=False)[:READ_AT_ONCE])
+    found = Call.objects.filter(account=account_id).filter(stored_as(provider_call_id)).order_by()
     return [call for call in found if same_call(call.provider_call_id, provider_call_id)]
+
+
+def still_read_with_id(account_id: int, provider_call_id: str) -> list[Call]:
+    """Return those calls of the account with this ID that are read until their end, compared one by one."""
+    reading = Call.objects.filter(account=account_id, next_read_at__isnull=False).order_by()
+    some = reading.exclude(provider_call_id="")[:READ_AT_ONCE]
+    return [call for call in some if same_call(call.provider_call_id, provider_call_id)]
 
 
 def stored_as(provider_call_id: str) -> Q:

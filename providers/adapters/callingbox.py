@@ -30,7 +30,7 @@ from providers.adapters.base import (
     Segment,
     Verification,
 )
-from providers.adapters.callingbox_call import IDS, read_call, read_event, read_turns
+from providers.adapters.callingbox_call import IDS, STATES, read_call, read_event, read_turns
 from providers.adapters.decoding import EVIDENCE, decode_json, e164, mapping, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
@@ -46,6 +46,7 @@ SIGNATURE_AGE = 300  # seconds, in the past or in the future
 class CallingBox(HttpProvider):
     slug = "callingbox"
     name = "CallingBox"
+    statuses = STATES
     can_find_by_reference = True
     can_transcribe = True
     has_callbacks = True

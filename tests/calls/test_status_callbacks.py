@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from calls.dialing import placing
 from calls.following import polling, status_callbacks
-from calls.models import Call, ProviderCallback, Status, with_provider_id
+from calls.models import Call, ProviderCallback, Status, still_read_with_id, with_provider_id
 from calls.outcomes import recording
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging
@@ -219,9 +219,9 @@ def test_one_id_in_two_cases_is_one_call(callers: Organization) -> None:
     placing.record(claim, Reading(CallState.DIALING, provider_call_id="Abc-9911"))
     account = claim.call.account_id
     assert [call.pk for call in with_provider_id(account, "aBC-9911")] == [claim.call.pk]
-    assert [call.pk for call in with_provider_id(account, "9911")] == [claim.call.pk], "by the account's prefix"
+    assert [call.pk for call in still_read_with_id(account, "9911")] == [claim.call.pk]
     for other in ("", "Abd-9911", "99110", "Abc-991"):
-        assert with_provider_id(account, other) == []
+        assert with_provider_id(account, other) == still_read_with_id(account, other) == []
     assert with_provider_id(account + 1, "Abc-9911") == []
     with pytest.raises(IntegrityError), transaction.atomic():
         support.single(claim.call.phone_number, "+12125550151", provider_call_id="ABC-9911")
@@ -259,6 +259,25 @@ def test_nonsense_is_filed_and_harms_nothing(callers: Organization, provider: st
     assert push(claim, body) == 200
     assert ProviderCallback.objects.get().processed_at is not None
     assert fresh(claim).status == Status.DIALING
+    assert Call.objects.due_for_read(timezone.now()).exists(), "it was a hint all the same"
+
+
+@pytest.mark.parametrize("known", ["5F0C2A8E-1D34-4B7A-9C11-7E2B90D4A6F3", "call-5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3"])
+def test_a_signed_callback_with_the_id_in_another_spelling_is_about_the_call(callers: Organization, known: str) -> None:
+    claim = claimed(callers, "callingbox")
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id=known))
+    body = envelope("no_answer", to_number="(212) 555-0150")
+    push(claim, body, signed(body))
+    assert (fresh(claim).status, fresh(claim).provider_call_id) == (Status.NO_ANSWER, known)
+
+
+def test_an_end_in_a_body_that_is_only_partly_readable_is_taken(callers: Organization) -> None:
+    claim = claimed(callers, "callingbox")
+    placing.record(claim, MayBeRinging("?"))
+    body = envelope("completed", started_at="yesterday", duration_seconds={"x": 1}, result=[1, "2"], to_number=7)
+    push(claim, body, signed(body))
+    call = fresh(claim)
+    assert (call.status, call.started_at, call.duration_seconds) == (Status.COMPLETED, None, None)
 
 
 def test_polyai_has_no_callbacks_and_a_push_to_a_calls_token_changes_nothing(callers: Organization) -> None:
