@@ -13,7 +13,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.timezone import now as utc_now
 
-from providers.adapters import registry
+from providers.adapters import registry, words
 from providers.adapters.base import AccountConfig, Provider
 from providers.urls_allowed import check_base_url
 from tenants.db.encrypted_fields import EncryptedJSONField, hint
@@ -119,7 +119,7 @@ class ProviderAccount(models.Model):
         validators=[check_timezone],
         help_text="The zone of times that the provider sends without one. Empty: such times are not shown.",
     )
-    # What this account's provider means by its words: {"status" | "reason" | "answered_by": {word: meaning}}.
+    # What this account's provider means by its words: {"status" | "reason" | "answered_by": {folded word: meaning}}.
     words = models.JSONField(default=dict, blank=True)
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
@@ -152,6 +152,11 @@ class ProviderAccount(models.Model):
         """Return the provider's adapter for this account."""
         config = AccountConfig(self.base_url, dict(self.credentials or {}), dict(self.options or {}), self.time_zone)
         return registry.provider(self.provider, config)
+
+    @property
+    def unknown_words(self) -> list[SeenWord]:
+        """Return the words that were seen and still have no meaning, oldest first."""
+        return [seen for seen in self.seen_words.all() if not seen.is_known(self.words)]
 
     @property
     def credentials_hint(self) -> dict[str, str]:
@@ -192,6 +197,28 @@ class ProviderAccount(models.Model):
             elif not isinstance(value, str) or not value.isprintable() or not value.isascii() or len(value) > 500:
                 faults[f"credentials.{name}"] = "A credential must be printable ASCII text of at most 500 characters."
         return faults
+
+
+class SeenWord(models.Model):
+    """A word of the provider that had no meaning when it was first seen. Only code writes it."""
+
+    account = models.ForeignKey(ProviderAccount, on_delete=models.CASCADE, related_name="seen_words")
+    field = models.CharField(max_length=16, choices=list(words.TITLES.items()))
+    key = models.CharField(max_length=words.LONGEST)  # folded: the word as the account's table has it
+    word = models.CharField(max_length=words.LONGEST)  # as it was sent, without phone numbers
+    call = models.UUIDField()  # the public id of the call
+    first_seen_at = models.DateTimeField(default=utc_now)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["account", "field", "key"], name="one_row_per_word")]
+
+    def __str__(self) -> str:
+        return self.word
+
+    def is_known(self, own: Any) -> bool:
+        """Return whether the account's own table or the built-in one has the word by now."""
+        return bool(own.get(self.field, {}).get(self.key)) or bool(words.built_in(self.field, self.key))
 
 
 class Assistant(models.Model):

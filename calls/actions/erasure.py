@@ -23,7 +23,7 @@ from calls.actions.quiescing import IllegalTransition
 from calls.gate.facts import A_DAY
 from calls.gate.history import HISTORY
 from calls.models import OPEN, Call, CallBack, CallEvent, ProviderCallback, Status, WebhookDelivery, new_token
-from calls.outcomes import staff_decisions
+from calls.outcomes import staff_decisions, unknown_words
 from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
 from campaigns.do_not_call import entries
 from campaigns.models import Contact, DoNotCall, ImportOverwrite, Recipient
@@ -42,6 +42,8 @@ PERSONAL: dict[str, Any] = {
     "dynamic_variables": {},
     "metadata": {},
     "result": None,
+    "result_text": "",
+    "doubts": [],
     "provider_reason": "",
     "error_message": "",
 }
@@ -163,8 +165,9 @@ def _forget_calls(contact: Contact) -> None:
     ProviderCallback.objects.filter(call__in=calls).delete()
     events = CallEvent.objects.filter(call__in=calls)
     events.exclude(source__in=WITHOUT_NAMES).update(detail="")
-    events.update(raw="")
+    events.update(raw=b"", raw_size=0)
     CallBack.objects.filter(contact=contact).update(note="")
+    unknown_words.forget(list(calls.values_list("uuid", flat=True)))
     calls.update(**PERSONAL, settle_until=None)
 
 

@@ -24,6 +24,7 @@ ENGINE = {
         *("credentials", "hook_token", "failures_in_a_row"),
         *("blocked_at", "blocked_until", "blocked_code", "blocked_reason"),
         *("place_tokens", "place_tokens_at", "read_tokens", "read_tokens_at"),
+        *("words", "time_zone"),  # how answers are read: they change no decision about a call that waits
     },
     Campaign: {
         *("status", "status_reason", "started_at", "finished_at", "drafted_through", "version", "inputs_digest"),

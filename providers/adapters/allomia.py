@@ -39,6 +39,7 @@ DURATION_NAMES = ("duration", "durationSeconds", "callDurationSeconds")
 class AlloMia(HttpProvider):
     slug = "allomia"
     name = "AlloMia"
+    statuses = STATES
     has_callbacks = True
     # Status page and call log, 2026-05: no field for a voicemail; the call log's example `voicemail_left` suggests that
     # such a call is `completed`. No page has a price or a structured result.

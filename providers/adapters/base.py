@@ -199,6 +199,7 @@ class Provider(ABC):
     has_callbacks: ClassVar[bool] = False
     signs_callbacks: ClassVar[bool] = False
     gives_call_id: ClassVar[bool] = True  # whether callbacks carry the provider's call ID
+    statuses: ClassVar[Mapping[str, CallState]] = MappingProxyType({})  # documented words; their meaning is fixed
     # Outcomes that the provider does not tell apart (`voicemail`, `no_answer`, `busy`): the state it reports instead.
     merged_outcomes: ClassVar[Mapping[str, CallState]] = MappingProxyType({})
     gives_duration: ClassVar[bool] = True

@@ -30,7 +30,7 @@ from providers.adapters.base import (
     Segment,
     Verification,
 )
-from providers.adapters.callingbox_call import IDS, event_in, read_call, read_event, read_turns
+from providers.adapters.callingbox_call import IDS, STATES, event_in, read_call, read_event, read_turns
 from providers.adapters.decoding import EVIDENCE, decode_json, e164, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
@@ -46,6 +46,7 @@ SIGNATURE_AGE = 300  # seconds, in the past or in the future
 class CallingBox(HttpProvider):
     slug = "callingbox"
     name = "CallingBox"
+    statuses = STATES
     can_find_by_reference = True
     can_transcribe = True
     has_callbacks = True
@@ -246,11 +247,6 @@ class CallingBox(HttpProvider):
 
     def _message(self, answer: Answer) -> Fields:
         return read_message(answer.body, status=answer.status, time_zone=self.account.time_zone)
-
-    def _read(self, answer: Answer) -> Any:
-        if not succeeded(answer):
-            raise self.read_error_for(answer)
-        return decode_json(answer.body, status=answer.status)
 
     def _is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Return whether one of the account's secrets signed a stored callback, however long ago."""

@@ -70,6 +70,7 @@ Events = list[tuple[str, datetime | None]]
 class PlumVoice(HttpProvider):
     slug = "plumvoice"
     name = "Plum Voice"
+    statuses = STATES
     has_callbacks = True
     gives_call_id = False
     # "Detecting voicemail", undated: only the application knows who answered (`session.connection.callee_type`). Busy

@@ -52,6 +52,7 @@ METADATA_LIMIT = 26_000  # bytes of base64; each key becomes a SIP header
 class PolyAI(HttpProvider):
     slug = "polyai"
     name = "PolyAI"
+    statuses = STATES
     # Pages of 2026-03-24 (`v1_trigger`) and 2026-06-29 (`agents`): `failure` includes calls that were not answered. No
     # generation has a duration, a price, a result, or a word for a voicemail.
     merged_outcomes: ClassVar[Mapping[str, CallState]] = {

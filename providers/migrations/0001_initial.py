@@ -99,4 +99,20 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('account', 'e164'), name='one_number_per_account', violation_error_message='The provider account already has this number.')],
             },
         ),
+        migrations.CreateModel(
+            name='SeenWord',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('field', models.CharField(choices=[('status', 'Status'), ('reason', 'Reason'), ('answered_by', 'Answered by')], max_length=16)),
+                ('key', models.CharField(max_length=200)),
+                ('word', models.CharField(max_length=200)),
+                ('call', models.UUIDField()),
+                ('first_seen_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='seen_words', to='providers.provideraccount')),
+            ],
+            options={
+                'ordering': ['id'],
+                'constraints': [models.UniqueConstraint(fields=('account', 'field', 'key'), name='one_row_per_word')],
+            },
+        ),
     ]
