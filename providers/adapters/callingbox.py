@@ -30,13 +30,13 @@ from providers.adapters.base import (
     Segment,
     Verification,
 )
-from providers.adapters.callingbox_call import IDS, STATES, read_call, read_event, read_turns
-from providers.adapters.decoding import EVIDENCE, decode_json, e164, mapping, segment, text
+from providers.adapters.callingbox_call import IDS, STATES, event_in, read_call, read_event, read_turns
+from providers.adapters.decoding import EVIDENCE, decode_json, e164, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
 from providers.adapters.messages import find_call, placed_call
 from providers.adapters.rows import LIST_NAMES, split
-from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, is_page, succeeded
+from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, error_body, is_page, succeeded
 
 GENERATIONS = ("prompt", "agent")
 PROMPT_OPTIONS = ("prompt", "returns", "language", "voicemail_action")
@@ -218,20 +218,17 @@ class CallingBox(HttpProvider):
         An older documentation page describes a bare call as the body. Accept that only with a valid signature.
         """
         message = read_message(body, time_zone=self.account.time_zone)
-        is_event = bool(message.spellings("type")) or "data" in message
-        if not is_event and not self._is_signed(headers, body):
+        event = event_in(message)
+        if event is None and not self._is_signed(headers, body):
             raise MayBeRinging("The CallingBox callback is no event.", evidence=body[:EVIDENCE])
-        reading = read_event(message) if is_event else read_call(find_call(message, IDS))
+        reading = read_call(find_call(message, IDS)) if event is None else read_event(event)
         if reading is None or not reading.provider_call_id:
             raise MayBeRinging("The CallingBox callback has no call ID.", evidence=body[:EVIDENCE])
         return reading
 
     def error_text(self, answer: Answer) -> str | None:
         """Read `{"error": text}` (documentation) or `{"error": {"message": text}}` (official package)."""
-        try:
-            error = mapping(decode_json(answer.body)).get("error")
-        except ProviderError:
-            return None
+        error = error_body(answer).get("error")
         words = error.get("message") if isinstance(error, dict) else error
         return text(words, 500) if isinstance(words, str) else None
 

@@ -13,7 +13,7 @@ from typing import Any
 from providers.adapters.base import CallState, Reading, Remark, Segment
 from providers.adapters.decoding import fold, storable
 from providers.adapters.fields import Fields
-from providers.adapters.messages import Found, find_call, first_text, follow, read_status
+from providers.adapters.messages import Found, Status, envelopes, find_call, first_text, follow, read_status, tolerate
 
 IDS = ("id", "call_id")  # the transcript has the second
 STATES = {
@@ -46,22 +46,24 @@ class _Amounts:
 
 
 def read_call(found: Found) -> Reading | None:
-    """Return the reading of a call object, or None if it has neither a status nor an ID."""
-    status = read_status(found, STATES)
+    """Return the reading of a call object, or None if it has neither a status nor an ID nor our reference."""
+    call, reference = found.call, _reference(found.call)
+    status = read_status(found, STATES) or (Status(CallState.UNRECOGNISED, "") if reference else None)
     if status is None:
         return None
-    call, state = found.call, status.state
+    state = status.state
     answered_by = first_text((call,), ("answered_by",), into="answered_by")  # in no schema; a guide names "machine"
     error_code = call.text("error_code", into="error_code")
     amounts = _amounts(call)
     result, result_text = call.result("result")
     result_status, awaited = _result_status(call, state, empty=not (result or result_text))
+    may_be_over = state.is_terminal or state is CallState.UNRECOGNISED  # a team member may know the word
     unread = any(not remark.taken and remark.field in ("price", "result") for remark in call.remarks)
     return Reading(
         state,
         provider_call_id=found.call_id,
         provider_status=status.word,
-        reference=_reference(call),
+        reference=reference,
         to_number=call.text("to_number", 32, into="to_number"),
         created_at=call.moment("created_at", into="created_at"),
         started_at=call.moment("started_at", into="started_at"),
@@ -79,9 +81,19 @@ def read_call(found: Found) -> Reading | None:
         result=result,
         result_text=result_text,
         result_status=result_status,
-        settled=not (state.is_terminal and (awaited or unread or not amounts.settled)),
+        settled=not (may_be_over and (awaited or unread or not amounts.settled)),
         remarks=tuple(call.remarks),
     )
+
+
+def event_in(message: Fields) -> Fields | None:
+    """Return the event that a message is or holds, or None: an event has a type or data."""
+    events = [found for found in envelopes(message) if found.spellings("type") or "data" in found]
+    with_status = [found for found in events if follow(found, "data", "call").spellings("status")]
+    event = next(iter(with_status or events), None)
+    if event is not None and event is not message:
+        tolerate(message, event.path, "The event is inside another object than documented.")
+    return event
 
 
 def read_event(event: Fields) -> Reading | None:
@@ -90,11 +102,15 @@ def read_event(event: Fields) -> Reading | None:
     The ID may be beside the call, as `call_id`; the `id` of an event is the event's. An event of one end with a call of
     another end is no end.
     """
-    inner = follow(event, "data", "call")
-    found = find_call(inner, IDS) if inner is not event else Found(event, "")
+    data = follow(event, "data")
+    call = follow(data, "call")
+    if call is event:
+        return None
+    found = find_call(call, IDS)
+    if call is data and not found.call.spellings("status"):
+        found = replace(found, call_id="")  # the ID of something else
     if not found.call_id and not found.torn:
-        beside = [fields.call_id("call_id") for fields in (follow(event, "data"), event)]
-        found = replace(found, call_id=beside[0] or beside[1])
+        found = replace(found, call_id=data.call_id("call_id") or event.call_id("call_id"))
     reading = read_call(found)
     told = ENDS.get(event.text("type").lower())
     if reading is None or told is None or not reading.state.is_terminal or reading.state is told:
@@ -140,7 +156,7 @@ def _amounts(call: Fields) -> _Amounts:
     if word in FINAL:
         return _Amounts(duration, billed, price, settled=True)
     held = word == "reserved" or doubtful
-    settled = not held and price != 0
+    settled = not held and price is None  # an amount of which nothing says that it is final may still change
     return _Amounts(duration or None, billed or None, None if held else price or None, settled)
 
 
@@ -149,7 +165,7 @@ def _result_status(call: Fields, state: CallState, *, empty: bool) -> tuple[str,
 
     The status stays "pending" for ever on unanswered calls, and means nothing if no result was requested.
     """
-    if state is not CallState.COMPLETED or not _asked(call):
+    if state not in (CallState.COMPLETED, CallState.UNRECOGNISED) or not _asked(call):
         return "", False
     word = call.word("result_status")
     if word in ("", "pending"):

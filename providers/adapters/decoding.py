@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from email import message_from_bytes
 from email.message import Message
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -280,6 +281,11 @@ def fold(word: Any) -> str:
 
 def folded_name(name: str) -> str:
     """Return a field's name as a lookup key: `ended_at`, `endedAt` and `Ended-At` are one name."""
+    return _folded_name(name) if len(name) <= 64 else re.sub(r"[-_\s]+", "", name).lower()
+
+
+@lru_cache(4096)  # a provider's names are few; a long one is not worth the memory
+def _folded_name(name: str) -> str:
     return re.sub(r"[-_\s]+", "", name).lower()
 
 

@@ -53,10 +53,13 @@ class Fields:
         if not self._spellings:
             for spelled in self.values:
                 self._spellings.setdefault(decoding.folded_name(spelled), []).append(spelled)
-        return sorted(self._spellings.get(decoding.folded_name(name), ()), key=lambda spelled: spelled != name)
+        found = self._spellings.get(decoding.folded_name(name), [])
+        return sorted(found, key=lambda spelled: spelled != name) if len(found) > 1 else found
 
     def doubt(self, name: str) -> Remark | None:
         """Return the remark that says why this field, in any spelling, is not believed. None: there is no doubt."""
+        if not self.remarks:
+            return None
         paths = {self._path(spelled) for spelled in (name, *self.spellings(name))}
         return next((remark for remark in self.remarks if not remark.taken and remark.path in paths), None)
 

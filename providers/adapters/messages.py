@@ -59,6 +59,12 @@ def follow(message: Fields, *names: str) -> Fields:
     return message
 
 
+def envelopes(message: Fields) -> Iterator[Fields]:
+    """Return the message and the objects in which a message is known to be wrapped, the outermost first."""
+    yield message
+    yield from (found.call for found in _inside(message, results=True))
+
+
 def find_call(message: Fields, ids: Sequence[str], known: str = "") -> Found:
     """Return the object that tells of the call. `ids`: the names of its ID. `known`: the ID that was asked for.
 
@@ -81,7 +87,7 @@ def find_call(message: Fields, ids: Sequence[str], known: str = "") -> Found:
     named = [found for found in named if _has_status(found.call)] or named
     if len(named) != 1:
         return itself
-    _tolerate(message, named[0].call.path, "The call is inside another object than documented.")
+    tolerate(message, named[0].call.path, "The call is inside another object than documented.")
     return replace(named[0], call_id=named[0].call_id or own)
 
 
@@ -106,7 +112,7 @@ def placed_call(message: Fields, ids: Sequence[str], *, anywhere: bool = False) 
         return replace(itself, call_id="", torn=True)
     if own or not inner:
         return itself
-    _tolerate(message, inner[0].call.path, "The ID is inside another object than documented.")
+    tolerate(message, inner[0].call.path, "The ID is inside another object than documented.")
     return inner[0]
 
 
@@ -147,16 +153,17 @@ def _status(found: Found, states: Mapping[str, CallState], key: Callable[[Any], 
         call.remarks[call.remarks.index(doubt)] = replace(doubt, field="state")
         return Status(CallState.UNRECOGNISED, doubt.said)
     if found.torn and given:
-        return Status(CallState.UNRECOGNISED, _said(given))
+        return _unclear(call, given[0][0], "The message names two different calls.", given)
     if not given:
         return None
     words = [word for _, value in given for word in _words(value)]
+    numbers = [value for _, value in given if not isinstance(value, str | dict | list)]
     meant = {states[key(word)] for word in words if key(word) in states}
     name, first = given[0]
-    plain = len(given) == 1 and isinstance(first, str | int | float) and not isinstance(first, bool)
+    plain = len(given) == 1 and isinstance(first, str)
     one_object = len(given) == 1 and isinstance(first, dict)  # its other words may be codes and texts for people
-    if not words or len(meant if one_object else {key(word) for word in words}) > 1:
-        why = "The status could mean more than one state." if words else "The status is no word."
+    if not words or numbers or len(meant if one_object else {key(word) for word in words}) > 1:
+        why = "The status is no word." if numbers or not words else "The status could mean more than one state."
         return _unclear(call, name, why, given)
     if not meant:
         return Status(CallState.UNRECOGNISED, words[0])
@@ -260,7 +267,7 @@ def _said(given: Sequence[tuple[str, Any]]) -> str:
     return said(given[0][1] if len(given) == 1 else dict(given))
 
 
-def _tolerate(message: Fields, path: str, why: str) -> None:
+def tolerate(message: Fields, path: str, why: str) -> None:
     remark = Remark(path, "", why, taken=True)
     if remark not in message.remarks:
         message.remarks.append(remark)

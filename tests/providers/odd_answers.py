@@ -79,6 +79,8 @@ def odd_fields(answer: Mapping[str, Any], other: Callable[[str], Any]) -> Iterat
                 manners[manner] = [(spell(name), raw)]
                 manners[f"{manner} beside it"] = [(name, raw), (spell(name), raw)]
                 manners[f"{manner} beside it, different"] = [(name, raw), (spell(name), different)]
+        if value is None:  # then the other value is the only one
+            manners = {manner: pairs for manner, pairs in manners.items() if "different" not in manner}
         for manner, pairs in manners.items():
             yield OddAnswer(_written(answer, path, pairs).encode(), manner, path)
 

@@ -38,6 +38,10 @@ class TestPolyAI(ProviderContract):
         b'{"callSid":"3f8d9c10-7b5e-4a52-9d1f-62c8e0b7a413","status":"failure",'
         b'"created_at":"2026-05-11T13:05:00Z","last_updated":"2026-05-11T13:05:41Z"}'
     )
+    more_statuses = [
+        b'{"status":"success","reason":"call ended normally","answered_by":"human"}',
+        b'{"callSid":"3f8d9c10-7b5e-4a52-9d1f-62c8e0b7a413","status":"QUEUED","created_at":"2026-05-11T13:05:00Z"}',
+    ]
     telling = [("status",), ("callSid",), ("call_sid",)]
     states = {
         "queued": CallState.QUEUED,
@@ -65,6 +69,8 @@ class TestPolyAI(ProviderContract):
         Case(500, b"failed to queue", MayBeRinging, says="failed to queue"),
         Case(200, b'{"callSid":""}', MayBeRinging),
         Case(200, b'{"callSid":{}}', MayBeRinging),
+        Case(200, b'{"callSid":"a-1","call_sid":"a-2"}', MayBeRinging, says="two call IDs"),
+        Case(200, b'{"account_id":"a-1","connector_id":"a-2","sid":"a-3"}', MayBeRinging),
     ]
     failures = [
         Case(404, b"", NotFound),
@@ -127,6 +133,16 @@ class TestPolyAI(ProviderContract):
         found = self.read(json.dumps({"status": status, "reason": reason}).encode())
         assert (found.ended_reason, found.provider_reason) == (expected, reason)
 
+    def test_the_word_success_beside_an_id_is_about_the_request(self) -> None:
+        for body in ({"status": "success", "callSid": CALL}, {"status": "success", "data": {"call_sid": CALL}}):
+            placed = self.provider().read_placing(Answer(200, {}, json.dumps(body).encode()))
+            assert (placed.provider_call_id, placed.state) == (CALL, CallState.QUEUED)
+
+    def test_who_answered_and_why_it_ended_are_read_beside_any_end(self) -> None:
+        body = {"callSid": self.placed_id, "status": "success", "answeredBy": "machine", "endedReason": "voicemail"}
+        found = self.read(json.dumps(body).encode())
+        assert (found.state, found.answered_by, found.provider_reason) == (CallState.COMPLETED, "machine", "voicemail")
+
     def test_a_500_is_not_sent_only_with_the_option_retry_500(self, wire: Wire) -> None:
         with pytest.raises(NotSent):
             self.place(wire, answer(500, b"failed to queue"), retry_500=True)
@@ -164,6 +180,7 @@ class TestPolyAIv1(TestPolyAI):
     options = {"generation": "v1"}
     placed = b'{"call_sid":"OUT-8a1e4d7c-2b90-4f35-a6c1-5d0e9b7f2c38"}'
     placed_id = "OUT-8a1e4d7c-2b90-4f35-a6c1-5d0e9b7f2c38"
+    more_statuses = []
     status_body = b'{"status":"failure","reason":"call queueing: max timeout limit exceeded"}'
 
     def body_with_state(self, word: Any) -> bytes:
