@@ -7,24 +7,31 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from calls.models import Call, CallEvent, Status
+from calls.models import Call, CallEvent, Status, record_event
 from calls.outcomes import poll_schedule, recording
+from calls.outcomes.plausibility import is_another_number
 from providers.adapters import http
-from providers.adapters.base import Reading
+from providers.adapters.base import Provider, Reading, Remark
+from providers.adapters.call_ids import same_call
 from providers.adapters.errors import ProviderError
 from providers.models import ProviderAccount
-from tenants import failpoints
+from tenants import alerts, failpoints
 
 logger = logging.getLogger(__name__)
 BATCH = 100
 MAX_PAGES = 20
+FOUND_TWICE = "found_twice"  # the type of the event
+OTHER_NUMBER = "The call with our reference is to another number."
 BEFORE_THE_DIAL = timedelta(seconds=60)  # how far the provider's clock may be behind ours
+
+Found = dict[int, list[Reading]]  # the call's key -> the provider's calls with its reference
 
 
 def claim(limit: int = BATCH) -> dict[ProviderAccount, list[Call]]:
@@ -36,7 +43,7 @@ def claim(limit: int = BATCH) -> dict[ProviderAccount, list[Call]]:
     by_account: defaultdict[ProviderAccount, list[Call]] = defaultdict(list)
     with transaction.atomic():
         due = Call.objects.due_for_reconciling(now).select_for_update(skip_locked=True, of=("self",))
-        calls = list(due.select_related("account").order_by("next_read_at")[:limit])
+        calls = list(due.select_related("account", "organization").order_by("next_read_at")[:limit])
         Call.objects.filter(pk__in=[call.pk for call in calls]).update(next_read_at=now + poll_schedule.READ_LEASE)
         if calls:
             failpoints.reach("reconciling.claiming")
@@ -55,39 +62,106 @@ def claim(limit: int = BATCH) -> dict[ProviderAccount, list[Call]]:
     return by_account
 
 
-async def search(client: http.Client, account: ProviderAccount, calls: Sequence[Call]) -> dict[int, Reading]:
-    """Read the provider's list back to the oldest dial of these calls. Return what was found, by the call's key."""
+class _Page:
+    """The rows of one page of a provider's list, and which of them are wanted."""
+
+    def __init__(self, adapter: Provider, wanted: Mapping[str, Call], found: Found) -> None:
+        self._adapter = adapter
+        self._wanted = wanted
+        self._found = found
+        self._times: list[datetime | None] = []
+        self.last_row = b""
+
+    def take(self, row: bytes) -> None:
+        """Read one row. A row that cannot be read costs itself."""
+        try:
+            reading = self._adapter.read_row(row)
+        except ProviderError:
+            self._times.append(None)
+            return
+        self.last_row = row
+        if reading is not None:
+            self.add(reading)
+
+    def add(self, reading: Reading) -> None:
+        """Keep the reading if it has a wanted reference: that alone is proof, whatever is beside it."""
+        self._times.append(reading.created_at)
+        call = self._wanted.get(reading.reference.strip().lower())
+        if call is None:
+            return
+        if is_another_number(reading.to_number, call.to_number):
+            doubt = Remark("to_number", reading.to_number, OTHER_NUMBER, taken=False, field="to_number")
+            reading = replace(reading, to_number="", remarks=(*reading.remarks, doubt))
+        others = self._found.setdefault(call.pk, [])
+        same = [other for other in others if _are_one(other, reading)]
+        if not same:
+            others.append(reading)
+        elif not same[0].provider_call_id:
+            others[others.index(same[0])] = reading
+
+    def is_before(self, moment: datetime) -> bool:
+        """Return whether all rows say that they are older. An unreadable time, or none at all, proves nothing."""
+        return bool(self._times) and all(at is not None and at < moment for at in self._times)
+
+
+def _are_one(one: Reading, other: Reading) -> bool:
+    """Return whether two rows with one reference are one call: a page may come twice, and a row may lack its ID."""
+    ids = one.provider_call_id, other.provider_call_id
+    return not all(ids) or same_call(*ids)
+
+
+async def search(client: http.Client, account: ProviderAccount, calls: Sequence[Call]) -> Found:
+    """Read the provider's list back to the oldest dial of these calls. Return what was found, by the call's key.
+
+    The list is read on when all calls are found, because the provider may have dialled one of them twice.
+    """
     adapter = account.adapter
-    wanted = {call.reference: call for call in calls}
+    wanted = {call.reference.lower(): call for call in calls}
     oldest = min(call.dialed_at or call.created_at for call in calls) - BEFORE_THE_DIAL
-    found: dict[int, Reading] = {}
-    page = ""
+    found: Found = {}
+    pages = [""]
     try:
         for _ in range(MAX_PAGES):
-            listing = adapter.read_list(await client.read(adapter.list_calls(page)))
+            page = _Page(adapter, wanted, found)
+            envelope = await client.rows(adapter.list_calls(pages[-1]), page.take)
+            listing = adapter.read_list(envelope, page.last_row)
             for reading in listing.calls:
-                call = wanted.get(reading.reference)
-                if call is not None and reading.to_number in ("", call.to_number):
-                    found[call.pk] = reading
-            moments = [reading.created_at for reading in listing.calls if reading.created_at]
-            page = listing.next_page
-            if not page or (moments and min(moments) < oldest) or len(found) == len(wanted):
+                page.add(reading)
+            if listing.next_page in ("", *pages) or page.is_before(oldest):
                 break
+            pages.append(listing.next_page)
     except ProviderError as error:
         logger.warning("Account %s: its list of calls could not be read: %s", account.pk, error)
     return found
 
 
-def record(calls: Sequence[Call], found: dict[int, Reading]) -> None:
+def record(calls: Sequence[Call], found: Found) -> None:
     """Record the calls that were found, and search for the others again later."""
     now = timezone.now()
     failpoints.reach("reconciling.listed")
     for call in calls:
-        if reading := found.get(call.pk):
-            recording.record(call.pk, reading, CallEvent.Source.LISTING)
+        readings = found.get(call.pk, ())
+        if len(readings) == 1:
+            recording.record(call.pk, readings[0], CallEvent.Source.LISTING)
             failpoints.reach("reconciling.recorded")
+        elif readings:
+            _found_twice(call, readings, now)
         else:
             _search_later(call, now)
+
+
+def _found_twice(call: Call, readings: Sequence[Reading], now: datetime) -> None:
+    """Tell a person, once: the provider has several calls with our reference. It dialled twice, or copied one."""
+    ids = ", ".join(sorted(reading.provider_call_id for reading in readings))
+    detail = f"The provider lists {len(readings)} calls with this call's reference: {ids}."
+    if not call.events.filter(type=FOUND_TWICE, detail=detail).exists():
+        record_event(call, FOUND_TWICE, CallEvent.Source.LISTING, detail)
+        message = (
+            f"Provider account “{call.account.name}” lists {len(readings)} calls for call {call.uuid}: {ids}. Look "
+            "them up at the provider, and settle the call on its page."
+        )
+        alerts.tell(call.organization, f"account.{FOUND_TWICE}:{call.uuid}", message, str(call.account.uuid))
+    _search_later(call, now)
 
 
 def _search_later(call: Call, now: datetime) -> None:

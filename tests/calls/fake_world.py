@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -20,6 +20,7 @@ from calls.models import Call, Status
 from providers.adapters import http
 from providers.adapters.base import Answer, Request
 from providers.adapters.errors import MayBeRinging, NotSent
+from providers.adapters.rows import split
 
 T = TypeVar("T")
 
@@ -258,6 +259,10 @@ class Line:
 
     async def read(self, request: Request) -> Answer:
         return self.world.get(request, self.fate)
+
+    async def rows(self, request: Request, take: Callable[[bytes], None]) -> Answer:
+        answer = self.world.get(request, self.fate)
+        return replace(answer, body=split(answer.body, take)) if answer.status == 200 else answer
 
     @property
     def client(self) -> http.Client:

@@ -464,10 +464,10 @@ class Model(RuleBasedStateMachine):
             if not late:
                 self.looks.pop().record()
 
-    def _looked(self, calls: list[Call], found: dict[int, Reading]) -> None:
+    def _looked(self, calls: list[Call], found: reconciling.Found) -> None:
         reconciling.record(calls, found)
         for pk, seen in found.items():
-            if seen.state.is_terminal:
+            if len(seen) == 1 and seen[0].state.is_terminal:
                 self._end_was_told(pk)
 
     # Callbacks.

@@ -212,6 +212,7 @@ EVENT_LABELS = {
     "tolerated": "Read with tolerance",
     "doubt": "Not believed",
     "reused_id": "One ID for two calls",
+    "found_twice": "Two calls with one reference",
 }
 
 
