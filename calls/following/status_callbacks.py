@@ -87,8 +87,6 @@ def process(pk: int) -> None:
             reading = row.account.adapter.parse_callback(row.headers, bytes(row.body))
         except ProviderError as error:
             row.error = str(error)[:500]
-            if row.call_id:  # unreadable, but the call's own address was used: something has happened
-                _read_soon(row.call_id)
         else:
             row.call_id = row.call_id or _call_of(row.account, reading)
             if row.call_id is None:
@@ -146,12 +144,6 @@ def _apply(call_id: int, reading: Reading, verified: Verification, body: bytes) 
         recording.record(call_id, reading, CallEvent.Source.CALLBACK, body)
     else:
         _take_as_hint(call_id, reading, now)
-
-
-def _read_soon(call_id: int) -> None:
-    """Make the next read of a call due at once, if it is still read."""
-    read = Call.objects.filter(pk=call_id, next_read_at__gt=timezone.now()).exclude(provider_call_id="")
-    read.update(next_read_at=timezone.now())
 
 
 def _take_as_hint(call_id: int, reading: Reading, now: datetime) -> None:

@@ -227,8 +227,8 @@ class _Folding:
         if old in TERMINAL:
             return False
         if self.reading.may_go_back and old in FOLLOWED and new in FOLLOWED:
-            return new != old
-        return _RANK[new] > _RANK.get(Status(old), 0)
+            return bool(new != old)
+        return bool(_RANK[new] > _RANK.get(Status(old), 0))
 
     def _conflict(self, rule: Rule, old: Any, new: Any) -> None:
         name = rule.field.replace("_", " ")
@@ -309,7 +309,7 @@ def _differ(old: Any, new: Any) -> bool:
     if isinstance(old, datetime):
         return bool(abs(new - old) > CLOCKS)
     if isinstance(old, int):
-        return abs(new - old) > ROUNDING / timedelta(seconds=1)
+        return bool(abs(new - old) > ROUNDING / timedelta(seconds=1))
     return bool(old != new)
 
 
