@@ -5,6 +5,7 @@ from calls.models.contact_change import ContactChange
 from calls.models.events import CallEvent, StaffDecision, readable, record_event, storable
 from calls.models.heartbeat import Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
+from calls.models.provider_ids import stored_as, with_provider_id
 from calls.models.scheduled_callback import CallBack
 
 __all__ = [
@@ -27,4 +28,6 @@ __all__ = [
     "readable",
     "record_event",
     "storable",
+    "stored_as",
+    "with_provider_id",
 ]

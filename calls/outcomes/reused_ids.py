@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from calls.models import Call, Status, record_event
+from calls.models import Call, Status, record_event, stored_as
 from calls.outcomes import poll_schedule
 from calls.outcomes.plausibility import is_another_number
 from calls.outcomes.transitions import RESPONSE, LockedCall, mark_unconfirmed
@@ -23,9 +23,8 @@ EVENT = "reused_id"
 
 
 def holder_of(call: Call, provider_call_id: str) -> Call | None:
-    """Return another call of the account that has this ID, or None. One query by index."""
-    spellings = {provider_call_id[:200], provider_call_id[:200].lower(), provider_call_id[:200].upper()}
-    others = Call.objects.filter(account=call.account_id, provider_call_id__in=spellings).exclude(pk=call.pk)
+    """Return another call of the account that has this ID, or None. One query by index for each call that is placed."""
+    others = Call.objects.filter(stored_as(provider_call_id), account=call.account_id).exclude(pk=call.pk)
     return next((other for other in others if same_call(other.provider_call_id, provider_call_id)), None)
 
 

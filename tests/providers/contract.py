@@ -23,6 +23,7 @@ from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 from providers.adapters.http import Client
 from tests.providers import skipping
+from tests.providers.odd_answers import SAY_NOTHING, OddAnswer, odd_bodies, odd_fields
 from tests.providers.wire import AMBIGUOUS, Behaviour, Received, Wire, answer, closed_port
 from tests.waiting import PATIENCE
 
@@ -59,6 +60,7 @@ class ProviderContract:
     refusals: ClassVar[list[Case]]  # unsuccessful responses to a placing
     failures: ClassVar[list[Case]]  # unsuccessful responses to a read
     samples: ClassVar[list[bytes]] = []  # more bodies for the fuzzer
+    telling: ClassVar[list[tuple[str, ...]]]  # fields without which an answer may tell nothing: the status, then the ID
 
     def own_error(self, words: str) -> bytes:
         return json.dumps({"error": words}).encode()
@@ -289,6 +291,60 @@ class ProviderContract:
         with pytest.raises(ProviderError):
             provider.read_check(self.send(provider.check(), "read"))
 
+    # Odd answers.
+
+    def odd_answers(self, answer: bytes) -> Iterator[OddAnswer]:
+        yield from odd_fields(json.loads(answer), other_value)
+        yield from odd_bodies(json.loads(answer))
+
+    def test_an_odd_status_changes_no_outcome_and_loses_nothing_in_silence(self, subtests: pytest.Subtests) -> None:
+        plain = self.read(self.status_body)
+        for odd in self.odd_answers(self.status_body):
+            with subtests.test(str(odd)):
+                try:
+                    found = self.read(odd.body)
+                except MayBeRinging:
+                    assert odd.path[-1:] in self.telling, "only a field that tells of the call may cost the answer"
+                    continue
+                assert found.state in (plain.state, CallState.UNRECOGNISED)
+                assert found.state is plain.state or odd.path[-1:] in self.telling
+                self.assert_nothing_else_changed(plain, found, odd)
+
+    def assert_nothing_else_changed(self, plain: Reading, found: Reading, odd: OddAnswer) -> None:
+        """Check that a field has the documented answer's value or none, and that a remark tells what was not read."""
+        lost = []
+        for name in TOLD:
+            before, after = getattr(plain, name), getattr(found, name)
+            if after == before:
+                continue
+            if after in (None, "") and not (name == "result" and found.result_text):
+                lost.append(name)
+            elif name != "provider_status" or found.state is not CallState.UNRECOGNISED:
+                said = name == "result" or (isinstance(after, str) and after in odd.body.decode())
+                assert said, f"{name} is {after!r}, which nobody said"
+        if lost and odd.manner not in SAY_NOTHING:
+            assert [remark for remark in found.remarks if not remark.taken], f"{lost} disappeared in silence"
+        if not odd.path:
+            assert not lost
+            assert found.remarks or odd.manner == "among unknown fields"
+
+    def test_an_odd_answer_to_a_placing_never_says_that_no_call_was_placed(self, subtests: pytest.Subtests) -> None:
+        for odd in self.odd_answers(self.placed):
+            with subtests.test(str(odd)):
+                got = Answer(200, {}, odd.body)
+                try:
+                    placed = self.provider().read_placing(got)
+                except MayBeRinging:
+                    assert odd.path
+                    continue
+                assert placed.provider_call_id == self.placed_id or str(placed.provider_call_id) in odd.body.decode()
+                assert not placed.state.is_terminal
+                assert placed.state is not CallState.UNRECOGNISED
+                if odd.path[-1:] not in self.telling:
+                    assert placed.provider_call_id == self.placed_id
+                if "different" in odd.manner and odd.path[-1:] in self.telling[1:]:
+                    raise AssertionError("two IDs name one call")
+
     # Declarations.
 
     def test_unknown_options_are_faults(self) -> None:
@@ -326,6 +382,27 @@ class ProviderContract:
                 read += 1
                 _assert_storable(found)
         assert read > 100  # some mutated bodies are still readable
+
+
+TOLD = (
+    *("provider_call_id", "provider_status", "reference", "to_number", "created_at", "started_at", "answered_at"),
+    *("ended_at", "duration_seconds", "billed_duration_seconds", "price", "provider_reason", "answered_by"),
+    *("error_code", "error_message", "result"),
+)
+
+
+def other_value(name: str) -> Any:
+    """Return another valid value of a provider's field."""
+    name = name.lower().replace("_", "")
+    if name == "status":
+        return "busy"
+    if name.endswith(("id", "sid")):
+        return "00000000-53c4-4e6d-9a18-7f20c4be9911"
+    if name.endswith(("at", "updated", "timestamp")):
+        return "2026-05-11T13:06:00Z"
+    if "duration" in name or "amount" in name or "attempt" in name:
+        return 999
+    return "other"
 
 
 HEADERS = ["retry-after", "content-type", "link", "callingbox-signature", "location"]

@@ -45,6 +45,7 @@ class TestAlloMia(ProviderContract):
         b'"duration":102,"endedReason":"customer-ended-call"}}'
     )
     callback = status_body
+    telling = [("status",), ("outboundCallId",)]
     states = {
         "calling": CallState.DIALING,
         "completed": CallState.COMPLETED,

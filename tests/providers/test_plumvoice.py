@@ -69,6 +69,7 @@ class TestPlumVoice(ProviderContract):
     placed_id = "88120457"
     status_body = COMPLETED
     callback = json.dumps(FAILED).encode()
+    telling = [("status",), ("call_id",), ("call_details",)]
     states = {
         "queued": CallState.QUEUED,
         "dialing": CallState.DIALING,

@@ -38,6 +38,7 @@ class TestPolyAI(ProviderContract):
         b'{"callSid":"3f8d9c10-7b5e-4a52-9d1f-62c8e0b7a413","status":"failure",'
         b'"created_at":"2026-05-11T13:05:00Z","last_updated":"2026-05-11T13:05:41Z"}'
     )
+    telling = [("status",), ("callSid",), ("call_sid",)]
     states = {
         "queued": CallState.QUEUED,
         "calling": CallState.DIALING,
