@@ -30,7 +30,7 @@ from providers.adapters.base import (
     Segment,
     Verification,
 )
-from providers.adapters.callingbox_call import IDS, read_call, read_event, read_turns
+from providers.adapters.callingbox_call import IDS, STATES, read_call, read_event, read_turns
 from providers.adapters.decoding import EVIDENCE, decode_json, e164, mapping, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
