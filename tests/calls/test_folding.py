@@ -247,6 +247,9 @@ def test_zero_of_an_unsettled_call_is_not_said_yet_and_of_a_settled_one_a_fact()
     names = ("cost_price", "duration_seconds", "billed_duration_seconds")
     assert not set(names) & set(fold(call(), replace(zero, settled=False)).changes)
     assert [fold(call(), zero).changes[name] for name in names] == [0, 0, 0]
+    assert "cost_price" not in fold(call(), replace(zero, state=CallState.IN_PROGRESS)).changes
+    so_far = call(Status.IN_PROGRESS, cost_price=Decimal("0.01"))
+    assert fold(so_far, price("0.05"), "callback").changes["cost_price"] == Decimal("0.05")
     first = folded(call(), [replace(zero, settled=False)])
     assert folded(first, [price("0.06", billed_duration_seconds=60)]).billed_duration_seconds == 60
 
