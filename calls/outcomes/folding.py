@@ -268,13 +268,19 @@ class _Folding:
         if old == value or _contains(old, value):
             return
         provisional = not self.ends or self.reading.result_status == "pending"
-        replaceable = not self.ended or self.settling or self.call.result_status == "pending"
+        replaceable = self._result_is_provisional()
         if old in (None, "") or _contains(value, old) or (replaceable and not provisional):
             self._set(rule, value)
             if rule.field == "result" and replaceable and not provisional and self.call.result_text:
                 self.changes["result_text"] = ""  # it was provisional
         elif not provisional:
             self._conflict(rule, old, value)
+
+    def _result_is_provisional(self) -> bool:
+        """Return whether what is known of the result may still be replaced by something else."""
+        before = self.call.result_status
+        overcome = before == "failed" and self.reading.result_status == "completed"
+        return not self.ended or before == "pending" or (before == "" and self.settling) or overcome
 
     def _further(self, rule: Rule, value: Any) -> None:
         if _informs(value) > _informs(getattr(self.call, rule.field)):

@@ -287,6 +287,18 @@ def test_a_fuller_result_wins_and_of_two_final_ones_the_first(
     assert (found.result, seen) == (kept, conflicts)
 
 
+def test_a_final_result_stays_while_only_the_price_is_awaited() -> None:
+    settling = call(
+        Status.COMPLETED, provider_call_id="x1", terminal_at=NOW, result={"a": 1}, result_status="completed"
+    )
+    found = fold(settling, result({"a": 2}))
+    assert ("result" in found.changes, len(found.conflicts)) == (False, 1)
+    settling.result_status = ""  # a provider that does not say whether its result is final
+    assert fold(settling, result({"a": 2}, "")).changes["result"] == {"a": 2}
+    settling.result_status = "failed"
+    assert folded(settling, [result({"a": 2})]).result == {"a": 2}
+
+
 def test_a_text_for_a_result_is_kept_and_a_provisional_one_gives_way() -> None:
     said = replace(END, result=None, result_text="opt_out: yes")
     assert folded(call(), [said]).result_text == "opt_out: yes"
