@@ -148,6 +148,10 @@ class ProviderAccount(models.Model):
         super().save(*args, **kwargs)
 
     @property
+    def adapter_class(self) -> type[Provider]:
+        return registry.provider_class(self.provider)
+
+    @property
     def adapter(self) -> Provider:
         """Return the provider's adapter for this account."""
         config = AccountConfig(self.base_url, dict(self.credentials or {}), dict(self.options or {}), self.time_zone)

@@ -36,7 +36,7 @@ from providers.adapters.vocabulary import (
 )
 
 LONGEST = 200  # characters of a word that are compared and kept
-MOST = 500  # own words of an account
+MOST = 200  # own words of an account
 MOST_IN_A_SENTENCE = 12  # words
 IGNORED = "Known, says nothing more"
 # What each kind of word can mean, with the label on pages.
@@ -273,7 +273,8 @@ class _Said:
         if not self.status and self.reading.state is CallState.UNRECOGNISED:
             missing.append(STATUS)
         # Plum Voice's only reason is its status.
-        same = key(self.told[REASON]) == key(self.reading.provider_status)
+        status = self.reading.provider_status
+        same = bool(status) and key(self.told[REASON]) == key(status)
         if not self.reason and state.is_terminal and not same and self.reading.ended_reason not in FROM_A_WORD:
             missing.append(REASON)
         if not self.answered_by:
