@@ -97,7 +97,7 @@ class AccountForm(ScopedForm):
         if "reserved_minutes" in self.fields:
             self.fields["reserved_minutes"].required = False
         if "seen_words" in self.fields:
-            self.fields["seen_words"].show(self.instance.unknown_words)
+            self.fields["seen_words"].widget.rows = self.instance.unknown_words
         if "base_url" in self.fields and not self.instance.pk:
             self.fields["base_url"].initial = adapter.default_base_url
         stored = self.instance.credentials or {}

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from providers.adapters import words
+from providers.adapters.vocabulary import BUILT_IN, STATUS
 from providers.models import ProviderAccount, SeenWord
 from tenants.backoffice.forms import SELECT, Column, RowsField
 from tenants.backoffice.local_time import local_time
@@ -87,12 +88,10 @@ class SeenWordsWidget(forms.Widget):
 class SeenWordsField(forms.Field):
     """The meanings chosen for words that have none yet, by the key of the row."""
 
-    def __init__(self, rows: Sequence[SeenWord] = ()) -> None:
-        super().__init__(widget=SeenWordsWidget(), required=False, label="Seen, without a meaning")
-        self.show(rows)
+    widget = SeenWordsWidget
 
-    def show(self, rows: Sequence[SeenWord]) -> None:
-        self.widget.rows = rows
+    def __init__(self) -> None:
+        super().__init__(required=False, label="Seen, without a meaning")
 
     def clean(self, value: Any) -> Table:
         table: Table = {}
@@ -130,7 +129,7 @@ def own_words(account: ProviderAccount) -> SafeString:
 def built_in_words(account: ProviderAccount) -> SafeString:
     """Return the built-in table with the provider's documented statuses."""
     statuses = {word: state.value for word, state in account.adapter_class.statuses.items()}
-    table = {words.STATUS: statuses, **{field: found for field, found in words.BUILT_IN.items() if found}}
+    table = {STATUS: statuses, **{field: found for field, found in BUILT_IN.items() if found}}
     groups = [
         {"title": words.TITLES[field], "rows": _by_meaning(field, found)} for field, found in table.items() if found
     ]

@@ -97,7 +97,7 @@ VOICEMAILS = [{"provider_reason": "voicemail", "ended_reason": "other"}, {"answe
 @pytest.mark.parametrize("said", VOICEMAILS)
 @pytest.mark.parametrize("provider", ["allomia", "polyai", "plumvoice", "callingbox"])
 def test_a_voicemail_told_in_words_is_not_reached_and_follows_its_retry_rule(
-    callers: Organization, provider: str, said: dict[str, str]
+    callers: Organization, provider: str, said: Any
 ) -> None:
     number = support.reach(callers, "http://127.0.0.1:9", provider)
     recipient = called(number)

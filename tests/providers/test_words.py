@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from providers.adapters import words
 from providers.adapters.base import CallState, Reading, Remark
+from providers.adapters.vocabulary import ANSWERERS, REASONS
 from providers.adapters.words import interpret, key, read_table, shown
 
 ENDS = [state for state in CallState if state.is_terminal]
-COMPLETED = Reading(CallState.COMPLETED, provider_status="completed")
 
 
 def ended(state: CallState = CallState.COMPLETED, **said: Any) -> Reading:
@@ -98,14 +98,18 @@ def test_hang_up_causes_name_the_reason(subtests: Any) -> None:
 def test_no_built_in_word_changes_the_class_of_an_outcome() -> None:
     for state in CallState:
         reading = Reading(state, provider_status="a word", ended_reason="other" if state.is_terminal else "")
-        for word in (*words.BUILT_IN["reason"], *words.BUILT_IN["answered_by"], "Voicemail detected by AMD"):
-            for said in ({"provider_reason": word}, {"answered_by": word}, {"provider_status": word}):
-                assert interpret(replace(reading, **said), {}).reading.state is state, (state, said)
+        for word in (*REASONS, *ANSWERERS, "Voicemail detected by AMD"):
+            told = [
+                replace(reading, provider_reason=word),
+                replace(reading, answered_by=word),
+                replace(reading, provider_status=word),
+            ]
+            assert [interpret(each, {}).reading.state for each in told] == [state] * 3, word
 
 
-@pytest.mark.parametrize("said", [{"provider_reason": "NO_ANSWER"}, {"provider_reason": "user busy"}])
-def test_a_completed_call_whose_reason_says_otherwise_is_doubtful(said: dict[str, str]) -> None:
-    found = interpret(ended(**said, ended_reason="no_answer"), {}).reading
+@pytest.mark.parametrize("word", ["NO_ANSWER", "user busy"])
+def test_a_completed_call_whose_reason_says_otherwise_is_doubtful(word: str) -> None:
+    found = interpret(ended(provider_reason=word, ended_reason="no_answer"), {}).reading
     assert (found.state, found.ended_reason) == (CallState.COMPLETED, "other")
     assert [(remark.field, remark.taken) for remark in found.remarks] == [("ended_reason", False)]
 
@@ -147,7 +151,9 @@ def test_an_own_status_ends_a_call(subtests: Any) -> None:
     reading = Reading(CallState.UNRECOGNISED, provider_status="Wrapped-Up")
     found = interpret(reading, {})
     assert (found.reading.state, [word.key for word in found.unknown]) == (CallState.UNRECOGNISED, ["wrapped_up"])
-    expected = {state.value: (state, "") for state in CallState if state is not CallState.UNRECOGNISED}
+    expected: dict[str, tuple[CallState, str]] = {
+        state.value: (state, "") for state in CallState if state is not CallState.UNRECOGNISED
+    }
     expected |= {
         "no_answer": (CallState.NO_ANSWER, "no_answer"),
         "busy": (CallState.BUSY, "busy"),
