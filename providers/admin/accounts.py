@@ -96,7 +96,7 @@ class AccountForm(ScopedForm):
         adapter = registry.provider_class(self.instance.provider)
         if "reserved_minutes" in self.fields:
             self.fields["reserved_minutes"].required = False
-        if "seen_words" in self.fields:
+        if "seen_words" in self.fields and self.instance.pk:
             self.fields["seen_words"].widget.rows = self.instance.unknown_words
         if "base_url" in self.fields and not self.instance.pk:
             self.fields["base_url"].initial = adapter.default_base_url
