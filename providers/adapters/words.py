@@ -171,6 +171,8 @@ def interpret(reading: Reading, own: Mapping[str, Any]) -> Interpreted:
         state, ended_reason, remarks = said.end(state)
         if any(remark.field == ANSWERED_BY for remark in remarks):
             answered_by = ""
+        doubted = {remark.field for remark in reading.remarks if not remark.taken}
+        remarks = tuple(remark for remark in remarks if remark.field not in doubted)  # one doubt of a field is enough
     changed = replace(
         reading,
         state=state,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.adapters import words
-from providers.adapters.base import CallState, Reading, Remark
+from providers.adapters.base import AccountConfig, Answer, CallHandle, CallState, Reading, Remark
+from providers.adapters.registry import provider
 from providers.adapters.vocabulary import ANSWERERS, REASONS
 from providers.adapters.words import interpret, key, read_table, shown
 
@@ -112,6 +115,7 @@ def test_a_completed_call_whose_reason_says_otherwise_is_doubtful(word: str) -> 
     found = interpret(ended(provider_reason=word, ended_reason="no_answer"), {}).reading
     assert (found.state, found.ended_reason) == (CallState.COMPLETED, "other")
     assert [(remark.field, remark.taken) for remark in found.remarks] == [("ended_reason", False)]
+    assert interpret(found, {}).reading == found, "it is said once"
 
 
 def test_a_person_and_a_voicemail_at_once_are_neither() -> None:
@@ -189,6 +193,47 @@ def test_an_own_reason_tells_no_answer_and_busy_from_a_failure() -> None:
         assert (found.state.value, found.ended_reason) == (meaning, meaning)
         for state in set(ENDS) - {CallState.FAILED}:
             assert interpret(replace(reading, state=state), own).reading.state is state
+
+
+# One answer of each provider as its document writes it, with a word that no document names, and the account's table.
+ON_THE_WIRE: list[tuple[str, dict[str, Any], dict[str, dict[str, str]], tuple[str, str]]] = [
+    (
+        "allomia",
+        {"outboundCallId": "x1", "status": "completed", "callDetails": {"endedReason": "voicemail"}},
+        {},
+        ("completed", "voicemail"),
+    ),
+    (
+        "callingbox",
+        {"id": "x1", "status": "completed", "answered_by": "machine_end_beep", "hangup_cause": "NORMAL_CLEARING"},
+        {},
+        ("completed", "voicemail"),
+    ),
+    ("callingbox", {"id": "x1", "status": "no_answer", "answered_by": "machine"}, {}, ("no_answer", "voicemail")),
+    (
+        "polyai",
+        {"callSid": "x1", "status": "failure", "reason": "Callee did not pick up"},
+        {"reason": {"callee_did_not_pick_up": "no_answer"}},
+        ("no_answer", "no_answer"),
+    ),
+    (
+        "plumvoice",
+        {"call_details": {"status": "answering machine", "attempts": 1, "max_attempts": 1}},
+        {"status": {"answering_machine": "voicemail"}},
+        ("completed", "voicemail"),
+    ),
+]
+
+
+def test_words_on_the_wire(subtests: Any) -> None:
+    keys = {"api_key": "k", "auth_token": "k", "email": "a@example.org", "developer_key": "k"}
+    for slug, body, own, expected in ON_THE_WIRE:
+        with subtests.test(slug):
+            adapter = provider(slug, AccountConfig("https://example.org", keys))
+            answer = Answer(200, {"content-type": "application/json"}, json.dumps(body).encode())
+            reading = adapter.read_status(answer, CallHandle("x1"), datetime(2026, 5, 13, 10, tzinfo=UTC))
+            found = interpret(reading, own)
+            assert (found.reading.state.value, found.reading.ended_reason, found.unknown) == (*expected, ())
 
 
 def test_reasons_before_the_end_are_left_alone() -> None:
