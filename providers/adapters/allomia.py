@@ -9,22 +9,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Reading, Request
-from providers.adapters.decoding import (
-    EVIDENCE,
-    call_id,
-    decode_json,
-    e164,
-    fold,
-    integer,
-    mapping,
-    moment,
-    printable,
-    segment,
-    state_of,
-    text,
-)
+from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Reading, Remark, Request
+from providers.adapters.decoding import EVIDENCE, decode_json, e164, fold, mapping, printable, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
+from providers.adapters.fields import Fields, read_message
+from providers.adapters.messages import Found, Status, find_call, first_text, placed_call, placed_reading, read_status
 from providers.adapters.verdicts import KEY_REFUSED, NIL_UUID, HttpProvider, succeeded
 
 STATES = {
@@ -35,11 +24,16 @@ STATES = {
     "failed": CallState.FAILED,
 }
 REASONS = {"customer_ended_call": "hangup_callee", "no_answer": "no_answer", "busy": "busy"}  # the only values seen
+CONTRADICTIONS = {"no_answer": CallState.NO_ANSWER, "busy": CallState.BUSY}  # reasons that belong to one of the states
 REASON_BY_STATE = {  # where AlloMia gives no reason
     CallState.BUSY: "busy",
     CallState.NO_ANSWER: "no_answer",
     CallState.FAILED: "failure_unspecified",
 }
+IDS = ("outboundCallId",)
+# Only `endedReason` is documented; the call log (2025-05) says `callEndedReason`.
+REASON_NAMES = ("endedReason", "callEndedReason", "endReason", "reason")
+DURATION_NAMES = ("duration", "durationSeconds", "callDurationSeconds")
 
 
 class AlloMia(HttpProvider):
@@ -85,12 +79,10 @@ class AlloMia(HttpProvider):
         # AlloMia does not document the status of a success, so accept any 2xx with a call ID.
         if not succeeded(answer):
             raise self.error_for(answer)
-        body = mapping(decode_json(answer.body, status=answer.status))
-        found = call_id(body.get("outboundCallId"))
-        if not found:
-            raise self.unusable(answer, "without a call ID")
-        state = state_of(body["status"], STATES) if body.get("status") else CallState.QUEUED
-        return Reading(state, provider_call_id=found, provider_status=text(body.get("status")))
+        found = placed_call(self._message(answer), IDS, anywhere=True)
+        if not found.call_id:
+            raise self.unusable(answer, "with two call IDs" if found.torn else "without a call ID")
+        return placed_reading(found, STATES)
 
     def status(self, call: CallHandle) -> Request:
         return Request("GET", self.url(f"/api/outbound/{segment(call.provider_call_id)}/status"), self._headers())
@@ -98,21 +90,23 @@ class AlloMia(HttpProvider):
     def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Reading:
         if not succeeded(answer):
             raise self.read_error_for(answer)
-        body = decode_json(answer.body, status=answer.status)
-        if not fold(mapping(body).get("status")):
+        found = find_call(self._message(answer), IDS, call.provider_call_id)
+        self.check_same_call(answer, found.call_id, call.provider_call_id)
+        status = read_status(found, STATES)
+        if status is None:
             raise self.unusable(answer, "without a status")
-        self.check_same_call(answer, call_id(body.get("outboundCallId")), call.provider_call_id)
-        return _reading(body)
+        return _reading(found, status)
 
     def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Reading:
         """Parse a callback, which has the same body as a status response.
 
         AlloMia sends it once, after the call has ended, and does not sign it. So it is only a hint.
         """
-        found = decode_json(body)
-        if not fold(mapping(found).get("status")):
+        found = find_call(read_message(body, time_zone=self.account.time_zone), IDS)
+        status = read_status(found, STATES)
+        if status is None:
             raise MayBeRinging("The AlloMia callback has no status.", evidence=body[:EVIDENCE])
-        return _reading(found)
+        return _reading(found, status)
 
     def check(self) -> Request:
         """Return a read of a call that cannot exist."""
@@ -138,22 +132,43 @@ class AlloMia(HttpProvider):
             return self._error(Misconfigured, answer, words)
         return super().error_for(answer)
 
+    def _message(self, answer: Answer) -> Fields:
+        return read_message(answer.body, status=answer.status, time_zone=self.account.time_zone)
+
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.credential('api_key')}", "Accept": "application/json"}
 
 
-def _reading(body: Mapping[str, Any]) -> Reading:
-    state = state_of(body["status"], STATES)
-    # `callDetails` is null or absent until the call has ended.
-    details = mapping(body.get("callDetails")) if state.is_terminal else {}
-    reason = text(details.get("endedReason"))
+def _reading(found: Found, status: Status) -> Reading:
+    state, call = status.state, found.call
+    # `callDetails` is null or absent until the call has ended. Where it is absent, its fields may be beside the status.
+    details = call.inside("callDetails")
+    holders = [details, call]
+    answered_by = first_text(holders, ("answeredBy",), into="answered_by")
+    if not state.is_terminal and state is not CallState.UNRECOGNISED:
+        remarks = tuple(call.remarks)
+        return Reading(state, found.call_id, status.word, answered_by=answered_by, remarks=remarks)
+    reason = first_text(holders, REASON_NAMES, into="provider_reason")
+    times = details if details.values else call
+    duration = next((name for name in DURATION_NAMES if name in times), DURATION_NAMES[0])
     return Reading(
         state,
-        provider_call_id=call_id(body.get("outboundCallId")),
-        provider_status=text(body["status"]),
-        answered_at=moment(details.get("startedAt")),  # null if the call never connected, so it is not the ringing
-        ended_at=moment(details.get("endedAt")),
-        duration_seconds=integer(details.get("duration")),
-        ended_reason=REASONS.get(fold(reason), "other") if reason else REASON_BY_STATE.get(state, ""),
+        provider_call_id=found.call_id,
+        provider_status=status.word,
+        answered_at=times.moment("startedAt", into="answered_at"),  # null if never connected, so it is not the ringing
+        ended_at=times.moment("endedAt", into="ended_at"),
+        duration_seconds=times.seconds(duration, into="duration_seconds"),
+        ended_reason=_reason(call, state, reason),
         provider_reason=reason,
+        answered_by=answered_by,
+        remarks=tuple(call.remarks),
     )
+
+
+def _reason(call: Fields, state: CallState, reason: str) -> str:
+    known = REASONS.get(fold(reason), "other") if reason else ""
+    if CONTRADICTIONS.get(known, state) is not state and state in (CallState.COMPLETED, *CONTRADICTIONS.values()):
+        why = f"It contradicts the status '{state.value}'."
+        call.remarks.append(Remark("endedReason", reason, why, taken=False, field="ended_reason"))
+        return "other"
+    return known or REASON_BY_STATE.get(state, "")

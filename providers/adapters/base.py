@@ -103,7 +103,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete HTTP response. Header names are lower-case. The body is at most 256 KiB."""
+    """A complete HTTP response. Header names are lower-case. The body is at most 2 MiB, as it came."""
 
     status: int
     headers: Mapping[str, str]
@@ -169,7 +169,7 @@ class Verification(enum.Enum):
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a provider's calls, newest first. `next_page` is opaque and empty on the last page."""
+    """Calls of one page of a provider's list. `next_page` is opaque and empty on the last page."""
 
     calls: Sequence[Reading]
     next_page: str = ""
@@ -282,7 +282,15 @@ class Provider(ABC):
         """Return the request for the account's newest calls, to find a call by Trunkline's reference."""
         raise ProviderError(f"{self.name} cannot list calls.")
 
-    def read_list(self, answer: Answer) -> Listing:
+    def read_row(self, row: bytes) -> Reading | None:
+        """Return the call of one row of the list. None: it is no outbound call."""
+        raise ProviderError(f"{self.name} cannot list calls.")
+
+    def read_list(self, answer: Answer, last_row: bytes = b"") -> Listing:
+        """Return the calls of the list's rows in `answer`, and the next page.
+
+        `last_row`: the last row of the page, where its rows were read by `read_row` and are not in the answer any more.
+        """
         raise ProviderError(f"{self.name} cannot list calls.")
 
     def transcript(self, call: CallHandle) -> Request:

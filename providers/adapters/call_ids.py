@@ -1,34 +1,55 @@
-"""Whether two texts are the same call's ID at a provider: one rule for reads, callbacks and lists. Pure.
+"""Whether two texts are the same call's ID at a provider: one rule for reads, callbacks, lists and searches. Pure.
 
 Public reports show providers that give an ID back in another case, in braces, without the hyphens of a UUID, or with a
-prefix (`OUT-4f2a…`) in one place and without it in another.
+prefix (`OUT-4f2a…`) in one place and without it in another. Two numbers are the same ID only digit by digit, and two
+IDs with different prefixes are two calls.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-_PREFIX = re.compile(r"(?:urn:uuid:|[a-z][a-z0-9]{0,15}[-_:./])(?=.)")
+# A word and one separator. A part of a UUID or of another hexadecimal ID is no word.
+_PREFIX = re.compile(r"(?![0-9a-f]{4,}[-_:./])[a-z][a-z0-9]{0,15}[-_:./](?=.)")
 _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
+_WRAPPED = re.compile(r"\{(.+)\}|\"(.+)\"|'(.+)'|<(.+)>|\((.+)\)|urn:uuid:(.+)")
+_AS_FLOAT = re.compile(r"([0-9]+)\.0+")  # how a program writes a numeric ID that it took for a measured number
 SHORTEST = 4  # characters that have to be left when a prefix is taken off
 
 
 def same_call(one: str, other: str) -> bool:
     """Return whether both IDs name the same call. An empty ID names none."""
-    first, second = _bare(one), _bare(other)
-    if not first or not second:
-        return False
-    return first == second or _unprefixed(first) == second or first == _unprefixed(second)
+    first, second = _parts(one), _parts(other)
+    alike = first == second or "" in (first[0], second[0])
+    return bool(first[1]) and first[1] == second[1] and alike
 
 
-def _bare(text: str) -> str:
-    """Return the ID without case, blanks, braces, and the hyphens of a UUID."""
-    bare = text.strip().strip("{}\"'").casefold().removesuffix(".0")
-    return bare.replace("-", "") if _UUID.fullmatch(bare) else bare
+def spellings(text: str, others: Iterable[str] = ()) -> list[str]:
+    """Return in lower case how an ID may be stored that names the same call: what a query narrows its rows to.
+
+    `others`: some IDs of the same account, from which a prefix is known that this one may lack.
+    """
+    prefix, core = _parts(text)
+    prefixes = {"", prefix} | ({_parts(other)[0] for other in others} if not prefix else set())
+    forms = {core}
+    if _UUID.fullmatch(core):
+        forms.add("-".join((core[:8], core[8:12], core[12:16], core[16:20], core[20:])))
+    return sorted({text.strip().lower()} | {before + form for before in prefixes for form in forms if form})
 
 
-def _unprefixed(bare: str) -> str:
-    """Return the ID without its prefix of letters and one separator, or unchanged if it has none."""
-    found = _PREFIX.match(bare)
-    rest = bare[found.end() :] if found else ""
-    return _bare(rest) if len(rest) >= SHORTEST else bare
+def _parts(text: str) -> tuple[str, str]:
+    """Return the prefix of an ID, "" if it has none, and the rest without case, blanks, braces and a UUID's hyphens."""
+    core = _bare(text.strip().lower())
+    found = None if _UUID.fullmatch(core) else _PREFIX.match(core)
+    if found is None or len(core) - found.end() < SHORTEST:
+        return "", core
+    return found[0], _bare(core[found.end() :])
+
+
+def _bare(core: str) -> str:
+    while found := _WRAPPED.fullmatch(core):
+        core = next(inner for inner in found.groups() if inner).strip()
+    if found := _AS_FLOAT.fullmatch(core):
+        core = found[1]
+    return core.replace("-", "") if _UUID.fullmatch(core) else core

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from providers.adapters.base import (
     AccountConfig,
@@ -26,34 +30,14 @@ from providers.adapters.base import (
     Segment,
     Verification,
 )
-from providers.adapters.decoding import (
-    EVIDENCE,
-    call_id,
-    decode_json,
-    dollars,
-    e164,
-    fold,
-    integer,
-    mapping,
-    moment,
-    segment,
-    state_of,
-    text,
-)
+from providers.adapters.callingbox_call import IDS, STATES, event_in, read_call, read_event, read_turns
+from providers.adapters.decoding import EVIDENCE, decode_json, e164, mapping, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
-from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, succeeded
+from providers.adapters.fields import Fields, read_message
+from providers.adapters.messages import find_call, placed_call
+from providers.adapters.rows import LIST_NAMES, split
+from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, is_page, succeeded
 
-STATES = {
-    "queued": CallState.QUEUED,
-    "initiated": CallState.DIALING,
-    "ringing": CallState.RINGING,
-    "in_progress": CallState.IN_PROGRESS,
-    "completed": CallState.COMPLETED,  # terminal at once, but the result may follow later
-    "no_answer": CallState.NO_ANSWER,  # a voicemail if answered_by is "machine"
-    "busy": CallState.BUSY,
-    "canceled": CallState.CANCELED,
-    "failed": CallState.FAILED,
-}
 GENERATIONS = ("prompt", "agent")
 PROMPT_OPTIONS = ("prompt", "returns", "language", "voicemail_action")
 SIGNATURE_AGE = 300  # seconds, in the past or in the future
@@ -138,20 +122,25 @@ class CallingBox(HttpProvider):
     def read_placing(self, answer: Answer) -> Reading:
         if not succeeded(answer):
             raise self.error_for(answer)
-        found = _reading(mapping(decode_json(answer.body, status=answer.status)))
-        if not found.provider_call_id:
-            raise self.unusable(answer, "without a call ID")
-        return found
+        found = placed_call(self._message(answer), IDS)
+        if not found.call_id:
+            raise self.unusable(answer, "with two call IDs" if found.torn else "without a call ID")
+        placed = read_call(found) or Reading(CallState.UNRECOGNISED)
+        # A call that has an ID is queued at the least.
+        return replace(placed, state=CallState.QUEUED) if placed.state is CallState.UNRECOGNISED else placed
 
     def status(self, call: CallHandle) -> Request:
         return Request("GET", self.url(f"/v1/calls/{segment(call.provider_call_id)}"), self._headers())
 
     def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Reading:
-        found = _reading(mapping(self._read(answer)))
-        if not found.provider_status:
+        if not succeeded(answer):
+            raise self.read_error_for(answer)
+        found = find_call(self._message(answer), IDS, call.provider_call_id)
+        self.check_same_call(answer, found.call_id, call.provider_call_id)
+        reading = read_call(found)
+        if reading is None:
             raise self.unusable(answer, "without a status")
-        self.check_same_call(answer, found.provider_call_id, call.provider_call_id)
-        return found
+        return reading
 
     def check(self) -> Request:
         return Request("GET", self.url("/v1/calls"), self._headers(), {"limit": "1"})
@@ -163,38 +152,57 @@ class CallingBox(HttpProvider):
         query = {"limit": "100"} | ({"starting_after": page} if page else {})
         return Request("GET", self.url("/v1/calls"), self._headers(), query)
 
-    def read_list(self, answer: Answer) -> Listing:
-        """Return outbound calls, newest first.
+    def read_row(self, row: bytes) -> Reading | None:
+        fields = read_message(row, time_zone=self.account.time_zone)
+        if fields.word("direction") == "inbound":
+            return None
+        found = read_call(find_call(fields, IDS))
+        return found if found and (found.provider_call_id or found.reference) else None
+
+    def read_list(self, answer: Answer, last_row: bytes = b"") -> Listing:
+        """Return outbound calls.
 
         A documentation page shows a bare array; the official package reads `{"data", "has_more"}`. Accept both.
         """
-        body = self._read(answer)
-        rows = mapping(body).get("data", body)
-        if not isinstance(rows, list):
+        if not succeeded(answer):
+            raise self.read_error_for(answer)
+        rows: list[bytes] = []
+        body = decode_json(split(answer.body, rows.append), status=answer.status)
+        message = Fields(body if isinstance(body, dict) else {LIST_NAMES[0]: body})
+        lists = [found for name in LIST_NAMES if (found := message.rows(name)) is not None]
+        if not lists:
             raise self.unusable(answer, "without a list of calls")
-        calls = [_reading(row) for row in map(mapping, rows) if fold(row.get("direction")) != "inbound"]
-        more = bool(rows) and mapping(body).get("has_more") is True
-        return Listing(
-            [call for call in calls if call.provider_call_id], call_id(mapping(rows[-1]).get("id")) if more else ""
-        )
+        rows += [json.dumps(row.values).encode() for found in lists for row in found]
+        last_row = rows[-1] if rows else last_row
+        more = last_row and message.flag("has_more")
+        return Listing(list(self._readable(rows)), self._cursor(last_row) if more else "")
+
+    def _readable(self, rows: Iterable[bytes]) -> Iterator[Reading]:
+        """Return the calls of rows, without those that cannot be read: a bad row costs itself."""
+        for row in rows:
+            with suppress(ProviderError):
+                if found := self.read_row(row):
+                    yield found
+
+    @staticmethod
+    def _cursor(row: bytes) -> str:
+        """Return the ID after which the next page begins: that of an inbound call too."""
+        try:
+            return read_message(row).call_id("id")
+        except ProviderError:
+            return ""
 
     def transcript(self, call: CallHandle) -> Request:
         return Request("GET", self.url(f"/v1/calls/{segment(call.provider_call_id)}/transcript"), self._headers())
 
     def read_transcript(self, answer: Answer) -> Sequence[Segment]:
-        turns = mapping(self._read(answer)).get("segments")
-        if not isinstance(turns, list):
+        if not succeeded(answer):
+            raise self.read_error_for(answer)
+        fields = Fields({}, zone=ZoneInfo(zone) if (zone := self.account.time_zone) else None)
+        turns = read_turns(_transcript(answer), fields)
+        if turns is None:
             raise self.unusable(answer, "without a transcript")
-        turns = sorted(map(mapping, turns), key=lambda turn: integer(turn.get("sequence_no")) or 0)
-        return [
-            Segment(
-                text(turn.get("role"), 40),  # CallingBox does not document the values
-                text(turn.get("text"), 20_000),
-                moment(turn.get("started_at")),
-                moment(turn.get("ended_at")),
-            )
-            for turn in turns
-        ]
+        return turns
 
     def verify_callback(self, headers: Mapping[str, str], body: bytes, now: datetime, secret: str = "") -> Verification:
         secret = secret or self.account.credentials.get("webhook_secret", "")
@@ -209,13 +217,13 @@ class CallingBox(HttpProvider):
 
         An older documentation page describes a bare call as the body. Accept that only with a valid signature.
         """
-        found = mapping(decode_json(body))
-        call = mapping(mapping(found.get("data")).get("call"))
-        if not call and "type" not in found and self._is_signed(headers, body):
-            call = found
-        reading = _reading(call)
-        if not reading.provider_call_id or not reading.provider_status:
-            raise MayBeRinging("The CallingBox callback has no call ID or no status.", evidence=body[:EVIDENCE])
+        message = read_message(body, time_zone=self.account.time_zone)
+        event = event_in(message)
+        if event is None and not self._is_signed(headers, body):
+            raise MayBeRinging("The CallingBox callback is no event.", evidence=body[:EVIDENCE])
+        reading = read_call(find_call(message, IDS)) if event is None else read_event(event)
+        if reading is None or not reading.provider_call_id:
+            raise MayBeRinging("The CallingBox callback has no call ID.", evidence=body[:EVIDENCE])
         return reading
 
     def error_text(self, answer: Answer) -> str | None:
@@ -239,6 +247,9 @@ class CallingBox(HttpProvider):
                     Misconfigured, answer, f"{words} (CallingBox requires another agent on the assistant)"
                 )
         return super().error_for(answer)
+
+    def _message(self, answer: Answer) -> Fields:
+        return read_message(answer.body, status=answer.status, time_zone=self.account.time_zone)
 
     def _read(self, answer: Answer) -> Any:
         if not succeeded(answer):
@@ -270,48 +281,17 @@ def _signed_at(headers: Mapping[str, str], body: bytes, secret: str) -> int | No
     if len(times) != 1 or not re.fullmatch("[0-9]{1,12}", times[0]):
         return None
     expected = hmac.new(secret.encode(), times[0].encode() + b"." + body, hashlib.sha256).hexdigest().encode()
-    given = [value.encode(errors="replace") for name, _, value in pairs if name == "v1"]
+    given = [value.lower().encode(errors="replace") for name, _, value in pairs if name == "v1"]
     matches = [hmac.compare_digest(expected, value) for value in given]
     return int(times[0]) if any(matches) else None
 
 
-def _reading(call: Mapping[str, Any]) -> Reading:
-    state, word = state_of(call.get("status"), STATES), text(call.get("status"))
-    answered_by = fold(call.get("answered_by"))  # in no schema; one guide mentions "machine"
-    reserved = fold(call.get("reservation_status")) == "reserved"
-    # `result_status` stays "pending" for ever on unanswered calls. It means nothing if no result was requested.
-    asked = state is CallState.COMPLETED and bool(call.get("returns", True))
-    result_status = fold(call.get("result_status")) if asked else ""
-    reference = mapping(call.get("metadata")).get("ref") or mapping(call.get("context")).get("ref")
-    error_code = text(call.get("error_code"))
-    return Reading(
-        state,
-        provider_call_id=call_id(call.get("id")),
-        provider_status=word,
-        reference=text(reference),
-        to_number=text(call.get("to_number"), 32),
-        created_at=moment(call.get("created_at")),
-        started_at=moment(call.get("started_at")),
-        answered_at=moment(call.get("answered_at")),
-        ended_at=moment(call.get("ended_at")),
-        duration_seconds=integer(call.get("duration_seconds")),
-        billed_duration_seconds=integer(call.get("billed_duration_seconds")),
-        price=None if reserved else dollars(call.get("billing_amount_milli_cents")),  # a hold is not a price
-        currency="" if reserved or call.get("billing_amount_milli_cents") is None else "USD",
-        ended_reason=_reason(state, answered_by, error_code),
-        provider_reason=text(call.get("hangup_cause")),
-        answered_by=answered_by,
-        error_code=error_code,
-        error_message=text(call.get("error_message"), 500),
-        result=call["result"] if isinstance(call.get("result"), dict) else None,
-        result_status=result_status,
-        settled=not (state.is_terminal and (reserved or result_status == "pending")),
-    )
-
-
-def _reason(state: CallState, answered_by: str, error_code: str) -> str:
-    if state.is_terminal and answered_by == "machine":
-        return "voicemail"
-    if state is CallState.FAILED:
-        return "provider_error" if error_code else "failure_unspecified"
-    return state.value if state in (CallState.NO_ANSWER, CallState.BUSY) else ""
+def _transcript(answer: Answer) -> Any:
+    """Return a transcript's turns: documented as `segments`, also a bare list, one text, or plain text."""
+    if answer.headers.get("content-type", "").lower().startswith("text/plain") and not is_page(answer):
+        return answer.body.decode(errors="replace")
+    found = decode_json(answer.body, status=answer.status)
+    if not isinstance(found, dict):
+        return found or None
+    message = Fields(found)
+    return next((message.raw(name) for name in ("segments", "transcript", "text") if name in message), None)

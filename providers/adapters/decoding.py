@@ -1,149 +1,157 @@
-"""Decode what providers send: strict decoders for whole bodies, tolerant readers for single fields.
+"""Decode what providers send: whole bodies into values, and single values.
 
 The input is untrusted. An unreadable body raises `MayBeRinging`, with the start of the body as evidence, and nothing
-else. An unreadable field is empty (`""` or None), because one bad field must not cost the call's ID.
+else. A value that cannot stand as it was sent costs itself, not the body: it is null, and a remark says what was sent.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from email import message_from_bytes
 from email.message import Message
-from typing import Any, NoReturn, TypeVar
+from functools import lru_cache
+from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import defusedxml.ElementTree
 
-from providers.adapters.base import CallState
+from providers.adapters import json_text
+from providers.adapters.base import CallState, Remark
 from providers.adapters.errors import MayBeRinging, Rejected
+from providers.adapters.oddities import MAX_DEPTH, Odd, object_of, settle
+from providers.adapters.oddities import printable as printable
+from providers.adapters.oddities import said as said
+from providers.adapters.oddities import storable as storable
 
-MAX_BODY = 256 * 1024  # bytes
-MAX_DEPTH = 32  # nested objects and lists
-MAX_INTEGER = 2**63 - 1  # larger numbers are clamped: no database column holds them
+MAX_BODY = 2 * 1024 * 1024  # bytes, also of what a compressed body holds: a status may have a transcript in it
 EVIDENCE = 4096  # bytes of a body kept with an error
 YEARS = range(2000, 2100)  # a time outside this range is treated as unreadable
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL and lone surrogates
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+COMPRESSED = "The body was compressed, although Trunkline did not ask for it."
+ODD_ENCODING = "The body is not in UTF-8, or begins with a byte order mark."
+NOT_UTF_8 = "The body contains bytes that are not UTF-8; each was replaced."
+TWO_KINDS = "The form uses it as a value and as an object."
+
 _NUMERIC = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
 _E164 = re.compile(r"\+[0-9]{5,15}")
-
-Parsed = TypeVar("Parsed")
+_MARKS = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"  # byte order marks, the zeros of UTF-16 and -32, and blanks
 
 
 class _Refused(ValueError):
     """The body breaks one of our limits, although it may be well-formed. Staff see the text."""
 
 
-def decode_json(body: bytes, *, status: int = 0) -> Any:
-    """Return the value of a JSON body (UTF-8, -16 or -32). Raise MayBeRinging if it is unreadable."""
-    return _guarded(_parse_json, body, status, "JSON")
+def decode_json(body: bytes, *, status: int = 0, remarks: list[Remark] | None = None) -> Any:
+    """Return the value of a JSON body (UTF-8, -16 or -32). Raise MayBeRinging if it is unreadable.
+
+    What was odd about it is added to `remarks`.
+    """
+    return _guarded(_parse_json, body, status, "JSON", remarks)
 
 
-def decode_json_or_xml(body: bytes, *, status: int = 0) -> Any:
+def decode_json_or_xml(body: bytes, *, status: int = 0, remarks: list[Remark] | None = None) -> Any:
     """Return the value of a JSON or XML body, whatever its headers say. Raise MayBeRinging if it is unreadable.
 
     In XML every leaf is text, `<item>` children make a list (even a single one), and the root's name is dropped.
     """
-    if body.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<"):
-        return _guarded(_parse_xml, body, status, "XML")
-    return decode_json(body, status=status)
+    if opened(body).lstrip(_MARKS).startswith(b"<"):
+        return _guarded(_parse_xml, body, status, "XML", remarks)
+    return decode_json(body, status=status, remarks=remarks)
 
 
-def decode_form(body: bytes, content_type: str = "") -> dict[str, Any]:
+def decode_form(body: bytes, content_type: str = "", *, remarks: list[Remark] | None = None) -> dict[str, Any]:
     """Return the fields of a urlencoded or multipart form. Raise MayBeRinging if it is unreadable.
 
     `a[0][b]=c` makes nested objects.
     """
-    return _guarded(lambda raw: _parse_form(raw, content_type), body, 0, "a form")
+    found: dict[str, Any] = _guarded(lambda raw, _: _parse_form(raw, content_type), body, 0, "a form", remarks)
+    return found
 
 
-def _guarded(parse: Callable[[bytes], Parsed], body: bytes, status: int, kind: str) -> Parsed:
-    if len(body) > MAX_BODY:
-        raise _unreadable("it is too long", body, status)
+def opened(body: bytes) -> bytes:
+    """Return what a compressed body holds, or any other body unchanged, also one that cannot be decompressed."""
     try:
-        return parse(body)
+        return _opened(body)
+    except (_Refused, zlib.error):
+        return body
+
+
+def _opened(body: bytes) -> bytes:
+    """Return what a body holds that is gzip or zlib by its first bytes. Raise _Refused before it is too long."""
+    if not (body.startswith(b"\x1f\x8b\x08") or _is_zlib(body)):
+        return body
+    plain, rest = b"", body
+    while rest and (not plain or rest.startswith(b"\x1f\x8b\x08")):  # gzip may have several parts
+        part = zlib.decompressobj(wbits=47)
+        plain += part.decompress(rest, MAX_BODY + 1 - len(plain))
+        if len(plain) > MAX_BODY:
+            raise _Refused("it is too long")
+        if not part.eof:
+            raise _Refused("its compressed data is incomplete")
+        if not plain:
+            break
+        rest = part.unused_data
+    return plain
+
+
+def _is_zlib(body: bytes) -> bool:
+    return len(body) > 2 and body[0] == 0x78 and body[1] in (0x01, 0x9C, 0xDA)
+
+
+def _guarded(
+    parse: Callable[[bytes, list[Remark]], Any], body: bytes, status: int, kind: str, remarks: list[Remark] | None
+) -> Any:
+    found: list[Remark] = []
+    try:
+        if len(body) > MAX_BODY:
+            raise _Refused("it is too long")
+        plain = _opened(body)
+        if plain is not body:
+            found.append(Remark("", "", COMPRESSED, taken=True))
+        value = settle(parse(plain, found), found)
     except _Refused as error:
         reason = str(error)
     except RecursionError:  # for example "[" twenty thousand times
         reason = "it is nested too deeply"
     except Exception:  # the parsers may raise anything else, now or in a later version
         reason = f"it is not valid {kind}"
-    raise _unreadable(reason, body, status)
+    else:
+        if remarks is not None:
+            remarks += found
+        return value
+    raise MayBeRinging(f"The provider's response is unreadable: {reason}.", status=status, evidence=body[:EVIDENCE])
 
 
-def _unreadable(reason: str, body: bytes, status: int) -> MayBeRinging:
-    return MayBeRinging(f"The provider's response is unreadable: {reason}.", status=status, evidence=body[:EVIDENCE])
+def _parse_json(body: bytes, remarks: list[Remark]) -> Any:
+    encoding = json.detect_encoding(body)
+    if encoding != "utf-8":
+        remarks.append(Remark("", encoding, ODD_ENCODING, taken=True))
+    try:
+        decoded = body.decode(encoding)
+    except UnicodeDecodeError:
+        decoded = body.decode(encoding, errors="replace")
+        remarks.append(Remark("", "", NOT_UTF_8, taken=True))
+    return json_text.parse(decoded.lstrip("\ufeff"), remarks)
 
 
-def _parse_json(body: bytes) -> Any:
-    decoded = body.decode(json.detect_encoding(body), errors="replace")
-    value = json.loads(
-        decoded,
-        object_pairs_hook=_object,
-        parse_constant=_refuse_constant,
-        parse_float=_float,
-        parse_int=_integer,
-    )
-    return _cleaned(value)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        name = storable(name)
-        if name in found:
-            raise _Refused("it names a field twice")
-        found[name] = value
-    return found
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise _Refused("it contains a value that is not a number")
-
-
-def _float(digits: str) -> float:
-    value = float(digits)
-    if value in (float("inf"), float("-inf")):
-        raise _Refused("it contains a number that is too large")
-    return value
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > 20:
-        return -MAX_INTEGER if digits.startswith("-") else MAX_INTEGER
-    return max(-MAX_INTEGER, min(int(digits), MAX_INTEGER))
-
-
-def _cleaned(value: Any, depth: int = 0) -> Any:
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, dict | list):
-        if depth >= MAX_DEPTH:
-            raise _Refused("it is nested too deeply")
-        if isinstance(value, dict):
-            return {name: _cleaned(inner, depth + 1) for name, inner in value.items()}
-        return [_cleaned(inner, depth + 1) for inner in value]
-    return value
-
-
-def _parse_xml(body: bytes) -> Any:
-    return _element(defusedxml.ElementTree.fromstring(body, forbid_dtd=True))
+def _parse_xml(body: bytes, remarks: list[Remark]) -> Any:
+    return _element(defusedxml.ElementTree.fromstring(body.lstrip(b" \t\r\n"), forbid_dtd=True))
 
 
 def _element(element: Any, depth: int = 0) -> Any:
-    if depth >= MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise _Refused("it is nested too deeply")
-    children = [(storable(str(child.tag).rpartition("}")[2]), _element(child, depth + 1)) for child in element]
+    children = [(str(child.tag).rpartition("}")[2], _element(child, depth + 1)) for child in element]
     if not children:
-        return storable((element.text or "").strip())
+        return (element.text or "").strip()
     if all(name == "item" for name, _ in children):
         return [value for _, value in children]
-    return _object(children)
+    return object_of(children)
 
 
 def _parse_form(body: bytes, content_type: str) -> dict[str, Any]:
@@ -151,20 +159,30 @@ def _parse_form(body: bytes, content_type: str) -> dict[str, Any]:
     if not pairs:
         raise _Refused("it is not a valid form")
     found: dict[str, Any] = {}
-    for name, value in _object([(name, storable(value)) for name, value in pairs]).items():
+    for name, value in object_of(pairs).items():
         inner, *path = name.replace("]", "").split("[")
         if len(path) > MAX_DEPTH:
             raise _Refused("it is nested too deeply")
         place = found
         for step in path:
-            place = place.setdefault(inner, {})  # AttributeError: the form uses a field as value and as object
-            inner = step
-        place[inner] = value
+            place, inner = _object_in(place, inner), step
+        place[inner] = Odd(None, said(value), TWO_KINDS) if inner in place else value
     return found
 
 
-def _urlencoded(body: bytes) -> list[tuple[str, str]]:
-    return parse_qsl(body.decode(errors="replace"), keep_blank_values=True, strict_parsing=True, max_num_fields=1000)
+def _object_in(place: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the object that a form's field holds, made if there is none yet."""
+    found = place.setdefault(name, {})
+    if isinstance(found, dict):
+        return found
+    place[name] = Odd(None, said(found), TWO_KINDS)
+    return {}  # its values are lost with the contradiction; the remark names it
+
+
+def _urlencoded(body: bytes) -> list[tuple[str, Any]]:
+    return list(
+        parse_qsl(body.decode(errors="replace"), keep_blank_values=True, strict_parsing=True, max_num_fields=1000)
+    )
 
 
 def _multipart(body: bytes, content_type: str) -> list[tuple[str, Any]]:
@@ -183,27 +201,11 @@ def _form_value(part: Message) -> str:
     return payload.decode(errors="replace") if isinstance(payload, bytes) else ""
 
 
-def storable(value: str) -> str:
-    """Return the text with NUL and lone surrogates replaced."""
-    return _UNSTORABLE.sub("\ufffd", value)
-
-
-def printable(value: str) -> str:
-    """Return the text on one line: control characters, including line breaks, become spaces."""
-    return storable(_CONTROL.sub(" ", value)).strip()
-
-
 def text(value: Any, limit: int = 200) -> str:
     """Return a string or number as text of at most `limit` characters, or "" for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return storable(str(value)).strip()[:limit]
-
-
-def said(value: Any) -> str:
-    """Return any decoded value as text for staff, at most 200 characters."""
-    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return printable(shown)[:200]
 
 
 def integer(value: Any, low: int = 0, high: int = 2**31 - 1) -> int | None:
@@ -275,6 +277,16 @@ def fold(word: Any) -> str:
     """Return a status as a lookup key: lower case, `_` for spaces and hyphens, "canceled" with one l."""
     folded = re.sub(r"[-_\s]+", "_", text(word).lower())
     return "canceled" if folded == "cancelled" else folded
+
+
+def folded_name(name: str) -> str:
+    """Return a field's name as a lookup key: `ended_at`, `endedAt` and `Ended-At` are one name."""
+    return _folded_name(name) if len(name) <= 64 else re.sub(r"[-_\s]+", "", name).lower()
+
+
+@lru_cache(4096)  # a provider's names are few; a long one is not worth the memory
+def _folded_name(name: str) -> str:
+    return re.sub(r"[-_\s]+", "", name).lower()
 
 
 def state_of(word: Any, states: Mapping[str, CallState]) -> CallState:

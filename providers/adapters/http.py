@@ -4,8 +4,9 @@ Placing uses httpx's transport, because it reliably tells "never sent" from "sen
 a new connection. Reads may be repeated, so they use aiohttp with kept connections. It is much faster, but reports some
 sent requests as never sent.
 
-Both use HTTP/1.1, at most 256 KiB, and one deadline for the whole exchange. They use no redirects, no proxies from the
-environment, no cookies and no decompression. No error message contains an address, a header or a key.
+Both use HTTP/1.1, at most 2 MiB, and one deadline for the whole exchange. They use no redirects, no proxies from the
+environment and no cookies. They ask for no compression; undoing it is left to the decoder, because evidence is kept as
+it came. A list of calls is read row by row and may be longer. No error message contains an address, a header or a key.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from collections.abc import Callable, Coroutine
 from functools import cache
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +26,7 @@ from yarl import URL
 from providers.adapters.base import Answer, Request
 from providers.adapters.decoding import EVIDENCE, MAX_BODY
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotSent, Rejected
+from providers.adapters.rows import Splitter
 
 DEADLINE = 30.0  # seconds for the whole exchange
 CONNECT = 5.0  # seconds each for name lookup, connection and TLS
@@ -111,6 +114,27 @@ class Client:
 
         The request may use a kept connection, and aiohttp may send it twice.
         """
+        return await self._receive(request, _whole)
+
+    async def rows(self, request: Request, take: Callable[[bytes], None]) -> Answer:
+        """Read a list of calls as `read` does, and call `take` with each row. The answer's body is without its rows.
+
+        Rows that came before an error have been taken. A failed request has no rows: its answer is whole.
+        """
+
+        async def receive(response: aiohttp.ClientResponse) -> bytes:
+            if not 200 <= response.status < 300:
+                return await _whole(response)
+            splitter = Splitter(take)
+            async for chunk in response.content.iter_any():
+                splitter.feed(chunk)
+            return splitter.envelope()
+
+        return await self._receive(request, receive)
+
+    async def _receive(
+        self, request: Request, receive: Callable[[aiohttp.ClientResponse], Coroutine[Any, Any, bytes]]
+    ) -> Answer:
         built = _build(request, {})
         headers = {name: value for name, value in built.headers.items() if name != "content-length"}
         try:
@@ -121,14 +145,10 @@ class Client:
                 data=built.content or None,
                 allow_redirects=False,
             ) as response:
-                body = bytearray()
-                async for chunk in response.content.iter_any():
-                    body += chunk
-                    if len(body) > MAX_BODY:
-                        raise _too_long(response.status, body)
+                body = await receive(response)
                 names = {name.lower() for name in response.headers}
                 found = {name: ", ".join(response.headers.getall(name)) for name in names}
-                return Answer(response.status, found, bytes(body))
+                return Answer(response.status, found, body)
         except MayBeRinging:
             raise
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
@@ -139,6 +159,15 @@ class Client:
             raise MayBeRinging(NO_ANSWER) from None
         except Exception as error:
             raise MayBeRinging(SENTENCES.get(type(error), UNKNOWN_FAILURE)) from None
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise _too_long(response.status, body)
+    return bytes(body)
 
 
 @cache

@@ -11,7 +11,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -19,18 +19,17 @@ from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder
 from providers.adapters.decoding import (
     EVIDENCE,
     call_id,
-    decode_form,
     decode_json_or_xml,
     e164,
-    embedded,
     fold,
-    integer,
     mapping,
-    moment,
+    opened,
     segment,
     text,
 )
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError, Rejected
+from providers.adapters.fields import Fields, read_form, read_json_or_xml
+from providers.adapters.messages import Found, Status, find_call, first_text, follow, placed_call, read_status
 from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, is_page, succeeded
 
 # Only four values are documented; the others are assumed. Keys have no spaces, hyphens or underscores.
@@ -58,6 +57,16 @@ REASONS = {
 ATTEMPT_ENDS = (CallState.BUSY, CallState.NO_ANSWER, CallState.FAILED)  # end the call only if no attempt is left
 REATTEMPT_WAIT = 60  # seconds, the minimum; `max_attempts` "requires" it, so it is sent even with one attempt
 PATIENCE = timedelta(seconds=300)  # after the wait: how much silence with an unknown status ends the call
+
+
+IDS = ("call_id",)
+ANSWERED_BY_NAMES = ("answered_by", "callee_type")  # documented for the application only, never for the API
+TIMES = {"dialing": "started_at", "connected": "answered_at", "disconnected": "ended_at"}
+ORDER = {"queued": 0, "dialing": 1, "connected": 2, "disconnected": 3}  # of events in the same second
+NO_EVENT = "An event needs a name and a time."
+CLOCK_DIFFERENCE = timedelta(seconds=60)
+
+Events = list[tuple[str, datetime | None]]
 
 
 class PlumVoice(HttpProvider):
@@ -106,19 +115,18 @@ class PlumVoice(HttpProvider):
         if not succeeded(answer):
             raise self.error_for(answer)
         try:
-            body = mapping(decode_json_or_xml(answer.body, status=answer.status))
+            message = read_json_or_xml(answer.body, status=answer.status, time_zone=self.account.time_zone)
         except ProviderError:
-            body = {}
-        # No page shows the body of a success. Look for the ID at the top level, one level down and in `Link`.
-        nested = {found for value in body.values() if (found := call_id(mapping(value).get("call_id")))}
-        found = call_id(body.get("call_id")) or (nested.pop() if len(nested) == 1 else "")
-        if not found and not is_page(answer):
-            found = _linked(answer.headers.get("link", ""))
-        if found:
-            return Reading(CallState.QUEUED, provider_call_id=found)
-        if fold(body.get("success")) in ("false", "0") or body.get("success") is False:  # a sister product refuses so
+            message = Fields({})
+        refused = _refuses(message)
+        # No page shows the body of a success. Look for the ID at the top level, inside and in `Link`.
+        found = placed_call(message, IDS, anywhere=True)
+        linked = "" if found.torn or is_page(answer) else _linked(answer.headers.get("link", ""))
+        if named := found.call_id or linked:
+            return Reading(CallState.QUEUED, provider_call_id=named, remarks=tuple(message.remarks))
+        if refused and not found.torn:
             raise self._error(Rejected, answer, self.error_text(answer))
-        raise self.unusable(answer, "without a call ID")
+        raise self.unusable(answer, "with two call IDs" if found.torn else "without a call ID")
 
     def status(self, call: CallHandle) -> Request:
         return Request("GET", self.url(f"/api/outbound/{segment(call.provider_call_id)}"), self._headers())
@@ -126,10 +134,13 @@ class PlumVoice(HttpProvider):
     def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Reading:
         if not succeeded(answer):
             raise self.read_error_for(answer)
-        details = _details(decode_json_or_xml(answer.body, status=answer.status))
-        if not fold(details.get("status")):
+        message = read_json_or_xml(answer.body, status=answer.status, time_zone=self.account.time_zone)
+        found = _details(message, call.provider_call_id)
+        self.check_same_call(answer, found.call_id, call.provider_call_id)
+        status = read_status(found, STATES, _key)
+        if status is None:
             raise self.unusable(answer, "without a status")
-        return _reading(details, now=now)
+        return _reading(found, status, now=now, placed_at=call.placed_at)
 
     def parse_callback(self, headers: Mapping[str, str], body: bytes) -> Reading:
         """Parse `call_details` as JSON, wrapped JSON, XML or form fields: the encoding is not documented.
@@ -137,12 +148,17 @@ class PlumVoice(HttpProvider):
         Plum Voice sends the callback once and unsigned, after all attempts. So its status is the call's, not an
         attempt's.
         """
-        marked = body.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith((b"<", b"{", b"["))
-        found = decode_json_or_xml(body) if marked else decode_form(body, headers.get("content-type", ""))
-        details = _details(found)
-        if not fold(details.get("status")):
+        zone = self.account.time_zone
+        marked = opened(body).lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith((b"<", b"{", b"[", b'"'))
+        if marked:
+            message = read_json_or_xml(body, time_zone=zone)
+        else:
+            message = read_form(body, headers.get("content-type", ""), time_zone=zone)
+        found = _details(message)
+        status = read_status(found, STATES, _key)
+        if status is None:
             raise MayBeRinging("The Plum Voice callback has no status.", evidence=body[:EVIDENCE])
-        return _reading(details, final=True)
+        return _reading(found, status, final=True)
 
     def check(self) -> Request:
         """Return a read of a call that cannot exist."""
@@ -178,60 +194,106 @@ def _linked(header: str) -> str:
     return call_id(unquote(path.rstrip("/").rpartition("/")[2]))
 
 
-def _details(body: Any) -> dict[str, Any]:
+def _refuses(message: Fields) -> bool:
+    """Return whether a success says that the call was refused, as a sister product does. An odd one proves nothing."""
+    said = message.values.get("success")
+    return not message.remarks and (said is False or fold(said) in ("false", "0"))
+
+
+def _details(message: Fields, known: str = "") -> Found:
     """Return `call_details`: wrapped, bare, or as JSON text inside a form field."""
-    return mapping(embedded(mapping(body).get("call_details", body)))
+    return find_call(follow(message, "call_details"), IDS, known)
 
 
-def _reading(details: Mapping[str, Any], *, now: datetime | None = None, final: bool = False) -> Reading:
-    """Return the reading of `call_details`.
+def _key(word: Any) -> str:
+    return fold(word).replace("_", "")
 
-    Numbers may be quoted. Times come from the events, because the pages contradict each other about the two timestamps.
+
+def _reading(
+    found: Found,
+    status: Status,
+    *,
+    now: datetime | None = None,
+    placed_at: datetime | None = None,
+    final: bool = False,
+) -> Reading:
+    """Return the reading of `call_details`. `final`: the status is the call's, not an attempt's.
+
+    Times come from the events, because the pages contradict each other about the two timestamps.
     """
-    word = text(details.get("status"))
-    state = STATES.get(fold(word).replace("_", ""), CallState.UNRECOGNISED)
-    attempts, allowed = integer(details.get("attempts")), integer(details.get("max_attempts"))
-    used_up = attempts is None or allowed is None or attempts >= allowed
-    events = _events(details.get("events"))
-    connected_after_dialing = [name for name, _ in events if name in ("dialing", "connected")][-1:] == ["connected"]
-    if state in ATTEMPT_ENDS and not final and not used_up:
+    details, state = found.call, status.state
+    attempts, allowed = details.integer("attempts"), details.integer("max_attempts")
+    events = _events(details)
+    if state in ATTEMPT_ENDS and not final and _more_to_come(details, attempts, allowed):
         state = CallState.QUEUED  # only this attempt ended so; another follows
-    elif state is CallState.UNRECOGNISED and now and events and attempts and allowed and attempts >= allowed:
-        wait = timedelta(seconds=integer(details.get("reattempt_wait"), high=86_400) or 0) + PATIENCE
-        if not connected_after_dialing and now - events[-1][1] > wait:
-            state = CallState.FAILED  # a long silence after the last attempt, whatever the status means
+    elif state is CallState.UNRECOGNISED and now and _silent(found, events, now, placed_at):
+        state = CallState.FAILED  # a long silence after the last attempt, whatever the word means
     # `events` holds the events of all attempts. The last attempt counts.
-    last = dict(events)
-    answered = last.get("connected") if connected_after_dialing else None
-    ended = last.get("disconnected") if state.is_terminal else None
-    duration = integer(details.get("duration"))
-    if duration is None and answered and ended and ended >= answered:
-        duration = integer((ended - answered).total_seconds())
-    number = re.match(r"['\"\s]*(?:tel:)?(\+[0-9]{5,15})(?![0-9])", text(details.get("phone_number")))
+    last = {name: at for name, at in events if at is not None}
+    answered = last.get("connected") if _connected_after_dialing(events) else None
+    may_be_over = state.is_terminal or state is CallState.UNRECOGNISED
+    ended = last.get("disconnected") if may_be_over else None
+    duration = details.seconds("duration", into="duration_seconds")
+    if duration is None and details.doubt("duration") is None and answered and ended and ended >= answered:
+        duration = int((ended - answered).total_seconds())
+    number = re.match(r"['\"\s]*(?:tel:)?(\+[0-9]{5,15})(?![0-9])", details.text("phone_number", into="to_number"))
     return Reading(
         state,
-        provider_call_id=call_id(details.get("call_id")),  # not documented; used if present
-        provider_status=word,
+        provider_call_id=found.call_id,  # not documented; used if present
+        provider_status=status.word,
         to_number=number[1] if number else "",
-        created_at=moment(details.get("queued_timestamp")),
+        created_at=details.moment("queued_timestamp", into="created_at"),
         started_at=last.get("dialing"),
         answered_at=answered,
         ended_at=ended,
-        duration_seconds=duration if state.is_terminal else None,
+        duration_seconds=duration if may_be_over else None,
         ended_reason=REASONS.get(state, ""),
-        provider_reason=word if state in REASONS else "",
+        provider_reason=status.word if state in REASONS else "",
+        answered_by=first_text((details,), ANSWERED_BY_NAMES, into="answered_by"),
         may_go_back=not state.is_terminal and (allowed or 1) > 1,
+        remarks=tuple(details.remarks),
     )
 
 
-def _events(value: Any) -> list[tuple[str, datetime]]:
-    """Return (event, time) in order, without unreadable events.
+def _more_to_come(details: Fields, attempts: int | None, allowed: int | None) -> bool:
+    """Return whether an attempt is left. Trunkline allows one, so that only a readable larger number says so."""
+    if attempts is None:
+        return details.doubt("attempts") is not None and (allowed or 1) > 1
+    return allowed is not None and attempts < allowed
 
-    The value is a list, one object, a form's numbered fields, or JSON text.
+
+def _silent(found: Found, events: Events, now: datetime, placed_at: datetime | None) -> bool:
+    """Return whether the last attempt was made, its last event was long ago, and it connected nobody.
+
+    An event from before we placed the call shows that Plum Voice's clock is not ours, so that it proves no silence.
     """
-    value = embedded(value)
-    if isinstance(value, dict):
-        value = [value] if "event" in value else list(value.values())
-    found = [mapping(item) for item in value] if isinstance(value, list) else []
-    timed = [(fold(item.get("event")), moment(item.get("timestamp"))) for item in found]
-    return [(name, at) for name, at in timed if at is not None]
+    details = found.call
+    attempts, allowed = details.integer("attempts"), details.integer("max_attempts")
+    waits = details.integer("reattempt_wait", high=86_400)
+    if found.torn or not attempts or not allowed or attempts < allowed or _connected_after_dialing(events):
+        return False
+    times = [at for _, at in events if at is not None]
+    if not times or details.doubt("status") or details.doubt("reattempt_wait"):
+        return False
+    if placed_at and min(times) < placed_at - CLOCK_DIFFERENCE:
+        return False
+    return now - max(times) > timedelta(seconds=waits or 0) + PATIENCE
+
+
+def _connected_after_dialing(events: Events) -> bool:
+    """Return whether the last attempt was answered. A connection at an unreadable time may be the last."""
+    known = [name for name, at in events if at is not None and name in ("dialing", "connected")]
+    return known[-1:] == ["connected"] or ("connected", None) in events
+
+
+def _events(details: Fields) -> Events:
+    """Return the events in order of time, whatever their order in the message, those without a readable time last."""
+    found: Events = []
+    for row in details.rows("events") or ():
+        name = row.word("event")
+        at = row.moment("timestamp", into=TIMES.get(name, ""))
+        if not (name and at) and not row.doubt("timestamp") and not row.doubt("event"):
+            row.remark("timestamp" if name else "event", NO_EVENT, taken=False, into=TIMES.get(name, ""))
+        found.append((name, at))
+    never = datetime.max.replace(tzinfo=UTC)
+    return sorted(found, key=lambda event: (event[1] or never, ORDER.get(event[0], 0)))

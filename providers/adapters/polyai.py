@@ -13,19 +13,10 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Reading, Request
-from providers.adapters.decoding import (
-    call_id,
-    decode_json,
-    e164,
-    fold,
-    mapping,
-    moment,
-    printable,
-    segment,
-    state_of,
-    text,
-)
+from providers.adapters.decoding import decode_json, e164, fold, mapping, printable, segment, text
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
+from providers.adapters.fields import Fields, read_message
+from providers.adapters.messages import find_call, first_text, placed_call, placed_reading, read_status
 from providers.adapters.verdicts import INCONCLUSIVE, KEY_REFUSED, NIL_UUID, HttpProvider, is_page, succeeded
 
 STATES = {
@@ -46,6 +37,7 @@ STATES = {
 GENERATIONS = ("v1_trigger", "v1", "agents")
 ENVIRONMENTS = ("sandbox", "pre-release", "live")
 IDS = ("callSid", "call_sid", "conversation_id")  # one per generation
+REASON_NAMES = ("reason", "ended_reason", "end_reason")  # only "reason" is documented
 METADATA_LIMIT = 26_000  # bytes of base64; each key becomes a SIP header
 
 
@@ -118,13 +110,10 @@ class PolyAI(HttpProvider):
     def read_placing(self, answer: Answer) -> Reading:
         if not succeeded(answer):
             raise self.error_for(answer)
-        body = mapping(decode_json(answer.body, status=answer.status))
-        found = _id(body)
-        if not found:
-            raise self.unusable(answer, "without a call ID")
-        word = body.get("status")
-        state = state_of(word, STATES) if word else CallState.QUEUED  # PolyAI responds before it dials
-        return Reading(state, provider_call_id=found, provider_status=text(word))
+        found = placed_call(self._message(answer), IDS, anywhere=True)
+        if not found.call_id:
+            raise self.unusable(answer, "with two call IDs" if found.torn else "without a call ID")
+        return placed_reading(found, STATES)  # PolyAI responds before it dials
 
     def status(self, call: CallHandle) -> Request:
         path = f"{self._path(call.assistant_external_id)}/{segment(call.provider_call_id)}/status"
@@ -135,19 +124,23 @@ class PolyAI(HttpProvider):
     def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Reading:
         if not succeeded(answer):
             raise self.read_error_for(answer)
-        body = mapping(decode_json(answer.body, status=answer.status))
-        word, state = text(body.get("status")), state_of(body.get("status"), STATES)
-        if not word:
+        found = find_call(self._message(answer), IDS, call.provider_call_id)
+        self.check_same_call(answer, found.call_id, call.provider_call_id)
+        status = read_status(found, STATES)
+        if status is None:
             raise self.unusable(answer, "without a status")
-        self.check_same_call(answer, _id(body), call.provider_call_id)
-        reason = text(body.get("reason"), 500)  # "" unless the call failed; v1_trigger never sends it
+        holders = (found.call,)
+        # "" unless the call failed; v1_trigger never sends it
+        reason = first_text(holders, REASON_NAMES, into="provider_reason", limit=500)
         return Reading(
-            state,
-            provider_call_id=_id(body) or call.provider_call_id,
-            provider_status=word,
-            created_at=moment(body.get("created_at")),
-            ended_reason=_reason(state, reason),
+            status.state,
+            provider_call_id=found.call_id or call.provider_call_id,
+            provider_status=status.word,
+            created_at=found.call.moment("created_at", into="created_at"),
+            ended_reason=_reason(status.state, reason),
             provider_reason=reason,
+            answered_by=first_text(holders, ("answered_by",), into="answered_by"),  # documented nowhere
+            remarks=tuple(found.call.remarks),
         )
 
     def check(self) -> Request:
@@ -190,6 +183,9 @@ class PolyAI(HttpProvider):
             raise Misconfigured("PolyAI needs an agent ID, on the assistant or on the provider account.")
         return f"/v1/agents/{segment(agent)}/telephony/outbound-calls"
 
+    def _message(self, answer: Answer) -> Fields:
+        return read_message(answer.body, status=answer.status, time_zone=self.account.time_zone)
+
     def _headers(self) -> dict[str, str]:
         header = "X-API-KEY" if self.generation == "agents" else "X-PolyAi-Auth-Token"
         return {header: self.credential("auth_token"), "Accept": "application/json"}
@@ -205,11 +201,6 @@ def _metadata(order: CallOrder) -> dict[str, str]:
     if -(-size // 3) * 4 >= METADATA_LIMIT:
         raise Rejected("The variables are too long for PolyAI (26 KB when encoded).")
     return metadata
-
-
-def _id(body: Mapping[str, Any]) -> str:
-    found = [call_id(body.get(name)) for name in IDS]
-    return next((name for name in found if name), "")
 
 
 def _reason(state: CallState, reason: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from providers.adapters.base import AccountConfig, Answer, Provider
 from providers.adapters.call_ids import same_call
-from providers.adapters.decoding import EVIDENCE, decode_json, printable, text
+from providers.adapters.decoding import EVIDENCE, decode_json, opened, printable, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"  # an ID that no provider issues, to test a key with
@@ -131,8 +131,9 @@ def succeeded(answer: Answer) -> bool:
 
 def is_page(answer: Answer) -> bool:
     """Return whether the body is a web page. An HTML content type with an empty body is not one."""
-    start = answer.body[:1024].lower()
-    labelled = "html" in answer.headers.get("content-type", "").lower() and bool(answer.body.strip())
+    body = opened(answer.body)
+    start = body[:1024].lower()
+    labelled = "html" in answer.headers.get("content-type", "").lower() and bool(body.strip())
     return labelled or any(mark in start for mark in (b"<!doctype html", b"<html", b"<head", b"<body"))
 
 

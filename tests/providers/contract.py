@@ -23,6 +23,7 @@ from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 from providers.adapters.http import Client
 from tests.providers import skipping
+from tests.providers.odd_answers import SAY_NOTHING, OddAnswer, odd_bodies, odd_fields
 from tests.providers.wire import AMBIGUOUS, Behaviour, Received, Wire, answer, closed_port
 from tests.waiting import PATIENCE
 
@@ -53,12 +54,14 @@ class ProviderContract:
     placed: ClassVar[bytes]  # the documented response to a placing
     placed_id: ClassVar[str]
     status_body: ClassVar[bytes]  # the documented response to a read
+    more_statuses: ClassVar[list[bytes]] = []  # of calls with other ends
     callback: ClassVar[bytes] = b""
     states: ClassVar[dict[str, CallState]]  # from the provider's pages
     requires_own_error_format: ClassVar[bool] = True  # a 4xx in another format proves nothing
     refusals: ClassVar[list[Case]]  # unsuccessful responses to a placing
     failures: ClassVar[list[Case]]  # unsuccessful responses to a read
     samples: ClassVar[list[bytes]] = []  # more bodies for the fuzzer
+    telling: ClassVar[list[tuple[str, ...]]]  # fields without which an answer may tell nothing: the status, then the ID
 
     def own_error(self, words: str) -> bytes:
         return json.dumps({"error": words}).encode()
@@ -289,6 +292,51 @@ class ProviderContract:
         with pytest.raises(ProviderError):
             provider.read_check(self.send(provider.check(), "read"))
 
+    # Odd answers.
+
+    def odd_answers(self, answer: bytes) -> Iterator[OddAnswer]:
+        yield from odd_fields(json.loads(answer), other_value)
+        yield from odd_bodies(json.loads(answer))
+
+    def test_an_odd_status_changes_no_outcome_and_loses_nothing_in_silence(self) -> None:
+        for body in (self.status_body, *self.more_statuses):
+            assert not self.faults_of_odd(body, self.read)
+
+    def test_an_odd_callback_changes_no_outcome_and_loses_nothing_in_silence(self) -> None:
+        if self.callback:
+            assert not self.faults_of_odd(self.callback, lambda body: self.provider().parse_callback({}, body))
+
+    def faults_of_odd(self, body: bytes, read: Callable[[bytes], Reading]) -> list[str]:
+        plain, faults = read(body), []
+        for odd in self.odd_answers(body):
+            tells = odd.path[-1:] in self.telling
+            try:
+                found = read(odd.body)
+            except MayBeRinging as error:
+                faults += [] if tells else [f"{odd}: {error}"]
+                continue
+            if found.state is not plain.state and (found.state.is_terminal or not tells):
+                faults.append(f"{odd}: {found.state}")
+            faults += [f"{odd}: {fault}" for fault in _differences(plain, found, odd)]
+        return faults
+
+    def test_an_odd_answer_to_a_placing_never_says_that_no_call_was_placed(self) -> None:
+        provider, faults = self.provider(), []
+        for odd in self.odd_answers(self.placed):
+            tells = odd.path[-1:] in self.telling
+            try:
+                placed = provider.read_placing(Answer(200, {}, odd.body))
+            except MayBeRinging as error:
+                faults += [] if tells else [f"{odd}: {error}"]
+                continue
+            if placed.state.is_terminal or placed.state is CallState.UNRECOGNISED:
+                faults.append(f"{odd}: {placed.state}")
+            if placed.provider_call_id != self.placed_id and not (tells and odd.manner in ("negative", "huge")):
+                faults.append(f"{odd}: another ID, {placed.provider_call_id}")
+            if "different" in odd.manner and odd.path[-1:] in self.telling[1:]:
+                faults.append(f"{odd}: two IDs name one call")
+        assert not faults
+
     # Declarations.
 
     def test_unknown_options_are_faults(self) -> None:
@@ -326,6 +374,45 @@ class ProviderContract:
                 read += 1
                 _assert_storable(found)
         assert read > 100  # some mutated bodies are still readable
+
+
+TOLD = (
+    *("provider_call_id", "provider_status", "reference", "to_number", "created_at", "started_at", "answered_at"),
+    *("ended_at", "duration_seconds", "billed_duration_seconds", "price", "provider_reason", "answered_by"),
+    *("error_code", "error_message", "result"),
+)
+
+
+def _differences(plain: Reading, found: Reading, odd: OddAnswer) -> Iterator[str]:
+    """Return what an odd answer says that nobody said, and what it does not say any more, without a remark."""
+    lost = []
+    for name in TOLD:
+        before, after = getattr(plain, name), getattr(found, name)
+        if after == before or (name == "provider_status" and found.state is CallState.UNRECOGNISED):
+            continue
+        if after in (None, ""):
+            lost += [] if name == "result" and found.result_text else [name]
+        elif name != "result" and not (isinstance(after, str) and after in odd.body.decode()):
+            yield f"{name} is {after!r}, which nobody said"
+    silent = all(remark.taken for remark in found.remarks) and odd.manner not in SAY_NOTHING
+    if lost and (silent or not odd.path):
+        yield f"{lost} disappeared in silence"
+    if not odd.path and not found.remarks and odd.manner != "among unknown fields":
+        yield "no remark"
+
+
+def other_value(name: str) -> Any:
+    """Return another valid value of a provider's field."""
+    name = name.lower().replace("_", "")
+    if name == "status":
+        return "busy"
+    if name.endswith(("id", "sid")):
+        return "00000000-53c4-4e6d-9a18-7f20c4be9911"
+    if name.endswith(("at", "updated", "timestamp")):
+        return "2026-05-11T13:06:00Z"
+    if "duration" in name or "amount" in name or "attempt" in name:
+        return 999
+    return "other"
 
 
 HEADERS = ["retry-after", "content-type", "link", "callingbox-signature", "location"]

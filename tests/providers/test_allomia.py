@@ -44,7 +44,14 @@ class TestAlloMia(ProviderContract):
         b'"status":"completed","callDetails":{"startedAt":"2026-05-11T13:05:10Z","endedAt":"2026-05-11T13:06:52Z",'
         b'"duration":102,"endedReason":"customer-ended-call"}}'
     )
+    more_statuses = [
+        b'{"outboundCallId":"d2a7b1f0-53c4-4e6d-9a18-7f20c4be9911","contactId":"77e0f3a2-1b9c-4d55-8e3f-0c6a9d2b4411",'
+        b'"status":"calling","callDetails":null}',
+        b'{"outboundCallId":"d2a7b1f0-53c4-4e6d-9a18-7f20c4be9911","status":"busy","answeredBy":"machine","callDetails":'
+        b'{"startedAt":null,"endedAt":"2026-05-11T13:05:21Z","duration":null,"endedReason":"busy"}}',
+    ]
     callback = status_body
+    telling = [("status",), ("outboundCallId",)]
     states = {
         "calling": CallState.DIALING,
         "completed": CallState.COMPLETED,

@@ -101,6 +101,18 @@ class TestCallingBox(ProviderContract):
     placed_id = CALL
     status_body = call()
     callback = EVENT
+    more_statuses = [
+        call(status="no_answer", answered_by="machine", result=None, result_status="pending"),
+        call(status="failed", error_code="40310", error_message="invalid number", reservation_status="released"),
+        call(
+            status="busy",
+            reservation_status="reserved",
+            billing_amount_milli_cents=0,
+            metadata={"ref": "att-000420"},
+            context={},
+        ),
+    ]
+    telling = [("status",), ("id",), ("data",), ("call",)]
     states = {
         "queued": CallState.QUEUED,
         "initiated": CallState.DIALING,
@@ -124,7 +136,7 @@ class TestCallingBox(ProviderContract):
         Case(400, b'{"error":"agent_id is required"}', Misconfigured, says="agent"),
         Case(502, b'{"error":"could not place the call"}', MayBeRinging, says="could not place the call"),
         Case(201, b'{"id":"","status":"queued"}', MayBeRinging),
-        Case(201, b'[{"id":"x"}]', MayBeRinging),
+        Case(201, b'[{"id":"x"},{"id":"y"}]', MayBeRinging),
         Case(400, b'{"error":["a"]}', MayBeRinging),
     ]  # fmt: skip
     failures = [
@@ -310,7 +322,7 @@ class TestCallingBox(ProviderContract):
             with pytest.raises(MayBeRinging):
                 provider.parse_callback(headers, bare)
 
-    @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"type":"call.busy","data":{"call":{"id":"x"}}}', PAGE])
+    @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"type":"call.busy","data":{"id":{},"call":{}}}', PAGE])
     def test_a_callback_without_a_call_is_unreadable(self, body: bytes) -> None:
         with pytest.raises(MayBeRinging):
             self.provider().parse_callback(signed(body, SECRET), body)
@@ -341,7 +353,7 @@ class TestCallingBox(ProviderContract):
             (f"t=1767225600,v1={VECTOR},junk", "bad"),
             (f"t=1767225600,v1={VECTOR},", "bad"),
             (f"t=1767225600,t=1767225600,v1={VECTOR}", "bad"),
-            (f"t=1767225600,v1={VECTOR.upper()}", "bad"),
+            (f"t=1767225600,v1={VECTOR.upper()}", "verified"),
             (f"t=1767225600,v1={VECTOR[:-1]}", "bad"),
             (f"t=1767225600,v0={VECTOR}", "bad"),
             (f"t=１７６７２２５６００,v1={VECTOR}", "bad"),  # noqa: RUF001

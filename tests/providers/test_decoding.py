@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
+import tracemalloc
+import zlib
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.adapters import decoding
+from providers.adapters.base import Remark
 from providers.adapters.decoding import (
     MAX_BODY,
     call_id,
@@ -34,6 +38,10 @@ BOMB = (
 )
 OUTSIDE = b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><result><call_id>&f;</call_id></result>'
 
+DEEP: Any = None  # what is left of forty nested lists: thirty-two levels in all, the outer object included
+for _ in range(31):
+    DEEP = [DEEP]
+
 NO_TIMES: list[Any] = [
     *("", None, "soon", "2026-02-30T00:00:00Z", True, [], -1, 0, 1e30, "9" * 30, 10**13, "1778500000000"),
     *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-12:00", "1999-12-31", "2100-01-01T00:00:00Z"),
@@ -45,10 +53,10 @@ class TestJson:
     @pytest.mark.parametrize(
         "body",
         [
-            b"", b" ", b"{", b"{'a': 1}", b'{"a": 1}}', b"nope", b"\x00", b"\xff\xfe\xff",
-            b"[" * 20_000, b"[" * 20_000 + b"]" * 20_000, b'{"a":' * 20_000, b"[" * 33 + b"]" * 33,
-            b"[NaN]", b"[Infinity]", b"[-Infinity]", b"[1e999]", b"[-1e999]", b'{"a": 1, "a": 2}',
-            b'{"a\\u0000": 1, "a\\u0000": 2}', b'"' + b"x" * MAX_BODY + b'"',
+            b"", b" ", b"{", b"{a: 1}", b'{"a": 1', b"nope", b"\x00", b"\xff\xfe\xff", b'{"a": 1,, "b": 2}',
+            b"[" * 20_000, b"[" * 20_000 + b"]" * 20_000, b'{"a":' * 20_000,
+            b'{"a": 1}{"a": 2}', b'{"a": 1}, {"b": 2}', b'{"a": 1}<b>{"a": 2}', b"1 2", b'{"a": "x',
+            b"{'a': 'it's'}", b'"' + b'\\"' * 100_000, b'"' + b"x" * MAX_BODY + b'"',
         ],
     )  # fmt: skip
     def test_untrustworthy_bodies_are_unreadable(self, body: bytes) -> None:
@@ -73,10 +81,13 @@ class TestJson:
         found = decode_json(b'{"a\\u0000": ["\\u0000", {"b": "\\ud800x"}], "pair": "\\ud83d\\ude00"}')
         assert found == {"a\ufffd": ["\ufffd", {"b": "\ufffdx"}], "pair": "\U0001f600"}
 
-    @pytest.mark.parametrize("digits", ["9" * 5000, "-" + "9" * 5000, str(2**63), str(-(2**70))])
-    def test_huge_numbers_are_clamped(self, digits: str) -> None:
-        found = decode_json(f'{{"id": "x", "n": {digits}}}'.encode())
-        assert found == {"id": "x", "n": -decoding.MAX_INTEGER if digits.startswith("-") else decoding.MAX_INTEGER}
+    def test_integers_are_exact_at_any_length(self) -> None:
+        for digits in (str(2**63), str(-(2**70)), "9" * 4000, "-" + "9" * 3999):
+            assert decode_json(f'{{"n": {digits}}}'.encode()) == {"n": int(digits)}
+        assert decode_json(b"[9007199254740993.0, 9007199254740992.5, 1e2]") == [9007199254740993, 2.0**53, 100.0]
+
+    def test_an_integer_that_python_would_not_read_again_is_text(self) -> None:
+        assert decode_json(b'{"n": ' + b"9" * 5000 + b"}") == {"n": "9" * 5000}
 
     @given(st.binary(max_size=200))
     def test_arbitrary_bytes_raise_only_may_be_ringing(self, body: bytes) -> None:
@@ -88,6 +99,87 @@ class TestJson:
     def test_valid_json_is_decoded_unchanged(self, value: Any) -> None:
         clean = json.loads(json.dumps(value).replace("\\u0000", "\\ufffd"))
         assert decode_json(json.dumps(value).encode()) == clean
+
+
+# What was sent, what stands, and the path of each remark with whether the value was taken. JSON's own words: RFC 8259.
+ODDITIES: list[tuple[bytes, Any, list[tuple[str, bool]]]] = [
+    (b'{"id": "x", "n": NaN}', {"id": "x", "n": None}, [("n", False)]),
+    (b'{"id": "x", "n": {"m": [1, -Infinity]}}', {"id": "x", "n": {"m": [1, None]}}, [("n.m[1]", False)]),
+    (b'{"id": "x", "n": 1e999}', {"id": "x", "n": None}, [("n", False)]),
+    (b'{"id": "x", "n": nan, "m": -inf}', {"id": "x", "n": None, "m": None}, [("n", False), ("m", False)]),
+    (b'{"id": "x", "n": 007}', {"id": "x", "n": None}, [("n", False)]),
+    (b'{"id": "x", "n": undefined}', {"id": "x", "n": None}, [("n", False)]),
+    (b'{"a": 1, "a": 1}', {"a": 1}, [("a", True)]),
+    (b'{"a": 1, "b": 3, "a": 2}', {"a": None, "b": 3}, [("a", False)]),
+    (b'{"a": 1, "a": true}', {"a": None}, [("a", False)]),
+    (b'{"a": null, "a": "x"}', {"a": None}, [("a", False)]),
+    (b'{"a": NaN, "a": NaN}', {"a": None}, [("a", True), ("a", False)]),
+    (b'{"a": {"b": 1, "b": 2}, "c": 4}', {"a": {"b": None}, "c": 4}, [("a.b", False)]),
+    (b'{"a\\u0000": 1, "a\\u0000": 2}', {"a\ufffd": None}, [("a\ufffd", False)]),
+    (b'{"a": 1}\n<!-- x -->', {"a": 1}, [("", True)]),
+    (b'{"a": 1}<br />Warning: x in y on line 3', {"a": 1}, [("", True)]),
+    (b'{"a": 1}}', {"a": 1}, [("", True)]),
+    (b'{"a": 1} done', {"a": 1}, [("", True)]),
+    (b'{"a": 1}\x00\x00', {"a": 1}, []),
+    (b'{"a": 1}\n{"a": 1}', {"a": 1}, [("", True)]),
+    (b'{"a": [1, 2,], "b": 3}', {"a": [1, 2], "b": 3}, [("", True)]),
+    (b'{"a": True, "b": None, "c": False}', {"a": True, "b": None, "c": False}, [("", True)]),
+    (b"{'a': 'it\\'s \"q\"', 'b': True}", {"a": 'it\'s "q"', "b": True}, [("", True), ("", True)]),
+    (b'{"a": .5, "b": +5, "c": 5.}', {"a": 0.5, "b": 5, "c": 5}, [("", True)]),
+    (b'{"a": "one\ntwo", "b": "c:\\dir"}', {"a": "one\ntwo", "b": "c:\ufffddir"}, [("", True)]),
+    (b'{"a": "x, }", "b": "NaN", "c": "True",}', {"a": "x, }", "b": "NaN", "c": "True"}, [("", True)]),
+    (b'\xef\xbb\xbf{"a": 1}', {"a": 1}, [("", True)]),
+    (b'{"a": "Ren\xe9"}', {"a": "Ren\ufffd"}, [("", True)]),
+    (gzip.compress(b'{"a": 1}'), {"a": 1}, [("", True)]),
+    (gzip.compress(b'{"a"') + gzip.compress(b": 1}"), {"a": 1}, [("", True)]),
+    (zlib.compress(b'{"a": 1}'), {"a": 1}, [("", True)]),
+    (b'{"a": ' + b"[" * 40 + b"]" * 40 + b', "b": 1}', {"a": DEEP, "b": 1}, [("a" + "[0]" * 31, False)]),
+]
+
+
+class TestOddities:
+    def test_each_costs_itself_and_is_named(self) -> None:
+        for body, expected, paths in ODDITIES:
+            remarks: list[Remark] = []
+            found = decode_json(body, remarks=remarks)
+            assert (found, [(remark.path, remark.taken) for remark in remarks]) == (expected, paths), body
+            json.dumps(found, allow_nan=False)  # PostgreSQL's JSON knows no NaN
+
+    def test_both_values_of_a_repeated_name_are_kept_for_staff(self) -> None:
+        remarks: list[Remark] = []
+        decode_json(b'{"status": "busy", "status": {"a": NaN}}', remarks=remarks)
+        assert remarks[0].said == 'busy | {"a": "NaN"}'
+
+    def test_a_compressed_body_is_never_larger_in_memory_than_a_plain_one_may_be(self) -> None:
+        packed = zlib.compressobj(9, wbits=31)
+        bomb = b"".join(packed.compress(b" " * 2**20) for _ in range(200)) + packed.flush()
+        tracemalloc.start()
+        with pytest.raises(MayBeRinging, match="too long"):
+            decode_json(bomb)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 * MAX_BODY
+        assert decoding.opened(bomb) == bomb
+        with pytest.raises(MayBeRinging, match="incomplete"):
+            decode_json(gzip.compress(b'{"a": 1}')[:-9])
+
+    @given(
+        st.dictionaries(st.text(max_size=5), st.integers() | st.text() | st.lists(st.booleans()), max_size=4),
+        st.sampled_from(["", "\n<!-- x -->", " ok", "\x00", "}", ";"]),
+        st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
+        st.booleans(),
+    )
+    def test_no_tolerance_changes_another_value(self, value: Any, after: str, encoding: str, packed: bool) -> None:
+        body = (json.dumps(value) + after).encode(encoding)
+        clean = json.loads(json.dumps(value).replace("\\u0000", "\ufffd"))
+        if len(clean) == len(value):
+            assert decode_json(gzip.compress(body) if packed else body) == clean
+
+    @given(st.text(alphabet="{}[]\"'\\,:naNTrue01.-+e \n<!\x00", max_size=60))
+    def test_nearly_json_raises_only_may_be_ringing(self, body: str) -> None:
+        for raw in (body.encode(), gzip.compress(body.encode())):
+            with contextlib.suppress(MayBeRinging):
+                json.dumps(decode_json(raw), allow_nan=False)
 
 
 class TestXml:
@@ -105,8 +197,8 @@ class TestXml:
     @pytest.mark.parametrize(
         "body",
         [
-            BOMB, OUTSIDE, b"<r>", b"<r><a/></b>", b"<r><a>1</a><a>2</a></r>", b"<!DOCTYPE html><html></html>",
-            b"<a>" * 33 + b"</a>" * 33, b"<a>" * 20_000 + b"</a>" * 20_000,
+            BOMB, OUTSIDE, b"<r>", b"<r><a/></b>", b"<!DOCTYPE html><html></html>",
+            b"<a>" * 40 + b"</a>" * 40, b"<a>" * 20_000 + b"</a>" * 20_000,
             b'<?xml version="1.0" encoding="nope"?><a/>',
         ],
     )  # fmt: skip
@@ -114,8 +206,19 @@ class TestXml:
         with pytest.raises(MayBeRinging):
             decode_json_or_xml(body)
 
+    def test_a_repeated_element_costs_itself(self) -> None:
+        remarks: list[Remark] = []
+        assert decode_json_or_xml(b"<r><a>1</a><a>2</a><b>x</b></r>", remarks=remarks) == {"a": None, "b": "x"}
+        assert [remark.path for remark in remarks] == ["a"]
+
 
 class TestForms:
+    def test_a_contradiction_costs_itself(self) -> None:
+        remarks: list[Remark] = []
+        body = b"a=1&a[b]=2&c[d]=1&c=3&e=1&e=1&f=1&f=2&g=7"
+        assert decode_form(body, remarks=remarks) == {"a": None, "c": None, "e": "1", "f": None, "g": "7"}
+        assert {remark.path: remark.taken for remark in remarks} == {"a": False, "c": False, "e": True, "f": False}
+
     def test_brackets_make_nested_objects(self) -> None:
         assert decode_form(b"a=1&b%5Bc%5D=%C3%A9&b[d][0][e]=2&f=") == {
             "a": "1",
@@ -123,7 +226,7 @@ class TestForms:
             "f": "",
         }
 
-    @pytest.mark.parametrize("body", [b"", b"x", b"a=1&a=2", b"a=1&a[b]=2", b"a" + b"[b]" * 40 + b"=1", b"a=1&" * 2000])
+    @pytest.mark.parametrize("body", [b"", b"x", b"a" + b"[b]" * 40 + b"=1", b"a=1&" * 2000])
     def test_untrustworthy_bodies_are_unreadable(self, body: bytes) -> None:
         with pytest.raises(MayBeRinging):
             decode_form(body)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
+import json
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -142,7 +144,7 @@ class TestWhatMayHaveRung:
             send(post(wire.url), wire=wire)
 
     def test_a_response_that_is_too_long_keeps_its_start_as_evidence(self, wire: Wire) -> None:
-        wire.play(says("long", b"HTTP/1.1 201 OK\r\n\r\nstart" + b"x" * 300_000))
+        wire.play(says("long", b"HTTP/1.1 201 OK\r\n\r\nstart" + b"x" * 3_000_000))
         with pytest.raises(MayBeRinging) as caught:
             send(post(wire.url))
         assert caught.value.evidence.startswith(b"start")
@@ -157,6 +159,12 @@ class TestAnswers:
         got = send(post(wire.url), verb)
         assert (got.status, got.body) == (418, b'{"a": 1}')
         assert (got.headers["x-mixed"], got.headers["link"]) == ("Case", "<a>")
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_an_answer_with_a_transcript_in_it_is_read_whole(self, wire: Wire, verb: str) -> None:
+        body = {"transcript": "so, " * 250_000, "id": "x1"}
+        wire.play(answer(201, body))
+        assert json.loads(send(post(wire.url), verb).body) == body
 
     @pytest.mark.parametrize("verb", VERBS)
     def test_a_redirect_is_an_answer_and_is_not_followed(self, wire: Wire, verb: str) -> None:
@@ -230,6 +238,45 @@ class TestAnswers:
         send(Request("POST", wire.url, form=form))
         assert wire.requests[0].headers["content-type"].startswith("multipart/form-data; boundary=")
         assert wire.requests[0].parts == form
+
+
+class TestLists:
+    def rows(self, url: str) -> tuple[Answer | ProviderError, list[bytes]]:
+        found: list[bytes] = []
+
+        async def run() -> Answer | ProviderError:
+            async with Client() as client:
+                try:
+                    return await client.rows(Request("GET", url), found.append)
+                except ProviderError as error:
+                    return error
+
+        return asyncio.run(run()), found
+
+    def test_a_list_of_any_length_is_read_row_by_row(self, wire: Wire) -> None:
+        rows = [{"id": f"c-{number}", "note": "x" * 60_000} for number in range(100)]
+        wire.play(answer(200, {"data": rows, "has_more": True}))
+        envelope, found = self.rows(wire.url)
+        assert [json.loads(row) for row in found] == rows
+        assert isinstance(envelope, Answer)
+        assert json.loads(envelope.body) == {"data": [], "has_more": True}
+        assert envelope.headers["content-type"] == "application/json"
+
+    def test_a_compressed_list_is_read_too(self, wire: Wire) -> None:
+        wire.play(answer(200, gzip.compress(b'[{"id": 1}, {"id": 2}]')))
+        assert self.rows(wire.url)[1] == [b'{"id": 1}', b'{"id": 2}']
+
+    def test_a_failed_read_has_no_rows(self, wire: Wire) -> None:
+        wire.play(answer(401, b'["no", "key"]'))
+        envelope, found = self.rows(wire.url)
+        assert isinstance(envelope, Answer)
+        assert (envelope.status, envelope.body, found) == (401, b'["no", "key"]', [])
+
+    def test_rows_before_a_broken_connection_are_taken(self, wire: Wire) -> None:
+        wire.play(says("cut", b'HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n[{"id": 1}, {"id": 2'))
+        error, found = self.rows(wire.url)
+        assert isinstance(error, MayBeRinging)
+        assert found == [b'{"id": 1}']
 
 
 class TestStopping:

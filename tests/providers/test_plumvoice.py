@@ -69,6 +69,11 @@ class TestPlumVoice(ProviderContract):
     placed_id = "88120457"
     status_body = COMPLETED
     callback = json.dumps(FAILED).encode()
+    more_statuses = [
+        json.dumps({"call_details": FAILED | {"call_id": "88120457"}}).encode(),
+        json.dumps({"call_details": FAILED | {"status": "busy", "attempts": 1, "max_attempts": 1}}).encode(),
+    ]
+    telling = [("status",), ("call_id",), ("call_details",), ("attempts",)]
     states = {
         "queued": CallState.QUEUED,
         "dialing": CallState.DIALING,

@@ -38,6 +38,11 @@ class TestPolyAI(ProviderContract):
         b'{"callSid":"3f8d9c10-7b5e-4a52-9d1f-62c8e0b7a413","status":"failure",'
         b'"created_at":"2026-05-11T13:05:00Z","last_updated":"2026-05-11T13:05:41Z"}'
     )
+    more_statuses = [
+        b'{"status":"success","reason":"call ended normally","answered_by":"human"}',
+        b'{"callSid":"3f8d9c10-7b5e-4a52-9d1f-62c8e0b7a413","status":"QUEUED","created_at":"2026-05-11T13:05:00Z"}',
+    ]
+    telling = [("status",), ("callSid",), ("call_sid",)]
     states = {
         "queued": CallState.QUEUED,
         "calling": CallState.DIALING,
@@ -163,6 +168,7 @@ class TestPolyAIv1(TestPolyAI):
     options = {"generation": "v1"}
     placed = b'{"call_sid":"OUT-8a1e4d7c-2b90-4f35-a6c1-5d0e9b7f2c38"}'
     placed_id = "OUT-8a1e4d7c-2b90-4f35-a6c1-5d0e9b7f2c38"
+    more_statuses = []
     status_body = b'{"status":"failure","reason":"call queueing: max timeout limit exceeded"}'
 
     def body_with_state(self, word: Any) -> bytes:

@@ -215,14 +215,14 @@ def _dribble(wire: Wire, conn: socket.socket) -> bool:
 def _oversize(wire: Wire, conn: socket.socket) -> bool:
     wire.take(conn)
     conn.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
-    for _ in range(64):
+    for _ in range(256):
         conn.sendall(b" " * 16384)
     return False
 
 
 SILENCE = Behaviour("is silent", _silence)
 DRIBBLE = Behaviour("answers a byte at a time", _dribble)
-OVERSIZE = Behaviour("answers a megabyte", _oversize)
+OVERSIZE = Behaviour("answers four megabytes", _oversize)
 RESET_UNREAD = Behaviour("resets without reading", _reset_unread, at_once=True)
 # After each of these, the phone may be ringing: the server read the request, or may have read it.
 AMBIGUOUS = [

@@ -1,0 +1,279 @@
+"""Find the call in a provider's message: the object about it, its ID and its state. Shared by all adapters. Pure.
+
+Public reports show answers in an envelope that no page documents (`{"data": {...}}`, a list with one object), a field
+twice in two spellings, and a status that is an object. They are read where exactly one reading is left, with a remark.
+What could mean two things is doubtful: the state is unrecognised, so that the call is read again, or the ID is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from providers.adapters.base import CallState, Reading, Remark
+from providers.adapters.call_ids import same_call
+from providers.adapters.decoding import fold, folded_name, said, text
+from providers.adapters.fields import OTHER_SPELLING, SPELLED_TWICE, Fields
+from providers.adapters.oddities import NAMED_TWICE
+
+STATUS_NAMES = ("status", "call_status", "call_state")  # every provider documents "status"
+DEPTH = 3  # envelopes around a call
+TWO_CALLS = "It names two different calls, so that it names none."
+_RESULT = "result"  # a structured result of the customer's own may have this name, and any field inside
+_ENVELOPES = {
+    *("data", "call", "outboundcall", "calldetails", "response", "payload", "body", "item", "object", "record"),
+    *("attributes", "message", _RESULT),
+}  # folded
+_PARTS_OF_A_STATUS = {"value", "name", "code", "status", "state", "current", "text", "label"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The object about the call, its ID ("": none), and the objects around it.
+
+    `torn`: the message names two different calls.
+    """
+
+    call: Fields
+    call_id: str
+    around: Sequence[Fields] = ()
+    torn: bool = False
+
+
+@dataclass(frozen=True)
+class Status:
+    """A call's state and the provider's word for it."""
+
+    state: CallState
+    word: str
+
+
+def follow(message: Fields, *names: str) -> Fields:
+    """Return the object at the end of a documented path, or the last object on the way to it."""
+    for name in names:
+        inner = _object(message, name)
+        if inner is None:
+            break
+        message = inner
+    return message
+
+
+def envelopes(message: Fields) -> Iterator[Fields]:
+    """Return the message and the objects in which a message is known to be wrapped, the outermost first."""
+    yield message
+    yield from (found.call for found in _inside(message, results=True))
+
+
+def find_call(message: Fields, ids: Sequence[str], known: str = "") -> Found:
+    """Return the object that tells of the call. `ids`: the names of its ID. `known`: the ID that was asked for.
+
+    An object inside is taken only if the message itself does not tell of the call, and exactly one such object is left.
+    """
+    own, torn = _read_id(message, ids)
+    told = _has_status(message)
+    itself = Found(message, own, torn=torn)
+    ours = bool(own) and (not known or same_call(own, known))
+    if torn or (ours and told):
+        return itself
+    inner = [
+        replace(found, call_id=_read_id(found.call, ids)[0]) for found in _inside(message, results=not (own or told))
+    ]
+    named = [found for found in inner if found.call_id and (not known or same_call(found.call_id, known))]
+    if ours:
+        named = [found for found in inner if _has_status(found.call) and found.call_id in ("", own)]
+    elif not named and not own and not told:
+        named = [found for found in inner if _has_status(found.call)]
+    named = [found for found in named if _has_status(found.call)] or named
+    if len(named) != 1:
+        return itself
+    tolerate(message, named[0].call.path, "The call is inside another object than documented.")
+    return replace(named[0], call_id=named[0].call_id or own)
+
+
+def placed_call(message: Fields, ids: Sequence[str], *, anywhere: bool = False) -> Found:
+    """Return the call that an answer to a placing names. Two different IDs name none.
+
+    `anywhere`: the names are the provider's own, so that an object of any name may hold the ID.
+    """
+    own, torn = _read_id(message, ids)
+    itself = Found(message, own, torn=torn)
+    if torn:
+        return itself
+    inner = [
+        replace(found, call_id=found_id, torn=two)
+        for found in _inside(message, results=not own, anywhere=anywhere)
+        for found_id, two in [_read_id(found.call, ids)]
+        if found_id or two
+    ]
+    if any(found.torn or not same_call(found.call_id, (own or inner[0].call_id)) for found in inner):
+        names = said([call_id for call_id in (own, *(found.call_id for found in inner)) if call_id])
+        message.remarks.append(Remark(inner[0].call.path, names, TWO_CALLS, taken=False, field="provider_call_id"))
+        return replace(itself, call_id="", torn=True)
+    if own or not inner:
+        return itself
+    tolerate(message, inner[0].call.path, "The ID is inside another object than documented.")
+    return inner[0]
+
+
+def read_status(found: Found, states: Mapping[str, CallState], key: Callable[[Any], str] = fold) -> Status | None:
+    """Return the state that the message reports. None: it has neither a status nor the call's ID.
+
+    A status that could mean two states, or that is missing beside the call's ID, is UNRECOGNISED and doubtful, so that
+    the call is read again.
+    """
+    status = _status(found, states, key)
+    if status is None and found.call_id:
+        _doubt(found.call, STATUS_NAMES[0], "The message has no status.")
+        return Status(CallState.UNRECOGNISED, "")
+    return status
+
+
+def placed_reading(found: Found, states: Mapping[str, CallState]) -> Reading:
+    """Return what an answer to a placing claims, if the provider answers before it dials.
+
+    A call that has an ID is queued at the least. A word like "success" is about the request, so it ends no call.
+    """
+    status = _status(found, states, fold) or Status(CallState.QUEUED, "")
+    state = status.state
+    if state.is_terminal:
+        _doubt(found.call, STATUS_NAMES[0], "The provider answers before it dials, so this is not the call's end.")
+    if state.is_terminal or state is CallState.UNRECOGNISED:
+        state = CallState.QUEUED
+    return Reading(
+        state, provider_call_id=found.call_id, provider_status=status.word, remarks=tuple(found.call.remarks)
+    )
+
+
+def _status(found: Found, states: Mapping[str, CallState], key: Callable[[Any], str]) -> Status | None:
+    call = found.call
+    given = [(name, call.values[name]) for name in _status_names(call)]
+    doubt = next((remark for name in STATUS_NAMES if (remark := call.doubt(name))), None)
+    if doubt is not None:
+        call.remarks[call.remarks.index(doubt)] = replace(doubt, field="state")
+        return Status(CallState.UNRECOGNISED, doubt.said)
+    if found.torn and given:
+        return Status(CallState.UNRECOGNISED, _said(given))
+    if not given:
+        return None
+    words = [word for _, value in given for word in _words(value)]
+    numbers = [value for _, value in given if not isinstance(value, str | dict | list)]
+    meant = {states[key(word)] for word in words if key(word) in states}
+    name, first = given[0]
+    plain = len(given) == 1 and isinstance(first, str)
+    one_object = len(given) == 1 and isinstance(first, dict)  # its other words may be codes and texts for people
+    if not words or numbers or len(meant if one_object else {key(word) for word in words}) > 1:
+        why = "The status is no word." if numbers or not words else "The status could mean more than one state."
+        return _unclear(call, name, why, given)
+    if not meant:
+        return Status(CallState.UNRECOGNISED, words[0])
+    state = meant.pop()
+    if state.is_terminal and (other := _other_state(found.around, states, key, state)):
+        return _unclear(call, name, f"The object around the call says '{other}'.", given)
+    if not plain or folded_name(name) != STATUS_NAMES[0]:
+        call.remark(name, "The status is in another form than documented.", taken=True, into="state")
+    return Status(state, next(word for word in words if key(word) in states))
+
+
+def _unclear(call: Fields, name: str, why: str, given: Sequence[tuple[str, Any]]) -> Status:
+    _doubt(call, name, why)
+    return Status(CallState.UNRECOGNISED, _said(given))
+
+
+def first_text(holders: Iterable[Fields], names: Sequence[str], into: str, limit: int = 200) -> str:
+    """Return the first of these fields that has a text, or ""."""
+    for fields in holders:
+        for name in names:
+            if found := fields.text(name, limit, into=into):
+                return found
+    return ""
+
+
+def _inside(message: Fields, *, results: bool, anywhere: bool = False, depth: int = DEPTH) -> Iterator[Found]:
+    """Return the objects in the message's envelopes. `results`: also in one that may be a structured result."""
+    for name in message.values:
+        folded = folded_name(name)
+        if folded not in _ENVELOPES and not anywhere and len(message.values) > 1:
+            continue
+        if folded == _RESULT and not results:
+            continue
+        inner = _object(message, name)
+        if inner is None:
+            continue
+        yield Found(inner, "", (message,))
+        if depth > 1:
+            for found in _inside(inner, results=results, depth=depth - 1):
+                yield replace(found, around=(message, *found.around))
+
+
+def _object(message: Fields, name: str) -> Fields | None:
+    """Return the object in a field, also one that is JSON text or alone in a list. None: there is none."""
+    value = message.raw(name)
+    if isinstance(value, dict) or (isinstance(value, str) and value.lstrip().startswith("{")):
+        inner = message.inside(name)
+        return inner if inner.values else None
+    if isinstance(value, list) and len(value) == 1:
+        rows = message.rows(name)
+        return rows[0] if rows else None
+    return None
+
+
+def _read_id(fields: Fields, ids: Sequence[str]) -> tuple[str, bool]:
+    """Return the ID that an object has, and whether it has two that differ. Earlier names win over later ones."""
+    for name in ids:
+        doubt = fields.doubt(name)
+        repeated = doubt is not None and doubt.why in (NAMED_TWICE, SPELLED_TWICE)
+        spelled = [(spelling, fields.call_id(spelling)) for spelling in fields.spellings(name)]
+        found = [(spelling, call_id) for spelling, call_id in spelled if call_id]
+        if repeated or any(not same_call(call_id, found[0][1]) for _, call_id in found):
+            _doubt(fields, name, TWO_CALLS, into="provider_call_id")
+            return "", True
+        if found and found[0][0] not in ids:
+            fields.remark(found[0][0], OTHER_SPELLING, taken=True)
+        if found:
+            return found[0][1], False
+    return "", False
+
+
+def _has_status(fields: Fields) -> bool:
+    return bool(_status_names(fields)) or any(fields.doubt(name) for name in STATUS_NAMES)
+
+
+def _status_names(fields: Fields) -> list[str]:
+    spelled = [spelling for name in STATUS_NAMES for spelling in fields.spellings(name)]
+    values = [(name, fields.values[name]) for name in spelled]
+    return [name for name, value in values if text(value) or isinstance(value, bool | dict | list)]
+
+
+def _words(value: Any) -> list[str]:
+    """Return the words of a status: a text or number, or those in an object or a list."""
+    if isinstance(value, dict):
+        parts = [inner for name, inner in value.items() if folded_name(name) in _PARTS_OF_A_STATUS]
+        return [word for inner in parts if isinstance(inner, str) for word in _words(inner)]
+    if isinstance(value, list):
+        return [word for inner in value[:10] if not isinstance(inner, list) for word in _words(inner)]
+    return [word] if (word := text(value)) else []
+
+
+def _other_state(
+    around: Sequence[Fields], states: Mapping[str, CallState], key: Callable[[Any], str], state: CallState
+) -> str:
+    """Return the word by which an object around the call reports another state, or ""."""
+    words = (word for fields in around for name in _status_names(fields) for word in _words(fields.values[name]))
+    return next((word for word in words if states.get(key(word), state) is not state), "")
+
+
+def _said(given: Sequence[tuple[str, Any]]) -> str:
+    return said(given[0][1] if len(given) == 1 else dict(given))
+
+
+def tolerate(message: Fields, path: str, why: str) -> None:
+    remark = Remark(path, "", why, taken=True)
+    if remark not in message.remarks:
+        message.remarks.append(remark)
+
+
+def _doubt(fields: Fields, name: str, why: str, into: str = "state") -> None:
+    """Remember a doubt about a field, once."""
+    if fields.doubt(name) is None:
+        fields.remark(name, why, taken=False, into=into)
