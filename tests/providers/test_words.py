@@ -204,6 +204,21 @@ ON_THE_WIRE: list[tuple[str, dict[str, Any], dict[str, dict[str, str]], tuple[st
         ("completed", "voicemail"),
     ),
     (
+        "allomia",
+        {"outboundCallId": "x1", "status": "completed", "callDetails": {"answered_by": "machine_end_beep"}},
+        {},
+        ("completed", "voicemail"),
+    ),
+    ("polyai", {"callSid": "x1", "status": "success", "reason": "voicemail"}, {}, ("completed", "voicemail")),
+    ("polyai", {"callSid": "x1", "status": "SUCCESS", "answered_by": "machine"}, {}, ("completed", "voicemail")),
+    ("polyai", {"callSid": "x1", "status": "failure", "reason": "User busy"}, {}, ("failed", "busy")),
+    (
+        "callingbox",
+        {"id": "x1", "status": "completed", "hangup_cause": "voicemail_detected"},
+        {},
+        ("completed", "voicemail"),
+    ),
+    (
         "callingbox",
         {"id": "x1", "status": "completed", "answered_by": "machine_end_beep", "hangup_cause": "NORMAL_CLEARING"},
         {},
