@@ -160,9 +160,10 @@ def interpret(reading: Reading, own: Mapping[str, Any]) -> Interpreted:
 
     `own`: the account's table, {"status" | "reason" | "answered_by": {folded word: meaning}}.
     """
+    known = reading.state is not CallState.UNRECOGNISED and not own.get(STATUS)
+    if known and not reading.provider_reason and not reading.answered_by:
+        return Interpreted(reading)  # most readings: a documented status and no other word
     said = _Said.of(reading, own)
-    if said.silent:
-        return Interpreted(reading)
     state = said.state()
     ended_reason = reading.ended_reason
     remarks: tuple[Remark, ...] = ()
@@ -173,14 +174,13 @@ def interpret(reading: Reading, own: Mapping[str, Any]) -> Interpreted:
             answered_by = ""
         doubted = {remark.field for remark in reading.remarks if not remark.taken}
         remarks = tuple(remark for remark in remarks if remark.field not in doubted)  # one doubt of a field is enough
-    changed = replace(
-        reading,
-        state=state,
-        ended_reason=ended_reason,
-        answered_by=answered_by,
-        remarks=(*reading.remarks, *remarks),
-    )
-    return Interpreted(changed, tuple(said.unknown(state)))
+    unknown = tuple(said.unknown(state))
+    before = (reading.state, reading.ended_reason, reading.answered_by)
+    if before == (state, ended_reason, answered_by) and not remarks:
+        return Interpreted(reading, unknown)
+    remarks = (*reading.remarks, *remarks)
+    changed = replace(reading, state=state, ended_reason=ended_reason, answered_by=answered_by, remarks=remarks)
+    return Interpreted(changed, unknown)
 
 
 @dataclass(frozen=True)
@@ -205,12 +205,6 @@ class _Said:
             for field, word in told.items()
         }
         return cls(reading, told, mine, known[STATUS], known[REASON], known[ANSWERED_BY])
-
-    @property
-    def silent(self) -> bool:
-        """Whether no word changes the reading or is unknown."""
-        words = self.status or self.reading.provider_reason or self.reading.answered_by
-        return not words and self.reading.state is not CallState.UNRECOGNISED
 
     def state(self) -> CallState:
         if self.status in ("", IGNORE):

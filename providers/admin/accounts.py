@@ -136,7 +136,7 @@ class AccountForm(ScopedForm):
 
     def _take_words(self, values: dict[str, Any]) -> None:
         """Add the meanings chosen for seen words to the table."""
-        if "words" not in values:
+        if "words" not in values or not {"words", "seen_words"} & set(self.changed_data):
             return
         try:
             values["words"] = merged(self.instance, values["words"], values.get("seen_words") or {})

@@ -109,6 +109,9 @@ def test_a_form_saved_as_it_was_shown_changes_nothing(manager: Client, account: 
     sent(manager, page, opened(manager, page))
     assert own(account) == stored
     assert not AuditEntry.objects.exists()
+    sent(manager, page, {**opened(manager, page), "name": "Renamed"})
+    assert own(account) == stored
+    assert account.name == "Renamed"
 
 
 def test_time_zone_and_longest_call_are_on_the_page(manager: Client, account: ProviderAccount, page: str) -> None:
