@@ -91,7 +91,9 @@ def world(
         callback_token="token-that-nobody-may-see",
         cost=Decimal(1),
     )
-    CallEvent.objects.create(call=call, type="unconfirmed", source="response", detail="Lost.", raw=f"echo {CANARY}")
+    CallEvent.objects.create(
+        call=call, type="unconfirmed", source="response", detail="Lost.", raw=f"echo {CANARY}".encode()
+    )
     entry, _ = entries.add(organization, "+33612345699", reason="asked", source="staff")
     endpoint = WebhookEndpoint.objects.create(organization=organization, url="https://example.org/hook")
     return {

@@ -42,6 +42,8 @@ PERSONAL: dict[str, Any] = {
     "dynamic_variables": {},
     "metadata": {},
     "result": None,
+    "result_text": "",
+    "doubts": [],
     "provider_reason": "",
     "error_message": "",
 }
@@ -163,7 +165,7 @@ def _forget_calls(contact: Contact) -> None:
     ProviderCallback.objects.filter(call__in=calls).delete()
     events = CallEvent.objects.filter(call__in=calls)
     events.exclude(source__in=WITHOUT_NAMES).update(detail="")
-    events.update(raw="")
+    events.update(raw=b"", raw_size=0)
     CallBack.objects.filter(contact=contact).update(note="")
     unknown_words.forget(list(calls.values_list("uuid", flat=True)))
     calls.update(**PERSONAL, settle_until=None)

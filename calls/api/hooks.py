@@ -45,7 +45,9 @@ class HookView(APIView):
     def post(self, request: Request, token: str, provider: str = "callingbox") -> Response:
         body = raw_body(request, status_callbacks.MAX_BODY + 1)
         if len(body) > status_callbacks.MAX_BODY:
-            raise TooLarge()
+            if TOKEN.fullmatch(token) and not self.account_wide:
+                status_callbacks.note_too_long(provider, token)
+            raise TooLarge(f"The body is longer than {status_callbacks.MAX_BODY // 1024} KiB, so it was not stored.")
         headers = {name.lower(): value for name, value in request.headers.items()}
         status = 404
         if TOKEN.fullmatch(token):

@@ -89,13 +89,13 @@ def record(due: DueRead, answer: Reading | ProviderError, raw: bytes) -> None:
         _schedule_next_read(call, now)
         failpoints.reach("following.rescheduled")
     elif isinstance(answer, NotFound):
-        _not_found(call, answer, now)
+        _not_found(call, answer, now, raw)
     elif isinstance(answer, NotSent) and answer.throttled:
         wait = answer.retry_after or poll_schedule.SETTLING.total_seconds()
         rate_limits.close_for_reading(call.account_id, wait, now)
         _postpone_read(call, now + timedelta(seconds=wait))
     else:
-        _failed(call, answer, now)
+        _failed(call, answer, now, raw)
 
 
 def _schedule_next_read(call: Call, now: datetime) -> None:
@@ -114,7 +114,7 @@ def _schedule_next_read(call: Call, now: datetime) -> None:
     Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(last_read_at=now, read_errors=0)
 
 
-def _not_found(call: Call, error: ProviderError, now: datetime) -> None:
+def _not_found(call: Call, error: ProviderError, now: datetime, raw: bytes) -> None:
     """Handle a 404: the call is not visible yet, forgotten, or the key is wrong. It never means a failed call."""
     placed_at = call.placed_at or call.dialed_at or call.created_at
     retention = call.account.adapter.retention_seconds
@@ -128,7 +128,7 @@ def _not_found(call: Call, error: ProviderError, now: datetime) -> None:
         )
     else:
         circuit_breaker.report_unknown_call(call.account_id, call.pk)
-        _failed(call, error, now)
+        _failed(call, error, now, raw)
 
 
 def _disown(call: Call, now: datetime) -> None:
@@ -143,7 +143,7 @@ def _disown(call: Call, now: datetime) -> None:
             fresh.save()
 
 
-def _failed(call: Call, error: ProviderError, now: datetime) -> None:
+def _failed(call: Call, error: ProviderError, now: datetime, raw: bytes) -> None:
     """Handle a read without a usable answer: keep the status and read again later, with backoff."""
     if _stop_following(call, now):
         return
@@ -153,7 +153,7 @@ def _failed(call: Call, error: ProviderError, now: datetime) -> None:
     if first or isinstance(error, Misconfigured):
         if isinstance(error, Misconfigured):
             circuit_breaker.block(call.account_id, circuit_breaker.Block.MISCONFIGURED, str(error))
-        record_event(call, "read_failed", CallEvent.Source.READ, str(error)[:500])
+        record_event(call, "read_failed", CallEvent.Source.READ, str(error)[:500], raw=raw)
 
 
 def _postpone_read(call: Call, until: datetime) -> None:

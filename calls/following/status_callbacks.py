@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from calls.models import Call, CallEvent, ProviderCallback, Status, record_event
+from calls.models import Call, CallEvent, ProviderCallback, Status, record_event, still_read_with_id, with_provider_id
 from calls.outcomes import recording
 from providers.adapters.base import Reading, Verification
 from providers.adapters.call_ids import same_call
@@ -20,7 +19,7 @@ from providers.models import ProviderAccount
 from tenants import failpoints
 
 logger = logging.getLogger(__name__)
-MAX_BODY = 64 * 1024
+MAX_BODY = 256 * 1024
 KEPT_HEADERS = 40
 BATCH = 100
 RETRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))  # after them the callback is set aside
@@ -47,6 +46,13 @@ def receive(provider: str, token: str, headers: Mapping[str, str], body: bytes, 
     )
     failpoints.reach("callbacks.filed")
     return 200
+
+
+def note_too_long(provider: str, token: str) -> None:
+    """Read a call now, because a callback to its token is too long to be stored. It may be the only one."""
+    call, _ = _owner(provider, token, account_wide=False)
+    if call is not None:
+        _read_now(call.pk, f"A callback of more than {MAX_BODY // 1024} KiB was refused.")
 
 
 _PRIVATE = {"authorization", "cookie", "proxy-authorization"}
@@ -87,6 +93,8 @@ def process(pk: int) -> None:
             reading = row.account.adapter.parse_callback(row.headers, bytes(row.body))
         except ProviderError as error:
             row.error = str(error)[:500]
+            if row.call_id:  # unreadable, but the call's own address was used: something has happened
+                _read_now(row.call_id, row.error)
         else:
             row.call_id = row.call_id or _call_of(row.account, reading)
             if row.call_id is None:
@@ -126,10 +134,10 @@ def note_failure(pk: int, why: str) -> None:
 
 def _call_of(account: ProviderAccount, reading: Reading) -> int | None:
     """Return the key of the call that an account-wide callback is about, or None."""
-    by_id = Q(provider_call_id=reading.provider_call_id) if reading.provider_call_id else Q(pk=None)
-    by_reference = Q(reference=reading.reference) if reading.reference else Q(pk=None)
-    found = account.calls.filter(by_id | by_reference).values_list("pk", flat=True)
-    return found.first()
+    named = reading.provider_call_id
+    found = list(account.calls.filter(reference=reading.reference)) if reading.reference else []
+    found = found or with_provider_id(account.pk, named) or still_read_with_id(account.pk, named)
+    return found[0].pk if found else None
 
 
 def _apply(call_id: int, reading: Reading, verified: Verification, body: bytes) -> None:
@@ -156,14 +164,28 @@ def _take_as_hint(call_id: int, reading: Reading, now: datetime) -> None:
         return
     if call.is_terminal and call.status not in (Status.UNKNOWN, Status.EXPIRED):
         return
-    if named and not call.provider_call_id and call.status == Status.UNCONFIRMED:
-        taken = call.account.calls.filter(provider_call_id=named).exists()
-        if not taken:
-            call.provider_call_id = named[:200]
+    lacks_id = not call.provider_call_id and call.status == Status.UNCONFIRMED
+    if named and lacks_id and not with_provider_id(call.account_id, named):
+        call.provider_call_id = named[:200]
+    _make_due(call, now)
+    call.save(update_fields=["provider_call_id", "next_read_at", "settle_until", "updated_at"])
+    detail = f"The provider says '{reading.provider_status[:100]}'; its status is read now."
+    record_event(call, "callback", CallEvent.Source.CALLBACK, detail)
+
+
+def _read_now(call_id: int, why: str) -> None:
+    """Make the next read of a call due because of a callback that says nothing readable."""
+    with transaction.atomic():
+        call = Call.objects.select_for_update(of=("self",)).get(pk=call_id)
+        if not call.provider_call_id or (call.is_terminal and call.status not in (Status.UNKNOWN, Status.EXPIRED)):
+            return
+        _make_due(call, timezone.now())
+        call.save(update_fields=["next_read_at", "settle_until", "updated_at"])
+        record_event(call, "callback", CallEvent.Source.CALLBACK, f"{why} The call's status is read now.")
+
+
+def _make_due(call: Call, now: datetime) -> None:
     if call.provider_call_id:
         call.next_read_at = now
         if call.is_terminal:  # the call was given up: it is read for a while, not forever
             call.settle_until = now + recording.SETTLING_LASTS
-    call.save(update_fields=["provider_call_id", "next_read_at", "settle_until", "updated_at"])
-    detail = f"The provider says '{reading.provider_status[:100]}'; its status is read now."
-    record_event(call, "callback", CallEvent.Source.CALLBACK, detail)

@@ -1,5 +1,6 @@
 import calls.models.call
 import django.db.models.deletion
+import django.db.models.functions.text
 import django.utils.timezone
 import uuid
 from django.db import migrations, models
@@ -55,6 +56,7 @@ class Migration(migrations.Migration):
                 ('dialed_at', models.DateTimeField(blank=True, null=True)),
                 ('decision', models.JSONField(blank=True, default=dict)),
                 ('provider_call_id', models.CharField(blank=True, max_length=200)),
+                ('id_shared_with', models.UUIDField(blank=True, editable=False, null=True)),
                 ('provider_status', models.CharField(blank=True, max_length=100)),
                 ('placed_at', models.DateTimeField(blank=True, null=True)),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
@@ -130,7 +132,8 @@ class Migration(migrations.Migration):
                 ('to_status', models.CharField(blank=True, max_length=11)),
                 ('source', models.CharField(choices=[('engine', 'Trunkline'), ('response', "Provider's answer"), ('read', 'Status read'), ('callback', 'Provider event'), ('listing', "Provider's call list"), ('staff', 'Team member')], max_length=8)),
                 ('detail', models.TextField(blank=True)),
-                ('raw', models.TextField(blank=True)),
+                ('raw', models.BinaryField(blank=True, default=b'')),
+                ('raw_size', models.PositiveIntegerField(default=0)),
                 ('call', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='calls.call')),
             ],
             options={
@@ -275,7 +278,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='call',
-            constraint=models.UniqueConstraint(condition=models.Q(('provider_call_id', ''), _negated=True), fields=('account', 'provider_call_id'), name='one_call_per_provider_id'),
+            constraint=models.UniqueConstraint(models.F('account'), django.db.models.functions.text.Lower('provider_call_id'), condition=models.Q(('provider_call_id', ''), _negated=True), name='one_call_per_provider_id'),
         ),
         migrations.AddConstraint(
             model_name='call',

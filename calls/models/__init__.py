@@ -2,9 +2,10 @@
 
 from calls.models.call import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Call, CallQuerySet, Status, new_reference, new_token
 from calls.models.contact_change import ContactChange
-from calls.models.events import CallEvent, StaffDecision, evidence, record_event
+from calls.models.events import CallEvent, StaffDecision, readable, record_event, storable
 from calls.models.heartbeat import Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
+from calls.models.provider_ids import still_read_with_id, stored_as, with_provider_id
 from calls.models.scheduled_callback import CallBack
 
 __all__ = [
@@ -22,8 +23,12 @@ __all__ = [
     "StaffDecision",
     "Status",
     "WebhookDelivery",
-    "evidence",
     "new_reference",
     "new_token",
+    "readable",
     "record_event",
+    "still_read_with_id",
+    "storable",
+    "stored_as",
+    "with_provider_id",
 ]

@@ -10,6 +10,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils.timezone import now as utc_now
 
 from campaigns.models import Campaign, Contact, Recipient
@@ -151,6 +152,8 @@ class Call(models.Model):
     decision = models.JSONField(default=dict, blank=True)  # the gate's checks at the last claim
 
     provider_call_id = models.CharField(max_length=200, blank=True)
+    # The public ID of another call of the account to which the provider gave the same ID.
+    id_shared_with = models.UUIDField(null=True, blank=True, editable=False)
     provider_status = models.CharField(max_length=100, blank=True)
     placed_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)  # ringing
@@ -191,8 +194,10 @@ class Call(models.Model):
             models.UniqueConstraint(
                 fields=["organization", "to_number"], name="one_open_call_per_number", condition=Q(status__in=OPEN)
             ),
+            # An ID in another case is the same call. Also read by `provider_ids`.
             models.UniqueConstraint(
-                fields=["account", "provider_call_id"],
+                "account",
+                Lower("provider_call_id"),
                 name="one_call_per_provider_id",
                 condition=~Q(provider_call_id=""),
             ),

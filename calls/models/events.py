@@ -1,13 +1,15 @@
-"""Events of a call, and team members' decisions about it."""
+"""Events of a call with the evidence for them, and team members' decisions about it."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from django.utils.timezone import now as utc_now
 
 from calls.models.call import Call
+
+LARGEST_EVIDENCE = 16 * 1024  # bytes
 
 
 class CallEvent(models.Model):
@@ -28,7 +30,9 @@ class CallEvent(models.Model):
     to_status = models.CharField(max_length=11, blank=True)
     source = models.CharField(max_length=8, choices=Source)
     detail = models.TextField(blank=True)
-    raw = models.TextField(blank=True)  # raw payload of the evidence, cut to a maximum size
+    # The evidence as it came, byte for byte, but no more than LARGEST_EVIDENCE; and how many bytes came.
+    raw = models.BinaryField(blank=True, default=b"")
+    raw_size = models.PositiveIntegerField(default=0)
 
     class Meta:
         ordering: ClassVar = ["id"]
@@ -55,10 +59,20 @@ class StaffDecision(models.Model):
         return f"{self.actor}: {self.from_status} to {self.to_status}"
 
 
-def evidence(raw: Any) -> str:
-    """Return raw bytes as text that both databases can store, at most 8,192 characters."""
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
-    return text[:8192].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+def storable(text: str) -> str:
+    """Return a text as both databases can store it: without NUL and lone surrogates."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def readable(raw: bytes, size: int = 0) -> str:
+    """Return evidence as text for a page: UTF-8, and every byte that is none as an escape.
+
+    `size`: how many bytes came, if more than the evidence holds. The text then says so.
+    """
+    shown = raw[:LARGEST_EVIDENCE]
+    text = storable(shown.decode("utf-8", "backslashreplace").replace("\x00", "\\x00"))
+    came = max(size, len(raw))
+    return text if came <= len(shown) else f"{text}\n… (the first {len(shown):,} of {came:,} bytes)"
 
 
 def record_event(
@@ -73,14 +87,15 @@ def record_event(
     """Store one event of a call, in the caller's transaction.
 
     `call`: the object or its key. `before`, `after`: the statuses of a change, empty where there is none. `raw`: the
-    provider's payload, kept as evidence. Text and evidence are cut to the columns' sizes.
+    provider's payload, kept as evidence. Text and evidence are cut to their largest sizes.
     """
     CallEvent.objects.create(
         call_id=call.pk if isinstance(call, Call) else call,
         type=type_,
         source=source,
-        detail=evidence(detail)[:2000],
+        detail=storable(detail)[:2000],
         from_status=before,
         to_status=after,
-        raw=evidence(raw) if raw else "",
+        raw=raw[:LARGEST_EVIDENCE],
+        raw_size=len(raw),
     )

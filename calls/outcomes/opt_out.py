@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import Any
-
 from calls.models import Call, record_event
+from calls.outcomes.opt_out_matching import matching_rule
 from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
@@ -21,42 +18,29 @@ class NeedsContactLock(Exception):
     """The number has to go on the do-not-call list, but its contact was not locked before the call."""
 
 
-def matching_rule(rules: Iterable[Mapping[str, str]], reading: Reading) -> Mapping[str, str] | None:
-    """Return the first rule that this piece of evidence meets, or None."""
-    return next(
-        (rule for rule in rules if _text(_value(reading, rule["field"])) == rule["equals"].strip().casefold()), None
-    )
-
-
-def _value(reading: Reading, field: str) -> Any:
-    name, *path = field.split(".")
-    value = getattr(reading, name)
-    for step in path:
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value
-
-
-def _text(value: Any) -> str | None:
-    """Return a value as rules write it: booleans and numbers as JSON, text in lower case."""
-    if isinstance(value, str):
-        return value.strip().casefold() or None
-    return json.dumps(value) if isinstance(value, bool | int | float) else None
-
-
 def lock_contact(call: Call) -> None:
-    """Lock account, campaign and the contacts of the number in the order of a claim. Lock the call afterwards."""
+    """Lock account, campaign and the contacts of the number in the order of a claim. Lock the call afterwards.
+
+    An opt-out under an ID that two calls share counts for both of their numbers.
+    """
+    shared = Call.objects.filter(uuid=call.id_shared_with) if call.id_shared_with else Call.objects.none()
+    calls = [call, *shared.only("campaign", "contact", "to_number")]
+    numbers = {each.to_number for each in calls}
+    campaigns = {each.campaign_id or 0 for each in calls}
     list(ProviderAccount.objects.select_for_update(no_key=True).filter(pk=call.account_id).values_list("pk"))
-    list(Campaign.objects.select_for_update(no_key=True).filter(pk=call.campaign_id or 0).values_list("pk"))
-    lock_numbers(call.organization_id, [call.to_number])
-    lock_keys({call.contact_id, *holder_keys(call.organization_id, [call.to_number])})
+    list(Campaign.objects.select_for_update(no_key=True).filter(pk__in=campaigns).order_by("pk").values_list("pk"))
+    lock_numbers(call.organization_id, numbers)
+    lock_keys({*(each.contact_id for each in calls), *holder_keys(call.organization_id, numbers)})
 
 
-def apply_rules(call: Call, reading: Reading, source: str, *, contact_locked: bool) -> None:
+def apply_rules(call: Call, *readings: Reading, source: str, contact_locked: bool) -> None:
     """Put the number on the do-not-call list when the evidence meets a rule, once for each call.
+
+    `readings`: one piece of evidence, in the provider's words and in those that the account gives them.
 
     Raises NeedsContactLock: the caller then begins its transaction again with `lock_contact`.
     """
-    rule = matching_rule(call.assistant.opt_out_rules, reading)
+    rule = matching_rule(call.assistant.opt_out_rules, *readings)
     if rule is None or call.events.filter(type=EVENT).exists():
         return
     if not contact_locked:

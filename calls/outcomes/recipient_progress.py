@@ -34,6 +34,19 @@ def move_on(call: Call, now: datetime) -> None:
     recipient.save(update_fields=["outcome", "reason", "status", "next_attempt_at", "number_position"])
 
 
+def reconsider(call: Call, now: datetime) -> None:
+    """Move the recipient on again: only now is it known that a voicemail answered this call, which was its last.
+
+    A recipient who was called again meanwhile, or whom a team member moved, stays where it is.
+    """
+    if call.recipient is None:
+        return
+    recipient = Recipient.objects.select_for_update(no_key=True).get(pk=call.recipient_id)
+    later = Call.objects.filter(recipient=recipient, pk__gt=call.pk)
+    if (recipient.status, recipient.outcome) == (Recipient.Status.DONE, call.status) and not later.exists():
+        move_on(call, now)
+
+
 def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> tuple[datetime | None, int]:
     """Return when the recipient is called again, and at which of the contact's numbers. None: it is not."""
     rules, last, place = retry_waits.rules_of(campaign), retry_waits.Ended.of(call), recipient.number_position

@@ -7,16 +7,17 @@ call first, and has no further effect when it is repeated.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from calls.models import TERMINAL, Call, Status, record_event
-from calls.outcomes import circuit_breaker, opt_out, poll_schedule, unknown_words
-from calls.outcomes.folding import fold
-from calls.outcomes.recipient_progress import set_recipient_status
-from calls.outcomes.transitions import ENGINE, LockedCall, finish, lock_call
+from calls.outcomes import circuit_breaker, opt_out, poll_schedule, remarks, reused_ids, unknown_words
+from calls.outcomes.folding import Fold, fold
+from calls.outcomes.recipient_progress import reconsider, set_recipient_status
+from calls.outcomes.transitions import ENGINE, RESPONSE, LockedCall, finish, lock_call
 from campaigns.models import Recipient
 from providers.adapters import words
 from providers.adapters.base import Reading
@@ -33,53 +34,108 @@ def record(pk: int, reading: Reading, source: str, raw: bytes = b"") -> str:
 def with_contact_lock_if_needed(pk: int, work: Callable[[LockedCall], str]) -> str:
     """Run `work` in one transaction under the call's lock, and return what it returns.
 
-    When `work` raises NeedsContactLock, run it again with the contact locked first, in the lock order of a claim. An
-    opt-out is so rare that the rolled-back transaction costs less than locking every contact.
+    When another worker stores the same provider ID first, run it again: it then finds the call that has the ID.
+    """
+    try:
+        return _under_lock(pk, work)
+    except IntegrityError:
+        return _under_lock(pk, work)
+
+
+def _under_lock(pk: int, work: Callable[[LockedCall], str]) -> str:
+    """Run `work` under the call's lock, and once more if it raises NeedsContactLock, with the contact locked first.
+
+    That is the lock order of a claim. An opt-out is so rare that the rolled-back transaction costs less than locking
+    every contact.
     """
     try:
         with transaction.atomic():
             return work(lock_call(pk))
     except opt_out.NeedsContactLock:
         with transaction.atomic():
-            opt_out.lock_contact(Call.objects.only("account", "campaign", "contact").get(pk=pk))
+            opt_out.lock_contact(Call.objects.get(pk=pk))
             return work(lock_call(pk, contact_locked=True))
 
 
 def record_locked(locked: LockedCall, reading: Reading, source: str, raw: bytes = b"") -> str:
     """Do the work of `record` in the transaction that locked the call. Raises NeedsContactLock."""
     heard = words.interpret(reading, locked.call.account.words)
-    status = _record_interpreted(locked, reading, heard.reading, source, raw)
+    status = _record(locked, Evidence(reading, heard.reading, source, raw, timezone.now()))
     unknown_words.remember(locked.call, heard.unknown)
     return status
 
 
-def _record_interpreted(locked: LockedCall, said: Reading, reading: Reading, source: str, raw: bytes) -> str:
-    """Fold a reading whose words have their meaning. `said` is the same with the provider's own words."""
-    call, before, now = locked.call, locked.call.status, timezone.now()
-    found = fold(call, reading)
-    if found.conflict:
-        record_event(call, "conflict", source, found.conflict, raw=raw)
+@dataclass(frozen=True)
+class Evidence:
+    """One piece of evidence about a call. `said`: in the provider's words; `reading`: with the meaning of the words."""
+
+    said: Reading
+    reading: Reading
+    source: str
+    raw: bytes
+    now: datetime
+
+
+def _record(locked: LockedCall, seen: Evidence) -> str:
+    call, reading = locked.call, seen.reading
+    found = fold(call, reading, seen.now, seen.source)
+    other = None if found.foreign else reused_ids.other_call(call, reading)
+    if other and (seen.source == RESPONSE or not reused_ids.is_proven(call, other, reading)):
+        _apply_opt_outs(locked, seen, *([other] if call.id_shared_with else []))
+        reused_ids.tell(locked, other, reading, seen.source, seen.raw)
+        return call.status
+    if not found.foreign or reading.reference == call.reference:
+        _apply_opt_outs(locked, seen)
+    if other:
+        found = found.without_id()
+    remarks.keep(call, found.remarks, found.conflicts, seen.source, seen.raw)
     if not found.foreign:
-        for each in (said, reading):  # a rule may name the provider's word, or its meaning
-            opt_out.apply_rules(call, each, source, contact_locked=locked.contact_locked)
+        _take(locked, found, seen)
+    return call.status
+
+
+def _apply_opt_outs(locked: LockedCall, seen: Evidence, *others: Call) -> None:
+    """Put the number of the call, and of others that the evidence may be about, on the do-not-call list if it says so.
+
+    A rule may name the provider's word, or its meaning.
+    """
+    for call in (locked.call, *others):
+        opt_out.apply_rules(call, seen.said, seen.reading, source=seen.source, contact_locked=locked.contact_locked)
+
+
+def _take(locked: LockedCall, found: Fold, seen: Evidence) -> None:
+    """Store the facts of a reading, and what follows from them."""
+    call, before, was_voicemail = locked.call, locked.call.status, locked.call.is_voicemail
     for name, value in found.fields.items():
         setattr(call, name, value)
-    _schedule_read(call, reading, found.status or before, now)
+    if "cost_price" in found.fields:
+        call.cost = call.cost_price
+    _schedule_read(call, seen.reading, found.status or before, seen.now)
     if found.status in TERMINAL:
-        finish(locked, Status(found.status), source, _sentence(reading), raw=raw)
-        return call.status
+        finish(locked, Status(found.status), seen.source, _sentence(seen.reading), raw=seen.raw)
+        return
     if found.status is not None:
-        _advance(call, found.status, now)
-        record_event(call, "status", source, _sentence(reading), before, call.status, raw)
-    elif reading.state.name == "UNRECOGNISED" and not _recorded_already(call, reading):
-        text = f"The provider says '{reading.provider_status[:100]}'."
-        record_event(call, "unrecognised", source, text, raw=raw)
+        _advance(call, found.status, seen.now)
+        record_event(call, "status", seen.source, _sentence(seen.reading), before, call.status, seen.raw)
+    else:
+        _note(call, found, seen)
     call.save()
+    if before == Status.COMPLETED and call.is_voicemail and not was_voicemail:
+        reconsider(call, seen.now)
     locked.publish_changes()
     failpoints.reach("outcomes.recording")
     if before == Status.UNCONFIRMED and call.status != before:
         circuit_breaker.unblock_if_resolved(call.account_id)
-    return call.status
+
+
+def _note(call: Call, found: Fold, seen: Evidence) -> None:
+    """Store an event for what is worth one, although the status stays: an unknown word, facts after the end."""
+    if seen.reading.state.name == "UNRECOGNISED" and not _recorded_already(call, seen.reading):
+        text = f"The provider says '{seen.reading.provider_status[:100]}'."
+        record_event(call, "unrecognised", seen.source, text, raw=seen.raw)
+    elif found.fields and call.status in TERMINAL:
+        names = ", ".join(name.replace("_", " ") for name in found.fields)
+        record_event(call, "added", seen.source, f"Known only after the end: {names}.", raw=seen.raw)
 
 
 def _schedule_read(call: Call, reading: Reading, status: str, now: datetime) -> None:

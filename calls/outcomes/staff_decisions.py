@@ -11,7 +11,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from calls.models import TERMINAL, Call, StaffDecision, Status, record_event
+from calls.models import TERMINAL, Call, StaffDecision, Status, record_event, with_provider_id
 from calls.outcomes import circuit_breaker
 from calls.outcomes.transitions import ENGINE, STAFF, finish, lock_call
 
@@ -46,8 +46,7 @@ def confirm_placed(pk: int, provider_call_id: str, *, actor: str, reason: str) -
             raise DecisionRefused("Only an unconfirmed call can be confirmed as placed.")
         if not provider_call_id or len(provider_call_id) > 200 or not provider_call_id.isprintable():
             raise DecisionRefused("Enter the provider's ID of the call, as the provider's dashboard shows it.")
-        taken = Call.objects.filter(account=call.account_id, provider_call_id=provider_call_id).exclude(pk=pk)
-        if taken.exists():
+        if any(other.pk != pk for other in with_provider_id(call.account_id, provider_call_id)):
             raise DecisionRefused("Another call already has this provider ID.")
         before = call.status
         _store_decision(call, Status.PLACED, actor, reason)

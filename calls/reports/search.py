@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from calls.models import Call
+from calls.models import Call, stored_as
 from campaigns.admin.numbers import e164_prefixes
 from campaigns.models import Campaign, Contact, ContactList, ContactNumber
 from providers.models import Assistant, PhoneNumber, ProviderAccount
@@ -99,7 +99,7 @@ def by_id(asked: Asked) -> Q:
     It names the provider accounts, because the index of providers' IDs starts with the account.
     """
     accounts = ProviderAccount.objects.filter(asked.mine).values_list("pk", flat=True)
-    found = Q(provider_call_id=asked.term, account__in=list(accounts))
+    found = Q(account__in=list(accounts)) & stored_as(asked.term)
     return found | Q(uuid__range=asked.ids) if asked.ids else found
 
 

@@ -109,12 +109,14 @@ class Milestones:
     status: str
     placed: bool
     answered: bool
-    has_result: bool
+    result: tuple[Any, str] | None  # as an object and as text; None while there is none, or only a provisional one
+    voicemail: bool
 
     @classmethod
     def of(cls, call: Call) -> Milestones:
-        has_result = call.result is not None and call.result_status != "pending"
-        return cls(call.status, call.placed_at is not None, call.answered_at is not None, has_result)
+        known = (call.result is not None or call.result_text) and call.result_status != "pending"
+        result = (call.result, call.result_text) if known else None
+        return cls(call.status, call.placed_at is not None, call.answered_at is not None, result, call.is_voicemail)
 
 
 def publish_call_changes(call: Call, before: Milestones) -> None:
@@ -134,11 +136,12 @@ def _events_between(call: Call, before: Milestones, now: Milestones) -> list[str
     if now.status == Status.UNCONFIRMED != before.status:
         events.append(Event.CALL_UNCONFIRMED)
     ended = now.status in TERMINAL and now.status != before.status
+    late = before.status in TERMINAL and not ended
     if ended and before.status not in UNRESOLVED and call.events.filter(type="ended").count() == 1:
         events.append(Event.CALL_ENDED)
-    elif ended or (now.has_result and not before.has_result):
+    elif ended or (now.result and now.result != before.result) or (late and now.voicemail and not before.voicemail):
         events.append(Event.CALL_RESULT)
-    if Event.CALL_ENDED in events and now.has_result:
+    if Event.CALL_ENDED in events and now.result:
         events.append(Event.CALL_RESULT)
     return events
 

@@ -101,6 +101,7 @@ OWN_WORDS: Schema = {
     "additionalProperties": False,
 }
 OPT_OUT_RULE: Schema = {**obj(field=WORD, equals=WORD), "additionalProperties": False}
+DOUBT: Schema = {**obj(field=WORD, said=TEXT, why=WORD), "additionalProperties": False}
 ZONE_EXAMPLES: Schema = {
     "type": "object",
     "properties": {
@@ -138,6 +139,7 @@ FIELDS: dict[tuple[str, str], Schema] = {
     ("CallSerializer", "dynamic_variables"): TEXTS,
     ("CallSerializer", "metadata"): OBJECT,
     ("CallSerializer", "result"): ANYTHING,
+    ("CallSerializer", "doubts"): listed(DOUBT),
     ("CallSerializer", "cost"): maybe(MONEY_REF),
     ("CallSerializer", "callback_status"): {"type": "string", "enum": ["none", "pending", "delivered", "failed"]},
     ("WebhookDeliverySerializer", "next_attempt_at"): maybe(MOMENT),

@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Reading, Remark, Request
-from providers.adapters.decoding import EVIDENCE, decode_json, e164, fold, mapping, printable, segment, text
+from providers.adapters.decoding import EVIDENCE, e164, fold, mapping, printable, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
 from providers.adapters.messages import Found, Status, find_call, first_text, placed_call, placed_reading, read_status
-from providers.adapters.verdicts import KEY_REFUSED, NIL_UUID, HttpProvider, succeeded
+from providers.adapters.verdicts import KEY_REFUSED, NIL_UUID, HttpProvider, error_body, succeeded
 
 STATES = {
     "calling": CallState.DIALING,  # covers queued, ringing and in conversation, so assume the earliest of them
@@ -120,7 +120,7 @@ class AlloMia(HttpProvider):
         words = super().error_text(answer)
         if words is None:
             return None
-        details = mapping(decode_json(answer.body)).get("details")
+        details = error_body(answer).get("details")
         faults = [mapping(fault) for fault in details[:10]] if isinstance(details, list) else []
         said = [f"{text(fault.get('field'))} {text(fault.get('message') or fault.get('code'))}" for fault in faults]
         return "; ".join([words, *said])

@@ -8,7 +8,6 @@ IDs with different prefixes are two calls.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 # A word and one separator. A part of a UUID or of another hexadecimal ID is no word.
 _PREFIX = re.compile(r"(?![0-9a-f]{4,}[-_:./])[a-z][a-z0-9]{0,15}[-_:./](?=.)")
@@ -25,17 +24,13 @@ def same_call(one: str, other: str) -> bool:
     return bool(first[1]) and first[1] == second[1] and alike
 
 
-def spellings(text: str, others: Iterable[str] = ()) -> list[str]:
-    """Return in lower case how an ID may be stored that names the same call: what a query narrows its rows to.
-
-    `others`: some IDs of the same account, from which a prefix is known that this one may lack.
-    """
+def spellings(text: str) -> list[str]:
+    """Return in lower case how an ID may be stored that names the same call, but for a prefix that this one lacks."""
     prefix, core = _parts(text)
-    prefixes = {"", prefix} | ({_parts(other)[0] for other in others} if not prefix else set())
     forms = {core}
     if _UUID.fullmatch(core):
         forms.add("-".join((core[:8], core[8:12], core[12:16], core[16:20], core[20:])))
-    return sorted({text.strip().lower()} | {before + form for before in prefixes for form in forms if form})
+    return sorted({text.strip().lower()} | {before + form for before in ("", prefix) for form in forms if form})
 
 
 def _parts(text: str) -> tuple[str, str]:

@@ -31,12 +31,12 @@ from providers.adapters.base import (
     Verification,
 )
 from providers.adapters.callingbox_call import IDS, STATES, event_in, read_call, read_event, read_turns
-from providers.adapters.decoding import EVIDENCE, decode_json, e164, mapping, segment, text
+from providers.adapters.decoding import EVIDENCE, decode_json, e164, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
 from providers.adapters.messages import find_call, placed_call
 from providers.adapters.rows import LIST_NAMES, split
-from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, is_page, succeeded
+from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, error_body, is_page, succeeded
 
 GENERATIONS = ("prompt", "agent")
 PROMPT_OPTIONS = ("prompt", "returns", "language", "voicemail_action")
@@ -228,10 +228,7 @@ class CallingBox(HttpProvider):
 
     def error_text(self, answer: Answer) -> str | None:
         """Read `{"error": text}` (documentation) or `{"error": {"message": text}}` (official package)."""
-        try:
-            error = mapping(decode_json(answer.body)).get("error")
-        except ProviderError:
-            return None
+        error = error_body(answer).get("error")
         words = error.get("message") if isinstance(error, dict) else error
         return text(words, 500) if isinstance(words, str) else None
 
@@ -250,11 +247,6 @@ class CallingBox(HttpProvider):
 
     def _message(self, answer: Answer) -> Fields:
         return read_message(answer.body, status=answer.status, time_zone=self.account.time_zone)
-
-    def _read(self, answer: Answer) -> Any:
-        if not succeeded(answer):
-            raise self.read_error_for(answer)
-        return decode_json(answer.body, status=answer.status)
 
     def _is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Return whether one of the account's secrets signed a stored callback, however long ago."""

@@ -57,6 +57,7 @@ def read_call(found: Found) -> Reading | None:
     amounts = _amounts(call)
     result, result_text = call.result("result")
     result_status, awaited = _result_status(call, state, empty=not (result or result_text))
+    may_be_over = state.is_terminal or state is CallState.UNRECOGNISED  # a team member may know the word
     unread = any(not remark.taken and remark.field in ("price", "result") for remark in call.remarks)
     return Reading(
         state,
@@ -80,7 +81,7 @@ def read_call(found: Found) -> Reading | None:
         result=result,
         result_text=result_text,
         result_status=result_status,
-        settled=not (state.is_terminal and (awaited or unread or not amounts.settled)),
+        settled=not (may_be_over and (awaited or unread or not amounts.settled)),
         remarks=tuple(call.remarks),
     )
 
@@ -164,7 +165,7 @@ def _result_status(call: Fields, state: CallState, *, empty: bool) -> tuple[str,
 
     The status stays "pending" for ever on unanswered calls, and means nothing if no result was requested.
     """
-    if state is not CallState.COMPLETED or not _asked(call):
+    if state not in (CallState.COMPLETED, CallState.UNRECOGNISED) or not _asked(call):
         return "", False
     word = call.word("result_status")
     if word in ("", "pending"):

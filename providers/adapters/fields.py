@@ -18,8 +18,6 @@ from zoneinfo import ZoneInfo
 from providers.adapters import decoding, json_text, objects, oddities, values
 from providers.adapters.base import Remark
 
-MAX_RESULT_TEXT = 10_000  # characters
-
 NO_TEXT = "It is not a text."
 NO_ID = "It cannot be an ID: 1 to 128 characters without blanks are expected."
 NO_OBJECT = "It is not an object."
@@ -214,7 +212,7 @@ class Fields:
         doubts = [f"{remark.path}: {remark.said}" for remark in lost]
         if not doubts:
             return ""
-        return _as_text(sent) if isinstance(sent, str) else "\n".join(doubts)[:MAX_RESULT_TEXT]
+        return _as_text(sent) if isinstance(sent, str) else "\n".join(doubts)
 
     def _at(self, found: Mapping[str, Any], path: str) -> Self:
         return type(self)(found, path, self.zone, self.remarks, self.quoted)
@@ -249,7 +247,7 @@ def _is_documented(why: str, sent: Any) -> bool:
 
 def _as_text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return oddities.storable(text)[:MAX_RESULT_TEXT]
+    return oddities.storable(text)
 
 
 def read_message(body: bytes, *, status: int = 0, time_zone: str = "") -> Fields:

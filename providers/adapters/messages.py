@@ -153,7 +153,7 @@ def _status(found: Found, states: Mapping[str, CallState], key: Callable[[Any], 
         call.remarks[call.remarks.index(doubt)] = replace(doubt, field="state")
         return Status(CallState.UNRECOGNISED, doubt.said)
     if found.torn and given:
-        return Status(CallState.UNRECOGNISED, _said(given))
+        return _unclear(call, given[0][0], "The message names two different calls.", given)
     if not given:
         return None
     words = [word for _, value in given for word in _words(value)]

@@ -19,10 +19,8 @@ from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder
 from providers.adapters.decoding import (
     EVIDENCE,
     call_id,
-    decode_json_or_xml,
     e164,
     fold,
-    mapping,
     opened,
     segment,
     text,
@@ -30,7 +28,7 @@ from providers.adapters.decoding import (
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError, Rejected
 from providers.adapters.fields import Fields, read_form, read_json_or_xml
 from providers.adapters.messages import Found, Status, find_call, first_text, follow, placed_call, read_status
-from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, is_page, succeeded
+from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, error_body, is_page, succeeded
 
 # Only four values are documented; the others are assumed. Keys have no spaces, hyphens or underscores.
 STATES = {
@@ -166,10 +164,7 @@ class PlumVoice(HttpProvider):
 
     def error_text(self, answer: Answer) -> str | None:
         """Read `{"error": text}` or `<result><error>text</error></result>`."""
-        try:
-            words = mapping(decode_json_or_xml(answer.body)).get("error")
-        except ProviderError:
-            return None
+        words = error_body(answer, xml=True).get("error")
         return text(words, 500) if isinstance(words, str) else None
 
     def _deployment(self, order: CallOrder) -> str:

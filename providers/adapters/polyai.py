@@ -13,11 +13,19 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder, CallState, Reading, Request
-from providers.adapters.decoding import decode_json, e164, fold, mapping, printable, segment, text
+from providers.adapters.decoding import e164, fold, printable, segment, text
 from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
 from providers.adapters.fields import Fields, read_message
 from providers.adapters.messages import find_call, first_text, placed_call, placed_reading, read_status
-from providers.adapters.verdicts import INCONCLUSIVE, KEY_REFUSED, NIL_UUID, HttpProvider, is_page, succeeded
+from providers.adapters.verdicts import (
+    INCONCLUSIVE,
+    KEY_REFUSED,
+    NIL_UUID,
+    HttpProvider,
+    error_body,
+    is_page,
+    succeeded,
+)
 
 STATES = {
     "queued": CallState.QUEUED,
@@ -153,10 +161,7 @@ class PolyAI(HttpProvider):
 
         PolyAI does not document the format of its errors.
         """
-        try:
-            found = mapping(decode_json(answer.body))
-        except ProviderError:
-            found = {}
+        found = error_body(answer)
         words = [found[name] for name in ("error", "message", "detail", "reason") if isinstance(found.get(name), str)]
         if words:
             return text(words[0], 500)

@@ -8,9 +8,19 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
-from providers.adapters.base import AccountConfig, Answer, Provider
+from providers.adapters.base import AccountConfig, Answer, Provider, Remark
 from providers.adapters.call_ids import same_call
-from providers.adapters.decoding import EVIDENCE, decode_json, opened, printable, text
+from providers.adapters.decoding import (
+    COMPRESSED,
+    EVIDENCE,
+    ODD_ENCODING,
+    decode_json,
+    decode_json_or_xml,
+    mapping,
+    opened,
+    printable,
+    text,
+)
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"  # an ID that no provider issues, to test a key with
@@ -60,11 +70,7 @@ class HttpProvider(Provider):
 
     def error_text(self, answer: Answer) -> str | None:
         """Return the provider's error text, or None if the body is not in its documented format, `{"error": text}`."""
-        try:
-            found = decode_json(answer.body)
-        except ProviderError:
-            return None
-        words = found.get("error") if isinstance(found, dict) else None
+        words = error_body(answer).get("error")
         return text(words, 500) if isinstance(words, str) else None
 
     def error_for(self, answer: Answer) -> ProviderError:
@@ -123,6 +129,20 @@ class HttpProvider(Provider):
         """Raise MayBeRinging if the response is about another call than the requested one (a mixed-up cache)."""
         if found_id and requested_id and not same_call(found_id, requested_id):
             raise self.unusable(answer, "about another call")
+
+
+def error_body(answer: Answer, *, xml: bool = False) -> Mapping[str, Any]:
+    """Return the object of an unsuccessful response, empty if there is none.
+
+    A body that is readable only with a slip mended is not in the provider's own error format, so that it proves no
+    refusal.
+    """
+    remarks: list[Remark] = []
+    try:
+        found = (decode_json_or_xml if xml else decode_json)(answer.body, remarks=remarks)
+    except ProviderError:
+        return {}
+    return mapping(found) if all(remark.why in (ODD_ENCODING, COMPRESSED) for remark in remarks) else {}
 
 
 def succeeded(answer: Answer) -> bool:

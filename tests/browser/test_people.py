@@ -74,7 +74,7 @@ def person(organization: Organization, phone_number: PhoneNumber, assistant: Any
         decision={"at": now.isoformat(), "checks": [{"name": HOSTILE[0], "result": "allow", "detail": HOSTILE[1]}]},
     )
     for text in HOSTILE:
-        CallEvent.objects.create(call=call, type=text[:32], source="read", detail=text, raw=text)
+        CallEvent.objects.create(call=call, type=text[:32], source="read", detail=text, raw=text.encode())
     StaffDecision.objects.create(
         call=call, actor=HOSTILE[0], reason=HOSTILE[1], from_status="unknown", to_status="placed", applied=True
     )

@@ -63,7 +63,9 @@ def done(organization: Organization, text: str = "They asked to be called in the
         ended = {} if status == S.QUEUED else {"dialed_at": now, "terminal_at": now, "ended_reason": "hangup"}
         result = {"confirmed": True, "note": text} if status == S.COMPLETED else None
         call = support.single(number, phone, campaign=campaign, status=status, result=result, **ended)
-        CallEvent.objects.create(call=call, type="status", to_status=status, source="read", detail=text, raw=text)
+        CallEvent.objects.create(
+            call=call, type="status", to_status=status, source="read", detail=text, raw=text.encode()
+        )
 
 
 def trouble(organization: Organization) -> None:

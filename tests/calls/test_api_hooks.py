@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from calls.models import ProviderCallback, Status
 from providers.models import Assistant, PhoneNumber
@@ -53,10 +55,30 @@ def test_looking_is_an_empty_200(client: ApiClient, hook: str) -> None:
             assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_a_body_over_64_kb_is_a_413(client: ApiClient, hook: str) -> None:
-    assert client.post(hook, b"x" * 65_536, content_type="text/plain").status_code == 200
-    answer = client.post(hook, b"x" * 65_537, content_type="text/plain")
-    assert (answer.status_code, set(answer.json())) == (413, {"error"})
+def test_a_body_over_256_kib_is_a_413(client: ApiClient, hook: str) -> None:
+    long = b"x" * 262_144
+    assert client.post(hook, long, content_type="text/plain").status_code == 200
+    assert bytes(ProviderCallback.objects.get().body) == long
+    for path in (hook, "/hooks/allomia/unknown", "/hooks/callingbox/account/unknown"):
+        answer = client.post(path, long + b"x", content_type="text/plain")
+        assert (answer.status_code, set(answer.json())) == (413, {"error"})
+        assert "256 KiB" in answer.json()["error"]
+    assert ProviderCallback.objects.count() == 1
+
+
+def test_a_callback_that_is_too_long_makes_the_next_read_due(
+    client: ApiClient, assistant: Assistant, phone_number: PhoneNumber
+) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    call = a_call(
+        assistant, phone_number, "+33612345678", status=Status.DIALING, provider_call_id="x1", next_read_at=later
+    )
+    path = f"/hooks/allomia/{call.callback_token}"
+    assert client.post(path, b"x" * 262_145, content_type="text/plain").status_code == 413
+    call.refresh_from_db()
+    assert call.next_read_at is not None
+    assert call.next_read_at < later
+    assert "256 KiB" in call.events.get(type="callback").detail
 
 
 def test_other_methods_are_a_405(client: ApiClient, hook: str) -> None:

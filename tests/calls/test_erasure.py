@@ -82,7 +82,7 @@ def person(recipient: Recipient, number: PhoneNumber) -> Contact:
     ended = Reading(CallState.NO_ANSWER, result={"said": "canary-said"})
     recording.record(claim.call.pk, ended, "read", NAME.encode())
     call = Call.objects.get()
-    CallEvent.objects.create(call=call, type="read_failed", source="read", detail=f"About {NUMBER}", raw="canary-said")
+    CallEvent.objects.create(call=call, type="read_failed", source="read", detail=f"About {NUMBER}", raw=b"canary-said")
     ProviderCallback.objects.create(call=call, account=call.account, verification="unsigned", body=NAME.encode())
     WebhookDelivery.objects.all().update(status="delivered", body=f'{{"to": "{NUMBER}"}}', endpoint=endpoint)
     recipient.refresh_from_db()

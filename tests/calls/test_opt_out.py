@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
 
 from calls.dialing import placing
 from calls.gate import facts as fact_sheet
 from calls.models import Call, Status
 from calls.outcomes import opt_out, recording
+from calls.outcomes.opt_out_matching import matching_rule
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, DoNotCall, Recipient
-from providers.adapters.base import CallState, Reading
+from providers.adapters.base import CallState, Reading, Remark
 from providers.adapters.errors import MayBeRinging, NotSent
 from providers.models import Assistant, PhoneNumber
 from tenants.models import AuditEntry, Organization
@@ -51,7 +54,7 @@ connection = connection  # named in the condition above
 )
 def test_a_rule_is_met(field: str, equals: str, seen: dict[str, Any]) -> None:
     rule = {"field": field, "equals": equals}
-    assert opt_out.matching_rule([RULE | {"equals": "never"}, rule], Reading(CallState.COMPLETED, **seen)) == rule
+    assert matching_rule([RULE | {"equals": "never"}, rule], Reading(CallState.COMPLETED, **seen)) == rule
 
 
 @pytest.mark.parametrize(
@@ -59,7 +62,6 @@ def test_a_rule_is_met(field: str, equals: str, seen: dict[str, Any]) -> None:
     [
         ("result.opt_out", "true", {}),
         ("result.opt_out", "true", {"result": {"opt_out": False}}),
-        ("result.opt_out", "true", {"result": {"opt_out": 1}}),
         ("result.opt_out", "null", {"result": {"opt_out": None}}),
         ("result.opt_out.why", "true", {"result": {"opt_out": True}}),
         ("result.opt_out", "[]", {"result": {"opt_out": []}}),
@@ -69,7 +71,154 @@ def test_a_rule_is_met(field: str, equals: str, seen: dict[str, Any]) -> None:
     ],
 )
 def test_a_rule_is_not_met(field: str, equals: str, seen: dict[str, Any]) -> None:
-    assert opt_out.matching_rule([{"field": field, "equals": equals}], Reading(CallState.COMPLETED, **seen)) is None
+    assert matching_rule([{"field": field, "equals": equals}], Reading(CallState.COMPLETED, **seen)) is None
+
+
+YES = [
+    True,
+    "true",
+    "True",
+    " YES ",
+    "yes.",
+    "y",
+    1,
+    1.0,
+    "1",
+    "on",
+    [True],
+    ["no", "yes"],
+    {"value": True, "why": "x"},
+]
+NO = [
+    False,
+    "false",
+    "No",
+    "n",
+    0,
+    0.0,
+    "0",
+    "off",
+    None,
+    "",
+    [],
+    {},
+    [False],
+    {"value": False},
+    "not asked",
+    2,
+    "maybe",
+]
+
+
+@pytest.mark.parametrize("name", ["opt_out", "optOut", "opt-out", "Opt_Out", "OPT OUT"])
+def test_a_yes_is_heard_however_it_is_written_and_a_no_never_lists(name: str) -> None:
+    for value in YES:
+        assert matching_rule([RULE], Reading(CallState.COMPLETED, result={name: value})), (name, value)
+    for value in NO:
+        assert not matching_rule([RULE], Reading(CallState.COMPLETED, result={name: value})), (name, value)
+
+
+def test_the_exact_name_counts_before_a_similar_one() -> None:
+    both = {"opt_out": False, "optOut": True}
+    assert not matching_rule([RULE], Reading(CallState.COMPLETED, result=both))
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"result": {"opt_out": True}},
+        {"data": {"result": {"optOut": "yes"}}},
+        {"analysis": '{"opt_out": true}'},
+    ],
+)
+def test_a_result_within_another_is_looked_into(result: dict[str, Any]) -> None:
+    assert matching_rule([RULE], Reading(CallState.COMPLETED, result=result))
+
+
+SAID_IN_TEXT = [
+    "opt_out: true",
+    "opt_out=true",
+    "{'opt_out': True, 'mood': 'bad'}",
+    '{"optOut": true, "mood": NaN}',
+    '{\\"opt_out\\": \\"true\\"}',
+    "{&quot;opt_out&quot;: true}",
+    "<result><opt_out>yes</opt_out></result>",
+    "Summary: angry.\nOpt-out: Yes.\nMood: bad",
+    "Summary: angry.\\nopt_out: 1",
+    "opt_out\ttrue",
+    '[{"name": "opt_out", "value": "true"}]',
+    '[{"name": "opt_out", "value": false}, {"name": "opt_out", "value": true}]',
+    "name=opt_out&value=true",
+    "[('opt_out', True)]",
+    "Opt out is true",
+    "true",
+    "YES",
+]
+NOT_SAID_IN_TEXT = [
+    "opt_out: false",
+    "{'opt_out': False, 'confirmed': True}",
+    '{"opt_out": null, "confirmed": true}',
+    "<opt_out>no</opt_out><confirmed>yes</confirmed>",
+    "Opt-out: No. Confirmed: yes",
+    "no_opt_out: true",
+    "opt_out_reason: yes",
+    "opt_out: 1.5",
+    "opt_out: trueish",
+    "We talked about how to opt out on the website.",
+    "false",
+    "",
+    "confirmed: true",
+]
+
+
+def test_a_result_that_is_text_is_read_for_the_name_and_its_value() -> None:
+    for text in SAID_IN_TEXT:
+        assert matching_rule([RULE], Reading(CallState.COMPLETED, result_text=text)), text
+    for text in NOT_SAID_IN_TEXT:
+        assert not matching_rule([RULE], Reading(CallState.COMPLETED, result_text=text)), text
+    wish = {"field": "result.wish.text", "equals": "stop calling"}
+    for text in ("wish: x, text: Stop  Calling", "{'text': 'stop_calling'}", "Stop calling"):
+        assert matching_rule([wish], Reading(CallState.COMPLETED, result_text=text)), text
+    for text in ("text: do not stop", "text: stop callings"):
+        assert not matching_rule([wish], Reading(CallState.COMPLETED, result_text=text)), text
+
+
+def test_a_value_that_is_not_believed_counts_in_doubt() -> None:
+    def doubted(path: str, said: str, field: str = "result", *, taken: bool = False) -> Reading:
+        return Reading(CallState.COMPLETED, remarks=(Remark(path, said, "It is given twice.", taken, field),))
+
+    heard = [
+        doubted("result.opt_out", "[true, false]"),
+        doubted("data.result.optOut", "false, true"),
+        doubted("result", "{'opt_out': True}"),
+        doubted("result", '{"opt_out": true, "opt_out": false}', ""),
+    ]
+    for reading in heard:
+        assert matching_rule([RULE], reading), reading.remarks
+    not_heard = [
+        doubted("result.opt_out", "false"),
+        doubted("result.mood", "true"),
+        doubted("callDetails.duration", "true", "duration_seconds"),
+        doubted("result.opt_out", "true", taken=True),
+    ]
+    for reading in not_heard:
+        assert not matching_rule([RULE], reading), reading.remarks
+    who = {"field": "answered_by", "equals": "lawyer"}
+    assert matching_rule([who], doubted("answered_by", "lawyer, human", "answered_by"))
+
+
+def test_a_word_is_met_in_other_spelling_and_not_within_a_longer_one() -> None:
+    rule = {"field": "provider_reason", "equals": "caller_opted_out"}
+    for said in ("Caller opted out", "callerOptedOut", "caller-opted-out"):
+        assert matching_rule([rule], Reading(CallState.COMPLETED, provider_reason=said)), said
+    assert not matching_rule([rule], Reading(CallState.COMPLETED, provider_reason="caller opted out of e-mails"))
+
+
+@given(st.text(max_size=200), st.text(max_size=20), st.text(max_size=20))
+def test_any_text_can_be_looked_at(text: str, name: str, equals: str) -> None:
+    rule = {"field": f"result.{name or 'x'}", "equals": equals or "true"}
+    for result in (None, {name: text}, {"x": [text, {name: text}]}):
+        matching_rule([rule], Reading(CallState.COMPLETED, result=result, result_text=text))
 
 
 @pytest.fixture
@@ -122,6 +271,16 @@ def test_a_conflicting_end_that_says_so_counts(number: PhoneNumber) -> None:
     recording.record(call.pk, OPTED_OUT, "callback")
     assert listed()
     assert Call.objects.get(pk=call.pk).status == Status.NO_ANSWER
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_a_result_after_the_end_is_heard_in_any_form_and_so_is_a_different_one(number: PhoneNumber, text: bool) -> None:
+    call = on_its_way(number)
+    recording.record(call.pk, replace(END, result={"confirmed": True}), "read")
+    assert not listed()
+    late = {"result_text": "opt_out: yes"} if text else {"result": {"confirmed": False, "optOut": "Yes"}}
+    recording.record(call.pk, replace(END, **late), "read")  # type: ignore[arg-type]
+    assert listed()
 
 
 def test_evidence_about_another_call_lists_nobody(number: PhoneNumber) -> None:

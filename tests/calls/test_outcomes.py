@@ -297,6 +297,10 @@ def test_staff_can_name_the_providers_id_of_a_doubtful_call(number: PhoneNumber,
         recording.give_up(claim.call.pk, Status.UNKNOWN, "26 hours")
     with pytest.raises(staff_decisions.DecisionRefused):
         staff_decisions.confirm_placed(claim.call.pk, "", actor="staff", reason="")
+    support.single(number, "+12125550151", provider_call_id="Call-4f2a")
+    for taken in ("Call-4f2a", "CALL-4F2A", "{call-4f2a}"):
+        with pytest.raises(staff_decisions.DecisionRefused, match="Another call"):
+            staff_decisions.confirm_placed(claim.call.pk, taken, actor="staff", reason="")
     staff_decisions.confirm_placed(claim.call.pk, "x1", actor="staff", reason="Seen in the dashboard.")
     call = fresh(claim)
     assert (call.status, call.provider_call_id) == (Status.PLACED, "x1")

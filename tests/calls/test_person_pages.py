@@ -112,7 +112,7 @@ def test_one_timeline_tells_what_happened_what_came_and_what_was_told(
 ) -> None:
     call = a_call(phone_number, person)
     for n, kind in enumerate(("queued", "placing", "ended")):
-        CallEvent.objects.create(call=call, at=NOON + timedelta(seconds=10 * n), type=kind, source="engine", raw="{}")
+        CallEvent.objects.create(call=call, at=NOON + timedelta(seconds=10 * n), type=kind, source="engine", raw=b"{}")
     ProviderCallback.objects.create(
         call=call, account=call.account, verification="unsigned", body=b"{}", received_at=NOON + timedelta(seconds=15)
     )

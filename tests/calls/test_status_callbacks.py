@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import hmac
 import json
 import random
 import time
+import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from calls.dialing import placing
 from calls.following import polling, status_callbacks
-from calls.models import Call, ProviderCallback, Status
+from calls.models import Call, ProviderCallback, Status, still_read_with_id, with_provider_id
 from calls.outcomes import recording
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging
@@ -46,8 +49,12 @@ def claimed(organization: Organization, provider: str, **fields: Any) -> placing
     return found
 
 
+def raw_of(body: Any) -> bytes:
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
 def push(claim: placing.Claim, body: Any, headers: dict[str, str] = JSON) -> int:
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    raw = raw_of(body)
     answer = status_callbacks.receive(claim.call.account.provider, claim.call.callback_token, headers, raw)
     for pk in status_callbacks.pending():
         status_callbacks.process(pk)
@@ -60,7 +67,7 @@ def fresh(claim: placing.Claim) -> Call:
 
 def signed(body: Any, secret: str = "whsec_sandbox", at: float | None = None) -> dict[str, str]:
     stamp = str(int(at or time.time()))
-    mac = hmac.new(secret.encode(), stamp.encode() + b"." + json.dumps(body).encode(), hashlib.sha256).hexdigest()
+    mac = hmac.new(secret.encode(), stamp.encode() + b"." + raw_of(body), hashlib.sha256).hexdigest()
     return {**JSON, "callingbox-signature": f"t={stamp},v1={mac}"}
 
 
@@ -184,6 +191,64 @@ def test_the_account_wide_address_finds_the_call_by_the_providers_id(callers: Or
     assert fresh(claim).status == Status.BUSY
 
 
+def test_an_id_in_another_spelling_is_the_same_call(callers: Organization) -> None:
+    """In a callback to the call's token and in one to the whole account, in both directions."""
+    keys = {"api_key": "sk_sandbox", "webhook_secret": "whsec_sandbox", "endpoint_secret": "whsec_endpoint"}
+    number = support.reach(callers, "http://127.0.0.1:9", "callingbox", credentials=keys)
+    others: list[Callable[[uuid.UUID], str]] = [lambda one: str(one).upper(), lambda one: one.hex, "OUT-{}".format]
+    pairs = [(str, other) for other in others] + [(other, str) for other in others]
+    for place, (stored, sent) in enumerate([*pairs, *pairs]):
+        support.single(number, f"+12125550{200 + place}")
+        (claim,) = placing.claim(number.account_id)
+        one = uuid.uuid4()
+        placing.record(claim, Reading(CallState.DIALING, provider_call_id=stored(one)))
+        body = envelope("busy")
+        body["data"]["call"]["id"] = sent(one)
+        if place < len(pairs):
+            assert push(claim, body, signed(body)) == 200
+        else:
+            headers, token = signed(body, "whsec_endpoint"), number.account.hook_token
+            status_callbacks.receive("callingbox", token, headers, raw_of(body), account_wide=True)
+            for pk in status_callbacks.pending():
+                status_callbacks.process(pk)
+        assert fresh(claim).status == Status.BUSY, (stored(one), sent(one), place)
+
+
+def test_one_id_in_two_cases_is_one_call(callers: Organization) -> None:
+    claim = claimed(callers, "allomia")
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="Abc-9911"))
+    account = claim.call.account_id
+    assert [call.pk for call in with_provider_id(account, "aBC-9911")] == [claim.call.pk]
+    assert [call.pk for call in still_read_with_id(account, "9911")] == [claim.call.pk]
+    for other in ("", "Abd-9911", "99110", "Abc-991"):
+        assert with_provider_id(account, other) == still_read_with_id(account, other) == []
+    assert with_provider_id(account + 1, "Abc-9911") == []
+    with pytest.raises(IntegrityError), transaction.atomic():
+        support.single(claim.call.phone_number, "+12125550151", provider_call_id="ABC-9911")
+
+
+def test_a_compressed_callback_is_read_and_its_signature_is_over_the_bytes_sent(callers: Organization) -> None:
+    claim = claimed(callers, "callingbox")
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id=envelope("busy")["data"]["call"]["id"]))
+    body = gzip.compress(raw_of(envelope("busy")))
+    assert push(claim, body, signed(envelope("busy"))) == 401
+    assert push(claim, body, signed(body)) == 200
+    assert fresh(claim).status == Status.BUSY
+    assert bytes(ProviderCallback.objects.get().body) == body
+
+
+def test_an_unreadable_callback_makes_the_next_read_due(callers: Organization) -> None:
+    claim = claimed(callers, "allomia")
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
+    later = timezone.now() + timedelta(hours=1)
+    Call.objects.update(next_read_at=later)
+    assert push(claim, b"<html>") == 200
+    call = fresh(claim)
+    assert call.next_read_at is not None
+    assert call.next_read_at < later
+    assert call.status == Status.DIALING
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"\x00\xff", b"[" * 20000, b"<html>", b"null", b"{}", b'{"status":"' + b"x" * 5000 + b'"}']
 )
@@ -194,6 +259,25 @@ def test_nonsense_is_filed_and_harms_nothing(callers: Organization, provider: st
     assert push(claim, body) == 200
     assert ProviderCallback.objects.get().processed_at is not None
     assert fresh(claim).status == Status.DIALING
+    assert Call.objects.due_for_read(timezone.now()).exists(), "it was a hint all the same"
+
+
+@pytest.mark.parametrize("known", ["5F0C2A8E-1D34-4B7A-9C11-7E2B90D4A6F3", "call-5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3"])
+def test_a_signed_callback_with_the_id_in_another_spelling_is_about_the_call(callers: Organization, known: str) -> None:
+    claim = claimed(callers, "callingbox")
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id=known))
+    body = envelope("no_answer", to_number="(212) 555-0150")
+    push(claim, body, signed(body))
+    assert (fresh(claim).status, fresh(claim).provider_call_id) == (Status.NO_ANSWER, known)
+
+
+def test_an_end_in_a_body_that_is_only_partly_readable_is_taken(callers: Organization) -> None:
+    claim = claimed(callers, "callingbox")
+    placing.record(claim, MayBeRinging("?"))
+    body = envelope("completed", started_at="yesterday", duration_seconds={"x": 1}, result=[1, "2"], to_number=7)
+    push(claim, body, signed(body))
+    call = fresh(claim)
+    assert (call.status, call.started_at, call.duration_seconds) == (Status.COMPLETED, None, None)
 
 
 def test_polyai_has_no_callbacks_and_a_push_to_a_calls_token_changes_nothing(callers: Organization) -> None:

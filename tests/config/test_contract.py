@@ -89,9 +89,9 @@ FIELDS = {
     "campaign_zone_reason",
     "calls": "id.r organization.r status.r provider.r account.r assistant phone_number contact.r campaign.r "
     "recipient.r attempt.r to_number from_number.r customer_name dynamic_variables metadata provider_call_id.r "
-    "provider_status.r ended_reason.r answered_by.r error_code.r error_message.r result.r result_status.r "
-    "created_at.r placed_at.r started_at.r answered_at.r ended_at.r duration_seconds.r billed_duration_seconds.r "
-    "cost.r callback_url callback_status.r updated_at.r",
+    "provider_status.r ended_reason.r answered_by.r error_code.r error_message.r result.r result_text.r "
+    "result_status.r doubts.r created_at.r placed_at.r started_at.r answered_at.r ended_at.r duration_seconds.r "
+    "billed_duration_seconds.r cost.r callback_url callback_status.r updated_at.r",
     "api-keys": "id.r organization name scopes expires_at prefix.r key.r last_used_at.r",
 }
 REQUIRED = {  # in a create: only what identifies the object

@@ -303,8 +303,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/outcomes/folding.py",
-                "    if old in TERMINAL:\n        return False\n",
-                "    if old in TERMINAL:\n        return new in TERMINAL and new != old\n",
+                "        if old in TERMINAL:\n            return False\n",
+                "        if old in TERMINAL:\n            return new in TERMINAL and new != old\n",
             ),
         ),
         (
@@ -701,7 +701,13 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an opt-out adds no do-not-call entry",
         "The outcome with the opt-out is stored, and yet the next campaign calls the contact.",
-        (Edit("calls/outcomes/recording.py", "    if not found.foreign:\n", "    if False:\n"),),
+        (
+            Edit(
+                "calls/outcomes/recording.py",
+                "    if not found.foreign or reading.reference == call.reference:\n",
+                "    if False:\n",
+            ),
+        ),
         ("tests/calls/test_opt_out.py::test_nothing_queued_to_the_number_is_placed_afterwards",),
     ),
     Bug(

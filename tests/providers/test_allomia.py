@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from providers.adapters.allomia import AlloMia
-from providers.adapters.base import AccountConfig, CallOrder, CallState, Verification
+from providers.adapters.base import AccountConfig, Answer, CallOrder, CallState, Verification
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, Rejected
 from tests.providers.contract import NOW, Case, ProviderContract
 from tests.providers.wire import Wire
@@ -72,6 +72,14 @@ class TestAlloMia(ProviderContract):
         Case(500, b'{"error":"Internal server error occurred"}', MayBeRinging),
         Case(200, b'{"outboundCallId":"","status":"calling"}', MayBeRinging),
         Case(200, b'{"outboundCallId":null,"status":"calling"}', MayBeRinging),
+        # An ID of something else is not the call's, and two calls are none.
+        Case(200, b'{"contactId":"77e0f3a2","requestId":"r-1","id":"x","callId":"y","status":"calling"}', MayBeRinging),
+        Case(
+            200, b'{"data":{"outboundCallId":"a-1"},"call":{"outboundCallId":"a-2"}}', MayBeRinging, says="two call IDs"
+        ),
+        Case(200, b'{"outboundCallId":"a-1","outbound_call_id":"a-2"}', MayBeRinging, says="two call IDs"),
+        Case(200, b'{"outboundCallId":"a-1","outboundCallId":"a-2"}', MayBeRinging, says="two call IDs"),
+        Case(200, b'{"success":false,"error":"No"}', MayBeRinging),
     ]
     failures = [
         Case(401, b'{"error":"Invalid or missing API key"}', Misconfigured),
@@ -120,6 +128,87 @@ class TestAlloMia(ProviderContract):
         received = self.sent(wire, self.provider(wire.url).status(self.handle()), "read")
         assert received.target == f"/api/outbound/{CALL}/status"
         assert received.headers["authorization"] == "Bearer am_canary_key"
+
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [
+            ('{"outboundCallId":"a-1"}', "a-1"),
+            ('{"outboundCallId":88120457}', "88120457"),
+            ('{"outboundCallId":9223372036854775999}', "9223372036854775999"),  # beyond 2^63, exact
+            ('{"outbound_call_id":"a-1","contactId":"c-1"}', "a-1"),
+            ('{"outboundCallId":"a-1","outbound_call_id":"A-1"}', "a-1"),
+            ('{"success":false,"error":"Oops","outboundCallId":"a-1"}', "a-1"),  # the phone may ring
+            ('{"outboundCallId":"a-1","status":"completed"}', "a-1"),
+            ('{"outboundCallId":"a-1","status":"on its way"}', "a-1"),
+            ('{"outboundCallId":"a-1","status":{"a":1}}', "a-1"),
+            ('{"contactId":"c-1","anything":{"outboundCallId":"a-1"}}', "a-1"),
+            ('{"data":{"outboundCallId":"a-1"},"request":{"id":"r-1"}}', "a-1"),
+            ('{"data":"{\\"outboundCallId\\":\\"a-1\\"}"}', "a-1"),
+            ('[{"outboundCallId":"a-1"}]', "a-1"),
+        ],
+    )
+    def test_the_id_of_a_placed_call_is_found_where_one_is_left(self, body: str, expected: str) -> None:
+        placed = self.provider().read_placing(Answer(200, {}, body.encode()))
+        assert (placed.provider_call_id, placed.state) == (expected, CallState.QUEUED)
+
+    @pytest.mark.parametrize(
+        ("body", "state", "word"),
+        [
+            ('{"status":{"value":"busy","code":7}}', CallState.BUSY, "busy"),
+            ('{"status":["no-answer"]}', CallState.NO_ANSWER, "no-answer"),
+            ('{"callStatus":"busy"}', CallState.BUSY, "busy"),
+            ('{"status":"busy","Status":"BUSY"}', CallState.BUSY, "busy"),
+            ('{"outboundCallId":"%s","data":{"status":"busy"}}', CallState.BUSY, "busy"),
+            ('{"status":"ok","data":{"outboundCallId":"%s","status":"busy"}}', CallState.BUSY, "busy"),
+            ('{"status":"busy","status":"completed"}', CallState.UNRECOGNISED, "busy | completed"),
+            ('{"status":"busy","call_status":"completed"}', CallState.UNRECOGNISED, None),
+            ('{"status":["busy","completed"]}', CallState.UNRECOGNISED, '["busy", "completed"]'),
+            ('{"status":{"value":"busy","name":"completed"}}', CallState.UNRECOGNISED, None),
+            ('{"status":{"previous":"busy"}}', CallState.UNRECOGNISED, None),
+            ('{"status":3}', CallState.UNRECOGNISED, "3"),
+            ('{"status":true}', CallState.UNRECOGNISED, "true"),
+            ('{"outboundCallId":"%s"}', CallState.UNRECOGNISED, ""),
+            ('{"status":"completed","data":{"outboundCallId":"%s","status":"busy"}}', CallState.UNRECOGNISED, "busy"),
+            ('{"outboundCallId":"%s","outbound_call_id":"a-2","status":"busy"}', CallState.UNRECOGNISED, "busy"),
+        ],
+    )
+    def test_a_status_is_believed_if_it_has_one_meaning(self, body: str, state: CallState, word: str | None) -> None:
+        found = self.read(body.replace("%s", CALL).encode())
+        assert found.state is state
+        assert word is None or found.provider_status == word
+        doubts = [remark for remark in found.remarks if remark.field == "state" and not remark.taken]
+        assert bool(doubts) is (state is CallState.UNRECOGNISED)
+
+    def test_the_call_that_was_asked_for_is_found_among_others(self) -> None:
+        other, ours = ({"outboundCallId": name, "status": "busy"} for name in ("another", CALL))
+        for body in ({"data": other | {"status": "completed"}, "call": ours}, {"data": {"call": ours}, "item": other}):
+            found = self.read(json.dumps(body).encode())
+            assert (found.provider_call_id, found.state) == (CALL, CallState.BUSY)
+        with pytest.raises(MayBeRinging):
+            self.read(json.dumps({"data": other, "call": other | {"outboundCallId": "third"}}).encode())
+
+    def test_who_answered_and_why_it_ended_are_read_wherever_they_are(self) -> None:
+        for place in ({"callDetails": {"answered_by": "machine_end_beep", "endedReason": "voicemail"}},
+                      {"answeredBy": "machine_end_beep", "ended_reason": "voicemail", "callDetails": None},
+                      {"answeredBy": "machine_end_beep", "callDetails": {"ended-reason": "voicemail"}}):  # fmt: skip
+            found = self.read(json.dumps({"outboundCallId": CALL, "status": "completed"} | place).encode())
+            assert (found.state, found.answered_by) == (CallState.COMPLETED, "machine_end_beep")
+            assert (found.provider_reason, found.ended_reason) == ("voicemail", "other")
+
+    def test_a_reason_that_contradicts_the_status_is_doubtful(self) -> None:
+        for status, reason in (("completed", "no-answer"), ("completed", "busy"), ("busy", "no-answer")):
+            body = {"outboundCallId": CALL, "status": status, "callDetails": {"endedReason": reason}}
+            found = self.read(json.dumps(body).encode())
+            assert (found.state, found.ended_reason, found.provider_reason) == (CallState(status), "other", reason)
+            assert [(remark.field, remark.taken) for remark in found.remarks] == [("ended_reason", False)]
+
+    def test_the_end_of_an_unknown_status_is_kept(self) -> None:
+        found = self.read(self.status_body.replace(b'"completed"', b'"finished"'))
+        assert (found.state, found.duration_seconds) == (CallState.UNRECOGNISED, 102)
+        assert (found.ended_at, found.provider_reason) == (
+            datetime(2026, 5, 11, 13, 6, 52, tzinfo=UTC),
+            "customer-ended-call",
+        )
 
     def test_a_call_in_progress_has_no_end_and_no_reason(self) -> None:
         for body in (self.body_with_state("calling"), b'{"outboundCallId":"%s","status":"calling"}' % CALL.encode()):

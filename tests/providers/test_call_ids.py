@@ -97,9 +97,10 @@ class TestSpellings:
             for named, stored in ((one, other), (other, one)):
                 plain = stored.strip().lower()
                 if not plain.startswith(("{", '"', "urn:")) and not plain.endswith(".0"):  # how none is stored
-                    assert plain in spellings(named, [stored[:-4] + "9999"]), (named, stored)
+                    forms = spellings(named)
+                    assert plain in forms or plain.endswith(tuple(forms)), (named, stored)
 
-    @given(IDS, IDS)
-    def test_an_id_is_always_among_its_own(self, one: str, other: str) -> None:
-        assert one.strip().lower() in spellings(one, [other])
-        assert len(spellings(one, [other])) <= 8
+    @given(IDS)
+    def test_an_id_is_always_among_its_own(self, one: str) -> None:
+        assert one.strip().lower() in spellings(one)
+        assert len(spellings(one)) <= 5

@@ -65,6 +65,7 @@ SIGNED = (
     b'{"id":"0b7d3c52-6a0e-4c1b-9a55-2f1f6f0f9d11","type":"call.no_answer","created":1767225600,"api_version":"2026-04",'
     b'"data":{"call":{"id":"5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3","status":"no_answer"}}}'
 )
+ZEROS = {"duration_seconds": 0, "billed_duration_seconds": 0, "billing_amount_milli_cents": 0}
 VECTOR = "5f797ca5ae60f24a5bcdd3879c225e236f75df2264a5b0f6d4430c1ccf5d6d91"
 
 
@@ -137,6 +138,8 @@ class TestCallingBox(ProviderContract):
         Case(502, b'{"error":"could not place the call"}', MayBeRinging, says="could not place the call"),
         Case(201, b'{"id":"","status":"queued"}', MayBeRinging),
         Case(201, b'[{"id":"x"},{"id":"y"}]', MayBeRinging),
+        Case(201, b'{"id":"x","data":{"id":"y","status":"queued"}}', MayBeRinging, says="two call IDs"),
+        Case(201, b'{"agent":{"id":"b2f6a0c4"},"request":{"id":"r-1"},"status":"queued"}', MayBeRinging),
         Case(400, b'{"error":["a"]}', MayBeRinging),
     ]  # fmt: skip
     failures = [
@@ -264,6 +267,86 @@ class TestCallingBox(ProviderContract):
         assert self.read(call(billing_amount_milli_cents=5000)).price == Decimal("0.05")
 
     @pytest.mark.parametrize(
+        ("changes", "figures", "settled"),
+        [
+            # A zero of an unsettled read stands for "not yet known", and the amount is the hold.
+            ({"reservation_status": "reserved"} | ZEROS, (None, None, None), False),
+            ({"reservation_status": "reserved"}, (47, 40, None), False),
+            ({"reservation_status": None} | ZEROS, (None, None, None), False),
+            ({"reservation_status": "on hold"}, (47, 40, None), False),
+            ({"reservation_status": "on hold"} | ZEROS, (None, None, None), False),
+            # Settled or released: facts. Zero is zero: the call was free.
+            ({"reservation_status": "settled"} | ZEROS, (0, 0, Decimal(0)), True),
+            ({"reservation_status": "Released"} | ZEROS, (0, 0, Decimal(0)), True),
+            ({"billing_amount_milli_cents": "3333", "duration_seconds": "47"}, (47, 40, Decimal("0.03333")), True),
+            ({"billing_amount_milli_cents": 3333.0}, (47, 40, Decimal("0.03333")), True),
+            ({"billing_amount_milli_cents": -3333}, (47, 40, None), False),
+            ({"billing_amount_milli_cents": "free"}, (47, 40, None), False),
+            ({"billing_amount_milli_cents": None}, (47, 40, None), True),
+        ],
+    )
+    def test_figures_are_facts_once_the_hold_is_settled(
+        self, changes: dict[str, Any], figures: tuple[Any, ...], settled: bool
+    ) -> None:
+        found = self.read(call(**changes))
+        assert (found.duration_seconds, found.billed_duration_seconds, found.price) == figures
+        assert (found.currency, found.settled) == ("" if found.price is None else "USD", settled)
+
+    @pytest.mark.parametrize(
+        ("sent", "result", "text"),
+        [
+            ('{"opt_out": true}', {"opt_out": True}, ""),
+            (json.dumps('{"opt_out": true}'), {"opt_out": True}, ""),
+            ([{"name": "opt_out", "value": True}], {"opt_out": True}, ""),
+            ("the caller opted out", None, "the caller opted out"),
+            (["opted out"], None, '["opted out"]'),
+            (True, None, "true"),
+        ],
+    )
+    def test_a_result_is_kept_however_it_comes(self, sent: Any, result: Any, text: str) -> None:
+        found = self.read(call(result=sent))
+        assert (found.result, found.result_text) == (result, text)
+
+    @pytest.mark.parametrize(
+        ("changes", "settled"),
+        [
+            ({"result": None, "result_status": "pending"}, False),
+            ({"result": {}, "result_status": "pending"}, False),
+            ({"result": {"confirmed": True}, "result_status": "pending"}, False),
+            ({"result": {}, "result_status": "completed"}, False),
+            ({"result": None, "result_status": None}, False),
+            ({"result": {"confirmed": True}, "result_status": ""}, False),
+            ({"result": None, "result_status": "being extracted"}, False),
+            ({"result": {"confirmed": None}, "result_status": "completed"}, True),
+            ({"result": "yes", "result_status": "Completed"}, True),
+            ({"result": None, "result_status": "failed"}, True),
+            ({"result": None, "result_status": "completed", "returns": "{}"}, True),
+            ({"result": None, "result_status": "pending", "status": "busy"}, True),
+            ({"result": None, "result_status": "pending", "status": "finished"}, False),  # a word that staff may know
+        ],
+    )
+    def test_a_result_is_awaited_until_it_is_there(self, changes: dict[str, Any], settled: bool) -> None:
+        assert self.read(call(**changes)).settled is settled
+
+    def test_a_call_without_a_word_about_results_awaits_none(self) -> None:
+        assert self.read(json.dumps({"id": CALL, "status": "completed"}).encode()).settled
+
+    def test_our_reference_is_found_in_json_text(self) -> None:
+        ref = json.dumps({"ref": "att-000420"})
+        for changes in ({"metadata": ref, "context": None}, {"metadata": None, "context": ref}, {"context": [{"ref": "att-000420"}]}):  # fmt: skip  # noqa: E501
+            assert self.read(call(**{"metadata": None} | changes)).reference == "att-000420"
+
+    def test_a_structured_result_is_never_taken_for_the_call(self) -> None:
+        body = json.dumps({"id": CALL, "result": {"id": CALL, "status": "completed"}, "returns": {"status": "string"}})
+        found = self.read(body.encode())
+        assert (found.state, found.result) == (CallState.UNRECOGNISED, {"id": CALL, "status": "completed"})
+
+    def test_an_id_is_exact_to_the_last_digit(self) -> None:
+        for digits in ("9223372036854775999", "18446744073709551617", "340282366920938463463374607431768211457"):
+            body = f'{{"id": {digits}, "status": "queued"}}'.encode()
+            assert self.provider().read_placing(Answer(201, {}, body)).provider_call_id == digits
+
+    @pytest.mark.parametrize(
         ("changes", "reason"),
         [
             ({"status": "no_answer", "answered_by": "machine"}, "voicemail"),
@@ -326,6 +409,33 @@ class TestCallingBox(ProviderContract):
     def test_a_callback_without_a_call_is_unreadable(self, body: bytes) -> None:
         with pytest.raises(MayBeRinging):
             self.provider().parse_callback(signed(body, SECRET), body)
+
+    @pytest.mark.parametrize(
+        ("event", "call_id", "state"),
+        [
+            ({"call_id": CALL, "data": {"call": {"status": "busy"}}}, CALL, CallState.BUSY),
+            ({"data": {"call_id": CALL, "call": {"status": "busy"}}}, CALL, CallState.BUSY),
+            ({"data": {"call": {"call_id": CALL, "status": "busy"}}}, CALL, CallState.BUSY),
+            ({"data": {"id": CALL, "status": "busy"}}, CALL, CallState.BUSY),
+            ({"data": json.dumps({"call": {"id": CALL, "status": "busy"}})}, CALL, CallState.BUSY),
+            ({"call": {"id": CALL, "status": "busy"}}, CALL, CallState.BUSY),
+            # The event and its call contradict each other: the call is read.
+            ({"data": {"call": {"id": CALL, "status": "completed"}}}, CALL, CallState.UNRECOGNISED),
+            ({"data": {"call": {"id": CALL, "status": "ringing"}}}, CALL, CallState.RINGING),
+            ({"data": {"call": {"id": CALL}}}, CALL, CallState.UNRECOGNISED),
+        ],
+    )
+    def test_the_call_of_an_event_is_found(self, event: dict[str, Any], call_id: str, state: CallState) -> None:
+        body = json.dumps({"id": "evt-1", "type": "call.busy"} | event).encode()
+        found = self.provider().parse_callback({}, body)
+        assert (found.provider_call_id, found.state) == (call_id, state)
+
+    def test_the_id_of_an_event_is_not_the_calls(self) -> None:
+        for data in ({"call": {"status": "busy"}}, {"id": "d-1"}, {"id": "d-1", "call": {}}):
+            with pytest.raises(MayBeRinging):
+                self.provider().parse_callback(
+                    {}, json.dumps({"id": "evt-1", "type": "call.busy", "data": data}).encode()
+                )
 
     def test_the_published_signature_is_verified(self) -> None:
         assert len(SIGNED) == 197
@@ -391,6 +501,12 @@ class TestCallingBox(ProviderContract):
         assert [(turn.role, turn.text) for turn in found] == [("agent", "Hello?"), ("user", "Yes")]
         assert found[1].started_at == datetime(2026, 4, 11, 13, 5, 20, tzinfo=UTC)
         assert provider.read_transcript(Answer(200, {}, b'{"segments":[]}')) == []
+        for one in (b'{"segments":"Hello? Yes"}', b'{"transcript":"Hello? Yes"}', b'"Hello? Yes"', b'["Hello? Yes"]'):
+            assert [turn.text for turn in provider.read_transcript(Answer(200, {}, one))] == ["Hello? Yes"]
+        plain = Answer(200, {"content-type": "text/plain; charset=utf-8"}, b"Hello?\nYes")
+        assert [turn.text for turn in provider.read_transcript(plain)] == ["Hello?\nYes"]
+        long = json.dumps({"segments": "x" * 45_000}).encode()
+        assert [len(turn.text) for turn in provider.read_transcript(Answer(200, {}, long))] == [20_000, 20_000, 5_000]
         for status, raw, error in ((404, b"{}", NotFound), (200, b"{}", MayBeRinging), (200, b"[]", MayBeRinging)):
             with pytest.raises(error):
                 provider.read_transcript(Answer(status, {}, raw))
@@ -400,6 +516,7 @@ class TestCallingBoxAgents(TestCallingBox):
     """The newer generation `agent`, in which each request names an agent."""
 
     options = {"generation": "agent"}
+    more_statuses = []  # read like those of the other generation
     order = dataclasses.replace(TestCallingBox.order, assistant_options={}, assistant_external_id=AGENT)
     placed = call(status="queued", agent_id=AGENT, metadata={"ref": "att-000420"})
 

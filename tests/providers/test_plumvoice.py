@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from providers.adapters.base import AccountConfig, CallOrder, CallState, Reading, Verification
+from providers.adapters.base import AccountConfig, Answer, CallOrder, CallState, Reading, Verification
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, Rejected
 from providers.adapters.plumvoice import PlumVoice
 from tests.providers.contract import HTML, NOW, PAGE, Case, ProviderContract
@@ -98,6 +98,12 @@ class TestPlumVoice(ProviderContract):
         Case(500, b'{"error":"Database error"}', MayBeRinging),
         Case(200, b'{"success":false,"error":"Not now"}', Rejected, says="Not now"),
         Case(200, b"<result><success>false</success><error>Not now</error></result>", Rejected, says="Not now"),
+        # What is odd proves no refusal.
+        Case(200, b'{"success":false,"error":"Not now"} <!-- x -->', MayBeRinging),
+        Case(200, b'{"success":false,"error":"Not now","x":NaN}', MayBeRinging),
+        Case(200, b'{"success":false,"call_id":"1","call_id":"2"}', MayBeRinging, LINK, says="two call IDs"),
+        Case(200, b'{"success":false,"a":{"call_id":"1"},"b":{"call_id":"2"}}', MayBeRinging),
+        Case(200, b'{"Success":false,"error":"Not now"}', MayBeRinging),
         Case(200, b'{"success":true}', MayBeRinging),
         Case(200, b'{"a":{"call_id":"1"},"b":{"call_id":"2"}}', MayBeRinging),
         *(Case(200, b"", MayBeRinging, {"link": link}) for link in ("<https://[/1 2>", "<https://a>", "<>", "<", "x")),
@@ -177,6 +183,10 @@ class TestPlumVoice(ProviderContract):
             (b"{}", {"link": '</api/outbound/88120457/>; rel="status", <https://other/1>'}),
             (b'{"call_id":"88120457"}', {"link": "<https://fuse.plumvoice.com/api/outbound/1>"}),
             (b'{"success":false,"call_id":"88120457"}', {}),
+            (b'{"callId":88120457,"request_id":"r-1"}', {}),
+            (b'{"a":{"b":"c"},"queue":{"call_id":"88120457"}}', {}),
+            (b'[{"call_id":"88120457"}]', {}),
+            (b'{"call_id":"88120457","x":NaN}', {}),
         ],
     )
     def test_the_id_is_found_in_body_or_link_header(self, wire: Wire, body: bytes, headers: dict[str, str]) -> None:
@@ -201,6 +211,45 @@ class TestPlumVoice(ProviderContract):
         body = json.loads(COMPLETED)
         body["call_details"]["duration"] = None
         assert self.read(json.dumps(body).encode()).duration_seconds == 42
+
+    def test_events_are_read_in_any_order_and_in_milliseconds(self) -> None:
+        for change in (lambda events: events[::-1], lambda events: [events[i] for i in (2, 0, 3, 1)],
+                       lambda events: [event | {"timestamp": event["timestamp"] * 1000} for event in events],
+                       lambda events: {str(place): event for place, event in enumerate(events)},
+                       json.dumps):  # fmt: skip
+            body = json.loads(COMPLETED)
+            body["call_details"]["events"] = change(body["call_details"]["events"])
+            body["call_details"]["duration"] = None
+            found = self.read(json.dumps(body).encode())
+            assert (found.started_at, found.answered_at) == (at(1778500002), at(1778500019))
+            assert (found.ended_at, found.duration_seconds) == (at(1778500061), 42)
+
+    def test_events_of_one_second_are_in_the_order_of_a_call(self) -> None:
+        names = ["disconnected", "connected", "dialing", "queued"]
+        details = {"status": "completed", "events": [{"event": name, "timestamp": 1778500000} for name in names]}
+        found = self.read(json.dumps({"call_details": details}).encode())
+        assert (found.answered_at, found.duration_seconds) == (at(1778500000), 0)
+
+    def test_an_event_without_a_readable_time_is_doubtful(self) -> None:
+        for event in ({"event": "connected"}, {"event": "connected", "timestamp": "soon"}):
+            details = FAILED | {"status": "completed", "events": [{"event": "dialing", "timestamp": 1778500002}, event]}
+            found = self.read(json.dumps({"call_details": details}).encode())
+            assert [(remark.field, remark.taken) for remark in found.remarks] == [("answered_at", False)]
+
+    def test_xml_attributes_are_fields(self) -> None:
+        found = self.read(
+            b'<?xml version="1.0"?><result xmlns:i="urn:x"><call_details status="completed" attempts="1">'
+            b'<duration unit="s">42</duration><result i:nil="true"/>'
+            b'<events><item event="dialing" timestamp="1778500002"/><item event="connected" timestamp="1778500019"/>'
+            b'<item event="disconnected"><timestamp zone="UTC">1778500061</timestamp></item></events>'
+            b"</call_details></result>"
+        )
+        assert (found.state, found.duration_seconds) == (CallState.COMPLETED, 42)
+        assert (found.started_at, found.answered_at, found.ended_at) == (at(1778500002), at(1778500019), at(1778500061))
+
+    def test_numbers_as_text_are_no_oddity(self) -> None:
+        for body in (COMPLETED, QUEUED_XML, FAILED_XML, json.dumps({"call_details": FAILED}).encode()):
+            assert self.read(body).remarks == ()
 
     def test_xml_is_read_like_json_even_with_a_single_event(self) -> None:
         found = self.read(QUEUED_XML)
@@ -253,6 +302,33 @@ class TestPlumVoice(ProviderContract):
         body = json.dumps({"call_details": FAILED | {"status": "mystery"} | changes}).encode()
         found = self.read(body, now=at(1778500002) + timedelta(seconds=seconds))
         assert (found.state, found.provider_status) == (expected, "mystery")
+
+    @pytest.mark.parametrize(
+        ("changes", "placed_at"),
+        [
+            ({"status": 7}, None),
+            ({"reattempt_wait": "soon"}, None),
+            ({"attempts": "many"}, None),
+            # Somebody may have answered, at a time that nobody can read.
+            ({"events": [*TALKED[:1], {"event": "connected", "timestamp": "x"}]}, None),
+            # Plum Voice's clock is eight hours behind: its silence is none.
+            ({}, at(1778500002) + timedelta(hours=8)),
+        ],
+    )
+    def test_doubtful_silence_ends_no_call(self, changes: dict[str, Any], placed_at: datetime | None) -> None:
+        body = json.dumps({"call_details": FAILED | {"status": "mystery"} | changes}).encode()
+        now = at(1778500002) + timedelta(hours=8, seconds=60)
+        found = self.provider().read_status(Answer(200, {}, body), self.handle(placed_at=placed_at), now)
+        assert found.state is CallState.UNRECOGNISED
+
+    def test_a_doubtful_number_of_attempts_ends_no_call_that_may_be_dialled_again(self) -> None:
+        for attempts, allowed, state in (
+            ("x", 3, CallState.QUEUED),
+            ("x", 1, CallState.BUSY),
+            (1, "x", CallState.BUSY),
+        ):
+            details = {"status": "busy", "attempts": attempts, "max_attempts": allowed}
+            assert self.read(json.dumps({"call_details": details}).encode()).state is state
 
     @pytest.mark.parametrize(
         ("label", "body"),

@@ -69,6 +69,8 @@ class TestPolyAI(ProviderContract):
         Case(500, b"failed to queue", MayBeRinging, says="failed to queue"),
         Case(200, b'{"callSid":""}', MayBeRinging),
         Case(200, b'{"callSid":{}}', MayBeRinging),
+        Case(200, b'{"callSid":"a-1","call_sid":"a-2"}', MayBeRinging, says="two call IDs"),
+        Case(200, b'{"account_id":"a-1","connector_id":"a-2","sid":"a-3"}', MayBeRinging),
     ]
     failures = [
         Case(404, b"", NotFound),
@@ -130,6 +132,16 @@ class TestPolyAI(ProviderContract):
     ) -> None:
         found = self.read(json.dumps({"status": status, "reason": reason}).encode())
         assert (found.ended_reason, found.provider_reason) == (expected, reason)
+
+    def test_the_word_success_beside_an_id_is_about_the_request(self) -> None:
+        for body in ({"status": "success", "callSid": CALL}, {"status": "success", "data": {"call_sid": CALL}}):
+            placed = self.provider().read_placing(Answer(200, {}, json.dumps(body).encode()))
+            assert (placed.provider_call_id, placed.state) == (CALL, CallState.QUEUED)
+
+    def test_who_answered_and_why_it_ended_are_read_beside_any_end(self) -> None:
+        body = {"callSid": self.placed_id, "status": "success", "answeredBy": "machine", "endedReason": "voicemail"}
+        found = self.read(json.dumps(body).encode())
+        assert (found.state, found.answered_by, found.provider_reason) == (CallState.COMPLETED, "machine", "voicemail")
 
     def test_a_500_is_not_sent_only_with_the_option_retry_500(self, wire: Wire) -> None:
         with pytest.raises(NotSent):

@@ -14,10 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from calls.admin.calls import doubts
 from calls.admin.records import webhooks
 from calls.admin.shared import labels
 from calls.admin.shared.labels import masked
-from calls.models import OPEN, TERMINAL, Call, CallEvent, ProviderCallback, Status
+from calls.models import OPEN, TERMINAL, Call, CallEvent, ProviderCallback, Status, readable
 from calls.reports import transcripts
 from campaigns.phones import country_of, national
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones
@@ -46,13 +47,15 @@ def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]
         "links": _links(call) if page.holds(request, Level.OPERATOR, call) else [],
         "neighbours": _neighbours(page, call),
         "clock": clock.note,
-        "facts": _facts(call),
-        "times": [(name, clock.text(moment)) for name, moment in _times(call)],
+        "facts": doubts.beside(_facts(call), call, doubts.FACTS),
+        "times": doubts.beside([(name, clock.text(moment)) for name, moment in _times(call)], call, doubts.TIMES),
         "timeline": timeline(call, hooks, clock, raw),
         "sent": _sent(call) if raw else {},
         "variables": list((call.dynamic_variables or {}).items()),
         "metadata": list((call.metadata or {}).items()),
-        "result": _result(call),
+        "result": doubts.beside(_result(call), call, doubts.RESULT),
+        "other_doubts": doubts.others(call),
+        "shares_id": _sharing(page, call),
         "checks": [
             {**check, "name": labels.check_name(str(check.get("name", "")))} for check in decision.get("checks", [])
         ],
@@ -120,6 +123,12 @@ def _neighbours(page: ScopedAdmin, call: Call) -> list[dict[str, Any]]:
     ]
 
 
+def _sharing(page: ScopedAdmin, call: Call) -> str:
+    """Return the address of the call to which the provider gave the same ID, or ""."""
+    other = call.id_shared_with and Call.objects.filter(uuid=call.id_shared_with).values_list("pk", flat=True).first()
+    return page.url("change", other) if other else ""
+
+
 def _facts(call: Call) -> list[tuple[str, Any]]:
     def link(name: str, pk: int, text: str) -> tuple[str, str]:
         return reverse(f"admin:{name}_change", args=[pk]), text
@@ -178,6 +187,7 @@ def _times(call: Call) -> list[tuple[str, datetime]]:
         ("Ringing", call.started_at),
         ("Answered", call.answered_at),
         ("Ended", call.ended_at),
+        ("End stored", call.terminal_at),
         ("Next status check", call.next_read_at),
     )
     return [(name, moment) for name, moment in named if moment]
@@ -198,6 +208,10 @@ EVENT_LABELS = {
     "deferred": "Deferred",
     "opt_out": "Opt-out",
     "callback": "Provider event processed",
+    "added": "Known after the end",
+    "tolerated": "Read with tolerance",
+    "doubt": "Not believed",
+    "reused_id": "One ID for two calls",
 }
 
 
@@ -219,7 +233,7 @@ def _events(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
             "colour": labels.CALL_COLOURS[to] if to else "default",
             "source": CallEvent.Source(event.source).label if known else event.source,
             "detail": event.detail,
-            "raw": masked(event.raw, call) if raw else "",
+            "raw": masked(readable(bytes(event.raw), event.raw_size), call) if raw and event.raw else "",
         }
 
 
@@ -263,9 +277,10 @@ def _sent(call: Call) -> dict[str, str]:
 
 
 def _result(call: Call) -> list[tuple[str, str]]:
+    text = [("As text", call.result_text)] if call.result_text else []
     if isinstance(call.result, dict):
-        return [(str(name), _plain(value)) for name, value in call.result.items()]
-    return [("Result", _plain(call.result))] if call.result else []
+        return [*((str(name), _plain(value)) for name, value in call.result.items()), *text]
+    return [("Result", _plain(call.result)), *text] if call.result else text
 
 
 def _plain(value: Any) -> str:

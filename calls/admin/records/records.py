@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from calls.admin.people.buttons import CALLBACK_COLOURS, CALLBACK_STEPS
 from calls.admin.shared.labels import masked
-from calls.models import CallBack, Heartbeat, ProviderCallback, evidence
+from calls.models import CallBack, Heartbeat, ProviderCallback, readable
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
@@ -51,7 +51,7 @@ class ProviderCallbackAdmin(RecordAdmin):
         return row.error or (f"read {local_time(row.processed_at)}" if row.processed_at else "not read yet")
 
     def panel_context(self, request: HttpRequest, obj: ProviderCallback) -> dict[str, Any]:
-        body = evidence(bytes(obj.body))
+        body = readable(bytes(obj.body))
         call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "-"
         return {
             "facts": [
