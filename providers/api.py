@@ -10,8 +10,9 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from providers.adapters import registry
-from providers.models import Assistant, PhoneNumber, ProviderAccount
+from providers.adapters import registry, words
+from providers.models import Assistant, PhoneNumber, ProviderAccount, SeenWord
+from providers.word_changes import audit_words
 from tenants.api.fields import MoneyField, ObjectField, PublicIdField, ScopedField, money, utc_text
 from tenants.api.serializers import OrganizationField, OrganizedSerializer
 from tenants.api.views import CrudViewSet
@@ -36,12 +37,28 @@ class PriceMoneyField(MoneyField):
         return found if "currency" in data else {self.column: found[self.column]}
 
 
+class WordsField(ObjectField):
+    """The account's own table of words. Keys may be written in any way and are returned folded."""
+
+    def to_representation(self, value: Any) -> Any:
+        return {field: value.get(field, {}) for field in words.MEANINGS}
+
+
+class SeenWordSerializer(serializers.ModelSerializer[SeenWord]):
+    class Meta:
+        model = SeenWord
+        fields: ClassVar[Any] = ["field", "key", "word", "call", "first_seen_at"]
+        read_only_fields = fields
+
+
 class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
     id = PublicIdField()
     organization = OrganizationField()
     provider = serializers.ChoiceField(choices=registry.choices())
     credentials = ObjectField(write_only=True)
     options = ObjectField(required=False)
+    words = WordsField(required=False)
+    unknown_words = SeenWordSerializer(many=True, read_only=True)
     price_per_minute = MoneyField()
     daily_budget = PriceMoneyField()
     health = serializers.SerializerMethodField()
@@ -67,6 +84,10 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
             "price_per_minute",
             "reserved_minutes",
             "daily_budget",
+            "longest_call_minutes",
+            "time_zone",
+            "words",
+            "unknown_words",
             "is_active",
             "health",
             "blocked_until",
@@ -117,6 +138,9 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
         options = attrs.get("options", old.options if old else {})
         faults |= {f"options.{name}": text for name, text in adapter.check_options(options or {}).items()}
         faults |= self._budget_faults(attrs, old)
+        if "words" in attrs:
+            attrs["words"], found = words.read_table(attrs["words"], adapter.statuses)
+            faults |= {".".join(filter(None, ("words", name))): text for name, text in found.items()}
         refuse(faults)
         return attrs
 
@@ -184,8 +208,13 @@ class PhoneNumberSerializer(OfAccountSerializer):
 
 
 class ProviderAccountViewSet(CrudViewSet[ProviderAccount]):
-    queryset = ProviderAccount.objects.select_related("organization")
+    queryset = ProviderAccount.objects.select_related("organization").prefetch_related("seen_words")
     serializer_class = ProviderAccountSerializer
+
+    def perform_save(self, serializer: Any) -> None:
+        before = dict(serializer.instance.words) if serializer.instance else {}
+        super().perform_save(serializer)
+        audit_words(serializer.instance, before, self.reach.actor)
 
 
 class AssistantViewSet(CrudViewSet[Assistant]):

@@ -14,7 +14,7 @@ from django.db import models
 from django.utils.timezone import now as utc_now
 
 from providers.adapters import registry, words
-from providers.adapters.base import AccountConfig, Provider
+from providers.adapters.base import AccountConfig, CallState, Provider
 from providers.urls_allowed import check_base_url
 from tenants.db.encrypted_fields import EncryptedJSONField, hint
 from tenants.models import Organization
@@ -148,10 +148,21 @@ class ProviderAccount(models.Model):
         super().save(*args, **kwargs)
 
     @property
+    def adapter_class(self) -> type[Provider]:
+        return registry.provider_class(self.provider)
+
+    @property
     def adapter(self) -> Provider:
         """Return the provider's adapter for this account."""
         config = AccountConfig(self.base_url, dict(self.credentials or {}), dict(self.options or {}), self.time_zone)
         return registry.provider(self.provider, config)
+
+    @property
+    def merged_outcomes(self) -> dict[str, CallState]:
+        """Return the outcomes that the provider does not tell apart, without those that an own word tells."""
+        told = {meaning for table in self.words.values() for meaning in table.values()}
+        told |= {"voicemail"} if "machine" in told else set()
+        return {name: state for name, state in self.adapter_class.merged_outcomes.items() if name not in told}
 
     @property
     def unknown_words(self) -> list[SeenWord]:

@@ -1,6 +1,7 @@
 """Rules that a provider cannot feed, because it does not report what they depend on. They are never applied.
 
-The adapters declare what each provider reports (`providers/adapters/base.py`).
+The adapters declare what each provider reports (`providers/adapters/base.py`). An own word of the provider account may
+report more.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def _merging(outcome: str, assistants: Sequence[Assistant]) -> dict[tuple[str, C
     """Return the assistants whose provider does not report an outcome, by provider and what it reports instead."""
     found: defaultdict[tuple[str, CallState], list[str]] = defaultdict(list)
     for assistant in assistants:
-        adapter = assistant.account.adapter
-        if outcome in adapter.merged_outcomes:
-            found[adapter.name, adapter.merged_outcomes[outcome]].append(f"“{assistant.name}”")
+        account = assistant.account
+        if outcome in account.merged_outcomes:
+            found[account.adapter_class.name, account.merged_outcomes[outcome]].append(f"“{assistant.name}”")
     return found
 
 
@@ -106,7 +107,7 @@ def opt_out_faults(assistant: Assistant) -> list[str]:
     adapter = assistant.account.adapter
     given = {
         "result": adapter.gives_result(assistant.external_id, assistant.options or {}),
-        "answered_by": "voicemail" not in adapter.merged_outcomes,
+        "answered_by": "voicemail" not in assistant.account.merged_outcomes,
         "provider_reason": adapter.gives_reason,
     }
     return [

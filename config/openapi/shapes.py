@@ -11,6 +11,7 @@ from campaigns.models.contact import MAX_VARIABLES
 from campaigns.phones import Reading
 from campaigns.rules.windows import DAYS
 from providers.adapters import registry
+from providers.adapters.words import LONGEST, MEANINGS
 from providers.models import VARIABLE_NAME
 
 Schema = dict[str, Any]
@@ -87,6 +88,18 @@ VARIABLE: Schema = {
     "required": ["name"],
     "additionalProperties": False,
 }
+OWN_WORDS: Schema = {
+    "type": "object",
+    "properties": {
+        field: {
+            "type": "object",
+            "additionalProperties": {"type": "string", "enum": list(meanings)},
+            "propertyNames": {"minLength": 1, "maxLength": LONGEST, "pattern": TEXT_PATTERN},
+        }
+        for field, meanings in MEANINGS.items()
+    },
+    "additionalProperties": False,
+}
 OPT_OUT_RULE: Schema = {**obj(field=WORD, equals=WORD), "additionalProperties": False}
 DOUBT: Schema = {**obj(field=WORD, said=TEXT, why=WORD), "additionalProperties": False}
 ZONE_EXAMPLES: Schema = {
@@ -110,6 +123,7 @@ FIELDS: dict[tuple[str, str], Schema] = {
     ("AssistantSerializer", "variables"): listed(VARIABLE),
     ("AssistantSerializer", "opt_out_rules"): listed(OPT_OUT_RULE),
     ("ProviderAccountSerializer", "blocked_until"): maybe(MOMENT),
+    ("ProviderAccountSerializer", "words"): OWN_WORDS,
     ("ProviderAccountSerializer", "credentials_hint"): {"type": "object", "additionalProperties": {"type": "string"}},
     ("CampaignSerializer", "campaign_zone_countries"): listed(COUNTRY),
     ("CampaignSerializer", "holidays"): listed({"type": "string", "format": "date"}),

@@ -49,6 +49,15 @@ FIELDS = {
     "reads_per_second": "How many requests for outcomes are sent in a second.",
     "max_unconfirmed": "More open unconfirmed calls than this block the provider account; null: no limit.",
     "price_per_minute": "The price of a minute, for budgets and forecasts.",
+    "longest_call_minutes": "Minutes after which an open call is overdue: its line is free again, and it is read less "
+    "often.",
+    "time_zone": "The zone of times that the provider sends without one. Empty: such times are not shown.",
+    "words": "What the provider means by its words, before the built-in meanings: word to meaning, for `status`, "
+    "`reason` and `answered_by`. A change replaces the whole table and holds for answers from then on.",
+    "unknown_words": "Words that were seen and have no meaning yet, at most 200.",
+    "word": "The word as it was first sent, without phone numbers.",
+    "field": "Where the word stood.",
+    "first_seen_at": "When it was first seen.",
     "health": "`ok`, `failing`, `inactive`, or the reason why it is blocked.",
     "blocked_until": "When it is tried again; null: it is not blocked, or it stays blocked until it is unblocked.",
     "blocked_reason": "Why no call is placed through it; empty: it is not blocked.",
@@ -181,6 +190,8 @@ OF_SERIALIZERS = {
     ("ContactSerializer", "timezone"): "A time zone such as Europe/Paris. Empty: the zones of the number.",
     ("ContactSerializer", "external_id"): "The contact's id in your system.",
     ("RecipientSerializer", "campaign"): "The campaign.",
+    ("SeenWordSerializer", "call"): "The call in which it was first seen.",
+    ("SeenWordSerializer", "key"): "The word as `words` has it.",
     ("CallSerializer", "started_at"): "When the call started to ring.",
     ("CampaignSerializer", "status"): "`draft`, then `scheduled` or `running`, which may be `paused`, until `finished` "
     "or `canceled`.",

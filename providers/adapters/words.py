@@ -36,7 +36,7 @@ from providers.adapters.vocabulary import (
 )
 
 LONGEST = 200  # characters of a word that are compared and kept
-MOST = 500  # own words of an account
+MOST = 200  # own words of an account
 MOST_IN_A_SENTENCE = 12  # words
 IGNORED = "Known, says nothing more"
 # What each kind of word can mean, with the label on pages.
@@ -160,9 +160,10 @@ def interpret(reading: Reading, own: Mapping[str, Any]) -> Interpreted:
 
     `own`: the account's table, {"status" | "reason" | "answered_by": {folded word: meaning}}.
     """
+    known = reading.state is not CallState.UNRECOGNISED and not own.get(STATUS)
+    if known and not reading.provider_reason and not reading.answered_by:
+        return Interpreted(reading)  # most readings: a documented status and no other word
     said = _Said.of(reading, own)
-    if said.silent:
-        return Interpreted(reading)
     state = said.state()
     ended_reason = reading.ended_reason
     remarks: tuple[Remark, ...] = ()
@@ -171,14 +172,15 @@ def interpret(reading: Reading, own: Mapping[str, Any]) -> Interpreted:
         state, ended_reason, remarks = said.end(state)
         if any(remark.field == ANSWERED_BY for remark in remarks):
             answered_by = ""
-    changed = replace(
-        reading,
-        state=state,
-        ended_reason=ended_reason,
-        answered_by=answered_by,
-        remarks=(*reading.remarks, *remarks),
-    )
-    return Interpreted(changed, tuple(said.unknown(state)))
+        doubted = {remark.field for remark in reading.remarks if not remark.taken}
+        remarks = tuple(remark for remark in remarks if remark.field not in doubted)  # one doubt of a field is enough
+    unknown = tuple(said.unknown(state))
+    before = (reading.state, reading.ended_reason, reading.answered_by)
+    if before == (state, ended_reason, answered_by) and not remarks:
+        return Interpreted(reading, unknown)
+    remarks = (*reading.remarks, *remarks)
+    changed = replace(reading, state=state, ended_reason=ended_reason, answered_by=answered_by, remarks=remarks)
+    return Interpreted(changed, unknown)
 
 
 @dataclass(frozen=True)
@@ -203,12 +205,6 @@ class _Said:
             for field, word in told.items()
         }
         return cls(reading, told, mine, known[STATUS], known[REASON], known[ANSWERED_BY])
-
-    @property
-    def silent(self) -> bool:
-        """Whether no word changes the reading or is unknown."""
-        words = self.status or self.reading.provider_reason or self.reading.answered_by
-        return not words and self.reading.state is not CallState.UNRECOGNISED
 
     def state(self) -> CallState:
         if self.status in ("", IGNORE):
@@ -273,7 +269,8 @@ class _Said:
         if not self.status and self.reading.state is CallState.UNRECOGNISED:
             missing.append(STATUS)
         # Plum Voice's only reason is its status.
-        same = key(self.told[REASON]) == key(self.reading.provider_status)
+        status = self.reading.provider_status
+        same = bool(status) and key(self.told[REASON]) == key(status)
         if not self.reason and state.is_terminal and not same and self.reading.ended_reason not in FROM_A_WORD:
             missing.append(REASON)
         if not self.answered_by:

@@ -14,13 +14,19 @@ from providers.adapters import registry
 from providers.adapters.base import Answer, Request
 from providers.adapters.errors import ProviderError
 from providers.adapters.http import Client
+from providers.admin.words import SeenWordsField, WordsField, built_in_words, merged, own_words
 from providers.models import ProviderAccount
+from providers.word_changes import audit_words
 from tenants.backoffice.buttons import NotDone, Option, Step
 from tenants.backoffice.forms import ScopedForm, SecretField, choice_field, or_default, text_field
-from tenants.backoffice.roles import Level
+from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import ScopedAdmin
 
 PRICE = ["price_per_minute", "price_per_minute_currency", "reserved_minutes", "daily_budget"]
+WORDS = (
+    "How the provider says what became of a call. Retries, figures and opt-out rules follow these meanings. A "
+    "voicemail that the provider names in a word without a meaning counts as an answer."
+)
 ABOUT = {
     "allomia": "AI assistants set up on its dashboard. Needs an API key.",
     "polyai": "Voice agents set up by PolyAI. Needs an auth token.",
@@ -76,6 +82,8 @@ class AccountForm(ScopedForm):
     """The form of a provider account. It never shows secrets, and a new address requires the secrets again."""
 
     provider_slug = ""
+    words = WordsField()
+    seen_words = SeenWordsField()
 
     class Meta:
         model = ProviderAccount
@@ -88,6 +96,8 @@ class AccountForm(ScopedForm):
         adapter = registry.provider_class(self.instance.provider)
         if "reserved_minutes" in self.fields:
             self.fields["reserved_minutes"].required = False
+        if "seen_words" in self.fields and self.instance.pk:
+            self.fields["seen_words"].widget.rows = self.instance.unknown_words
         if "base_url" in self.fields and not self.instance.pk:
             self.fields["base_url"].initial = adapter.default_base_url
         stored = self.instance.credentials or {}
@@ -121,7 +131,17 @@ class AccountForm(ScopedForm):
         }
         chosen = {name: values.get(f"option_{name}") for name in _options(self.instance.provider)}
         self.instance.options = options | {name: value for name, value in chosen.items() if value}
+        self._take_words(values)
         return values
+
+    def _take_words(self, values: dict[str, Any]) -> None:
+        """Add the meanings chosen for seen words to the table."""
+        if "words" not in values or not {"words", "seen_words"} & set(self.changed_data):
+            return
+        try:
+            values["words"] = merged(self.instance, values["words"], values.get("seen_words") or {})
+        except forms.ValidationError as error:
+            self.add_error("words", error)
 
 
 async def _read(request: Request) -> Answer:
@@ -152,6 +172,8 @@ class ProviderAccountAdmin(ScopedAdmin):
         "price_per_minute_currency": "Currency",
         "reserved_minutes": "Minutes set aside per call",
         "daily_budget": "Daily budget",
+        "longest_call_minutes": "Longest call (minutes)",
+        "time_zone": "Provider's time zone",
     }
     list_display: ClassVar[Sequence[str]] = ("name", "provider_name", "calls_per_second", "max_open_calls")
     list_filter = ("provider", "is_active")
@@ -198,7 +220,7 @@ class ProviderAccountAdmin(ScopedAdmin):
         if obj is not None and not self.has_change_permission(request, obj):
             secrets = []
         options = [] if obj is not None and not secrets else [f"option_{name}" for name in _options(provider)]
-        limits = ["calls_per_second", "max_open_calls", "reads_per_second", "max_unconfirmed"]
+        limits = ["calls_per_second", "max_open_calls", "reads_per_second", "max_unconfirmed", "longest_call_minutes"]
         note = "An empty field keeps the stored secret. Stored secrets are never shown." if obj is not None else ""
         found: list[Any] = [(None, {"fields": ["name", "base_url", "is_active"]})]
         if secrets:
@@ -206,7 +228,26 @@ class ProviderAccountAdmin(ScopedAdmin):
             found.append(("Options", {"fields": options}))
         found.append(("Limits", {"fields": limits}))
         found.append(("Money", {"fields": PRICE}))
+        found.append(("Times", {"fields": ["time_zone"]}))
+        if obj is not None:
+            table = ["words", "seen_words"] if secrets else ["own_words"]
+            found.append(("Words", {"fields": [*table, "built_in_words"], "description": WORDS}))
         return found
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        return ("own_words", "built_in_words")
+
+    @admin.display(description="Meanings")
+    def own_words(self, row: ProviderAccount) -> str:
+        return own_words(row)
+
+    @admin.display(description="Built-in words")
+    def built_in_words(self, row: ProviderAccount) -> str:
+        return built_in_words(row)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        audit_words(obj, form.initial.get("words") or {}, reach_of(request).actor)
 
     def panel_context(self, request: HttpRequest, obj: ProviderAccount) -> dict[str, Any]:
         return {

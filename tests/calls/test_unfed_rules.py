@@ -70,6 +70,21 @@ def test_every_provider_is_in_the_tables() -> None:
     assert set(NEVER_TOLD) == set(NEVER_GIVEN) == set(PROVIDERS)
 
 
+def test_an_own_word_feeds_a_rule(organization: Organization) -> None:
+    made = a_campaign(organization, "polyai")
+    for outcome in RetryRule.Outcome.values:
+        rule(made, outcome)
+    assert len(found(made)) == 3
+    for own, left in (
+        ({"reason": {"left message": "voicemail"}}, 2),
+        ({"answered_by": {"robot": "machine"}}, 2),
+        ({"reason": {"gave up": "no_answer", "taken": "busy"}}, 1),
+        ({"reason": {"gave up": "other"}}, 3),
+    ):
+        ProviderAccount.objects.update(words=own)
+        assert len(found(made)) == left, own
+
+
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_each_retry_rule_that_is_never_applied_is_named_and_no_other(organization: Organization, name: str) -> None:
     made = a_campaign(organization, name)

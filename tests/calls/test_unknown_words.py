@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from calls.actions import erasure
@@ -97,7 +101,7 @@ VOICEMAILS = [{"provider_reason": "voicemail", "ended_reason": "other"}, {"answe
 @pytest.mark.parametrize("said", VOICEMAILS)
 @pytest.mark.parametrize("provider", ["allomia", "polyai", "plumvoice", "callingbox"])
 def test_a_voicemail_told_in_words_is_not_reached_and_follows_its_retry_rule(
-    callers: Organization, provider: str, said: dict[str, str]
+    callers: Organization, provider: str, said: Any
 ) -> None:
     number = support.reach(callers, "http://127.0.0.1:9", provider)
     recipient = called(number)
@@ -147,6 +151,31 @@ def test_other_accounts_keep_their_own_words(number: PhoneNumber) -> None:
     call = says(placed(number), provider_reason="strange", ended_reason="other")
     assert call.ended_reason == "other"
     assert [seen.account for seen in SeenWord.objects.all()] == [number.account]
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
+def test_workers_that_record_the_same_words_at_once_wait_for_each_other(number: PhoneNumber) -> None:
+    said = [(f"strange {letter}", f"robot {letter}") for letter in "abcdef"]
+    calls = [support.single(number, f"+1212555{place:04}", status=Status.QUEUED) for place in range(6)]
+    together = threading.Barrier(len(calls))
+
+    def work(call: Call) -> None:
+        heard = [
+            words.UnknownWord(field, word, words.key(word))
+            for field, place in (("reason", 0), ("answered_by", 1))
+            for word in (pair[place] for pair in random.Random(call.pk).sample(said, len(said)))
+        ]
+        try:
+            together.wait(20)
+            with transaction.atomic():
+                unknown_words.remember(call, heard)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for done in [pool.submit(work, call) for call in calls]:
+            done.result(60)
+    assert SeenWord.objects.count() == Alert.objects.count() == 12
 
 
 def test_an_erasure_forgets_the_words_of_its_calls(number: PhoneNumber) -> None:

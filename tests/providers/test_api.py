@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,8 @@ from django.utils import timezone
 from calls.models import Status
 from providers.adapters.base import Answer
 from providers.adapters.errors import MayBeRinging, NotSent
-from providers.models import Assistant, PhoneNumber, ProviderAccount
+from providers.models import Assistant, PhoneNumber, ProviderAccount, SeenWord
+from tenants.api.fields import utc_text
 from tenants.models import AuditEntry, Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
@@ -46,6 +48,13 @@ def test_every_field_of_an_account_is_stored_and_returned(api: ApiClient, organi
         "price_per_minute": {"amount": "0.123456", "currency": "EUR"},
         "reserved_minutes": 4.5,
         "daily_budget": {"amount": "250.50", "currency": "EUR"},
+        "longest_call_minutes": 45,
+        "time_zone": "Asia/Kathmandu",
+        "words": {
+            "status": {"wrapped_up": "completed"},
+            "reason": {"left_message": "voicemail"},
+            "answered_by": {"parrot": "ignore"},
+        },
         "is_active": False,
     }
     answer = api.post(ACCOUNTS, given | {"credentials": {"auth_token": "secret-token-1234"}})
@@ -57,6 +66,7 @@ def test_every_field_of_an_account_is_stored_and_returned(api: ApiClient, organi
         "blocked_until": None,
         "blocked_reason": "",
         "open_calls": 0,
+        "unknown_words": [],
     }
     assert answer.json() == expected
     assert api.get(f"{ACCOUNTS}{answer.json()['id']}/").json() == expected
@@ -95,6 +105,15 @@ def test_missing_and_null_fields_get_the_default(api: ApiClient) -> None:
         ({"max_open_calls": 1.5}, "max_open_calls"),
         ({"max_open_calls": True}, "max_open_calls"),
         ({"max_open_calls": 2**40}, "max_open_calls"),
+        ({"longest_call_minutes": 0}, "longest_call_minutes"),
+        ({"longest_call_minutes": 1441}, "longest_call_minutes"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone"),
+        ({"words": []}, "words"),
+        ({"words": {"mood": {}}}, "words.mood"),
+        ({"words": {"reason": ["x"]}}, "words.reason"),
+        ({"words": {"reason": {"x": "maybe"}}}, "words.reason.x"),
+        ({"words": {"reason": {"x": None}}}, "words.reason.x"),
+        ({"words": {"status": {"no-answer": "busy"}}}, "words.status.no-answer"),
         ({"is_active": "true"}, "is_active"),
         ({"price_per_minute": 1}, "price_per_minute"),
         ({"price_per_minute": {"amount": 1, "currency": "USD"}}, "price_per_minute.amount"),
@@ -111,6 +130,42 @@ def test_missing_and_null_fields_get_the_default(api: ApiClient) -> None:
 def test_an_invalid_field_of_an_account_is_named(api: ApiClient, change: dict[str, Any], field: str) -> None:
     assert field in faults(api.post(ACCOUNTS, NEW | change))
     assert not ProviderAccount.objects.exists()
+
+
+def test_own_words_are_folded_replaced_as_a_whole_and_audited(api: ApiClient, account: ProviderAccount) -> None:
+    first = api.patch(one(ACCOUNTS, account), {"words": {"reason": {"Left Message": "voicemail", "sighed": "other"}}})
+    assert first.json()["words"] == {
+        "status": {},
+        "reason": {"left_message": "voicemail", "sighed": "other"},
+        "answered_by": {},
+    }
+    assert api.patch(one(ACCOUNTS, account), {"words": first.json()["words"]}).status_code == 200, "sent back as it is"
+    api.patch(one(ACCOUNTS, account), {"words": {"reason": {"sighed": "hangup_callee"}}})
+    api.patch(one(ACCOUNTS, account), {"name": "Other"})
+    entries = AuditEntry.objects.filter(action="account.words", subject=str(account.uuid)).order_by("pk")
+    assert [entry.detail for entry in entries] == [
+        {"before": {}, "after": {"reason: left_message": "voicemail", "reason: sighed": "other"}},
+        {
+            "before": {"reason: left_message": "voicemail", "reason: sighed": "other"},
+            "after": {"reason: sighed": "hangup_callee"},
+        },
+    ]
+
+
+def test_words_without_a_meaning_are_listed_until_they_have_one(api: ApiClient, account: ProviderAccount) -> None:
+    call = uuid.uuid4()
+    seen = SeenWord.objects.create(account=account, field="reason", key="sighed_0", word="sighed 12", call=call)
+    [found] = api.get(one(ACCOUNTS, account)).json()["unknown_words"]
+    assert found == {
+        "field": "reason",
+        "key": "sighed_0",
+        "word": "sighed 12",
+        "call": str(call),
+        "first_seen_at": utc_text(seen.first_seen_at),
+    }
+    answer = api.patch(one(ACCOUNTS, account), {"unknown_words": [], "words": {"reason": {found["key"]: "ignore"}}})
+    assert answer.json()["unknown_words"] == []
+    assert api.patch(one(ACCOUNTS, account), {"words": {}}).json()["unknown_words"] == [found]
 
 
 def test_a_daily_budget_is_in_the_currency_of_the_price(api: ApiClient) -> None:
@@ -353,5 +408,5 @@ def test_a_page_costs_a_fixed_number_of_queries(
         an_assistant(account)
         a_number(account, e164=f"+3314200010{number}")
     api.get(path)
-    with django_assert_max_num_queries(2):
+    with django_assert_max_num_queries(3 if path == ACCOUNTS else 2):
         assert len(api.get(path).json()["results"]) == 5

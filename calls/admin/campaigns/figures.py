@@ -89,8 +89,8 @@ def _comparison(campaign: Campaign, calls: QuerySet[Call]) -> dict[str, Any] | N
 
 def _without_voicemail(campaign: Campaign) -> str:
     """Return the providers of the campaign whose voicemails count as reached, because they do not report them."""
-    adapters = [assistant.account.adapter for assistant, _ in weighted_assistants(campaign)]
-    names = dict.fromkeys(adapter.name for adapter in adapters if "voicemail" in adapter.merged_outcomes)
+    accounts = [assistant.account for assistant, _ in weighted_assistants(campaign)]
+    names = dict.fromkeys(row.adapter_class.name for row in accounts if "voicemail" in row.merged_outcomes)
     return " and ".join(names)
 
 
