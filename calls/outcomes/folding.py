@@ -103,7 +103,6 @@ def _filled(call: Any, reading: Reading) -> dict[str, Any]:
         changes[name] = value[: _LENGTHS[name]] if name in _LENGTHS else value
     if reading.price is not None and call.cost_price is None:
         changes |= {"cost_price": reading.price, "cost_currency": reading.currency or call.cost_currency}
-        changes["cost"] = reading.price if call.cost is None else call.cost
     # A result may come after the end, so a pending result status may still change, once.
     result_status = reading.result_status
     if result_status and call.result_status in ("", "pending") and result_status != call.result_status:

@@ -13,8 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from calls.models import TERMINAL, Call, Status, record_event
-from calls.outcomes import circuit_breaker, opt_out, poll_schedule
-from calls.outcomes.folding import fold
+from calls.outcomes import circuit_breaker, costs, opt_out, poll_schedule
+from calls.outcomes.folding import Fold, fold
 from calls.outcomes.recipient_progress import set_recipient_status
 from calls.outcomes.transitions import ENGINE, LockedCall, finish, lock_call
 from campaigns.models import Recipient
@@ -64,12 +64,22 @@ def record_locked(locked: LockedCall, reading: Reading, source: str, raw: bytes 
     elif reading.state.name == "UNRECOGNISED" and not _recorded_already(call, reading):
         text = f"The provider says '{reading.provider_status[:100]}'."
         record_event(call, "unrecognised", source, text, raw=raw)
+    _settle(call, found)
     call.save()
     locked.publish_changes()
     failpoints.reach("outcomes.recording")
     if before == Status.UNCONFIRMED and call.status != before:
         circuit_breaker.unblock_if_resolved(call.account_id)
     return call.status
+
+
+def _settle(call: Call, found: Fold) -> None:
+    """Take what came after the end into the cost: a price releases the reserve, a duration changes the estimate."""
+    if call.status not in TERMINAL:
+        return
+    if costs.DURATIONS & found.fields.keys():
+        costs.estimate(call)
+    costs.release_reserve(call)
 
 
 def _schedule_read(call: Call, reading: Reading, status: str, now: datetime) -> None:

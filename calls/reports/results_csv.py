@@ -11,6 +11,7 @@ from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import StreamingHttpResponse
 
 from calls.models import Call
+from calls.models.call import COST
 from campaigns.models import Campaign, Recipient
 from tenants import audit_log
 from tenants.api.fields import money, utc_text
@@ -56,7 +57,7 @@ def _rows(recipients: QuerySet[Recipient]) -> Iterator[Sequence[str]]:
     while chunk := list(rows.filter(pk__gt=after)[:CHUNK]):
         after = chunk[-1].pk
         calls = Call.objects.defer("decision", "metadata").in_bulk([row.last_call for row in chunk if row.last_call])
-        spent = Call.objects.filter(recipient__in=chunk).order_by().values_list("recipient").annotate(n=Sum("cost"))
+        spent = Call.objects.filter(recipient__in=chunk).order_by().values_list("recipient").annotate(n=Sum(COST))
         costs = dict(spent)
         for row in chunk:
             yield _row(row, calls.get(row.last_call), costs.get(row.pk))

@@ -14,6 +14,7 @@ from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.db.models.functions import Mod
 
 from calls.models import Call, Status
+from calls.models.call import COST
 from campaigns.models import Campaign
 from providers.models import Assistant
 from tenants.api.fields import money
@@ -83,14 +84,14 @@ def compare(campaign: Campaign, sample: QuerySet[Call] | None = None) -> Compari
     """
     every = Call.objects.filter(campaign=campaign) if sample is None else sample
     calls = every.filter(status__in=ENDED, dialed_at__isnull=False)
-    paid = Q(cost__isnull=False)
+    paid = Q(cost_price__isnull=False) | Q(cost_estimate__isnull=False)
     counted = calls.values("assistant").annotate(
         people=Count("recipient", distinct=True),
         dialed=Count("pk"),
         completed=Count("recipient", filter=REACHED, distinct=True),
         currencies=Count("cost_currency", filter=paid, distinct=True),
         currency=Max("cost_currency", filter=paid),
-        paid=Sum("cost"),
+        paid=Sum(COST),
     )
     rows: dict[int, dict[str, Any]] = {row["assistant"]: dict(row) for row in counted.order_by()}
     now = [campaign.assistant, *(each.assistant for each in campaign.variants.select_related("assistant__account"))]

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -110,11 +111,13 @@ class Milestones:
     placed: bool
     answered: bool
     has_result: bool
+    money: tuple[Decimal | None, Decimal | None] | None  # of an ended call: what it costs, and the provider's price
 
     @classmethod
     def of(cls, call: Call) -> Milestones:
         has_result = call.result is not None and call.result_status != "pending"
-        return cls(call.status, call.placed_at is not None, call.answered_at is not None, has_result)
+        money = (call.cost, call.cost_price) if call.is_terminal else None
+        return cls(call.status, call.placed_at is not None, call.answered_at is not None, has_result, money)
 
 
 def publish_call_changes(call: Call, before: Milestones) -> None:
@@ -136,11 +139,16 @@ def _events_between(call: Call, before: Milestones, now: Milestones) -> list[str
     ended = now.status in TERMINAL and now.status != before.status
     if ended and before.status not in UNRESOLVED and call.events.filter(type="ended").count() == 1:
         events.append(Event.CALL_ENDED)
-    elif ended or (now.has_result and not before.has_result):
+    elif ended or (now.has_result and not before.has_result) or _money_changed(before, now):
         events.append(Event.CALL_RESULT)
     if Event.CALL_ENDED in events and now.has_result:
         events.append(Event.CALL_RESULT)
     return events
+
+
+def _money_changed(before: Milestones, now: Milestones) -> bool:
+    """Return whether the cost of a call that had ended became another, or certain."""
+    return before.money is not None and now.money is not None and before.money != now.money
 
 
 def _call_object(call: Call) -> Any:

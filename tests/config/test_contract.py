@@ -91,7 +91,7 @@ FIELDS = {
     "recipient.r attempt.r to_number from_number.r customer_name dynamic_variables metadata provider_call_id.r "
     "provider_status.r ended_reason.r answered_by.r error_code.r error_message.r result.r result_status.r "
     "created_at.r placed_at.r started_at.r answered_at.r ended_at.r duration_seconds.r billed_duration_seconds.r "
-    "cost.r callback_url callback_status.r updated_at.r",
+    "cost.r cost_price.r cost_estimate.r callback_url callback_status.r updated_at.r",
     "api-keys": "id.r organization name scopes expires_at prefix.r key.r last_used_at.r",
 }
 REQUIRED = {  # in a create: only what identifies the object
@@ -162,6 +162,8 @@ NESTED: list[tuple[str, str, set[str]]] = [  # address, dotted path in the respo
     ("assistants/{id}/", "variables", {"name", "required", "description", "default", "example"}),
     ("calls/{id}/", "events", {"at", "type", "from", "to", "source", "detail"}),
     ("calls/{id}/", "cost", {"amount", "currency"}),
+    ("calls/{id}/", "cost_price", {"amount", "currency"}),
+    ("calls/{id}/", "cost_estimate", {"amount", "currency"}),
 ]
 
 

@@ -23,6 +23,7 @@ from calls.admin.shared import bar_chart
 from calls.admin.shared.labels import CALL_COLOURS, OUTCOME_PARTS, bar, budget, money
 from calls.gate.budgets import spent_today_by
 from calls.models import OPEN, TERMINAL, Call, Status
+from calls.models.call import COST
 from calls.reports.variant_comparison import ENDED, percent
 from providers.models import ProviderAccount
 from tenants.backoffice.roles import reach_of
@@ -110,7 +111,7 @@ def _ended(mine: Sequence[int], day: Day) -> tuple[dict[str, dict[str, int]], di
     calls = Call.objects.filter(today | before, organization__in=mine, status__in=TERMINAL)
     rows: Iterable[Any] = (
         calls.values_list("status", "cost_currency")
-        .annotate(n=Count("pk", filter=today), before=Count("pk", filter=before), cost=Sum("cost", filter=today))
+        .annotate(n=Count("pk", filter=today), before=Count("pk", filter=before), cost=Sum(COST, filter=today))
         .order_by("cost_currency")
     )
     ended: dict[str, dict[str, int]] = {}
