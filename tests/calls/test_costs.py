@@ -215,6 +215,17 @@ def test_the_reserve_is_kept_while_the_price_is_awaited_and_no_longer(
             assert money(call) == ("0.06", None, "0.06")
 
 
+def test_an_ended_call_that_its_provider_forgot_is_not_read_for_ever(
+    organization: Organization, frozen: Traveller
+) -> None:
+    """PolyAI forgets a call after two hours. Without a worker for three, its result is not awaited any more."""
+    call = read(placed(line_of(organization, "polyai")), unpriced())
+    assert call.next_read_at is not None
+    frozen.shift(3 * 3600)
+    call = read(call, NotFound("Unknown call."))
+    assert (call.next_read_at, call.status) == (None, Status.COMPLETED)
+
+
 def test_nothing_is_set_aside_for_a_call_without_a_price_to_come(organization: Organization, subtests: Any) -> None:
     """A provider without prices, an end without a dial, and an end that nobody reads any further."""
     line, boxed = line_of(organization, "allomia"), line_of(organization, "callingbox")
