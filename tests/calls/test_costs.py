@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from time_machine import Traveller, travel
 
@@ -289,6 +290,22 @@ def test_the_database_refuses_a_reserve_that_nobody_will_release(organization: O
     call = read(placed(line_of(organization, "callingbox")), unpriced(duration_seconds=36))
     with pytest.raises(IntegrityError), transaction.atomic():
         Call.objects.filter(pk=call.pk).update(next_read_at=None)
+
+
+def test_what_a_campaign_has_paid_is_read_from_an_index_alone(organization: Organization) -> None:
+    made = campaign_of(line_of(organization, "callingbox"))
+    with CaptureQueriesContext(connection) as asked:
+        budgets.sums_of([made.pk])
+    [query] = [each["sql"] for each in asked if "cost_price" in each["sql"]]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # it prefers to read a small table as a whole
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {'' if connection.vendor == 'postgresql' else 'QUERY PLAN '}{query}")
+        plan = " ".join(str(cell) for row in cursor.fetchall() for cell in row)
+    wanted = {"postgresql": "Index Only Scan using call_cost", "sqlite": "USING COVERING INDEX call_cost"}
+    assert wanted[connection.vendor] in plan
+    assert "call_reserved" in plan, "what is set aside is read from an index too"
 
 
 def test_a_campaign_pauses_itself_for_prices_and_not_for_estimates(organization: Organization) -> None:
