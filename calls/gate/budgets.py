@@ -19,7 +19,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from calls.models import OPEN, Call
-from calls.models.call import COST
+from calls.models.call import COST, NOT_PRICED
 from campaigns.models import Campaign
 from providers.models import ProviderAccount
 from tenants.clock_changes import start_of_day
@@ -32,7 +32,7 @@ _KNOWN = Coalesce(COST, Value(ZERO), output_field=_MONEY)
 # What a call counts for in budgets: its cost as far as known, and what is set aside for it at least.
 AMOUNT = Greatest(_KNOWN, "cost_reserved", output_field=_MONEY)
 # Calls whose cost no report of their provider lowers any more.
-_FINAL = Q(cost_price__isnull=False) | Q(cost_reserved=0)
+_FINAL = ~NOT_PRICED | Q(cost_reserved=0)
 
 
 def reserve_of(account: ProviderAccount) -> Decimal:
@@ -76,6 +76,12 @@ def sums_of(campaigns: Iterable[int]) -> dict[int, Sums]:
 def paid_for(campaign: Campaign) -> Decimal:
     """Return what the campaign's calls have cost for certain. No call that ends, and no price, gives it back."""
     return campaign.calls.filter(_FINAL).order_by().aggregate(total=Sum(COST))["total"] or ZERO
+
+
+def estimated_for(campaign: Campaign) -> Decimal:
+    """Return the part of `Sums.paid` that is our estimate, because no price of the provider is known."""
+    calls = campaign.calls.filter(NOT_PRICED, cost_estimate__gt=0).order_by()
+    return calls.aggregate(total=Sum("cost_estimate"))["total"] or ZERO
 
 
 def spent_today(organization: Organization, now: datetime) -> Decimal:

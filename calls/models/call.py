@@ -77,6 +77,7 @@ UNRESOLVED = (
 
 # What counts as a call's cost in a query: the provider's price, else our estimate. `Call.cost` is the same in Python.
 COST = Coalesce("cost_price", "cost_estimate")
+NOT_PRICED = Q(cost_price__isnull=True)
 
 
 def answered_by_voicemail(answered_by: str, ended_reason: str) -> bool:

@@ -114,7 +114,13 @@ def test_what_is_set_aside_counts_against_the_budget(viewer: Client, campaign: C
     first, second, *_ = launched(campaign)
     a_call(first, Status.COMPLETED, cost_price=Decimal("6.50"))
     a_call(second, Status.PLACED, cost_reserved=Decimal("1.50"))
+    assert "6.50 EURspent" in (shown := read(viewer, campaign)) and "estimated" not in shown
     assert "8.00 EUR of 10.00 EUR spent or set aside for calls under way (80 %)." in read(viewer, campaign)
+    Call.objects.filter(cost_price__gt=0).update(cost_estimate=7)
+    a_call(second, Status.COMPLETED, cost_estimate=Decimal("0.25"))
+    assert "6.75 EURspent, of which 0.25 EUR estimated" in read(viewer, campaign)
+    Call.objects.update(cost_price=None)
+    assert "7.25 EURspent, estimated" in read(viewer, campaign)
 
 
 # Waiting recipients and their reasons.

@@ -161,7 +161,7 @@ def test_a_price_replaces_the_estimate_whenever_it_comes(
                     assert budgets.spent_on(made) == budgets.paid_for(made) == Decimal("0.06")
                 recording.record(call.pk, ended(price=price, currency="USD"), CallEvent.Source.CALLBACK)
                 call.refresh_from_db()
-                assert (call.cost, call.cost_price, call.cost_reserved) == (price, price, 0)
+                assert call.cost == call.cost_price == price and not call.cost_reserved
                 assert call.cost_estimate == Decimal("0.06")
                 assert budgets.spent_on(made) == budgets.paid_for(made) == price
                 assert budgets.spent_today_through(account, since) == price
