@@ -210,7 +210,7 @@ _INSERT_CALLS = """
             reference, callback_token, callback_url, callback_outcome, created_by, created_at, updated_at, status,
             status_reason, priority, due_at, placing_attempts, dialed_at, decision, provider_call_id, provider_status,
             placed_at, answered_at, ended_at, duration_seconds, ended_reason, provider_reason, answered_by, error_code,
-            error_message, result_status, cost_reserved, cost, cost_currency, terminal_at, next_read_at, reads,
+            error_message, result_status, cost_reserved, cost_estimate, cost_currency, terminal_at, next_read_at, reads,
             read_errors)
         WITH number AS (SELECT DISTINCT ON (account_id) account_id, id, e164 FROM providers_phonenumber),
         tried AS (

@@ -174,7 +174,6 @@ def _recipients(campaign: Any, number: Any, people: int) -> None:
                 from_number=number.e164,
                 status=rng.choice(["no_answer", "busy"]),
                 dialed_at=earlier,
-                ended_at=earlier,
                 terminal_at=earlier,
             )
             for row in rows[::3]

@@ -98,7 +98,7 @@ class ProviderAccount(models.Model):
         decimal_places=2,
         default=3,
         validators=[MinValueValidator(0)],
-        help_text="Budgets set aside the price of this many minutes for each call until it ends.",
+        help_text="Budgets set aside the price of this many minutes for each call until its cost is known.",
     )
     daily_budget = models.DecimalField(
         max_digits=14,

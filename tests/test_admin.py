@@ -89,7 +89,7 @@ def world(
         dialed_at=now,
         next_read_at=now + timedelta(hours=1),
         callback_token="token-that-nobody-may-see",
-        cost=Decimal(1),
+        cost_price=Decimal(1),
     )
     CallEvent.objects.create(
         call=call, type="unconfirmed", source="response", detail="Lost.", raw=f"echo {CANARY}".encode()

@@ -9,9 +9,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 
-from calls.gate.budgets import ALERT_AT, ZERO, reserve_of, spent_on, spent_today, spent_today_through
+from calls.gate.budgets import ALERT_AT, ZERO, paid_for, reserve_of, spent_on, spent_today, spent_today_through
 from calls.webhooks import outbox
 from campaigns.models import Campaign
 from providers.models import ProviderAccount
@@ -86,7 +86,7 @@ def _alert(budget: Budget, subject: str) -> None:
 def pause_if_spent(campaign: Campaign) -> bool:
     """Pause the campaign when the budget does not allow its cheapest call. Return whether it was paused.
 
-    The reserves of open calls do not count, because their calls may cost less.
+    Reserves do not count, nor estimates while the price is awaited, because the calls may cost less.
     """
     if campaign.budget is None:
         return False
@@ -95,7 +95,7 @@ def pause_if_spent(campaign: Campaign) -> bool:
         fresh = locked.filter(status=Campaign.Status.RUNNING).first()
         if fresh is None or fresh.budget is None:
             return False
-        paid = fresh.calls.order_by().aggregate(total=Sum("cost"))["total"] or ZERO
+        paid = paid_for(fresh)
         if not _is_spent(paid, _cheapest_reserve(fresh), fresh.budget):
             return False
         reason = f"The budget is spent: {paid:.2f} of {fresh.budget:.2f} {fresh.budget_currency}."

@@ -118,6 +118,8 @@ def _not_found(call: Call, error: ProviderError, now: datetime, raw: bytes) -> N
     """Handle a 404: the call is not visible yet, forgotten, or the key is wrong. It never means a failed call."""
     placed_at = call.placed_at or call.dialed_at or call.created_at
     retention = call.account.adapter.retention_seconds
+    if call.status in TERMINAL and _stop_following(call, now):
+        return
     if call.status == Status.UNCONFIRMED:
         _disown(call, now)
     elif now - placed_at < NOT_VISIBLE_YET:
@@ -172,7 +174,8 @@ def _stop_following(call: Call, now: datetime) -> bool:
     """
     if call.status in TERMINAL:
         if call.settle_until and now >= call.settle_until:
-            Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(next_read_at=None)
+            # A price that was awaited until now has not come: the estimate stays, and nothing is set aside any more.
+            Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(next_read_at=None, cost_reserved=0)
             return True
         return False
     placed_at = call.placed_at or call.dialed_at or call.created_at

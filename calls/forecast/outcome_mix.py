@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import product
 
-from django.db.models import Avg, BooleanField, Count, DurationField, ExpressionWrapper, F, Q, Subquery
+from django.db.models import Avg, BooleanField, Case, Count, DurationField, ExpressionWrapper, F, Q, Subquery, When
 from django.db.models.functions import Coalesce
 
 from calls.models import Call, Status
@@ -63,13 +63,15 @@ def endings_of(organization_id: int, now: datetime) -> tuple[Ending, ...]:
         pk__gte=Coalesce(first, 0), terminal_at__gt=now - HISTORY, status__in=wanted, dialed_at__isnull=False
     )
     machine = Q(answered_by="machine") | Q(ended_reason="voicemail")  # Call.is_voicemail
+    # An answered call whose duration is not known says nothing; any other lasted no time that is paid.
+    billed = Coalesce("billed_duration_seconds", "duration_seconds")
     rows = list(
         calls.annotate(machine=ExpressionWrapper(machine, output_field=BooleanField()))
         .values("status", "machine")
         .annotate(
             n=Count("pk"),
             held=Avg(ExpressionWrapper(F("terminal_at") - F("dialed_at"), output_field=DurationField())),
-            billed=Avg(Coalesce("billed_duration_seconds", "duration_seconds", 0)),
+            billed=Avg(Case(When(status=Status.COMPLETED, then=billed), default=Coalesce(billed, 0))),
         )
         .order_by("status", "machine")
     )

@@ -1,8 +1,10 @@
 """Budgets: what organizations, provider accounts and campaigns have spent and set aside.
 
 What is set aside never exceeds a budget: a call is placed only if its reserve still fits, and that is decided under the
-locks of organization, account and campaign. A call that costs more than its reserve can exceed a budget, so each
-account says for how many minutes of a call money is set aside.
+locks of organization, account and campaign. A call counts as its reserve at least until it has ended and its price is
+known, or is not awaited any more. A call that costs more than its reserve can exceed a budget, so each account says for
+how many minutes of a call money is set aside. So a budget is exceeded by calls in flight alone: placed, or ended and
+not yet priced.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Greatest
 
 from calls.models import OPEN, Call
+from calls.models.call import COST, NOT_PRICED
 from campaigns.models import Campaign
 from providers.models import ProviderAccount
 from tenants.clock_changes import start_of_day
@@ -24,8 +27,12 @@ from tenants.models import Organization
 
 ALERT_AT = (50, 80, 100)  # per cent
 ZERO = Decimal(0)
-# The cost of a call, or its reserve while the cost is unknown.
-AMOUNT = Coalesce("cost", "cost_reserved", output_field=Call._meta.get_field("cost_reserved"))
+_MONEY = Call._meta.get_field("cost_reserved")
+_KNOWN = Coalesce(COST, Value(ZERO), output_field=_MONEY)
+# What a call counts for in budgets: its cost as far as known, and what is set aside for it at least.
+AMOUNT = Greatest(_KNOWN, "cost_reserved", output_field=_MONEY)
+# Calls whose cost no report of their provider lowers any more.
+_FINAL = ~NOT_PRICED | Q(cost_reserved=0)
 
 
 def reserve_of(account: ProviderAccount) -> Decimal:
@@ -41,7 +48,7 @@ def spent_on(campaign: Campaign) -> Decimal:
 
 @dataclass(frozen=True)
 class Sums:
-    """A campaign's money: what is paid, what is set aside for open calls without a cost yet, and how many are open."""
+    """A campaign's money: what its calls cost as far as known, what is set aside beyond that, and how many are open."""
 
     paid: Decimal
     reserved: Decimal
@@ -55,15 +62,26 @@ class Sums:
 def sums_of(campaigns: Iterable[int]) -> dict[int, Sums]:
     """Return the sums by the campaign's internal key, in one query.
 
-    Each sum reads an index only, or the few calls that are open, so it stays fast with millions of calls.
+    Each sum reads an index only, or the few calls that are in flight, so it stays fast with millions of calls.
     """
     calls = Call.objects.filter(campaign=OuterRef("pk")).order_by().values("campaign")
-    paid, open_calls = calls.filter(cost__gt=0).values(total=Sum("cost")), calls.filter(status__in=OPEN)
-    reserved = open_calls.values(total=Sum("cost_reserved", filter=Q(cost=None)))
-    counted = open_calls.values(n=Count("*"))
+    paid = calls.filter(Q(cost_price__gt=0) | Q(cost_estimate__gt=0)).values(total=Sum(COST))
+    reserved = calls.filter(cost_reserved__gt=0).values(total=Sum(AMOUNT - _KNOWN, output_field=_MONEY))
+    counted = calls.filter(status__in=OPEN).values(n=Count("*"))
     rows = Campaign.objects.filter(pk__in=list(campaigns)).order_by()
     found = rows.values_list("pk", Subquery(paid), Subquery(reserved), Subquery(counted))
     return {pk: Sums(spent or ZERO, aside or ZERO, n or 0) for pk, spent, aside, n in found}
+
+
+def paid_for(campaign: Campaign) -> Decimal:
+    """Return what the campaign's calls have cost for certain. No call that ends, and no price, gives it back."""
+    return campaign.calls.filter(_FINAL).order_by().aggregate(total=Sum(COST))["total"] or ZERO
+
+
+def estimated_for(campaign: Campaign) -> Decimal:
+    """Return the part of `Sums.paid` that is our estimate, because no price of the provider is known."""
+    calls = campaign.calls.filter(NOT_PRICED, cost_estimate__gt=0).order_by()
+    return calls.aggregate(total=Sum("cost_estimate"))["total"] or ZERO
 
 
 def spent_today(organization: Organization, now: datetime) -> Decimal:
@@ -80,7 +98,10 @@ def spent_today_through(account: ProviderAccount, now: datetime) -> Decimal:
 
 
 def spent_and_paid_today(organization: Organization, now: datetime) -> tuple[Decimal, Decimal]:
-    """Return what the organization's calls of today have spent and set aside, and the part that is spent."""
+    """Return what the organization's calls of today have spent and set aside, and the part that is spent for certain.
+
+    No call that ends, and no price that comes, gives that part back.
+    """
     calls = Call.objects.filter(
         organization=organization, account__price_per_minute_currency=organization.daily_budget_currency
     )
@@ -112,5 +133,5 @@ def day_of(organization: Organization, now: datetime) -> tuple[datetime, datetim
 
 
 def _spent_since(calls: QuerySet[Call], start: datetime) -> tuple[Decimal, Decimal]:
-    found = calls.filter(dialed_at__gte=start).order_by().aggregate(total=Sum(AMOUNT), paid=Sum("cost"))
+    found = calls.filter(dialed_at__gte=start).order_by().aggregate(total=Sum(AMOUNT), paid=Sum(COST, filter=_FINAL))
     return found["total"] or ZERO, found["paid"] or ZERO

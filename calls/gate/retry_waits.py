@@ -1,4 +1,8 @@
-"""What the retry rules that hold now allow a recipient that was called before: how many calls, and from when."""
+"""What the retry rules that hold now allow a recipient that was called before: how many calls, and from when.
+
+Waits count from the moment at which we saw the end of the last call, by our own clock. A provider's clock may be hours
+behind, which would call a person again at once. Seen late, as after hours without a worker, the end only counts later.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +34,7 @@ class Retry:
     attempts: int  # calls that the rule counts
     others: int  # calls to other numbers of the recipient, which only the campaign's maximum counts
     next_number: bool  # a number that was not called yet follows an unanswered one, whatever the rule allows there
-    ended_at: datetime
-    known_at: datetime  # when the outcome was stored; it can be long after the end
+    known_at: datetime  # when the outcome was stored, by our clock; it can be long after the end
     dialed_at: datetime
     seed: int
 
@@ -52,12 +55,11 @@ class Retry:
     ) -> datetime | None:
         """Return when the next call may be placed at the earliest. None: the rule allows no further call."""
         if self.rule is None:
-            return self.ended_at + min_gap if self.next_number else None
-        again = self.rule.earliest(max(1, self.attempts), self.ended_at, min_gap)
+            return self.known_at + min_gap if self.next_number else None
+        again = self.rule.earliest(max(1, self.attempts), self.known_at, min_gap)
         if not self.rule.other_time_of_day:
             return again
-        earliest = max(again, self.known_at)
-        return retries.at_another_time_of_day(earliest, self.dialed_at, hours, zones, not_after, self.seed)
+        return retries.at_another_time_of_day(again, self.dialed_at, hours, zones, not_after, self.seed)
 
 
 class Ended(NamedTuple):
@@ -66,7 +68,6 @@ class Ended(NamedTuple):
     status: str
     answered_by: str
     ended_reason: str
-    ended_at: datetime | None
     terminal_at: datetime | None
     created_at: datetime
     dialed_at: datetime | None
@@ -118,12 +119,11 @@ def retry_after(last: Ended, rules: Iterable[retries.Rule], attempts: int, to_it
     `to_it`: how many of them went to the number that is called next, where the campaign tries numbers in turn.
     """
     rule = retries.rule_after(rules, last.status, answered_by_voicemail(last.answered_by, last.ended_reason))
-    known_at = last.terminal_at or last.ended_at or last.created_at
-    ended_at = last.ended_at or known_at
+    known_at = last.terminal_at or last.dialed_at or last.created_at
     counted = attempts if to_it is None else min(to_it, attempts)
     next_number = to_it == 0 and last.unanswered
-    dialed_at = last.dialed_at or ended_at
-    return Retry(rule, counted, attempts - counted, next_number, ended_at, known_at, dialed_at, last.contact_id)
+    dialed_at = last.dialed_at or known_at
+    return Retry(rule, counted, attempts - counted, next_number, known_at, dialed_at, last.contact_id)
 
 
 def rules_of(campaign: Campaign) -> list[retries.Rule]:

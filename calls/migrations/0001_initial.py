@@ -74,7 +74,6 @@ class Migration(migrations.Migration):
                 ('result_status', models.CharField(blank=True, max_length=16)),
                 ('doubts', models.JSONField(blank=True, default=list)),
                 ('cost_reserved', models.DecimalField(decimal_places=6, default=0, max_digits=14)),
-                ('cost', models.DecimalField(blank=True, decimal_places=6, max_digits=14, null=True)),
                 ('cost_price', models.DecimalField(blank=True, decimal_places=6, max_digits=14, null=True)),
                 ('cost_estimate', models.DecimalField(blank=True, decimal_places=6, max_digits=14, null=True)),
                 ('cost_currency', models.CharField(default='USD', max_length=3)),
@@ -254,7 +253,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='call',
-            index=models.Index(condition=models.Q(('cost__gt', 0)), fields=['campaign', 'cost'], name='call_cost'),
+            index=models.Index(condition=models.Q(('cost_price__gt', 0), ('cost_estimate__gt', 0), _connector='OR'), fields=['campaign', 'cost_price', 'cost_estimate'], name='call_cost'),
+        ),
+        migrations.AddIndex(
+            model_name='call',
+            index=models.Index(condition=models.Q(('cost_reserved__gt', 0)), fields=['campaign'], name='call_reserved'),
         ),
         migrations.AddIndex(
             model_name='call',
@@ -291,6 +294,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='call',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'queued'), ('due_at__isnull', False)), models.Q(('status', 'placing'), ('lease_until__isnull', False)), models.Q(('status__in', ('unconfirmed', 'placed', 'dialing', 'ringing', 'in_progress')), ('next_read_at__isnull', False)), ('status__in', ('completed', 'no_answer', 'busy', 'failed', 'canceled', 'expired', 'unknown')), _connector='OR'), name='somebody_looks_again'),
+        ),
+        migrations.AddConstraint(
+            model_name='call',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ('completed', 'no_answer', 'busy', 'failed', 'canceled', 'expired', 'unknown')), _negated=True), ('next_read_at__isnull', False), ('cost_reserved', 0), _connector='OR'), name='reserve_released'),
         ),
         migrations.AddIndex(
             model_name='callback',

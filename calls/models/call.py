@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 from django.utils.timezone import now as utc_now
 
 from campaigns.models import Campaign, Contact, Recipient
@@ -72,6 +73,11 @@ UNRESOLVED = (
     Status.EXPIRED,
     Status.UNKNOWN,
 )
+
+
+# What counts as a call's cost in a query: the provider's price, else our estimate. `Call.cost` is the same in Python.
+COST = Coalesce("cost_price", "cost_estimate")
+NOT_PRICED = Q(cost_price__isnull=True)
 
 
 def answered_by_voicemail(answered_by: str, ended_reason: str) -> bool:
@@ -171,8 +177,8 @@ class Call(models.Model):
     result_status = models.CharField(max_length=16, blank=True)
     # What the provider said and is not believed, newest last: [{"field", "said", "why"}].
     doubts = models.JSONField(default=list, blank=True)
+    # Set aside at the claim. Kept until the call has ended and its price is known or not awaited any more.
     cost_reserved = models.DecimalField(max_digits=14, decimal_places=6, default=0)
-    cost = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
     cost_price = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)  # the provider's
     cost_estimate = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)  # ours, at the end
     cost_currency = models.CharField(max_length=3, default="USD")
@@ -223,6 +229,11 @@ class Call(models.Model):
                 ),
                 name="somebody_looks_again",
             ),
+            # No reserve is kept by mistake: an ended call that is not read any more sets nothing aside.
+            models.CheckConstraint(
+                condition=~Q(status__in=TERMINAL) | Q(next_read_at__isnull=False) | Q(cost_reserved=0),
+                name="reserve_released",
+            ),
         ]
         indexes: ClassVar = [
             # Placing: the next due calls of a provider account.
@@ -256,8 +267,14 @@ class Call(models.Model):
             models.Index(fields=["organization", "status", "-id"], name="call_list_status"),
             models.Index(fields=["campaign", "-id"], name="call_list_campaign"),
             models.Index(fields=["campaign", "status", "-id"], name="call_campaign_status"),
-            # The cost of a campaign, summed from the index alone.
-            models.Index(fields=["campaign", "cost"], name="call_cost", condition=Q(cost__gt=0)),
+            # The cost of a campaign, summed from the index alone. PostgreSQL needs the columns, not COST.
+            models.Index(
+                fields=["campaign", "cost_price", "cost_estimate"],
+                name="call_cost",
+                condition=Q(cost_price__gt=0) | Q(cost_estimate__gt=0),
+            ),
+            # What a campaign has set aside.
+            models.Index(fields=["campaign"], name="call_reserved", condition=Q(cost_reserved__gt=0)),
             # Spent today by an organization and through an account; the calls of a caller number within a day.
             models.Index(
                 fields=["organization", "dialed_at"], name="call_dialed", condition=Q(dialed_at__isnull=False)
@@ -291,6 +308,15 @@ class Call(models.Model):
     @property
     def is_voicemail(self) -> bool:
         return answered_by_voicemail(self.answered_by, self.ended_reason)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What the call costs, as far as known: the provider's price, else our estimate."""
+        return self.cost_estimate if self.cost_price is None else self.cost_price
+
+    @property
+    def cost_is_estimate(self) -> bool:
+        return self.cost_price is None and self.cost_estimate is not None
 
     def as_order(self) -> CallOrder:
         """Return the order for the provider. Needs `assistant`, `phone_number` and `account` loaded."""

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from calls.models import TERMINAL, Call, Status, record_event
-from calls.outcomes import circuit_breaker, opt_out, poll_schedule, remarks, reused_ids, unknown_words
+from calls.outcomes import circuit_breaker, costs, opt_out, poll_schedule, remarks, reused_ids, unknown_words
 from calls.outcomes.folding import Fold, fold
 from calls.outcomes.recipient_progress import reconsider, set_recipient_status
 from calls.outcomes.transitions import ENGINE, RESPONSE, LockedCall, finish, lock_call
@@ -108,8 +108,6 @@ def _take(locked: LockedCall, found: Fold, seen: Evidence) -> None:
     call, before, was_voicemail = locked.call, locked.call.status, locked.call.is_voicemail
     for name, value in found.fields.items():
         setattr(call, name, value)
-    if "cost_price" in found.fields:
-        call.cost = call.cost_price
     _schedule_read(call, seen.reading, found.status or before, seen.now)
     if found.status in TERMINAL:
         finish(locked, Status(found.status), seen.source, _sentence(seen.reading), raw=seen.raw)
@@ -119,6 +117,7 @@ def _take(locked: LockedCall, found: Fold, seen: Evidence) -> None:
         record_event(call, "status", seen.source, _sentence(seen.reading), before, call.status, seen.raw)
     else:
         _note(call, found, seen)
+    _settle(call, found)
     call.save()
     if before == Status.COMPLETED and call.is_voicemail and not was_voicemail:
         reconsider(call, seen.now)
@@ -136,6 +135,15 @@ def _note(call: Call, found: Fold, seen: Evidence) -> None:
     elif found.fields and call.status in TERMINAL:
         names = ", ".join(name.replace("_", " ") for name in found.fields)
         record_event(call, "added", seen.source, f"Known only after the end: {names}.", raw=seen.raw)
+
+
+def _settle(call: Call, found: Fold) -> None:
+    """Take what came after the end into the cost: a price releases the reserve, a duration changes the estimate."""
+    if call.status not in TERMINAL:
+        return
+    if costs.DURATIONS & found.fields.keys():
+        costs.estimate(call)
+    costs.release_reserve(call)
 
 
 def _schedule_read(call: Call, reading: Reading, status: str, now: datetime) -> None:

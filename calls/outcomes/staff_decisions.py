@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from calls.models import TERMINAL, Call, StaffDecision, Status, record_event, with_provider_id
-from calls.outcomes import circuit_breaker
+from calls.outcomes import circuit_breaker, costs
 from calls.outcomes.transitions import ENGINE, STAFF, finish, lock_call
 
 
@@ -49,6 +49,8 @@ def confirm_placed(pk: int, provider_call_id: str, *, actor: str, reason: str) -
         if any(other.pk != pk for other in with_provider_id(call.account_id, provider_call_id)):
             raise DecisionRefused("Another call already has this provider ID.")
         before = call.status
+        if before == Status.UNKNOWN:
+            costs.reopen(call)
         _store_decision(call, Status.PLACED, actor, reason)
         call.provider_call_id, call.status = provider_call_id, Status.PLACED
         call.placed_at, call.next_read_at, call.terminal_at = call.placed_at or call.dialed_at or now, now, None

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from calls.models import UNRESOLVED, Call, CallEvent, StaffDecision, Status, record_event
-from calls.outcomes import circuit_breaker, poll_schedule
+from calls.outcomes import circuit_breaker, costs, poll_schedule
 from calls.outcomes.recipient_progress import move_on, set_recipient_status
 from calls.webhooks import outbox
 from campaigns.models import Recipient
@@ -103,7 +103,8 @@ def finish(locked: LockedCall, status: Status, source: str, detail: str, raw: by
     call.lease_until = None
     if not call.ended_reason:
         call.ended_reason = {Status.COMPLETED: "", Status.NO_ANSWER: "no_answer", Status.BUSY: "busy"}.get(status, "")
-    _settle_cost(call)
+    costs.estimate(call)
+    costs.release_reserve(call)
     call.save()
     StaffDecision.objects.filter(call=call, applied=False).update(applied=True)
     record_event(call, "ended", source, detail, before, status, raw)
@@ -114,13 +115,3 @@ def finish(locked: LockedCall, status: Status, source: str, detail: str, raw: by
     if before == Status.UNCONFIRMED:
         circuit_breaker.unblock_if_resolved(call.account_id)
     failpoints.reach("outcomes.ending")
-
-
-def _settle_cost(call: Call) -> None:
-    """Compute the cost from the account's price when the provider reported none, and release the reserve."""
-    price = call.account.price_per_minute
-    if call.cost is None and price is not None:
-        seconds = call.billed_duration_seconds or call.duration_seconds or 0
-        call.cost = (price * seconds / 60).quantize(Decimal("0.000001")) if call.dialed_at else Decimal(0)
-        call.cost_currency = call.account.price_per_minute_currency
-    call.cost_reserved = Decimal(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from itertools import chain
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import StreamingHttpResponse
 
 from calls.models import Call
+from calls.models.call import COST, NOT_PRICED
 from campaigns.models import Campaign, Recipient
 from tenants import audit_log
 from tenants.api.fields import money, utc_text
@@ -20,7 +22,7 @@ CHUNK = 1_000
 COLUMNS = (
     *("recipient", "contact", "phone", "name", "external_id", "status", "outcome", "reason", "attempts"),
     *("call", "call_status", "started_at", "answered_at", "ended_at", "duration_seconds", "answered_by"),
-    *("cost", "currency", "result", "variables"),
+    *("cost", "currency", "result", "variables", "cost_estimated"),
 )
 
 
@@ -56,13 +58,14 @@ def _rows(recipients: QuerySet[Recipient]) -> Iterator[Sequence[str]]:
     while chunk := list(rows.filter(pk__gt=after)[:CHUNK]):
         after = chunk[-1].pk
         calls = Call.objects.defer("decision", "metadata").in_bulk([row.last_call for row in chunk if row.last_call])
-        spent = Call.objects.filter(recipient__in=chunk).order_by().values_list("recipient").annotate(n=Sum("cost"))
-        costs = dict(spent)
+        mine = Call.objects.filter(recipient__in=chunk).order_by().values_list("recipient")
+        sums = mine.annotate(paid=Sum(COST), guessed=Sum("cost_estimate", filter=NOT_PRICED))
+        costs = {pk: amounts for pk, *amounts in sums}
         for row in chunk:
-            yield _row(row, calls.get(row.last_call), costs.get(row.pk))
+            yield _row(row, calls.get(row.last_call), *costs.get(row.pk, (None, None)))
 
 
-def _row(row: Any, call: Call | None, spent: Any) -> list[str]:
+def _row(row: Any, call: Call | None, spent: Decimal | None, estimated: Decimal | None) -> list[str]:
     contact = row.contact
     person = [row.uuid, contact.uuid, contact.number, contact.name, contact.external_id]
     cells = [*person, row.status, row.outcome, row.reason, row.attempts]
@@ -70,7 +73,8 @@ def _row(row: Any, call: Call | None, spent: Any) -> list[str]:
         cost = money(spent, call.cost_currency) or {"amount": "", "currency": ""}
         cells += [call.uuid, call.status, *map(utc_text, (call.started_at, call.answered_at, call.ended_at))]
         cells += [call.duration_seconds, call.answered_by, cost["amount"], cost["currency"]]
-        cells += [_json(call.result) or call.result_text, _json(call.dynamic_variables)]
+        guessed = money(estimated, call.cost_currency) or {"amount": ""}
+        cells += [_json(call.result) or call.result_text, _json(call.dynamic_variables), guessed["amount"]]
     cells += [""] * (len(COLUMNS) - len(cells))
     return ["" if cell is None else str(cell) for cell in cells]
 

@@ -14,6 +14,7 @@ from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.db.models.functions import Mod
 
 from calls.models import Call, Status
+from calls.models.call import COST, NOT_PRICED
 from campaigns.models import Campaign
 from providers.models import Assistant
 from tenants.api.fields import money
@@ -37,6 +38,7 @@ class Variant:
     completed: int
     cost: Decimal | None
     currency: str
+    is_estimate: bool = False  # whether our estimate is a part of the cost
     low: float = 0.0  # bounds of the rate, at a confidence that holds for all variants together
     high: float = 1.0
 
@@ -83,14 +85,15 @@ def compare(campaign: Campaign, sample: QuerySet[Call] | None = None) -> Compari
     """
     every = Call.objects.filter(campaign=campaign) if sample is None else sample
     calls = every.filter(status__in=ENDED, dialed_at__isnull=False)
-    paid = Q(cost__isnull=False)
+    paid = Q(cost_price__isnull=False) | Q(cost_estimate__isnull=False)
     counted = calls.values("assistant").annotate(
         people=Count("recipient", distinct=True),
         dialed=Count("pk"),
         completed=Count("recipient", filter=REACHED, distinct=True),
         currencies=Count("cost_currency", filter=paid, distinct=True),
         currency=Max("cost_currency", filter=paid),
-        paid=Sum("cost"),
+        paid=Sum(COST),
+        guessed=Sum("cost_estimate", filter=NOT_PRICED),
     )
     rows: dict[int, dict[str, Any]] = {row["assistant"]: dict(row) for row in counted.order_by()}
     now = [campaign.assistant, *(each.assistant for each in campaign.variants.select_related("assistant__account"))]
@@ -134,6 +137,7 @@ def _variant(assistant: Assistant, row: Mapping[str, Any]) -> Variant:
         calls=row.get("dialed", 0),
         completed=row.get("completed", 0),
         cost=row["paid"] if row.get("currencies") == 1 else None,  # amounts of two currencies have no sum
+        is_estimate=bool(row.get("guessed")),
         currency=row.get("currency") or assistant.account.price_per_minute_currency,
     )
 

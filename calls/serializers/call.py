@@ -28,6 +28,8 @@ class CallSerializer(StrictModelSerializer[Call]):
     id = PublicIdField()
     provider = serializers.CharField(source="account.provider", read_only=True)
     cost = serializers.SerializerMethodField()
+    cost_price = serializers.SerializerMethodField()
+    cost_estimate = serializers.SerializerMethodField()
     callback_status = serializers.SerializerMethodField()
 
     class Meta:
@@ -69,6 +71,8 @@ class CallSerializer(StrictModelSerializer[Call]):
             "duration_seconds",
             "billed_duration_seconds",
             "cost",
+            "cost_price",
+            "cost_estimate",
             "callback_url",
             "callback_status",
             "updated_at",
@@ -77,6 +81,13 @@ class CallSerializer(StrictModelSerializer[Call]):
 
     def get_cost(self, call: Call) -> dict[str, str] | None:
         return money(call.cost, call.cost_currency)
+
+    def get_cost_price(self, call: Call) -> dict[str, str] | None:
+        return money(call.cost_price, call.cost_currency)
+
+    def get_cost_estimate(self, call: Call) -> dict[str, str] | None:
+        """Return our estimate. It is in the account's currency, in which the provider's price need not be."""
+        return money(call.cost_estimate, call.account.price_per_minute_currency)
 
     def get_callback_status(self, call: Call) -> str:
         if not call.callback_url:

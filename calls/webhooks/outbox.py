@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -111,12 +112,15 @@ class Milestones:
     answered: bool
     result: tuple[Any, str] | None  # as an object and as text; None while there is none, or only a provisional one
     voicemail: bool
+    money: tuple[Decimal | None, Decimal | None] | None  # of an ended call: what it costs, and the provider's price
 
     @classmethod
     def of(cls, call: Call) -> Milestones:
         known = (call.result is not None or call.result_text) and call.result_status != "pending"
         result = (call.result, call.result_text) if known else None
-        return cls(call.status, call.placed_at is not None, _is_answered(call), result, call.is_voicemail)
+        money = (call.cost, call.cost_price) if call.is_terminal else None
+        placed, answered = call.placed_at is not None, _is_answered(call)
+        return cls(call.status, placed, answered, result, call.is_voicemail, money)
 
 
 def _is_answered(call: Call) -> bool:
@@ -145,11 +149,21 @@ def _events_between(call: Call, before: Milestones, now: Milestones) -> list[str
     late = before.status in TERMINAL and not ended
     if ended and before.status not in UNRESOLVED and call.events.filter(type="ended").count() == 1:
         events.append(Event.CALL_ENDED)
-    elif ended or (now.result and now.result != before.result) or (late and now.voicemail and not before.voicemail):
+    elif (
+        ended
+        or (now.result and now.result != before.result)
+        or (late and now.voicemail and not before.voicemail)
+        or _money_changed(before, now)
+    ):
         events.append(Event.CALL_RESULT)
     if Event.CALL_ENDED in events and now.result:
         events.append(Event.CALL_RESULT)
     return events
+
+
+def _money_changed(before: Milestones, now: Milestones) -> bool:
+    """Return whether the cost of a call that had ended became another, or certain."""
+    return before.money is not None and now.money is not None and before.money != now.money
 
 
 def _call_object(call: Call) -> Any:

@@ -43,9 +43,12 @@ class Rule:
             wait = min(most, wait * float(self.multiplier))
         return min(wait, most)
 
-    def earliest(self, attempts: int, ended_at: datetime, min_gap: timedelta) -> datetime:
-        """Return the earliest time of the next call, after `attempts` calls, without regard to windows."""
-        return ended_at + max(self.wait_after(attempts), min_gap)
+    def earliest(self, attempts: int, seen_ended: datetime, min_gap: timedelta) -> datetime:
+        """Return the earliest time of the next call, after `attempts` calls, without regard to windows.
+
+        `seen_ended`: when we saw the end of the last call, by our clock.
+        """
+        return seen_ended + max(self.wait_after(attempts), min_gap)
 
 
 def rule_after(rules: Iterable[Rule], outcome: str, voicemail: bool) -> Rule | None:
@@ -63,7 +66,7 @@ def next_attempt(
     voicemail: bool,
     attempts: int,
     max_attempts: int,
-    ended_at: datetime,
+    seen_ended: datetime,
     min_gap: timedelta,
 ) -> datetime | None:
     """Return the earliest time of the next call, without regard to windows; None if there is no retry.
@@ -74,7 +77,7 @@ def next_attempt(
     rule = rule_after(rules, outcome, voicemail)
     if rule is None or attempts >= min(rule.max_attempts, max_attempts):
         return None
-    return rule.earliest(attempts, ended_at, min_gap)
+    return rule.earliest(attempts, seen_ended, min_gap)
 
 
 def part_of_day(zone: ZoneInfo, moment: datetime) -> int:

@@ -141,6 +141,8 @@ FIELDS: dict[tuple[str, str], Schema] = {
     ("CallSerializer", "result"): ANYTHING,
     ("CallSerializer", "doubts"): listed(DOUBT),
     ("CallSerializer", "cost"): maybe(MONEY_REF),
+    ("CallSerializer", "cost_price"): maybe(MONEY_REF),
+    ("CallSerializer", "cost_estimate"): maybe(MONEY_REF),
     ("CallSerializer", "callback_status"): {"type": "string", "enum": ["none", "pending", "delivered", "failed"]},
     ("WebhookDeliverySerializer", "next_attempt_at"): maybe(MOMENT),
     ("WebhookEndpointSerializer", "secret"): maybe(TEXT),

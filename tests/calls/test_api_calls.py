@@ -54,6 +54,8 @@ FIELDS = [
     "duration_seconds",
     "billed_duration_seconds",
     "cost",
+    "cost_price",
+    "cost_estimate",
     "callback_url",
     "callback_status",
     "updated_at",
@@ -126,7 +128,8 @@ def test_money_and_delivery_are_told(api: ApiClient, assistant: Assistant, phone
         assistant,
         phone_number,
         NUMBER,
-        cost=Decimal("0.412500"),
+        cost_price=Decimal("0.412500"),
+        cost_estimate=Decimal("0.3"),
         cost_currency="EUR",
         callback_url="https://example.org/",
     )
@@ -134,10 +137,15 @@ def test_money_and_delivery_are_told(api: ApiClient, assistant: Assistant, phone
     WebhookDelivery.objects.update(status="delivered")
     silent = a_call(assistant, phone_number, "+33612345679")
     found = api.get(f"/api/v1/calls/{call.uuid}/").json()
-    assert found["cost"] == {"amount": "0.4125", "currency": "EUR"}
+    assert found["cost"] == found["cost_price"] == {"amount": "0.4125", "currency": "EUR"}
+    assert found["cost_estimate"] == {"amount": "0.30", "currency": "USD"}, "in the currency of the account's price"
     assert found["callback_status"] == "delivered"
     found = api.get(f"/api/v1/calls/{silent.uuid}/").json()
     assert (found["cost"], found["callback_status"]) == (None, "none")
+    Call.objects.filter(pk=silent.pk).update(cost_estimate=0)
+    found = api.get(f"/api/v1/calls/{silent.uuid}/").json()
+    assert found["cost"] == found["cost_estimate"] == {"amount": "0.00", "currency": "USD"}
+    assert found["cost_price"] is None
 
 
 @pytest.mark.parametrize(

@@ -433,7 +433,7 @@ def test_progress_counts_people_and_calls(
     other = Contact.objects.create(organization=contact.organization, phone="+33612345699")
     Recipient.objects.create(campaign=campaign, contact=contact, status="done", outcome="completed", attempts=2)
     Recipient.objects.create(campaign=campaign, contact=other, status="calling", attempts=1)
-    a_call(assistant, phone_number, contact.phone, campaign=campaign, cost=Decimal("0.25"))
+    a_call(assistant, phone_number, contact.phone, campaign=campaign, cost_price=Decimal("0.25"))
     soon = datetime.now(UTC)
     a_call(assistant, phone_number, other.phone, campaign=campaign, status=Status.RINGING, next_read_at=soon)
     api.post(at(campaign, "start"))

@@ -106,7 +106,7 @@ def test_yesterdays_calls_do_not_count_today(line: PhoneNumber) -> None:
     old = support.single(line, "+16465557000")
     two_days_ago = timezone.now() - timedelta(days=2)
     Call.objects.filter(pk=old.pk).update(
-        status=Status.COMPLETED, cost=Decimal(5), dialed_at=two_days_ago, terminal_at=two_days_ago
+        status=Status.COMPLETED, cost_price=Decimal(5), dialed_at=two_days_ago, terminal_at=two_days_ago
     )
     assert budgets.spent_today(line.organization, timezone.now()) == 0
     running(line)
@@ -122,7 +122,7 @@ def test_a_campaign_with_nothing_left_pauses_itself_and_says_why(line: PhoneNumb
     made.refresh_from_db()
     assert made.status == Campaign.Status.RUNNING  # two calls reserve 0.60, because their cost is not known yet
     Call.objects.filter(status=Status.PLACING).update(
-        status=Status.COMPLETED, cost=Decimal("0.25"), cost_reserved=0, terminal_at=timezone.now()
+        status=Status.COMPLETED, cost_price=Decimal("0.25"), cost_reserved=0, terminal_at=timezone.now()
     )
     budget_watch.watch(timezone.now())
     made.refresh_from_db()
@@ -197,7 +197,7 @@ class NoInterleavingOverspends(TestCase):
             elif call := Call.objects.filter(status=Status.PLACING).first():
                 if step == "end":
                     Call.objects.filter(pk=call.pk).update(
-                        status=Status.COMPLETED, cost=cost, cost_reserved=0, terminal_at=timezone.now()
+                        status=Status.COMPLETED, cost_price=cost, cost_reserved=0, terminal_at=timezone.now()
                     )
                 else:
                     Call.objects.filter(pk=call.pk).update(

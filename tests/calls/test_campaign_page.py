@@ -112,9 +112,15 @@ def test_what_is_set_aside_counts_against_the_budget(viewer: Client, campaign: C
     assert "Budget" not in read(viewer, campaign)
     Campaign.objects.update(budget=Decimal(10), budget_currency="EUR")
     first, second, *_ = launched(campaign)
-    a_call(first, Status.COMPLETED, cost=Decimal("6.50"), cost_reserved=Decimal(3))
+    a_call(first, Status.COMPLETED, cost_price=Decimal("6.50"))
     a_call(second, Status.PLACED, cost_reserved=Decimal("1.50"))
+    assert "6.50 EURspent" in (shown := read(viewer, campaign)) and "estimated" not in shown
     assert "8.00 EUR of 10.00 EUR spent or set aside for calls under way (80 %)." in read(viewer, campaign)
+    Call.objects.filter(cost_price__gt=0).update(cost_estimate=7)
+    a_call(second, Status.COMPLETED, cost_estimate=Decimal("0.25"))
+    assert "6.75 EURspent, of which 0.25 EUR estimated" in read(viewer, campaign)
+    Call.objects.update(cost_price=None)
+    assert "7.25 EURspent, estimated" in read(viewer, campaign)
 
 
 # Waiting recipients and their reasons.
@@ -173,10 +179,10 @@ def test_assistants_stand_side_by_side_when_there_are_several(viewer: Client, ca
     friendly = an_assistant(campaign.assistant.account, name="Friendly")
     CampaignVariant.objects.create(campaign=campaign, assistant=friendly, weight=1)
     one, two, three, *_ = launched(campaign)
-    a_call(one, Status.NO_ANSWER, cost=Decimal("0.10"))
-    a_call(one, Status.COMPLETED, cost=Decimal("0.20"), attempt=2)
-    a_call(two, Status.BUSY, cost=Decimal(0))
-    a_call(three, Status.COMPLETED, assistant=friendly, cost=Decimal("0.40"))
+    a_call(one, Status.NO_ANSWER, cost_price=Decimal("0.10"))
+    a_call(one, Status.COMPLETED, cost_price=Decimal("0.20"), attempt=2)
+    a_call(two, Status.BUSY, cost_price=Decimal(0))
+    a_call(three, Status.COMPLETED, assistant=friendly, cost_price=Decimal("0.40"))
     text = read(viewer, campaign, "figures")
     assert re.search(r"Reminder 2 3 1 50 % [\d.]+ % to [\d.]+ % 0\.30 USD 0\.30 USD", text), text
     assert re.search(r"Friendly 1 1 1 100 % [\d.]+ % to 100 % 0\.40 USD 0\.40 USD", text), text
@@ -297,7 +303,7 @@ def test_the_page_asks_a_fixed_number_of_questions(viewer: Client, campaign: Cam
     for half in (people[:2], people[2:]):
         for person in half:
             a_call(person, Status.NO_ANSWER)
-            a_call(person, Status.COMPLETED, attempt=2, cost=Decimal("0.10"))
+            a_call(person, Status.COMPLETED, attempt=2, cost_price=Decimal("0.10"))
         found = {}
         for page in PARTS:
             with CaptureQueriesContext(connection) as queries:

@@ -103,7 +103,7 @@ def test_a_viewer_reads_the_page_and_changes_nothing(sign_in: SignIn, person: Co
 
 
 def a_call(number: PhoneNumber, person: Contact, **fields: Any) -> Call:
-    given = {"status": Status.COMPLETED, "dialed_at": NOON, "created_at": NOON, "cost": 1, "duration_seconds": 5}
+    given = {"status": Status.COMPLETED, "dialed_at": NOON, "created_at": NOON, "cost_price": 1, "duration_seconds": 5}
     return support.single(number, person.phone, **(given | fields))
 
 

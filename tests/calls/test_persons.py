@@ -143,11 +143,11 @@ def test_the_next_number_waits_as_the_rule_says_else_the_minimum_gap(
     if wait:
         campaign.retry_rules.create(outcome="no_answer", wait_minutes=wait, max_attempts=1)
     dial(number, campaign)
-    ended_at = timezone.now()
-    end(ended_at=ended_at)
+    end()
+    seen_ended = Call.objects.get().terminal_at
     recipient = campaign.recipients.get()
     assert (recipient.status, recipient.number_position) == (Recipient.Status.WAITING, 1)
-    assert recipient.next_attempt_at == ended_at + timedelta(minutes=expected)
+    assert seen_ended and recipient.next_attempt_at == seen_ended + timedelta(minutes=expected)
 
 
 def test_a_number_that_was_called_is_not_called_again_where_the_order_changed(number: PhoneNumber) -> None:

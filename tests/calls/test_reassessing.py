@@ -226,7 +226,7 @@ class Played:
                 dialed_at=at,
                 ended_at=at,
                 terminal_at=at,
-                cost=Decimal(1),
+                cost_price=Decimal(1),
                 cost_currency="USD",
             )
             if campaign == self.campaign:

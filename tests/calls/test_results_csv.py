@@ -53,7 +53,7 @@ def test_a_row_tells_what_became_of_a_person(
     Recipient.objects.filter(pk=done.pk).update(status="done", outcome="completed", attempts=2, reason="=1+1")
     Contact.objects.filter(pk=done.contact_id).update(name="@Ada", external_id="-7")
     called: dict[str, Any] = {"campaign": campaign, "recipient": done}
-    a_call(assistant, phone_number, done.contact.phone, **called, status="no_answer", cost=Decimal("0.01"))
+    a_call(assistant, phone_number, done.contact.phone, **called, status="no_answer", cost_estimate=Decimal("0.01"))
     last = a_call(
         assistant,
         phone_number,
@@ -62,7 +62,8 @@ def test_a_row_tells_what_became_of_a_person(
         answered_at=AT,
         ended_at=AT,
         duration_seconds=61,
-        cost=Decimal("0.4125"),
+        cost_price=Decimal("0.4125"),
+        cost_estimate=Decimal("0.3"),
         answered_by="human",
         result={"confirmed": True},
         dynamic_variables={"slot": "9:30"},
@@ -92,6 +93,7 @@ def test_a_row_tells_what_became_of_a_person(
         "currency": "USD",
         "result": '{"confirmed": true}',
         "variables": '{"slot": "9:30"}',
+        "cost_estimated": "0.01",
     }
     assert (other["recipient"], other["status"], other["call"]) == (str(waiting.uuid), "pending", "")
     Call.objects.filter(pk=last.pk).update(result=None, result_text="confirmed: yes")

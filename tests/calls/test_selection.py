@@ -201,7 +201,7 @@ def test_whose_number_is_spent_waits_for_the_first_that_is_free_again(lines: lis
     now = timezone.now()
     for number, ago, callee in ((lines[0], hour, "+16465554001"), (other, 20 * hour, "+16465554002")):
         call = support.single(number, callee)
-        Call.objects.filter(pk=call.pk).update(status=Status.COMPLETED, dialed_at=now - ago, ended_at=now - ago)
+        Call.objects.filter(pk=call.pk).update(status=Status.COMPLETED, dialed_at=now - ago, terminal_at=now - ago)
     made.recipients.update(phone_number=lines[0])  # called before, from that number
     with time_machine.travel(now, tick=False):
         assert enqueueing.feed_all(made.organization_id) == 0

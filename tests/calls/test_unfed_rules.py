@@ -171,7 +171,7 @@ def test_the_budget_really_counts_such_a_call_as_free(organization: Organization
     with transaction.atomic():
         finish(lock_call(call.pk), Status.COMPLETED, "test", "")
     ended = Call.objects.get()
-    assert (ended.cost, ended.cost_reserved) == (Decimal(0), Decimal(0))
+    assert (ended.cost, ended.cost_reserved) == (None, Decimal(0))
 
 
 def test_a_prompt_without_results_meets_no_rule_about_its_result(organization: Organization) -> None:

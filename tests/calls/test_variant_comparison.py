@@ -93,7 +93,7 @@ def called(campaign: Campaign, assistant: Assistant, number: PhoneNumber, index:
             status=status,
             dialed_at=None if status == Status.CANCELED else timezone.now(),
             answered_by="machine" if index == 3 else "",
-            cost=Decimal("0.25"),
+            cost_price=Decimal("0.25"),
             cost_currency="EUR",
         )
 

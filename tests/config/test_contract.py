@@ -162,6 +162,8 @@ NESTED: list[tuple[str, str, set[str]]] = [  # address, dotted path in the respo
     ("assistants/{id}/", "variables", {"name", "required", "description", "default", "example"}),
     ("calls/{id}/", "events", {"at", "type", "from", "to", "source", "detail"}),
     ("calls/{id}/", "cost", {"amount", "currency"}),
+    ("calls/{id}/", "cost_price", {"amount", "currency"}),
+    ("calls/{id}/", "cost_estimate", {"amount", "currency"}),
 ]
 
 

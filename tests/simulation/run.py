@@ -20,6 +20,7 @@ from calls.forecast import forecast
 from calls.gate import budgets
 from calls.gate.selection import Choices
 from calls.models import Call, CallBack, CallEvent
+from calls.models.call import COST
 from calls.outcomes import recording
 from campaigns import launching
 from campaigns.models import Campaign, Recipient
@@ -273,7 +274,7 @@ class Month:
         for organization, campaign, phone, status, reason, attempts, next_at in found.iterator():
             name = self._home_of[organization].plan.name, self._campaign_name[campaign], phone
             self.journal.left[name] = Left(status, reason, attempts, next_at)
-        for pk, cost in Call.objects.values_list("pk", "cost").iterator():
+        for pk, cost in Call.objects.values_list("pk", COST).iterator():
             if pk in self._dial_of:
                 self._dial_of[pk].cost = cost or Decimal(0)
 

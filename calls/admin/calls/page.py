@@ -133,9 +133,6 @@ def _facts(call: Call) -> list[tuple[str, Any]]:
     def link(name: str, pk: int, text: str) -> tuple[str, str]:
         return reverse(f"admin:{name}_change", args=[pk]), text
 
-    cost = labels.money(call.cost, call.cost_currency)
-    if call.cost is None and call.cost_reserved:
-        cost = f"{labels.money(call.cost_reserved, call.cost_currency)} set aside"
     contact: Any = ERASED
     if not call.contact.erased_at:
         contact = link("campaigns_contact", call.contact_id, call.customer_name or call.contact.name or "No name")
@@ -161,13 +158,23 @@ def _facts(call: Call) -> list[tuple[str, Any]]:
     )
     rows += [(name, value) for name, value in reported if value]
     rows += [
-        ("Cost", cost),
+        ("Cost", _cost(call)),
         ("Provider's ID", call.provider_call_id or "unknown"),
         ("Trunkline ID", str(call.uuid)),
     ]
     if call.error_message:
         rows.append(("Error", f"{call.error_message} {f'({call.error_code})' if call.error_code else ''}".strip()))
     return rows
+
+
+def _cost(call: Call) -> str:
+    """Return what the call costs, and what it counts for in budgets while that is more."""
+    found = "" if call.cost is None else labels.money(call.cost, call.cost_currency)
+    if call.cost_is_estimate:
+        found += " (estimate)"
+    if call.cost_reserved > (call.cost or 0):
+        found += f"{', ' if found else ''}{labels.money(call.cost_reserved, call.cost_currency)} set aside"
+    return found or "Not reported"
 
 
 def _number(e164: str) -> str:

@@ -362,5 +362,6 @@ class CampaignAdmin(WizardPages):
             "attempts": f"{counts.attempts:,}",
             "open_calls": sums.open_calls,
             "spent": money(sums.paid, obj.budget_currency),
+            "estimated": money(part, obj.budget_currency) if (part := budgets.estimated_for(obj)) else "",
             "budget": budget(sums.used, obj.budget, obj.budget_currency) if obj.budget is not None else None,
         }

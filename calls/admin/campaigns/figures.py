@@ -102,7 +102,7 @@ def _variant(row: Variant) -> dict[str, str]:
         "reached": f"{row.completed:,}",
         "rate": "-" if row.rate is None else percent(row.rate),
         "range": "-" if row.rate is None else f"{percent(row.low)} to {percent(row.high)}",
-        "cost": labels.money(row.cost, row.currency),
+        "cost": labels.money(row.cost, row.currency) + (" (estimate)" if row.is_estimate else ""),
         "cost_each": labels.money(row.cost_per_completed, row.currency),
     }
 

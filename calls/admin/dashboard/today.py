@@ -23,6 +23,7 @@ from calls.admin.shared import bar_chart
 from calls.admin.shared.labels import CALL_COLOURS, OUTCOME_PARTS, bar, budget, money
 from calls.gate.budgets import spent_today_by
 from calls.models import OPEN, TERMINAL, Call, Status
+from calls.models.call import COST, NOT_PRICED
 from calls.reports.variant_comparison import ENDED, percent
 from providers.models import ProviderAccount
 from tenants.backoffice.roles import reach_of
@@ -79,7 +80,7 @@ def today_of(mine: Sequence[int], now: datetime) -> dict[str, Any]:
     """Return the context of the figures with nine queries, over today, the same hours a week ago and the last hour."""
     organizations = list(Organization.objects.filter(pk__in=mine).order_by("name"))
     day = day_of(organizations, now)
-    ended, costs = _ended(mine, day)
+    ended, costs, estimated = _ended(mine, day)
     blocked_first = Case(When(is_active=True, blocked_at__isnull=False, then=0), default=1)
     accounts = ProviderAccount.objects.filter(organization__in=mine).order_by(blocked_first, "-is_active", "id")
     shown = list(accounts[: ACCOUNTS + 1])
@@ -93,6 +94,7 @@ def today_of(mine: Sequence[int], now: datetime) -> dict[str, Any]:
         "answered": _answered(ended, "n"),
         "answered_before": _answered(ended, "before"),
         "costs": [money(total, currency) for currency, total in costs.items() if total],
+        "estimated": ", ".join(money(total, currency) for currency, total in estimated.items() if total),
         "bar": bar({status.value: ended[status]["n"] for status in TERMINAL if status in ended}, OUTCOME_PARTS),
         "outcomes": outcomes(ended),
         "hours": _hours(mine, day),
@@ -103,24 +105,34 @@ def today_of(mine: Sequence[int], now: datetime) -> dict[str, Any]:
     }
 
 
-def _ended(mine: Sequence[int], day: Day) -> tuple[dict[str, dict[str, int]], dict[str, Decimal]]:
-    """Return counts of calls by status, today and a week before, and today's costs by currency."""
+def _ended(mine: Sequence[int], day: Day) -> tuple[dict[str, dict[str, int]], dict[str, Decimal], dict[str, Decimal]]:
+    """Return counts of calls by status, today and a week before, and today's costs by currency.
+
+    The last are the parts of the costs that are our estimate.
+    """
     since, until = day.before
     today, before = Q(terminal_at__gte=day.starts), Q(terminal_at__gte=since, terminal_at__lt=until)
     calls = Call.objects.filter(today | before, organization__in=mine, status__in=TERMINAL)
     rows: Iterable[Any] = (
         calls.values_list("status", "cost_currency")
-        .annotate(n=Count("pk", filter=today), before=Count("pk", filter=before), cost=Sum("cost", filter=today))
+        .annotate(
+            n=Count("pk", filter=today),
+            before=Count("pk", filter=before),
+            paid=Sum(COST, filter=today),
+            guessed=Sum("cost_estimate", filter=today & NOT_PRICED),
+        )
         .order_by("cost_currency")
     )
     ended: dict[str, dict[str, int]] = {}
     costs: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for status, currency, n, n_before, cost in rows:
+    estimated: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for status, currency, n, n_before, paid, guessed in rows:
         counts = ended.setdefault(status, {"n": 0, "before": 0})
         counts["n"] += n
         counts["before"] += n_before
-        costs[currency] += cost or 0
-    return ended, costs
+        costs[currency] += paid or 0
+        estimated[currency] += guessed or 0
+    return ended, costs, estimated
 
 
 def outcomes(ended: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
