@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
+from django.db.models.expressions import Combinable
 from django.utils.timezone import now as utc_now
 
 from campaigns.models import Campaign, Contact, Recipient
@@ -54,6 +55,9 @@ FOLLOWED = (Status.PLACED, Status.DIALING, Status.RINGING, Status.IN_PROGRESS)
 
 OPEN = (Status.PLACING, Status.UNCONFIRMED, *FOLLOWED)
 
+# Open statuses in which a call can be overdue. A call being placed has a lease instead.
+MAY_BE_OVERDUE = (Status.UNCONFIRMED, *FOLLOWED)
+
 
 TERMINAL = (
     Status.COMPLETED,
@@ -78,10 +82,31 @@ def answered_by_voicemail(answered_by: str, ended_reason: str) -> bool:
     return answered_by == "machine" or ended_reason == "voicemail"
 
 
+def _dialed_before(now: datetime) -> Combinable:
+    """Return the moment before which a call was dialled that is overdue now, by the longest call of its account."""
+    # SQLite multiplies a duration by a plain integer only.
+    minutes = ExpressionWrapper(F("account__longest_call_minutes"), output_field=models.IntegerField())
+    longest = ExpressionWrapper(minutes * Value(timedelta(minutes=1)), output_field=DurationField())
+    return ExpressionWrapper(Value(now) - longest, output_field=DateTimeField())
+
+
+def holds_a_line(now: datetime) -> Q:
+    """Return the condition for open calls that take a line of their account, caller number and campaign."""
+    return Q(status=Status.PLACING) | Q(dialed_at=None) | Q(dialed_at__gt=_dialed_before(now))
+
+
 class CallQuerySet(models.QuerySet["Call"]):
     def open(self) -> CallQuerySet:
-        """Return calls whose phone may be ringing."""
+        """Return calls whose phone may be ringing: nobody else calls the same person. An overdue call is one of them."""
         return self.filter(status__in=OPEN)
+
+    def overdue(self, now: datetime) -> CallQuerySet:
+        """Return open calls that were dialled longer ago than the longest call of their account lasts."""
+        return self.filter(status__in=MAY_BE_OVERDUE, dialed_at__lte=_dialed_before(now))
+
+    def holding_a_line(self, now: datetime) -> CallQuerySet:
+        """Return the open calls that take a line: all but the overdue ones."""
+        return self.open().filter(holds_a_line(now))
 
     def queued(self) -> CallQuerySet:
         return self.filter(status=Status.QUEUED)
@@ -226,8 +251,10 @@ class Call(models.Model):
                 name="call_queue",
                 condition=Q(status=Status.QUEUED),
             ),
-            # Capacity: the open calls of a provider account.
-            models.Index(fields=["account", "status"], name="call_open_account", condition=Q(status__in=OPEN)),
+            # Capacity: the open calls of a provider account, and which of them are overdue.
+            models.Index(
+                fields=["account", "status", "dialed_at"], name="call_open_account", condition=Q(status__in=OPEN)
+            ),
             # Polling: the calls due for a read.
             models.Index(
                 fields=["account", "next_read_at"], name="call_next_read", condition=Q(next_read_at__isnull=False)
@@ -273,6 +300,20 @@ class Call(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
+
+    @property
+    def overdue_at(self) -> datetime | None:
+        """When an open call is overdue, by the longest call of its account. None: it cannot be."""
+        if self.status not in MAY_BE_OVERDUE or self.dialed_at is None:
+            return None
+        return self.dialed_at + timedelta(minutes=self.account.longest_call_minutes)
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Return whether the call should have ended by now: it holds no line, and is still the one call of its person.
+
+        `CallQuerySet.overdue` is the same rule for rows.
+        """
+        return self.overdue_at is not None and self.overdue_at <= now
 
     @property
     def is_single(self) -> bool:

@@ -419,7 +419,7 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "calls/dialing/placing.py",
-                "min(limit, _room(account))",
+                "min(limit, room_to_place(account, now))",
                 "min(limit, account.max_open_calls - already)",
             ),
         ),

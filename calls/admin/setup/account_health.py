@@ -9,7 +9,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from calls.outcomes.circuit_breaker import UNREACHABLE_AFTER
+from calls.gate.capacity import UNREACHABLE_AFTER
 from calls.reports.account_stats import REMEMBERED, Health, health_of
 from calls.reports.variant_comparison import percent
 from providers.models import ProviderAccount
