@@ -22,7 +22,7 @@ from calls.deadlines import CLUSTER_TIMING, SEND_WITHIN
 from calls.dialing.dequeueing import follow_number
 from calls.gate import budgets, pacing, rate_limits
 from calls.gate import facts as fact_sheet
-from calls.gate.capacity import room_to_place
+from calls.gate.capacity import load_of
 from calls.gate.checks import CheckName
 from calls.gate.decision import SOON, Decision, decide
 from calls.models import Call, CallEvent, Status, record_event
@@ -80,7 +80,7 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
         now, started = timezone.now(), time.monotonic()
         if account is None or not account.is_active or account.blocked(now):
             return []
-        batch = _candidates(account, now, min(limit, room_to_place(account, now)))
+        batch = _candidates(account, now, min(limit, load_of(account, now).room_to_place))
         batch = _lock_contacts(batch)
         calls = _fresh(batch)
         allowed = _ask_the_gate(calls, now)

@@ -97,7 +97,7 @@ def holds_a_line(now: datetime) -> Q:
 
 class CallQuerySet(models.QuerySet["Call"]):
     def open(self) -> CallQuerySet:
-        """Return calls whose phone may be ringing: nobody else calls the same person. An overdue call is one of them."""
+        """Return calls whose phone may be ringing, overdue ones as well: nobody else calls the same person."""
         return self.filter(status__in=OPEN)
 
     def overdue(self, now: datetime) -> CallQuerySet:

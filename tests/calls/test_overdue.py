@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 import pytest
-import time_machine
 
 from calls.models import Call, Status
 from providers.models import PhoneNumber
