@@ -91,5 +91,8 @@ def record(calls: Sequence[Call], found: dict[int, Reading]) -> None:
 
 
 def _search_later(call: Call, now: datetime) -> None:
-    still = Call.objects.filter(pk=call.pk, status=Status.UNCONFIRMED, provider_call_id="")
+    # A call that a team member ended is `unknown`, and searched for as before.
+    still = Call.objects.filter(
+        pk=call.pk, status__in=(Status.UNCONFIRMED, Status.UNKNOWN), provider_call_id="", next_read_at__isnull=False
+    )
     still.update(next_read_at=poll_schedule.next_search(call, now))

@@ -70,6 +70,9 @@ TERMINAL = (
 )
 
 
+# The `ended_reason` of a call that a team member ended, as `unknown`.
+ENDED_BY_STAFF = "ended_by_staff"
+
 # Terminal because no evidence came. Real evidence may still replace them, once.
 UNRESOLVED = (
     Status.EXPIRED,
@@ -120,12 +123,19 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.filter(status=Status.PLACING, lease_until__lt=now)
 
     def due_for_read(self, now: datetime) -> CallQuerySet:
-        """Return calls to read now that have a provider ID: open ones, and ended ones whose result is awaited."""
+        """Return calls to read now that have a provider ID: open ones, and ended ones whose result is awaited.
+
+        So is the real end of a call that a team member ended.
+        """
         return self.filter(next_read_at__lte=now).exclude(provider_call_id="")
 
     def due_for_reconciling(self, now: datetime) -> CallQuerySet:
-        """Return open calls to search for now, because their provider ID is not known."""
-        return self.filter(status__in=(Status.UNCONFIRMED, *FOLLOWED), next_read_at__lte=now, provider_call_id="")
+        """Return calls to search for now, because their provider ID is not known.
+
+        They are open, or a team member ended them.
+        """
+        sought = (Status.UNCONFIRMED, *FOLLOWED, Status.UNKNOWN)
+        return self.filter(status__in=sought, next_read_at__lte=now, provider_call_id="")
 
 
 class Call(models.Model):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Sum
+from django.utils import timezone
 
 from calls.gate import budgets
+from calls.models import Call
 from calls.reports.idle_reasons import idle_reasons
 from campaigns.models import Campaign, Recipient
 from tenants.api.fields import money, utc_text
@@ -29,7 +32,15 @@ def progress_of(campaigns: Sequence[Campaign]) -> dict[int, dict[str, Any]]:
     currencies = {campaign.pk: campaign.budget_currency for campaign in campaigns}
     for pk, sums in budgets.sums_of(found).items():
         found[pk] |= {"open_calls": sums.open_calls, "spent": money(sums.paid, currencies[pk])}
+    for pk, overdue in overdue_in(found, timezone.now()).items():
+        found[pk]["overdue_calls"] = overdue
     return found
+
+
+def overdue_in(campaigns: Iterable[int], now: datetime) -> dict[int, int]:
+    """Return how many calls are overdue by the campaign's internal key, for those that have any."""
+    calls = Call.objects.overdue(now).filter(campaign__in=list(campaigns)).order_by()
+    return dict(calls.values_list("campaign").annotate(n=Count("pk")))
 
 
 def _empty(campaign: Campaign) -> dict[str, Any]:
@@ -39,6 +50,7 @@ def _empty(campaign: Campaign) -> dict[str, Any]:
         "outcomes": dict.fromkeys(OUTCOMES, 0),
         "attempts": 0,
         "open_calls": 0,
+        "overdue_calls": 0,
         "spent": money(Decimal(0), campaign.budget_currency),
         "started_at": utc_text(campaign.started_at),
         "estimated_finish": None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from calls.models import Call, CallEvent
@@ -28,6 +29,7 @@ class CallSerializer(StrictModelSerializer[Call]):
     id = PublicIdField()
     provider = serializers.CharField(source="account.provider", read_only=True)
     cost = serializers.SerializerMethodField()
+    overdue = serializers.SerializerMethodField()
     callback_status = serializers.SerializerMethodField()
 
     class Meta:
@@ -36,6 +38,7 @@ class CallSerializer(StrictModelSerializer[Call]):
             "id",
             "organization",
             "status",
+            "overdue",
             "provider",
             "account",
             "assistant",
@@ -75,6 +78,9 @@ class CallSerializer(StrictModelSerializer[Call]):
 
     def get_cost(self, call: Call) -> dict[str, str] | None:
         return money(call.cost, call.cost_currency)
+
+    def get_overdue(self, call: Call) -> bool:
+        return call.is_overdue(timezone.now())
 
     def get_callback_status(self, call: Call) -> str:
         if not call.callback_url:

@@ -415,6 +415,7 @@ EMPTY = {
     "outcomes": dict.fromkeys(["completed", "no_answer", "busy", "failed", "expired", "unknown", "canceled"], 0),
     "attempts": 0,
     "open_calls": 0,
+    "overdue_calls": 0,
     "spent": {"amount": "0.00", "currency": "USD"},
     "started_at": None,
     "estimated_finish": None,
@@ -520,7 +521,7 @@ def test_a_page_costs_a_fixed_number_of_queries(
     for _ in range(5):
         api.post(CAMPAIGNS, plan)
     # key, campaigns, five prefetched sets, recipients, calls
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         assert len(api.get(CAMPAIGNS).json()["results"]) == 5
 
 

@@ -57,6 +57,8 @@ def test_every_field_of_an_account_is_stored_and_returned(api: ApiClient, organi
         "blocked_until": None,
         "blocked_reason": "",
         "open_calls": 0,
+        "longest_call_minutes": 120,
+        "overdue_calls": 0,
     }
     assert answer.json() == expected
     assert api.get(f"{ACCOUNTS}{answer.json()['id']}/").json() == expected

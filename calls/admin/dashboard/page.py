@@ -20,6 +20,7 @@ from calls.admin.records.records import ALIVE
 from calls.admin.shared import labels
 from calls.forecast import estimated_finish
 from calls.models import OPEN, Call, Heartbeat, Status
+from calls.models.call import MAY_BE_OVERDUE
 from campaigns.models import Campaign, Recipient
 from campaigns.phones import national
 from tenants.backoffice.local_time import local_time
@@ -75,6 +76,8 @@ def overview(request: HttpRequest) -> dict[str, Any]:
             }
             for status in (Status.QUEUED, *OPEN)
         ],
+        "overdue": calls.overdue(now).count() if any(live.get(status, 0) for status in MAY_BE_OVERDUE) else 0,
+        "overdue_url": f"{listed}?overdue=yes",
         "live_total": sum(count for status, count in live.items() if status in OPEN),
         "campaigns": campaigns,
         "campaigns_url": reverse("admin:campaigns_campaign_changelist"),

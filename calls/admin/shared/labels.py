@@ -70,6 +70,7 @@ REASONS = {
     "too_late": "its latest time had passed",
     "released_by_staff": "released by a team member",
     "canceled_by_staff": "canceled by a team member",
+    "ended_by_staff": "ended by a team member",
     "superseded": "another call to the number replaces it",
     "refused": "refused by the provider",
     "voicemail": "a voicemail answered",
