@@ -143,9 +143,9 @@ class CallViewSet(ReadViewSet[Call]):
     @action(detail=True, methods=["post"])
     def end(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """End an open call that is over, though its provider has not said so. A call that has ended stays as it is."""
+        call = self.get_object()
         form = EndSerializer(data=request.data, context=self.get_serializer_context())
         form.is_valid(raise_exception=True)
-        call = self.get_object()
         try:
             staff_decisions.end(call.pk, actor=self.reach.actor, **form.validated_data)
         except staff_decisions.DecisionRefused as error:

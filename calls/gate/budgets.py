@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from calls.models import OPEN, Call
 from campaigns.models import Campaign
@@ -46,6 +47,7 @@ class Sums:
     paid: Decimal
     reserved: Decimal
     open_calls: int
+    overdue_calls: int  # of the open calls
 
     @property
     def used(self) -> Decimal:
@@ -61,9 +63,10 @@ def sums_of(campaigns: Iterable[int]) -> dict[int, Sums]:
     paid, open_calls = calls.filter(cost__gt=0).values(total=Sum("cost")), calls.filter(status__in=OPEN)
     reserved = open_calls.values(total=Sum("cost_reserved", filter=Q(cost=None)))
     counted = open_calls.values(n=Count("*"))
+    overdue = calls.overdue(timezone.now()).values(n=Count("*"))
     rows = Campaign.objects.filter(pk__in=list(campaigns)).order_by()
-    found = rows.values_list("pk", Subquery(paid), Subquery(reserved), Subquery(counted))
-    return {pk: Sums(spent or ZERO, aside or ZERO, n or 0) for pk, spent, aside, n in found}
+    found = rows.values_list("pk", Subquery(paid), Subquery(reserved), Subquery(counted), Subquery(overdue))
+    return {pk: Sums(spent or ZERO, aside or ZERO, n or 0, late or 0) for pk, spent, aside, n, late in found}
 
 
 def spent_today(organization: Organization, now: datetime) -> Decimal:

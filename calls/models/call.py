@@ -98,6 +98,11 @@ def holds_a_line(now: datetime) -> Q:
     return Q(status=Status.PLACING) | Q(dialed_at=None) | Q(dialed_at__gt=_dialed_before(now))
 
 
+def is_overdue(now: datetime) -> Q:
+    """Return the condition for open calls that were dialled longer ago than the longest call of their account."""
+    return Q(status__in=MAY_BE_OVERDUE, dialed_at__lte=_dialed_before(now))
+
+
 class CallQuerySet(models.QuerySet["Call"]):
     def open(self) -> CallQuerySet:
         """Return calls whose phone may be ringing, overdue ones as well: nobody else calls the same person."""
@@ -105,7 +110,7 @@ class CallQuerySet(models.QuerySet["Call"]):
 
     def overdue(self, now: datetime) -> CallQuerySet:
         """Return open calls that were dialled longer ago than the longest call of their account lasts."""
-        return self.filter(status__in=MAY_BE_OVERDUE, dialed_at__lte=_dialed_before(now))
+        return self.filter(is_overdue(now))
 
     def holding_a_line(self, now: datetime) -> CallQuerySet:
         """Return the open calls that take a line: all but the overdue ones."""

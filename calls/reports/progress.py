@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Sum
-from django.utils import timezone
 
 from calls.gate import budgets
-from calls.models import Call
 from calls.reports.idle_reasons import idle_reasons
 from campaigns.models import Campaign, Recipient
 from tenants.api.fields import money, utc_text
@@ -31,16 +28,9 @@ def progress_of(campaigns: Sequence[Campaign]) -> dict[int, dict[str, Any]]:
             progress["outcomes"][row["outcome"]] += row["n"]
     currencies = {campaign.pk: campaign.budget_currency for campaign in campaigns}
     for pk, sums in budgets.sums_of(found).items():
-        found[pk] |= {"open_calls": sums.open_calls, "spent": money(sums.paid, currencies[pk])}
-    for pk, overdue in overdue_in(found, timezone.now()).items():
-        found[pk]["overdue_calls"] = overdue
+        counts = {"open_calls": sums.open_calls, "overdue_calls": sums.overdue_calls}
+        found[pk] |= {**counts, "spent": money(sums.paid, currencies[pk])}
     return found
-
-
-def overdue_in(campaigns: Iterable[int], now: datetime) -> dict[int, int]:
-    """Return how many calls are overdue by the campaign's internal key, for those that have any."""
-    calls = Call.objects.overdue(now).filter(campaign__in=list(campaigns)).order_by()
-    return dict(calls.values_list("campaign").annotate(n=Count("pk")))
 
 
 def _empty(campaign: Campaign) -> dict[str, Any]:

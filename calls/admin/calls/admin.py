@@ -152,9 +152,9 @@ class CallAdmin(NumberedAdmin):
         elif request.GET.get("overdue") == OVERDUE:
             extra["title"] = "Overdue calls"
             extra["intro"] = (
-                "The provider has not reported the end of these calls within the longest call of its account. They hold "
-                "no line, and their contacts are not called meanwhile. Look up each call in the provider's dashboard. "
-                "If it is over, end it on its page."
+                "The provider has not reported the end of these calls within the longest call of its account. They "
+                "hold no line, and their contacts are not called meanwhile. Look up each call in the provider's "
+                "dashboard. If it is over, end it on its page."
             )
         return super().changelist_view(request, extra)
 

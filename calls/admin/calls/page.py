@@ -73,8 +73,8 @@ def _overdue(call: Call) -> str:
         return ""
     return (
         f"It has been overdue since {local_time(call.overdue_at)}: the provider has reported no end within "
-        f"{counted(call.account.longest_call_minutes, 'minute')}, the longest call of the account. It holds no line, is "
-        "read less often, and the contact is not called meanwhile."
+        f"{counted(call.account.longest_call_minutes, 'minute')}, the longest call of the account. It holds no line, "
+        "is read less often, and the contact is not called meanwhile."
     )
 
 

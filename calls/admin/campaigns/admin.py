@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -49,7 +48,6 @@ from calls.gate.selection import weighted_assistants
 from calls.reports import preflight, results_csv, unfed_rules
 from calls.reports.idle_reasons import idle_reasons
 from calls.reports.problem import Problem
-from calls.reports.progress import overdue_in
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.number_zones import country_name
 from campaigns.wording import counted
@@ -363,7 +361,7 @@ class CampaignAdmin(WizardPages):
             "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
             "attempts": f"{counts.attempts:,}",
             "open_calls": sums.open_calls,
-            "overdue": overdue_in([obj.pk], timezone.now()).get(obj.pk, 0),
+            "overdue": sums.overdue_calls,
             "spent": money(sums.paid, obj.budget_currency),
             "budget": budget(sums.used, obj.budget, obj.budget_currency) if obj.budget is not None else None,
         }

@@ -71,7 +71,7 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
     def health(self, row: Any) -> str:
         return account_health.state_of(row, timezone.now()).label
 
-    @admin.display(description="lines taken")
+    @admin.display(description="calls under way")
     def lines(self, row: Any) -> str:
         found: Health = row.found_health
         overdue = f", {found.overdue:,} overdue" if found.overdue else ""
