@@ -59,7 +59,8 @@ def feed_all(organization_id: int) -> int:
     the other campaigns.
     """
     now = timezone.now()
-    contest = contest_of(with_due_recipients(campaigns_with_rules().filter(organization=organization_id), now), now)
+    running = with_due_recipients(campaigns_with_rules().filter(organization=organization_id), now)
+    contest = contest_of(list(running), now)
     contenders, queued = contest.contenders, 0
     while turns := fair_share.turns(contenders, contest.rooms):
         fed = [feed(turn.campaign, turn.calls, starting_from=turn.share_used) for turn in turns]

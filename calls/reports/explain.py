@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
 
 from calls.gate import facts as fact_sheet
-from calls.gate.capacity import load_of
+from calls.gate.capacity import AHEAD, Load, load_of
 from calls.gate.checks import CheckName
 from calls.gate.decision import Check, Decision, Facts, Verdict, decide
 from calls.gate.facts import within_a_day, within_a_month
@@ -53,14 +54,16 @@ def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
     """Explain a recipient that was just read with the relations in `EXPLAINED` and with `campaign__windows`."""
     open_call = _open_call(recipient)
     state = _state(recipient, open_call, now)
-    choices = None
+    further: Callable[[Load], list[Check]]
     if open_call and open_call.status == Status.QUEUED:
         call = open_call
-        _wait_until_due(call)
+        _wait_until_due(call, now)
         (facts,) = fact_sheet.load([call], now)
         decision = decide_ahead(facts, now)
+        further = partial(limits.on_queued_call, call, facts, now=now)
     elif (found := _next(recipient, now)) is not None:
         call, decision, choices = found
+        further = partial(limits.on_recipient, recipient, call, choices, now=now)
     else:
         return _answer(None, (state, *_nothing_to_call_with(recipient.campaign)))
     variables = () if recipient.status in OVER or call.pk else (_variables(recipient.campaign, call),)
@@ -72,18 +75,18 @@ def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
     answer = _answer(decision, (*checks, *lines, *variables))
     if answer.decision != "allow":
         return answer
-    if choices:
-        further = limits.on_recipient(recipient, call, choices, load, now)
-    else:
-        further = limits.on_queued_call(call, load, now)
-    named = {limit.name for limit in further}
-    return _answer(decision, (*checks, *(line for line in lines if line.name not in named), *further, *variables))
+    more = further(load)
+    named = {limit.name for limit in more}
+    return _answer(decision, (*checks, *(line for line in lines if line.name not in named), *more, *variables))
 
 
-def _wait_until_due(call: Call) -> None:
-    """Let a queued call that was put off wait until then: nothing places it before, even if its reason is over."""
-    if call.status_reason:
-        call.not_before = max(filter(None, (call.not_before, call.due_at)), default=None)
+def _wait_until_due(call: Call, now: datetime) -> None:
+    """Let a queued call that was put off, or keeps its campaign's pace, wait until it is due: nothing places it before.
+
+    A call that was put off waits even if the reason is over.
+    """
+    if call.due_at and (call.status_reason or call.due_at <= now + AHEAD):
+        call.not_before = max(filter(None, (call.not_before, call.due_at)))
 
 
 def decide_ahead(facts: Facts, now: datetime) -> Decision:

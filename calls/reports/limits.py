@@ -6,15 +6,15 @@ The gate decides about one call. How many calls go out, and which ones first, is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from calls.gate import fair_share, rate_limits
-from calls.gate.capacity import Load, lines_left, moments, room_of, room_of_campaign, room_of_numbers
+from calls.gate import fair_share, pacing, rate_limits
+from calls.gate.capacity import AHEAD, Load, lines_left, moments, room_of, room_of_campaign, room_of_numbers
 from calls.gate.checks import CheckName
-from calls.gate.decision import Check
+from calls.gate.decision import Check, Facts, decide
 from calls.gate.selection import Choices
 from calls.gate.turns import Contest, contest_of, due_of, with_due_recipients
 from calls.models import Call
@@ -67,13 +67,41 @@ def of_campaign(choices: Choices, now: datetime) -> Check | None:
     return None
 
 
-def on_queued_call(call: Call, load: Load, now: datetime) -> list[Check]:
+def on_queued_call(call: Call, facts: Facts, load: Load, now: datetime) -> list[Check]:
     """Return what keeps a queued call that the gate allows from being placed in the next round. Empty: nothing."""
     room = min(load.room_to_place, rate_limits.free_for_placing(call.account, now))
     earlier = Q(due_at__lt=call.due_at) | Q(due_at=call.due_at, pk__lt=call.pk)
     before = Q(priority__gt=call.priority) | (Q(priority=call.priority) & earlier)
-    ahead = call.account.calls.about_to_go(now).filter(before)[: max(1, room)].count()
-    return [] if ahead < room else [_rate(call.account, ahead)]
+    ahead = list(call.account.calls.about_to_go(now).filter(before).order_by()[: max(1, room)])
+    if len(ahead) >= room:
+        return [_rate(call.account, len(ahead))]
+    if call.campaign:  # its calls through other accounts may be claimed before as well
+        others = call.campaign.calls.about_to_go(now).exclude(account=call.account_id)
+        ahead += others[: max(1, call.account.max_open_calls)]
+    if decide(_after(ahead, call, facts, now), now).verdict == "allow":
+        return []
+    return [_wait(CheckName.NEXT_TURN, f"{counted(len(ahead), 'queued call')} may go first.")]
+
+
+def _after(ahead: list[Call], call: Call, facts: Facts, now: datetime) -> Facts:
+    """Return the facts of a call once those before it are placed, as a claim counts them."""
+    from_number = sum(each.phone_number_id == call.phone_number_id for each in ahead)
+    in_campaign = sum(each.campaign_id == call.campaign_id for each in ahead)
+    same = any(each.to_number == call.to_number or each.contact_id == call.contact_id for each in ahead)
+    paced = in_campaign and pacing.applies_to(call)
+    return replace(
+        facts,
+        open_call=facts.open_call or same,
+        number_open=facts.number_open + from_number,
+        number_in_a_day=facts.number_in_a_day + from_number,
+        number_last_at=now if from_number else facts.number_last_at,
+        campaign_open=facts.campaign_open + in_campaign,
+        campaign_next_at=now + AHEAD if paced else facts.campaign_next_at,
+        spent=facts.spent + facts.reserve * in_campaign,
+        daily_budgets=tuple(
+            replace(budget, used=budget.used + facts.reserve * len(ahead)) for budget in facts.daily_budgets
+        ),
+    )
 
 
 def on_recipient(recipient: Recipient, call: Call, choices: Choices, load: Load, now: datetime) -> list[Check]:

@@ -58,7 +58,7 @@ class CallAdmin(NumberedAdmin):
     search_help_text = "Phone number (or its beginning), or a whole ID"
     list_display = ("number", "contact_name", "state", "outcome", "of_campaign", "assistant", "created")
     list_filter: ClassVar[Sequence[Any]] = ("status", OverdueFilter, ("account", ScopedRelatedFilter))
-    list_lookups = ("campaign", "contact", "status")
+    list_lookups = ("campaign", "contact", "status", "overdue")
     list_select_related = ("campaign", "assistant", "organization", "account")
     number_fields = ("to_number",)
     exact_fields = ("provider_call_id",)
