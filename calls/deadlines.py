@@ -63,6 +63,7 @@ class Pauses:
     campaigns: float = 1.0
     watch_budgets: float = 2.0
     watch_openings: float = 30.0
+    watch_overdue: float = 5.0
     scheduled_callbacks: float = 1.0
     reassess: float = 0.5
     wake: float = 30.0

@@ -65,6 +65,7 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
     blocked_until = serializers.SerializerMethodField()
     blocked_reason = serializers.SerializerMethodField()
     open_calls = serializers.SerializerMethodField()
+    overdue_calls = serializers.SerializerMethodField()
 
     class Meta:
         model = ProviderAccount
@@ -79,6 +80,7 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
             "options",
             "calls_per_second",
             "max_open_calls",
+            "longest_call_minutes",
             "reads_per_second",
             "max_unconfirmed",
             "price_per_minute",
@@ -93,6 +95,7 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
             "blocked_until",
             "blocked_reason",
             "open_calls",
+            "overdue_calls",
         ]
         read_only_fields: ClassVar[Any] = ["credentials_hint"]
         extra_kwargs: ClassVar[Any] = {
@@ -117,6 +120,10 @@ class ProviderAccountSerializer(OrganizedSerializer[ProviderAccount]):
     def get_open_calls(self, account: ProviderAccount) -> int:
         """Return the count that the view in `calls` adds, or 0 for a new account."""
         return int(getattr(account, "open_calls", 0))
+
+    def get_overdue_calls(self, account: ProviderAccount) -> int:
+        """Return the count that the view in `calls` adds, or 0 for a new account."""
+        return int(getattr(account, "overdue_calls", 0))
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)

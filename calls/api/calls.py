@@ -1,11 +1,11 @@
-"""Calls: list, order a single one, read, cancel, read the transcript."""
+"""Calls: list, order a single one, read, cancel, say that it is over, read the transcript."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 import django_filters
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound, Throttled, ValidationError
@@ -23,7 +23,7 @@ from campaigns.variables_field import VariablesField
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
 from tenants.api.errors import Conflict, Unavailable
-from tenants.api.fields import ObjectField, ScopedField, UtcDateTimeField, WordField, utc_text
+from tenants.api.fields import ObjectField, ScopedField, TextField, UtcDateTimeField, WordField, utc_text
 from tenants.api.filters import MomentFilter
 from tenants.api.serializers import StrictSerializer, organization_for
 from tenants.api.views import ReadViewSet
@@ -83,12 +83,17 @@ class OrderSerializer(StrictSerializer):
         return attrs
 
 
+class EndSerializer(StrictSerializer):
+    reason = TextField(max_length=400)
+
+
 class CallFilters(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=Status.choices, distinct=False)
     campaign = django_filters.UUIDFilter(field_name="campaign__uuid")
     contact = django_filters.UUIDFilter(field_name="contact__uuid")
     account = django_filters.UUIDFilter(field_name="account__uuid")
     to_number = django_filters.CharFilter(method="by_number")
+    overdue = django_filters.ChoiceFilter(method="by_overdue", choices=(("true", "true"), ("false", "false")))
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
@@ -98,6 +103,11 @@ class CallFilters(django_filters.FilterSet):
 
     def by_number(self, queryset: QuerySet[Call], name: str, text: str) -> QuerySet[Call]:
         return number_filter(queryset, name, text, self.request.auth.home)
+
+    def by_overdue(self, queryset: QuerySet[Call], name: str, value: str) -> QuerySet[Call]:
+        """Return the overdue calls, or all others."""
+        overdue = Q(pk__in=Call.objects.overdue(timezone.now()).values("pk"))
+        return queryset.filter(overdue if value == "true" else ~overdue)
 
 
 class CallViewSet(ReadViewSet[Call]):
@@ -128,6 +138,18 @@ class CallViewSet(ReadViewSet[Call]):
         call = self.get_object()
         if not staff_decisions.cancel(call, "canceled_by_request", "Canceled by request.", actor=self.reach.actor):
             raise Conflict("Only a queued call can be canceled.")
+        return Response(self.get_serializer(self.get_queryset().get(pk=call.pk)).data)
+
+    @action(detail=True, methods=["post"])
+    def end(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """End an open call that is over, though its provider has not said so. A call that has ended stays as it is."""
+        call = self.get_object()
+        form = EndSerializer(data=request.data, context=self.get_serializer_context())
+        form.is_valid(raise_exception=True)
+        try:
+            staff_decisions.end(call.pk, actor=self.reach.actor, **form.validated_data)
+        except staff_decisions.DecisionRefused as error:
+            raise Conflict(str(error)) from error
         return Response(self.get_serializer(self.get_queryset().get(pk=call.pk)).data)
 
     @action(detail=True, methods=["get"])

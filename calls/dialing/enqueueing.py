@@ -15,15 +15,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from calls.dialing import fair_share
 from calls.dialing.campaign_locks import campaigns_with_rules, locked_campaign
 from calls.dialing.dequeueing import dequeue
 from calls.gate import facts as fact_sheet
-from calls.gate import pacing
-from calls.gate.capacity import AHEAD, room_of, room_of_numbers
+from calls.gate import fair_share
+from calls.gate.capacity import AHEAD, moments, room_of, room_of_campaign, room_of_numbers
 from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, decide
 from calls.gate.selection import (
@@ -36,6 +34,7 @@ from calls.gate.selection import (
     unusable,
     values_for,
 )
+from calls.gate.turns import contest_of, due_of, with_due_recipients
 from calls.models import Call, CallEvent, Status, record_event
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import load_numbers
@@ -60,29 +59,16 @@ def feed_all(organization_id: int) -> int:
     the other campaigns.
     """
     now = timezone.now()
-    found = campaigns_with_rules().filter(organization=organization_id, status=Campaign.Status.RUNNING)
-    campaigns = [campaign for campaign in found if _due(campaign, now).exists()]
-    choices = {campaign.pk: Choices(campaign, now) for campaign in campaigns}
-    accounts = {account.pk: account for each in choices.values() for account in each.accounts()}
-    rooms = {pk: room_of(account, now) for pk, account in accounts.items()}
-    contenders = [
-        fair_share.Contender(
-            campaign.pk,
-            campaign.priority,
-            campaign.share_used,
-            frozenset(choice.account.pk for choice, _ in choices[campaign.pk].shares()),
-            _due(campaign, now)[: sum(room for room in rooms.values() if room > 0)].count(),
-        )
-        for campaign in campaigns
-    ]
-    queued = 0
-    while turns := fair_share.turns(contenders, rooms):
+    running = with_due_recipients(campaigns_with_rules().filter(organization=organization_id), now)
+    contest = contest_of(list(running), now)
+    contenders, queued = contest.contenders, 0
+    while turns := fair_share.turns(contenders, contest.rooms):
         fed = [feed(turn.campaign, turn.calls, starting_from=turn.share_used) for turn in turns]
         queued += sum(fed)
         contenders, remaining = fair_share.after(contenders, turns, fed), contenders
         if len(contenders) == len(remaining):
             break
-        rooms = {pk: room_of(account, now) for pk, account in accounts.items()}
+        contest.count_rooms(now)
     return queued
 
 
@@ -103,7 +89,7 @@ def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float |
         rooms = {account.pk: room_of(account, now) for account in choices.accounts()}
         room = sum(room for room in rooms.values() if room > 0)
         numbers = room_of_numbers(choices, now)
-        limit = min(_room_of_campaign(campaign, numbers.now, now), room if at_most is None else min(at_most, room))
+        limit = min(room_of_campaign(campaign, numbers.now, now), room if at_most is None else min(at_most, room))
         if limit <= 0:
             return 0
         fed = _feed(_Step(campaign, choices, rooms, limit, numbers.busy, now))
@@ -117,38 +103,12 @@ def feed(campaign_id: int, at_most: int | None = None, *, starting_from: float |
     return fed
 
 
-def _room_of_campaign(campaign: Campaign, room: int, now: datetime) -> int:
-    """Return how many more calls the campaign may queue, where its caller numbers have this room."""
-    if campaign.max_open_calls is not None:
-        room = min(room, campaign.max_open_calls - campaign.calls.open().count() - _about_to_go(campaign, now))
-    if campaign.calls_per_minute is not None:
-        room = min(room, len(_moments(campaign, now)))
-    return room
-
-
-def _moments(campaign: Campaign, now: datetime) -> list[datetime]:
-    """Return when the pace lets the campaign place further calls, within AHEAD, beside those queued already."""
-    if campaign.calls_per_minute is None:
-        return []
-    return pacing.moments(campaign, now, now + AHEAD)[_about_to_go(campaign, now) :]
-
-
-def _about_to_go(campaign: Campaign, now: datetime) -> int:
-    """Return how many of its queued calls are due within AHEAD. A call deferred until later does not count."""
-    return campaign.calls.about_to_go(now + AHEAD).filter(asked_for=False).count()
-
-
-def _due(campaign: Campaign, now: datetime) -> QuerySet[Recipient]:
-    due = campaign.recipients.filter(status__in=Recipient.WAITING_STATUSES, next_attempt_at__lte=now)
-    return due.order_by("next_attempt_at", "sort_key")
-
-
 def _feed(step: _Step) -> int:
     """Pass due recipients to the gate in parts: as many as there is room for, and more where the gate defers them."""
     checked: list[int] = []
     size = step.limit + SPARE
     while not step.full and len(checked) < CHECKED_AT_MOST:
-        due = _due(step.campaign, step.now).exclude(pk__in=checked).select_related("contact")
+        due = due_of(step.campaign, step.now).exclude(pk__in=checked).select_related("contact")
         locked = due.select_for_update(skip_locked=True, of=("self",))
         recipients = list(locked[: min(size, CHECKED_AT_MOST - len(checked))])
         if not recipients:
@@ -174,7 +134,7 @@ class _Step:
         """`busy`: caller numbers to pass over, by internal key."""
         self.campaign, self.choices, self.rooms, self.limit, self.now = campaign, choices, rooms, limit, now
         self.queued = 0
-        self._moments = iter(_moments(campaign, now))
+        self._moments = iter(moments(campaign, now))
         self._from_number: Counter[int] = Counter()
         self._busy = set(busy)
         self._turn_waits = False  # the assistant whose turn is next has no room

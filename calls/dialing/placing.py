@@ -22,10 +22,11 @@ from calls.deadlines import CLUSTER_TIMING, SEND_WITHIN
 from calls.dialing.dequeueing import follow_number
 from calls.gate import budgets, pacing, rate_limits
 from calls.gate import facts as fact_sheet
+from calls.gate.capacity import load_of
 from calls.gate.checks import CheckName
 from calls.gate.decision import SOON, Decision, decide
 from calls.models import Call, CallEvent, Status, record_event
-from calls.outcomes import circuit_breaker, placement_results, staff_decisions
+from calls.outcomes import placement_results, staff_decisions
 from campaigns.contact_locks import holder_keys
 from campaigns.models import Campaign, Contact, Recipient
 from providers.adapters import http
@@ -79,7 +80,7 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
         now, started = timezone.now(), time.monotonic()
         if account is None or not account.is_active or account.blocked(now):
             return []
-        batch = _candidates(account, now, min(limit, _room(account)))
+        batch = _candidates(account, now, min(limit, load_of(account, now).room_to_place))
         batch = _lock_contacts(batch)
         calls = _fresh(batch)
         allowed = _ask_the_gate(calls, now)
@@ -94,13 +95,6 @@ def claim(account_id: int, limit: int = BATCH) -> list[Claim]:
     if committed:
         failpoints.reach("placing.claimed")
     return [Claim(call, call.account.adapter, call.placing_attempts, started) for call in committed]
-
-
-def _room(account: ProviderAccount) -> int:
-    """Return how many more calls the account may open now, counted from its open calls."""
-    counts = Counter(account.calls.open().order_by().values_list("status", flat=True))
-    allowed = circuit_breaker.more_placings_allowed(account, counts[Status.PLACING], counts[Status.UNCONFIRMED])
-    return min(account.max_open_calls - counts.total(), allowed)
 
 
 def _lock_account(account_id: int) -> ProviderAccount | None:

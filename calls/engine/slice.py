@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.utils import timezone
 
-from calls.actions import budget_watch, campaigns, opening_watch, scheduled_callbacks
+from calls.actions import budget_watch, campaigns, opening_watch, overdue_watch, scheduled_callbacks
 from calls.deadlines import CLUSTER_TIMING, PAUSES, Pauses
 from calls.dialing import daily_caps, enqueueing, placing, reassessing
 from calls.following import polling, reconciling, status_callbacks
@@ -129,6 +129,7 @@ class Slice:
                 (self._campaigns, pauses.campaigns),
                 (self._watch_budgets, pauses.watch_budgets),
                 (self._watch_openings, pauses.watch_openings),
+                (self._watch_overdue, pauses.watch_overdue),
                 (self._scheduled_callbacks, pauses.scheduled_callbacks),
                 (self._reassess_recipients, pauses.reassess),
                 (self._wake_for_daily_caps, pauses.wake),
@@ -273,6 +274,10 @@ class Slice:
 
     async def _watch_openings(self) -> bool:
         await self.db(opening_watch.watch)
+        return False
+
+    async def _watch_overdue(self) -> bool:
+        await self.db(overdue_watch.watch, timezone.now())
         return False
 
     async def _reap(self) -> bool:

@@ -104,12 +104,14 @@ def _schedule_next_read(call: Call, now: datetime) -> None:
     if _stop_following(call, now):
         return
     retention = call.account.adapter.retention_seconds
-    live = Call.objects.filter(pk=call.pk).exclude(status__in=TERMINAL)
+    retention_at = now + timedelta(seconds=retention) if retention else None
+    # A call that a team member ended is `unknown`, and read on.
+    live = _still_read(call).exclude(status__in=[status for status in TERMINAL if status != Status.UNKNOWN])
     live.update(
-        next_read_at=poll_schedule.next_read(placed_at, now),
+        next_read_at=poll_schedule.less_often(call, poll_schedule.next_read(placed_at, now), now, retention_at),
         last_read_at=now,
         read_errors=0,
-        retention_at=now + timedelta(seconds=retention) if retention else None,
+        retention_at=retention_at,
     )
     Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(last_read_at=now, read_errors=0)
 
@@ -151,6 +153,7 @@ def _failed(call: Call, error: ProviderError, now: datetime, raw: bytes) -> None
         return
     first = call.read_errors == 0
     again = poll_schedule.after_error(now, call.read_errors, call.retention_at)
+    again = poll_schedule.less_often(call, again, now, call.retention_at)
     _still_read(call).update(next_read_at=again, read_errors=F("read_errors") + 1)
     if first or isinstance(error, Misconfigured):
         if isinstance(error, Misconfigured):
@@ -170,9 +173,10 @@ def _still_read(call: Call) -> QuerySet[Call]:
 def _stop_following(call: Call, now: datetime) -> bool:
     """Stop reading a call that was followed long enough. Return whether it was.
 
-    An open call ends as `unknown` after 24 hours; an ended one is not read for its result any more.
+    An open call ends as `unknown` after 24 hours; an ended one is not read for its result any more, nor one that a team
+    member ended for its real end.
     """
-    if call.status in TERMINAL:
+    if call.status in TERMINAL and call.status != Status.UNKNOWN:
         if call.settle_until and now >= call.settle_until:
             # A price that was awaited until now has not come: the estimate stays, and nothing is set aside any more.
             Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(next_read_at=None, cost_reserved=0)

@@ -165,5 +165,8 @@ def _found_twice(call: Call, readings: Sequence[Reading], now: datetime) -> None
 
 
 def _search_later(call: Call, now: datetime) -> None:
-    still = Call.objects.filter(pk=call.pk, status=Status.UNCONFIRMED, provider_call_id="")
+    # A call that a team member ended is `unknown`, and searched for as before.
+    still = Call.objects.filter(
+        pk=call.pk, status__in=(Status.UNCONFIRMED, Status.UNKNOWN), provider_call_id="", next_read_at__isnull=False
+    )
     still.update(next_read_at=poll_schedule.next_search(call, now))

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
+from django.utils import timezone
 
 from calls.models import OPEN, Call
 from calls.models.call import COST, NOT_PRICED
@@ -53,6 +54,7 @@ class Sums:
     paid: Decimal
     reserved: Decimal
     open_calls: int
+    overdue_calls: int  # of the open calls
 
     @property
     def used(self) -> Decimal:
@@ -68,9 +70,10 @@ def sums_of(campaigns: Iterable[int]) -> dict[int, Sums]:
     paid = calls.filter(Q(cost_price__gt=0) | Q(cost_estimate__gt=0)).values(total=Sum(COST))
     reserved = calls.filter(cost_reserved__gt=0).values(total=Sum(AMOUNT - _KNOWN, output_field=_MONEY))
     counted = calls.filter(status__in=OPEN).values(n=Count("*"))
+    overdue = calls.overdue(timezone.now()).values(n=Count("*"))
     rows = Campaign.objects.filter(pk__in=list(campaigns)).order_by()
-    found = rows.values_list("pk", Subquery(paid), Subquery(reserved), Subquery(counted))
-    return {pk: Sums(spent or ZERO, aside or ZERO, n or 0) for pk, spent, aside, n in found}
+    found = rows.values_list("pk", Subquery(paid), Subquery(reserved), Subquery(counted), Subquery(overdue))
+    return {pk: Sums(spent or ZERO, aside or ZERO, n or 0, late or 0) for pk, spent, aside, n, late in found}
 
 
 def paid_for(campaign: Campaign) -> Decimal:

@@ -155,6 +155,17 @@ class CheckName(StrEnum):
         Traits(defers=True, about_assistant=True, is_filter=True),
         "The provider account's daily budget is spent or set aside.",
     )
+    ACCOUNT_CAPACITY = (
+        "account_capacity",
+        Traits(defers=True, only_explained=True),
+        "The provider account has no free line.",
+    )
+    ACCOUNT_RATE = (
+        "account_rate",
+        Traits(defers=True, only_explained=True),
+        "The provider account has reached its limit of calls per second.",
+    )
+    NEXT_TURN = ("next_turn", Traits(defers=True, only_explained=True), "Waiting for their turn.")
     RECIPIENT = ("recipient", Traits(defers=True, ends_it=True, only_explained=True), "The recipient is not due.")
     VARIABLES = (
         "variables",

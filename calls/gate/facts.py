@@ -18,7 +18,7 @@ from calls.gate.candidate import Candidate
 from calls.gate.checks import CheckName
 from calls.gate.decision import DailyBudget, Facts
 from calls.gate.persons import Number
-from calls.models import OPEN, Call
+from calls.models import Call
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
 from campaigns.models.campaign import min_gap_of
@@ -73,8 +73,8 @@ def read(
         history=history.read(calls, people, now),
         zone_rules={pk: campaign.zone_rule for pk, campaign in campaigns.items()},
         campaign_hours={pk: _campaign_hours(campaign) for pk, campaign in campaigns.items()},
-        open_from_number=_open_by("phone_number_id", limited_numbers),
-        open_in_campaign=_open_by("campaign_id", limited_campaigns),
+        open_from_number=_lines_by("phone_number_id", limited_numbers, now),
+        open_in_campaign=_lines_by("campaign_id", limited_campaigns, now),
         spent={pk: budgets.spent_on(campaign) for pk, campaign in campaigns.items() if campaign.budget is not None},
         daily_budgets=_daily_budgets(accounts, now),
         retries=retry_waits.load(calls),
@@ -259,8 +259,9 @@ def _listed(calls: Sequence[Candidate], people: persons.Persons, now: datetime) 
     return {(org, phone) for org, phones in numbers.items() for phone in entries.listed(org, phones, now)}
 
 
-def _open_by(column: str, keys: Iterable[int | None]) -> Counter[int | None]:
-    rows = Call.objects.filter(**{f"{column}__in": list(keys)}, status__in=OPEN).values_list(column)
+def _lines_by(column: str, keys: Iterable[int | None], now: datetime) -> Counter[int | None]:
+    """Return how many calls hold a line, by caller number or campaign."""
+    rows = Call.objects.holding_a_line(now).filter(**{f"{column}__in": list(keys)}).values_list(column)
     return Counter(dict(rows.annotate(n=Count("pk")).order_by()))
 
 

@@ -9,16 +9,22 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from django.db.models import BigIntegerField, CharField, Q, QuerySet, Value
+from django.db.models import BigIntegerField, Case, CharField, F, Q, QuerySet, Value, When
 
 from calls.gate.candidate import Candidate
 from calls.gate.persons import Number, Persons
-from calls.models import OPEN, Call, CallBack
+from calls.models import OPEN, Call, CallBack, Status
+from calls.models.call import ENDED_BY_STAFF
 
 HISTORY = timedelta(days=30)  # the longest time that a cap looks back
 AT_ONCE = 5_000  # numbers in one query
 NO_RECIPIENT = Value(0, output_field=BigIntegerField())
 NO_NUMBER = Value("", output_field=CharField())
+# A dial counts from its moment. The contact of a call that a team member ended may have been on the phone until then.
+COUNTS_FROM = Case(
+    When(status=Status.UNKNOWN, ended_reason=ENDED_BY_STAFF, dialed_at__isnull=False, then=F("terminal_at")),
+    default=F("dialed_at"),
+)
 Dials = Mapping[int, datetime]  # by the call's internal key
 Row = tuple[Any, ...]
 
@@ -76,7 +82,7 @@ def _counting(since: datetime, **those: Any) -> QuerySet[Any, Row]:
     """Return the calls that were dialled or are open."""
     counting = Q(dialed_at__gt=since) | Q(status__in=OPEN)
     calls = Call.objects.filter(counting, **those).order_by()
-    return calls.values_list("status", "pk", "contact_id", "organization_id", "to_number", "dialed_at", NO_RECIPIENT)
+    return calls.values_list("status", "pk", "contact_id", "organization_id", "to_number", COUNTS_FROM, NO_RECIPIENT)
 
 
 def _promises(rows: QuerySet[CallBack]) -> QuerySet[Any, Row]:

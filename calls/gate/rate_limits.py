@@ -34,12 +34,33 @@ def close_for_reading(account_id: int, seconds: float, now: datetime) -> None:
     )
 
 
+def closed_for_placing(account: ProviderAccount, now: datetime) -> bool:
+    """Return whether the account places no call until `place_tokens_at`, because the provider answered 429."""
+    return account.place_tokens <= 0 and account.place_tokens_at > now
+
+
+def free_for_placing(account: ProviderAccount, now: datetime) -> int:
+    """Return how many tokens for placing an account has now."""
+    return (
+        0
+        if closed_for_placing(account, now)
+        else int(_held(account, "place_tokens", account.calls_per_second, now) + 1e-9)
+    )
+
+
+def _held(account: ProviderAccount, column: str, rate: Decimal, now: datetime) -> float:
+    held: float = getattr(account, column)
+    since: datetime = getattr(account, f"{column}_at")
+    passed = max(0.0, (now - since).total_seconds())
+    return min(max(1.0, float(rate)), held + passed * float(rate))
+
+
 def _take(account: ProviderAccount, column: str, rate: Decimal, wanted: int, now: datetime) -> int:
     held: float = getattr(account, column)
     since: datetime = getattr(account, f"{column}_at")
     if since > now or wanted <= 0:
         return 0
-    available = min(max(1.0, float(rate)), held + (now - since).total_seconds() * float(rate))
+    available = _held(account, column, rate, now)
     taken = min(wanted, int(available + 1e-9))
     if taken <= 0:
         return 0

@@ -213,7 +213,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='call',
-            index=models.Index(condition=models.Q(('status__in', ('placing', 'unconfirmed', 'placed', 'dialing', 'ringing', 'in_progress'))), fields=['account', 'status'], name='call_open_account'),
+            index=models.Index(condition=models.Q(('status__in', ('placing', 'unconfirmed', 'placed', 'dialing', 'ringing', 'in_progress'))), fields=['account', 'status', 'dialed_at'], name='call_open_account'),
         ),
         migrations.AddIndex(
             model_name='call',

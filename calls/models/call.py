@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Lower
 from django.utils.timezone import now as utc_now
 
@@ -56,6 +57,9 @@ FOLLOWED = (Status.PLACED, Status.DIALING, Status.RINGING, Status.IN_PROGRESS)
 
 OPEN = (Status.PLACING, Status.UNCONFIRMED, *FOLLOWED)
 
+# Open statuses in which a call can be overdue. A call being placed has a lease instead.
+MAY_BE_OVERDUE = (Status.UNCONFIRMED, *FOLLOWED)
+
 
 TERMINAL = (
     Status.COMPLETED,
@@ -67,6 +71,9 @@ TERMINAL = (
     Status.UNKNOWN,
 )
 
+
+# The `ended_reason` of a call that a team member ended, as `unknown`.
+ENDED_BY_STAFF = "ended_by_staff"
 
 # Terminal because no evidence came. Real evidence may still replace them, once.
 UNRESOLVED = (
@@ -85,10 +92,36 @@ def answered_by_voicemail(answered_by: str, ended_reason: str) -> bool:
     return answered_by == "machine" or ended_reason == "voicemail"
 
 
+def _dialed_before(now: datetime) -> Combinable:
+    """Return the moment before which a call was dialled that is overdue now, by the longest call of its account."""
+    # SQLite multiplies a duration by a plain integer only.
+    minutes = ExpressionWrapper(F("account__longest_call_minutes"), output_field=models.IntegerField())
+    longest = ExpressionWrapper(minutes * Value(timedelta(minutes=1)), output_field=DurationField())
+    return ExpressionWrapper(Value(now) - longest, output_field=DateTimeField())
+
+
+def holds_a_line(now: datetime) -> Q:
+    """Return the condition for open calls that take a line of their account, caller number and campaign."""
+    return Q(status=Status.PLACING) | Q(dialed_at=None) | Q(dialed_at__gt=_dialed_before(now))
+
+
+def is_overdue(now: datetime) -> Q:
+    """Return the condition for open calls that were dialled longer ago than the longest call of their account."""
+    return Q(status__in=MAY_BE_OVERDUE, dialed_at__lte=_dialed_before(now))
+
+
 class CallQuerySet(models.QuerySet["Call"]):
     def open(self) -> CallQuerySet:
-        """Return calls whose phone may be ringing."""
+        """Return calls whose phone may be ringing, overdue ones as well: nobody else calls the same person."""
         return self.filter(status__in=OPEN)
+
+    def overdue(self, now: datetime) -> CallQuerySet:
+        """Return open calls that were dialled longer ago than the longest call of their account lasts."""
+        return self.filter(is_overdue(now))
+
+    def holding_a_line(self, now: datetime) -> CallQuerySet:
+        """Return the open calls that take a line: all but the overdue ones."""
+        return self.open().filter(holds_a_line(now))
 
     def queued(self) -> CallQuerySet:
         return self.filter(status=Status.QUEUED)
@@ -102,12 +135,19 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.filter(status=Status.PLACING, lease_until__lt=now)
 
     def due_for_read(self, now: datetime) -> CallQuerySet:
-        """Return calls to read now that have a provider ID: open ones, and ended ones whose result is awaited."""
+        """Return calls to read now that have a provider ID: open ones, and ended ones whose result is awaited.
+
+        So is the real end of a call that a team member ended.
+        """
         return self.filter(next_read_at__lte=now).exclude(provider_call_id="")
 
     def due_for_reconciling(self, now: datetime) -> CallQuerySet:
-        """Return open calls to search for now, because their provider ID is not known."""
-        return self.filter(status__in=(Status.UNCONFIRMED, *FOLLOWED), next_read_at__lte=now, provider_call_id="")
+        """Return calls to search for now, because their provider ID is not known.
+
+        They are open, or a team member ended them.
+        """
+        sought = (Status.UNCONFIRMED, *FOLLOWED, Status.UNKNOWN)
+        return self.filter(status__in=sought, next_read_at__lte=now, provider_call_id="")
 
 
 class Call(models.Model):
@@ -242,8 +282,10 @@ class Call(models.Model):
                 name="call_queue",
                 condition=Q(status=Status.QUEUED),
             ),
-            # Capacity: the open calls of a provider account.
-            models.Index(fields=["account", "status"], name="call_open_account", condition=Q(status__in=OPEN)),
+            # Capacity: the open calls of a provider account, and which of them are overdue.
+            models.Index(
+                fields=["account", "status", "dialed_at"], name="call_open_account", condition=Q(status__in=OPEN)
+            ),
             # Polling: the calls due for a read.
             models.Index(
                 fields=["account", "next_read_at"], name="call_next_read", condition=Q(next_read_at__isnull=False)
@@ -295,6 +337,20 @@ class Call(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
+
+    @property
+    def overdue_at(self) -> datetime | None:
+        """When an open call is overdue, by the longest call of its account. None: it cannot be."""
+        if self.status not in MAY_BE_OVERDUE or self.dialed_at is None:
+            return None
+        return self.dialed_at + timedelta(minutes=self.account.longest_call_minutes)
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Return whether the call should have ended by now: it holds no line, and is still the one call of its person.
+
+        `CallQuerySet.overdue` is the same rule for rows.
+        """
+        return self.overdue_at is not None and self.overdue_at <= now
 
     @property
     def is_single(self) -> bool:

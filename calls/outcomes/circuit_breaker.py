@@ -13,6 +13,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from calls.deadlines import CLUSTER_TIMING
+from calls.gate.capacity import UNREACHABLE_AFTER
 from calls.gate.selection import can_go_on
 from calls.models import Call, Status
 from calls.webhooks import outbox
@@ -24,8 +25,6 @@ from tenants import alerts
 logger = logging.getLogger(__name__)
 Block = ProviderAccount.Block
 
-UNREACHABLE_AFTER = 5  # placings in a row without a usable answer
-NO_LIMIT = 1_000_000
 UNREACHABLE_FOR = 30.0  # seconds, doubling
 UNREACHABLE_AT_MOST = 900.0
 REFUSED_ALIKE_LEAST = 5
@@ -102,20 +101,6 @@ def record_failure(account_id: int, reason: str, now: datetime) -> None:
     full = account.max_unconfirmed is not None and doubts >= account.max_unconfirmed
     if (account.failures_in_a_row >= UNREACHABLE_AFTER or full) and not account.blocked(now):
         block(account_id, Block.UNREACHABLE, reason, now + _until_probe(account.failures_in_a_row))
-
-
-def more_placings_allowed(account: ProviderAccount, placing: int, unconfirmed: int) -> int:
-    """Return how many more calls may be placed at once, given the account's `placing` and `unconfirmed` calls.
-
-    Even if all placings become doubts, `max_unconfirmed` is not exceeded. Each failure lowers the limit, down to one:
-    one call alone tries an account that comes back, not all that wait.
-    """
-    limits = []
-    if account.max_unconfirmed is not None:
-        limits.append(account.max_unconfirmed - unconfirmed)
-    if account.failures_in_a_row:
-        limits.append(UNREACHABLE_AFTER - account.failures_in_a_row)
-    return max(1, min(limits)) - placing if limits else NO_LIMIT
 
 
 def claim_probes(now: datetime) -> list[ProviderAccount]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from calls.models import Call
+from calls.models import Call, Status
 
 # (younger than, interval). PolyAI asks for 2-5 s while a call is open.
 STEPS = (
@@ -21,6 +21,7 @@ FOLLOWED_FOR = timedelta(hours=24)
 DOUBT_LASTS = timedelta(hours=26)
 MAX_BACKOFF = 300.0
 BEFORE_RETENTION = timedelta(minutes=20)
+OVERDUE_INTERVAL = timedelta(minutes=20)  # at least, between two reads of a call that should have ended
 
 # An unconfirmed call is searched for in the provider's list at these times after the dial, then hourly.
 SEARCHES = (timedelta(seconds=5), timedelta(seconds=35), timedelta(minutes=2), timedelta(minutes=10))
@@ -40,8 +41,23 @@ def after_error(now: datetime, errors: int, retention_at: datetime | None) -> da
     """
     ceiling = min(MAX_BACKOFF, 2.0 * 2 ** min(errors, 10))
     at = now + timedelta(seconds=1 + random.uniform(0, ceiling))  # noqa: S311
+    return _before(retention_at, at, now)
+
+
+def less_often(call: Call, at: datetime, now: datetime, retention_at: datetime | None) -> datetime:
+    """Return `at`, the next read of a call, or a later one when the call is overdue or a team member ended it.
+
+    The read is never put off until the provider may forget the call.
+    """
+    if not call.is_overdue(now) and call.status != Status.UNKNOWN:
+        return at
+    slower = now + OVERDUE_INTERVAL * random.uniform(0.8, 1.2)  # noqa: S311
+    return max(at, _before(retention_at, slower, now))
+
+
+def _before(retention_at: datetime | None, at: datetime, now: datetime) -> datetime:
     if retention_at is not None and retention_at - BEFORE_RETENTION > now:
-        at = min(at, retention_at - BEFORE_RETENTION)
+        return min(at, retention_at - BEFORE_RETENTION)
     return at
 
 

@@ -8,16 +8,21 @@ from datetime import datetime
 from calls.gate import facts as fact_sheet
 from calls.gate import retry_waits
 from calls.gate.checks import CheckName
-from calls.models import Call, Status
+from calls.models import Call, CallBack, Status
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import min_gap_of
 from campaigns.phones import is_in_use
 
 
-def move_on(call: Call, now: datetime) -> None:
-    """Set the recipient's status after this call has ended: waiting for another attempt, or done."""
+def move_on(call: Call, now: datetime, *, late: bool = False) -> None:
+    """Set the recipient's status after this call has ended: waiting for another attempt, or done.
+
+    `late`: the call had been given up, and its real end came afterwards.
+    """
     recipient, campaign = call.recipient, call.campaign
     if recipient is None or campaign is None or recipient.status == Recipient.Status.WITHDRAWN:
+        return
+    if late and _goes_on_otherwise(call):
         return
     recipient.refresh_from_db(fields=["attempts", "status", "number_position"])
     if call.status == Status.CANCELED:
@@ -45,6 +50,13 @@ def reconsider(call: Call, now: datetime) -> None:
     later = Call.objects.filter(recipient=recipient, pk__gt=call.pk)
     if (recipient.status, recipient.outcome) == (Recipient.Status.DONE, call.status) and not later.exists():
         move_on(call, now)
+
+
+def _goes_on_otherwise(call: Call) -> bool:
+    """Return whether a later call or a scheduled callback decides what comes next for the recipient."""
+    later = Call.objects.filter(recipient=call.recipient_id, pk__gt=call.pk).exclude(status=Status.CANCELED)
+    promised = CallBack.objects.filter(recipient=call.recipient_id, status=CallBack.Status.DUE)
+    return later.exists() or promised.exists()
 
 
 def _next_attempt(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> tuple[datetime | None, int]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from calls.models import TERMINAL, Call, Status, record_event
+from calls.models import TERMINAL, UNRESOLVED, Call, Status, record_event
 from calls.outcomes import circuit_breaker, costs, opt_out, poll_schedule, remarks, reused_ids, unknown_words
 from calls.outcomes.folding import Fold, fold
 from calls.outcomes.recipient_progress import reconsider, set_recipient_status
@@ -193,6 +193,8 @@ def give_up(pk: int, status: Status, detail: str) -> None:
         locked = lock_call(pk)
         call = locked.call
         if call.status in TERMINAL:
+            if call.status in UNRESOLVED:  # a team member ended it, and no better evidence came
+                Call.objects.filter(pk=pk).update(next_read_at=None)
             return
         call.ended_reason = call.ended_reason or ("status_expired" if status == Status.EXPIRED else "poll_deadline")
         call.next_read_at = None

@@ -1,4 +1,4 @@
-"""Decisions of team members about a call: cancel it, confirm that it was placed, release it.
+"""Decisions of team members about a call: cancel it, confirm that it was placed, release it, say that it is over.
 
 The engine also ends queued calls through `cancel`.
 """
@@ -12,8 +12,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from calls.models import TERMINAL, Call, StaffDecision, Status, record_event, with_provider_id
+from calls.models.call import ENDED_BY_STAFF, MAY_BE_OVERDUE
 from calls.outcomes import circuit_breaker, costs
 from calls.outcomes.transitions import ENGINE, STAFF, finish, lock_call
+from tenants import audit_log
 
 
 class DecisionRefused(Exception):
@@ -50,6 +52,7 @@ def confirm_placed(pk: int, provider_call_id: str, *, actor: str, reason: str) -
             raise DecisionRefused("Another call already has this provider ID.")
         before = call.status
         if before == Status.UNKNOWN:
+            call.ended_reason = ""  # it told why the call was given up
             costs.reopen(call)
         _store_decision(call, Status.PLACED, actor, reason)
         call.provider_call_id, call.status = provider_call_id, Status.PLACED
@@ -78,6 +81,33 @@ def release(pk: int, *, actor: str, reason: str) -> None:
         call.dialed_at = None
         call.ended_reason = "released_by_staff"
         finish(locked, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}")
+
+
+def end(pk: int, *, actor: str, reason: str) -> bool:
+    """End an open call that a team member says is over. Return False when it has ended already.
+
+    It becomes `unknown`, and the contact may be called again; gaps count from now. Trunkline still asks the provider
+    for the real end, which may replace this one once. Raises DecisionRefused.
+    """
+    if not reason.strip():
+        raise DecisionRefused("Say how you know that the call is over.")
+    now = timezone.now()
+    with transaction.atomic():
+        locked = lock_call(pk)
+        call = locked.call
+        if call.status in TERMINAL:
+            return False
+        if call.status == Status.QUEUED:
+            raise DecisionRefused("The call is queued: nothing was sent. Cancel it instead.")
+        if call.status not in MAY_BE_OVERDUE:
+            raise DecisionRefused("The call is being placed at this moment. Try again in a minute.")
+        _store_decision(call, Status.UNKNOWN, actor, reason)
+        call.ended_reason, call.next_read_at = ENDED_BY_STAFF, now
+        finish(locked, Status.UNKNOWN, STAFF, f"{actor}: it is over. {reason}")
+        audit_log.record(
+            call.organization, actor=actor, action="call.end", subject=str(call.uuid), detail={"reason": reason[:500]}
+        )
+        return True
 
 
 def _store_decision(call: Call, to: Status, actor: str, reason: str) -> None:

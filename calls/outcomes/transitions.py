@@ -108,7 +108,7 @@ def finish(locked: LockedCall, status: Status, source: str, detail: str, raw: by
     call.save()
     StaffDecision.objects.filter(call=call, applied=False).update(applied=True)
     record_event(call, "ended", source, detail, before, status, raw)
-    move_on(call, now)
+    move_on(call, now, late=before in UNRESOLVED)
     if call.callback_url and before not in UNRESOLVED:
         outbox.add_callback(call)
     locked.publish_changes()

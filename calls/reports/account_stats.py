@@ -27,6 +27,7 @@ class Health:
     """`ended`, `failed` and the times to place (in seconds) are of the last hour. None: nothing was measured."""
 
     open_calls: int = 0
+    overdue: int = 0  # of the open calls; they hold no line
     unconfirmed: int = 0
     ended: int = 0
     failed: int = 0
@@ -34,9 +35,14 @@ class Health:
     slow: float | None = None  # its 95th percentile
     last_placed: datetime | None = None
 
+    @property
+    def lines(self) -> int:
+        """How many lines are taken."""
+        return self.open_calls - self.overdue
+
 
 def health_of(accounts: Sequence[ProviderAccount], now: datetime) -> dict[int, Health]:
-    """Return the health of each account by internal key, in four queries for any number of accounts."""
+    """Return the health of each account by internal key, in five queries for any number of accounts."""
     keys = [account.pk for account in accounts]
     if not keys:
         return {}
@@ -44,6 +50,8 @@ def health_of(accounts: Sequence[ProviderAccount], now: datetime) -> dict[int, H
     counted = Call.objects.open().filter(account__in=keys).values_list("account", "status").annotate(n=Count("pk"))
     for pk, status, n in counted.order_by():
         opened[pk][status] += n
+    late = Call.objects.overdue(now).filter(account__in=keys).order_by().values_list("account")
+    overdue = dict(late.annotate(n=Count("pk")))
     calls = Call.objects.filter(
         organization__in={account.organization_id for account in accounts}, account__in=keys, terminal_at__gt=now - HOUR
     )
@@ -55,6 +63,7 @@ def health_of(accounts: Sequence[ProviderAccount], now: datetime) -> dict[int, H
     return {
         pk: Health(
             opened[pk].total(),
+            overdue.get(pk, 0),
             opened[pk][Status.UNCONFIRMED],
             *ended.get(pk, (0, 0)),
             quantile(took[pk], 0.5),

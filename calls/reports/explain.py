@@ -1,20 +1,26 @@
-"""Explain why a recipient is or is not called now: what every check of the gate answers."""
+"""Explain why a recipient is or is not called now: what every check of the gate answers, and every limit beyond it.
+
+"allow" means that the engine enqueues the recipient in its next round, or places its queued call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
 
 from calls.gate import facts as fact_sheet
+from calls.gate.capacity import AHEAD, Load, load_of
 from calls.gate.checks import CheckName
 from calls.gate.decision import Check, Decision, Facts, Verdict, decide
 from calls.gate.facts import within_a_day, within_a_month
-from calls.gate.selection import choices_of, select_free, values_for
+from calls.gate.selection import Choices, choices_of, select_free, values_for
 from calls.models import OPEN, Call, CallBack, Status
+from calls.reports import limits
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.whereabouts import whereabouts
 from tenants.api.fields import utc_text
@@ -48,16 +54,39 @@ def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
     """Explain a recipient that was just read with the relations in `EXPLAINED` and with `campaign__windows`."""
     open_call = _open_call(recipient)
     state = _state(recipient, open_call, now)
+    further: Callable[[Load], list[Check]]
     if open_call and open_call.status == Status.QUEUED:
-        call, (facts,) = open_call, fact_sheet.load([open_call], now)
+        call = open_call
+        _wait_until_due(call, now)
+        (facts,) = fact_sheet.load([call], now)
         decision = decide_ahead(facts, now)
+        further = partial(limits.on_queued_call, call, facts, now=now)
     elif (found := _next(recipient, now)) is not None:
-        call, decision = found
+        call, decision, choices = found
+        further = partial(limits.on_recipient, recipient, call, choices, now=now)
     else:
         return _answer(None, (state, *_nothing_to_call_with(recipient.campaign)))
     variables = () if recipient.status in OVER or call.pk else (_variables(recipient.campaign, call),)
-    checks = (_with_chosen_zones(check, recipient) for check in decision.checks)
-    return _answer(decision, (state, *checks, *variables))
+    checks = (state, *(_with_chosen_zones(check, recipient) for check in decision.checks))
+    if state.result != "allow":
+        return _answer(decision, (*checks, *variables))
+    load = load_of(call.account, now)
+    lines = limits.of_account(load, now)
+    answer = _answer(decision, (*checks, *lines, *variables))
+    if answer.decision != "allow":
+        return answer
+    more = further(load)
+    named = {limit.name for limit in more}
+    return _answer(decision, (*checks, *(line for line in lines if line.name not in named), *more, *variables))
+
+
+def _wait_until_due(call: Call, now: datetime) -> None:
+    """Let a queued call that was put off, or keeps its campaign's pace, wait until it is due: nothing places it before.
+
+    A call that was put off waits even if the reason is over.
+    """
+    if call.due_at and (call.status_reason or call.due_at <= now + AHEAD):
+        call.not_before = max(filter(None, (call.not_before, call.due_at)))
 
 
 def decide_ahead(facts: Facts, now: datetime) -> Decision:
@@ -106,10 +135,11 @@ def next_call(recipient: Recipient, now: datetime) -> Call | None:
     return choices_of(campaign, now).call_for(recipient)
 
 
-def _next(recipient: Recipient, now: datetime) -> tuple[Call, Decision] | None:
-    """Return the call that the engine would queue now, and what the gate says ahead. None: nothing can call.
+def _next(recipient: Recipient, now: datetime) -> tuple[Call, Decision, Choices] | None:
+    """Return the call that the engine would queue now, what the gate says ahead, and from what it was selected.
 
-    As the engine does, pass over a caller number that rests or has no free line, while another can call.
+    As the engine does, pass over a caller number that rests or has no free line, while another can call. None: nothing
+    can call.
     """
     if recipient.campaign.assistant is None:
         return None
@@ -119,7 +149,7 @@ def _next(recipient: Recipient, now: datetime) -> tuple[Call, Decision] | None:
         call.not_before = recipient.next_attempt_at
     batch = choices.read_facts([call], now)
     found = select_free(choices, call, lambda each: decide_ahead(batch.facts_of(each), now), set())
-    return found and (call, found[1])
+    return found and (call, found[1], choices)
 
 
 def _state(recipient: Recipient, open_call: Call | None, now: datetime) -> Check:

@@ -10,11 +10,14 @@ from django.db.models import Count, Min
 from django.utils import timezone
 
 from calls.gate import decision
-from calls.gate.capacity import room_of, room_of_numbers
+from calls.gate.capacity import load_of
 from calls.gate.checks import CheckName
+from calls.gate.decision import Check
 from calls.gate.selection import Choices
-from calls.models import OPEN, CallBack
+from calls.models import CallBack
+from calls.reports import limits
 from campaigns.models import Campaign, Recipient
+from providers.models import ProviderAccount
 
 KINDS = 20  # reasons shown at most
 Reason = dict[str, Any]
@@ -86,20 +89,19 @@ def _due(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason
 def _limit(campaign: Campaign, choices: Choices, now: datetime) -> tuple[str, str, datetime | None]:
     if not choices.usable:
         return CheckName.ACCOUNT, "Waiting for an assistant whose provider account and caller number can call.", None
-    limit = campaign.max_open_calls
-    if limit is not None and campaign.calls.filter(status__in=OPEN).count() >= limit:
-        return CheckName.CAMPAIGN_CAPACITY, CheckName.CAMPAIGN_CAPACITY.words, None
-    if campaign.calls_per_minute and campaign.next_call_at and campaign.next_call_at > now:
-        return CheckName.PACE, CheckName.PACE.words, campaign.next_call_at
-    room = room_of_numbers(choices, now)
-    if not room.today:
-        return CheckName.CALLER_NUMBER_DAY, CheckName.CALLER_NUMBER_DAY.words, choices.next_at(now)
-    if not room.lines:
-        return CheckName.CALLER_NUMBER_CAPACITY, CheckName.CALLER_NUMBER_CAPACITY.words, None
-    if not room.now:
-        return CheckName.CALLER_NUMBER_REST, CheckName.CALLER_NUMBER_REST.words, choices.next_at(now)
-    full = [account for account in choices.accounts() if room_of(account, now) <= 0]
-    if full:
-        names = ", ".join(account.name for account in full)
-        return "account_capacity", f"Waiting for account capacity: {names}.", None
-    return "next_turn", "Waiting for their turn.", None
+    if found := limits.of_campaign(choices, now):
+        return found.name, found.detail, found.until
+    full = {account.name: limit for account in choices.accounts() if (limit := _of_account(account, now))}
+    if not full:
+        return CheckName.NEXT_TURN, CheckName.NEXT_TURN.words, None
+    first = next(iter(full.values()))
+    if first.name is CheckName.ACCOUNT_CAPACITY:
+        return first.name, f"Waiting for account capacity: {', '.join(full)}.", None
+    return first.name, first.detail, first.until
+
+
+def _of_account(account: ProviderAccount, now: datetime) -> Check | None:
+    """Return what keeps an account from placing calls, else what keeps further ones out of its queue."""
+    load = load_of(account, now)
+    closed = next((limit for limit in limits.of_account(load, now) if limit.result != "allow"), None)
+    return closed or limits.of_queue(load, now)

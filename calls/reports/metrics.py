@@ -46,6 +46,8 @@ def _calls(now: datetime) -> Iterator[Metric]:
     for status, count in found.items():
         by_status.add_metric([str(status)], count)
     yield by_status
+    overdue = Call.objects.overdue(now).count()
+    yield _gauge("trunkline_calls_overdue", "Open calls that should have ended by now. They hold no line.", overdue)
 
 
 def _queues(now: datetime) -> Iterator[Metric]:

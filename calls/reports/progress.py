@@ -28,7 +28,8 @@ def progress_of(campaigns: Sequence[Campaign]) -> dict[int, dict[str, Any]]:
             progress["outcomes"][row["outcome"]] += row["n"]
     currencies = {campaign.pk: campaign.budget_currency for campaign in campaigns}
     for pk, sums in budgets.sums_of(found).items():
-        found[pk] |= {"open_calls": sums.open_calls, "spent": money(sums.paid, currencies[pk])}
+        counts = {"open_calls": sums.open_calls, "overdue_calls": sums.overdue_calls}
+        found[pk] |= {**counts, "spent": money(sums.paid, currencies[pk])}
     return found
 
 
@@ -39,6 +40,7 @@ def _empty(campaign: Campaign) -> dict[str, Any]:
         "outcomes": dict.fromkeys(OUTCOMES, 0),
         "attempts": 0,
         "open_calls": 0,
+        "overdue_calls": 0,
         "spent": money(Decimal(0), campaign.budget_currency),
         "started_at": utc_text(campaign.started_at),
         "estimated_finish": None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from calls.models import Call, CallEvent
@@ -30,6 +31,7 @@ class CallSerializer(StrictModelSerializer[Call]):
     cost = serializers.SerializerMethodField()
     cost_price = serializers.SerializerMethodField()
     cost_estimate = serializers.SerializerMethodField()
+    overdue = serializers.SerializerMethodField()
     callback_status = serializers.SerializerMethodField()
 
     class Meta:
@@ -38,6 +40,7 @@ class CallSerializer(StrictModelSerializer[Call]):
             "id",
             "organization",
             "status",
+            "overdue",
             "provider",
             "account",
             "assistant",
@@ -88,6 +91,9 @@ class CallSerializer(StrictModelSerializer[Call]):
     def get_cost_estimate(self, call: Call) -> dict[str, str] | None:
         """Return our estimate. It is in the account's currency, in which the provider's price need not be."""
         return money(call.cost_estimate, call.account.price_per_minute_currency)
+
+    def get_overdue(self, call: Call) -> bool:
+        return call.is_overdue(timezone.now())
 
     def get_callback_status(self, call: Call) -> str:
         if not call.callback_url:

@@ -37,6 +37,7 @@ SUMMARIES: dict[Key | None, str] = {
     ("HookView", "post"): "A provider reports",
     ("CallViewSet", "create"): "Order a call",
     ("CallViewSet", "transcript"): "What was said in a call",
+    ("CallViewSet", "end"): "Say that a call is over",
     ("CampaignViewSet", "preflight"): "What a start would meet, and a forecast",
     ("CampaignViewSet", "preview"): "What a contact would be told, and by whom",
     ("CampaignViewSet", "variants"): "How the assistants compare",
@@ -62,6 +63,7 @@ PARAMETERS: dict[Key | None, list[OpenApiParameter]] = {
 REQUESTS: dict[Key | None, Callable[[], Any]] = {
     ("OutboundView", "post"): serializer("calls.api.outbound.OutboundSerializer"),
     ("CallViewSet", "create"): serializer("calls.api.calls.OrderSerializer"),
+    ("CallViewSet", "end"): serializer("calls.api.calls.EndSerializer"),
     ("ContactListViewSet", "imports"): serializer("campaigns.import_api.UploadSerializer"),
     ("ContactListViewSet", "preview_import"): serializer("campaigns.import_api.UploadSerializer"),
     ("HookView", "post"): lambda: {"application/json": dict(shapes.OBJECT)},

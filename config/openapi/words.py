@@ -62,6 +62,10 @@ FIELDS = {
     "blocked_until": "When it is tried again; null: it is not blocked, or it stays blocked until it is unblocked.",
     "blocked_reason": "Why no call is placed through it; empty: it is not blocked.",
     "open_calls": "How many calls are open now.",
+    "overdue_calls": "How many of the open calls are overdue. They hold no line; all others do.",
+    "longest_call_minutes": "Minutes from the dial after which an open call is overdue.",
+    "overdue": "Whether the call is open for longer than its provider account's `longest_call_minutes`: it holds no "
+    "line, is read less often, and its contact is not called meanwhile.",
     "e164": "The number, such as +33123456789. It is unique in a provider account.",
     "label": "What the number is used for.",
     "default_region": "The country by which national numbers are read, as a two-letter code.",

@@ -94,8 +94,8 @@ class AccountForm(ScopedForm):
         if not self.instance.pk:
             self.instance.provider = self.provider_slug
         adapter = registry.provider_class(self.instance.provider)
-        if "reserved_minutes" in self.fields:
-            self.fields["reserved_minutes"].required = False
+        for name in {"reserved_minutes", "longest_call_minutes"} & self.fields.keys():
+            self.fields[name].required = False
         if "seen_words" in self.fields and self.instance.pk:
             self.fields["seen_words"].widget.rows = self.instance.unknown_words
         if "base_url" in self.fields and not self.instance.pk:
@@ -110,6 +110,9 @@ class AccountForm(ScopedForm):
         for name in _options(self.instance.provider):
             if f"option_{name}" in self.fields:
                 self.fields[f"option_{name}"].initial = (self.instance.options or {}).get(name, "")
+
+    def clean_longest_call_minutes(self) -> Any:
+        return or_default(self, "longest_call_minutes")
 
     def clean_reserved_minutes(self) -> Any:
         return or_default(self, "reserved_minutes")
@@ -167,6 +170,7 @@ class ProviderAccountAdmin(ScopedAdmin):
     labels = {
         "calls_per_second": "Calls per second",
         "max_open_calls": "Maximum calls under way",
+        "longest_call_minutes": "Longest call (minutes)",
         "reads_per_second": "Status reads per second",
         "max_unconfirmed": "Maximum unconfirmed calls",
         "price_per_minute_currency": "Currency",
@@ -220,7 +224,10 @@ class ProviderAccountAdmin(ScopedAdmin):
         if obj is not None and not self.has_change_permission(request, obj):
             secrets = []
         options = [] if obj is not None and not secrets else [f"option_{name}" for name in _options(provider)]
-        limits = ["calls_per_second", "max_open_calls", "reads_per_second", "max_unconfirmed", "longest_call_minutes"]
+        limits = [
+            *("calls_per_second", "max_open_calls", "longest_call_minutes"),
+            *("reads_per_second", "max_unconfirmed"),
+        ]
         note = "An empty field keeps the stored secret. Stored secrets are never shown." if obj is not None else ""
         found: list[Any] = [(None, {"fields": ["name", "base_url", "is_active"]})]
         if secrets:

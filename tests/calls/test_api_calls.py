@@ -21,6 +21,7 @@ FIELDS = [
     "id",
     "organization",
     "status",
+    "overdue",
     "provider",
     "account",
     "assistant",

@@ -415,6 +415,7 @@ EMPTY = {
     "outcomes": dict.fromkeys(["completed", "no_answer", "busy", "failed", "expired", "unknown", "canceled"], 0),
     "attempts": 0,
     "open_calls": 0,
+    "overdue_calls": 0,
     "spent": {"amount": "0.00", "currency": "USD"},
     "started_at": None,
     "estimated_finish": None,

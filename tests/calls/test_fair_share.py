@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calls.dialing import fair_share
-from calls.dialing.fair_share import Contender, turns
+from calls.gate import fair_share
+from calls.gate.fair_share import Contender, turns
 
 
 def contender(pk: int, priority: int = 1, used: float = 0, accounts: str = "a", due: int = 10_000) -> Contender:

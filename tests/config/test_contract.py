@@ -54,6 +54,7 @@ ADDRESSES: dict[str, set[str]] = {
     "/api/v1/calls/": EACH,
     "/api/v1/calls/{id}/": {"get"},
     "/api/v1/calls/{id}/cancel/": {"post"},
+    "/api/v1/calls/{id}/end/": {"post"},
     "/api/v1/calls/{id}/transcript/": {"get"},
     "/api/v1/api-keys/": EACH,
     "/api/v1/api-keys/{id}/": ONE,
@@ -71,7 +72,7 @@ ADDRESSES: dict[str, set[str]] = {
 FIELDS = {
     "provider-accounts": "id.r organization provider name base_url credentials.w credentials_hint.r options "
     "calls_per_second max_open_calls reads_per_second max_unconfirmed price_per_minute is_active health.r "
-    "blocked_until.r blocked_reason.r open_calls.r",
+    "blocked_until.r blocked_reason.r open_calls.r longest_call_minutes overdue_calls.r",
     "assistants": "id.r organization account name external_id options variables is_active",
     "phone-numbers": "id.r organization account e164 external_id label is_active max_open_calls",
     "organizations": "id.r tenant.r name timezone default_region allowed_countries is_active calls_stopped "
@@ -91,7 +92,7 @@ FIELDS = {
     "recipient.r attempt.r to_number from_number.r customer_name dynamic_variables metadata provider_call_id.r "
     "provider_status.r ended_reason.r answered_by.r error_code.r error_message.r result.r result_text.r "
     "result_status.r doubts.r created_at.r placed_at.r started_at.r answered_at.r ended_at.r duration_seconds.r "
-    "billed_duration_seconds.r cost.r callback_url callback_status.r updated_at.r",
+    "billed_duration_seconds.r cost.r callback_url callback_status.r updated_at.r overdue.r",
     "api-keys": "id.r organization name scopes expires_at prefix.r key.r last_used_at.r",
 }
 REQUIRED = {  # in a create: only what identifies the object
@@ -109,7 +110,7 @@ FILTERS = {
     "/api/v1/contacts/": {"phone", "external_id", "list", "q"},
     "/api/v1/calls/": {
         *("status", "campaign", "contact", "account", "to_number"),
-        *("created_after", "created_before"),
+        *("created_after", "created_before", "overdue"),
     },
     "/api/v1/campaigns/{campaign}/recipients/": {"status", "outcome"},
 }
@@ -143,7 +144,16 @@ NESTED: list[tuple[str, str, set[str]]] = [  # address, dotted path in the respo
     (
         "campaigns/{id}/progress/",
         "",
-        {"attempts", "open_calls", "spent", "started_at", "estimated_finish", "idle_reasons", "status"},
+        {
+            "attempts",
+            "open_calls",
+            "overdue_calls",
+            "spent",
+            "started_at",
+            "estimated_finish",
+            "idle_reasons",
+            "status",
+        },
     ),
     ("campaigns/{id}/progress/", "idle_reasons", {"code", "message", "count", "until"}),
     ("campaigns/{id}/progress/", "spent", {"amount", "currency"}),
@@ -290,6 +300,7 @@ STATUSES = {
     "/api/v1/contact-lists/{id}/imports/": ("post", {"202", "413", "415"}),
     "/api/v1/campaigns/{id}/start/": ("post", {"200", "409", "422"}),
     "/api/v1/calls/{id}/cancel/": ("post", {"200", "409"}),
+    "/api/v1/calls/{id}/end/": ("post", {"200", "400", "409"}),
     "/api/v1/do-not-call/": ("post", {"200", "201"}),
     "/api/v1/contacts/{id}/": ("delete", {"204", "409"}),
     "/hooks/{provider}/{token}": ("post", {"200", "401", "404", "413"}),

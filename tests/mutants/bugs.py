@@ -419,7 +419,7 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "calls/dialing/placing.py",
-                "min(limit, _room(account))",
+                "min(limit, load_of(account, now).room_to_place)",
                 "min(limit, account.max_open_calls - already)",
             ),
         ),

@@ -96,6 +96,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "call-detail": ("call", "calls/{}/", {"get": READ}),
     "call-transcript": ("call", "calls/{}/transcript/", {"get": READ}),
     "call-cancel": ("call", "calls/{}/cancel/", {"post": CALL}),
+    "call-end": ("call", "calls/{}/end/", {"post": CALL}),
     "alert-detail": ("alert", "alerts/{}/", {"get": READ}),
     "alert-seen": ("alert", "alerts/{}/seen/", {"post": CALL}),
     "api-key-detail": ("key", "api-keys/{}/", ALL),

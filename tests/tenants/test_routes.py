@@ -94,6 +94,7 @@ STEPS = {
     ("tenants_alert", "seen"): OPERATOR,
     ("calls_call", "confirm-placed"): OPERATOR,
     ("calls_call", "release"): OPERATOR,
+    ("calls_call", "end"): OPERATOR,
     ("calls_call", "cancel"): OPERATOR,
 }
 # Other pages: the model of their object (empty: none), the lowest role.

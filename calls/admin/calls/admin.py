@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 from unfold.decorators import display
 
 from calls.admin.calls import page
@@ -27,6 +29,27 @@ from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import Level, reach_of, regions_of
 
+OVERDUE = "yes"  # the value of the filter
+
+
+class OverdueFilter(admin.SimpleListFilter):
+    """Show the overdue calls alone."""
+
+    title = "overdue"
+    parameter_name = "overdue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(OVERDUE, "Overdue")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value is None:
+            return queryset
+        if value != OVERDUE:
+            raise IncorrectLookupParameters(value)
+        # By key, so that the order of the list does not lead the search for these few rows.
+        return queryset.filter(pk__in=Call.objects.overdue(timezone.now()).values("pk"))
+
 
 @admin.register(Call)
 class CallAdmin(NumberedAdmin):
@@ -34,9 +57,9 @@ class CallAdmin(NumberedAdmin):
     empty_words = "No calls yet. Launch a call or start a campaign."
     search_help_text = "Phone number (or its beginning), or a whole ID"
     list_display = ("number", "contact_name", "state", "outcome", "of_campaign", "assistant", "created")
-    list_filter: ClassVar[Sequence[Any]] = ("status", ("account", ScopedRelatedFilter))
-    list_lookups = ("campaign", "contact", "status")
-    list_select_related = ("campaign", "assistant", "organization")
+    list_filter: ClassVar[Sequence[Any]] = ("status", OverdueFilter, ("account", ScopedRelatedFilter))
+    list_lookups = ("campaign", "contact", "status", "overdue")
+    list_select_related = ("campaign", "assistant", "organization", "account")
     number_fields = ("to_number",)
     exact_fields = ("provider_call_id",)
     ordering = ("-id",)
@@ -63,6 +86,8 @@ class CallAdmin(NumberedAdmin):
             return f"waiting: {labels.reason(row.status_reason)}" if row.status_reason else "-"
         if row.status == Status.UNCONFIRMED and row.error_message:
             return row.error_message
+        if row.is_overdue(timezone.now()):
+            return "overdue"
         if row.duration_seconds:
             return labels.duration(row.duration_seconds)
         return labels.reason(row.ended_reason) or "-"
@@ -124,9 +149,18 @@ class CallAdmin(NumberedAdmin):
                 "call in the provider's dashboard, then settle it on its page. Until then the contact is not called "
                 "again."
             )
+        elif request.GET.get("overdue") == OVERDUE:
+            extra["title"] = "Overdue calls"
+            extra["intro"] = (
+                "The provider has not reported the end of these calls within the longest call of its account. They "
+                "hold no line, and their contacts are not called meanwhile. Look up each call in the provider's "
+                "dashboard. If it is over, end it on its page."
+            )
         return super().changelist_view(request, extra)
 
     def words_for_nothing(self, request: HttpRequest) -> str:
+        if request.GET.get("overdue") == OVERDUE and len(request.GET) == 1:
+            return "No call is overdue."
         if request.GET.get("status__exact") == Status.UNCONFIRMED and len(request.GET) == 1:
             return "No unconfirmed calls. For every call it is known whether it was placed."
         return super().words_for_nothing(request)

@@ -9,6 +9,7 @@ from django import forms
 from django.http import HttpRequest
 
 from calls.models import Call, Status
+from calls.models.call import MAY_BE_OVERDUE
 from calls.outcomes import staff_decisions
 from campaigns.phones import national
 from tenants.backoffice.buttons import NotDone, Step
@@ -25,6 +26,15 @@ class ConfirmForm(forms.Form):
     )
     reason = LinesField(
         label="How do you know?",
+        max_length=400,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "tl-input"}),
+        help_text="Recorded in the audit log.",
+    )
+
+
+class EndForm(forms.Form):
+    reason = LinesField(
+        label="How do you know that it is over?",
         max_length=400,
         widget=forms.Textarea(attrs={"rows": 3, "class": "tl-input"}),
         help_text="Recorded in the audit log.",
@@ -58,12 +68,33 @@ def _release(request: HttpRequest, obj: Call, values: Mapping[str, Any]) -> str:
     return "The call counts as not placed. The contact may be called again."
 
 
+def _end(request: HttpRequest, obj: Call, values: Mapping[str, Any]) -> str:
+    try:
+        ended = staff_decisions.end(obj.pk, actor=reach_of(request).actor, reason=values["reason"])
+    except staff_decisions.DecisionRefused as error:
+        raise NotDone(str(error)) from error
+    if not ended:
+        raise NotDone("The call has ended meanwhile. Its page shows how.")
+    return "The call counts as over. The contact may be called again."
+
+
 def _cancel(request: HttpRequest, obj: Call, values: Mapping[str, Any]) -> str:
     if not staff_decisions.cancel(
         obj, "canceled_by_staff", "Canceled by a team member.", actor=reach_of(request).actor
     ):
         raise NotDone("The call is no longer queued: it was placed or has ended.")
     return "The call is canceled. No phone rang."
+
+
+def _end_effect(obj: Call) -> list[str]:
+    found = [
+        f"You confirm that nobody is on the phone with {national(obj.to_number)} through this call any more.",
+        "The outcome is unknown. If the provider still reports the end, the report replaces it.",
+    ]
+    if obj.recipient_id:
+        found.append("The recipient is done with this campaign: an unknown outcome is never retried.")
+    found.append("Other calls to the contact are allowed again, after the minimum gap from now.")
+    return found
 
 
 def _release_effect(obj: Call) -> list[str]:
@@ -106,6 +137,18 @@ STEPS = (
         tone="danger",
         icon="undo",
         button="It was not placed: release",
+    ),
+    Step(
+        "end",
+        "This call is over…",
+        Level.OPERATOR,
+        _end_effect,
+        _end,
+        offered=lambda obj: obj.status in MAY_BE_OVERDUE,
+        form=EndForm,
+        tone="danger",
+        icon="call_end",
+        button="This call is over",
     ),
     Step(
         "cancel",

@@ -23,6 +23,7 @@ from calls.reports import transcripts
 from campaigns.phones import country_of, national
 from campaigns.rules.whereabouts import ZoneRule, candidate_zones
 from campaigns.rules.windows import zone_named
+from campaigns.wording import counted
 from providers.adapters.errors import ProviderError
 from tenants.backoffice.local_time import local_time, time_in
 from tenants.backoffice.roles import Level
@@ -43,6 +44,7 @@ def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]
         "call": call,
         "live": call.status in OPEN or call.status == Status.QUEUED,
         "badge": labels.badge(call),
+        "overdue": _overdue(call),
         "waiting": labels.reason(call.status_reason) if call.status == Status.QUEUED and call.status_reason else "",
         "links": _links(call) if page.holds(request, Level.OPERATOR, call) else [],
         "neighbours": _neighbours(page, call),
@@ -66,6 +68,17 @@ def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]
         "webhooks": hooks,
         "transcript_url": page.url("transcript", call.pk) if transcripts.may_exist(call) else "",
     }
+
+
+def _overdue(call: Call) -> str:
+    """Return since when the call is overdue and what that means. Empty: it is not."""
+    if not call.is_overdue(timezone.now()):
+        return ""
+    return (
+        f"It has been overdue since {local_time(call.overdue_at)}: the provider has reported no end within "
+        f"{counted(call.account.longest_call_minutes, 'minute')}, the longest call of the account. It holds no line, "
+        "is read less often, and the contact is not called meanwhile."
+    )
 
 
 class Clock:
@@ -214,6 +227,7 @@ EVENT_LABELS = {
     "misconfigured": "Refused because of the set-up, queued again",
     "deferred": "Deferred",
     "opt_out": "Opt-out",
+    "overdue": "Overdue",
     "callback": "Provider event processed",
     "added": "Known after the end",
     "tolerated": "Read with tolerance",

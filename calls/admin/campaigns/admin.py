@@ -361,6 +361,7 @@ class CampaignAdmin(WizardPages):
             "calls_url": f"{reverse('admin:calls_call_changelist')}?campaign__id__exact={obj.pk}",
             "attempts": f"{counts.attempts:,}",
             "open_calls": sums.open_calls,
+            "overdue": sums.overdue_calls,
             "spent": money(sums.paid, obj.budget_currency),
             "estimated": money(part, obj.budget_currency) if (part := budgets.estimated_for(obj)) else "",
             "budget": budget(sums.used, obj.budget, obj.budget_currency) if obj.budget is not None else None,

@@ -20,6 +20,7 @@ from calls.admin.records.records import ALIVE
 from calls.admin.shared import labels
 from calls.forecast import estimated_finish
 from calls.models import OPEN, Call, Heartbeat, Status
+from calls.models.call import is_overdue
 from campaigns.models import Campaign, Recipient
 from campaigns.phones import national
 from tenants.backoffice.local_time import local_time
@@ -57,9 +58,9 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     calls = Call.objects.filter(organization__in=mine)
     now = timezone.now()
     listed = reverse("admin:calls_call_changelist")
-    live = dict(
-        calls.filter(status__in=(Status.QUEUED, *OPEN)).values_list("status").annotate(n=Count("pk")).order_by()
-    )
+    rows = calls.filter(status__in=(Status.QUEUED, *OPEN)).values_list("status").order_by()
+    counts = list(rows.annotate(n=Count("pk"), late=Count("pk", filter=is_overdue(now))))
+    live = {status: n for status, n, _ in counts}
     stopped = Organization.objects.filter(pk__in=mine, calls_stopped=True).order_by("name")
     unconfirmed = live.get(Status.UNCONFIRMED, 0)
     campaigns = _campaigns(mine, now)
@@ -75,6 +76,8 @@ def overview(request: HttpRequest) -> dict[str, Any]:
             }
             for status in (Status.QUEUED, *OPEN)
         ],
+        "overdue": sum(late for _, _, late in counts),
+        "overdue_url": f"{listed}?overdue=yes",
         "live_total": sum(count for status, count in live.items() if status in OPEN),
         "campaigns": campaigns,
         "campaigns_url": reverse("admin:campaigns_campaign_changelist"),

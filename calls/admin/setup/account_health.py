@@ -9,7 +9,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from calls.outcomes.circuit_breaker import UNREACHABLE_AFTER
+from calls.gate.capacity import UNREACHABLE_AFTER
 from calls.reports.account_stats import REMEMBERED, Health, health_of
 from calls.reports.variant_comparison import percent
 from providers.models import ProviderAccount
@@ -65,7 +65,8 @@ def row_of(account: ProviderAccount, health: Health, now: datetime) -> dict[str,
         "name": account.name,
         "url": reverse("admin:providers_provideraccount_change", args=[account.pk]),
         "state": state_of(account, now),
-        "lines": f"{health.open_calls:,} of {account.max_open_calls:,}",
+        "lines": f"{health.lines:,} of {account.max_open_calls:,}",
+        "overdue": health.overdue,
         "unconfirmed": health.unconfirmed,
         "ended": f"{health.ended:,}",
         "failed": failed(health),

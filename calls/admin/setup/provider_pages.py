@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from calls.admin.setup import account_health, number_use
 from calls.admin.setup.number_use import Use
-from calls.models import OPEN, Call, Status
+from calls.models import Call, Status
 from calls.outcomes import circuit_breaker
 from calls.reports import unfed_rules
 from calls.reports.account_stats import Health, health_of
@@ -74,7 +74,8 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
     @admin.display(description="calls under way")
     def lines(self, row: Any) -> str:
         found: Health = row.found_health
-        return f"{found.open_calls:,} of {row.max_open_calls:,}"
+        overdue = f", {found.overdue:,} overdue" if found.overdue else ""
+        return f"{found.lines:,} of {row.max_open_calls:,}{overdue}"
 
     @admin.display(description="ended in the last hour")
     def ended(self, row: Any) -> str:
@@ -93,6 +94,7 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
             "fares": account_health.row_of(obj, health_of([obj], now)[obj.pk], now),
             "calls_url": listed,
             "unconfirmed_url": f"{listed}&status__exact={Status.UNCONFIRMED.value}",
+            "overdue_url": f"{listed}&overdue=yes",
             "live": True,
         }
 
@@ -150,7 +152,7 @@ class CallingNumberAdmin(PhoneNumberAdmin):
     def panel_context(self, request: HttpRequest, obj: PhoneNumber) -> dict[str, Any]:
         now = timezone.now()
         use = number_use.use_of([obj], now).get(obj.pk, Use())
-        count = Call.objects.filter(phone_number=obj, status__in=OPEN).count()
+        count = Call.objects.holding_a_line(now).filter(phone_number=obj).count()
         return {
             **super().panel_context(request, obj),
             "number": national(obj.e164),

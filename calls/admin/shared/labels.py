@@ -70,6 +70,7 @@ REASONS = {
     "too_late": "its latest time had passed",
     "released_by_staff": "released by a team member",
     "canceled_by_staff": "canceled by a team member",
+    "ended_by_staff": "ended by a team member",
     "superseded": "another call to the number replaces it",
     "refused": "refused by the provider",
     "voicemail": "a voicemail answered",
@@ -106,6 +107,8 @@ REASONS = {
     "calls_stopped": "all calls of the organization are stopped",
     "account": "the provider account places no calls",
     "account_capacity": "the provider account has no free line",
+    "account_rate": "the provider account calls as fast as allowed",
+    "next_turn": "waits for its turn",
     "assistant": "the assistant is switched off",
     "caller_number": "the caller number is switched off",
     "caller_number_capacity": "the caller number has no free line",
@@ -158,6 +161,9 @@ CHECK_LABELS = {
     "budget": "Budget",
     "caller_number_capacity": "Open calls of the caller number",
     "campaign_capacity": "Open calls of the campaign",
+    "account_capacity": "Lines of the provider account",
+    "account_rate": "Calls per second of the provider account",
+    "next_turn": "Turn",
 }
 
 
