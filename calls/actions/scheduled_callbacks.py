@@ -17,9 +17,9 @@ from calls.actions.quiescing import IllegalTransition
 from calls.actions.single_calls import Refused
 from calls.dialing import enqueueing, turns
 from calls.dialing.campaign_locks import locked_campaign
-from calls.dialing.dequeueing import dequeue
+from calls.dialing.dequeueing import dequeue, take_back
 from calls.gate.checks import CheckName
-from calls.gate.selection import PERHAPS_STUCK, can_go_on, choices_of, takes_calls, unusable, values_for
+from calls.gate.selection import PERHAPS_STUCK, Choices, choices_of, values_for, why_another_way
 from calls.models import OPEN, Call, CallBack, CallEvent, Status, record_event
 from calls.outcomes import staff_decisions
 from calls.reports import explain
@@ -120,15 +120,15 @@ def reroute(now: datetime) -> int:
     stuck = stuck.filter(call_back__latest_at__gt=now, campaign__status=Campaign.Status.RUNNING)
     related = ("account", "assistant", "phone_number", "campaign__organization", "call_back")
     rerouted = 0
-    goes_on: dict[int | None, bool] = {}
+    choices: dict[int, Choices] = {}
     for call in stuck.select_related(*related)[:AT_ONCE]:
-        if takes_calls(call, now) or call.campaign is None:
+        campaign = call.campaign
+        if campaign is None:
             continue
-        if call.campaign_id not in goes_on:
-            goes_on[call.campaign_id] = can_go_on(call.campaign, now)
-        if goes_on[call.campaign_id]:
-            detail = f"{unusable(call, now)} takes no calls now; the campaign calls another way."
-            rerouted += _take_back(call, call.campaign.pk, detail, now)
+        if campaign.pk not in choices:
+            choices[campaign.pk] = Choices(campaign, now)
+        if why := why_another_way(choices[campaign.pk], call, now):
+            rerouted += _take_back(call, campaign.pk, why, now)
     return rerouted
 
 
@@ -141,12 +141,7 @@ def _take_back(call: Call, campaign_id: int, detail: str, now: datetime) -> bool
         found = _locked(call.call_back.pk)
         if found is None or found.status != CallbackStatus.DUE or found.call_id != call.pk:
             return False
-        if not dequeue(call, "rerouted", detail, now):
-            return False
-        CallBack.objects.filter(pk=found.pk).update(call=None)
-        mine = Recipient.objects.filter(pk=found.recipient_id).exclude(status=RecipientStatus.WITHDRAWN)
-        mine.update(status=RecipientStatus.WAITING, reason="call_back", next_attempt_at=None)
-    return True
+        return take_back(call, "rerouted", detail, now)
 
 
 def queue_due(now: datetime) -> int:

@@ -30,11 +30,9 @@ from calls.gate.selection import (
     PERHAPS_STUCK,
     Choices,
     Selection,
-    can_go_on,
     select_free,
-    takes_calls,
-    unusable,
     values_for,
+    why_another_way,
 )
 from calls.models import Call, CallEvent, Status, record_event
 from campaigns.models import Campaign, Recipient
@@ -313,16 +311,15 @@ def end_without_call(recipient: Recipient, reason: str) -> None:
 def reroute(now: datetime, limit: int = 200) -> int:
     """Dequeue calls that cannot go out as they are, where the campaign can call another way. Return how many.
 
-    Their account is blocked or switched off, or their assistant or caller number is switched off. Nothing was sent for
-    a queued call, so the call may end and its recipient may be enqueued again.
+    Their account is blocked or switched off, their assistant or caller number is switched off, or their assistant is a
+    stand-in that is not needed any more. Nothing was sent for a queued call, so the call may end and its recipient may
+    be enqueued again.
     """
     waiting = Call.objects.queued().filter(PERHAPS_STUCK, campaign__status=Campaign.Status.RUNNING, asked_for=False)
     rerouted = 0
     for campaign in campaigns_with_rules().filter(pk__in=waiting.order_by().values("campaign")):
-        if not can_go_on(campaign, now):
-            continue
+        choices = Choices(campaign, now)
         for call in waiting.filter(campaign=campaign).select_related("account", "assistant", "phone_number")[:limit]:
-            if not takes_calls(call, now):
-                detail = f"{unusable(call, now)} takes no calls now; the campaign calls another way."
-                rerouted += dequeue(call, "rerouted", detail, now)
+            if why := why_another_way(choices, call, now):
+                rerouted += dequeue(call, "rerouted", why, now)
     return rerouted
