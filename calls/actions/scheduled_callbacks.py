@@ -26,6 +26,7 @@ from calls.reports import explain
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.rules.legal_hours import legal_hours
+from campaigns.rules.spoken import Spoken
 from campaigns.rules.whereabouts import candidate_zones
 from campaigns.rules.windows import is_open, local_text, next_opening
 from tenants import alerts, audit_log
@@ -225,9 +226,11 @@ def _queue(pk: int, now: datetime) -> int:
         call = choices.call_for(recipient) if campaign.assistant else None
         if call is None:
             return 0
-        call.dynamic_variables, missing = values_for(campaign, call)
-        if missing:
-            return 0  # when the variables are not given in time, `settle` stores this as the reason
+        spoken = values_for(campaign, call)
+        if spoken.reason:
+            _tell_of_values(found, spoken, now)
+            return 0  # when the values are not put right in time, `settle` stores this as the reason
+        call.customer_name, call.dynamic_variables = spoken.name, spoken.values
         call.priority, call.asked_for = Call.PRIORITY_SCHEDULED_CALLBACK, True
         call.due_at, call.not_before, call.not_after = now, found.due_at, found.latest_at
         try:
@@ -246,6 +249,13 @@ def _queue(pk: int, now: datetime) -> int:
             after=Status.QUEUED,
         )
     return 1
+
+
+def _tell_of_values(found: CallBack, spoken: Spoken, now: datetime) -> None:
+    """Raise an alert, once, while there is time to put right what keeps the callback from being placed."""
+    until = local_text(found.latest_at, found.organization.timezone, now)
+    message = f"The callback to {found.contact} waits, until {until} at the latest. {spoken.sentence}"
+    alerts.tell(found.organization, f"call_back.held:{found.uuid}", message, str(found.uuid))
 
 
 def _refuse_time(campaign: Campaign, recipient: Recipient, at: datetime, now: datetime) -> None:
@@ -313,13 +323,12 @@ def _why_not_called(found: CallBack, now: datetime) -> str:
         return call.error_message or (last.detail if last else "") or "Its call was not placed."
     if campaign.status == Campaign.Status.PAUSED:
         return "The campaign was paused."
-    if found.recipient.status in (RecipientStatus.CALLING, RecipientStatus.REVIEW):
+    if found.recipient.status in (RecipientStatus.CALLING, RecipientStatus.REVIEW) and not found.recipient.held:
         return "Another call to the contact was open."
     made = explain.next_call(found.recipient, now)
     if made is None:
         return "The campaign had no caller number to call from."
-    _, missing = values_for(campaign, made)
-    return f"The assistant needs {', '.join(missing)}." if missing else "The engine did not run."
+    return values_for(campaign, made).sentence or "The engine did not run."
 
 
 def _why_still_queued(call: Call) -> str:

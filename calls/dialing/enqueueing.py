@@ -37,6 +37,7 @@ from calls.gate.selection import (
 from calls.models import Call, CallEvent, Status, record_event
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import load_numbers
+from campaigns.rules.spoken import Spoken
 from tenants import failpoints
 
 logger = logging.getLogger(__name__)
@@ -239,11 +240,11 @@ class _Step:
             # Turns are kept: the recipient stays due, and nobody else gets the turn of its assistant.
             self._turn_waits = self._turn_waits or selection.assistant_turn is not None
             return
-        values, missing = values_for(self.campaign, call)
-        if missing:
-            end_without_call(call.recipient, "missing_variables: " + ", ".join(missing))
+        spoken = values_for(self.campaign, call)
+        if spoken.reason:
+            bar(call.recipient, spoken)
             return
-        call.dynamic_variables = values
+        call.customer_name, call.dynamic_variables = spoken.name, spoken.values
         rested_at = self.choices.rests_until(call.phone_number, self.now) or self.now
         call.due_at = max(next(self._moments, self.now), rested_at)
         if _queue(call):
@@ -298,6 +299,16 @@ def store_deferrals(deferred: Iterable[tuple[Recipient, Decision]]) -> None:
     for (until, reason, zone, assistant), keys in grouped.items():
         found = Recipient.objects.filter(pk__in=keys)
         found.update(next_attempt_at=until, reason=reason, waits_in=zone, assistant=assistant)
+
+
+def bar(recipient: Recipient, spoken: Spoken) -> None:
+    """Hold or end a recipient that is not called because of its values."""
+    if not spoken.held:
+        end_without_call(recipient, spoken.reason)
+        return
+    recipient.status, recipient.reason = RecipientStatus.REVIEW, spoken.reason[:200]
+    recipient.next_attempt_at, recipient.waits_in = None, ""
+    recipient.save(update_fields=["status", "reason", "next_attempt_at", "waits_in"])
 
 
 def end_without_call(recipient: Recipient, reason: str) -> None:

@@ -16,7 +16,7 @@ from calls.gate.rotation import Members, Turn, Turns, scattered
 from calls.models import Call
 from campaigns.models import Campaign, CampaignVariant, Contact, Recipient
 from campaigns.phones import area_of, country_of
-from campaigns.rules import variables
+from campaigns.rules.spoken import Rule, Spoken, speak
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -333,12 +333,14 @@ def nearest(numbers: Sequence[PhoneNumber], phone: str) -> list[PhoneNumber]:
     return same_area or [number for number in numbers if country_of(number.e164) == country] or list(numbers)
 
 
-def values_for(campaign: Campaign, call: Candidate) -> tuple[dict[str, str], list[str]]:
-    """Return the values of the call's variables, and the names of required ones that are missing.
+def values_for(campaign: Campaign, call: Candidate) -> Spoken:
+    """Return what the call is made with, and why it is not made where a value is missing or nobody means to speak it.
 
     A declared variable that the campaign does not set comes from the contact.
     """
-    return variables.values_for(campaign.variables, call.assistant.variables, call.contact)
+    approved = call.recipient is not None and call.recipient.values_approved
+    rule = Rule.SEND if approved else Rule(campaign.placeholder_values)
+    return speak(campaign.variables, call.assistant.variables, call.contact, rule)
 
 
 def takes_calls(call: Call, now: datetime) -> bool:

@@ -102,6 +102,7 @@ class CampaignAdmin(WizardPages):
         "assistant_weight": "Share of this assistant",
         "phone_numbers": "Caller numbers",
         "number_choice": "Choice of caller number",
+        "placeholder_values": "Values that nobody means to speak",
         "starts_at": "Starts at",
         "ends_at": "Ends at",
         "timezone": "Campaign's time zone",
@@ -130,7 +131,7 @@ class CampaignAdmin(WizardPages):
             None,
             {"fields": ("name", "assistant", "assistant_weight", "phone_numbers", "number_choice", "contact_lists")},
         ),
-        ("Variables", {"fields": ("variables",)}),
+        ("Variables", {"fields": ("variables", "placeholder_values")}),
         ("Schedule", {"fields": ("starts_at", "ends_at", "holidays", "legal_override")}),
         ("Time zones", {"fields": ZONE_FIELDS}),
         (

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
+from django.db.models import Count
 from django.urls import reverse
 
 from calls.models import CallBack, Status
-from campaigns.models import Campaign, ContactImport
+from campaigns.models import Campaign, ContactImport, Recipient
+from campaigns.wording import recipients as counted
 from providers.models import ProviderAccount
 from tenants.backoffice.local_time import local_time
 from tenants.models import Alert
@@ -37,7 +40,7 @@ def items_of(organizations: Sequence[int], unconfirmed: int, new_alerts: int, no
     for name, pk, reason in paused.exclude(status_reason="").values_list("name", "pk", "status_reason")[:SHOWN]:
         url = reverse("admin:campaigns_campaign_change", args=[pk])
         found.append(Item(f"“{name}” paused itself", reason, url))
-    found += _missed(organizations, now)
+    found += [*_held(organizations), *_missed(organizations, now)]
     failed = ContactImport.objects.filter(
         organization__in=organizations, status=ContactImport.Status.FAILED, created_at__gt=now - RECENT
     )
@@ -67,6 +70,24 @@ def _blocked(organizations: Sequence[int], now: datetime) -> list[Item]:
         )
         for row in rows
         if row.blocked(now)
+    ]
+
+
+def _held(organizations: Sequence[int]) -> list[Item]:
+    """Return the campaigns with recipients that are held for a value. They call these only when somebody decides."""
+    held = Recipient.objects.filter(
+        Recipient.HELD, campaign__organization__in=organizations, campaign__status__in=Campaign.STARTED
+    )
+    rows = held.values_list("campaign", "campaign__name").annotate(n=Count("pk")).order_by("-n")[:SHOWN]
+    query = urlencode({"status": Recipient.Status.REVIEW.value})
+    detail = "A value is one that nobody means to speak, such as NULL. Correct it, or decide on the campaign's page."
+    return [
+        Item(
+            f"“{name}” holds {counted(n)}",
+            detail,
+            f"{reverse('admin:campaigns_campaign_change', args=[pk])}?{query}",
+        )
+        for pk, name, n in rows
     ]
 
 
