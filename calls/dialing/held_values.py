@@ -42,6 +42,6 @@ def decide_again(choices: Choices, held: Sequence[Recipient], now: datetime) -> 
         spoken = values_for(choices.campaign, call)
         if not spoken.reason:
             due.append(recipient.pk)
-        elif recipient.reason != spoken.reason[:200]:
+        elif not spoken.held or recipient.reason != spoken.reason[:200]:
             bar(recipient, spoken)
     release(Recipient.objects.filter(pk__in=due), now)

@@ -105,8 +105,9 @@ _REMNANTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             r"|\*\|[A-Z][\w:]*\|\*|%%\s*[A-Za-z_][\w.:=]*\s*%%|##[A-Za-z_]\w*##|@@[A-Za-z_]\w*@@"
             r"|(?<![\w%])%[A-Za-z_][A-Za-z0-9_.]*%(?![\w%])|%\([A-Za-z_]\w*\)[sdif]"
             r"|(?<![\w:])::[A-Za-z_][\w.]*::(?![\w:])|__[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*__"
-            r"|\[(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|(?:insert |your |customer |contact )?(?:first|last|full|sur|family|given)"
-            r"[ _-]?name|name|NAME|company(?: name)?|insert [\w ]{1,40})\]"
+            r"|\[(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+"
+            r"|(?i:(?:insert |your |customer |contact )?(?:first|last|full|sur|family|given)[ _-]?name)"
+            r"|name|NAME|company(?: name)?|insert [\w ]{1,40})\]"
             r"|<(?:first|last|full|sur|family|given|customer|contact|company)[ _-]?name>|<(?:NAME|name)>",
             re.DOTALL,
         ),
@@ -138,7 +139,7 @@ _MAYBE_MISREAD = re.compile(r"[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u0192\u02c6\u
 _WORDS = frozenset(
     {
         *("None", "NULL", "null", "nil", "nan", "-nan", "-NaN", "NAN", "NaN", "NaT", "NA", "<NA>"),
-        *("N/A", "n/a", "N/a", "N.A.", "n.a.", "N.A", "n.a", "N / A", "#N/A", "#NA", "#N/A N/A", "\\N", "\\n", "N\\A"),
+        *("N/A", "n/a", "N/a", "N.A.", "n.a.", "N.A", "n.a", "N / A", "\\N", "\\n", "N\\A"),
         *("undefined", "UNDEFINED", "Undefined", "DBNull", "nullptr", "void 0"),
         *("inf", "-inf", "-Infinity", "k.A.", "k. A.", "n. a.", "n. v.", "s/d", "n.d.", "null,", "None,", "[None]"),
         *("'null'", '"null"', "[null]", "(empty)", "(blank)", "[none]", "<none>", "<empty>", "<blank>", "(not set)"),
@@ -153,7 +154,9 @@ _FILLERS = frozenset(
 )
 _X = re.compile(r"[xX]{3,}|[xX]+(?:[ -][xX]{2,})+")
 _NO_TEXT = re.compile(r"[\s\-\u2013\u2014_.,;:?!¿¡*#/\\|~'\"`^=<>()\[\]{}+%&@]+")
-_DUMMY_CALL = re.compile(r"[$:][A-Za-z_]\w*|%[sdif@]|[A-Za-z]+_[A-Za-z_]*name|lorem ipsum.*", re.IGNORECASE | re.DOTALL)
+_DUMMY_CALL = re.compile(
+    r"[$:](?!NaN$)[A-Za-z_]\w*|%[sdif@]|[A-Za-z]+_[A-Za-z_]*name|lorem ipsum.*", re.IGNORECASE | re.DOTALL
+)
 # Only of names: nobody is called so, though a value of another variable may say it.
 _NO_NAMES = frozenset(
     {

@@ -60,9 +60,12 @@ class Spoken:
         return sentence(self.placeholders) if self.reason else ""
 
 
-def sentence(placeholders: Sequence[Placeholder]) -> str:
-    """Return which values nobody means to speak, and why."""
-    parts = [f"{shown([each.variable])} is {each.kind.words} (“{each.value[:60]}”)" for each in placeholders]
+def sentence(placeholders: Sequence[Placeholder], *, quoted: bool = True) -> str:
+    """Return which values nobody means to speak, and why. `quoted`: with the values, which can be of a person."""
+    parts = [
+        f"{shown([each.variable])} is {each.kind.words}" + (f" (“{each.value[:60]}”)" if quoted else "")
+        for each in placeholders
+    ]
     return f"Nobody means to speak this: {'; '.join(parts)}."
 
 

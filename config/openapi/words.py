@@ -98,6 +98,8 @@ FIELDS = {
     "finished_at": "When it finished.",
     "source": "Where it came from.",
     "expires_at": "When it expires; null: never.",
+    "placeholder_values": "What happens with a recipient who has a value that nobody means to speak, such as NULL: "
+    "`hold` until a team member decides, `skip`, `empty` (the value counts as missing) or `send` as it is.",
     "windows": "When recipients may be called, in their time zone. Empty: never.",
     "contact_zone_rule": "What counts where a contact's own time zone is none of its number's: `both_open` calls when "
     "both are in calling hours, `trust_contact` by the contact's own zone alone.",

@@ -148,7 +148,7 @@ def test_a_preview_shows_the_values_that_the_call_carries(
 ) -> None:
     contact = SimpleNamespace(name="", phone="", external_id="", variables=own)
     full, missing = values_for(templates, declared, contact)
-    shown = preview(templates, declared, contact)
+    shown = preview(templates, declared, contact, Rule.HOLD)
     assert {item.name: item.value for item in shown if item.name in full} == full
     assert [item.name for item in shown if item.missing] == sorted(missing)
     assert all(bool(item.source) == bool(item.value.strip()) for item in shown)

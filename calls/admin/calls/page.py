@@ -196,6 +196,7 @@ EVENT_LABELS = {
     "not_sent": "Not sent, queued again",
     "misconfigured": "Refused because of the set-up, queued again",
     "deferred": "Deferred",
+    "placeholder_values": "Values to check",
     "opt_out": "Opt-out",
     "callback": "Provider event processed",
 }
