@@ -46,6 +46,11 @@ class Kind(StrEnum):
         member.words = words
         return member
 
+    @classmethod
+    def of(cls, code: str) -> Kind | None:
+        """Return the kind with this value."""
+        return next((kind for kind in cls if kind == code), None)
+
 
 NAME = "customer_name"  # the customer's name among the variables of a call
 

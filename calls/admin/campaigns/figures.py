@@ -138,7 +138,7 @@ def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
                     "number": national(contact.phone),
                     "assistant": assistant.name if assistant and several else "",
                     "rows": [
-                        {"name": r.name, "value": r.value, "source": SOURCES[r.source], "why": _why(r.placeholder)}
+                        {"name": r.name, "value": r.value, "source": SOURCES[r.source], "kind": Kind.of(r.placeholder)}
                         for r in rows
                     ],
                     "missing": [r.name for r in rows if r.missing],
@@ -165,11 +165,6 @@ def placeholder_rows(found: forecasting.Forecast) -> list[dict[str, Any]]:
         }
         for variable, kind, n, examples in found.placeholders.examples()
     ]
-
-
-def _why(placeholder: str) -> str:
-    """Return why nobody means to speak a value, in words."""
-    return Kind(placeholder).words if placeholder else ""
 
 
 def first_contacts(campaign: Campaign) -> list[Contact]:

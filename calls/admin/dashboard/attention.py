@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
 
-from django.db.models import Count
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from calls.models import CallBack, Status
@@ -36,11 +36,7 @@ def items_of(organizations: Sequence[int], unconfirmed: int, new_alerts: int, no
         url = f"{reverse('admin:calls_call_changelist')}?status__exact={Status.UNCONFIRMED.value}"
         found.append(Item(_count(unconfirmed, "unconfirmed call"), "May have rung. Settle each call on its page.", url))
     found += _blocked(organizations, now)
-    paused = Campaign.objects.filter(organization__in=organizations, status=Campaign.Status.PAUSED)
-    for name, pk, reason in paused.exclude(status_reason="").values_list("name", "pk", "status_reason")[:SHOWN]:
-        url = reverse("admin:campaigns_campaign_change", args=[pk])
-        found.append(Item(f"“{name}” paused itself", reason, url))
-    found += [*_held(organizations), *_missed(organizations, now)]
+    found += [*_campaigns(organizations), *_missed(organizations, now)]
     failed = ContactImport.objects.filter(
         organization__in=organizations, status=ContactImport.Status.FAILED, created_at__gt=now - RECENT
     )
@@ -73,22 +69,22 @@ def _blocked(organizations: Sequence[int], now: datetime) -> list[Item]:
     ]
 
 
-def _held(organizations: Sequence[int]) -> list[Item]:
-    """Return the campaigns with recipients that are held for a value. They call these only when somebody decides."""
-    held = Recipient.objects.filter(
-        Recipient.HELD, campaign__organization__in=organizations, campaign__status__in=Campaign.STARTED
+def _campaigns(organizations: Sequence[int]) -> Iterator[Item]:
+    """Yield the campaigns that paused themselves, and those that hold recipients for a value. One query."""
+    held = Recipient.objects.filter(Recipient.HELD, campaign=OuterRef("pk")).order_by().values("campaign")
+    started = Campaign.objects.filter(organization__in=organizations, status__in=Campaign.STARTED)
+    rows = started.annotate(held=Coalesce(Subquery(held.annotate(n=Count("pk")).values("n")), 0)).filter(
+        Q(status=Campaign.Status.PAUSED) & ~Q(status_reason="") | Q(held__gt=0)
     )
-    rows = held.values_list("campaign", "campaign__name").annotate(n=Count("pk")).order_by("-n")[:SHOWN]
-    query = urlencode({"status": Recipient.Status.REVIEW.value})
-    detail = "A value is one that nobody means to speak, such as NULL. Correct it, or decide on the campaign's page."
-    return [
-        Item(
-            f"“{name}” holds {counted(n)}",
-            detail,
-            f"{reverse('admin:campaigns_campaign_change', args=[pk])}?{query}",
-        )
-        for pk, name, n in rows
-    ]
+    for name, pk, status, reason, n in rows.values_list("name", "pk", "status", "status_reason", "held")[:SHOWN]:
+        url = reverse("admin:campaigns_campaign_change", args=[pk])
+        if status == Campaign.Status.PAUSED and reason:
+            yield Item(f"“{name}” paused itself", reason, url)
+        if n:
+            detail = (
+                "A value is one that nobody means to speak, like NULL. Correct it, or decide on the campaign's page."
+            )
+            yield Item(f"“{name}” holds {counted(n)}", detail, f"{url}?status={Recipient.Status.REVIEW.value}")
 
 
 def _missed(organizations: Sequence[int], now: datetime) -> list[Item]:
