@@ -8,20 +8,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from calls.actions import campaign_edits, campaigns, held_recipients, scheduled_callbacks
 from calls.actions.held_recipients import Verdict
+from calls.admin.campaigns.history import history_of
 from calls.dialing import enqueueing, placing
 from calls.forecast import forecast as forecasting
 from calls.models import Call, CallBack, Status
 from calls.reports.explain import explain
 from calls.reports.idle_reasons import idle_reasons
 from campaigns import launching
+from campaigns.copying import copy_of
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
-from tenants.models import Alert, Organization
+from tenants.models import Alert, Membership, Organization
 from tests.calls import support
+from tests.calls.test_campaign_page import words_of
 from tests.conftest import KeyMaker
 
 pytestmark = pytest.mark.django_db
@@ -363,3 +369,44 @@ def test_a_stranger_decides_nothing(line: PhoneNumber, stranger: Organization, c
     for action in ("send", "skip"):
         assert client_for(stranger, "manage").post(f"/api/v1/campaigns/{made.uuid}/held/{action}/").status_code == 404
     assert made.recipients.filter(Recipient.HELD).count() == 3
+
+
+def test_team_members_decide_with_buttons(line: PhoneNumber) -> None:
+    made = started(a_campaign(line))
+    fed(made)
+    user = User.objects.create(username="olga", is_staff=True)
+    Membership.objects.create(user=user, organization=line.organization, role="operator")
+    client = Client()
+    client.force_login(user)
+
+    def press(kind: str, pk: int, step: str, **values: str) -> str:
+        address = reverse(f"admin:campaigns_{kind}_step", args=[pk, step])
+        assert (
+            "nobody means to speak" in (told := words_of(client.get(address).content.decode())) or kind == "recipient"
+        ), told
+        return words_of(client.post(address, values, follow=True).content.decode())
+
+    home = words_of(client.get("/admin/").content.decode())
+    assert "“Campaign” holds 3 recipients" in home
+    cid = made.recipients.get(contact__name="Cid")
+    page = words_of(client.get(reverse("admin:campaigns_recipient_change", args=[cid.pk])).content.decode())
+    assert "values that nobody means to speak: slot" in page and "Send values as they are" in page
+    assert "is called with the values as they are" in press("recipient", cid.pk, "send-as-is")
+    assert "No recipient is held for that." in press("campaign", made.pk, "send-held", variable="note")
+    assert "1 recipient is not called." in press("campaign", made.pk, "skip-held", variable="customer_name")
+    assert "1 recipient is called with the values as they are." in press("campaign", made.pk, "send-held", variable="")
+    assert not made.recipients.filter(Recipient.HELD).exists()
+    page = words_of(client.get(reverse("admin:campaigns_campaign_change", args=[made.pk])).content.decode())
+    assert "Call held recipients" not in page
+
+
+def test_a_copy_keeps_the_rule_and_the_history_shows_it(line: PhoneNumber) -> None:
+    made = a_campaign(line, placeholder_values="skip")
+    assert copy_of(made, timezone.now()).placeholder_values == "skip"
+    started(made)
+    with campaign_edits.edit(made, actor="ada") as held:
+        held.placeholder_values = "empty"
+        held.save()
+    (version,) = [row for row in made.versions.all() if row.changes]
+    assert version.changes == {"placeholder_values": ["skip", "empty"]}
+    assert any("treat the value as missing" in text for row in history_of(made) for text in row["lines"])
