@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet, prefetch_related_objects
+from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -151,7 +151,9 @@ class CampaignAdmin(WizardPages):
         return str(row.get_status_display())
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("organization", "assistant__account")
+        held = Exists(Recipient.objects.filter(Recipient.HELD, campaign=OuterRef("pk")))  # for the buttons
+        found = super().get_queryset(request).select_related("organization", "assistant__account")
+        return found.annotate(has_held=held)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.editable)

@@ -69,10 +69,8 @@ def refresh_effect(obj: Campaign) -> list[str]:
 
 
 def held(obj: Campaign) -> int:
-    """Return how many recipients are held for a value, up to a limit. Counted once for each page."""
-    if "_held" not in obj.__dict__:
-        obj.__dict__["_held"] = held_of(obj)[: COUNTED + 1].count()
-    return int(obj.__dict__["_held"])
+    """Return how many recipients are held for a value, up to a limit."""
+    return held_of(obj)[: COUNTED + 1].count()
 
 
 def send_held_effect(obj: Campaign) -> list[str]:

@@ -51,7 +51,8 @@ def _held(verdict: Verdict, sentence: str) -> Callable[[HttpRequest, Any, Mappin
 
 
 def _has_held(obj: Campaign) -> bool:
-    return obj.status in Campaign.STARTED and effects.held(obj) > 0
+    """Return whether a campaign that its page has read holds recipients."""
+    return obj.status in Campaign.STARTED and bool(getattr(obj, "has_held", False))
 
 
 def _run(action: Callable[..., None], sentence: str) -> Callable[[HttpRequest, Any, Mapping[str, Any]], str]:
