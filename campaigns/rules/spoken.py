@@ -49,7 +49,7 @@ class Spoken:
         if self.missing:
             return f"{MISSING}: {', '.join(self.missing)}"
         if self.placeholders and self.rule in (Rule.HOLD, Rule.SKIP):
-            return f"{REASON}: {', '.join(dict.fromkeys(each.variable for each in self.placeholders))}"
+            return f"{REASON}: {', '.join(sorted({each.variable for each in self.placeholders}))}"
         return ""
 
     @property

@@ -121,7 +121,7 @@ def test_an_emptied_value_takes_the_default(line: PhoneNumber) -> None:
 def test_the_campaigns_own_texts_and_the_assistants_defaults_count(line: PhoneNumber) -> None:
     Assistant.objects.update(variables=[{"name": "slot"}, {"name": "clinic", "default": "TODO"}])
     made = started(a_campaign(line, PEOPLE[:1], variables={"note": "xxx", "line": "Hi ${name}"}))
-    assert fed(made)["Ann Lee"] == (S.REVIEW, "placeholder_values: note, line, clinic")
+    assert fed(made)["Ann Lee"] == (S.REVIEW, "placeholder_values: clinic, line, note")
 
 
 def test_a_part_of_a_text_counts_by_the_contacts_value(line: PhoneNumber) -> None:

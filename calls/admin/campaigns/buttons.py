@@ -142,7 +142,6 @@ STEPS = (
         _held(Verdict.SKIP, "not called."),
         offered=_has_held,
         form=HeldForm,
-        tone="danger",
         icon="voice_over_off",
         button="Skip them",
     ),

@@ -19,7 +19,7 @@ from calls.reports.variant_comparison import Variant, compare, percent, sample_o
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.models.campaign import load_numbers
 from campaigns.phones import national
-from campaigns.rules.placeholders import Kind, shown
+from campaigns.rules.placeholders import NAME, Kind, kind_of, shown
 from campaigns.rules.spoken import Rule, preview
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
@@ -135,6 +135,7 @@ def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
             previews.append(
                 {
                     "name": contact.name,
+                    "name_kind": kind_of(contact.name, NAME),
                     "number": national(contact.phone),
                     "assistant": assistant.name if assistant and several else "",
                     "rows": [
