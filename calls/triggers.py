@@ -13,6 +13,7 @@ from django.db import connections
 
 from calls.models import TERMINAL, UNRESOLVED, ContactChange, Status
 from campaigns.models import Recipient
+from campaigns.rules.spoken import REASON
 
 _TERMINAL = ", ".join(f"'{status}'" for status in TERMINAL)
 _UNRESOLVED = ", ".join(f"'{status}'" for status in UNRESOLVED)
@@ -80,7 +81,10 @@ class _Recording:
 
 _LIVE = ", ".join(f"'{status}'" for status in (*Recipient.WAITING_STATUSES, Recipient.Status.CALLING))
 _WAITS = f"""(
-    EXISTS (SELECT 1 FROM campaigns_recipient r WHERE r.contact_id = c.id AND r.status IN ({_LIVE}))
+    EXISTS (
+        SELECT 1 FROM campaigns_recipient r
+        WHERE r.contact_id = c.id AND (r.status IN ({_LIVE}) OR r.reason LIKE '{REASON}%')
+    )
     OR EXISTS (SELECT 1 FROM calls_call q WHERE q.contact_id = c.id AND q.status = '{Status.QUEUED}')
 )"""  # noqa: S608 - built from our own constants
 # What the gate and the variables of a call read of a contact.

@@ -15,6 +15,7 @@ PLAIN = (
     "assistant_weight",
     "number_choice",
     "variables",
+    "placeholder_values",
     "timezone",
     "contact_zone_rule",
     "campaign_zone_countries",

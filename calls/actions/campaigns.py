@@ -98,7 +98,7 @@ def wind_up(campaign: Campaign, limit: int = 10_000) -> None:
     """End the queued calls and idle recipients of a canceled campaign. The engine comes back for calls over `limit`."""
     for call in Call.objects.queued().filter(campaign=campaign)[:limit]:
         staff_decisions.cancel(call, "campaign_canceled", "The campaign was canceled.")
-    idle = campaign.recipients.filter(status__in=Recipient.WAITING_STATUSES)
+    idle = campaign.recipients.filter(Q(status__in=Recipient.WAITING_STATUSES) | Recipient.HELD)
     idle.filter(attempts=0).update(status=Recipient.Status.WITHDRAWN, reason="campaign_canceled", next_attempt_at=None)
     idle.filter(attempts__gt=0).update(status=Recipient.Status.DONE, next_attempt_at=None)
 
@@ -113,7 +113,9 @@ def wind_up_canceled() -> None:
 def finish_where_done() -> int:
     """Finish running campaigns with no recipients left to call. Return how many. Finished is a query, not a timer."""
     live = [Recipient.Status.PENDING, Recipient.Status.CALLING, Recipient.Status.WAITING]
-    left = Recipient.objects.filter(campaign=OuterRef("pk"), status__in=live)
+    # A recipient that is held for a value is still to be called, until the campaign's end.
+    may_wait = Recipient.HELD & (Q(campaign__ends_at=None) | Q(campaign__ends_at__gt=timezone.now()))
+    left = Recipient.objects.filter(Q(status__in=live) | may_wait, campaign=OuterRef("pk"))
     callbacks = CallBack.objects.filter(recipient__campaign=OuterRef("pk"), status=CallBack.Status.DUE)
     imports = ContactImport.objects.filter(
         contact_list__campaigns=OuterRef("pk"), status__in=IMPORTING, created_at__lt=OuterRef("launched_at")

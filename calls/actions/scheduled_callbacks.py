@@ -17,15 +17,16 @@ from calls.actions.quiescing import IllegalTransition
 from calls.actions.single_calls import Refused
 from calls.dialing import enqueueing, turns
 from calls.dialing.campaign_locks import locked_campaign
-from calls.dialing.dequeueing import dequeue
+from calls.dialing.dequeueing import dequeue, take_back
 from calls.gate.checks import CheckName
-from calls.gate.selection import PERHAPS_STUCK, can_go_on, choices_of, takes_calls, unusable, values_for
+from calls.gate.selection import PERHAPS_STUCK, Choices, choices_of, values_for, why_another_way
 from calls.models import OPEN, Call, CallBack, CallEvent, Status, record_event
 from calls.outcomes import staff_decisions
 from calls.reports import explain
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.rules.legal_hours import legal_hours
+from campaigns.rules.spoken import Spoken
 from campaigns.rules.whereabouts import candidate_zones
 from campaigns.rules.windows import is_open, local_text, next_opening
 from tenants import alerts, audit_log
@@ -120,15 +121,15 @@ def reroute(now: datetime) -> int:
     stuck = stuck.filter(call_back__latest_at__gt=now, campaign__status=Campaign.Status.RUNNING)
     related = ("account", "assistant", "phone_number", "campaign__organization", "call_back")
     rerouted = 0
-    goes_on: dict[int | None, bool] = {}
+    choices: dict[int, Choices] = {}
     for call in stuck.select_related(*related)[:AT_ONCE]:
-        if takes_calls(call, now) or call.campaign is None:
+        campaign = call.campaign
+        if campaign is None:
             continue
-        if call.campaign_id not in goes_on:
-            goes_on[call.campaign_id] = can_go_on(call.campaign, now)
-        if goes_on[call.campaign_id]:
-            detail = f"{unusable(call, now)} takes no calls now; the campaign calls another way."
-            rerouted += _take_back(call, call.campaign.pk, detail, now)
+        if campaign.pk not in choices:
+            choices[campaign.pk] = Choices(campaign, now)
+        if why := why_another_way(choices[campaign.pk], call, now):
+            rerouted += _take_back(call, campaign.pk, why, now)
     return rerouted
 
 
@@ -141,12 +142,7 @@ def _take_back(call: Call, campaign_id: int, detail: str, now: datetime) -> bool
         found = _locked(call.call_back.pk)
         if found is None or found.status != CallbackStatus.DUE or found.call_id != call.pk:
             return False
-        if not dequeue(call, "rerouted", detail, now):
-            return False
-        CallBack.objects.filter(pk=found.pk).update(call=None)
-        mine = Recipient.objects.filter(pk=found.recipient_id).exclude(status=RecipientStatus.WITHDRAWN)
-        mine.update(status=RecipientStatus.WAITING, reason="call_back", next_attempt_at=None)
-    return True
+        return take_back(call, "rerouted", detail, now)
 
 
 def queue_due(now: datetime) -> int:
@@ -230,9 +226,11 @@ def _queue(pk: int, now: datetime) -> int:
         call = choices.call_for(recipient) if campaign.assistant else None
         if call is None:
             return 0
-        call.dynamic_variables, missing = values_for(campaign, call)
-        if missing:
-            return 0  # when the variables are not given in time, `settle` stores this as the reason
+        spoken = values_for(campaign, call)
+        if spoken.reason:
+            _tell_of_values(found, spoken, now)
+            return 0  # when the values are not put right in time, `settle` stores this as the reason
+        call.customer_name, call.dynamic_variables = spoken.name, spoken.values
         call.priority, call.asked_for = Call.PRIORITY_SCHEDULED_CALLBACK, True
         call.due_at, call.not_before, call.not_after = now, found.due_at, found.latest_at
         try:
@@ -251,6 +249,13 @@ def _queue(pk: int, now: datetime) -> int:
             after=Status.QUEUED,
         )
     return 1
+
+
+def _tell_of_values(found: CallBack, spoken: Spoken, now: datetime) -> None:
+    """Raise an alert, once, while there is time to put right what keeps the callback from being placed."""
+    until = local_text(found.latest_at, found.organization.timezone, now)
+    message = f"The callback to {found.contact} waits, until {until} at the latest. {spoken.sentence}"
+    alerts.tell(found.organization, f"call_back.held:{found.uuid}", message, str(found.uuid))
 
 
 def _refuse_time(campaign: Campaign, recipient: Recipient, at: datetime, now: datetime) -> None:
@@ -318,13 +323,12 @@ def _why_not_called(found: CallBack, now: datetime) -> str:
         return call.error_message or (last.detail if last else "") or "Its call was not placed."
     if campaign.status == Campaign.Status.PAUSED:
         return "The campaign was paused."
-    if found.recipient.status in (RecipientStatus.CALLING, RecipientStatus.REVIEW):
+    if found.recipient.status in (RecipientStatus.CALLING, RecipientStatus.REVIEW) and not found.recipient.held:
         return "Another call to the contact was open."
     made = explain.next_call(found.recipient, now)
     if made is None:
         return "The campaign had no caller number to call from."
-    _, missing = values_for(campaign, made)
-    return f"The assistant needs {', '.join(missing)}." if missing else "The engine did not run."
+    return values_for(campaign, made).sentence or "The engine did not run."
 
 
 def _why_still_queued(call: Call) -> str:

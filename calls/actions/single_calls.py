@@ -17,6 +17,8 @@ from calls.models import Call, CallEvent, Status, record_event
 from campaigns.contact_locks import lock_contact
 from campaigns.models import Contact
 from campaigns.rules import variables
+from campaigns.rules.placeholders import Placeholder, find
+from campaigns.rules.spoken import REASON, sentence
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
 
@@ -92,7 +94,19 @@ def place_single(order: Order) -> Call:
             f"Ordered by {order.created_by}." if order.created_by else "",
             after=Status.QUEUED,
         )
+        if found := find(call.dynamic_variables, call.customer_name):
+            record_event(call, REASON, CallEvent.Source.ENGINE, f"{sentence(found, quoted=False)} It is sent.")
     return call
+
+
+def placeholders(order: Order) -> list[Placeholder]:
+    """Return the values of the order that nobody means to speak. The call is placed with them all the same."""
+    values, _ = variables.complete(order.assistant.variables, order.dynamic_variables)
+    name = order.customer_name
+    if not name:
+        known = Contact.objects.filter(organization=order.organization, phone=order.to_number)
+        name = known.values_list("name", flat=True).first() or ""
+    return find(values, name)
 
 
 def preview(order: Order, contact: Contact | None = None) -> Decision:

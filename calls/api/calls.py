@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from calls.actions.single_calls import Order
-from calls.api.orders import place
+from calls.api.orders import place, warnings
 from calls.models import Call, Status, WebhookDelivery
 from calls.outcomes import staff_decisions
 from calls.reports import transcripts
@@ -130,7 +130,8 @@ class CallViewSet(ReadViewSet[Call]):
         self.reach.require(Scope.CALL, order.organization)
         refuse_country(order.organization, order.to_number, "to_number")
         call = place(order, number_field="to_number", variables_field="dynamic_variables")
-        return Response(self.get_serializer(self.get_queryset().get(pk=call.pk)).data, status=201)
+        answer = self.get_serializer(self.get_queryset().get(pk=call.pk)).data
+        return Response(answer | warnings(call), status=201)
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:

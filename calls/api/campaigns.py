@@ -14,7 +14,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls.actions import campaign_edits, campaigns, quiescing
+from calls.actions import campaign_edits, campaigns, held_recipients, quiescing
+from calls.actions.held_recipients import Verdict
 from calls.forecast import forecast as forecasting
 from calls.forecast.estimated_finish import finish_of
 from calls.gate.selection import Choices
@@ -28,20 +29,28 @@ from campaigns.models import (
     Contact,
     Recipient,
 )
-from campaigns.rules import variables
+from campaigns.rules.spoken import Rule, preview
 from tenants.api.errors import Conflict, RefusedByRule, detail
 from tenants.api.fields import (
+    WordField,
     money,
     utc_text,
 )
 from tenants.api.serializers import (
     StrictModelSerializer,
+    StrictSerializer,
 )
 from tenants.api.views import CrudViewSet, ScopedViewSet, public_id
 from tenants.models import Scope
 
 CampaignStatus = Campaign.Status
 FORESEEN_AT_MOST = 5_000  # recipients; with more left, an estimate takes too long for an answer that is polled
+
+
+class HeldSerializer(StrictSerializer):
+    """Which of the held recipients: those held for one value alone, or all."""
+
+    variable = WordField(required=False, allow_blank=True, max_length=64)
 
 
 class CampaignViewSet(CrudViewSet[Campaign]):
@@ -51,7 +60,7 @@ class CampaignViewSet(CrudViewSet[Campaign]):
     serializer_class = CampaignSerializer
     outside_transaction = frozenset({"pause", "cancel"})  # they wait until no call can be placed any more
     action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(
-        ("start", "pause", "resume", "cancel", "refresh"), Scope.CALL
+        ("start", "pause", "resume", "cancel", "refresh", "held_send", "held_skip"), Scope.CALL
     )
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -108,6 +117,26 @@ class CampaignViewSet(CrudViewSet[Campaign]):
     def refresh(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self._act(campaign_edits.refresh)
 
+    @action(detail=True, methods=["post"], url_path="held/send")
+    def held_send(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Call the held recipients with their values as they are."""
+        return self._decide_held(request, Verdict.SEND)
+
+    @action(detail=True, methods=["post"], url_path="held/skip")
+    def held_skip(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Do not call the held recipients."""
+        return self._decide_held(request, Verdict.SKIP)
+
+    def _decide_held(self, request: Request, verdict: Verdict) -> Response:
+        campaign = self.get_object()
+        form = HeldSerializer(data=request.data, context=self.get_serializer_context())
+        form.is_valid(raise_exception=True)
+        try:
+            n = held_recipients.decide_all(campaign, verdict, actor=self.reach.actor, **form.validated_data)
+        except quiescing.IllegalTransition as error:
+            raise Conflict(str(error)) from error
+        return Response({"recipients": n})
+
     @action(detail=True, methods=["get"])
     def preflight(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         campaign = self.get_object()
@@ -127,6 +156,15 @@ class CampaignViewSet(CrudViewSet[Campaign]):
             "recipients": seen.recipients,
             "callable_now": seen.callable_now,
             "skipped": dict(sorted(seen.skipped.items())),
+            "placeholder_values": [
+                {
+                    "variable": variable,
+                    "kind": kind,
+                    "recipients": n,
+                    "examples": [{"contact": each.contact.uuid, "value": each.value} for each in examples],
+                }
+                for variable, kind, n, examples in seen.placeholders.examples()
+            ],
             "zones_never_open": seen.zones_never_open,
             "never_open": [
                 {"country": place.country, "zones": place.zones, "cause": place.cause, "recipients": n}
@@ -156,7 +194,7 @@ class CampaignViewSet(CrudViewSet[Campaign]):
         choices = Choices(campaign, timezone.now(), include_unusable=True)
         choice = choices.choice_for(recipient or Recipient(campaign=campaign, contact=contact))
         declared = choice.assistant.variables if choice else []
-        found = variables.preview(campaign.variables, declared, contact)
+        found = preview(campaign.variables, declared, contact, Rule(campaign.placeholder_values))
         answer = {"assistant": choice.assistant.uuid if choice else None, "variables": [asdict(row) for row in found]}
         return Response(answer)
 

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from calls.actions.single_calls import AlreadyOpen, MissingVariables, Order, Refused, place_single
 from calls.gate.checks import CheckName
 from calls.models import Call
+from campaigns.rules.placeholders import NAME, find
+from campaigns.rules.spoken import REASON
 from tenants.api.errors import Conflict, RefusedByRule, detail
 from tenants.api.fields import utc_text
 
 DO_NOT_CALL = "This number is on the do-not-call list"
+
+
+def warnings(call: Call) -> dict[str, Any]:
+    """Return what to add to the answer: the values of the call that nobody means to speak. Empty where all are fine.
+
+    The call is placed with these values: the program named them.
+    """
+    found = [
+        detail(
+            NAME if each.variable == NAME else f"dynamic_variables.{each.variable}",
+            f"Nobody means to speak this: “{each.value[:60]}” is {each.kind.words}. It was sent as it is.",
+            REASON,
+        )
+        for each in find(call.dynamic_variables, call.customer_name)
+    ]
+    return {"warnings": found} if found else {}
 
 
 def place(order: Order, *, number_field: str, variables_field: str) -> Call:

@@ -13,7 +13,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from calls.actions import recipients, scheduled_callbacks
+from calls.actions import held_recipients, recipients, scheduled_callbacks
+from calls.actions.held_recipients import Verdict
 from calls.actions.quiescing import IllegalTransition
 from calls.actions.single_calls import Refused
 from calls.api.call_backs import CallBackSerializer
@@ -91,7 +92,7 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
     organization_path = "campaign__organization"
     outside_transaction = frozenset({"withdraw", "hold"})  # they wait until no call can be placed any more
     action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(
-        ("withdraw", "hold", "unhold", "call_back", "cancel_call_back"), Scope.CALL
+        ("withdraw", "hold", "unhold", "call_back", "cancel_call_back", "send_as_is", "skip"), Scope.CALL
     )
 
     def get_queryset(self) -> Any:
@@ -110,6 +111,24 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
         recipient = self.get_object()
         try:
             recipients.withdraw(recipient, actor=self.reach.actor)
+        except IllegalTransition as error:
+            raise Conflict(str(error)) from error
+        return self._answer(recipient)
+
+    @action(detail=True, methods=["post"], url_path="send-as-is")
+    def send_as_is(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Call a held recipient with its values as they are."""
+        return self._decide(Verdict.SEND)
+
+    @action(detail=True, methods=["post"])
+    def skip(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Do not call a held recipient."""
+        return self._decide(Verdict.SKIP)
+
+    def _decide(self, verdict: Verdict) -> Response:
+        recipient = self.get_object()
+        try:
+            held_recipients.decide(recipient, verdict, actor=self.reach.actor)
         except IllegalTransition as error:
             raise Conflict(str(error)) from error
         return self._answer(recipient)

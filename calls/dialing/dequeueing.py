@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from calls.dialing import turns
-from calls.models import Call
+from calls.models import Call, CallBack
 from calls.outcomes import staff_decisions
 from campaigns.models import Recipient
 
@@ -50,4 +50,20 @@ def dequeue(call: Call, reason: str, detail: str, now: datetime) -> bool:
                 next_attempt_at=now,
                 **kept,
             )
+    return True
+
+
+def take_back(call: Call, reason: str, detail: str, now: datetime) -> bool:
+    """Dequeue a call; if a scheduled callback waits for it, the callback is queued again at once.
+
+    The caller holds the locks of the call and of its campaign. Return False when the call is not queued any more.
+    """
+    with transaction.atomic():
+        if not dequeue(call, reason, detail, now):
+            return False
+        callbacks = CallBack.objects.filter(call=call, status=CallBack.Status.DUE)
+        for recipient in list(callbacks.values_list("recipient", flat=True)):
+            callbacks.update(call=None)
+            mine = Recipient.objects.filter(pk=recipient).exclude(status=RecipientStatus.WITHDRAWN)
+            mine.update(status=RecipientStatus.WAITING, reason="call_back", next_attempt_at=None)
     return True

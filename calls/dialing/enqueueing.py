@@ -28,16 +28,15 @@ from calls.gate.selection import (
     PERHAPS_STUCK,
     Choices,
     Selection,
-    can_go_on,
     select_free,
-    takes_calls,
-    unusable,
     values_for,
+    why_another_way,
 )
 from calls.gate.turns import contest_of, due_of, with_due_recipients
 from calls.models import Call, CallEvent, Status, record_event
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import load_numbers
+from campaigns.rules.spoken import Spoken
 from tenants import failpoints
 
 logger = logging.getLogger(__name__)
@@ -201,11 +200,11 @@ class _Step:
             # Turns are kept: the recipient stays due, and nobody else gets the turn of its assistant.
             self._turn_waits = self._turn_waits or selection.assistant_turn is not None
             return
-        values, missing = values_for(self.campaign, call)
-        if missing:
-            end_without_call(call.recipient, "missing_variables: " + ", ".join(missing))
+        spoken = values_for(self.campaign, call)
+        if spoken.reason:
+            bar(call.recipient, spoken)
             return
-        call.dynamic_variables = values
+        call.customer_name, call.dynamic_variables = spoken.name, spoken.values
         rested_at = self.choices.rests_until(call.phone_number, self.now) or self.now
         call.due_at = max(next(self._moments, self.now), rested_at)
         if _queue(call):
@@ -262,6 +261,16 @@ def store_deferrals(deferred: Iterable[tuple[Recipient, Decision]]) -> None:
         found.update(next_attempt_at=until, reason=reason, waits_in=zone, assistant=assistant)
 
 
+def bar(recipient: Recipient, spoken: Spoken) -> None:
+    """Hold or end a recipient that is not called because of its values."""
+    if not spoken.held:
+        end_without_call(recipient, spoken.reason)
+        return
+    recipient.status, recipient.reason = RecipientStatus.REVIEW, spoken.reason[:200]
+    recipient.next_attempt_at, recipient.waits_in = None, ""
+    recipient.save(update_fields=["status", "reason", "next_attempt_at", "waits_in"])
+
+
 def end_without_call(recipient: Recipient, reason: str) -> None:
     """End a recipient without a call: done if it was called before or its time ran out, else skipped."""
     is_done = recipient.attempts > 0 or reason == CheckName.NO_OPEN_WINDOW
@@ -273,16 +282,15 @@ def end_without_call(recipient: Recipient, reason: str) -> None:
 def reroute(now: datetime, limit: int = 200) -> int:
     """Dequeue calls that cannot go out as they are, where the campaign can call another way. Return how many.
 
-    Their account is blocked or switched off, or their assistant or caller number is switched off. Nothing was sent for
-    a queued call, so the call may end and its recipient may be enqueued again.
+    Their account is blocked or switched off, their assistant or caller number is switched off, or their assistant is a
+    stand-in that is not needed any more. Nothing was sent for a queued call, so the call may end and its recipient may
+    be enqueued again.
     """
     waiting = Call.objects.queued().filter(PERHAPS_STUCK, campaign__status=Campaign.Status.RUNNING, asked_for=False)
     rerouted = 0
     for campaign in campaigns_with_rules().filter(pk__in=waiting.order_by().values("campaign")):
-        if not can_go_on(campaign, now):
-            continue
+        choices = Choices(campaign, now)
         for call in waiting.filter(campaign=campaign).select_related("account", "assistant", "phone_number")[:limit]:
-            if not takes_calls(call, now):
-                detail = f"{unusable(call, now)} takes no calls now; the campaign calls another way."
-                rerouted += dequeue(call, "rerouted", detail, now)
+            if why := why_another_way(choices, call, now):
+                rerouted += dequeue(call, "rerouted", why, now)
     return rerouted

@@ -19,12 +19,13 @@ from django.db.models import F, Min
 from django.utils import timezone
 
 from calls.deadlines import CLUSTER_TIMING, SEND_WITHIN
-from calls.dialing.dequeueing import follow_number
+from calls.dialing.dequeueing import follow_number, take_back
 from calls.gate import budgets, pacing, rate_limits
 from calls.gate import facts as fact_sheet
 from calls.gate.capacity import load_of
 from calls.gate.checks import CheckName
 from calls.gate.decision import SOON, Decision, decide
+from calls.gate.selection import BY_A_STAND_IN, Choices, why_another_way
 from calls.models import Call, CallEvent, Status, record_event
 from calls.outcomes import placement_results, staff_decisions
 from campaigns.contact_locks import holder_keys
@@ -137,13 +138,15 @@ def _fresh(batch: Sequence[Call]) -> list[Call]:
     related = ("organization", "account", "assistant", "phone_number", "contact", "campaign", "recipient")
     found = Call.objects.select_related(*related).prefetch_related("campaign__windows")
     found = found.filter(pk__in=[call.pk for call in batch], status=Status.QUEUED)
+    found = found.annotate(by_a_stand_in=BY_A_STAND_IN)
     return list(found.order_by("-priority", "due_at", "pk"))
 
 
 def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision]]:
     """Return the calls that may be dialled. The facts of each include what this batch has allowed before it.
 
-    A call of a campaign to a number that its contact has no longer is replaced.
+    A call of a campaign to a number that its contact has no longer is replaced, and so is one by an assistant of
+    weight 0 where another can call.
     """
     allowed: list[tuple[Call, Decision]] = []
     lines: Counter[int] = Counter()
@@ -156,6 +159,8 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision
         if call.recipient and not batch.persons.has(call):
             call.recipient.contact = call.contact
             follow_number(call, call.recipient.number, now)
+            continue
+        if getattr(call, "by_a_stand_in", False) and _goes_another_way(call, now):
             continue
         found = batch.facts_of(call)
         facts = replace(
@@ -185,6 +190,16 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision
         else:
             staff_decisions.cancel(call, decision.reason, decision.detail, decision=decision.as_json(now))
     return allowed
+
+
+def _goes_another_way(call: Call, now: datetime) -> bool:
+    """Take back a call by an assistant of weight 0, where another can call. Return whether it was taken back.
+
+    The engine does so for all queued calls (`enqueueing.reroute`); a claim may come before it.
+    """
+    assert call.campaign is not None  # noqa: S101
+    why = why_another_way(Choices(call.campaign, now), call, now)
+    return bool(why) and take_back(call, "rerouted", why, now)
 
 
 def defer(call: Call, until: datetime, reason: str, detail: str) -> None:

@@ -13,17 +13,18 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, Max, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from calls.dialing import held_values
 from calls.dialing.campaign_locks import campaigns_with_rules, locked_campaign
-from calls.dialing.dequeueing import dequeue, follow_number
+from calls.dialing.dequeueing import dequeue, follow_number, take_back
 from calls.dialing.enqueueing import end_without_call, store_deferrals
 from calls.gate import inputs
 from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, decide
-from calls.gate.selection import Choices, select_free, values_for
+from calls.gate.selection import Choices, choices_of, select_free, values_for
 from calls.models import Call, ContactChange
 from campaigns.models import Campaign, CampaignVersion, Recipient
 from campaigns.models.campaign import load_numbers
@@ -112,9 +113,8 @@ def reassess(campaign_id: int) -> bool:
         after, until = campaign.look_again_after, campaign.look_again_until
         if after is None or campaign.status != Campaign.Status.RUNNING or not choices.usable:
             return True
-        waiting = campaign.recipients.filter(
-            pk__gt=after, status__in=Recipient.WAITING_STATUSES, next_attempt_at__gt=now
-        )
+        later = Q(status__in=Recipient.WAITING_STATUSES, next_attempt_at__gt=now)
+        waiting = campaign.recipients.filter(later | Recipient.HELD, pk__gt=after)
         if second_half := after < until:  # of the round: up to where its first half began
             waiting = waiting.filter(pk__lte=until)
         part = list(_locked(waiting)[:AT_ONCE])
@@ -139,8 +139,8 @@ def reassess_contacts() -> bool:
     with transaction.atomic():
         changes = list(ContactChange.objects.select_for_update(skip_locked=True).order_by("pk")[:AT_ONCE])
         contacts = {change.contact_id for change in changes}
-        waiting = Recipient.objects.filter(contact__in=contacts, status__in=Recipient.WAITING_STATUSES)
-        waiting = waiting.exclude(next_attempt_at=None)
+        planned = Q(status__in=Recipient.WAITING_STATUSES, next_attempt_at__isnull=False)
+        waiting = Recipient.objects.filter(planned | Recipient.HELD, contact__in=contacts)
         for campaign_id in waiting.order_by("campaign").values_list("campaign", flat=True).distinct():
             campaign = locked_campaign(campaign_id)
             _reassess_some(campaign, waiting.filter(campaign=campaign), now)
@@ -157,10 +157,14 @@ def _reassess_some(campaign: Campaign, waiting: QuerySet[Recipient], now: dateti
     organization = campaign.organization
     asks = campaign.status == Campaign.Status.RUNNING and organization.is_active and not organization.calls_stopped
     # All are locked, also those that are due: a step that decides by the contact's old fields ends first.
-    later = [each for each in _locked(waiting) if each.next_attempt_at and each.next_attempt_at > now]
+    locked = list(_locked(waiting))
+    later = [each for each in locked if each.next_attempt_at and each.next_attempt_at > now]
+    held = [each for each in locked if each.held]
     if asks and (choices := Choices(campaign, now)).usable:
-        _decide_again(choices, later, now)
+        _decide_again(choices, [*later, *held], now)
     else:
+        load_numbers(held)
+        held_values.decide_again(choices_of(campaign, now), held, now)
         Recipient.objects.filter(pk__in=[each.pk for each in later]).update(next_attempt_at=now)
 
 
@@ -169,8 +173,13 @@ def _locked(waiting: QuerySet[Recipient]) -> QuerySet[Recipient]:
 
 
 def _decide_again(choices: Choices, recipients: Sequence[Recipient], now: datetime) -> None:
-    """Store what the gate says now. A recipient that may be called is due; enqueueing asks for room and pace."""
+    """Store what the gate says now. A recipient that may be called is due; enqueueing asks for room and pace.
+
+    About a recipient that is held for a value, only its values decide.
+    """
     load_numbers(recipients)
+    held_values.decide_again(choices, [each for each in recipients if each.held], now)
+    recipients = [each for each in recipients if each.status in Recipient.WAITING_STATUSES]
     calls = [choices.call_to(recipient) for recipient in recipients]
     batch = choices.read_facts(calls, now)
     deferred: list[tuple[Recipient, Decision]] = []
@@ -216,8 +225,8 @@ def _dequeue_outdated(campaign_id: int, now: datetime) -> None:
 def _renew_copies(calls: QuerySet[Call], now: datetime) -> None:
     """Give queued calls of campaigns the values that a call queued now would have.
 
-    A call without a required value is dequeued; enqueueing ends its recipient for that. So is a call to another number
-    than the recipient is called at now.
+    A call without a required value is dequeued; enqueueing ends its recipient for that. So is a call with a value that
+    nobody means to speak, and a call to another number than the recipient is called at now.
     """
     related = ("campaign", "contact", "assistant", "phone_number", "recipient")
     found = list(calls.exclude(recipient=None).select_related(*related))
@@ -230,15 +239,15 @@ def _renew_copies(calls: QuerySet[Call], now: datetime) -> None:
         if call.to_number != call.recipient.number:
             follow_number(call, call.recipient.number, now)
             continue
-        values, missing = values_for(call.campaign, call)
-        if missing and not call.asked_for:
-            dequeue(call, "rules_changed", f"It has no value for {', '.join(missing)} any more.", now)
+        spoken = values_for(call.campaign, call)
+        if spoken.reason and not (call.asked_for and spoken.missing):
+            take_back(call, "rules_changed", f"It has to wait: {spoken.sentence}", now)
             continue
         fresh = {
-            "customer_name": call.contact.name,
+            "customer_name": spoken.name,
             "from_number": call.phone_number.e164,
             "callback_url": call.campaign.callback_url,
-            "dynamic_variables": call.dynamic_variables if missing else values,
+            "dynamic_variables": call.dynamic_variables if spoken.missing else spoken.values,
         }
         if any(getattr(call, name) != value for name, value in fresh.items()):
             Call.objects.queued().filter(pk=call.pk).update(**fresh)

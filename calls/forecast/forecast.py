@@ -18,12 +18,13 @@ from itertools import islice
 from statistics import median_high
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models import prefetch_related_objects as prefetch
 
 from calls.forecast import further
 from calls.forecast.daily_limits import DailyLimit
 from calls.forecast.outcome_mix import as_reported, endings_of
+from calls.forecast.placeholder_notices import PlaceholderNotices
 from calls.forecast.simulation import Simulation
 from calls.gate import budgets
 from calls.gate import facts as fact_sheet
@@ -34,6 +35,7 @@ from calls.reports import never_open
 from calls.reports.never_open import ClosedPlace, closed_place
 from calls.reports.problem import Problem
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
+from campaigns.rules.spoken import MISSING, REASON, Rule, Spoken
 from campaigns.wording import recipients as counted
 
 AT_ONCE = 5_000  # recipients read and judged at a time
@@ -60,6 +62,7 @@ class Forecast:
     cost_high: Decimal | None = None  # at most
     currency: str = ""
     budget_runs_out: bool = False
+    placeholders: PlaceholderNotices = field(default_factory=lambda: PlaceholderNotices(Rule.HOLD))
     too_many: bool = False
 
 
@@ -104,6 +107,7 @@ def forecast(campaign: Campaign, now: datetime, at_most: int = AT_MOST, count_to
         cost_high=high,
         currency=choices.usable[0].account.price_per_minute_currency,
         budget_runs_out=short,
+        placeholders=judged.placeholders,
     )
 
 
@@ -152,13 +156,15 @@ class Prospect:
         "status",
         "timezone",
         "to_number",
+        "values_approved",
         "variables",
     )
 
     def __init__(self, campaign: Campaign, choices: Choices, row: Sequence[Any]) -> None:
         self.campaign, self.campaign_id = campaign, campaign.pk
         self.organization, self.organization_id = campaign.organization, campaign.organization_id
-        self.status, self.attempts, self.due, self.assistant_id, self.phone_number_id, self.to_number, *rest = row
+        self.status, self.attempts, self.due, self.assistant_id, self.phone_number_id, *rest = row
+        self.values_approved, self.to_number, *rest = rest
         self.contact_id, self.phone, self.timezone, self.on_hold, self.hold_until, *own = rest
         texts: Sequence[Any] = own or ("", "", {})
         self.name, self.external_id, self.variables = texts
@@ -195,12 +201,21 @@ class Prospect:
 class Judged:
     """The recipients at the start. `waiting`: by facts and due time; `calling`: with an open call, by facts."""
 
+    placeholders: PlaceholderNotices
     callable_now: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     zones_never_open: set[str] = field(default_factory=set)
     never_open: Counter[ClosedPlace] = field(default_factory=Counter)
     waiting: Counter[tuple[Facts, datetime]] = field(default_factory=Counter)
     calling: Counter[Facts] = field(default_factory=Counter)
+
+    def bars(self, prospect: Prospect, spoken: Spoken) -> bool:
+        """Count a recipient with a value that nobody means to speak. Return whether its values keep it from a call."""
+        if spoken.placeholders and (spoken.rule is Rule.EMPTY or not spoken.missing):
+            self.placeholders.take(prospect.contact_id, spoken)
+        if spoken.reason and not spoken.held:
+            self.skipped[MISSING if spoken.missing else REASON] += 1
+        return bool(spoken.reason)
 
     def note_if_never_open(self, prospect: Prospect, facts: Facts, decision: Decision, begin: datetime) -> None:
         if decision.failed(CheckName.NO_OPENING):
@@ -212,9 +227,9 @@ class Judged:
 def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal) -> Judged:
     as_running, budget = copy(campaign), campaign.budget
     as_running.status, as_running.budget = Campaign.Status.RUNNING, None
-    found = Judged()
+    found = Judged(PlaceholderNotices(Rule(campaign.placeholder_values)))
     decisions: dict[Facts, Decision] = {}
-    with_variables = _needs_variables(choices)
+    with_variables = _needs_variables(campaign, choices)
     rows = _rows(campaign, with_variables)
     while chunk := [Prospect(as_running, choices, row) for row in islice(rows, AT_ONCE)]:
         sheets = fact_sheet.load(chunk, begin)
@@ -230,8 +245,8 @@ def _judge(campaign: Campaign, choices: Choices, begin: datetime, spent: Decimal
                 if decision.reason == CheckName.NO_OPEN_WINDOW:
                     found.zones_never_open.update(facts.zones)
                     found.note_if_never_open(prospect, facts, decision, begin)
-            elif with_variables and values_for(as_running, prospect)[1]:
-                found.skipped["missing_variables"] += 1
+            elif with_variables and found.bars(prospect, values_for(as_running, prospect)):
+                continue
             else:
                 due = max(begin, prospect.due or begin)
                 found.waiting[facts, due] += 1
@@ -244,8 +259,10 @@ def _may_be_called(decision: Decision) -> bool:
     return all(check.result == "allow" or check.name.traits.is_capacity for check in decision.checks)
 
 
-def _needs_variables(choices: Choices) -> bool:
-    return any(item.get("required") for choice in choices.all for item in choice.assistant.variables)
+def _needs_variables(campaign: Campaign, choices: Choices) -> bool:
+    return campaign.placeholder_values != Rule.SEND or any(
+        item.get("required") for choice in choices.all for item in choice.assistant.variables
+    )
 
 
 def _not_launched(campaign: Campaign) -> QuerySet[Contact]:
@@ -266,8 +283,9 @@ def _size_of(campaign: Campaign, count_to: int | None) -> int:
 
 
 def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
-    """Yield a row for each recipient still to be called: status, attempts, due time, assistant, caller number, number
-    called next, contact, its first number, time zone, hold, and the columns that variables are made of.
+    """Yield a row for each recipient still to be called: status, attempts, due time, assistant, caller number, whether
+    its values are approved, number called next, contact, its first number, time zone, hold, and the columns that
+    variables are made of. Recipients that are held for a value are among them.
     """
     wanted = [
         "pk",
@@ -277,19 +295,20 @@ def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:
         "hold_until",
         *(["name", "external_id", "variables"] if with_variables else []),
     ]
-    live = campaign.recipients.filter(status__in=(*Recipient.WAITING_STATUSES, Recipient.Status.CALLING)).order_by("pk")
-    state = ("status", "attempts", "next_attempt_at", "assistant_id", "phone_number_id")
+    going = Q(status__in=(*Recipient.WAITING_STATUSES, Recipient.Status.CALLING))
+    live = campaign.recipients.filter(going | Recipient.HELD).order_by("pk")
+    state = ("status", "attempts", "next_attempt_at", "assistant_id", "phone_number_id", "values_approved")
     own = live.values_list(*state, further.NUMBER, *(f"contact__{name}" for name in wanted))
     if campaign.status not in NOT_BEGUN:
         yield from own.iterator(AT_ONCE)
     for row in _not_launched(campaign).order_by("pk").values_list("phone", *wanted).iterator(AT_ONCE):
-        yield (Recipient.Status.PENDING, 0, None, None, None, *row)
+        yield (Recipient.Status.PENDING, 0, None, None, None, False, *row)
 
 
 SKIPPED: Mapping[str, str] = {
     CheckName.DO_NOT_CALL: "{n} on the do-not-call list: not called.",
     CheckName.COUNTRY: "{n} with numbers of countries that may not be called.",
-    "missing_variables": "{n} without a variable that the assistant needs: not called.",
+    MISSING: "{n} without a variable that the assistant needs: not called.",
     CheckName.ATTEMPTS: "{n} already called as often as the campaign allows.",
     CheckName.NO_OPEN_WINDOW: "{n} without an open calling window before the campaign ends, in {zones}.",
 }
@@ -301,7 +320,9 @@ def warnings(found: Forecast) -> list[Problem]:
     problems = [
         Problem(reason, "warning", SKIPPED.get(reason, "{n} are not called.").format(n=counted(n), zones=zones), n)
         for reason, n in sorted(found.skipped.items())
+        if reason != REASON
     ]
+    problems += found.placeholders.problems()
     problems += never_open.problems(found.never_open)
     if found.not_reached:
         message = f"{counted(found.not_reached)} will probably not be reached before the campaign ends."

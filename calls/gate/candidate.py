@@ -26,6 +26,8 @@ class CandidateRecipient(Protocol):
 
     @property
     def attempts(self) -> int: ...
+    @property
+    def values_approved(self) -> bool: ...
 
 
 class Candidate(Protocol):

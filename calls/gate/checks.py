@@ -173,6 +173,12 @@ class CheckName(StrEnum):
         "The assistant needs variables that are missing.",
     )
 
+    PLACEHOLDER_VALUES = (
+        "placeholder_values",
+        Traits(defers=True, ends_it=True, is_filter=True, only_explained=True),
+        "A value is one that nobody means to speak.",
+    )
+
     def __new__(cls, value: str, traits: Traits, words: str) -> CheckName:
         member = str.__new__(cls, value)
         member._value_ = value

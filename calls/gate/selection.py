@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from calls.gate import facts as fact_sheet
 from calls.gate.candidate import Candidate
 from calls.gate.decision import Decision
 from calls.gate.rotation import Members, Turn, Turns, scattered
 from calls.models import Call
-from campaigns.models import Campaign, Contact, Recipient
+from campaigns.models import Campaign, CampaignVariant, Contact, Recipient
 from campaigns.phones import area_of, country_of
-from campaigns.rules import variables
+from campaigns.rules.spoken import Rule, Spoken, speak
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -28,7 +28,7 @@ ASSISTANTS, FIRST, LATER = "a", "n", "l"
 class Choice:
     """One assistant of a campaign, and the campaign's caller numbers at its account.
 
-    An assistant of weight 0 calls only as a stand-in. `usable`: it can call now.
+    An assistant of weight 0 calls only as a stand-in (`Choices.may_call`). `usable`: it can call now.
     """
 
     assistant: Assistant
@@ -80,6 +80,7 @@ class Choices:
         self.use = fact_sheet.use_of(numbers, now)
         self.all = [_choice(pair, numbers, now, include_unusable) for pair in weighted_assistants(campaign)]
         self.usable = [choice for choice in self.all if choice.usable]
+        self._weighted = {choice.assistant.pk: choice.weight for choice in self.usable if choice.weight}
         self._sharing = tuple(self._by_weight().items())
         self._by_key = {choice.assistant.pk: choice for choice in self.all}
         self._able_of: dict[int, list[PhoneNumber]] = {}
@@ -130,8 +131,19 @@ class Choices:
 
     def _by_weight(self) -> dict[int, int]:
         """Return the weight of each assistant that calls new recipients. Without a weight, it is the first usable."""
-        with_weight = {choice.assistant.pk: choice.weight for choice in self.usable if choice.weight}
-        return with_weight or {choice.assistant.pk: 1 for choice in self.usable[:1]}
+        return self._weighted or {choice.assistant.pk: 1 for choice in self.usable[:1]}
+
+    def has(self, assistant_id: int) -> bool:
+        """Return whether the assistant is one of the campaign's."""
+        return assistant_id in self._by_key
+
+    def may_call(self, assistant_id: int | None) -> bool:
+        """Return whether an assistant may make calls now, first or later ones.
+
+        An assistant of weight 0 may only while no assistant with a weight can call, whoever it has called before.
+        """
+        choice = self._by_key.get(assistant_id or 0)
+        return choice is not None and choice.usable and (choice.weight > 0 or not self._weighted)
 
     def select(self, recipient: Selectable, phone: str, busy: Collection[int] = ()) -> Selection | None:
         """Return what the recipient's next call is made with. None: no assistant can call. Nothing is counted.
@@ -153,15 +165,15 @@ class Choices:
     def _choice_for(self, recipient: Selectable) -> tuple[Choice, Turn | None] | None:
         """Return the assistant that the recipient has, else the one whose turn is next.
 
-        If an assistant that has called the recipient cannot call now, return the next that can.
+        If an assistant that has called the recipient may not call now, return the next that may.
         """
         if not self.usable:
             return None
         own = self._by_key.get(recipient.assistant_id or 0)
-        if own and own.usable:
+        if own and self.may_call(own.assistant.pk):
             return own, None
         if own and not _is_new(recipient):
-            return next(choice for choice in self._after(own) if choice.usable), None
+            return next(choice for choice in self._after(own) if self.may_call(choice.assistant.pk)), None
         turn = self.turns.next(ASSISTANTS, self._sharing, self._seed(recipient, 1))
         return self._by_key[turn.key], turn
 
@@ -175,8 +187,7 @@ class Choices:
 
     def _after(self, own: Choice) -> list[Choice]:
         place = self.all.index(own)
-        others = self.all[place + 1 :] + self.all[:place]
-        return sorted(others, key=lambda choice: choice.weight == 0)
+        return self.all[place + 1 :] + self.all[:place]
 
     def _select_number(
         self, choice: Choice, turn: Turn | None, recipient: Selectable, phone: str, busy: Collection[int]
@@ -322,12 +333,14 @@ def nearest(numbers: Sequence[PhoneNumber], phone: str) -> list[PhoneNumber]:
     return same_area or [number for number in numbers if country_of(number.e164) == country] or list(numbers)
 
 
-def values_for(campaign: Campaign, call: Candidate) -> tuple[dict[str, str], list[str]]:
-    """Return the values of the call's variables, and the names of required ones that are missing.
+def values_for(campaign: Campaign, call: Candidate) -> Spoken:
+    """Return what the call is made with, and why it is not made where a value is missing or nobody means to speak it.
 
     A declared variable that the campaign does not set comes from the contact.
     """
-    return variables.values_for(campaign.variables, call.assistant.variables, call.contact)
+    approved = call.recipient is not None and call.recipient.values_approved
+    rule = Rule.SEND if approved else Rule(campaign.placeholder_values)
+    return speak(campaign.variables, call.assistant.variables, call.contact, rule)
 
 
 def takes_calls(call: Call, now: datetime) -> bool:
@@ -343,13 +356,34 @@ def unusable(call: Call, now: datetime) -> str:
     return call.phone_number.e164 if call.assistant.is_active else call.assistant.name
 
 
-# Queued calls that may have to go out another way; `takes_calls` decides.
+_WEIGHT_0_OF_CAMPAIGN = Q(campaign__assistant=F("assistant"), campaign__assistant_weight=0)
+_WEIGHT_0_OF_VARIANT = Exists(
+    CampaignVariant.objects.filter(campaign=OuterRef("campaign"), assistant=OuterRef("assistant"), weight=0)
+)
+# Calls whose assistant has weight 0 in their campaign now; `Choices.may_call` decides.
+BY_A_STAND_IN = _WEIGHT_0_OF_CAMPAIGN | Q(_WEIGHT_0_OF_VARIANT)
+# Queued calls that may have to go out another way; `takes_calls` and `Choices.may_call` decide.
 PERHAPS_STUCK = (
     Q(account__blocked_at__isnull=False)
     | Q(account__is_active=False)
     | Q(assistant__is_active=False)
     | Q(phone_number__is_active=False)
+    | BY_A_STAND_IN
 )
+
+
+def why_another_way(choices: Choices, call: Call, now: datetime) -> str:
+    """Return why a queued call has to go out another way, as a sentence. Empty: it may go out as it is, or must wait.
+
+    It waits where the campaign cannot call another way.
+    """
+    if not choices.usable:
+        return ""
+    if not takes_calls(call, now):
+        return f"{unusable(call, now)} takes no calls now; the campaign calls another way."
+    if choices.has(call.assistant_id) and not choices.may_call(call.assistant_id):
+        return f"{call.assistant.name} has weight 0 and another assistant can call; it calls instead."
+    return ""
 
 
 def can_go_on(campaign: Campaign, now: datetime) -> bool:

@@ -160,6 +160,8 @@ def _state(recipient: Recipient, open_call: Call | None, now: datetime) -> Check
         return Check(CheckName.RECIPIENT, "skip", f"{label}: {why}." if why else f"{label}.")
     if open_call and open_call.status == Status.QUEUED:
         return Check(CheckName.RECIPIENT, detail="A call is queued.")
+    if recipient.held:
+        return Check(CheckName.RECIPIENT, "defer", "Needs attention: a team member has to decide about its values.")
     if recipient.status == Recipient.Status.REVIEW:
         return Check(CheckName.RECIPIENT, "defer", "Needs attention: it is unknown whether the last call was placed.")
     if open_call:
@@ -183,9 +185,11 @@ def _nothing_to_call_with(campaign: Campaign) -> Iterator[Check]:
 
 
 def _variables(campaign: Campaign, call: Call) -> Check:
-    _, missing = values_for(campaign, call)
-    if missing:
-        return Check(CheckName.VARIABLES, "skip", f"The assistant needs {', '.join(missing)}.")
+    spoken = values_for(campaign, call)
+    if spoken.missing:
+        return Check(CheckName.VARIABLES, "skip", spoken.sentence)
+    if spoken.reason:
+        return Check(CheckName.PLACEHOLDER_VALUES, "defer" if spoken.held else "skip", spoken.sentence)
     return Check(CheckName.VARIABLES)
 
 

@@ -35,7 +35,7 @@ def idle_reasons(campaign: Campaign) -> list[Reason]:
     now = timezone.now()
     choices = Choices(campaign, now)
     switches, due = _switches(campaign, choices, now), _due(campaign, choices, now)
-    return [*switches, *_deferred(campaign, now), *_scheduled_callbacks(campaign), *due]
+    return [*switches, *_deferred(campaign, now), *_scheduled_callbacks(campaign), *_held(campaign), *due]
 
 
 def _reason(code: str, message: str, count: int | None = None, until: datetime | None = None) -> Reason:
@@ -76,6 +76,12 @@ def _scheduled_callbacks(campaign: Campaign) -> Iterator[Reason]:
     found = due.aggregate(n=Count("pk"), until=Min("due_at"))
     if found["n"]:
         yield _reason("call_back", "Waiting for the time of a scheduled callback.", found["n"], found["until"])
+
+
+def _held(campaign: Campaign) -> Iterator[Reason]:
+    if count := campaign.recipients.filter(Recipient.HELD).count():
+        message = "Held for a value that nobody means to speak, until a team member decides."
+        yield _reason(CheckName.PLACEHOLDER_VALUES, message, count)
 
 
 def _due(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason]:

@@ -107,6 +107,7 @@ class CampaignSerializer(OrganizedSerializer[Campaign]):
             "number_choice",
             "contact_lists",
             "variables",
+            "placeholder_values",
             "timezone",
             "contact_zone_rule",
             "campaign_zone_countries",

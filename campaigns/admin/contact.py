@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.http import HttpRequest
@@ -26,6 +26,8 @@ from campaigns.models.contact import MAX_EVIDENCE
 from campaigns.models.number_hash import number_hashes
 from campaigns.number_search import having, keys_of
 from campaigns.phones import EVERYWHERE, NotCallable, normalise, normalise_further
+from campaigns.rules.placeholders import find
+from campaigns.rules.spoken import sentence
 from campaigns.rules.whereabouts import ZoneRule, whereabouts
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.backoffice.forms import Column, PairsField, RowsField, ScopedForm, long_text_field, text_field
@@ -218,6 +220,9 @@ class ContactAdmin(NumberedAdmin):
         lock_numbers(obj.organization_id, [obj.phone, *(phone for phone, _ in given)])
         super().save_model(request, obj, form, change)
         further_numbers.replace(obj, given)
+        if placeholders := find(obj.variables or {}, obj.name):
+            advice = "The contact is saved. Campaigns hold such a contact until a team member decides, or as they say."
+            messages.warning(request, f"{sentence(placeholders)} {advice}")
 
     def added_columns(self, rows: QuerySet[Any]) -> list[contact_export.Column]:
         return contact_export.added_columns(rows)

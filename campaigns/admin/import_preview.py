@@ -62,6 +62,10 @@ def _survey(found: preview.Survey, targets: set[str]) -> dict[str, Any]:
         "unusable": found.unusable,
         "shows": {name: name in targets for name in ("name", "external_id", "language", "timezone")},
         "zone_notices": zone_notices_of(found.zones.contradicting, found.zones.interpreted, found.zones.examples),
+        "value_notice": found.values.sentence,
+        "value_rows": [
+            (target_label(name), kind.words, f"{n:,}", examples) for name, kind, n, examples in found.values.groups()
+        ],
         "has_variables": any(target.startswith("variables.") for target in targets),
     }
 

@@ -97,6 +97,7 @@ class Forecast:
             "zones_contradicting": survey.zones.contradicting,
             "zones_interpreted": survey.zones.interpreted,
             "zone_examples": survey.zones.examples,
+            "placeholder_values": survey.values.as_json(),
             "notes": self.sentences,
         }
 

@@ -13,6 +13,7 @@ from campaigns.imports.columns import ColumnMapping, chosen_mapping
 from campaigns.imports.file_format import FileFormat
 from campaigns.imports.number_reading import ReadingOf
 from campaigns.imports.rows import ContactRow, RejectedRow, contact_of, read_rows, undecided
+from campaigns.imports.value_notices import ValueNotices
 from campaigns.imports.zone_notices import ZoneNotices
 
 ROWS = 1_000
@@ -53,11 +54,13 @@ class Survey:
     left_out: int = 0  # further numbers: unusable, or more than a contact has
     whole: bool = True
     zones: ZoneNotices = field(default_factory=ZoneNotices)
+    values: ValueNotices = field(default_factory=ValueNotices)
 
     def take(self, found: ContactRow | RejectedRow) -> None:
         self.read += 1
         if isinstance(found, ContactRow):
             self.zones.take(found)
+            self.values.take(found)
             self.left_out += len(found.beyond) + len(found.unusable)
             self.unusable += [(found.line, why) for why in found.unusable][: UNUSABLE_SHOWN - len(self.unusable)]
         else:

@@ -37,6 +37,11 @@ def of_forecast(found: Forecast) -> Iterator[str]:
         yield f"On the do-not-call list already: {counted(found.on_do_not_call, 'row')}."
     yield from found.sentences
     yield from zone_notices.sentences(survey.zones.contradicting, survey.zones.interpreted).values()
+    if survey.values.sentence:
+        yield survey.values.sentence
+    for name, kind, n, examples in survey.values.groups():
+        line, value = examples[0]
+        yield f"{name}, {kind.words}, {counted(n, 'row')}, first in line {line}: {value!r}"
     for column, target, why in found.columns:
         yield f"Column '{column}': {target or 'left out'} ({why})."
     for reason in survey.most_frequent():

@@ -15,6 +15,8 @@ from django.utils.timezone import now as utc_now
 
 from campaigns.models.contact import Contact, ContactList
 from campaigns.rules import retries
+from campaigns.rules.spoken import REASON as PLACEHOLDER_REASON
+from campaigns.rules.spoken import Rule
 from campaigns.rules.whereabouts import ZoneRule
 from campaigns.rules.windows import DAYS, Window, parse_day_names
 from providers.models import Assistant, PhoneNumber
@@ -51,6 +53,12 @@ class Campaign(models.Model):
         ROTATE = "rotate", "Rotate through all"
         LOCAL = "local", "Local: same area code, else same country, else any"
 
+    class PlaceholderValues(models.TextChoices):
+        HOLD = Rule.HOLD.value, "Hold the recipient until a team member decides"
+        SKIP = Rule.SKIP.value, "Skip the recipient"
+        EMPTY = Rule.EMPTY.value, "Call, and treat the value as missing"
+        SEND = Rule.SEND.value, "Call, and send the value as it is"
+
     class ContactZoneRule(models.TextChoices):
         BOTH_OPEN = "both_open", "Both must be in calling hours"
         TRUST_CONTACT = "trust_contact", "Trust the contact's time zone"
@@ -76,6 +84,13 @@ class Campaign(models.Model):
     )
     contact_lists = models.ManyToManyField(ContactList, related_name="campaigns", blank=True)
     variables = models.JSONField(default=dict, blank=True)
+    placeholder_values = models.CharField(
+        "values that nobody means to speak",
+        max_length=5,
+        choices=PlaceholderValues,
+        default=PlaceholderValues.HOLD,
+        help_text="For variables and names such as {{first_name}}, NULL or #N/A.",
+    )
     timezone = models.CharField(
         "time zone",
         max_length=64,
@@ -278,6 +293,8 @@ class Recipient(models.Model):
         WITHDRAWN = "withdrawn", "Withdrawn"
 
     WAITING_STATUSES = (Status.PENDING, Status.WAITING)  # the gate decides about them when they are due
+    # Held for a value that nobody means to speak: they wait for a team member, or for an edit of the contact or rules.
+    HELD = Q(status=Status.REVIEW, reason__startswith=PLACEHOLDER_REASON)
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="recipients", db_index=False)
@@ -292,6 +309,8 @@ class Recipient(models.Model):
     # Set by the first call, and kept for later calls.
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     phone_number = models.ForeignKey(PhoneNumber, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    # A team member said that the values nobody seems to mean may be spoken. The launch inserts rows without it.
+    values_approved = models.BooleanField(default=False, db_default=False, editable=False)
     waits_in = models.CharField(max_length=64, blank=True)  # the time zone whose calling hours the recipient waits for
 
     class Meta:
@@ -314,6 +333,11 @@ class Recipient(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contact} in {self.campaign}"
+
+    @property
+    def held(self) -> bool:
+        """Return whether the recipient is held for a value that nobody means to speak."""
+        return self.status == self.Status.REVIEW and self.reason.startswith(PLACEHOLDER_REASON)
 
     @property
     def number(self) -> str:

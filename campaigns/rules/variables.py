@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -71,8 +71,14 @@ def _parts(template: str) -> Iterator[str | re.Match[str]]:
 
 def used(templates: Mapping[str, str]) -> frozenset[str]:
     """Return the names of the contact's variables that the templates use."""
-    found = (part for template in templates.values() for part in _parts(template) if not isinstance(part, str))
-    return frozenset(match["variable"] for match in found if match["variable"])
+    return frozenset(name for field, name in sources(tuple(templates.values())) if not field)
+
+
+@lru_cache(maxsize=256)  # of campaigns
+def sources(templates: tuple[str, ...]) -> frozenset[tuple[str, str]]:
+    """Return what of a contact the templates use: pairs of a field and "", or "" and the name of a variable."""
+    found = (part for template in templates for part in _parts(template) if not isinstance(part, str))
+    return frozenset((match["field"] or "", match["variable"] or "") for match in found)
 
 
 def resolve(templates: Mapping[str, str], contact: HasVariables) -> dict[str, str]:
@@ -102,38 +108,6 @@ def values_for(
     own = {item["name"]: str((contact.variables or {}).get(item["name"]) or "") for item in declared}
     given = {name: value for name, value in own.items() if value}
     return complete(declared, given | resolve(templates, contact))
-
-
-@dataclass(frozen=True)
-class Preview:
-    """One variable as a call to a contact would carry it."""
-
-    name: str
-    value: str
-    source: str  # "campaign", "contact", "default", or "" without a value
-    required: bool
-    missing: bool
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def preview(templates: Mapping[str, str], declared: list[dict[str, Any]], contact: HasVariables) -> list[Preview]:
-    """Return every variable of a call to a contact, with the source of its value. Uses the same code as the call."""
-    full, missing = values_for(templates, declared, contact)
-    rendered, own = resolve(templates, contact), contact.variables or {}
-    wanted = {item["name"]: bool(item.get("required")) for item in declared}
-    found = []
-    for name in sorted({*wanted, *full}):
-        value = full.get(name, "")
-        if not value.strip():
-            source = ""
-        elif name in templates:
-            source = "campaign" if rendered[name].strip() else "default"
-        else:
-            source = "contact" if own.get(name) else "default"
-        found.append(Preview(name, value, source, wanted.get(name, False), name in missing))
-    return found
 
 
 def complete(declared: list[dict[str, Any]], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

@@ -9,6 +9,7 @@ from calls.reports.progress import OUTCOMES
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.models.contact import MAX_VARIABLES
 from campaigns.phones import Reading
+from campaigns.rules.placeholders import Kind
 from campaigns.rules.windows import DAYS
 from providers.adapters import registry
 from providers.adapters.words import LONGEST, MEANINGS
@@ -181,6 +182,15 @@ PROGRESS: Schema = obj(
     estimated_finish=maybe(MOMENT),
     idle_reasons=listed(obj(code=WORD, message=WORD, count=maybe(COUNT), until=maybe(MOMENT))),
 )
+KIND: Schema = {
+    "type": "string",
+    "enum": [kind.value for kind in Kind],
+    "description": "Why nobody means to speak a value.",
+}
+WARNINGS: Schema = {
+    **listed(obj(field=WORD, message=WORD, code=WORD)),
+    "description": "Values of the order that nobody means to speak. They were sent as they are.",
+}
 PREFLIGHT: Schema = obj(
     ok=FLAG,
     problems=listed(
@@ -198,6 +208,9 @@ PREFLIGHT: Schema = obj(
         "additionalProperties": COUNT,
         "description": "Recipients who will not be called, by rule.",
     },
+    placeholder_values=listed(
+        obj(variable=WORD, kind=KIND, recipients=COUNT, examples=listed(obj(contact=ID, value=WORD)))
+    ),
     zones_never_open=listed(WORD),
     never_open=listed(
         obj(
@@ -222,6 +235,11 @@ PREVIEW: Schema = obj(
             source={"type": "string", "enum": ["campaign", "contact", "default", ""]},
             required=FLAG,
             missing=FLAG,
+            placeholder={
+                "type": "string",
+                "enum": [*(kind.value for kind in Kind), ""],
+                "description": "Why nobody means to speak the value. Empty: it may be spoken.",
+            },
         )
     ),
 )
@@ -242,6 +260,7 @@ IMPORT_PREVIEW: Schema = obj(
     ),
     phone_readings=PHONE_READINGS,
     zone_examples=ZONE_EXAMPLES,
+    placeholder_values=listed(obj(field=WORD, kind=KIND, rows=COUNT, examples=listed(obj(line=COUNT, value=WORD)))),
     notes=listed(WORD),
 )
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}

@@ -63,7 +63,6 @@ FIELDS = {
     "blocked_reason": "Why no call is placed through it; empty: it is not blocked.",
     "open_calls": "How many calls are open now.",
     "overdue_calls": "How many of the open calls are overdue. They hold no line; all others do.",
-    "longest_call_minutes": "Minutes from the dial after which an open call is overdue.",
     "overdue": "Whether the call is open for longer than its provider account's `longest_call_minutes`: it holds no "
     "line, is read less often, and its contact is not called meanwhile.",
     "e164": "The number, such as +33123456789. It is unique in a provider account.",
@@ -111,6 +110,8 @@ FIELDS = {
     "finished_at": "When it finished.",
     "source": "Where it came from.",
     "expires_at": "When it expires; null: never.",
+    "placeholder_values": "What happens with a recipient who has a value that nobody means to speak, such as NULL: "
+    "`hold` until a team member decides, `skip`, `empty` (the value counts as missing) or `send` as it is.",
     "windows": "When recipients may be called, in their time zone. Empty: never.",
     "contact_zone_rule": "What counts where a contact's own time zone is none of its number's: `both_open` calls when "
     "both are in calling hours, `trust_contact` by the contact's own zone alone.",

@@ -176,7 +176,6 @@ class ProviderAccountAdmin(ScopedAdmin):
         "price_per_minute_currency": "Currency",
         "reserved_minutes": "Minutes set aside per call",
         "daily_budget": "Daily budget",
-        "longest_call_minutes": "Longest call (minutes)",
         "time_zone": "Provider's time zone",
     }
     list_display: ClassVar[Sequence[str]] = ("name", "provider_name", "calls_per_second", "max_open_calls")

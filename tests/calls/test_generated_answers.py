@@ -1,4 +1,4 @@
-"""No manner in which a field is told turns an outcome into another, loses a value in silence or has anyone rung earlier.
+"""No manner of telling a field makes one outcome another, loses a value in silence or has anyone rung earlier.
 
 The small run tells each field in each manner; the proof goes on with two and three fields at once.
 """
@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from calls.models import CallEvent
+from calls.models import Call, CallEvent
 from calls.models.call import answered_by_voicemail
 from calls.outcomes.folding import Fold, fold
 from providers.adapters import registry, words
@@ -41,17 +39,19 @@ FIELD_OF = {
 }  # fmt: skip
 
 
-def placed_call(told: Told) -> Any:
+def placed_call(told: Told) -> Call:
     """Return a call as it stands after its placing, before anything was read."""
-    nothing = dict.fromkeys(SETTABLE, "") | dict.fromkeys(
-        ("started_at", "answered_at", "ended_at", "duration_seconds", "billed_duration_seconds", "result", "cost_price",
-         "cost_estimate"),
-    )  # fmt: skip
-    return SimpleNamespace(
-        **nothing | {"status": "placed", "provider_call_id": told.documented.call_id, "doubts": []},
-        dialed_at=DIALED, placed_at=DIALED, terminal_at=None, to_number=generated.NUMBER, settle_until=None,
+    return Call(
+        status="placed",
+        provider_call_id=told.documented.call_id,
         reference=generated.REFERENCE,
-    )  # fmt: skip
+        to_number=generated.NUMBER,
+        from_number="+14155550100",
+        created_at=DIALED,
+        dialed_at=DIALED,
+        placed_at=DIALED,
+        next_read_at=READ_AT,
+    )
 
 
 def read(told: Told) -> tuple[Reading, Fold] | ProviderError:
@@ -100,7 +100,7 @@ def _outcome_faults(told: Told, reading: Reading, folded: Fold, kinds: set[str])
 
 def _fact_faults(told: Told, reading: Reading, folded: Fold) -> Iterator[str]:
     manners = dict(told.manners)
-    spoken_of = bool(reading.remarks) or bool(folded.remarks) or bool(folded.conflict)
+    spoken_of = bool(reading.remarks) or bool(folded.remarks) or bool(folded.conflicts)
     for path, name in FIELD_OF.items():
         meant, fact = told.documented.facts.get(name), folded.changes.get(name)
         manner, kind = manners.get(path, ""), told.documented.kinds.get(path, "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 
 import pytest
@@ -215,3 +217,25 @@ def test_few_questions_are_asked(operator: Client, ada: Contact, speaker: Assist
         with CaptureQueriesContext(connection) as queries:
             assert getattr(operator, method)(url, values).status_code == 200
         assert len(queries) <= MOST_QUESTIONS, [query["sql"][:160] for query in queries]
+
+
+def test_a_value_that_nobody_means_to_speak_is_confirmed_first(
+    operator: Client, ada: Contact, speaker: Assistant, phone_number: PhoneNumber
+) -> None:
+    sent = {"assistant": speaker.pk, "phone_number": phone_number.pk, "to_number": ada.phone, "_launch": "1"}
+    sent |= {"variable-slot": '{{ "slot" }}', "customer_name": "Ada"}
+    page = operator.post(LAUNCH, sent).content.decode()
+    assert not Call.objects.exists() and "a placeholder that was not filled in" in page
+    (confirmed,) = re.findall(r'name="as_is" value="([^"]*)"', page)
+    confirmed = unescape(confirmed)
+    other = operator.post(LAUNCH, sent | {"variable-slot": "NULL", "as_is": confirmed}).content.decode()
+    assert not Call.objects.exists() and "missing value" in other, "another value is confirmed anew"
+    assert operator.post(LAUNCH, sent | {"as_is": confirmed}).status_code == 302
+    assert Call.objects.get().dynamic_variables["slot"] == '{{ "slot" }}'
+
+
+def test_a_corrected_value_needs_no_confirmation(
+    operator: Client, ada: Contact, speaker: Assistant, phone_number: PhoneNumber
+) -> None:
+    sent = {"assistant": speaker.pk, "phone_number": phone_number.pk, "to_number": ada.phone, "_launch": "1"}
+    assert operator.post(LAUNCH, sent | {"variable-slot": "9:30", "as_is": "something"}).status_code == 302

@@ -141,3 +141,14 @@ def test_the_list_finds_a_contact_by_any_number_and_says_that_it_is_not_called(
 def test_a_viewer_reads_the_numbers(sign_in: SignIn, organization: Organization, ada: Contact) -> None:
     page = sign_in(organization, "viewer").get(path_of(ada)).content.decode()
     assert "01 42 34 56 78 (FR, work)" in page and "further_numbers-0-phone" not in page
+
+
+def test_a_value_that_nobody_means_to_speak_is_saved_with_a_warning(manager: Client, ada: Contact) -> None:
+    form = opened(manager, path_of(ada))
+    page = manager.post(path_of(ada), form | {"name": "Ada undefined"}, follow=True).content.decode()
+    ada.refresh_from_db()
+    assert ada.name == "Ada undefined" and "Nobody means to speak this" in page
+    page = manager.post(
+        path_of(ada), opened(manager, path_of(ada)) | {"name": "Ada Null"}, follow=True
+    ).content.decode()
+    assert "Nobody means to speak this" not in page

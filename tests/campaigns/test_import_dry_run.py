@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from campaigns import further_numbers
 from campaigns.do_not_call import entries
-from campaigns.imports import job, preview, upload
+from campaigns.imports import job, preview, report, upload
 from campaigns.imports.dry_run import Forecast, of_upload
 from campaigns.models import Contact, ContactImport, ContactList, DoNotCall
 from tests.campaigns.workbooks import workbook
@@ -172,3 +172,24 @@ def test_a_workbook_is_previewed_too(contact_list: ContactList) -> None:
     sheet = workbook([["phone", "name", "dnc"], [33612345678, "Ada", "yes"], ["0612", "Bob", ""]])
     found = of_upload(contact_list.organization, io.BytesIO(sheet), "people.xlsx")
     assert (found.created, found.listed, found.survey.refused) == (1, 1, 1)
+
+
+def test_values_that_nobody_means_to_speak_are_counted_by_column_and_kind(
+    contact_list: ContactList, api: ApiClient
+) -> None:
+    rows = ["{{first_name}},9:30,a", "Bob,NULL,b", "Cid,NULL,#N/A", "Dan,None of the above,c", "JosÃ©,9:30,-"]
+    text = "phone,name,slot,note\n" + "".join(f"{NUMBERS[n]},{row}\n" for n, row in enumerate(rows))
+    found = foreseen(contact_list, text)
+    assert found.survey.values.rows == 4 and found.created == 5, "they are imported all the same"
+    told = {
+        (row["field"], row["kind"]): (row["rows"], row["examples"][0]) for row in found.as_json()["placeholder_values"]
+    }
+    assert told == {
+        ("name", "template"): (1, {"line": 2, "value": "{{first_name}}"}),
+        ("name", "damaged"): (1, {"line": 6, "value": "JosÃ©"}),
+        ("variables.slot", "missing_value"): (2, {"line": 3, "value": "NULL"}),
+        ("variables.note", "spreadsheet_error"): (1, {"line": 4, "value": "#N/A"}),
+        ("variables.note", "filler"): (1, {"line": 6, "value": "-"}),
+    }
+    sentences = list(report.of_forecast(found))
+    assert any("4 rows have a value that nobody means to speak" in text for text in sentences)

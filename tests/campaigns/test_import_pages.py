@@ -315,3 +315,10 @@ def test_columns_with_other_names_are_left_out_on_request(operator: Client) -> N
     row = carried_out(ContactImport.objects.get())
     assert row.mapping == {"Tel": "phone", "Nom": "name", "Ville": ""}
     assert list(Contact.objects.values_list("variables", flat=True)) == [{}, {}]
+
+
+def test_the_preview_warns_of_values_that_nobody_means_to_speak(operator: Client) -> None:
+    page = looked_at(operator, b"Tel;Nom;Ville\n0612345601;Ana;NULL\n0612345602;{{nom}};Nice\n")
+    assert "2 rows have a value that nobody means to speak" in page
+    assert "a program&#x27;s word for a missing value" in page and "{{nom}}" in page
+    assert "nobody means to speak" not in looked_at(operator)

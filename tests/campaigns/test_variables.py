@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules.variables import Preview, complete, faults, preview, resolve, used, values_for
+from campaigns.rules.spoken import Preview, Rule, preview
+from campaigns.rules.variables import complete, faults, resolve, used, values_for
 
 ZOE = SimpleNamespace(name="Zoé", phone="+33123456789", external_id="", variables={"slot": "9:30", "empty": " "})
 
@@ -114,20 +115,21 @@ def test_a_preview_says_where_each_value_comes_from_and_what_is_missing() -> Non
         {"name": "room"},
     ]
     templates = {"greeting": "Hello {{ contact.name }}", "doctor": "{{ contact.variables.doctor }}", "empty": ""}
-    assert preview(templates, declared, ZOE) == [
-        Preview("clinic", "Main street", "default", True, False),
-        Preview("doctor", "", "", True, True),
-        Preview("empty", "none", "default", False, False),
-        Preview("greeting", "Hello Zoé", "campaign", False, False),
-        Preview("room", "", "", False, False),
-        Preview("slot", "9:30", "contact", True, False),
+    assert preview(templates, declared, ZOE, Rule.HOLD) == [
+        Preview("clinic", "Main street", "default", True, False, ""),
+        Preview("doctor", "", "", True, True, ""),
+        Preview("empty", "none", "default", False, False, ""),
+        Preview("greeting", "Hello Zoé", "campaign", False, False, ""),
+        Preview("room", "", "", False, False, ""),
+        Preview("slot", "9:30", "contact", True, False, ""),
     ]
-    assert preview(templates, declared, ZOE)[0].as_json() == {
+    assert preview(templates, declared, ZOE, Rule.HOLD)[0].as_json() == {
         "name": "clinic",
         "value": "Main street",
         "source": "default",
         "required": True,
         "missing": False,
+        "placeholder": "",
     }
 
 
@@ -146,7 +148,7 @@ def test_a_preview_shows_the_values_that_the_call_carries(
 ) -> None:
     contact = SimpleNamespace(name="", phone="", external_id="", variables=own)
     full, missing = values_for(templates, declared, contact)
-    shown = preview(templates, declared, contact)
+    shown = preview(templates, declared, contact, Rule.HOLD)
     assert {item.name: item.value for item in shown if item.name in full} == full
     assert [item.name for item in shown if item.missing] == sorted(missing)
     assert all(bool(item.source) == bool(item.value.strip()) for item in shown)

@@ -87,7 +87,7 @@ FIELDS = {
     "campaigns": "id.r organization name status.r assistant phone_numbers contact_lists variables timezone windows "
     "holidays retry_rules max_attempts try_next_number min_gap_minutes max_open_calls calls_per_minute budget "
     "legal_override starts_at ends_at callback_url progress.r created_at.r contact_zone_rule campaign_zone_countries "
-    "campaign_zone_reason",
+    "campaign_zone_reason placeholder_values",
     "calls": "id.r organization.r status.r provider.r account.r assistant phone_number contact.r campaign.r "
     "recipient.r attempt.r to_number from_number.r customer_name dynamic_variables metadata provider_call_id.r "
     "provider_status.r ended_reason.r answered_by.r error_code.r error_message.r result.r result_text.r "

@@ -226,6 +226,7 @@ EVENT_LABELS = {
     "not_sent": "Not sent, queued again",
     "misconfigured": "Refused because of the set-up, queued again",
     "deferred": "Deferred",
+    "placeholder_values": "Values to check",
     "opt_out": "Opt-out",
     "overdue": "Overdue",
     "callback": "Provider event processed",

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet, prefetch_related_objects
+from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -102,6 +102,7 @@ class CampaignAdmin(WizardPages):
         "assistant_weight": "Share of this assistant",
         "phone_numbers": "Caller numbers",
         "number_choice": "Choice of caller number",
+        "placeholder_values": "Values that nobody means to speak",
         "starts_at": "Starts at",
         "ends_at": "Ends at",
         "timezone": "Campaign's time zone",
@@ -130,7 +131,7 @@ class CampaignAdmin(WizardPages):
             None,
             {"fields": ("name", "assistant", "assistant_weight", "phone_numbers", "number_choice", "contact_lists")},
         ),
-        ("Variables", {"fields": ("variables",)}),
+        ("Variables", {"fields": ("variables", "placeholder_values")}),
         ("Schedule", {"fields": ("starts_at", "ends_at", "holidays", "legal_override")}),
         ("Time zones", {"fields": ZONE_FIELDS}),
         (
@@ -150,7 +151,9 @@ class CampaignAdmin(WizardPages):
         return str(row.get_status_display())
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("organization", "assistant__account")
+        held = Exists(Recipient.objects.filter(Recipient.HELD, campaign=OuterRef("pk")))  # for the buttons
+        found = super().get_queryset(request).select_related("organization", "assistant__account")
+        return found.annotate(has_held=held)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.editable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from calls.actions.held_recipients import held_of
 from calls.admin.shared import labels
 from calls.gate import budgets
 from calls.gate.selection import weighted_assistants
@@ -64,6 +65,28 @@ def refresh_effect(obj: Campaign) -> list[str]:
         "Contacts added to its lists since it started become recipients. No contact is called twice for it.",
         "Withdrawn recipients stay withdrawn.",
         hours(obj),
+    ]
+
+
+def held(obj: Campaign) -> int:
+    """Return how many recipients are held for a value, up to a limit."""
+    return held_of(obj)[: COUNTED + 1].count()
+
+
+def send_held_effect(obj: Campaign) -> list[str]:
+    return [
+        f"{_counted(held(obj), 'recipient')} held for a value that nobody means to speak. They are called with their "
+        "values as they are, now and in later attempts.",
+        "To correct values instead, edit the contacts or import them again. Recipients whose values are corrected are "
+        "called by themselves.",
+    ]
+
+
+def skip_held_effect(obj: Campaign) -> list[str]:
+    return [
+        f"{_counted(held(obj), 'recipient')} held for a value that nobody means to speak. This campaign does not call "
+        "them. Other campaigns may.",
+        "You cannot undo this.",
     ]
 
 

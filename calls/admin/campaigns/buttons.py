@@ -5,22 +5,54 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
-from calls.actions import campaign_edits, campaigns, quiescing
+from calls.actions import campaign_edits, campaigns, held_recipients, quiescing
+from calls.actions.held_recipients import Verdict
 from calls.admin.campaigns import button_effects as effects
 from calls.reports import preflight
 from campaigns.copying import copy_of
 from campaigns.models import Campaign
+from campaigns.wording import recipients as counted
 from tenants.backoffice.buttons import NotDone, Step
+from tenants.backoffice.forms import LineField
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import page_of
 
 S = Campaign.Status
+
+
+class HeldForm(forms.Form):
+    variable = LineField(
+        label="Only those held for this value alone",
+        required=False,
+        max_length=64,
+        widget=forms.TextInput(attrs={"class": "tl-input"}),
+        help_text="The name of a variable, or customer_name. Empty: all held recipients.",
+    )
+
+
+def _held(verdict: Verdict, sentence: str) -> Callable[[HttpRequest, Any, Mapping[str, Any]], str]:
+    def perform(request: HttpRequest, obj: Campaign, values: Mapping[str, Any]) -> str:
+        try:
+            n = held_recipients.decide_all(obj, verdict, actor=reach_of(request).actor, variable=values["variable"])
+        except quiescing.IllegalTransition as error:
+            raise NotDone(str(error)) from error
+        if not n:
+            raise NotDone("No recipient is held for that.")
+        return f"{counted(n)} {'is' if n == 1 else 'are'} {sentence}"
+
+    return perform
+
+
+def _has_held(obj: Campaign) -> bool:
+    """Return whether a campaign that its page has read holds recipients."""
+    return obj.status in Campaign.STARTED and bool(getattr(obj, "has_held", False))
 
 
 def _run(action: Callable[..., None], sentence: str) -> Callable[[HttpRequest, Any, Mapping[str, Any]], str]:
@@ -90,6 +122,28 @@ STEPS = (
         offered=lambda obj: obj.status in {S.RUNNING, S.PAUSED},
         icon="group_add",
         button="Add them",
+    ),
+    Step(
+        "send-held",
+        "Call held recipients",
+        Level.OPERATOR,
+        effects.send_held_effect,
+        _held(Verdict.SEND, "called with the values as they are."),
+        offered=_has_held,
+        form=HeldForm,
+        icon="record_voice_over",
+        button="Send the values as they are",
+    ),
+    Step(
+        "skip-held",
+        "Skip held recipients",
+        Level.OPERATOR,
+        effects.skip_held_effect,
+        _held(Verdict.SKIP, "not called."),
+        offered=_has_held,
+        form=HeldForm,
+        icon="voice_over_off",
+        button="Skip them",
     ),
     Step(
         "cancel",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils import timezone
 
 from calls.admin.campaigns.charts import charts_of
@@ -18,7 +19,8 @@ from calls.reports.variant_comparison import Variant, compare, percent, sample_o
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.models.campaign import load_numbers
 from campaigns.phones import national
-from campaigns.rules import variables
+from campaigns.rules.placeholders import NAME, Kind, kind_of, shown
+from campaigns.rules.spoken import Rule, preview
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
 
@@ -70,6 +72,7 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
         "calls": f"{found.calls:,} more call{'' if found.calls == 1 else 's'}",
         "costs": labels.money(found.cost_low, found.currency) if found.cost_low is not None else "",
         "at_most": labels.money(found.cost_high, found.currency) if found.cost_high is not None else "",
+        "placeholders": placeholder_rows(found),
         "warnings": [] if found.too_many else [problem.message for problem in forecasting.warnings(found)],
     }
 
@@ -126,18 +129,43 @@ def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
         if selection:
             choices.take(selection)
         assistant = selection.choice.assistant if selection else campaign.assistant
-        rows = variables.preview(campaign.variables, assistant.variables if assistant else [], contact)
+        rule = Rule.SEND if recipient.values_approved else Rule(campaign.placeholder_values)
+        rows = preview(campaign.variables, assistant.variables if assistant else [], contact, rule)
         if rows:
             previews.append(
                 {
                     "name": contact.name,
+                    "name_kind": kind_of(contact.name, NAME),
                     "number": national(contact.phone),
                     "assistant": assistant.name if assistant and several else "",
-                    "rows": [{"name": r.name, "value": r.value, "source": SOURCES[r.source]} for r in rows],
+                    "rows": [
+                        {"name": r.name, "value": r.value, "source": SOURCES[r.source], "kind": Kind.of(r.placeholder)}
+                        for r in rows
+                    ],
                     "missing": [r.name for r in rows if r.missing],
                 }
             )
     return previews
+
+
+def placeholder_rows(found: forecasting.Forecast) -> list[dict[str, Any]]:
+    """Return which values nobody means to speak, with some of the contacts that have them."""
+    return [
+        {
+            "variable": shown([variable]),
+            "why": kind.words,
+            "recipients": counted(n, "recipient"),
+            "examples": [
+                {
+                    "name": str(each.contact),
+                    "url": reverse("admin:campaigns_contact_change", args=[each.contact.pk]),
+                    "value": each.value,
+                }
+                for each in examples
+            ],
+        }
+        for variable, kind, n, examples in found.placeholders.examples()
+    ]
 
 
 def first_contacts(campaign: Campaign) -> list[Contact]:

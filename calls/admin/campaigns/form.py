@@ -66,6 +66,9 @@ class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
         model = CallingWindow
         fields = ("days", "opens", "closes")
 
+    def clean_placeholder_values(self) -> str:
+        return self.cleaned_data["placeholder_values"] or self.instance.placeholder_values
+
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         if "opens" in values and values.get("opens") == values.get("closes"):
@@ -184,6 +187,8 @@ class CampaignForm(ScopedForm):
                 self.fields[name].help_text = text
         if "assistant" in self.fields:
             self.fields["assistant"].required = False
+        if "placeholder_values" in self.fields:
+            self.fields["placeholder_values"].required = False  # left out, it stays as it is
         if "campaign_zone_countries" in self.fields:
             self._offer_countries()
 

@@ -17,6 +17,7 @@ LABELS = {
     "phone_numbers": "caller numbers",
     "number_choice": "choice of caller number",
     "contact_lists": "lists",
+    "placeholder_values": "values that nobody means to speak",
     "windows": "calling windows",
     "retry_rules": "retries",
     "max_attempts": "maximum attempts per recipient",
@@ -79,6 +80,8 @@ def _value(field: str, value: Any, names: dict[str, str]) -> str:
         return "yes" if value else "no"
     if field == "contact_zone_rule":
         return str(Campaign.ContactZoneRule(value).label)
+    if field == "placeholder_values":
+        return str(Campaign.PlaceholderValues(value).label)
     if isinstance(value, list):
         return "; ".join(_item(field, item, names) for item in value)
     if field == "budget":

@@ -14,7 +14,7 @@ from calls.gate.selection import Choices
 from calls.models import Call
 from campaigns.models import Campaign, Contact, Recipient
 from campaigns.phones import NotCallable, normalise
-from campaigns.rules import variables
+from campaigns.rules.spoken import Rule, speak
 from tenants.backoffice.buttons import NotDone
 from tenants.backoffice.forms import text_field
 
@@ -49,18 +49,22 @@ def place(campaign: Campaign, number: str, *, actor: str) -> Call:
     choice = choices.choice_for(recipient)
     if choice is None:
         raise NotDone("First choose an assistant and a caller number of its provider account.")
-    values, missing = variables.values_for(campaign.variables, choice.assistant.variables, contact)
-    if missing:
-        whose = contact.name or "the first contact of the lists"
-        names = ", ".join(missing)
+    spoken = speak(campaign.variables, choice.assistant.variables, contact, Rule(campaign.placeholder_values))
+    whose = contact.name or "the first contact of the lists"
+    if spoken.missing:
+        names = ", ".join(spoken.missing)
         raise NotDone(f"The assistant needs {names}, but {whose} has no value for it. Enter one under Variables.")
+    if spoken.reason:
+        raise NotDone(
+            f"The campaign does not call {whose}. {spoken.sentence} Correct it, or choose what happens with it."
+        )
     return placed(
         single_calls.Order(
             organization=campaign.organization,
             assistant=choice.assistant,
             phone_number=choices.number_for(choice, recipient, number),
             to_number=number,
-            dynamic_variables=values,
+            dynamic_variables=spoken.values,
             created_by=actor,
         )
     )

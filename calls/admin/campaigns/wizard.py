@@ -47,6 +47,7 @@ from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedAdmin, page_of
 
 S = Campaign.Status
+KEPT = ("assistant_weight", "phone_numbers", "number_choice", "placeholder_values")  # when the assistant changes
 TEST_NUMBER = "test_number"  # session key
 UNFED = ("outcome_not_reported", "cost_not_reported")  # findings shown beside the rules that they are about
 
@@ -277,7 +278,7 @@ class WizardPages(ScopedAdmin):
         rows = submitted.fields["variables"].widget.value_from_datadict(request.POST, {}, "variables")
         obj.assistant = submitted.cleaned_data.get("assistant")
         obj.variables = {row["name"]: row["value"] for row in rows if row["name"] and row["value"]}
-        initial = {name: submitted[name].data for name in ("assistant_weight", "phone_numbers", "number_choice")}
+        initial = {name: submitted[name].data for name in KEPT}
         form = self._form(request, obj, ASSISTANT, initial=initial)
         form.marks = submitted.shown
         return form, self._choices(form, obj, chosen)

@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from calls.admin.campaigns.button_effects import zone_choices
-from calls.admin.campaigns.figures import FORECAST_AT_ONCE, previews_of
+from calls.admin.campaigns.figures import FORECAST_AT_ONCE, placeholder_rows, previews_of
 from calls.admin.campaigns.wizard_steps import (
     ASSISTANT,
     CONTACTS,
@@ -140,6 +140,7 @@ def forecast(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
         "costs": labels.money(found.cost_low, found.currency) if found.cost_low is not None else "",
         "at_most": labels.money(found.cost_high, found.currency) if found.cost_high is not None else "",
         "warnings": with_links(campaign, forecasting.warnings(found)),
+        "placeholders": placeholder_rows(found),
     }
 
 
@@ -168,6 +169,7 @@ def summary(campaign: Campaign) -> list[dict[str, Any]]:
             *(f"{one.name}, share {weight}" if shares else one.name for one, weight in assistants),
             ", ".join(f"{national(row.e164)} ({country_of(row.e164)})" for row in campaign.phone_numbers.all()),
             f"Variables: {', '.join(campaign.variables)}" if campaign.variables else "",
+            f"Values that nobody means to speak: {campaign.get_placeholder_values_display().lower()}",
         ],
         SCHEDULE: [
             *hours_text(hours),

@@ -40,7 +40,7 @@ ASSISTANT = WizardStep(
     "what",
     "Assistant",
     "Which assistant calls, and with which variables?",
-    ("assistant", "assistant_weight", "phone_numbers", "number_choice", "variables"),
+    ("assistant", "assistant_weight", "phone_numbers", "number_choice", "variables", "placeholder_values"),
     VariantInline,
 )
 SCHEDULE = WizardStep(
@@ -71,7 +71,7 @@ FIXED_AT: Mapping[str, WizardStep] = {
         ("no_assistant", "assistant_inactive", "account_inactive", "assistant", "caller_number"), ASSISTANT
     ),
     **dict.fromkeys(("no_phone_number", "assistant_faulty", "account_blocked", "variable_faulty"), ASSISTANT),
-    "missing_variables": ASSISTANT,
+    **dict.fromkeys(("missing_variables", "placeholder_values"), ASSISTANT),
     **dict.fromkeys(("no_common_hour", "zones_contradict", "never_open"), SCHEDULE),
     **dict.fromkeys(("no_window", "ends_in_the_past", "calling_hours", "no_open_window", "not_reached"), SCHEDULE),
     **dict.fromkeys(("budget_without_price", "budget_currency", "budget", "attempts"), LIMITS),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from calls.models import CallBack, Status
-from campaigns.models import Campaign, ContactImport
+from campaigns.models import Campaign, ContactImport, Recipient
+from campaigns.wording import recipients as counted
 from providers.models import ProviderAccount
 from tenants.backoffice.local_time import local_time
 from tenants.models import Alert
@@ -33,11 +36,7 @@ def items_of(organizations: Sequence[int], unconfirmed: int, new_alerts: int, no
         url = f"{reverse('admin:calls_call_changelist')}?status__exact={Status.UNCONFIRMED.value}"
         found.append(Item(_count(unconfirmed, "unconfirmed call"), "May have rung. Settle each call on its page.", url))
     found += _blocked(organizations, now)
-    paused = Campaign.objects.filter(organization__in=organizations, status=Campaign.Status.PAUSED)
-    for name, pk, reason in paused.exclude(status_reason="").values_list("name", "pk", "status_reason")[:SHOWN]:
-        url = reverse("admin:campaigns_campaign_change", args=[pk])
-        found.append(Item(f"“{name}” paused itself", reason, url))
-    found += _missed(organizations, now)
+    found += [*_campaigns(organizations), *_missed(organizations, now)]
     failed = ContactImport.objects.filter(
         organization__in=organizations, status=ContactImport.Status.FAILED, created_at__gt=now - RECENT
     )
@@ -68,6 +67,24 @@ def _blocked(organizations: Sequence[int], now: datetime) -> list[Item]:
         for row in rows
         if row.blocked(now)
     ]
+
+
+def _campaigns(organizations: Sequence[int]) -> Iterator[Item]:
+    """Yield the campaigns that paused themselves, and those that hold recipients for a value. One query."""
+    held = Recipient.objects.filter(Recipient.HELD, campaign=OuterRef("pk")).order_by().values("campaign")
+    started = Campaign.objects.filter(organization__in=organizations, status__in=Campaign.STARTED)
+    rows = started.annotate(held=Coalesce(Subquery(held.annotate(n=Count("pk")).values("n")), 0)).filter(
+        Q(status=Campaign.Status.PAUSED) & ~Q(status_reason="") | Q(held__gt=0)
+    )
+    for name, pk, status, reason, n in rows.values_list("name", "pk", "status", "status_reason", "held")[:SHOWN]:
+        url = reverse("admin:campaigns_campaign_change", args=[pk])
+        if status == Campaign.Status.PAUSED and reason:
+            yield Item(f"“{name}” paused itself", reason, url)
+        if n:
+            detail = (
+                "A value is one that nobody means to speak, like NULL. Correct it, or decide on the campaign's page."
+            )
+            yield Item(f"“{name}” holds {counted(n)}", detail, f"{url}?status={Recipient.Status.REVIEW.value}")
 
 
 def _missed(organizations: Sequence[int], now: datetime) -> list[Item]:

@@ -19,6 +19,7 @@ from calls.admin.shared import labels
 from calls.gate.decision import Decision
 from calls.models import Call
 from campaigns.models import Contact
+from campaigns.rules.spoken import sentence
 from providers.models import Assistant
 from tenants.backoffice.buttons import NotDone
 from tenants.backoffice.local_time import local_time
@@ -91,15 +92,16 @@ def view(request: HttpRequest) -> HttpResponse:
     """Launch one call, or check whether calling is allowed."""
     sent = _sent(request)
     page = page_of(Call)
-    decision, refusal, info = None, "", None
+    decision, refusal, info, doubt = None, "", None, ""
     if request.method == "POST" and "_fields" not in sent:
         form = _form(request, request.POST, {}, people.chosen(request, sent))
         if form.is_valid() and form.assistant is not None:
             order = form.order(reach_of(request).actor)
+            doubt = sentence(found) if (found := single_calls.placeholders(order)) else ""
             if "_check" in request.POST:
                 decision = single_calls.preview(order)
                 info = people.number_info(request, form.assistant, order.to_number)
-            else:
+            elif not doubt or doubt.split() == sent.get("as_is", "").split():
                 try:
                     call = placed(order)
                 except NotDone as error:
@@ -119,6 +121,7 @@ def view(request: HttpRequest) -> HttpResponse:
         form=form,
         contact=(form.data if form.is_bound else form.initial).get("contact", ""),
         refusal=refusal,
+        doubt=doubt,
         checked=_shown(decision) if decision else None,
         **(info or {}),
         **people.found(request, sent),

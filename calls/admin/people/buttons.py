@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from calls.actions import erasure, recipients, scheduled_callbacks
+from calls.actions import erasure, held_recipients, recipients, scheduled_callbacks
+from calls.actions.held_recipients import Verdict
 from calls.actions.quiescing import IllegalTransition
 from calls.actions.single_calls import Refused
 from calls.models import CallBack
@@ -68,6 +69,17 @@ def _withdraw(request: HttpRequest, obj: Recipient, values: Mapping[str, Any]) -
     except IllegalTransition as error:
         raise NotDone(str(error)) from error
     return f"{obj.contact} is withdrawn. This campaign places no more calls to this recipient."
+
+
+def _decide(verdict: Verdict, sentence: str) -> Callable[[HttpRequest, Recipient, Mapping[str, Any]], str]:
+    def perform(request: HttpRequest, obj: Recipient, values: Mapping[str, Any]) -> str:
+        try:
+            held_recipients.decide(obj, verdict, actor=reach_of(request).actor)
+        except IllegalTransition as error:
+            raise NotDone(str(error)) from error
+        return sentence.format(obj.contact)
+
+    return perform
 
 
 def _erase(request: HttpRequest, obj: Contact, values: Mapping[str, Any]) -> HttpResponse:
@@ -217,6 +229,29 @@ RECIPIENT_STEPS = (
         button="Schedule the callback",
     ),
     CANCEL,
+    Step(
+        "send-as-is",
+        "Send values as they are",
+        Level.OPERATOR,
+        lambda obj: [
+            f"{obj.contact} is called with the values as they are, now and in later attempts.",
+            "To correct a value instead, edit the contact. The recipient is then called by itself.",
+        ],
+        _decide(Verdict.SEND, "{} is called with the values as they are."),
+        offered=lambda obj: obj.held and obj.campaign.status in Campaign.STARTED,
+        tone="primary",
+        icon="record_voice_over",
+    ),
+    Step(
+        "skip",
+        "Skip",
+        Level.OPERATOR,
+        lambda obj: ["This campaign does not call the recipient. Other campaigns may."],
+        _decide(Verdict.SKIP, "{} is not called by this campaign."),
+        offered=lambda obj: obj.held and obj.campaign.status in Campaign.STARTED,
+        icon="voice_over_off",
+        button="Skip the recipient",
+    ),
     *CONTACT_STEPS,
     Step(
         "withdraw",

@@ -51,6 +51,8 @@ def standing(recipient: Recipient, campaign: Campaign, now: datetime) -> str:
         return _done(recipient)
     if recipient.status == S.SKIPPED:
         return f"Will not be called: {labels.reason(recipient.reason)}" if recipient.reason else "Will not be called"
+    if recipient.held:
+        return f"Needs attention: {labels.reason(recipient.reason)}"
     if recipient.status == S.REVIEW:
         return "Needs attention: the call is unconfirmed"
     if recipient.status == S.WITHDRAWN:

@@ -79,6 +79,7 @@ REASONS = {
     "hangup_callee": "the contact hung up",
     "hangup_caller": "the assistant hung up",
     "missing_variables": "variables that the assistant requires are missing",
+    "placeholder_values": "values that nobody means to speak",
     "unconfirmed": "the call is unconfirmed",
     "placing_ambiguous": "the provider's answer was lost or unclear",
     "not_sent": "the request was not sent; it is retried",
@@ -131,6 +132,7 @@ REASONS = {
 CHECK_LABELS = {
     "recipient": "Status detail",
     "variables": "Required variables",
+    "placeholder_values": "Values that nobody means to speak",
     "no_open_window": "Time left in the campaign",
     "hold": "Hold",
     "on_hold": "Hold",
