@@ -80,8 +80,10 @@ def gather(
 
 def _rows() -> list[Row]:
     from calls.models import Call, CallEvent, WebhookDelivery
+    from campaigns.models import DoNotCall
 
     opted = set(CallEvent.objects.filter(type="opt_out").values_list("call_id", flat=True))
+    listed = set(DoNotCall.objects.values_list("phone", flat=True))
     outbox = Counter(WebhookDelivery.objects.filter(endpoint=None).values_list("call_id", flat=True))
     doubts: dict[int, set[str]] = {}
     for pk, source in CallEvent.objects.filter(type="unconfirmed").values_list("call_id", "source"):
@@ -100,7 +102,7 @@ def _rows() -> list[Row]:
             outbox=outbox[call.pk],
             doubted=doubts.get(call.pk, frozenset()),
             stored=_stored(call),
-            opted_out=call.pk in opted,
+            opted_out=call.pk in opted and call.to_number in listed,
         )
         for call in Call.objects.order_by("pk")
     ]
