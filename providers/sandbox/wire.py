@@ -22,7 +22,6 @@ EXTRA: dict[str, Any] = {
     "cost": {"breakdown": [], "total": None},
     "schema": "v2",
     "tags": ["a", "b", "\u00e9\u2028\U0001f4de"],
-    "": None,
 }
 # The manners of values that only JSON can write.
 JSON_ONLY = frozenset({"duration NaN", "duration twice"})
