@@ -225,6 +225,15 @@ def test_results_and_prices_can_come_late(subtests: pytest.Subtests) -> None:
             assert manner in call.told
 
 
+def test_an_open_call_can_have_an_unknown_word() -> None:
+    voice, call = box_call("unknown word before the end")
+    assert call.timeline.end is not None
+    end = call.timeline.end.at
+    said = [voice.telling(call, "read").reword(voice.body(call, at), at)["status"] for at in (0, end / 2, end, end + 9)]
+    documented = {"queued", "initiated", "ringing", "in_progress", "completed", "no_answer", "busy", "failed"}
+    assert not {*said[:2]} & documented and said[2:] == ["completed", "completed"]
+
+
 def test_a_free_call_costs_nothing() -> None:
     voice, call = box_call("free call")
     last = voice.body(call, 60.0)
