@@ -94,7 +94,10 @@ class Telling:
         return body
 
     def encode(self, body: Any) -> tuple[dict[str, str], bytes]:
-        """Return headers and bytes of a JSON answer, in the manners of the wire."""
+        """Return headers and bytes of a JSON answer, in the manners of shape and wire."""
+        if "answer in data" in self.names:
+            self.call.told.add("answer in data")
+            body = {"data": body}
         headers, data, used = wire.encode(body, self.names)
         self.call.told.update(used)
         return headers, data
@@ -322,6 +325,23 @@ def _context(name: str, told: Telling, body: Values, inner: Values, ended: bool)
     places = [place for place in ("context", "metadata") if isinstance(body.get(place), dict)]
     body |= {place: json.dumps(body[place]) for place in places}
     return bool(places)
+
+
+@_manner("names in another case")
+def _names(name: str, told: Telling, body: Values, inner: Values, ended: bool) -> bool:
+    """Write the provider's names in snake case for camel case, and the reverse; not those of results and variables."""
+    for values in {id(each): each for each in (inner, body)}.values():
+        respelled = {_other_case(key): value for key, value in values.items()}
+        values.clear()
+        values.update(respelled)
+    return True
+
+
+def _other_case(name: str) -> str:
+    if "_" in name:
+        first, *rest = name.split("_")
+        return first + "".join(map(str.title, rest))
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 @_manner("extra fields", "long transcript")

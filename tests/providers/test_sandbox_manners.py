@@ -272,6 +272,17 @@ def test_the_bytes_are_as_documented(sandbox: Running, subtests: pytest.Subtests
     assert read(sandbox, "allomia", "gzip").startswith(b"{")  # this client decodes it by its header
 
 
+def test_names_can_have_another_case_and_answers_be_wrapped(sandbox: Running) -> None:
+    body = json.loads(read(sandbox, "allomia", "names in another case"))
+    assert {"outbound_call_id", "contact_id", "status", "call_details"} == set(body)
+    assert set(body["call_details"]) == {"started_at", "ended_at", "duration", "ended_reason"}
+    body = json.loads(read(sandbox, "callingbox", "names in another case"))
+    assert (
+        body["toNumber"].startswith("+1") and body["context"] == {"ref": "r-1"} and set(body["returns"]) == set(RETURNS)
+    )
+    assert set(json.loads(read(sandbox, "polyai", "answer in data"))) == {"data"}
+
+
 def test_a_call_is_found_by_every_form_of_its_id(sandbox: Running) -> None:
     api = Api(sandbox.url, "polyai")
     api.place("+14155550101")
