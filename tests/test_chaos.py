@@ -8,12 +8,14 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.conf import settings
 
 from tests.chaos.judging import Dial, Evidence, Row, Rules, Silence, judge
+from tests.chaos.meaning import Meant, Stored
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NUMBER = "+12125550140"
@@ -84,7 +86,46 @@ KEPT = {
     ),
 }
 AGAIN = {NUMBER: RETRYING}
+MEANT = Meant(False, 42, Decimal("0.035"), {"opt_out": True, "note": "Tuesday"}, opt_out=True)
+RIGHT = Stored(False, 42, Decimal("0.035000"), {"optOut": "true", "note": "Tuesday"})
+HELD = Stored(held={"duration_seconds", "price", "result"})
+TOLD: dict[str, Any] = {"meant": MEANT, "answer": "201", "provider": "callingbox"}
+
+
+def told(stored: Stored, meant: Meant = MEANT, *, opted_out: bool = True) -> Evidence:
+    return evidence([dial(1, 0, **{**TOLD, "meant": meant})], [row(1, 0, stored=stored, opted_out=opted_out)])
+
+
+KEPT |= {
+    "what was meant": told(RIGHT),
+    "what was meant, held as doubtful": told(HELD),
+    "a result kept as text": told(replace(RIGHT, result=None, result_text="opt_out: true, note: Tuesday")),
+    "nothing told": told(Stored(), Meant(), opted_out=False),
+    "a voicemail that the provider does not tell": told(Stored(voicemail=True), Meant(), opted_out=False),
+    "an id in another form": evidence([dial(1, 0)], [row(1, 0, provider_call_id="OUT-ID-1")]),
+}
 BROKEN = [
+    ("wrong outcome", told(replace(RIGHT, voicemail=True))),
+    ("wrong outcome", told(RIGHT, replace(MEANT, voicemail=True))),
+    ("wrong cost", told(replace(RIGHT, price=Decimal("0.25")))),
+    ("wrong cost", told(replace(RIGHT, price=None))),
+    ("wrong cost", told(replace(RIGHT, price=Decimal(0)))),
+    ("wrong cost", told(Stored(price=Decimal(1)), Meant(), opted_out=False)),
+    ("wrong figure", told(replace(RIGHT, duration=42_000))),
+    ("wrong figure", told(replace(RIGHT, duration=None))),
+    ("wrong result", told(replace(RIGHT, result={"opt_out": False, "note": "Tuesday"}))),
+    ("wrong result", told(replace(RIGHT, result=None))),
+    ("wrong result", told(replace(RIGHT, result={}))),
+    ("opt-outs missed", told(RIGHT, opted_out=False)),
+    ("opt-outs invented", told(Stored(), Meant())),
+    (
+        "doubts without a cause",
+        evidence([dial(1, 0, answer="200")], [row(1, 0, **DOUBTED, doubted={"response"})], ambiguous_faults=9),
+    ),
+    (
+        "in a list, but not found",
+        evidence([dial(1, 0, provider="callingbox")], [row(1, 0, **DOUBTED, doubted={"response"})], ambiguous_faults=9),
+    ),
     ("double dials", evidence([dial(1, 0), dial(2, 10)], [row(1, 0), row(2, 10)])),
     ("double dials", evidence([dial(1, 0), dial(2, 10, reference="ref-1")], [row(1, 0)], rules=AGAIN)),
     ("double dials", evidence([dial(1, 0), dial(2, 10)], [row(1, 0), row(2, 10)], rules=AGAIN)),

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
+from providers.sandbox import wire
 from providers.sandbox.callbacks import Delivery, Parcel
 from providers.sandbox.forms import Form, Refused, is_zeros, json_object, reference_in
 from providers.sandbox.timeline import ANSWERED, ENDINGS
@@ -48,9 +49,9 @@ class AlloMia(Voice):
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/api/outbound", self.place),
-            web.get("/api/outbound/{id}/status", self.reading(self._status)),
+            web.get("/api/outbound/{id:[^/]+}/status", self.reading(self._status)),
             web.get("/api/calls", self.reading(self._logs)),
-            web.get("/api/calls/{id}", self.reading(self._log)),
+            web.get("/api/calls/{id:[^/]+}", self.reading(self._log)),
         ]
 
     def authenticate(self, request: web.Request) -> None:
@@ -82,7 +83,7 @@ class AlloMia(Voice):
             extra={"assistant": ids[0], "customer": form.body.get("customerName", "")},
         )
 
-    def new_id(self, order: Order) -> str:
+    def new_id(self, order: Order, manners: frozenset[str]) -> str:
         return str(uuid.uuid4())
 
     def accepted(self, request: web.Request, call: Call, *, with_id: bool) -> web.Response:
@@ -94,7 +95,8 @@ class AlloMia(Voice):
         }
         if not with_id:
             del body["outboundCallId"]
-        return answer_json(body)
+        telling = self.telling(call, "placing")
+        return answer_json(telling.reword(body, 0.0), telling=telling)
 
     def error(self, request: web.Request, refused: Refused) -> web.Response:
         body: dict[str, Any] = {"error": refused.text}
@@ -107,7 +109,14 @@ class AlloMia(Voice):
 
     async def _status(self, request: web.Request) -> web.Response:
         call = self.known(request.match_info["id"], "Outbound call not found")
-        return await self.shown(request, answer_json(self._body(call, call.shown)), call)
+        telling = self.telling(call, "status", call.reads)
+        shown = call.shown
+        answer = answer_json(telling.reword(self._body(call, shown), shown), telling=telling)
+        return await self.shown(request, answer, call)
+
+    def duration(self, call: Call) -> int | None:
+        end = call.timeline.end
+        return (_details(call, end.at) or {}).get("duration") if end else None
 
     def _body(self, call: Call, elapsed: float) -> dict[str, Any]:
         """Return the body of a status response, which is also the callback's.
@@ -141,7 +150,12 @@ class AlloMia(Voice):
             body = self._body(call, end.at)
             if call.story.callbacks == "foreign":
                 body["outboundCallId"] = str(uuid.uuid4())
-            return {"Content-Type": "application/json"}, answer_json(body).body  # type: ignore[return-value]
+            telling = self.telling(call, "callback")
+            body = telling.reword(body, end.at)
+            if "callback of 70 KB" in telling.names:
+                call.told.add("callback of 70 KB")
+                body |= wire.PADDING
+            return telling.encode(body)
 
         return [Delivery(at, url, f"terminal {copy}", compose) for copy in range(copies)]
 

@@ -44,7 +44,7 @@ class Callbacks:
     def __init__(self, world: World) -> None:
         self._world = world
         self._session: aiohttp.ClientSession | None = None
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}  # by the call's index
         world.on_clear.append(self.forget)
 
     async def open(self) -> None:
@@ -67,17 +67,17 @@ class Callbacks:
 
     def schedule(self, call: Call, deliveries: Sequence[Delivery]) -> None:
         """Schedule these deliveries for the call, in place of those scheduled before."""
-        old = self._tasks.pop(call.id, None)
+        old = self._tasks.pop(call.index, None)
         if old is not None:
             old.cancel()
         if deliveries:
             task = asyncio.create_task(self._send_all(call, deliveries))
-            self._tasks[call.id] = task
-            task.add_done_callback(lambda done: self._finished(call.id, done))
+            self._tasks[call.index] = task
+            task.add_done_callback(lambda done: self._finished(call.index, done))
 
-    def _finished(self, identifier: str, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(identifier) is task:
-            del self._tasks[identifier]
+    def _finished(self, index: int, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(index) is task:
+            del self._tasks[index]
 
     async def _send_all(self, call: Call, deliveries: Sequence[Delivery]) -> None:
         await asyncio.gather(*(self._send(call, delivery) for delivery in deliveries))

@@ -8,17 +8,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from aiohttp import web
 
 from providers.sandbox import callingbox_calls as calls
 from providers.sandbox import callingbox_orders as orders
+from providers.sandbox import wire
 from providers.sandbox.callbacks import Callbacks, Delivery
 from providers.sandbox.callingbox_events import deliveries
 from providers.sandbox.forms import Refused, json_object
 from providers.sandbox.voice import Voice, answer_json, bearer, same
-from providers.sandbox.world import Call, Order, World
+from providers.sandbox.world import Call, Order, World, bare
 
 KEY = "sk_sandbox"
 BROKE = "sk_sandbox_broke"
@@ -55,8 +57,8 @@ class CallingBox(Voice):
         return [
             web.post("/v1/calls", self.place),
             web.get("/v1/calls", self.reading(self._list)),
-            web.get("/v1/calls/{id}", self.reading(self._one)),
-            web.get("/v1/calls/{id}/transcript", self.reading(self._transcript)),
+            web.get("/v1/calls/{id:[^/]+}", self.reading(self._one)),
+            web.get("/v1/calls/{id:[^/]+}/transcript", self.reading(self._transcript)),
             web.get("/v1/numbers", self.reading(self._numbers)),
             web.get("/v1/agents", self.reading(self._agents)),
         ]
@@ -92,7 +94,7 @@ class CallingBox(Voice):
             raise Refused(400, "agent_id is required")
         return orders.agent_order(body) if by_agent else orders.prompt_order(body)
 
-    def new_id(self, order: Order) -> str:
+    def new_id(self, order: Order, manners: frozenset[str]) -> str:
         return str(uuid.uuid4())
 
     def dial(self, order: Order, story: Any) -> Call:
@@ -107,7 +109,8 @@ class CallingBox(Voice):
             body["status"] = "initiated"  # as in the SDK's readme; the schema says `queued`
         if not with_id:
             del body["id"]
-        return answer_json(body, 201)
+        telling = self.telling(call, "placing")
+        return answer_json(telling.reword(body, 0.0), 201, telling)
 
     def body(self, call: Call, elapsed: float) -> dict[str, Any]:
         """Return the call object `elapsed` seconds after acceptance."""
@@ -118,7 +121,30 @@ class CallingBox(Voice):
         return answer_json({"error": {"message": refused.text} if nested else refused.text}, refused.status)
 
     def deliveries(self, call: Call) -> list[Delivery]:
-        return deliveries(call, self.body, self.world.settings.callingbox_endpoint_url)
+        return deliveries(call, self.body, self.telling, self.world.settings.callingbox_endpoint_url)
+
+    def word(self, call: Call, elapsed: float) -> str:
+        word = super().word(call, elapsed)
+        ended = call.timeline.at(elapsed).state == "voicemail"
+        return "completed" if ended and calls.is_completed_voicemail(call) else word
+
+    def outcome(self, call: Call, elapsed: float) -> str | None:
+        outcome = super().outcome(call, elapsed)
+        return "completed" if outcome and calls.is_completed_voicemail(call) else outcome
+
+    def tells_voicemail(self, call: Call) -> bool:
+        return True
+
+    def duration(self, call: Call) -> int | None:
+        return calls.duration(call)
+
+    def meant(self, call: Call, elapsed: float) -> dict[str, Any] | None:
+        meant = super().meant(call, elapsed)
+        if meant is None or call.timeline.end is None:
+            return None
+        result = calls.result(call) if call.timeline.end.state == "answered" else None
+        price = Decimal(calls.price(call)) / 100_000
+        return meant | {"result": result, "price": str(price), "opt_out": (result or {}).get("opt_out") is True}
 
     # Reads
 
@@ -128,7 +154,9 @@ class CallingBox(Voice):
         if other is not None:
             return answer_json(other)
         call = self.known(wanted, f"call {wanted} not found")
-        return await self.shown(request, answer_json(self.body(call, call.shown)), call)
+        telling, shown = self.telling(call, "status", call.reads), call.shown
+        answer = answer_json(telling.reword(self.body(call, shown), shown), telling=telling)
+        return await self.shown(request, answer, call)
 
     async def _transcript(self, request: web.Request) -> web.Response:
         wanted = request.match_info["id"]
@@ -155,17 +183,23 @@ class CallingBox(Voice):
         elif "ending_before" in query:
             found = found[: _position(ids, query["ending_before"])]
             page = found[-int(limit) :]  # the calls next to the cursor, still newest first
-        if self.world.settings.callingbox_list_shape == "array":
-            return await self.shown(request, answer_json(page))
-        return await self.shown(request, answer_json({"data": page, "has_more": len(found) > len(page)}))
+        as_page = self.world.settings.callingbox_list_shape == "page"
+        names = self.manners_of_answer("list", self.world.requests["reading"])
+        data, used = wire.listed(page, names, page=as_page, more=len(found) > len(page))
+        self.world.told.update(used)
+        return await self.shown(request, web.Response(body=data, content_type="application/json"))
 
     def _listed(self) -> list[dict[str, Any]]:
         ours = [
-            (datetime.fromtimestamp(call.accepted_at, UTC), self.body(call, call.shown))
+            (datetime.fromtimestamp(call.accepted_at, UTC), self._row(call))
             for call in self.world.of(self.slug)
             if not call.is_forgotten(None)
         ]
         return [record for _, record in sorted([*ours, *self._others], key=lambda pair: pair[0], reverse=True)]
+
+    def _row(self, call: Call) -> dict[str, Any]:
+        shown = call.shown
+        return self.telling(call, "row", self.world.requests["reading"]).reword(self.body(call, shown), shown)
 
     async def _numbers(self, request: web.Request) -> web.Response:
         return await self.shown(request, answer_json([calls.OWN_NUMBER]))
@@ -178,6 +212,7 @@ class CallingBox(Voice):
 
 
 def _position(ids: list[str], wanted: str) -> int:
-    if wanted not in ids:
+    known = [bare(identifier) for identifier in ids]
+    if bare(wanted) not in known:
         raise Refused(400, "unknown cursor")
-    return ids.index(wanted)
+    return known.index(bare(wanted))

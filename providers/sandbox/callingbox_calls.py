@@ -6,11 +6,16 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from providers.sandbox import draws
 from providers.sandbox.timeline import ANSWERED, ENDINGS
 from providers.sandbox.world import Call, Order
 
 MILLI_CENTS_PER_MINUTE = 5_000  # 2026-04: 0.05 USD per connected minute
 SETTLING = 1.5  # seconds from the end of the call to the settled bill, divided by the speed
+LATE = 40.0  # the same, of a result or a price that comes late
+# The manners in which the bill stays open for long.
+UNSETTLED = frozenset({"price settled late", "reserved at zero", "hold as amount", "empty result first, completed"})
+OPT_OUTS = 0.15  # share of the answered calls in which a result named `opt_out` is true
 
 OWN_NUMBER: dict[str, Any] = {
     "id": "9b1f7d52-3c44-4f0a-8a52-6d1c0e9a7b31",
@@ -52,7 +57,38 @@ def extracted_at(call: Call) -> float | None:
     end = call.timeline.end
     if end is None or end.state != "answered":
         return None
-    return end.at + (call.story.extraction if call.order.extra["returns"] else 0.0) / call.speed
+    if not call.order.extra["returns"]:
+        return end.at
+    late = call.manners & {"result after the webhook", "empty result first"}
+    return end.at + (LATE if late else call.story.extraction) / call.speed
+
+
+def result(call: Call) -> dict[str, Any] | None:
+    """Return the result of an answered call, as it is meant."""
+    returns = call.order.extra["returns"]
+    if not returns or call.story.extraction_fails:
+        return None
+    return {name: _sample(call, name, hint) for name, hint in returns.items()}
+
+
+def _sample(call: Call, name: str, hint: str) -> Any:
+    if name == "opt_out":
+        return draws.fraction("opt-out", call.order.to_number, call.dial) < OPT_OUTS
+    return _SAMPLES.get(hint)
+
+
+def duration(call: Call) -> int | None:
+    """Return the duration of an ended call, as it is meant."""
+    end = call.timeline.end
+    return _times(call, end.at)["duration_seconds"] if end else None
+
+
+def price(call: Call) -> int:
+    """Return the price of an ended call in thousandths of a cent, as it is meant."""
+    end, talk = call.timeline.end, call.timeline.last("talking")
+    if end is None or talk is None or end.state != "answered" or "free call" in call.manners:
+        return 0
+    return round(max(1, round(end.at - talk.at)) * MILLI_CENTS_PER_MINUTE / 60)
 
 
 def call_object(call: Call, elapsed: float, word: str) -> dict[str, Any]:
@@ -94,14 +130,26 @@ def _result(call: Call, elapsed: float) -> dict[str, Any]:
 
     It stays pending for ever if nobody answered (page on structured results, 2026-04).
     """
-    at = extracted_at(call)
+    at, end = extracted_at(call), call.timeline.end
+    if at is None and end is not None and end.at <= elapsed and is_completed_voicemail(call):
+        return {"result": None, "result_status": "failed", "result_error": "no conversation"}
     if at is None or elapsed < at:
-        return {"result": None, "result_status": "pending", "result_error": None}
+        return {"result": None, "result_status": "pending", "result_error": None} | _too_early(call, elapsed)
     if call.story.extraction_fails:
         return {"result": None, "result_status": "failed", "result_error": "could not extract the result"}
-    returns = call.order.extra["returns"]
-    result = {name: _SAMPLES.get(hint) for name, hint in returns.items()} if returns else None
-    return {"result": result, "result_status": "completed", "result_error": None}
+    if "empty result first, completed" in call.manners and elapsed < settled_at(call):
+        call.told.add("empty result first, completed")
+        return {"result": {}, "result_status": "completed", "result_error": None}
+    if call.manners & {"result after the webhook", "empty result first"}:
+        call.told |= call.manners & {"result after the webhook", "empty result first"}
+    return {"result": result(call), "result_status": "completed", "result_error": None}
+
+
+def _too_early(call: Call, elapsed: float) -> dict[str, Any]:
+    """Return what some calls show in place of a result that is not there yet."""
+    end = call.timeline.end
+    ended = end is not None and elapsed >= end.at
+    return {"result": {}} if ended and "empty result first" in call.manners else {}
 
 
 def _times(call: Call, elapsed: float) -> dict[str, Any]:
@@ -126,12 +174,25 @@ def _bill(call: Call, elapsed: float) -> dict[str, Any]:
     if end.state != "answered" or talk is None:
         return {"billed_duration_seconds": 0, "billing_amount_milli_cents": 0, "reservation_status": "released"}
     seconds = max(1, round(end.at - talk.at))
-    settled = elapsed >= end.at + SETTLING / call.speed
+    settled = elapsed >= settled_at(call)
+    call.told |= call.manners & {"price settled late", "free call"} if settled else set()
     return {
         "billed_duration_seconds": seconds if settled else None,
-        "billing_amount_milli_cents": round(seconds * MILLI_CENTS_PER_MINUTE / 60) if settled else None,
+        "billing_amount_milli_cents": price(call) if settled else None,
         "reservation_status": "settled" if settled else "reserved",
     }
+
+
+def settled_at(call: Call) -> float:
+    """Return when the bill of a call that ends is settled, in seconds after acceptance."""
+    end = call.timeline.end
+    return (end.at if end else 0.0) + (LATE if call.manners & UNSETTLED else SETTLING) / call.speed
+
+
+def is_completed_voicemail(call: Call) -> bool:
+    """Return whether a voicemail is told as a completed call with a word for the machine."""
+    end = call.timeline.end
+    return end is not None and end.state == "voicemail" and any(name.startswith("voicemail") for name in call.manners)
 
 
 def _cause(state: str) -> dict[str, Any]:

@@ -34,6 +34,8 @@ def entry(call: Call, voice: Voice) -> dict[str, Any]:
         "rings": call.timeline.rings,
         "attempts": call.timeline.at(elapsed).attempt,
         "answered_with": call.answered_with,
+        "meant": voice.meant(call, elapsed),
+        "manners": sorted(call.told),
         "callbacks_sent": call.callbacks_sent,
         "callbacks_skipped": call.callbacks_skipped,
         "reads": call.reads,

@@ -1,101 +1,92 @@
-"""The faults of the fake providers: how they respond to placing requests, and how they spoil responses to reads."""
+"""Manners: the forms in which real providers tell what happened to a call, other than their pages say.
+
+A fault loses an answer; a manner keeps its meaning, or makes one field of it doubtful. `CATALOGUE` has them all.
+A draw depends only on the seed, the call and the answer, so a run can be repeated.
+"""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
-
-from aiohttp import web
 
 from providers.sandbox import draws
 
-Way = Literal[
-    "usual", "error", "drop", "no_id", "cut", "proxy", "too_many", "refusal", "account", "unplaceable"
-]  # fmt: skip
+EVERY = ("allomia", "polyai", "plumvoice", "callingbox")
+UUIDS = ("allomia", "polyai", "callingbox")  # whose IDs are UUIDs
+DURATIONS = ("allomia", "plumvoice", "callingbox")
+BOX = ("callingbox",)
+PUSHING = ("allomia", "callingbox")
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How the fake provider responds to a placing request, whether it dials anyway, and after how many seconds."""
+    name: str
+    kind: str  # what is worded so; an answer has at most one manner of each kind
+    providers: tuple[str, ...]
+    stays: bool = False  # drawn once for a call, else for each answer
+    only_if_named: bool = False  # not among those that are told by default
 
-    name: str  # as the journal shows it
-    way: Way
-    dials: bool
-    delay: float = 0.0  # divided by the speed
+
+def _of(kind: str, providers: tuple[str, ...], *names: str, stays: bool = False) -> list[Manner]:
+    return [Manner(name, kind, providers, stays) for name in names]
 
 
-USUAL = Manner("as documented", "usual", dials=True)
-ERROR_BEFORE = Manner("500 before dialling", "error", dials=False)
-ERROR_AFTER = Manner("500 after dialling", "error", dials=True)
-DROPPED_BEFORE = Manner("dropped before dialling", "drop", dials=False)
-DROPPED_AFTER = Manner("dropped after dialling", "drop", dials=True)
-WITHOUT_ID = Manner("2xx without id", "no_id", dials=True)
-TRUNCATED = Manner("truncated JSON after dialling", "cut", dials=True)
-PROXY_PAGE = Manner("HTML 502 after dialling", "proxy", dials=True)
-TOO_MANY = Manner("429", "too_many", dials=False)
-SLOW = Manner("slow answer", "usual", dials=True, delay=2.0)
-VERY_SLOW = Manner("slow answer", "usual", dials=True, delay=4.0)
-REFUSED = Manner("refused", "refusal", dials=False)
-ACCOUNT = Manner("refused for the account", "account", dials=False)
-UNPLACEABLE = Manner("502 in the provider's own words", "unplaceable", dials=False)
-
-PLACING_FAULTS = (
-    ERROR_BEFORE, ERROR_AFTER, DROPPED_BEFORE, DROPPED_AFTER, WITHOUT_ID, TRUNCATED, PROXY_PAGE, TOO_MANY, SLOW,
-)  # fmt: skip
-
-Trouble = Literal["500", "502 HTML", "dropped", "truncated JSON", "empty 200", "429", "slow", "HTML 200", "404"]
-READING_FAULTS: tuple[Trouble, ...] = ("500", "502 HTML", "dropped", "truncated JSON", "empty 200", "429", "slow")
-FLAPPING: tuple[Trouble, ...] = ("500", "HTML 200", "truncated JSON", "empty 200", "502 HTML")
-
-PROXY_HTML = (
-    "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
-    "</body>\r\n</html>\r\n"
+CATALOGUE: tuple[Manner, ...] = (
+    *_of("id", UUIDS, "id in capitals", "id in braces", "id with a prefix"),
+    *_of("id", ("polyai",), "id without its prefix"),
+    *_of("id", ("plumvoice",), "id as a number"),
+    *_of("issued id", ("plumvoice",), "id beyond 64 bits", stays=True),
+    Manner("reused id", "issued id", EVERY, stays=True, only_if_named=True),
+    *_of("times", EVERY, "local time four hours behind", "local time eight hours ahead", "epoch milliseconds"),
+    *_of("times", UUIDS, "epoch seconds", "mail date"),
+    *_of("times", EVERY, "end before start", "year 1999"),
+    *_of("duration", DURATIONS, "duration in milliseconds", "duration as a clock", "duration as text"),
+    *_of("duration", DURATIONS, "absurd duration", "duration NaN", "duration twice"),
+    *_of("bill", BOX, "reserved at zero", "hold as amount", "price settled late", "free call", stays=True),
+    *_of("price", BOX, "price as text"),
+    *_of("status", EVERY, "status in capitals", "status in blanks", "status with other separators"),
+    *_of("word", EVERY, "unknown word before the end"),
+    *_of("voicemail", ("allomia", "polyai"), "voicemail as reason", stays=True),
+    *_of("voicemail", UUIDS, "voicemail as machine_end_beep", "voicemail as Answering Machine", stays=True),
+    *_of("result", BOX, "result as JSON text", "result encoded twice", "result as a list", stays=True),
+    *_of("result", BOX, "result as a sentence", "result names respelled", "result values as text", stays=True),
+    *_of("result", BOX, "empty result first", "empty result first, completed", stays=True),
+    *_of("result", BOX, "result after the webhook", stays=True),
+    *_of("wire", EVERY, "NaN beside", "Infinity beside", "name twice", "name twice with another value"),
+    *_of("wire", EVERY, "byte order mark", "gzip", "gzip without its header", "trailing garbage"),
+    *_of("size", EVERY, "extra fields", "long transcript"),
+    *_of("shape", EVERY, "names in another case", "answer in data"),
+    *_of("number", BOX, "number without +", "number formatted"),
+    *_of("context", BOX, "context as JSON text"),
+    *_of("rows", BOX, "broken rows beside", "long list"),
+    *_of("callback", PUSHING, "callback of 70 KB"),
+    *_of("callback", BOX, "signature in capitals"),
 )
+NAMES = tuple(manner.name for manner in CATALOGUE)
+BY_DEFAULT = tuple(manner.name for manner in CATALOGUE if not manner.only_if_named)
 
 
-def placing_fault(rate: float, *key: object) -> Manner | None:
-    """Draw the fault of this placing request. Return None for no fault."""
-    return draws.pick(PLACING_FAULTS, *key, "kind") if draws.fraction(*key) < rate else None
+def of_call(rate: float, enabled: Collection[str], seed: int, provider: str, *key: object) -> frozenset[str]:
+    """Return the manners that stay with a call. `rate`: the share of calls that have one of a kind."""
+    return _drawn(rate, enabled, (manner for manner in CATALOGUE if manner.stays), seed, provider, *key)
 
 
-def reading_fault(rate: float, *key: object) -> Trouble | None:
-    """Draw the fault of this read. Return None for no fault."""
-    return draws.pick(READING_FAULTS, *key, "kind") if draws.fraction(*key) < rate else None
+def of_answer(rate: float, enabled: Collection[str], seed: int, provider: str, *key: object) -> frozenset[str]:
+    """Return the manners of one answer. `rate`: the share of answers that have one of a kind."""
+    return _drawn(rate, enabled, (manner for manner in CATALOGUE if not manner.stays), seed, provider, *key)
 
 
-def proxy_page(status: int = 502) -> web.Response:
-    """Return the page of a proxy that cannot reach the provider."""
-    return web.Response(status=status, text=PROXY_HTML, content_type="text/html")
-
-
-def truncated(whole: web.Response) -> web.Response:
-    """Return the response with half of its body: complete HTTP, but broken JSON."""
-    body = whole.body if isinstance(whole.body, bytes) else b""
-    return web.Response(status=whole.status, body=body[: len(body) // 2], content_type=whole.content_type)
-
-
-def drop(request: web.Request) -> web.Response:
-    """Close the connection without a response. The returned response is never sent."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
-
-
-async def spoil(request: web.Request, trouble: Trouble, good: web.Response, error: web.Response) -> web.Response:
-    """Apply a fault to a read: `good` is the correct response, `error` the provider's own 404, 429 or 500."""
-    if trouble == "dropped":
-        return drop(request)
-    if trouble == "truncated JSON":
-        return truncated(good)
-    if trouble == "empty 200":
-        return web.Response(status=200)
-    if trouble in ("502 HTML", "HTML 200"):
-        return proxy_page(502 if trouble == "502 HTML" else 200)
-    return good if trouble == "slow" else error
-
-
-async def pause(seconds: float) -> None:
-    """Sleep for `seconds`, if positive."""
-    if seconds > 0:
-        await asyncio.sleep(seconds)
+def _drawn(
+    rate: float, enabled: Collection[str], among: Iterable[Manner], seed: int, provider: str, *key: object
+) -> frozenset[str]:
+    if rate <= 0:
+        return frozenset()
+    kinds: dict[str, list[str]] = {}
+    for manner in among:
+        if manner.name in enabled and provider in manner.providers:
+            kinds.setdefault(manner.kind, []).append(manner.name)
+    return frozenset(
+        draws.pick(names, seed, "which", kind, provider, *key)
+        for kind, names in kinds.items()
+        if draws.fraction(seed, "manner", kind, provider, *key) < rate
+    )

@@ -64,7 +64,7 @@ class PlumVoice(Voice):
             web.post(f"{deployment}/queue", self.place),
             web.post(f"{deployment}/bulk_queue", self._bulk),
             web.delete(f"{deployment}/cancel", self._cancel),
-            web.get("/api/outbound/{id}", self.reading(self._status)),
+            web.get("/api/outbound/{id:[^/]+}", self.reading(self._status)),
         ]
 
     def authenticate(self, request: web.Request) -> None:
@@ -92,14 +92,18 @@ class PlumVoice(Voice):
             **options,
         )
 
-    def new_id(self, order: Order) -> str:
-        return str(next(self._ids))
+    def new_id(self, order: Order, manners: frozenset[str]) -> str:
+        number = next(self._ids)
+        return str(number + 2**64 if "id beyond 64 bits" in manners else number)
 
     def accepted(self, request: web.Request, call: Call, *, with_id: bool) -> web.Response:
         body: dict[str, Any] = {}
         if with_id and not call.story.sparse:
-            body["call_id"] = int(call.id) if call.story.variant else call.id
-        response = answers.answer(request, body, xml=call.story.variant)
+            huge = "id beyond 64 bits" in call.manners
+            body["call_id"] = int(call.id) if call.story.variant or huge else call.id
+            call.told.update({"id beyond 64 bits"} & call.manners)
+        telling = self.telling(call, "placing", json=not call.story.variant)
+        response = answers.answer(request, telling.reword(body, 0.0), xml=call.story.variant, telling=telling)
         if with_id:
             response.headers["Link"] = f"<{request.url.origin()}/plumvoice/api/outbound/{call.id}>"
         return response
@@ -109,8 +113,14 @@ class PlumVoice(Voice):
 
     async def _status(self, request: web.Request) -> web.Response:
         call = self.known(request.match_info["id"], NO_CALL)
-        body = {"call_details": self._details(call, call.shown)}
-        return await self.shown(request, answers.answer(request, body, xml=call.story.variant), call)
+        telling, shown = self.telling(call, "status", call.reads, json=not call.story.variant), call.shown
+        body = {"call_details": telling.reword(self._details(call, shown), shown)}
+        answer = answers.answer(request, body, xml=call.story.variant, telling=telling)
+        return await self.shown(request, answer, call)
+
+    def duration(self, call: Call) -> int | None:
+        end = call.timeline.end
+        return self._details(call, end.at).get("duration") if end else None
 
     def _details(self, call: Call, elapsed: float) -> dict[str, Any]:
         """Return `call_details`.
@@ -165,7 +175,9 @@ class PlumVoice(Voice):
                 return answers.encoded(
                     "json", details | {"call_id": str(next(self._ids)), "phone_number": "'16175550199'"}
                 )
-            return answers.encoded(answers.ENCODINGS[turn % len(answers.ENCODINGS)], details)
+            encoding = answers.ENCODINGS[turn % len(answers.ENCODINGS)]
+            telling = self.telling(call, "callback", json=encoding in ("json", "wrapped"))
+            return answers.encoded(encoding, telling.reword(details, end.at), telling)
 
         probe = [Delivery(0.0, url, "probe", method="GET")] if turn // len(answers.ENCODINGS) % 2 else []
         copies = 2 if call.story.callbacks == "twice" else 1

@@ -11,16 +11,19 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from providers.sandbox.callbacks import Parcel
+from providers.sandbox.telling import Telling
 from providers.sandbox.voice import answer_json
 
 ENCODINGS = ("json", "wrapped", "xml", "form")
 
 
-def answer(request: web.Request, body: dict[str, Any], status: int = 200, *, xml: bool = False) -> web.Response:
-    """Return JSON, or XML if the client asks for it or `xml` is true."""
+def answer(
+    request: web.Request, body: dict[str, Any], status: int = 200, *, xml: bool = False, telling: Telling | None = None
+) -> web.Response:
+    """Return JSON in the manners of `telling`, or XML if the client asks for it or `xml` is true."""
     if xml or "application/xml" in request.headers.get("Accept", ""):
         return web.Response(status=status, body=_document(body), content_type="application/xml")
-    return answer_json(body, status)
+    return answer_json(body, status, telling)
 
 
 def _document(body: Mapping[str, Any]) -> bytes:
@@ -36,13 +39,15 @@ def _xml(value: Any) -> str:
     return "" if value is None else escape(str(value))
 
 
-def encoded(form: str, details: dict[str, Any]) -> Parcel:
+def encoded(form: str, details: dict[str, Any], telling: Telling | None = None) -> Parcel:
     if form == "xml":
         return {"Content-Type": "application/xml"}, _document({"call_details": details})
     if form == "form":
         flat = {name: _flat(value) for name, value in details.items()}
         return {"Content-Type": "application/x-www-form-urlencoded"}, urlencode(flat).encode()
     body = {"call_details": details} if form == "wrapped" else details
+    if telling is not None:
+        return telling.encode(body)
     return {"Content-Type": "application/json"}, json.dumps(body).encode()
 
 

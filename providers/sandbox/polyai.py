@@ -17,7 +17,7 @@ from aiohttp import web
 from providers.sandbox.callbacks import Callbacks
 from providers.sandbox.forms import Form, Refused, is_zeros, json_object, reference_in
 from providers.sandbox.voice import Voice, answer_json, same
-from providers.sandbox.world import Call, Order, World
+from providers.sandbox.world import Call, Order, World, bare
 
 KEY = "sandbox-polyai"
 METADATA_LIMIT = 26_000  # bytes of base64
@@ -70,9 +70,9 @@ class PolyAI(Voice):
         return [
             web.post(f"{old}/trigger", self.place),
             web.post(old, self.place),
-            web.get(f"{old}/{{id}}/status", self.reading(self._status)),
+            web.get(f"{old}/{{id:[^/]+}}/status", self.reading(self._status)),
             web.post(agents, self.place),
-            web.get(f"{agents}/{{id}}/status", self.reading(self._status)),
+            web.get(f"{agents}/{{id:[^/]+}}/status", self.reading(self._status)),
         ]
 
     def authenticate(self, request: web.Request) -> None:
@@ -107,7 +107,7 @@ class PolyAI(Voice):
             extra={"generation": generation, "agent": agent, "environment": environment},
         )
 
-    def new_id(self, order: Order) -> str:
+    def new_id(self, order: Order, manners: frozenset[str]) -> str:
         return ("" if order.extra["generation"] == "v1_trigger" else "OUT-") + str(uuid.uuid4())
 
     def accepted(self, request: web.Request, call: Call, *, with_id: bool) -> web.Response:
@@ -115,7 +115,8 @@ class PolyAI(Voice):
         body = {"call_sid" if generation == "v1" else "callSid": call.id} if with_id else {}
         if generation == "agents":
             body["status"] = "QUEUED"
-        return answer_json(body, 202 if call.story.sparse else 200)
+        telling = self.telling(call, "placing")
+        return answer_json(telling.reword(body, 0.0), 202 if call.story.sparse else 200, telling)
 
     def error(self, request: web.Request, refused: Refused) -> web.Response:
         """Return JSON and plain text in turn, because no page shows the format of an error."""
@@ -126,7 +127,7 @@ class PolyAI(Voice):
 
     async def _status(self, request: web.Request) -> web.Response:
         identifier, agent = request.match_info["id"], request.match_info.get("agent")
-        if not SID.fullmatch(identifier):
+        if not SID.fullmatch(bare(identifier)):
             raise Refused(400, "Malformed call SID")
         if agent and not request.query.get("environment"):
             raise Refused(400, "environment is required")
@@ -137,7 +138,9 @@ class PolyAI(Voice):
         ):
             raise Refused(404, "Call not found")
         call = self.known(identifier, "Call not found", self.world.settings.retention_seconds)
-        return await self.shown(request, answer_json(self._body(call, call.shown)), call)
+        telling, shown = self.telling(call, "status", call.reads), call.shown
+        answer = answer_json(telling.reword(self._body(call, shown), shown), telling=telling)
+        return await self.shown(request, answer, call)
 
     def _body(self, call: Call, elapsed: float) -> dict[str, Any]:
         word, point = self.word(call, elapsed), call.timeline.at(elapsed)

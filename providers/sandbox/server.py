@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from providers.sandbox import journal, manners
+from providers.sandbox import faults, journal
 from providers.sandbox.allomia import AlloMia
 from providers.sandbox.callbacks import Callbacks
 from providers.sandbox.callingbox import CallingBox
@@ -51,7 +52,7 @@ class Sandbox:
 
     def application(self) -> web.Application:
         """Return the aiohttp application, not yet started."""
-        app = web.Application(middlewares=[self._provider_manners])
+        app = web.Application(middlewares=[self._faults_and_errors])
         app.add_routes(
             [
                 web.get("/", self._index),
@@ -66,14 +67,14 @@ class Sandbox:
         return app
 
     @web.middleware
-    async def _provider_manners(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _faults_and_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Apply outages, and render aiohttp's own 404 and 405 in the provider's error format."""
         voice = self.voices.get(request.path.split("/")[1])
         if voice is None:
             return await handler(request)
         if voice.slug in self.world.settings.outage:
             self.world.requests["refused"] += 1
-            return manners.drop(request)
+            return faults.drop(request)
         try:
             return await handler(request)
         except web.HTTPException as error:
@@ -103,11 +104,16 @@ class Sandbox:
         return answer_json(self.state())
 
     def state(self) -> dict[str, Any]:
-        """Return the settings and the number of injected faults of each kind."""
+        """Return the settings, the number of injected faults of each kind, and the manners told."""
         return {
             "settings": asdict(self.world.settings),
             "faults": {where: dict(counts) for where, counts in self.world.faults.items()},
+            "told": dict(sorted(self._told().items())),
         }
+
+    def _told(self) -> Counter[str]:
+        """Return in how many calls' answers each manner was used. One of a whole list counts once."""
+        return Counter(self.world.told) + Counter(name for call in self.world.calls for name in call.told)
 
     def control(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Change settings. Existing calls keep their timelines. Raise ValueError for an invalid setting."""

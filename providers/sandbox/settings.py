@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from providers.sandbox.manners import BY_DEFAULT, NAMES
+
 PROVIDERS = ("allomia", "polyai", "plumvoice", "callingbox")
 
 
@@ -21,6 +23,8 @@ class Settings:
     callback_double_rate: float = 0.0
     callback_delay_rate: float = 0.0  # callbacks sent late, after later ones
     callback_delay_seconds: float = 3.0  # the longest such delay, in real seconds
+    manners_rate: float = 0.0  # share of answers, and of calls, that have a manner of each kind
+    manners: tuple[str, ...] = BY_DEFAULT
     retention_seconds: float = 7200.0  # PolyAI keeps a status about two hours after the end (page of 24 March 2026)
     outage: tuple[str, ...] = ()  # the providers that close every connection
     callingbox_generations: tuple[str, ...] = ("prompt", "agent")
@@ -39,6 +43,7 @@ class Settings:
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "outage": PROVIDERS,
+    "manners": NAMES,
     "callingbox_generations": ("prompt", "agent"),
     "callingbox_list_shape": ("page", "array"),
     "callingbox_error_shape": ("plain", "nested"),
@@ -46,7 +51,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def _checked(name: str, value: Any) -> Any:
-    if name in ("outage", "callingbox_generations"):
+    if name in ("outage", "manners", "callingbox_generations"):
         if not isinstance(value, list | tuple) or not set(value) <= set(_CHOICES[name]):
             raise ValueError(f"{name} must be a list of {', '.join(_CHOICES[name])}")
         return tuple(value)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from providers.sandbox import draws, manners
-from providers.sandbox.manners import Manner
+from providers.sandbox import draws, faults
+from providers.sandbox.faults import Fault
 from providers.sandbox.timeline import Ending, Phase
 
 Callbacks = Literal["usual", "never", "twice", "early", "foreign", "late"]
@@ -19,7 +19,7 @@ class Story:
     digits: str
     summary: str
     endings: tuple[Ending, ...] = ("answered",)
-    placing: Manner | None = None
+    placing: Fault | None = None
     first_refused: bool = False  # every other placing request gets a 429, beginning with the first
     stuck: Phase | None = None  # the phase in which the call stays for ever
     hurried: bool = False  # the call ends within a fraction of a second
@@ -48,13 +48,13 @@ _SCRIPTED = (
     Story("05", "voicemail picks up", ("voicemail",)),
     Story("06", "answered, a slow conversation (20 s)", talk=20.0),
     Story("07", "in conversation for ever: the call never ends", stuck="talking"),
-    Story("08", "accepted, then the connection is dropped; the call happens", placing=manners.DROPPED_AFTER),
-    Story("09", "500 before dialling; no call happens", placing=manners.ERROR_BEFORE),
-    Story("10", "500 after dialling; the call happens", placing=manners.ERROR_AFTER),
+    Story("08", "accepted, then the connection is dropped; the call happens", placing=faults.DROPPED_AFTER),
+    Story("09", "500 before dialling; no call happens", placing=faults.ERROR_BEFORE),
+    Story("10", "500 after dialling; the call happens", placing=faults.ERROR_AFTER),
     Story("11", "429 with Retry-After: 1, then accepted (every other request is refused)", first_refused=True),
-    Story("12", "2xx without an id; the call happens", placing=manners.WITHOUT_ID),
-    Story("13", "HTML 502 from a proxy; the call happens", placing=manners.PROXY_PAGE),
-    Story("14", "the placing request is answered slowly (4 s)", placing=manners.VERY_SLOW),
+    Story("12", "2xx without an id; the call happens", placing=faults.WITHOUT_ID),
+    Story("13", "HTML 502 from a proxy; the call happens", placing=faults.PROXY_PAGE),
+    Story("14", "the placing request is answered slowly (4 s)", placing=faults.VERY_SLOW),
     Story("15", "an undocumented status word until the end, then answered", strange_word=True),
     Story("16", "answered; forgotten 10 s after the end (404)", forgotten_after=10.0),
     Story("17", "answered; every other read is 500, HTML, cut-off JSON or empty", flapping=True),
@@ -63,7 +63,7 @@ _SCRIPTED = (
     Story("20", "answered; every callback twice", callbacks="twice"),
     Story("21", "answered; the callback comes 2 s before the status changes", status_lag=2.0, callbacks="early"),
     Story("22", "answered; the only callback has a foreign id or a wrong signature", callbacks="foreign"),
-    Story("23", "this call is refused with 400; no call happens", placing=manners.REFUSED),
+    Story("23", "this call is refused with 400; no call happens", placing=faults.REFUSED),
     Story("24", "answered; sparse answers (Plum Voice: id only in Link; empty fields left out)", sparse=True),
     Story("25", "answered; unusual forms (Plum Voice: XML, numeric id; extra fields; events reversed)", variant=True),
     Story("26", "waits in the provider's queue until it gives up; never rings", ("queue_timeout",)),
@@ -74,11 +74,11 @@ _SCRIPTED = (
     Story("31", "no answer at two dials, answered afterwards", ("no_answer", "no_answer", "answered")),
     Story("32", "answered; CallingBox cannot extract the result", extraction_fails=True),
     Story("33", "answered; CallingBox takes 8 s to extract the result", extraction=8.0),
-    Story("34", "the placing answer is cut-off JSON; the call happens", placing=manners.TRUNCATED),
-    Story("35", "the connection is dropped before dialling; no call happens", placing=manners.DROPPED_BEFORE),
-    Story("36", "502 in the provider's own words; CallingBox keeps a record; no call", placing=manners.UNPLACEABLE),
-    Story("37", "refused because of the account (credit, inactive); no call", placing=manners.ACCOUNT),
-    Story("38", "the call ends before the placing request is answered", placing=manners.SLOW, hurried=True),
+    Story("34", "the placing answer is cut-off JSON; the call happens", placing=faults.TRUNCATED),
+    Story("35", "the connection is dropped before dialling; no call happens", placing=faults.DROPPED_BEFORE),
+    Story("36", "502 in the provider's own words; CallingBox keeps a record; no call", placing=faults.UNPLACEABLE),
+    Story("37", "refused because of the account (credit, inactive); no call", placing=faults.ACCOUNT),
+    Story("38", "the call ends before the placing request is answered", placing=faults.SLOW, hurried=True),
     Story("39", "answered; the callback comes 15 s late", callbacks="late"),
 )
 STORIES = {story.digits: story for story in _SCRIPTED}

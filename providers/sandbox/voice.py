@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from providers.sandbox import manners
+from providers.sandbox import faults, manners, wire
 from providers.sandbox.callbacks import Callbacks, Delivery
+from providers.sandbox.faults import Fault, Trouble
 from providers.sandbox.forms import Refused
-from providers.sandbox.manners import Manner, Trouble
 from providers.sandbox.stories import Story
+from providers.sandbox.telling import Telling
 from providers.sandbox.timeline import ENDINGS
 from providers.sandbox.world import Call, Order, World
 
@@ -45,7 +46,7 @@ class Voice(ABC):
         """Parse a placing request. Raise Refused if it is invalid."""
 
     @abstractmethod
-    def new_id(self, order: Order) -> str:
+    def new_id(self, order: Order, manners: frozenset[str]) -> str:
         """Return an ID that no call had before, in this or an earlier run."""
 
     @abstractmethod
@@ -82,6 +83,44 @@ class Voice(ABC):
         state = call.timeline.at(elapsed).state
         return self.endings[state][1] if state in ENDINGS else None
 
+    def meant(self, call: Call, elapsed: float) -> dict[str, Any] | None:
+        """Return what an ended call's answers mean, in whatever manner they are told. None while it is open.
+
+        A value of None is one that this provider does not tell about this call. Its end is in the journal.
+        """
+        end = call.timeline.end
+        outcome = self.outcome(call, elapsed)
+        if end is None or outcome is None:
+            return None
+        return {
+            "outcome": outcome,
+            "voicemail": end.state == "voicemail" if end.state != "voicemail" or self.tells_voicemail(call) else None,
+            "duration": self.duration(call),
+            "result": None,
+            "price": None,
+            "opt_out": False,
+        }
+
+    def tells_voicemail(self, call: Call) -> bool:
+        """Return whether the answers about a voicemail tell that it is one."""
+        return any(name.startswith("voicemail") for name in call.manners)
+
+    def duration(self, call: Call) -> int | None:
+        """Return the seconds that the answers about an ended call mean, if the provider tells them."""
+        return None
+
+    # Telling
+
+    def telling(self, call: Call, *occasion: object, json: bool = True) -> Telling:
+        """Return the manners of one answer about a call. `json`: whether it is told in JSON."""
+        names = self.manners_of_answer(call.order.to_number, call.dial, *occasion)
+        return Telling(call, names if json else names - wire.JSON_ONLY)
+
+    def manners_of_answer(self, *key: object) -> frozenset[str]:
+        """Draw the manners of one answer."""
+        settings = self.world.settings
+        return manners.of_answer(settings.manners_rate, settings.manners, settings.seed, self.slug, *key)
+
     # Placing
 
     async def place(self, request: web.Request) -> web.StreamResponse:
@@ -92,60 +131,65 @@ class Voice(ABC):
             order = await self.read_order(request)
         except Refused as refused:
             return self.refuse(request, refused)
-        story, manner = self._manner(order)
+        story, fault = self._fault(order)
         call = None
-        if manner.dials:
+        if fault.dials:
             call = self.dial(order, story)
-            call.answered_with = manner.name
-        await manners.pause(manner.delay / self.world.settings.speed)
-        response = self._answer(request, order, story, manner, call)
-        if call is not None and manner.way == "usual":
-            call.answered_with = str(response.status) if not manner.delay else f"{response.status} {manner.name}"
+            call.answered_with = fault.name
+        await faults.pause(fault.delay / self.world.settings.speed)
+        response = self._answer(request, order, story, fault, call)
+        if call is not None and fault.way == "usual":
+            call.answered_with = str(response.status) if not fault.delay else f"{response.status} {fault.name}"
         return response
 
-    def _manner(self, order: Order) -> tuple[Story, Manner]:
+    def _fault(self, order: Order) -> tuple[Story, Fault]:
         attempt = (self.slug, order.to_number)
         self.world.attempts[attempt] += 1
         story = self.world.story_for(self.slug, order.to_number)
         if story.placing is not None:
             return story, story.placing
         if story.first_refused:
-            return story, manners.TOO_MANY if self.world.attempts[attempt] % 2 else manners.USUAL
+            return story, faults.TOO_MANY if self.world.attempts[attempt] % 2 else faults.USUAL
         settings = self.world.settings
-        fault = manners.placing_fault(
+        fault = faults.placing_fault(
             settings.placing_fault_rate, settings.seed, "placing", *attempt, self.world.attempts[attempt]
         )
         if fault is not None:
             self.world.faults["placing"][fault.name] += 1
-        return story, fault or manners.USUAL
+        return story, fault or faults.USUAL
 
     def dial(self, order: Order, story: Story) -> Call:
         """Accept the call and schedule its callbacks."""
-        call = self.world.dial(self.slug, self.new_id(order), order, story)
+        manners = self.world.manners_for(self.slug, order.to_number)
+        earlier = self.world.of(self.slug)
+        reused = earlier[-1].id if earlier and "reused id" in manners else ""
+        call = self.world.dial(self.slug, reused or self.new_id(order, manners), order, story, manners)
+        if reused:
+            call.told.add("reused id")
         if story.callbacks != "never":
             self.callbacks.schedule(call, self.deliveries(call))
         return call
 
     def _answer(
-        self, request: web.Request, order: Order, story: Story, manner: Manner, call: Call | None
+        self, request: web.Request, order: Order, story: Story, fault: Fault, call: Call | None
     ) -> web.Response:
-        if manner.way == "drop":
-            return manners.drop(request)
-        if manner.way == "proxy":
-            return manners.proxy_page()
-        if manner.way == "error":
+        if fault.way == "drop":
+            return faults.drop(request)
+        if fault.way == "proxy":
+            return faults.proxy_page()
+        if fault.way == "error":
             return self.error(request, Refused(500, "Internal server error occurred"))
-        if manner.way == "too_many":
+        if fault.way == "too_many":
             return self._too_many(request, order, story)
-        if manner.way == "account":
+        if fault.way == "account":
             return self.refuse(request, self.of_account())
-        if manner.way == "unplaceable":
+        if fault.way == "unplaceable":
             return self.error(request, self.of_unplaceable(order))
-        if manner.way == "refusal" or call is None:
+        if fault.way == "refusal" or call is None:
             return self.refuse(request, Refused(400, "This number cannot be called", nested=True))
-        if manner.way == "cut":
-            return manners.truncated(self.accepted(request, call, with_id=True))
-        return self.accepted(request, call, with_id=manner.way != "no_id")
+        if fault.way == "cut":
+            return faults.truncated(self.accepted(request, call, with_id=True))
+        return self.accepted(request, call, with_id=fault.way != "no_id")
 
     def _too_many(self, request: web.Request, order: Order, story: Story) -> web.Response:
         """Return a 429, which no provider documents.
@@ -196,18 +240,18 @@ class Voice(ABC):
         if trouble is None:
             return good
         if trouble == "slow":
-            await manners.pause(1.0 / self.world.settings.speed)
+            await faults.pause(1.0 / self.world.settings.speed)
         status = 429 if trouble == "429" else 500
         text = "Too many requests" if status == 429 else "Internal server error occurred"
-        return await manners.spoil(request, trouble, good, self.error(request, Refused(status, text)))
+        return await faults.spoil(request, trouble, good, self.error(request, Refused(status, text)))
 
     def _trouble(self, call: Call | None) -> Trouble | None:
         if call is not None and call.story.flapping:
             turn, even = divmod(call.reads - 1, 2)
-            return None if even else manners.FLAPPING[turn % len(manners.FLAPPING)]
+            return None if even else faults.FLAPPING[turn % len(faults.FLAPPING)]
         settings = self.world.settings
         of = (call.order.to_number, call.dial, call.reads) if call else ("list", self.world.requests["reading"])
-        fault = manners.reading_fault(settings.reading_fault_rate, settings.seed, "reading", self.slug, *of)
+        fault = faults.reading_fault(settings.reading_fault_rate, settings.seed, "reading", self.slug, *of)
         if fault is not None:
             self.world.faults["reading"][fault] += 1
         return fault
@@ -224,6 +268,9 @@ def bearer(request: web.Request) -> str:
     return key.strip() if scheme == "Bearer" else ""
 
 
-def answer_json(body: Any, status: int = 200) -> web.Response:
-    """Return a JSON response."""
-    return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json")
+def answer_json(body: Any, status: int = 200, telling: Telling | None = None) -> web.Response:
+    """Return a JSON response, in the manners of `telling`."""
+    if telling is None:
+        return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json")
+    headers, data = telling.encode(body)
+    return web.Response(status=status, body=data, headers=headers)

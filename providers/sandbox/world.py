@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from providers.sandbox import stories, timeline
+from providers.sandbox import manners, stories, timeline
 from providers.sandbox.settings import Settings
 from providers.sandbox.stories import Story
 from providers.sandbox.timeline import Point, Timeline
@@ -43,6 +43,8 @@ class Call:
     accepted_at: float
     timeline: Timeline
     speed: float
+    manners: frozenset[str] = frozenset()  # those that stay with the call
+    told: set[str] = field(default_factory=set)  # the manners in which anything was told so far
     answered_with: str = ""
     reads: int = 0
     callbacks_sent: int = 0
@@ -88,6 +90,7 @@ class World:
         self.calls: list[Call] = []
         self.requests: Counter[str] = Counter()
         self.faults: dict[str, Counter[str]] = {}
+        self.told: set[str] = set()  # the manners of answers about many calls
         self.attempts: Counter[tuple[str, str]] = Counter()
         self.dials: Counter[tuple[str, str]] = Counter()
         self.on_clear: list[Callable[[], None]] = []
@@ -100,6 +103,7 @@ class World:
         self.calls.clear()
         self.requests = Counter(placing=0, reading=0, refused=0)
         self.faults = {"placing": Counter(), "reading": Counter(), "callbacks": Counter()}
+        self.told.clear()
         self.attempts.clear()
         self.dials.clear()
         self._by_id.clear()
@@ -110,16 +114,24 @@ class World:
         """Return the story of this provider's next call to this number."""
         return stories.choose(self.settings.seed, provider, number, self.dials[provider, number] + 1)
 
-    def dial(self, provider: str, identifier: str, order: Order, story: Story) -> Call:
+    def manners_for(self, provider: str, number: str) -> frozenset[str]:
+        """Return the manners that stay with this provider's next call to this number."""
+        settings, dial = self.settings, self.dials[provider, number] + 1
+        return manners.of_call(settings.manners_rate, settings.manners, settings.seed, provider, number, dial)
+
+    def dial(
+        self, provider: str, identifier: str, order: Order, story: Story, manners: frozenset[str] = frozenset()
+    ) -> Call:
         """Accept the call. From now on the phone rings as the story says, whatever response the client receives."""
         self.dials[provider, order.to_number] += 1
         dial, now = self.dials[provider, order.to_number], time.time()
         call = Call(
             id=identifier, index=len(self.calls) + 1, provider=provider, order=order, story=story, dial=dial,
             accepted_at=now, timeline=self._timeline(provider, order, story, dial, now), speed=self.settings.speed,
+            manners=manners,
         )  # fmt: skip
         self.calls.append(call)
-        self._by_id[provider, identifier] = call
+        self._by_id[provider, bare(identifier)] = call
         return call
 
     def _timeline(self, provider: str, order: Order, story: Story, dial: int, now: float) -> Timeline:
@@ -138,9 +150,14 @@ class World:
         )
 
     def find(self, provider: str, identifier: str) -> Call | None:
-        """Return the call with that ID, or None if this provider never accepted it."""
-        return self._by_id.get((provider, identifier))
+        """Return the call with that ID, in any form in which IDs are told. None: this provider never accepted it."""
+        return self._by_id.get((provider, bare(identifier)))
 
     def of(self, provider: str) -> list[Call]:
         """Return all calls of a provider, oldest first."""
         return [call for call in self.calls if call.provider == provider]
+
+
+def bare(identifier: str) -> str:
+    """Return an ID without its forms: the same text for all forms of one ID."""
+    return identifier.strip("{}").lower().removeprefix("out-")

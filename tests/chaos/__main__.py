@@ -1,4 +1,4 @@
-"""python -m tests.chaos [--size small|large] [--database postgresql|sqlite] [--seed N] [--keep]
+"""python -m tests.chaos [--size small|large] [--database postgresql|sqlite] [--seed N] [--manners RATE] [--keep]
 
 Exits with 1 when a promise was broken, with 2 when it could not run.
 """
@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from tests.chaos.plan import SIZES
@@ -25,6 +26,8 @@ def main() -> int:
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
     parser.add_argument("--database", choices=["postgresql", "sqlite"], default="postgresql")
     parser.add_argument("--seed", type=int, default=None, help="replays the injections of an earlier run")
+    parser.add_argument("--manners", type=float, default=None, help="share of answers in odd manners (default: 0.3)")
+    parser.add_argument("--contacts", type=int, default=None, help="another number of contacts than the size's")
     parser.add_argument("--keep", action="store_true", help="keep the logs of the processes")
     options = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
@@ -44,7 +47,13 @@ def main() -> int:
         django.setup()
         from tests.chaos.run import Run
 
-        code = Run(stack, SIZES[options.size], seed, directory).run()
+        size = SIZES[options.size]
+        size = replace(
+            size,
+            manners=size.manners if options.manners is None else options.manners,
+            contacts=options.contacts or size.contacts,
+        )
+        code = Run(stack, size, seed, directory).run()
         sys.stdout.write("Every promise was kept.\n" if code == 0 else "A PROMISE WAS BROKEN.\n")
         if code or options.keep:
             sys.stdout.write(f"To repeat: python -m tests.chaos --size {options.size} --seed {seed} --keep\n")

@@ -6,9 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tests.chaos.judging import Dial, Evidence, Row, Rules, Silence
+from tests.chaos.judging import LISTS, Dial, Evidence, Row, Rules, Silence
+from tests.chaos.meaning import Stored
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from calls.models import Call
     from campaigns.models import Campaign
     from providers.sandbox.server import Running
 
@@ -23,8 +27,11 @@ AMBIGUOUS = (  # the sandbox's names of placing faults that leave open whether a
 )
 
 
-def over(campaigns: Sequence[Campaign]) -> bool:
-    """Return whether these campaigns are finished and no call or callback is in progress."""
+def over(campaigns: Sequence[Campaign], sandbox: Running) -> bool:
+    """Return whether these campaigns are finished and no call or callback is in progress.
+
+    Calls whose result or price is still to come are in progress, and so are calls that a list shows.
+    """
     from calls.models import Call, ProviderCallback, Status
     from campaigns.models import Campaign
 
@@ -33,7 +40,17 @@ def over(campaigns: Sequence[Campaign]) -> bool:
         return False
     if Call.objects.open().exclude(status=Status.UNCONFIRMED, provider_call_id="").exists():
         return False
-    return not ProviderCallback.objects.filter(processed_at=None).exists()
+    if ProviderCallback.objects.filter(processed_at=None).exists() or awaited().exists():
+        return False
+    listed = [entry["reference"] for entry in sandbox.journal() if entry["provider"] in LISTS]
+    return not Call.objects.filter(status=Status.UNCONFIRMED, reference__in=listed).exists()
+
+
+def awaited() -> QuerySet[Call]:
+    """Return the calls that ended and of which the result or the price is still read."""
+    from calls.models import TERMINAL, Call
+
+    return Call.objects.filter(status__in=TERMINAL, next_read_at__isnull=False)
 
 
 def gather(
@@ -63,7 +80,10 @@ def gather(
 
 def _rows() -> list[Row]:
     from calls.models import Call, CallEvent, WebhookDelivery
+    from campaigns.models import DoNotCall
 
+    opted = set(CallEvent.objects.filter(type="opt_out").values_list("call_id", flat=True))
+    listed = set(DoNotCall.objects.values_list("phone", flat=True))
     outbox = Counter(WebhookDelivery.objects.filter(endpoint=None).values_list("call_id", flat=True))
     doubts: dict[int, set[str]] = {}
     for pk, source in CallEvent.objects.filter(type="unconfirmed").values_list("call_id", "source"):
@@ -81,6 +101,19 @@ def _rows() -> list[Row]:
             callback_url=call.callback_url,
             outbox=outbox[call.pk],
             doubted=doubts.get(call.pk, frozenset()),
+            stored=_stored(call),
+            opted_out=call.pk in opted and call.to_number in listed,
         )
         for call in Call.objects.order_by("pk")
     ]
+
+
+def _stored(call: Call) -> Stored:
+    return Stored(
+        voicemail=call.is_voicemail,
+        duration=call.duration_seconds,
+        price=call.cost_price,
+        result=call.result,
+        result_text=call.result_text,
+        held={doubt["field"] for doubt in call.doubts},
+    )

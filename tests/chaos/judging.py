@@ -9,8 +9,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
+
+from tests.chaos.meaning import Meant, Stored, differences
 
 TERMINAL = frozenset({"completed", "no_answer", "busy", "failed", "canceled", "expired", "unknown"})
+LISTS = frozenset({"callingbox"})  # providers that list calls with our reference
 LIVE_RECIPIENT = frozenset({"pending", "calling", "waiting"})
 
 
@@ -25,9 +29,12 @@ class Dial:
     outcome: str | None  # None while it is open
     reference: str | None
     token: str  # the last part of its callback address, or ""
+    answer: str = ""  # to its placing
+    provider: str = ""
+    meant: Meant | None = None  # None while it is open
 
     @classmethod
-    def from_journal(cls, entry: Mapping[str, object]) -> Dial:
+    def from_journal(cls, entry: Mapping[str, Any]) -> Dial:
         ended = entry["ended_at"]
         return cls(
             id=str(entry["id"]),
@@ -37,7 +44,15 @@ class Dial:
             outcome=str(entry["outcome"]) if entry["outcome"] else None,
             reference=str(entry["reference"]) if entry["reference"] else None,
             token=str(entry["callback_url"] or "").rpartition("/")[2],
+            answer=str(entry["answered_with"]),
+            provider=str(entry["provider"]),
+            meant=Meant.from_journal(entry["meant"]) if entry["meant"] else None,
         )
+
+    @property
+    def has_good_answer(self) -> bool:
+        """Return whether its placing got the provider's answer, with the call's ID."""
+        return self.answer.startswith("20")
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,8 @@ class Row:
     callback_url: str
     outbox: int  # webhook rows
     doubted: Collection[str] = ()  # the sources of its doubts: "response", "engine"
+    stored: Stored | None = None  # None: nobody looks at what it stores
+    opted_out: bool = False  # an opt-out rule put its number on the do-not-call list
 
     @property
     def is_terminal(self) -> bool:
@@ -98,6 +115,13 @@ PROMISES = (
     "double dials",
     "lost",
     "wrong",
+    "wrong outcome",
+    "wrong cost",
+    "wrong figure",
+    "wrong result",
+    "opt-outs missed",
+    "opt-outs invented",
+    "in a list, but not found",
     "do-not-call dialled",
     "out-of-window dialled",
     "dialled while paused",
@@ -128,9 +152,10 @@ def judge(found: Evidence) -> Verdict:
     owners = _owners(found)
     _double(found, owners, verdict)
     _lost_or_wrong(found, owners, verdict)
+    _meaning(found, owners, verdict)
     _forbidden(found, verdict)
     _stuck(found, verdict)
-    _doubts(found, verdict)
+    _doubts(found, owners, verdict)
     _outbox(found, verdict)
     if found.left_behind:
         verdict.counts["left behind by a dead watcher"] = found.left_behind
@@ -148,13 +173,13 @@ def _owners(found: Evidence) -> dict[str, Row]:
     """
     by_reference = {row.reference: row for row in found.rows}
     by_token = {row.token: row for row in found.rows}
-    by_id = {row.provider_call_id: row for row in found.rows if row.provider_call_id}
+    by_id = {bare(row.provider_call_id): row for row in found.rows if row.provider_call_id}
     by_number = defaultdict(list)
     for row in found.rows:
         by_number[row.to_number].append(row)
     owners = {}
     for dial in found.dials:
-        owner = by_reference.get(dial.reference or "") or by_token.get(dial.token) or by_id.get(dial.id)
+        owner = by_reference.get(dial.reference or "") or by_token.get(dial.token) or by_id.get(bare(dial.id))
         if owner is None:
             nameless = [
                 row
@@ -206,12 +231,32 @@ def _lost_or_wrong(found: Evidence, owners: Mapping[str, Row], verdict: Verdict)
             verdict.against("lost", f"call {row.pk} is {row.status} and has no time of its dial: {dial}")
         elif row.is_terminal and row.status != dial.outcome:
             verdict.against("wrong", f"call {row.pk} is stored as {row.status}: {dial}")
-        elif row.provider_call_id and row.provider_call_id != dial.id:
+        elif row.provider_call_id and bare(row.provider_call_id) != bare(dial.id):
             verdict.against("wrong", f"call {row.pk} has another call's id, {row.provider_call_id}: {dial}")
     dialled = {row.pk for row in owners.values()}
     for row in found.rows:
         if row.is_terminal and row.status != "canceled" and row.pk not in dialled:
             verdict.against("wrong", f"call {row.pk} to {row.to_number} is {row.status}, but was not dialled")
+
+
+def bare(identifier: str) -> str:
+    """Return an ID without the forms in which one ID can be told."""
+    return identifier.strip("{}").lower().removeprefix("out-")
+
+
+def _meaning(found: Evidence, owners: Mapping[str, Row], verdict: Verdict) -> None:
+    """Compare results, costs, voicemails and opt-outs with what the providers meant."""
+    for dial in found.dials:
+        row = owners.get(dial.id)
+        if dial.meant is None or row is None or not row.is_terminal or row.stored is None:
+            continue
+        for promise, said in differences(dial.meant, row.stored):
+            verdict.against(promise, f"call {row.pk}: {said}: {dial}")
+        if dial.meant.opt_out != row.opted_out:
+            verdict.against(f"opt-outs {'missed' if dial.meant.opt_out else 'invented'}", f"call {row.pk}: {dial}")
+    verdict.counts["opt-outs"] = sum(row.opted_out for row in found.rows)
+    verdict.counts["prices"] = sum(row.stored is not None and row.stored.price is not None for row in found.rows)
+    verdict.counts["held as doubtful"] = sum(row.stored is not None and bool(row.stored.held) for row in found.rows)
 
 
 def _forbidden(found: Evidence, verdict: Verdict) -> None:
@@ -239,8 +284,17 @@ def _stuck(found: Evidence, verdict: Verdict) -> None:
             verdict.findings.append(f"stuck: {count} recipients are {status}")
 
 
-def _doubts(found: Evidence, verdict: Verdict) -> None:
-    """Each doubt needs a cause: an ambiguous answer, or a process killed while placing."""
+def _doubts(found: Evidence, owners: Mapping[str, Row], verdict: Verdict) -> None:
+    """Each doubt needs a cause: an ambiguous answer, or a process killed while placing.
+
+    A doubt about a call in a list that Trunkline can read does not stay.
+    """
+    for dial in found.dials:
+        row = owners.get(dial.id)
+        if row is not None and dial.has_good_answer and "response" in row.doubted:
+            verdict.against("doubts without a cause", f"call {row.pk} was answered with {dial.answer}: {dial}")
+        if row is not None and dial.provider in LISTS and row.status == "unconfirmed":
+            verdict.against("in a list, but not found", f"call {row.pk}: {dial}")
     answered = [row for row in found.rows if "response" in row.doubted]
     verdict.counts["doubts by an answer"] = len(answered)
     if len(answered) > found.ambiguous_faults:

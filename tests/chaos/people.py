@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 AREAS = {"allomia": "212", "polyai": "310", "plumvoice": "415", "callingbox": "617"}
 RETRYING = "allomia"  # its campaign may call again, once
 AGAIN_AFTER = frozenset({"no_answer", "busy", "failed"})
+ASKING = "callingbox"  # its assistant has a structured result, in which the sandbox's contacts opt out
+ASKED = {"prompt": "Confirm the delivery.", "returns": {"confirmed": "boolean", "opt_out": "boolean", "note": "string"}}
+OPT_OUT = [{"field": "result.opt_out", "equals": "true"}]
 OUT_OF_HOURS = "out of hours"
 # Calls in doubt stay open, so the account needs capacity for them and for the other calls.
 FULL_SPEED = {"calls_per_second": 50, "max_open_calls": 500, "reads_per_second": 300, "max_unconfirmed": None}
@@ -52,7 +55,9 @@ class People:
             unscripted = numbers(area)
             rules = Rules(2, AGAIN_AFTER) if provider == RETRYING else Rules(1)
             for turn in range(size.accounts):
-                caller = support.reach(self.organization, sandbox_url, provider, **pace)
+                caller = support.reach(self.organization, sandbox_url, provider, **pace, price_per_minute="0.10")
+                if provider == ASKING:
+                    caller.account.assistants.update(options=ASKED, opt_out_rules=OPT_OUT)
                 mine = list(islice(unscripted, each + (1 if left > 0 else 0)))
                 left -= 1
                 self._campaign(f"{provider} {turn + 1}", caller, mine, rules, callback_url)

@@ -28,6 +28,7 @@ class Size:
     workers: int = 3
     accounts: int = 1  # at each provider, with a campaign each
     faults: float = 0.2  # share of placings, polls and callbacks
+    manners: float = 0.3  # share of answers, and of calls, that are worded in an odd manner of each kind
     out_of_hours: int = 20  # contacts of a campaign whose window is closed
 
 

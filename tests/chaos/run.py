@@ -20,7 +20,7 @@ from calls.actions import kill_switch, quiescing
 from providers.sandbox.server import running
 from tests.chaos import judging, sink
 from tests.chaos.database import Server, stubbornly
-from tests.chaos.gathering import gather, over
+from tests.chaos.gathering import awaited, gather, over
 from tests.chaos.judging import PROMISES, Silence, Verdict
 from tests.chaos.people import OUT_OF_HOURS, People
 from tests.chaos.plan import KINDS, Injection, Kind, Size, injections
@@ -63,6 +63,7 @@ class Run:
             callback_loss_rate=share,
             callback_double_rate=share,
             callback_delay_rate=share,
+            manners_rate=self.size.manners,
         )
         self.workers = Workers(self.stack, self.directory, self.size.workers, self.random)
         web = self._web()
@@ -274,6 +275,7 @@ class Run:
                 time.sleep(0.5)
                 if time.monotonic() > spoken + 15:
                     spoken = time.monotonic()
+                    stubbornly(self._hasten)
                     self.say(f"{len(self.sandbox.journal())} dials, {stubbornly(_under_way)} calls in progress")
             self._phase("last callbacks")
             self.sandbox.control(callback_loss_rate=1)  # callbacks already sent still arrive; no more follow
@@ -284,7 +286,17 @@ class Run:
         self.say("all campaigns are finished" if stubbornly(self._over) else "NOT all campaigns are finished")
 
     def _over(self) -> bool:
-        return over(self.people.ending)
+        return over(self.people.ending, self.sandbox)
+
+    def _hasten(self) -> None:
+        """Let searches and settling reads come at once that failed reads put off for minutes."""
+        from django.utils import timezone
+
+        from calls.models import Call, Status
+
+        soon = timezone.now()
+        Call.objects.filter(status=Status.UNCONFIRMED, next_read_at__gt=soon).update(next_read_at=soon)
+        awaited().filter(next_read_at__gt=soon).update(next_read_at=soon)
 
     def _campaigns(self) -> list[Campaign]:
         from campaigns.models import Campaign
@@ -310,6 +322,8 @@ class Run:
                 self.say(f"{campaign} paused itself: {campaign.status_reason}")
         for where, counts in control["faults"].items():
             self.say(f"faults, {where}: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
+        told = control["told"]
+        self.say(f"manners, {sum(told.values())} times: " + ", ".join(f"{name} {n}" for name, n in told.items()))
         self.say("calls: " + ", ".join(f"{name} {count}" for name, count in sorted(ends.items())))
         self.say("kills: " + ", ".join(f"{name} {n}" for name, n in sorted(Counter(k for k, _ in self.kills).items())))
         self._phase("")
@@ -334,6 +348,9 @@ class Run:
             ("unconfirmed at the end", counts["unconfirmed"], f"at most {bound} doubts arose"),
             ("… by an ambiguous answer", counts["doubts by an answer"], "at most the ambiguous faults"),
             ("… by a death while placing", counts["doubts by a death"], f"{len(self.stranded)} were being placed"),
+            ("prices stored", counts["prices"], ""),
+            ("numbers listed by an opt-out", counts["opt-outs"], ""),
+            ("calls with a value held as doubtful", counts["held as doubtful"], ""),
             ("callbacks that arrived", ProviderCallback.objects.count(), ""),
             ("webhook rows", WebhookDelivery.objects.filter(endpoint=None).count(), "one for each call that ended"),
             ("do-not-call entries while running", listed, ""),

@@ -22,7 +22,7 @@ from defusedxml import ElementTree
 
 from providers.sandbox import server
 from providers.sandbox.callbacks import stays_here
-from providers.sandbox.callingbox_events import deliveries, signature
+from providers.sandbox.callingbox_events import signature
 from providers.sandbox.server import Running
 from tests.waiting import eventually
 
@@ -278,7 +278,7 @@ def test_callingbox_signs_wrongly_doubles_and_reverses_by_story(sandbox: Running
     box(sandbox, "+14155550125", inbox.url)
     inbox.wait(4)
     call = sandbox._sandbox.world.calls[-1]
-    planned = sorted(deliveries(call, lambda call, seen: {}, ""), key=lambda delivery: delivery.at)
+    planned = sorted(sandbox._sandbox.voices["callingbox"].deliveries(call), key=lambda delivery: delivery.at)
     assert [delivery.event.split()[0] for delivery in planned] == [
         "call.completed",
         "call.answered",

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from providers.sandbox import journal, server, stories, timeline, world
+from providers.sandbox import journal, manners, server, stories, timeline, world
 from providers.sandbox.allomia import AlloMia
 from providers.sandbox.callbacks import Callbacks
 from providers.sandbox.server import Running
@@ -89,6 +89,15 @@ def test_a_dial_is_in_the_journal_with_all_its_fields(sandbox: Running) -> None:
         "rings": True,
         "attempts": 1,
         "answered_with": "200",
+        "meant": {
+            "outcome": "completed",
+            "voicemail": False,
+            "duration": 1,
+            "result": None,
+            "price": None,
+            "opt_out": False,
+        },
+        "manners": [],
         "callbacks_sent": 0,
         "callbacks_skipped": entry["callbacks_skipped"],
         "reads": 0,
@@ -106,6 +115,7 @@ def test_all_fields_of_an_entry_describe_the_same_moment(monkeypatch: pytest.Mon
         entry = journal.entry(call, voice)
         assert entry["outcome"] == outcome
         assert (entry["ended_at"] is None) == (outcome is None)
+        assert (entry["meant"] is None) == (outcome is None)
 
 
 def test_the_journal_can_be_filtered_and_continued_from_an_index(sandbox: Running) -> None:
@@ -239,6 +249,8 @@ def test_the_page_for_developers_lists_every_story() -> None:
         assert f"| {story.digits} | {story.summary} |" in page
     for setting in asdict(Settings()):
         assert f"`{setting}`" in page
+    for manner in manners.CATALOGUE:
+        assert f"*{manner.name}*" in page
 
 
 def test_the_same_seed_draws_the_same_endings() -> None:
@@ -316,6 +328,8 @@ def test_an_outage_closes_connections_and_places_no_call(sandbox: Running) -> No
     [
         {"nonsense": 1},
         {"speed": 0},
+        {"manners_rate": 1.5},
+        {"manners": ["nonsense"]},
         {"placing_fault_rate": 2},
         {"outage": ["nobody"]},
         {"outage": "allomia"},

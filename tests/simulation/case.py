@@ -40,6 +40,7 @@ KINDS = (
     "organization's day",
     "account's day",
     "paused without need",
+    "wrong cost",
     "callback's time",
     "callback missed",
     "callback disturbed",

@@ -48,6 +48,9 @@ class InForce:
         for home, deed in journal.deeds:
             if home == organization.name:
                 self._read(deed)
+        for dial in journal.dials:
+            if dial.organization == organization.name and dial.manner.opt_out is not None and dial.settled_at:
+                self.listed[dial.phone] = min(dial.settled_at, self.listed.get(dial.phone, dial.settled_at))
         self.self_paused = {name: at for home, name, at in journal.paused if home == organization.name}
         for name, at in self.self_paused.items():
             self.still[name].append((at, self._never))

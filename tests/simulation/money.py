@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tests.oracle import zones
 from tests.simulation.case import Case
 from tests.simulation.plan import Account, Campaign
-from tests.simulation.telephone import Dial
+from tests.simulation.telephone import CENT, Dial
 from tests.simulation.timeline import Span
 
 DAY = timedelta(days=1)
@@ -21,6 +21,7 @@ def judge(case: Case) -> dict[str, list[Span]]:
     """Judge every budget. Return, by campaign, the spans in which money or caller numbers were used up."""
     organization, zone = case.organization, zones.zone(case.organization.zone)
     most = max((_reserve(account) for account in organization.accounts), default=Decimal(0))
+    _costs(case)
     by_day: defaultdict[object, list[Dial]] = defaultdict(list)
     for dial in case.dials:
         by_day[dial.at.astimezone(zone).date()].append(dial)
@@ -44,9 +45,8 @@ def _poor(case: Case, campaign: Campaign, shared: list[Span], by_account: dict[s
     most = max(_reserve(account) for account in accounts)
     spent = _judge_budget(case, "campaign's budget", own, campaign.budget, most, case.plan.end)
     paused = case.known.self_paused.get(campaign.name)
-    if paused and sum(d.cost for d in own if d.recorded_at and d.recorded_at <= paused) + least <= (
-        campaign.budget or Decimal(0)
-    ):
+    certain = sum(d.cost for d in own if d.settled_at and paused and d.settled_at <= paused)
+    if paused and certain + least <= (campaign.budget or Decimal(0)):
         case.found("paused without need", f"{campaign.name} at {paused}")
     full = [span for account in accounts for span in _full(case, account, campaign)]
     return [*shared, *spent, *full, *(span for account in accounts for span in by_account[account.name])]
@@ -59,14 +59,14 @@ def _judge_budget(
     if limit is None:
         return []
     used, order = Decimal(0), 0
-    settled: list[tuple[datetime, int, Dial]] = []
+    settled: list[tuple[datetime, int, Decimal]] = []
     steps: list[tuple[datetime, Decimal]] = []
 
     def settle(until: datetime) -> None:
         nonlocal used
         while settled and settled[0][0] <= until:
-            at, _, dial = heapq.heappop(settled)
-            used += dial.cost - dial.reserved
+            at, _, change = heapq.heappop(settled)
+            used += change
             steps.append((at, used))
 
     for dial in dials:
@@ -77,10 +77,34 @@ def _judge_budget(
             used += dial.reserved
             order += 1
             steps.append((dial.at, used))
-            heapq.heappush(settled, (dial.recorded_at or case.plan.end, order, dial))
+            for at, change in _changes(dial, case.plan.end):
+                order += 1
+                heapq.heappush(settled, (at, order, change))
     settle(renewed)
     ends = [at for at, _ in steps[1:]] + [renewed]
     return [(at, end) for (at, amount), end in zip(steps, ends, strict=False) if amount + reserve > limit]
+
+
+def _changes(dial: Dial, end: datetime) -> Iterator[tuple[datetime, Decimal]]:
+    """Yield by how much the end of a call and its price change what is used up.
+
+    While a price is awaited, the call counts as its reserve at least.
+    """
+    aside = dial.reserved
+    if dial.recorded_at and dial.manner.settles_after is not None:
+        known = Decimal(0) if dial.manner.zero_first else dial.estimate
+        yield dial.recorded_at, max(known, aside) - aside
+        aside = max(known, aside)
+        if dial.settled_at is None:
+            return
+    yield dial.settled_at or dial.recorded_at or end, dial.cost - aside
+
+
+def _costs(case: Case) -> None:
+    """Judge the cost that is stored about each call that ended."""
+    for dial in case.dials:
+        if dial.rang and dial.meant is not None and abs(dial.cost - dial.meant) > CENT:
+            case.found("wrong cost", f"{dial.campaign} {dial.phone} {dial.at}: {dial.cost}, meant {dial.meant}")
 
 
 def _full(case: Case, account: Account, campaign: Campaign) -> list[Span]:

@@ -29,7 +29,7 @@ from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Reje
 from tests.simulation import deeds, world
 from tests.simulation.engine import Steps
 from tests.simulation.journal import Journal, Left
-from tests.simulation.plan import Deed, Plan
+from tests.simulation.plan import Deed, Organization, Plan
 from tests.simulation.telephone import DOUBT_LASTS, Dial, Telephones
 
 CROWDED_TICK = timedelta(seconds=15)  # outcomes within one tick are recorded together
@@ -49,7 +49,7 @@ class Month:
         self.plan, self.say = plan, say
         self.telephones = Telephones(seed)
         self.journal = Journal()
-        self._ends: list[tuple[datetime, int, int, Dial]] = []
+        self._ends: list[tuple[datetime, int, int, Dial]] = []  # ends, and what is told after them
         self._turns = count()
         self._steps = 0
         self._retry_at: datetime | None = None
@@ -113,7 +113,7 @@ class Month:
                 self._enqueue_at = dict.fromkeys(self._enqueue_at, now)
         while self._ends and self._ends[0][0] <= now:
             _, _, pk, dial = heapq.heappop(self._ends)
-            self._end(pk, dial, now)
+            self._tell(pk, dial, now)
         if self._look_at and self._look_at <= now:
             self._look(now)
         for organization, at in self._enqueue_at.items():
@@ -238,14 +238,15 @@ class Month:
             phone=call.to_number,
             reserved=budgets.reserve_of(call.account),
             asked_for=call.asked_for,
+            rate=call.account.price_per_minute,
         )
-        self.telephones.ring(dial)
+        self.telephones.ring(dial, odd=_is_odd(self._home_of[call.organization_id].plan))
         self.journal.dials.append(dial)
         soon = now + self._tick_of(call.organization_id)
         self._enqueue_at[call.organization_id] = min(self._enqueue_at[call.organization_id], soon)
         placing.record(claim, ANSWERS[dial.answer](call.pk))
         if dial.ended_at:
-            seen_at = dial.ended_at if dial.answer == "placed" else dial.ended_at + DOUBT_LASTS
+            seen_at = dial.ended_at + dial.manner.after + (DOUBT_LASTS if dial.answer == "doubt" else timedelta())
             if self._tick_of(call.organization_id) == CROWDED_TICK:
                 seen_at = _tick_after(seen_at)
             heapq.heappush(self._ends, (seen_at, next(self._turns), call.pk, dial))
@@ -254,16 +255,19 @@ class Month:
         if len(self.journal.dials) % 1000 == 0:
             self.say(f"{now:%d %b %H:%M}  {len(self.journal.dials):>7,} dials, {self._steps:,} steps")
 
-    def _end(self, pk: int, dial: Dial, now: datetime) -> None:
-        reading = Reading(
-            state=STATES[dial.outcome],
-            provider_call_id=f"c{pk}",
-            ended_at=dial.ended_at,
-            duration_seconds=dial.paid_seconds or None,
-            answered_by="machine" if dial.machine else "",
-        )
-        recording.record(pk, reading, CallEvent.Source.READ)
-        dial.recorded_at, self._dial_of[pk] = now, dial
+    def _tell(self, pk: int, dial: Dial, now: datetime) -> None:
+        """Record what the provider tells: the end, or what it tells after the end."""
+        manner = dial.manner
+        last = dial.recorded_at is not None or manner.settles_after is None
+        recording.record(pk, told(pk, dial, settled=last), CallEvent.Source.READ)
+        if dial.recorded_at is None:
+            dial.recorded_at, self._dial_of[pk] = now, dial
+            if manner.settles_after is not None:
+                heapq.heappush(self._ends, (now + manner.settles_after, next(self._turns), pk, dial))
+        if last:
+            dial.settled_at = now
+            if manner.opt_out is not None:
+                self._look_at = now
         organization = self._row_of[dial.organization]
         self._enqueue_at[organization] = min(self._enqueue_at[organization], now)
 
@@ -277,6 +281,31 @@ class Month:
         for pk, cost in Call.objects.values_list("pk", COST).iterator():
             if pk in self._dial_of:
                 self._dial_of[pk].cost = cost or Decimal(0)
+
+
+def _is_odd(home: Organization) -> bool:
+    """Return whether ends are told in odd manners. The others' ends are compared with the forecast."""
+    return len(home.campaigns) > 1 or bool(home.deeds)
+
+
+def told(pk: int, dial: Dial, *, settled: bool) -> Reading:
+    """Return the reading in which a call's provider tells its end."""
+    manner = dial.manner
+    zero = manner.zero_first and not settled
+    fields: dict[str, Any] = dict(manner.machine) if dial.machine else {}
+    if settled:
+        fields |= {"price": manner.price, "currency": "USD" if manner.price is not None else ""}
+        fields |= manner.opt_out or {}
+    elif zero:
+        fields |= {"price": Decimal(0), "currency": "USD", "billed_duration_seconds": 0}
+    return Reading(
+        state=STATES[dial.outcome],
+        provider_call_id=f"c{pk}",
+        ended_at=dial.ended_at + manner.clock if dial.ended_at else None,
+        duration_seconds=0 if zero else dial.paid_seconds or None,
+        settled=settled,
+        **fields,
+    )
 
 
 def _tick_after(moment: datetime) -> datetime:

@@ -15,7 +15,7 @@ from tests.simulation import case, months, oracle
 from tests.simulation.journal import Journal, Left
 from tests.simulation.plan import Account, Campaign, Deed, Number, Organization, Person, Place, Plan
 from tests.simulation.run import Month
-from tests.simulation.telephone import Dial
+from tests.simulation.telephone import Dial, Manner
 
 NEW_YORK = Place("+1212555", 4)
 ANN, BOB = Person("+12125550140", NEW_YORK), Person("+12125550141", NEW_YORK)
@@ -170,6 +170,7 @@ BREAKS: dict[str, Callable[[], set[str]]] = {
         )
         | edited({"windows": (opening(range(7), 9, 17),)}, [], campaign={"windows": (opening([1], 9, 17),)})
     ),
+    "wrong cost": lambda: judged(a_plan(), [dial(NOON, cost=Decimal("0.1"), **ANSWERED)]),
     "wrong end": lambda: judged(a_plan(), [dial(NOON)], status="done"),
 }
 
@@ -232,6 +233,42 @@ def test_the_judge_finds_a_campaign_that_paused_without_need() -> None:
     wanted = a_plan(campaign={"budget": Decimal(9)})
     journal = Journal(paused=[("o", "c", NOON)])
     assert "paused without need" in oracle.judge(wanted, journal).counted()
+
+
+PRICED = Manner(settles_after=HOUR, price=Decimal("0.3"))
+TOLD: dict[str, Any] = {"outcome": "completed", "rate": Decimal("0.1"), "paid_seconds": 60, "manner": PRICED}
+
+
+def test_a_cost_is_the_price_once_it_is_told_and_the_estimate_before() -> None:
+    def costs(cost: str, **fields: Any) -> bool:
+        return "wrong cost" in judged(a_plan(), [dial(NOON, cost=Decimal(cost), **{**TOLD, **fields})])
+
+    settled = {"settled_at": NOON + HOUR}
+    assert not costs("0.1") and costs("0.3")
+    assert not costs("0.3", **settled) and costs("0.1", **settled) and costs("0", **settled)
+    free = {"manner": replace(PRICED, price=Decimal(0)), **settled}
+    assert not costs("0", **free) and costs("0.1", **free)
+
+
+def test_a_budget_keeps_the_reserve_until_the_price_is_told() -> None:
+    """A second call does not fit beside the first one's reserve of 0.5; it fits beside its price of 0.3."""
+    wanted = a_plan((ANN, BOB), campaign={"budget": Decimal("0.8")})
+    first = dial(NOON, cost=Decimal("0.3"), settled_at=NOON + HOUR + MINUTE, **TOLD)
+    early, later = (dial(NOON + wait, BOB.phone, **ANSWERED) for wait in (30 * MINUTE, 90 * MINUTE))
+    assert "campaign's budget" in judged(wanted, [first, early])
+    assert "campaign's budget" not in judged(wanted, [first, later])
+
+
+def test_a_wait_counts_from_the_moment_at_which_the_end_was_told() -> None:
+    told = dial(NOON - 2 * HOUR, recorded_at=NOON - HOUR)
+    assert "retry" in judged(a_plan(), [told, dial(NOON + MINUTE, **ANSWERED)])
+    assert "retry" not in judged(a_plan(), [told, dial(NOON + HOUR + MINUTE, **ANSWERED)])
+
+
+def test_an_opt_out_in_a_result_lists_the_number() -> None:
+    asked = Manner(opt_out={"result": {"opt_out": True}})
+    calls = [dial(NOON - 2 * HOUR, manner=asked, settled_at=NOON - HOUR), dial(NOON + HOUR, **ANSWERED)]
+    assert "do not call" in judged(a_plan(), calls)
 
 
 def test_every_kind_is_broken_once() -> None:

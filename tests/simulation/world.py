@@ -55,7 +55,7 @@ class Home:
     def _account(self, wanted: plan.Account) -> ProviderAccount:
         return ProviderAccount.objects.create(
             organization=self.row,
-            provider="allomia",
+            provider="callingbox" if wanted.price else "allomia",  # only the first tells prices
             name=wanted.name,
             base_url="https://example.org",
             credentials={"api_key": "k"},
@@ -73,6 +73,7 @@ class Home:
             account=account,
             name=account.name,
             external_id="6f1c2d3e-4a5b-4c6d-8e7f-901a2b3c4d5e",
+            opt_out_rules=[{"field": "result.opt_out", "equals": "true"}],
         )
 
     def _number(self, wanted: plan.Number) -> PhoneNumber:
