@@ -30,6 +30,7 @@ SETTABLE = {
     *("error_code", "error_message", "result", "result_text", "result_status"),
     *("cost_price", "cost_currency", "doubts"),
 }
+SAYS_NOTHING = ("", "absent", "null", "empty text", "empty object", "empty list")
 FIELD_OF = {
     "callDetails.startedAt": "answered_at", "callDetails.endedAt": "ended_at",
     "callDetails.duration": "duration_seconds", "call_details.duration": "duration_seconds",
@@ -117,7 +118,7 @@ def _fact_faults(told: Told, reading: Reading, folded: Fold) -> Iterator[str]:
             yield f"{name} is {fact!r} though {manner!r} leaves no doubt"
         elif not manner and alone and fact not in EMPTY:
             yield f"{name} is {fact!r}, and nobody touched it"
-        elif fact in EMPTY and not spoken_of and manner not in ("absent", "null", "empty text", ""):
+        elif fact in EMPTY and not spoken_of and manner not in SAYS_NOTHING:
             yield f"{name} is lost in silence ({manner})"
 
 
