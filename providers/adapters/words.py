@@ -176,8 +176,8 @@ def interpret(reading: Reading, own: Mapping[str, Any], before: str = "") -> Int
         doubted = {remark.field for remark in reading.remarks if not remark.taken}
         remarks = tuple(remark for remark in remarks if remark.field not in doubted)  # one doubt of a field is enough
     unknown = tuple(said.unknown(state))
-    before = (reading.state, reading.ended_reason, reading.answered_by)
-    if before == (state, ended_reason, answered_by) and not remarks:
+    as_it_was = (reading.state, reading.ended_reason, reading.answered_by)
+    if as_it_was == (state, ended_reason, answered_by) and not remarks:
         return Interpreted(reading, unknown)
     remarks = (*reading.remarks, *remarks)
     changed = replace(reading, state=state, ended_reason=ended_reason, answered_by=answered_by, remarks=remarks)
