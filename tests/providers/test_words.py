@@ -132,6 +132,7 @@ def test_a_person_and_a_voicemail_at_once_are_neither() -> None:
 
 
 def test_a_later_reading_does_not_turn_a_person_into_a_voicemail_or_back() -> None:
+    said: Any
     for before, said in (
         ("human", {"provider_reason": "voicemail", "ended_reason": "other"}),
         ("human", {"answered_by": "machine_end_beep"}),
