@@ -59,7 +59,8 @@ def _under_lock(pk: int, work: Callable[[LockedCall], str]) -> str:
 
 def record_locked(locked: LockedCall, reading: Reading, source: str, raw: bytes = b"") -> str:
     """Do the work of `record` in the transaction that locked the call. Raises NeedsContactLock."""
-    heard = words.interpret(reading, locked.call.account.words)
+    call = locked.call
+    heard = words.interpret(reading, call.account.words, "machine" if call.is_voicemail else call.answered_by)
     status = _record(locked, Evidence(reading, heard.reading, source, raw, timezone.now()))
     unknown_words.remember(locked.call, heard.unknown)
     return status

@@ -155,15 +155,16 @@ def built_in(field: str, folded: str) -> str:
     return VOICEMAIL if not found and field == REASON and tells_of_voicemail(folded) else found
 
 
-def interpret(reading: Reading, own: Mapping[str, Any]) -> Interpreted:
+def interpret(reading: Reading, own: Mapping[str, Any], before: str = "") -> Interpreted:
     """Return the reading with the meaning of its words, and the words that have none.
 
-    `own`: the account's table, {"status" | "reason" | "answered_by": {folded word: meaning}}.
+    `own`: the account's table, {"status" | "reason" | "answered_by": {folded word: meaning}}. `before`: who answered
+    according to earlier readings, "human", "machine" (also a voicemail) or anything else for not known.
     """
     known = reading.state is not CallState.UNRECOGNISED and not own.get(STATUS)
     if known and not reading.provider_reason and not reading.answered_by:
         return Interpreted(reading)  # most readings: a documented status and no other word
-    said = _Said.of(reading, own)
+    said = _Said.of(reading, own, before)
     state = said.state()
     ended_reason = reading.ended_reason
     remarks: tuple[Remark, ...] = ()
@@ -175,8 +176,8 @@ def interpret(reading: Reading, own: Mapping[str, Any]) -> Interpreted:
         doubted = {remark.field for remark in reading.remarks if not remark.taken}
         remarks = tuple(remark for remark in remarks if remark.field not in doubted)  # one doubt of a field is enough
     unknown = tuple(said.unknown(state))
-    before = (reading.state, reading.ended_reason, reading.answered_by)
-    if before == (state, ended_reason, answered_by) and not remarks:
+    as_it_was = (reading.state, reading.ended_reason, reading.answered_by)
+    if as_it_was == (state, ended_reason, answered_by) and not remarks:
         return Interpreted(reading, unknown)
     remarks = (*reading.remarks, *remarks)
     changed = replace(reading, state=state, ended_reason=ended_reason, answered_by=answered_by, remarks=remarks)
@@ -190,12 +191,13 @@ class _Said:
     reading: Reading
     told: Mapping[str, str]  # the words by field
     own: Mapping[str, str]  # their own meanings by field
+    before: str  # who answered according to earlier readings
     status: str
     reason: str
     answered_by: str
 
     @classmethod
-    def of(cls, reading: Reading, own: Mapping[str, Any]) -> _Said:
+    def of(cls, reading: Reading, own: Mapping[str, Any], before: str) -> _Said:
         told = {STATUS: reading.provider_status, REASON: reading.provider_reason, ANSWERED_BY: reading.answered_by}
         if any(not remark.taken and remark.field in STATUS_FIELDS for remark in reading.remarks):
             told[STATUS] = ""  # the status contradicts itself
@@ -204,7 +206,7 @@ class _Said:
             field: mine[field] or (built_in(field, key(word)) if word and field != STATUS else "")
             for field, word in told.items()
         }
-        return cls(reading, told, mine, known[STATUS], known[REASON], known[ANSWERED_BY])
+        return cls(reading, told, mine, before, known[STATUS], known[REASON], known[ANSWERED_BY])
 
     def state(self) -> CallState:
         if self.status in ("", IGNORE):
@@ -217,7 +219,7 @@ class _Said:
         """Return state, reason and doubts of a call that has ended."""
         reason = self._adapter_reason(state)
         voicemail = VOICEMAIL in (self.status, self.reason, reason) or self.answered_by == MACHINE
-        if voicemail and self.answered_by == HUMAN:
+        if HUMAN in (self.answered_by, self.before) and (voicemail or self.before == MACHINE):
             return state, "other" if reason == VOICEMAIL else reason, self._contradiction()
         if voicemail:
             return self._voicemail(state, reason)
@@ -255,7 +257,7 @@ class _Said:
         return state, reason, ()
 
     def _contradiction(self) -> tuple[Remark, ...]:
-        why = "The provider says both that a person answered and that a voicemail did. Neither is taken."
+        why = "The provider says both that a person answered and that a voicemail did. Nothing is concluded from it."
         said = shown(self.reading.answered_by)
         return (Remark(ANSWERED_BY, said, why, taken=False, field=ANSWERED_BY), self._doubt(why))
 

@@ -116,6 +116,14 @@ def test_a_voicemail_told_in_words_is_not_reached_and_follows_its_retry_rule(
     assert not Call.objects.filter(REACHED).exists()
 
 
+def test_a_person_does_not_become_a_voicemail_later(number: PhoneNumber) -> None:
+    call = says(placed(number), answered_by="human")
+    said: Any
+    for said in ({"provider_reason": "voicemail", "ended_reason": "other"}, {"answered_by": "machine_end_beep"}):
+        says(call, **said)
+        assert (call.answered_by, call.is_voicemail) == ("human", False)
+
+
 def test_opt_out_rules_see_the_word_and_its_meaning(number: PhoneNumber) -> None:
     for place, equals in enumerate(["machine_end_beep", "machine"], start=1):
         number.account.assistants.update(opt_out_rules=[{"field": "answered_by", "equals": equals}])

@@ -131,6 +131,22 @@ def test_a_person_and_a_voicemail_at_once_are_neither() -> None:
         }
 
 
+def test_a_later_reading_does_not_turn_a_person_into_a_voicemail_or_back() -> None:
+    said: Any
+    for before, said in (
+        ("human", {"provider_reason": "voicemail", "ended_reason": "other"}),
+        ("human", {"answered_by": "machine_end_beep"}),
+        ("human", {"answered_by": "machine", "ended_reason": "voicemail"}),  # as CallingBox's adapter
+        ("machine", {"answered_by": "person"}),
+    ):
+        found = interpret(ended(**said), {}, before).reading
+        assert (found.answered_by, found.ended_reason) in (("", ""), ("", "other")), (before, said)
+        assert {remark.field for remark in found.remarks} == {"answered_by", "ended_reason"}
+        assert interpret(ended(), {}, before).reading == ended()
+    assert interpret(ended(answered_by="human"), {}, "human").reading.answered_by == "human"
+    assert interpret(ended(answered_by="fax"), {}, "machine").reading.ended_reason == "voicemail"
+
+
 def test_a_voicemail_on_a_busy_line_is_doubtful() -> None:
     found = interpret(ended(CallState.BUSY, provider_reason="voicemail", ended_reason="busy"), {}).reading
     assert (found.ended_reason, found.remarks[0].field) == ("busy", "ended_reason")
