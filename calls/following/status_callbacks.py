@@ -93,7 +93,7 @@ def process(pk: int) -> None:
             reading = row.account.adapter.parse_callback(row.headers, bytes(row.body))
         except ProviderError as error:
             row.error = str(error)[:500]
-            if row.call_id:  # unreadable, but the call's own address was used: something has happened
+            if row.call_id and row.account.adapter.has_callbacks:
                 _read_now(row.call_id, row.error)
         else:
             row.call_id = row.call_id or _call_of(row.account, reading)

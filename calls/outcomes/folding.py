@@ -205,7 +205,7 @@ class _Folding:
         """Return the reading's value of a field as far as it is believed, or None."""
         if rule.check in (Check.TIME, Check.DURATION, Check.PRICE):
             value = self.found.values.get(rule.field)
-            said_yet = self.reading.settled or rule.check is Check.TIME or value
+            said_yet = (self.ends and self.reading.settled) or rule.check is Check.TIME or value
             return value if said_yet else None
         value = getattr(self.reading, rule.field)
         return storable(value)[: rule.length] if isinstance(value, str) else value
@@ -227,8 +227,8 @@ class _Folding:
         if old in TERMINAL:
             return False
         if self.reading.may_go_back and old in FOLLOWED and new in FOLLOWED:
-            return new != old
-        return _RANK[new] > _RANK.get(Status(old), 0)
+            return bool(new != old)
+        return bool(_RANK[new] > _RANK.get(Status(old), 0))
 
     def _conflict(self, rule: Rule, old: Any, new: Any) -> None:
         name = rule.field.replace("_", " ")
@@ -268,13 +268,19 @@ class _Folding:
         if old == value or _contains(old, value):
             return
         provisional = not self.ends or self.reading.result_status == "pending"
-        replaceable = not self.ended or self.settling or self.call.result_status == "pending"
+        replaceable = self._result_is_provisional()
         if old in (None, "") or _contains(value, old) or (replaceable and not provisional):
             self._set(rule, value)
             if rule.field == "result" and replaceable and not provisional and self.call.result_text:
                 self.changes["result_text"] = ""  # it was provisional
         elif not provisional:
             self._conflict(rule, old, value)
+
+    def _result_is_provisional(self) -> bool:
+        """Return whether what is known of the result may still be replaced by something else."""
+        before = self.call.result_status
+        overcome = before == "failed" and self.reading.result_status == "completed"
+        return not self.ended or before == "pending" or (before == "" and self.settling) or overcome
 
     def _further(self, rule: Rule, value: Any) -> None:
         if _informs(value) > _informs(getattr(self.call, rule.field)):
@@ -284,7 +290,8 @@ class _Folding:
         old = self.call.cost_price
         if old == value:
             return
-        replaces = self.reading.settled and (self.source in FRESH or self.settling)
+        provisional = self.settling or not self.ended
+        replaces = self.reading.settled and (self.source in FRESH or provisional)
         if old is None or replaces:
             currency = self.reading.currency.upper() or self.call.cost_currency
             self.changes |= {"cost_price": value, "cost_currency": currency}
@@ -309,7 +316,7 @@ def _differ(old: Any, new: Any) -> bool:
     if isinstance(old, datetime):
         return bool(abs(new - old) > CLOCKS)
     if isinstance(old, int):
-        return abs(new - old) > ROUNDING / timedelta(seconds=1)
+        return bool(abs(new - old) > ROUNDING / timedelta(seconds=1))
     return bool(old != new)
 
 

@@ -41,7 +41,7 @@ def reconsider(call: Call, now: datetime) -> None:
     """
     if call.recipient is None:
         return
-    recipient = Recipient.objects.select_for_update(no_key=True).get(pk=call.recipient_id)
+    recipient = Recipient.objects.select_for_update(no_key=True).get(pk=call.recipient.pk)
     later = Call.objects.filter(recipient=recipient, pk__gt=call.pk)
     if (recipient.status, recipient.outcome) == (Recipient.Status.DONE, call.status) and not later.exists():
         move_on(call, now)

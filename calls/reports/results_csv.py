@@ -70,7 +70,7 @@ def _row(row: Any, call: Call | None, spent: Any) -> list[str]:
         cost = money(spent, call.cost_currency) or {"amount": "", "currency": ""}
         cells += [call.uuid, call.status, *map(utc_text, (call.started_at, call.answered_at, call.ended_at))]
         cells += [call.duration_seconds, call.answered_by, cost["amount"], cost["currency"]]
-        cells += [_json(call.result), _json(call.dynamic_variables)]
+        cells += [_json(call.result) or call.result_text, _json(call.dynamic_variables)]
     cells += [""] * (len(COLUMNS) - len(cells))
     return ["" if cell is None else str(cell) for cell in cells]
 

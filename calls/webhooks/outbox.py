@@ -116,7 +116,13 @@ class Milestones:
     def of(cls, call: Call) -> Milestones:
         known = (call.result is not None or call.result_text) and call.result_status != "pending"
         result = (call.result, call.result_text) if known else None
-        return cls(call.status, call.placed_at is not None, call.answered_at is not None, result, call.is_voicemail)
+        return cls(call.status, call.placed_at is not None, _is_answered(call), result, call.is_voicemail)
+
+
+def _is_answered(call: Call) -> bool:
+    """Return whether the provider told when the call was answered, also if that time cannot be."""
+    doubtful = any(doubt.get("field") == "answered_at" for doubt in call.doubts or [])
+    return call.answered_at is not None or (doubtful and call.status in (Status.IN_PROGRESS, Status.COMPLETED))
 
 
 def publish_call_changes(call: Call, before: Milestones) -> None:

@@ -247,6 +247,9 @@ def test_zero_of_an_unsettled_call_is_not_said_yet_and_of_a_settled_one_a_fact()
     names = ("cost_price", "duration_seconds", "billed_duration_seconds")
     assert not set(names) & set(fold(call(), replace(zero, settled=False)).changes)
     assert [fold(call(), zero).changes[name] for name in names] == [0, 0, 0]
+    assert "cost_price" not in fold(call(), replace(zero, state=CallState.IN_PROGRESS)).changes
+    so_far = call(Status.IN_PROGRESS, cost_price=Decimal("0.01"))
+    assert fold(so_far, price("0.05"), "callback").changes["cost_price"] == Decimal("0.05")
     first = folded(call(), [replace(zero, settled=False)])
     assert folded(first, [price("0.06", billed_duration_seconds=60)]).billed_duration_seconds == 60
 
@@ -282,6 +285,18 @@ def test_a_fuller_result_wins_and_of_two_final_ones_the_first(
         for name, value in each.changes.items():
             setattr(found, name, value)
     assert (found.result, seen) == (kept, conflicts)
+
+
+def test_a_final_result_stays_while_only_the_price_is_awaited() -> None:
+    settling = call(
+        Status.COMPLETED, provider_call_id="x1", terminal_at=NOW, result={"a": 1}, result_status="completed"
+    )
+    found = fold(settling, result({"a": 2}))
+    assert ("result" in found.changes, len(found.conflicts)) == (False, 1)
+    settling.result_status = ""  # a provider that does not say whether its result is final
+    assert fold(settling, result({"a": 2}, "")).changes["result"] == {"a": 2}
+    settling.result_status = "failed"
+    assert folded(settling, [result({"a": 2})]).result == {"a": 2}
 
 
 def test_a_text_for_a_result_is_kept_and_a_provisional_one_gives_way() -> None:

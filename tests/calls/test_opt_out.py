@@ -279,7 +279,7 @@ def test_a_result_after_the_end_is_heard_in_any_form_and_so_is_a_different_one(n
     recording.record(call.pk, replace(END, result={"confirmed": True}), "read")
     assert not listed()
     late = {"result_text": "opt_out: yes"} if text else {"result": {"confirmed": False, "optOut": "Yes"}}
-    recording.record(call.pk, replace(END, **late), "read")  # type: ignore[arg-type]
+    recording.record(call.pk, replace(END, **late), "read")
     assert listed()
 
 

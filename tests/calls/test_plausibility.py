@@ -77,7 +77,7 @@ def test_the_end_that_we_saw_bounds_what_is_read_later() -> None:
         ({"started_at": at(9), "answered_at": at(8), "ended_at": at(9)}, set()),  # whole seconds
     ],
 )
-def test_times_out_of_order_are_doubtful(times: dict[str, datetime], doubtful: set[str]) -> None:
+def test_times_out_of_order_are_doubtful(times: dict[str, Any], doubtful: set[str]) -> None:
     values, found, _ = taken(**times)
     assert (found, set(values)) == (doubtful, set(times) - doubtful)
     assert sorted(values.values()) == [values[name] for name in times if name in values]
@@ -169,7 +169,9 @@ def test_a_price_can_be_charged(price: str, currency: str, kept: str | None) -> 
 )
 def test_what_is_kept_can_always_be(times: list[float | None], duration: int | None, billed: int | None) -> None:
     names = ("started_at", "answered_at", "ended_at")
-    sent = {name: at(value) if value is not None else None for name, value in zip(names, times, strict=True)}
+    sent: dict[str, Any] = {
+        name: at(value) if value is not None else None for name, value in zip(names, times, strict=True)
+    }
     values, doubtful, _ = taken(**sent, duration_seconds=duration, billed_duration_seconds=billed)
     kept = [values[name] for name in names if name in values]
     assert kept == sorted(kept)

@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from calls.models import Call
 from calls.reports import results_csv
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import Assistant, PhoneNumber
@@ -93,7 +94,10 @@ def test_a_row_tells_what_became_of_a_person(
         "variables": '{"slot": "9:30"}',
     }
     assert (other["recipient"], other["status"], other["call"]) == (str(waiting.uuid), "pending", "")
-    assert AuditEntry.objects.get(action="campaign.exported").subject == str(campaign.uuid)
+    Call.objects.filter(pk=last.pk).update(result=None, result_text="confirmed: yes")
+    again = api.get(f"/api/v1/campaigns/{campaign.uuid}/results.csv", headers={"accept": "text/csv"})
+    assert rows_of(again)[0]["result"] == "confirmed: yes"
+    assert set(AuditEntry.objects.filter(action="campaign.exported").values_list("subject")) == {(str(campaign.uuid),)}
 
 
 def test_the_queries_grow_with_the_chunks_and_nothing_else(
