@@ -58,6 +58,7 @@ def decode_json_or_xml(body: bytes, *, status: int = 0, remarks: list[Remark] | 
     """Return the value of a JSON or XML body, whatever its headers say. Raise MayBeRinging if it is unreadable.
 
     In XML every leaf is text, `<item>` children make a list (even a single one), and the root's name is dropped.
+    Attributes are fields, except those of a leaf that has text.
     """
     if opened(body).lstrip(_MARKS).startswith(b"<"):
         return _guarded(_parse_xml, body, status, "XML", remarks)
@@ -147,11 +148,14 @@ def _element(element: Any, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise _Refused("it is nested too deeply")
     children = [(str(child.tag).rpartition("}")[2], _element(child, depth + 1)) for child in element]
+    attributes = [(name, value) for name, value in element.attrib.items() if not name.startswith("{")]
+    words = (element.text or "").strip()
     if not children:
-        return (element.text or "").strip()
+        return words if words or not attributes else object_of(attributes)
     if all(name == "item" for name, _ in children):
         return [value for _, value in children]
-    return object_of(children)
+    named = {name for name, _ in children}
+    return object_of(children + [(name, value) for name, value in attributes if name not in named])
 
 
 def _parse_form(body: bytes, content_type: str) -> dict[str, Any]:

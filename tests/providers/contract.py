@@ -11,6 +11,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,7 +24,7 @@ from providers.adapters.base import AccountConfig, Answer, CallHandle, CallOrder
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
 from providers.adapters.http import Client
 from tests.providers import skipping
-from tests.providers.odd_answers import SAY_NOTHING, OddAnswer, odd_bodies, odd_fields
+from tests.providers.odd_answers import SAY_NOTHING, OddAnswer, odd_bodies, odd_fields, odd_mixtures
 from tests.providers.wire import AMBIGUOUS, Behaviour, Received, Wire, answer, closed_port
 from tests.waiting import PATIENCE
 
@@ -307,6 +308,29 @@ class ProviderContract:
     def test_an_odd_status_changes_no_outcome_and_loses_nothing_in_silence(self) -> None:
         for body in (self.status_body, *self.more_statuses):
             assert not self.faults_of_odd(body, self.read)
+
+    def test_several_oddities_at_once_change_no_outcome(self) -> None:
+        dice, faults = random.Random(f"2026 {self.slug}"), []
+        for body in (self.status_body, *self.more_statuses):
+            plain = self.read(body)
+            for odd, touched in odd_mixtures(json.loads(body), other_value, dice, 300):
+                tells = any((name,) in self.telling for name in touched)
+                try:
+                    found = self.read(odd)
+                except MayBeRinging as error:
+                    faults += [] if tells else [f"{odd!r}: {error}"]
+                    continue
+                if found.state is not plain.state and (found.state.is_terminal or not tells):
+                    faults.append(f"{odd!r}: {found.state}")
+        assert not faults
+
+    def test_several_oddities_at_once_never_say_that_no_call_was_placed(self) -> None:
+        dice, provider, placed = random.Random(f"2027 {self.slug}"), self.provider(), 0
+        for odd, _ in odd_mixtures(json.loads(self.placed), other_value, dice, 300):
+            with suppress(MayBeRinging):
+                assert provider.read_placing(Answer(200, {}, odd)).provider_call_id
+                placed += 1
+        assert placed > 20  # some still name the call
 
     def test_an_odd_callback_changes_no_outcome_and_loses_nothing_in_silence(self) -> None:
         if self.callback:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,26 +64,44 @@ ENVELOPES = ("data", "call", "response", "payload", "Data")
 def odd_fields(answer: Mapping[str, Any], other: Callable[[str], Any]) -> Iterator[OddAnswer]:
     """Return the answer with one field told oddly. `other` gives another valid value of the field of that name."""
     for path, value in _leaves(answer):
-        name, raw = path[-1], json.dumps(value)
-        different = json.dumps(other(name))
-        manners: dict[str, Pairs] = {"absent": []}
-        manners |= {manner: [(name, written)] for manner, written in VALUES.items()}
-        if isinstance(value, dict):
-            del manners["an object"]
-        manners["in a list"] = [(name, f"[{raw}]")]
-        manners["as text"] = [(name, json.dumps(raw if not isinstance(value, str) else value))]
-        manners["twice alike"] = [(name, raw), (name, raw)]
-        manners["twice, different"] = [(name, raw), (name, different)]
-        manners["twice, different, reversed"] = [(name, different), (name, raw)]
-        for manner, spell in SPELLINGS.items():
-            if spell(name) != name:
-                manners[manner] = [(spell(name), raw)]
-                manners[f"{manner} beside it"] = [(name, raw), (spell(name), raw)]
-                manners[f"{manner} beside it, different"] = [(name, raw), (spell(name), different)]
-        if value is None:  # then the other value is the only one
-            manners = {manner: pairs for manner, pairs in manners.items() if "different" not in manner}
-        for manner, pairs in manners.items():
-            yield OddAnswer(_written(answer, path, pairs).encode(), manner, path)
+        for manner, pairs in _manners(path[-1], value, other).items():
+            yield OddAnswer(_written(answer, {path: pairs}).encode(), manner, path)
+
+
+def odd_mixtures(
+    answer: Mapping[str, Any], other: Callable[[str], Any], dice: random.Random, count: int
+) -> Iterator[tuple[bytes, frozenset[str]]]:
+    """Return answers with several fields told oddly, some of them in an envelope too, and the names of these fields."""
+    leaves = list(_leaves(answer))
+    for _ in range(count):
+        edits = {}
+        for path, value in dice.sample(leaves, min(len(leaves), dice.randint(2, 5))):
+            edits[path] = dice.choice(list(_manners(path[-1], value, other).values()))
+        written = _written(answer, edits)
+        if dice.random() < 0.3:
+            written = f'{{"ok":true,"{dice.choice(ENVELOPES)}":{written}}}'
+        yield written.encode(), frozenset(name for path in edits for name in path)
+
+
+def _manners(name: str, value: Any, other: Callable[[str], Any]) -> dict[str, Pairs]:
+    raw, different = json.dumps(value), json.dumps(other(name))
+    manners: dict[str, Pairs] = {"absent": []}
+    manners |= {manner: [(name, written)] for manner, written in VALUES.items()}
+    if isinstance(value, dict):
+        del manners["an object"]
+    manners["in a list"] = [(name, f"[{raw}]")]
+    manners["as text"] = [(name, json.dumps(raw if not isinstance(value, str) else value))]
+    manners["twice alike"] = [(name, raw), (name, raw)]
+    manners["twice, different"] = [(name, raw), (name, different)]
+    manners["twice, different, reversed"] = [(name, different), (name, raw)]
+    for manner, spell in SPELLINGS.items():
+        if spell(name) != name:
+            manners[manner] = [(spell(name), raw)]
+            manners[f"{manner} beside it"] = [(name, raw), (spell(name), raw)]
+            manners[f"{manner} beside it, different"] = [(name, raw), (spell(name), different)]
+    if value is None:  # then the other value is the only one
+        return {manner: pairs for manner, pairs in manners.items() if "different" not in manner}
+    return manners
 
 
 def odd_bodies(answer: Mapping[str, Any]) -> Iterator[OddAnswer]:
@@ -111,14 +130,13 @@ def _leaves(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
             yield from _leaves(inner, (*path, name))
 
 
-def _written(value: Mapping[str, Any], path: tuple[str, ...], pairs: Pairs) -> str:
-    """Return an object as JSON, with these pairs in the place of the field at the path."""
+def _written(value: Mapping[str, Any], edits: Mapping[tuple[str, ...], Pairs]) -> str:
+    """Return an object as JSON, with these pairs in the places of the fields at these paths."""
     members: Pairs = []
     for name, inner in value.items():
-        if name != path[0]:
-            members.append((name, json.dumps(inner)))
-        elif len(path) == 1:
-            members += pairs
-        else:
-            members.append((name, _written(inner, path[1:], pairs)))
+        if (name,) in edits:
+            members += edits[name,]
+            continue
+        below = {path[1:]: pairs for path, pairs in edits.items() if path[0] == name}
+        members.append((name, _written(inner, below) if below else json.dumps(inner)))
     return "{" + ",".join(f"{json.dumps(name)}:{written}" for name, written in members) + "}"

@@ -516,6 +516,7 @@ class TestCallingBoxAgents(TestCallingBox):
     """The newer generation `agent`, in which each request names an agent."""
 
     options = {"generation": "agent"}
+    more_statuses = []  # read like those of the other generation
     order = dataclasses.replace(TestCallingBox.order, assistant_options={}, assistant_external_id=AGENT)
     placed = call(status="queued", agent_id=AGENT, metadata={"ref": "att-000420"})
 

@@ -236,6 +236,17 @@ class TestPlumVoice(ProviderContract):
             found = self.read(json.dumps({"call_details": details}).encode())
             assert [(remark.field, remark.taken) for remark in found.remarks] == [("answered_at", False)]
 
+    def test_xml_attributes_are_fields(self) -> None:
+        found = self.read(
+            b'<?xml version="1.0"?><result xmlns:i="urn:x"><call_details status="completed" attempts="1">'
+            b'<duration unit="s">42</duration><result i:nil="true"/>'
+            b'<events><item event="dialing" timestamp="1778500002"/><item event="connected" timestamp="1778500019"/>'
+            b'<item event="disconnected"><timestamp zone="UTC">1778500061</timestamp></item></events>'
+            b"</call_details></result>"
+        )
+        assert (found.state, found.duration_seconds) == (CallState.COMPLETED, 42)
+        assert (found.started_at, found.answered_at, found.ended_at) == (at(1778500002), at(1778500019), at(1778500061))
+
     def test_numbers_as_text_are_no_oddity(self) -> None:
         for body in (COMPLETED, QUEUED_XML, FAILED_XML, json.dumps({"call_details": FAILED}).encode()):
             assert self.read(body).remarks == ()
