@@ -1,5 +1,6 @@
 import calls.models.call
 import django.db.models.deletion
+import django.db.models.functions.comparison
 import django.db.models.functions.text
 import django.utils.timezone
 import uuid
@@ -281,7 +282,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='call',
-            constraint=models.UniqueConstraint(models.F('account'), django.db.models.functions.text.Lower('provider_call_id'), condition=models.Q(('provider_call_id', ''), _negated=True), name='one_call_per_provider_id'),
+            constraint=models.UniqueConstraint(models.F('account'), django.db.models.functions.comparison.NullIf(django.db.models.functions.text.Lower('provider_call_id'), models.Value('')), name='one_call_per_provider_id'),
         ),
         migrations.AddConstraint(
             model_name='call',

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Lower
+from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils.timezone import now as utc_now
 
 from campaigns.models import Campaign, Contact, Recipient
@@ -90,6 +90,9 @@ NOT_PRICED = Q(cost_price__isnull=True)
 def answered_by_voicemail(answered_by: str, ended_reason: str) -> bool:
     """Return whether these columns of a call say that a voicemail answered it."""
     return answered_by == "machine" or ended_reason == "voicemail"
+
+
+ID_IN_LOWER_CASE = NullIf(Lower("provider_call_id"), models.Value(""))
 
 
 def _dialed_before(now: datetime) -> Combinable:
@@ -240,13 +243,9 @@ class Call(models.Model):
             models.UniqueConstraint(
                 fields=["organization", "to_number"], name="one_open_call_per_number", condition=Q(status__in=OPEN)
             ),
-            # An ID in another case is the same call. Also read by `provider_ids`.
-            models.UniqueConstraint(
-                "account",
-                Lower("provider_call_id"),
-                name="one_call_per_provider_id",
-                condition=~Q(provider_call_id=""),
-            ),
+            # An ID in another case is the same call. Also read by `provider_ids`. Calls without an ID are NULL, because
+            # PostgreSQL 15 uses no statistics of an expression in a partial index.
+            models.UniqueConstraint("account", ID_IN_LOWER_CASE, name="one_call_per_provider_id"),
             # One single call may be queued for a number, beside one of each campaign.
             models.UniqueConstraint(
                 fields=["organization", "to_number"],

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from django.db.models import Q
-from django.db.models.functions import Lower
 from django.db.models.lookups import In
 
-from calls.models.call import Call
+from calls.models.call import ID_IN_LOWER_CASE, Call
 from providers.adapters.call_ids import same_call, spellings
 
 READ_AT_ONCE = 1000  # calls of an account that are compared one by one
@@ -32,4 +31,4 @@ def still_read_with_id(account_id: int, provider_call_id: str) -> list[Call]:
 
 def stored_as(provider_call_id: str) -> Q:
     """Return the condition for calls that may have this ID. Name the account too: the index begins with it."""
-    return ~Q(provider_call_id="") & Q(In(Lower("provider_call_id"), spellings(provider_call_id)))
+    return Q(In(ID_IN_LOWER_CASE, spellings(provider_call_id)))

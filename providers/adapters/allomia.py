@@ -79,7 +79,7 @@ class AlloMia(HttpProvider):
         # AlloMia does not document the status of a success, so accept any 2xx with a call ID.
         if not succeeded(answer):
             raise self.error_for(answer)
-        found = placed_call(self._message(answer), IDS, anywhere=True)
+        found = placed_call(self._message(answer), IDS)
         if not found.call_id:
             raise self.unusable(answer, "with two call IDs" if found.torn else "without a call ID")
         return placed_reading(found, STATES)

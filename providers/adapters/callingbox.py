@@ -122,7 +122,7 @@ class CallingBox(HttpProvider):
     def read_placing(self, answer: Answer) -> Reading:
         if not succeeded(answer):
             raise self.error_for(answer)
-        found = placed_call(self._message(answer), IDS)
+        found = placed_call(self._message(answer), IDS, generic=True)
         if not found.call_id:
             raise self.unusable(answer, "with two call IDs" if found.torn else "without a call ID")
         placed = read_call(found) or Reading(CallState.UNRECOGNISED)
@@ -135,7 +135,7 @@ class CallingBox(HttpProvider):
     def read_status(self, answer: Answer, call: CallHandle, now: datetime) -> Reading:
         if not succeeded(answer):
             raise self.read_error_for(answer)
-        found = find_call(self._message(answer), IDS, call.provider_call_id)
+        found = find_call(self._message(answer), IDS, call.provider_call_id, generic=True)
         self.check_same_call(answer, found.call_id, call.provider_call_id)
         reading = read_call(found)
         if reading is None:
@@ -156,7 +156,7 @@ class CallingBox(HttpProvider):
         fields = read_message(row, time_zone=self.account.time_zone)
         if fields.word("direction") == "inbound":
             return None
-        found = read_call(find_call(fields, IDS))
+        found = read_call(find_call(fields, IDS, generic=True))
         return found if found and (found.provider_call_id or found.reference) else None
 
     def read_list(self, answer: Answer, last_row: bytes = b"") -> Listing:
@@ -221,7 +221,7 @@ class CallingBox(HttpProvider):
         event = event_in(message)
         if event is None and not self._is_signed(headers, body):
             raise MayBeRinging("The CallingBox callback is no event.", evidence=body[:EVIDENCE])
-        reading = read_call(find_call(message, IDS)) if event is None else read_event(event)
+        reading = read_call(find_call(message, IDS, generic=True)) if event is None else read_event(event)
         if reading is None or not reading.provider_call_id:
             raise MayBeRinging("The CallingBox callback has no call ID.", evidence=body[:EVIDENCE])
         return reading

@@ -106,7 +106,7 @@ def read_event(event: Fields) -> Reading | None:
     call = follow(data, "call")
     if call is event:
         return None
-    found = find_call(call, IDS)
+    found = find_call(call, IDS, generic=True)
     if call is data and not found.call.spellings("status"):
         found = replace(found, call_id="")  # the ID of something else
     if not found.call_id and not found.torn:

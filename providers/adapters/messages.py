@@ -32,13 +32,14 @@ _PARTS_OF_A_STATUS = {"value", "name", "code", "status", "state", "current", "te
 class Found:
     """The object about the call, its ID ("": none), and the objects around it.
 
-    `torn`: the message names two different calls.
+    `torn`: the message names two different calls. `enveloped`: the objects around it have names of envelopes.
     """
 
     call: Fields
     call_id: str
     around: Sequence[Fields] = ()
     torn: bool = False
+    enveloped: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,12 @@ def envelopes(message: Fields) -> Iterator[Fields]:
     yield from (found.call for found in _inside(message, results=True))
 
 
-def find_call(message: Fields, ids: Sequence[str], known: str = "") -> Found:
+def find_call(message: Fields, ids: Sequence[str], known: str = "", *, generic: bool = False) -> Found:
     """Return the object that tells of the call. `ids`: the names of its ID. `known`: the ID that was asked for.
 
     An object inside is taken only if the message itself does not tell of the call, and exactly one such object is left.
+    `generic`: the names are not the provider's own, and `result` may be a structured result. Otherwise an object of any
+    name may hold the ID.
     """
     own, torn = _read_id(message, ids)
     told = _has_status(message)
@@ -77,13 +80,16 @@ def find_call(message: Fields, ids: Sequence[str], known: str = "") -> Found:
     if torn or (ours and told):
         return itself
     inner = [
-        replace(found, call_id=_read_id(found.call, ids)[0]) for found in _inside(message, results=not (own or told))
+        replace(found, call_id=found_id, torn=two)
+        for found in _inside(message, results=not (generic and (own or told)), anywhere=not generic)
+        for found_id, two in [_read_id(found.call, ids)]
     ]
     named = [found for found in inner if found.call_id and (not known or same_call(found.call_id, known))]
+    with_status = [found for found in inner if _has_status(found.call) and found.enveloped]
     if ours:
-        named = [found for found in inner if _has_status(found.call) and found.call_id in ("", own)]
+        named = [found for found in with_status if found.call_id in ("", own)]
     elif not named and not own and not told:
-        named = [found for found in inner if _has_status(found.call)]
+        named = with_status
     named = [found for found in named if _has_status(found.call)] or named
     if len(named) != 1:
         return itself
@@ -91,18 +97,15 @@ def find_call(message: Fields, ids: Sequence[str], known: str = "") -> Found:
     return replace(named[0], call_id=named[0].call_id or own)
 
 
-def placed_call(message: Fields, ids: Sequence[str], *, anywhere: bool = False) -> Found:
-    """Return the call that an answer to a placing names. Two different IDs name none.
-
-    `anywhere`: the names are the provider's own, so that an object of any name may hold the ID.
-    """
+def placed_call(message: Fields, ids: Sequence[str], *, generic: bool = False) -> Found:
+    """Return the call that an answer to a placing names. Two different IDs name none. `generic`: see `find_call`."""
     own, torn = _read_id(message, ids)
     itself = Found(message, own, torn=torn)
     if torn:
         return itself
     inner = [
         replace(found, call_id=found_id, torn=two)
-        for found in _inside(message, results=not own, anywhere=anywhere)
+        for found in _inside(message, results=not (generic and own), anywhere=not generic)
         for found_id, two in [_read_id(found.call, ids)]
         if found_id or two
     ]
@@ -148,7 +151,8 @@ def placed_reading(found: Found, states: Mapping[str, CallState]) -> Reading:
 def _status(found: Found, states: Mapping[str, CallState], key: Callable[[Any], str]) -> Status | None:
     call = found.call
     given = [(name, call.values[name]) for name in _status_names(call)]
-    doubt = next((remark for name in STATUS_NAMES if (remark := call.doubt(name))), None)
+    unsaid = STATUS_NAMES[:1] if given else STATUS_NAMES  # a doubtful name beside the documented one costs itself
+    doubt = next((remark for name in unsaid if (remark := call.doubt(name))), None)
     if doubt is not None:
         call.remarks[call.remarks.index(doubt)] = replace(doubt, field="state")
         return Status(CallState.UNRECOGNISED, doubt.said)
@@ -193,17 +197,18 @@ def _inside(message: Fields, *, results: bool, anywhere: bool = False, depth: in
     """Return the objects in the message's envelopes. `results`: also in one that may be a structured result."""
     for name in message.values:
         folded = folded_name(name)
-        if folded not in _ENVELOPES and not anywhere and len(message.values) > 1:
+        enveloped = folded in _ENVELOPES or len(message.values) == 1
+        if not enveloped and not anywhere:
             continue
         if folded == _RESULT and not results:
             continue
         inner = _object(message, name)
         if inner is None:
             continue
-        yield Found(inner, "", (message,))
+        yield Found(inner, "", (message,), enveloped=enveloped)
         if depth > 1:
             for found in _inside(inner, results=results, depth=depth - 1):
-                yield replace(found, around=(message, *found.around))
+                yield replace(found, around=(message, *found.around), enveloped=enveloped and found.enveloped)
 
 
 def _object(message: Fields, name: str) -> Fields | None:
@@ -268,6 +273,7 @@ def _said(given: Sequence[tuple[str, Any]]) -> str:
 
 
 def tolerate(message: Fields, path: str, why: str) -> None:
+    """Remember once that an object was read in another place than documented."""
     remark = Remark(path, "", why, taken=True)
     if remark not in message.remarks:
         message.remarks.append(remark)

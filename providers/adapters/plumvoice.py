@@ -118,7 +118,7 @@ class PlumVoice(HttpProvider):
             message = Fields({})
         refused = _refuses(message)
         # No page shows the body of a success. Look for the ID at the top level, inside and in `Link`.
-        found = placed_call(message, IDS, anywhere=True)
+        found = placed_call(message, IDS)
         linked = "" if found.torn or is_page(answer) else _linked(answer.headers.get("link", ""))
         if named := found.call_id or linked:
             return Reading(CallState.QUEUED, provider_call_id=named, remarks=tuple(message.remarks))

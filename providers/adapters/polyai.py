@@ -118,7 +118,7 @@ class PolyAI(HttpProvider):
     def read_placing(self, answer: Answer) -> Reading:
         if not succeeded(answer):
             raise self.error_for(answer)
-        found = placed_call(self._message(answer), IDS, anywhere=True)
+        found = placed_call(self._message(answer), IDS)
         if not found.call_id:
             raise self.unusable(answer, "with two call IDs" if found.torn else "without a call ID")
         return placed_reading(found, STATES)  # PolyAI responds before it dials

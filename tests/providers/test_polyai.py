@@ -138,6 +138,13 @@ class TestPolyAI(ProviderContract):
             placed = self.provider().read_placing(Answer(200, {}, json.dumps(body).encode()))
             assert (placed.provider_call_id, placed.state) == (CALL, CallState.QUEUED)
 
+    def test_the_word_success_around_a_call_is_about_the_request(self) -> None:
+        for name in ("data", "result", "call_info"):
+            for word, state in (("calling", CallState.DIALING), ("success", CallState.COMPLETED),
+                                ("failure", CallState.UNRECOGNISED)):  # fmt: skip
+                body = {"status": "success", name: {"callSid": self.placed_id, "status": word}}
+                assert self.read(json.dumps(body).encode()).state is state
+
     def test_who_answered_and_why_it_ended_are_read_beside_any_end(self) -> None:
         body = {"callSid": self.placed_id, "status": "success", "answeredBy": "machine", "endedReason": "voicemail"}
         found = self.read(json.dumps(body).encode())
