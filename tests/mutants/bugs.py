@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants.belief_bugs import BELIEF_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
@@ -728,4 +729,5 @@ BUGS: tuple[Bug, ...] = (
     *NUMBER_BUGS,
     *WHO_BUGS,
     *FILE_BUGS,
+    *BELIEF_BUGS,
 )
