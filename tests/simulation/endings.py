@@ -22,14 +22,17 @@ def judge(case: Case) -> None:
 
 
 def again(campaign: Campaign, gap: timedelta, dial: Dial, attempts: int) -> datetime | None:
-    """Return when a recipient may be called again after the `attempts`-th call; None if never."""
+    """Return when a recipient may be called again after the `attempts`-th call; None if never.
+
+    The wait counts from when the end was seen, not from when the provider says it was.
+    """
     outcome = "failed" if dial.answer == "refused" else dial.outcome
     rules = {name: (timedelta(minutes=wait), most) for name, wait, most in campaign.retries}
     rule = rules.get("voicemail") if dial.machine and outcome in {"completed", "no_answer"} else None
     rule = rule or (rules.get(outcome) if outcome != "completed" else None)
     if rule is None or attempts >= min(rule[1], campaign.max_attempts):
         return None
-    return (dial.ended_at or dial.at) + max(rule[0], gap)
+    return (dial.recorded_at or dial.ended_at or dial.at) + max(rule[0], gap)
 
 
 def forbidden_from(case: Case, name: str, dial: Dial, attempts: int) -> datetime | None:
