@@ -89,10 +89,10 @@ def speak(templates: Mapping[str, str], declared: list[dict[str, Any]], contact:
     if rule is Rule.SEND:
         return Spoken(contact.name, values, missing, (), rule)
     given = _given(templates, declared, contact)
-    found, known = find(given, contact.name), set(given.values())
+    found = find(given, contact.name)
     cleaned = _without(contact, {each.variable for each in found}) if found else contact
     clean, _ = variables.values_for(templates, declared, cleaned) if found else (values, missing)
-    texts = find({name: value for name, value in clean.items() if value not in known})
+    texts = find({name: value for name, value in clean.items() if given.get(name) != value})
     if rule is Rule.EMPTY and (found or texts):
         values = clean | dict.fromkeys((each.variable for each in texts), "")
         required = [item["name"] for item in declared if item.get("required")]
