@@ -19,6 +19,7 @@ from providers.adapters.oddities import NAMED_TWICE
 
 STATUS_NAMES = ("status", "call_status", "call_state")  # every provider documents "status"
 DEPTH = 3  # envelopes around a call
+MOST_NAMES = 100  # of a message in which an object of any name may hold the call's ID
 TWO_CALLS = "It names two different calls, so that it names none."
 _RESULT = "result"  # a structured result of the customer's own may have this name, and any field inside
 _ENVELOPES = {
@@ -138,14 +139,17 @@ def placed_reading(found: Found, states: Mapping[str, CallState]) -> Reading:
     A call that has an ID is queued at the least. A word like "success" is about the request, so it ends no call.
     """
     status = _status(found, states, fold) or Status(CallState.QUEUED, "")
-    state = status.state
+    return not_ended_yet(found, Reading(status.state, provider_call_id=found.call_id, provider_status=status.word))
+
+
+def not_ended_yet(found: Found, reading: Reading) -> Reading:
+    """Return the reading of an answer to a placing without an end: the provider answers before it dials."""
+    state = reading.state
     if state.is_terminal:
         _doubt(found.call, STATUS_NAMES[0], "The provider answers before it dials, so this is not the call's end.")
     if state.is_terminal or state is CallState.UNRECOGNISED:
         state = CallState.QUEUED
-    return Reading(
-        state, provider_call_id=found.call_id, provider_status=status.word, remarks=tuple(found.call.remarks)
-    )
+    return replace(reading, state=state, remarks=tuple(found.call.remarks))
 
 
 def _status(found: Found, states: Mapping[str, CallState], key: Callable[[Any], str]) -> Status | None:
@@ -195,6 +199,7 @@ def first_text(holders: Iterable[Fields], names: Sequence[str], into: str, limit
 
 def _inside(message: Fields, *, results: bool, anywhere: bool = False, depth: int = DEPTH) -> Iterator[Found]:
     """Return the objects in the message's envelopes. `results`: also in one that may be a structured result."""
+    anywhere = anywhere and len(message.values) <= MOST_NAMES
     for name in message.values:
         folded = folded_name(name)
         enveloped = folded in _ENVELOPES or len(message.values) == 1
