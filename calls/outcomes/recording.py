@@ -109,6 +109,7 @@ def _take(locked: LockedCall, found: Fold, seen: Evidence) -> None:
     call, before, was_voicemail = locked.call, locked.call.status, locked.call.is_voicemail
     for name, value in found.fields.items():
         setattr(call, name, value)
+    costs.take_final(call, seen.reading)
     _schedule_read(call, seen.reading, found.status or before, seen.now)
     if found.status in TERMINAL:
         finish(locked, Status(found.status), seen.source, _sentence(seen.reading), raw=seen.raw)
