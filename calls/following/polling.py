@@ -174,7 +174,7 @@ def _stop_following(call: Call, now: datetime) -> bool:
     """Stop reading a call that was followed long enough. Return whether it was.
 
     An open call ends as `unknown` after 24 hours; an ended one is not read for its result any more, nor one that a team
-    member ended for its real end.
+    member ended for its real end. A hint about a call that was given up has it read for a while longer.
     """
     if call.status in TERMINAL and call.status != Status.UNKNOWN:
         if call.settle_until and now >= call.settle_until:
@@ -183,7 +183,7 @@ def _stop_following(call: Call, now: datetime) -> bool:
             return True
         return False
     placed_at = call.placed_at or call.dialed_at or call.created_at
-    if now - placed_at < poll_schedule.FOLLOWED_FOR:
+    if now < max(placed_at + poll_schedule.FOLLOWED_FOR, call.settle_until or placed_at):
         return False
     recording.give_up(call.pk, Status.UNKNOWN, "Followed for 24 hours without an end.")
     return True
