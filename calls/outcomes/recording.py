@@ -197,8 +197,8 @@ def give_up(pk: int, status: Status, detail: str) -> None:
         locked = lock_call(pk)
         call = locked.call
         if call.status in TERMINAL:
-            if call.status in UNRESOLVED:  # a team member ended it, and no better evidence came
-                Call.objects.filter(pk=pk).update(next_read_at=None)
+            if call.status in UNRESOLVED:  # a team member ended it, or the provider: no better evidence came
+                Call.objects.filter(pk=pk).update(next_read_at=None, cost_reserved=0)
             return
         call.ended_reason = call.ended_reason or ("status_expired" if status == Status.EXPIRED else "poll_deadline")
         call.next_read_at = None

@@ -247,6 +247,15 @@ def test_a_price_that_never_settles_counts_when_it_is_not_awaited_any_more(
     assert budgets.spent_on(made) == Decimal("0.01")
 
 
+def test_giving_up_a_call_whose_price_is_awaited_releases_its_reserve(organization: Organization) -> None:
+    expired = ended(CallState.EXPIRED, settled=False)
+    call = read(placed(line_of(organization, "callingbox")), expired)
+    assert call.cost_reserved == RESERVE
+    recording.give_up(call.pk, Status.EXPIRED, "The provider forgot it.")
+    call.refresh_from_db()
+    assert (call.next_read_at, call.cost_reserved) == (None, 0)
+
+
 def test_an_ended_call_that_its_provider_forgot_is_not_read_for_ever(
     organization: Organization, frozen: Traveller
 ) -> None:
