@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from copy import copy
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from django.db.models import F
 
 from calls.gate import facts as fact_sheet
 from calls.gate import retry_waits
@@ -50,6 +52,23 @@ def reconsider(call: Call, now: datetime) -> None:
     later = Call.objects.filter(recipient=recipient, pk__gt=call.pk)
     if (recipient.status, recipient.outcome) == (Recipient.Status.DONE, call.status) and not later.exists():
         move_on(call, now)
+
+
+def placed_after_all(call: Call, end: Status | None, now: datetime) -> None:
+    """Move the recipient of a released call on: evidence shows now that its phone rang. `end`: how it ended, if known.
+
+    Without an end the contact may be on the phone, so the next attempt waits as long as the longest call lasts.
+    """
+    waiting = Recipient.objects.filter(pk=call.recipient_id, status=Recipient.Status.WAITING)
+    if not waiting.exists() or _goes_on_otherwise(call):
+        return
+    if call.dialed_at is None:  # once for the call
+        again = now + timedelta(minutes=call.account.longest_call_minutes)
+        waiting.update(attempts=F("attempts") + 1, next_attempt_at=again)
+    if end not in (None, Status.CANCELED) and not waiting.filter(outcome=end).exists():
+        ended = copy(call)
+        ended.status, ended.terminal_at, ended.dialed_at, ended.ended_reason = end, now, call.dialed_at or now, ""
+        move_on(ended, now)
 
 
 def _goes_on_otherwise(call: Call) -> bool:

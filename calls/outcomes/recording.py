@@ -15,14 +15,15 @@ from django.utils import timezone
 
 from calls.models import TERMINAL, UNRESOLVED, Call, Status, record_event
 from calls.outcomes import circuit_breaker, costs, opt_out, poll_schedule, remarks, reused_ids, unknown_words
-from calls.outcomes.folding import Fold, fold
-from calls.outcomes.recipient_progress import reconsider, set_recipient_status
+from calls.outcomes.folding import STATUS_OF, Fold, fold
+from calls.outcomes.recipient_progress import placed_after_all, reconsider, set_recipient_status
 from calls.outcomes.transitions import ENGINE, RESPONSE, LockedCall, finish, lock_call
 from campaigns.models import Recipient
 from providers.adapters import words
 from providers.adapters.base import Reading
 from tenants import failpoints
 
+RELEASED_BY_STAFF = "released_by_staff"
 SETTLING_LASTS = timedelta(minutes=30)
 
 
@@ -109,6 +110,8 @@ def _apply_opt_outs(locked: LockedCall, seen: Evidence, *others: Call) -> None:
 def _take(locked: LockedCall, found: Fold, seen: Evidence) -> None:
     """Store the facts of a reading, and what follows from them."""
     call, before, was_voicemail = locked.call, locked.call.status, locked.call.is_voicemail
+    if call.ended_reason == RELEASED_BY_STAFF and before == Status.CANCELED:
+        _note_that_it_was_placed(call, seen)
     for name, value in found.fields.items():
         setattr(call, name, value)
     costs.take_final(call, seen.reading)
@@ -129,6 +132,16 @@ def _take(locked: LockedCall, found: Fold, seen: Evidence) -> None:
     failpoints.reach("outcomes.recording")
     if before == Status.UNCONFIRMED and call.status != before:
         circuit_breaker.unblock_if_resolved(call.account_id)
+
+
+def _note_that_it_was_placed(call: Call, seen: Evidence) -> None:
+    """Count a call from now on that a team member released, by mistake: the provider has it. The caller saves it."""
+    end = STATUS_OF.get(seen.reading.state)
+    placed_after_all(call, end if end in TERMINAL else None, seen.now)
+    if call.dialed_at is None:
+        call.dialed_at = seen.now  # gaps and caps count from here: when it was dialed is not known any more
+        detail = "The provider has this call: it was placed after all, so it counts for gaps and caps from now."
+        record_event(call, "placed_after_all", seen.source, detail, raw=seen.raw)
 
 
 def _note(call: Call, found: Fold, seen: Evidence) -> None:

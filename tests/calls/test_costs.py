@@ -243,7 +243,7 @@ def test_a_price_that_never_settles_counts_when_it_is_not_awaited_any_more(
     call = read(placed(line, campaign=made), first)
     frozen.shift(1810)
     call = read(call, first)
-    assert (call.next_read_at, call.cost_reserved) == (None, 0)
+    assert call.next_read_at is None and call.cost_reserved == 0
     assert budgets.spent_on(made) == Decimal("0.01")
 
 
@@ -253,7 +253,7 @@ def test_giving_up_a_call_whose_price_is_awaited_releases_its_reserve(organizati
     assert call.cost_reserved == RESERVE
     recording.give_up(call.pk, Status.EXPIRED, "The provider forgot it.")
     call.refresh_from_db()
-    assert (call.next_read_at, call.cost_reserved) == (None, 0)
+    assert call.next_read_at is None and call.cost_reserved == 0
 
 
 def test_an_ended_call_that_its_provider_forgot_is_not_read_for_ever(

@@ -424,3 +424,34 @@ def test_a_retry_at_another_time_of_day_keeps_the_windows_of_the_person(
     placing.record(claim, Reading(CallState.BUSY, provider_call_id="x2"))
     recipient.refresh_from_db()
     assert recipient.next_attempt_at == noon + timedelta(hours=2, minutes=20)
+
+
+@pytest.mark.parametrize("state", [CallState.QUEUED, CallState.IN_PROGRESS, CallState.COMPLETED, CallState.NO_ANSWER])
+def test_a_released_call_that_was_placed_after_all_is_not_followed_by_another_at_once(
+    callers: Organization, state: CallState
+) -> None:
+    """A team member was mistaken: the provider has the call. Its contact is on the phone, or was a moment ago."""
+    line = support.reach(callers, "http://127.0.0.1:9", "callingbox", longest_call_minutes=90)
+    contacts = support.people(callers, ["+12125550101"])
+    made = support.campaign(line, contacts, retries=3, status="running")
+    made.retry_rules.filter(outcome="no_answer").update(wait_minutes=120)
+    contact = callers.contacts.get()
+    recipient = Recipient.objects.create(campaign=made, contact=contact, status="calling")
+    call = support.single(line, contact.phone, contact=contact, campaign=made, recipient=recipient, priority=0)
+    (claim,) = placing.claim(line.account_id)
+    placing.record(claim, MayBeRinging("?"))
+    staff_decisions.release(call.pk, actor="ann", reason="Not in the log.")
+    found, begun = Reading(state, provider_call_id="x9", reference=call.reference), timezone.now()
+    for _ in range(2):  # telling it again changes nothing
+        recording.record(call.pk, found, CallEvent.Source.CALLBACK)
+        call.refresh_from_db()
+        recipient.refresh_from_db()
+        assert (call.status, recipient.attempts) == (Status.CANCELED, 1)
+        assert call.dialed_at is not None and call.dialed_at >= begun, "it counts for gaps and caps"
+        assert call.events.filter(type="placed_after_all").count() == 1
+        if state is CallState.COMPLETED:
+            assert (recipient.status, recipient.outcome) == ("done", "completed")
+        else:
+            wait = timedelta(minutes=120 if state is CallState.NO_ANSWER else 90)
+            assert recipient.status == "waiting" and recipient.next_attempt_at is not None
+            assert wait <= recipient.next_attempt_at - begun < wait + timedelta(minutes=15)

@@ -231,6 +231,7 @@ EVENT_LABELS = {
     "overdue": "Overdue",
     "callback": "Provider event processed",
     "added": "Known after the end",
+    "placed_after_all": "Placed after all",
     "tolerated": "Read with tolerance",
     "doubt": "Not believed",
     "reused_id": "One ID for two calls",
