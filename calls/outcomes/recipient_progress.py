@@ -59,7 +59,7 @@ def placed_after_all(call: Call, end: Status | None, now: datetime) -> None:
 
     Without an end the contact may be on the phone, so the next attempt waits as long as the longest call lasts.
     """
-    waiting = Recipient.objects.filter(pk=call.recipient_id, status=Recipient.Status.WAITING)
+    waiting = Recipient.objects.filter(pk=call.recipient_id or 0, status=Recipient.Status.WAITING)
     if not waiting.exists() or _goes_on_otherwise(call):
         return
     if call.dialed_at is None:  # once for the call
