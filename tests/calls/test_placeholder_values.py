@@ -390,9 +390,9 @@ def test_team_members_decide_with_buttons(line: PhoneNumber) -> None:
     assert "“Campaign” holds 3 recipients" in home
     cid = made.recipients.get(contact__name="Cid")
     page = words_of(client.get(reverse("admin:campaigns_recipient_change", args=[cid.pk])).content.decode())
-    assert "values that nobody means to speak: slot" in page and "Send values as they are" in page
+    assert "values that nobody means to speak (slot)" in page and "Send values as they are" in page
     assert "is called with the values as they are" in press("recipient", cid.pk, "send-as-is")
-    assert "No recipient is held for that." in press("campaign", made.pk, "send-held", variable="note")
+    assert "No recipient is held for this value alone." in press("campaign", made.pk, "send-held", variable="note")
     assert "1 recipient is not called." in press("campaign", made.pk, "skip-held", variable="customer_name")
     assert "1 recipient is called with the values as they are." in press("campaign", made.pk, "send-held", variable="")
     assert not made.recipients.filter(Recipient.HELD).exists()
