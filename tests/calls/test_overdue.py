@@ -267,3 +267,5 @@ def test_the_pages_show_overdue_calls_and_end_them(line: PhoneNumber, admin_clie
     answer = admin_client.post(f"/admin/calls/call/{call.pk}/do/end/", {"reason": "The dashboard says so."})
     call.refresh_from_db()
     assert (answer.status_code, call.status) == (302, "unknown")
+    ended = admin_client.get(f"/admin/calls/call/{call.pk}/change/").content.decode()
+    assert "A team member ended the call: the provider reported no end." in ended

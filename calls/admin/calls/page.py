@@ -257,9 +257,17 @@ def _events(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
             "to": to.label if to else "",
             "colour": labels.CALL_COLOURS[to] if to else "default",
             "source": CallEvent.Source(event.source).label if known else event.source,
-            "detail": doubts.named(event.detail) if event.type in ODD else event.detail,
+            "detail": _detail(event),
             "raw": masked(readable(bytes(event.raw), event.raw_size), call) if raw and event.raw else "",
         }
+
+
+def _detail(event: CallEvent) -> str:
+    """Return the text of an event with the page's words for names of fields and codes of reasons."""
+    if event.type in ODD:
+        return doubts.named(event.detail)
+    said, colon, code = event.detail.rpartition("'. ")
+    return f"{said}{colon}{labels.sentence(labels.REASONS[code])}" if code in labels.REASONS else event.detail
 
 
 def _callbacks(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
@@ -302,7 +310,7 @@ def _sent(call: Call) -> dict[str, str]:
 
 
 def _result(call: Call) -> list[tuple[str, str]]:
-    text = [("As text", call.result_text)] if call.result_text else []
+    text = [("Result as text", call.result_text)] if call.result_text else []
     if isinstance(call.result, dict):
         return [*((str(name), _plain(value)) for name, value in call.result.items()), *text]
     return [("Result", _plain(call.result)), *text] if call.result else text
