@@ -26,7 +26,7 @@ NO_TIME = "It is not a time."
 OTHER_TIME_FORM = "A time was sent in another form than ISO 8601."
 UNIX_TIME = "A time was sent as a Unix time."
 OUT_OF_RANGE = "The time is not between the years 2000 and 2099."
-NO_ZONE = "The time names no zone, and the provider account states none."
+NO_ZONE = "The time names no zone. Set the provider's time zone on the page of the provider account."
 ZONE_PLACED = "The time names no zone; it was read in the zone of the provider account."
 TWICE_OR_NEVER = "In the zone of the provider account this local time occurs twice or never."
 

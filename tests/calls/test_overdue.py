@@ -260,10 +260,12 @@ def test_the_pages_show_overdue_calls_and_end_them(line: PhoneNumber, admin_clie
     listed = admin_client.get("/admin/calls/call/?overdue=yes").content.decode()
     assert f"/call/{call.pk}/" in listed and f"/call/{other.pk}/" not in listed
     page = admin_client.get(f"/admin/calls/call/{call.pk}/change/").content.decode()
-    assert "This call is over" in page and "It holds no line" in page
-    assert "It holds no line" not in admin_client.get(f"/admin/calls/call/{other.pk}/change/").content.decode()
+    assert "This call is over" in page and "The call holds no line" in page
+    assert "The call holds no line" not in admin_client.get(f"/admin/calls/call/{other.pk}/change/").content.decode()
     account = admin_client.get(f"/admin/providers/provideraccount/{line.account_id}/change/").content.decode()
     assert "1 of 2 at most" in account and "120 minutes" in account
     answer = admin_client.post(f"/admin/calls/call/{call.pk}/do/end/", {"reason": "The dashboard says so."})
     call.refresh_from_db()
     assert (answer.status_code, call.status) == (302, "unknown")
+    ended = admin_client.get(f"/admin/calls/call/{call.pk}/change/").content.decode()
+    assert "A team member ended the call: the provider reported no end." in ended
