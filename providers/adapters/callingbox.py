@@ -35,7 +35,8 @@ from providers.adapters.decoding import EVIDENCE, decode_json, e164, segment, te
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
 from providers.adapters.messages import find_call, placed_call
-from providers.adapters.rows import LIST_NAMES, split
+from providers.adapters.pages import list_page
+from providers.adapters.rows import split
 from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, error_body, is_page, succeeded
 
 GENERATIONS = ("prompt", "agent")
@@ -162,19 +163,19 @@ class CallingBox(HttpProvider):
     def read_list(self, answer: Answer, last_row: bytes = b"") -> Listing:
         """Return outbound calls.
 
-        A documentation page shows a bare array; the official package reads `{"data", "has_more"}`. Accept both.
+        A documentation page shows a bare array; the official package reads `{"data", "has_more"}`. Accept both, and
+        what `pages.list_page` reads.
         """
         if not succeeded(answer):
             raise self.read_error_for(answer)
         rows: list[bytes] = []
         body = decode_json(split(answer.body, rows.append), status=answer.status)
-        message = Fields(body if isinstance(body, dict) else {LIST_NAMES[0]: body})
-        lists = [found for name in LIST_NAMES if (found := message.rows(name)) is not None]
-        if not lists:
+        page = list_page(body)
+        if page is None:
             raise self.unusable(answer, "without a list of calls")
-        rows += [json.dumps(row.values).encode() for found in lists for row in found]
+        rows += [json.dumps(row.values).encode() for row in page.rows]
         last_row = rows[-1] if rows else last_row
-        more = last_row and message.flag("has_more")
+        more = last_row and page.has_more
         return Listing(list(self._readable(rows)), self._cursor(last_row) if more else "")
 
     def _readable(self, rows: Iterable[bytes]) -> Iterator[Reading]:
