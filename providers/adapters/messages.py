@@ -20,6 +20,7 @@ from providers.adapters.oddities import NAMED_TWICE
 STATUS_NAMES = ("status", "call_status", "call_state")  # every provider documents "status"
 DEPTH = 3  # envelopes around a call
 TWO_CALLS = "It names two different calls, so that it names none."
+NO_STATUS = "The message has no status."
 _RESULT = "result"  # a structured result of the customer's own may have this name, and any field inside
 _ENVELOPES = {
     *("data", "call", "outboundcall", "calldetails", "response", "payload", "body", "item", "object", "record"),
@@ -127,7 +128,7 @@ def read_status(found: Found, states: Mapping[str, CallState], key: Callable[[An
     """
     status = _status(found, states, key)
     if status is None and found.call_id:
-        _doubt(found.call, STATUS_NAMES[0], "The message has no status.")
+        _doubt(found.call, STATUS_NAMES[0], NO_STATUS)
         return Status(CallState.UNRECOGNISED, "")
     return status
 

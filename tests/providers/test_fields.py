@@ -357,6 +357,27 @@ class TestResults:
             assert (fields.result("f"), fields.remarks) == ((None, ""), [])
         assert of({}).result("f") == ({}, "")
 
+    def test_a_code_block_of_json_is_the_object(self) -> None:
+        """Public reports show results as language models write them."""
+        inner = {"opt_out": True, "note": "a `b` c"}
+        text = json.dumps(inner, indent=2)
+        for sent in (
+            f"```json\n{text}\n```",
+            f"```{text}```",
+            f"  ```JSON5\r\n{text}\n```\n",
+            json.dumps(f"```\n{text}\n```"),
+        ):
+            fields = of(sent)
+            assert fields.result("f") == (inner, ""), sent
+            assert fields.remarks, sent
+        for sent in (
+            "```json\n```",
+            f"```\n{text}\n``` and ```\n{text}\n```",
+            f"I heard:\n```json\n{text}\n```",
+            "```yes```",
+        ):
+            assert of(sent).result("f") == (None, sent)
+
     def test_json_text_inside_a_result_stays_text(self) -> None:
         inner = {"note": '{"a": 1}', "n": "[1]"}
         assert of(inner).result("f") == (inner, "")
