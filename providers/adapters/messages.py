@@ -27,8 +27,9 @@ _ENVELOPES = {
     *("data", "call", "outboundcall", "calldetails", "response", "payload", "body", "item", "object", "record"),
     *("attributes", "message", _RESULT),
 }  # folded
-# Folded names of what an API says about a request, not about a call.
+# Folded names of what an API says about a request, not about a call; and of what it answers, even if that is empty.
 _ABOUT_A_REQUEST = {"error", "errors", "message", "msg", "detail", "details", "statuscode", "httpstatus"}
+_ANSWERED = {"data", "response", "payload", "body"}
 _PARTS_OF_A_STATUS = {"value", "name", "code", "status", "state", "current", "text", "label"}
 
 
@@ -140,8 +141,14 @@ def read_status(found: Found, states: Mapping[str, CallState], key: Callable[[An
 
 
 def _is_about_a_request(call: Fields) -> bool:
-    """Return whether a message says what only an answer about a request says: {"status": "failed", "message": "…"}."""
-    return any(folded_name(name) in _ABOUT_A_REQUEST and value for name, value in call.values.items())
+    """Return whether a message without an ID says what only an answer about a request says.
+
+    For example {"status": "failed", "message": "…"}, {"status": "success", "data": null}, or another status inside.
+    """
+    names = {folded_name(name): value for name, value in call.values.items()}
+    if not _ANSWERED.isdisjoint(names) or any(names.get(name) for name in _ABOUT_A_REQUEST):
+        return True
+    return any(_has_status(found.call) for found in _inside(call, results=True, depth=1))
 
 
 def placed_reading(found: Found, states: Mapping[str, CallState]) -> Reading:

@@ -269,6 +269,9 @@ class ProviderContract:
             {"error": "temporarily unavailable", "statusCode": 503},
             {"errors": ["No such key"], "data": None},
             {"detail": "Rate limit reached"},
+            {"data": None},
+            {"result": {"call_status": "teleported"}},
+            {"response": []},
         ]
         for word in (*self.states, "success", "error"):
             for told in beside:
