@@ -108,6 +108,9 @@ MONEY: list[tuple[Any, str | None, bool | None]] = [
     (3333.5, "0.033335", OK),
     ("5000", "0.05", ODD),
     *((value, None, DOUBT) for value in (-4, "-1", True, "$5", 10**13, LIST, "1,000")),
+    *((value, None, DOUBT) for value in (0.0135, "0.05", 1.25, "42.5")),  # dollars, as public reports show
+    (83, "0.00083", OK),
+    (1.0, "0.00001", OK),
     (None, None, OK),
 ]
 IDS: list[tuple[Any, str, bool | None]] = [
