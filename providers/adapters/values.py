@@ -83,7 +83,7 @@ def integer(value: Any, low: int, high: int) -> tuple[int, str]:
 def milli_cents(value: Any) -> tuple[Decimal, str]:
     """Return thousandths of a cent as dollars.
 
-    Public reports show amounts in other units. Less than a cent and a fraction of its thousandth is more likely dollars.
+    Public reports show amounts in other units. Less than a cent with a fraction of its thousandth may be dollars.
     """
     found, why = number(value)
     if not 0 <= found <= 10**12:
