@@ -338,6 +338,14 @@ TEXT_RESULTS: list[Any] = [
 ]
 
 
+def test_a_doubt_of_the_decoder_names_the_field_in_any_spelling_of_its_name() -> None:
+    for name in ("duration_seconds", "durationSeconds", "Duration-Seconds"):
+        for value in ("NaN", f'1, "{name}": 2'):
+            fields = read_message(f'{{"{name}": {value}}}'.encode())
+            assert fields.seconds("duration_seconds", into="duration_seconds") is None
+            assert [(remark.field, remark.taken) for remark in fields.remarks] == [("duration_seconds", False)], name
+
+
 class TestResults:
     def test_one_structured_meaning_gives_an_object(self) -> None:
         for value, odd in RESULTS:
