@@ -105,7 +105,8 @@ class ProviderAccount(models.Model):
         decimal_places=4,
         null=True,
         blank=True,
-        help_text="Limit per day in the organization's time zone, in the currency of the price. Empty: no limit.",
+        help_text="Limit per day in the organization's time zone, in the currency of the price. Empty: no limit. "
+        "Only a call whose price is not known yet can cost more than was set aside for it.",
     )
     longest_call_minutes = models.PositiveIntegerField(
         "longest call",

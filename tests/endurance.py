@@ -84,7 +84,7 @@ class Endurance:
             self.workers.start()
             self._launch()
             for turn in range(self.options.kills):
-                if over(self.campaigns):
+                if over(self.campaigns, self.sandbox):
                     say("There was not enough work for all kills: use more --contacts.")
                     break
                 self._kill(KINDS[turn % len(KINDS)])
@@ -122,7 +122,7 @@ class Endurance:
     def _kill(self, wanted: Kind) -> None:
         """Kill one process while work continues, and wait until a slice that started later has taken over."""
         seen = self._requests()
-        while self._requests() == seen and not over(self.campaigns):
+        while self._requests() == seen and not over(self.campaigns, self.sandbox):
             self._look_on()
         time.sleep(self.random.uniform(0, 3))
         deadline = time.monotonic() + PATIENCE
@@ -154,7 +154,7 @@ class Endurance:
                 if successor:
                     return longest
             successor = successor or Heartbeat.objects.filter(started_at__gt=began).exclude(run="starting").exists()
-            if over(self.campaigns):
+            if over(self.campaigns, self.sandbox):
                 return longest
         return longest
 
@@ -175,7 +175,7 @@ class Endurance:
         deadline = time.monotonic() + self.options.seconds
         quiet = 0
         while quiet < 5 and time.monotonic() < deadline:  # a late callback may still come
-            quiet = quiet + 1 if over(self.campaigns) else 0
+            quiet = quiet + 1 if over(self.campaigns, self.sandbox) else 0
             self.workers.supervise()
             time.sleep(1)
 

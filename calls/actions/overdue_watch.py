@@ -41,7 +41,7 @@ def message_of(account: ProviderAccount, n: int) -> str:
 
 
 def _note(now: datetime) -> int:
-    """Store the event of calls that have none yet. Return of how many. Two workers do not store one twice."""
+    """Store the event of calls that have none yet, and return how many there were. No event is stored twice."""
     noted = CallEvent.objects.filter(call=OuterRef("pk"), type=OVERDUE)
     with transaction.atomic():
         found = Call.objects.overdue(now).filter(~Exists(noted)).select_for_update(skip_locked=True, of=("self",))

@@ -241,7 +241,7 @@ def _renew_copies(calls: QuerySet[Call], now: datetime) -> None:
             continue
         spoken = values_for(call.campaign, call)
         if spoken.reason and not (call.asked_for and spoken.missing):
-            take_back(call, "rules_changed", f"It has to wait: {spoken.sentence}", now)
+            take_back(call, "rules_changed", f"It cannot go out as it is. {spoken.sentence}", now)
             continue
         fresh = {
             "customer_name": spoken.name,

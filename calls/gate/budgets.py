@@ -70,7 +70,8 @@ def sums_of(campaigns: Iterable[int]) -> dict[int, Sums]:
     paid = calls.filter(Q(cost_price__gt=0) | Q(cost_estimate__gt=0)).values(total=Sum(COST))
     reserved = calls.filter(cost_reserved__gt=0).values(total=Sum(AMOUNT - _KNOWN, output_field=_MONEY))
     counted = calls.filter(status__in=OPEN).values(n=Count("*"))
-    overdue = calls.overdue(timezone.now()).values(n=Count("*"))
+    late = Call.objects.overdue(timezone.now()).filter(campaign=OuterRef("pk"))
+    overdue = late.order_by().values("campaign").values(n=Count("*"))
     rows = Campaign.objects.filter(pk__in=list(campaigns)).order_by()
     found = rows.values_list("pk", Subquery(paid), Subquery(reserved), Subquery(counted), Subquery(overdue))
     return {pk: Sums(spent or ZERO, aside or ZERO, n or 0, late or 0) for pk, spent, aside, n, late in found}

@@ -11,7 +11,7 @@ from calls.gate import budgets
 from calls.models import TERMINAL, UNRESOLVED, Call, Status
 
 DURATIONS = frozenset({"duration_seconds", "billed_duration_seconds"})
-CENT = Decimal("0.000001")  # the smallest amount that is stored
+SMALLEST = Decimal("0.000001")  # the smallest amount that is stored
 
 
 def estimate(call: Call) -> None:
@@ -21,7 +21,7 @@ def estimate(call: Call) -> None:
     call lasted.
     """
     price, seconds = call.account.price_per_minute, seconds_to_pay(call)
-    call.cost_estimate = None if price is None or seconds is None else (price * seconds / 60).quantize(CENT)
+    call.cost_estimate = None if price is None or seconds is None else (price * seconds / 60).quantize(SMALLEST)
     if call.cost_price is None and price is not None:
         call.cost_currency = call.account.price_per_minute_currency
 

@@ -136,7 +136,7 @@ def next_call(recipient: Recipient, now: datetime) -> Call | None:
 
 
 def _next(recipient: Recipient, now: datetime) -> tuple[Call, Decision, Choices] | None:
-    """Return the call that the engine would queue now, what the gate says ahead, and from what it was selected.
+    """Return the call that the engine would queue now, what the gate says ahead, and its choices.
 
     As the engine does, pass over a caller number that rests or has no free line, while another can call. None: nothing
     can call.

@@ -212,7 +212,13 @@ def kind_of(text: str, variable: str = "", *, beside_a_name: bool = False) -> Ki
     value = text.strip()
     if not value:
         return None
-    return _kind_of(value, bool(_OF_A_NAME.search(variable)), bool(_OF_A_PLACE.search(variable)), beside_a_name)
+    return _kind_of(value, *_traits(variable), beside_a_name)
+
+
+@lru_cache(maxsize=4_096)
+def _traits(variable: str) -> tuple[bool, bool]:
+    """Return whether a variable holds a part of a name, and whether it holds a place."""
+    return bool(_OF_A_NAME.search(variable)), bool(_OF_A_PLACE.search(variable))
 
 
 @lru_cache(maxsize=65_536)  # first names, cities and products repeat within a campaign
@@ -229,9 +235,11 @@ def _word(value: str, of_a_name: bool, of_a_place: bool, beside_a_name: bool) ->
     if value in _OBJECTS:
         return Kind.OBJECT
     lower = value.lower()
-    if lower in _FILLERS or _X.fullmatch(value) or _NO_TEXT.fullmatch(value):
+    if lower in _FILLERS or (lower[0] == "x" and _X.fullmatch(value)):
         return Kind.FILLER
-    if _DUMMY_CALL.fullmatch(value):
+    if not value[0].isalnum() and _NO_TEXT.fullmatch(value):
+        return Kind.FILLER
+    if (value[0] in "$:%lL" or "_" in value) and _DUMMY_CALL.fullmatch(value):
         return Kind.TEMPLATE if value[0] in "$:%" or "_" in value else Kind.FILLER
     parts = value.replace(",", " ").split()
     if len(parts) > 1 and all(part in _WORDS for part in parts):
@@ -293,15 +301,18 @@ def _as_byte(letter: str) -> bytes:
 def find(values: Mapping[str, str], name: str = "") -> list[Placeholder]:
     """Return the values that nobody means to speak among the variables of a call and the customer's name."""
     named = {NAME: name, **values} if name else values
-    parts = [key for key, value in named.items() if _OF_A_NAME.search(key) and value and value != "Null"]
     found = []
     for key, value in named.items():
-        beside = (
-            any(other != key and kind_of(named[other], other) is None for other in parts) if value == "Null" else False
-        )
+        beside = value == "Null" and _beside_a_name(named, key)
         if kind := kind_of(value, key, beside_a_name=beside):
             found.append(Placeholder(key, kind, value))
     return found
+
+
+def _beside_a_name(named: Mapping[str, str], key: str) -> bool:
+    """Return whether another part of the name is a value that may be spoken."""
+    others = [(other, value) for other, value in named.items() if other != key and _traits(other)[0]]
+    return any(value.strip() and value != "Null" and kind_of(value, other) is None for other, value in others)
 
 
 def shown(names: Iterable[str]) -> str:

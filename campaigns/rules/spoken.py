@@ -88,10 +88,11 @@ def speak(templates: Mapping[str, str], declared: list[dict[str, Any]], contact:
     values, missing = variables.values_for(templates, declared, contact)
     if rule is Rule.SEND:
         return Spoken(contact.name, values, missing, (), rule)
-    found = find(_given(templates, declared, contact), contact.name)
+    given = _given(templates, declared, contact)
+    found = find(given, contact.name)
     cleaned = _without(contact, {each.variable for each in found}) if found else contact
     clean, _ = variables.values_for(templates, declared, cleaned) if found else (values, missing)
-    texts = find(clean)
+    texts = find({name: value for name, value in clean.items() if given.get(name) != value})
     if rule is Rule.EMPTY and (found or texts):
         values = clean | dict.fromkeys((each.variable for each in texts), "")
         required = [item["name"] for item in declared if item.get("required")]

@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
-from decimal import Decimal
 from email import message_from_bytes
 from email.message import Message
 from functools import lru_cache
@@ -22,7 +20,7 @@ from urllib.parse import parse_qsl, quote
 import defusedxml.ElementTree
 
 from providers.adapters import json_text
-from providers.adapters.base import CallState, Remark
+from providers.adapters.base import Remark
 from providers.adapters.errors import MayBeRinging, Rejected
 from providers.adapters.oddities import MAX_DEPTH, Odd, object_of, settle
 from providers.adapters.oddities import printable as printable
@@ -31,7 +29,6 @@ from providers.adapters.oddities import storable as storable
 
 MAX_BODY = 2 * 1024 * 1024  # bytes, also of what a compressed body holds: a status may have a transcript in it
 EVIDENCE = 4096  # bytes of a body kept with an error
-YEARS = range(2000, 2100)  # a time outside this range is treated as unreadable
 
 COMPRESSED = "The body was compressed, although Trunkline did not ask for it."
 ODD_ENCODING = "The body is not in UTF-8, or begins with a byte order mark."
@@ -39,7 +36,7 @@ NOT_UTF_8 = "The body contains bytes that are not UTF-8; each was replaced."
 IN_1252 = "The body is in Windows-1252, not in UTF-8."
 TWO_KINDS = "The form uses it as a value and as an object."
 
-_NUMERIC = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
+_JOINTS = str.maketrans("", "", "-_ \t\r\n")
 _E164 = re.compile(r"\+[0-9]{5,15}")
 _MARKS_OF_1252 = frozenset("\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u20ac\xa0\xa1\xab\xb0\xb4\xbb\xbf")
 _MARKS = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"  # byte order marks, the zeros of UTF-16 and -32, and blanks
@@ -230,49 +227,9 @@ def text(value: Any, limit: int = 200) -> str:
     return storable(str(value)).strip()[:limit]
 
 
-def integer(value: Any, low: int = 0, high: int = 2**31 - 1) -> int | None:
-    """Return a number or numeric text, clamped to low..high, or None for anything else ("" and null included)."""
-    if isinstance(value, str) and _NUMERIC.fullmatch(value.strip()):
-        value = float(value) if "." in value else int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        return None
-    return int(max(low, min(value, high)))
-
-
-def moment(value: Any) -> datetime | None:
-    """Return ISO 8601 (UTC if it names no zone) or Unix seconds as an aware UTC time, or None for anything else."""
-    try:
-        if isinstance(value, str) and not _NUMERIC.fullmatch(value.strip()):
-            found = datetime.fromisoformat(value.strip())
-            found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-        elif isinstance(value, str | int | float) and not isinstance(value, bool):
-            found = datetime.fromtimestamp(float(value), UTC)
-        else:
-            return None
-    except (ValueError, OverflowError, OSError):
-        return None
-    return found if found.year in YEARS else None
-
-
-def dollars(milli_cents: Any) -> Decimal | None:
-    """Return thousandths of a cent as dollars: 3333 is 0.03333."""
-    amount = integer(milli_cents, high=10**12)
-    return None if amount is None else Decimal(amount).scaleb(-5)
-
-
 def mapping(value: Any) -> dict[str, Any]:
     """Return an object, or an empty one if the provider sent something else."""
     return value if isinstance(value, dict) else {}
-
-
-def embedded(value: Any) -> Any:
-    """Return the value of JSON text inside a field, None if it is unreadable, or any other value unchanged."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
-        return value
-    try:
-        return decode_json(value.encode())
-    except MayBeRinging:
-        return None
 
 
 def call_id(value: Any) -> str:
@@ -308,9 +265,4 @@ def folded_name(name: str) -> str:
 
 @lru_cache(4096)  # a provider's names are few; a long one is not worth the memory
 def _folded_name(name: str) -> str:
-    return re.sub(r"[-_\s]+", "", name).lower()
-
-
-def state_of(word: Any, states: Mapping[str, CallState]) -> CallState:
-    """Return the state that a status means, or UNRECOGNISED for an undocumented one."""
-    return states.get(fold(word), CallState.UNRECOGNISED)
+    return name.translate(_JOINTS).lower()

@@ -17,6 +17,7 @@ SAID = 200  # characters of a value that a remark keeps
 
 TOO_DEEP = "It is nested too deeply, so it was not read."
 NAMED_TWICE_ALIKE = "It is named twice with the same value."
+NAMED_TWICE_ONCE_EMPTY = "It is named twice, and only one value says anything."
 NAMED_TWICE = "It is named twice with different values, so neither was believed."
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL and lone surrogates
@@ -63,7 +64,7 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object. A name that occurs twice keeps its value only if both values are the same."""
+    """Return an object. A name that occurs twice keeps its value only if no other one says something else."""
     found = {storable(name): value for name, value in pairs}
     if len(found) == len(pairs):
         return found
@@ -78,6 +79,9 @@ def _one_of(values: list[Any]) -> Any:
         return values[0]
     if all(alike(value, values[0]) for value in values):
         return Odd(values[0], said(values[0]), NAMED_TWICE_ALIKE, taken=True)
+    telling = [value for value in values if value not in (None, "")]
+    if telling and all(alike(value, telling[0]) for value in telling):
+        return Odd(telling[0], said(telling[0]), NAMED_TWICE_ONCE_EMPTY, taken=True)
     return Odd(None, printable(" | ".join(said(value) for value in values))[:SAID], NAMED_TWICE)
 
 

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('price_per_minute', models.DecimalField(blank=True, decimal_places=6, max_digits=14, null=True)),
                 ('price_per_minute_currency', models.CharField(default='USD', max_length=3)),
                 ('reserved_minutes', models.DecimalField(decimal_places=2, default=3, help_text='Budgets set aside the price of this many minutes for each call until its cost is known.', max_digits=6, validators=[django.core.validators.MinValueValidator(0)])),
-                ('daily_budget', models.DecimalField(blank=True, decimal_places=4, help_text="Limit per day in the organization's time zone, in the currency of the price. Empty: no limit.", max_digits=14, null=True)),
+                ('daily_budget', models.DecimalField(blank=True, decimal_places=4, help_text="Limit per day in the organization's time zone, in the currency of the price. Empty: no limit. Only a call whose price is not known yet can cost more than was set aside for it.", max_digits=14, null=True)),
                 ('longest_call_minutes', models.PositiveIntegerField(default=120, help_text='Minutes after which an open call is overdue: its line is free again, and it is read less often.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1440)], verbose_name='longest call')),
                 ('time_zone', models.CharField(blank=True, help_text='The zone of times that the provider sends without one. Empty: such times are not shown.', max_length=64, validators=[tenants.models.validators.check_timezone])),
                 ('words', models.JSONField(blank=True, default=dict)),

@@ -67,7 +67,7 @@ class Told:
 
 
 def iso(at: datetime | None) -> str | None:
-    return at and at.isoformat().replace("+00:00", "Z")
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
 def allomia() -> Iterator[Documented]:
@@ -116,7 +116,7 @@ def plumvoice() -> Iterator[Documented]:
     def at(moment: datetime) -> int:
         return round(moment.timestamp())
 
-    ends = (
+    ends: tuple[tuple[str, str, list[str], int | None], ...] = (
         ("completed", "completed", ["connected", "disconnected"], TALK),
         ("busy", "busy", ["disconnected"], None),
         ("no answer", "no_answer", ["disconnected"], None),

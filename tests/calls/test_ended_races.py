@@ -62,4 +62,4 @@ def test_an_end_that_arrives_while_a_team_member_ends_the_call(number: PhoneNumb
         assert call.status == ("completed" if state is CallState.COMPLETED else "no_answer")
         assert recipient.outcome == call.status
         assert Call.objects.open().count() == 0
-        Call.objects.all()._raw_delete("default")
+        call.delete()

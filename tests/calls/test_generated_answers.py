@@ -87,7 +87,9 @@ def faults(told: Told) -> Iterator[str]:
 
 def _outcome_faults(told: Told, reading: Reading, folded: Fold, kinds: set[str]) -> Iterator[str]:
     meant = CallState(told.documented.state)
-    if reading.state is not meant and not ("status" in kinds and reading.state in OPEN):
+    # An answer that names two calls may be about the other one.
+    unclear = "status" in kinds or any(manner == "two values" for _, manner in told.manners)
+    if reading.state is not meant and not (unclear and reading.state in OPEN):
         yield f"{meant} became {reading.state}"
     reason, who = folded.changes.get("ended_reason", ""), folded.changes.get("answered_by", "")
     if reading.state is meant and meant not in OPEN and not folded.foreign:

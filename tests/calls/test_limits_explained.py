@@ -55,7 +55,7 @@ def started(line: PhoneNumber, numbers: range, **fields: Any) -> Campaign:
 
 def other_call(line: PhoneNumber, n: int, status: Status, age: timedelta = timedelta(), **fields: Any) -> Call:
     """Return a call to somebody else, dialled so long ago."""
-    moments = {"due_at": NOON, "lease_until": LATER, "next_read_at": LATER}
+    moments: dict[str, Any] = {"due_at": NOON, "lease_until": LATER, "next_read_at": LATER}
     dialed_at = None if status == Status.QUEUED else NOON - age
     moments |= {"dialed_at": dialed_at}
     return support.single(line, f"+1646555{n:04d}", status=status, provider_call_id=f"call-{n}", **moments | fields)
@@ -216,7 +216,11 @@ def a_world(line: PhoneNumber, dice: random.Random) -> None:
         place_tokens_at=NOON + timedelta(seconds=0 if tokens else dice.choice([0, 30])),
         longest_call_minutes=dice.choice([60, 120]),
     )
-    limits = {"max_open_calls": [None, 1, 2], "max_calls_per_day": [None, None, 2], "rest_seconds": [0, 0, 60]}
+    limits: dict[str, list[Any]] = {
+        "max_open_calls": [None, 1, 2],
+        "max_calls_per_day": [None, None, 2],
+        "rest_seconds": [0, 0, 60],
+    }
     PhoneNumber.objects.update(**{name: dice.choice(values) for name, values in limits.items()})
     campaigns = []
     for n in range(dice.choice([1, 1, 2])):

@@ -34,7 +34,7 @@ def test_a_campaign_stores_what_its_provider_meant(
         callback_loss_rate=0.2,
         callback_double_rate=0.2,
     )
-    numbers = [f"+1{people.AREAS[provider]}55530{ending:02}" for ending in range(40, 80)]
+    numbers = [f"+1{people.AREAS[provider]}55530{ending:02}" for ending in range(40, 65)]
     made = campaign(callers, sandbox, provider, numbers)
     campaigns.start(made, actor="test")
     with support.engine():
@@ -42,4 +42,4 @@ def test_a_campaign_stores_what_its_provider_meant(
     rules = dict.fromkeys(numbers, Rules(2, people.AGAIN_AFTER))
     verdict = judge(gather(sandbox, [made], rules, stranded=set()))
     assert verdict.findings == []
-    assert verdict.counts["dials"] > 30
+    assert verdict.counts["dials"] > 15

@@ -163,7 +163,7 @@ def test_only_a_call_that_may_be_under_way_can_be_ended(line: PhoneNumber, subte
                     staff_decisions.end(call.pk, actor="ada", reason="x")
             elif status in {"unconfirmed", "placed", "dialing", "ringing", "in_progress"}:
                 found = ended(call)
-                assert (found.status, found.ended_reason, found.cost_reserved) == ("unknown", "ended_by_staff", 0)
+                assert (found.status, found.ended_reason) == ("unknown", "ended_by_staff") and not found.cost_reserved
                 assert found.terminal_at == NOW and found.decisions.get().reason.startswith("The dashboard")
                 assert not staff_decisions.end(call.pk, actor="ada", reason="again")
                 assert found.events.filter(type="ended").count() == 1

@@ -410,3 +410,12 @@ def test_a_copy_keeps_the_rule_and_the_history_shows_it(line: PhoneNumber) -> No
     (version,) = [row for row in made.versions.all() if row.changes]
     assert version.changes == {"placeholder_values": ["skip", "empty"]}
     assert any("treat the value as missing" in text for row in history_of(made) for text in row["lines"])
+
+
+def test_the_same_word_in_the_campaigns_own_text_is_emptied_too(line: PhoneNumber) -> None:
+    people = [("Ann", {"slot": "9:30", "first": "xxx"})]
+    texts = {"first": "{{ contact.variables.first }}", "note": "xxx", "full_name": "{{ contact.variables.kind }}"}
+    people[0][1]["kind"] = "Unknown"  # a value, and no name
+    made = started(a_campaign(line, people, placeholder_values="empty", variables=texts))
+    fed(made)
+    assert made.calls.get().dynamic_variables == {"slot": "9:30", "first": "", "note": "", "full_name": ""}

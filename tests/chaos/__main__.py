@@ -1,4 +1,5 @@
-"""python -m tests.chaos [--size small|large] [--database postgresql|sqlite] [--seed N] [--manners RATE] [--keep]
+"""python -m tests.chaos [--size small|large] [--database postgresql|sqlite] [--seed N] [--manners RATE]
+                  [--contacts N] [--keep]
 
 Exits with 1 when a promise was broken, with 2 when it could not run.
 """
@@ -56,7 +57,10 @@ def main() -> int:
         code = Run(stack, size, seed, directory).run()
         sys.stdout.write("Every promise was kept.\n" if code == 0 else "A PROMISE WAS BROKEN.\n")
         if code or options.keep:
-            sys.stdout.write(f"To repeat: python -m tests.chaos --size {options.size} --seed {seed} --keep\n")
+            sys.stdout.write(
+                f"To repeat: python -m tests.chaos --size {options.size} --contacts {size.contacts} "
+                f"--manners {size.manners} --seed {seed} --keep\n"
+            )
         return code
 
 

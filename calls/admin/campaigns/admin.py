@@ -153,7 +153,8 @@ class CampaignAdmin(WizardPages):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         held = Exists(Recipient.objects.filter(Recipient.HELD, campaign=OuterRef("pk")))  # for the buttons
         found = super().get_queryset(request).select_related("organization", "assistant__account")
-        return found.annotate(has_held=held)
+        annotated: QuerySet[Any] = found.annotate(has_held=held)
+        return annotated
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.editable)

@@ -67,7 +67,8 @@ class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("days", "opens", "closes")
 
     def clean_placeholder_values(self) -> str:
-        return self.cleaned_data["placeholder_values"] or self.instance.placeholder_values
+        chosen: str = self.cleaned_data["placeholder_values"] or self.instance.placeholder_values
+        return chosen
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
