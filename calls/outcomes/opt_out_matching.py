@@ -18,10 +18,12 @@ Rule = Mapping[str, str]
 YES = frozenset({"true", "yes", "y", "1", "t", "on"})
 NO = frozenset({"false", "no", "n", "0", "f", "off"})
 ASKS_FOR_YES, ASKS_FOR_NO = frozenset({"true", "yes"}), frozenset({"false", "no"})
-WRAPPERS = ("value", "answer")  # of a value with its confidence, reason or kind beside it
+WRAPPERS = frozenset({"value", "val", "answer", "result", "response"})  # of a value with its reason beside it
 DEEPEST = 12
 # Between a name and its value in a text: punctuation, and a word as in `"name": "opt_out", "value": "true"`.
-_MARKED = r"(?:\s*[^\w\s][^\w]{0,12}|\s+(?=is|was))(?:(?:value|answer|is|was)[^\w]{1,12})?"
+_MARKED = r"(?:\s*[^\w\s][^\w]{0,12}|\s+(?=is|was))(?:(?:value|val|answer|result|response|is|was)[^\w]{1,12})?"
+
+_REASON_FOLLOWS = re.compile(r"[,.;:!(\n\u2013\u2014]|\s-")
 
 
 def matching_rule(rules: Iterable[Rule], *readings: Reading) -> Rule | None:
@@ -44,21 +46,35 @@ def _is_met(rule: Rule, reading: Reading) -> bool:
 def _values(result: Any, path: list[str], depth: int = 0) -> Iterator[Any]:
     """Yield the values at a path: by the exact names, else by names that differ in case and separators alone.
 
-    A result that is wrapped in a single entry is looked into.
+    Public reports show results inside an analysis, in lists, and as rows with a name and a value. So an object that
+    says nothing at the path is looked into.
     """
     if not path:
         yield result
         return
-    found = _object(result)
-    if depth > DEEPEST or not found:
+    if depth > DEEPEST:
         return
+    if isinstance(result, list):
+        for each in result:
+            yield from _values(each, path, depth + 1)
+        return
+    found = _object(result)
     step, *rest = path
-    names = [step] if step in found else [name for name in found if _folded(str(name)) == _folded(step)]
-    for name in names:
-        yield from _values(found[name], rest, depth + 1)
-    if not names and len(found) == 1:
-        [only] = found.values()
-        yield from _values(only, path, depth + 1)
+    names = [step] if step in found else [name for name in found if _is_same(name, step)]
+    said = [value for name in names for value in _values(found[name], rest, depth + 1)]
+    if any(value not in (None, "", [], {}) for value in said):
+        yield from said
+        return
+    if any(_is_same(name, step) for name in found.values()):  # {"name": "opt_out", "value": true}
+        for name, value in found.items():
+            if _folded(str(name)) in WRAPPERS:
+                yield from _values(value, rest, depth + 1)
+    for inner in found.values():
+        yield from _values(inner, path, depth + 1)
+
+
+def _is_same(name: Any, step: str) -> bool:
+    return isinstance(name, str) and _folded(name) == _folded(step)
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -76,12 +92,22 @@ def _meets(equals: str, value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(_meets(equals, each) for each in value if not isinstance(each, list | tuple))
     if isinstance(value, Mapping):
-        return any(_meets(equals, value[name]) for name in WRAPPERS if not isinstance(value.get(name), Mapping | None))
+        inner = [each for name, each in value.items() if _folded(str(name)) in WRAPPERS]
+        return any(_meets(equals, each) for each in inner if not isinstance(each, Mapping))
     text, wanted = _text(value), _text(equals)
     if text is None or wanted is None:
         return False
     words = _of_boolean(wanted)
-    return text == wanted or text.strip(" .!\"'") in words or (_is_wordy(wanted) and _folded(text) == _folded(wanted))
+    if text == wanted or text.strip(" .!\"'") in words:
+        return True
+    return _is_wordy(wanted) and (_folded(text) == _folded(wanted) or _begins(text, wanted, words))
+
+
+def _begins(text: str, wanted: str, words: Iterable[str]) -> bool:
+    """Return whether a text is the wanted word and, after a mark, why: "Yes, they asked for it"."""
+    first = _REASON_FOLLOWS.split(text.strip(" \"'"), maxsplit=1)[0].rstrip()
+    spelled = {_folded(wanted), *(ASKS_FOR_YES | ASKS_FOR_NO).intersection(words)}
+    return first != text and _folded(first) in spelled
 
 
 def _of_boolean(wanted: str) -> frozenset[str]:
