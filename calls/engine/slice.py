@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -94,6 +95,7 @@ class Slice:
         self._lost = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._deliveries: set[asyncio.Task[None]] = set()
+        self._reads: Counter[int] = Counter()  # under way, by account
         self._host_cursor = delivery.HostCursor()
 
     def run(self) -> None:
@@ -106,7 +108,10 @@ class Slice:
             if not await self.db(take_slot, self.worker, self.slot, self.run_id):
                 self._lose_slot()
                 return
-            async with http.Client() as self.http, outgoing.Client() as self.outgoing:
+            async with (
+                http.Client() as self.http,
+                outgoing.Client() as self.outgoing,
+            ):
                 await self._run_steps()
         finally:
             self.db.close()
@@ -233,12 +238,13 @@ class Slice:
     async def _read(self) -> bool:
         if len(self._tasks) >= PLACINGS_AT_ONCE + READS_AT_ONCE:
             return False
-        readings = await self.db(polling.claim)
+        readings = await self.db(polling.claim, under_way=dict(self._reads))
         for due in readings:
             self._spawn(self._read_one(due))
         return bool(readings)
 
     async def _read_one(self, due: polling.DueRead) -> None:
+        self._reads[due.call.account_id] += 1
         try:
             answer, raw = await polling.read(self.http, due)
             await self.db(polling.record, due, answer, raw)
@@ -246,6 +252,8 @@ class Slice:
             logger.exception("Call %s: a read failed", due.call.pk)
             # The read was counted and leased, so a failing read is not repeated at once and forever.
             await self.db(polling.record, due, ProviderError(f"Reading failed: {type(error).__name__}."), b"")
+        finally:
+            self._reads[due.call.account_id] -= 1
 
     async def _status_callbacks(self) -> bool:
         pending = await self.db(status_callbacks.pending)
@@ -286,8 +294,7 @@ class Slice:
 
     async def _reconcile(self) -> bool:
         for account, calls in (await self.db(reconciling.claim)).items():
-            found = await reconciling.search(self.http, account, calls)
-            await self.db(reconciling.record, calls, found)
+            self._spawn(reconciling.search_and_record(self.http, self.db, account, calls))
         return False
 
     async def _probe(self) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from django.db import transaction
 from django.db.models import Count, F, QuerySet
@@ -21,6 +23,7 @@ from tenants import failpoints
 
 logger = logging.getLogger(__name__)
 BATCH = 100
+READS_OF_AN_ACCOUNT = 40  # at once and by one worker: a provider that answers slowly takes no more of its connections
 NOT_VISIBLE_YET = timedelta(minutes=2)
 
 
@@ -32,15 +35,17 @@ class DueRead:
     adapter: Provider
 
 
-def claim(limit: int = BATCH) -> list[DueRead]:
+def claim(limit: int = BATCH, under_way: Mapping[int, int] = MappingProxyType({})) -> list[DueRead]:
     """Lease calls that are due for a read, within each account's rate.
+
+    `under_way`: how many reads of each account this worker waits for, by internal key.
 
     The read is counted and leased before anything is parsed, so that an answer that kills its reader is not read
     forever.
     """
     now = timezone.now()
     with transaction.atomic():
-        found = [call for pk, count in _rates(now, limit) for call in _take(pk, count, now)]
+        found = [call for pk, count in _rates(now, limit, under_way) for call in _take(pk, count, now)]
         Call.objects.filter(pk__in=[call.pk for call in found]).update(
             next_read_at=now + poll_schedule.READ_LEASE, reads=F("reads") + 1
         )
@@ -51,12 +56,13 @@ def claim(limit: int = BATCH) -> list[DueRead]:
     return [DueRead(call, call.account.adapter) for call in found]
 
 
-def _rates(now: datetime, limit: int) -> list[tuple[int, int]]:
+def _rates(now: datetime, limit: int, under_way: Mapping[int, int]) -> list[tuple[int, int]]:
     """Return how many reads each account with due calls may make now, so that a slow account delays no other."""
     due = Call.objects.due_for_read(now).order_by().values_list("account_id")
     wanted = dict(due.annotate(n=Count("pk")))
     found = ProviderAccount.objects.in_bulk(sorted(wanted))
-    granted = [(pk, rate_limits.take_for_reading(found[pk], min(wanted[pk], limit), now)) for pk in sorted(wanted)]
+    most = {pk: min(wanted[pk], limit, READS_OF_AN_ACCOUNT - under_way.get(pk, 0)) for pk in sorted(wanted)}
+    granted = [(pk, rate_limits.take_for_reading(found[pk], most[pk], now)) for pk in most]
     return [(pk, count) for pk, count in granted if count]
 
 
@@ -174,7 +180,7 @@ def _stop_following(call: Call, now: datetime) -> bool:
     """Stop reading a call that was followed long enough. Return whether it was.
 
     An open call ends as `unknown` after 24 hours; an ended one is not read for its result any more, nor one that a team
-    member ended for its real end.
+    member ended for its real end. A hint about a call that was given up has it read for a while longer.
     """
     if call.status in TERMINAL and call.status != Status.UNKNOWN:
         if call.settle_until and now >= call.settle_until:
@@ -183,7 +189,7 @@ def _stop_following(call: Call, now: datetime) -> bool:
             return True
         return False
     placed_at = call.placed_at or call.dialed_at or call.created_at
-    if now - placed_at < poll_schedule.FOLLOWED_FOR:
+    if now < max(placed_at + poll_schedule.FOLLOWED_FOR, call.settle_until or placed_at):
         return False
     recording.give_up(call.pk, Status.UNKNOWN, "Followed for 24 hours without an end.")
     return True

@@ -5,9 +5,10 @@ An unconfirmed call is never dialled again.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -27,6 +28,7 @@ from tenants import alerts, failpoints
 logger = logging.getLogger(__name__)
 BATCH = 100
 MAX_PAGES = 20
+LONGEST_SEARCH = 60.0  # seconds for all pages; the calls are leased for longer
 FOUND_TWICE = "found_twice"  # the type of the event
 OTHER_NUMBER = "The call with our reference is to another number."
 BEFORE_THE_DIAL = timedelta(seconds=60)  # how far the provider's clock may be behind ours
@@ -127,18 +129,34 @@ async def search(client: http.Client, account: ProviderAccount, calls: Sequence[
     found: Found = {}
     pages = [""]
     try:
-        for _ in range(MAX_PAGES):
-            page = _Page(adapter, wanted, found)
-            envelope = await client.rows(adapter.list_calls(pages[-1]), page.take)
-            listing = adapter.read_list(envelope, page.last_row)
-            for reading in listing.calls:
-                page.add(reading)
-            if listing.next_page in ("", *pages) or page.is_before(oldest):
-                break
-            pages.append(listing.next_page)
+        async with asyncio.timeout(LONGEST_SEARCH):
+            for _ in range(MAX_PAGES):
+                page = _Page(adapter, wanted, found)
+                envelope = await client.rows(adapter.list_calls(pages[-1]), page.take)
+                listing = adapter.read_list(envelope, page.last_row)
+                for reading in listing.calls:
+                    page.add(reading)
+                if listing.next_page in ("", *pages) or page.is_before(oldest):
+                    break
+                pages.append(listing.next_page)
+    except TimeoutError:
+        logger.warning("Account %s: its list of calls was not read to the end: it took too long", account.pk)
     except ProviderError as error:
         logger.warning("Account %s: its list of calls could not be read: %s", account.pk, error)
     return found
+
+
+async def search_and_record(
+    client: http.Client, db: Callable[..., Awaitable[None]], account: ProviderAccount, calls: Sequence[Call]
+) -> None:
+    """Search for these calls of one account and record what is found. `db` runs a function beside the event loop.
+
+    Accounts are searched at the same time, so that a provider whose list is slow delays no other.
+    """
+    try:
+        await db(record, calls, await search(client, account, calls))
+    except Exception:  # when their lease ends, they are searched for again
+        logger.exception("Account %s: the search for its calls failed", account.pk)
 
 
 def record(calls: Sequence[Call], found: Found) -> None:

@@ -11,7 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from calls.models import Call, CallEvent, ProviderCallback, Status, record_event, still_read_with_id, with_provider_id
-from calls.outcomes import recording
+from calls.outcomes import opt_out, recording
+from calls.outcomes.folding import fold
 from providers.adapters.base import Reading, Verification
 from providers.adapters.call_ids import same_call
 from providers.adapters.errors import ProviderError
@@ -21,6 +22,7 @@ from tenants import failpoints
 logger = logging.getLogger(__name__)
 MAX_BODY = 256 * 1024
 KEPT_HEADERS = 40
+WORTH_A_READ = frozenset({"result", "result_text", "cost_price"})  # fields of an ended call
 BATCH = 100
 RETRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))  # after them the callback is set aside
 
@@ -162,7 +164,7 @@ def _take_as_hint(call_id: int, reading: Reading, now: datetime) -> None:
         detail = f"Ignored: it is about {named[:200]}, another call of the provider."
         record_event(call, "callback", CallEvent.Source.CALLBACK, detail)
         return
-    if call.is_terminal and call.status not in (Status.UNKNOWN, Status.EXPIRED):
+    if call.is_terminal and call.status not in (Status.UNKNOWN, Status.EXPIRED) and not _tells_more(call, reading, now):
         return
     lacks_id = not call.provider_call_id and call.status == Status.UNCONFIRMED
     if named and lacks_id and not with_provider_id(call.account_id, named):
@@ -171,6 +173,12 @@ def _take_as_hint(call_id: int, reading: Reading, now: datetime) -> None:
     call.save(update_fields=["provider_call_id", "next_read_at", "settle_until", "updated_at"])
     detail = f"The provider says '{reading.provider_status[:100]}'; its status is read now."
     record_event(call, "callback", CallEvent.Source.CALLBACK, detail)
+
+
+def _tells_more(call: Call, reading: Reading, now: datetime) -> bool:
+    """Return whether a hint about an ended call has a result or a price that is not known, or an opt-out."""
+    heard = opt_out.is_new(call, reading)
+    return heard or bool(fold(call, reading, now, CallEvent.Source.CALLBACK).changes.keys() & WORTH_A_READ)
 
 
 def _read_now(call_id: int, why: str) -> None:
@@ -187,5 +195,5 @@ def _read_now(call_id: int, why: str) -> None:
 def _make_due(call: Call, now: datetime) -> None:
     if call.provider_call_id:
         call.next_read_at = now
-        if call.is_terminal:  # the call was given up: it is read for a while, not forever
+        if call.is_terminal:  # it was given up, or there is more to know: it is read for a while, not forever
             call.settle_until = now + recording.SETTLING_LASTS

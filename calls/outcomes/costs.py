@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from calls.gate import budgets
 from calls.models import TERMINAL, UNRESOLVED, Call, Status
+from providers.adapters.base import Reading
 
 DURATIONS = frozenset({"duration_seconds", "billed_duration_seconds"})
 SMALLEST = Decimal("0.000001")  # the smallest amount that is stored
@@ -65,8 +66,15 @@ def release_reserve(call: Call) -> None:
 
 
 def price_is_awaited(call: Call) -> bool:
+    """Return whether the price may still come, or change: `take_final` is told of the one that does not."""
     reading = call.status in TERMINAL and call.next_read_at is not None and call.settle_until is not None
-    return reading and call.dialed_at is not None and call.cost_price is None and call.account.adapter.gives_cost
+    return reading and call.dialed_at is not None and call.account.adapter.gives_cost
+
+
+def take_final(call: Call, reading: Reading) -> None:
+    """Release the reserve if an end gives the price that counts, and says that it does not change any more."""
+    if reading.state.is_terminal and reading.has_final_amounts and None is not call.cost_price == reading.price:
+        call.cost_reserved = Decimal(0)
 
 
 def reopen(call: Call) -> None:

@@ -218,7 +218,7 @@ class _Folding:
         """Return the reading's value of a field as far as it is believed, or None."""
         if rule.check in (Check.TIME, Check.DURATION, Check.PRICE):
             value = self.found.values.get(rule.field)
-            said_yet = (self.ends and self.reading.settled) or rule.check is Check.TIME or value
+            said_yet = (self.ends and self.reading.has_final_amounts) or rule.check is Check.TIME or value
             return value if said_yet else None
         value = getattr(self.reading, rule.field)
         return storable(value)[: rule.length] if isinstance(value, str) else value
@@ -304,7 +304,7 @@ class _Folding:
         if old == value:
             return
         provisional = self.settling or not self.ended
-        replaces = self.reading.settled and (self.source in FRESH or provisional)
+        replaces = self.reading.has_final_amounts and (self.source in FRESH or provisional)
         if old is None or replaces:
             currency = self.reading.currency.upper() or self.call.cost_currency
             self.changes |= {"cost_price": value, "cost_currency": currency}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from calls.models import Call, record_event
-from calls.outcomes.opt_out_matching import matching_rule
+from calls.outcomes.opt_out_matching import Rule, matching_rule
 from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
@@ -40,8 +42,8 @@ def apply_rules(call: Call, *readings: Reading, source: str, contact_locked: boo
 
     Raises NeedsContactLock: the caller then begins its transaction again with `lock_contact`.
     """
-    rule = matching_rule(call.assistant.opt_out_rules, *readings)
-    if rule is None or call.events.filter(type=EVENT).exists():
+    rule = _new_rule(call, readings)
+    if rule is None:
         return
     if not contact_locked:
         raise NeedsContactLock
@@ -57,3 +59,13 @@ def apply_rules(call: Call, *readings: Reading, source: str, contact_locked: boo
         detail={**rule, "entry": str(entry.uuid), "listed_already": not created},
     )
     record_event(call, EVENT, source, f"The number is on the do-not-call list: {condition}."[:2000])
+
+
+def is_new(call: Call, reading: Reading) -> bool:
+    """Return whether a reading meets a rule, and the call has not put its number on the list yet."""
+    return _new_rule(call, [reading]) is not None
+
+
+def _new_rule(call: Call, readings: Iterable[Reading]) -> Rule | None:
+    rule = matching_rule(call.assistant.opt_out_rules, *readings)
+    return None if rule is None or call.events.filter(type=EVENT).exists() else rule

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,13 +18,21 @@ from providers.adapters.base import Reading, Remark
 Rule = Mapping[str, str]
 YES = frozenset({"true", "yes", "y", "1", "t", "on"})
 NO = frozenset({"false", "no", "n", "0", "f", "off"})
+SAID_AT_LENGTH = frozenset({"true", "yes", "false", "no"})
 ASKS_FOR_YES, ASKS_FOR_NO = frozenset({"true", "yes"}), frozenset({"false", "no"})
-WRAPPERS = frozenset({"value", "val", "answer", "result", "response"})  # of a value with its reason beside it
-DEEPEST = 12
+WRAPPERS = ("value", "val", "answer", "result", "response")  # of a value with its confidence, reason or kind beside it
+# In front of a name in a text. Before a name that a program wrote, a "no" may be another field's: `a=no opt_out=yes`.
+_NEVER = re.compile(r"(?:\b(?:not|never|without)(?:\s(?:to|an?|any|yet))?|n['\u2019]t)[ \t]+$", re.IGNORECASE)
+_NONE = re.compile(r"(?<![:=>])[ \t]no[ \t]+$|^no[ \t]+$", re.IGNORECASE)
+_UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")  # Unicode's format characters
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
+# A question's choice, which is no value: "opt out (yes/no): no".
+_CHOICE = re.compile(
+    r"\b(?:(?:yes|true|y)\s*(?:/|\||or)\s*(?:no|false|n)|(?:no|false|n)\s*(?:/|\||or)\s*(?:yes|true|y))\b",
+    re.IGNORECASE,
+)
 # Between a name and its value in a text: punctuation, and a word as in `"name": "opt_out", "value": "true"`.
 _MARKED = r"(?:\s*[^\w\s][^\w]{0,12}|\s+(?=is|was))(?:(?:value|val|answer|result|response|is|was)[^\w]{1,12})?"
-
-_REASON_FOLLOWS = re.compile(r"[,.;:!(\n\u2013\u2014]|\s-")
 
 
 def matching_rule(rules: Iterable[Rule], *readings: Reading) -> Rule | None:
@@ -36,45 +45,33 @@ def _is_met(rule: Rule, reading: Reading) -> bool:
     doubtful = any(_remark_meets(rule["equals"], name, path, remark) for remark in reading.remarks if not remark.taken)
     if name != "result":
         return doubtful or _meets(rule["equals"], getattr(reading, name))
+    values = list(_values(reading.result, path))
     return (
         doubtful
-        or any(_meets(rule["equals"], value) for value in _values(reading.result, path))
+        or any(_meets(rule["equals"], value) for value in values)
+        or (not values and _is_met_inside(rule["equals"], path, reading.result))
         or _text_meets(rule["equals"], path[-1], reading.result_text)
     )
 
 
-def _values(result: Any, path: list[str], depth: int = 0) -> Iterator[Any]:
-    """Yield the values at a path: by the exact names, else by names that differ in case and separators alone.
-
-    Public reports show results inside an analysis, in lists, and as rows with a name and a value. So an object that
-    says nothing at the path is looked into.
-    """
+def _values(result: Any, path: list[str]) -> Iterator[Any]:
+    """Yield the values at a path: by the exact names, else by names that differ in case and separators alone."""
     if not path:
         yield result
         return
-    if depth > DEEPEST:
-        return
-    if isinstance(result, list):
-        for each in result:
-            yield from _values(each, path, depth + 1)
-        return
-    found = _object(result)
-    step, *rest = path
-    names = [step] if step in found else [name for name in found if _is_same(name, step)]
-    said = [value for name in names for value in _values(found[name], rest, depth + 1)]
-    if any(value not in (None, "", [], {}) for value in said):
-        yield from said
-        return
-    if any(_is_same(name, step) for name in found.values()):  # {"name": "opt_out", "value": true}
-        for name, value in found.items():
-            if _folded(str(name)) in WRAPPERS:
-                yield from _values(value, rest, depth + 1)
-    for inner in found.values():
-        yield from _values(inner, path, depth + 1)
+    found, (step, *rest) = _object(result), path
+    names = [step] if step in found else [name for name in found if _folded(str(name)) == _folded(step)]
+    for name in names:
+        yield from _values(found[name], rest)
 
 
-def _is_same(name: Any, step: str) -> bool:
-    return isinstance(name, str) and _folded(name) == _folded(step)
+def _is_met_inside(equals: str, path: list[str], result: Any) -> bool:
+    """Return whether the path's last name has the value anywhere else in the result: in an envelope, a list, a text."""
+    if not result:
+        return False
+    text = json.dumps(result, ensure_ascii=False)
+    folded = _folded(text)
+    return all(_folded(name) in folded for name in path) and _names(equals, path[-1], text)
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -90,24 +87,25 @@ def _object(value: Any) -> Mapping[str, Any]:
 def _meets(equals: str, value: Any) -> bool:
     """Return whether a value is what a rule asks for: as text, and a boolean in every way it is written."""
     if isinstance(value, list | tuple):
-        return any(_meets(equals, each) for each in value if not isinstance(each, list | tuple))
+        return any(_meets(equals, each) for each in value)
     if isinstance(value, Mapping):
-        inner = [each for name, each in value.items() if _folded(str(name)) in WRAPPERS]
-        return any(_meets(equals, each) for each in inner if not isinstance(each, Mapping))
+        names = tuple(value) if len(value) == 1 else WRAPPERS
+        return any(_meets(equals, value[name]) for name in names if value.get(name) is not None)
     text, wanted = _text(value), _text(equals)
     if text is None or wanted is None:
         return False
     words = _of_boolean(wanted)
-    if text == wanted or text.strip(" .!\"'") in words:
-        return True
-    return _is_wordy(wanted) and (_folded(text) == _folded(wanted) or _begins(text, wanted, words))
+    return (
+        text == wanted
+        or text.strip(" .!#\"'") in {wanted, *words}
+        or any(_begins_with(text, word) for word in words & SAID_AT_LENGTH)
+        or (_is_wordy(wanted) and _folded(text) == _folded(wanted))
+    )
 
 
-def _begins(text: str, wanted: str, words: Iterable[str]) -> bool:
-    """Return whether a text is the wanted word and, after a mark, why: "Yes, they asked for it"."""
-    first = _REASON_FOLLOWS.split(text.strip(" \"'"), maxsplit=1)[0].rstrip()
-    spelled = {_folded(wanted), *(ASKS_FOR_YES | ASKS_FOR_NO).intersection(words)}
-    return first != text and _folded(first) in spelled
+def _begins_with(text: str, word: str) -> bool:
+    """Return whether a text is a yes or no with words after it, as in "yes, please". A choice of both is none."""
+    return re.match(rf"{word}(?![\w/|]|\s*(?:[/|]|or\b))", _CHOICE.sub(" ", text).strip()) is not None
 
 
 def _of_boolean(wanted: str) -> frozenset[str]:
@@ -120,7 +118,8 @@ def _of_boolean(wanted: str) -> frozenset[str]:
 def _text(value: Any) -> str | None:
     """Return a value as rules write it: booleans and numbers as JSON, text in lower case. None: it is empty."""
     if isinstance(value, str):
-        return value.strip().casefold() or None
+        text = _clear(value).strip().casefold()
+        return re.sub(r"^(-?[0-9]+)\.0+$", r"\1", text) or None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return json.dumps(value) if isinstance(value, bool | int | float) else None
@@ -128,7 +127,15 @@ def _text(value: Any) -> str | None:
 
 def _folded(text: str) -> str:
     """Return a text without case and separators: `opt_out`, `optOut` and `Opt-Out` are one name."""
-    return re.sub(r"[\s_-]+", "", text).casefold()
+    return re.sub(r"[\s_.-]+", "", _clear(text)).casefold()
+
+
+def _clear(text: str) -> str:
+    """Return a text with digits and letters of one form, and without marks that cannot be seen, such as RTL marks."""
+    if text.isascii():
+        return text
+    seen = _UNSEEN.sub("", unicodedata.normalize("NFKC", text))
+    return _OTHER_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), seen)
 
 
 def _is_wordy(text: str) -> bool:
@@ -158,7 +165,15 @@ def _names(equals: str, name: str, text: str) -> bool:
     spelled = r"[\s_-]*".join(map(re.escape, parts))
     # With a blank alone between them, "opt out on the website" is no value.
     following = rf"{_MARKED}(?:{_pattern(equals)})|\s+(?:{_pattern(equals, shortest=3)})"
-    return re.search(rf"(?<![\w-]){spelled}(?:{following})", _plain(text), re.IGNORECASE) is not None
+    plain = _plain(text)
+    found = re.finditer(rf"(?<![\w-])({spelled})(?:{following})", plain, re.IGNORECASE)
+    return any(not _is_denied(plain[max(0, named.start() - 20) : named.start()], named[1]) for named in found)
+
+
+def _is_denied(before: str, name: str) -> bool:
+    """Return whether the text in front of a name denies it: "did not opt out: ...", "no opt-out: ..."."""
+    in_words = re.search(r"[a-z][\s-]+[a-z]", name, re.IGNORECASE)
+    return bool(_NEVER.search(before) or (in_words and _NONE.search(before)))
 
 
 def _contains_value(equals: str, text: str) -> bool:
@@ -176,4 +191,4 @@ def _pattern(equals: str, shortest: int = 1) -> str:
 
 def _plain(text: str) -> str:
     """Return a text without the escapes of JSON and HTML that stand between its words."""
-    return re.sub(r"\\+(?:u0022|[nrt])?", " ", html.unescape(text))
+    return _CHOICE.sub(" ", re.sub(r"\\+(?:u0022|[nrt])?", " ", _clear(html.unescape(text))))

@@ -26,6 +26,7 @@ MICRO = Decimal("0.000001")  # the smallest part of an amount that is stored
 TIMES = ("started_at", "answered_at", "ended_at")
 DURATIONS = ("duration_seconds", "billed_duration_seconds")
 FEWEST_DIGITS = 7  # fewer of them say nothing about a phone number
+COMPARED_DIGITS = 8
 
 
 @dataclass
@@ -153,13 +154,15 @@ def _check_price(reading: Reading, found: Believed) -> None:
 def is_another_number(said: str, number: str) -> bool:
     """Return whether what a provider says is certainly not this E.164 number, however it is written.
 
-    A part of the number, a masked one, and anything with letters in it could be any number.
+    A part of the number, a masked one, and anything with letters in it could be any number. Only the last digits are
+    compared: in front, some countries have digits at home that they lack abroad (Russia's 8), or have them for mobile
+    phones in one form only (Mexico's 1, Argentina's 9).
     """
-    if re.search(r"[^\d\s()+./-]", said):
+    if re.search(r"[^0-9\s()+.-]", said):
         return False
     first, second = _digits(said), _digits(number)
-    shortest = min(len(first), len(second))
-    return shortest >= FEWEST_DIGITS and first[-shortest:] != second[-shortest:]
+    compared = min(len(first), len(second), COMPARED_DIGITS)
+    return compared >= FEWEST_DIGITS and first[-compared:] != second[-compared:]
 
 
 def _digits(text: str) -> str:

@@ -80,6 +80,8 @@ class Evidence:
 def _record(locked: LockedCall, seen: Evidence) -> str:
     call, reading = locked.call, seen.reading
     found = fold(call, reading, seen.now, seen.source)
+    if reused_ids.has_the_reference_of_another(call, reading) and seen.source != RESPONSE:
+        found = Fold({}, ("This is about another call: it has that call's reference.",), foreign=True)
     other = None if found.foreign else reused_ids.other_call(call, reading)
     if other and (seen.source == RESPONSE or not reused_ids.is_proven(call, other, reading)):
         _apply_opt_outs(locked, seen, *([other] if call.id_shared_with else []))
@@ -109,6 +111,7 @@ def _take(locked: LockedCall, found: Fold, seen: Evidence) -> None:
     call, before, was_voicemail = locked.call, locked.call.status, locked.call.is_voicemail
     for name, value in found.fields.items():
         setattr(call, name, value)
+    costs.take_final(call, seen.reading)
     _schedule_read(call, seen.reading, found.status or before, seen.now)
     if found.status in TERMINAL:
         finish(locked, Status(found.status), seen.source, _sentence(seen.reading), raw=seen.raw)

@@ -16,6 +16,7 @@ from calls.outcomes import poll_schedule
 from calls.outcomes.plausibility import is_another_number
 from calls.outcomes.transitions import RESPONSE, LockedCall, mark_unconfirmed
 from providers.adapters.base import Reading
+from providers.adapters.call_ids import same_call
 from tenants import alerts
 
 EVENT = "reused_id"
@@ -33,6 +34,19 @@ def other_call(call: Call, reading: Reading) -> Call | None:
         return Call.objects.filter(uuid=call.id_shared_with).first()
     named = reading.provider_call_id
     return holder_of(call, named) if named and not call.provider_call_id else None
+
+
+def has_the_reference_of_another(call: Call, reading: Reading) -> bool:
+    """Return whether the reading is about another call of the account by our reference, as a mixed-up callback is.
+
+    A reading under this call's own ID is about this call all the same: its reference was mixed up. Two calls with one
+    ID are told apart by `is_proven`.
+    """
+    if reading.reference in ("", call.reference) or call.id_shared_with:
+        return False
+    if same_call(reading.provider_call_id, call.provider_call_id):
+        return False
+    return Call.objects.filter(account=call.account_id, reference=reading.reference).exists()
 
 
 def is_proven(call: Call, other: Call, reading: Reading) -> bool:

@@ -78,7 +78,7 @@ class AlloMia(HttpProvider):
     def read_placing(self, answer: Answer) -> Reading:
         # AlloMia does not document the status of a success, so accept any 2xx with a call ID.
         if not succeeded(answer):
-            raise self.error_for(answer)
+            raise self.placing_error(answer, IDS)
         found = placed_call(self._message(answer), IDS)
         if not found.call_id:
             raise self.unusable(answer, "with two call IDs" if found.torn else "without a call ID")

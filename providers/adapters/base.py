@@ -155,8 +155,14 @@ class Reading:
     result_text: str = ""  # a result without one structured meaning, as text
     result_status: str = ""  # "pending", "completed", "failed"
     settled: bool = True  # False: the result or the price will follow after the terminal state
+    amounts_settled: bool | None = None  # whether price and durations are final; None: as `settled`
     remarks: tuple[Remark, ...] = ()
     may_go_back: bool = False  # the provider may dial again, so the state may go back
+
+    @property
+    def has_final_amounts(self) -> bool:
+        """Whether the price and the durations do not change any more. The result may still follow."""
+        return self.settled if self.amounts_settled is None else self.amounts_settled
 
 
 class Verification(enum.Enum):

@@ -14,7 +14,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -35,7 +34,7 @@ from providers.adapters.callingbox_call import IDS, STATES, event_in, read_call,
 from providers.adapters.decoding import EVIDENCE, decode_json, e164, segment, text
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
-from providers.adapters.messages import NO_STATUS, find_call, placed_call
+from providers.adapters.messages import find_call, not_ended_yet, placed_call
 from providers.adapters.pages import list_page
 from providers.adapters.rows import split
 from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, error_body, is_page, succeeded
@@ -123,16 +122,12 @@ class CallingBox(HttpProvider):
 
     def read_placing(self, answer: Answer) -> Reading:
         if not succeeded(answer):
-            raise self.error_for(answer)
+            raise self.placing_error(answer, IDS)
         found = placed_call(self._message(answer), IDS, generic=True)
         if not found.call_id:
             raise self.unusable(answer, "with two call IDs" if found.torn else "without a call ID")
         placed = read_call(found) or Reading(CallState.UNRECOGNISED)
-        if placed.state is not CallState.UNRECOGNISED:
-            return placed
-        # A call that has an ID is queued at the least, also where the answer says no status.
-        remarks = tuple(remark for remark in placed.remarks if remark.why != NO_STATUS)
-        return replace(placed, state=CallState.QUEUED, remarks=remarks)
+        return not_ended_yet(found, placed)
 
     def status(self, call: CallHandle) -> Request:
         return Request("GET", self.url(f"/v1/calls/{segment(call.provider_call_id)}"), self._headers())

@@ -82,6 +82,7 @@ def read_call(found: Found) -> Reading | None:
         result_text=result_text,
         result_status=result_status,
         settled=not (may_be_over and (awaited or unread or not amounts.settled)),
+        amounts_settled=amounts.settled,
         remarks=tuple(call.remarks),
     )
 

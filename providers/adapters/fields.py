@@ -27,7 +27,10 @@ NUMBERED = "An object with numbered fields was read as a list."
 OTHER_SPELLING = "The name is spelled differently than documented."
 SPELLED_TWICE = "Its name comes in two spellings with different values, so neither was believed."
 RESULT_AS_TEXT = "It is not an object, so it was kept as text."
+TOO_MANY_ROWS = "It is a list of more than 2,000 rows; only the last ones were read."
 NO_TEXT_ID = "An ID was sent as a number with a decimal point."
+
+MOST_ROWS = 2000  # of a list: the calls of a page, or the events of a call
 
 T = TypeVar("T")
 
@@ -127,7 +130,9 @@ class Fields:
             if value not in (None, "", {}):
                 self.remark(name, NO_LIST, taken=False)
             return None
-        rows = [self._row(row, f"{self._path(name)}[{place}]") for place, row in enumerate(value)]
+        if len(value) > MOST_ROWS:
+            self.remark(name, TOO_MANY_ROWS, taken=False)
+        rows = [self._row(row, f"{self._path(name)}[{place}]") for place, row in enumerate(value[-MOST_ROWS:])]
         return [row for row in rows if row is not None]
 
     def result(self, name: str) -> tuple[Mapping[str, Any] | None, str]:
@@ -219,8 +224,7 @@ class Fields:
         return type(self)(found, path, self.zone, self.remarks, self.quoted)
 
     def _note(self, remark: Remark) -> None:
-        if remark not in self.remarks:
-            self.remarks.append(remark)
+        oddities.note(remark, self.remarks)
 
     def _path(self, name: str) -> str:
         return oddities.inside(self.path, name)

@@ -58,7 +58,7 @@ class Client:
     `deadline` and `connect` are in seconds. `connections` limits the concurrent reads.
     """
 
-    def __init__(self, *, deadline: float = DEADLINE, connect: float = CONNECT, connections: int = 100) -> None:
+    def __init__(self, *, deadline: float = DEADLINE, connect: float = CONNECT, connections: int = 300) -> None:
         self._deadline = deadline
         self._connect = connect
         self._connections = connections

@@ -19,6 +19,7 @@ from providers.adapters.oddities import NAMED_TWICE
 
 STATUS_NAMES = ("status", "call_status", "call_state")  # every provider documents "status"
 DEPTH = 3  # envelopes around a call
+MOST_NAMES = 100  # of a message in which an object of any name may hold the call's ID
 TWO_CALLS = "It names two different calls, so that it names none."
 NO_STATUS = "The message has no status."
 ABOUT_A_REQUEST = "The message does not name the call, so the status may be that of the request."
@@ -157,14 +158,18 @@ def placed_reading(found: Found, states: Mapping[str, CallState]) -> Reading:
     A call that has an ID is queued at the least. A word like "success" is about the request, so it ends no call.
     """
     status = _status(found, states, fold) or Status(CallState.QUEUED, "")
-    state = status.state
+    return not_ended_yet(found, Reading(status.state, provider_call_id=found.call_id, provider_status=status.word))
+
+
+def not_ended_yet(found: Found, reading: Reading) -> Reading:
+    """Return the reading of an answer to a placing without an end: the provider answers before it dials."""
+    state = reading.state
     if state.is_terminal:
         _doubt(found.call, STATUS_NAMES[0], "The provider answers before it dials, so this is not the call's end.")
     if state.is_terminal or state is CallState.UNRECOGNISED:
         state = CallState.QUEUED
-    return Reading(
-        state, provider_call_id=found.call_id, provider_status=status.word, remarks=tuple(found.call.remarks)
-    )
+    remarks = tuple(remark for remark in found.call.remarks if remark.why != NO_STATUS)  # it need not say one yet
+    return replace(reading, state=state, remarks=remarks)
 
 
 def _status(found: Found, states: Mapping[str, CallState], key: Callable[[Any], str]) -> Status | None:
@@ -214,6 +219,7 @@ def first_text(holders: Iterable[Fields], names: Sequence[str], into: str, limit
 
 def _inside(message: Fields, *, results: bool, anywhere: bool = False, depth: int = DEPTH) -> Iterator[Found]:
     """Return the objects in the message's envelopes. `results`: also in one that may be a structured result."""
+    anywhere = anywhere and len(message.values) <= MOST_NAMES
     for name in message.values:
         folded = folded_name(name)
         enveloped = folded in _ENVELOPES or len(message.values) == 1

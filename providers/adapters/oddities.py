@@ -14,11 +14,13 @@ from providers.adapters.base import Remark
 
 MAX_DEPTH = 32  # nested objects and lists
 SAID = 200  # characters of a value that a remark keeps
+MOST_REMARKS = 300  # about one message; each further one would cost all that look through them
 
 TOO_DEEP = "It is nested too deeply, so it was not read."
 NAMED_TWICE_ALIKE = "It is named twice with the same value."
 NAMED_TWICE_ONCE_EMPTY = "It is named twice, and only one value says anything."
 NAMED_TWICE = "It is named twice with different values, so neither was believed."
+TOO_MANY = "The message has further oddities, which are not listed."
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL and lone surrogates
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -111,13 +113,21 @@ def _settled(value: Any, path: str, depth: int, remarks: list[Remark]) -> Any:
     if isinstance(value, dict | list) and depth >= MAX_DEPTH:
         value = Odd(None, "{…}" if isinstance(value, dict) else "[…]", TOO_DEEP)
     if isinstance(value, Odd):
-        remarks.append(Remark(path, value.said, value.why, value.taken))
+        note(Remark(path, value.said, value.why, value.taken), remarks)
         return _settled(value.value, path, depth, remarks)
     if isinstance(value, dict):
         return {name: _settled(inner, inside(path, name), depth + 1, remarks) for name, inner in value.items()}
     if isinstance(value, list):
         return [_settled(inner, f"{path}[{place}]", depth + 1, remarks) for place, inner in enumerate(value)]
     return storable(value) if isinstance(value, str) else value
+
+
+def note(remark: Remark, remarks: list[Remark]) -> None:
+    """Add a remark once. After MOST_REMARKS a last one says that there are more: a body may have a million oddities."""
+    if len(remarks) > MOST_REMARKS or remark in remarks:
+        return
+    full = len(remarks) == MOST_REMARKS
+    remarks.append(Remark("", "", TOO_MANY, taken=False) if full else remark)
 
 
 def inside(path: str, name: str) -> str:

@@ -111,7 +111,7 @@ class PlumVoice(HttpProvider):
 
     def read_placing(self, answer: Answer) -> Reading:
         if not succeeded(answer):
-            raise self.error_for(answer)
+            raise self.placing_error(answer, IDS)
         try:
             message = read_json_or_xml(answer.body, status=answer.status, time_zone=self.account.time_zone)
         except ProviderError:

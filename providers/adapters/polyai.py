@@ -117,7 +117,7 @@ class PolyAI(HttpProvider):
 
     def read_placing(self, answer: Answer) -> Reading:
         if not succeeded(answer):
-            raise self.error_for(answer)
+            raise self.placing_error(answer, IDS)
         found = placed_call(self._message(answer), IDS)
         if not found.call_id:
             raise self.unusable(answer, "with two call IDs" if found.torn else "without a call ID")

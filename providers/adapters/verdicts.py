@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
@@ -14,8 +14,10 @@ from providers.adapters.decoding import (
     COMPRESSED,
     EVIDENCE,
     ODD_ENCODING,
+    call_id,
     decode_json,
     decode_json_or_xml,
+    folded_name,
     mapping,
     opened,
     printable,
@@ -35,7 +37,8 @@ class HttpProvider(Provider):
 
     The rules apply in this order:
 
-    * A 429 proves that no call was placed, whatever its body: a rate limiter does not forward the request.
+    * A response to a placing that names a call proves nothing (`placing_error`), whatever its status.
+    * A 429 proves that no call was placed, whatever else its body says: a rate limiter does not forward the request.
     * An HTML page proves nothing, with any status, 401, 403 and 404 included: it comes from a proxy, which may step in
       after the call was placed. A 4xx that is not in the provider's error format proves nothing either.
     * A 401, 402 or 403 without a page concerns the account, even without an error text: gateways' bodies differ.
@@ -72,6 +75,16 @@ class HttpProvider(Provider):
         """Return the provider's error text, or None if the body is not in its documented format, `{"error": text}`."""
         words = error_body(answer).get("error")
         return text(words, 500) if isinstance(words, str) else None
+
+    def placing_error(self, answer: Answer, ids: Collection[str]) -> ProviderError:
+        """Return the error for an unsuccessful response to a placing. `ids`: the names of a call's ID.
+
+        One that names a call proves no refusal, whatever its status: the provider has made the call, and may dial it.
+        """
+        error = self.error_for(answer)
+        if isinstance(error, MayBeRinging) or not _names_a_call(answer, ids):
+            return error
+        return self._error(MayBeRinging, answer, f"{self.error_text(answer) or 'an error'} (and names a call)")
 
     def error_for(self, answer: Answer) -> ProviderError:
         """Return the error for an unsuccessful response to a placing."""
@@ -143,6 +156,17 @@ def error_body(answer: Answer, *, xml: bool = False) -> Mapping[str, Any]:
     except ProviderError:
         return {}
     return mapping(found) if all(remark.why in (ODD_ENCODING, COMPRESSED) for remark in remarks) else {}
+
+
+def _names_a_call(answer: Answer, ids: Collection[str]) -> bool:
+    """Return whether an unsuccessful response has a call's ID, at its top or in an envelope."""
+    try:
+        message = mapping(decode_json_or_xml(answer.body))
+    except ProviderError:
+        return False
+    wanted = {folded_name(name) for name in ids}
+    holders = [message, *(mapping(message.get(name)) for name in ("data", "call"))]
+    return any(folded_name(name) in wanted and call_id(value) for found in holders for name, value in found.items())
 
 
 def succeeded(answer: Answer) -> bool:

@@ -216,6 +216,37 @@ def test_the_reserve_is_kept_while_the_price_is_awaited_and_no_longer(
             assert money(call) == ("0.06", None, "0.06")
 
 
+def test_a_price_that_may_still_change_releases_no_reserve(organization: Organization, frozen: Traveller) -> None:
+    """Without a word about the hold, CallingBox's first amount may be a small part of the price."""
+    line = line_of(organization, "callingbox")
+    made = campaign_of(line, budget=Decimal(1))
+    call = placed(line, campaign=made)
+    first = unpriced(duration_seconds=36, price=Decimal("0.01"), currency="USD", amounts_settled=False)
+    call = read(call, first)
+    assert call.cost_price == Decimal("0.01") and call.cost_reserved == budgets.spent_on(made) == RESERVE
+    call = read(call, Reading(CallState.IN_PROGRESS, provider_status="in_progress"))  # an old report
+    assert budgets.spent_on(made) == RESERVE
+    frozen.shift(60)
+    call = read(
+        call, unpriced(price=Decimal("0.50"), currency="USD", amounts_settled=True)
+    )  # only the result is awaited now
+    assert call.cost_reserved == 0 and call.next_read_at is not None
+    assert budgets.spent_on(made) == Decimal("0.50")
+
+
+def test_a_price_that_never_settles_counts_when_it_is_not_awaited_any_more(
+    organization: Organization, frozen: Traveller
+) -> None:
+    line = line_of(organization, "callingbox")
+    made = campaign_of(line)
+    first = unpriced(price=Decimal("0.01"), currency="USD", amounts_settled=False)
+    call = read(placed(line, campaign=made), first)
+    frozen.shift(1810)
+    call = read(call, first)
+    assert (call.next_read_at, call.cost_reserved) == (None, 0)
+    assert budgets.spent_on(made) == Decimal("0.01")
+
+
 def test_an_ended_call_that_its_provider_forgot_is_not_read_for_ever(
     organization: Organization, frozen: Traveller
 ) -> None:

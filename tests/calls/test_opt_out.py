@@ -214,6 +214,66 @@ def test_a_word_is_met_in_other_spelling_and_not_within_a_longer_one() -> None:
     assert not matching_rule([rule], Reading(CallState.COMPLETED, provider_reason="caller opted out of e-mails"))
 
 
+WISHES: list[Any] = [
+    {"answers": {"opt_out": True}, "summary": "x"},
+    {"answers": [{"name": "opt_out", "value": True}, {"name": "slot", "value": "10:00"}], "summary": ""},
+    {"items": [{"question": "opt_out", "answer": "yes", "turn": 4}, {"question": "slot", "answer": "no", "turn": 5}]},
+    {"data": {"opt_out": "true"}, "meta": {}},
+    {"result": {"inner": {"optOut": True}}, "id": 1},
+    {"payload": '{"opt_out": true}', "kind": "json"},
+    {"summary": "The contact said stop. opt_out: true"},
+    {"opt_out": {"value": {"value": True}}},
+    {"opt_out": {"selected": True}},
+    {"opt_out": [["true"]]},
+    {"opt_out": "\u200ftrue\u200e"},
+    {"opt\u200b_out": True},
+    {"opt.out": True},
+    {"opt_out": "\uff34\uff32\uff35\uff25"},  # in full width
+    {"opt_out": "1.0"},
+    {"opt_out": "yes, please"},
+    {"opt_out": "Yes - do not call again"},
+    {"opt_out": "true (high confidence)"},
+]
+NO_WISHES: list[Any] = [
+    {"opt_out": "not true"},
+    {"opt_out": "untrue"},
+    {"opt_out": "yes/no"},
+    {"opt_out": {"value": False, "reason": "true"}},
+    {"answers": {"opt_out": False}, "other": True},
+    {"answers": {"no_opt_out": True, "opt_out_offered": True}, "other": True},
+    {"answers": [{"name": "opt_out", "value": False, "required": True}], "other": True},
+    {"summary": "The contact did not opt out. Yes, he will be there."},
+]
+WISH_TEXTS = ["a=no opt_out=yes", "confirmed: no\nopt out: yes", "answer no, opt-out: true", "Opt out (yes/no): yes"]
+NO_WISH_TEXTS = [
+    "did not opt out. Yes, he confirmed",
+    "no opt-out: yes",
+    "She didn't opt out: true story",
+    "opt_out (yes/no): no",
+    "Opt out? yes or no: no",
+    "opt_out: not true",
+]
+
+
+def test_a_wish_is_heard_wherever_it_is_in_the_result_and_a_denial_is_none() -> None:
+    for result in WISHES:
+        assert matching_rule([RULE], Reading(CallState.COMPLETED, result=result)), result
+    for text in WISH_TEXTS:
+        assert matching_rule([RULE], Reading(CallState.COMPLETED, result_text=text)), text
+    for result in NO_WISHES:
+        assert not matching_rule([RULE], Reading(CallState.COMPLETED, result=result)), result
+    for text in NO_WISH_TEXTS:
+        assert not matching_rule([RULE], Reading(CallState.COMPLETED, result_text=text)), text
+
+
+def test_a_number_is_met_in_every_spelling_and_no_other_number_is() -> None:
+    rule = {"field": "result.digit", "equals": "9"}
+    for value in (9, 9.0, "9", "9.0", " 9 ", "9#", "\uff19", "\u0669", ["9"]):  # \uff19, \u0669: in full width, Arabic
+        assert matching_rule([rule], Reading(CallState.COMPLETED, result={"digit": value})), value
+    for value in (19, 9.5, "90", "9.01", "99", -9, "8", True):
+        assert not matching_rule([rule], Reading(CallState.COMPLETED, result={"digit": value})), value
+
+
 @given(st.text(max_size=200), st.text(max_size=20), st.text(max_size=20))
 def test_any_text_can_be_looked_at(text: str, name: str, equals: str) -> None:
     rule = {"field": f"result.{name or 'x'}", "equals": equals or "true"}

@@ -206,6 +206,22 @@ def test_another_number_is_told_from_another_spelling(said: str, another: bool) 
     assert is_another_number(said, "+14155550123") is another
 
 
+def test_a_digit_that_only_one_form_of_a_number_has_makes_no_other_number() -> None:
+    # ITU-T, national numbering plans: Russia's trunk prefix 8; Mexico's and Argentina's digit for mobile phones.
+    for said, number in (
+        ("89121234567", "+79121234567"),
+        ("+5215512345678", "+525512345678"),
+        ("011 15 1234-5678", "+5491112345678"),
+        ("+55 11 2345-6789", "+5511923456789"),
+    ):
+        assert not is_another_number(said, number), said
+
+
+def test_a_number_in_other_digits_or_with_something_added_could_be_any() -> None:
+    for said in ("\u0661" * 11, "\u200e+12125550101", "+1 (415) 555-0124/7", "\uff0b14155550124"):
+        assert not is_another_number(said, "+14155550123"), said
+
+
 def test_a_trunk_zero_is_no_other_number() -> None:
     for said in ("06 12 34 56 78", "+33 (0)6 12 34 56 78", "0033612345678", "612345678"):
         assert not is_another_number(said, "+33612345678"), said

@@ -253,3 +253,21 @@ def test_an_unreadable_list_proves_nothing(wire: Wire, call: Call) -> None:
         found = look(wire, call, behaviour)
         assert (found.status, found.provider_call_id) == (Status.UNCONFIRMED, "")
         assert found.next_read_at is not None
+
+
+def test_a_list_that_never_ends_is_left_and_what_it_said_counts(
+    wire: Wire, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciling, "LONGEST_SEARCH", 0.2)
+
+    class Stuck(http.Client):
+        async def rows(self, request: Any, take: Any) -> Any:
+            take(json.dumps(row(call)).encode())
+            await asyncio.Event().wait()
+
+    async def search() -> reconciling.Found:
+        return await reconciling.search(Stuck(), call.account, [call])
+
+    reconciling.record([call], asyncio.run(search()))
+    call.refresh_from_db()
+    assert call.provider_call_id == ID

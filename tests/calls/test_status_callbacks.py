@@ -10,6 +10,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,9 +22,10 @@ from calls.dialing import placing
 from calls.following import polling, status_callbacks
 from calls.models import Call, ProviderCallback, Status, still_read_with_id, with_provider_id
 from calls.outcomes import recording
+from campaigns.models import DoNotCall
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging
-from tenants.models import Organization
+from tenants.models import Alert, Organization
 from tests.calls import support
 from tests.waiting import eventually
 
@@ -176,6 +178,50 @@ def test_an_account_without_a_secret_takes_callingboxs_callbacks_as_hints(caller
     body = envelope("completed")
     assert push(claim, body) == 200
     assert fresh(claim).status == Status.DIALING
+
+
+@pytest.mark.parametrize("told", [{"opt_out": True}, {"opt_out": "yes", "slot": "10:00"}])
+def test_a_hint_that_tells_more_of_an_ended_call_has_it_read_again(callers: Organization, told: dict[str, Any]) -> None:
+    claim = claimed(callers, "callingbox", credentials={"api_key": "sk_sandbox"})
+    assistant = claim.call.assistant
+    assistant.opt_out_rules = [{"field": "result.opt_out", "equals": "true"}]
+    assistant.save()
+    at_provider = "5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3"
+    placing.record(claim, Reading(CallState.DIALING, provider_call_id=at_provider))
+    end = Reading(
+        CallState.COMPLETED, provider_call_id=at_provider, result={"opt_out": False}, result_status="completed"
+    )
+    recording.record(claim.call.pk, end, "read")
+    assert fresh(claim).next_read_at is None
+    push(claim, envelope("completed"))
+    assert fresh(claim).next_read_at is None, "it says nothing new"
+    push(claim, envelope("completed", result=told, result_status="completed"))
+    assert not DoNotCall.objects.exists(), "it was not signed"
+    (due,) = polling.claim()
+    polling.record(due, replace(end, result=told), b"")
+    assert DoNotCall.objects.filter(phone=NUMBER).exists()
+    assert fresh(claim).next_read_at is None
+    push(claim, envelope("completed", result=told, result_status="completed"))
+    assert fresh(claim).next_read_at is None, "it is known"
+
+
+def test_another_calls_end_on_a_calls_own_token_is_no_end_of_it(callers: Organization) -> None:
+    """The earlier call to the same person, told on the token of the later one, whose answer was lost."""
+    earlier = claimed(callers, "callingbox")
+    at_provider = "5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3"
+    placing.record(earlier, Reading(CallState.DIALING, provider_call_id=at_provider))
+    recording.record(earlier.call.pk, Reading(CallState.NO_ANSWER, provider_call_id=at_provider), "read")
+    support.single(earlier.call.phone_number, NUMBER)
+    (claim,) = placing.claim(earlier.call.account_id)
+    placing.record(claim, MayBeRinging("?"))
+    for named in (at_provider, "0e0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f4"):
+        context = {"ref": earlier.call.reference}
+        body = envelope("no_answer", id=named, to_number=NUMBER, context=context)
+        assert push(claim, body, signed(body)) == 200
+        call = fresh(claim)
+        assert (call.status, call.provider_call_id) == (Status.UNCONFIRMED, "")
+    assert call.events.filter(type="conflict").exists()
+    assert not Alert.objects.filter(key__contains="reused_id").exists()
 
 
 def test_the_account_wide_address_finds_the_call_by_the_providers_id(callers: Organization) -> None:
@@ -341,6 +387,10 @@ def test_a_hint_about_a_call_given_up_is_looked_into_for_a_while_and_not_for_eve
     recording.give_up(claim.call.pk, Status.UNKNOWN, "24 hours")
     push(claim, ENDED)
     assert fresh(claim).settle_until is not None
+    Call.objects.update(placed_at=timezone.now() - timedelta(hours=24))
+    (reading,) = polling.claim()
+    polling.record(reading, MayBeRinging("502"), b"")
+    assert fresh(claim).next_read_at is not None, "one failed read is not a while"
     Call.objects.update(settle_until=timezone.now(), next_read_at=timezone.now())
     (reading,) = polling.claim()
     polling.record(reading, MayBeRinging("502"), b"")

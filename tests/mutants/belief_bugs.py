@@ -32,7 +32,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
     Bug(
         "a zero that is not settled is a fact",
         "The price that follows never replaces the zero, and the budget is spent twice.",
-        (Edit(FOLDING, "(self.ends and self.reading.settled) or rule.check", "True or rule.check"),),
+        (Edit(FOLDING, "(self.ends and self.reading.has_final_amounts) or rule.check", "True or rule.check"),),
         (RULES + "test_zero_of_an_unsettled_call_is_not_said_yet_and_of_a_settled_one_a_fact",),
     ),
     Bug(

@@ -372,6 +372,21 @@ class ProviderContract:
             faults += [f"{odd}: {fault}" for fault in _differences(plain, found, odd)]
         return faults
 
+    def test_a_refusal_that_names_a_call_does_not_prove_that_no_phone_rings(self) -> None:
+        placed, refused = json.loads(self.placed), json.loads(self.own_error("No way"))
+        provider = self.provider()
+        for status in (400, 401, 402, 403, 404, 405, 409, 422, 429):
+            for body in (placed | refused, refused | {"data": placed}, refused | {"call": placed}):
+                with pytest.raises(MayBeRinging):
+                    provider.read_placing(Answer(status, {}, json.dumps(body).encode()))
+
+    def test_an_answer_to_a_placing_never_ends_the_call(self) -> None:
+        placed, provider = json.loads(self.placed), self.provider()
+        for word in provider.statuses:
+            found = provider.read_placing(Answer(201, {}, json.dumps(placed | {"status": word}).encode()))
+            assert not found.state.is_terminal, word
+            assert found.provider_call_id
+
     def test_an_odd_answer_to_a_placing_never_says_that_no_call_was_placed(self) -> None:
         provider, faults = self.provider(), []
         for odd in self.odd_answers(self.placed):

@@ -403,3 +403,21 @@ class TestResults:
         assert text == "result.opt_out: false | true"
         sent = '{"slot": "x"} and please stop calling me'
         assert of(sent).result("f") == ({"slot": "x"}, sent)
+
+
+def test_a_message_with_a_million_oddities_costs_no_more_than_one_with_hundreds() -> None:
+    rows = json.dumps({"events": [1] * 200_000, "status": "completed"})
+    fields = read_message(rows.encode())
+    assert len(fields.rows("events") or ()) == 0
+    assert fields.text("status") == "completed"
+    assert 100 < len(fields.remarks) < 1000
+    names = json.dumps({f"name{number}": float("nan") for number in range(20_000)})
+    remarks = read_message(names.encode()).remarks
+    assert 100 < len(remarks) < 1000
+    assert remarks[-1].why == "The message has further oddities, which are not listed."
+
+
+def test_of_a_list_that_is_too_long_the_last_rows_are_read() -> None:
+    fields = read_message(json.dumps({"events": [{"at": number} for number in range(5000)]}).encode())
+    assert [row.integer("at") for row in fields.rows("events") or ()] == list(range(3000, 5000))
+    assert [remark.path for remark in fields.remarks] == ["events"]

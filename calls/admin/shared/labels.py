@@ -8,7 +8,7 @@ from typing import Any
 
 from calls.gate.budgets import ALERT_AT
 from calls.models import Call, Status
-from calls.models.call import ENDED_BY_STAFF
+from calls.models.statuses import ENDED_BY_STAFF
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.placeholders import shown
 from campaigns.rules.spoken import REASON as PLACEHOLDERS
