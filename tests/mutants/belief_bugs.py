@@ -4,11 +4,33 @@ from __future__ import annotations
 
 from tests.mutants.planting import Bug, Edit
 
-FOLDING, PLAUSIBLE = "calls/outcomes/folding.py", "calls/outcomes/plausibility.py"
-RECORDING, REUSED = "calls/outcomes/recording.py", "calls/outcomes/reused_ids.py"
-HEARD = "calls/outcomes/opt_out_matching.py"
+OUTCOMES, ADAPTERS = "calls/outcomes/", "providers/adapters/"
+FOLDING, PLAUSIBLE = OUTCOMES + "folding.py", OUTCOMES + "plausibility.py"
+RECORDING, REUSED = OUTCOMES + "recording.py", OUTCOMES + "reused_ids.py"
+HEARD, REMARKS, COSTS, STAFF = (
+    OUTCOMES + f"{name}.py" for name in ("opt_out_matching", "remarks", "costs", "staff_decisions")
+)
+ODDITIES, JSON, FIELDS, VALUES, SAME, MESSAGES, WORDS = (
+    ADAPTERS + f"{name}.py" for name in ("oddities", "json_text", "fields", "values", "call_ids", "messages", "words")
+)
+RETRIES, BUDGETS, SELECTION, HISTORY = (
+    f"calls/gate/{name}.py" for name in ("retry_waits", "budgets", "selection", "history")
+)
+SEARCH, CALL, SPOKEN = "calls/following/reconciling.py", "calls/models/call.py", "campaigns/rules/spoken.py"
+
 RULES, POSSIBLE = "tests/calls/test_folding.py::", "tests/calls/test_plausibility.py::"
 EVIDENCE, IDS, OPT_OUT = (f"tests/calls/test_{name}.py::" for name in ("evidence", "reused_ids", "opt_out"))
+MONEY, PRICES, OVERDUE, SEARCHES, CLOCK, TURNS, HELD, TOLD = (
+    f"tests/calls/test_{name}.py::"
+    for name in (
+        *("costs", "late_prices", "overdue", "reconciling", "own_clock", "weight_zero", "placeholder_values"),
+        "unknown_words",
+    )
+)
+DECODED, READ, SPELLED, MEANT = (
+    f"tests/providers/test_{name}.py::" for name in ("decoding", "fields", "call_ids", "words")
+)
+ALLOMIA = "tests/providers/test_allomia.py::TestAlloMia::"
 
 BELIEF_BUGS: tuple[Bug, ...] = (
     Bug(
@@ -58,5 +80,295 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         "A contact who asked not to be called is called again, because the provider wrote the result as a text.",
         (Edit(HEARD, '        or _text_meets(rule["equals"], path[-1], reading.result_text)\n', ""),),
         (OPT_OUT + "test_a_result_that_is_text_is_read_for_the_name_and_its_value",),
+    ),
+    Bug(
+        "a value that is no number refuses the body",
+        "The end of a call is never read, because a provider wrote NaN beside it.",
+        (
+            Edit(
+                JSON,
+                "parse_constant=lambda word: Odd(None, constants.popleft() if constants else word, NOT_A_NUMBER),",
+                "parse_constant=int,",
+            ),
+        ),
+        (DECODED + "TestOddities::test_each_costs_itself_and_is_named",),
+    ),
+    Bug(
+        "a repeated name takes the last value",
+        "`busy` and `completed` come under one name, and the call is stored as completed.",
+        (Edit(ODDITIES, "    if len(found) == len(pairs):\n", "    if True:\n"),),
+        (
+            DECODED + "TestOddities::test_both_values_of_a_repeated_name_are_kept_for_staff",
+            ALLOMIA + "test_a_status_is_believed_if_it_has_one_meaning",
+        ),
+    ),
+    Bug(
+        "an ID is read as a number of 64 bits",
+        "IDs beyond 2^63 are cut to one value, and two calls become one.",
+        (Edit(JSON, "    return int(digits) if len(digits)", "    return min(int(digits), 2**63 - 1) if len(digits)"),),
+        (ALLOMIA + "test_the_id_of_a_placed_call_is_found_where_one_is_left",),
+    ),
+    Bug(
+        "a compressed body is opened whole",
+        "A few kilobytes from a stranger fill the memory of the process.",
+        (
+            Edit(
+                "providers/adapters/decoding.py",
+                "part.decompress(rest, MAX_BODY + 1 - len(plain))",
+                "part.decompress(rest)",
+            ),
+        ),
+        (DECODED + "TestOddities::test_a_compressed_body_is_never_larger_in_memory_than_a_plain_one_may_be",),
+    ),
+    Bug(
+        "a time without a zone is taken for UTC",
+        "A local time is shown hours off, as if the provider had said it.",
+        (Edit(VALUES, "        raise Doubtful(NO_ZONE)\n", "        return local.replace(tzinfo=UTC)\n"),),
+        (READ + "TestSingleValues::test_a_time_without_zone_is_in_the_accounts_zone_where_that_leaves_one",),
+    ),
+    Bug(
+        "a result that is no object is dropped",
+        "What the person said is nowhere, and the opt-out in it is not heard.",
+        (Edit(FIELDS, "            return None, _as_text(sent)\n", '            return None, ""\n'),),
+        (READ + "TestResults::test_anything_else_is_kept_as_text_as_it_came",),
+    ),
+    Bug(
+        "an ID is compared as it is written",
+        "The provider gives the ID back in capitals: the end is not taken, and the line stays blocked.",
+        (
+            Edit(
+                SAME, "    first, second = _parts(one), _parts(other)\n", '    first, second = ("", one), ("", other)\n'
+            ),
+        ),
+        (SPELLED + "TestSameCall::test_forms_of_one_id",),
+    ),
+    Bug(
+        "IDs with two prefixes are one call",
+        "The end of an inbound call is stored as that of an outbound one.",
+        (Edit(SAME, " and first[1] == second[1] and alike\n", " and first[1] == second[1]\n"),),
+        (SPELLED + "TestSameCall::test_ids_of_two_calls",),
+    ),
+    Bug(
+        "of two calls in an answer the first is ours",
+        "The outcome of a stranger is stored as the contact's.",
+        (Edit(MESSAGES, "    if len(named) != 1:\n", "    if not named:\n"),),
+        (ALLOMIA + "test_the_call_that_was_asked_for_is_found_among_others",),
+    ),
+    Bug(
+        "of two statuses the first is meant",
+        "A call that the same answer calls busy is stored as completed.",
+        (Edit(MESSAGES, "len(meant if one_object else {key(word) for word in words}) > 1", "not meant"),),
+        (ALLOMIA + "test_a_status_is_believed_if_it_has_one_meaning",),
+    ),
+    Bug(
+        "a voicemail told in words is not heard",
+        "Nobody was reached, and the contact counts as reached.",
+        (
+            Edit(
+                WORDS, "(self.status, self.reason, reason) or self.answered_by == MACHINE\n", "(self.status, reason)\n"
+            ),
+        ),
+        (
+            MEANT + "test_words_of_carriers_for_who_answered",
+            TOLD + "test_a_voicemail_told_in_words_is_not_reached_and_follows_its_retry_rule",
+        ),
+    ),
+    Bug(
+        "a voicemail beside a person is a voicemail",
+        "A person who was reached is called again as after a voicemail.",
+        (
+            Edit(
+                WORDS,
+                "        if HUMAN in (self.answered_by, self.before) and (voicemail or self.before == MACHINE):\n",
+                "        if False:\n",
+            ),
+        ),
+        (
+            MEANT + "test_a_person_and_a_voicemail_at_once_are_neither",
+            TOLD + "test_a_person_does_not_become_a_voicemail_later",
+        ),
+    ),
+    Bug(
+        "an own word ends a call that the provider may dial again",
+        "The retry rule calls a person whom the provider is calling again by itself.",
+        (
+            Edit(
+                WORDS,
+                "        return self.reading.state if state.is_terminal and self.reading.may_go_back else state\n",
+                "        return state\n",
+            ),
+        ),
+        (MEANT + "test_an_own_status_does_not_end_a_call_that_the_provider_may_dial_again",),
+    ),
+    Bug(
+        "the meaning of a documented status can be changed",
+        "A team member's table turns answered calls into calls that nobody answered, and they are called again.",
+        (Edit(WORDS, '    if field == STATUS and folded.replace("_", "") in fixed:\n', "    if False:\n"),),
+        (MEANT + "test_a_table_of_own_words_is_folded_and_checked",),
+    ),
+    Bug(
+        "a pending result is final",
+        "The finished result that follows is a conflict and is not stored.",
+        (
+            Edit(
+                FOLDING, '        return not self.ended or before == "pending" or ', "        return not self.ended or "
+            ),
+        ),
+        (RULES + "test_a_pending_result_gives_way_to_a_finished_one_and_not_back",),
+    ),
+    Bug(
+        "a final result is replaced by a later one",
+        "What the customer was told of a call changes afterwards, without a trace.",
+        (Edit(FOLDING, "        replaceable = self._result_is_provisional()\n", "        replaceable = True\n"),),
+        (RULES + "test_a_final_result_stays_while_only_the_price_is_awaited",),
+    ),
+    Bug(
+        "what is not believed is dropped in silence",
+        "Nobody learns that the provider said something about the call.",
+        (Edit(REMARKS, "    _add_doubts(call, remarks)\n\n\ndef _new", "\n\ndef _new"),),
+        (EVIDENCE + "test_each_oddity_is_told_once_and_a_doubt_stands_beside_the_field",),
+    ),
+    Bug(
+        "a value that is not believed says no opt-out",
+        "A contact whose opt-out came twice with different values is called again.",
+        (Edit(HEARD, "for remark in reading.remarks if not remark.taken)\n", "for remark in ())\n"),),
+        (OPT_OUT + "test_a_value_that_is_not_believed_counts_in_doubt",),
+    ),
+    Bug(
+        "an opt-out under a shared ID lists one of the two",
+        "The contact of the other call, who may have asked, is called again.",
+        (
+            Edit(
+                RECORDING,
+                "        _apply_opt_outs(locked, seen, *([other] if call.id_shared_with else []))\n",
+                "        _apply_opt_outs(locked, seen)\n",
+            ),
+        ),
+        (IDS + "test_an_opt_out_under_a_shared_id_lists_in_doubt",),
+    ),
+    Bug(
+        "a reused ID is not looked for",
+        "The answer to a placing cannot be stored: the worker fails, and the ID is nowhere.",
+        (
+            Edit(
+                REUSED,
+                "    return holder_of(call, named) if named and not call.provider_call_id else None\n",
+                "    return None\n",
+            ),
+        ),
+        (IDS + "test_a_placing_with_an_id_that_is_taken_is_unconfirmed_at_once",),
+    ),
+    Bug(
+        "a number beside our reference refuses the row",
+        "A call that the provider lists stays unconfirmed, for a person to decide.",
+        (
+            Edit(
+                SEARCH,
+                '            doubt = Remark("to_number"',
+                '            return\n            doubt = Remark("to_number"',
+            ),
+        ),
+        (SEARCHES + "test_a_reference_beside_another_number_is_proof_with_a_doubt",),
+    ),
+    Bug(
+        "a row that cannot be read refuses the list",
+        "One odd row of a stranger keeps all calls of the account unconfirmed.",
+        (Edit(SEARCH, "            self._times.append(None)\n            return\n", "            raise\n"),),
+        (SEARCHES + "test_the_reference_is_proof_whatever_is_beside_it",),
+    ),
+    Bug(
+        "of two calls with our reference the first is taken",
+        "The provider dialled twice, and nobody is told of the second call.",
+        (Edit(SEARCH, "        if len(readings) == 1:\n", "        if readings:\n"),),
+        (SEARCHES + "test_two_calls_with_our_reference_are_for_a_person",),
+    ),
+    Bug(
+        "retry waits count from the provider's end",
+        "Its clock is four hours behind: the person is called three times in eight seconds.",
+        (
+            Edit(RETRIES, "    terminal_at: datetime | None\n", "    ended_at: datetime | None\n"),
+            Edit(RETRIES, "last.terminal_at or last.dialed_at", "last.ended_at or last.dialed_at"),
+        ),
+        (CLOCK + "test_no_form_of_a_providers_time_shortens_or_lengthens_a_wait",),
+    ),
+    Bug(
+        "our estimate stays the cost",
+        "Calls of 0.50 count as 0.06 in budgets and reports, although their price is known.",
+        (
+            Edit(
+                CALL, 'COST = Coalesce("cost_price", "cost_estimate")', 'COST = Coalesce("cost_estimate", "cost_price")'
+            ),
+        ),
+        (MONEY + "test_a_price_replaces_the_estimate_whenever_it_comes",),
+    ),
+    Bug(
+        "a reserve is released before the price comes",
+        "The budget is spent again while prices above our estimate are on their way.",
+        (Edit(COSTS, "    if not price_is_awaited(call):\n", "    if True:\n"),),
+        (MONEY + "test_the_reserve_is_kept_while_the_price_is_awaited_and_no_longer",),
+    ),
+    Bug(
+        "a campaign pauses itself for an estimate",
+        "Prices below the estimates leave money that the paused campaign does not spend.",
+        (Edit(BUDGETS, "_FINAL = ~NOT_PRICED | Q(cost_reserved=0)\n", "_FINAL = Q()\n"),),
+        (MONEY + "test_a_campaign_pauses_itself_for_prices_and_not_for_estimates",),
+    ),
+    Bug(
+        "zero seconds are no duration",
+        "A free call costs as much as its connected time.",
+        (Edit(COSTS, "        if said is not None:\n", "        if said:\n"),),
+        (MONEY + "test_a_free_call_costs_nothing",),
+    ),
+    Bug(
+        "an overdue call holds its line",
+        "Two ends that never come stop an account with two lines for a day.",
+        (Edit(CALL, "        return self.open().filter(holds_a_line(now))\n", "        return self.open()\n"),),
+        (OVERDUE + "test_overdue_calls_hold_no_line_of_anything",),
+    ),
+    Bug(
+        "an overdue call frees its person",
+        "A person whose call was never reported as over is rung at another number meanwhile.",
+        (
+            Edit(
+                HISTORY,
+                "        if status in OPEN:\n",
+                "        if status in OPEN and (at is None or at > since + HISTORY - timedelta(hours=2)):\n",
+            ),
+        ),
+        (OVERDUE + "test_the_contact_of_an_overdue_call_is_not_called",),
+    ),
+    Bug(
+        "a team member ends a call that is being placed",
+        "The contact is free for another call while the request is on its way.",
+        (Edit(STAFF, "        if call.status not in MAY_BE_OVERDUE:\n", "        if False:\n"),),
+        (OVERDUE + "test_only_a_call_that_may_be_under_way_can_be_ended",),
+    ),
+    Bug(
+        "a call that a team member ended is not asked about again",
+        "Its real end, and the opt-out in it, are lost.",
+        (Edit(STAFF, "ENDED_BY_STAFF, now\n", "ENDED_BY_STAFF, None\n"),),
+        (OVERDUE + "test_late_evidence_replaces_the_end_once_and_opens_nothing",),
+    ),
+    Bug(
+        "whoever is held is called all the same",
+        "A contact hears “Hello {{first_name}}” before anybody decided.",
+        (Edit(SPOKEN, "self.rule in (Rule.HOLD, Rule.SKIP)", "self.rule is Rule.SKIP"),),
+        (HELD + "test_by_default_they_are_held_with_the_reason",),
+    ),
+    Bug(
+        "a value is emptied only where the contact gave it",
+        "Under the rule to send nothing, an assistant's default “TODO” is spoken.",
+        (Edit(SPOKEN, 'values = clean | dict.fromkeys((each.variable for each in texts), "")', "values = clean"),),
+        (HELD + "test_an_emptied_value_takes_the_default",),
+    ),
+    Bug(
+        "an assistant of weight 0 keeps its people",
+        "The variant that was switched off calls them again.",
+        (
+            Edit(
+                SELECTION, " and choice.usable and (choice.weight > 0 or not self._weighted)\n", " and choice.usable\n"
+            ),
+        ),
+        (TURNS + "test_retries_of_its_people_are_made_by_another",),
     ),
 )
