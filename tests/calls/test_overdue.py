@@ -96,9 +96,10 @@ def test_overdue_calls_hold_no_line_of_anything(line: PhoneNumber, limit: str, s
     assert dialed(line) == 1
 
 
-def test_the_contact_of_an_overdue_call_is_not_called(line: PhoneNumber) -> None:
+@pytest.mark.parametrize("number", ["+12125550999", "+12125550998"], ids=["that number", "another number"])
+def test_the_contact_of_an_overdue_call_is_not_called(line: PhoneNumber, number: str) -> None:
     recipient = waiting(line)
-    call = support.single(line, recipient.number, status=Status.RINGING, next_read_at=LATER, contact=recipient.contact)
+    call = support.single(line, number, status=Status.RINGING, next_read_at=LATER, contact=recipient.contact)
     Call.objects.filter(pk=call.pk).update(dialed_at=NOW - timedelta(hours=20))
     assert dialed(line) == 0
     recipient.refresh_from_db()

@@ -124,7 +124,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         "a time without a zone is taken for UTC",
         "A local time is shown hours off, as if the provider had said it.",
         (Edit(VALUES, "        raise Doubtful(NO_ZONE)\n", "        return local.replace(tzinfo=UTC)\n"),),
-        (READ + "TestSingleValues::test_a_time_without_zone_is_in_the_accounts_zone_where_that_leaves_one",),
+        (READ + "TestSingleValues::test_each_form_with_one_meaning_is_read",),
     ),
     Bug(
         "a result that is no object is dropped",
@@ -152,7 +152,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         "of two calls in an answer the first is ours",
         "The outcome of a stranger is stored as the contact's.",
         (Edit(MESSAGES, "    if len(named) != 1:\n", "    if not named:\n"),),
-        (ALLOMIA + "test_the_call_that_was_asked_for_is_found_among_others",),
+        (ALLOMIA + "test_two_objects_with_different_statuses_end_no_call",),
     ),
     Bug(
         "of two statuses the first is meant",
@@ -214,7 +214,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
                 FOLDING, '        return not self.ended or before == "pending" or ', "        return not self.ended or "
             ),
         ),
-        (RULES + "test_a_pending_result_gives_way_to_a_finished_one_and_not_back",),
+        (RULES + "test_a_fuller_result_wins_and_of_two_final_ones_the_first",),
     ),
     Bug(
         "a final result is replaced by a later one",
