@@ -143,6 +143,21 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         (SPELLED + "TestSameCall::test_forms_of_one_id",),
     ),
     Bug(
+        "a call is looked up by its ID as it is written",
+        "A callback that writes the ID in capitals finds no call, and the end in it is lost.",
+        (
+            Edit(
+                "calls/models/provider_ids.py",
+                "    return Q(In(ID_IN_LOWER_CASE, spellings(provider_call_id)))\n",
+                "    return Q(provider_call_id=provider_call_id)\n",
+            ),
+        ),
+        (
+            "tests/calls/test_status_callbacks.py::test_one_id_in_two_cases_is_one_call",
+            "tests/calls/test_status_callbacks.py::test_an_id_in_another_spelling_is_the_same_call",
+        ),
+    ),
+    Bug(
         "IDs with two prefixes are one call",
         "The end of an inbound call is stored as that of an outbound one.",
         (Edit(SAME, " and first[1] == second[1] and alike\n", " and first[1] == second[1]\n"),),
@@ -292,6 +307,12 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         (CLOCK + "test_no_form_of_a_providers_time_shortens_or_lengthens_a_wait",),
     ),
     Bug(
+        "a provisional price is final",
+        "What the provider charges in the end replaces nothing, and the budget is wrong.",
+        (Edit(FOLDING, "        if old is None or replaces:\n", "        if old is None:\n"),),
+        (RULES + "test_a_price_counts_whenever_it_comes_and_a_settled_read_has_the_last_word",),
+    ),
+    Bug(
         "our estimate stays the cost",
         "Calls of 0.50 count as 0.06 in budgets and reports, although their price is known.",
         (
@@ -314,10 +335,22 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         (MONEY + "test_a_campaign_pauses_itself_for_prices_and_not_for_estimates",),
     ),
     Bug(
+        "a price of zero is no price",
+        "A free call is shown with our estimate, and reported so to the customer.",
+        (
+            Edit(
+                CALL,
+                "        return self.cost_estimate if self.cost_price is None else self.cost_price\n",
+                "        return self.cost_price or self.cost_estimate\n",
+            ),
+        ),
+        (MONEY + "test_a_free_call_costs_nothing",),
+    ),
+    Bug(
         "zero seconds are no duration",
         "A free call costs as much as its connected time.",
         (Edit(COSTS, "        if said is not None:\n", "        if said:\n"),),
-        (MONEY + "test_a_free_call_costs_nothing",),
+        (MONEY + "test_the_estimate_is_the_price_of_the_time_that_is_paid",),
     ),
     Bug(
         "an overdue call holds its line",
