@@ -223,6 +223,17 @@ def test_late_evidence_replaces_the_end_once_and_opens_nothing(line: PhoneNumber
     assert (call.status, recipient.status, recipient.outcome) == ("completed", "done", "completed")
 
 
+def test_the_real_end_of_a_call_that_a_team_member_ended_is_still_asked_for(line: PhoneNumber) -> None:
+    """By its ID, or in the provider's list where none is known, until 24 or 26 hours have passed."""
+    known = ended(a_call(line, Status.RINGING, timedelta(hours=3)))
+    unknown = ended(a_call(line, Status.UNCONFIRMED, timedelta(hours=3), provider_call_id=""))
+    assert Call.objects.due_for_read(NOW).get() == known
+    assert Call.objects.due_for_reconciling(NOW).get() == unknown
+    for call in (known, unknown):
+        recording.give_up(call.pk, Status.UNKNOWN, "No evidence came.")
+    assert not Call.objects.filter(next_read_at__isnull=False).exists()
+
+
 def test_late_evidence_about_an_earlier_call_moves_nobody(line: PhoneNumber) -> None:
     """The recipient was called again meanwhile, and talked: the earlier "no answer" must not ring it a third time."""
     recipient = waiting(line, retries=5)

@@ -380,7 +380,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         "a call that a team member ended is not asked about again",
         "Its real end, and the opt-out in it, are lost.",
         (Edit(STAFF, "ENDED_BY_STAFF, now\n", "ENDED_BY_STAFF, None\n"),),
-        (OVERDUE + "test_late_evidence_replaces_the_end_once_and_opens_nothing",),
+        (OVERDUE + "test_the_real_end_of_a_call_that_a_team_member_ended_is_still_asked_for",),
     ),
     Bug(
         "whoever is held is called all the same",
