@@ -224,7 +224,7 @@ def test_late_evidence_replaces_the_end_once_and_opens_nothing(line: PhoneNumber
 
 
 def test_the_real_end_of_a_call_that_a_team_member_ended_is_still_asked_for(line: PhoneNumber) -> None:
-    """By its ID, or in the provider's list where none is known, until 24 or 26 hours have passed."""
+    """By its ID, or in the provider's list where none is known, until it is given up."""
     known = ended(a_call(line, Status.RINGING, timedelta(hours=3)))
     unknown = ended(a_call(line, Status.UNCONFIRMED, timedelta(hours=3), provider_call_id=""))
     assert Call.objects.due_for_read(NOW).get() == known
