@@ -20,11 +20,10 @@ SEARCH, CALL, SPOKEN = "calls/following/reconciling.py", "calls/models/call.py",
 
 RULES, POSSIBLE = "tests/calls/test_folding.py::", "tests/calls/test_plausibility.py::"
 EVIDENCE, IDS, OPT_OUT = (f"tests/calls/test_{name}.py::" for name in ("evidence", "reused_ids", "opt_out"))
-MONEY, PRICES, OVERDUE, SEARCHES, CLOCK, TURNS, HELD, TOLD = (
+MONEY, OVERDUE, SEARCHES, CLOCK, TURNS, HELD, TOLD = (
     f"tests/calls/test_{name}.py::"
     for name in (
-        *("costs", "late_prices", "overdue", "reconciling", "own_clock", "weight_zero", "placeholder_values"),
-        "unknown_words",
+        *("costs", "overdue", "reconciling", "own_clock", "weight_zero", "placeholder_values", "unknown_words"),
     )
 )
 DECODED, READ, SPELLED, MEANT = (
@@ -81,6 +80,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         (Edit(HEARD, '        or _text_meets(rule["equals"], path[-1], reading.result_text)\n', ""),),
         (OPT_OUT + "test_a_result_that_is_text_is_read_for_the_name_and_its_value",),
     ),
+    # Decoding.
     Bug(
         "a value that is no number refuses the body",
         "The end of a call is never read, because a provider wrote NaN beside it.",
@@ -132,6 +132,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         (Edit(FIELDS, "            return None, _as_text(sent)\n", '            return None, ""\n'),),
         (READ + "TestResults::test_anything_else_is_kept_as_text_as_it_came",),
     ),
+    # Which call a message is about.
     Bug(
         "an ID is compared as it is written",
         "The provider gives the ID back in capitals: the end is not taken, and the line stays blocked.",
@@ -165,7 +166,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "of two calls in an answer the first is ours",
-        "The outcome of a stranger is stored as the contact's.",
+        "The end of another call in the answer is stored as the contact's.",
         (Edit(MESSAGES, "    if len(named) != 1:\n", "    if not named:\n"),),
         (ALLOMIA + "test_two_objects_with_different_statuses_end_no_call",),
     ),
@@ -175,6 +176,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         (Edit(MESSAGES, "len(meant if one_object else {key(word) for word in words}) > 1", "not meant"),),
         (ALLOMIA + "test_a_status_is_believed_if_it_has_one_meaning",),
     ),
+    # Words.
     Bug(
         "a voicemail told in words is not heard",
         "Nobody was reached, and the contact counts as reached.",
@@ -221,6 +223,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         (Edit(WORDS, '    if field == STATUS and folded.replace("_", "") in fixed:\n', "    if False:\n"),),
         (MEANT + "test_a_table_of_own_words_is_folded_and_checked",),
     ),
+    # What becomes a fact, and whom it is about.
     Bug(
         "a pending result is final",
         "The finished result that follows is a conflict and is not stored.",
@@ -233,7 +236,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a final result is replaced by a later one",
-        "What the customer was told of a call changes afterwards, without a trace.",
+        "What the customer was told of a call changes afterwards.",
         (Edit(FOLDING, "        replaceable = self._result_is_provisional()\n", "        replaceable = True\n"),),
         (RULES + "test_a_final_result_stays_while_only_the_price_is_awaited",),
     ),
@@ -273,6 +276,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         ),
         (IDS + "test_a_placing_with_an_id_that_is_taken_is_unconfirmed_at_once",),
     ),
+    # Reconciling.
     Bug(
         "a number beside our reference refuses the row",
         "A call that the provider lists stays unconfirmed, for a person to decide.",
@@ -297,6 +301,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         (Edit(SEARCH, "        if len(readings) == 1:\n", "        if readings:\n"),),
         (SEARCHES + "test_two_calls_with_our_reference_are_for_a_person",),
     ),
+    # Our clock and money.
     Bug(
         "retry waits count from the provider's end",
         "Its clock is four hours behind: the person is called three times in eight seconds.",
@@ -348,10 +353,11 @@ BELIEF_BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "zero seconds are no duration",
-        "A free call costs as much as its connected time.",
+        "A call for which the provider bills nothing is estimated at its connected time.",
         (Edit(COSTS, "        if said is not None:\n", "        if said:\n"),),
         (MONEY + "test_the_estimate_is_the_price_of_the_time_that_is_paid",),
     ),
+    # Overdue calls.
     Bug(
         "an overdue call holds its line",
         "Two ends that never come stop an account with two lines for a day.",
@@ -371,6 +377,18 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         (OVERDUE + "test_the_contact_of_an_overdue_call_is_not_called",),
     ),
     Bug(
+        "gaps count from the dial of a call that a team member ended",
+        "A contact who was on the phone until then is called again at once.",
+        (
+            Edit(
+                HISTORY,
+                '    When(status=Status.UNKNOWN, ended_reason=ENDED_BY_STAFF, dialed_at__isnull=False, then=F("terminal_at")),\n',
+                "",
+            ),
+        ),
+        (OVERDUE + "test_the_gap_counts_from_the_moment_at_which_a_team_member_ended_the_call",),
+    ),
+    Bug(
         "a team member ends a call that is being placed",
         "The contact is free for another call while the request is on its way.",
         (Edit(STAFF, "        if call.status not in MAY_BE_OVERDUE:\n", "        if False:\n"),),
@@ -382,6 +400,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         (Edit(STAFF, "ENDED_BY_STAFF, now\n", "ENDED_BY_STAFF, None\n"),),
         (OVERDUE + "test_the_real_end_of_a_call_that_a_team_member_ended_is_still_asked_for",),
     ),
+    # Values and weights.
     Bug(
         "whoever is held is called all the same",
         "A contact hears “Hello {{first_name}}” before anybody decided.",
