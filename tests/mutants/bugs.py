@@ -6,6 +6,7 @@ from tests.mutants.belief_bugs import BELIEF_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
+from tests.mutants.reading_bugs import READING_BUGS
 from tests.mutants.when_bugs import WHEN_BUGS
 from tests.mutants.who_bugs import WHO_BUGS
 
@@ -729,5 +730,6 @@ BUGS: tuple[Bug, ...] = (
     *NUMBER_BUGS,
     *WHO_BUGS,
     *FILE_BUGS,
+    *READING_BUGS,
     *BELIEF_BUGS,
 )
