@@ -305,6 +305,11 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/outcomes/folding.py",
+                "            if not self.other_end or rule.until is Until.EVEN_OTHER_END:\n",
+                "            if True:\n",
+            ),
+            Edit(
+                "calls/outcomes/folding.py",
                 "        if old in TERMINAL:\n            return False\n",
                 "        if old in TERMINAL:\n            return new in TERMINAL and new != old\n",
             ),
