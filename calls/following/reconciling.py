@@ -102,8 +102,14 @@ class _Page:
             others[others.index(same[0])] = reading
 
     def is_before(self, moment: datetime) -> bool:
-        """Return whether all rows say that they are older. An unreadable time, or none at all, proves nothing."""
-        return bool(self._times) and all(at is not None and at < moment for at in self._times)
+        """Return whether all rows say that they are older. An unreadable time, or none at all, proves nothing.
+
+        Neither does a page with the oldest row first: then the later pages are newer.
+        """
+        times = [at for at in self._times if at is not None]
+        if not times or len(times) < len(self._times) or times[0] < times[-1]:
+            return False
+        return max(times) < moment
 
 
 def _are_one(one: Reading, other: Reading) -> bool:

@@ -57,6 +57,13 @@ class PlaceholderNotices:
             message = f"{counted(n)} {has} {kind.words} as {shown([variable])}, such as “{value}”. {what}"
             yield Problem(REASON, "warning", message, n)
 
+    def summary(self) -> Iterator[Problem]:
+        """Yield one warning for all, for a page that lists the values beside it."""
+        if n := self.recipients:
+            has, they = ("has", "It is") if n == 1 else ("have", "They are")
+            message = f"{counted(n)} {has} a name or a variable that nobody means to speak; they are listed below."
+            yield Problem(REASON, "warning", f"{message} {WHAT_HAPPENS[self.rule].format(They=they)}", n)
+
     def examples(self) -> list[tuple[str, Kind, int, Sequence[Example]]]:
         """Return variable, kind, count and examples, the most frequent first. One query."""
         keys = {contact for kept in self._examples.values() for contact, _ in kept}

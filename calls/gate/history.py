@@ -14,7 +14,7 @@ from django.db.models import BigIntegerField, Case, CharField, F, Q, QuerySet, V
 from calls.gate.candidate import Candidate
 from calls.gate.persons import Number, Persons
 from calls.models import OPEN, Call, CallBack, Status
-from calls.models.call import ENDED_BY_STAFF
+from calls.models.statuses import ENDED_BY_STAFF
 
 HISTORY = timedelta(days=30)  # the longest time that a cap looks back
 AT_ONCE = 5_000  # numbers in one query

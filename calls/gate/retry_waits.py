@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from calls.gate.candidate import Candidate
 from calls.models import TERMINAL, Call, Status
-from calls.models.call import answered_by_voicemail
+from calls.models.statuses import answered_by_voicemail
 from campaigns.models import Campaign
 from campaigns.models.campaign import retry_rule
 from campaigns.rules import retries

@@ -1,12 +1,13 @@
 """Calls and what happened to them. Reads and writes; sends nothing."""
 
-from calls.models.call import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Call, CallQuerySet, Status, new_reference, new_token
+from calls.models.call import Call, CallQuerySet, new_reference, new_token
 from calls.models.contact_change import ContactChange
 from calls.models.events import CallEvent, StaffDecision, readable, record_event, storable
 from calls.models.heartbeat import Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
 from calls.models.provider_ids import still_read_with_id, stored_as, with_provider_id
 from calls.models.scheduled_callback import CallBack
+from calls.models.statuses import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Status
 
 __all__ = [
     "FOLLOWED",

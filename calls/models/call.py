@@ -15,6 +15,14 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils.timezone import now as utc_now
 
+from calls.models.statuses import (
+    FOLLOWED,
+    MAY_BE_OVERDUE,
+    OPEN,
+    TERMINAL,
+    Status,
+    answered_by_voicemail,
+)
 from campaigns.models import Campaign, Contact, Recipient
 from providers.adapters.base import CallHandle, CallOrder
 from providers.models import Assistant, PhoneNumber, ProviderAccount
@@ -30,66 +38,9 @@ def new_reference() -> str:
     return secrets.token_hex(8)
 
 
-class Status(models.TextChoices):
-    """The status of a call, as Trunkline stores it.
-
-    A provider reports a `CallState`; `calls/outcomes/folding.py` maps one to the other.
-    """
-
-    QUEUED = "queued", "Queued"
-    PLACING = "placing", "Being placed"
-    UNCONFIRMED = "unconfirmed", "Unconfirmed"
-    PLACED = "placed", "Placed"
-    DIALING = "dialing", "Dialing"
-    RINGING = "ringing", "Ringing"
-    IN_PROGRESS = "in_progress", "In progress"
-    COMPLETED = "completed", "Completed"
-    NO_ANSWER = "no_answer", "No answer"
-    BUSY = "busy", "Busy"
-    FAILED = "failed", "Failed"
-    CANCELED = "canceled", "Canceled"
-    EXPIRED = "expired", "Outcome expired"
-    UNKNOWN = "unknown", "Outcome unknown"
-
-
-FOLLOWED = (Status.PLACED, Status.DIALING, Status.RINGING, Status.IN_PROGRESS)
-
-
-OPEN = (Status.PLACING, Status.UNCONFIRMED, *FOLLOWED)
-
-# Open statuses in which a call can be overdue. A call being placed has a lease instead.
-MAY_BE_OVERDUE = (Status.UNCONFIRMED, *FOLLOWED)
-
-
-TERMINAL = (
-    Status.COMPLETED,
-    Status.NO_ANSWER,
-    Status.BUSY,
-    Status.FAILED,
-    Status.CANCELED,
-    Status.EXPIRED,
-    Status.UNKNOWN,
-)
-
-
-# The `ended_reason` of a call that a team member ended, as `unknown`.
-ENDED_BY_STAFF = "ended_by_staff"
-
-# Terminal because no evidence came. Real evidence may still replace them, once.
-UNRESOLVED = (
-    Status.EXPIRED,
-    Status.UNKNOWN,
-)
-
-
 # What counts as a call's cost in a query: the provider's price, else our estimate. `Call.cost` is the same in Python.
 COST = Coalesce("cost_price", "cost_estimate")
 NOT_PRICED = Q(cost_price__isnull=True)
-
-
-def answered_by_voicemail(answered_by: str, ended_reason: str) -> bool:
-    """Return whether these columns of a call say that a voicemail answered it."""
-    return answered_by == "machine" or ended_reason == "voicemail"
 
 
 ID_IN_LOWER_CASE = NullIf(Lower("provider_call_id"), models.Value(""))

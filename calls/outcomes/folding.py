@@ -11,6 +11,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from calls.models import FOLLOWED, TERMINAL, UNRESOLVED, CallEvent, Status, storable
@@ -38,6 +39,17 @@ VAGUE_REASONS = ("other", "failure_unspecified")
 KNOWN_ANSWERERS = ("machine", "human")
 RESULT_STATUSES = ("", "pending", "failed", "completed")  # from the least to the most that is known
 LONGEST_RESULT_TEXT = 20_000
+NAMES = {  # in sentences, where the column's own name would not do
+    "cost_price": "price",
+    "cost_currency": "currency",
+    "duration_seconds": "duration",
+    "billed_duration_seconds": "billed duration",
+    "started_at": "time of the ringing",
+    "answered_at": "time of the answer",
+    "ended_at": "time of the end",
+    "ended_reason": "end reason",
+    "provider_call_id": "provider's ID",
+}
 
 
 class Wins(enum.Enum):
@@ -180,7 +192,8 @@ class _Folding:
             self._apply(RULES[0])
             return Fold(self.changes, remarks=self.reading.remarks)
         if self.other_end:
-            self.conflicts.append(f"The provider now says {self.status}; this call ended as {self.call.status}.")
+            said, was = Status(self.status).label, Status(self.call.status).label
+            self.conflicts.append(f"The provider now says “{said}”; this call ended as “{was}”.")
         for rule in RULES:
             if not self.other_end or rule.until is Until.EVEN_OTHER_END:
                 self._apply(rule)
@@ -231,7 +244,7 @@ class _Folding:
         return bool(_RANK[new] > _RANK.get(Status(old), 0))
 
     def _conflict(self, rule: Rule, old: Any, new: Any) -> None:
-        name = rule.field.replace("_", " ")
+        name = name_of(rule.field)
         self.conflicts.append(f"The provider now says another {name}: {_short(new)}. {_short(old)} stays.")
 
     # One method for each way to win. `value` is never empty.
@@ -296,7 +309,9 @@ class _Folding:
             currency = self.reading.currency.upper() or self.call.cost_currency
             self.changes |= {"cost_price": value, "cost_currency": currency}
             if old is not None:
-                self.conflicts.append(f"The provider changed the price from {old} to {value} {currency}.")
+                self.conflicts.append(
+                    f"The provider changed the price from {_short(old)} to {_short(value)} {currency}."
+                )
         else:
             self._conflict(rule, old, value)
 
@@ -341,6 +356,17 @@ def _contains(more: Any, less: Any) -> bool:
     return isinstance(more, str) and isinstance(less, str) and more.startswith(less)
 
 
+def name_of(field: str) -> str:
+    """Return the name of a field in a sentence."""
+    return NAMES.get(field) or field.replace("_", " ")
+
+
 def _short(value: Any) -> str:
-    text = storable(str(value))
+    text = _amount(value) if isinstance(value, Decimal) else storable(str(value))
     return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _amount(value: Decimal) -> str:
+    """Return an amount with two decimal places, or as many more as it needs."""
+    short = value.quantize(Decimal("0.01"))
+    return f"{short if short == value else value.normalize():f}"

@@ -20,7 +20,7 @@ YES = frozenset({"true", "yes", "y", "1", "t", "on"})
 NO = frozenset({"false", "no", "n", "0", "f", "off"})
 SAID_AT_LENGTH = frozenset({"true", "yes", "false", "no"})
 ASKS_FOR_YES, ASKS_FOR_NO = frozenset({"true", "yes"}), frozenset({"false", "no"})
-WRAPPERS = ("value", "answer")  # of a value with its confidence, reason or kind beside it
+WRAPPERS = ("value", "val", "answer", "result", "response")  # of a value with its confidence, reason or kind beside it
 # In front of a name in a text. Before a name that a program wrote, a "no" may be another field's: `a=no opt_out=yes`.
 _NEVER = re.compile(r"(?:\b(?:not|never|without)(?:\s(?:to|an?|any|yet))?|n['\u2019]t)[ \t]+$", re.IGNORECASE)
 _NONE = re.compile(r"(?<![:=>])[ \t]no[ \t]+$|^no[ \t]+$", re.IGNORECASE)
@@ -32,7 +32,7 @@ _CHOICE = re.compile(
     re.IGNORECASE,
 )
 # Between a name and its value in a text: punctuation, and a word as in `"name": "opt_out", "value": "true"`.
-_MARKED = r"(?:\s*[^\w\s][^\w]{0,12}|\s+(?=is|was))(?:(?:value|answer|is|was)[^\w]{1,12})?"
+_MARKED = r"(?:\s*[^\w\s][^\w]{0,12}|\s+(?=is|was))(?:(?:value|val|answer|result|response|is|was)[^\w]{1,12})?"
 
 
 def matching_rule(rules: Iterable[Rule], *readings: Reading) -> Rule | None:

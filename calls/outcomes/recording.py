@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from calls.models import TERMINAL, UNRESOLVED, Call, Status, record_event
 from calls.outcomes import circuit_breaker, costs, opt_out, poll_schedule, remarks, reused_ids, unknown_words
-from calls.outcomes.folding import STATUS_OF, Fold, fold
+from calls.outcomes.folding import STATUS_OF, Fold, fold, name_of
 from calls.outcomes.recipient_progress import placed_after_all, reconsider, set_recipient_status
 from calls.outcomes.transitions import ENGINE, RESPONSE, LockedCall, finish, lock_call
 from campaigns.models import Recipient
@@ -150,7 +150,7 @@ def _note(call: Call, found: Fold, seen: Evidence) -> None:
         text = f"The provider says '{seen.reading.provider_status[:100]}'."
         record_event(call, "unrecognised", seen.source, text, raw=seen.raw)
     elif found.fields and call.status in TERMINAL:
-        names = ", ".join(name.replace("_", " ") for name in found.fields)
+        names = ", ".join(map(name_of, found.fields))
         record_event(call, "added", seen.source, f"Known only after the end: {names}.", raw=seen.raw)
 
 

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from calls.models import TERMINAL, Call, StaffDecision, Status, record_event, with_provider_id
-from calls.models.call import ENDED_BY_STAFF, MAY_BE_OVERDUE
+from calls.models.statuses import ENDED_BY_STAFF, MAY_BE_OVERDUE
 from calls.outcomes import circuit_breaker, costs
 from calls.outcomes.transitions import ENGINE, STAFF, finish, lock_call
 from tenants import audit_log

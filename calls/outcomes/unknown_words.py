@@ -46,8 +46,9 @@ def _keep(call: Call, unknown: UnknownWord) -> None:
     seen = {"word": unknown.word, "call": call.uuid}
     SeenWord.objects.get_or_create(account=account, field=unknown.field, key=unknown.key, defaults=seen)
     message = (
-        f"The provider of “{account.name}” says something that has no meaning in Trunkline. {TITLES[unknown.field]}: "
-        f"“{unknown.word}” (first in call {call.uuid}). Give it a meaning on the page of the provider account."
+        f"Provider account “{account.name}”: the provider used a word that Trunkline does not know. "
+        f"{TITLES[unknown.field]}: “{unknown.word}” (first in call {call.uuid}). Choose its meaning on the page of the "
+        "provider account, under “Words”."
     )
     alerts.tell(account.organization, _alert(account, unknown.field, unknown.key), message, str(account.uuid))
 

@@ -221,7 +221,7 @@ class ContactAdmin(NumberedAdmin):
         super().save_model(request, obj, form, change)
         further_numbers.replace(obj, given)
         if placeholders := find(obj.variables or {}, obj.name):
-            advice = "The contact is saved. Campaigns hold such a contact until a team member decides, or as they say."
+            advice = "The contact is saved. Unless they say otherwise, campaigns hold it until a team member decides."
             messages.warning(request, f"{sentence(placeholders)} {advice}")
 
     def added_columns(self, rows: QuerySet[Any]) -> list[contact_export.Column]:

@@ -64,7 +64,14 @@ class Placeholder:
     value: str
 
 
-_WORD = r"[A-Za-z_][\w .:\-]{0,60}"
+_WORD = r"[^\W\d][\w .:\-'\u2019]{0,60}"
+# In single braces: also with a field's kind before the name, or a fallback after it.
+_IN_BRACES = rf"\{{\s*[!$@#]?{_WORD}(?:[|=][^{{}}\n]{{0,80}})?\}}"
+# Words that stand for somebody's name, and that templates write in brackets.
+_PERSON = (
+    r"(?:(?:the |insert |your |customer |client |contact )?(?:(?:first|last|full|sur|family|given)[ _-]?)?name"
+    r"|first|last|customer|client|recipient|vorname|nachname|kunde|pr[eé]nom|nom|nombre|apellidos?|nome|cognome|voornaam)"
+)
 _REMNANTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     (
         Kind.OBJECT,
@@ -105,15 +112,15 @@ _REMNANTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
         Kind.TEMPLATE,
         re.compile(
             r"\{\{.{0,200}?\}\}|\{\{[#/^>!&]?\s*\w|\{%.{1,200}?%\}|<%.{0,200}?%>|<\?(?:php|=)"
-            rf"|[$#@!]\{{{_WORD}\}}|\{{[!$@#]?{_WORD}\}}|\{{\d{{1,2}}\}}|\$\([A-Za-z_]\w*\)"
+            rf"|[$#@!]\{{{_WORD}\}}|{_IN_BRACES}|\{{\d{{1,2}}\}}|\$\([A-Za-z_]\w*\)"
             rf"|\[\[\s*{_WORD}\s*\]\]|<<\s*{_WORD}\s*>>|«\s*{_WORD}\s*»|\(\(\s*{_WORD}\s*\)\)"
-            r"|\*\|[A-Z][\w:]*\|\*|%%\s*[A-Za-z_][\w.:=]*\s*%%|##[A-Za-z_]\w*##|@@[A-Za-z_]\w*@@"
+            r"|(?<!\w)@(?:contact|fields|flow|results|run|child|parent|trigger|input|urns|globals)\.[a-z_]\w*"
+            r"|@\((?:[a-z_]+\(|contact|fields|flow|results|globals)[^()]{0,80}\)"
+            r"|[*_]\|[A-Z][\w:]*\|[*_]|%%\s*[A-Za-z_][\w.:=]*\s*%%|##[A-Za-z_]\w*##|@@[A-Za-z_]\w*@@"
             r"|(?<![\w%])%[A-Za-z_][A-Za-z0-9_.]*%(?![\w%])|%\([A-Za-z_]\w*\)[sdif]"
             r"|(?<![\w:])::[A-Za-z_][\w.]*::(?![\w:])|__[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*__"
-            r"|\[(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+"
-            r"|(?i:(?:insert |your |customer |contact )?(?:first|last|full|sur|family|given)[ _-]?name)"
-            r"|name|NAME|company(?: name)?|insert [\w ]{1,40})\]"
-            r"|<(?:first|last|full|sur|family|given|customer|contact|company)[ _-]?name>|<(?:NAME|name)>",
+            rf"|\[(?:[A-Z][A-Z0-9]*_[A-Z0-9_]+|(?i:{_PERSON}|company(?: name)?|insert [\w ]{{1,40}}))\]"
+            r"|<(?i:(?:(?:first|last|full|sur|family|given|customer|contact|company)[ _-]?)?name)>",
             re.DOTALL,
         ),
     ),

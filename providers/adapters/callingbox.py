@@ -7,6 +7,7 @@ Reads are the same for both. No other provider signs callbacks, returns our refe
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -34,7 +35,8 @@ from providers.adapters.decoding import EVIDENCE, decode_json, e164, segment, te
 from providers.adapters.errors import MayBeRinging, Misconfigured, ProviderError
 from providers.adapters.fields import Fields, read_message
 from providers.adapters.messages import find_call, not_ended_yet, placed_call
-from providers.adapters.rows import LIST_NAMES, split
+from providers.adapters.pages import list_page
+from providers.adapters.rows import split
 from providers.adapters.verdicts import KEY_REFUSED, HttpProvider, error_body, is_page, succeeded
 
 GENERATIONS = ("prompt", "agent")
@@ -160,19 +162,19 @@ class CallingBox(HttpProvider):
     def read_list(self, answer: Answer, last_row: bytes = b"") -> Listing:
         """Return outbound calls.
 
-        A documentation page shows a bare array; the official package reads `{"data", "has_more"}`. Accept both.
+        A documentation page shows a bare array; the official package reads `{"data", "has_more"}`. Accept both, and
+        what `pages.list_page` reads.
         """
         if not succeeded(answer):
             raise self.read_error_for(answer)
         rows: list[bytes] = []
         body = decode_json(split(answer.body, rows.append), status=answer.status)
-        message = Fields(body if isinstance(body, dict) else {LIST_NAMES[0]: body})
-        lists = [found for name in LIST_NAMES if (found := message.rows(name)) is not None]
-        if not lists:
+        page = list_page(body)
+        if page is None:
             raise self.unusable(answer, "without a list of calls")
-        rows += [json.dumps(row.values).encode() for found in lists for row in found]
+        rows += [json.dumps(row.values).encode() for row in page.rows]
         last_row = rows[-1] if rows else last_row
-        more = last_row and message.flag("has_more")
+        more = last_row and page.has_more
         return Listing(list(self._readable(rows)), self._cursor(last_row) if more else "")
 
     def _readable(self, rows: Iterable[bytes]) -> Iterator[Reading]:
@@ -259,21 +261,28 @@ def _agent(external_id: str, options: Mapping[str, Any]) -> str:
     return text(options.get("agent_id")) or external_id
 
 
-def _signed_at(headers: Mapping[str, str], body: bytes, secret: str) -> int | None:
+def _signed_at(headers: Mapping[str, str], body: bytes, secret: str) -> float | None:
     """Return when the body was signed with this secret, in Unix seconds, or None if it was not.
 
     The header is `t=<seconds>,v1=<hex>[,v1=<hex>]` and signs `<t>.<body>`. The key is the whole secret, with `whsec_`.
+    Public reports show such headers with milliseconds, base64, `sha256=`, quotes, blanks and semicolons. What was
+    signed stays the same, so they prove as much.
     """
-    pairs = [pair.strip().partition("=") for pair in headers.get("callingbox-signature", "").split(",")]
-    if not all(name and equals and value for name, equals, value in pairs):
+    pairs = [pair.partition("=") for pair in re.split("[,;]", headers.get("callingbox-signature", ""))]
+    named = [(name.strip(), value.strip(" \t\"'")) for name, _, value in pairs]
+    times = [value for name, value in named if name == "t"]
+    if not all(name and value for name, value in named) or len(times) != 1 or not re.fullmatch("[0-9]{1,13}", times[0]):
         return None
-    times = [value for name, _, value in pairs if name == "t"]
-    if len(times) != 1 or not re.fullmatch("[0-9]{1,12}", times[0]):
-        return None
-    expected = hmac.new(secret.encode(), times[0].encode() + b"." + body, hashlib.sha256).hexdigest().encode()
-    given = [value.lower().encode(errors="replace") for name, _, value in pairs if name == "v1"]
-    matches = [hmac.compare_digest(expected, value) for value in given]
-    return int(times[0]) if any(matches) else None
+    expected = hmac.new(secret.encode(), times[0].encode() + b"." + body, hashlib.sha256).digest()
+    spelled = (expected.hex(), base64.b64encode(expected).decode().rstrip("="))
+    given = [value.removeprefix("sha256=") for name, value in named if name == "v1"]
+    found = [
+        hmac.compare_digest(one.encode(), other.encode(errors="replace"))
+        for value in given
+        for one, other in zip(spelled, (value.lower(), value.rstrip("=")), strict=True)
+    ]
+    seconds = int(times[0])
+    return (seconds / 1000 if len(times[0]) == 13 else seconds) if any(found) else None
 
 
 def _transcript(answer: Answer) -> Any:

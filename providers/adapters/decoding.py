@@ -10,6 +10,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from email import message_from_bytes
 from email.message import Message
 from functools import lru_cache
@@ -32,10 +33,12 @@ EVIDENCE = 4096  # bytes of a body kept with an error
 COMPRESSED = "The body was compressed, although Trunkline did not ask for it."
 ODD_ENCODING = "The body is not in UTF-8, or begins with a byte order mark."
 NOT_UTF_8 = "The body contains bytes that are not UTF-8; each was replaced."
+IN_1252 = "The body is in Windows-1252, not in UTF-8."
 TWO_KINDS = "The form uses it as a value and as an object."
 
 _JOINTS = str.maketrans("", "", "-_ \t\r\n")
 _E164 = re.compile(r"\+[0-9]{5,15}")
+_MARKS_OF_1252 = frozenset("\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u20ac\xa0\xa1\xab\xb0\xb4\xbb\xbf")
 _MARKS = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"  # byte order marks, the zeros of UTF-16 and -32, and blanks
 
 
@@ -132,9 +135,24 @@ def _parse_json(body: bytes, remarks: list[Remark]) -> Any:
     try:
         decoded = body.decode(encoding)
     except UnicodeDecodeError:
-        decoded = body.decode(encoding, errors="replace")
-        remarks.append(Remark("", "", NOT_UTF_8, taken=True))
+        decoded, why = _other_text(body, encoding)
+        remarks.append(Remark("", "", why, taken=True))
     return json_text.parse(decoded.lstrip("\ufeff"), remarks)
+
+
+def _other_text(body: bytes, encoding: str) -> tuple[str, str]:
+    """Return what a body says that is not in the encoding it seems to have, and why.
+
+    A body whose letters beyond ASCII are letters of Windows-1252, and none of them UTF-8, is in Windows-1252. In any
+    other, the bytes that cannot be read are replaced.
+    """
+    replaced = body.decode(encoding, errors="replace")
+    if encoding == "utf-8" and all(char < "\x80" or char == "\ufffd" for char in replaced):
+        with suppress(UnicodeDecodeError):
+            found = body.decode("cp1252")
+            if all(char < "\x80" or char.isalpha() or char in _MARKS_OF_1252 for char in found):
+                return found, IN_1252
+    return replaced, NOT_UTF_8
 
 
 def _parse_xml(body: bytes, remarks: list[Remark]) -> Any:

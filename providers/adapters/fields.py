@@ -63,8 +63,9 @@ class Fields:
         """Return the remark that says why this field, in any spelling, is not believed. None: there is no doubt."""
         if not self.remarks:
             return None
-        paths = {self._path(spelled) for spelled in (name, *self.spellings(name))}
-        return next((remark for remark in self.remarks if not remark.taken and remark.path in paths), None)
+        path = decoding.folded_name(self._path(name))
+        doubts = (remark for remark in self.remarks if not remark.taken)
+        return next((remark for remark in doubts if decoding.folded_name(remark.path) == path), None)
 
     def __contains__(self, name: str) -> bool:
         return self._find(name) is not None
@@ -188,9 +189,9 @@ class Fields:
 
     def _say_what_for(self, name: str, into: str) -> None:
         """Name the reading's field in the remark about a value that the decoder could not keep."""
-        path = self._path(name)
+        path = decoding.folded_name(self._path(name))
         for place, remark in enumerate(self.remarks):
-            if into and remark.path == path and not remark.taken and not remark.field:
+            if into and not remark.taken and not remark.field and decoding.folded_name(remark.path) == path:
                 self.remarks[place] = replace(remark, field=into)
 
     def _opened(self, name: str) -> Any:

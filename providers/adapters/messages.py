@@ -21,11 +21,16 @@ STATUS_NAMES = ("status", "call_status", "call_state")  # every provider documen
 DEPTH = 3  # envelopes around a call
 MOST_NAMES = 100  # of a message in which an object of any name may hold the call's ID
 TWO_CALLS = "It names two different calls, so that it names none."
+NO_STATUS = "The message has no status."
+ABOUT_A_REQUEST = "The message does not name the call, so the status may be that of the request."
 _RESULT = "result"  # a structured result of the customer's own may have this name, and any field inside
 _ENVELOPES = {
     *("data", "call", "outboundcall", "calldetails", "response", "payload", "body", "item", "object", "record"),
     *("attributes", "message", _RESULT),
 }  # folded
+# Folded names of what an API says about a request, not about a call; and of what it answers, even if that is empty.
+_ABOUT_A_REQUEST = {"error", "errors", "message", "msg", "detail", "details", "statuscode", "httpstatus"}
+_ANSWERED = {"data", "response", "payload", "body"}
 _PARTS_OF_A_STATUS = {"value", "name", "code", "status", "state", "current", "text", "label"}
 
 
@@ -123,14 +128,28 @@ def placed_call(message: Fields, ids: Sequence[str], *, generic: bool = False) -
 def read_status(found: Found, states: Mapping[str, CallState], key: Callable[[Any], str] = fold) -> Status | None:
     """Return the state that the message reports. None: it has neither a status nor the call's ID.
 
-    A status that could mean two states, or that is missing beside the call's ID, is UNRECOGNISED and doubtful, so that
-    the call is read again.
+    A status that could mean two states, that is missing beside the call's ID, or that may be the request's own, is
+    UNRECOGNISED and doubtful, so that the call is read again.
     """
     status = _status(found, states, key)
     if status is None and found.call_id:
-        _doubt(found.call, STATUS_NAMES[0], "The message has no status.")
+        _doubt(found.call, STATUS_NAMES[0], NO_STATUS)
+        return Status(CallState.UNRECOGNISED, "")
+    if status is not None and status.state.is_terminal and not found.call_id and _is_about_a_request(found.call):
+        _doubt(found.call, _status_names(found.call)[0], ABOUT_A_REQUEST)
         return Status(CallState.UNRECOGNISED, "")
     return status
+
+
+def _is_about_a_request(call: Fields) -> bool:
+    """Return whether a message without an ID says what only an answer about a request says.
+
+    For example {"status": "failed", "message": "…"}, {"status": "success", "data": null}, or another status inside.
+    """
+    names = {folded_name(name): value for name, value in call.values.items()}
+    if not _ANSWERED.isdisjoint(names) or any(names.get(name) for name in _ABOUT_A_REQUEST):
+        return True
+    return any(_has_status(found.call) for found in _inside(call, results=True, depth=1))
 
 
 def placed_reading(found: Found, states: Mapping[str, CallState]) -> Reading:
@@ -149,7 +168,8 @@ def not_ended_yet(found: Found, reading: Reading) -> Reading:
         _doubt(found.call, STATUS_NAMES[0], "The provider answers before it dials, so this is not the call's end.")
     if state.is_terminal or state is CallState.UNRECOGNISED:
         state = CallState.QUEUED
-    return replace(reading, state=state, remarks=tuple(found.call.remarks))
+    remarks = tuple(remark for remark in found.call.remarks if remark.why != NO_STATUS)  # it need not say one yet
+    return replace(reading, state=state, remarks=remarks)
 
 
 def _status(found: Found, states: Mapping[str, CallState], key: Callable[[Any], str]) -> Status | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from providers.adapters.oddities import alike
 
 LAYERS = 3  # of JSON text inside JSON text
 JSON_AS_TEXT = "JSON was sent as text."
+CODE_BLOCK = "JSON was sent as a code block of Markdown."
 NAMES_AND_VALUES = "A list of names and values was read as an object."
 ONE_IN_A_LIST = "A list with one object was read as that object."
 
@@ -30,15 +32,28 @@ def opened_text(value: Any, remarks: list[Remark]) -> Any:
     What is odd in it is added to `remarks`, with paths inside it.
     """
     for _ in range(LAYERS):
-        if not isinstance(value, str) or not value.lstrip().startswith(("{", "[", '"')):
+        if not isinstance(value, str):
+            return value
+        block = _code_block(value)
+        plain = block or value
+        if not plain.lstrip().startswith(("{", "[", '"')):
             return value
         inner: list[Remark] = []
         try:
-            value = decode_json(value.encode("utf-8", "replace"), remarks=inner)
+            value = decode_json(plain.encode("utf-8", "replace"), remarks=inner)
         except MayBeRinging:
             return value
-        remarks += [Remark("", value if isinstance(value, str) else "", JSON_AS_TEXT, taken=True), *inner]
+        why = CODE_BLOCK if block else JSON_AS_TEXT
+        remarks += [Remark("", value if isinstance(value, str) else "", why, taken=True), *inner]
     return value
+
+
+def _code_block(text: str) -> str:
+    """Return what a text holds that is one code block of Markdown, as language models write JSON, or ""."""
+    stripped = text.strip()
+    if not (stripped.startswith("```") and stripped.endswith("```") and stripped.count("```") == 2):
+        return ""
+    return re.sub(r"^[A-Za-z0-9_-]{0,16}", "", stripped[3:-3]).strip()
 
 
 def object_in(value: Any) -> tuple[Mapping[str, Any] | None, str]:

@@ -1,7 +1,8 @@
 """Split a provider's list of calls into its rows while it arrives, so that no row costs another one, or much memory.
 
-The list is the body itself (`[...]`) or a member of it (`{"data": [...], "has_more": true}`), in any order. Only
-brackets and strings are looked at: what is inside a row is for its reader.
+The list is the body itself (`[...]`), a member of it (`{"data": [...], "has_more": true}`), or a member of an envelope
+in it (`{"_embedded": {"calls": [...]}}`), in any order. Only brackets and strings are looked at: what is inside a row
+is for its reader.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from providers.adapters.errors import MayBeRinging
 
 MAX_ROW = 256 * 1024  # bytes; a longer row is left out
 MAX_LIST = 64 * 1024 * 1024  # bytes of one page, decompressed
-LIST_NAMES = ("data", "calls", "items", "results", "rows", "records")  # of the member that is the list
+LIST_NAMES = ("data", "calls", "items", "results", "rows", "records", "objects")  # of the member that is the list
+ENVELOPES = ("data", "result", "response", "payload", "body", "page", "_embedded")  # of objects around the list
+DEEPEST = 3  # objects around the list
 
 _NAMES = frozenset(name.encode() for name in LIST_NAMES)
+_AROUND = frozenset(name.encode() for name in ENVELOPES)
 _PIECE = 256 * 1024  # bytes that are decompressed at a time
 _IN_TEXT = re.compile(rb'["\\]')
 _OUTSIDE = re.compile(rb'["{}\[\],]')
@@ -34,10 +38,10 @@ class Splitter:
         self._row_is_too_long = False
         self._depth = 0
         self._list_depth = 0  # of the list whose rows are taken; 0 outside of it
-        self._root = b""  # the body's first bracket
+        self._reach = 0  # the depth to which everything open is the body's object and envelopes in it
         self._in_text = False
         self._escaped = False  # the next byte belongs to an escape
-        self._key = bytearray()  # the last text at depth 1
+        self._key = bytearray()  # the last text at this depth
         self._head: bytes | None = b""
         self._unpack: zlib._Decompress | None = None
 
@@ -95,7 +99,7 @@ class Splitter:
         if mark == b'"':
             self._keep(mark)
             self._in_text = not self._in_text
-            if self._in_text and self._depth == 1:
+            if self._in_text and self._depth == self._reach:
                 self._key.clear()
             return at + 1
         if mark in (b"{", b"["):
@@ -110,16 +114,21 @@ class Splitter:
 
     def _open(self, mark: bytes) -> None:
         self._keep(mark)
-        self._root = self._root or mark
-        is_list = mark == b"[" and not self._list_depth
+        reached, key = self._depth == self._reach, bytes(self._key)
         self._depth += 1
-        if is_list and (self._depth == 1 or (self._depth == 2 and self._root == b"{" and bytes(self._key) in _NAMES)):
+        if not reached or self._list_depth:
+            return
+        if mark == b"[" and (self._depth == 1 or key in _NAMES):
             self._list_depth = self._depth
+        elif mark == b"{" and (self._depth == 1 or key in _AROUND) and self._depth <= DEEPEST:
+            self._reach = self._depth
 
     def _close(self, mark: bytes) -> None:
         if self._list_depth == self._depth > 0:
             self._end_row()
             self._list_depth = 0
+        if self._reach == self._depth > 0:
+            self._reach -= 1
         self._depth -= 1
         self._keep(mark)
 
@@ -132,7 +141,7 @@ class Splitter:
                 self._row_is_too_long = True
                 self._row.clear()
             return
-        if self._in_text and self._depth == 1 and part != b'"' and len(self._key) < 16:
+        if self._in_text and self._depth == self._reach and part != b'"' and len(self._key) < 16:
             self._key += part
         self._envelope += part
         if len(self._envelope) > MAX_BODY:

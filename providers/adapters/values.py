@@ -16,6 +16,9 @@ YEARS = range(2000, 2100)  # a time outside this range names no call
 
 AS_TEXT = "A number was sent as text."
 NO_NUMBER = "It is not a number."
+OTHER_UNIT = (
+    "It is less than a cent and has a fraction, so it may be dollars or cents instead of thousandths of a cent."
+)
 NO_WHOLE_NUMBER = "It is not a whole number."
 NO_FLAG = "It is neither true nor false."
 FLAG_IN_WORDS = "True or false was sent in another form."
@@ -26,7 +29,7 @@ NO_TIME = "It is not a time."
 OTHER_TIME_FORM = "A time was sent in another form than ISO 8601."
 UNIX_TIME = "A time was sent as a Unix time."
 OUT_OF_RANGE = "The time is not between the years 2000 and 2099."
-NO_ZONE = "The time names no zone, and the provider account states none."
+NO_ZONE = "The time names no zone. Set the provider's time zone on the page of the provider account."
 ZONE_PLACED = "The time names no zone; it was read in the zone of the provider account."
 TWICE_OR_NEVER = "In the zone of the provider account this local time occurs twice or never."
 
@@ -78,10 +81,15 @@ def integer(value: Any, low: int, high: int) -> tuple[int, str]:
 
 
 def milli_cents(value: Any) -> tuple[Decimal, str]:
-    """Return thousandths of a cent as dollars."""
+    """Return thousandths of a cent as dollars.
+
+    Public reports show amounts in other units. Less than a cent with a fraction of its thousandth may be dollars.
+    """
     found, why = number(value)
     if not 0 <= found <= 10**12:
         raise Doubtful("It is not a price.")
+    if found < 1000 and found != found.to_integral_value():
+        raise Doubtful(OTHER_UNIT)
     return found.scaleb(-5), why
 
 

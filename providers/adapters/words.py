@@ -38,7 +38,7 @@ from providers.adapters.vocabulary import (
 LONGEST = 200  # characters of a word that are compared and kept
 MOST = 200  # own words of an account
 MOST_IN_A_SENTENCE = 12  # words
-IGNORED = "Known, says nothing more"
+IGNORED = "Ignored: says nothing more"
 # What each kind of word can mean, with the label on pages.
 MEANINGS: Mapping[str, Mapping[str, str]] = {
     STATUS: {

@@ -174,7 +174,7 @@ def test_a_price_after_the_end_is_kept(number: PhoneNumber) -> None:
     assert call.cost_price == Decimal("0.50")
     call = record(call, replace(END, price=Decimal("0.60"), currency="USD"))
     assert call.cost_price == Decimal("0.60")
-    assert "from 0.500000 to 0.600000 USD" in details(call, "conflict")[0]
+    assert "from 0.50 to 0.60 USD" in details(call, "conflict")[0]
 
 
 @pytest.mark.parametrize("moved", ["", "withdrawn", "called again"])
@@ -221,20 +221,22 @@ def test_the_page_shows_doubts_beside_their_fields_and_the_rest_apart(sign_in: S
         remark("call.result", "[1]", "It has no names.", taken=False, field="result"),
         remark("odd", "NaN", "It is no number.", taken=False),
         remark("status", "Completed", "Read in another case.", taken=True),
+        remark("billed_duration_seconds", "42000", "Taken as milliseconds.", taken=True),
     )
-    call = record(
-        dialed(number), replace(END, result_text="mood: <i>bad", answered_by="human", remarks=odd), raw=b"\xff"
-    )
+    said = replace(END, result_text="mood: <i>bad", answered_by="human", ended_reason="hangup_callee", remarks=odd)
+    call = record(dialed(number), said, raw=b"\xff")
     shown = sign_in(number.organization, "manager").get(reverse("admin:calls_call_change", args=[call.pk]))
     text = html.unescape(" ".join(re.sub(r"<[^>]*>", " ", shown.content.decode()).split()))
     for expected in (
-        "Duration The provider said “<b>42,000”; not believed: It does not fit.",
-        "Answered by a person. The provider said “human, machine”; not believed: It is given twice.",
-        "Ended The provider said “yesterday”; not believed: It is no time.",
-        "As text mood: <i>bad",
-        "Result The provider said “[1]”; not believed: It has no names.",
-        "Not believed odd The provider said “NaN”; not believed: It is no number.",
+        "Duration Not believed: the provider said “<b>42,000”. It does not fit.",
+        "Answered by a person. Not believed: the provider said “human, machine”. It is given twice.",
+        "Ended Not believed: the provider said “yesterday”. It is no time.",
+        "Result as text mood: <i>bad",
+        "Result Not believed: the provider said “[1]”. It has no names.",
+        "Not believed odd Not believed: the provider said “NaN”. It is no number.",
         "Read with tolerance status: Read in another case. Sent: Completed",
+        "Billed duration: Taken as milliseconds. Sent: 42000",
+        "The provider says 'completed'. The contact hung up.",
         r"\xff",
     ):
         assert expected in text, expected

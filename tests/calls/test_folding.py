@@ -103,7 +103,7 @@ def test_an_end_stays_and_a_different_end_is_kept_as_a_conflict(status: Status, 
     found = fold(call(status), Reading(state, ended_reason="other"))
     assert found.status is None
     if state.is_terminal and STATUS_OF[state] != status:
-        assert str(STATUS_OF[state]) in found.conflicts[0]
+        assert STATUS_OF[state].label in found.conflicts[0]
         assert found.changes == {}
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from calls.models import Call, CallEvent
-from calls.models.call import answered_by_voicemail
+from calls.models.statuses import answered_by_voicemail
 from calls.outcomes.folding import Fold, fold
 from providers.adapters import registry, words
 from providers.adapters.base import AccountConfig, Answer, CallHandle, CallState, Reading

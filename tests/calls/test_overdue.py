@@ -96,9 +96,10 @@ def test_overdue_calls_hold_no_line_of_anything(line: PhoneNumber, limit: str, s
     assert dialed(line) == 1
 
 
-def test_the_contact_of_an_overdue_call_is_not_called(line: PhoneNumber) -> None:
+@pytest.mark.parametrize("number", ["+12125550999", "+12125550998"], ids=["that number", "another number"])
+def test_the_contact_of_an_overdue_call_is_not_called(line: PhoneNumber, number: str) -> None:
     recipient = waiting(line)
-    call = support.single(line, recipient.number, status=Status.RINGING, next_read_at=LATER, contact=recipient.contact)
+    call = support.single(line, number, status=Status.RINGING, next_read_at=LATER, contact=recipient.contact)
     Call.objects.filter(pk=call.pk).update(dialed_at=NOW - timedelta(hours=20))
     assert dialed(line) == 0
     recipient.refresh_from_db()
@@ -222,6 +223,17 @@ def test_late_evidence_replaces_the_end_once_and_opens_nothing(line: PhoneNumber
     assert (call.status, recipient.status, recipient.outcome) == ("completed", "done", "completed")
 
 
+def test_the_real_end_of_a_call_that_a_team_member_ended_is_still_asked_for(line: PhoneNumber) -> None:
+    """By its ID, or in the provider's list where none is known, until it is given up."""
+    known = ended(a_call(line, Status.RINGING, timedelta(hours=3)))
+    unknown = ended(a_call(line, Status.UNCONFIRMED, timedelta(hours=3), provider_call_id=""))
+    assert Call.objects.due_for_read(NOW).get() == known
+    assert Call.objects.due_for_reconciling(NOW).get() == unknown
+    for call in (known, unknown):
+        recording.give_up(call.pk, Status.UNKNOWN, "No evidence came.")
+    assert not Call.objects.filter(next_read_at__isnull=False).exists()
+
+
 def test_late_evidence_about_an_earlier_call_moves_nobody(line: PhoneNumber) -> None:
     """The recipient was called again meanwhile, and talked: the earlier "no answer" must not ring it a third time."""
     recipient = waiting(line, retries=5)
@@ -260,10 +272,12 @@ def test_the_pages_show_overdue_calls_and_end_them(line: PhoneNumber, admin_clie
     listed = admin_client.get("/admin/calls/call/?overdue=yes").content.decode()
     assert f"/call/{call.pk}/" in listed and f"/call/{other.pk}/" not in listed
     page = admin_client.get(f"/admin/calls/call/{call.pk}/change/").content.decode()
-    assert "This call is over" in page and "It holds no line" in page
-    assert "It holds no line" not in admin_client.get(f"/admin/calls/call/{other.pk}/change/").content.decode()
+    assert "This call is over" in page and "The call holds no line" in page
+    assert "The call holds no line" not in admin_client.get(f"/admin/calls/call/{other.pk}/change/").content.decode()
     account = admin_client.get(f"/admin/providers/provideraccount/{line.account_id}/change/").content.decode()
     assert "1 of 2 at most" in account and "120 minutes" in account
     answer = admin_client.post(f"/admin/calls/call/{call.pk}/do/end/", {"reason": "The dashboard says so."})
     call.refresh_from_db()
     assert (answer.status_code, call.status) == (302, "unknown")
+    ended = admin_client.get(f"/admin/calls/call/{call.pk}/change/").content.decode()
+    assert "A team member ended the call: the provider reported no end." in ended

@@ -46,8 +46,8 @@ NOT_THEIRS = {
     ("campaigns/admin/contact_import.py", "started_at"),
     # When a scheduled callback was over, by our clock.
     ("calls/actions/scheduled_callbacks.py", "ended_at"),
-    # The fold stores them, where the other evidence allows it.
-    *(("calls/outcomes/folding.py", name) for name in THEIRS),
+    # The fold stores them, where the other evidence and our own clock allow it.
+    *((f"calls/outcomes/{module}.py", name) for module in ("folding", "plausibility") for name in THEIRS),
     # A duration is no time of day: money is estimated from it, and never more than our own clock allows in doubt.
     *(("calls/outcomes/costs.py", name) for name in ("duration_seconds", "billed_duration_seconds")),
     *(("calls/forecast/outcome_mix.py", name) for name in ("duration_seconds", "billed_duration_seconds")),

@@ -29,6 +29,7 @@ from tenants.models import Alert, Membership, Organization
 from tests.calls import support
 from tests.calls.test_campaign_page import words_of
 from tests.conftest import KeyMaker
+from tests.test_saved_unchanged import submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -278,6 +279,8 @@ def test_the_forecast_counts_them_by_value_and_kind(line: PhoneNumber) -> None:
     assert names == {str(contact) for contact in Contact.objects.filter(name__in=SPOILED)}
     messages = [problem.message for problem in forecasting.warnings(found) if problem.code == "placeholder_values"]
     assert len(messages) == 3 and any("{{first_name}}" in text for text in messages)
+    (summary,) = found.placeholders.summary()
+    assert summary.message.startswith("3 recipients have a name or a variable that nobody means to speak")
     made.placeholder_values = "skip"
     assert forecasting.forecast(made, timezone.now()).skipped == {"placeholder_values": 3}
     made.placeholder_values = "empty"
@@ -390,9 +393,9 @@ def test_team_members_decide_with_buttons(line: PhoneNumber) -> None:
     assert "“Campaign” holds 3 recipients" in home
     cid = made.recipients.get(contact__name="Cid")
     page = words_of(client.get(reverse("admin:campaigns_recipient_change", args=[cid.pk])).content.decode())
-    assert "values that nobody means to speak: slot" in page and "Send values as they are" in page
+    assert "values that nobody means to speak (slot)" in page and "Send values as they are" in page
     assert "is called with the values as they are" in press("recipient", cid.pk, "send-as-is")
-    assert "No recipient is held for that." in press("campaign", made.pk, "send-held", variable="note")
+    assert "No recipient is held for this value alone." in press("campaign", made.pk, "send-held", variable="note")
     assert "1 recipient is not called." in press("campaign", made.pk, "skip-held", variable="customer_name")
     assert "1 recipient is called with the values as they are." in press("campaign", made.pk, "send-held", variable="")
     assert not made.recipients.filter(Recipient.HELD).exists()
@@ -419,3 +422,14 @@ def test_the_same_word_in_the_campaigns_own_text_is_emptied_too(line: PhoneNumbe
     made = started(a_campaign(line, people, placeholder_values="empty", variables=texts))
     fed(made)
     assert made.calls.get().dynamic_variables == {"slot": "9:30", "first": "", "note": "", "full_name": ""}
+
+
+def test_the_form_keeps_the_rule_if_none_is_chosen(line: PhoneNumber, admin_client: Client) -> None:
+    made = a_campaign(line, placeholder_values="skip")
+    Campaign.objects.filter(pk=made.pk).update(status=Campaign.Status.DRAFT)
+    address = reverse("admin:campaigns_campaign_change", args=[made.pk])
+    sent = submitted(admin_client.get(address).content.decode())
+    assert sent["placeholder_values"] == ["skip"]
+    answer = admin_client.post(address, {**sent, "placeholder_values": "", "name": "Renamed"})
+    made.refresh_from_db()
+    assert (answer.status_code, made.name, made.placeholder_values) == (302, "Renamed", "skip")

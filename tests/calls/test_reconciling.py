@@ -121,8 +121,19 @@ def lists(call: Call) -> list[tuple[str, bytes]]:
     return list(bodies.items())
 
 
+def enveloped(call: Call) -> list[tuple[str, bytes]]:
+    """Return lists that are inside other objects than documented."""
+    rows = [foreign(1), row(call)]
+    pages: dict[str, Any] = {
+        "in an envelope": {"success": True, "data": {"data": rows, "has_more": False}},
+        "embedded": {"count": 2, "_embedded": {"calls": rows}, "_links": {"self": {"href": "/"}}},
+        "objects": {"meta": {"limit": 20}, "objects": rows},
+    }
+    return [(name, json.dumps(page).encode()) for name, page in pages.items()]
+
+
 def test_the_reference_is_proof_whatever_is_beside_it(wire: Wire, call: Call, subtests: Any) -> None:
-    for name, body in lists(call):
+    for name, body in lists(call) + enveloped(call):
         with subtests.test(name):
             wire.play(answer(200, body))
 
@@ -181,6 +192,36 @@ def test_pages_are_read_until_all_rows_are_older_than_the_dial(wire: Wire, call:
         Status.UNCONFIRMED
     )
     assert [request.target.rpartition("=")[2] for request in wire.requests] == ["100", "c-00002", "c-00004"]
+
+
+def test_a_list_with_the_oldest_call_first_is_read_to_the_newest(wire: Wire, call: Call) -> None:
+    def day(ago: int) -> str:
+        return (timezone.now() - timedelta(days=ago)).isoformat()
+
+    pages = [[foreign(1, created_at=day(9)), foreign(2, created_at=day(8))], [foreign(3, created_at=day(7)), row(call)]]
+    first, second = (answer(200, {"data": page, "has_more": True}) for page in pages)
+    assert look(wire, call, first, second).provider_call_id == ID
+
+
+def test_a_page_that_names_the_next_one_is_followed_by_it(wire: Wire, call: Call, subtests: Any) -> None:
+    rows = [foreign(1), foreign(2)]
+    followed: dict[str, Any] = {
+        "a cursor": {"data": rows, "next_cursor": "Y3Vyc29y"},
+        "in other spelling": {"calls": rows, "nextPageToken": "x"},
+        "a link": {"objects": rows, "meta": {"next": "/v1/calls?offset=20", "previous": None}},
+        "a flag in an envelope": {"data": {"data": rows, "has_more": True}},
+        "a flag beside": {"data": rows, "pagination": {"has_more": "true", "page": 1}},
+    }
+    last: dict[str, Any] = {
+        "no cursor": {"data": rows, "next_cursor": None},
+        "an empty cursor": {"data": rows, "next_page_uri": ""},
+        "a flag before a cursor": {"data": rows, "has_more": False, "next_cursor": "Y3Vyc29y"},
+    }
+    for name, page in (followed | last).items():
+        with subtests.test(name):
+            wire.requests.clear()
+            look(wire, call, answer(200, page), answer(200, []))
+            assert len(wire.requests) == (2 if name in followed else 1)
 
 
 def test_pages_that_repeat_end_the_search(wire: Wire, call: Call) -> None:

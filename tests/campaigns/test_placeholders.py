@@ -3,7 +3,8 @@
 Missing values: the list that pandas reads as missing by default (pandas `read_csv`, 2.x), and what Go's `text/template`
 and `fmt`, JavaScript, C's `printf`, moment.js, Luxon and MySQL's dumps write. Errors: the lists of Excel, LibreOffice
 and Google Sheets, and Excel's names for them in German, Spanish, French, Dutch. Placeholders: the merge tags of
-Mailchimp, Salesforce, Mailtrain, FreeScout, Mailcoach, SmartStore and Word. Damage: UTF-8 read as Windows-1252.
+Mailchimp, Salesforce, Mailtrain, Mautic, RapidPro, FreeScout, Mailcoach, SmartStore and Word. Damage: UTF-8 read as
+Windows-1252.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ BAD: dict[Kind, tuple[str, ...]] = {
         *("[[x]]", "[[ first name ]]", "*|FNAME|*", "{!Contact.Name}", "{%customer.firstName%}", "<%= name %>", "{0}"),
         *("::subscriber.first_name::", "((fullname))", "[FIRST_NAME]", "[First Name]", "«Prénom»", "<<First Name>>"),
         *("{name}", "Hi {firstName}!", "__FIRST_NAME__", "##name##", "%(name)s", "<?php echo $a ?>", "$(name)"),
-        *("<first name>", "@@name@@"),
+        *("<first name>", "@@name@@", "<Customer Name>", "[Name]", "[Vorname]", "Hi [Client],", "[FIRST]", "[Prénom]"),
+        *("{contactfield=firstname}", '{contactfield=company, fallback="Your Company"}', "{name|there}", "{ name }"),
+        *("{customer's name}", "{имя}", "{prénom}", "Hi {leadfield=firstname}!", "_|FNAME|_", "*|TEXT:FNAME|*"),
+        *("@contact.name", "Hi @fields.first_name,", "@(upper(contact.name))", "@flow.appointment"),
     ),
     Kind.MISSING: (
         *("None", "NULL", "null", "nil", "nan", "NaN", "-nan", "-NaN", "N/A", "n/a", "NA", "<NA>", "NaT", "N.A."),
@@ -165,6 +169,15 @@ GOOD = (
     *("https://example.org/a%20b?x=1&y=2", "ann@example.org", "@ann", "a_b", "(555) 010-0199"),
     *(
         '{"slot": "9:30"}',
+        '{"a": {"b": true}}',
+        "{1, 2}",
+        "{red, green}",
+        "[sic]",
+        "[Berlin]",
+        "contact@flow.example",
+        "@contact",
+        "me @ fields",
+        "@trigger.",
         "Undefined behaviour",
         "null and void",
         "Infinity",

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from tests.mutants.planting import Bug, Edit
 
-FOLDING, PLAUSIBLE = "calls/outcomes/folding.py", "calls/outcomes/plausibility.py"
-RECORDING, REUSED = "calls/outcomes/recording.py", "calls/outcomes/reused_ids.py"
-HEARD = "calls/outcomes/opt_out_matching.py"
-RULES, POSSIBLE = "tests/calls/test_folding.py::", "tests/calls/test_plausibility.py::"
-EVIDENCE, IDS, OPT_OUT = (f"tests/calls/test_{name}.py::" for name in ("evidence", "reused_ids", "opt_out"))
+FOLDING, PLAUSIBLE, RECORDING, REUSED, HEARD, REMARKS, COSTS, STAFF = (
+    f"calls/outcomes/{name}.py"
+    for name in (
+        *("folding", "plausibility", "recording", "reused_ids", "opt_out_matching", "remarks", "costs"),
+        "staff_decisions",
+    )
+)
+RETRIES, BUDGETS, SELECTION, HISTORY = (
+    f"calls/gate/{name}.py" for name in ("retry_waits", "budgets", "selection", "history")
+)
+SEARCH, CALL, SPOKEN = "calls/following/reconciling.py", "calls/models/call.py", "campaigns/rules/spoken.py"
+
+RULES, POSSIBLE, EVIDENCE, IDS, OPT_OUT, MONEY, OVERDUE, SEARCHES, CLOCK, TURNS, HELD = (
+    f"tests/calls/test_{name}.py::"
+    for name in (
+        *("folding", "plausibility", "evidence", "reused_ids", "opt_out", "costs", "overdue", "reconciling"),
+        *("own_clock", "weight_zero", "placeholder_values"),
+    )
+)
 
 BELIEF_BUGS: tuple[Bug, ...] = (
+    # What becomes a fact, and whom it is about.
     Bug(
         "a time before the dial is believed",
         "A provider's clock that is hours off is shown as the time of the call.",
@@ -58,5 +73,198 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         "A contact who asked not to be called is called again, because the provider wrote the result as a text.",
         (Edit(HEARD, '        or _text_meets(rule["equals"], path[-1], reading.result_text)\n', ""),),
         (OPT_OUT + "test_a_result_that_is_text_is_read_for_the_name_and_its_value",),
+    ),
+    Bug(
+        "a pending result is final",
+        "The finished result that follows is a conflict and is not stored.",
+        (
+            Edit(
+                FOLDING, '        return not self.ended or before == "pending" or ', "        return not self.ended or "
+            ),
+        ),
+        (RULES + "test_a_fuller_result_wins_and_of_two_final_ones_the_first",),
+    ),
+    Bug(
+        "a final result is replaced by a later one",
+        "What the customer was told of a call changes afterwards.",
+        (Edit(FOLDING, "        replaceable = self._result_is_provisional()\n", "        replaceable = True\n"),),
+        (RULES + "test_a_final_result_stays_while_only_the_price_is_awaited",),
+    ),
+    Bug(
+        "what is not believed is dropped in silence",
+        "Nobody learns that the provider said something about the call.",
+        (Edit(REMARKS, "    _add_doubts(call, remarks)\n\n\ndef _new", "\n\ndef _new"),),
+        (EVIDENCE + "test_each_oddity_is_told_once_and_a_doubt_stands_beside_the_field",),
+    ),
+    Bug(
+        "a value that is not believed says no opt-out",
+        "A contact whose opt-out came twice with different values is called again.",
+        (Edit(HEARD, "for remark in reading.remarks if not remark.taken)\n", "for remark in ())\n"),),
+        (OPT_OUT + "test_a_value_that_is_not_believed_counts_in_doubt",),
+    ),
+    Bug(
+        "an opt-out under a shared ID lists one of the two",
+        "The contact of the other call, who may have asked, is called again.",
+        (
+            Edit(
+                RECORDING,
+                "        _apply_opt_outs(locked, seen, *([other] if call.id_shared_with else []))\n",
+                "        _apply_opt_outs(locked, seen)\n",
+            ),
+        ),
+        (IDS + "test_an_opt_out_under_a_shared_id_lists_in_doubt",),
+    ),
+    Bug(
+        "a reused ID is not looked for",
+        "The answer to a placing cannot be stored: the worker fails, and the ID is nowhere.",
+        (
+            Edit(
+                REUSED,
+                "    return holder_of(call, named) if named and not call.provider_call_id else None\n",
+                "    return None\n",
+            ),
+        ),
+        (IDS + "test_a_placing_with_an_id_that_is_taken_is_unconfirmed_at_once",),
+    ),
+    # Reconciling.
+    Bug(
+        "a number beside our reference refuses the row",
+        "A call that the provider lists stays unconfirmed, for a person to decide.",
+        (
+            Edit(
+                SEARCH,
+                '            doubt = Remark("to_number"',
+                '            return\n            doubt = Remark("to_number"',
+            ),
+        ),
+        (SEARCHES + "test_a_reference_beside_another_number_is_proof_with_a_doubt",),
+    ),
+    Bug(
+        "a row that cannot be read refuses the list",
+        "One odd row of a stranger keeps all calls of the account unconfirmed.",
+        (Edit(SEARCH, "            self._times.append(None)\n            return\n", "            raise\n"),),
+        (SEARCHES + "test_the_reference_is_proof_whatever_is_beside_it",),
+    ),
+    Bug(
+        "of two calls with our reference the first is taken",
+        "The provider dialled twice, and nobody is told of the second call.",
+        (Edit(SEARCH, "        if len(readings) == 1:\n", "        if readings:\n"),),
+        (SEARCHES + "test_two_calls_with_our_reference_are_for_a_person",),
+    ),
+    # Our clock and money.
+    Bug(
+        "retry waits count from the provider's end",
+        "Its clock is four hours behind: the person is called three times in eight seconds.",
+        (
+            Edit(RETRIES, "    terminal_at: datetime | None\n", "    ended_at: datetime | None\n"),
+            Edit(RETRIES, "last.terminal_at or last.dialed_at", "last.ended_at or last.dialed_at"),
+        ),
+        (CLOCK + "test_no_form_of_a_providers_time_shortens_or_lengthens_a_wait",),
+    ),
+    Bug(
+        "a provisional price is final",
+        "What the provider charges in the end replaces nothing, and the budget is wrong.",
+        (Edit(FOLDING, "        if old is None or replaces:\n", "        if old is None:\n"),),
+        (RULES + "test_a_price_counts_whenever_it_comes_and_a_settled_read_has_the_last_word",),
+    ),
+    Bug(
+        "our estimate stays the cost",
+        "Calls of 0.50 count as 0.06 in budgets and reports, although their price is known.",
+        (
+            Edit(
+                CALL, 'COST = Coalesce("cost_price", "cost_estimate")', 'COST = Coalesce("cost_estimate", "cost_price")'
+            ),
+        ),
+        (MONEY + "test_a_price_replaces_the_estimate_whenever_it_comes",),
+    ),
+    Bug(
+        "a reserve is released before the price comes",
+        "The budget is spent again while prices above our estimate are on their way.",
+        (Edit(COSTS, "    if not price_is_awaited(call):\n", "    if True:\n"),),
+        (MONEY + "test_the_reserve_is_kept_while_the_price_is_awaited_and_no_longer",),
+    ),
+    Bug(
+        "a campaign pauses itself for an estimate",
+        "Prices below the estimates leave money that the paused campaign does not spend.",
+        (Edit(BUDGETS, "_FINAL = ~NOT_PRICED | Q(cost_reserved=0)\n", "_FINAL = Q()\n"),),
+        (MONEY + "test_a_campaign_pauses_itself_for_prices_and_not_for_estimates",),
+    ),
+    Bug(
+        "a price of zero is no price",
+        "A free call is shown with our estimate, and reported so to the customer.",
+        (
+            Edit(
+                CALL,
+                "        return self.cost_estimate if self.cost_price is None else self.cost_price\n",
+                "        return self.cost_price or self.cost_estimate\n",
+            ),
+        ),
+        (MONEY + "test_a_free_call_costs_nothing",),
+    ),
+    Bug(
+        "zero seconds are no duration",
+        "A call for which the provider bills nothing is estimated at its connected time.",
+        (Edit(COSTS, "        if said is not None:\n", "        if said:\n"),),
+        (MONEY + "test_the_estimate_is_the_price_of_the_time_that_is_paid",),
+    ),
+    # Overdue calls.
+    Bug(
+        "an overdue call holds its line",
+        "Two ends that never come stop an account with two lines for a day.",
+        (Edit(CALL, "        return self.open().filter(holds_a_line(now))\n", "        return self.open()\n"),),
+        (OVERDUE + "test_overdue_calls_hold_no_line_of_anything",),
+    ),
+    Bug(
+        "an overdue call frees its person",
+        "A person whose call was never reported as over is rung at another number meanwhile.",
+        (
+            Edit(
+                HISTORY,
+                "        if status in OPEN:\n",
+                "        if status in OPEN and (at is None or at > since + HISTORY - timedelta(hours=2)):\n",
+            ),
+        ),
+        (OVERDUE + "test_the_contact_of_an_overdue_call_is_not_called",),
+    ),
+    Bug(
+        "gaps count from the dial of a call that a team member ended",
+        "A contact who was on the phone until then is called again at once.",
+        (Edit(HISTORY, 'then=F("terminal_at")', 'then=F("dialed_at")'),),
+        (OVERDUE + "test_the_gap_counts_from_the_moment_at_which_a_team_member_ended_the_call",),
+    ),
+    Bug(
+        "a team member ends a call that is being placed",
+        "The contact is free for another call while the request is on its way.",
+        (Edit(STAFF, "        if call.status not in MAY_BE_OVERDUE:\n", "        if False:\n"),),
+        (OVERDUE + "test_only_a_call_that_may_be_under_way_can_be_ended",),
+    ),
+    Bug(
+        "a call that a team member ended is not asked about again",
+        "Its real end, and the opt-out in it, are lost.",
+        (Edit(STAFF, "ENDED_BY_STAFF, now\n", "ENDED_BY_STAFF, None\n"),),
+        (OVERDUE + "test_the_real_end_of_a_call_that_a_team_member_ended_is_still_asked_for",),
+    ),
+    # Values and weights.
+    Bug(
+        "whoever is held is called all the same",
+        "A contact hears “Hello {{first_name}}” before anybody decided.",
+        (Edit(SPOKEN, "self.rule in (Rule.HOLD, Rule.SKIP)", "self.rule is Rule.SKIP"),),
+        (HELD + "test_by_default_they_are_held_with_the_reason",),
+    ),
+    Bug(
+        "a value is emptied only where the contact gave it",
+        "Under the rule to send nothing, an assistant's default “TODO” is spoken.",
+        (Edit(SPOKEN, 'values = clean | dict.fromkeys((each.variable for each in texts), "")', "values = clean"),),
+        (HELD + "test_an_emptied_value_takes_the_default",),
+    ),
+    Bug(
+        "an assistant of weight 0 keeps its people",
+        "The variant that was switched off calls them again.",
+        (
+            Edit(
+                SELECTION, " and choice.usable and (choice.weight > 0 or not self._weighted)\n", " and choice.usable\n"
+            ),
+        ),
+        (TURNS + "test_retries_of_its_people_are_made_by_another",),
     ),
 )

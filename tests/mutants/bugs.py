@@ -6,6 +6,7 @@ from tests.mutants.belief_bugs import BELIEF_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
+from tests.mutants.reading_bugs import READING_BUGS
 from tests.mutants.when_bugs import WHEN_BUGS
 from tests.mutants.who_bugs import WHO_BUGS
 
@@ -302,6 +303,11 @@ BUGS: tuple[Bug, ...] = (
         "a later outcome replaces the stored one",
         "A late or forged report replaces the stored outcome.",
         (
+            Edit(
+                "calls/outcomes/folding.py",
+                "            if not self.other_end or rule.until is Until.EVEN_OTHER_END:\n",
+                "            if True:\n",
+            ),
             Edit(
                 "calls/outcomes/folding.py",
                 "        if old in TERMINAL:\n            return False\n",
@@ -729,5 +735,6 @@ BUGS: tuple[Bug, ...] = (
     *NUMBER_BUGS,
     *WHO_BUGS,
     *FILE_BUGS,
+    *READING_BUGS,
     *BELIEF_BUGS,
 )

@@ -262,6 +262,28 @@ class ProviderContract:
         assert 0 < len(found.provider_status) <= 200
         assert not re.search("[\x00\ud800-\udfff]", found.provider_status)
 
+    def test_the_status_of_a_request_ends_no_call(self) -> None:
+        """Public reports show errors with HTTP 200: `{"status": "failed", "message": "Too many requests"}`."""
+        beside: list[dict[str, Any]] = [
+            {"message": "Too many requests"},
+            {"error": "temporarily unavailable", "statusCode": 503},
+            {"errors": ["No such key"], "data": None},
+            {"detail": "Rate limit reached"},
+            {"data": None},
+            {"result": {"call_status": "teleported"}},
+            {"response": []},
+        ]
+        for word in (*self.states, "success", "error"):
+            for told in beside:
+                body = json.dumps({"status": word} | told).encode()
+                try:
+                    found = self.provider().read_status(Answer(200, {}, body), CallHandle(self.placed_id), NOW)
+                except ProviderError:
+                    continue
+                assert not found.state.is_terminal, body
+                if self.states.get(word, CallState.UNRECOGNISED).is_terminal:
+                    assert "state" in {remark.field for remark in found.remarks if not remark.taken}, body
+
     def test_an_id_cannot_change_the_path(self, wire: Wire) -> None:
         provider = self.provider(wire.url + "/prefix")
         plain = self.sent(wire, provider.status(self.handle()), "read").target

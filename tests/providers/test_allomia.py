@@ -193,6 +193,12 @@ class TestAlloMia(ProviderContract):
         with pytest.raises(MayBeRinging):
             self.read(json.dumps({"data": other, "call": other | {"outboundCallId": "third"}}).encode())
 
+    @pytest.mark.parametrize("named", [{"outboundCallId": CALL}, {}], ids=["with our ID", "without an ID"])
+    def test_two_objects_with_different_statuses_end_no_call(self, named: dict[str, str]) -> None:
+        body = {"data": named | {"status": "completed"}, "call": named | {"status": "busy"}}
+        with pytest.raises(MayBeRinging):
+            self.read(json.dumps(body).encode())
+
     def test_who_answered_and_why_it_ended_are_read_wherever_they_are(self) -> None:
         for place in ({"callDetails": {"answered_by": "machine_end_beep", "endedReason": "voicemail"}},
                       {"answeredBy": "machine_end_beep", "ended_reason": "voicemail", "callDetails": None},

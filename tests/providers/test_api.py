@@ -67,7 +67,6 @@ def test_every_field_of_an_account_is_stored_and_returned(api: ApiClient, organi
         "blocked_reason": "",
         "open_calls": 0,
         "unknown_words": [],
-        "longest_call_minutes": 120,
         "overdue_calls": 0,
     }
     assert answer.json() == expected

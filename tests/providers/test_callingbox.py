@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
 import hmac
@@ -61,6 +62,7 @@ EVENT = (
 # The test vector that CallingBox publishes.
 SECRET = "whsec_test_0123456789abcdef0123456789abcdef"
 SIGNED_AT = datetime.fromtimestamp(1767225600, UTC)
+LATER = SIGNED_AT + timedelta(seconds=301)
 SIGNED = (
     b'{"id":"0b7d3c52-6a0e-4c1b-9a55-2f1f6f0f9d11","type":"call.no_answer","created":1767225600,"api_version":"2026-04",'
     b'"data":{"call":{"id":"5f0c2a8e-1d34-4b7a-9c11-7e2b90d4a6f3","status":"no_answer"}}}'
@@ -341,6 +343,12 @@ class TestCallingBox(ProviderContract):
         found = self.read(body.encode())
         assert (found.state, found.result) == (CallState.UNRECOGNISED, {"id": CALL, "status": "completed"})
 
+    def test_a_placing_without_a_status_is_queued_and_no_doubt(self) -> None:
+        placed = self.provider().read_placing(Answer(201, {}, json.dumps({"id": CALL}).encode()))
+        assert (placed.state, placed.remarks) == (CallState.QUEUED, ())
+        twice = self.provider().read_placing(Answer(201, {}, b'{"id": "x1", "status": 7}'))
+        assert [remark.field for remark in twice.remarks] == ["state"]
+
     def test_an_id_is_exact_to_the_last_digit(self) -> None:
         for digits in ("9223372036854775999", "18446744073709551617", "340282366920938463463374607431768211457"):
             body = f'{{"id": {digits}, "status": "queued"}}'.encode()
@@ -449,6 +457,21 @@ class TestCallingBox(ProviderContract):
         now = SIGNED_AT + timedelta(seconds=late)
         headers = {"callingbox-signature": f"t=1767225600,v1={VECTOR}"}
         assert self.provider().verify_callback(headers, SIGNED, now).value == expected
+
+    def test_a_signature_proves_as_much_in_every_form(self) -> None:
+        forms = (
+            "t={t},v1={base64}", "t={t},v1=sha256={hex}", " t = {t} , v1 = {hex} ", "t={t};v1={hex}",
+            "t=\"{t}\", v1='{hex}'", "v1={base64};t={t}",
+        )  # fmt: skip
+        for form in forms:
+            for at, now in (("1767225600", SIGNED_AT), ("1767225600500", SIGNED_AT), ("1767225600", LATER)):
+                for secret in (SECRET, "whsec_x"):
+                    mac = hmac.new(secret.encode(), at.encode() + b"." + SIGNED, hashlib.sha256)
+                    coded = base64.b64encode(mac.digest()).decode()
+                    header = form.format(t=at, hex=mac.hexdigest(), base64=coded)
+                    found = self.provider().verify_callback({"callingbox-signature": header}, SIGNED, now)
+                    good = secret == SECRET and now is SIGNED_AT
+                    assert found is (Verification.VERIFIED if good else Verification.BAD), header
 
     @pytest.mark.parametrize(
         ("header", "expected"),

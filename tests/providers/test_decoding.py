@@ -65,7 +65,17 @@ class TestJson:
         assert decode_json('{"id": "é", "n": [1, null]}'.encode(encoding)) == {"id": "é", "n": [1, None]}
 
     def test_invalid_utf_8_affects_only_its_own_field(self) -> None:
-        assert decode_json(b'{"id": "x1", "name": "Ren\xe9"}') == {"id": "x1", "name": "Ren\ufffd"}
+        assert decode_json(b'{"id": "x1", "name": "Ren\xff\x01"}')["id"] == "x1"
+        assert decode_json(b'{"id": "x1", "name": "Ren\x90"}') == {"id": "x1", "name": "Ren\ufffd"}
+        assert decode_json('{"a": "é", "b": "'.encode() + b'\xe9"}') == {"a": "é", "b": "\ufffd"}
+
+    def test_a_body_in_windows_1252_is_read(self) -> None:
+        """Public reports show providers that answer in ISO 8859-1, which Windows-1252 contains."""
+        for said in ("René", "s\xed", "Müller \u2014 “Straße”", "¿Cómo está?", "l\u2019été, 5\xa0€"):
+            remarks: list[Remark] = []
+            body = json.dumps({"id": "x1", "name": said}, ensure_ascii=False).encode("cp1252")
+            assert decode_json(body, remarks=remarks) == {"id": "x1", "name": said}
+            assert [remark.taken for remark in remarks] == [True]
 
     def test_characters_that_a_database_refuses_are_replaced(self) -> None:
         found = decode_json(b'{"a\\u0000": ["\\u0000", {"b": "\\ud800x"}], "pair": "\\ud83d\\ude00"}')
@@ -120,7 +130,8 @@ ODDITIES: list[tuple[bytes, Any, list[tuple[str, bool]]]] = [
     (b'{"a": "one\ntwo", "b": "c:\\dir"}', {"a": "one\ntwo", "b": "c:\ufffddir"}, [("", True)]),
     (b'{"a": "x, }", "b": "NaN", "c": "True",}', {"a": "x, }", "b": "NaN", "c": "True"}, [("", True)]),
     (b'\xef\xbb\xbf{"a": 1}', {"a": 1}, [("", True)]),
-    (b'{"a": "Ren\xe9"}', {"a": "Ren\ufffd"}, [("", True)]),
+    (b'{"a": "Ren\xe9"}', {"a": "Ren\xe9"}, [("", True)]),
+    (b'{"a": "Ren\x90"}', {"a": "Ren\ufffd"}, [("", True)]),
     (gzip.compress(b'{"a": 1}'), {"a": 1}, [("", True)]),
     (gzip.compress(b'{"a"') + gzip.compress(b": 1}"), {"a": 1}, [("", True)]),
     (zlib.compress(b'{"a": 1}'), {"a": 1}, [("", True)]),

@@ -108,6 +108,9 @@ MONEY: list[tuple[Any, str | None, bool | None]] = [
     (3333.5, "0.033335", OK),
     ("5000", "0.05", ODD),
     *((value, None, DOUBT) for value in (-4, "-1", True, "$5", 10**13, LIST, "1,000")),
+    *((value, None, DOUBT) for value in (0.0135, "0.05", 1.25, "42.5")),  # dollars, as public reports show
+    (83, "0.00083", OK),
+    (1.0, "0.00001", OK),
     (None, None, OK),
 ]
 IDS: list[tuple[Any, str, bool | None]] = [
@@ -335,6 +338,14 @@ TEXT_RESULTS: list[Any] = [
 ]
 
 
+def test_a_doubt_of_the_decoder_names_the_field_in_any_spelling_of_its_name() -> None:
+    for name in ("duration_seconds", "durationSeconds", "Duration-Seconds"):
+        for value in ("NaN", f'1, "{name}": 2'):
+            fields = read_message(f'{{"{name}": {value}}}'.encode())
+            assert fields.seconds("duration_seconds", into="duration_seconds") is None
+            assert [(remark.field, remark.taken) for remark in fields.remarks] == [("duration_seconds", False)], name
+
+
 class TestResults:
     def test_one_structured_meaning_gives_an_object(self) -> None:
         for value, odd in RESULTS:
@@ -356,6 +367,27 @@ class TestResults:
             fields = of(value)
             assert (fields.result("f"), fields.remarks) == ((None, ""), [])
         assert of({}).result("f") == ({}, "")
+
+    def test_a_code_block_of_json_is_the_object(self) -> None:
+        """Public reports show results as language models write them."""
+        inner = {"opt_out": True, "note": "a `b` c"}
+        text = json.dumps(inner, indent=2)
+        for sent in (
+            f"```json\n{text}\n```",
+            f"```{text}```",
+            f"  ```JSON5\r\n{text}\n```\n",
+            json.dumps(f"```\n{text}\n```"),
+        ):
+            fields = of(sent)
+            assert fields.result("f") == (inner, ""), sent
+            assert fields.remarks, sent
+        for sent in (
+            "```json\n```",
+            f"```\n{text}\n``` and ```\n{text}\n```",
+            f"I heard:\n```json\n{text}\n```",
+            "```yes```",
+        ):
+            assert of(sent).result("f") == (None, sent)
 
     def test_json_text_inside_a_result_stays_text(self) -> None:
         inner = {"note": '{"a": 1}', "n": "[1]"}

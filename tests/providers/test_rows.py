@@ -39,6 +39,9 @@ class TestRows:
             (rows, []),
             (before | {"data": rows, "has_more": True}, before | {"data": [], "has_more": True}),
             ({"has_more": True, "data": rows}, {"has_more": True, "data": []}),
+            (before | {"_embedded": {"calls": rows}}, before | {"_embedded": {"calls": []}}),
+            ({"data": {"x": {"data": [7]}, "data": rows, "n": 1}}, {"data": {"x": {"data": [7]}, "data": [], "n": 1}}),
+            ({"response": {"data": {"objects": rows}, "y": [8]}}, {"response": {"data": {"objects": []}, "y": [8]}}),
         ]
         for shape, envelope in shapes:
             body = json.dumps(shape, indent=indent).encode()
@@ -60,6 +63,8 @@ class TestRows:
             b'{"tags": ["data", "x"]}',
             b'{"tags": "data", "x": [1]}',
             b'{"x": {"data": [1]}}',
+            b'{"data": {"x": {"data": [1]}, "y": "data"}}',
+            b'{"data": {"data": {"data": {"data": [1]}}}}',
             b'"[1]"',
             b"7",
         ):

@@ -9,7 +9,7 @@ from django import forms
 from django.http import HttpRequest
 
 from calls.models import Call, Status
-from calls.models.call import MAY_BE_OVERDUE
+from calls.models.statuses import MAY_BE_OVERDUE
 from calls.outcomes import staff_decisions
 from campaigns.phones import national
 from tenants.backoffice.buttons import NotDone, Step

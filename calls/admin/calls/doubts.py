@@ -31,6 +31,7 @@ TIMES: Mapping[str, str] = {
 }
 RESULT: Mapping[str, str] = {"result": "Result", "result_text": "Result", "result_status": "Result"}
 ELSEWHERE: Collection[str] = {*FACTS, *TIMES, *RESULT}
+_LABELS = {**FACTS, **TIMES, **RESULT}
 
 
 def beside(rows: Sequence[tuple[str, Any]], call: Call, names: Mapping[str, str]) -> list[tuple[str, Any]]:
@@ -67,4 +68,11 @@ def others(call: Call) -> list[tuple[str, str]]:
 
 def _sentence(doubt: Mapping[str, Any]) -> str:
     said = str(doubt.get("said", ""))
-    return f"The provider said “{said}”; not believed: {doubt.get('why', '')}"
+    what = f"the provider said “{said}”" if said else "what the provider said"
+    return f"Not believed: {what}. {doubt.get('why', '')}"
+
+
+def named(detail: str) -> str:
+    """Return the text of an event about oddities with the page's names for fields of a call."""
+    lines = (line.partition(": ") for line in detail.splitlines())
+    return "\n".join(f"{_LABELS.get(name, name)}{colon}{rest}" for name, colon, rest in lines)

@@ -75,9 +75,10 @@ def _overdue(call: Call) -> str:
     if not call.is_overdue(timezone.now()):
         return ""
     return (
-        f"It has been overdue since {local_time(call.overdue_at)}: the provider has reported no end within "
-        f"{counted(call.account.longest_call_minutes, 'minute')}, the longest call of the account. It holds no line, "
-        "is read less often, and the contact is not called meanwhile."
+        f"Since {local_time(call.overdue_at)}: the provider has reported no end within "
+        f"{counted(call.account.longest_call_minutes, 'minute')}, the longest call of the account. The call holds no "
+        "line, is read less often, and the contact is not called meanwhile. Look it up in the provider's dashboard. If "
+        "it is over, choose “This call is over”."
     )
 
 
@@ -207,12 +208,13 @@ def _times(call: Call) -> list[tuple[str, datetime]]:
         ("Ringing", call.started_at),
         ("Answered", call.answered_at),
         ("Ended", call.ended_at),
-        ("End stored", call.terminal_at),
+        ("End seen by Trunkline", call.terminal_at),
         ("Next status check", call.next_read_at),
     )
     return [(name, moment) for name, moment in named if moment]
 
 
+ODD = ("tolerated", "doubt")  # events about fields of the evidence
 EVENT_LABELS = {
     "queued": "Queued",
     "placing": "Sending to provider",
@@ -256,9 +258,17 @@ def _events(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
             "to": to.label if to else "",
             "colour": labels.CALL_COLOURS[to] if to else "default",
             "source": CallEvent.Source(event.source).label if known else event.source,
-            "detail": event.detail,
+            "detail": _detail(event),
             "raw": masked(readable(bytes(event.raw), event.raw_size), call) if raw and event.raw else "",
         }
+
+
+def _detail(event: CallEvent) -> str:
+    """Return the text of an event with the page's words for names of fields and codes of reasons."""
+    if event.type in ODD:
+        return doubts.named(event.detail)
+    said, colon, code = event.detail.rpartition("'. ")
+    return f"{said}{colon}{labels.sentence(labels.REASONS[code])}" if code in labels.REASONS else event.detail
 
 
 def _callbacks(call: Call, raw: bool) -> Iterator[dict[str, Any]]:
@@ -301,7 +311,7 @@ def _sent(call: Call) -> dict[str, str]:
 
 
 def _result(call: Call) -> list[tuple[str, str]]:
-    text = [("As text", call.result_text)] if call.result_text else []
+    text = [("Result as text", call.result_text)] if call.result_text else []
     if isinstance(call.result, dict):
         return [*((str(name), _plain(value)) for name, value in call.result.items()), *text]
     return [("Result", _plain(call.result)), *text] if call.result else text

@@ -75,7 +75,7 @@ def held(obj: Campaign) -> int:
 
 def send_held_effect(obj: Campaign) -> list[str]:
     return [
-        f"{_counted(held(obj), 'recipient')} held for a value that nobody means to speak. They are called with their "
+        f"Held for a value that nobody means to speak: {_counted(held(obj), 'recipient')}. They are called with their "
         "values as they are, now and in later attempts.",
         "To correct values instead, edit the contacts or import them again. Recipients whose values are corrected are "
         "called by themselves.",
@@ -84,7 +84,7 @@ def send_held_effect(obj: Campaign) -> list[str]:
 
 def skip_held_effect(obj: Campaign) -> list[str]:
     return [
-        f"{_counted(held(obj), 'recipient')} held for a value that nobody means to speak. This campaign does not call "
+        f"Held for a value that nobody means to speak: {_counted(held(obj), 'recipient')}. This campaign does not call "
         "them. Other campaigns may.",
         "You cannot undo this.",
     ]

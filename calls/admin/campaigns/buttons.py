@@ -29,11 +29,11 @@ S = Campaign.Status
 
 class HeldForm(forms.Form):
     variable = LineField(
-        label="Only those held for this value alone",
+        label="Only recipients held for this value alone",
         required=False,
         max_length=64,
         widget=forms.TextInput(attrs={"class": "tl-input"}),
-        help_text="The name of a variable, or customer_name. Empty: all held recipients.",
+        help_text="The name of a variable, or customer_name for the contact's name. Empty: all held recipients.",
     )
 
 
@@ -44,7 +44,8 @@ def _held(verdict: Verdict, sentence: str) -> Callable[[HttpRequest, Any, Mappin
         except quiescing.IllegalTransition as error:
             raise NotDone(str(error)) from error
         if not n:
-            raise NotDone("No recipient is held for that.")
+            what = "for this value alone. Leave the field empty for all" if values["variable"] else "any more"
+            raise NotDone(f"No recipient is held {what}.")
         return f"{counted(n)} {'is' if n == 1 else 'are'} {sentence}"
 
     return perform

@@ -15,11 +15,13 @@ from calls.forecast import estimated_finish
 from calls.forecast import forecast as forecasting
 from calls.gate.selection import Choices, weighted_assistants
 from calls.models import Call
+from calls.reports.problem import Problem
 from calls.reports.variant_comparison import Variant, compare, percent, sample_of
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.models.campaign import load_numbers
 from campaigns.phones import national
 from campaigns.rules.placeholders import NAME, Kind, kind_of, shown
+from campaigns.rules.spoken import REASON as PLACEHOLDERS
 from campaigns.rules.spoken import Rule, preview
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
@@ -73,7 +75,7 @@ def _forecast(campaign: Campaign, at_most: int) -> dict[str, Any] | None:
         "costs": labels.money(found.cost_low, found.currency) if found.cost_low is not None else "",
         "at_most": labels.money(found.cost_high, found.currency) if found.cost_high is not None else "",
         "placeholders": placeholder_rows(found),
-        "warnings": [] if found.too_many else [problem.message for problem in forecasting.warnings(found)],
+        "warnings": [] if found.too_many else [problem.message for problem in forecast_warnings(found)],
     }
 
 
@@ -146,6 +148,12 @@ def previews_of(campaign: Campaign) -> list[dict[str, Any]]:
                 }
             )
     return previews
+
+
+def forecast_warnings(found: forecasting.Forecast) -> list[Problem]:
+    """Return the warnings of a forecast for a page that shows its `placeholder_rows`: one for all of these."""
+    others = [problem for problem in forecasting.warnings(found) if problem.code != PLACEHOLDERS]
+    return [*found.placeholders.summary(), *others]
 
 
 def placeholder_rows(found: forecasting.Forecast) -> list[dict[str, Any]]:

@@ -66,10 +66,6 @@ class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
         model = CallingWindow
         fields = ("days", "opens", "closes")
 
-    def clean_placeholder_values(self) -> str:
-        chosen: str = self.cleaned_data["placeholder_values"] or self.instance.placeholder_values
-        return chosen
-
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         if "opens" in values and values.get("opens") == values.get("closes"):
@@ -192,6 +188,10 @@ class CampaignForm(ScopedForm):
             self.fields["placeholder_values"].required = False  # left out, it stays as it is
         if "campaign_zone_countries" in self.fields:
             self._offer_countries()
+
+    def clean_placeholder_values(self) -> str:
+        chosen: str = self.cleaned_data["placeholder_values"] or self.instance.placeholder_values
+        return chosen
 
     def _offer_countries(self) -> None:
         """Offer the organization's countries with several time zones, and the countries chosen before."""

@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from calls.admin.campaigns.button_effects import zone_choices
-from calls.admin.campaigns.figures import FORECAST_AT_ONCE, placeholder_rows, previews_of
+from calls.admin.campaigns.figures import FORECAST_AT_ONCE, forecast_warnings, placeholder_rows, previews_of
 from calls.admin.campaigns.wizard_steps import (
     ASSISTANT,
     CONTACTS,
@@ -139,7 +139,7 @@ def forecast(campaign: Campaign, form: Any, formsets: Sequence[Any]) -> dict[str
         "calls": f"{found.calls:,}",
         "costs": labels.money(found.cost_low, found.currency) if found.cost_low is not None else "",
         "at_most": labels.money(found.cost_high, found.currency) if found.cost_high is not None else "",
-        "warnings": with_links(campaign, forecasting.warnings(found)),
+        "warnings": with_links(campaign, forecast_warnings(found)),
         "placeholders": placeholder_rows(found),
     }
 

@@ -82,7 +82,8 @@ def _campaigns(organizations: Sequence[int]) -> Iterator[Item]:
             yield Item(f"“{name}” paused itself", reason, url)
         if n:
             detail = (
-                "A value is one that nobody means to speak, like NULL. Correct it, or decide on the campaign's page."
+                "They have a name or a variable that nobody means to speak, such as NULL. Correct the contacts, or "
+                "call or skip the held recipients on the campaign's page."
             )
             yield Item(f"“{name}” holds {counted(n)}", detail, f"{url}?status={Recipient.Status.REVIEW.value}")
 

@@ -8,7 +8,10 @@ from typing import Any
 
 from calls.gate.budgets import ALERT_AT
 from calls.models import Call, Status
+from calls.models.statuses import ENDED_BY_STAFF
 from campaigns.models import Campaign, Recipient
+from campaigns.rules.placeholders import shown
+from campaigns.rules.spoken import REASON as PLACEHOLDERS
 
 CALL_COLOURS = {
     Status.QUEUED: "info",
@@ -173,6 +176,8 @@ def reason(code: str) -> str:
     """Return a reason code in words. Some codes have a detail: `missing_variables: slot`."""
     name, _, detail = code.partition(": ")
     found = REASONS.get(name) or name.replace("_", " ")
+    if name == PLACEHOLDERS and detail:
+        return f"{found} ({shown(detail.split(', '))})"
     return f"{found}: {detail}" if detail else found
 
 
@@ -213,7 +218,10 @@ def duration(seconds: int | None) -> str:
 
 def badge(call: Call) -> dict[str, Any]:
     status = Status(call.status)
-    return {"label": status.label, "colour": CALL_COLOURS[status], "meaning": CALL_MEANINGS[status]}
+    meaning = CALL_MEANINGS[status]
+    if status == Status.UNKNOWN and call.ended_reason == ENDED_BY_STAFF:
+        meaning = "A team member ended the call: the provider reported no end. A later report replaces this outcome."
+    return {"label": status.label, "colour": CALL_COLOURS[status], "meaning": meaning}
 
 
 def bar(parts: Mapping[str, int], labels: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
