@@ -20,7 +20,10 @@ YES = frozenset({"true", "yes", "y", "1", "t", "on"})
 NO = frozenset({"false", "no", "n", "0", "f", "off"})
 SAID_AT_LENGTH = frozenset({"true", "yes", "false", "no"})
 ASKS_FOR_YES, ASKS_FOR_NO = frozenset({"true", "yes"}), frozenset({"false", "no"})
-WRAPPERS = ("value", "val", "answer", "result", "response")  # of a value with its confidence, reason or kind beside it
+# Folded names of a value with its confidence, reason or kind beside it.
+WRAPPERS = frozenset({"value", "val", "answer", "result", "response"})
+DEEPEST = 12
+_REASON_FOLLOWS = re.compile(r"[,.;:!(\n\u2013\u2014]|\s-")
 # In front of a name in a text. Before a name that a program wrote, a "no" may be another field's: `a=no opt_out=yes`.
 _NEVER = re.compile(r"(?:\b(?:not|never|without)(?:\s(?:to|an?|any|yet))?|n['\u2019]t)[ \t]+$", re.IGNORECASE)
 _NONE = re.compile(r"(?<![:=>])[ \t]no[ \t]+$|^no[ \t]+$", re.IGNORECASE)
@@ -48,7 +51,8 @@ def _is_met(rule: Rule, reading: Reading) -> bool:
     values = list(_values(reading.result, path))
     return (
         doubtful
-        or any(_meets(rule["equals"], value) for value in values)
+        or _any_meets(rule["equals"], values)
+        or (not any(map(_says, values)) and _any_meets(rule["equals"], _values_inside(reading.result, path)))
         or (not values and _is_met_inside(rule["equals"], path, reading.result))
         or _text_meets(rule["equals"], path[-1], reading.result_text)
     )
@@ -63,6 +67,28 @@ def _values(result: Any, path: list[str]) -> Iterator[Any]:
     names = [step] if step in found else [name for name in found if _folded(str(name)) == _folded(step)]
     for name in names:
         yield from _values(found[name], rest)
+
+
+def _says(value: Any) -> bool:
+    return value not in (None, "", [], {})
+
+
+def _any_meets(equals: str, values: Iterable[Any]) -> bool:
+    return any(_meets(equals, value) for value in values)
+
+
+def _values_inside(result: Any, path: list[str], depth: int = 0) -> Iterator[Any]:
+    """Yield the values at a path in the objects and lists inside a result, also in rows with a name and a value."""
+    if depth > DEEPEST:
+        return
+    found, (step, *rest) = _object(result), path
+    yield from _values(found, path)
+    if any(isinstance(name, str) and _folded(name) == _folded(step) for name in found.values()):
+        for name, value in found.items():
+            if _folded(str(name)) in WRAPPERS:
+                yield from _values(value, rest)
+    for inner in result if isinstance(result, list) else found.values():
+        yield from _values_inside(inner, path, depth + 1)
 
 
 def _is_met_inside(equals: str, path: list[str], result: Any) -> bool:
@@ -89,8 +115,7 @@ def _meets(equals: str, value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(_meets(equals, each) for each in value)
     if isinstance(value, Mapping):
-        names = tuple(value) if len(value) == 1 else WRAPPERS
-        return any(_meets(equals, value[name]) for name in names if value.get(name) is not None)
+        return any(_meets(equals, each) for name, each in value.items() if len(value) == 1 or _folded(name) in WRAPPERS)
     text, wanted = _text(value), _text(equals)
     if text is None or wanted is None:
         return False
@@ -99,7 +124,7 @@ def _meets(equals: str, value: Any) -> bool:
         text == wanted
         or text.strip(" .!#\"'") in {wanted, *words}
         or any(_begins_with(text, word) for word in words & SAID_AT_LENGTH)
-        or (_is_wordy(wanted) and _folded(text) == _folded(wanted))
+        or (_is_wordy(wanted) and _folded(wanted) in (_folded(text), _folded(_REASON_FOLLOWS.split(text)[0])))
     )
 
 

@@ -20,6 +20,7 @@ FORMS = (
     lambda value: {"value": value, "rationale": "It was discussed."},
     lambda value: {"Result": value, "Explanation": "It was discussed."},
     lambda value: {"answer": value, "confidence": 0.9},
+    lambda value: {"rationale": "It was discussed.", "value": value},
     lambda value: [{"value": value, "json_schema": {"type": "boolean"}}],
 )
 # Where the extracted values stand: beside a summary, in lists, as rows with a name and a value, by recipient, as text.
@@ -31,6 +32,7 @@ PLACES = (
     lambda value: {"fields": [{"name": "slot", "value": "10:00"}, {"name": "Opt out", "value": value}], "model": "m"},
     lambda value: {"recipients": [{"phone": "1", "structured_result": {"opt_out": value}}], "task_completed": True},
     lambda value: {"opt_out": None, "analysis": {"opt_out": value}},
+    lambda value: {"fields": [{"value": value, "name": "opt_out"}], "n": 1},
     lambda value: {"Call_Analysis": {"opt_out": value, "Empathy": {"Result": "Yes"}}, "other": {"Result": "Yes"}},
 )
 YES = (True, "true", "Yes", "Yes, they asked for it.", "YES - never call again", "true (they said so)", 'Yes: "stop"')
@@ -58,7 +60,7 @@ def test_a_longer_path_is_followed_inside_an_analysis_too() -> None:
         {"rows": [{"name": "wish", "value": {"code": "Stop, please"}}], "n": 1},
     ):
         assert is_heard(result, rule), result
-    assert not is_heard({"analysis": {"code": "stop", "wish": "x"}, "n": 1}, rule)
+    assert not is_heard({"analysis": {"wish": {"code": "go on"}}, "n": 1}, rule)
 
 
 def test_a_reason_may_follow_any_word_that_a_rule_asks_for() -> None:
