@@ -51,10 +51,15 @@ def spent_on(campaign: Campaign) -> Decimal:
 class Sums:
     """A campaign's money: what its calls cost as far as known, what is set aside beyond that, and how many are open."""
 
-    paid: Decimal
+    priced: Decimal  # by their providers
+    estimated: Decimal  # by us, where no price is known
     reserved: Decimal
     open_calls: int
     overdue_calls: int  # of the open calls
+
+    @property
+    def paid(self) -> Decimal:
+        return self.priced + self.estimated
 
     @property
     def used(self) -> Decimal:
@@ -67,25 +72,23 @@ def sums_of(campaigns: Iterable[int]) -> dict[int, Sums]:
     Each sum reads an index only, or the few calls that are in flight, so it stays fast with millions of calls.
     """
     calls = Call.objects.filter(campaign=OuterRef("pk")).order_by().values("campaign")
-    paid = calls.filter(Q(cost_price__gt=0) | Q(cost_estimate__gt=0)).values(total=Sum(COST))
+    priced = calls.filter(cost_price__gt=0).values(total=Sum("cost_price"))
+    estimated = calls.filter(NOT_PRICED, cost_estimate__gt=0).values(total=Sum("cost_estimate"))
     reserved = calls.filter(cost_reserved__gt=0).values(total=Sum(AMOUNT - _KNOWN, output_field=_MONEY))
     counted = calls.filter(status__in=OPEN).values(n=Count("*"))
     late = Call.objects.overdue(timezone.now()).filter(campaign=OuterRef("pk"))
     overdue = late.order_by().values("campaign").values(n=Count("*"))
     rows = Campaign.objects.filter(pk__in=list(campaigns)).order_by()
-    found = rows.values_list("pk", Subquery(paid), Subquery(reserved), Subquery(counted), Subquery(overdue))
-    return {pk: Sums(spent or ZERO, aside or ZERO, n or 0, late or 0) for pk, spent, aside, n, late in found}
+    amounts, counts = (Subquery(each) for each in (priced, estimated, reserved)), (Subquery(counted), Subquery(overdue))
+    return {
+        pk: Sums(paid or ZERO, guessed or ZERO, aside or ZERO, n or 0, late or 0)
+        for pk, paid, guessed, aside, n, late in rows.values_list("pk", *amounts, *counts)
+    }
 
 
 def paid_for(campaign: Campaign) -> Decimal:
     """Return what the campaign's calls have cost for certain. No call that ends, and no price, gives it back."""
     return campaign.calls.filter(_FINAL).order_by().aggregate(total=Sum(COST))["total"] or ZERO
-
-
-def estimated_for(campaign: Campaign) -> Decimal:
-    """Return the part of `Sums.paid` that is our estimate, because no price of the provider is known."""
-    calls = campaign.calls.filter(NOT_PRICED, cost_estimate__gt=0).order_by()
-    return calls.aggregate(total=Sum("cost_estimate"))["total"] or ZERO
 
 
 def spent_today(organization: Organization, now: datetime) -> Decimal:

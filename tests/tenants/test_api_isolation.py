@@ -74,6 +74,8 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "campaign-start": ("campaign", "campaigns/{}/start/", {"post": CALL}),
     "campaign-pause": ("campaign", "campaigns/{}/pause/", {"post": CALL}),
     "campaign-resume": ("campaign", "campaigns/{}/resume/", {"post": CALL}),
+    "campaign-held-send": ("campaign", "campaigns/{}/held/send/", {"post": CALL}),
+    "campaign-held-skip": ("campaign", "campaigns/{}/held/skip/", {"post": CALL}),
     "campaign-cancel": ("campaign", "campaigns/{}/cancel/", {"post": CALL}),
     "campaign-refresh": ("campaign", "campaigns/{}/refresh/", {"post": CALL}),
     "campaign-version-list": ("campaign", "campaigns/{}/versions/", {"get": READ}),
@@ -90,7 +92,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
             f"campaigns/{{world.campaign.uuid}}/recipients/{{0}}/{name}/",
             {"post": CALL},
         )
-        for name in ("withdraw", "hold", "unhold", "call-back", "cancel-call-back")
+        for name in ("withdraw", "hold", "unhold", "call-back", "cancel-call-back", "send-as-is", "skip")
     },
     "call-back-detail": ("call_back", "call-backs/{}/", {"get": READ}),
     "call-detail": ("call", "calls/{}/", {"get": READ}),

@@ -367,6 +367,6 @@ class CampaignAdmin(WizardPages):
             "open_calls": sums.open_calls,
             "overdue": sums.overdue_calls,
             "spent": money(sums.paid, obj.budget_currency),
-            "estimated": money(part, obj.budget_currency) if (part := budgets.estimated_for(obj)) else "",
+            "estimated": money(sums.estimated, obj.budget_currency) if sums.estimated else "",
             "budget": budget(sums.used, obj.budget, obj.budget_currency) if obj.budget is not None else None,
         }
