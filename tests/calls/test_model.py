@@ -7,6 +7,7 @@ runs as many, different ones each time. With an empty `MODEL_SHRINKS` the first 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -459,7 +460,7 @@ class Model(RuleBasedStateMachine):
     @rule(fault=faults, late=st.booleans())
     def reconcile(self, fault: str, late: bool) -> None:
         for account, calls in reconciling.claim().items():
-            found = finished(reconciling.search(Line(self.world, fate=fault).client, account, calls))
+            found = asyncio.run(reconciling.search(Line(self.world, fate=fault).client, account, calls))
             self.looks.append(Held(lambda calls=calls, found=found: self._looked(calls, found)))  # type: ignore[misc]
             if not late:
                 self.looks.pop().record()
