@@ -9,13 +9,11 @@ adapter does, `recording` everything up to the commit.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from benchmarks import revisions
@@ -24,19 +22,10 @@ PROVIDERS = ("allomia", "polyai", "plumvoice", "callingbox")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.answers", allow_abbrev=False)
-    parser.add_argument("before", help="a revision of Git")
-    parser.add_argument("after", nargs="?", help="a revision of Git; the working tree if it is not given")
-    parser.add_argument("--calls", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=15)
-    options = parser.parse_args()
-    with revisions.workers(options.before, options.after, __file__, options.calls, _database) as workers:
+    options = revisions.arguments("benchmarks.answers", "--calls", 200, rounds=15)
+    with revisions.workers(options.before, options.after, __file__, options.size, revisions.sqlite) as workers:
         compare(workers, options.rounds)
     return 0
-
-
-def _database(which: str, directory: Path) -> str:
-    return f"sqlite:///{directory / which}.sqlite3"
 
 
 def compare(workers: list[revisions.Worker], rounds: int) -> None:

@@ -9,7 +9,6 @@ processor times means something. AFTER is the working tree unless it is named.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import statistics
@@ -17,7 +16,6 @@ import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from benchmarks import revisions
@@ -30,19 +28,10 @@ COUNTRIES = ["US", "FR", "GB", "GG", "JE", "IM", "DE", "AU", "RU", "ID", "BR", "
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gate", allow_abbrev=False)
-    parser.add_argument("before", help="a revision of Git")
-    parser.add_argument("after", nargs="?", help="a revision of Git; the working tree if it is not given")
-    parser.add_argument("--people", type=int, default=2_000)
-    parser.add_argument("--rounds", type=int, default=15)
-    options = parser.parse_args()
-    with revisions.workers(options.before, options.after, __file__, options.people, _database) as workers:
+    options = revisions.arguments("benchmarks.gate", "--people", 2_000, rounds=15)
+    with revisions.workers(options.before, options.after, __file__, options.size, revisions.sqlite) as workers:
         compare(workers, options.rounds)
     return 0
-
-
-def _database(which: str, directory: Path) -> str:
-    return f"sqlite:///{directory / which}.sqlite3"
 
 
 def compare(workers: list[revisions.Worker], rounds: int) -> None:

@@ -9,7 +9,6 @@ another name. Only the ratio of the times means something. AFTER is the working 
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import statistics
@@ -28,12 +27,7 @@ KINDS = {"new": "new contacts", "again": "the same file again", "changed": "ever
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.imports", allow_abbrev=False)
-    parser.add_argument("before", help="a revision of Git")
-    parser.add_argument("after", nargs="?", help="a revision of Git; the working tree if it is not given")
-    parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    options = revisions.arguments("benchmarks.imports", "--rows", 20_000, rounds=5)
     with throwaway_server() as url:
         with psycopg.connect(url, autocommit=True) as server:
             for which in ("before", "after"):
@@ -42,7 +36,7 @@ def main() -> int:
         def database(which: str, directory: Path) -> str:
             return f"{url.rpartition('/')[0]}/{which}"
 
-        with revisions.workers(options.before, options.after, __file__, options.rows, database) as workers:
+        with revisions.workers(options.before, options.after, __file__, options.size, database) as workers:
             compare(workers, options.rounds)
     return 0
 

@@ -5,6 +5,7 @@ The benchmarks themselves are those of the working tree: a revision has no say i
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -17,6 +18,21 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def arguments(program: str, size: str, default: int, rounds: int) -> argparse.Namespace:
+    """Return the command line's revisions, size and rounds. `size`: the name of its option, like "--people"."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", allow_abbrev=False)
+    parser.add_argument("before", help="a revision of Git")
+    parser.add_argument("after", nargs="?", help="a revision of Git; the working tree if it is not given")
+    parser.add_argument(size, dest="size", type=int, default=default)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    return parser.parse_args()
+
+
+def sqlite(which: str, directory: Path) -> str:
+    """Return the URL of a database for one of the two revisions."""
+    return f"sqlite:///{directory / which}.sqlite3"
 
 
 class Worker:

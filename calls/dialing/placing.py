@@ -154,13 +154,14 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision
     reserved: defaultdict[int | None, Decimal] = defaultdict(Decimal)
     in_this_batch = Decimal(0)  # the batch is of one account, and so of one organization
     paced: dict[int | None, datetime | None] = {}
+    choices: dict[int, Choices] = {}  # by campaign, for calls by stand-ins
     batch = fact_sheet.read_as_made(calls, now)
     for call in calls:
         if call.recipient and not batch.persons.has(call):
             call.recipient.contact = call.contact
             follow_number(call, call.recipient.number, now)
             continue
-        if getattr(call, "by_a_stand_in", False) and _goes_another_way(call, now):
+        if getattr(call, "by_a_stand_in", False) and _goes_another_way(call, choices, now):
             continue
         found = batch.facts_of(call)
         facts = replace(
@@ -192,13 +193,16 @@ def _ask_the_gate(calls: list[Call], now: datetime) -> list[tuple[Call, Decision
     return allowed
 
 
-def _goes_another_way(call: Call, now: datetime) -> bool:
+def _goes_another_way(call: Call, choices: dict[int, Choices], now: datetime) -> bool:
     """Take back a call by an assistant of weight 0, where another can call. Return whether it was taken back.
 
-    The engine does so for all queued calls (`enqueueing.reroute`); a claim may come before it.
+    The engine does so for all queued calls (`enqueueing.reroute`); a claim may come before it. `choices`: those of the
+    campaigns that were looked at before, because an account in trouble may leave many calls to stand-ins.
     """
     assert call.campaign is not None  # noqa: S101
-    why = why_another_way(Choices(call.campaign, now), call, now)
+    if call.campaign.pk not in choices:
+        choices[call.campaign.pk] = Choices(call.campaign, now)
+    why = why_another_way(choices[call.campaign.pk], call, now)
     return bool(why) and take_back(call, "rerouted", why, now)
 
 

@@ -47,8 +47,8 @@ TERMINAL = (
 )
 
 
-# The `ended_reason` of a call that a team member ended, as `unknown`.
-ENDED_BY_STAFF = "ended_by_staff"
+# The `ended_reason` of a call that a team member ended, as `unknown`, or knows was never placed.
+ENDED_BY_STAFF, RELEASED_BY_STAFF = "ended_by_staff", "released_by_staff"
 
 # Terminal because no evidence came. Real evidence may still replace them, once.
 UNRESOLVED = (

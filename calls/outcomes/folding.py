@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from calls.models import FOLLOWED, TERMINAL, UNRESOLVED, CallEvent, Status, storable
+from calls.models.statuses import ENDED_BY_STAFF
 from calls.outcomes.plausibility import CLOCKS, ROUNDING, Believed, believed, is_another_number
 from providers.adapters.base import CallState, Reading, Remark
 from providers.adapters.call_ids import same_call
@@ -34,7 +35,7 @@ STATUS_OF: Mapping[CallState, Status] = {
 _RANK = {status: rank for rank, status in enumerate(FOLLOWED, start=1)} | dict.fromkeys(TERMINAL, 9)
 FRESH = (CallEvent.Source.READ, CallEvent.Source.LISTING)  # sources that show the call as it is now
 # Ours, where no evidence came; a real end brings its own.
-REASONS_WITHOUT_EVIDENCE = ("status_expired", "poll_deadline", "ended_by_staff")
+REASONS_WITHOUT_EVIDENCE = ("status_expired", "poll_deadline", ENDED_BY_STAFF)
 VAGUE_REASONS = ("other", "failure_unspecified")
 KNOWN_ANSWERERS = ("machine", "human")
 RESULT_STATUSES = ("", "pending", "failed", "completed")  # from the least to the most that is known

@@ -11,6 +11,7 @@ from calls.gate import facts as fact_sheet
 from calls.gate import retry_waits
 from calls.gate.checks import CheckName
 from calls.models import Call, CallBack, Status
+from calls.models.statuses import RELEASED_BY_STAFF
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import min_gap_of
 from campaigns.phones import is_in_use
@@ -110,7 +111,7 @@ def _moment(retry: retry_waits.Retry, call: Call, campaign: Campaign, now: datet
 
 def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: datetime) -> None:
     recipient.reason = call.ended_reason[:200]
-    if call.ended_reason == "released_by_staff" and campaign.status in Campaign.STARTED:
+    if call.ended_reason == RELEASED_BY_STAFF and campaign.status in Campaign.STARTED:
         recipient.status, recipient.next_attempt_at = Recipient.Status.WAITING, now
         recipient.attempts = max(0, recipient.attempts - 1)
     elif call.ended_reason in {CheckName.CAMPAIGN, "campaign_canceled"}:

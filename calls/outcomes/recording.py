@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from calls.models import TERMINAL, UNRESOLVED, Call, Status, record_event
+from calls.models.statuses import RELEASED_BY_STAFF
 from calls.outcomes import circuit_breaker, costs, opt_out, poll_schedule, remarks, reused_ids, unknown_words
 from calls.outcomes.folding import STATUS_OF, Fold, fold, name_of
 from calls.outcomes.recipient_progress import placed_after_all, reconsider, set_recipient_status
@@ -23,7 +24,6 @@ from providers.adapters import words
 from providers.adapters.base import Reading
 from tenants import failpoints
 
-RELEASED_BY_STAFF = "released_by_staff"
 SETTLING_LASTS = timedelta(minutes=30)
 
 

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from calls.models import TERMINAL, Call, StaffDecision, Status, record_event, with_provider_id
-from calls.models.statuses import ENDED_BY_STAFF, MAY_BE_OVERDUE
+from calls.models.statuses import ENDED_BY_STAFF, MAY_BE_OVERDUE, RELEASED_BY_STAFF
 from calls.outcomes import circuit_breaker, costs
 from calls.outcomes.transitions import ENGINE, STAFF, finish, lock_call
 from tenants import audit_log
@@ -79,7 +79,7 @@ def release(pk: int, *, actor: str, reason: str) -> None:
             raise DecisionRefused("Only an unconfirmed call can be released.")
         _store_decision(call, Status.CANCELED, actor, reason)
         call.dialed_at = None
-        call.ended_reason = "released_by_staff"
+        call.ended_reason = RELEASED_BY_STAFF
         finish(locked, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}")
 
 

@@ -617,7 +617,7 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/outcomes/staff_decisions.py",
-                '        call.ended_reason = "released_by_staff"\n'
+                "        call.ended_reason = RELEASED_BY_STAFF\n"
                 '        finish(locked, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}")\n',
                 "        call.status, call.due_at, call.next_read_at = Status.QUEUED, timezone.now(), None\n"
                 "        call.save()\n",

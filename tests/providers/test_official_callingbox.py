@@ -12,10 +12,10 @@ from callingbox.resources.webhooks import Webhooks
 from callingbox.types.call import Call
 
 from providers.sandbox.server import Running
-from tests.providers.test_sandbox_callbacks import Inbox, inbox, live, sandbox
+from tests.providers.test_sandbox_callbacks import Inbox, inbox
 from tests.waiting import eventually
 
-__all__ = ["inbox", "live", "sandbox"]  # fixtures
+__all__ = ["inbox"]  # a fixture
 
 NUMBER = "+14155550101"
 RETURNS = {"confirmed": "boolean", "note": "string"}

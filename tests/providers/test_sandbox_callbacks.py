@@ -56,19 +56,6 @@ class Inbox:
         return found
 
 
-@pytest.fixture(scope="module")
-def live() -> Iterator[Running]:
-    with server.running(speed=50, seed=7) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(live: Running) -> Iterator[Running]:
-    live.reset()
-    yield live
-    live.reset()
-
-
 @pytest.fixture
 def inbox() -> Iterator[Inbox]:
     box = Inbox("")

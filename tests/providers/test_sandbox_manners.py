@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from providers.sandbox import manners, server, stories
+from providers.sandbox import manners, stories
 from providers.sandbox.callbacks import Callbacks
 from providers.sandbox.callingbox import CallingBox
 from providers.sandbox.server import Running
@@ -25,19 +25,6 @@ UUID = "6f1c2d3e-4a5b-4c6d-8e7f-901a2b3c4d5e"
 RETURNS = {"confirmed": "boolean", "opt_out": "boolean", "note": "string"}
 http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 Body = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def live() -> Iterator[Running]:
-    with server.running(speed=50, seed=7) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(live: Running) -> Iterator[Running]:
-    live.reset()
-    yield live
-    live.reset()
 
 
 class Api:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from defusedxml import ElementTree
 
-from providers.sandbox import server
 from providers.sandbox.server import Running
 from tests.providers.test_sandbox_callbacks import after_its_end
 from tests.waiting import eventually
@@ -20,19 +18,6 @@ ZEROS = "00000000-0000-0000-0000-000000000000"
 AGENT = "b2f6a0c4-8d13-4f7e-9a50-3c1d7e9b6f02"
 DROP = object()
 http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
-
-
-@pytest.fixture(scope="module")
-def live() -> Iterator[Running]:
-    with server.running(speed=50, seed=7) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(live: Running) -> Iterator[Running]:
-    live.reset()
-    yield live
-    live.reset()
 
 
 def changed(body: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from calls.gate.budgets import ALERT_AT
 from calls.models import Call, Status
-from calls.models.statuses import ENDED_BY_STAFF
+from calls.models.statuses import ENDED_BY_STAFF, RELEASED_BY_STAFF
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.placeholders import shown
 from campaigns.rules.spoken import REASON as PLACEHOLDERS
@@ -71,9 +71,9 @@ REASONS = {
     "country": "the country may not be called",
     "no_open_window": "no calling window was left",
     "too_late": "its latest time had passed",
-    "released_by_staff": "released by a team member",
+    RELEASED_BY_STAFF: "released by a team member",
     "canceled_by_staff": "canceled by a team member",
-    "ended_by_staff": "ended by a team member",
+    ENDED_BY_STAFF: "ended by a team member",
     "superseded": "another call to the number replaces it",
     "refused": "refused by the provider",
     "voicemail": "a voicemail answered",
