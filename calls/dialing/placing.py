@@ -263,6 +263,12 @@ async def send(client: http.Client, claim: Claim) -> Reading | ProviderError:
         return error
 
 
+def record_all(answers: Sequence[tuple[Claim, Reading | ProviderError]]) -> None:
+    """Store the answers to several placing requests."""
+    for claim, answer in answers:
+        record(claim, answer)
+
+
 def record(claim: Claim, answer: Reading | ProviderError) -> None:
     """Store the answer: each class of answer has its result here."""
     call, fence = claim.call, claim.fence

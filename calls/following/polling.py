@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -83,6 +83,12 @@ async def read(client: http.Client, due: DueRead) -> tuple[Reading | ProviderErr
         return due.adapter.read_status(answer, handle, timezone.now()), body
     except ProviderError as error:
         return error, body or error.evidence
+
+
+def record_all(answers: Sequence[tuple[DueRead, Reading | ProviderError, bytes]]) -> None:
+    """Store the answers to several reads."""
+    for due, answer, raw in answers:
+        record(due, answer, raw)
 
 
 def record(due: DueRead, answer: Reading | ProviderError, raw: bytes) -> None:
