@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -176,6 +177,24 @@ def test_due_rows_that_are_searched_for_take_no_place_of_a_batch_of_reads(line: 
     [(_, [last])] = reconciling.claim(2).items()
     assert {*found, last} == set(sought)
     assert reconciling.claim() == {} and polling.claim() == []
+
+
+def test_accounts_share_a_batch_and_leave_what_they_cannot_use(callers: Organization, subtests: Any) -> None:
+    lines = [support.reach(callers, "http://127.0.0.1:9", name) for name in ("callingbox", "allomia", "polyai")]
+    first, second, third = (each.account_id for each in lines)
+    for each, count in zip(lines, (1, 9, 9), strict=True):
+        for place in range(count):
+            followed(each, 100 * each.pk + place)
+    # The batch -> by hand: what each account gets of 1, 9 and 9 due reads.
+    for limit, expected in ((3, {1}), (7, {1, 3}), (12, {1, 5, 6}), (30, {1, 9})):
+        with subtests.test(limit=limit), transaction.atomic():
+            found = Counter(due.call.account_id for due in polling.claim(limit))
+            assert sum(found.values()) == min(limit, 19)
+            assert set(found.values()) == expected and found[first] == 1
+            transaction.set_rollback(True)
+    ProviderAccount.objects.filter(pk=second).update(reads_per_second=1, read_tokens=1)
+    found = Counter(due.call.account_id for due in polling.claim(10))
+    assert found[second] == 1 and found[third] >= 5
 
 
 def test_what_a_claim_asks_does_not_grow_with_the_batch(line: PhoneNumber) -> None:
