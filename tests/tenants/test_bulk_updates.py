@@ -50,3 +50,21 @@ def test_other_rows_and_columns_stay(organization: Organization) -> None:
     update_rows([one], ["name"])
     update_rows([], ["name"])
     assert set(Contact.objects.values_list("name", "language")) == {("B", ""), ("A", "")}
+
+
+def test_only_rows_with_the_expected_values_are_written_and_named(organization: Organization) -> None:
+    rows = [
+        Contact.objects.create(organization=organization, phone=f"+3361234560{n}", name="A", language="fr" * (n % 2))
+        for n in range(4)
+    ]
+    for row in rows:
+        row.name, row.variables, row.consent_at = f"B{row.pk}", {}, None
+    gone = Contact(pk=rows[-1].pk + 1, organization=organization, phone="+33612345609", name="B")
+    with CaptureQueriesContext(connection) as asked:
+        written = update_rows([*rows, gone], ["name", "variables", "consent_at"], where={"language": "fr", "name": "A"})
+    assert len(asked) == 1
+    assert written == {rows[1].pk, rows[3].pk}
+    expected = {row.pk: f"B{row.pk}" if row.pk in written else "A" for row in rows}
+    assert dict(Contact.objects.values_list("pk", "name")) == expected
+    assert update_rows(rows[:1], ["name"]) == {rows[0].pk}
+    assert update_rows([], ["name"]) == set()
