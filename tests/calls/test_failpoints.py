@@ -40,6 +40,7 @@ from tests.calls.test_supervisor import database_url
 from tests.waiting import PATIENCE, eventually
 
 POINTS = (
+    "placing.intending",
     "placing.claiming",
     "placing.claimed",
     "placing.sending",

@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from calls.dialing import placing
+from calls.dialing import intents, placing
 from calls.following import polling, reconciling
 from calls.models import Call, CallEvent, Status, WebhookDelivery
 from calls.outcomes import placement_results, recording, staff_decisions
@@ -95,7 +95,7 @@ def test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_count
     number: PhoneNumber, recipient: Recipient
 ) -> None:
     claim = claimed(number, recipient)
-    later = timezone.now() + placing.LEASE + timedelta(seconds=1)
+    later = timezone.now() + intents.LEASE + timedelta(seconds=1)
     assert placement_results.reap(timezone.now()) == 0
     assert placement_results.reap(later) == 1
     assert fresh(claim).status == Status.UNCONFIRMED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -68,3 +69,24 @@ def test_only_rows_with_the_expected_values_are_written_and_named(organization: 
     assert dict(Contact.objects.values_list("pk", "name")) == expected
     assert update_rows(rows[:1], ["name"]) == {rows[0].pk}
     assert update_rows([], ["name"]) == set()
+
+
+def test_a_row_whose_guarded_value_changed_is_not_written(organization: Organization) -> None:
+    """And the caller learns which rows were: another worker wrote the second one meanwhile."""
+    rows = [Contact.objects.create(organization=organization, phone=f"+3361234560{n}", name=f"A{n}") for n in range(3)]
+    Contact.objects.filter(pk=rows[1].pk).update(name="C")
+    names = [row.name for row in rows]
+    for row in rows:
+        row.name, row.language = "B", "fr"
+    written = update_rows(rows, ["name", "language"], guard={"name": names})
+    assert written == {rows[0].pk, rows[2].pk}
+    assert list(Contact.objects.order_by("pk").values_list("name", "language")) == [("B", "fr"), ("C", ""), ("B", "fr")]
+
+
+def test_amounts_are_not_rounded(organization: Organization) -> None:
+    organization.daily_budget = Decimal("12345678.6543")
+    update_rows([organization], ["daily_budget"])
+    assert Organization.objects.get(pk=organization.pk).daily_budget == Decimal("12345678.6543")
+    organization.daily_budget = None
+    update_rows([organization], ["daily_budget"])
+    assert Organization.objects.get(pk=organization.pk).daily_budget is None
