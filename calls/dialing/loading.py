@@ -22,8 +22,10 @@ def still_queued(batch: Sequence[Call], account: ProviderAccount) -> list[Call]:
     numbers = PhoneNumber.objects.in_bulk({call.phone_number_id for call in calls})
     keys = {call.campaign_id for call in calls if call.campaign_id}
     campaigns = Campaign.objects.prefetch_related("windows", "retry_rules").in_bulk(keys)
-    for each in (*assistants.values(), *numbers.values()):
-        each.account = account
+    for assistant in assistants.values():
+        assistant.account = account
+    for number in numbers.values():
+        number.account = account
     for campaign in campaigns.values():
         campaign.organization = account.organization
     for call in calls:

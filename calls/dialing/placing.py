@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Exists, Min, OuterRef
+from django.db.models import Exists, Min, OuterRef, Subquery
 from django.utils import timezone
 
 from calls.deadlines import SEND_WITHIN
@@ -20,7 +20,7 @@ from calls.dialing.asking import Asking
 from calls.dialing.intents import commit, defer
 from calls.dialing.loading import still_queued
 from calls.gate import pacing, rate_limits
-from calls.gate.capacity import load_of
+from calls.gate.capacity import lines_of
 from calls.models import Call
 from calls.outcomes import placement_results
 from campaigns.contact_locks import holder_keys
@@ -60,7 +60,8 @@ def accounts_with_work(now: datetime) -> list[int]:
 def until_next(now: datetime, at_most: float) -> float:
     """Return the seconds until the next queued call is due, at most `at_most`, so that calls keep their pace."""
     soon = Call.objects.queued().filter(due_at__gt=now, due_at__lt=now + timedelta(seconds=at_most))
-    due_at = soon.aggregate(first=Min("due_at"))["first"]
+    first = soon.filter(account=OuterRef("pk")).order_by("due_at").values("due_at")[:1]
+    due_at = ProviderAccount.objects.aggregate(first=Min(Subquery(first)))["first"]
     return (due_at - now).total_seconds() if due_at else at_most
 
 
@@ -85,7 +86,7 @@ def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
         now, started = timezone.now(), time.monotonic()
         if account is None or not account.is_active or account.blocked(now):
             return [], 0
-        room = min(limit, load_of(account, now).room_to_place)
+        room = min(limit, lines_of(account, now).room_to_place)
         batch = _candidates(account, now, min(room, rate_limits.free_for_placing(account, now) + SPARE))
         batch = _lock_contacts(batch)
         calls = still_queued(batch, account)

@@ -63,6 +63,7 @@ POINTS = (
     "reconciling.claimed",
     "reconciling.listed",
     "reconciling.recorded",
+    "feeding.queueing",
     "feeding.feeding",
     "feeding.fed",
     "importing.claimed",

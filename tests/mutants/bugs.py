@@ -422,7 +422,7 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "calls/dialing/placing.py",
-                "min(limit, load_of(account, now).room_to_place)",
+                "min(limit, lines_of(account, now).room_to_place)",
                 "min(limit, account.max_open_calls - already)",
             ),
         ),
@@ -528,12 +528,12 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/enqueueing.py",
-                "            if selected and self._follow(call, *selected):\n",
+                "            if selected and not (",
                 "            if selected:\n"
                 "                self.choices.take(selected[0])\n"
-                "            if selected and self._follow(call, *selected):\n",
+                "            if selected and not (",
             ),
-            Edit("calls/dialing/enqueueing.py", "            self.choices.take(selection)\n", ""),
+            Edit("calls/dialing/enqueueing.py", "        self.choices.take(selection)\n", ""),
         ),
         (ROTATION + "test_recipients_who_may_not_be_called_take_no_turn",),
     ),
