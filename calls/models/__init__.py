@@ -2,7 +2,7 @@
 
 from calls.models.call import Call, CallQuerySet, new_reference, new_token
 from calls.models.contact_change import ContactChange
-from calls.models.events import CallEvent, StaffDecision, readable, record_event, storable
+from calls.models.events import CallEvent, StaffDecision, event_of, readable, record_event, storable
 from calls.models.heartbeat import Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
 from calls.models.polling import Polling
@@ -26,6 +26,7 @@ __all__ = [
     "StaffDecision",
     "Status",
     "WebhookDelivery",
+    "event_of",
     "new_reference",
     "new_token",
     "readable",
