@@ -84,12 +84,25 @@ def record_event(
     after: str = "",
     raw: bytes = b"",
 ) -> None:
-    """Store one event of a call, in the caller's transaction.
+    """Store one event of a call, in the caller's transaction. The arguments are those of `new_event`."""
+    new_event(call, type_, source, detail, before, after, raw).save(force_insert=True)
+
+
+def new_event(
+    call: Call | int,
+    type_: str,
+    source: str,
+    detail: str = "",
+    before: str = "",
+    after: str = "",
+    raw: bytes = b"",
+) -> CallEvent:
+    """Return one event of a call, unsaved.
 
     `call`: the object or its key. `before`, `after`: the statuses of a change, empty where there is none. `raw`: the
     provider's payload, kept as evidence. Text and evidence are cut to their largest sizes.
     """
-    CallEvent.objects.create(
+    return CallEvent(
         call_id=call.pk if isinstance(call, Call) else call,
         type=type_,
         source=source,

@@ -3,54 +3,65 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import orjson
 from django.db import connection, models
 
 
-def update_rows(rows: Sequence[models.Model], fields: Collection[str]) -> None:
-    """Write fields of rows that exist, as `save` does. The rows have their values already.
+def update_rows(
+    rows: Sequence[models.Model], fields: Collection[str], guard: Mapping[str, Sequence[Any]] | None = None
+) -> set[Any]:
+    """Write fields of rows that exist, as `save` does. The rows have their values already. Return the keys written.
+
+    `guard`: for each of some fields, the value that each row must still have in the table. Another row is not written.
 
     `bulk_update` sends a CASE with a branch for each row, and an upsert sends every column: both take several times
-    longer for a thousand rows.
+    longer for a thousand rows. One JSON parameter is read twice as fast as an array for each column.
     """
     if not rows:
-        return
+        return set()
     meta = rows[0]._meta
-    key: Any = meta.pk
     columns: list[Any] = [meta.get_field(name) for name in sorted(fields)]
-    values = [[_value(column, row) for row in rows] for column in columns]
-    keys = [row.pk for row in rows]
-    quote = connection.ops.quote_name
-    table = quote(meta.db_table)
-    names = [quote(column.column) for column in columns]
+    guarded: dict[Any, Sequence[Any]] = {meta.get_field(name): values for name, values in (guard or {}).items()}
+    records = []
+    for place, row in enumerate(rows):
+        values = [row.pk, *(_value(column, column.pre_save(row, False)) for column in columns)]
+        values += [_value(column, expected[place]) for column, expected in guarded.items()]
+        records.append({f"c{number}": value for number, value in enumerate(values)})
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            arrays = ", ".join(f"%s::{_array_type(column)}[]" for column in [key, *columns])
-            sets = ", ".join(f"{name} = v.{name}{_cast(column)}" for name, column in zip(names, columns, strict=True))
-            cursor.execute(
-                f"UPDATE {table} AS t SET {sets} FROM unnest({arrays}) AS v(key, {', '.join(names)}) "  # noqa: S608
-                f"WHERE t.{quote(key.column)} = v.key",
-                [keys, *values],
-            )
-        else:
-            sets = ", ".join(f"{name} = %s" for name in names)
-            cursor.executemany(
-                f"UPDATE {table} SET {sets} WHERE {quote(key.column)} = %s",  # noqa: S608
-                list(zip(*values, keys, strict=True)),
-            )
+        # Decimals and times go as text, so that nothing is rounded.
+        cursor.execute(_statement(meta, columns, list(guarded)), [orjson.dumps(records, default=str).decode()])
+        return {row[0] for row in cursor.fetchall()}
 
 
-def _value(column: Any, row: models.Model) -> Any:
-    value = column.pre_save(row, False)
+def _statement(meta: Any, columns: list[Any], guarded: list[Any]) -> str:
+    """Return an UPDATE whose one parameter is a JSON list of rows, in the order: key, columns, guards."""
+    quote = connection.ops.quote_name
+    sent = [meta.pk, *columns, *guarded]
+    if connection.vendor == "postgresql":
+        types = ", ".join(f"c{number} {_sent_as(column)}" for number, column in enumerate(sent))
+        source = f"json_to_recordset(%s) AS v({types})"
+        values = [f"v.c{number}{_cast(column)}" for number, column in enumerate(sent)]
+    else:
+        source = "json_each(%s) AS v"
+        values = [f"json_extract(v.value, '$.c{number}')" for number in range(len(sent))]
+    names = [quote(column.column) for column in sent]
+    pairs = list(zip(names, values, strict=True))[1:]
+    sets = ", ".join(f"{name} = {value}" for name, value in pairs[: len(columns)])
+    where = " AND ".join(f"t.{name} = {value}" for name, value in [(names[0], values[0]), *pairs[len(columns) :]])
+    return f"UPDATE {quote(meta.db_table)} AS t SET {sets} FROM {source} WHERE {where} RETURNING {names[0]}"  # noqa: S608
+
+
+def _value(column: Any, value: Any) -> Any:
     if isinstance(column, models.JSONField):
-        return json.dumps(value, cls=column.encoder)
+        return None if value is None else json.dumps(value, cls=column.encoder)
     return column.get_db_prep_save(value, connection)
 
 
-def _array_type(column: Any) -> str:
-    """Return the type in which a column's values are sent. JSON is sent as text: an array of JSON is slow to make."""
+def _sent_as(column: Any) -> str:
+    """Return the type in which a column's values are sent. JSON is sent as text, byte for byte as `save` sends it."""
     return (
         "text" if isinstance(column, models.JSONField) else str(column.db_type(connection)).partition(" GENERATED")[0]
     )

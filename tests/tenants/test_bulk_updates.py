@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -50,3 +51,24 @@ def test_other_rows_and_columns_stay(organization: Organization) -> None:
     update_rows([one], ["name"])
     update_rows([], ["name"])
     assert set(Contact.objects.values_list("name", "language")) == {("B", ""), ("A", "")}
+
+
+def test_a_row_whose_guarded_value_changed_is_not_written(organization: Organization) -> None:
+    """And the caller learns which rows were: another worker wrote the second one meanwhile."""
+    rows = [Contact.objects.create(organization=organization, phone=f"+3361234560{n}", name="A") for n in range(3)]
+    Contact.objects.filter(pk=rows[1].pk).update(name="C")
+    for row in rows:
+        row.name, row.language = "B", "fr"
+    written = update_rows(rows, ["name", "language"], guard={"name": ["A"] * 3})
+    assert written == {rows[0].pk, rows[2].pk}
+    assert list(Contact.objects.order_by("pk").values_list("name", "language")) == [("B", "fr"), ("C", ""), ("B", "fr")]
+
+
+def test_amounts_are_not_rounded(organization: Organization) -> None:
+    entry = Organization.objects.get(pk=organization.pk)
+    entry.daily_budget = Decimal("12345678.6543")
+    update_rows([entry], ["daily_budget"])
+    assert Organization.objects.get(pk=organization.pk).daily_budget == Decimal("12345678.6543")
+    entry.daily_budget = None
+    update_rows([entry], ["daily_budget"])
+    assert Organization.objects.get(pk=organization.pk).daily_budget is None
