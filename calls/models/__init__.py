@@ -2,7 +2,7 @@
 
 from calls.models.call import Call, CallQuerySet, new_reference, new_token
 from calls.models.contact_change import ContactChange
-from calls.models.events import CallEvent, StaffDecision, new_event, readable, record_event, storable
+from calls.models.events import CallEvent, StaffDecision, event_of, readable, record_event, storable
 from calls.models.heartbeat import Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
 from calls.models.provider_ids import still_read_with_id, stored_as, with_provider_id
@@ -24,9 +24,9 @@ __all__ = [
     "StaffDecision",
     "Status",
     "WebhookDelivery",
+    "event_of",
     "new_reference",
     "new_token",
-    "new_event",
     "readable",
     "record_event",
     "still_read_with_id",

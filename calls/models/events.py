@@ -84,11 +84,11 @@ def record_event(
     after: str = "",
     raw: bytes = b"",
 ) -> None:
-    """Store one event of a call, in the caller's transaction. The arguments are those of `new_event`."""
-    new_event(call, type_, source, detail, before, after, raw).save(force_insert=True)
+    """Store one event of a call, in the caller's transaction. The arguments are those of `event_of`."""
+    event_of(call, type_, source, detail, before, after, raw).save(force_insert=True)
 
 
-def new_event(
+def event_of(
     call: Call | int,
     type_: str,
     source: str,
