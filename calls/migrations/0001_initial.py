@@ -79,11 +79,6 @@ class Migration(migrations.Migration):
                 ('cost_estimate', models.DecimalField(blank=True, decimal_places=6, max_digits=14, null=True)),
                 ('cost_currency', models.CharField(default='USD', max_length=3)),
                 ('terminal_at', models.DateTimeField(blank=True, null=True)),
-                ('next_read_at', models.DateTimeField(blank=True, null=True)),
-                ('last_read_at', models.DateTimeField(blank=True, null=True)),
-                ('reads', models.PositiveIntegerField(default=0)),
-                ('read_errors', models.PositiveIntegerField(default=0)),
-                ('retention_at', models.DateTimeField(blank=True, null=True)),
                 ('settle_until', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='providers.provideraccount')),
                 ('assistant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='providers.assistant')),
@@ -94,31 +89,6 @@ class Migration(migrations.Migration):
                 ('recipient', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='campaigns.recipient')),
             ],
             options={
-                'ordering': ['-id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='CallBack',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
-                ('due_at', models.DateTimeField()),
-                ('latest_at', models.DateTimeField()),
-                ('status', models.CharField(choices=[('due', 'Due'), ('kept', 'Kept'), ('missed', 'Missed'), ('canceled', 'Canceled')], default='due', max_length=8)),
-                ('reason', models.CharField(blank=True, max_length=500)),
-                ('note', models.CharField(blank=True, max_length=500)),
-                ('status_before', models.CharField(blank=True, max_length=9)),
-                ('next_attempt_before', models.DateTimeField(blank=True, null=True)),
-                ('created_by', models.CharField(blank=True, max_length=200)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('call', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='call_back', to='calls.call')),
-                ('contact', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='call_backs', to='campaigns.contact')),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='call_backs', to='tenants.organization')),
-                ('recipient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='call_backs', to='campaigns.recipient')),
-            ],
-            options={
-                'verbose_name': 'scheduled callback',
                 'ordering': ['-id'],
             },
         ),
@@ -153,6 +123,26 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(fields=('worker', 'slot'), name='one_beat_per_slot')],
             },
+        ),
+        migrations.CreateModel(
+            name='Polling',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('next_read_at', models.DateTimeField()),
+                ('last_read_at', models.DateTimeField(blank=True, null=True)),
+                ('reads', models.PositiveIntegerField(default=0)),
+                ('read_errors', models.PositiveIntegerField(default=0)),
+                ('retention_at', models.DateTimeField(blank=True, null=True)),
+                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='providers.provideraccount')),
+            ],
+            options={
+                'verbose_name_plural': 'polling states',
+            },
+        ),
+        migrations.AddField(
+            model_name='call',
+            name='polling',
+            field=models.ForeignKey(blank=True, db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='calls', to='calls.polling'),
         ),
         migrations.CreateModel(
             name='ProviderCallback',
@@ -208,6 +198,37 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'webhook deliveries',
             },
         ),
+        migrations.CreateModel(
+            name='CallBack',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
+                ('due_at', models.DateTimeField()),
+                ('latest_at', models.DateTimeField()),
+                ('status', models.CharField(choices=[('due', 'Due'), ('kept', 'Kept'), ('missed', 'Missed'), ('canceled', 'Canceled')], default='due', max_length=8)),
+                ('reason', models.CharField(blank=True, max_length=500)),
+                ('note', models.CharField(blank=True, max_length=500)),
+                ('status_before', models.CharField(blank=True, max_length=9)),
+                ('next_attempt_before', models.DateTimeField(blank=True, null=True)),
+                ('created_by', models.CharField(blank=True, max_length=200)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('call', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='call_back', to='calls.call')),
+                ('contact', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='call_backs', to='campaigns.contact')),
+                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='call_backs', to='tenants.organization')),
+                ('recipient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='call_backs', to='campaigns.recipient')),
+            ],
+            options={
+                'verbose_name': 'scheduled callback',
+                'ordering': ['-id'],
+                'indexes': [models.Index(condition=models.Q(('status', 'due')), fields=['due_at'], name='call_back_due')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'due')), fields=('recipient',), name='one_call_back_due'), models.CheckConstraint(condition=models.Q(('latest_at__gt', models.F('due_at'))), name='call_back_has_a_span')],
+            },
+        ),
+        migrations.AddIndex(
+            model_name='polling',
+            index=models.Index(fields=['account', 'next_read_at'], name='polling_due'),
+        ),
         migrations.AddIndex(
             model_name='call',
             index=models.Index(condition=models.Q(('status', 'queued')), fields=['account', '-priority', 'due_at', 'id'], name='call_queue'),
@@ -218,7 +239,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='call',
-            index=models.Index(condition=models.Q(('next_read_at__isnull', False)), fields=['account', 'next_read_at'], name='call_next_read'),
+            index=models.Index(condition=models.Q(('polling__isnull', False), ('provider_call_id', '')), fields=['polling'], name='call_sought'),
         ),
         migrations.AddIndex(
             model_name='call',
@@ -294,23 +315,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='call',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'queued'), ('due_at__isnull', False)), models.Q(('status', 'placing'), ('lease_until__isnull', False)), models.Q(('status__in', ('unconfirmed', 'placed', 'dialing', 'ringing', 'in_progress')), ('next_read_at__isnull', False)), ('status__in', ('completed', 'no_answer', 'busy', 'failed', 'canceled', 'expired', 'unknown')), _connector='OR'), name='somebody_looks_again'),
+            constraint=models.UniqueConstraint(condition=models.Q(('polling__isnull', False)), fields=('polling',), name='one_call_per_polling'),
         ),
         migrations.AddConstraint(
             model_name='call',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ('completed', 'no_answer', 'busy', 'failed', 'canceled', 'expired', 'unknown')), _negated=True), ('next_read_at__isnull', False), ('cost_reserved', 0), _connector='OR'), name='reserve_released'),
-        ),
-        migrations.AddIndex(
-            model_name='callback',
-            index=models.Index(condition=models.Q(('status', 'due')), fields=['due_at'], name='call_back_due'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'queued'), ('due_at__isnull', False)), models.Q(('status', 'placing'), ('lease_until__isnull', False)), models.Q(('status__in', ('unconfirmed', 'placed', 'dialing', 'ringing', 'in_progress')), ('polling__isnull', False)), ('status__in', ('completed', 'no_answer', 'busy', 'failed', 'canceled', 'expired', 'unknown')), _connector='OR'), name='somebody_looks_again'),
         ),
         migrations.AddConstraint(
-            model_name='callback',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'due')), fields=('recipient',), name='one_call_back_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='callback',
-            constraint=models.CheckConstraint(condition=models.Q(('latest_at__gt', models.F('due_at'))), name='call_back_has_a_span'),
+            model_name='call',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ('completed', 'no_answer', 'busy', 'failed', 'canceled', 'expired', 'unknown')), _negated=True), ('polling__isnull', False), ('cost_reserved', 0), _connector='OR'), name='reserve_released'),
         ),
         migrations.AddIndex(
             model_name='providercallback',

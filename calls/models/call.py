@@ -15,6 +15,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils.timezone import now as utc_now
 
+from calls.models.polling import Polled
 from calls.models.statuses import (
     FOLLOWED,
     MAY_BE_OVERDUE,
@@ -93,7 +94,7 @@ class CallQuerySet(models.QuerySet["Call"]):
 
         So is the real end of a call that a team member ended.
         """
-        return self.filter(next_read_at__lte=now).exclude(provider_call_id="")
+        return self.filter(polling__next_read_at__lte=now).exclude(provider_call_id="")
 
     def due_for_reconciling(self, now: datetime) -> CallQuerySet:
         """Return calls to search for now, because their provider ID is not known.
@@ -101,10 +102,10 @@ class CallQuerySet(models.QuerySet["Call"]):
         They are open, or a team member ended them.
         """
         sought = (Status.UNCONFIRMED, *FOLLOWED, Status.UNKNOWN)
-        return self.filter(status__in=sought, next_read_at__lte=now, provider_call_id="")
+        return self.filter(status__in=sought, polling__next_read_at__lte=now, provider_call_id="")
 
 
-class Call(models.Model):
+class Call(Polled):
     """One dial attempt. The order is frozen at creation; after the claim, `outcomes` alone writes the rest."""
 
     PRIORITY_BULK = 0
@@ -178,11 +179,6 @@ class Call(models.Model):
     cost_currency = models.CharField(max_length=3, default="USD")
     terminal_at = models.DateTimeField(null=True, blank=True)  # when the end was stored, by our clock
 
-    next_read_at = models.DateTimeField(null=True, blank=True)
-    last_read_at = models.DateTimeField(null=True, blank=True)  # the last successful read
-    reads = models.PositiveIntegerField(default=0)
-    read_errors = models.PositiveIntegerField(default=0)  # in a row
-    retention_at = models.DateTimeField(null=True, blank=True)  # from then on the provider may have forgotten the call
     settle_until = models.DateTimeField(null=True, blank=True)  # until then an ended call is read for its result
 
     objects = CallQuerySet.as_manager()
@@ -209,19 +205,23 @@ class Call(models.Model):
                 name="one_call_under_way",
                 condition=Q(status__in=(Status.QUEUED, *OPEN)),
             ),
+            # Polling: the call of a due row. The database also looks for it before it deletes such a row.
+            models.UniqueConstraint(
+                fields=["polling"], name="one_call_per_polling", condition=Q(polling__isnull=False)
+            ),
             # No call can be stuck: each status before the end has a time at which the engine takes the call up again.
             models.CheckConstraint(
                 condition=(
                     (Q(status=Status.QUEUED) & Q(due_at__isnull=False))
                     | (Q(status=Status.PLACING) & Q(lease_until__isnull=False))
-                    | (Q(status__in=(Status.UNCONFIRMED, *FOLLOWED)) & Q(next_read_at__isnull=False))
+                    | (Q(status__in=(Status.UNCONFIRMED, *FOLLOWED)) & Q(polling__isnull=False))
                     | Q(status__in=TERMINAL)
                 ),
                 name="somebody_looks_again",
             ),
             # No reserve is kept by mistake: an ended call that is not read any more sets nothing aside.
             models.CheckConstraint(
-                condition=~Q(status__in=TERMINAL) | Q(next_read_at__isnull=False) | Q(cost_reserved=0),
+                condition=~Q(status__in=TERMINAL) | Q(polling__isnull=False) | Q(cost_reserved=0),
                 name="reserve_released",
             ),
         ]
@@ -236,9 +236,9 @@ class Call(models.Model):
             models.Index(
                 fields=["account", "status", "dialed_at"], name="call_open_account", condition=Q(status__in=OPEN)
             ),
-            # Polling: the calls due for a read.
+            # Searching: the calls without a provider ID.
             models.Index(
-                fields=["account", "next_read_at"], name="call_next_read", condition=Q(next_read_at__isnull=False)
+                fields=["polling"], name="call_sought", condition=Q(polling__isnull=False, provider_call_id="")
             ),
             # The reaper.
             models.Index(fields=["lease_until"], name="call_lease", condition=Q(status=Status.PLACING)),

@@ -213,18 +213,15 @@ def give_up(pk: int, status: Status, detail: str) -> None:
 
     Real evidence that comes all the same may replace this end, once.
     """
+    now = timezone.now()
     with transaction.atomic():
-        give_up_locked(lock_call(pk), status, detail, timezone.now())
-
-
-def give_up_locked(locked: LockedCall, status: Status, detail: str, now: datetime) -> None:
-    """Do the work of `give_up` in the transaction that locked the call."""
-    call = locked.call
-    if call.status in TERMINAL:
-        if call.status in UNRESOLVED:  # a team member ended it, or the provider: no better evidence came
-            call.next_read_at, call.cost_reserved = None, Decimal(0)
-            locked.save()
-        return
-    call.ended_reason = call.ended_reason or ("status_expired" if status == Status.EXPIRED else "poll_deadline")
-    call.next_read_at = None
-    finish(locked, status, ENGINE, detail, now)
+        locked = lock_call(pk)
+        call = locked.call
+        if call.status in TERMINAL:
+            if call.status in UNRESOLVED:  # a team member ended it, or the provider: no better evidence came
+                call.next_read_at, call.cost_reserved = None, Decimal(0)
+                call.save()
+            return
+        call.ended_reason = call.ended_reason or ("status_expired" if status == Status.EXPIRED else "poll_deadline")
+        call.next_read_at = None
+        finish(locked, status, ENGINE, detail, now)
