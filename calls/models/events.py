@@ -75,19 +75,6 @@ def readable(raw: bytes, size: int = 0) -> str:
     return text if came <= len(shown) else f"{text}\n… (the first {len(shown):,} of {came:,} bytes)"
 
 
-def record_event(
-    call: Call | int,
-    type_: str,
-    source: str,
-    detail: str = "",
-    before: str = "",
-    after: str = "",
-    raw: bytes = b"",
-) -> None:
-    """Store one event of a call, in the caller's transaction. The arguments are those of `event_of`."""
-    event_of(call, type_, source, detail, before, after, raw).save(force_insert=True)
-
-
 def event_of(
     call: Call | int,
     type_: str,
@@ -112,3 +99,16 @@ def event_of(
         raw=raw[:LARGEST_EVIDENCE],
         raw_size=len(raw),
     )
+
+
+def record_event(
+    call: Call | int,
+    type_: str,
+    source: str,
+    detail: str = "",
+    before: str = "",
+    after: str = "",
+    raw: bytes = b"",
+) -> None:
+    """Store one event of a call, in the caller's transaction. See `event_of`."""
+    event_of(call, type_, source, detail, before, after, raw).save(force_insert=True)

@@ -9,35 +9,45 @@ from typing import Any
 import orjson
 from django.db import connection, models
 
+Rows = Sequence[models.Model]
+
 
 def update_rows(
-    rows: Sequence[models.Model], fields: Collection[str], guard: Mapping[str, Sequence[Any]] | None = None
+    rows: Rows,
+    fields: Collection[str],
+    *,
+    where: Mapping[str, Any] | None = None,
+    guard: Mapping[str, Sequence[Any]] | None = None,
 ) -> set[Any]:
-    """Write fields of rows that exist, as `save` does. The rows have their values already. Return the keys written.
+    """Write fields of rows that exist, as `save` does. Return the keys of the rows that were written.
 
-    `guard`: for each of some fields, the value that each row must still have in the table. Another row is not written.
+    The rows have their values already. `where`: the values that columns of a row must have in the database to be
+    written; the others are left alone. `guard`: the same with a value for each row, in their order.
 
     `bulk_update` sends a CASE with a branch for each row, and an upsert sends every column: both take several times
-    longer for a thousand rows. One JSON parameter is read twice as fast as an array for each column.
+    longer for a thousand rows. One JSON parameter is read in half the time of an array for each column.
     """
     if not rows:
         return set()
     meta = rows[0]._meta
     columns: list[Any] = [meta.get_field(name) for name in sorted(fields)]
-    guarded: dict[Any, Sequence[Any]] = {meta.get_field(name): values for name, values in (guard or {}).items()}
+    expected: list[Any] = [meta.get_field(name) for name in sorted(where or {})]
+    guarded: list[Any] = [meta.get_field(name) for name in sorted(guard or {})]
     records = []
     for place, row in enumerate(rows):
-        values = [row.pk, *(_value(column, column.pre_save(row, False)) for column in columns)]
-        values += [_value(column, expected[place]) for column, expected in guarded.items()]
+        values = [row.pk, *(_sent(column, column.pre_save(row, False)) for column in columns)]
+        values += [_sent(column, (guard or {})[column.name][place]) for column in guarded]
         records.append({f"c{number}": value for number, value in enumerate(values)})
+    wanted = [column.get_db_prep_value((where or {})[column.name], connection) for column in expected]
     with connection.cursor() as cursor:
         # Decimals and times go as text, so that nothing is rounded.
-        cursor.execute(_statement(meta, columns, list(guarded)), [orjson.dumps(records, default=str).decode()])
+        parameters = [orjson.dumps(records, default=str).decode(), *wanted]
+        cursor.execute(_statement(meta, columns, guarded, expected), parameters)
         return {row[0] for row in cursor.fetchall()}
 
 
-def _statement(meta: Any, columns: list[Any], guarded: list[Any]) -> str:
-    """Return an UPDATE whose one parameter is a JSON list of rows, in the order: key, columns, guards."""
+def _statement(meta: Any, columns: Sequence[Any], guarded: Sequence[Any], expected: Sequence[Any]) -> str:
+    """Return an UPDATE whose first parameter is a JSON list of rows: in each the key, the columns, and what guards."""
     quote = connection.ops.quote_name
     sent = [meta.pk, *columns, *guarded]
     if connection.vendor == "postgresql":
@@ -48,13 +58,17 @@ def _statement(meta: Any, columns: list[Any], guarded: list[Any]) -> str:
         source = "json_each(%s) AS v"
         values = [f"json_extract(v.value, '$.c{number}')" for number in range(len(sent))]
     names = [quote(column.column) for column in sent]
-    pairs = list(zip(names, values, strict=True))[1:]
-    sets = ", ".join(f"{name} = {value}" for name, value in pairs[: len(columns)])
-    where = " AND ".join(f"t.{name} = {value}" for name, value in [(names[0], values[0]), *pairs[len(columns) :]])
-    return f"UPDATE {quote(meta.db_table)} AS t SET {sets} FROM {source} WHERE {where} RETURNING {names[0]}"  # noqa: S608
+    sets, same = slice(1, len(columns) + 1), [0, *range(len(columns) + 1, len(sent))]
+    assigned = ", ".join(f"{name} = {value}" for name, value in zip(names[sets], values[sets], strict=True))
+    conditions = [f"t.{names[place]} = {values[place]}" for place in same]
+    conditions += [f"t.{quote(column.column)} = %s" for column in expected]
+    return (
+        f"UPDATE {quote(meta.db_table)} AS t SET {assigned} FROM {source} "  # noqa: S608 - names of our own columns
+        f"WHERE {' AND '.join(conditions)} RETURNING {names[0]}"
+    )
 
 
-def _value(column: Any, value: Any) -> Any:
+def _sent(column: Any, value: Any) -> Any:
     if isinstance(column, models.JSONField):
         return None if value is None else json.dumps(value, cls=column.encoder)
     return column.get_db_prep_save(value, connection)
