@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from calls.deadlines import CLUSTER_TIMING
@@ -105,6 +105,12 @@ class Effect:
     means: Means
     reason: str = ""
     seconds: float = 0
+
+
+def lock(accounts: Collection[int]) -> None:
+    """Lock accounts, in the order of a claim. Lock the calls afterwards."""
+    rows = ProviderAccount.objects.select_for_update(no_key=True).filter(pk__in=accounts).order_by("pk")
+    list(rows.values_list("pk"))
 
 
 def settle(effects: Iterable[tuple[Call, Effect]], now: datetime) -> None:

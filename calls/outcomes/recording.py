@@ -190,7 +190,9 @@ def _advance(locked: LockedCall, status: str, now: datetime) -> None:
     """Move an open call on. The recipient of a call that was unconfirmed leaves review."""
     call = locked.call
     if call.status == Status.UNCONFIRMED and call.recipient_id:
-        set_recipient_status(locked.unit, call, Recipient.Status.CALLING, only_from=Recipient.Status.REVIEW, if_going=True)
+        set_recipient_status(
+            locked.unit, call, Recipient.Status.CALLING, only_from=Recipient.Status.REVIEW, if_going=True
+        )
     call.status = status
     call.status_reason = ""
     call.dialed_at = call.dialed_at or now

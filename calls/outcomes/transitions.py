@@ -115,9 +115,7 @@ def mark_unconfirmed(locked: LockedCall, source: str, detail: str, now: datetime
     locked.affect(Means.UNCONFIRMED, now)
 
 
-def finish(
-    locked: LockedCall, status: Status, source: str, detail: str, now: datetime, raw: bytes = b""
-) -> None:
+def finish(locked: LockedCall, status: Status, source: str, detail: str, now: datetime, raw: bytes = b"") -> None:
     """End the call in one transaction: status, times, cost, recipient and outbox."""
     call, unit = locked.call, locked.unit
     before = call.status

@@ -1,7 +1,7 @@
 """How the writers of a call ask and write: at once for a call alone, gathered for the calls of a batch.
 
 The writers are the same functions for both. A `Gathered` call asks what its batch has loaded, and keeps what is to be
-written until the batch writes it for all its calls in a few statements. What a batch has not loaded is rare: the call is
+written until the batch writes it for all its calls in few statements. What a batch has not loaded is rare: the call is
 set aside, nothing of it is written, and it is recorded alone afterwards.
 """
 
@@ -111,14 +111,14 @@ class Alone:
         circuit_breaker.settle([(call, effect)], now)
 
 
-@dataclass
-class Known:
+class Known(Protocol):
     """What a batch has loaded for all its calls, by internal key."""
 
     details: Mapping[int, Sequence[tuple[str, str]]]  # (kind, detail) of the events that the writers ask about
     recipients: Mapping[int, Recipient]  # locked
-    holders: Mapping[tuple[int, str], Sequence[Call]]  # by account and spelling of an ID in lower case
-    words: Mapping[int, Words]
+    holders: Mapping[tuple[int, str], Call]  # the calls of an account by their IDs at the provider, in lower case
+    given: Mapping[tuple[int, str], int]  # the IDs that calls of the batch have just got, with the calls' keys
+    words: Mapping[int, Words]  # that were seen, by account
 
 
 @dataclass
@@ -127,13 +127,13 @@ class Gathered:
 
     call: Call
     known: Known
-    was: Mapping[str, object]  # the fields as they are stored
     saved: bool = False
     events: list[CallEvent] = field(default_factory=list)
     recipient: Recipient | None = None
-    decisions: bool = False
+    recipient_fields: set[str] = field(default_factory=set)
+    decided: bool = False
     callback: bool = False
-    before: outbox.Milestones | None = None
+    published: outbox.Milestones | None = None
     effects: list[circuit_breaker.Effect] = field(default_factory=list)
 
     def may_fail(self) -> AbstractContextManager[Any]:
@@ -156,29 +156,28 @@ class Gathered:
     def save_recipient(self, recipient: Recipient, fields: Sequence[str]) -> None:
         self.refresh(recipient)
         self.recipient = recipient
+        self.recipient_fields.update(fields)
 
     def holder_of(self, call: Call, provider_call_id: str) -> Call | None:
-        candidates = (
-            other
-            for spelling in spellings(provider_call_id)
-            for other in self.known.holders.get((call.account_id, spelling), ())
-        )
-        return next(
-            (other for other in candidates if other.pk != call.pk and same_call(other.provider_call_id, provider_call_id)),
-            None,
-        )
+        for spelling in spellings(provider_call_id):
+            if self.known.given.get((call.account_id, spelling), call.pk) != call.pk:
+                raise SetAside  # another call of the batch has just got it, which is not stored yet
+            other = self.known.holders.get((call.account_id, spelling))
+            if other and other.pk != call.pk and same_call(other.provider_call_id, provider_call_id):
+                return other
+        return None
 
     def seen_words(self, account: ProviderAccount, keys: Collection[str]) -> Words:
         return self.known.words.get(account.pk, ())
 
     def apply_decisions(self, call: Call) -> None:
-        self.decisions = True
+        self.decided = True
 
     def add_callback(self, call: Call) -> None:
         self.callback = True
 
     def publish(self, call: Call, before: outbox.Milestones) -> None:
-        self.before = before
+        self.published = before
 
     def affect(self, call: Call, effect: circuit_breaker.Effect, now: datetime) -> None:
         self.effects.append(effect)

@@ -170,7 +170,7 @@ def _load_for_bodies(calls: Sequence[Call]) -> None:
     """Load what the bodies tell beside the calls themselves, as far as it is not loaded yet."""
     if not calls:
         return
-    related = {"phone_number": PhoneNumber, "contact": Contact, "recipient": Recipient}
+    related = {"phone_number": PhoneNumber, "contact": Contact, "recipient": Recipient, "campaign": Campaign}
     prefetch_related_objects(
         calls, *(Prefetch(name, model._default_manager.only("uuid")) for name, model in related.items())
     )

@@ -176,7 +176,9 @@ def test_410_switches_the_endpoint_off_and_keeps_what_waited(organization: Organ
 
 def test_410_ends_a_callback(assistant: Assistant, phone_number: PhoneNumber) -> None:
     with receiving(answering(410)) as receiver:
-        outbox.add_callbacks([a_call(assistant, phone_number, "+33612345678", callback_url=receiver.url, status="busy")])
+        outbox.add_callbacks(
+            [a_call(assistant, phone_number, "+33612345678", callback_url=receiver.url, status="busy")]
+        )
         deliver()
     assert (only().status, only().last_error) == (D.FAILED, "answered 410")
 
