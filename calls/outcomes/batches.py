@@ -59,12 +59,12 @@ def _record(items: Sequence[T], entry: Callable[[T], Entry], alone: Callable[[T]
         return []
     try:
         aside = _record_together([entry(item) for item in items], now)
-    except (DatabaseError, InterfaceError, TypeError, ValueError) as error:
+    except Exception as error:
         if _is_an_outage(error):
             logger.exception("The database failed; %s answers are not stored yet", len(items))
             return list(items)
         if len(items) > 1:
-            logger.warning("A batch of %s answers was refused and is split: %s", len(items), error)
+            logger.warning("A batch of %s answers could not be stored and is split", len(items), exc_info=True)
             half = len(items) // 2
             return _record(items[:half], entry, alone, now) + _record(items[half:], entry, alone, now)
         aside = {entry(items[0]).call_id}

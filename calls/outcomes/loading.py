@@ -77,14 +77,16 @@ class Loaded:
                 call.polling = found[call.polling_id]
 
     def _lock_recipients(self, moving: Collection[int]) -> Mapping[int, Recipient]:
-        calls = [self.calls[pk] for pk in moving if pk in self.calls and self.calls[pk].recipient_id]
+        found = [self.calls[pk] for pk in moving if pk in self.calls]
+        calls = [(call, call.recipient_id) for call in found if call.recipient_id]
         if not calls:
             return {}
-        rows = Recipient.objects.select_for_update(no_key=True).filter(pk__in=[call.recipient_id for call in calls])
+        rows = Recipient.objects.select_for_update(no_key=True).filter(pk__in=[pk for _, pk in calls])
         recipients = {row.pk: row for row in rows.order_by("pk")}
-        campaigns = Campaign.objects.prefetch_related("retry_rules").in_bulk({call.campaign_id for call in calls})
-        for call in calls:
-            call.recipient = recipients[call.recipient_id]
+        wanted = {call.campaign_id for call, _ in calls if call.campaign_id}
+        campaigns = Campaign.objects.prefetch_related("retry_rules").in_bulk(wanted)
+        for call, pk in calls:
+            call.recipient = recipients[pk]
             if call.campaign_id:
                 call.campaign = campaigns[call.campaign_id]
                 call.campaign.organization = call.organization

@@ -114,11 +114,25 @@ class Alone:
 class Known(Protocol):
     """What a batch has loaded for all its calls, by internal key."""
 
-    details: Mapping[int, Sequence[tuple[str, str]]]  # (kind, detail) of the events that the writers ask about
-    recipients: Mapping[int, Recipient]  # locked
-    holders: Mapping[tuple[int, str], Call]  # the calls of an account by their IDs at the provider, in lower case
-    given: Mapping[tuple[int, str], int]  # the IDs that calls of the batch have just got, with the calls' keys
-    words: Mapping[int, Words]  # that were seen, by account
+    @property
+    def details(self) -> Mapping[int, Sequence[tuple[str, str]]]:
+        """The events of the calls that the writers ask about: (kind, detail), oldest first."""
+
+    @property
+    def recipients(self) -> Mapping[int, Recipient]:
+        """The recipients that are locked."""
+
+    @property
+    def holders(self) -> Mapping[tuple[int, str], Call]:
+        """The calls that have an ID which is named in the batch, by account and ID in lower case."""
+
+    @property
+    def given(self) -> Mapping[tuple[int, str], int]:
+        """The calls of the batch that have just got an ID, by account and ID in lower case."""
+
+    @property
+    def words(self) -> Mapping[int, Words]:
+        """The words that were seen, by account."""
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,9 +59,10 @@ def _may_be_lost(gathered: Iterable[Gathered], was: Mapping[int, Mapping[str, An
 
 def _write_calls(calls: Sequence[Call], was: Mapping[int, Mapping[str, Any]]) -> set[int]:
     """Store the calls, their changed columns only, and the polling rows that begin, change or end with them."""
-    begun = [call for call in calls if call.polling is not None and call.polling._state.adding]
-    for call, row in zip(begun, Polling.objects.bulk_create([call.polling for call in begun]), strict=True):
-        call.polling = row
+    begun = [(call, call.polling) for call in calls if call.polling is not None and call.polling._state.adding]
+    Polling.objects.bulk_create([row for _, row in begun])
+    for call, row in begun:
+        call.polling = row  # it has a key now
     changed = {
         column.name
         for call in calls
@@ -70,17 +71,19 @@ def _write_calls(calls: Sequence[Call], was: Mapping[int, Mapping[str, Any]]) ->
     }
     guard = {name: [was[call.pk][name] for call in calls] for name in ("status", "placing_attempts")}
     stored = update_rows(calls, changed | {"updated_at"}, guard=guard)
-    _write_polling([call for call in calls if call.pk in stored])
-    orphans = [call.polling_id for call in begun if call.pk not in stored]
+    new = {row.pk for _, row in begun}
+    _write_polling([call for call in calls if call.pk in stored], new)
+    orphans = [row.pk for call, row in begun if call.pk not in stored]
     if orphans:
         Polling.objects.filter(pk__in=orphans).delete()
     return stored
 
 
-def _write_polling(calls: Sequence[Call]) -> None:
+def _write_polling(calls: Sequence[Call], new: Collection[int]) -> None:
     """Store the times of the next reads that were changed, and delete the rows of calls that are not read any more."""
-    changed = [call.polling for call in calls if call.polling is not None and call.polling.has_changes()]
-    ended = [call._stored_polling for call in calls if call._stored_polling not in {None, call.polling_id}]
+    kept = [call.polling for call in calls if call.polling is not None and call.polling_id not in new]
+    changed = [row for row in kept if row.has_changes()]
+    ended = [pk for call in calls if (pk := call._stored_polling) is not None and pk != call.polling_id]
     if not changed and not ended:
         return
     locked = Polling.objects.select_for_update().filter(pk__in=[*(row.pk for row in changed), *ended])
