@@ -23,11 +23,12 @@ from calls.gate import pacing, rate_limits
 from calls.gate.capacity import lines_of
 from calls.models import Call
 from calls.outcomes import placement_results
+from calls.outcomes.placement_results import Placement
 from campaigns.contact_locks import holder_keys
 from campaigns.models import Campaign, Contact
 from providers.adapters import http
 from providers.adapters.base import Provider, Reading
-from providers.adapters.errors import Misconfigured, NotSent, ProviderError, Rejected
+from providers.adapters.errors import NotSent, ProviderError
 from providers.models import ProviderAccount
 from tenants import failpoints
 from tenants.models import Organization
@@ -45,6 +46,9 @@ class Claim:
     adapter: Provider
     fence: int
     committed: float  # time.monotonic() at the `dialed_at` of its call
+
+
+Answer = tuple[Claim, Reading | ProviderError]
 
 
 class Overslept(NotSent):
@@ -161,23 +165,22 @@ async def send(client: http.Client, claim: Claim) -> Reading | ProviderError:
         return error
 
 
-def record_all(answers: Sequence[tuple[Claim, Reading | ProviderError]]) -> None:
-    """Store the answers to several placing requests."""
-    for claim, answer in answers:
-        record(claim, answer)
+def record_all(answers: Sequence[Answer]) -> list[Answer]:
+    """Store the answers to several placing requests. Return those that could not be stored: try them again."""
+    failed = placement_results.record_all([_placement(*answer) for answer in answers], timezone.now())
+    kept = {(placement.call_id, placement.fence) for placement in failed}
+    left = [(claim, answer) for claim, answer in answers if (claim.call.pk, claim.fence) in kept]
+    for _ in range(len(answers) - len(left)):
+        failpoints.reach("placing.recorded")
+    return left
 
 
 def record(claim: Claim, answer: Reading | ProviderError) -> None:
-    """Store the answer: each class of answer has its result here."""
-    call, fence = claim.call, claim.fence
-    if isinstance(answer, Reading):
-        placement_results.placed(call.pk, fence, answer)
-    elif isinstance(answer, NotSent):
-        placement_results.requeue(call.pk, fence, answer, blames_account=not isinstance(answer, Overslept))
-    elif isinstance(answer, Misconfigured):
-        placement_results.misconfigured(call.pk, fence, answer)
-    elif isinstance(answer, Rejected):
-        placement_results.refuse(call.pk, fence, answer)
-    else:
-        placement_results.doubt(call.pk, fence, answer)
+    """Store the answer to one placing request, in a transaction of its own."""
+    placement_results.record(_placement(claim, answer))
     failpoints.reach("placing.recorded")
+
+
+def _placement(claim: Claim, answer: Reading | ProviderError) -> Placement:
+    blames_account = not isinstance(answer, Overslept)
+    return Placement(claim.call.pk, claim.call.account_id, claim.fence, answer, blames_account)

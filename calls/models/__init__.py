@@ -6,7 +6,7 @@ from calls.models.events import CallEvent, StaffDecision, event_of, readable, re
 from calls.models.heartbeat import Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
 from calls.models.polling import Polling
-from calls.models.provider_ids import still_read_with_id, stored_as, with_provider_id
+from calls.models.provider_ids import still_read_with_id, stored_as, with_any_provider_id, with_provider_id
 from calls.models.scheduled_callback import CallBack
 from calls.models.statuses import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Status
 
@@ -34,5 +34,6 @@ __all__ = [
     "still_read_with_id",
     "storable",
     "stored_as",
+    "with_any_provider_id",
     "with_provider_id",
 ]

@@ -47,6 +47,10 @@ class Polling(models.Model):
         loaded._stored = loaded._values()
         return loaded
 
+    def has_changes(self) -> bool:
+        """Return whether something was changed since the row was loaded or stored."""
+        return not self._state.adding and self._stored != self._values()
+
     def save_changes(self) -> None:
         """Store the row, or only what was changed since it was loaded: a claim counts reads without the call's lock."""
         now = self._values()

@@ -17,7 +17,11 @@ from calls.dialing import reassessing
 from calls.engine.slice import Slice
 from calls.gate import rate_limits
 from calls.models import Call, Heartbeat
+from calls.outcomes import placement_results
+from calls.outcomes.placement_results import Placement
 from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, Recipient, RetryRule
+from providers.adapters.base import Reading
+from providers.adapters.errors import ProviderError
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
 from tests.conftest import full_buckets
@@ -106,6 +110,11 @@ def single(number: PhoneNumber, to: str, **fields: Any) -> Call:
         from_number=number.e164,
         **{"priority": Call.PRIORITY_SINGLE, **fields},
     )
+
+
+def answer_placing(call: Call, fence: int, answer: Reading | ProviderError) -> None:
+    """Record the answer to the claim of a call with this fence."""
+    placement_results.record(Placement(call.pk, call.account_id, fence, answer))
 
 
 def look() -> None:

@@ -18,7 +18,7 @@ from calls.actions import budget_watch
 from calls.following import polling
 from calls.gate import budgets
 from calls.models import Call, CallEvent, Status, WebhookDelivery
-from calls.outcomes import placement_results, recording, staff_decisions
+from calls.outcomes import recording, staff_decisions
 from campaigns.models import Campaign
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotFound, NotSent, ProviderError, Rejected
@@ -278,20 +278,20 @@ def test_nothing_is_set_aside_for_a_call_without_a_price_to_come(organization: O
         return call
 
     def refused() -> Call:
-        placement_results.refuse((call := claimed(1)).pk, 1, Rejected("No."))
+        support.answer_placing((call := claimed(1)), 1, Rejected("No."))
         return call
 
     def not_sent() -> Call:
-        placement_results.requeue((call := claimed(2)).pk, 1, NotSent("No."))
+        support.answer_placing((call := claimed(2)), 1, NotSent("No."))
         return call
 
     def refused_after_a_doubt() -> Call:
-        placement_results.doubt((call := claimed(3)).pk, 1, MayBeRinging("?"))
-        placement_results.refuse(call.pk, 1, Rejected("No."))
+        support.answer_placing((call := claimed(3)), 1, MayBeRinging("?"))
+        support.answer_placing(call, 1, Rejected("No."))
         return call
 
     def released() -> Call:
-        placement_results.doubt((call := claimed(4)).pk, 1, MayBeRinging("?"))
+        support.answer_placing((call := claimed(4)), 1, MayBeRinging("?"))
         staff_decisions.release(call.pk, actor="ann", reason="It is not in the list.")
         return call
 
