@@ -41,8 +41,9 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: self._run(work, *args, **kwargs))
 
     def _run(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        # Checking costs a round trip, so a connection that has just worked is used as it is.
-        if time.monotonic() > getattr(self._mine, "good_until", 0.0):
+        # Checking costs a round trip, so a connection that has just worked is used as it is. An error that the work
+        # itself has handled counts: the connection may be broken.
+        if connection.errors_occurred or time.monotonic() > getattr(self._mine, "good_until", 0.0):
             close_old_connections()
         self._mine.good_until = 0.0
         found = work(*args, **kwargs)

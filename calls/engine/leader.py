@@ -77,4 +77,4 @@ def hold(name: str, holder: str) -> bool:
 
 def release(holder: str) -> None:
     """End the leases of a process: it resigns, or it is known to be dead. `holder` may be the begin of the name."""
-    EngineLease.objects.filter(holder__startswith=holder).update(holder="", expires_at=Now())
+    EngineLease.objects.filter(holder__startswith=holder).update(holder="", expires_at=Now() - LEASE)

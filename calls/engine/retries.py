@@ -24,7 +24,7 @@ class Kind(enum.Enum):
     ANSWER = enum.auto()  # one answer cannot be stored; the others of its batch can
 
 
-def kind_of(error: BaseException | None) -> Kind:
+def kind_of(error: Exception) -> Kind:
     """Return the kind of an error. A constraint concerns one answer, and so does an error in our own code."""
     if isinstance(error, OperationalError | InterfaceError) and not isinstance(error, IntegrityError):
         return Kind.CONFLICT if getattr(error.__cause__, "sqlstate", None) in CONFLICTS else Kind.OUTAGE

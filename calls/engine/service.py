@@ -7,6 +7,7 @@ left; then the connections. Each part has a deadline, so that nothing can hang.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 from calls.deadlines import CLUSTER_TIMING, PAUSES, Pauses
@@ -76,7 +77,7 @@ class Engine(Process):
             for writer in writers:
                 writer.close(self.control.left_of(CLUSTER_TIMING.flush))
 
-    async def _finish(self, claimers: list[asyncio.Future[None]], others: set[asyncio.Task[None]]) -> None:
+    async def _finish(self, claimers: Collection[asyncio.Future[None]], others: set[asyncio.Task[None]]) -> None:
         """Wait for the stop, for the claimers to end, and for what is in flight."""
         await self.control.stopped()
         await asyncio.wait(claimers, timeout=self.control.left_of(CLUSTER_TIMING.finish))

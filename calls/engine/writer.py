@@ -143,9 +143,10 @@ class Writer(Generic[A]):
         self._writing = len(batch.entries)
         began, error = time.monotonic(), None
         try:
-            left = await self._db(self._store, [entry.answer for entry in batch.entries])
-            wrong = {id(answer) for answer in left or ()}
-            entries = [entry for entry in batch.entries if id(entry.answer) in wrong]
+            left = await self._db(self._store, [entry.answer for entry in batch.entries]) or ()
+            entries = [entry for entry in batch.entries if entry.answer in left]
+            if len(entries) != len(left):  # storing again changes nothing, losing one does
+                entries = batch.entries
         except Exception as found:
             error, entries = found, batch.entries
         figures = self.figures
@@ -154,15 +155,15 @@ class Writer(Generic[A]):
         figures.largest = max(figures.largest, len(batch.entries))
         figures.flush_seconds += time.monotonic() - began
         if entries:
-            await self._keep(entries, batch.failures + 1, error)
+            kind = kind_of(error) if error else Kind.OUTAGE if entries == batch.entries else Kind.CONFLICT
+            await self._keep(entries, batch.failures + 1, kind, error)
         self._writing = 0
 
-    async def _keep(self, entries: list[Entry[A]], failures: int, error: Exception | None) -> None:
+    async def _keep(self, entries: list[Entry[A]], failures: int, kind: Kind, error: Exception | None) -> None:
         """Keep what could not be stored for another try, except answers whose lease is over by then."""
         self.figures.failures += 1
         if failures in LOGGED:
             logger.error("%s answers of %s could not be stored yet", len(entries), self.name, exc_info=error)
-        kind = kind_of(error)
         if kind is Kind.ANSWER and len(entries) > 1:
             half = len(entries) // 2
             self._kept += [Batch(entries[:half]), Batch(entries[half:])]
