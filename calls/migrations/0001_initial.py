@@ -26,6 +26,14 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='EngineLease',
+            fields=[
+                ('name', models.CharField(max_length=20, primary_key=True, serialize=False)),
+                ('holder', models.CharField(blank=True, max_length=160)),
+                ('expires_at', models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='Call',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -115,13 +123,15 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('worker', models.CharField(max_length=100)),
+                ('role', models.CharField(choices=[('engine', 'Engine'), ('upkeep', 'Upkeep')], default='engine', max_length=10)),
                 ('slot', models.PositiveSmallIntegerField()),
                 ('run', models.CharField(blank=True, max_length=32)),
                 ('beaten_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('figures', models.JSONField(default=dict)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('worker', 'slot'), name='one_beat_per_slot')],
+                'constraints': [models.UniqueConstraint(fields=('worker', 'role', 'slot'), name='one_beat_per_slot')],
             },
         ),
         migrations.CreateModel(

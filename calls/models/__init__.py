@@ -3,7 +3,7 @@
 from calls.models.call import Call, CallQuerySet, new_reference, new_token
 from calls.models.contact_change import ContactChange
 from calls.models.events import CallEvent, StaffDecision, event_of, readable, record_event, storable
-from calls.models.heartbeat import Heartbeat
+from calls.models.heartbeat import EngineLease, Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
 from calls.models.polling import Polling
 from calls.models.provider_ids import still_read_with_id, stored_as, with_any_provider_id, with_provider_id
@@ -20,6 +20,7 @@ __all__ = [
     "CallEvent",
     "CallQuerySet",
     "ContactChange",
+    "EngineLease",
     "Heartbeat",
     "Polling",
     "ProviderCallback",

@@ -32,6 +32,7 @@ from calls.models import (
     TERMINAL,
     Call,
     CallEvent,
+    EngineLease,
     Heartbeat,
     Polling,
     ProviderCallback,
@@ -249,13 +250,14 @@ def time_passes() -> None:
     Polling.objects.update(next_read_at=past)
     Call.objects.queued().update(due_at=past)
     ContactImport.objects.filter(lease_until__isnull=False).update(lease_until=past)
+    EngineLease.objects.update(expires_at=past)
 
 
 def others_go_on(scene: Scene) -> None:
     """Run another worker until all is settled, then two at once, which must find nothing to do."""
-    for slices in (1, 2):
+    for processes in (1, 2):
         time_passes()
-        with support.engine(slices):
+        with support.engine(processes):
             eventually(lambda: scene.settled, "a recipient is lost or stuck")
 
 

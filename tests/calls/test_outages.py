@@ -159,7 +159,7 @@ def test_a_campaign_lives_through_an_outage_of_its_provider(
     number = support.reach(callers, sandbox.url, "callingbox", max_unconfirmed=5)
     made = support.campaign(number, support.people(callers, [f"+1212555{i:04}" for i in range(140, 180)]))
     campaigns.start(made, actor="test")
-    with support.engine(slices=2) as engine:
+    with support.engine(processes=2) as engine:
         eventually(lambda: len(sandbox.journal()) >= 8)
         sandbox.control(outage=["callingbox"])
         placing_tokens.open()
