@@ -243,6 +243,7 @@ BUGS: tuple[Bug, ...] = (
                 "            return await receiver.answer\n"
                 "        except ConnectionError:\n"
                 "            transport, receiver = await self._connected(h11.Connection(h11.CLIENT), request)\n"
+                "            receiver.expect()\n"
                 "            transport.write(written)\n"
                 "            return await receiver.answer\n",
             ),
