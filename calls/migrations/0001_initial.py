@@ -123,6 +123,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='CallCount',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('folded', models.BooleanField(default=False)),
+                ('currency', models.CharField(max_length=3)),
+                ('rang', models.BooleanField()),
+                ('calls', models.IntegerField()),
+                ('costed', models.IntegerField()),
+                ('priced', models.DecimalField(decimal_places=6, max_digits=20)),
+                ('estimated', models.DecimalField(decimal_places=6, max_digits=20)),
+                ('assistant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='providers.assistant')),
+                ('campaign', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='campaigns.campaign')),
+            ],
+        ),
+        migrations.CreateModel(
             name='CallEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -153,6 +168,17 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(fields=('worker', 'slot'), name='one_beat_per_slot')],
             },
+        ),
+        migrations.CreateModel(
+            name='PersonCount',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('folded', models.BooleanField(default=False)),
+                ('people', models.IntegerField()),
+                ('reached', models.IntegerField()),
+                ('assistant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='providers.assistant')),
+                ('campaign', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='campaigns.campaign')),
+            ],
         ),
         migrations.CreateModel(
             name='ProviderCallback',
@@ -311,6 +337,22 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='callback',
             constraint=models.CheckConstraint(condition=models.Q(('latest_at__gt', models.F('due_at'))), name='call_back_has_a_span'),
+        ),
+        migrations.AddIndex(
+            model_name='callcount',
+            index=models.Index(fields=['campaign'], name='call_count'),
+        ),
+        migrations.AddIndex(
+            model_name='callcount',
+            index=models.Index(condition=models.Q(('folded', False)), fields=['id'], name='call_count_unfolded'),
+        ),
+        migrations.AddIndex(
+            model_name='personcount',
+            index=models.Index(fields=['campaign'], name='person_count'),
+        ),
+        migrations.AddIndex(
+            model_name='personcount',
+            index=models.Index(condition=models.Q(('folded', False)), fields=['id'], name='person_count_unfolded'),
         ),
         migrations.AddIndex(
             model_name='providercallback',
