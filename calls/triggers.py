@@ -1,7 +1,7 @@
 """Database triggers, installed after every migrate on both databases.
 
-One refuses to change how a call ended. The others record the contacts about whom the engine decides again, whoever
-changed them and however (`dialing/reassessing.py`).
+One refuses to change how a call ended. Some record the contacts about whom the engine decides again, whoever changed
+them and however (`dialing/reassessing.py`). Others keep counts (`tenants/db/counters.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from django.db import connections
 from calls.models import TERMINAL, UNRESOLVED, ContactChange, Status
 from campaigns.models import Recipient
 from campaigns.rules.spoken import REASON
+from tenants.db import counters
 
 _TERMINAL = ", ".join(f"'{status}'" for status in TERMINAL)
 _UNRESOLVED = ", ".join(f"'{status}'" for status in UNRESOLVED)
@@ -145,3 +146,5 @@ def install(using: str = "default", **_: Any) -> None:
     with connection.cursor() as cursor:
         for statement in (*freeze, *recordings):
             cursor.execute(statement)
+    for counts in counters.tables():
+        counters.install(counts, using)

@@ -1,36 +1,22 @@
-"""Sizes of contact lists, without counting long lists to the end."""
+"""Sizes of contact lists, from counts that triggers keep."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db.models import Count, IntegerField, OuterRef, Subquery
+from django.db.models import Sum
 
-from campaigns.models import ContactList, ContactListMember
+from campaigns.models import MemberCount
 
-COUNTED = 100_000
-
-
-class CountTo(Subquery):
-    """Count the rows of a sliced query. The database reads no more rows than the slice has."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
-    output_field = IntegerField()
+COUNTED = 100_000  # a page says of a longer list that it has more
 
 
 def sizes(lists: Collection[int]) -> dict[int, int]:
-    """Return the size of each list by its id, counted to COUNTED + 1 at most."""
-    members = ContactListMember.objects.filter(contact_list=OuterRef("pk")).order_by()
-    rows = ContactList.objects.filter(pk__in=lists).order_by()
-    return dict(rows.annotate(n=CountTo(members.values("pk")[: COUNTED + 1])).values_list("pk", "n"))
-
-
-def exact(lists: Collection[int]) -> dict[int, int]:
-    """Return the exact size of each list that has members, by its id. Slow: for exports, not for pages."""
-    members = ContactListMember.objects.filter(contact_list__in=lists).values_list("contact_list")
-    return dict(members.annotate(n=Count("pk")).order_by())
+    """Return the size of each list by its id."""
+    counts = MemberCount.objects.filter(contact_list__in=lists).values_list("contact_list_id")
+    return dict.fromkeys(lists, 0) | dict(counts.annotate(n=Sum("members")).order_by())
 
 
 def written(count: int) -> str:
-    """Return a size from `sizes` as text."""
+    """Return a size as text for a page."""
     return f"{count:,}" if count <= COUNTED else f"more than {COUNTED:,}"

@@ -19,7 +19,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from calls.models import OPEN, Call
+from calls.models import OPEN, Call, CallCount
 from calls.models.call import COST, NOT_PRICED
 from campaigns.models import Campaign
 from providers.models import ProviderAccount
@@ -69,11 +69,12 @@ class Sums:
 def sums_of(campaigns: Iterable[int]) -> dict[int, Sums]:
     """Return the sums by the campaign's internal key, in one query.
 
-    Each sum reads an index only, or the few calls that are in flight, so it stays fast with millions of calls.
+    Each sum reads counts that triggers keep, or the few calls that are in flight, so it stays fast with millions of
+    calls.
     """
     calls = Call.objects.filter(campaign=OuterRef("pk")).order_by().values("campaign")
-    priced = calls.filter(cost_price__gt=0).values(total=Sum("cost_price"))
-    estimated = calls.filter(NOT_PRICED, cost_estimate__gt=0).values(total=Sum("cost_estimate"))
+    kept = CallCount.objects.filter(campaign=OuterRef("pk")).order_by().values("campaign")
+    priced, estimated = kept.values(total=Sum("priced")), kept.values(total=Sum("estimated"))
     reserved = calls.filter(cost_reserved__gt=0).values(total=Sum(AMOUNT - _KNOWN, output_field=_MONEY))
     counted = calls.filter(status__in=OPEN).values(n=Count("*"))
     late = Call.objects.overdue(timezone.now()).filter(campaign=OuterRef("pk"))

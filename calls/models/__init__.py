@@ -2,6 +2,7 @@
 
 from calls.models.call import Call, CallQuerySet, new_reference, new_token
 from calls.models.contact_change import ContactChange
+from calls.models.counts import CallCount, PersonCount
 from calls.models.events import CallEvent, StaffDecision, event_of, readable, record_event, storable
 from calls.models.heartbeat import EngineLease, Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
@@ -17,11 +18,13 @@ __all__ = [
     "UNRESOLVED",
     "Call",
     "CallBack",
+    "CallCount",
     "CallEvent",
     "CallQuerySet",
     "ContactChange",
     "EngineLease",
     "Heartbeat",
+    "PersonCount",
     "Polling",
     "ProviderCallback",
     "StaffDecision",

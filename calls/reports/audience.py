@@ -16,7 +16,7 @@ from calls.gate.checks import CheckName
 from calls.gate.decision import decide
 from calls.models import Call
 from calls.reports.never_open import ClosedPlace, closed_place
-from campaigns.list_sizes import COUNTED
+from campaigns import list_sizes
 from campaigns.models import Campaign, Contact, ContactListMember
 from campaigns.phones import country_of
 from campaigns.rules.whereabouts import candidate_zones
@@ -62,11 +62,11 @@ class Audience:
 def audience_of(organization: Organization, lists: Sequence[int], now: datetime) -> Audience:
     """Return how many contacts the lists have, and what the gate says about a sample. Writes nothing."""
     members = ContactListMember.objects.filter(contact_list__in=lists)
-    entries = members.order_by()[: COUNTED + 1].count()
-    too_many = entries > COUNTED
+    entries = sum(list_sizes.sizes(lists).values())
+    too_many = entries > list_sizes.COUNTED
     looked_at = sample_of(lists)
     if too_many or len(lists) < 2:
-        counted = min(entries, COUNTED)
+        counted = min(entries, list_sizes.COUNTED)
     else:
         counted = members.order_by().values("contact").distinct().count()
     return Audience(counted, too_many, len(looked_at), _kept_back(organization, looked_at, now))

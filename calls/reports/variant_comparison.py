@@ -13,8 +13,9 @@ from django.core.cache import cache
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.db.models.functions import Mod
 
-from calls.models import Call, Status
+from calls.models import Call, CallCount, PersonCount, Status
 from calls.models.call import COST, NOT_PRICED
+from calls.models.counts import RANG
 from campaigns.models import Campaign
 from providers.models import Assistant
 from tenants.api.fields import money
@@ -23,7 +24,6 @@ CONFIDENCE = 0.95
 FEW = 5  # completed and not completed: below this, a share is not normally distributed
 SAMPLE_KEPT = 300  # seconds
 
-ENDED = (Status.COMPLETED, Status.NO_ANSWER, Status.BUSY, Status.FAILED)  # the phone rang, or may have rung
 REACHED = Q(status=Status.COMPLETED) & ~Q(answered_by="machine") & ~Q(ended_reason="voicemail")
 
 
@@ -83,24 +83,50 @@ def compare(campaign: Campaign, sample: QuerySet[Call] | None = None) -> Compari
 
     `sample`: use these calls only, for a page of a large campaign.
     """
-    every = Call.objects.filter(campaign=campaign) if sample is None else sample
-    calls = every.filter(status__in=ENDED, dialed_at__isnull=False)
-    paid = Q(cost_price__isnull=False) | Q(cost_estimate__isnull=False)
-    counted = calls.values("assistant").annotate(
-        people=Count("recipient", distinct=True),
-        dialed=Count("pk"),
-        completed=Count("recipient", filter=REACHED, distinct=True),
-        currencies=Count("cost_currency", filter=paid, distinct=True),
-        currency=Max("cost_currency", filter=paid),
-        paid=Sum(COST),
-        guessed=Sum("cost_estimate", filter=NOT_PRICED),
-    )
-    rows: dict[int, dict[str, Any]] = {row["assistant"]: dict(row) for row in counted.order_by()}
+    rows = _counts_of(campaign) if sample is None else _counts_in(sample)
     now = [campaign.assistant, *(each.assistant for each in campaign.variants.select_related("assistant__account"))]
     named = {assistant.pk: assistant for assistant in now if assistant}
     former = Assistant.objects.filter(pk__in=set(rows) - set(named))  # of earlier versions of the rules
     named |= {assistant.pk: assistant for assistant in former.select_related("account").order_by("pk")}
     return judge([_variant(assistant, rows.get(pk, {})) for pk, assistant in named.items()])
+
+
+def _counts_of(campaign: Campaign) -> dict[int, dict[str, Any]]:
+    """Return the figures of all calls of a campaign by assistant, from counts that triggers keep."""
+    people = PersonCount.objects.filter(campaign=campaign).values("assistant").order_by()
+    found: dict[int, dict[str, Any]] = {
+        row["assistant"]: {**row, "dialed": 0, "currencies": 0}
+        for row in people.annotate(n=Sum("people"), completed=Sum("reached")).exclude(n=0)
+    }
+    calls = CallCount.objects.filter(campaign=campaign, rang=True).values("assistant", "currency").order_by()
+    sums = {name: Sum(name) for name in ("costed", "priced", "estimated")}
+    for row in calls.annotate(n=Sum("calls"), **sums).exclude(n=0):
+        of_assistant = found.setdefault(row["assistant"], {"n": 0, "completed": 0, "dialed": 0, "currencies": 0})
+        of_assistant["dialed"] += row["n"]
+        if row["costed"]:
+            of_assistant["currencies"] += 1
+            paid, guessed = row["priced"] + row["estimated"], row["estimated"]
+            of_assistant |= {"currency": row["currency"], "paid": paid, "guessed": guessed}
+    return found
+
+
+def _counts_in(sample: QuerySet[Call]) -> dict[int, dict[str, Any]]:
+    """Return the same figures of some calls, from the calls themselves."""
+    paid = Q(cost_price__isnull=False) | Q(cost_estimate__isnull=False)
+    counted = (
+        sample.filter(status__in=RANG, dialed_at__isnull=False)
+        .values("assistant")
+        .annotate(
+            n=Count("recipient", distinct=True),
+            dialed=Count("pk"),
+            completed=Count("recipient", filter=REACHED, distinct=True),
+            currencies=Count("cost_currency", filter=paid, distinct=True),
+            currency=Max("cost_currency", filter=paid),
+            paid=Sum(COST),
+            guessed=Sum("cost_estimate", filter=NOT_PRICED),
+        )
+    )
+    return {row["assistant"]: dict(row) for row in counted.order_by()}
 
 
 def sample_of(campaign: Campaign, most: int) -> tuple[QuerySet[Call], int]:
@@ -133,7 +159,7 @@ def _variant(assistant: Assistant, row: Mapping[str, Any]) -> Variant:
     return Variant(
         id=str(assistant.uuid),
         name=assistant.name,
-        people=row.get("people", 0),
+        people=row.get("n", 0),
         calls=row.get("dialed", 0),
         completed=row.get("completed", 0),
         cost=row["paid"] if row.get("currencies") == 1 else None,  # amounts of two currencies have no sum

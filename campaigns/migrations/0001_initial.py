@@ -248,6 +248,15 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='MemberCount',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('folded', models.BooleanField(default=False)),
+                ('members', models.IntegerField()),
+                ('contact_list', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='campaigns.contactlist')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Recipient',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -261,10 +270,24 @@ class Migration(migrations.Migration):
                 ('sort_key', models.IntegerField(default=0)),
                 ('values_approved', models.BooleanField(db_default=False, default=False, editable=False)),
                 ('waits_in', models.CharField(blank=True, max_length=64)),
-                ('assistant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='providers.assistant')),
+                ('assistant', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='providers.assistant')),
                 ('campaign', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='recipients', to='campaigns.campaign')),
                 ('contact', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='recipients', to='campaigns.contact')),
-                ('phone_number', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='providers.phonenumber')),
+                ('phone_number', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='providers.phonenumber')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='RecipientCount',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('folded', models.BooleanField(default=False)),
+                ('status', models.CharField(max_length=9)),
+                ('outcome', models.CharField(blank=True, max_length=16)),
+                ('reason', models.CharField(blank=True, max_length=200)),
+                ('recipients', models.IntegerField()),
+                ('tried', models.IntegerField()),
+                ('attempts', models.IntegerField()),
+                ('campaign', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='campaigns.campaign')),
             ],
         ),
         migrations.CreateModel(
@@ -383,6 +406,14 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('contact_import', 'contact'), name='one_overwrite_per_contact'),
         ),
         migrations.AddIndex(
+            model_name='membercount',
+            index=models.Index(fields=['contact_list'], name='member_count'),
+        ),
+        migrations.AddIndex(
+            model_name='membercount',
+            index=models.Index(condition=models.Q(('folded', False)), fields=['id'], name='member_count_unfolded'),
+        ),
+        migrations.AddIndex(
             model_name='recipient',
             index=models.Index(condition=models.Q(('status__in', ['pending', 'waiting'])), fields=['campaign', 'next_attempt_at', 'sort_key'], name='recipient_due'),
         ),
@@ -402,9 +433,25 @@ class Migration(migrations.Migration):
             model_name='recipient',
             index=models.Index(fields=['campaign', 'status', '-id'], name='recipient_list_status'),
         ),
+        migrations.AddIndex(
+            model_name='recipient',
+            index=models.Index(condition=models.Q(('assistant__isnull', False)), fields=['assistant'], name='recipient_assistant'),
+        ),
+        migrations.AddIndex(
+            model_name='recipient',
+            index=models.Index(condition=models.Q(('phone_number__isnull', False)), fields=['phone_number'], name='recipient_number'),
+        ),
         migrations.AddConstraint(
             model_name='recipient',
             constraint=models.UniqueConstraint(fields=('campaign', 'contact'), name='once_per_campaign'),
+        ),
+        migrations.AddIndex(
+            model_name='recipientcount',
+            index=models.Index(fields=['campaign'], name='recipient_count'),
+        ),
+        migrations.AddIndex(
+            model_name='recipientcount',
+            index=models.Index(condition=models.Q(('folded', False)), fields=['id'], name='recipient_count_unfolded'),
         ),
         migrations.AddConstraint(
             model_name='retryrule',

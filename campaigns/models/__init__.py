@@ -3,6 +3,7 @@
 from campaigns.models.campaign import CallingWindow, Campaign, CampaignVariant, CampaignVersion, Recipient, RetryRule
 from campaigns.models.contact import Contact, ContactList, ContactListMember, ContactNumber, DoNotCall, NumberKind
 from campaigns.models.contact_import import ContactImport, ImportOverwrite
+from campaigns.models.counts import MemberCount, RecipientCount
 from campaigns.models.import_mapping import ImportMapping
 from campaigns.models.number_hash import InstallationKey
 
@@ -20,7 +21,9 @@ __all__ = [
     "ImportMapping",
     "ImportOverwrite",
     "InstallationKey",
+    "MemberCount",
     "NumberKind",
     "Recipient",
+    "RecipientCount",
     "RetryRule",
 ]

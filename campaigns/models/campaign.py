@@ -307,8 +307,12 @@ class Recipient(models.Model):
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     sort_key = models.IntegerField(default=0)
     # Set by the first call, and kept for later calls.
-    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    phone_number = models.ForeignKey(PhoneNumber, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    assistant = models.ForeignKey(
+        Assistant, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    phone_number = models.ForeignKey(
+        PhoneNumber, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     # A team member said that the values nobody seems to mean may be spoken. The launch inserts rows without it.
     values_approved = models.BooleanField(default=False, db_default=False, editable=False)
     waits_in = models.CharField(max_length=64, blank=True)  # the time zone whose calling hours the recipient waits for
@@ -329,6 +333,9 @@ class Recipient(models.Model):
             # The list of a campaign's recipients, whole and by status.
             models.Index(fields=["campaign", "-id"], name="recipient_list"),
             models.Index(fields=["campaign", "status", "-id"], name="recipient_list_status"),
+            # Whether an assistant or a caller number may be deleted. A launch inserts rows without either.
+            models.Index(fields=["assistant"], name="recipient_assistant", condition=Q(assistant__isnull=False)),
+            models.Index(fields=["phone_number"], name="recipient_number", condition=Q(phone_number__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -56,6 +56,7 @@ from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization, Tenant
 from tests.calls import support
 from tests.calls.fake_world import FATES, LASTS, OUTCOMES, READ_FAULTS, Dial, Line, Post, World, finished
+from tests.counting import counts_are_true
 
 T = TypeVar("T")
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
@@ -672,6 +673,7 @@ class Model(RuleBasedStateMachine):
         self.an_end_is_true_and_stays()
         self.nothing_is_stuck()
         left = Call.objects.exclude(status__in=TERMINAL).values_list("pk", "status", "due_at", "polling__next_read_at")
+        counts_are_true()
         assert due is None, f"it never ends: {list(left)}"
         assert not Campaign.objects.filter(status__in=(C.RUNNING, C.PAUSED, C.SCHEDULED)).exists()
 

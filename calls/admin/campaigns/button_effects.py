@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from calls.actions.held_recipients import held_of
 from calls.admin.shared import labels
 from calls.gate import budgets
 from calls.gate.selection import weighted_assistants
 from calls.reports import preflight
-from campaigns.models import Campaign, ContactListMember, Recipient
+from campaigns import list_sizes
+from campaigns.models import Campaign, Recipient, RecipientCount
 from campaigns.rules.number_zones import country_name
+from campaigns.rules.spoken import REASON as PLACEHOLDERS
 from campaigns.rules.windows import DAYS
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time
 
-COUNTED = 100_000  # rows counted for a sentence; beyond that it says “more than”
+COUNTED = 100_000  # beyond that a sentence says “more than”
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LIVE = Recipient.WAITING_STATUSES
 
@@ -69,8 +70,9 @@ def refresh_effect(obj: Campaign) -> list[str]:
 
 
 def held(obj: Campaign) -> int:
-    """Return how many recipients are held for a value, up to a limit."""
-    return held_of(obj)[: COUNTED + 1].count()
+    """Return how many recipients are held for a value."""
+    rows = RecipientCount.of([obj.pk], "status", "reason")
+    return sum(row["n"] for row in rows.filter(status=Recipient.Status.REVIEW, reason__startswith=PLACEHOLDERS))
 
 
 def send_held_effect(obj: Campaign) -> list[str]:
@@ -189,11 +191,11 @@ def cost(obj: Campaign, contacts: int) -> str:
 
 
 def _members(obj: Campaign) -> int:
-    return ContactListMember.objects.filter(contact_list__campaigns=obj)[: COUNTED + 1].count()
+    return sum(list_sizes.sizes(obj.contact_lists.values_list("pk", flat=True)).values())
 
 
 def _left(obj: Campaign) -> int:
-    return obj.recipients.filter(status__in=LIVE)[: COUNTED + 1].count()
+    return sum(row["n"] for row in RecipientCount.of([obj.pk], "status") if row["status"] in LIVE)
 
 
 def _counted(n: int, one: str, many: str = "") -> str:

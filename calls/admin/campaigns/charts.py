@@ -13,7 +13,8 @@ from django.db.models.functions import Substr, TruncHour
 
 from calls.admin.shared import bar_chart
 from calls.models import TERMINAL, Call, Status
-from calls.reports.variant_comparison import ENDED, REACHED, percent
+from calls.models.counts import RANG
+from calls.reports.variant_comparison import REACHED, percent
 from campaigns.models import Campaign
 from campaigns.rules.whereabouts import candidate_zones
 
@@ -79,7 +80,7 @@ def _start(moment: datetime, hourly: bool) -> datetime:
 
 def _heat(calls: QuerySet[Call], campaign: Campaign) -> dict[str, Any] | None:
     """Return the share of calls that reached a person, by weekday and hour in the contact's time zone."""
-    ended = calls.filter(status__in=ENDED, dialed_at__isnull=False)
+    ended = calls.filter(status__in=RANG, dialed_at__isnull=False)
     placed = ended.annotate(hour=TruncHour("dialed_at", tzinfo=UTC), area=Substr("to_number", 1, AREA))
     groups = placed.values_list("hour", "area", "contact__timezone")
     counted = groups.annotate(n=Count("pk"), reached=Count("pk", filter=REACHED), number=Min("to_number"))
@@ -117,7 +118,7 @@ def _cell(called: int, reached: int) -> dict[str, Any]:
 
 def _attempts(calls: QuerySet[Call]) -> list[dict[str, Any]]:
     """Return how many recipients were called and reached at each attempt."""
-    ended = calls.filter(status__in=ENDED, dialed_at__isnull=False)
+    ended = calls.filter(status__in=RANG, dialed_at__isnull=False)
     called = Count("recipient", distinct=True)
     reached = Count("recipient", filter=REACHED, distinct=True)
     rows: Iterable[Any] = ended.values_list("attempt").annotate(called=called, reached=reached).order_by("attempt")

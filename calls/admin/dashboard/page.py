@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.core.cache import cache
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -21,7 +20,7 @@ from calls.admin.shared import labels
 from calls.forecast import estimated_finish
 from calls.models import OPEN, Call, Heartbeat, Status
 from calls.models.call import is_overdue
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, RecipientCount
 from campaigns.phones import national
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.roles import reach_of
@@ -29,7 +28,6 @@ from tenants.models import Organization
 
 SHOWN = 8
 LOOKED_AT = 100  # campaigns read, from which those to show are picked: running ones first
-LARGE, KEPT = 20_000, 30  # counts of a campaign with more recipients are cached for so many seconds
 S = Campaign.Status
 IN_ORDER = (S.RUNNING, S.PAUSED, S.SCHEDULED)
 LEFT = ("pending", "calling", "waiting", "review")
@@ -120,16 +118,10 @@ def _campaigns(mine: list[int], now: datetime) -> list[dict[str, Any]]:
 
 
 def _counts(campaigns: list[int]) -> dict[int, dict[str, int]]:
-    """Return recipients by status for each campaign. Counts of large campaigns are cached for KEPT seconds."""
-    keys = {pk: f"campaign-people:{pk}" for pk in campaigns}
-    kept = cache.get_many(keys.values())
-    found: dict[int, dict[str, int]] = {pk: kept.get(key, {}) for pk, key in keys.items()}
-    rows = Recipient.objects.filter(campaign__in=[pk for pk in campaigns if keys[pk] not in kept])
-    for pk, status, n in rows.values_list("campaign", "status").annotate(n=Count("pk")).order_by():
-        found[pk][status] = n
-    large = {keys[pk]: counts for pk, counts in found.items() if keys[pk] not in kept and sum(counts.values()) > LARGE}
-    if large:
-        cache.set_many(large, KEPT)
+    """Return recipients by status for each campaign."""
+    found: dict[int, dict[str, int]] = {pk: {} for pk in campaigns}
+    for row in RecipientCount.of(campaigns, "campaign_id", "status"):
+        found[row["campaign_id"]][row["status"]] = row["n"]
     return found
 
 

@@ -24,7 +24,8 @@ from calls.admin.shared.labels import CALL_COLOURS, OUTCOME_PARTS, bar, budget, 
 from calls.gate.budgets import spent_today_by
 from calls.models import OPEN, TERMINAL, Call, Status
 from calls.models.call import COST, NOT_PRICED
-from calls.reports.variant_comparison import ENDED, percent
+from calls.models.counts import RANG
+from calls.reports.variant_comparison import percent
 from providers.models import ProviderAccount
 from tenants.backoffice.roles import reach_of
 from tenants.clock_changes import start_of_day
@@ -147,7 +148,7 @@ def outcomes(ended: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
 
 
 def _answered(ended: dict[str, dict[str, int]], which: str) -> str:
-    rung = sum(ended[status][which] for status in ENDED if status in ended)
+    rung = sum(ended[status][which] for status in RANG if status in ended)
     if not rung:
         return "-"
     return percent(ended[Status.COMPLETED][which] / rung if Status.COMPLETED in ended else 0)

@@ -1,18 +1,18 @@
-"""Counts of a campaign's recipients by status, outcome and reason: one grouped query over an index."""
+"""Counts of a campaign's recipients by status, outcome and reason."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Q
 
 from calls.admin.shared import labels
 from calls.models import Status
 from calls.reports.variant_comparison import percent
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, Recipient, RecipientCount
 
 S = Recipient.Status
 OPEN = (S.PENDING, S.CALLING, S.WAITING, S.REVIEW)
@@ -77,17 +77,11 @@ class Counts:
 
 
 def counts_of(campaign: Campaign) -> Counts:
-    called = Count("attempts", filter=Q(attempts__gt=0))
-    rows: Iterable[Any] = (
-        Recipient.objects.filter(campaign=campaign)
-        .values_list("status", "outcome", "reason")
-        .annotate(recipients=Count("*"), tried=called, attempts_made=Sum("attempts"))
-        .order_by()
-    )
+    rows = RecipientCount.of([campaign.pk], *DIMENSIONS)
     return Counts(
         tuple(
-            Group(status, outcome, code_of(reason), recipients, tried, attempts or 0)
-            for status, outcome, reason, recipients, tried, attempts in rows
+            Group(row["status"], row["outcome"], code_of(row["reason"]), row["n"], row["called"], row["calls"])
+            for row in rows
         )
     )
 

@@ -10,7 +10,8 @@ from typing import Any
 from django.db.models import Count, Max, Min, Q
 
 from calls.models import Call
-from calls.reports.variant_comparison import ENDED, REACHED, percent
+from calls.models.counts import RANG
+from calls.reports.variant_comparison import REACHED, percent
 from providers.models import PhoneNumber
 
 A_DAY, DAYS = timedelta(days=1), 7
@@ -35,7 +36,7 @@ def use_of(numbers: Sequence[PhoneNumber], now: datetime) -> dict[int, Use]:
         today=Count("pk", filter=day),
         first=Min("dialed_at", filter=day),
         last=Max("dialed_at"),
-        ended=Count("pk", filter=Q(status__in=ENDED)),
+        ended=Count("pk", filter=Q(status__in=RANG)),
         reached=Count("pk", filter=REACHED),
     )
     return {row.pop("phone_number"): Use(**row) for row in rows}

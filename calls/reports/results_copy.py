@@ -1,0 +1,106 @@
+"""The lines of `results.csv` as PostgreSQL writes them: the same text as Python writes, in a fraction of the time.
+
+A row that the two would write in different ways is marked, and its line comes from Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import connections
+from django.db.models import QuerySet
+
+from calls.models import Call
+from campaigns.models import Contact, Recipient
+
+# As `tenants.spreadsheets.GUARDED` and `PLAIN_NUMBER`. Each guarded text begins with a character up to "@".
+_GUARDED, _PLAIN_NUMBER = "E'^''*[-=+@\\t\\r\\n]'", r"'^\+[0-9]{7,15}$'"
+_TIME = "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS' || {1} || '\"Z\"')"
+_FRACTION = "CASE WHEN date_trunc('second', {0}) = {0} THEN '' ELSE '.US' END"
+_NOTHING = "('null', '{{}}', '[]', '\"\"', '0', 'false')"  # JSON that is false in Python
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line without its end. `text` is None where Python has to write it."""
+
+    recipient: int
+    text: bytes | None
+
+
+def lines_of(recipients: QuerySet[Recipient]) -> Iterator[Line]:
+    """Yield the lines of these recipients by key, with one statement."""
+    chosen, params = recipients.values("pk").query.sql_with_params()
+    with connections[recipients.db].cursor() as cursor:
+        statement = cursor.mogrify(f"COPY ({_query(chosen)}) TO STDOUT WITH (FORMAT csv)", params)
+        with cursor.copy(statement) as rows:
+            for row in rows:
+                key, odd, text = bytes(row).split(b",", 2)
+                yield Line(int(key), None if odd else text[:-1])
+
+
+def _query(chosen: str) -> str:
+    texts = {name: f"COALESCE({value}, '')" for name, value in _TEXTS.items()}
+    cells = ", ".join(_cell(name, texts) for name in _CELLS)
+    calls, contact = Call._meta.db_table, Contact._meta.db_table
+    return (
+        f"SELECT r.id, CASE WHEN {_odd(texts)} THEN 1 END, {cells} FROM ({chosen}) chosen(id) "  # noqa: S608
+        f"JOIN {Recipient._meta.db_table} r ON r.id = chosen.id JOIN {contact} c ON c.id = r.contact_id "
+        f"LEFT JOIN LATERAL (SELECT * FROM {calls} k WHERE k.recipient_id = r.id ORDER BY k.id DESC LIMIT 1) k ON true "
+        "LEFT JOIN LATERAL (SELECT SUM(COALESCE(cost_price, cost_estimate)) AS paid, "
+        "SUM(cost_estimate) FILTER (WHERE cost_price IS NULL) AS guessed "
+        f"FROM {calls} k WHERE k.recipient_id = r.id) s ON true ORDER BY r.id"
+    )
+
+
+def _time(column: str) -> str:
+    return _TIME.format(column, _FRACTION.format(column))
+
+
+def _json(column: str) -> str:
+    return f"CASE WHEN {column} NOT IN {_NOTHING.format()} THEN {column}::text END"
+
+
+def _money(amount: str) -> str:
+    return f"regexp_replace(({amount})::numeric(20, 6)::text, '0{{1,4}}$', '')"
+
+
+_TEXTS = {
+    "phone": "CASE WHEN c.erased_at IS NULL THEN c.phone END",
+    "name": "c.name",
+    "external_id": "c.external_id",
+    "status": "r.status",
+    "outcome": "r.outcome",
+    "reason": "r.reason",
+    "call_status": "k.status",
+    "answered_by": "k.answered_by",
+    "currency": "CASE WHEN s.paid IS NOT NULL THEN k.cost_currency END",
+    "result": f"COALESCE({_json('k.result')}, k.result_text)",
+    "variables": _json("k.dynamic_variables"),
+}
+# In the order of `results_csv.COLUMNS`. A name of `_TEXTS` alone stands for its guarded text.
+_CELLS = (
+    *("r.uuid", "c.uuid", "phone", "name", "external_id", "status", "outcome", "reason", "r.attempts"),
+    *("k.uuid", "call_status", *map(_time, ("k.started_at", "k.answered_at", "k.ended_at"))),
+    *("k.duration_seconds", "answered_by", _money("s.paid"), "currency", "result", "variables", _money("s.guessed")),
+)
+
+
+def _cell(name: str, texts: dict[str, str]) -> str:
+    if name not in texts:
+        return name
+    text = texts[name]
+    guards = f"ascii({text}) <= 64 AND {text} ~ {_GUARDED} AND {text} !~ {_PLAIN_NUMBER}"
+    return f"CASE WHEN {guards} THEN '''' || {text} ELSE NULLIF({text}, '') END"
+
+
+def _odd(texts: dict[str, str]) -> str:
+    """Return the condition that Python may write the row in another way.
+
+    PostgreSQL writes the number 1.50 of a JSON as it came, Python as 1.5. Python takes digits of other scripts for
+    digits of a phone number.
+    """
+    broken = (f"strpos({text}, '.') > 0 AND {text} ~ '[0-9][.][0-9]'" for text in (texts["result"], texts["variables"]))
+    foreign = (f"ascii({text}) = 43 AND octet_length({text}) > char_length({text})" for text in texts.values())
+    return " OR ".join((*broken, *foreign))

@@ -1,0 +1,267 @@
+"""Counts of large tables, kept by database triggers, so that no writer can forget them and no page has to count.
+
+A table of counts holds what was added: each statement that changes counted rows inserts a few rows with the
+differences. A count is the sum of a group's rows. Concurrent writers therefore never wait for a common row. `fold`
+merges the rows of a group now and then; without it the counts stay right and become slow.
+
+On PostgreSQL the triggers run once for a statement, on SQLite once for each row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.apps import apps
+from django.db import connections, models, router, transaction
+
+EVENTS = {"insert": ("NEW",), "update": ("OLD", "NEW"), "delete": ("OLD",)}
+SIGN = {"OLD": "-", "NEW": ""}
+AT_ONCE = 5_000  # rows that one call of `fold` merges
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What is counted. `{row}` in an expression stands for a row of the table `source`.
+
+    `groups` and `sums`: an expression for each column of the table of counts. `where`: which rows count.
+    """
+
+    source: str
+    groups: Mapping[str, str]
+    sums: Mapping[str, str]
+    where: str = "1 = 1"
+
+    def total(self) -> str:
+        """Return the query that counts all rows."""
+        return self.difference({"NEW": self.source})
+
+    def difference(self, rows: Mapping[str, str]) -> str:
+        """Return the query of what a change adds to the counts. `rows`: the tables of the old and the new rows.
+
+        Groups to which the change adds nothing are left out.
+        """
+        signed = " UNION ALL ".join(self._signed(SIGN[which], source) for which, source in rows.items())
+        return self._summed(signed)
+
+    def _signed(self, sign: str, source: str) -> str:
+        values = [*self.groups.values(), *(f"{sign}({value})" for value in self.sums.values())]
+        return f"SELECT {', '.join(values)} FROM {source} r WHERE {self.where}".format(row="r")  # noqa: S608
+
+    def _summed(self, rows: str) -> str:
+        groups, sums = (", ".join(names) for names in (self.groups, self.sums))
+        total = ", ".join(f"sum({name})" for name in self.sums)
+        changed = " OR ".join(f"sum({name}) <> 0" for name in self.sums)
+        named = f"WITH d({groups}, {sums}) AS ({rows})"
+        return f"{named} SELECT {groups}, {total} FROM d GROUP BY {groups} HAVING {changed}"  # noqa: S608
+
+    def prepare(self, rows: Mapping[str, str]) -> str:
+        """Return what the function of a statement trigger does before it inserts the difference."""
+        return ""
+
+    def of_row(self, which: str) -> str:
+        """Return the query of what the old or the new row of a row trigger adds."""
+        values = [*self.groups.values(), *(f"{SIGN[which]}({value})" for value in self.sums.values())]
+        return f"SELECT {', '.join(values)} WHERE {self.where}".format(row=which)
+
+    def differs(self) -> str:
+        """Return the condition of a row trigger that an update changes what is counted."""
+        values = [*self.groups.values(), *self.sums.values(), f"({self.where})"]
+        return " OR ".join(f"{value.format(row='OLD')} IS NOT {value.format(row='NEW')}" for value in values)
+
+
+@dataclass(frozen=True)
+class CountedOnce(Counted):
+    """Counts each `member` of a group once, however many rows it has. The sums are conditions on a row.
+
+    `group` columns and `member` are columns of the source. Two transactions that change rows of one member each see
+    the other's row as it was, so the triggers of PostgreSQL lock the member's row in the table `members` first.
+    """
+
+    member: str = ""
+    members: str = ""
+
+    def total(self) -> str:
+        flags = ", ".join(f"max(CASE WHEN {flag} THEN 1 ELSE 0 END)" for flag in self.sums.values())
+        keys = ", ".join([*self.groups.values(), f"{{row}}.{self.member}"])
+        own = ", ".join(self.groups.values())
+        rows = f"SELECT {own}, {flags} FROM {self.source} r WHERE {self.where} GROUP BY {keys}"  # noqa: S608
+        return self._summed(rows.format(row="r"))
+
+    def _changed(self, rows: Mapping[str, str]) -> str:
+        """Return the query of the old and new rows that differ in what is counted: `was`, id, keys and flags."""
+        keys = ", ".join(f"{value} AS {name}" for name, value in self.groups.items())
+        flags = ", ".join(f"({flag}) AS {name}" for name, flag in self.sums.items())
+        some = " OR ".join(self.sums.values())
+        part = f"SELECT r.id, {keys}, r.{self.member}, {flags} FROM {{table}} r WHERE {self.where} AND ({some})"  # noqa: S608
+        parts = {which: part.format(row="r", table=table) for which, table in rows.items()}
+        if len(parts) == 1:
+            ((which, query),) = parts.items()
+            return f"SELECT {which == 'OLD'} AS was, c.* FROM ({query}) c"  # noqa: S608
+        old, new = parts["OLD"], parts["NEW"]
+        return (
+            f"SELECT true AS was, c.* FROM ({old} EXCEPT {new}) c "  # noqa: S608
+            f"UNION ALL SELECT false, c.* FROM ({new} EXCEPT {old}) c"
+        )
+
+    def prepare(self, rows: Mapping[str, str]) -> str:
+        changed = self._changed(rows)
+        lock = f"PERFORM 1 FROM {self.members} WHERE id = ANY(touched) ORDER BY id FOR NO KEY UPDATE"
+        return (
+            f"SELECT array_agg(DISTINCT {self.member}) INTO touched FROM ({changed}) c; "  # noqa: S608
+            f"IF touched IS NULL THEN RETURN NULL; END IF; {lock};"
+        )
+
+    def difference(self, rows: Mapping[str, str]) -> str:
+        """Compare each member before and after: another row that did not change counts for both."""
+        keys = [*self.groups, self.member]
+        had = ", ".join(f"bool_or(was AND {name}) AS {name}" for name in self.sums)
+        same = " AND ".join(f"{value.format(row='r')} = k.{name}" for name, value in self.groups.items())
+        mine = f"FROM {self.source} r WHERE r.{self.member} = k.{self.member} AND {same}"
+        kept = "r.id NOT IN (SELECT id FROM changed)"
+        differences = []
+        for name, flag in self.sums.items():
+            counts = f"EXISTS (SELECT {mine} AND {flag.format(row='r')}"
+            differences.append(f"CAST({counts}) AS int) - CAST(k.{name} OR {counts} AND {kept}) AS int)")
+        own = ", ".join(f"k.{name}" for name in self.groups)
+        return self._summed(
+            f"WITH changed AS ({self._changed(rows)}), "  # noqa: S608
+            f"k AS (SELECT {', '.join(keys)}, {had} FROM changed GROUP BY {', '.join(keys)}) "
+            f"SELECT {own}, {', '.join(differences)} FROM k"
+        )
+
+    def of_row(self, which: str) -> str:
+        same = " AND ".join(f"{value.format(row='r')} = {value.format(row=which)}" for value in self.groups.values())
+        mine = f"r.{self.member} = {which}.{self.member} AND {same} AND r.id <> {which}.id"
+        values = [value.format(row=which) for value in self.groups.values()]
+        for flag in self.sums.values():
+            others = f"EXISTS (SELECT 1 FROM {self.source} r WHERE {mine} AND {flag.format(row='r')})"  # noqa: S608
+            values.append(f"{SIGN[which]}(CASE WHEN {flag.format(row=which)} AND NOT {others} THEN 1 ELSE 0 END)")
+        return f"SELECT {', '.join(values)} WHERE {self.where.format(row=which)}"
+
+    def differs(self) -> str:
+        values = [*super().differs().split(" OR "), f"OLD.{self.member} IS NOT NEW.{self.member}"]
+        return " OR ".join(values)
+
+
+class Counts(models.Model):
+    """A table of counts. A subclass has the columns of its `counted`, and the key of an owner among the groups."""
+
+    counted: ClassVar[Counted]
+    owner: ClassVar[str]  # the group whose rows are folded together, such as the campaign
+    folded = models.BooleanField(default=False)
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def columns(cls) -> list[str]:
+        return [*cls.counted.groups, *cls.counted.sums]
+
+
+def tables() -> list[type[Counts]]:
+    """Return the models of all tables of counts."""
+    return [model for model in apps.get_models() if issubclass(model, Counts)]
+
+
+def install(model: type[Counts], using: str) -> None:
+    """Install the triggers that keep a table of counts. Count anew if they were missing or have changed."""
+    connection = connections[using]
+    made, postgresql = dict(_triggers(model, connection.vendor)), connection.vendor == "postgresql"
+    with transaction.atomic(using=using), connection.cursor() as cursor:
+        present = _present(cursor, connection.vendor, _prefix(model))
+        if set(made) == present:
+            return
+        for name in present - set(made):
+            # On PostgreSQL the trigger goes with its function.
+            cursor.execute(f"DROP FUNCTION {name} CASCADE" if postgresql else f"DROP TRIGGER {name}")
+        for name in set(made) - present:
+            for statement in made[name]:
+                cursor.execute(statement)
+        rebuild(model, using)
+
+
+def rebuild(model: type[Counts], using: str = "default") -> None:
+    """Count all rows anew. PostgreSQL keeps writers of the table waiting meanwhile."""
+    connection = connections[using]
+    with transaction.atomic(using=using), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"LOCK TABLE {model.counted.source} IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute(f"DELETE FROM {model._meta.db_table}")  # noqa: S608
+        cursor.execute(_insert(model, model.counted.total(), "true"))
+
+
+def fold(using: str | None = None) -> bool:
+    """Merge the rows of each group. Return whether more rows wait. Safe in several processes at once."""
+    more = False
+    for model in tables():
+        more = _fold(model, using or router.db_for_write(model)) or more
+    return more
+
+
+def _fold(model: type[Counts], using: str) -> bool:
+    columns, sums = model.columns(), len(model.counted.sums)
+    rows = model._default_manager.using(using)
+    with transaction.atomic(using=using):
+        locked = rows.select_for_update(skip_locked=connections[using].features.has_select_for_update_skip_locked)
+        new = list(locked.filter(folded=False).order_by("pk").values_list("pk", *columns)[:AT_ONCE])
+        if not new:
+            return False
+        owner = 1 + columns.index(model.owner)
+        of_owners = locked.filter(folded=True, **{f"{model.owner}__in": {row[owner] for row in new}})
+        old = list(of_owners.values_list("pk", *columns))
+        totals: defaultdict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0] * sums)
+        for _, *values in (*old, *new):
+            total = totals[tuple(values[:-sums])]
+            total[:] = map(sum, zip(total, values[-sums:], strict=True))
+        rows.filter(pk__in=[pk for pk, *_ in (*old, *new)]).delete()
+        merged = [(*group, *total) for group, total in totals.items() if any(total)]
+        rows.bulk_create(model(folded=True, **dict(zip(columns, values, strict=True))) for values in merged)
+    return len(new) == AT_ONCE
+
+
+def _prefix(model: type[Counts]) -> str:
+    return f"{model._meta.db_table}_on_"
+
+
+def _present(cursor: Any, vendor: str, prefix: str) -> set[str]:
+    """Return the names of the installed triggers that begin like this."""
+    names = "SELECT tgname FROM pg_trigger" if vendor == "postgresql" else "SELECT name FROM sqlite_master"
+    cursor.execute(names if vendor == "postgresql" else f"{names} WHERE type = 'trigger'")
+    return {name for (name,) in cursor.fetchall() if name.startswith(prefix)}
+
+
+def _triggers(model: type[Counts], vendor: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the name and the statements of each trigger. The name changes with the statements."""
+    make = _for_statements if vendor == "postgresql" else _for_rows
+    for event in EVENTS:
+        digest = hashlib.sha256("".join(make(model, event, "")).encode()).hexdigest()[:8]
+        name = f"{_prefix(model)}{event}_{digest}"
+        yield name, make(model, event, name)
+
+
+def _insert(model: type[Counts], query: str, folded: str) -> str:
+    columns = ", ".join(model.columns())
+    return f"INSERT INTO {model._meta.db_table} ({columns}, folded) SELECT q.*, {folded} FROM ({query}) q"  # noqa: S608
+
+
+def _for_statements(model: type[Counts], event: str, name: str) -> list[str]:
+    rows = {which: f"{which.lower()}_rows" for which in EVENTS[event]}
+    named = " ".join(f"{which} TABLE AS {table}" for which, table in rows.items())
+    body = f"{model.counted.prepare(rows)} {_insert(model, model.counted.difference(rows), 'false')};"
+    return [
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger AS $$ DECLARE touched bigint[]; "
+        f"BEGIN {body} RETURN NULL; END $$ LANGUAGE plpgsql",
+        f"CREATE TRIGGER {name} AFTER {event.upper()} ON {model.counted.source} REFERENCING {named} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
+    ]
+
+
+def _for_rows(model: type[Counts], event: str, name: str) -> list[str]:
+    inserts = " ".join(f"{_insert(model, model.counted.of_row(which), '0')};" for which in EVENTS[event])
+    when = f"WHEN {model.counted.differs()}" if event == "update" else ""
+    on = f"AFTER {event.upper()} ON {model.counted.source} FOR EACH ROW {when}"
+    return [f"CREATE TRIGGER {name} {on} BEGIN {inserts} END"]

@@ -1,0 +1,57 @@
+"""What the tables of counts must say, counted in Python from the rows themselves."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from decimal import Decimal
+from typing import Any
+
+from calls.models import Call, CallCount, PersonCount
+from campaigns.models import ContactListMember, MemberCount, Recipient, RecipientCount
+from tenants.db.counters import Counts
+
+RANG = ("completed", "no_answer", "busy", "failed")
+
+
+def kept(model: type[Counts]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the sums that a table of counts holds, by group."""
+    groups, sums = list(model.counted.groups), list(model.counted.sums)
+    found: defaultdict[tuple[Any, ...], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * len(sums))
+    for row in model._default_manager.values_list(*groups, *sums):
+        key = row[: len(groups)]
+        found[key] = [a + b for a, b in zip(found[key], row[len(groups) :], strict=True)]
+    return {key: tuple(total) for key, total in found.items() if any(total)}
+
+
+def true_counts() -> dict[type[Counts], dict[tuple[Any, ...], tuple[Any, ...]]]:
+    """Return the sums by table of counts and group, from the rows."""
+    recipients: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for row in Recipient.objects.all():
+        total = recipients[row.campaign_id, row.status, row.outcome, row.reason]
+        total[:] = total[0] + 1, total[1] + bool(row.attempts), total[2] + row.attempts
+    calls: defaultdict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0, 0, Decimal(0), Decimal(0)])
+    people: defaultdict[tuple[Any, ...], tuple[set[Any], set[Any]]] = defaultdict(lambda: (set(), set()))
+    for call in Call.objects.filter(campaign__isnull=False):
+        rang = call.status in RANG and call.dialed_at is not None
+        sums = calls[call.campaign_id, call.assistant_id, call.cost_currency, rang]
+        sums[0] += 1
+        sums[1] += call.cost_price is not None or call.cost_estimate is not None
+        sums[2] += call.cost_price or 0
+        sums[3] += 0 if call.cost_price is not None else call.cost_estimate or 0
+        if rang and call.recipient_id:
+            called, reached = people[call.campaign_id, call.assistant_id]
+            called.add(call.recipient_id)
+            if call.status == "completed" and not call.is_voicemail:
+                reached.add(call.recipient_id)
+    members = Counter((row.contact_list_id,) for row in ContactListMember.objects.all())
+    return {
+        RecipientCount: {key: tuple(total) for key, total in recipients.items()},
+        CallCount: {key: tuple(total) for key, total in calls.items()},
+        PersonCount: {key: (len(called), len(reached)) for key, (called, reached) in people.items()},
+        MemberCount: {key: (n,) for key, n in members.items()},
+    }
+
+
+def counts_are_true() -> None:
+    for model, expected in true_counts().items():
+        assert kept(model) == expected, model.__name__
