@@ -22,7 +22,7 @@ def measure(setting: Setting) -> Found:
         alternate(
             setting.rounds,
             lambda: runs.campaign(setting, url, world, server, found),
-            lambda: tasks.calls(server.address(provider.ENDS), setting.size(5_000), setting.seconds),
+            lambda: tasks.calls(server.address(provider.ENDS), max(300, setting.size(5_000)), setting.seconds),
             found,
         )
         found.notes["bare POST and GET with aiohttp, calls/s"] = bare.rate(

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import logging
+
 import django
 
 django.setup()
+logging.disable(logging.INFO)  # the queue logs each task
 
 from django_q.brokers import get_broker  # noqa: E402
 from django_q.models import OrmQ  # noqa: E402

@@ -52,7 +52,7 @@ class Project:
     def import_file(self, file: Path) -> float:
         """Return the rows of a file that are imported in a second."""
         command = [sys.executable, "-m", "benchmarks.naive.importing", str(file)]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
         return float(done.stdout.splitlines()[-1])
 
 

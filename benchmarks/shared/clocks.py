@@ -25,11 +25,10 @@ def cpu_of(pids: list[int], *, also_ended: bool = True) -> float:
     return total / TICKS
 
 
-def rss_of(pid: int) -> float:
-    """Return the resident memory of a process in MB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
+def memory_of(pid: int) -> float:
+    """Return the memory of a process in MB, of which pages shared with other processes count in part."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0]) / 1024
     return 0.0
 
 

@@ -150,6 +150,14 @@ def copy(row: Any, count: int, columns: Mapping[str, str]) -> None:
     """Copy a row `count` times. `columns`: SQL expressions, in which `g` counts from 1."""
     from django.db import connection
 
+    with connection.cursor() as cursor:
+        cursor.execute(copied(row, columns, "generate_series(1, %s) g WHERE t.id = %s ORDER BY g"), [count, row.pk])
+
+
+def copied(row: Any, columns: Mapping[str, str], source: str) -> str:
+    """Return an INSERT … SELECT of copies of a row, whose table is `t`, for each row of a source."""
+    from django.db import connection
+
     table = row._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
@@ -158,14 +166,10 @@ def copy(row: Any, count: int, columns: Mapping[str, str]) -> None:
             [table],
         )
         names = [name for (name,) in cursor.fetchall()]
-        values = [columns.get(name, NEW.get(name, f"t.{name}")) for name in names]
-        unknown = set(columns) - set(names)
-        assert not unknown, unknown  # noqa: S101
-        cursor.execute(
-            f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM {table} t,"  # noqa: S608
-            " generate_series(1, %s) g WHERE t.id = %s ORDER BY g",
-            [count, row.pk],
-        )
+    unknown = set(columns) - set(names)
+    assert not unknown, unknown  # noqa: S101
+    values = [columns.get(name, NEW.get(name, f"t.{name}")) for name in names]
+    return f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM {table} t, {source}"  # noqa: S608
 
 
 def analyse() -> None:
