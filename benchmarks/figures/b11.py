@@ -17,6 +17,7 @@ from tests.postgresql import free_port
 MARK = Mark("B11", "status callbacks accepted", "a bare Django view with one INSERT", 0.6, 0.9, "a second")
 CALLS = 200
 AT_ONCE = 16
+WARM_UP = 300  # requests, in which each thread loads what it needs
 
 
 def measure(setting: Setting) -> Found:
@@ -29,15 +30,18 @@ def measure(setting: Setting) -> Found:
     tokens = ",".join(Call.objects.values_list("callback_token", flat=True))
     project = naive.Project(setting.server, "bench_b11_naive")
     found = Found()
-    count = setting.size(30_000)
+    count = max(WARM_UP, setting.size(30_000))
 
-    def load(port: int) -> float:
+    def load(port: int, count: int = count) -> float:
         return bare.rate("callbacks", f"http://127.0.0.1:{port}/hooks/allomia/,{tokens}", count, AT_ONCE)
 
     with (
         web(os.environ | database.environment(url), "config.wsgi") as (port, pid),
         web(project.environment, "django.core.wsgi:get_wsgi_application()") as (bare_port, _),
     ):
+
+        load(port, WARM_UP)
+        load(bare_port, WARM_UP)
 
         def ours() -> float:
             watch = Stopwatch({"web": pid, "database": setting.server.pid})

@@ -23,36 +23,30 @@ PATIENCE = 30.0
 
 def measure(setting: Setting) -> Found:
     from benchmarks.shared.rows import World, analyse
-    from tenants.models import ApiKey
 
     url = setting.database()
+    from tenants.models import ApiKey
+
     found = Found()
     orders, read = min(ORDERS, setting.size(1_000)), min(READ, setting.size(50_000))
     with provider.running() as server, web(os.environ | database.environment(url), "config.wsgi") as (port, _):
         world = World(server.address(provider.WATCHED))
-        # Nobody may be called at night by a single call, whatever the time of this run.
-        type(world.home).objects.filter(pk=world.home.pk).update(**open_hours(world.home))
         _, key = ApiKey.issue(tenant=world.home.tenant, organization=world.home, name="b", scopes=["call", "read"])
         turns = iter(range(setting.rounds))
 
         def ours() -> float:
             before = world.open_calls(read, provider.CALLING, age="1 second")
             analyse()
-            with worker.running(url) as pid:
+            with worker.running(url):
                 progress = counts.read(before)
                 while progress() == 0:
                     time.sleep(worker.LOOK)
                 p95 = ordered(port, key, world, server, orders, next(turns))
             found.notes["reads while ordering"] = progress()
-            found.notes["worker"] = pid
             world.clear()
             return p95
 
         return alternate(setting.rounds, ours, lambda: 1.0, found)
-
-
-def open_hours(home: Any) -> dict[str, Any]:
-    return {}
 
 
 def ordered(port: int, key: str, world: Any, server: provider.Provider, count: int, turn: int) -> float:

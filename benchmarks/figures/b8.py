@@ -9,6 +9,8 @@ import os
 import statistics
 import sys
 
+import django
+
 from benchmarks import pages
 from benchmarks.shared import database
 from benchmarks.shared.figure import Found, Mark, Setting, main
@@ -20,6 +22,7 @@ WORST = 6  # named
 
 def measure(setting: Setting) -> Found:
     os.environ |= database.environment(setting.server.url, DEBUG="true")
+    django.setup()
     many = setting.size(1_000_000, least=2_000)
     small, big = (
         {page.name: page for page in pages.in_a_database(count, count, setting.rounds, "")}

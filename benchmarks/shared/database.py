@@ -37,9 +37,12 @@ class Server:
             connection.execute(f"CREATE DATABASE {name} {'' if empty else f'TEMPLATE {TEMPLATE}'}".encode())
         return self.address(name)
 
-    def drop(self, name: str) -> None:
+    def drop_all(self, name: str) -> None:
+        """Drop the database of this name, and those whose names go on after it with an underscore."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+            names = connection.execute("SELECT datname FROM pg_database WHERE datname ~ %s", [f"^{name}(_|$)"])
+            for (found,) in names.fetchall():
+                connection.execute(f"DROP DATABASE {found} WITH (FORCE)".encode())
 
     @property
     def pid(self) -> int:
