@@ -235,6 +235,38 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'due')), fields=('recipient',), name='one_call_back_due'), models.CheckConstraint(condition=models.Q(('latest_at__gt', models.F('due_at'))), name='call_back_has_a_span')],
             },
         ),
+        migrations.CreateModel(
+            name='CallCount',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('folded', models.BooleanField(default=False)),
+                ('currency', models.CharField(max_length=3)),
+                ('rang', models.BooleanField()),
+                ('calls', models.IntegerField()),
+                ('costed', models.IntegerField()),
+                ('priced', models.DecimalField(decimal_places=6, max_digits=20)),
+                ('estimated', models.DecimalField(decimal_places=6, max_digits=20)),
+                ('assistant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='providers.assistant')),
+                ('campaign', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='campaigns.campaign')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['campaign'], name='call_count'), models.Index(condition=models.Q(('folded', False)), fields=['id'], name='call_count_unfolded')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PersonCount',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('folded', models.BooleanField(default=False)),
+                ('people', models.IntegerField()),
+                ('reached', models.IntegerField()),
+                ('assistant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='providers.assistant')),
+                ('campaign', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='campaigns.campaign')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['campaign'], name='person_count'), models.Index(condition=models.Q(('folded', False)), fields=['id'], name='person_count_unfolded')],
+            },
+        ),
         migrations.AddIndex(
             model_name='polling',
             index=models.Index(fields=['account', 'next_read_at'], name='polling_due'),
