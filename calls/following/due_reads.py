@@ -15,9 +15,12 @@ _DUE = """
     p.next_read_at <= %s
     AND EXISTS (SELECT 1 FROM calls_call c WHERE c.polling_id = p.id AND c.provider_call_id <> '')
 """
+# In the order of the index, so that PostgreSQL follows it, and stops where enough are found.
 _COUNT = f"""
     SELECT a.id, (
-        SELECT count(*) FROM (SELECT 1 FROM calls_polling p WHERE p.account_id = a.id AND {_DUE} LIMIT %s) AS due
+        SELECT count(*) FROM (
+            SELECT 1 FROM calls_polling p WHERE p.account_id = a.id AND {_DUE} ORDER BY p.next_read_at LIMIT %s
+        ) AS due
     )
     FROM providers_provideraccount a
     WHERE EXISTS (SELECT 1 FROM calls_polling d WHERE d.account_id = a.id AND d.next_read_at <= %s)

@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                 ('terminal_at', models.DateTimeField(blank=True, null=True)),
                 ('settle_until', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='providers.provideraccount')),
-                ('assistant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='providers.assistant')),
+                ('assistant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='providers.assistant')),
                 ('campaign', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='campaigns.campaign')),
                 ('contact', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='campaigns.contact')),
                 ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='tenants.organization')),

@@ -113,7 +113,8 @@ class Call(Polled):
     PRIORITY_SINGLE = 100
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
-    # Foreign keys without an index of their own: one of those below begins with the column, for deletions too.
+    # Foreign keys without an index of their own: one of those below begins with the column, for deletions too. Only the
+    # rare deletion of an assistant would read an index of `assistant`: it reads the table instead.
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="calls", db_index=False)
     recipient = models.ForeignKey(Recipient, on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
     campaign = models.ForeignKey(
@@ -121,7 +122,7 @@ class Call(Polled):
     )
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="calls", db_index=False)
     account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="calls", db_index=False)
-    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="calls")
+    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="calls", db_index=False)
     phone_number = models.ForeignKey(PhoneNumber, on_delete=models.PROTECT, related_name="calls", db_index=False)
     to_number = models.CharField(max_length=16)
     # Of the number, after it is erased, for disputes.

@@ -217,3 +217,43 @@ def test_due_reads_are_counted_no_further_than_asked(line: PhoneNumber) -> None:
     assert due_reads.count_by_account(now, 3) == {line.account_id: 3}
     assert due_reads.count_by_account(now, 9) == {line.account_id: 4}
     assert due_reads.count_by_account(now - timedelta(hours=1), 9) == {}
+
+
+def test_the_rows_are_stored_with_room_for_their_next_version(db: None) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no such settings")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'calls_polling'")
+        [(options,)] = cursor.fetchall()
+    assert "fillfactor=60" in options
+
+
+def test_a_claim_finds_due_rows_by_index_however_many_calls_there_are(line: PhoneNumber) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("plans of PostgreSQL")
+    now, one = timezone.now(), followed(line, 0)
+    shared = {
+        name: getattr(one, name)
+        for name in ("organization", "contact", "account", "assistant", "phone_number", "from_number")
+    }
+    rows = Polling.objects.bulk_create(
+        Polling(account=line.account, next_read_at=now + timedelta(minutes=place - 20)) for place in range(2_000)
+    )
+    Call.objects.bulk_create(
+        Call(**shared, to_number=f"+1646{place:07}", provider_call_id=f"f{place}", status=Status.RINGING, polling=row)
+        for place, row in enumerate(rows)
+    )
+    Call.objects.bulk_create(
+        Call(**shared, to_number=one.to_number, provider_call_id=f"e{place}", status=Status.COMPLETED)
+        for place in range(8_000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE calls_polling; ANALYZE calls_call")
+        for sql, given in (
+            (due_reads._COUNT, [now, 500, now]),
+            (due_reads._LEASE_POSTGRESQL, [[line.account_id], [500], now, now + timedelta(seconds=90)]),
+        ):
+            cursor.execute(f"EXPLAIN {sql}", given)
+            plan = "\n".join(step for (step,) in cursor.fetchall())
+            assert "polling_due" in plan and "one_call_per_polling" in plan and "on calls_call" in plan
+            assert "Seq Scan on calls_call" not in plan
