@@ -39,9 +39,9 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "calls/dialing/placing.py",
-                "    call, fence = claim.call, claim.fence\n",
-                "    call, fence = claim.call, claim.fence\n"
-                "    Call.objects.filter(pk=call.pk).update(status=Status.PLACING)\n",
+                "    placement_results.record(_placement(claim, answer))\n",
+                "    Call.objects.filter(pk=claim.call.pk).update(status=Status.PLACING)\n"
+                "    placement_results.record(_placement(claim, answer))\n",
             ),
         ),
         (OUTCOMES + "test_a_claim_commits_the_intent_before_anything_is_sent",),
