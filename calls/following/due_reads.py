@@ -17,7 +17,7 @@ _DUE = """
 """
 _COUNT = f"""
     SELECT a.id, (
-        SELECT count(*) FROM (SELECT 1 FROM calls_polling p WHERE p.account_id = a.id AND {_DUE} LIMIT %s) AS some
+        SELECT count(*) FROM (SELECT 1 FROM calls_polling p WHERE p.account_id = a.id AND {_DUE} LIMIT %s) AS due
     )
     FROM providers_provideraccount a
     WHERE EXISTS (SELECT 1 FROM calls_polling d WHERE d.account_id = a.id AND d.next_read_at <= %s)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,12 +63,20 @@ def claim(limit: int = BATCH, under_way: Mapping[int, int] = MappingProxyType({}
 
 
 def _rates(now: datetime, limit: int, under_way: Mapping[int, int]) -> dict[int, int]:
-    """Return how many reads each account with due calls may make now, so that a slow account delays no other."""
+    """Return how many reads each account with due calls may make now, so that a slow account delays no other.
+
+    The accounts share `limit` evenly. What one cannot use, because it has less due or no tokens, is left to the others.
+    """
     wanted = due_reads.count_by_account(now, limit)
-    found = ProviderAccount.objects.in_bulk(sorted(wanted))
-    most = {pk: min(wanted[pk], limit, READS_OF_AN_ACCOUNT - under_way.get(pk, 0)) for pk in sorted(wanted)}
-    granted = {pk: rate_limits.take_for_reading(found[pk], most[pk], now) for pk in most}
-    return {pk: count for pk, count in granted.items() if count}
+    found = ProviderAccount.objects.in_bulk(wanted)
+    most = {pk: min(due, READS_OF_AN_ACCOUNT - under_way.get(pk, 0)) for pk, due in wanted.items()}
+    turns = sorted(random.sample(sorted(most), len(most)), key=lambda pk: most[pk])
+    granted: dict[int, int] = {}
+    for place, pk in enumerate(turns):
+        share = math.ceil((limit - sum(granted.values())) / (len(turns) - place))
+        if count := rate_limits.take_for_reading(found[pk], min(most[pk], share), now):
+            granted[pk] = count
+    return granted
 
 
 async def read(client: http.Client, due: DueRead) -> tuple[Reading | ProviderError, bytes]:

@@ -54,7 +54,7 @@ _POSTGRESQL = f"""
             %s::timestamptz[]
         ) AS v({", ".join(_ROW)})
     ), mine AS MATERIALIZED (
-        SELECT p.id FROM calls_polling p JOIN v USING (id) WHERE p.reads = v.reads ORDER BY p.id FOR UPDATE OF p
+        SELECT p.id FROM calls_polling p JOIN v USING (id) ORDER BY p.id FOR UPDATE OF p
     )
     UPDATE calls_polling AS p {_SETS} FROM v JOIN mine USING (id) WHERE p.id = v.id AND p.reads = v.reads
 """  # noqa: S608 - built from our own constants

@@ -113,15 +113,17 @@ class Call(Polled):
     PRIORITY_SINGLE = 100
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="calls")
+    # Foreign keys without an index of their own: one of those below begins with the column, for deletions too. Only the
+    # rare deletion of an assistant would read an index of `assistant`: it reads the table instead.
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="calls", db_index=False)
     recipient = models.ForeignKey(Recipient, on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
     campaign = models.ForeignKey(
         Campaign, on_delete=models.PROTECT, null=True, blank=True, related_name="calls", db_index=False
     )
-    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="calls")
-    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="calls")
-    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="calls")
-    phone_number = models.ForeignKey(PhoneNumber, on_delete=models.PROTECT, related_name="calls")
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="calls", db_index=False)
+    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="calls", db_index=False)
+    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="calls", db_index=False)
+    phone_number = models.ForeignKey(PhoneNumber, on_delete=models.PROTECT, related_name="calls", db_index=False)
     to_number = models.CharField(max_length=16)
     # Of the number, after it is erased, for disputes.
     to_number_hash = models.CharField(max_length=64, blank=True, editable=False)
@@ -132,8 +134,8 @@ class Call(Polled):
     attempt = models.PositiveSmallIntegerField(default=1)  # number of the recipient's attempt
     campaign_version = models.PositiveIntegerField(null=True, blank=True)  # the rules in force at the claim
     asked_for = models.BooleanField(default=False)  # the call of a scheduled callback
-    reference = models.CharField(max_length=32, default=new_reference, unique=True, editable=False)
-    callback_token = models.CharField(max_length=64, default=new_token, unique=True, editable=False)
+    reference = models.CharField(max_length=32, default=new_reference, editable=False)
+    callback_token = models.CharField(max_length=64, default=new_token, editable=False)
     callback_url = models.CharField(max_length=2000, blank=True)
     callback_outcome = models.CharField(max_length=9, blank=True)  # status of its webhook delivery, after the purge
     created_by = models.CharField(max_length=200, blank=True)
@@ -186,6 +188,9 @@ class Call(Polled):
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
+            # Not `unique=True`, which makes a second index for searches by prefix: whoever has these has all of them.
+            models.UniqueConstraint(fields=["reference"], name="one_call_per_reference"),
+            models.UniqueConstraint(fields=["callback_token"], name="one_call_per_token"),
             # Two campaigns cannot call one phone number at once.
             models.UniqueConstraint(
                 fields=["organization", "to_number"], name="one_open_call_per_number", condition=Q(status__in=OPEN)
@@ -274,11 +279,11 @@ class Call(Polled):
             models.Index(
                 fields=["account", "dialed_at"], name="call_dialed_account", condition=Q(dialed_at__isnull=False)
             ),
-            models.Index(
-                fields=["phone_number", "dialed_at"], name="call_dialed_number", condition=Q(dialed_at__isnull=False)
-            ),
+            models.Index(fields=["phone_number", "dialed_at"], name="call_dialed_number"),
             # Today's figures on the dashboard.
-            models.Index(fields=["organization", "terminal_at"], name="call_ended"),
+            models.Index(
+                fields=["organization", "terminal_at"], name="call_ended", condition=Q(terminal_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

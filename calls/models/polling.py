@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
@@ -43,8 +42,8 @@ class Polling(models.Model):
         return f"Polling {self.pk}"
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        loaded = super().from_db(db, field_names, values)
+    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
+        loaded = super().from_db(*args, **kwargs)
         loaded._stored = loaded._values()
         return loaded
 
@@ -77,14 +76,15 @@ class Polled(models.Model):
         related_name="calls",
         db_index=False,
     )
+    account_id: int
     _stored_polling: int | None = None  # the key that the call's row has
 
     class Meta:
         abstract = True
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        loaded = super().from_db(db, field_names, values)
+    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
+        loaded = super().from_db(*args, **kwargs)
         loaded._stored_polling = loaded.__dict__.get("polling_id")
         return loaded
 
@@ -94,7 +94,7 @@ class Polled(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Store the call, and its polling state if that was loaded or set."""
-        if not self._meta.get_field("polling").is_cached(self):
+        if "polling" not in self._state.fields_cache:
             super().save(*args, **kwargs)
             return
         with transaction.atomic(savepoint=False):

@@ -58,7 +58,7 @@ def campaign_of(line: PhoneNumber, **fields: Any) -> Campaign:
 
 def read(call: Call, reading: Reading | ProviderError) -> Call:
     """Store an answer as the poller does. Return the call as it is afterwards."""
-    fresh = Call.objects.select_related("account").get(pk=call.pk)
+    fresh = Call.objects.select_related("account", "polling").get(pk=call.pk)
     polling.record(polling.DueRead(fresh, fresh.account.adapter), reading, b"{}")
     return Call.objects.select_related("account").get(pk=call.pk)
 

@@ -6,6 +6,7 @@ from tests.mutants.belief_bugs import BELIEF_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
+from tests.mutants.polling_bugs import POLLING_BUGS
 from tests.mutants.reading_bugs import READING_BUGS
 from tests.mutants.when_bugs import WHEN_BUGS
 from tests.mutants.who_bugs import WHO_BUGS
@@ -61,10 +62,10 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "calls/dialing/placing.py",
-                "    call, fence = claim.call, claim.fence\n",
-                "    call, fence = claim.call, claim.fence\n"
+                "    placement_results.record(_placement(claim, answer))\n",
                 "    if outer := vars(transaction.get_connection()).pop('claim', None):\n"
-                "        outer.__exit__(None, None, None)\n",
+                "        outer.__exit__(None, None, None)\n"
+                "    placement_results.record(_placement(claim, answer))\n",
             ),
         ),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
@@ -95,8 +96,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/outcomes/placement_results.py",
-                'mark_unconfirmed(locked, ENGINE, "No answer was recorded in time; the request may have gone out.")',
-                'undo_claim(locked, call.placing_attempts, now, "lease", "No answer was recorded in time.")',
+                "mark_unconfirmed(locked, ENGINE, detail, timezone.now())",
+                'undo_claim(locked, call.placing_attempts, now, "lease", detail, now)',
             ),
         ),
         (OUTCOMES + "test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_counts",),
@@ -107,9 +108,9 @@ BUGS: tuple[Bug, ...] = (
         "An ambiguous answer is read as proof that the call was not placed.",
         (
             Edit(
-                "calls/dialing/placing.py",
-                "        placement_results.doubt(call.pk, fence, answer)\n",
-                "        placement_results.requeue(call.pk, fence, NotSent(str(answer)))\n",
+                "calls/outcomes/placement_results.py",
+                "        _doubtful(locked, placement.fence, answer, now)\n",
+                "        _not_sent(locked, placement, NotSent(str(answer)), now)\n",
             ),
         ),
         (STATUS_CALLBACKS + "test_a_lost_answers_callback_supplies_the_id_and_a_read_confirms_it",),
@@ -145,8 +146,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/outcomes/placement_results.py",
-                "        if call.placing_attempts != fence:\n",
-                "        if False:\n",
+                "    if locked.call.placing_attempts != fence:\n",
+                "    if False:\n",
             ),
         ),
         (PLACING + "test_the_late_success_of_an_earlier_claim_does_not_touch_a_later_one",),
@@ -325,8 +326,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/outcomes/transitions.py",
-                "outbox.add_callback(call)",
-                "transaction.on_commit(lambda: outbox.add_callback(call))",
+                "        unit.add_callback(call)\n",
+                "        __import__('django').db.transaction.on_commit(lambda: unit.add_callback(call))\n",
             ),
         ),
         (PLACING + "test_an_end_whose_outbox_row_cannot_be_written_is_not_stored",),
@@ -336,16 +337,19 @@ BUGS: tuple[Bug, ...] = (
         "An answer that crashes its reader is polled again at once, without end.",
         (
             Edit(
-                "calls/following/polling.py",
-                '            next_read_at=now + poll_schedule.READ_LEASE, reads=F("reads") + 1\n',
-                '            next_read_at=F("next_read_at")\n',
+                "calls/following/due_reads.py",
+                "SET next_read_at = %s, reads = p.reads + 1 FROM due",
+                "SET next_read_at = LEAST(p.next_read_at, %s) FROM due",
+            ),
+            Edit(
+                "calls/following/due_reads.py",
+                "SET next_read_at = %s, reads = reads + 1 WHERE",
+                "SET next_read_at = MIN(next_read_at, %s) WHERE",
             ),
             Edit(
                 "calls/following/polling.py",
-                "    call = due.call\n    if isinstance(answer, Reading):\n",
-                "    call = due.call\n"
-                '    Call.objects.filter(pk=call.pk).update(reads=F("reads") + 1)\n'
-                "    if isinstance(answer, Reading):\n",
+                "    _record_reading(due, answer, raw)\n",
+                "    due.call.polling.reads += 1\n    due.call.save()\n    _record_reading(due, answer, raw)\n",
             ),
         ),
         (OUTCOMES + "test_a_read_is_counted_and_leased_before_its_answer_is_parsed",),
@@ -618,7 +622,7 @@ BUGS: tuple[Bug, ...] = (
             Edit(
                 "calls/outcomes/staff_decisions.py",
                 "        call.ended_reason = RELEASED_BY_STAFF\n"
-                '        finish(locked, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}")\n',
+                '        finish(locked, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}", now)\n',
                 "        call.status, call.due_at, call.next_read_at = Status.QUEUED, timezone.now(), None\n"
                 "        call.save()\n",
             ),
@@ -735,6 +739,7 @@ BUGS: tuple[Bug, ...] = (
     *NUMBER_BUGS,
     *WHO_BUGS,
     *FILE_BUGS,
+    *POLLING_BUGS,
     *READING_BUGS,
     *BELIEF_BUGS,
 )
