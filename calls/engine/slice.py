@@ -220,7 +220,7 @@ class Slice:
     async def _place_one(self, claim: placing.Claim) -> None:
         try:
             answer = await placing.send(self.http, claim)
-            await self._store_with_retries(placing.record, claim, answer)
+            await self._store_with_retries(store, placing.record_all, (claim, answer))
         except Exception:  # when the lease ends, the reaper turns the claim into a doubt
             logger.exception("Call %s: the answer to its placing was lost", claim.call.pk)
 
@@ -247,11 +247,12 @@ class Slice:
         self._reads[due.call.account_id] += 1
         try:
             answer, raw = await polling.read(self.http, due)
-            await self.db(polling.record, due, answer, raw)
+            await self.db(store, polling.record_all, (due, answer, raw))
         except Exception as error:
             logger.exception("Call %s: a read failed", due.call.pk)
             # The read was counted and leased, so a failing read is not repeated at once and forever.
-            await self.db(polling.record, due, ProviderError(f"Reading failed: {type(error).__name__}."), b"")
+            failed = ProviderError(f"Reading failed: {type(error).__name__}.")
+            await self.db(store, polling.record_all, (due, failed, b""))
         finally:
             self._reads[due.call.account_id] -= 1
 
@@ -382,6 +383,12 @@ class Slice:
 
     async def _purge_webhooks(self) -> bool:
         return await self.webhook_db(maintenance.purge) > 0
+
+
+def store(record_all: Callable[[list[Any]], list[Any]], answer: Any) -> None:
+    """Store one answer, as a batch of one. Raises RuntimeError when that fails."""
+    if record_all([answer]):
+        raise RuntimeError("The answer could not be stored.")
 
 
 def take_slot(worker: str, slot: int, run_id: str) -> bool:
