@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from django.utils import timezone
 from calls.dialing import placing
 from calls.following import due_reads, polling
 from calls.models import Call, Polling, Status, WebhookDelivery
-from calls.outcomes import batches, placement_results, poll_schedule, recording
+from calls.outcomes import batches, folding, placement_results, poll_schedule, recording, writing
 from campaigns.models import Campaign, DoNotCall, Recipient
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
@@ -51,7 +52,7 @@ def claims(number: PhoneNumber, count: int, **fields: Any) -> list[placing.Claim
     found: list[placing.Claim] = []
     for _ in range(count):
         number.account.refresh_from_db()
-        number.account.place_tokens = 100
+        number.account.place_tokens, number.account.place_tokens_at = 100, timezone.now()
         number.account.save()
         found += placing.claim(number.account_id)
     assert len(found) == count
@@ -123,7 +124,7 @@ def test_an_answer_that_meets_a_bug_harms_no_other_and_is_given_back(
     number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = claims(number, 3)
-    real = recording.fold
+    real = folding.fold
 
     def broken(call: Any, *args: Any) -> Any:
         if call.pk == made[1].call.pk:
@@ -161,7 +162,7 @@ def test_a_call_that_changed_under_the_batch_is_recorded_alone(
 ) -> None:
     """The locks should prevent it; the fence in the statement sees it all the same, and nothing is written twice."""
     made = claims(number, 3)
-    real = batches.write
+    real = writing.write
 
     def changed_meanwhile(gathered: Any, was: Any, now: Any) -> Any:
         Call.objects.filter(pk=made[1].call.pk).update(placing_attempts=7)
@@ -205,7 +206,7 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(
         for size in SIZES:
             made = [(claim, answer(claim.call.pk)) for claim in claims(number, size, **fields)]
             unblocked(number)
-            counts.append(statements(lambda made=made: placing.record_all(made)))
+            counts.append(statements(partial(placing.record_all, made)))
         with subtests.test(kind=kind):
             assert len(counts[0]) == len(counts[1])
     for kind, read in READS.items():
@@ -215,7 +216,7 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(
         for size in SIZES:
             due = followed(number, size, **fields)
             items = [(each, read(each), b"{}") for each in due]
-            counts.append(statements(lambda items=items: polling.record_all(items)))
+            counts.append(statements(partial(polling.record_all, items)))
         with subtests.test(kind=kind):
             assert len(counts[0]) == len(counts[1])
             if kind == "unchanged":

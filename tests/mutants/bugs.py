@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants.batch_bugs import BATCH_BUGS
 from tests.mutants.belief_bugs import BELIEF_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
@@ -741,5 +742,6 @@ BUGS: tuple[Bug, ...] = (
     *FILE_BUGS,
     *POLLING_BUGS,
     *READING_BUGS,
+    *BATCH_BUGS,
     *BELIEF_BUGS,
 )
