@@ -42,7 +42,7 @@ from tenants.spreadsheets import harmless
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1_000
+BATCH = 5_000
 LEASE = timedelta(seconds=120)
 OPEN_STATUSES = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
 
