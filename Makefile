@@ -15,9 +15,11 @@ EXAMPLES_small := 12
 EXAMPLES_large := 200
 CONTACTS ?= 50000
 EXAMPLES ?= 25
+SCALE ?= 0.1
+ONLY ?=
 
 .PHONY: help setup demo check test test-sqlite test-postgresql lint format requirements proof chaos endurance simulate \
-	mutants schemathesis screenshots bench-pages clean
+	mutants schemathesis screenshots bench bench-pages clean
 
 # Two of these words at once would install into one virtual environment, or share two cores.
 .NOTPARALLEL:
@@ -102,6 +104,10 @@ schemathesis: $(VENV)/.dev-installed  ## send made-up requests to every operatio
 
 screenshots: $(VENV)/.dev-installed  ## take pictures of every page, in light and dark, wide and narrow
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
+# ONLY=B4 measures one figure; SCALE=1 measures the marks, for hours. ARGS="--json FILE" writes them as well.
+bench: $(VENV)/.dev-installed  ## measure the figures B1-B15, each beside its baseline (docs/performance.md)
+	$(BIN)/python -m benchmarks --scale $(SCALE) --only "$(ONLY)" $(ARGS)
 
 # Half an hour and 4 GB.
 bench-pages: $(VENV)/.dev-installed  ## time every page with a million calls and contacts (docs/benchmarks.md)

@@ -47,6 +47,7 @@ def fill(contacts: int, calls: int) -> Filled:
     with transaction.atomic(), connection.cursor() as cursor:
         # Skip the foreign key checks: all these rows are consistent, and the checks take long for millions of rows.
         cursor.execute("SET LOCAL session_replication_role = replica")
+        _give_defaults(cursor)
         campaigns = [
             _organization(cursor, organization, int(contacts * share), int(calls * share))
             for organization, share in zip(homes, SHARES, strict=True)
@@ -59,6 +60,27 @@ def fill(contacts: int, calls: int) -> Filled:
         made = cursor.fetchone()[0]
         cursor.execute("VACUUM ANALYZE")
     return Filled(tuple(homes), campaigns[0], made)
+
+
+EMPTY = {
+    "boolean": "false", "integer": "0", "bigint": "0", "smallint": "0", "numeric": "0", "double precision": "0",
+    "character varying": "''", "text": "''", "jsonb": "'{}'", "uuid": "gen_random_uuid()", "bytea": "''",
+    "timestamp with time zone": "now()",
+}  # fmt: skip
+
+
+def _give_defaults(cursor: Any) -> None:
+    """Give each column that must have a value the empty one of its type, so that the statements name only the others."""
+    cursor.execute(
+        """
+        SELECT table_name, column_name, data_type FROM information_schema.columns
+        WHERE table_schema = 'public' AND is_nullable = 'NO' AND column_default IS NULL AND is_identity = 'NO'
+            AND is_generated = 'NEVER'
+        """
+    )
+    for table, column, kind in cursor.fetchall():
+        if kind in EMPTY:
+            cursor.execute(f'ALTER TABLE {table} ALTER COLUMN "{column}" SET DEFAULT {EMPTY[kind]}')
 
 
 def _organization(cursor: Any, organization: Any, contacts: int, calls: int) -> Any:
@@ -213,8 +235,7 @@ _INSERT_CALLS = """
             reference, callback_token, callback_url, callback_outcome, created_by, created_at, updated_at, status,
             status_reason, priority, due_at, placing_attempts, dialed_at, decision, provider_call_id, provider_status,
             placed_at, answered_at, ended_at, duration_seconds, ended_reason, provider_reason, answered_by, error_code,
-            error_message, result_status, cost_reserved, cost_estimate, cost_currency, terminal_at, next_read_at, reads,
-            read_errors)
+            error_message, result_status, cost_reserved, cost_estimate, cost_currency, terminal_at, polling_id)
         WITH number AS (SELECT DISTINCT ON (account_id) account_id, id, e164 FROM providers_phonenumber),
         tried AS (
             SELECT r.id AS recipient_id, r.campaign_id, r.contact_id, r.assistant_id, n AS attempt,
@@ -254,7 +275,8 @@ _INSERT_CALLS = """
             CASE e.status WHEN 'completed' THEN (c.id %% 180) / 600.0 WHEN 'no_answer' THEN 0 END, 'USD',
             CASE WHEN e.status NOT IN ('queued', 'dialing', 'in_progress', 'unconfirmed')
                 THEN at + interval '75 seconds' END,
-            CASE WHEN e.status IN ('dialing', 'in_progress', 'unconfirmed') THEN now() + interval '1 minute' END, 5, 0
+            CASE WHEN e.status IN ('dialing', 'in_progress', 'unconfirmed')
+                THEN nextval(pg_get_serial_sequence('calls_polling', 'id')) END
         FROM every e JOIN campaigns_contact c ON c.id = e.contact_id
             JOIN providers_assistant a ON a.id = e.assistant_id JOIN number p ON p.account_id = a.account_id
         ORDER BY at
@@ -264,6 +286,12 @@ _INSERT_CALLS = """
 def _calls(cursor: Any, calls: int) -> None:
     """Insert the calls, and the events, webhook deliveries and status callbacks of the latest ones."""
     cursor.execute(_INSERT_CALLS, {"calls": calls, "decision": DECISION})
+    cursor.execute(
+        """
+        INSERT INTO calls_polling (id, account_id, next_read_at, reads, read_errors)
+        SELECT polling_id, account_id, now() + interval '1 minute', 5, 0 FROM calls_call WHERE polling_id IS NOT NULL
+        """
+    )
     cursor.execute(
         """
         INSERT INTO calls_callevent (call_id, at, type, from_status, to_status, source, detail, raw)

@@ -1,4 +1,4 @@
-"""Measure how much one dead receiver delays the other 49, with a full outbox and the engine's own slice.
+"""Measure how much one dead receiver delays the other 49, with a full outbox and the engine itself.
 
 python -m benchmarks.webhooks [--deliveries 100000] [--endpoints 50] [--rounds 1]
 
@@ -78,7 +78,7 @@ def compare(given: argparse.Namespace, port: int) -> list[float]:
 
 def one_run(endpoints: int, each: int, port: int, *, dead: bool) -> tuple[float, float]:
     """Return the seconds until 95 % and 100 % of the live endpoints' deliveries had arrived."""
-    from calls.engine.slice import Slice
+    from calls.engine.service import Engine
     from calls.models import Heartbeat, WebhookDelivery
     from calls.webhooks import outbox
     from tenants.models import Organization, Tenant, WebhookEndpoint
@@ -96,15 +96,16 @@ def one_run(endpoints: int, each: int, port: int, *, dead: bool) -> tuple[float,
     analyse()
     living = each * (endpoints - 1)
     Heartbeat.objects.create(worker="bench", slot=0, run="starting")
-    turn = Slice("bench", 0, claim_for=3600)
-    thread = threading.Thread(target=turn.run)
+    engine = Engine("bench", 0)
+    thread = threading.Thread(target=engine.run)
     began = now()
     thread.start()
     delivered = WebhookDelivery.objects.filter(status="delivered")
     while delivered.count() < living:
         time.sleep(0.5)
-    Heartbeat.objects.filter(worker="bench").delete()
+    engine.stop()
     thread.join(60)
+    Heartbeat.objects.filter(worker="bench").delete()
     moments = sorted((at - began).total_seconds() for at in delivered.values_list("delivered_at", flat=True))
     home.webhook_deliveries.all().delete()
     WebhookEndpoint.objects.all().delete()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Self
 
 
@@ -12,50 +12,66 @@ class ClusterTiming:
 
     connect: int = 5
     request: int = 30  # one whole request to a provider
-    claim: int = 45  # a slice stops claiming work
-    drain: int = 80  # a slice has finished what it claimed
-    alarm: int = 90  # the task queue ends the slice
+    finish: int = 40  # a stopping engine waits so long for what it has sent
+    claim: int = 45  # an upkeep task stops claiming work
+    flush: int = 60  # a stopping engine has stored the answers, and ends
+    drain: int = 80  # an upkeep task has finished what it claimed
+    alarm: int = 90  # the task queue ends the task
+    grace: int = 100  # a stopping worker ends what still runs
     lease: int = 120  # a claim without an answer becomes a doubt
-    watcher: int = 180  # a worker without heartbeats is replaced
+    watcher: int = 180  # a task cluster without heartbeats is replaced
     retry: int = 300  # the task queue hands the task out again
 
     @property
     def nests(self) -> bool:
-        chain = (
-            self.connect,
-            self.request,
-            self.claim,
-            self.drain,
-            self.alarm,
-            self.lease,
-            self.watcher,
-            self.retry,
-        )
-        return list(chain) == sorted(set(chain))
+        chain = list(astuple(self))
+        return chain == sorted(set(chain))
 
 
 CLUSTER_TIMING = ClusterTiming()
 
 
 @dataclass(frozen=True)
+class LaneTiming:
+    """What an engine process may do without a sign of life. Each must be shorter than the next. In seconds."""
+
+    claim_statement: int = 15  # one statement of a claimer; the database ends it
+    confirmed: int = 20  # after so long without a confirmation of its slot, a process claims nothing
+    store_statement: int = 30  # one statement of a writer
+    lane: int = 45  # a lane whose claimer did not turn for so long silences its process
+    silent: int = 60  # a silent process is killed and replaced
+    upkeep_statement: int = 80  # one statement of maintenance or upkeep; long, because an import writes much at once
+
+    @property
+    def nests(self) -> bool:
+        chain = list(astuple(self))
+        return chain == sorted(set(chain)) and self.upkeep_statement <= CLUSTER_TIMING.drain
+
+
+LANE_TIMING = LaneTiming()
+
+
+@dataclass(frozen=True)
 class WatcherTiming:
-    """How often the watcher checks its cluster, and how long it waits before it acts. In seconds."""
+    """How often the watcher checks its processes, and how long it waits before it acts. In seconds."""
 
     look: float = 1.0
-    silent_slot: float = 20.0  # without a heartbeat for so long, a new slice is queued for the slot
+    silent_engine: float = LANE_TIMING.silent  # without a heartbeat for so long, an engine process is replaced
+    silent_upkeep: float = 20.0  # without a heartbeat for so long, a new upkeep task is queued
     between_replacements: float = 60.0
-    silent_cluster: float = CLUSTER_TIMING.watcher  # without any heartbeat for so long, the whole cluster is replaced
-    stop_grace: float = 100.0  # a slice can drain for so long
+    silent_cluster: float = CLUSTER_TIMING.watcher  # without a heartbeat for so long, the task cluster is replaced
+    stop_grace: float = CLUSTER_TIMING.grace
 
 
 @dataclass(frozen=True)
 class Pauses:
-    """How long each step of a slice pauses after it found no work, in seconds."""
+    """How long each step of the engine pauses after it found no work, in seconds."""
 
     beat: float = 1.0
     place: float = 0.2
     read: float = 0.25
     status_callbacks: float = 0.25
+    lead: float = 5.0
     enqueue: float = 0.5
     reap: float = 2.0
     reconcile: float = 1.0
@@ -75,6 +91,7 @@ class Pauses:
     deliver: float = 0.25
     publish_finished_imports: float = 1.0
     purge_webhooks: float = 10.0
+    fold_counts: float = 5.0
 
     @classmethod
     def at_most(cls, seconds: float) -> Self:

@@ -26,7 +26,7 @@ class Environment:
     database_url: str
     public_base_url: str
     allowed_hosts: list[str]
-    engine_slices: int
+    engine_processes: int
     allow_loopback_urls: bool
     api_rate: int
     api_burst: int
@@ -49,7 +49,7 @@ def read(var: Path) -> Environment:
             database_url=env.str("DATABASE_URL", "") or f"sqlite:///{var / 'trunkline.sqlite3'}",
             public_base_url=env.str("PUBLIC_BASE_URL", "").rstrip("/"),
             allowed_hosts=_words(env.list("ALLOWED_HOSTS", [])),
-            engine_slices=env.int("ENGINE_SLICES", 1),
+            engine_processes=env.int("ENGINE_PROCESSES", env.int("ENGINE_SLICES", 1)),  # the old name
             allow_loopback_urls=env.bool("ALLOW_LOOPBACK_URLS", False),
             api_rate=env.int("API_RATE", 50),
             api_burst=env.int("API_BURST", 100),
@@ -57,8 +57,8 @@ def read(var: Path) -> Environment:
         )
     except EnvError as error:
         raise ImproperlyConfigured(str(error)) from error
-    if not 1 <= found.engine_slices <= 32:
-        raise ImproperlyConfigured("ENGINE_SLICES must be a whole number from 1 to 32.")
+    if not 1 <= found.engine_processes <= 32:
+        raise ImproperlyConfigured("ENGINE_PROCESSES (ENGINE_SLICES) must be a whole number from 1 to 32.")
     for name, value in (("API_RATE", found.api_rate), ("API_BURST", found.api_burst)):
         if not 1 <= value <= 1_000_000:
             raise ImproperlyConfigured(f"{name} must be a whole number from 1 to 1000000.")

@@ -25,7 +25,7 @@ SECRET_KEY = ENVIRONMENT.secret_key
 FIELD_KEYS = ENVIRONMENT.field_keys
 PUBLIC_BASE_URL = ENVIRONMENT.public_base_url
 ALLOW_LOOPBACK_URLS = ENVIRONMENT.allow_loopback_urls
-ENGINE_SLICES = ENVIRONMENT.engine_slices
+ENGINE_PROCESSES = ENVIRONMENT.engine_processes
 API_RATE = ENVIRONMENT.api_rate
 API_BURST = ENVIRONMENT.api_burst
 METRICS_ALLOW = ENVIRONMENT.metrics_allow
@@ -220,8 +220,8 @@ CLUSTER_NAME = os.environ.get("Q_CLUSTER_NAME", f"trunkline-{socket.gethostname(
 Q_CLUSTER: dict[str, Any] = {
     "name": "trunkline",
     "orm": "default",
-    "workers": 2 * ENGINE_SLICES + 2,
-    "queue_limit": 2 * ENGINE_SLICES + 2,
+    "workers": 2,  # one upkeep task, and its successor while it ends
+    "queue_limit": 2,
     "bulk": 1,
     "timeout": CLUSTER_TIMING.alarm,
     "retry": CLUSTER_TIMING.retry,

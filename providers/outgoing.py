@@ -25,7 +25,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from yarl import URL
 
-from providers.adapters.http import USER_AGENT
+from providers.adapters.encoding import USER_AGENT
 from providers.public_addresses import is_loopback, is_public
 from providers.urls_allowed import check_callback_url
 

@@ -120,7 +120,7 @@ class Endurance:
             campaigns.start(campaign, actor="endurance")
 
     def _kill(self, wanted: Kind) -> None:
-        """Kill one process while work continues, and wait until a slice that started later has taken over."""
+        """Kill one process while work continues, and wait until a process that started later has taken over."""
         seen = self._requests()
         while self._requests() == seen and not over(self.campaigns, self.sandbox):
             self._look_on()
@@ -137,7 +137,7 @@ class Endurance:
         say(f"{len(self.returns)}. {killed} killed: no request for {took:.1f} s at most")
 
     def _until_work_goes_on(self) -> float:
-        """Return the longest time without a request, in seconds, until a slice that starts after now has worked."""
+        """Return the longest time without a request, in seconds, until a process that starts after now has worked."""
         from django.utils import timezone
 
         from calls.models import Heartbeat

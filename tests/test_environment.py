@@ -18,6 +18,7 @@ NAMES = [
     "DATABASE_URL",
     "PUBLIC_BASE_URL",
     "ALLOWED_HOSTS",
+    "ENGINE_PROCESSES",
     "ENGINE_SLICES",
     "ALLOW_LOOPBACK_URLS",
     "API_RATE",
@@ -59,6 +60,8 @@ def test_development_makes_its_secrets_up_once(monkeypatch: pytest.MonkeyPatch, 
         ("ENGINE_SLICES", "many", "ENGINE_SLICES"),
         ("ENGINE_SLICES", "0", "ENGINE_SLICES"),
         ("ENGINE_SLICES", "33", "ENGINE_SLICES"),
+        ("ENGINE_PROCESSES", "0", "ENGINE_PROCESSES"),
+        ("ENGINE_PROCESSES", "33", "ENGINE_PROCESSES"),
         ("FIELD_KEYS", "short", "Fernet"),
         ("FIELD_KEYS", f"{KEY},nonsense", "Fernet"),
         ("PUBLIC_BASE_URL", "calls.example.org", "https://"),
@@ -88,6 +91,14 @@ def test_lists_are_trimmed_and_addresses_lose_their_last_slash(monkeypatch: pyte
     assert found.allowed_hosts == ["a.example.org", "b.example.org"]
     assert found.public_base_url == "https://a.example.org"
     assert found.https
+
+
+def test_the_number_of_engine_processes_keeps_its_old_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert read(tmp_path).engine_processes == 1
+    monkeypatch.setenv("ENGINE_SLICES", "3")
+    assert read(tmp_path).engine_processes == 3
+    monkeypatch.setenv("ENGINE_PROCESSES", "2")
+    assert read(tmp_path).engine_processes == 2
 
 
 def test_the_deadlines_nest_and_the_task_queue_is_set_as_it_was_measured_to_be_safe(settings: object) -> None:

@@ -64,6 +64,11 @@ def test_a_worker_that_is_silent_for_three_minutes_is_told(worker: Heartbeat) ->
     assert "manage.py worker" in faulty("worker")
 
 
+def test_upkeep_alone_is_no_worker(worker: Heartbeat) -> None:
+    Heartbeat.objects.update(role="upkeep")
+    assert "manage.py worker" in faulty("worker")
+
+
 def test_a_migration_that_is_missing_is_told(worker: Heartbeat) -> None:
     MigrationRecorder(connection).record_unapplied("tenants", "0001_initial")
     assert "manage.py migrate" in faulty("migrations")
@@ -103,10 +108,34 @@ def test_calls_queues_and_workers_are_counted(
     assert found['trunkline_calls_open{status="unconfirmed"}'] == 1
     assert found['trunkline_calls_open{status="ringing"}'] == 0
     assert found['trunkline_queue_due{queue="reconciling"}'] == 1
-    assert found['trunkline_heartbeat_age_seconds{slot="0",worker="w"}'] < 60
+    assert found['trunkline_heartbeat_age_seconds{role="engine",slot="0",worker="w"}'] < 60
     assert found["trunkline_webhooks_pending"] == 0
     assert found["trunkline_accounts_blocked"] == 0
     assert found["trunkline_campaigns_running"] == 0
+
+
+def test_lanes_say_how_large_their_batches_are_and_how_long_answers_wait(worker: Heartbeat) -> None:
+    """As many lines as processes, lanes and figures: nothing that grows with the work."""
+    placing = {"in_flight": 3, "waiting": 2, "batches": 4, "answers": 900, "largest": 500, "wait_seconds": 12.5}
+    lanes = {"placing": placing | {"flush_seconds": 1.5, "failures": 1, "lost": 0}, "webhooks": {"in_flight": 7}}
+    Heartbeat.objects.update(figures={"memory_bytes": 10**8, "leads": ["maintenance"], "lanes": lanes})
+    Heartbeat.objects.create(worker="w", role="upkeep", slot=0, figures={"leads": ["upkeep"]})
+    found = {name: value for name, value in figures().items() if "lane=" in name or "lease=" in name}
+    lane = '{lane="placing",slot="0",worker="w"}'
+    assert found.pop('trunkline_lane_in_flight{lane="webhooks",slot="0",worker="w"}') == 7
+    for lease, role in (("maintenance", "engine"), ("upkeep", "upkeep")):
+        assert found.pop(f'trunkline_leads{{lease="{lease}",role="{role}",slot="0",worker="w"}}') == 1
+    assert found == {
+        f"trunkline_lane_in_flight{lane}": 3,
+        f"trunkline_lane_waiting{lane}": 2,
+        f"trunkline_lane_largest{lane}": 500,
+        f"trunkline_lane_batches_total{lane}": 4,
+        f"trunkline_lane_answers_total{lane}": 900,
+        f"trunkline_lane_wait_seconds_total{lane}": 12.5,
+        f"trunkline_lane_flush_seconds_total{lane}": 1.5,
+        f"trunkline_lane_failures_total{lane}": 1,
+        f"trunkline_lane_lost_total{lane}": 0,
+    }
 
 
 def test_answers_are_counted_by_class(api: ApiClient) -> None:

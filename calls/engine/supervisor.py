@@ -1,39 +1,62 @@
-"""The watcher: starts the task cluster, reads its heartbeats, and replaces it when they stop.
+"""The watcher: starts the engine processes and the task cluster, reads their heartbeats, and replaces what is silent.
 
-The watcher is a process outside the cluster, because a killed process can leave the cluster hanging while it looks
-alive. When the watcher itself dies, the cluster ends itself (`lifeline`).
+The watcher is a process of its own, because a killed process can leave a cluster hanging while it looks alive. When the
+watcher itself dies, its children end themselves (`lifeline`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from types import FrameType
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from calls.deadlines import WATCHER_TIMING, WatcherTiming
-from calls.engine import tasks
-from calls.engine.lifeline import LIFELINE
+from calls.engine import leader, slots, tasks
+from calls.engine.children import Child
 from calls.models import Heartbeat
 
 logger = logging.getLogger(__name__)
+Slot = tuple[str, int]  # role and slot
+ENGINE, UPKEEP = Heartbeat.Role.ENGINE, Heartbeat.Role.UPKEEP
+
+
+class Silence:
+    """For how long each slot has been silent, by the watcher's own clock.
+
+    What counts is when the watcher saw a heartbeat change. So neither another clock nor an outage of the database, in
+    which nobody can beat, makes a slot look silent.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[Slot, tuple[datetime, float]] = {}
+
+    def forget(self, slot: Slot | None = None) -> None:
+        """Begin anew, for one slot or all."""
+        self._seen = {} if slot is None else {other: seen for other, seen in self._seen.items() if other != slot}
+
+    def note(self, beats: dict[Slot, datetime]) -> None:
+        now = time.monotonic()
+        for slot, at in beats.items():
+            if slot not in self._seen or self._seen[slot][0] != at:
+                self._seen[slot] = (at, now)
+
+    def of(self, slot: Slot) -> float:
+        """Return the seconds for which a slot has been silent."""
+        return time.monotonic() - self._seen[slot][1] if slot in self._seen else 0.0
 
 
 class Watcher:
-    """One worker: a cluster of processes and its watcher. `run` returns after SIGTERM or SIGINT."""
+    """One worker: its engine processes, its task cluster and its watcher. `run` returns after SIGTERM or SIGINT."""
 
     def __init__(
         self,
@@ -42,98 +65,105 @@ class Watcher:
         timing: WatcherTiming = WATCHER_TIMING,
     ) -> None:
         self.name = name or f"trunkline-{socket.gethostname()}-{os.getpid()}"[:100]
-        self.slots = settings.ENGINE_SLICES
         self.say = say
         self.timing = timing
         self._stopping = False
-        self._replaced: dict[int, float] = {}
+        self._silence = Silence()
+        self._cluster = Child("cluster", environment={"Q_CLUSTER_NAME": self.name})
+        self._engines = {slot: Child("engine", self.name, str(slot)) for slot in range(settings.ENGINE_PROCESSES)}
+        self._queue_again_at = 0.0  # no earlier is another upkeep task queued for a silent slot
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         self._delete_stale_rows()
-        while not self._stopping:
-            self._start()
-            try:
-                self._watch()
-            finally:
-                self._end_tree()
+        started: list[Child] = []
+        try:
+            for child, start in self._starts():
+                start()
+                started.append(child)
+            self.say(f"Worker {self.name} started {len(self._engines)} engine processes and a task cluster.")
+            while not self._stopping:
+                self._look()
+                time.sleep(self.timing.look)
+            self._ask_to_stop(started)
+        finally:
+            for child in started:
+                child.kill()
+        leader.release(f"{self.name}/")
         Heartbeat.objects.filter(worker=self.name).delete()
         self.say("The worker has stopped.")
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
         self._stopping = True
 
-    def _start(self) -> None:
-        tasks.prepare(self.name, self.slots)
-        self._replaced.clear()
-        reading, self._lifeline = os.pipe()
-        os.set_inheritable(reading, True)
-        environment = os.environ | {"Q_CLUSTER_NAME": self.name, LIFELINE: str(reading)}
-        command = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "cluster"]
-        self._cluster = subprocess.Popen(  # noqa: S603
-            command, env=environment, pass_fds=[reading], start_new_session=True
-        )
-        os.close(reading)
-        self._started = time.monotonic()
-        self.say(f"Worker {self.name} started; its cluster is process {self._cluster.pid}.")
+    def _starts(self) -> list[tuple[Child, Callable[[], None]]]:
+        engines = [(child, lambda slot=slot: self._start_engine(slot)) for slot, child in self._engines.items()]
+        return [(self._cluster, self._start_cluster), *engines]
 
-    def _watch(self) -> None:
-        """Return when the cluster has to be replaced, or has stopped as asked."""
-        while self._cluster.poll() is None:
-            if self._stopping:
-                self._ask_to_stop()
-                return
-            time.sleep(self.timing.look)
-            try:
-                close_old_connections()
-                patience = self.timing.silent_cluster
-                if self._silence() > patience:
-                    logger.error("No heartbeat for %s s: the cluster is replaced", patience)
-                    return
-                self._wake_silent_slots()
-            except DatabaseError:
-                logger.exception("The watcher cannot read heartbeats")
-                time.sleep(self.timing.look)
-        if not self._stopping:
-            logger.error("The cluster ended with status %s: it is replaced", self._cluster.returncode)
+    def _start_cluster(self) -> None:
+        tasks.prepare(self.name)
+        self._silence.forget((UPKEEP, tasks.SLOT))
+        self._cluster.start()
 
-    def _silence(self) -> float:
-        """Return the seconds since the last heartbeat of any slot, or since the start if that was later."""
-        last = Heartbeat.objects.filter(worker=self.name).order_by("-beaten_at").values_list("beaten_at", flat=True)
-        newest = last.first()
-        since = (timezone.now() - newest).total_seconds() if newest else float("inf")
-        return min(since, time.monotonic() - self._started)
+    def _start_engine(self, slot: int) -> None:
+        leader.release(f"{self.name}/{ENGINE}/{slot}/")  # its last process is dead
+        slots.open_slot(self.name, ENGINE, slot)
+        self._silence.forget((ENGINE, slot))
+        self._engines[slot].start()
 
-    def _wake_silent_slots(self) -> None:
-        silent = timezone.now() - timedelta(seconds=self.timing.silent_slot)
-        now = time.monotonic()
-        if now - self._started < self.timing.silent_slot:
-            return
-        for beat in Heartbeat.objects.filter(worker=self.name, beaten_at__lt=silent):
-            if now - self._replaced.get(beat.slot, 0.0) > self.timing.between_replacements:
-                self._replaced[beat.slot] = now
-                logger.warning("Slot %s is silent: a new slice is queued", beat.slot)
-                tasks.queue_slice(self.name, beat.slot)
-
-    def _ask_to_stop(self) -> None:
-        """Stop claiming, let running tasks store their answers, and wait for the end.
-
-        SIGTERM goes to the main process alone, because the other processes would drop their running tasks.
-        """
-        self.say("Stopping. Calls that are being placed are finished first.")
-        Heartbeat.objects.filter(worker=self.name).update(run="")
-        self._cluster.terminate()
+    def _look(self) -> None:
+        """Replace what has ended or is silent."""
         try:
-            self._cluster.wait(self.timing.stop_grace)
-        except subprocess.TimeoutExpired:
-            logger.error("The cluster did not stop in %s s", self.timing.stop_grace)
+            close_old_connections()
+            rows = Heartbeat.objects.filter(worker=self.name).values_list("role", "slot", "beaten_at")
+            self._silence.note({(role, slot): at for role, slot, at in rows})
+            for slot, child in self._engines.items():
+                self._look_at_engine(slot, child)
+            self._look_at_cluster()
+        except (DatabaseError, InterfaceError):
+            logger.exception("The watcher cannot read heartbeats")
+            self._silence.forget()  # in an outage nobody can beat
 
-    def _end_tree(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._cluster.pid, signal.SIGKILL)
-        self._cluster.wait()
-        os.close(self._lifeline)
+    def _look_at_engine(self, slot: int, child: Child) -> None:
+        if self._is_gone(child, self._silence.of((ENGINE, slot)), self.timing.silent_engine, f"Engine process {slot}"):
+            self._start_engine(slot)
+
+    def _look_at_cluster(self) -> None:
+        silence = self._silence.of((UPKEEP, tasks.SLOT))
+        if self._is_gone(self._cluster, silence, self.timing.silent_cluster, "The task cluster"):
+            self._start_cluster()
+        elif silence > self.timing.silent_upkeep and time.monotonic() > self._queue_again_at:
+            self._queue_again_at = time.monotonic() + self.timing.between_replacements
+            logger.warning("Upkeep is silent: a new task is queued")
+            tasks.queue_upkeep(self.name)
+
+    def _is_gone(self, child: Child, silence: float, patience: float, name: str) -> bool:
+        """Return whether a child has to be started again, once nothing is left of its last processes."""
+        if child.ended:
+            if not child.may_start_again():
+                return False
+            logger.error("%s ended with status %s: it is replaced", name, child.process.returncode)
+        elif min(silence, child.age) > patience:
+            logger.error("%s has had no heartbeat for %s s: it is replaced", name, patience)
+        else:
+            return False
+        child.kill()
+        return True
+
+    def _ask_to_stop(self, children: list[Child]) -> None:
+        """Stop all claimers at once, let running work store its answers, and wait for the end."""
+        self.say("Stopping. Calls that are being placed are finished first.")
+        for child in children:
+            child.ask_to_end()
+        try:
+            slots.close_all(self.name)  # also for a process that misses its signal, and for running tasks
+        except (DatabaseError, InterfaceError):
+            logger.exception("The slots could not be closed")
+        deadline = time.monotonic() + self.timing.stop_grace
+        ended = [child.wait(deadline - time.monotonic()) for child in children]
+        if not all(ended):
+            logger.error("Not all processes stopped in %s s", self.timing.stop_grace)
 
     def _delete_stale_rows(self) -> None:
         """Delete heartbeats and queues of workers that ended long ago."""

@@ -1,26 +1,59 @@
-"""The task of the task queue: it runs engine slices. Losing or repeating a task changes nothing."""
+"""The task of the task queue: upkeep for a while, then its successor. Losing or repeating a task changes nothing."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
 
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from calls.engine.slice import Slice
+from calls.deadlines import CLUSTER_TIMING, PAUSES, Pauses
+from calls.engine import slots
+from calls.engine.leader import UPKEEP
+from calls.engine.process import Process
+from calls.engine.upkeep import Upkeep
 from calls.models import Heartbeat
 
-
-def engine_slice(worker: str, slot: int) -> None:
-    """Run one slice. Its successor is queued when it stops claiming, so that draining costs no time."""
-    Slice(worker, slot, on_claimed=lambda: queue_slice(worker, slot)).run()
+SLOT = 0
 
 
-def queue_slice(worker: str, slot: int) -> None:
-    async_task("calls.engine.tasks.engine_slice", worker, slot, cluster=worker, save=False)
+class UpkeepTask(Process):
+    """Upkeep for `claim_for` seconds. `on_claimed` is called when it stops claiming and still holds the slot."""
+
+    role = Heartbeat.Role.UPKEEP
+
+    def __init__(
+        self,
+        worker: str,
+        *,
+        on_claimed: Callable[[], None],
+        claim_for: float = CLUSTER_TIMING.claim,
+        pauses: Pauses = PAUSES,
+    ) -> None:
+        super().__init__(worker, SLOT, claim_for=claim_for, pauses=pauses)
+        self._on_claimed = on_claimed
+
+    async def _work(self) -> None:
+        upkeep = Upkeep(self.control, self.leadership(UPKEEP), self.database("upkeep", 3))
+        claimers = [asyncio.ensure_future(loop) for loop in self.claimers(upkeep.steps(self.pauses))]
+        await self.control.stopped()
+        if not self.superseded:
+            await self.beating.db(self._on_claimed)
+        await asyncio.wait(claimers, timeout=self.control.left_of(CLUSTER_TIMING.drain - CLUSTER_TIMING.claim))
 
 
-def prepare(worker: str, slots: int) -> None:
-    """Empty a worker's queue and queue one slice for each slot."""
+def upkeep(worker: str) -> None:
+    """Do upkeep. The successor is queued when this task stops claiming, so that its last steps cost no time."""
+    UpkeepTask(worker, on_claimed=lambda: queue_upkeep(worker)).run()
+
+
+def queue_upkeep(worker: str) -> None:
+    async_task("calls.engine.tasks.upkeep", worker, cluster=worker, save=False)
+
+
+def prepare(worker: str) -> None:
+    """Empty a worker's queue, and queue its upkeep."""
     OrmQ.objects.filter(key=worker).delete()
-    for slot in range(slots):
-        Heartbeat.objects.update_or_create(worker=worker, slot=slot, defaults={"run": "starting"})
-        queue_slice(worker, slot)
+    slots.open_slot(worker, Heartbeat.Role.UPKEEP, SLOT)
+    queue_upkeep(worker)

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 
-from django.db import transaction
-from django.db.models import Count, F, QuerySet
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from calls.following import due_reads, look_again
+from calls.following.look_again import After
 from calls.gate import rate_limits
-from calls.models import TERMINAL, Call, CallEvent, Status, record_event
-from calls.outcomes import circuit_breaker, poll_schedule, recording
-from providers.adapters import http
-from providers.adapters.base import Provider, Reading
-from providers.adapters.errors import Misconfigured, NotFound, NotSent, ProviderError
+from calls.models import FOLLOWED, Call, CallEvent
+from calls.outcomes import batches, poll_schedule, recording
+from calls.outcomes.folding import fold
+from calls.outcomes.loading import Entry
+from calls.outcomes.opt_out_matching import matching_rule
+from providers.adapters import http, words
+from providers.adapters.base import CallState, Provider, Reading
+from providers.adapters.errors import ProviderError
 from providers.models import ProviderAccount
 from tenants import failpoints
 
 logger = logging.getLogger(__name__)
-BATCH = 100
-READS_OF_AN_ACCOUNT = 40  # at once and by one worker: a provider that answers slowly takes no more of its connections
-NOT_VISIBLE_YET = timedelta(minutes=2)
+BATCH = 500
+READS_OF_AN_ACCOUNT = 250  # at once and by one worker: a provider that answers slowly takes no more of its connections
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,11 @@ class DueRead:
     adapter: Provider
 
 
+Answer = tuple[DueRead, Reading | ProviderError, bytes]  # with the raw body
+
+
 def claim(limit: int = BATCH, under_way: Mapping[int, int] = MappingProxyType({})) -> list[DueRead]:
-    """Lease calls that are due for a read, within each account's rate.
+    """Lease calls that are due for a read, within each account's rate. No row of `calls_call` is locked or written.
 
     `under_way`: how many reads of each account this worker waits for, by internal key.
 
@@ -45,31 +53,30 @@ def claim(limit: int = BATCH, under_way: Mapping[int, int] = MappingProxyType({}
     """
     now = timezone.now()
     with transaction.atomic():
-        found = [call for pk, count in _rates(now, limit, under_way) for call in _take(pk, count, now)]
-        Call.objects.filter(pk__in=[call.pk for call in found]).update(
-            next_read_at=now + poll_schedule.READ_LEASE, reads=F("reads") + 1
-        )
-        if found:
+        leased = due_reads.lease(_rates(now, limit, under_way), now, now + poll_schedule.READ_LEASE)
+        if leased:
             failpoints.reach("following.claiming")
-    if found:
-        failpoints.reach("following.claimed")
-    return [DueRead(call, call.account.adapter) for call in found]
+    if not leased:
+        return []
+    failpoints.reach("following.claimed")
+    return [DueRead(call, call.account.adapter) for call in due_reads.load(leased)]
 
 
-def _rates(now: datetime, limit: int, under_way: Mapping[int, int]) -> list[tuple[int, int]]:
-    """Return how many reads each account with due calls may make now, so that a slow account delays no other."""
-    due = Call.objects.due_for_read(now).order_by().values_list("account_id")
-    wanted = dict(due.annotate(n=Count("pk")))
-    found = ProviderAccount.objects.in_bulk(sorted(wanted))
-    most = {pk: min(wanted[pk], limit, READS_OF_AN_ACCOUNT - under_way.get(pk, 0)) for pk in sorted(wanted)}
-    granted = [(pk, rate_limits.take_for_reading(found[pk], most[pk], now)) for pk in most]
-    return [(pk, count) for pk, count in granted if count]
+def _rates(now: datetime, limit: int, under_way: Mapping[int, int]) -> dict[int, int]:
+    """Return how many reads each account with due calls may make now, so that a slow account delays no other.
 
-
-def _take(account_id: int, count: int, now: datetime) -> list[Call]:
-    due = Call.objects.due_for_read(now).filter(account=account_id).order_by("next_read_at")
-    due = due.select_for_update(skip_locked=True, of=("self",))
-    return list(due.select_related("account", "assistant", "organization")[:count])
+    The accounts share `limit` evenly. What one cannot use, because it has less due or no tokens, is left to the others.
+    """
+    wanted = due_reads.count_by_account(now, limit)
+    found = ProviderAccount.objects.in_bulk(wanted)
+    most = {pk: min(due, READS_OF_AN_ACCOUNT - under_way.get(pk, 0)) for pk, due in wanted.items()}
+    turns = sorted(random.sample(sorted(most), len(most)), key=lambda pk: most[pk])
+    granted: dict[int, int] = {}
+    for place, pk in enumerate(turns):
+        share = math.ceil((limit - sum(granted.values())) / (len(turns) - place))
+        if count := rate_limits.take_for_reading(found[pk], min(most[pk], share), now):
+            granted[pk] = count
+    return granted
 
 
 async def read(client: http.Client, due: DueRead) -> tuple[Reading | ProviderError, bytes]:
@@ -85,117 +92,82 @@ async def read(client: http.Client, due: DueRead) -> tuple[Reading | ProviderErr
         return error, body or error.evidence
 
 
-def record_all(answers: Sequence[tuple[DueRead, Reading | ProviderError, bytes]]) -> None:
-    """Store the answers to several reads."""
-    for due, answer, raw in answers:
-        record(due, answer, raw)
+def record_all(answers: Sequence[Answer]) -> list[Answer]:
+    """Store the answers to several reads, and when to read again. Return those that could not be stored.
+
+    Where nothing has changed, no row of `calls_call` is read or written: a reading that tells nothing beyond the call
+    as it was claimed tells nothing beyond what it has become.
+    """
+    now = timezone.now()
+    news = [item for item in answers if _tells_something(item[0].call, item[1], now)]
+
+    def entry(item: Answer) -> Entry:
+        due, reading, raw = item
+        assert isinstance(reading, Reading)  # noqa: S101
+        return Entry(
+            due.call.pk,
+            lambda locked: recording.record_locked(locked, reading, CallEvent.Source.READ, now, raw),
+            recipient=bool(due.call.recipient_id) and _may_be_an_end(due.call, reading),
+        )
+
+    failed = batches.record_all(news, entry, lambda item: _record_reading(*item), now)
+    kept = set(map(id, failed))
+    stored = [item for item in answers if id(item) not in kept]
+    _visit("following.recorded", stored)
+    leaves = [(item, look_again.after(due.call, answer, now, raw)) for item in stored for due, answer, raw in [item]]
+    look_again.store([left for _, left in leaves if isinstance(left, After)], now)
+    unended = [item for item, left in leaves if not isinstance(left, After) and not _ended(item[0].call, left)]
+    _visit("following.rescheduled", stored)
+    return failed + unended
+
+
+def _visit(failpoint: str, items: Sequence[Answer]) -> None:
+    for _ in items:
+        failpoints.reach(failpoint)
+
+
+def _ended(call: Call, end: Callable[[], None]) -> bool:
+    """End the following of a call, in a transaction of its own. Return False when that fails."""
+    try:
+        end()
+    except DatabaseError:
+        logger.exception("Call %s: its following could not be ended", call.pk)
+        return False
+    return True
 
 
 def record(due: DueRead, answer: Reading | ProviderError, raw: bytes) -> None:
-    """Store the answer to a read, and when to read again."""
+    """Store the answer to one read, and when to read again."""
     now = timezone.now()
-    call = due.call
+    _record_reading(due, answer, raw)
+    failpoints.reach("following.recorded")
+    left = look_again.after(due.call, answer, now, raw)
+    if isinstance(left, After):
+        look_again.store([left], now)
+    else:
+        left()
+    failpoints.reach("following.rescheduled")
+
+
+def _record_reading(due: DueRead, answer: Reading | ProviderError, raw: bytes) -> None:
     if isinstance(answer, Reading):
-        recording.record(call.pk, answer, CallEvent.Source.READ, raw)
-        failpoints.reach("following.recorded")
-        _schedule_next_read(call, now)
-        failpoints.reach("following.rescheduled")
-    elif isinstance(answer, NotFound):
-        _not_found(call, answer, now, raw)
-    elif isinstance(answer, NotSent) and answer.throttled:
-        wait = answer.retry_after or poll_schedule.SETTLING.total_seconds()
-        rate_limits.close_for_reading(call.account_id, wait, now)
-        _postpone_read(call, now + timedelta(seconds=wait))
-    else:
-        _failed(call, answer, now, raw)
+        recording.record(due.call.pk, answer, CallEvent.Source.READ, raw)
 
 
-def _schedule_next_read(call: Call, now: datetime) -> None:
-    """Schedule the next read after a successful one."""
-    placed_at = call.placed_at or call.dialed_at or call.created_at
-    if _stop_following(call, now):
-        return
-    retention = call.account.adapter.retention_seconds
-    retention_at = now + timedelta(seconds=retention) if retention else None
-    # A call that a team member ended is `unknown`, and read on.
-    live = _still_read(call).exclude(status__in=[status for status in TERMINAL if status != Status.UNKNOWN])
-    live.update(
-        next_read_at=poll_schedule.less_often(call, poll_schedule.next_read(placed_at, now), now, retention_at),
-        last_read_at=now,
-        read_errors=0,
-        retention_at=retention_at,
-    )
-    Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(last_read_at=now, read_errors=0)
-
-
-def _not_found(call: Call, error: ProviderError, now: datetime, raw: bytes) -> None:
-    """Handle a 404: the call is not visible yet, forgotten, or the key is wrong. It never means a failed call."""
-    placed_at = call.placed_at or call.dialed_at or call.created_at
-    retention = call.account.adapter.retention_seconds
-    if call.status in TERMINAL and _stop_following(call, now):
-        return
-    if call.status == Status.UNCONFIRMED:
-        _disown(call, now)
-    elif now - placed_at < NOT_VISIBLE_YET:
-        _postpone_read(call, poll_schedule.next_read(placed_at, now))
-    elif retention and now - (call.last_read_at or placed_at) >= timedelta(seconds=retention):
-        recording.give_up(
-            call.pk, Status.EXPIRED, "The provider no longer knows the call; its outcome was not read in time."
-        )
-    else:
-        circuit_breaker.report_unknown_call(call.account_id, call.pk)
-        _failed(call, error, now, raw)
-
-
-def _disown(call: Call, now: datetime) -> None:
-    """Remove a provider ID that an unsigned status callback supplied and that the provider does not know."""
-    with transaction.atomic():
-        fresh = Call.objects.select_for_update().get(pk=call.pk)
-        if fresh.status == Status.UNCONFIRMED and fresh.provider_call_id == call.provider_call_id:
-            detail = f"The provider does not know {call.provider_call_id}, which a status callback named."
-            record_event(fresh, "disowned", CallEvent.Source.READ, detail)
-            fresh.provider_call_id = ""
-            fresh.next_read_at = poll_schedule.next_search(fresh, now)
-            fresh.save()
-
-
-def _failed(call: Call, error: ProviderError, now: datetime, raw: bytes) -> None:
-    """Handle a read without a usable answer: keep the status and read again later, with backoff."""
-    if _stop_following(call, now):
-        return
-    first = call.read_errors == 0
-    again = poll_schedule.after_error(now, call.read_errors, call.retention_at)
-    again = poll_schedule.less_often(call, again, now, call.retention_at)
-    _still_read(call).update(next_read_at=again, read_errors=F("read_errors") + 1)
-    if first or isinstance(error, Misconfigured):
-        if isinstance(error, Misconfigured):
-            circuit_breaker.block(call.account_id, circuit_breaker.Block.MISCONFIGURED, str(error))
-        record_event(call, "read_failed", CallEvent.Source.READ, str(error)[:500], raw=raw)
-
-
-def _postpone_read(call: Call, until: datetime) -> None:
-    _still_read(call).update(next_read_at=until)
-
-
-def _still_read(call: Call) -> QuerySet[Call]:
-    """Return the call unless other evidence has ended it meanwhile, so that it needs no further read."""
-    return Call.objects.filter(pk=call.pk, next_read_at__isnull=False)
-
-
-def _stop_following(call: Call, now: datetime) -> bool:
-    """Stop reading a call that was followed long enough. Return whether it was.
-
-    An open call ends as `unknown` after 24 hours; an ended one is not read for its result any more, nor one that a team
-    member ended for its real end. A hint about a call that was given up has it read for a while longer.
-    """
-    if call.status in TERMINAL and call.status != Status.UNKNOWN:
-        if call.settle_until and now >= call.settle_until:
-            # A price that was awaited until now has not come: the estimate stays, and nothing is set aside any more.
-            Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(next_read_at=None, cost_reserved=0)
-            return True
+def _tells_something(call: Call, answer: Reading | ProviderError, now: datetime) -> bool:
+    """Return whether an answer may change the call, or leaves an event about what it says."""
+    if not isinstance(answer, Reading):
         return False
-    placed_at = call.placed_at or call.dialed_at or call.created_at
-    if now < max(placed_at + poll_schedule.FOLLOWED_FOR, call.settle_until or placed_at):
-        return False
-    recording.give_up(call.pk, Status.UNKNOWN, "Followed for 24 hours without an end.")
-    return True
+    if call.status not in FOLLOWED or not call.provider_call_id or call.id_shared_with:
+        return True
+    if answer.reference not in ("", call.reference) or answer.state is CallState.UNRECOGNISED:
+        return True
+    heard = words.interpret(answer, call.account.words, "machine" if call.is_voicemail else call.answered_by)
+    if heard.unknown or matching_rule(call.assistant.opt_out_rules, answer, heard.reading):
+        return True
+    found = fold(call, heard.reading, now, CallEvent.Source.READ)
+    return bool(found.changes or found.conflicts or found.remarks or found.foreign)
+
+
+def _may_be_an_end(call: Call, reading: Reading) -> bool:
+    return reading.state.is_terminal or bool(call.account.words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -54,6 +55,12 @@ class Selection:
         """Set what the call is made with."""
         call.account, call.assistant = self.choice.account, self.choice.assistant
         call.phone_number, call.from_number = self.number, self.number.e164
+
+    def on(self, call: Call) -> Call:
+        """Return a copy of an unsaved call that is made with this."""
+        other = copy(call)
+        self.put_on(other)
+        return other
 
 
 class Selectable(Protocol):
@@ -152,6 +159,12 @@ class Choices:
         """
         found = self._choice_for(recipient)
         return found and self._select_number(*found, recipient, phone, busy)
+
+    def on_other_turns(self, selection: Selection, recipient: Selectable, phone: str) -> list[Selection]:
+        """Return what the recipient's call may be made with instead, when others take the turns before it."""
+        turn = selection.assistant_turn
+        others = [key for key, _ in turn.members if key != turn.key] if turn else []
+        return [self._select_number(self._by_key[key], turn, recipient, phone, ()) for key in others]
 
     def choice_for(self, recipient: Selectable) -> Choice | None:
         """Return the assistant of the recipient's next call. None: no assistant can call."""

@@ -3,10 +3,11 @@
 from calls.models.call import Call, CallQuerySet, new_reference, new_token
 from calls.models.contact_change import ContactChange
 from calls.models.counts import CallCount, PersonCount
-from calls.models.events import CallEvent, StaffDecision, readable, record_event, storable
-from calls.models.heartbeat import Heartbeat
+from calls.models.events import CallEvent, StaffDecision, event_of, readable, record_event, storable
+from calls.models.heartbeat import EngineLease, Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
-from calls.models.provider_ids import still_read_with_id, stored_as, with_provider_id
+from calls.models.polling import Polling
+from calls.models.provider_ids import still_read_with_id, stored_as, with_any_provider_id, with_provider_id
 from calls.models.scheduled_callback import CallBack
 from calls.models.statuses import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Status
 
@@ -21,12 +22,15 @@ __all__ = [
     "CallEvent",
     "CallQuerySet",
     "ContactChange",
+    "EngineLease",
     "Heartbeat",
     "PersonCount",
+    "Polling",
     "ProviderCallback",
     "StaffDecision",
     "Status",
     "WebhookDelivery",
+    "event_of",
     "new_reference",
     "new_token",
     "readable",
@@ -34,5 +38,6 @@ __all__ = [
     "still_read_with_id",
     "storable",
     "stored_as",
+    "with_any_provider_id",
     "with_provider_id",
 ]

@@ -75,7 +75,7 @@ def readable(raw: bytes, size: int = 0) -> str:
     return text if came <= len(shown) else f"{text}\n… (the first {len(shown):,} of {came:,} bytes)"
 
 
-def record_event(
+def event_of(
     call: Call | int,
     type_: str,
     source: str,
@@ -83,13 +83,13 @@ def record_event(
     before: str = "",
     after: str = "",
     raw: bytes = b"",
-) -> None:
-    """Store one event of a call, in the caller's transaction.
+) -> CallEvent:
+    """Return one event of a call, unsaved.
 
     `call`: the object or its key. `before`, `after`: the statuses of a change, empty where there is none. `raw`: the
     provider's payload, kept as evidence. Text and evidence are cut to their largest sizes.
     """
-    CallEvent.objects.create(
+    return CallEvent(
         call_id=call.pk if isinstance(call, Call) else call,
         type=type_,
         source=source,
@@ -99,3 +99,16 @@ def record_event(
         raw=raw[:LARGEST_EVIDENCE],
         raw_size=len(raw),
     )
+
+
+def record_event(
+    call: Call | int,
+    type_: str,
+    source: str,
+    detail: str = "",
+    before: str = "",
+    after: str = "",
+    raw: bytes = b"",
+) -> None:
+    """Store one event of a call, in the caller's transaction. See `event_of`."""
+    event_of(call, type_, source, detail, before, after, raw).save(force_insert=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db.models import Q
 from django.db.models.lookups import In
 
@@ -22,9 +24,15 @@ def with_provider_id(account_id: int, provider_call_id: str) -> list[Call]:
     return [call for call in found if same_call(call.provider_call_id, provider_call_id)]
 
 
+def with_any_provider_id(accounts: Collection[int], spelled: Collection[str]) -> list[Call]:
+    """Return the calls of these accounts with one of these IDs, spelled as `spellings` does. One query by index."""
+    found = Call.objects.filter(account__in=accounts).filter(In(ID_IN_LOWER_CASE, sorted(spelled)))
+    return list(found.defer("decision").order_by("pk"))
+
+
 def still_read_with_id(account_id: int, provider_call_id: str) -> list[Call]:
     """Return those calls of the account with this ID that are read until their end, compared one by one."""
-    reading = Call.objects.filter(account=account_id, next_read_at__isnull=False).order_by()
+    reading = Call.objects.filter(account=account_id, polling__isnull=False).order_by()
     some = reading.exclude(provider_call_id="")[:READ_AT_ONCE]
     return [call for call in some if same_call(call.provider_call_id, provider_call_id)]
 

@@ -5,14 +5,20 @@ Each change of an account is one conditional update, so that workers cannot undo
 
 from __future__ import annotations
 
+import enum
 import logging
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from calls.deadlines import CLUSTER_TIMING
+from calls.gate import rate_limits
 from calls.gate.capacity import UNREACHABLE_AFTER
 from calls.gate.selection import can_go_on
 from calls.models import Call, Status
@@ -80,27 +86,139 @@ def unblock(account_id: int) -> None:
     )
 
 
-def record_success(call_id: int) -> None:
-    """Record that the provider answered a placing as documented: an account that was unreachable no longer is."""
-    ProviderAccount.objects.filter(calls=call_id, failures_in_a_row__gt=0).update(failures_in_a_row=0)
-    ProviderAccount.objects.filter(calls=call_id, blocked_code=Block.UNREACHABLE).update(
+class Means(enum.Enum):
+    """What the answer to one call means for the other calls of its account or campaign."""
+
+    ANSWERED = "the provider answered as documented"
+    FAILED = "no usable answer came, sent or not"
+    UNCONFIRMED = "one call more is unconfirmed"
+    RESOLVED = "one call less is unconfirmed"
+    THROTTLED = "the provider asks for a pause"
+    MISCONFIGURED = "every call would be refused alike"
+    REFUSED = "the provider refused this call"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one answer means beyond its call. `reason`: in words. `seconds`: of a pause."""
+
+    means: Means
+    reason: str = ""
+    seconds: float = 0
+
+
+def lock(accounts: Collection[int]) -> None:
+    """Lock accounts, in the order of a claim. Lock the calls afterwards."""
+    rows = ProviderAccount.objects.select_for_update(no_key=True).filter(pk__in=accounts).order_by("pk")
+    list(rows.values_list("pk"))
+
+
+def settle(effects: Iterable[tuple[Call, Effect]], now: datetime) -> None:
+    """Do what answers mean beyond their calls, which are stored: as one answer after the other would, in this order."""
+    by_account: defaultdict[int, list[Effect]] = defaultdict(list)
+    refused: Counter[tuple[int, str]] = Counter()
+    for call, effect in effects:
+        if effect.means is not Means.REFUSED:
+            by_account[call.account_id].append(effect)
+        elif call.campaign_id:
+            refused[call.campaign_id, call.error_message] += 1
+    for account_id in sorted(by_account):
+        _settle(account_id, by_account[account_id], now)
+    for (campaign_id, message), count in refused.items():
+        pause_if_refused_alike(campaign_id, message, count)
+
+
+def _settle(account_id: int, effects: Sequence[Effect], now: datetime) -> None:
+    """Go through the effects for one account under its lock, in memory: it is written where something changes."""
+    health = _Health.locked(account_id, effects)
+    for effect in effects:
+        if effect.means is Means.ANSWERED:
+            health.answered()
+        elif effect.means is Means.FAILED:
+            health.failed(effect.reason, now)
+        elif effect.means is Means.UNCONFIRMED:
+            health.one_more_unconfirmed()
+    health.store()
+    if pauses := [effect.seconds for effect in effects if effect.means is Means.THROTTLED]:
+        rate_limits.close_for_placing(account_id, max(pauses), now)
+    wrong = [effect.reason for effect in effects if effect.means is Means.MISCONFIGURED]
+    for reason in dict.fromkeys(wrong[:1] + wrong[-1:]):  # the first is told, the last is kept
+        block(account_id, Block.MISCONFIGURED, reason)
+    if any(effect.means is Means.RESOLVED for effect in effects):
+        unblock_if_resolved(account_id)
+
+
+@dataclass
+class _Health:
+    """An account under its lock, as it stands after each of several answers."""
+
+    account: ProviderAccount
+    unconfirmed: int
+    stored_failures: int
+
+    @classmethod
+    def locked(cls, account_id: int, effects: Iterable[Effect]) -> _Health:
+        account = ProviderAccount.objects.select_for_update(no_key=True).get(pk=account_id)
+        means = Counter(effect.means for effect in effects)
+        counts = means[Means.UNCONFIRMED] or means[Means.FAILED]
+        unconfirmed = Call.objects.filter(account=account_id, status=Status.UNCONFIRMED).count() if counts else 0
+        return cls(account, unconfirmed - means[Means.UNCONFIRMED], account.failures_in_a_row)
+
+    def answered(self) -> None:
+        self.account.failures_in_a_row = 0
+        if self.account.blocked_code == Block.UNREACHABLE:
+            self.store()
+            record_success([self.account.pk])
+            self._read_again()
+
+    def failed(self, reason: str, now: datetime) -> None:
+        """Count a placing without a usable answer.
+
+        Several in a row block the account until a probe works. So does one that leaves no room for another doubt.
+        """
+        account = self.account
+        # Counted up to the limit alone: a burst of failures must not delay the first probe as hours of failure would.
+        if account.failures_in_a_row < UNREACHABLE_AFTER:
+            account.failures_in_a_row += 1
+        full = account.max_unconfirmed is not None and self.unconfirmed >= account.max_unconfirmed
+        if (account.failures_in_a_row >= UNREACHABLE_AFTER or full) and not account.blocked(now):
+            self._block(Block.UNREACHABLE, reason, now + _until_probe(account.failures_in_a_row))
+
+    def one_more_unconfirmed(self) -> None:
+        """Block the account when it has more open unconfirmed calls than its `max_unconfirmed` allows."""
+        account = self.account
+        self.unconfirmed += 1
+        if account.max_unconfirmed is None or (account.blocked_at is not None and account.blocked_until is None):
+            return
+        if self.unconfirmed > account.max_unconfirmed:
+            self._block(
+                Block.UNCONFIRMED,
+                f"{self.unconfirmed} calls are unconfirmed, more than the {account.max_unconfirmed} this account "
+                "allows. Resolve them on the Unconfirmed calls page, or unblock the account.",
+            )
+
+    def store(self) -> None:
+        """Store the number of failures."""
+        failures = self.account.failures_in_a_row
+        if failures != self.stored_failures:
+            ProviderAccount.objects.filter(pk=self.account.pk).update(failures_in_a_row=failures)
+            self.stored_failures = failures
+
+    def _block(self, code: str, reason: str, until: datetime | None = None) -> None:
+        self.store()
+        block(self.account.pk, code, reason, until)
+        self._read_again()
+
+    def _read_again(self) -> None:
+        self.account.refresh_from_db()
+
+
+def record_success(accounts: Collection[int]) -> None:
+    """Record that providers answered a placing as documented: an account that was unreachable no longer is."""
+    ProviderAccount.objects.filter(pk__in=accounts, failures_in_a_row__gt=0).update(failures_in_a_row=0)
+    ProviderAccount.objects.filter(pk__in=accounts, blocked_code=Block.UNREACHABLE).update(
         blocked_at=None, blocked_until=None, blocked_code="", blocked_reason=""
     )
-
-
-def record_failure(account_id: int, reason: str, now: datetime) -> None:
-    """Record a placing without a usable answer, sent or not.
-
-    Several in a row block the account until a probe works. So does one that leaves no room for another doubt.
-    """
-    # Counted up to the limit alone: a burst of failures must not delay the first probe as hours of failure would.
-    below = ProviderAccount.objects.filter(pk=account_id, failures_in_a_row__lt=UNREACHABLE_AFTER)
-    below.update(failures_in_a_row=F("failures_in_a_row") + 1)
-    account = ProviderAccount.objects.get(pk=account_id)
-    doubts = Call.objects.filter(account=account_id, status=Status.UNCONFIRMED).count()
-    full = account.max_unconfirmed is not None and doubts >= account.max_unconfirmed
-    if (account.failures_in_a_row >= UNREACHABLE_AFTER or full) and not account.blocked(now):
-        block(account_id, Block.UNREACHABLE, reason, now + _until_probe(account.failures_in_a_row))
 
 
 def claim_probes(now: datetime) -> list[ProviderAccount]:
@@ -142,21 +260,6 @@ def _until_probe(failures: int) -> timedelta:
     return timedelta(seconds=min(UNREACHABLE_AT_MOST, UNREACHABLE_FOR * 2**doublings))
 
 
-def block_if_too_many_unconfirmed(account_id: int) -> None:
-    """Block the account when it has more open unconfirmed calls than its `max_unconfirmed` allows."""
-    account = ProviderAccount.objects.get(pk=account_id)
-    if account.max_unconfirmed is None or (account.blocked_at is not None and account.blocked_until is None):
-        return
-    unconfirmed = Call.objects.filter(account=account_id, status=Status.UNCONFIRMED).count()
-    if unconfirmed > account.max_unconfirmed:
-        block(
-            account_id,
-            Block.UNCONFIRMED,
-            f"{unconfirmed} calls are unconfirmed, more than the {account.max_unconfirmed} this account allows. "
-            "Resolve them on the Unconfirmed calls page, or unblock the account.",
-        )
-
-
 def unblock_if_resolved(account_id: int) -> None:
     """Lift the block for too many unconfirmed calls when few enough are left."""
     unconfirmed = Call.objects.filter(account=account_id, status=Status.UNCONFIRMED).count()
@@ -166,18 +269,22 @@ def unblock_if_resolved(account_id: int) -> None:
     )
 
 
-def pause_if_refused_alike(call: Call) -> None:
-    """Pause the campaign when the provider refuses many of its calls in the same words, to spare the others."""
-    calls = Call.objects.filter(campaign=call.campaign_id)
-    alike = calls.filter(status=Status.FAILED, ended_reason="refused", error_message=call.error_message).count()
+def pause_if_refused_alike(campaign_id: int, message: str, count: int = 1) -> None:
+    """Pause the campaign when the provider refuses many of its calls in the same words, to spare the others.
+
+    `count`: how many of them were stored just now. The reason names the first number that is too many.
+    """
+    calls = Call.objects.filter(campaign=campaign_id)
+    alike = calls.filter(status=Status.FAILED, ended_reason="refused", error_message=message).count()
     if alike < REFUSED_ALIKE_LEAST:
         return
-    concluded = calls.exclude(status=Status.QUEUED).count()
-    if alike < concluded * REFUSED_ALIKE_SHARE:
+    most = calls.exclude(status=Status.QUEUED).count() * REFUSED_ALIKE_SHARE
+    if alike < most:
         return
-    reason = f"The provider refused {alike} calls with the same error: {call.error_message}"
-    running = Campaign.objects.filter(calls=call, status=Campaign.Status.RUNNING)
+    alike = max(alike - count + 1, REFUSED_ALIKE_LEAST, math.ceil(most))
+    reason = f"The provider refused {alike} calls with the same error: {message}"
+    running = Campaign.objects.filter(pk=campaign_id, status=Campaign.Status.RUNNING)
     if outbox.move_campaigns(running, Campaign.Status.PAUSED, status_reason=reason[:500]):
-        campaign = Campaign.objects.select_related("organization").get(calls=call)
+        campaign = Campaign.objects.select_related("organization").get(pk=campaign_id)
         key = f"campaign.refused_alike:{campaign.uuid}:{timezone.now().isoformat()}"
         alerts.tell(campaign.organization, key, f"“{campaign.name}” paused itself. {reason}", str(campaign.uuid))

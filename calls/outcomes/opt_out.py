@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from calls.models import Call, record_event
 from calls.outcomes.opt_out_matching import Rule, matching_rule
+from calls.outcomes.transitions import LockedCall
 from campaigns.contact_locks import holder_keys, lock_keys, lock_numbers
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign
@@ -35,17 +36,18 @@ def lock_contact(call: Call) -> None:
     lock_keys({*(each.contact_id for each in calls), *holder_keys(call.organization_id, numbers)})
 
 
-def apply_rules(call: Call, *readings: Reading, source: str, contact_locked: bool) -> None:
+def apply_rules(locked: LockedCall, call: Call, *readings: Reading, source: str) -> None:
     """Put the number on the do-not-call list when the evidence meets a rule, once for each call.
 
-    `readings`: one piece of evidence, in the provider's words and in those that the account gives them.
+    `call`: the locked one, or one that shares its ID. `readings`: one piece of evidence, in the provider's words and in
+    those that the account gives them.
 
     Raises NeedsContactLock: the caller then begins its transaction again with `lock_contact`.
     """
     rule = _new_rule(call, readings)
     if rule is None:
         return
-    if not contact_locked:
+    if not locked.contact_locked:
         raise NeedsContactLock
     condition = f"{rule['field']} is {rule['equals']}"
     entry, created = entries.add(

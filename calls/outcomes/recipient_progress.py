@@ -12,12 +12,13 @@ from calls.gate import retry_waits
 from calls.gate.checks import CheckName
 from calls.models import Call, CallBack, Status
 from calls.models.statuses import RELEASED_BY_STAFF
+from calls.outcomes.units import Unit
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import min_gap_of
 from campaigns.phones import is_in_use
 
 
-def move_on(call: Call, now: datetime, *, late: bool = False) -> None:
+def move_on(unit: Unit, call: Call, now: datetime, *, late: bool = False) -> None:
     """Set the recipient's status after this call has ended: waiting for another attempt, or done.
 
     `late`: the call had been given up, and its real end came afterwards.
@@ -27,9 +28,12 @@ def move_on(call: Call, now: datetime, *, late: bool = False) -> None:
         return
     if late and _goes_on_otherwise(call):
         return
-    recipient.refresh_from_db(fields=["attempts", "status", "number_position"])
+    unit.refresh(recipient)
+    if recipient.status == Recipient.Status.WITHDRAWN:
+        return
     if call.status == Status.CANCELED:
         _after_cancel(call, recipient, campaign, now)
+        unit.save_recipient(recipient, ["reason", "status", "next_attempt_at", "attempts", "outcome"])
         return
     again, position = None, recipient.number_position
     if campaign.status in Campaign.STARTED:
@@ -39,10 +43,10 @@ def move_on(call: Call, now: datetime, *, late: bool = False) -> None:
     recipient.status = Recipient.Status.WAITING if again else Recipient.Status.DONE
     recipient.next_attempt_at = max(again, now) if again else None
     recipient.number_position = position
-    recipient.save(update_fields=["outcome", "reason", "status", "next_attempt_at", "number_position"])
+    unit.save_recipient(recipient, ["outcome", "reason", "status", "next_attempt_at", "number_position"])
 
 
-def reconsider(call: Call, now: datetime) -> None:
+def reconsider(unit: Unit, call: Call, now: datetime) -> None:
     """Move the recipient on again: only now is it known that a voicemail answered this call, which was its last.
 
     A recipient who was called again meanwhile, or whom a team member moved, stays where it is.
@@ -52,10 +56,10 @@ def reconsider(call: Call, now: datetime) -> None:
     recipient = Recipient.objects.select_for_update(no_key=True).get(pk=call.recipient.pk)
     later = Call.objects.filter(recipient=recipient, pk__gt=call.pk)
     if (recipient.status, recipient.outcome) == (Recipient.Status.DONE, call.status) and not later.exists():
-        move_on(call, now)
+        move_on(unit, call, now)
 
 
-def placed_after_all(call: Call, end: Status | None, now: datetime) -> None:
+def placed_after_all(unit: Unit, call: Call, end: Status | None, now: datetime) -> None:
     """Move the recipient of a released call on: evidence shows now that its phone rang. `end`: how it ended, if known.
 
     Without an end the contact may be on the phone, so the next attempt waits as long as the longest call lasts.
@@ -69,7 +73,7 @@ def placed_after_all(call: Call, end: Status | None, now: datetime) -> None:
     if end not in (None, Status.CANCELED) and not waiting.filter(outcome=end).exists():
         ended = copy(call)
         ended.status, ended.terminal_at, ended.dialed_at, ended.ended_reason = end, now, call.dialed_at or now, ""
-        move_on(ended, now)
+        move_on(unit, ended, now)
 
 
 def _goes_on_otherwise(call: Call) -> bool:
@@ -123,11 +127,10 @@ def _after_cancel(call: Call, recipient: Recipient, campaign: Campaign, now: dat
         recipient.status = Recipient.Status.DONE if recipient.attempts else Recipient.Status.SKIPPED
     if recipient.status == Recipient.Status.DONE and not recipient.outcome:
         recipient.outcome = Status.CANCELED
-    recipient.save(update_fields=["reason", "status", "next_attempt_at", "attempts", "outcome"])
 
 
 def set_recipient_status(
-    call: Call, status: str, *, reason: str = "", only_from: str | None = None, if_going: bool = False
+    unit: Unit, call: Call, status: str, *, reason: str = "", only_from: str | None = None, if_going: bool = False
 ) -> None:
     """Set the status of the call's recipient, unless it is withdrawn.
 
@@ -136,7 +139,9 @@ def set_recipient_status(
     """
     if not call.recipient_id or (if_going and call.campaign and call.campaign.status not in Campaign.STARTED):
         return
-    recipient = Recipient.objects.filter(pk=call.recipient_id).exclude(status=Recipient.Status.WITHDRAWN)
-    if only_from:
-        recipient = recipient.filter(status=only_from)
-    recipient.update(status=status, reason=reason)
+    recipient = call.recipient
+    assert recipient is not None  # noqa: S101
+    unit.refresh(recipient)
+    if recipient.status != Recipient.Status.WITHDRAWN and only_from in (None, recipient.status):
+        recipient.status, recipient.reason = status, reason
+        unit.save_recipient(recipient, ["status", "reason"])

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from calls.models import Call, record_event, storable
+from calls.models import Call, storable
+from calls.outcomes.transitions import LockedCall
 from providers.adapters.base import Remark
 
 TOLERATED, DOUBT, CONFLICT = "tolerated", "doubt", "conflict"
@@ -17,12 +18,11 @@ LONGEST_EVENT = 2000
 NO_MORE = "Further oddities of this call are not listed."
 
 
-def keep(call: Call, remarks: Sequence[Remark], conflicts: Sequence[str], source: str, raw: bytes) -> None:
+def keep(locked: LockedCall, remarks: Sequence[Remark], conflicts: Sequence[str], source: str, raw: bytes) -> None:
     """Store events for remarks and conflicts that are new, and add new doubts to the call, which the caller saves."""
     if not remarks and not conflicts:
         return
-    kept = call.events.filter(type__in=(TOLERATED, DOUBT, CONFLICT)).values_list("detail", flat=True)
-    seen = list(kept[: MOST_EVENTS + 1])
+    seen = locked.unit.details(locked.call, (TOLERATED, DOUBT, CONFLICT))
     if len(seen) > MOST_EVENTS:
         return
     text = "\n".join(seen)
@@ -33,10 +33,10 @@ def keep(call: Call, remarks: Sequence[Remark], conflicts: Sequence[str], source
     ]
     room = MOST_EVENTS - len(seen)
     for kind, detail in found[:room]:
-        record_event(call, kind, source, detail, raw=raw)
+        locked.record_event(kind, source, detail, raw=raw)
     if len(found) > room:
-        record_event(call, DOUBT, source, NO_MORE, raw=raw)
-    _add_doubts(call, remarks)
+        locked.record_event(DOUBT, source, NO_MORE, raw=raw)
+    _add_doubts(locked.call, remarks)
 
 
 def _new(remarks: Iterable[Remark], text: str, *, taken: bool) -> list[Remark]:

@@ -9,12 +9,13 @@ changes nothing, so a call that nothing proves ends as `unknown`, or by a team m
 
 from __future__ import annotations
 
-from django.utils import timezone
+from datetime import datetime
 
-from calls.models import Call, Status, record_event, with_provider_id
+from calls.models import Call, Status, record_event
 from calls.outcomes import poll_schedule
 from calls.outcomes.plausibility import is_another_number
 from calls.outcomes.transitions import RESPONSE, LockedCall, mark_unconfirmed
+from calls.outcomes.units import Unit
 from providers.adapters.base import Reading
 from providers.adapters.call_ids import same_call
 from tenants import alerts
@@ -22,18 +23,12 @@ from tenants import alerts
 EVENT = "reused_id"
 
 
-def holder_of(call: Call, provider_call_id: str) -> Call | None:
-    """Return another call of the account that has this ID, or None."""
-    found = with_provider_id(call.account_id, provider_call_id)
-    return next((other for other in found if other.pk != call.pk), None)
-
-
-def other_call(call: Call, reading: Reading) -> Call | None:
+def other_call(unit: Unit, call: Call, reading: Reading) -> Call | None:
     """Return the call with which this one shares the ID that the reading names, or None."""
     if call.id_shared_with:
         return Call.objects.filter(uuid=call.id_shared_with).first()
     named = reading.provider_call_id
-    return holder_of(call, named) if named and not call.provider_call_id else None
+    return unit.holder_of(call, named) if named and not call.provider_call_id else None
 
 
 def has_the_reference_of_another(call: Call, reading: Reading) -> bool:
@@ -59,7 +54,7 @@ def is_proven(call: Call, other: Call, reading: Reading) -> bool:
     return bool(other.to_number) and is_another_number(said, other.to_number)
 
 
-def tell(locked: LockedCall, other: Call, reading: Reading, source: str, raw: bytes) -> None:
+def tell(locked: LockedCall, other: Call, reading: Reading, source: str, now: datetime, raw: bytes) -> None:
     """Store on both calls that they share an ID, once, and tell the team. A call that is placed becomes unconfirmed."""
     call = locked.call
     if not call.id_shared_with:
@@ -69,7 +64,7 @@ def tell(locked: LockedCall, other: Call, reading: Reading, source: str, raw: by
         if not other.id_shared_with or not is_another_number(call.to_number, other.to_number):
             Call.objects.filter(pk=other.pk).update(id_shared_with=call.uuid)
         detail = f"The provider gave the ID {named} to this call too, which call {other.uuid} has already."
-        record_event(call, EVENT, source, detail, raw=raw)
+        locked.record_event(EVENT, source, detail, raw=raw)
         detail = f"The provider gave this call's ID {named} to call {call.uuid} too."
         record_event(other, EVENT, source, f"{detail} What it says under this ID may be about either.", raw=raw)
         message = (
@@ -79,8 +74,8 @@ def tell(locked: LockedCall, other: Call, reading: Reading, source: str, raw: by
         alerts.tell(call.organization, f"account.{EVENT}:{call.uuid}", message, str(call.account.uuid))
     if call.status == Status.PLACING:
         detail = f"The provider's ID {reading.provider_call_id[:200]} is that of call {other.uuid}."
-        mark_unconfirmed(locked, RESPONSE, detail, raw=raw)
+        mark_unconfirmed(locked, RESPONSE, detail, now, raw=raw)
         return
     if call.status == Status.UNCONFIRMED and not call.provider_call_id:
-        call.next_read_at = poll_schedule.next_search(call, timezone.now())
-    call.save()
+        call.next_read_at = poll_schedule.next_search(call, now)
+    locked.save()

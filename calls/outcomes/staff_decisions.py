@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from calls.models import TERMINAL, Call, StaffDecision, Status, record_event, with_provider_id
 from calls.models.statuses import ENDED_BY_STAFF, MAY_BE_OVERDUE, RELEASED_BY_STAFF
-from calls.outcomes import circuit_breaker, costs
+from calls.outcomes import costs
+from calls.outcomes.circuit_breaker import Means
 from calls.outcomes.transitions import ENGINE, STAFF, finish, lock_call
 from tenants import audit_log
 
@@ -27,6 +28,7 @@ def cancel(call: Call, reason: str, detail: str, *, actor: str = "", decision: M
 
     `decision`: the gate's decision that ends the call, stored as evidence.
     """
+    now = timezone.now()
     with transaction.atomic():
         locked = lock_call(call.pk)
         fresh = locked.call
@@ -34,7 +36,7 @@ def cancel(call: Call, reason: str, detail: str, *, actor: str = "", decision: M
             return False
         fresh.status_reason = fresh.ended_reason = reason
         fresh.decision = decision or fresh.decision
-        finish(locked, Status.CANCELED, STAFF if actor else ENGINE, f"{detail} ({actor})" if actor else detail)
+        finish(locked, Status.CANCELED, STAFF if actor else ENGINE, f"{detail} ({actor})" if actor else detail, now)
         return True
 
 
@@ -62,16 +64,17 @@ def confirm_placed(pk: int, provider_call_id: str, *, actor: str, reason: str) -
                 call.save()
         except IntegrityError as error:
             raise DecisionRefused("Another call to this number is open. Resolve that call first.") from error
-        StaffDecision.objects.filter(call=call, applied=False).update(applied=True)
+        locked.unit.apply_decisions(call)
         record_event(call, "staff", STAFF, f"{actor}: it was placed. {reason}", before, call.status)
         locked.publish_changes()
-        circuit_breaker.unblock_if_resolved(call.account_id)
+        locked.affect(Means.RESOLVED, now)
 
 
 def release(pk: int, *, actor: str, reason: str) -> None:
     """End a call that a team member knows was not placed; its recipient may be called again. Raises DecisionRefused."""
     if not reason.strip():
         raise DecisionRefused("Say how you know that the call was not placed.")
+    now = timezone.now()
     with transaction.atomic():
         locked = lock_call(pk)
         call = locked.call
@@ -80,7 +83,7 @@ def release(pk: int, *, actor: str, reason: str) -> None:
         _store_decision(call, Status.CANCELED, actor, reason)
         call.dialed_at = None
         call.ended_reason = RELEASED_BY_STAFF
-        finish(locked, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}")
+        finish(locked, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}", now)
 
 
 def end(pk: int, *, actor: str, reason: str) -> bool:
@@ -103,7 +106,7 @@ def end(pk: int, *, actor: str, reason: str) -> bool:
             raise DecisionRefused("The call is being placed at this moment. Try again in a minute.")
         _store_decision(call, Status.UNKNOWN, actor, reason)
         call.ended_reason, call.next_read_at = ENDED_BY_STAFF, now
-        finish(locked, Status.UNKNOWN, STAFF, f"{actor}: it is over. {reason}")
+        finish(locked, Status.UNKNOWN, STAFF, f"{actor}: it is over. {reason}", now)
         audit_log.record(
             call.organization, actor=actor, action="call.end", subject=str(call.uuid), detail={"reason": reason[:500]}
         )

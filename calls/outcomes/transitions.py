@@ -5,17 +5,17 @@ All but `lock_call` take a `LockedCall` and run in its transaction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import IntegrityError, transaction
-from django.db.models import F
-from django.utils import timezone
+from django.db import IntegrityError
 
-from calls.models import UNRESOLVED, Call, CallEvent, StaffDecision, Status, record_event
-from calls.outcomes import circuit_breaker, costs, poll_schedule
+from calls.models import UNRESOLVED, Call, CallEvent, Status, event_of
+from calls.outcomes import costs, poll_schedule
+from calls.outcomes.circuit_breaker import Effect, Means
 from calls.outcomes.recipient_progress import move_on, set_recipient_status
+from calls.outcomes.units import Alone, Unit
 from calls.webhooks import outbox
 from campaigns.models import Recipient
 from tenants import failpoints
@@ -30,10 +30,25 @@ class LockedCall:
     call: Call
     published: outbox.Milestones  # what webhooks have reported: the state when the call was locked
     contact_locked: bool = False  # whether its contact was locked before it, as in a claim
+    unit: Unit = field(default_factory=Alone)
+
+    def save(self) -> None:
+        """Store the call."""
+        self.unit.save(self.call)
+
+    def record_event(
+        self, type_: str, source: str, detail: str = "", before: str = "", after: str = "", raw: bytes = b""
+    ) -> None:
+        """Store an event of the call. The arguments are those of `event_of`."""
+        self.unit.add_event(event_of(self.call, type_, source, detail, before, after, raw))
 
     def publish_changes(self) -> None:
         """Add the webhook rows for what has changed under the lock. Call it once, after the call is saved."""
-        outbox.publish_call_changes(self.call, self.published)
+        self.unit.publish(self.call, self.published)
+
+    def affect(self, means: Means, now: datetime, reason: str = "", seconds: float = 0) -> None:
+        """Tell the account or campaign of the call what the answer means for its other calls."""
+        self.unit.affect(self.call, Effect(means, reason, seconds), now)
 
 
 def lock_call(pk: int, *, contact_locked: bool = False) -> LockedCall:
@@ -50,53 +65,59 @@ def may_conclude(call: Call, fence: int) -> bool:
     return call.placing_attempts == fence and call.status in (Status.PLACING, Status.UNCONFIRMED)
 
 
-def undo_claim(locked: LockedCall, fence: int, due_at: datetime, reason: str, detail: str) -> bool:
+def undo_claim(locked: LockedCall, fence: int, due_at: datetime, reason: str, detail: str, now: datetime) -> bool:
     """Put a call that certainly was not placed back into the queue. Return False when other evidence came first.
 
     The claim then counts neither as an attempt nor for caps and gaps.
     """
     call = locked.call
     if not may_conclude(call, fence) or call.provider_call_id:
-        record_event(call, "late_answer", RESPONSE, f"Answer to claim {fence}: {detail}")
+        locked.record_event("late_answer", RESPONSE, f"Answer to claim {fence}: {detail}")
         return False
     before = call.status
+    call.status, call.status_reason, call.due_at = Status.QUEUED, reason, due_at
+    call.lease_until = call.dialed_at = call.next_read_at = None
+    call.cost_reserved = Decimal(0)
     try:
-        with transaction.atomic():
-            call.status, call.status_reason, call.due_at = Status.QUEUED, reason, due_at
-            call.lease_until = call.dialed_at = call.next_read_at = None
-            call.cost_reserved = Decimal(0)
-            call.save()
+        with locked.unit.may_fail():
+            locked.save()
     except IntegrityError:  # meanwhile another single call to this number was queued, which replaces this one
         call.refresh_from_db()
         call.dialed_at, call.ended_reason = None, "superseded"
-        finish(locked, Status.CANCELED, ENGINE, "Another call to this number is queued already.")
+        finish(locked, Status.CANCELED, ENGINE, "Another call to this number is queued already.", now)
         return True
-    if call.recipient_id:
-        recipient = Recipient.objects.filter(pk=call.recipient_id)
-        recipient.update(attempts=F("attempts") - 1)
-        recipient.exclude(status=Recipient.Status.WITHDRAWN).update(status=Recipient.Status.CALLING, reason="")
-    record_event(call, reason, RESPONSE, detail, before, Status.QUEUED)
+    if call.recipient is not None:
+        locked.unit.refresh(call.recipient)
+        _give_back_the_attempt(call.recipient)
+        locked.unit.save_recipient(call.recipient, ["attempts", "status", "reason"])
+    locked.record_event(reason, RESPONSE, detail, before, Status.QUEUED)
     return True
 
 
-def mark_unconfirmed(locked: LockedCall, source: str, detail: str, raw: bytes = b"") -> None:
+def _give_back_the_attempt(recipient: Recipient) -> None:
+    recipient.attempts -= 1
+    if recipient.status != Recipient.Status.WITHDRAWN:
+        recipient.status, recipient.reason = Recipient.Status.CALLING, ""
+
+
+def mark_unconfirmed(locked: LockedCall, source: str, detail: str, now: datetime, raw: bytes = b"") -> None:
     """Store that the call may or may not have been placed. Its recipient goes to review."""
     call = locked.call
     before = call.status
     call.status, call.status_reason = Status.UNCONFIRMED, "placing_ambiguous"
     call.lease_until = None
-    call.next_read_at = poll_schedule.next_search(call, timezone.now())
+    call.next_read_at = poll_schedule.next_search(call, now)
     call.error_message = call.error_message or detail[:500]
-    call.save()
-    record_event(call, "unconfirmed", source, detail, before, call.status, raw)
+    locked.save()
+    locked.record_event("unconfirmed", source, detail, before, call.status, raw)
     locked.publish_changes()
-    set_recipient_status(call, Recipient.Status.REVIEW, reason="unconfirmed")
-    circuit_breaker.block_if_too_many_unconfirmed(call.account_id)
+    set_recipient_status(locked.unit, call, Recipient.Status.REVIEW, reason="unconfirmed")
+    locked.affect(Means.UNCONFIRMED, now)
 
 
-def finish(locked: LockedCall, status: Status, source: str, detail: str, raw: bytes = b"") -> None:
+def finish(locked: LockedCall, status: Status, source: str, detail: str, now: datetime, raw: bytes = b"") -> None:
     """End the call in one transaction: status, times, cost, recipient and outbox."""
-    call, now = locked.call, timezone.now()
+    call, unit = locked.call, locked.unit
     before = call.status
     call.status = status
     call.terminal_at = now
@@ -105,13 +126,13 @@ def finish(locked: LockedCall, status: Status, source: str, detail: str, raw: by
         call.ended_reason = {Status.COMPLETED: "", Status.NO_ANSWER: "no_answer", Status.BUSY: "busy"}.get(status, "")
     costs.estimate(call)
     costs.release_reserve(call)
-    call.save()
-    StaffDecision.objects.filter(call=call, applied=False).update(applied=True)
-    record_event(call, "ended", source, detail, before, status, raw)
-    move_on(call, now, late=before in UNRESOLVED)
+    locked.save()
+    unit.apply_decisions(call)
+    locked.record_event("ended", source, detail, before, status, raw)
+    move_on(unit, call, now, late=before in UNRESOLVED)
     if call.callback_url and before not in UNRESOLVED:
-        outbox.add_callback(call)
+        unit.add_callback(call)
     locked.publish_changes()
     if before == Status.UNCONFIRMED:
-        circuit_breaker.unblock_if_resolved(call.account_id)
+        locked.affect(Means.RESOLVED, now)
     failpoints.reach("outcomes.ending")

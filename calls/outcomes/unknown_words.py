@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from calls.models import Call
+from calls.outcomes.units import Unit
 from providers.adapters.words import TITLES, UnknownWord
 from providers.models import ProviderAccount, SeenWord
 from tenants import alerts
@@ -16,7 +17,7 @@ MOST = 200  # words without a meaning that are kept for an account
 ERASED = "A word of the provider has no meaning. The contact of the call is erased."
 
 
-def remember(call: Call, unknown: Sequence[UnknownWord]) -> None:
+def remember(unit: Unit, call: Call, unknown: Sequence[UnknownWord]) -> None:
     """Keep the words that were not seen before. Needs `call.account` loaded.
 
     Call it as the last step of a transaction: a worker that records the same word at once then waits for this one and
@@ -26,11 +27,10 @@ def remember(call: Call, unknown: Sequence[UnknownWord]) -> None:
         return
     account = call.account
     by_key = {(each.field, each.key): each for each in unknown}
-    seen = SeenWord.objects.filter(account=account)
-    new = sorted(by_key.keys() - set(seen.filter(key__in=[key for _, key in by_key]).values_list("field", "key")))
+    new = sorted(by_key.keys() - set(unit.seen_words(account, [key for _, key in by_key])))
     if not new:
         return
-    room = MOST - sum(not each.is_known(account.words) for each in seen)
+    room = MOST - sum(not each.is_known(account.words) for each in SeenWord.objects.filter(account=account))
     for field, key in new[: max(0, room)]:
         _keep(call, by_key[field, key])
     if room < len(new):

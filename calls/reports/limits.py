@@ -104,16 +104,19 @@ def _after(ahead: list[Call], call: Call, facts: Facts, now: datetime) -> Facts:
     )
 
 
-def on_recipient(recipient: Recipient, call: Call, choices: Choices, load: Load, now: datetime) -> list[Check]:
+def on_recipient(
+    recipient: Recipient, call: Call, choices: Choices, load: Load, now: datetime, *, any_turn: bool
+) -> list[Check]:
     """Return what keeps a due recipient that the gate allows from being enqueued in the next round. Empty: nothing.
 
-    `call`: its next call, with what it would be made with. `load`: of the call's account. A recipient for which
-    something is named may be enqueued all the same, when those before it turn out not to be called.
+    `call`: its next call, with what it would be made with. `load`: of the call's account. `any_turn`: whether the gate
+    says the same whichever assistant's turn it is. A recipient for which something is named may be enqueued all the
+    same, when those before it turn out not to be called.
     """
     limits = [limit for limit in (of_queue(load, now), of_campaign(choices, now)) if limit]
     if limits or recipient.next_attempt_at is None:
         return limits
-    turn = _Turn(recipient, call, choices, load, now).check()
+    turn = _Turn(recipient, call, choices, load, now, any_turn).check()
     return [turn] if turn else []
 
 
@@ -126,12 +129,15 @@ class _Turn:
     choices: Choices
     load: Load
     now: datetime
+    any_turn: bool
 
     def check(self) -> Check | None:
         most = self._most()
         if most <= 0:
             return _wait(CheckName.NEXT_TURN, "Other campaigns call first.")
         ahead = self._ahead()[:most].count()
+        if ahead and not self.any_turn:
+            return _wait(CheckName.NEXT_TURN, "Whether it is called depends on the turns that those before it take.")
         if ahead < most:
             return None
         return _wait(CheckName.NEXT_TURN, f"At least {counted(ahead, 'recipient')} of the campaign come first.")
@@ -152,8 +158,11 @@ class _Turn:
         fits = [given, room_of_campaign(campaign, numbers.now, now), rooms[self.call.account_id]]
         fits.append(numbers.of(self._number) - from_the_number)
         if self.recipient.assistant_id is None:
-            # Those before it may use up an account. The turn of its assistant then keeps all others waiting.
-            fits.append(max(1, min(rooms[choice.account.pk] for choice, _ in self.choices.shares())))
+            # Those before it may use up an account. The turn of its assistant then keeps all others waiting. And they
+            # may take the turn that would be its own: then it is called from another number.
+            shares = [choice for choice, _ in self.choices.shares()]
+            fits.append(max(1, min(rooms[choice.account.pk] for choice in shares)))
+            fits.append(max(1, min(sum(map(numbers.of, choice.numbers)) for choice in shares) - from_the_number))
         return min(fits)
 
     @property

@@ -8,17 +8,32 @@ from datetime import datetime
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 from django_q.models import OrmQ
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from calls.models import OPEN, Call, Heartbeat, ProviderCallback, WebhookDelivery
 from campaigns.models import Campaign, ContactImport
 from providers.models import ProviderAccount
 
+# What each engine process stores with its heartbeat, by lane.
+COUNTED = {
+    "batches": "Batches of answers that a lane has stored.",
+    "answers": "Answers that a lane has stored.",
+    "flush_seconds": "Seconds in the database for the batches of a lane.",
+    "wait_seconds": "Seconds for which the answers of a lane waited for their batch, summed up.",
+    "failures": "Batches of a lane that were not stored at the first try.",
+    "lost": "Answers of a lane that were not stored before their lease ended.",
+}
+GAUGED = {
+    "in_flight": "What a lane has on the wire.",
+    "waiting": "Answers of a lane that are not stored yet.",
+    "largest": "Answers in the largest batch of a lane.",
+}
+
 
 def newest_beat_age() -> float | None:
-    """Return the seconds since the newest heartbeat of any worker. None: there was none yet."""
-    newest = Heartbeat.objects.aggregate(at=Max("beaten_at"))["at"]
+    """Return the seconds since the newest heartbeat of any engine process. None: there was none yet."""
+    newest = Heartbeat.objects.filter(role=Heartbeat.Role.ENGINE).aggregate(at=Max("beaten_at"))["at"]
     return _age(newest, timezone.now()) if newest else None
 
 
@@ -54,8 +69,8 @@ def _queues(now: datetime) -> Iterator[Metric]:
     """Yield how much is due in each queue, and for how long the oldest entry has been due."""
     waiting = {
         "placing": (Call.objects.about_to_go(now), "due_at"),
-        "reading": (Call.objects.due_for_read(now), "next_read_at"),
-        "reconciling": (Call.objects.due_for_reconciling(now), "next_read_at"),
+        "reading": (Call.objects.due_for_read(now), "polling__next_read_at"),
+        "reconciling": (Call.objects.due_for_reconciling(now), "polling__next_read_at"),
         "callbacks": (ProviderCallback.objects.filter(processed_at=None), "received_at"),
         "webhooks": (
             WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING, next_attempt_at__lte=now),
@@ -83,12 +98,31 @@ def _queues(now: datetime) -> Iterator[Metric]:
 
 
 def _workers(now: datetime) -> Iterator[Metric]:
-    ages = GaugeMetricFamily(
-        "trunkline_heartbeat_age_seconds", "Seconds since a slot's heartbeat.", labels=["worker", "slot"]
-    )
-    for beat in Heartbeat.objects.order_by("worker", "slot"):
-        ages.add_metric([beat.worker, str(beat.slot)], _age(beat.beaten_at, now))
-    yield ages
+    """Yield what the processes of all workers last said. There are as many labels as processes and lanes."""
+    beats = list(Heartbeat.objects.order_by("worker", "role", "slot"))
+    process = ["worker", "role", "slot"]
+    ages = GaugeMetricFamily("trunkline_heartbeat_age_seconds", "Seconds since a slot's heartbeat.", labels=process)
+    memory = GaugeMetricFamily("trunkline_process_memory_bytes", "Resident memory of a process.", labels=process)
+    leads = GaugeMetricFamily("trunkline_leads", "1 for the process that leads.", labels=[*process, "lease"])
+    counted = {
+        name: CounterMetricFamily(f"trunkline_lane_{name}", words, labels=["worker", "slot", "lane"])
+        for name, words in COUNTED.items()
+    }
+    gauged = {
+        name: GaugeMetricFamily(f"trunkline_lane_{name}", words, labels=["worker", "slot", "lane"])
+        for name, words in GAUGED.items()
+    }
+    for beat in beats:
+        labels = [beat.worker, beat.role, str(beat.slot)]
+        ages.add_metric(labels, _age(beat.beaten_at, now))
+        memory.add_metric(labels, beat.figures.get("memory_bytes", 0))
+        for lease in beat.figures.get("leads", ()):
+            leads.add_metric([*labels, lease], 1)
+        for lane, figures in beat.figures.get("lanes", {}).items():
+            for name, family in (counted | gauged).items():
+                if name in figures:
+                    family.add_metric([beat.worker, str(beat.slot), lane], figures[name])
+    yield from (ages, memory, leads, *counted.values(), *gauged.values())
 
 
 def _gauge(name: str, what: str, value: float) -> Metric:

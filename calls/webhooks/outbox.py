@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import DatabaseError, InterfaceError, transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Prefetch, QuerySet, prefetch_related_objects
 from django.utils import timezone
 from rest_framework.utils.encoders import JSONEncoder
 
 from calls.gate.capacity import with_open_calls
-from calls.models import TERMINAL, UNRESOLVED, Call, Status, WebhookDelivery
+from calls.models import TERMINAL, UNRESOLVED, Call, CallEvent, Status, WebhookDelivery
 from calls.serializers.call import CallSerializer
 from calls.serializers.campaign import CampaignSerializer
 from campaigns.import_api import ImportSerializer
-from campaigns.models import Campaign, ContactImport
+from campaigns.models import Campaign, Contact, ContactImport, Recipient
 from providers.api import ProviderAccountSerializer
-from providers.models import ProviderAccount
+from providers.models import PhoneNumber, ProviderAccount
 from tenants.api.fields import utc_text
 from tenants.models import WebhookEndpoint
 from tenants.models import WebhookEvent as Event
@@ -40,33 +42,42 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc.lower()[:300]
 
 
-def add_callback(call: Call) -> None:
-    """Add the row for the call's `callback_url`. A call has at most one, however often it ends."""
-    WebhookDelivery.objects.get_or_create(
-        call=call,
-        endpoint=None,
-        defaults={
-            "organization_id": call.organization_id,
-            "url": call.callback_url,
-            "host": host_of(call.callback_url),
-        },
-    )
+def add_callbacks(calls: Iterable[Call]) -> None:
+    """Add the rows for the `callback_url` of these calls. A call has at most one, however often it ends."""
+    rows = [
+        WebhookDelivery(
+            organization_id=call.organization_id,
+            endpoint=None,
+            call=call,
+            url=call.callback_url,
+            host=host_of(call.callback_url),
+        )
+        for call in calls
+    ]
+    if rows:
+        WebhookDelivery.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def publish(organization_id: int, event: str, make_data: MakeData, call: Call | None = None) -> None:
+def publish(organization_id: int, event: str, make_data: MakeData) -> None:
     """Add a row for each active endpoint of the organization that subscribes to the event."""
-    _add_rows(_active_endpoints(organization_id), event, make_data, call)
+    endpoints = _active_endpoints({organization_id})[organization_id]
+    WebhookDelivery.objects.bulk_create(_deliveries(endpoints, event, make_data))
 
 
-def _active_endpoints(organization_id: int) -> list[WebhookEndpoint]:
-    active = WebhookEndpoint.objects.filter(organization=organization_id, is_active=True)
-    return list(active.only("url", "events", "organization_id"))  # decrypting their secrets takes time
+def _active_endpoints(organizations: Collection[int]) -> Mapping[int, list[WebhookEndpoint]]:
+    found: defaultdict[int, list[WebhookEndpoint]] = defaultdict(list)
+    active = WebhookEndpoint.objects.filter(organization__in=organizations, is_active=True)
+    for endpoint in active.only("url", "events", "organization_id"):  # decrypting their secrets takes time
+        found[endpoint.organization_id].append(endpoint)
+    return found
 
 
-def _add_rows(endpoints: list[WebhookEndpoint], event: str, make_data: MakeData, call: Call | None = None) -> None:
+def _deliveries(
+    endpoints: Iterable[WebhookEndpoint], event: str, make_data: MakeData, call: Call | None = None
+) -> list[WebhookDelivery]:
     subscribers = [endpoint for endpoint in endpoints if event in endpoint.events]
-    if subscribers and (body := _body_or_nothing(event, make_data)):
-        WebhookDelivery.objects.bulk_create(delivery_to(endpoint, event, body, call) for endpoint in subscribers)
+    body = _body_or_nothing(event, make_data) if subscribers else ""
+    return [delivery_to(endpoint, event, body, call) for endpoint in subscribers if body]
 
 
 def delivery_to(endpoint: WebhookEndpoint, event: str, body: str, call: Call | None = None) -> WebhookDelivery:
@@ -91,8 +102,7 @@ def body_of(event: str, data: Any) -> str:
 def _body_or_nothing(event: str, make_data: MakeData) -> str:
     """Return the body, or "" when a bug prevents it: a failing serializer must not lose the outcome of a call."""
     try:
-        with transaction.atomic():
-            return body_of(event, make_data())
+        return body_of(event, make_data())
     except (DatabaseError, InterfaceError):
         raise
     except Exception:
@@ -129,15 +139,50 @@ def _is_answered(call: Call) -> bool:
     return call.answered_at is not None or (doubtful and call.status in (Status.IN_PROGRESS, Status.COMPLETED))
 
 
-def publish_call_changes(call: Call, before: Milestones) -> None:
-    """Publish what has changed since `before`. The call must be saved and locked."""
-    now = Milestones.of(call)
-    endpoints = _active_endpoints(call.organization_id) if now != before else []
-    for event in _events_between(call, before, now) if endpoints else ():
-        _add_rows(endpoints, event, lambda: _call_object(call), call)
+def publish_call_changes(changes: Sequence[tuple[Call, Milestones]]) -> None:
+    """Publish what has changed in these calls since the milestones beside them. The calls must be saved and locked."""
+    changed = [(call, before, now) for call, before in changes if (now := Milestones.of(call)) != before]
+    endpoints = _active_endpoints({call.organization_id for call, *_ in changed}) if changed else {}
+    heard = [(call, before, now) for call, before, now in changed if endpoints.get(call.organization_id)]
+    if not heard:
+        return
+    ends = _ends([call.pk for call, before, now in heard if now.status in TERMINAL and now.status != before.status])
+    events = [
+        (call, event) for call, before, now in heard for event in _events_between(before, now, ends.get(call.pk, 0))
+    ]
+    wanted = {event for found in endpoints.values() for endpoint in found for event in endpoint.events}
+    _load_for_bodies([call for call, event in events if event in wanted])
+    rows = [
+        row
+        for call, event in events
+        for row in _deliveries(endpoints[call.organization_id], event, partial(_call_object, call), call)
+    ]
+    WebhookDelivery.objects.bulk_create(rows)
 
 
-def _events_between(call: Call, before: Milestones, now: Milestones) -> list[str]:
+def _ends(calls: Sequence[int]) -> dict[int, int]:
+    """Return how often each of these calls has ended, by internal key."""
+    ended = CallEvent.objects.filter(call__in=calls, type="ended").order_by().values("call")
+    return dict(ended.annotate(n=Count("*")).values_list("call", "n")) if calls else {}
+
+
+def _load_for_bodies(calls: Sequence[Call]) -> None:
+    """Load what the bodies tell beside the calls themselves, as far as it is not loaded yet."""
+    if not calls:
+        return
+    related = {"phone_number": PhoneNumber, "contact": Contact, "recipient": Recipient, "campaign": Campaign}
+    prefetch_related_objects(
+        calls, *(Prefetch(name, model._default_manager.only("uuid")) for name, model in related.items())
+    )
+    with_url = [call.pk for call in calls if call.callback_url]
+    rows = WebhookDelivery.objects.filter(call__in=with_url, endpoint=None)
+    statuses = dict(rows.values_list("call", "status")) if with_url else {}
+    for call in calls:
+        call.callback_delivery = statuses.get(call.pk)  # type: ignore[attr-defined]
+
+
+def _events_between(before: Milestones, now: Milestones, ends: int) -> list[str]:
+    """Return the events of a change. `ends`: how often the call has ended, if it has just ended."""
     events: list[str] = []
     if now.placed and not before.placed:
         events.append(Event.CALL_PLACED)
@@ -147,7 +192,7 @@ def _events_between(call: Call, before: Milestones, now: Milestones) -> list[str
         events.append(Event.CALL_UNCONFIRMED)
     ended = now.status in TERMINAL and now.status != before.status
     late = before.status in TERMINAL and not ended
-    if ended and before.status not in UNRESOLVED and call.events.filter(type="ended").count() == 1:
+    if ended and before.status not in UNRESOLVED and ends == 1:
         events.append(Event.CALL_ENDED)
     elif (
         ended
@@ -166,8 +211,13 @@ def _money_changed(before: Milestones, now: Milestones) -> bool:
     return before.money is not None and now.money is not None and before.money != now.money
 
 
+@cache
+def _serializer() -> CallSerializer:
+    return CallSerializer()  # making one takes longer than using it
+
+
 def _call_object(call: Call) -> Any:
-    return CallSerializer(call).data
+    return _serializer().to_representation(call)
 
 
 # Campaigns, imports, accounts.

@@ -1,8 +1,8 @@
 """Phone numbers: one parser for imports, the API and the admin, and what a number says about its owner.
 
-Reads no database and sends nothing. `written` takes a text apart, `plans` knows numbering plans and `former` those that
-changed, `readings` decides which number is meant, `searching` what a search looks for. `facts` tells about a number in
-E.164.
+Reads no database and sends nothing. `written` takes a text apart, `plans` knows numbering plans, `compiled` from the
+tables of the library, and `former` those that changed, `readings` decides which number is meant, `searching` what a
+search looks for. `facts` tells about a number in E.164.
 """
 
 from campaigns.phones.facts import area_of, country_of, is_in_use, is_toll_free, may_be_mobile, national, number_kind

@@ -8,21 +8,31 @@ from typing import Any, Literal
 
 import phonenumbers
 
+from campaigns.phones.compiled import kind_and_region
+
 MOBILE = phonenumbers.PhoneNumberType.MOBILE
 FIXED_LINE = phonenumbers.PhoneNumberType.FIXED_LINE
 FIXED_LINE_OR_MOBILE = phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE
 TOLL_FREE = phonenumbers.PhoneNumberType.TOLL_FREE
 
 
+def _parts(e164: str) -> tuple[int, str] | None:
+    """Return the country code and the national number; None if only the library can tell where the number begins."""
+    digits = e164[1:]
+    if not (e164.startswith("+") and digits.isascii() and digits.isdigit()):
+        return None
+    for length in (1, 2, 3):
+        code, national = int(digits[:length]), digits[length:]
+        if code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE and len(national) > 2 and national[0] != "0":
+            return code, national
+    return None
+
+
 @lru_cache(maxsize=1024)
 def _known(e164: str) -> Any:
     """Return the library's object for an E.164 number, or None. Splits it first: the library's parser is slow."""
-    digits = e164[1:]
-    if e164.startswith("+") and digits.isascii() and digits.isdigit():
-        for length in (1, 2, 3):
-            code, national = int(digits[:length]), digits[length:]
-            if code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE and len(national) > 2 and national[0] != "0":
-                return phonenumbers.PhoneNumber(country_code=code, national_number=int(national))
+    if parts := _parts(e164):
+        return phonenumbers.PhoneNumber(country_code=parts[0], national_number=int(parts[1]))
     try:
         return phonenumbers.parse(e164, None)
     except phonenumbers.NumberParseException:
@@ -32,13 +42,18 @@ def _known(e164: str) -> Any:
 @lru_cache(maxsize=32_768)
 def country_of(e164: str) -> str:
     """Return the two-letter country code of a number; "" if the country is unknown."""
-    number = _known(e164)
-    country = phonenumbers.region_code_for_number(number) if number is not None else None
+    country: str | None = ""
+    if parts := _parts(e164):
+        country = kind_and_region(*parts)[1]
+    if not country and (number := _known(e164)) is not None:
+        country = phonenumbers.region_code_for_number(number)
     return country if country and country.isalpha() else ""
 
 
 @lru_cache(maxsize=32_768)
 def _type_of(e164: str) -> int:
+    if parts := _parts(e164):
+        return kind_and_region(*parts)[0]
     number = _known(e164)
     return phonenumbers.PhoneNumberType.UNKNOWN if number is None else int(phonenumbers.number_type(number))
 

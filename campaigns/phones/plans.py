@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import phonenumbers
 
 from campaigns.phones import former
+from campaigns.phones.compiled import kind_and_region
 from tenants.dialling_areas import FRENCH_OVERSEAS
 
 UNKNOWN = phonenumbers.PhoneNumberType.UNKNOWN
 NATIONAL, INTERNATIONAL = phonenumbers.PhoneNumberFormat.NATIONAL, phonenumbers.PhoneNumberFormat.INTERNATIONAL
+CODES = {str(code): code for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE}
 SHORTEST, LONGEST = 3, 14  # digits of a national number that this product calls
 
 FRANCE = 33
@@ -63,11 +65,8 @@ def number(code: int, national: str) -> Number | None:
     """Return the number of a country code, or None if its plan does not have it."""
     if not SHORTEST <= len(national) <= LONGEST or not _possible(code, len(national)):
         return None
-    found = _object(code, national)
-    kind = phonenumbers.number_type(found)
-    if kind == UNKNOWN:
-        return None
-    return Number(code, national, kind, phonenumbers.region_code_for_number(found) or "")
+    kind, country = kind_and_region(code, national)
+    return None if kind == UNKNOWN else Number(code, national, kind, country)
 
 
 def out_of_use(code: int, national: str) -> bool:
@@ -76,7 +75,7 @@ def out_of_use(code: int, national: str) -> bool:
         return False
     if code == FRANCE and OVERSEAS_BLOCK.match(national):
         return False
-    return bool(phonenumbers.number_type(_object(code, national)) == UNKNOWN)
+    return kind_and_region(code, national)[0] == UNKNOWN
 
 
 def _object(code: int, national: str) -> Any:
@@ -109,9 +108,8 @@ def _plan(region: str) -> Any:
 def split(digits: str) -> tuple[int, str] | None:
     """Return the country code and the rest of a number without its plus, or None if it begins with no code."""
     for length in (1, 2, 3):
-        code = digits[:length]
-        if len(digits) > length and code[0] != "0" and int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
-            return int(code), digits[length:]
+        if (code := CODES.get(digits[:length])) and len(digits) > length:
+            return code, digits[length:]
     return None
 
 
@@ -291,6 +289,14 @@ def _dialled_abroad(digits: str, region: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(rests))
 
 
+def leads_abroad(digits: str, region: str) -> bool:
+    """Return whether digits begin with a prefix of calls abroad, 00 or the country's own."""
+    if digits.startswith("00"):
+        return True
+    prefix = _abroad(region)
+    return prefix is not None and prefix.match(digits) is not None
+
+
 @lru_cache(maxsize=512)
 def _abroad(region: str) -> re.Pattern[str] | None:
     pattern = ABROAD.get(region) or (_plan(region).international_prefix if region else None)
@@ -299,7 +305,7 @@ def _abroad(region: str) -> re.Pattern[str] | None:
 
 def lacks_trunk(found: Number, digits: str) -> bool:
     """Return whether digits that were read as dialled at home lack the 0 (or 8, 06) that people there write."""
-    if digits != found.national:
+    if digits != found.national or not _writes_trunk(found.code):
         return False
     for plan in _plans(found.code)[:1]:
         for form in plan.number_format:
@@ -310,3 +316,10 @@ def lacks_trunk(found: Number, digits: str) -> bool:
                 rule = (form.national_prefix_formatting_rule or "").replace("\\1", "")
                 return bool(re.search(r"\d", rule)) and not form.national_prefix_optional_when_formatting
     return False
+
+
+@lru_cache(maxsize=512)
+def _writes_trunk(code: int) -> bool:
+    """Return whether any numbers of a country code are written with a trunk prefix at home."""
+    forms = [form.national_prefix_formatting_rule or "" for plan in _plans(code)[:1] for form in plan.number_format]
+    return any(re.search(r"\d", rule.replace("\\1", "")) for rule in forms)

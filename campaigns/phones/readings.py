@@ -50,6 +50,38 @@ def normalise(text: str, region: str, allowed: Collection[str], reading: Reading
     Both use two-letter country codes. Raises TwoReadings where digits fit two numbers. `reading` is what the number's
     column decided (see `column_reading`): it settles those, and changes nothing for any other text.
     """
+    return _at_once(text, region, allowed) or _thoroughly(text, region, allowed, reading)
+
+
+def _at_once(text: str, region: str, allowed: Collection[str]) -> str:
+    """Return what `_thoroughly` returns for a number in a common form, as a file has millions; "" for all others.
+
+    Such a text is taken apart in one way only, and its digits are read in one way only: after a plus, or as dialled at
+    home where nothing was dropped before them and no prefix of calls abroad begins them.
+    """
+    digits = written.plain(text)
+    if not digits:
+        return ""
+    if digits[0] == "+":
+        found = plans.international(digits[1:])
+    elif region not in EVERYWHERE or plans.leads_abroad(digits, region):
+        return ""
+    else:
+        found = plans.national(digits, region)
+        if found and digits[0] != "0" and _may_lack_something(found, digits, region):
+            return ""
+    if found is None or found.kind not in CALLABLE_TYPES or found.country not in allowed:
+        return ""
+    return found.e164 if found.code not in SATELLITE_CODES and found.country.isalpha() else ""
+
+
+def _may_lack_something(dialled: Number, digits: str, home: str) -> bool:
+    """Return whether digits dialled at home, without a 0 before them, may have lost a plus or a trunk prefix."""
+    return digits.startswith(plans.own_codes(home)) or plans.lacks_trunk(dialled, digits)
+
+
+def _thoroughly(text: str, region: str, allowed: Collection[str], reading: Reading) -> str:
+    """Return the number that a text means, of all readings. Raises NotCallable."""
     found = _meant(text, _home(region), reading)
     if found.code in SATELLITE_CODES:
         raise NotCallable(f"'{shown(text)}' is a satellite or global network number, which is never called.")
@@ -182,9 +214,7 @@ def _without_plus(text: str, given: Written, digits: str, home: str, reading: Re
     """Return the number that digits mean in a country. Raises TwoReadings."""
     ways = {plans.national(digits, home), *plans.abroad(digits, home)}
     dialled = _only(text, ways - {None})
-    if digits[0] == "0" or (
-        dialled and not digits.startswith(plans.own_codes(home)) and not plans.lacks_trunk(dialled, digits)
-    ):
+    if digits[0] == "0" or (dialled and not _may_lack_something(dialled, digits, home)):
         # A country code never begins with 0, and a number complete as people write it has lost nothing.
         former = {plans.former_national(digits, home), *plans.former_abroad(digits, home)}
         return dialled or _only(text, former - {None})

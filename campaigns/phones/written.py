@@ -26,6 +26,14 @@ CHAT_LINK = re.compile(
     r"(?i)(?:https?://)?(?:wa\.me/|(?:api|web)\.whatsapp\.com/send/?\?phone=|whatsapp://send/?\?phone=)(?:\+|%2b)?"
     r"(\d{7,15})(?:[/?&].*)?"
 )
+# The common forms: digits in groups, with at most one sign between them. No group before a dot has seven digits, so it
+# is no number that a program wrote as a float; and no group in brackets is a lone zero.
+GROUPS = re.compile(
+    r"(?:\+[1-9]\d{0,12}|\(\d{2,6}\)|\d{1,12})(?:(?:[ -]|(?<=\))| ?\(\d{2,6}\) ?)\d{1,12}){1,6}"
+    r"|\+?[1-9]?\d{1,5}(?:\.\d{1,6}){1,6}",
+    re.ASCII,
+)
+SIGNS = dict.fromkeys(map(ord, " -.()"))
 BRACKETED_ZERO = re.compile(r"[(\[]0[)\]]")
 GUARDS = "'`\N{ACUTE ACCENT}\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
 QUOTES = '"\u201c\u201d'
@@ -79,6 +87,16 @@ def read(text: str) -> Written:
         groups=tuple(re.findall(r"\d+", cell)),
         without_zero=_plus_of(_symbols(without_zero, text), text)[0] if without_zero != closed else "",
     )
+
+
+def plain(text: str) -> str:
+    """Return the digits of a number in a common form, with its plus; "" for any other text, which `read` takes apart.
+
+    `read` has the same digits and plus for it, and no zero in brackets.
+    """
+    if (text.isascii() and text.isdigit()) or E164.fullmatch(text):
+        return text
+    return text.translate(SIGNS) if GROUPS.fullmatch(text) else ""
 
 
 def _unwrapped(text: str) -> str:

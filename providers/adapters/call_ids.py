@@ -19,6 +19,10 @@ SHORTEST = 4  # characters that have to be left when a prefix is taken off
 
 def same_call(one: str, other: str) -> bool:
     """Return whether both IDs name the same call. An empty ID names none."""
+    if (
+        one == other and one.isascii() and one.replace("-", "").isalnum()
+    ):  # as nearly always; nothing is to be taken off
+        return True
     first, second = _parts(one), _parts(other)
     alike = first == second or "" in (first[0], second[0])
     return bool(first[1]) and first[1] == second[1] and alike

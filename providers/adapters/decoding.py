@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, quote
 
 import defusedxml.ElementTree
 
-from providers.adapters import json_text
+from providers.adapters import json_text, ordinary_json
 from providers.adapters.base import Remark
 from providers.adapters.errors import MayBeRinging, Rejected
 from providers.adapters.oddities import MAX_DEPTH, Odd, object_of, settle
@@ -51,6 +51,8 @@ def decode_json(body: bytes, *, status: int = 0, remarks: list[Remark] | None = 
 
     What was odd about it is added to `remarks`.
     """
+    if len(body) <= MAX_BODY and (value := ordinary_json.read(body)) is not ordinary_json.UNSURE:
+        return value
     return _guarded(_parse_json, body, status, "JSON", remarks)
 
 
@@ -254,7 +256,12 @@ def e164(number: str) -> str:
 
 def fold(word: Any) -> str:
     """Return a status as a lookup key: lower case, `_` for spaces and hyphens, "canceled" with one l."""
-    folded = re.sub(r"[-_\s]+", "_", text(word).lower())
+    return _folded_word(text(word))
+
+
+@lru_cache(4096)  # a provider's words are few; `text` limits their length
+def _folded_word(word: str) -> str:
+    folded = re.sub(r"[-_\s]+", "_", word.lower())
     return "canceled" if folded == "cancelled" else folded
 
 

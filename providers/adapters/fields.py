@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,7 @@ RESULT_AS_TEXT = "It is not an object, so it was kept as text."
 TOO_MANY_ROWS = "It is a list of more than 2,000 rows; only the last ones were read."
 NO_TEXT_ID = "An ID was sent as a number with a decimal point."
 
+FEW_NAMES = 64  # of an object, and characters of each
 MOST_ROWS = 2000  # of a list: the calls of a page, or the events of a call
 
 T = TypeVar("T")
@@ -49,14 +51,13 @@ class Fields:
     zone: ZoneInfo | None = None  # of times that name none; None: such times are doubtful
     remarks: list[Remark] = field(default_factory=list)
     quoted: bool = False  # whether numbers as text, and times as Unix seconds, are documented: then they are not odd
-    _spellings: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _spellings: dict[str, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def spellings(self, name: str) -> list[str]:
+    def spellings(self, name: str) -> Sequence[str]:
         """Return the names under which the message has this field, the documented spelling first."""
         if not self._spellings:
-            for spelled in self.values:
-                self._spellings.setdefault(decoding.folded_name(spelled), []).append(spelled)
-        found = self._spellings.get(decoding.folded_name(name), [])
+            self._spellings.update(_spellings(self.values))
+        found = self._spellings.get(decoding.folded_name(name), ())
         return sorted(found, key=lambda spelled: spelled != name) if len(found) > 1 else found
 
     def doubt(self, name: str) -> Remark | None:
@@ -189,9 +190,11 @@ class Fields:
 
     def _say_what_for(self, name: str, into: str) -> None:
         """Name the reading's field in the remark about a value that the decoder could not keep."""
+        if not into or not self.remarks:
+            return
         path = decoding.folded_name(self._path(name))
         for place, remark in enumerate(self.remarks):
-            if into and not remark.taken and not remark.field and decoding.folded_name(remark.path) == path:
+            if not remark.taken and not remark.field and decoding.folded_name(remark.path) == path:
                 self.remarks[place] = replace(remark, field=into)
 
     def _opened(self, name: str) -> Any:
@@ -228,6 +231,26 @@ class Fields:
 
     def _path(self, name: str) -> str:
         return oddities.inside(self.path, name)
+
+
+def _spellings(names: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+    """Return the spellings of each name, by the folded name, in the message's order."""
+    if len(names) <= FEW_NAMES and max(map(len, names), default=0) <= FEW_NAMES:
+        return _few_spellings(tuple(names))
+    return _all_spellings(names)
+
+
+@lru_cache(1024)  # a provider's objects have few sets of names; a large one is not worth the memory
+def _few_spellings(names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    return _all_spellings(names)
+
+
+def _all_spellings(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for spelled in names:
+        folded = decoding.folded_name(spelled)
+        found[folded] = (*found.get(folded, ()), spelled)
+    return found
 
 
 def _text(value: Any) -> tuple[str, str]:

@@ -42,7 +42,7 @@ class _HasOdd(Exception):
 
 def storable(value: str) -> str:
     """Return the text with NUL and lone surrogates replaced."""
-    return _UNSTORABLE.sub("\ufffd", value)
+    return value if value.isprintable() else _UNSTORABLE.sub("\ufffd", value)
 
 
 def printable(value: str) -> str:

@@ -54,6 +54,9 @@ _RFC_2822 = re.compile(
     r"(?:[A-Za-z]{3,9}, ?)?([0-9]{1,2})[ -]([A-Za-z]{3})[ -]([0-9]{4}) ([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
     r"(?: ([+-][0-9]{4}|GMT|UTC?|Z))?"
 )
+_USUAL_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 UNIX_UNITS = (1, 10**3, 10**6, 10**9)  # for one of them at most, a number is a time between 2000 and 2099
 
 
@@ -129,14 +132,7 @@ def _duration(text: str) -> tuple[Decimal, str]:
 
 def moment(value: Any, zone: ZoneInfo | None) -> tuple[datetime, str]:
     """Return a time in UTC: ISO 8601, RFC 2822, or a Unix time in s, ms, µs or ns. A time without zone is in `zone`."""
-    try:
-        found, why = number(value)
-    except Doubtful:
-        if not isinstance(value, str):
-            raise Doubtful(NO_TIME) from None
-        local, why = _written(value.strip())
-    else:
-        local, why = _unix(found), UNIX_TIME
+    local, why = _told(value)
     try:
         if local.tzinfo is None:
             local, why = _placed(local, zone), ZONE_PLACED
@@ -146,6 +142,19 @@ def moment(value: Any, zone: ZoneInfo | None) -> tuple[datetime, str]:
     if moved.year not in YEARS:
         raise Doubtful(OUT_OF_RANGE)
     return moved, why
+
+
+def _told(value: Any) -> tuple[datetime, str]:
+    """Return a time as it was told, naive if it names no zone."""
+    if isinstance(value, str) and _USUAL_TIME.fullmatch(value):
+        return _read_iso(value), ""
+    try:
+        found, _ = number(value)
+    except Doubtful:
+        if not isinstance(value, str):
+            raise Doubtful(NO_TIME) from None
+        return _written(value.strip())
+    return _unix(found), UNIX_TIME
 
 
 def _unix(found: Decimal) -> datetime:
@@ -166,8 +175,12 @@ def _written(text: str) -> tuple[datetime, str]:
         text, why = plain, OTHER_TIME_FORM if plain != text else ""
     if not _TWO_PARTS.match(text):
         raise Doubtful(NO_TIME)
+    return _read_iso(text), why
+
+
+def _read_iso(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text), why
+        return datetime.fromisoformat(text)
     except ValueError:
         raise Doubtful(NO_TIME) from None
 

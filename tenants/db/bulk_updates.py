@@ -3,54 +3,79 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import orjson
 from django.db import connection, models
 
+Rows = Sequence[models.Model]
 
-def update_rows(rows: Sequence[models.Model], fields: Collection[str]) -> None:
-    """Write fields of rows that exist, as `save` does. The rows have their values already.
+
+def update_rows(
+    rows: Rows,
+    fields: Collection[str],
+    *,
+    where: Mapping[str, Any] | None = None,
+    guard: Mapping[str, Sequence[Any]] | None = None,
+) -> set[Any]:
+    """Write fields of rows that exist, as `save` does. Return the keys of the rows that were written.
+
+    The rows have their values already. `where`: the values that columns of a row must have in the database to be
+    written; the others are left alone. `guard`: the same with a value for each row, in their order.
 
     `bulk_update` sends a CASE with a branch for each row, and an upsert sends every column: both take several times
-    longer for a thousand rows.
+    longer for a thousand rows. One JSON parameter is read in half the time of an array for each column.
     """
     if not rows:
-        return
+        return set()
     meta = rows[0]._meta
-    key: Any = meta.pk
     columns: list[Any] = [meta.get_field(name) for name in sorted(fields)]
-    values = [[_value(column, row) for row in rows] for column in columns]
-    keys = [row.pk for row in rows]
-    quote = connection.ops.quote_name
-    table = quote(meta.db_table)
-    names = [quote(column.column) for column in columns]
+    expected: list[Any] = [meta.get_field(name) for name in sorted(where or {})]
+    guarded: list[Any] = [meta.get_field(name) for name in sorted(guard or {})]
+    records = []
+    for place, row in enumerate(rows):
+        values = [row.pk, *(_sent(column, column.pre_save(row, False)) for column in columns)]
+        values += [_sent(column, (guard or {})[column.name][place]) for column in guarded]
+        records.append({f"c{number}": value for number, value in enumerate(values)})
+    wanted = [column.get_db_prep_value((where or {})[column.name], connection) for column in expected]
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            arrays = ", ".join(f"%s::{_array_type(column)}[]" for column in [key, *columns])
-            sets = ", ".join(f"{name} = v.{name}{_cast(column)}" for name, column in zip(names, columns, strict=True))
-            cursor.execute(
-                f"UPDATE {table} AS t SET {sets} FROM unnest({arrays}) AS v(key, {', '.join(names)}) "  # noqa: S608
-                f"WHERE t.{quote(key.column)} = v.key",
-                [keys, *values],
-            )
-        else:
-            sets = ", ".join(f"{name} = %s" for name in names)
-            cursor.executemany(
-                f"UPDATE {table} SET {sets} WHERE {quote(key.column)} = %s",  # noqa: S608
-                list(zip(*values, keys, strict=True)),
-            )
+        # Decimals and times go as text, so that nothing is rounded.
+        parameters = [orjson.dumps(records, default=str).decode(), *wanted]
+        cursor.execute(_statement(meta, columns, guarded, expected), parameters)
+        return {row[0] for row in cursor.fetchall()}
 
 
-def _value(column: Any, row: models.Model) -> Any:
-    value = column.pre_save(row, False)
+def _statement(meta: Any, columns: Sequence[Any], guarded: Sequence[Any], expected: Sequence[Any]) -> str:
+    """Return an UPDATE whose first parameter is a JSON list of rows: in each the key, the columns, and what guards."""
+    quote = connection.ops.quote_name
+    sent = [meta.pk, *columns, *guarded]
+    if connection.vendor == "postgresql":
+        types = ", ".join(f"c{number} {_sent_as(column)}" for number, column in enumerate(sent))
+        source = f"json_to_recordset(%s) AS v({types})"
+        values = [f"v.c{number}{_cast(column)}" for number, column in enumerate(sent)]
+    else:
+        source = "json_each(%s) AS v"
+        values = [f"json_extract(v.value, '$.c{number}')" for number in range(len(sent))]
+    names = [quote(column.column) for column in sent]
+    sets, same = slice(1, len(columns) + 1), [0, *range(len(columns) + 1, len(sent))]
+    assigned = ", ".join(f"{name} = {value}" for name, value in zip(names[sets], values[sets], strict=True))
+    conditions = [f"t.{names[place]} = {values[place]}" for place in same]
+    conditions += [f"t.{quote(column.column)} = %s" for column in expected]
+    return (
+        f"UPDATE {quote(meta.db_table)} AS t SET {assigned} FROM {source} "  # noqa: S608 - names of our own columns
+        f"WHERE {' AND '.join(conditions)} RETURNING {names[0]}"
+    )
+
+
+def _sent(column: Any, value: Any) -> Any:
     if isinstance(column, models.JSONField):
-        return json.dumps(value, cls=column.encoder)
+        return None if value is None else json.dumps(value, cls=column.encoder)
     return column.get_db_prep_save(value, connection)
 
 
-def _array_type(column: Any) -> str:
-    """Return the type in which a column's values are sent. JSON is sent as text: an array of JSON is slow to make."""
+def _sent_as(column: Any) -> str:
+    """Return the type in which a column's values are sent. JSON is sent as text, byte for byte as `save` sends it."""
     return (
         "text" if isinstance(column, models.JSONField) else str(column.db_type(connection)).partition(" GENERATED")[0]
     )

@@ -1,4 +1,4 @@
-"""One engine slice and a web server for callbacks, in a process that a failpoint may end.
+"""One engine process and a web server for callbacks, in a process that a failpoint may end.
 
     python -m tests.calls.failpoint_worker <control socket>
 
@@ -14,6 +14,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import traceback
 from datetime import timedelta
 from pathlib import Path
@@ -33,7 +34,7 @@ from django.core.wsgi import get_wsgi_application
 
 from calls.deadlines import Pauses
 from calls.dialing import placing
-from calls.engine.slice import Slice
+from calls.engine.service import Engine
 from calls.models import Heartbeat
 from calls.outcomes import poll_schedule
 from campaigns.imports import job
@@ -51,16 +52,6 @@ IMPATIENT: tuple[tuple[Any, str, Any], ...] = (
 )
 
 
-class ObedientSlice(Slice):
-    """A slice that takes no work once it must end."""
-
-    ends: Path
-
-    @property
-    def claiming(self) -> bool:
-        return super().claiming and not self.ends.exists()
-
-
 class Web(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
@@ -75,6 +66,13 @@ def serve(listening: int) -> None:
     threading.Thread(target=web.serve_forever, daemon=True).start()
 
 
+def stop_once(engine: Engine, ends: Path) -> None:
+    """Let the engine take no more work once the file exists."""
+    while not ends.exists():
+        time.sleep(0.02)
+    engine.stop()
+
+
 def work(order: dict[str, str], listening: int) -> None:
     """Run in the forked process."""
     out = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -87,8 +85,9 @@ def work(order: dict[str, str], listening: int) -> None:
         setattr(module, name, value)
     serve(listening)
     Heartbeat.objects.create(worker="doomed", slot=0, run="starting")
-    ObedientSlice.ends = Path(order["ends"])
-    ObedientSlice("doomed", 0, claim_for=10 * PATIENCE, pauses=Pauses.at_most(0.1)).run()
+    engine = Engine("doomed", 0, claim_for=10 * PATIENCE, pauses=Pauses.at_most(0.1), upkeep=True)
+    threading.Thread(target=stop_once, args=(engine, Path(order["ends"])), daemon=True).start()
+    engine.run()
 
 
 def main(control: socket.socket) -> None:

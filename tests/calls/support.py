@@ -1,10 +1,9 @@
-"""Run the real engine in a test: slices in this process, against the sandbox over loopback."""
+"""Run the real engine in a test: its processes as threads of this one, against the sandbox over loopback."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +13,14 @@ import pytest
 
 from calls.deadlines import Pauses
 from calls.dialing import reassessing
-from calls.engine.slice import Slice
+from calls.engine.service import Engine as Process
 from calls.gate import rate_limits
 from calls.models import Call, Heartbeat
+from calls.outcomes import placement_results
+from calls.outcomes.placement_results import Placement
 from campaigns.models import CallingWindow, Campaign, Contact, ContactList, ContactListMember, Recipient, RetryRule
+from providers.adapters.base import Reading
+from providers.adapters.errors import ProviderError
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization
 from tests.conftest import full_buckets
@@ -56,6 +59,14 @@ def reach(organization: Organization, url: str, provider: str, **fields: Any) ->
         e164="+16465550100",
         external_id="0a9b8c7d-6e5f-4a3b-9c2d-1e0f9a8b7c6d",
     )
+
+
+def change(calls: Iterable[Call], **fields: Any) -> None:
+    """Set fields of calls as they are stored, `next_read_at` included."""
+    for call in calls:
+        for name, value in fields.items():
+            setattr(call, name, value)
+        call.save()
 
 
 def people(organization: Organization, numbers: list[str], **fields: Any) -> ContactList:
@@ -100,6 +111,11 @@ def single(number: PhoneNumber, to: str, **fields: Any) -> Call:
     )
 
 
+def answer_placing(call: Call, fence: int, answer: Reading | ProviderError) -> None:
+    """Record the answer to the claim of a call with this fence."""
+    placement_results.record(Placement(call.pk, call.account_id, fence, answer))
+
+
 def look() -> None:
     """Do what the engine does within a second for those who wait, when something was edited."""
     reassessing.notice_edits()
@@ -110,59 +126,47 @@ def look() -> None:
             pass
 
 
-class CountedSlice(Slice):
-    """A slice that counts how often it tried to enqueue and to place."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.looks: Counter[str] = Counter()
-
-    async def _enqueue(self) -> bool:
-        found = await super()._enqueue()
-        self.looks["feed"] += 1
-        return found
-
-    async def _place(self) -> bool:
-        found = await super()._place()
-        self.looks["place"] += 1
-        return found
-
-
 @dataclass(frozen=True)
 class Engine:
-    """The slices that run beside a test."""
+    """The engine that runs beside a test."""
 
-    slices: list[CountedSlice]
+    processes: list[Process]
 
     def looks_again(self, times: int = 3) -> None:
-        """Wait until each slice has looked for work `times` times, each from its beginning to its end."""
-        wanted = [slice_.looks[step] + times + 1 for slice_ in self.slices for step in ("feed", "place")]
+        """Wait until each process has looked for calls to place, and the leader for calls to enqueue, `times` times.
+
+        Each look counts from its beginning to its end.
+        """
+        before = self._looks()
         eventually(
-            lambda: all(found >= least for found, least in zip(self._looks(), wanted, strict=True)),
+            lambda: all(now > then + times for now, then in zip(self._looks(), before, strict=True)),
             "the engine does not look for work",
         )
 
     def _looks(self) -> list[int]:
-        return [slice_.looks[step] for slice_ in self.slices for step in ("feed", "place")]
+        led = [lease.turns["enqueue"] for process in self.processes for lease in process.leaderships]
+        return [sum(led), *(process.control.turns["placing"] for process in self.processes)]
 
 
 @contextmanager
-def engine(slices: int = 1) -> Iterator[Engine]:
-    """Run engine slices beside the test and end them with it."""
+def engine(processes: int = 1) -> Iterator[Engine]:
+    """Run the engine beside the test and end it with it."""
     turns = []
-    for slot in range(slices):
+    for slot in range(processes):
         Heartbeat.objects.create(worker="test", slot=slot, run="starting")
-        turns.append(CountedSlice("test", slot, claim_for=10 * PATIENCE, pauses=IMPATIENT))
-    threads = [threading.Thread(target=turn.run, name=f"slice-{turn.slot}") for turn in turns]
+        turns.append(Process("test", slot, pauses=IMPATIENT, upkeep=True))
+    threads = [threading.Thread(target=turn.run, name=f"engine-{turn.slot}") for turn in turns]
     for thread in threads:
         thread.start()
     try:
         yield Engine(turns)
     finally:
-        Heartbeat.objects.filter(worker="test").delete()  # a slice that lost its slot only finishes what it took
+        for turn in turns:
+            turn.stop()
         for thread in threads:
             thread.join(PATIENCE)
-            assert not thread.is_alive(), "a slice does not end"
+            assert not thread.is_alive(), "an engine process does not end"
+        Heartbeat.objects.filter(worker="test").delete()
 
 
 class PlacingTokens:

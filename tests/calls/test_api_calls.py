@@ -134,7 +134,7 @@ def test_money_and_delivery_are_told(api: ApiClient, assistant: Assistant, phone
         cost_currency="EUR",
         callback_url="https://example.org/",
     )
-    outbox.add_callback(call)
+    outbox.add_callbacks([call])
     WebhookDelivery.objects.update(status="delivered")
     silent = a_call(assistant, phone_number, "+33612345679")
     found = api.get(f"/api/v1/calls/{call.uuid}/").json()

@@ -18,7 +18,7 @@ from calls.actions import budget_watch
 from calls.following import polling
 from calls.gate import budgets
 from calls.models import Call, CallEvent, Status, WebhookDelivery
-from calls.outcomes import placement_results, recording, staff_decisions
+from calls.outcomes import recording, staff_decisions
 from campaigns.models import Campaign
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotFound, NotSent, ProviderError, Rejected
@@ -58,7 +58,7 @@ def campaign_of(line: PhoneNumber, **fields: Any) -> Campaign:
 
 def read(call: Call, reading: Reading | ProviderError) -> Call:
     """Store an answer as the poller does. Return the call as it is afterwards."""
-    fresh = Call.objects.select_related("account").get(pk=call.pk)
+    fresh = Call.objects.select_related("account", "polling").get(pk=call.pk)
     polling.record(polling.DueRead(fresh, fresh.account.adapter), reading, b"{}")
     return Call.objects.select_related("account").get(pk=call.pk)
 
@@ -278,20 +278,20 @@ def test_nothing_is_set_aside_for_a_call_without_a_price_to_come(organization: O
         return call
 
     def refused() -> Call:
-        placement_results.refuse((call := claimed(1)).pk, 1, Rejected("No."))
+        support.answer_placing((call := claimed(1)), 1, Rejected("No."))
         return call
 
     def not_sent() -> Call:
-        placement_results.requeue((call := claimed(2)).pk, 1, NotSent("No."))
+        support.answer_placing((call := claimed(2)), 1, NotSent("No."))
         return call
 
     def refused_after_a_doubt() -> Call:
-        placement_results.doubt((call := claimed(3)).pk, 1, MayBeRinging("?"))
-        placement_results.refuse(call.pk, 1, Rejected("No."))
+        support.answer_placing((call := claimed(3)), 1, MayBeRinging("?"))
+        support.answer_placing(call, 1, Rejected("No."))
         return call
 
     def released() -> Call:
-        placement_results.doubt((call := claimed(4)).pk, 1, MayBeRinging("?"))
+        support.answer_placing((call := claimed(4)), 1, MayBeRinging("?"))
         staff_decisions.release(call.pk, actor="ann", reason="It is not in the list.")
         return call
 
@@ -329,7 +329,7 @@ def test_a_call_that_was_given_up_and_is_followed_again_has_its_reserve_again(or
 def test_the_database_refuses_a_reserve_that_nobody_will_release(organization: Organization) -> None:
     call = read(placed(line_of(organization, "callingbox")), unpriced(duration_seconds=36))
     with pytest.raises(IntegrityError), transaction.atomic():
-        Call.objects.filter(pk=call.pk).update(next_read_at=None)
+        Call.objects.filter(pk=call.pk).update(polling=None)
 
 
 def test_what_a_campaign_has_paid_is_read_from_counts(organization: Organization) -> None:

@@ -14,7 +14,6 @@ from django.utils import timezone
 from calls.actions import campaigns
 from calls.dialing import daily_caps, enqueueing, placing
 from calls.models import Status
-from calls.outcomes import placement_results
 from campaigns import launching
 from campaigns.models import Campaign, CampaignVariant, Recipient
 from providers.adapters.errors import NotSent, Rejected
@@ -64,7 +63,7 @@ def due(campaign: Campaign) -> int:
 
 def refused(campaign: Campaign) -> None:
     call = campaign.calls.get(status=Status.PLACING)
-    placement_results.refuse(call.pk, call.placing_attempts, Rejected("No."))
+    support.answer_placing(call, call.placing_attempts, Rejected("No."))
 
 
 def test_nobody_is_woken_while_the_number_is_spent(campaign: Campaign) -> None:
@@ -90,7 +89,7 @@ def test_a_call_that_was_queued_from_it_goes_out(campaign: Campaign, capped: Pho
     placing.claim(capped.account_id)
     single.refresh_from_db()
     assert (single.status, single.status_reason) == (Status.QUEUED, "caller_number_day")
-    placement_results.refuse(call.pk, call.placing_attempts, Rejected("No."))
+    support.answer_placing(call, call.placing_attempts, Rejected("No."))
     assert placing.claim(capped.account_id) == []
     daily_caps.wake(timezone.now())
     assert [claim.call.pk for claim in placing.claim(capped.account_id)] == [single.pk]
@@ -98,7 +97,7 @@ def test_a_call_that_was_queued_from_it_goes_out(campaign: Campaign, capped: Pho
 
 def test_a_call_that_was_never_sent_is_given_back_as_well(campaign: Campaign) -> None:
     call = campaign.calls.get(status=Status.PLACING)
-    placement_results.requeue(call.pk, call.placing_attempts, NotSent("Nobody answers."))
+    support.answer_placing(call, call.placing_attempts, NotSent("Nobody answers."))
     assert daily_caps.wake(timezone.now()) > 0
 
 

@@ -152,7 +152,7 @@ def test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing(
     number = support.reach(callers, sandbox.url, provider)
     made = support.campaign(number, support.people(callers, numbers(list(range(40, 100)))))
     launch(made)
-    with support.engine(slices=2):
+    with support.engine(processes=2):
         eventually(lambda: _settled(made, sandbox), "outcomes are missing")
     assert_stored_as_it_was(made, sandbox)
     assert max(rings(sandbox).values()) == 1, "a number was dialled twice"

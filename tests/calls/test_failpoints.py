@@ -27,7 +27,18 @@ from django.utils import timezone
 from calls.actions import campaigns
 from calls.deadlines import SEND_WITHIN, Pauses
 from calls.dialing import placing
-from calls.models import FOLLOWED, TERMINAL, Call, CallEvent, Heartbeat, ProviderCallback, Status, WebhookDelivery
+from calls.models import (
+    FOLLOWED,
+    TERMINAL,
+    Call,
+    CallEvent,
+    EngineLease,
+    Heartbeat,
+    Polling,
+    ProviderCallback,
+    Status,
+    WebhookDelivery,
+)
 from campaigns.imports.upload import start_import
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.adapters import http
@@ -40,6 +51,7 @@ from tests.calls.test_supervisor import database_url
 from tests.waiting import PATIENCE, eventually
 
 POINTS = (
+    "placing.intending",
     "placing.claiming",
     "placing.claimed",
     "placing.sending",
@@ -62,6 +74,7 @@ POINTS = (
     "reconciling.claimed",
     "reconciling.listed",
     "reconciling.recorded",
+    "feeding.queueing",
     "feeding.feeding",
     "feeding.fed",
     "importing.claimed",
@@ -234,16 +247,17 @@ def time_passes() -> None:
     """End every lease and make everything planned due."""
     past = timezone.now() - MOMENT
     Call.objects.filter(status=Status.PLACING).update(lease_until=past)
-    Call.objects.filter(next_read_at__isnull=False).update(next_read_at=past)
+    Polling.objects.update(next_read_at=past)
     Call.objects.queued().update(due_at=past)
     ContactImport.objects.filter(lease_until__isnull=False).update(lease_until=past)
+    EngineLease.objects.update(expires_at=past)
 
 
 def others_go_on(scene: Scene) -> None:
     """Run another worker until all is settled, then two at once, which must find nothing to do."""
-    for slices in (1, 2):
+    for processes in (1, 2):
         time_passes()
-        with support.engine(slices):
+        with support.engine(processes):
             eventually(lambda: scene.settled, "a recipient is lost or stuck")
 
 

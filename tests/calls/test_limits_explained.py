@@ -262,3 +262,23 @@ def test_allow_means_the_next_round_in_any_state(line: PhoneNumber) -> None:
                 seen[found.decision] += 1
                 assert found.decision != "allow" or pk in placed, (seed, found)
     assert min(seen.values()) > 30
+
+
+def test_allow_does_not_depend_on_the_turns_that_others_take(line: PhoneNumber) -> None:
+    """Who has the first turn depends on internal keys, so several campaigns are tried."""
+    other = support.reach(line.organization, "http://127.0.0.1:9", "callingbox", max_open_calls=3)
+    PhoneNumber.objects.filter(pk=line.pk).update(max_calls_per_day=1)
+    other_call(line, 1, Status.COMPLETED)
+    first_turns = set()
+    for n in range(8):
+        campaign = started(line, range(1000 + 10 * n, 1004 + 10 * n), name=str(n))
+        assistant = Assistant.objects.get(account=other.account)
+        CampaignVariant.objects.create(campaign=campaign, assistant=assistant, weight=1)
+        campaign.phone_numbers.add(other)
+        recipients = list(campaign.recipients.select_related("campaign", "contact").order_by("pk"))
+        told = {recipient.pk for recipient in recipients if explain(recipient).decision == "allow"}
+        first_turns.add(recipients[0].pk in told)
+        assert told <= enqueued(line.organization), n
+        Campaign.objects.update(status=Campaign.Status.PAUSED)
+        Call.objects.queued().delete()
+    assert first_turns == {True, False}

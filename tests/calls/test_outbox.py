@@ -148,9 +148,9 @@ def test_where_nobody_listens_it_costs_one_query(call: Call, django_assert_num_q
     before = outbox.Milestones.of(call)
     call.status = Status.BUSY
     with django_assert_num_queries(1):
-        outbox.publish_call_changes(call, before)
+        outbox.publish_call_changes([(call, before)])
     with django_assert_num_queries(0):
-        outbox.publish_call_changes(call, outbox.Milestones.of(call))
+        outbox.publish_call_changes([(call, outbox.Milestones.of(call))])
 
 
 def test_what_cannot_be_described_loses_no_outcome(

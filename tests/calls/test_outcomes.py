@@ -9,9 +9,10 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from calls.dialing import placing
+from calls.actions import campaigns
+from calls.dialing import intents, placing
 from calls.following import polling, reconciling
-from calls.models import Call, CallEvent, Status, WebhookDelivery
+from calls.models import Call, CallEvent, Polling, Status, WebhookDelivery
 from calls.outcomes import placement_results, recording, staff_decisions
 from campaigns.models import Campaign, Recipient
 from providers.adapters.base import CallState, Reading
@@ -95,7 +96,7 @@ def test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_count
     number: PhoneNumber, recipient: Recipient
 ) -> None:
     claim = claimed(number, recipient)
-    later = timezone.now() + placing.LEASE + timedelta(seconds=1)
+    later = timezone.now() + intents.LEASE + timedelta(seconds=1)
     assert placement_results.reap(timezone.now()) == 0
     assert placement_results.reap(later) == 1
     assert fresh(claim).status == Status.UNCONFIRMED
@@ -105,6 +106,33 @@ def test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_count
     assert fresh(claim).status == Status.DIALING
     recipient.refresh_from_db()
     assert recipient.status == Recipient.Status.CALLING
+
+
+@pytest.mark.parametrize("ending", ["an answer", "silence"])
+def test_a_campaign_waits_for_a_worker_that_may_still_learn_that_nothing_was_sent(
+    number: PhoneNumber, recipient: Recipient, time_machine: Any, ending: str
+) -> None:
+    """Else its last call would be queued again in a finished campaign, and the person never called."""
+    claim, campaign = claimed(number, recipient), recipient.campaign
+    Campaign.objects.update(launched_at=timezone.now())
+    time_machine.move_to(timezone.now() + intents.LEASE + timedelta(seconds=1), tick=False)
+    assert placement_results.reap(timezone.now()) == 1
+    time_machine.shift(intents.LEASE - timedelta(seconds=5))
+    assert campaigns.finish_where_done() == 0
+    placing.record(claim, placing.Overslept("held up"))
+    Call.objects.update(due_at=timezone.now())
+    assert campaigns.finish_where_done() == 0
+    [again] = placing.claim(number.account_id)
+    if ending == "an answer":  # it left a doubt, and no other answer comes
+        placing.record(again, MayBeRinging("?"))
+    else:
+        time_machine.shift(intents.LEASE + timedelta(seconds=1))
+        placement_results.reap(timezone.now())
+        assert campaigns.finish_where_done() == 0
+        time_machine.shift(intents.LEASE + timedelta(seconds=1))
+    assert campaigns.finish_where_done() == 1
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.FINISHED
 
 
 def test_a_process_held_up_after_its_claim_sends_nothing(number: PhoneNumber, monkeypatch: Any) -> None:
@@ -244,8 +272,8 @@ def test_the_database_allows_one_open_call_to_a_number(number: PhoneNumber) -> N
     [
         {"status": Status.QUEUED, "due_at": None},
         {"status": Status.PLACING, "lease_until": None},
-        {"status": Status.UNCONFIRMED, "next_read_at": None},
-        {"status": Status.RINGING, "next_read_at": None},
+        {"status": Status.UNCONFIRMED, "polling": None},
+        {"status": Status.RINGING, "polling": None},
     ],
 )
 def test_the_database_allows_no_live_call_that_nobody_will_look_at(number: PhoneNumber, stuck: dict[str, Any]) -> None:
@@ -312,7 +340,7 @@ def test_staff_can_name_the_providers_id_of_a_doubtful_call(number: PhoneNumber,
 
 
 def read(call: Call) -> polling.DueRead:
-    Call.objects.filter(pk=call.pk).update(next_read_at=timezone.now())
+    Polling.objects.filter(calls=call).update(next_read_at=timezone.now())
     (found,) = polling.claim()
     return found
 
@@ -328,7 +356,7 @@ def test_a_read_is_counted_and_leased_before_its_answer_is_parsed(number: PhoneN
     call = placed(number)
     read(call)
     call.refresh_from_db()
-    assert call.reads == 1
+    assert call.polling and call.polling.reads == 1
     assert call.next_read_at is not None
     assert call.next_read_at > timezone.now() + timedelta(seconds=60)
     assert polling.claim() == []
@@ -338,7 +366,7 @@ def test_a_failed_read_keeps_the_status_and_looks_again_later(number: PhoneNumbe
     call = placed(number)
     polling.record(read(call), MayBeRinging("502"), b"<html>")
     call.refresh_from_db()
-    assert (call.status, call.read_errors) == (Status.DIALING, 1)
+    assert call.polling and (call.status, call.polling.read_errors) == (Status.DIALING, 1)
     assert call.next_read_at is not None
 
 
@@ -388,7 +416,8 @@ def test_a_doubt_without_any_way_to_look_ends_as_unknown_after_26_hours(number: 
     placing.record(claim, MayBeRinging("?"))
     assert reconciling.claim() == {}
     assert fresh(claim).status == Status.UNCONFIRMED
-    Call.objects.update(dialed_at=timezone.now() - timedelta(hours=27), next_read_at=timezone.now())
+    Call.objects.update(dialed_at=timezone.now() - timedelta(hours=27))
+    Polling.objects.update(next_read_at=timezone.now())
     reconciling.claim()
     assert fresh(claim).status == Status.UNKNOWN
 

@@ -38,7 +38,7 @@ NOT_THEIRS = {
     # When a campaign, an import or a worker was started, by our clock.
     ("calls/actions/campaigns.py", "started_at"),
     ("calls/gate/inputs.py", "started_at"),
-    ("calls/engine/slice.py", "started_at"),
+    ("calls/engine/slots.py", "started_at"),
     ("campaigns/models/campaign.py", "started_at"),
     ("campaigns/models/contact_import.py", "started_at"),
     ("campaigns/imports/job.py", "started_at"),

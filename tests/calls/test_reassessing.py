@@ -25,6 +25,7 @@ from calls.gate.checks import CheckName
 from calls.gate.selection import Choices
 from calls.models import OPEN, Call, CallBack, ContactChange, Status
 from calls.outcomes import recipient_progress
+from calls.outcomes.units import Alone
 from campaigns import launching
 from campaigns.do_not_call import entries
 from campaigns.models import CallingWindow, Campaign, CampaignVariant, Contact, Recipient, RetryRule
@@ -231,7 +232,7 @@ class Played:
             )
             if campaign == self.campaign:
                 Recipient.objects.filter(pk=recipient.pk).update(attempts=1)
-                recipient_progress.move_on(Call.objects.get(pk=call.pk), at)
+                recipient_progress.move_on(Alone(), Call.objects.get(pk=call.pk), at)
 
     def waiting(self) -> dict[str, Recipient]:
         found = self.campaign.recipients.exclude(status__in=(S.DONE, S.SKIPPED)).select_related("contact")

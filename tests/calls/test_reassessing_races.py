@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,9 @@ from django.utils import timezone
 
 from calls.actions import campaign_edits, scheduled_callbacks
 from calls.dialing import enqueueing, placing, reassessing
-from calls.engine.slice import Slice
+from calls.engine.control import Control
+from calls.engine.leader import Leadership
+from calls.engine.upkeep import Upkeep
 from calls.gate.checks import CheckName
 from calls.models import Call, CallBack, Status
 from campaigns.models import Campaign, Contact, Recipient
@@ -151,14 +154,14 @@ def test_a_large_campaign_delays_neither_an_edit_nor_a_small_campaign(monkeypatc
     monkeypatch.setattr(reassessing, "reassess_contacts", note("contacts", True))
     monkeypatch.setattr(reassessing, "campaigns_to_reassess", lambda: [1, 2])
     monkeypatch.setattr(reassessing, "reassess", lambda pk: note("campaign", pk == 2)(pk))  # the first is never done
-    engine = Slice("worker", 0)
-    engine._ends = float("inf")
+    control = Control()
+    control.confirm(time.monotonic())
 
     async def at_once(work: Callable[..., Any], *args: Any) -> Any:
         return work(*args)
 
-    engine.db = engine.long_db = at_once  # type: ignore[assignment]
-    assert asyncio.run(engine._reassess_recipients()), "it goes on without a pause"
+    upkeep = Upkeep(control, Leadership("upkeep", "worker"), at_once)
+    assert asyncio.run(upkeep.reassess_recipients()), "it goes on without a pause"
     assert done == ["notice", "contacts", "campaign 1", "campaign 2"]
 
 

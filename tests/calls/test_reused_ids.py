@@ -10,7 +10,7 @@ from django.db import connection
 
 from calls.dialing import placing
 from calls.models import Call, Status
-from calls.outcomes import placement_results, recording, reused_ids
+from calls.outcomes import recording, reused_ids
 from campaigns.models import Recipient
 from providers.adapters.base import CallState, Reading
 from providers.models import PhoneNumber
@@ -151,9 +151,9 @@ def test_two_placings_at_once_with_one_id_are_both_stored(number: PhoneNumber, m
         support.single(number, to)
     one, other = placing.claim(number.account_id)
     with held(monkeypatch, recording, "_take", after=True) as (reached, go_on):
-        first = Beside(lambda: placement_results.placed(one.call.pk, one.fence, PLACED))
+        first = Beside(lambda: support.answer_placing(one.call, one.fence, PLACED))
         assert reached.wait(PATIENCE), "the first has written the ID and not committed"
-        second = Beside(lambda: placement_results.placed(other.call.pk, other.fence, PLACED))
+        second = Beside(lambda: support.answer_placing(other.call, other.fence, PLACED))
         assert second.waits_for_a_lock(), "the index makes the second wait for the first"
         go_on.set()
         first.join()

@@ -49,7 +49,7 @@ def rung(sandbox: Any) -> list[str]:
 def test_a_number_on_do_not_call_is_not_dialled_after_the_post_returned(
     running: Campaign, placing_tokens: support.PlacingTokens, sandbox: Any, program: ApiClient
 ) -> None:
-    with support.engine(slices=2):
+    with support.engine(processes=2):
         eventually(lambda: len(sandbox.journal()) >= 10)
         listed = {}
         for number in NUMBERS[::2]:
@@ -69,7 +69,7 @@ def test_a_paused_campaign_places_nothing_after_the_pause_returned_and_resumes_w
     running: Campaign, placing_tokens: support.PlacingTokens, sandbox: Any, program: ApiClient
 ) -> None:
     path = f"/api/v1/campaigns/{running.uuid}"
-    with support.engine(slices=2) as engine:
+    with support.engine(processes=2) as engine:
         eventually(lambda: len(sandbox.journal()) >= 10)
         assert program.post(f"{path}/pause/").json()["status"] == "paused"
         at_pause = len(sandbox.journal())
@@ -84,7 +84,7 @@ def test_a_paused_campaign_places_nothing_after_the_pause_returned_and_resumes_w
 def test_the_kill_switch_stops_campaigns_and_single_calls(
     running: Campaign, placing_tokens: support.PlacingTokens, callers: Organization, sandbox: Any, program: ApiClient
 ) -> None:
-    with support.engine(slices=2) as engine:
+    with support.engine(processes=2) as engine:
         eventually(lambda: len(sandbox.journal()) >= 10)
         answer = program.patch(f"/api/v1/organizations/{callers.uuid}/", {"calls_stopped": True})
         assert answer.json()["calls_stopped"] is True
@@ -101,7 +101,7 @@ def test_the_kill_switch_stops_campaigns_and_single_calls(
 def test_cancel_withdraws_whom_nobody_called_and_follows_the_open_calls_to_their_end(
     running: Campaign, placing_tokens: support.PlacingTokens, sandbox: Any, program: ApiClient
 ) -> None:
-    with support.engine(slices=2) as engine:
+    with support.engine(processes=2) as engine:
         eventually(lambda: len(sandbox.journal()) >= 10)
         assert program.post(f"/api/v1/campaigns/{running.uuid}/cancel/").json()["status"] == "canceled"
         at_cancel = len(sandbox.journal())

@@ -19,7 +19,7 @@ from django.db import connection
 from calls.models import Call, Heartbeat, Status
 from tenants.models import Organization
 from tests.calls import support
-from tests.chaos.processes import children
+from tests.chaos.processes import children, runs
 from tests.waiting import PATIENCE, eventually
 
 pytestmark = [pytest.mark.slow]
@@ -71,7 +71,14 @@ def _state(pid: int) -> str:
 
 
 def beating() -> bool:
-    return Heartbeat.objects.exclude(run__in=["", "starting"]).exists()
+    """Return whether the engine and the upkeep have each taken their slot."""
+    taken = Heartbeat.objects.exclude(run__in=["", "starting"]).values_list("role", flat=True)
+    return set(taken) == {"engine", "upkeep"}
+
+
+def child(process: subprocess.Popen[bytes], command: str) -> int:
+    """Return the child of the watcher that runs this command of manage.py, or 0."""
+    return next((pid for pid in children(process.pid) if runs(pid, command)), 0)
 
 
 def test_a_worker_places_what_is_queued_and_stops_cleanly(callers: Organization, sandbox: Any, tmp_path: Path) -> None:
@@ -91,7 +98,7 @@ def test_a_worker_places_what_is_queued_and_stops_cleanly(callers: Organization,
     assert len(sandbox.journal()) == 2
 
 
-def test_the_whole_cluster_ends_with_its_watcher_however_it_dies(callers: Organization, tmp_path: Path) -> None:
+def test_everything_ends_with_the_watcher_however_it_dies(callers: Organization, tmp_path: Path) -> None:
     with worker(tmp_path / "log") as process:
         eventually(beating)
         family = tree(process.pid)
@@ -101,13 +108,11 @@ def test_the_whole_cluster_ends_with_its_watcher_however_it_dies(callers: Organi
         eventually(lambda: not alive(family), "processes were left behind")
 
 
-def test_no_process_of_a_cluster_outlives_the_watcher_whichever_died_before(
-    callers: Organization, tmp_path: Path
-) -> None:
+def test_no_process_outlives_the_watcher_whichever_died_before(callers: Organization, tmp_path: Path) -> None:
     with worker(tmp_path / "log") as process:
         eventually(beating)
         family = tree(process.pid)
-        (main,) = children(process.pid)
+        main = child(process, "cluster")
         (guard,) = children(main)
         process.send_signal(signal.SIGSTOP)  # the process has not noticed yet
         for pid in (main, *children(guard)[:-2]):  # processes that opened the lifeline themselves
@@ -119,18 +124,19 @@ def test_no_process_of_a_cluster_outlives_the_watcher_whichever_died_before(
         eventually(lambda: not alive(family), "processes were left behind")
 
 
-@pytest.mark.parametrize("kind", ["main", "guard"])
-def test_a_cluster_that_dies_is_replaced_and_the_work_goes_on(
+@pytest.mark.parametrize("kind", ["engine", "main", "guard"])
+def test_what_dies_is_replaced_and_the_work_goes_on(
     callers: Organization, sandbox: Any, tmp_path: Path, kind: str
 ) -> None:
     number = support.reach(callers, sandbox.url, "allomia")
     with worker(tmp_path / "log") as process:
         eventually(beating)
-        (main,) = children(process.pid)
-        victim = main if kind == "main" else children(main)[0]
+        command = "engine" if kind == "engine" else "cluster"
+        main = child(process, command)
+        victim = children(main)[0] if kind == "guard" else main
         family = tree(main)
         os.kill(victim, signal.SIGKILL)
-        eventually(lambda: children(process.pid) not in ([main], []), "the cluster was not replaced")
+        eventually(lambda: child(process, command) not in (main, 0), "it was not replaced")
         call = support.single(number, NUMBER)
         eventually(lambda: Call.objects.get(pk=call.pk).is_terminal)
         assert alive(family) == []
@@ -138,10 +144,10 @@ def test_a_cluster_that_dies_is_replaced_and_the_work_goes_on(
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="one database is enough")
-def test_a_slice_that_is_killed_is_followed_by_another_and_its_claim_is_a_doubt(
-    callers: Organization, sandbox: Any, tmp_path: Path
+@pytest.mark.parametrize("number_of_signal", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
+def test_an_engine_that_falls_silent_is_replaced_and_its_claim_is_a_doubt(
+    callers: Organization, sandbox: Any, tmp_path: Path, number_of_signal: signal.Signals
 ) -> None:
-    """The killed processes keep their locks on the queue: no heartbeat until the watcher replaces the cluster."""
     number = support.reach(callers, sandbox.url, "allomia")
     sandbox.control(speed=0.1)
     impatient = tmp_path / "impatient"
@@ -149,19 +155,55 @@ def test_a_slice_that_is_killed_is_followed_by_another_and_its_claim_is_a_doubt(
         eventually(beating)
         slow = support.single(number, "+12125550114")
         eventually(lambda: len(sandbox.journal()) == 1 or sandbox.requests()["placing"] == 1)
-        (main,) = children(process.pid)
-        (guard,) = children(main)
-        for pid in children(guard)[:-2]:  # one of them runs the slice; the queue's own two stay alive
-            os.kill(pid, signal.SIGKILL)
+        engine = child(process, "engine")
+        os.kill(engine, number_of_signal)
         impatient.touch()
-        eventually(lambda: children(process.pid) not in ([main], []), "the cluster was not replaced")
+        eventually(lambda: child(process, "engine") not in (engine, 0), "the engine was not replaced")
         impatient.unlink()
+        assert alive([engine]) == []
         sandbox.control(speed=20)
         call = support.single(number, NUMBER)
         eventually(lambda: Call.objects.get(pk=call.pk).is_terminal, "work did not resume")
         slow.refresh_from_db()
         assert slow.status in (Status.PLACING, Status.UNCONFIRMED), "it is unknown whether it rang"
     assert [dial["to_number"] for dial in sandbox.journal()].count("+12125550114") <= 1
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="one database is enough")
+def test_a_cluster_whose_pool_dies_is_replaced(callers: Organization, tmp_path: Path) -> None:
+    """The killed processes keep their locks on the queue: no heartbeat until the watcher replaces the cluster."""
+    impatient = tmp_path / "impatient"
+    with worker(tmp_path / "log", impatient) as process:
+        eventually(beating)
+        main = child(process, "cluster")
+        (guard,) = children(main)
+        for pid in children(guard)[:-2]:  # one of them runs the upkeep; the queue's own two stay alive
+            os.kill(pid, signal.SIGKILL)
+        impatient.touch()
+        eventually(lambda: child(process, "cluster") not in (main, 0), "the cluster was not replaced")
+        impatient.unlink()
+        eventually(beating, "upkeep did not resume")
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="one database is enough")
+def test_signals_to_every_process_and_a_second_time_do_not_hang_the_stop(
+    callers: Organization, sandbox: Any, tmp_path: Path
+) -> None:
+    """As a service manager does that signals the whole control group: each engine process stores its answers."""
+    number = support.reach(callers, sandbox.url, "allomia")
+    with worker(tmp_path / "log") as process:
+        eventually(beating)
+        family = tree(process.pid)
+        slow = support.single(number, "+12125550114")  # its placing is answered late
+        eventually(lambda: Call.objects.get(pk=slow.pk).status == Status.PLACING)
+        engine = child(process, "engine")
+        for _ in range(2):
+            os.kill(engine, signal.SIGTERM)
+            process.terminate()
+        assert process.wait(PATIENCE) == 0
+    assert alive(family) == []
+    assert not Call.objects.filter(status=Status.PLACING).exists(), "the engine did not wait for a response"
+    assert len(sandbox.journal()) == 1
 
 
 def test_a_call_ordered_while_nothing_runs_waits_and_a_second_worker_shares_the_work(

@@ -169,7 +169,7 @@ def test_the_budget_really_counts_such_a_call_as_free(organization: Organization
         line, "+12125551200", status=Status.IN_PROGRESS, dialed_at=NOON, next_read_at=NOON, cost_reserved=Decimal("0.3")
     )
     with transaction.atomic():
-        finish(lock_call(call.pk), Status.COMPLETED, "test", "")
+        finish(lock_call(call.pk), Status.COMPLETED, "test", "", NOON)
     ended = Call.objects.get()
     assert (ended.cost, ended.cost_reserved) == (None, Decimal(0))
 

@@ -16,6 +16,7 @@ from calls.actions import erasure
 from calls.dialing import placing
 from calls.models import Call, CallEvent, Status
 from calls.outcomes import recording, unknown_words
+from calls.outcomes.units import Alone
 from calls.reports.variant_comparison import REACHED
 from campaigns.models import Campaign, DoNotCall, Recipient, RetryRule
 from providers.adapters import words
@@ -148,7 +149,7 @@ def test_hostile_words_are_stored_and_cut(number: PhoneNumber) -> None:
     call = placed(number)
     for word in ("\x00\ud800", "a\x00\ud800b", "x" * 5000, "<script>", "'; --", "\u202e" * 300, "😀", "ß" * 300):
         heard = words.interpret(Reading(CallState.COMPLETED, provider_reason=word), {})
-        unknown_words.remember(call, heard.unknown)
+        unknown_words.remember(Alone(), call, heard.unknown)
     assert all(0 < len(seen.word) <= 200 and len(seen.key) <= 200 for seen in SeenWord.objects.all())
     assert SeenWord.objects.count() == 5, "punctuation alone is one word"
 
@@ -176,7 +177,7 @@ def test_workers_that_record_the_same_words_at_once_wait_for_each_other(number: 
         try:
             together.wait(20)
             with transaction.atomic():
-                unknown_words.remember(call, heard)
+                unknown_words.remember(Alone(), call, heard)
         finally:
             connection.close()
 

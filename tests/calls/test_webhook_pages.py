@@ -20,7 +20,7 @@ D = WebhookDelivery.Status
 @pytest.fixture
 def delivery(organization: Organization, assistant: Assistant, phone_number: PhoneNumber) -> WebhookDelivery:
     call = a_call(assistant, phone_number, "+33612345678", callback_url="https://theirs.example.org/ended")
-    outbox.add_callback(call)
+    outbox.add_callbacks([call])
     endpoint = WebhookEndpoint.objects.create(organization=organization, url="https://crm.example.org/hook")
     made = outbox.delivery_to(endpoint, "call.ended", outbox.body_of("call.ended", {}), call)
     made.status, made.last_error, made.attempts = D.FAILED, "answered 500", 10

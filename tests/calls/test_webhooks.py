@@ -72,8 +72,8 @@ def test_a_callback_is_the_status_answer_signed_with_the_organizations_secret(
 ) -> None:
     with receiving() as receiver:
         call = a_call(assistant, phone_number, "+33612345678", callback_url=receiver.url, status=Status.BUSY)
-        outbox.add_callback(call)
-        outbox.add_callback(call)
+        outbox.add_callbacks([call])
+        outbox.add_callbacks([call])
         assert deliver(turns=2) == 1
         [got] = receiver.received
     assert got.body == api.get(f"/api/outbound/{call.uuid}/status").content
@@ -176,7 +176,9 @@ def test_410_switches_the_endpoint_off_and_keeps_what_waited(organization: Organ
 
 def test_410_ends_a_callback(assistant: Assistant, phone_number: PhoneNumber) -> None:
     with receiving(answering(410)) as receiver:
-        outbox.add_callback(a_call(assistant, phone_number, "+33612345678", callback_url=receiver.url, status="busy"))
+        outbox.add_callbacks(
+            [a_call(assistant, phone_number, "+33612345678", callback_url=receiver.url, status="busy")]
+        )
         deliver()
     assert (only().status, only().last_error) == (D.FAILED, "answered 410")
 
@@ -377,7 +379,7 @@ def test_the_purge_takes_what_is_old_in_bounded_parts_and_forgets_no_callback(
 ) -> None:
     endpoint = an_endpoint(organization, "http://127.0.0.1:9/")
     call = a_call(assistant, phone_number, "+33612345678", callback_url="https://example.org/x", status="busy")
-    outbox.add_callback(call)
+    outbox.add_callbacks([call])
     queue(endpoint, 12)
     now = timezone.now()
     ages = {D.DELIVERED: 31, D.FAILED: 91, D.PENDING: 400}

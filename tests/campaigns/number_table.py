@@ -68,7 +68,7 @@ def made(region: str, kind: str, many: int, seed: int = 1) -> list[Made]:
     tree = PARSER.parse(described.national_number_pattern)
     found: dict[str, Made] = {}
     for _ in range(many * 20):
-        national = _matching(tree, randomness)
+        national = matching(tree, randomness)
         number = phonenumbers.PhoneNumber(country_code=plan.country_code)
         phonenumbers.phonenumberutil._set_italian_leading_zeros_for_phone_number(national, number)
         number.national_number = int(national)
@@ -83,7 +83,7 @@ def made(region: str, kind: str, many: int, seed: int = 1) -> list[Made]:
     return list(found.values())
 
 
-def _matching(tree: Any, randomness: random.Random) -> str:
+def matching(tree: Any, randomness: random.Random) -> str:
     """Return a random text that a parsed pattern of a numbering plan matches."""
     text = ""
     for operation, argument in tree:
@@ -93,12 +93,12 @@ def _matching(tree: Any, randomness: random.Random) -> str:
         elif name == "IN":
             text += randomness.choice(sorted(_characters(argument)))
         elif name == "SUBPATTERN":
-            text += _matching(argument[-1], randomness)
+            text += matching(argument[-1], randomness)
         elif name == "BRANCH":
-            text += _matching(randomness.choice(argument[1]), randomness)
+            text += matching(randomness.choice(argument[1]), randomness)
         elif name in {"MAX_REPEAT", "MIN_REPEAT"}:
             least, most, inner = argument
-            text += "".join(_matching(inner, randomness) for _ in range(randomness.randint(least, int(most))))
+            text += "".join(matching(inner, randomness) for _ in range(randomness.randint(least, int(most))))
         else:
             raise AssertionError(f"a pattern holds {name}")
     return text

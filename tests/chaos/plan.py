@@ -6,11 +6,11 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["slice", "worker", "monitor", "pusher", "guard", "main", "watcher"]
+Kind = Literal["engine", "worker", "monitor", "pusher", "guard", "main", "watcher"]
 # A kill of one of the last three ends the whole tree. Restarting a tree takes most of the machine's time, so they are
 # rarer.
-KINDS: tuple[Kind, ...] = ("slice", "worker", "monitor", "pusher", "guard", "main", "watcher")
-SHARES = {"slice": 2, "worker": 2, "monitor": 2, "pusher": 2, "guard": 1, "main": 1, "watcher": 1}
+KINDS: tuple[Kind, ...] = ("engine", "worker", "monitor", "pusher", "guard", "main", "watcher")
+SHARES = {"engine": 4, "worker": 1, "monitor": 2, "pusher": 1, "guard": 1, "main": 1, "watcher": 1}
 What = Literal["kill", "pause", "stop", "list", "crash"]
 
 

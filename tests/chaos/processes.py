@@ -18,7 +18,7 @@ from tests.postgresql import free_port, throwaway_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Process = subprocess.Popen[bytes]
-POOL = 4  # processes of a cluster's pool, with one engine slice
+POOL = 2  # processes of a cluster's pool
 
 
 MARK = "TRUNKLINE_CHAOS"  # environment variable that marks every process of a worker, whatever its parent
@@ -75,7 +75,7 @@ class Workers:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                         if guard:
-                            self._missing[guard].append("worker" if wanted == "slice" else wanted)
+                            self._missing[guard].append(wanted)
                         return wanted
         return None
 
@@ -85,14 +85,14 @@ class Workers:
             return {}
         found: defaultdict[Kind, list[tuple[int, int]]] = defaultdict(list)
         found["watcher"].append((0, process.pid))
-        for main in children(process.pid)[:1]:
+        engines, mains = ([pid for pid in children(process.pid) if runs(pid, name)] for name in ("engine", "cluster"))
+        found["engine"] = [(0, pid) for pid in engines]
+        for main in mains:
             found["main"].append((0, main))
             for guard in children(main)[:1]:
                 found["guard"].append((0, guard))
                 for kind, pid in self._named(guard):
                     found[kind].append((guard, pid))
-        if found["worker"]:
-            found["slice"] = [pair for pair in found["worker"] if _threads(pair[1]) > 4]  # the engine has more
         return found
 
     def _named(self, guard: int) -> list[tuple[Kind, int]]:
@@ -181,9 +181,13 @@ def _marked(mark: str) -> list[int]:
     return found
 
 
-def _threads(pid: int) -> int:
-    fields = _stat(pid)
-    return int(fields[17]) if fields else 0
+def runs(pid: int, command: str) -> bool:
+    """Return whether a process was started as `manage.py command`. It is not, before it has become Python."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return command.encode() in words[2:3]
 
 
 def environment(stack: ExitStack, database: str, directory: Path) -> dict[str, str]:
@@ -195,7 +199,7 @@ def environment(stack: ExitStack, database: str, directory: Path) -> dict[str, s
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DEBUG": "true",
         "ALLOW_LOOPBACK_URLS": "true",
-        "ENGINE_SLICES": "1",
+        "ENGINE_PROCESSES": "1",
         "DATABASE_URL": url,
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{free_port()}",
     }

@@ -7,6 +7,7 @@ from tests.mutants.counting_bugs import COUNTING_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
+from tests.mutants.polling_bugs import POLLING_BUGS
 from tests.mutants.reading_bugs import READING_BUGS
 from tests.mutants.when_bugs import WHEN_BUGS
 from tests.mutants.who_bugs import WHO_BUGS
@@ -22,6 +23,7 @@ PEOPLE = "tests/calls/test_recipient_actions.py::"
 ROTATION = "tests/calls/test_fair_rotation.py::"
 SCHEDULED_CALLBACKS = "tests/calls/test_scheduled_callbacks.py::"
 HTTP = "tests/providers/test_http.py::"
+EXCHANGE = "tests/providers/test_exchange.py::"
 VERDICTS = tuple(
     f"tests/providers/test_{provider}::test_an_answer_that_is_no_success_is_sorted"
     for provider in ("allomia.py::TestAlloMia", "polyai.py::TestPolyAI")
@@ -33,16 +35,12 @@ BUGS: tuple[Bug, ...] = (
         "the intent is stored after the request",
         "The call is still `queued` while its request is on its way, so the next claim dials it again.",
         (
-            Edit(
-                "calls/dialing/placing.py",
-                '                    status=Status.PLACING,\n                    status_reason="",\n',
-                '                    status_reason="",\n',
-            ),
+            Edit("calls/dialing/intents.py", '    *("status", "status_reason",', '    *("status_reason",'),
             Edit(
                 "calls/dialing/placing.py",
                 "    call, fence = claim.call, claim.fence\n",
                 "    call, fence = claim.call, claim.fence\n"
-                "    Call.objects.filter(pk=call.pk).update(status=Status.PLACING)\n",
+                "    Call.objects.filter(pk=call.pk).update(status='placing')\n",
             ),
         ),
         (OUTCOMES + "test_a_claim_commits_the_intent_before_anything_is_sent",),
@@ -177,15 +175,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "providers/adapters/http.py",
-                "            if _SENDING not in seen:\n",
-                "            if _SENDING not in seen or isinstance(error, TimeoutError):\n",
-            ),
-            Edit(
-                "providers/adapters/http.py",
-                "        except (TimeoutError, httpx.ConnectError,",
-                "        except httpx.ReadTimeout:\n"
-                "            raise NotSent(NO_ANSWER) from None\n"
-                "        except (TimeoutError, httpx.ConnectError,",
+                "            if not exchange.sent:\n                raise NotSent(",
+                "            if not exchange.sent or isinstance(error, TimeoutError):\n                raise NotSent(",
             ),
         ),
         (HTTP + "TestWhatMayHaveRung::test_the_deadline_covers_the_whole_exchange",),
@@ -197,13 +188,31 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "providers/adapters/http.py",
-                "        except (TimeoutError, httpx.ConnectError,",
-                "        except (httpx.ReadError, httpx.RemoteProtocolError):\n"
+                "        except (TimeoutError, OSError) as error:",
+                "        except (ConnectionError, h11.RemoteProtocolError):\n"
                 "            raise NotSent(NOT_CONNECTED) from None\n"
-                "        except (TimeoutError, httpx.ConnectError,",
+                "        except (TimeoutError, OSError) as error:",
             ),
         ),
         (HTTP + "TestWhatMayHaveRung::test_one_placing_is_one_request_whatever_happens",),
+        still_passes=ANSWERS,
+    ),
+    Bug(
+        "a request is sent once its response comes",
+        "What was sent is noted too late: a request without a response counts as never sent, and is dialled again.",
+        (
+            Edit(
+                "providers/adapters/exchange.py",
+                "            self.sent = True\n"
+                "            transport.write(written)\n"
+                "            return await receiver.answer\n",
+                "            transport.write(written)\n"
+                "            found = await receiver.answer\n"
+                "            self.sent = True\n"
+                "            return found\n",
+            ),
+        ),
+        (EXCHANGE + "test_a_reset_in_a_response_may_be_ringing",),
         still_passes=ANSWERS,
     ),
     Bug(
@@ -212,20 +221,47 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "providers/adapters/http.py",
-                "                return await _exchange(built)\n",
+                "                return await exchange.run(encoded)\n",
                 "                try:\n"
-                "                    return await _exchange(built)\n"
-                "                except (httpx.ReadError, httpx.RemoteProtocolError):\n"
-                "                    return await _exchange(built)\n",
+                "                    return await exchange.run(encoded)\n"
+                "                except (ConnectionError, h11.RemoteProtocolError):\n"
+                "                    return await exchange.run(encoded)\n",
             ),
         ),
         (HTTP + "TestWhatMayHaveRung::test_one_placing_is_one_request_whatever_happens",),
         still_passes=ANSWERS,
     ),
     Bug(
+        "every address of a name gets the request",
+        "When the first address breaks the connection, the second one is asked to dial as well.",
+        (
+            Edit(
+                "providers/adapters/exchange.py",
+                "            return await receiver.answer\n",
+                "            return await receiver.answer\n"
+                "        except ConnectionError:\n"
+                "            transport, receiver = await self._connected(h11.Connection(h11.CLIENT), request)\n"
+                "            receiver.expect()\n"
+                "            transport.write(written)\n"
+                "            return await receiver.answer\n",
+            ),
+        ),
+        (EXCHANGE + "test_several_addresses_get_one_request",),
+        still_passes=ANSWERS,
+    ),
+    Bug(
         "the transport retries",
-        "The client reconnects by itself: a library release could make it send the request twice.",
-        (Edit("providers/adapters/http.py", "retries=0, limits=limits", "retries=1, limits=limits"),),
+        "The transport reconnects by itself: one further slip, and it sends the request twice.",
+        (
+            Edit(
+                "providers/adapters/exchange.py",
+                "        transport, receiver = await self._connected(parser, request)\n",
+                "        try:\n"
+                "            transport, receiver = await self._connected(parser, request)\n"
+                "        except OSError:\n"
+                "            transport, receiver = await self._connected(parser, request)\n",
+            ),
+        ),
         (PLACING + "test_a_placing_tries_to_connect_once",),
         still_passes=ANSWERS,
     ),
@@ -233,20 +269,10 @@ BUGS: tuple[Bug, ...] = (
         "a connection for placing is kept alive",
         "The provider may or may not read a request on a kept connection that it is closing.",
         (
-            Edit("providers/adapters/http.py", '_build(request, {"connection": "close"})', "_build(request, {})"),
             Edit(
                 "providers/adapters/http.py",
-                "async def _exchange(",
-                "_KEPT: dict[Any, httpx.AsyncHTTPTransport] = {}\n\n\nasync def _exchange(",
-            ),
-            Edit(
-                "providers/adapters/http.py",
-                "    limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)\n"
-                "    async with httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, retries=0, limits=limits)"
-                " as transport:\n",
-                "    made = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False)\n"
-                "    transport = _KEPT.setdefault(asyncio.get_running_loop(), made)\n"
-                "    if True:\n",
+                "                return await exchange.run(encoded)\n",
+                "                return await self._receive(request, _whole)\n",
             ),
         ),
         (HTTP + "TestAnswers::test_a_connection_for_placing_serves_one_request",),
@@ -258,8 +284,12 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "providers/adapters/http.py",
-                "await transport.handle_async_request(request)",
-                "await httpx.AsyncClient(transport=transport, follow_redirects=True).send(request, stream=True)",
+                "                return await exchange.run(encoded)\n",
+                "                found = await exchange.run(encoded)\n"
+                '                if "location" in found.headers:\n'
+                '                    again = Request(request.method, found.headers["location"], json=request.json)\n'
+                "                    found = await Exchange(self._names, _tls(), self._connect).run(encode(again))\n"
+                "                return found\n",
             ),
         ),
         (HTTP + "TestAnswers::test_a_redirect_is_an_answer_and_is_not_followed",),
@@ -337,15 +367,21 @@ BUGS: tuple[Bug, ...] = (
         "An answer that crashes its reader is polled again at once, without end.",
         (
             Edit(
-                "calls/following/polling.py",
-                '            next_read_at=now + poll_schedule.READ_LEASE, reads=F("reads") + 1\n',
-                '            next_read_at=F("next_read_at")\n',
+                "calls/following/due_reads.py",
+                "SET next_read_at = %s, reads = p.reads + 1 FROM due",
+                "SET next_read_at = LEAST(p.next_read_at, %s) FROM due",
+            ),
+            Edit(
+                "calls/following/due_reads.py",
+                "SET next_read_at = %s, reads = reads + 1 WHERE",
+                "SET next_read_at = MIN(next_read_at, %s) WHERE",
             ),
             Edit(
                 "calls/following/polling.py",
                 "    call = due.call\n    if isinstance(answer, Reading):\n",
                 "    call = due.call\n"
-                '    Call.objects.filter(pk=call.pk).update(reads=F("reads") + 1)\n'
+                "    call.polling.reads += 1\n"
+                "    call.save()\n"
                 "    if isinstance(answer, Reading):\n",
             ),
         ),
@@ -359,10 +395,10 @@ BUGS: tuple[Bug, ...] = (
             Edit(
                 "calls/dialing/placing.py",
                 "        batch = _lock_contacts(batch)\n"
-                "        calls = _fresh(batch)\n"
-                "        allowed = _ask_the_gate(calls, now)\n",
-                "        calls = _fresh(batch)\n"
-                "        allowed = _ask_the_gate(calls, now)\n"
+                "        calls = still_queued(batch, account)\n"
+                "        asked = Asking(calls, now)\n",
+                "        calls = still_queued(batch, account)\n"
+                "        asked = Asking(calls, now)\n"
                 "        batch = _lock_contacts(batch)\n",
             ),
         ),
@@ -375,8 +411,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/placing.py",
-                "        batch = _lock_contacts(batch)\n        calls = _fresh(batch)\n",
-                "        calls = _fresh(batch)\n        batch = _lock_contacts(batch)\n",
+                "        batch = _lock_contacts(batch)\n        calls = still_queued(batch, account)\n",
+                "        calls = still_queued(batch, account)\n        batch = _lock_contacts(batch)\n",
             ),
         ),
         (PLACING + "test_a_pause_that_answers_before_the_claims_locks_is_seen",),
@@ -408,8 +444,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/placing.py",
-                '    list(owner.select_for_update(no_key=True, of=("self",)))\n',
-                "    list(owner)\n",
+                '    owner = owners.select_for_update(no_key=True, of=("self",)).first()\n',
+                "    owner = owners.first()\n",
             ),
         ),
         (BESIDE + "test_the_kill_switch_waits_like_the_pause",),
@@ -427,7 +463,7 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "calls/dialing/placing.py",
-                "min(limit, load_of(account, now).room_to_place)",
+                "min(limit, lines_of(account, now).room_to_place)",
                 "min(limit, account.max_open_calls - already)",
             ),
         ),
@@ -437,13 +473,13 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the budget is not counted within a batch",
         "Eight calls are placed with the budget of one.",
-        (Edit("calls/dialing/placing.py", "            spent=found.spent + reserved[call.campaign_id],\n", ""),),
+        (Edit("calls/dialing/asking.py", "            spent=found.spent + self._reserved[call.campaign_id],\n", ""),),
         (PLACING + "test_one_batch_does_not_spend_the_budget_twice",),
     ),
     Bug(
         "the reserve is not stored",
         "Each batch can spend the whole budget again until the first calls have ended.",
-        (Edit("calls/dialing/placing.py", "cost_reserved=budgets.reserve_of(call.account),", "cost_reserved=0,"),),
+        (Edit("calls/dialing/intents.py", "        call.cost_reserved = budgets.reserve_of(call.account)\n", ""),),
         (PLACING + "test_one_batch_does_not_spend_the_budget_twice",),
         still_passes=OUTCOMES + "test_a_late_different_end_is_kept_as_an_event_and_changes_nothing",
     ),
@@ -452,8 +488,8 @@ BUGS: tuple[Bug, ...] = (
         "One batch opens more calls from a caller number than its limit.",
         (
             Edit(
-                "calls/dialing/placing.py",
-                "            number_open=found.number_open + lines[call.phone_number_id],\n",
+                "calls/dialing/asking.py",
+                "            number_open=found.number_open + lines,\n",
                 "",
             ),
         ),
@@ -464,8 +500,8 @@ BUGS: tuple[Bug, ...] = (
         "One batch opens more calls of a campaign than its limit.",
         (
             Edit(
-                "calls/dialing/placing.py",
-                "            campaign_open=found.campaign_open + in_campaign[call.campaign_id],\n",
+                "calls/dialing/asking.py",
+                "            campaign_open=found.campaign_open + self._in_campaign[call.campaign_id],\n",
                 "",
             ),
         ),
@@ -474,7 +510,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "attempts are not counted",
         "A recipient who does not answer is called again without end.",
-        (Edit("calls/dialing/placing.py", '.update(attempts=F("attempts") + 1)', '.update(attempts=F("attempts"))'),),
+        (Edit("calls/dialing/intents.py", '.update(attempts=F("attempts") + 1)', '.update(attempts=F("attempts"))'),),
         (PLACING + "test_a_claim_is_an_attempt",),
     ),
     Bug(
@@ -482,7 +518,7 @@ BUGS: tuple[Bug, ...] = (
         "A call that was queued before the do-not-call entry is dialled after it.",
         (
             Edit(
-                "calls/dialing/placing.py",
+                "calls/dialing/asking.py",
                 "            found,\n            number_open=",
                 "            found,\n            do_not_call=False,\n            other_number_listed=False,\n"
                 "            number_open=",
@@ -495,7 +531,7 @@ BUGS: tuple[Bug, ...] = (
         "A call that was queued before the window closed is dialled after it.",
         (
             Edit(
-                "calls/dialing/placing.py",
+                "calls/dialing/asking.py",
                 "            found,\n            number_open=",
                 "            found,\n            hours=(),\n            number_open=",
             ),
@@ -533,12 +569,12 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/enqueueing.py",
-                "            if selected and self._follow(call, *selected):\n",
+                "            if selected and not (",
                 "            if selected:\n"
                 "                self.choices.take(selected[0])\n"
-                "            if selected and self._follow(call, *selected):\n",
+                "            if selected and not (",
             ),
-            Edit("calls/dialing/enqueueing.py", "            self.choices.take(selection)\n", ""),
+            Edit("calls/dialing/enqueueing.py", "        self.choices.take(selection)\n", ""),
         ),
         (ROTATION + "test_recipients_who_may_not_be_called_take_no_turn",),
     ),
@@ -737,6 +773,7 @@ BUGS: tuple[Bug, ...] = (
     *WHO_BUGS,
     *FILE_BUGS,
     *COUNTING_BUGS,
+    *POLLING_BUGS,
     *READING_BUGS,
     *BELIEF_BUGS,
 )

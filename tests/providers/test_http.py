@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from providers.adapters import http
 from providers.adapters.base import Answer, Request
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotSent, ProviderError, Rejected
+from providers.adapters.exchange import Exchange
 from providers.adapters.http import Client
 from tests.providers import skipping
 from tests.providers.wire import AMBIGUOUS, DRIBBLE, SILENCE, Behaviour, Wire, answer, closed_port, says
@@ -294,18 +294,18 @@ class TestStopping:
         asyncio.run(run())
 
     def test_an_exit_propagates(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        async def leave(request: object) -> Answer:
+        async def leave(exchange: object, request: object) -> Answer:
             raise SystemExit(3)
 
-        monkeypatch.setattr(http, "_exchange", leave)
+        monkeypatch.setattr(Exchange, "run", leave)
         with pytest.raises(SystemExit):
             send(post("http://127.0.0.1:9/"))
 
     def test_an_unexpected_error_may_be_ringing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        async def fail(request: object) -> Answer:
+        async def fail(exchange: object, request: object) -> Answer:
             raise RuntimeError(SECRET)
 
-        monkeypatch.setattr(http, "_exchange", fail)
+        monkeypatch.setattr(Exchange, "run", fail)
         with pytest.raises(MayBeRinging) as caught:
             send(post("http://127.0.0.1:9/"))
         assert SECRET not in str(caught.value)

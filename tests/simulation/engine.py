@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any
 
-from calls.engine.slice import Database, Slice
+from django.utils import timezone
+
+from calls.actions import scheduled_callbacks
+from calls.engine.control import Control
+from calls.engine.leader import UPKEEP, Leadership
+from calls.engine.upkeep import Upkeep
 
 
-class Steps(Slice):
-    """What a slice does beside enqueueing and placing, for those who wait."""
+class Steps:
+    """What the engine does beside enqueueing and placing, for those who wait."""
 
     def __init__(self) -> None:
-        super().__init__("month", 0)
-        self._ends = float("inf")
-        self.db = self.long_db = cast(Database, _at_once)
+        control = Control()
+        control.confirm(float("inf"))
+        self._upkeep = Upkeep(control, Leadership(UPKEEP, "month"), _at_once)
 
     def look(self) -> None:
         """See edits, and queue scheduled callbacks that are due."""
-        while _run(self._reassess_recipients()):
+        while _run(self._upkeep.reassess_recipients()):
             pass
-        _run(self._scheduled_callbacks())
+        scheduled_callbacks.step(timezone.now())
 
 
 async def _at_once(work: Callable[..., Any], *arguments: Any) -> Any:

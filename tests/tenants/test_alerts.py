@@ -87,7 +87,7 @@ def test_a_campaign_that_pauses_itself_raises_an_alert_with_the_reason(
             ended_reason="refused",
             error_message="No such slot.",
         )
-        circuit_breaker.pause_if_refused_alike(call)
+        circuit_breaker.pause_if_refused_alike(campaign.pk, call.error_message)
     campaign.refresh_from_db()
     assert campaign.status == Campaign.Status.PAUSED
     alert = Alert.objects.get()

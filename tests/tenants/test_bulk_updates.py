@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -50,3 +51,42 @@ def test_other_rows_and_columns_stay(organization: Organization) -> None:
     update_rows([one], ["name"])
     update_rows([], ["name"])
     assert set(Contact.objects.values_list("name", "language")) == {("B", ""), ("A", "")}
+
+
+def test_only_rows_with_the_expected_values_are_written_and_named(organization: Organization) -> None:
+    rows = [
+        Contact.objects.create(organization=organization, phone=f"+3361234560{n}", name="A", language="fr" * (n % 2))
+        for n in range(4)
+    ]
+    for row in rows:
+        row.name, row.variables, row.consent_at = f"B{row.pk}", {}, None
+    gone = Contact(pk=rows[-1].pk + 1, organization=organization, phone="+33612345609", name="B")
+    with CaptureQueriesContext(connection) as asked:
+        written = update_rows([*rows, gone], ["name", "variables", "consent_at"], where={"language": "fr", "name": "A"})
+    assert len(asked) == 1
+    assert written == {rows[1].pk, rows[3].pk}
+    expected = {row.pk: f"B{row.pk}" if row.pk in written else "A" for row in rows}
+    assert dict(Contact.objects.values_list("pk", "name")) == expected
+    assert update_rows(rows[:1], ["name"]) == {rows[0].pk}
+    assert update_rows([], ["name"]) == set()
+
+
+def test_a_row_whose_guarded_value_changed_is_not_written(organization: Organization) -> None:
+    """And the caller learns which rows were: another worker wrote the second one meanwhile."""
+    rows = [Contact.objects.create(organization=organization, phone=f"+3361234560{n}", name=f"A{n}") for n in range(3)]
+    Contact.objects.filter(pk=rows[1].pk).update(name="C")
+    names = [row.name for row in rows]
+    for row in rows:
+        row.name, row.language = "B", "fr"
+    written = update_rows(rows, ["name", "language"], guard={"name": names})
+    assert written == {rows[0].pk, rows[2].pk}
+    assert list(Contact.objects.order_by("pk").values_list("name", "language")) == [("B", "fr"), ("C", ""), ("B", "fr")]
+
+
+def test_amounts_are_not_rounded(organization: Organization) -> None:
+    organization.daily_budget = Decimal("12345678.6543")
+    update_rows([organization], ["daily_budget"])
+    assert Organization.objects.get(pk=organization.pk).daily_budget == Decimal("12345678.6543")
+    organization.daily_budget = None
+    update_rows([organization], ["daily_budget"])
+    assert Organization.objects.get(pk=organization.pk).daily_budget is None

@@ -1,0 +1,30 @@
+"""B13: placing while 5,000 calls are read every three seconds, against placing alone."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.shared import provider, runs
+from benchmarks.shared.figure import Found, Mark, Setting, alternate, main
+
+MARK = Mark("B13", "placing while 5,000 calls are read", "placing alone", 0.5, 0.8, "calls/s")
+READ = 5_000
+
+
+def measure(setting: Setting) -> Found:
+    from benchmarks.shared.rows import World
+
+    url = setting.database()
+    found = Found()
+    with provider.running() as server:
+        world = World(server.address(provider.CALLING))
+        return alternate(
+            setting.rounds,
+            lambda: runs.placing(setting, url, world, server, found, also_read=min(READ, setting.size(50_000))),
+            lambda: runs.placing(setting, url, world, server, Found()),
+            found,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(MARK, measure))

@@ -1,0 +1,30 @@
+"""B3: queued calls placed by one worker: gate, intent, one POST, the answer recorded. Nothing is read."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.shared import bare, provider, runs
+from benchmarks.shared.figure import Found, Mark, Setting, alternate, main
+
+MARK = Mark("B3", "placing alone, one process", "an httpx POST loop without keep-alive", 0.3, 0.6, "calls/s")
+NOTHING_READ = {"reads_per_second": "0.001", "read_tokens": 0}
+
+
+def measure(setting: Setting) -> Found:
+    from benchmarks.shared.rows import World
+
+    url = setting.database()
+    found = Found()
+    with provider.running() as server:
+        world = World(server.address(provider.CALLING), **NOTHING_READ)
+        return alternate(
+            setting.rounds,
+            lambda: runs.placing(setting, url, world, server, found),
+            lambda: bare.rate("httpx_post", server.url, setting.size(10_000)),
+            found,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(MARK, measure))

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class Naive(AppConfig):
+    name = "benchmarks.naive"
+    label = "naive"

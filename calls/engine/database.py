@@ -1,0 +1,62 @@
+"""Database work beside the event loop: threads with connections of their own, and a time limit for each statement.
+
+Each lane has its own threads, so that no lane waits for the database work of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any, TypeVar
+
+from django.db import close_old_connections, connection, connections
+
+T = TypeVar("T")
+
+REST = 5.0  # seconds without work after which a connection is checked before it is used again
+CLOSE_WITHIN = 5.0
+
+
+class Database:
+    """Run short transactions in a few threads. `close` closes their connections."""
+
+    def __init__(self, name: str, threads: int = 1, *, statement: int = 0) -> None:
+        """`statement`: the seconds after which PostgreSQL ends a statement; 0 for no limit."""
+        self._threads = threads
+        self._statement = statement
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"db-{name}", initializer=self._limit_statements)
+        self._mine = threading.local()
+
+    def _limit_statements(self) -> None:
+        """Give this thread's connection its limit. The connection is not open yet; each reconnect keeps the limit."""
+        if self._statement and connection.vendor == "postgresql":
+            options = dict(connection.settings_dict.get("OPTIONS", {}))
+            options["options"] = f"{options.get('options', '')} -c statement_timeout={self._statement * 1000}".strip()
+            connection.settings_dict = {**connection.settings_dict, "OPTIONS": options}
+
+    async def __call__(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: self._run(work, *args, **kwargs))
+
+    def _run(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        # Checking costs a round trip, so a connection that has just worked is used as it is. An error that the work
+        # itself has handled counts: the connection may be broken.
+        if connection.errors_occurred or time.monotonic() > getattr(self._mine, "good_until", 0.0):
+            close_old_connections()
+        self._mine.good_until = 0.0
+        found = work(*args, **kwargs)
+        self._mine.good_until = time.monotonic() + REST
+        return found
+
+    def close(self, within: float = CLOSE_WITHIN) -> None:
+        """Close the connections. A thread that hangs in a broken connection is left behind after `within` seconds."""
+        barrier = threading.Barrier(self._threads)
+
+        def close_mine() -> None:
+            barrier.wait(within)  # so that each thread runs this exactly once
+            connections.close_all()
+
+        wait([self._pool.submit(close_mine) for _ in range(self._threads)], timeout=within)
+        self._pool.shutdown(wait=False, cancel_futures=True)

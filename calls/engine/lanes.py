@@ -1,0 +1,192 @@
+"""The lanes of an engine process: placing, reading, status callbacks, webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from calls.deadlines import CLUSTER_TIMING
+from calls.dialing import placing
+from calls.engine.control import Control
+from calls.engine.lane import SOON, Lane
+from calls.engine.writer import Writer
+from calls.following import polling, status_callbacks
+from calls.outcomes import poll_schedule
+from calls.webhooks import delivery
+from providers import outgoing
+from providers.adapters import http
+from providers.adapters.base import Reading
+from providers.adapters.errors import ProviderError
+
+logger = logging.getLogger(__name__)
+
+Placed = tuple[placing.Claim, Reading | ProviderError]
+Read = tuple[polling.DueRead, Reading | ProviderError, bytes]
+
+
+class PlacingLane(Lane):
+    """Claim due calls of each account, send the request of each, have the writer store the answers."""
+
+    name = "placing"
+    slots = 400
+    OF_AN_ACCOUNT = 200  # in flight at once: a provider that answers slowly leaves slots for the others
+    FEWEST, MOST = 8, 200  # calls of one claim
+    QUICK, SLOW = 0.3, 1.0  # seconds of a claim after which the next one is larger or smaller
+
+    def __init__(self, control: Control, client: http.Client, pause: float) -> None:
+        super().__init__(control, pause)
+        self._client = client
+        self._writer: Writer[Placed] = Writer(self.name, self.stores, placing.record_all, self._give_up)
+        self._of_account: Counter[int] = Counter()
+        self._size = self.FEWEST * 4
+
+    @property
+    def writer(self) -> Writer[Placed]:
+        return self._writer
+
+    async def turn(self) -> bool:
+        found = full = False
+        for account_id in await self.claims(placing.accounts_with_work, timezone.now()):
+            room = min(self.room, self.OF_AN_ACCOUNT - self._of_account[account_id])
+            if not self.control.claiming:
+                return False
+            if room <= 0:
+                full = True
+                continue
+            found = await self._claim(account_id, min(room, self._size)) or found
+            self.control.note_alive(self.name)
+        if full:
+            await self.rest(self.pause)
+        elif not found:
+            await self.control.sleep(await self.claims(placing.until_next, timezone.now(), self.pause))
+        return True
+
+    async def _claim(self, account_id: int, limit: int) -> bool:
+        """Claim calls of one account and spawn them. Requests must be sent within seconds, so a claim stays quick."""
+        began = time.monotonic()
+        claims = await self.claims(placing.claim, account_id, limit)
+        took = time.monotonic() - began
+        if took > self.SLOW:
+            self._size = max(self.FEWEST, self._size // 2)
+        elif took < self.QUICK and len(claims) == self._size:
+            self._size = min(self.MOST, 2 * self._size)
+        self._of_account[account_id] += len(claims)
+        for claim in claims:
+            self.spawn(self._place(claim))
+        return bool(claims)
+
+    async def _place(self, claim: placing.Claim) -> None:
+        try:
+            answer = await placing.send(self._client, claim)
+            self._writer.put((claim, answer), claim.committed + CLUSTER_TIMING.lease)
+        except Exception:  # when the lease ends, the reaper turns the claim into a doubt
+            logger.exception("Call %s: the answer to its placing was lost", claim.call.pk)
+        finally:
+            self._of_account[claim.call.account_id] -= 1
+
+    async def _give_up(self, answer: Placed) -> None:
+        """The reaper turns the claim into a doubt, because its lease is over."""
+        logger.error("Call %s: the answer to its placing could not be stored", answer[0].call.pk)
+
+
+class ReadingLane(Lane):
+    """Claim calls that are due for a read, read each, have the writer store the answers."""
+
+    name = "reading"
+    slots = 300
+
+    def __init__(self, control: Control, client: http.Client, pause: float) -> None:
+        super().__init__(control, pause)
+        self._client = client
+        self._writer: Writer[Read] = Writer(self.name, self.stores, polling.record_all, self._give_up)
+        self._of_account: Counter[int] = Counter()
+
+    @property
+    def writer(self) -> Writer[Read]:
+        return self._writer
+
+    async def turn(self) -> bool:
+        readings = []
+        if self.room >= self.slots // 4:
+            readings = await self.claims(polling.claim, min(self.room, polling.BATCH), under_way=dict(self._of_account))
+        for due in readings:
+            self._of_account[due.call.account_id] += 1
+            self.spawn(self._read(due))
+        if not readings:
+            await self.rest(self.pause)
+        return True
+
+    async def _read(self, due: polling.DueRead) -> None:
+        until = time.monotonic() + poll_schedule.READ_LEASE.total_seconds()
+        try:
+            answer, raw = await polling.read(self._client, due)
+        except Exception as error:
+            logger.exception("Call %s: a read failed", due.call.pk)
+            # The read was counted and leased, so a failing read is not repeated at once and forever.
+            answer, raw = ProviderError(f"Reading failed: {type(error).__name__}."), b""
+        finally:
+            self._of_account[due.call.account_id] -= 1
+        self._writer.put((due, answer, raw), until)
+
+    async def _give_up(self, answer: Read) -> None:
+        """Store that the read failed, so that an answer which cannot be stored is not read at once and forever."""
+        due = answer[0]
+        logger.error("Call %s: the answer to a read could not be stored", due.call.pk)
+        await self.stores(polling.record, due, ProviderError("The answer could not be stored."), b"")
+
+
+class CallbackLane(Lane):
+    """Process status callbacks, one after the other."""
+
+    name = "callbacks"
+    slots = 1
+
+    async def turn(self) -> bool:
+        pending = await self.claims(status_callbacks.pending)
+        for pk in pending:
+            if not self.control.claiming:
+                return False
+            try:
+                await self.claims(status_callbacks.process, pk)
+            except (OperationalError, InterfaceError):
+                logger.exception("The database failed while status callback %s was processed", pk)
+                await self.claims(status_callbacks.postpone, pk)
+            except Exception as error:
+                logger.exception("Status callback %s could not be processed", pk)
+                await self.claims(status_callbacks.note_failure, pk, type(error).__name__)
+            self.control.note_alive(self.name)
+        return bool(pending)
+
+
+class WebhookLane(Lane):
+    """Deliver webhooks. Customers' systems delay no calls, because this lane shares nothing with the others."""
+
+    name = "webhooks"
+    slots = 300
+
+    def __init__(self, control: Control, client: outgoing.Client, pause: float) -> None:
+        super().__init__(control, pause)
+        self._client = client
+        self._cursor = delivery.HostCursor()
+
+    async def turn(self) -> bool:
+        claims = await self.claims(delivery.claim, self.room, self._cursor)
+        for claim in claims:
+            self.spawn(self._deliver(claim))
+        if claims:
+            await asyncio.sleep(SOON)  # hosts that answer at once have a free slot for their next delivery then
+        else:
+            await self.rest(self.pause)
+        return True
+
+    async def _deliver(self, claim: delivery.Claim) -> None:
+        try:
+            if answer := await delivery.send(self._client, claim):
+                await self.stores(delivery.record, claim, answer)
+        except Exception:  # when the lease ends, the delivery is sent again with the same id
+            logger.exception("Webhook %s: the result of its delivery was lost", claim.message_id)

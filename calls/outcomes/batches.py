@@ -1,0 +1,127 @@
+"""Record evidence about many calls in one transaction: locked together, folded in memory, written in few statements.
+
+The functions that record one call record each of a batch; only what they ask and write goes through it (`units`).
+A call that needs more than the batch has loaded is set aside and recorded alone afterwards. Where the database refuses
+the batch, it is split in halves, down to one call, which is recorded alone: that is the slow road, and the reference.
+
+Locks are taken in the order of a claim: accounts, calls, recipients, polling rows, each by key.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+from calls.outcomes.loading import Entry, Loaded
+from calls.outcomes.opt_out import NeedsContactLock
+from calls.outcomes.transitions import LockedCall
+from calls.outcomes.units import Gathered, SetAside
+from calls.outcomes.writing import as_stored, write
+from calls.webhooks import outbox
+from tenants import failpoints
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+CONFLICTS = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock timeout
+
+
+def record_all(items: Sequence[T], entry: Callable[[T], Entry], alone: Callable[[T], object], now: datetime) -> list[T]:
+    """Record all items, and return those that could not be stored.
+
+    `entry`: how an item is recorded in a batch. `alone`: record an item in a transaction of its own.
+    """
+    left: list[T] = []
+    for batch in _without_repetitions(items, lambda item: entry(item).call_id):
+        left += _record(batch, entry, alone, now)
+    return left
+
+
+def _without_repetitions(items: Iterable[T], key: Callable[[T], int]) -> Iterator[list[T]]:
+    """Yield the items in batches in which no call occurs twice, in their order for each call."""
+    rounds: list[list[T]] = []
+    times: defaultdict[int, int] = defaultdict(int)
+    for item in items:
+        place = times[key(item)]
+        times[key(item)] += 1
+        if place == len(rounds):
+            rounds.append([])
+        rounds[place].append(item)
+    yield from rounds
+
+
+def _record(items: Sequence[T], entry: Callable[[T], Entry], alone: Callable[[T], object], now: datetime) -> list[T]:
+    if not items:
+        return []
+    try:
+        aside = _record_together([entry(item) for item in items], now)
+    except Exception as error:
+        if _is_an_outage(error):
+            logger.exception("The database failed; %s answers are not stored yet", len(items))
+            return list(items)
+        if len(items) > 1:
+            logger.warning("A batch of %s answers could not be stored and is split", len(items), exc_info=True)
+            half = len(items) // 2
+            return _record(items[:half], entry, alone, now) + _record(items[half:], entry, alone, now)
+        aside = {entry(items[0]).call_id}
+    return [item for item in items if entry(item).call_id in aside and not _is_stored(item, alone)]
+
+
+def _is_stored(item: T, alone: Callable[[T], object]) -> bool:
+    """Record one item alone. Return False when that fails, so that it harms no other."""
+    try:
+        alone(item)
+    except Exception:
+        logger.exception("An answer could not be stored")
+        return False
+    return True
+
+
+def _is_an_outage(error: Exception) -> bool:
+    """Return whether the connection is lost, so that no other answer can be stored now either."""
+    if isinstance(error, InterfaceError):
+        return True
+    state = getattr(error.__cause__, "sqlstate", None)
+    return isinstance(error, OperationalError) and connection.vendor == "postgresql" and state not in CONFLICTS
+
+
+def _record_together(entries: Sequence[Entry], now: datetime) -> set[int]:
+    """Record the calls in one transaction. Return the keys of those that are set aside: nothing of them is written."""
+    with transaction.atomic():
+        loaded = Loaded(entries)
+        was = {pk: as_stored(call) for pk, call in loaded.calls.items()}
+        gathered = list(_concluded(entries, loaded))
+        missed = write(gathered, was, now)
+        failpoints.reach("outcomes.writing")
+    if connection.connection is None:
+        # A connection that closes within a transaction rolls it back without an error.
+        raise OperationalError("The connection was closed before the answers were committed.")
+    failpoints.reach("outcomes.written")
+    return {entry.call_id for entry in entries} - {each.call.pk for each in gathered} | missed
+
+
+def _concluded(entries: Sequence[Entry], loaded: Loaded) -> Iterator[Gathered]:
+    """Yield what is to be written for each call, in the order of the entries, without those that are set aside."""
+    with loaded.answering():
+        for entry in entries:
+            call = loaded.calls.get(entry.call_id)
+            if call is None:
+                continue
+            gathered = Gathered(call, loaded)
+            before = call.provider_call_id
+            try:
+                entry.conclude(LockedCall(call, outbox.Milestones.of(call), unit=gathered))
+            except (SetAside, NeedsContactLock):
+                continue
+            except (DatabaseError, InterfaceError):
+                raise
+            except Exception:
+                logger.exception("Call %s: its answer could not be recorded in a batch", call.pk)
+                continue
+            if call.provider_call_id != before:
+                loaded.given[call.account_id, call.provider_call_id.lower()] = call.pk
+            yield gathered

@@ -1,0 +1,191 @@
+"""A claim of many calls: its statements do not grow with them, and a call that is refused costs no other call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from calls.dialing import asking, enqueueing, intents, placing
+from calls.gate.history import OpenCalls
+from calls.models import Call, CallEvent, Status
+from campaigns.do_not_call import entries
+from campaigns.models import Campaign, Contact, Recipient
+from providers.models import PhoneNumber, ProviderAccount
+from tenants.models import Organization
+from tests.calls import support
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def number(callers: Organization) -> PhoneNumber:
+    return support.reach(callers, "http://127.0.0.1:9", "allomia", calls_per_second=1000, max_open_calls=1000)
+
+
+def phones(count: int, first: int = 0) -> list[str]:
+    return [f"+1212555{n:04d}" for n in range(first, first + count)]
+
+
+def running(number: PhoneNumber, count: int, first: int = 0, **fields: Any) -> Campaign:
+    """Return a running campaign with a due recipient for each number."""
+    numbers = phones(count, first)
+    made = support.campaign(number, support.people(number.organization, numbers), **fields)
+    Campaign.objects.filter(pk=made.pk).update(status=Campaign.Status.RUNNING, launched_at=timezone.now())
+    contacts = number.organization.contacts.filter(phone__in=numbers).order_by("phone")
+    Recipient.objects.bulk_create(
+        Recipient(campaign=made, contact=contact, next_attempt_at=timezone.now(), sort_key=place)
+        for place, contact in enumerate(contacts)
+    )
+    made.refresh_from_db()
+    return made
+
+
+def shapes(asked: CaptureQueriesContext) -> Counter[str]:
+    """Return how often each kind of statement was sent. SQLite takes only so many values in one INSERT."""
+    found = Counter(" ".join(query["sql"].split()[:3]).split(' "s')[0] for query in asked.captured_queries)
+    return found if connection.vendor == "postgresql" else Counter(dict.fromkeys(found, 1))
+
+
+def test_the_statements_of_a_step_and_of_a_claim_do_not_grow_with_the_calls(number: PhoneNumber) -> None:
+    budget = {"budget": Decimal(1_000_000), "max_open_calls": 1000}
+    asked: dict[str, dict[int, Counter[str]]] = {"feed": {}, "claim": {}, "defer": {}}
+    for count, first in ((1, 0), (10, 500), (200, 1000)):  # the first finds caches empty
+        made = running(number, count, first, **budget)
+        with CaptureQueriesContext(connection) as queries:
+            assert enqueueing.feed(made.pk) == count
+        asked["feed"][count] = shapes(queries)
+        Call.objects.queued().update(due_at=timezone.now())
+        with CaptureQueriesContext(connection) as queries:
+            assert len(placing.claim(number.account_id)) == count
+        asked["claim"][count] = shapes(queries)
+        # The same calls once more, when none may go out: each is put off, for a moment of its own.
+        Call.objects.filter(campaign=made).update(status=Status.QUEUED, due_at=timezone.now(), dialed_at=None)
+        made.recipients.update(attempts=0)
+        for place, contact in enumerate(Contact.objects.filter(calls__campaign=made).order_by("pk")):
+            contact.hold_until = timezone.now() + timedelta(days=1, seconds=place)
+            contact.on_hold = True
+            contact.save()
+        with CaptureQueriesContext(connection) as queries:
+            assert placing.claim(number.account_id, count) == []
+        asked["defer"][count] = shapes(queries)
+        assert made.calls.filter(status_reason="hold").values("due_at").distinct().count() == count
+        assert CallEvent.objects.filter(call__campaign=made, type="deferred").count() == count
+        Call.objects.all().update(status=Status.CANCELED, due_at=None, cost_reserved=0)
+    for what, found in asked.items():
+        assert found[10] == found[200], what
+        assert found[200].total() < 40, what
+
+
+def test_each_claimed_call_is_stored_with_all_that_belongs_to_it(number: PhoneNumber) -> None:
+    ProviderAccount.objects.update(price_per_minute=Decimal("0.10"), reserved_minutes=3)
+    made = running(number, 30)
+    enqueueing.feed(made.pk)
+    before = timezone.now()
+    claims = placing.claim(number.account_id)
+    assert len(claims) == 30
+    again = {call.pk: call for call in Call.objects.all()}
+    for claim in claims:
+        call = again[claim.call.pk]
+        assert (call.status, call.status_reason, call.placing_attempts) == (Status.PLACING, "", claim.fence)
+        assert call.dialed_at is not None and call.lease_until is not None
+        assert before <= call.dialed_at == call.lease_until - intents.LEASE
+        assert call.cost_reserved == Decimal("0.30") and call.campaign_version == made.version
+        assert call.decision["decision"] == "allow" and len(call.decision["checks"]) > 5
+        assert claim.fence == 1 and claim.call.as_order().to_number == call.to_number
+    assert set(made.recipients.values_list("status", "attempts")) == {(Recipient.Status.CALLING, 1)}
+    placed = CallEvent.objects.filter(type="placing").values_list("call", "from_status", "to_status", "detail")
+    assert sorted(placed) == [(pk, "queued", "placing", "Attempt 1.") for pk in sorted(again)]
+
+
+def test_the_fence_rises_with_each_claim(number: PhoneNumber) -> None:
+    call = support.single(number, *phones(1))
+    for fence in (1, 2, 3):
+        [claim] = placing.claim(number.account_id)
+        assert claim.fence == fence == Call.objects.get(pk=call.pk).placing_attempts
+        Call.objects.update(status=Status.QUEUED, due_at=timezone.now(), dialed_at=None)
+        Organization.objects.update(min_gap_minutes=0)
+
+
+@pytest.mark.parametrize("conflicts", [[0], [7], [3, 4], [0, 5, 11], list(range(12))])
+def test_a_call_that_a_constraint_refuses_costs_no_other_call(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, conflicts: list[int]
+) -> None:
+    """The gate sees an open call first; here it is blind, so that the constraint alone is left."""
+    numbers = phones(12)
+    made = running(number, 12)
+    enqueueing.feed(made.pk)
+    for place in conflicts:
+        open_call = {"status": Status.RINGING, "next_read_at": timezone.now(), "provider_call_id": f"x{place}"}
+        support.single(number, numbers[place], **open_call)
+    monkeypatch.setattr(OpenCalls, "any_to", lambda *_: False)
+    refused = {numbers[place] for place in conflicts}
+    claimed = {claim.call.to_number for claim in placing.claim(number.account_id)}
+    assert claimed == set(numbers) - refused
+    waiting = made.calls.queued()
+    assert {call.to_number for call in waiting} == refused
+    for call in waiting:
+        assert (call.status_reason, call.placing_attempts, call.cost_reserved) == ("open_call", 0, 0)
+        assert call.dialed_at is None and call.due_at is not None and call.due_at > timezone.now()
+        assert list(call.events.values_list("type", flat=True)) == ["queued", "deferred"]
+    assert set(made.recipients.filter(contact__phone__in=refused).values_list("attempts", flat=True)) <= {0}
+    assert set(made.recipients.exclude(contact__phone__in=refused).values_list("attempts", flat=True)) <= {1}
+
+
+def test_the_second_call_to_one_person_in_one_claim_waits(number: PhoneNumber) -> None:
+    """Two campaigns have queued everyone twice. The gate finds it in memory: no statement is refused."""
+    made = [running(number, 20, name=name) for name in "AB"]
+    for each in made:
+        assert enqueueing.feed(each.pk) == 20
+    with CaptureQueriesContext(connection) as asked:
+        claims = placing.claim(number.account_id)
+    assert Counter(claim.call.to_number for claim in claims) == Counter(phones(20))
+    assert set(Call.objects.queued().values_list("status_reason", flat=True)) == {"open_call"}
+    assert not any("ROLLBACK TO" in query["sql"] for query in asked.captured_queries)
+
+
+def test_those_who_wait_do_not_keep_others_waiting(number: PhoneNumber) -> None:
+    """More calls than one round looks at are put off; the call behind them is claimed at once."""
+    made = running(number, 30)
+    enqueueing.feed(made.pk)
+    Contact.objects.update(on_hold=True)
+    last = support.single(number, *phones(1, 900), priority=Call.PRIORITY_BULK)
+    assert [claim.call.pk for claim in placing.claim(number.account_id, limit=10)] == [last.pk]
+
+
+def test_a_claim_ends_only_so_many_calls_and_the_next_one_ends_the_others(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "ENDED_AT_MOST", 5)
+    made = running(number, 12)
+    enqueueing.feed(made.pk)
+    entries.add_many(number.organization, phones(11), reason="", source="test")
+    [claim] = placing.claim(number.account_id)
+    assert claim.call.to_number == phones(1, 11)[0]
+    assert made.calls.filter(status=Status.CANCELED).count() == 5
+    assert placing.claim(number.account_id) == []
+    assert made.calls.filter(status=Status.CANCELED, status_reason="do_not_call").count() == 11
+
+
+def test_only_accounts_with_a_due_call_have_work(number: PhoneNumber, callers: Organization) -> None:
+    now = timezone.now()
+    other = support.reach(callers, "http://127.0.0.1:9", "callingbox")
+    paused = running(other, 3)
+    enqueueing.feed(paused.pk)
+    Call.objects.update(due_at=now)
+    Campaign.objects.update(status=Campaign.Status.PAUSED)
+    later = support.single(number, *phones(1, 50), due_at=now + timedelta(seconds=3))
+    assert placing.accounts_with_work(now) == []
+    assert 1.5 < placing.until_next(now, 5.0) <= 3.0 and placing.until_next(now, 1.0) == 1.0
+    assert placing.accounts_with_work(now + timedelta(seconds=4)) == [number.account_id]
+    Campaign.objects.update(status=Campaign.Status.RUNNING)
+    found = placing.accounts_with_work(timezone.now() + timedelta(seconds=4))
+    assert found == sorted([number.account_id, other.account_id])
+    later.refresh_from_db()
+    assert later.status == Status.QUEUED
