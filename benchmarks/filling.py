@@ -38,6 +38,7 @@ def fill(contacts: int, calls: int) -> Filled:
     """Insert all rows, then update statistics and visibility map as autovacuum does."""
     from django.db import connection, transaction
 
+    from tenants.db import counters
     from tenants.models import Organization, Tenant
 
     home = Tenant.objects.create(name="B")
@@ -52,6 +53,8 @@ def fill(contacts: int, calls: int) -> Filled:
             for organization, share in zip(homes, SHARES, strict=True)
         ]
         _calls(cursor, calls)
+    for counts in counters.tables():  # no trigger ran
+        counters.rebuild(counts)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM calls_call")
         made = cursor.fetchone()[0]

@@ -91,6 +91,7 @@ class Pauses:
     deliver: float = 0.25
     publish_finished_imports: float = 1.0
     purge_webhooks: float = 10.0
+    fold_counts: float = 5.0
 
     @classmethod
     def at_most(cls, seconds: float) -> Self:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.core.exceptions import ValidationError as NotPossible
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -21,8 +21,8 @@ from campaigns.models import (
     Campaign,
     Contact,
     ContactList,
-    ContactListMember,
     ContactNumber,
+    MemberCount,
     NumberKind,
 )
 from campaigns.models.contact import MAX_EVIDENCE
@@ -248,8 +248,8 @@ class ContactViewSet(CrudViewSet[Contact]):
 
 def counted(queryset: QuerySet[ContactList]) -> QuerySet[ContactList]:
     """Add `contacts_count` in the same query."""
-    members = ContactListMember.objects.filter(contact_list=OuterRef("pk")).order_by().values("contact_list")
-    counts = Subquery(members.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+    kept = MemberCount.objects.filter(contact_list=OuterRef("pk")).order_by().values("contact_list")
+    counts = Subquery(kept.annotate(n=Sum("members")).values("n"), output_field=IntegerField())
     return queryset.annotate(contacts_count=Coalesce(counts, Value(0)))
 
 

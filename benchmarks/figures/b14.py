@@ -74,7 +74,7 @@ def order(port: int, key: str, campaign: Any, phone: str) -> None:
         "assistantId": str(campaign.assistant.uuid),
         "phoneNumberId": str(campaign.phone_numbers.get().uuid),
     }
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/outbound",
         json.dumps(body).encode(),
         {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},

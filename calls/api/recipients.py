@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import django_filters
+from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from django.utils import timezone
 from rest_framework.decorators import action
@@ -85,8 +86,21 @@ def _hold(view: ScopedViewSet[Any], contact: Contact, request: Request) -> None:
     recipients.hold(contact, actor=view.reach.actor, **form.validated_data)
 
 
+class OfOneCampaign(QuerySet[Recipient]):
+    """Recipients of one campaign, which is given as a range.
+
+    An order by key has the campaign in front. So PostgreSQL reads `recipient_list`. With an equal campaign and an order
+    by key alone it reads all recipients of later campaigns first.
+    """
+
+    def order_by(self, *names: Any) -> Self:
+        if names in (("pk",), ("-pk",)):
+            names = ("campaign_id" if names == ("-pk",) else "-campaign_id", *names)
+        return super().order_by(*names)
+
+
 class RecipientViewSet(ScopedViewSet[Recipient]):
-    queryset = Recipient.objects.select_related("campaign__organization", "contact__organization")
+    queryset = OfOneCampaign(Recipient).select_related("campaign__organization", "contact__organization")
     serializer_class = RecipientSerializer
     filterset_class = RecipientFilters
     organization_path = "campaign__organization"
@@ -96,7 +110,8 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
     )
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(campaign=campaign_of(self))
+        campaign = campaign_of(self)
+        return super().get_queryset().filter(campaign__gte=campaign.pk, campaign__lte=campaign.pk)
 
     def organization_of(self, found: Recipient) -> Organization:
         return found.campaign.organization

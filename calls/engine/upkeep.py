@@ -20,6 +20,7 @@ from calls.webhooks import maintenance as webhook_maintenance
 from campaigns import launching
 from campaigns.imports import job, retention, undo
 from tenants.api import idempotency
+from tenants.db import counters
 
 Run = Callable[..., Awaitable[Any]]
 
@@ -36,6 +37,7 @@ class Upkeep:
             ("purge_idempotency_keys", self.purge_idempotency_keys, pauses.purge_idempotency_keys),
             ("purge_imports", self.purge_imports, pauses.purge_imports),
             ("purge_webhooks", self.purge_webhooks, pauses.purge_webhooks),
+            ("fold_counts", self.fold_counts, pauses.fold_counts),
         ]
         return [
             ("import", self._first_of(job.due, job.run_step), pauses.imports),
@@ -71,3 +73,6 @@ class Upkeep:
 
     async def purge_webhooks(self) -> bool:
         return bool(await self._db(webhook_maintenance.purge) > 0)
+
+    async def fold_counts(self) -> bool:
+        return bool(await self._db(counters.fold))

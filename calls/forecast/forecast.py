@@ -34,6 +34,7 @@ from calls.gate.selection import Choices, values_for
 from calls.reports import never_open
 from calls.reports.never_open import ClosedPlace, closed_place
 from calls.reports.problem import Problem
+from campaigns import list_sizes
 from campaigns.models import Campaign, Contact, ContactListMember, Recipient
 from campaigns.rules.spoken import MISSING, REASON, Rule, Spoken
 from campaigns.wording import recipients as counted
@@ -278,8 +279,13 @@ NOT_BEGUN = (Campaign.Status.DRAFT, Campaign.Status.SCHEDULED)  # it has contact
 
 
 def _size_of(campaign: Campaign, count_to: int | None) -> int:
-    own = 0 if campaign.status in NOT_BEGUN else campaign.recipients.all()[:count_to].count()
-    return own + _not_launched(campaign)[:count_to].count()
+    if campaign.status not in NOT_BEGUN:
+        return campaign.recipients.all()[:count_to].count() + _not_launched(campaign)[:count_to].count()
+    lists = list_sizes.sizes_of(campaign)
+    if len(lists) > 1:  # a contact may be on several
+        return _not_launched(campaign)[:count_to].count()
+    size = sum(lists.values())
+    return size if count_to is None else min(size, count_to)
 
 
 def _rows(campaign: Campaign, with_variables: bool) -> Iterator[Sequence[Any]]:

@@ -264,12 +264,6 @@ class Call(Polled):
             models.Index(fields=["organization", "status", "-id"], name="call_list_status"),
             models.Index(fields=["campaign", "-id"], name="call_list_campaign"),
             models.Index(fields=["campaign", "status", "-id"], name="call_campaign_status"),
-            # The cost of a campaign, summed from the index alone. PostgreSQL needs the columns, not COST.
-            models.Index(
-                fields=["campaign", "cost_price", "cost_estimate"],
-                name="call_cost",
-                condition=Q(cost_price__gt=0) | Q(cost_estimate__gt=0),
-            ),
             # What a campaign has set aside.
             models.Index(fields=["campaign"], name="call_reserved", condition=Q(cost_reserved__gt=0)),
             # Spent today by an organization and through an account; the calls of a caller number within a day.

@@ -49,7 +49,8 @@ class RecipientCount(Counts):
         """Return the counts of these campaigns by some of the groups, as rows. Groups of no recipients are left out."""
         rows = cls._default_manager.filter(campaign__in=campaigns).values(*groups).order_by()
         sums = {"n": Sum("recipients"), "called": Sum("tried"), "calls": Sum("attempts")}
-        return rows.annotate(**sums).exclude(n=0)
+        found: QuerySet[Any, dict[str, Any]] = rows.annotate(**sums).exclude(n=0)
+        return found
 
 
 class MemberCount(Counts):

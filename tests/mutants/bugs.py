@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.batch_bugs import BATCH_BUGS
 from tests.mutants.belief_bugs import BELIEF_BUGS
+from tests.mutants.counting_bugs import COUNTING_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
@@ -769,6 +770,7 @@ BUGS: tuple[Bug, ...] = (
     *NUMBER_BUGS,
     *WHO_BUGS,
     *FILE_BUGS,
+    *COUNTING_BUGS,
     *POLLING_BUGS,
     *READING_BUGS,
     *BATCH_BUGS,

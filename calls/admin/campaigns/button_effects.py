@@ -191,7 +191,7 @@ def cost(obj: Campaign, contacts: int) -> str:
 
 
 def _members(obj: Campaign) -> int:
-    return sum(list_sizes.sizes(obj.contact_lists.values_list("pk", flat=True)).values())
+    return sum(list_sizes.sizes_of(obj).values())
 
 
 def _left(obj: Campaign) -> int:

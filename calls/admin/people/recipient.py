@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -22,7 +22,7 @@ from calls.gate.checks import CheckName
 from calls.models import TERMINAL, Call
 from calls.reports.explain import EXPLAINED, explain_loaded
 from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
-from campaigns.models import Contact, Recipient
+from campaigns.models import Contact, Recipient, RecipientCount
 from campaigns.models.campaign import load_numbers
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_minute, local_time
@@ -64,7 +64,12 @@ class ReasonFilter(admin.SimpleListFilter):
         return [(code, label_of("reason", code)) for code in REASONS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(having(self.value() or "")) if self.value() else queryset
+        if not (reason := self.value()):
+            return queryset
+        # Almost every campaign has no recipient with most of the reasons.
+        mine = RecipientCount.objects.filter(having(reason), campaign__organization__in=reach_of(request).levels)
+        with_it = mine.values_list("campaign").order_by().annotate(n=Sum("recipients")).filter(n__gt=0)
+        return queryset.filter(having(reason), campaign__in=[pk for pk, _ in with_it])
 
 
 @admin.register(Recipient)

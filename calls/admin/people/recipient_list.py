@@ -94,14 +94,19 @@ def matching(rows: QuerySet[Recipient], chosen: Mapping[str, str]) -> QuerySet[R
 def _page(
     campaign: Campaign, chosen: Mapping[str, str], query: Mapping[str, str]
 ) -> tuple[list[Recipient], bool, bool]:
-    """Return one page by key, newest first, and whether there are newer and older recipients."""
-    rows = matching(campaign.recipients.select_related("contact"), chosen)
+    """Return one page by key, newest first, and whether there are newer and older recipients.
+
+    The range and the order make PostgreSQL read `recipient_list`. With an equal campaign and an order by key alone it
+    reads all recipients of later campaigns first.
+    """
+    of_campaign = Recipient.objects.filter(campaign__gte=campaign.pk, campaign__lte=campaign.pk)
+    rows = matching(of_campaign.select_related("contact"), chosen)
     before, after = _key(query.get("before")), _key(query.get("after"))
     if after:
-        found = list(rows.filter(pk__gt=after).order_by("pk")[: SHOWN + 1])
+        found = list(rows.filter(pk__gt=after).order_by("-campaign_id", "pk")[: SHOWN + 1])
         load_numbers(found)
         return found[:SHOWN][::-1], len(found) > SHOWN, True
-    found = list((rows.filter(pk__lt=before) if before else rows).order_by("-pk")[: SHOWN + 1])
+    found = list((rows.filter(pk__lt=before) if before else rows).order_by("campaign_id", "-pk")[: SHOWN + 1])
     load_numbers(found)
     return found[:SHOWN], bool(before), len(found) > SHOWN
 
