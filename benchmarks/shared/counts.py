@@ -1,4 +1,4 @@
-"""Counts of finished work, from rows. They cost one index scan or one pass over a run's own rows."""
+"""Where a run's work stands in the database: counts of finished rows, and when calls are read next."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ def read(after: int) -> Callable[[], int]:
     """Count the calls, made after a key, that were read."""
     table, key = _polling()
     return rows(f"SELECT count(*) FROM {table} WHERE {key} > %s AND last_read_at IS NOT NULL", after)  # noqa: S608
+
+
+def make_due(calls: list[int]) -> None:
+    """Make these calls due for a read."""
+    from django.db import connection
+
+    table, key = _polling()
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET next_read_at = now() - interval '1 second' WHERE {key} = ANY(%s)", [calls])  # noqa: S608
 
 
 def _polling() -> tuple[str, str]:

@@ -68,7 +68,7 @@ def server() -> Iterator[Server]:
 
 
 def migrate(url: str, settings: str = "config.settings") -> None:
-    subprocess.run(  # noqa: S603
+    subprocess.run(
         [sys.executable, "-m", "django", "migrate", "--verbosity", "0"],
         cwd=ROOT,
         env=os.environ | environment(url) | {"DJANGO_SETTINGS_MODULE": settings},

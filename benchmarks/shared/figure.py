@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -112,7 +111,8 @@ def main(mark: Mark, measure: Callable[[Setting], Found]) -> int:
 
 def table(figures: list[tuple[Mark, Found]]) -> Iterator[str]:
     """Yield the lines of a table, and below it what limited each figure."""
-    yield f"{'':4} {'ours':>10} {'bare':>10} {'unit':10} {'ratio':>8} {'from':>7} {'to':>7} {'good':>7} {'moonshot':>8}  verdict"
+    head = f"{'ours':>10} {'bare':>10} {'unit':10} {'ratio':>8} {'from':>7} {'to':>7} {'good':>7} {'moonshot':>8}"
+    yield f"     {head}  verdict"
     for mark, found in figures:
         ours, bare = statistics.median(found.ours), statistics.median(found.bare)
         sign = "≤" if mark.less else "≥"

@@ -73,14 +73,14 @@ class World:
         Recipient.objects.filter(pk=made.pk).delete()
         return int(made.pk)
 
-    def contacts(self, count: int) -> int:
+    def contacts(self, count: int, **columns: str) -> int:
         """Add that many contacts. Return the key before the first of them: theirs follow one by one."""
         from campaigns.models import Contact
 
         first = self._people
         self._people += count + 1
         made = Contact.objects.create(organization=self.home, phone=f"+1646{9_000_000 - first % 1_000_000}")
-        copy(made, count, {"phone": PHONE.format(g=f"(g + {first})"), "name": "'Ada ' || g"})
+        copy(made, count, {"phone": PHONE.format(g=f"(g + {first})"), "name": "'Ada ' || g"} | columns)
         return int(made.pk)
 
     def calls(self, count: int, **columns: str) -> int:
@@ -108,7 +108,7 @@ class World:
         of_each = {
             "recipient_id": f"{first} + g",
             "contact_id": f"{person.pk} + g",
-            "to_number": f"(SELECT phone FROM campaigns_contact WHERE id = {person.pk} + g)",
+            "to_number": f"(SELECT phone FROM campaigns_contact WHERE id = {person.pk} + g)",  # noqa: S608
             "campaign_id": by_turns([campaign.pk for campaign in self.campaigns]),
             "account_id": by_turns([account.pk for account in accounts]),
             "assistant_id": by_turns([account.assistants.get().pk for account in accounts]),
@@ -127,10 +127,9 @@ class World:
         placed = f"now() - interval '{age}'"
         said = {
             "status": "'dialing'", "due_at": "NULL", "dialed_at": placed, "placed_at": placed, "created_at": placed,
-            "placing_attempts": "1", "provider_call_id": f"'{kind}-' || lpad(g::text, 10, '0') || '-' || md5(random()::text)",
+            "placing_attempts": "1", "provider_call_id": f"'{kind}-' || g || '-' || md5(random()::text)",
         }  # fmt: skip
         return self.calls(count, **(said | polling_columns("now()") | columns))
-
 
     def clear(self) -> None:
         """Delete the calls, recipients and contacts, so that each round has the same number of rows."""
