@@ -86,7 +86,7 @@ class _World:
         return {"parsing": parsing, "recording": recorded}
 
     def _placed(self, provider: str) -> list[Any]:
-        from calls.models import Call
+        from calls.models import Call, Polling
         from campaigns.models import Contact
         from providers.models import Assistant, PhoneNumber, ProviderAccount
 
@@ -115,7 +115,7 @@ class _World:
                 provider_call_id=f"c{contact.pk}",
                 dialed_at=dialed,
                 placed_at=dialed,
-                next_read_at=dialed,
+                polling=Polling(account=account, next_read_at=dialed),
             )
         return list(Call.objects.filter(account=account).select_related("account", "assistant"))
 

@@ -232,8 +232,7 @@ _INSERT_CALLS = """
             reference, callback_token, callback_url, callback_outcome, created_by, created_at, updated_at, status,
             status_reason, priority, due_at, placing_attempts, dialed_at, decision, provider_call_id, provider_status,
             placed_at, answered_at, ended_at, duration_seconds, ended_reason, provider_reason, answered_by, error_code,
-            error_message, result_status, cost_reserved, cost_estimate, cost_currency, terminal_at, next_read_at, reads,
-            read_errors)
+            error_message, result_status, cost_reserved, cost_estimate, cost_currency, terminal_at, polling_id)
         WITH number AS (SELECT DISTINCT ON (account_id) account_id, id, e164 FROM providers_phonenumber),
         tried AS (
             SELECT r.id AS recipient_id, r.campaign_id, r.contact_id, r.assistant_id, n AS attempt,
@@ -273,7 +272,8 @@ _INSERT_CALLS = """
             CASE e.status WHEN 'completed' THEN (c.id %% 180) / 600.0 WHEN 'no_answer' THEN 0 END, 'USD',
             CASE WHEN e.status NOT IN ('queued', 'dialing', 'in_progress', 'unconfirmed')
                 THEN at + interval '75 seconds' END,
-            CASE WHEN e.status IN ('dialing', 'in_progress', 'unconfirmed') THEN now() + interval '1 minute' END, 5, 0
+            CASE WHEN e.status IN ('dialing', 'in_progress', 'unconfirmed')
+                THEN nextval(pg_get_serial_sequence('calls_polling', 'id')) END
         FROM every e JOIN campaigns_contact c ON c.id = e.contact_id
             JOIN providers_assistant a ON a.id = e.assistant_id JOIN number p ON p.account_id = a.account_id
         ORDER BY at
@@ -283,6 +283,12 @@ _INSERT_CALLS = """
 def _calls(cursor: Any, calls: int) -> None:
     """Insert the calls, and the events, webhook deliveries and status callbacks of the latest ones."""
     cursor.execute(_INSERT_CALLS, {"calls": calls, "decision": DECISION})
+    cursor.execute(
+        """
+        INSERT INTO calls_polling (id, account_id, next_read_at, reads, read_errors)
+        SELECT polling_id, account_id, now() + interval '1 minute', 5, 0 FROM calls_call WHERE polling_id IS NOT NULL
+        """
+    )
     cursor.execute(
         """
         INSERT INTO calls_callevent (call_id, at, type, from_status, to_status, source, detail, raw)

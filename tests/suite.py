@@ -36,6 +36,7 @@ ON_SQLITE = {
     "tests/browser/test_journey.py": "the demo in a browser",
     "tests/test_operations.py": "readiness asks the database itself",
     "tests/calls/test_outcomes.py": "the trigger that freezes the end of a call; claims and fences without row locks",
+    "tests/calls/test_polling.py": "reads are leased and rescheduled by SQL of our own; constraints of two tables",
     "tests/calls/test_enqueueing.py": "enqueueing without row locks",
     "tests/calls/test_engine.py::test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing[callingbox]": (
         "slices beside each other: SQLite has one writer"

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from calls.models import Call, CallBack, CallEvent, Heartbeat, ProviderCallback, Status, WebhookDelivery
+from calls.models import Call, CallBack, CallEvent, Heartbeat, Polling, ProviderCallback, Status, WebhookDelivery
 from campaigns.do_not_call import entries
 from campaigns.imports import saved_mappings
 from campaigns.models import (
@@ -87,7 +87,7 @@ def world(
         from_number=phone_number.e164,
         status=Status.UNCONFIRMED,
         dialed_at=now,
-        next_read_at=now + timedelta(hours=1),
+        polling=Polling(account=account, next_read_at=now + timedelta(hours=1)),
         callback_token="token-that-nobody-may-see",
         cost_price=Decimal(1),
     )

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.actions import campaigns
-from calls.models import Call, Status
+from calls.models import Call, Polling, Status
 from campaigns.do_not_call import entries
 from campaigns.imports import job, undo
 from campaigns.models import CallingWindow, Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
@@ -168,7 +168,7 @@ def doubtful(
         from_number=phone_number.e164,
         status=Status.UNCONFIRMED,
         dialed_at=now,
-        next_read_at=now + timedelta(hours=1),
+        polling=Polling(account=account, next_read_at=now + timedelta(hours=1)),
     )
 
 

@@ -15,6 +15,9 @@ BY_DATABASE = re.compile(r"vendor [=!]= |\[connection\.vendor\]|OnPostgresql\(")
 # Module of the product that behaves differently on SQLite -> a test module that runs there.
 COVERED_BY = {
     "calls/triggers.py": "tests/calls/test_outcomes.py",
+    "calls/following/due_reads.py": "tests/calls/test_polling.py",
+    "calls/following/rescheduling.py": "tests/calls/test_polling.py",
+    "calls/storage.py": "tests/calls/test_polling.py",
     "campaigns/contact_locks.py": "tests/campaigns/test_do_not_call_import.py",
     "campaigns/launching.py": "tests/campaigns/test_launching.py",
     "tenants/db/bulk_updates.py": "tests/campaigns/test_import_undo.py",

@@ -87,7 +87,7 @@ def _refuse_while_busy(contact: Contact) -> None:
         raise IllegalTransition("A call to this contact is unconfirmed. Resolve it first, then erase the contact.")
     if calls.filter(status__in=OPEN).exists():
         raise IllegalTransition("A call to this contact is open. Erase the contact when it has ended.")
-    if calls.filter(next_read_at__isnull=False).exists():
+    if calls.filter(polling__isnull=False).exists():
         raise IllegalTransition("The result of a call to this contact is still awaited. Try again in half an hour.")
 
 

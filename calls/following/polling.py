@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from types import MappingProxyType
 
 from django.db import transaction
-from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
+from calls.following import due_reads, rescheduling
+from calls.following.rescheduling import NextRead
 from calls.gate import rate_limits
 from calls.models import TERMINAL, Call, CallEvent, Status, record_event
 from calls.outcomes import circuit_breaker, poll_schedule, recording
@@ -22,8 +26,8 @@ from providers.models import ProviderAccount
 from tenants import failpoints
 
 logger = logging.getLogger(__name__)
-BATCH = 100
-READS_OF_AN_ACCOUNT = 40  # at once and by one worker: a provider that answers slowly takes no more of its connections
+BATCH = 500
+READS_OF_AN_ACCOUNT = 250  # at once and by one worker: a provider that answers slowly takes no more of its connections
 NOT_VISIBLE_YET = timedelta(minutes=2)
 
 
@@ -36,7 +40,7 @@ class DueRead:
 
 
 def claim(limit: int = BATCH, under_way: Mapping[int, int] = MappingProxyType({})) -> list[DueRead]:
-    """Lease calls that are due for a read, within each account's rate.
+    """Lease calls that are due for a read, within each account's rate. No row of `calls_call` is locked or written.
 
     `under_way`: how many reads of each account this worker waits for, by internal key.
 
@@ -45,31 +49,30 @@ def claim(limit: int = BATCH, under_way: Mapping[int, int] = MappingProxyType({}
     """
     now = timezone.now()
     with transaction.atomic():
-        found = [call for pk, count in _rates(now, limit, under_way) for call in _take(pk, count, now)]
-        Call.objects.filter(pk__in=[call.pk for call in found]).update(
-            next_read_at=now + poll_schedule.READ_LEASE, reads=F("reads") + 1
-        )
-        if found:
+        leased = due_reads.lease(_rates(now, limit, under_way), now, now + poll_schedule.READ_LEASE)
+        if leased:
             failpoints.reach("following.claiming")
-    if found:
-        failpoints.reach("following.claimed")
-    return [DueRead(call, call.account.adapter) for call in found]
+    if not leased:
+        return []
+    failpoints.reach("following.claimed")
+    return [DueRead(call, call.account.adapter) for call in due_reads.load(leased)]
 
 
-def _rates(now: datetime, limit: int, under_way: Mapping[int, int]) -> list[tuple[int, int]]:
-    """Return how many reads each account with due calls may make now, so that a slow account delays no other."""
-    due = Call.objects.due_for_read(now).order_by().values_list("account_id")
-    wanted = dict(due.annotate(n=Count("pk")))
-    found = ProviderAccount.objects.in_bulk(sorted(wanted))
-    most = {pk: min(wanted[pk], limit, READS_OF_AN_ACCOUNT - under_way.get(pk, 0)) for pk in sorted(wanted)}
-    granted = [(pk, rate_limits.take_for_reading(found[pk], most[pk], now)) for pk in most]
-    return [(pk, count) for pk, count in granted if count]
+def _rates(now: datetime, limit: int, under_way: Mapping[int, int]) -> dict[int, int]:
+    """Return how many reads each account with due calls may make now, so that a slow account delays no other.
 
-
-def _take(account_id: int, count: int, now: datetime) -> list[Call]:
-    due = Call.objects.due_for_read(now).filter(account=account_id).order_by("next_read_at")
-    due = due.select_for_update(skip_locked=True, of=("self",))
-    return list(due.select_related("account", "assistant", "organization")[:count])
+    The accounts share `limit` evenly. What one cannot use, because it has less due or no tokens, is left to the others.
+    """
+    wanted = due_reads.count_by_account(now, limit)
+    found = ProviderAccount.objects.in_bulk(wanted)
+    most = {pk: min(due, READS_OF_AN_ACCOUNT - under_way.get(pk, 0)) for pk, due in wanted.items()}
+    turns = sorted(random.sample(sorted(most), len(most)), key=lambda pk: most[pk])
+    granted: dict[int, int] = {}
+    for place, pk in enumerate(turns):
+        share = math.ceil((limit - sum(granted.values())) / (len(turns) - place))
+        if count := rate_limits.take_for_reading(found[pk], min(most[pk], share), now):
+            granted[pk] = count
+    return granted
 
 
 async def read(client: http.Client, due: DueRead) -> tuple[Reading | ProviderError, bytes]:
@@ -111,21 +114,14 @@ def record(due: DueRead, answer: Reading | ProviderError, raw: bytes) -> None:
 
 
 def _schedule_next_read(call: Call, now: datetime) -> None:
-    """Schedule the next read after a successful one."""
+    """Schedule the next read after a successful one, unless what it told has ended the reading."""
     placed_at = call.placed_at or call.dialed_at or call.created_at
-    if _stop_following(call, now):
+    if _stop_following(call, now) or call.polling is None:
         return
     retention = call.account.adapter.retention_seconds
     retention_at = now + timedelta(seconds=retention) if retention else None
-    # A call that a team member ended is `unknown`, and read on.
-    live = _still_read(call).exclude(status__in=[status for status in TERMINAL if status != Status.UNKNOWN])
-    live.update(
-        next_read_at=poll_schedule.less_often(call, poll_schedule.next_read(placed_at, now), now, retention_at),
-        last_read_at=now,
-        read_errors=0,
-        retention_at=retention_at,
-    )
-    Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(last_read_at=now, read_errors=0)
+    at = poll_schedule.less_often(call, poll_schedule.next_read(placed_at, now), now, retention_at)
+    rescheduling.store([NextRead.after_success(call.polling, at, now, retention_at)])
 
 
 def _not_found(call: Call, error: ProviderError, now: datetime, raw: bytes) -> None:
@@ -138,7 +134,7 @@ def _not_found(call: Call, error: ProviderError, now: datetime, raw: bytes) -> N
         _disown(call, now)
     elif now - placed_at < NOT_VISIBLE_YET:
         _postpone_read(call, poll_schedule.next_read(placed_at, now))
-    elif retention and now - (call.last_read_at or placed_at) >= timedelta(seconds=retention):
+    elif retention and now - (_last_read_at(call) or placed_at) >= timedelta(seconds=retention):
         recording.give_up(
             call.pk, Status.EXPIRED, "The provider no longer knows the call; its outcome was not read in time."
         )
@@ -163,10 +159,13 @@ def _failed(call: Call, error: ProviderError, now: datetime, raw: bytes) -> None
     """Handle a read without a usable answer: keep the status and read again later, with backoff."""
     if _stop_following(call, now):
         return
-    first = call.read_errors == 0
-    again = poll_schedule.after_error(now, call.read_errors, call.retention_at)
-    again = poll_schedule.less_often(call, again, now, call.retention_at)
-    _still_read(call).update(next_read_at=again, read_errors=F("read_errors") + 1)
+    lease = call.polling
+    if lease is None:
+        return
+    again = poll_schedule.after_error(now, lease.read_errors, lease.retention_at)
+    again = poll_schedule.less_often(call, again, now, lease.retention_at)
+    rescheduling.store([NextRead.after_error(lease, again)])
+    first = lease.read_errors == 0
     if first or isinstance(error, Misconfigured):
         if isinstance(error, Misconfigured):
             circuit_breaker.block(call.account_id, circuit_breaker.Block.MISCONFIGURED, str(error))
@@ -174,12 +173,12 @@ def _failed(call: Call, error: ProviderError, now: datetime, raw: bytes) -> None
 
 
 def _postpone_read(call: Call, until: datetime) -> None:
-    _still_read(call).update(next_read_at=until)
+    if call.polling:
+        rescheduling.store([NextRead.postponed(call.polling, until)])
 
 
-def _still_read(call: Call) -> QuerySet[Call]:
-    """Return the call unless other evidence has ended it meanwhile, so that it needs no further read."""
-    return Call.objects.filter(pk=call.pk, next_read_at__isnull=False)
+def _last_read_at(call: Call) -> datetime | None:
+    return call.polling.last_read_at if call.polling else None
 
 
 def _stop_following(call: Call, now: datetime) -> bool:
@@ -190,8 +189,7 @@ def _stop_following(call: Call, now: datetime) -> bool:
     """
     if call.status in TERMINAL and call.status != Status.UNKNOWN:
         if call.settle_until and now >= call.settle_until:
-            # A price that was awaited until now has not come: the estimate stays, and nothing is set aside any more.
-            Call.objects.filter(pk=call.pk, status__in=TERMINAL).update(next_read_at=None, cost_reserved=0)
+            _stop_awaiting(call.pk, now)
             return True
         return False
     placed_at = call.placed_at or call.dialed_at or call.created_at
@@ -199,3 +197,12 @@ def _stop_following(call: Call, now: datetime) -> bool:
         return False
     recording.give_up(call.pk, Status.UNKNOWN, "Followed for 24 hours without an end.")
     return True
+
+
+@transaction.atomic
+def _stop_awaiting(pk: int, now: datetime) -> None:
+    """Read an ended call no more. A price that has not come is not awaited: the estimate stays, the reserve goes."""
+    fresh = Call.objects.select_for_update().get(pk=pk)
+    if fresh.status in TERMINAL and fresh.settle_until and now >= fresh.settle_until:
+        fresh.next_read_at, fresh.cost_reserved = None, Decimal(0)
+        fresh.save(update_fields=["polling", "cost_reserved"])

@@ -15,7 +15,9 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from calls.models import Call, CallEvent, Status, record_event
+from calls.following import rescheduling
+from calls.following.rescheduling import NextRead
+from calls.models import Call, CallEvent, Polling, Status, record_event
 from calls.outcomes import poll_schedule, recording
 from calls.outcomes.plausibility import is_another_number
 from providers.adapters import http
@@ -44,9 +46,11 @@ def claim(limit: int = BATCH) -> dict[ProviderAccount, list[Call]]:
     now = timezone.now()
     by_account: defaultdict[ProviderAccount, list[Call]] = defaultdict(list)
     with transaction.atomic():
-        due = Call.objects.due_for_reconciling(now).select_for_update(skip_locked=True, of=("self",))
-        calls = list(due.select_related("account", "organization").order_by("next_read_at")[:limit])
-        Call.objects.filter(pk__in=[call.pk for call in calls]).update(next_read_at=now + poll_schedule.READ_LEASE)
+        due = Polling.objects.filter(calls__in=Call.objects.due_for_reconciling(now)).order_by("next_read_at")
+        rows = list(due.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:limit])
+        Polling.objects.filter(pk__in=rows).update(next_read_at=now + poll_schedule.READ_LEASE)
+        related = ("account", "organization", "polling")
+        calls = list(Call.objects.filter(polling__in=rows).select_related(*related).order_by("pk"))
         if calls:
             failpoints.reach("reconciling.claiming")
     if calls:
@@ -189,8 +193,6 @@ def _found_twice(call: Call, readings: Sequence[Reading], now: datetime) -> None
 
 
 def _search_later(call: Call, now: datetime) -> None:
-    # A call that a team member ended is `unknown`, and searched for as before.
-    still = Call.objects.filter(
-        pk=call.pk, status__in=(Status.UNCONFIRMED, Status.UNKNOWN), provider_call_id="", next_read_at__isnull=False
-    )
-    still.update(next_read_at=poll_schedule.next_search(call, now))
+    """Search again later, unless evidence that came meanwhile has set another time, or none."""
+    if call.polling:
+        rescheduling.store([NextRead.postponed(call.polling, poll_schedule.next_search(call, now))])

@@ -170,7 +170,7 @@ def _take_as_hint(call_id: int, reading: Reading, now: datetime) -> None:
     if named and lacks_id and not with_provider_id(call.account_id, named):
         call.provider_call_id = named[:200]
     _make_due(call, now)
-    call.save(update_fields=["provider_call_id", "next_read_at", "settle_until", "updated_at"])
+    call.save(update_fields=["provider_call_id", "polling", "settle_until", "updated_at"])
     detail = f"The provider says '{reading.provider_status[:100]}'; its status is read now."
     record_event(call, "callback", CallEvent.Source.CALLBACK, detail)
 
@@ -188,7 +188,7 @@ def _read_now(call_id: int, why: str) -> None:
         if not call.provider_call_id or (call.is_terminal and call.status not in (Status.UNKNOWN, Status.EXPIRED)):
             return
         _make_due(call, timezone.now())
-        call.save(update_fields=["next_read_at", "settle_until", "updated_at"])
+        call.save(update_fields=["polling", "settle_until", "updated_at"])
         record_event(call, "callback", CallEvent.Source.CALLBACK, f"{why} The call's status is read now.")
 
 

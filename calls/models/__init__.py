@@ -5,6 +5,7 @@ from calls.models.contact_change import ContactChange
 from calls.models.events import CallEvent, StaffDecision, readable, record_event, storable
 from calls.models.heartbeat import Heartbeat
 from calls.models.messages import ProviderCallback, WebhookDelivery
+from calls.models.polling import Polling
 from calls.models.provider_ids import still_read_with_id, stored_as, with_provider_id
 from calls.models.scheduled_callback import CallBack
 from calls.models.statuses import FOLLOWED, OPEN, TERMINAL, UNRESOLVED, Status
@@ -20,6 +21,7 @@ __all__ = [
     "CallQuerySet",
     "ContactChange",
     "Heartbeat",
+    "Polling",
     "ProviderCallback",
     "StaffDecision",
     "Status",

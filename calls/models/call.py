@@ -15,6 +15,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils.timezone import now as utc_now
 
+from calls.models.polling import Polled
 from calls.models.statuses import (
     FOLLOWED,
     MAY_BE_OVERDUE,
@@ -93,7 +94,7 @@ class CallQuerySet(models.QuerySet["Call"]):
 
         So is the real end of a call that a team member ended.
         """
-        return self.filter(next_read_at__lte=now).exclude(provider_call_id="")
+        return self.filter(polling__next_read_at__lte=now).exclude(provider_call_id="")
 
     def due_for_reconciling(self, now: datetime) -> CallQuerySet:
         """Return calls to search for now, because their provider ID is not known.
@@ -101,10 +102,10 @@ class CallQuerySet(models.QuerySet["Call"]):
         They are open, or a team member ended them.
         """
         sought = (Status.UNCONFIRMED, *FOLLOWED, Status.UNKNOWN)
-        return self.filter(status__in=sought, next_read_at__lte=now, provider_call_id="")
+        return self.filter(status__in=sought, polling__next_read_at__lte=now, provider_call_id="")
 
 
-class Call(models.Model):
+class Call(Polled):
     """One dial attempt. The order is frozen at creation; after the claim, `outcomes` alone writes the rest."""
 
     PRIORITY_BULK = 0
@@ -112,15 +113,17 @@ class Call(models.Model):
     PRIORITY_SINGLE = 100
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="calls")
+    # Foreign keys without an index of their own: one of those below begins with the column, for deletions too. Only the
+    # rare deletion of an assistant would read an index of `assistant`: it reads the table instead.
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="calls", db_index=False)
     recipient = models.ForeignKey(Recipient, on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
     campaign = models.ForeignKey(
         Campaign, on_delete=models.PROTECT, null=True, blank=True, related_name="calls", db_index=False
     )
-    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="calls")
-    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="calls")
-    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="calls")
-    phone_number = models.ForeignKey(PhoneNumber, on_delete=models.PROTECT, related_name="calls")
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="calls", db_index=False)
+    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, related_name="calls", db_index=False)
+    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="calls", db_index=False)
+    phone_number = models.ForeignKey(PhoneNumber, on_delete=models.PROTECT, related_name="calls", db_index=False)
     to_number = models.CharField(max_length=16)
     # Of the number, after it is erased, for disputes.
     to_number_hash = models.CharField(max_length=64, blank=True, editable=False)
@@ -131,8 +134,8 @@ class Call(models.Model):
     attempt = models.PositiveSmallIntegerField(default=1)  # number of the recipient's attempt
     campaign_version = models.PositiveIntegerField(null=True, blank=True)  # the rules in force at the claim
     asked_for = models.BooleanField(default=False)  # the call of a scheduled callback
-    reference = models.CharField(max_length=32, default=new_reference, unique=True, editable=False)
-    callback_token = models.CharField(max_length=64, default=new_token, unique=True, editable=False)
+    reference = models.CharField(max_length=32, default=new_reference, editable=False)
+    callback_token = models.CharField(max_length=64, default=new_token, editable=False)
     callback_url = models.CharField(max_length=2000, blank=True)
     callback_outcome = models.CharField(max_length=9, blank=True)  # status of its webhook delivery, after the purge
     created_by = models.CharField(max_length=200, blank=True)
@@ -178,11 +181,6 @@ class Call(models.Model):
     cost_currency = models.CharField(max_length=3, default="USD")
     terminal_at = models.DateTimeField(null=True, blank=True)  # when the end was stored, by our clock
 
-    next_read_at = models.DateTimeField(null=True, blank=True)
-    last_read_at = models.DateTimeField(null=True, blank=True)  # the last successful read
-    reads = models.PositiveIntegerField(default=0)
-    read_errors = models.PositiveIntegerField(default=0)  # in a row
-    retention_at = models.DateTimeField(null=True, blank=True)  # from then on the provider may have forgotten the call
     settle_until = models.DateTimeField(null=True, blank=True)  # until then an ended call is read for its result
 
     objects = CallQuerySet.as_manager()
@@ -190,6 +188,9 @@ class Call(models.Model):
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
+            # Not `unique=True`, which makes a second index for searches by prefix: whoever has these has all of them.
+            models.UniqueConstraint(fields=["reference"], name="one_call_per_reference"),
+            models.UniqueConstraint(fields=["callback_token"], name="one_call_per_token"),
             # Two campaigns cannot call one phone number at once.
             models.UniqueConstraint(
                 fields=["organization", "to_number"], name="one_open_call_per_number", condition=Q(status__in=OPEN)
@@ -209,19 +210,23 @@ class Call(models.Model):
                 name="one_call_under_way",
                 condition=Q(status__in=(Status.QUEUED, *OPEN)),
             ),
+            # Polling: the call of a due row. The database also looks for it before it deletes such a row.
+            models.UniqueConstraint(
+                fields=["polling"], name="one_call_per_polling", condition=Q(polling__isnull=False)
+            ),
             # No call can be stuck: each status before the end has a time at which the engine takes the call up again.
             models.CheckConstraint(
                 condition=(
                     (Q(status=Status.QUEUED) & Q(due_at__isnull=False))
                     | (Q(status=Status.PLACING) & Q(lease_until__isnull=False))
-                    | (Q(status__in=(Status.UNCONFIRMED, *FOLLOWED)) & Q(next_read_at__isnull=False))
+                    | (Q(status__in=(Status.UNCONFIRMED, *FOLLOWED)) & Q(polling__isnull=False))
                     | Q(status__in=TERMINAL)
                 ),
                 name="somebody_looks_again",
             ),
             # No reserve is kept by mistake: an ended call that is not read any more sets nothing aside.
             models.CheckConstraint(
-                condition=~Q(status__in=TERMINAL) | Q(next_read_at__isnull=False) | Q(cost_reserved=0),
+                condition=~Q(status__in=TERMINAL) | Q(polling__isnull=False) | Q(cost_reserved=0),
                 name="reserve_released",
             ),
         ]
@@ -236,9 +241,9 @@ class Call(models.Model):
             models.Index(
                 fields=["account", "status", "dialed_at"], name="call_open_account", condition=Q(status__in=OPEN)
             ),
-            # Polling: the calls due for a read.
+            # Searching: the calls without a provider ID.
             models.Index(
-                fields=["account", "next_read_at"], name="call_next_read", condition=Q(next_read_at__isnull=False)
+                fields=["polling"], name="call_sought", condition=Q(polling__isnull=False, provider_call_id="")
             ),
             # The reaper.
             models.Index(fields=["lease_until"], name="call_lease", condition=Q(status=Status.PLACING)),
@@ -274,11 +279,11 @@ class Call(models.Model):
             models.Index(
                 fields=["account", "dialed_at"], name="call_dialed_account", condition=Q(dialed_at__isnull=False)
             ),
-            models.Index(
-                fields=["phone_number", "dialed_at"], name="call_dialed_number", condition=Q(dialed_at__isnull=False)
-            ),
+            models.Index(fields=["phone_number", "dialed_at"], name="call_dialed_number"),
             # Today's figures on the dashboard.
-            models.Index(fields=["organization", "terminal_at"], name="call_ended"),
+            models.Index(
+                fields=["organization", "terminal_at"], name="call_ended", condition=Q(terminal_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

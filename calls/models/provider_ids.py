@@ -24,7 +24,7 @@ def with_provider_id(account_id: int, provider_call_id: str) -> list[Call]:
 
 def still_read_with_id(account_id: int, provider_call_id: str) -> list[Call]:
     """Return those calls of the account with this ID that are read until their end, compared one by one."""
-    reading = Call.objects.filter(account=account_id, next_read_at__isnull=False).order_by()
+    reading = Call.objects.filter(account=account_id, polling__isnull=False).order_by()
     some = reading.exclude(provider_call_id="")[:READ_AT_ONCE]
     return [call for call in some if same_call(call.provider_call_id, provider_call_id)]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -211,7 +212,8 @@ def give_up(pk: int, status: Status, detail: str) -> None:
         call = locked.call
         if call.status in TERMINAL:
             if call.status in UNRESOLVED:  # a team member ended it, or the provider: no better evidence came
-                Call.objects.filter(pk=pk).update(next_read_at=None, cost_reserved=0)
+                call.next_read_at, call.cost_reserved = None, Decimal(0)
+                call.save()
             return
         call.ended_reason = call.ended_reason or ("status_expired" if status == Status.EXPIRED else "poll_deadline")
         call.next_read_at = None

@@ -54,8 +54,8 @@ def _queues(now: datetime) -> Iterator[Metric]:
     """Yield how much is due in each queue, and for how long the oldest entry has been due."""
     waiting = {
         "placing": (Call.objects.about_to_go(now), "due_at"),
-        "reading": (Call.objects.due_for_read(now), "next_read_at"),
-        "reconciling": (Call.objects.due_for_reconciling(now), "next_read_at"),
+        "reading": (Call.objects.due_for_read(now), "polling__next_read_at"),
+        "reconciling": (Call.objects.due_for_reconciling(now), "polling__next_read_at"),
         "callbacks": (ProviderCallback.objects.filter(processed_at=None), "received_at"),
         "webhooks": (
             WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING, next_attempt_at__lte=now),

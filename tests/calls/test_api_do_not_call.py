@@ -10,6 +10,7 @@ from calls.models import Call, Status
 from campaigns.models import DoNotCall
 from providers.models import Assistant, PhoneNumber
 from tenants.models import AuditEntry, Organization
+from tests.calls.support import change
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient
 
@@ -118,7 +119,7 @@ def test_the_kill_switch_answers_only_when_nothing_can_be_placed(
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
-        Call.objects.update(status=Status.UNCONFIRMED, next_read_at=now)
+        change(Call.objects.all(), status=Status.UNCONFIRMED, next_read_at=now)
 
     monkeypatch.setattr("calls.actions.quiescing.time.sleep", wait)
     api.patch(f"/api/v1/organizations/{organization.uuid}/", {"calls_stopped": True})

@@ -13,6 +13,7 @@ from campaigns.do_not_call import entries
 from campaigns.models import Contact
 from providers.models import Assistant, PhoneNumber
 from tenants.models import Organization
+from tests.calls.support import change
 from tests.conftest import ApiClient, KeyMaker, a_number, an_account, an_assistant
 
 pytestmark = pytest.mark.django_db
@@ -261,7 +262,7 @@ OPEN_WORDS = ["queued", "placing", "unconfirmed", "placed", "dialing", "ringing"
 @pytest.mark.parametrize("status", OPEN_WORDS)
 def test_what_is_not_over_is_calling_without_details(api: ApiClient, call: Call, status: str) -> None:
     soon = datetime.now(UTC)
-    Call.objects.update(status=status, next_read_at=soon, lease_until=soon)
+    change([call], status=status, next_read_at=soon, lease_until=soon)
     assert api.get(f"/api/outbound/{call.uuid}/status").json() == {
         "outboundCallId": str(call.uuid),
         "contactId": str(call.contact.uuid),

@@ -58,7 +58,7 @@ def campaign_of(line: PhoneNumber, **fields: Any) -> Campaign:
 
 def read(call: Call, reading: Reading | ProviderError) -> Call:
     """Store an answer as the poller does. Return the call as it is afterwards."""
-    fresh = Call.objects.select_related("account").get(pk=call.pk)
+    fresh = Call.objects.select_related("account", "polling").get(pk=call.pk)
     polling.record(polling.DueRead(fresh, fresh.account.adapter), reading, b"{}")
     return Call.objects.select_related("account").get(pk=call.pk)
 
@@ -329,7 +329,7 @@ def test_a_call_that_was_given_up_and_is_followed_again_has_its_reserve_again(or
 def test_the_database_refuses_a_reserve_that_nobody_will_release(organization: Organization) -> None:
     call = read(placed(line_of(organization, "callingbox")), unpriced(duration_seconds=36))
     with pytest.raises(IntegrityError), transaction.atomic():
-        Call.objects.filter(pk=call.pk).update(next_read_at=None)
+        Call.objects.filter(pk=call.pk).update(polling=None)
 
 
 def test_what_a_campaign_has_paid_is_read_from_an_index_alone(organization: Organization) -> None:

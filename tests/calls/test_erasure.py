@@ -253,7 +253,7 @@ def test_a_shell_that_a_launch_met_half_way_is_never_rung(recipient: Recipient, 
 def test_nobody_is_erased_while_a_call_is_under_way(recipient: Recipient, number: PhoneNumber, status: str) -> None:
     later = timezone.now() + timedelta(minutes=1)
     call = support.single(number, NUMBER)
-    Call.objects.update(status=status, next_read_at=later, lease_until=later, dialed_at=timezone.now())
+    support.change([call], status=status, next_read_at=later, lease_until=later, dialed_at=timezone.now())
     with pytest.raises(IllegalTransition):
         erase(recipient.contact)
     found = Contact.objects.get()
@@ -262,7 +262,7 @@ def test_nobody_is_erased_while_a_call_is_under_way(recipient: Recipient, number
     Call.objects.filter(pk=call.pk).update(status=Status.COMPLETED)
     with pytest.raises(IllegalTransition, match="awaited"):
         erase(recipient.contact)
-    Call.objects.update(next_read_at=None)
+    support.change(Call.objects.all(), next_read_at=None)
     erase(recipient.contact)
     assert Contact.objects.get().erased_at
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from calls.dialing import placing
 from calls.following import polling
-from calls.models import Call, CallEvent, Status, WebhookDelivery, readable
+from calls.models import Call, CallEvent, Polling, Status, WebhookDelivery, readable
 from calls.models.events import LARGEST_EVIDENCE
 from calls.outcomes import recording
 from calls.outcomes.remarks import MOST_DOUBTS, MOST_EVENTS
@@ -76,7 +76,7 @@ def test_long_evidence_is_cut_and_says_so(number: PhoneNumber) -> None:
 
 def test_a_failed_read_keeps_what_came(number: PhoneNumber) -> None:
     call = dialed(number)
-    Call.objects.update(next_read_at=timezone.now())
+    Polling.objects.update(next_read_at=timezone.now())
     (due,) = polling.claim()
     polling.record(due, MayBeRinging("unreadable"), b"<html>oops")
     assert bytes(call.events.get(type="read_failed").raw) == b"<html>oops"

@@ -27,7 +27,17 @@ from django.utils import timezone
 from calls.actions import campaigns
 from calls.deadlines import SEND_WITHIN, Pauses
 from calls.dialing import placing
-from calls.models import FOLLOWED, TERMINAL, Call, CallEvent, Heartbeat, ProviderCallback, Status, WebhookDelivery
+from calls.models import (
+    FOLLOWED,
+    TERMINAL,
+    Call,
+    CallEvent,
+    Heartbeat,
+    Polling,
+    ProviderCallback,
+    Status,
+    WebhookDelivery,
+)
 from campaigns.imports.upload import start_import
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, ContactListMember, Recipient
 from providers.adapters import http
@@ -234,7 +244,7 @@ def time_passes() -> None:
     """End every lease and make everything planned due."""
     past = timezone.now() - MOMENT
     Call.objects.filter(status=Status.PLACING).update(lease_until=past)
-    Call.objects.filter(next_read_at__isnull=False).update(next_read_at=past)
+    Polling.objects.update(next_read_at=past)
     Call.objects.queued().update(due_at=past)
     ContactImport.objects.filter(lease_until__isnull=False).update(lease_until=past)
 

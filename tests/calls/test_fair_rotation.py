@@ -314,7 +314,8 @@ def test_an_explanation_passes_over_a_busy_number_as_the_engine_does(line: Phone
     made = running(line, range(6), [add_number(line, 1)])
     assert enqueueing.feed(made.pk, 4) == 4
     now = timezone.now()
-    Call.objects.filter(phone_number=line).update(status=Status.IN_PROGRESS, dialed_at=now, next_read_at=now)
+    at_the_line = Call.objects.filter(phone_number=line)
+    support.change(at_the_line, status=Status.IN_PROGRESS, dialed_at=now, next_read_at=now)
     for recipient in made.recipients.filter(status=S.PENDING):
         assert explain(recipient).decision == "allow"
 

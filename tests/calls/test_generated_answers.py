@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 
-from calls.models import Call, CallEvent
+from calls.models import Call, CallEvent, Polling
 from calls.models.statuses import answered_by_voicemail
 from calls.outcomes.folding import Fold, fold
 from providers.adapters import registry, words
@@ -51,7 +51,7 @@ def placed_call(told: Told) -> Call:
         created_at=DIALED,
         dialed_at=DIALED,
         placed_at=DIALED,
-        next_read_at=READ_AT,
+        polling=Polling(next_read_at=READ_AT),
     )
 
 

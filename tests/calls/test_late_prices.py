@@ -157,7 +157,7 @@ class World:
                 self._read(pk, MayBeRinging("No answer."))
 
     def _read(self, pk: int, answer: Reading | ProviderError) -> None:
-        call = Call.objects.select_related("account").get(pk=pk)
+        call = Call.objects.select_related("account", "polling").get(pk=pk)
         polling.record(polling.DueRead(call, call.account.adapter), answer, b"")
 
     def check(self) -> None:

@@ -671,14 +671,16 @@ class Model(RuleBasedStateMachine):
             self.leap(max(131.3 if turn < 4 else 1801.3, (due - timezone.now()).total_seconds() + 0.3))
         self.an_end_is_true_and_stays()
         self.nothing_is_stuck()
-        left = Call.objects.exclude(status__in=TERMINAL).values_list("pk", "status", "due_at", "next_read_at")
+        left = Call.objects.exclude(status__in=TERMINAL).values_list("pk", "status", "due_at", "polling__next_read_at")
         assert due is None, f"it never ends: {list(left)}"
         assert not Campaign.objects.filter(status__in=(C.RUNNING, C.PAUSED, C.SCHEDULED)).exists()
 
     def _next_event(self) -> datetime | None:
         live = Call.objects.exclude(status__in=TERMINAL)
         moments: list[datetime | None] = [
-            moment for row in live.values_list("due_at", "lease_until", "next_read_at", "status") for moment in row[:3]
+            moment
+            for row in live.values_list("due_at", "lease_until", "polling__next_read_at", "status")
+            for moment in row[:3]
         ]
         moments += Recipient.objects.filter(status__in=(R.PENDING, R.WAITING), campaign__status=C.RUNNING).values_list(
             "next_attempt_at", flat=True

@@ -12,7 +12,7 @@ from django.utils import timezone
 from calls.actions import campaigns
 from calls.dialing import enqueueing, placing
 from calls.following import polling
-from calls.models import Call, Status
+from calls.models import Call, Polling, Status
 from calls.outcomes import circuit_breaker, staff_decisions
 from campaigns import launching
 from campaigns.models import Campaign
@@ -189,9 +189,8 @@ def test_our_own_outage_loses_polyais_outcome_visibly_and_dials_nobody_again(cal
     (claim,) = placing.claim(number.account_id)
     placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     three_hours_ago = timezone.now() - timedelta(hours=3)
-    Call.objects.update(
-        placed_at=three_hours_ago, dialed_at=three_hours_ago, last_read_at=three_hours_ago, next_read_at=timezone.now()
-    )
+    Call.objects.update(placed_at=three_hours_ago, dialed_at=three_hours_ago)
+    Polling.objects.update(last_read_at=three_hours_ago, next_read_at=timezone.now())
     (reading,) = polling.claim()
     polling.record(reading, NotFound("unknown call SID", status=404), b"")
     call = Call.objects.get()

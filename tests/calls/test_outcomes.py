@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from calls.dialing import placing
 from calls.following import polling, reconciling
-from calls.models import Call, CallEvent, Status, WebhookDelivery
+from calls.models import Call, CallEvent, Polling, Status, WebhookDelivery
 from calls.outcomes import placement_results, recording, staff_decisions
 from campaigns.models import Campaign, Recipient
 from providers.adapters.base import CallState, Reading
@@ -244,8 +244,8 @@ def test_the_database_allows_one_open_call_to_a_number(number: PhoneNumber) -> N
     [
         {"status": Status.QUEUED, "due_at": None},
         {"status": Status.PLACING, "lease_until": None},
-        {"status": Status.UNCONFIRMED, "next_read_at": None},
-        {"status": Status.RINGING, "next_read_at": None},
+        {"status": Status.UNCONFIRMED, "polling": None},
+        {"status": Status.RINGING, "polling": None},
     ],
 )
 def test_the_database_allows_no_live_call_that_nobody_will_look_at(number: PhoneNumber, stuck: dict[str, Any]) -> None:
@@ -312,7 +312,7 @@ def test_staff_can_name_the_providers_id_of_a_doubtful_call(number: PhoneNumber,
 
 
 def read(call: Call) -> polling.DueRead:
-    Call.objects.filter(pk=call.pk).update(next_read_at=timezone.now())
+    Polling.objects.filter(calls=call).update(next_read_at=timezone.now())
     (found,) = polling.claim()
     return found
 
@@ -328,7 +328,7 @@ def test_a_read_is_counted_and_leased_before_its_answer_is_parsed(number: PhoneN
     call = placed(number)
     read(call)
     call.refresh_from_db()
-    assert call.reads == 1
+    assert call.polling and call.polling.reads == 1
     assert call.next_read_at is not None
     assert call.next_read_at > timezone.now() + timedelta(seconds=60)
     assert polling.claim() == []
@@ -338,7 +338,7 @@ def test_a_failed_read_keeps_the_status_and_looks_again_later(number: PhoneNumbe
     call = placed(number)
     polling.record(read(call), MayBeRinging("502"), b"<html>")
     call.refresh_from_db()
-    assert (call.status, call.read_errors) == (Status.DIALING, 1)
+    assert call.polling and (call.status, call.polling.read_errors) == (Status.DIALING, 1)
     assert call.next_read_at is not None
 
 
@@ -388,7 +388,8 @@ def test_a_doubt_without_any_way_to_look_ends_as_unknown_after_26_hours(number: 
     placing.record(claim, MayBeRinging("?"))
     assert reconciling.claim() == {}
     assert fresh(claim).status == Status.UNCONFIRMED
-    Call.objects.update(dialed_at=timezone.now() - timedelta(hours=27), next_read_at=timezone.now())
+    Call.objects.update(dialed_at=timezone.now() - timedelta(hours=27))
+    Polling.objects.update(next_read_at=timezone.now())
     reconciling.claim()
     assert fresh(claim).status == Status.UNKNOWN
 

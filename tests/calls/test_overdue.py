@@ -133,7 +133,7 @@ def test_an_overdue_call_has_one_event_and_its_account_one_alert_that_ends(line:
     assert CallEvent.objects.filter(type="overdue").count() == 2
     alert = Alert.objects.get()
     assert "2 calls are overdue" in alert.message and alert.ended_at is None
-    Call.objects.filter(pk=calls[0].pk).update(status=Status.COMPLETED, next_read_at=None)
+    support.change([Call.objects.get(pk=calls[0].pk)], status=Status.COMPLETED, next_read_at=None)
     overdue_watch.watch(NOW)
     alert.refresh_from_db()
     assert "1 call is overdue" in alert.message
@@ -231,7 +231,7 @@ def test_the_real_end_of_a_call_that_a_team_member_ended_is_still_asked_for(line
     assert Call.objects.due_for_reconciling(NOW).get() == unknown
     for call in (known, unknown):
         recording.give_up(call.pk, Status.UNKNOWN, "No evidence came.")
-    assert not Call.objects.filter(next_read_at__isnull=False).exists()
+    assert not Call.objects.filter(polling__isnull=False).exists()
 
 
 def test_late_evidence_about_an_earlier_call_moves_nobody(line: PhoneNumber) -> None:

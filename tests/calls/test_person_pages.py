@@ -69,7 +69,7 @@ def test_the_next_call_is_told_in_both_time_zones(
     assert "Not before 2026-05-13 19:00 CEST (13:00 EDT there): a callback scheduled in Spring." in shown
     queued = support.single(phone_number, NUMBER, due_at=NOON)
     assert "Next call. Due now: the queue, a single call." in read(client, "campaigns_contact", person.pk)
-    Call.objects.filter(pk=queued.pk).update(status=Status.RINGING, next_read_at=NOON)
+    support.change([queued], status=Status.RINGING, next_read_at=NOON)
     assert "Next call. A call is under way: ringing." in read(client, "campaigns_contact", person.pk)
     Campaign.objects.update(status="paused")
     Call.objects.update(status=Status.NO_ANSWER)

@@ -36,7 +36,7 @@ def called(number: PhoneNumber, to: str, holder: Contact | None = None) -> Call:
     made = support.single(number, to, **({"contact": holder} if holder else {}))
     [claim] = placing.claim(number.account_id)
     recording.record(claim.call.pk, Reading(state=CallState.COMPLETED, provider_call_id=f"p{made.pk}"), "poll")
-    Call.objects.update(next_read_at=None)
+    support.change(Call.objects.all(), next_read_at=None)
     return Call.objects.get(pk=made.pk)
 
 

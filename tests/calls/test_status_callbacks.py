@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from calls.dialing import placing
 from calls.following import polling, status_callbacks
-from calls.models import Call, ProviderCallback, Status, still_read_with_id, with_provider_id
+from calls.models import Call, Polling, ProviderCallback, Status, still_read_with_id, with_provider_id
 from calls.outcomes import recording
 from campaigns.models import DoNotCall
 from providers.adapters.base import CallState, Reading
@@ -85,7 +85,7 @@ def test_an_unsigned_callback_only_makes_the_next_read_due(callers: Organization
     claim = claimed(callers, "allomia")
     placing.record(claim, Reading(CallState.DIALING, provider_call_id=ENDED["outboundCallId"]))
     later = timezone.now() + timedelta(hours=1)
-    Call.objects.update(next_read_at=later)
+    Polling.objects.update(next_read_at=later)
     assert push(claim, ENDED) == 200
     call = fresh(claim)
     assert call.status == Status.DIALING, "it was not signed"
@@ -287,7 +287,7 @@ def test_an_unreadable_callback_makes_the_next_read_due(callers: Organization) -
     claim = claimed(callers, "allomia")
     placing.record(claim, Reading(CallState.DIALING, provider_call_id="x1"))
     later = timezone.now() + timedelta(hours=1)
-    Call.objects.update(next_read_at=later)
+    Polling.objects.update(next_read_at=later)
     assert push(claim, b"<html>") == 200
     call = fresh(claim)
     assert call.next_read_at is not None
@@ -391,7 +391,8 @@ def test_a_hint_about_a_call_given_up_is_looked_into_for_a_while_and_not_for_eve
     (reading,) = polling.claim()
     polling.record(reading, MayBeRinging("502"), b"")
     assert fresh(claim).next_read_at is not None, "one failed read is not a while"
-    Call.objects.update(settle_until=timezone.now(), next_read_at=timezone.now())
+    Call.objects.update(settle_until=timezone.now())
+    Polling.objects.update(next_read_at=timezone.now())
     (reading,) = polling.claim()
     polling.record(reading, MayBeRinging("502"), b"")
     assert fresh(claim).next_read_at is None

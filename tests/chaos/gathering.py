@@ -50,7 +50,7 @@ def awaited() -> QuerySet[Call]:
     """Return the calls that ended and of which the result or the price is still read."""
     from calls.models import TERMINAL, Call
 
-    return Call.objects.filter(status__in=TERMINAL, next_read_at__isnull=False)
+    return Call.objects.filter(status__in=TERMINAL, polling__isnull=False)
 
 
 def gather(

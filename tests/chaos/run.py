@@ -244,7 +244,7 @@ class Run:
         """
         from django.utils import timezone
 
-        from calls.models import Call, Heartbeat, Status
+        from calls.models import Call, Heartbeat, Polling, Status
 
         silent = timezone.now() - timedelta(seconds=20)
         names = [f"trunkline-{socket.gethostname()}-{pid}" for pid in self.workers.pids]
@@ -259,9 +259,7 @@ class Run:
         now = timezone.now()
         stubbornly(lambda: Call.objects.filter(status=Status.PLACING).update(lease_until=now - timedelta(seconds=1)))
         stubbornly(
-            lambda: (
-                Call.objects.open().filter(next_read_at__range=(now, now + DEAD_READ_LEASE)).update(next_read_at=now)
-            )
+            lambda: Polling.objects.filter(next_read_at__range=(now, now + DEAD_READ_LEASE)).update(next_read_at=now)
         )
         stubbornly(self.people.hurry)
         self.say(f"{len(self.sandbox.journal())} dials, {len(self.kills)} kills done; all workers are restarted")
@@ -292,11 +290,11 @@ class Run:
         """Let searches and settling reads come at once that failed reads put off for minutes."""
         from django.utils import timezone
 
-        from calls.models import Call, Status
+        from calls.models import Polling, Status
 
         soon = timezone.now()
-        Call.objects.filter(status=Status.UNCONFIRMED, next_read_at__gt=soon).update(next_read_at=soon)
-        awaited().filter(next_read_at__gt=soon).update(next_read_at=soon)
+        Polling.objects.filter(calls__status=Status.UNCONFIRMED, next_read_at__gt=soon).update(next_read_at=soon)
+        Polling.objects.filter(calls__in=awaited(), next_read_at__gt=soon).update(next_read_at=soon)
 
     def _campaigns(self) -> list[Campaign]:
         from campaigns.models import Campaign

@@ -6,6 +6,7 @@ from tests.mutants.belief_bugs import BELIEF_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
+from tests.mutants.polling_bugs import POLLING_BUGS
 from tests.mutants.reading_bugs import READING_BUGS
 from tests.mutants.when_bugs import WHEN_BUGS
 from tests.mutants.who_bugs import WHO_BUGS
@@ -336,15 +337,21 @@ BUGS: tuple[Bug, ...] = (
         "An answer that crashes its reader is polled again at once, without end.",
         (
             Edit(
-                "calls/following/polling.py",
-                '            next_read_at=now + poll_schedule.READ_LEASE, reads=F("reads") + 1\n',
-                '            next_read_at=F("next_read_at")\n',
+                "calls/following/due_reads.py",
+                "SET next_read_at = %s, reads = p.reads + 1 FROM due",
+                "SET next_read_at = LEAST(p.next_read_at, %s) FROM due",
+            ),
+            Edit(
+                "calls/following/due_reads.py",
+                "SET next_read_at = %s, reads = reads + 1 WHERE",
+                "SET next_read_at = MIN(next_read_at, %s) WHERE",
             ),
             Edit(
                 "calls/following/polling.py",
                 "    call = due.call\n    if isinstance(answer, Reading):\n",
                 "    call = due.call\n"
-                '    Call.objects.filter(pk=call.pk).update(reads=F("reads") + 1)\n'
+                "    call.polling.reads += 1\n"
+                "    call.save()\n"
                 "    if isinstance(answer, Reading):\n",
             ),
         ),
@@ -735,6 +742,7 @@ BUGS: tuple[Bug, ...] = (
     *NUMBER_BUGS,
     *WHO_BUGS,
     *FILE_BUGS,
+    *POLLING_BUGS,
     *READING_BUGS,
     *BELIEF_BUGS,
 )

@@ -68,7 +68,8 @@ class Followed:
         object.__setattr__(self.order, "assistant_options", assistant)
         object.__setattr__(self.order, "callback_url", callback_url)
         now = datetime.now(UTC)
-        self.call = Call(status=Status.PLACED, to_number=number, dialed_at=now, next_read_at=now, created_at=now)
+        self.call = Call(status=Status.PLACED, to_number=number, dialed_at=now, created_at=now)
+        self.call.next_read_at = now
         self.doubts: set[str] = set()
         self.external_id = external_id
 
