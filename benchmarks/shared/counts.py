@@ -29,24 +29,9 @@ def ended(after: int) -> Callable[[], int]:
 
 
 def read(after: int) -> Callable[[], int]:
-    """Count the calls, made after a key, that were read."""
-    table, key = _polling()
-    return rows(f"SELECT count(*) FROM {table} WHERE {key} > %s AND last_read_at IS NOT NULL", after)  # noqa: S608
-
-
-def make_due(calls: list[int]) -> None:
-    """Make these calls due for a read."""
-    from django.db import connection
-
-    table, key = _polling()
-    with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {table} SET next_read_at = now() - interval '1 second' WHERE {key} = ANY(%s)", [calls])  # noqa: S608
-
-
-def _polling() -> tuple[str, str]:
-    """Return the table that holds when a call was read last, and its column with the call's key."""
-    from django.db import connection
-
-    if "calls_polling" in connection.introspection.table_names():
-        return "calls_polling", "call_id"
-    return "calls_call", "id"
+    """Count the calls, made after a key, that were read: their polling row says so, or they have ended."""
+    return rows(
+        "SELECT count(*) FROM calls_call c LEFT JOIN calls_polling p ON p.id = c.polling_id"
+        " WHERE c.id > %s AND (p.last_read_at IS NOT NULL OR c.terminal_at IS NOT NULL)",
+        after,
+    )
