@@ -68,7 +68,7 @@ def paths(calls: int) -> dict[str, Callable[[], object]]:
         polling.record_all([(due, *reading(due, kind)) for due in reads])
         make_due()
 
-    ProviderAccount.objects.filter(pk=account).update(place_tokens=9_999, read_tokens=9_999)
+    ProviderAccount.objects.filter(pk=account).update(place_tokens=9_999)
     return {
         "enqueue": lambda: enqueueing.feed(campaign.pk, calls),
         "claim": lambda: claims.extend(placing.claim(account, calls)),

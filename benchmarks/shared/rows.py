@@ -12,7 +12,7 @@ from typing import Any
 ACCOUNTS = 4
 EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 RATE = {
-    "calls_per_second": 9_999, "reads_per_second": 9_999, "place_tokens": 9_999, "read_tokens": 9_999,
+    "calls_per_second": 9_999, "reads_per_second": 9_999, "place_tokens": 9_999,
     "max_open_calls": 1_000_000, "max_unconfirmed": None, "longest_call_minutes": 1_440,
 }  # fmt: skip
 AREAS = "ARRAY['212', '312', '415', '512', '617', '702', '206', '305', '404', '816']"
