@@ -12,7 +12,7 @@ import time_machine
 from rest_framework.renderers import JSONRenderer
 
 from calls.api.calls import CallViewSet
-from calls.models import Call, Status, WebhookDelivery
+from calls.models import FOLLOWED, Call, Status, WebhookDelivery
 from calls.serializers.call import CallSerializer
 from campaigns.models import Campaign, Contact, Recipient
 from providers.models import PhoneNumber
@@ -51,7 +51,11 @@ def many_calls(number: PhoneNumber) -> None:
         contact = Contact.objects.create(organization=home, phone=f"+33612{place:06}")
         recipient = Recipient.objects.create(campaign=campaign, contact=contact) if place % 3 == 0 else None
         dialed = NOW - timedelta(minutes=(0, 59, 60, 61, 600)[place % 5])
-        moments = {"placed_at": dialed, "answered_at": dialed + timedelta(microseconds=5)} if place % 2 else {}
+        moments: dict[str, Any] = {}
+        if place % 2:
+            moments = {"placed_at": dialed, "answered_at": dialed + timedelta(microseconds=5)}
+        if status == Status.UNCONFIRMED or status in FOLLOWED:
+            moments["next_read_at"] = NOW
         url = "https://example.org/hook" if place % 4 else ""
         Call.objects.create(
             organization=home, contact=contact, account=account, assistant=assistant, phone_number=number,
@@ -59,7 +63,6 @@ def many_calls(number: PhoneNumber) -> None:
             recipient=recipient, status=status, dialed_at=None if place % 7 == 0 else dialed, callback_url=url,
             callback_outcome="delivered" if place % 4 == 1 else "", provider_call_id=f"c{place}",
             lease_until=NOW if status == Status.PLACING else None,
-            next_read_at=NOW if status in (Status.UNCONFIRMED, "placed", "dialing", "ringing", "in_progress") else None,
             **moments, **PRICES[place % 4], **SAID[place % 3],
         )  # fmt: skip
     for call in Call.objects.exclude(callback_url="").filter(pk__gt=0)[::3]:
