@@ -268,12 +268,13 @@ def test_a_claim_finds_due_rows_by_index_however_many_calls_there_are(line: Phon
         Call(**shared, to_number=one.to_number, provider_call_id=f"e{place}", status=Status.COMPLETED)
         for place in range(8_000)
     )
+    statements: tuple[tuple[str, Any], ...] = (
+        (due_reads._COUNT, [now, 500, now]),
+        (due_reads._LEASE_POSTGRESQL, [[line.account_id], [500], now, now + timedelta(seconds=90)]),
+    )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE calls_polling; ANALYZE calls_call")
-        for sql, given in (
-            (due_reads._COUNT, [now, 500, now]),
-            (due_reads._LEASE_POSTGRESQL, [[line.account_id], [500], now, now + timedelta(seconds=90)]),
-        ):
+        for sql, given in statements:
             cursor.execute(f"EXPLAIN {sql}", given)
             plan = "\n".join(step for (step,) in cursor.fetchall())
             assert "polling_due" in plan and "one_call_per_polling" in plan and "on calls_call" in plan
