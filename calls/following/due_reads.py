@@ -68,8 +68,12 @@ def lease(wanted: Mapping[int, int], now: datetime, until: datetime) -> list[int
 
 
 def load(leased: Sequence[int]) -> list[Call]:
-    """Return the calls of leased rows, the oldest first, with the objects that they share loaded once."""
-    calls = Call.objects.filter(polling__in=leased).select_related("polling").order_by("pk")
+    """Return the calls of leased rows, the oldest first, with the objects that they share loaded once.
+
+    A call that ended or lost its ID since is left out: the claim of its read has not locked it.
+    """
+    calls = Call.objects.filter(polling__in=leased).exclude(provider_call_id="").select_related("polling")
+    calls = calls.order_by("pk")
     found = list(calls.defer("decision", "metadata", "dynamic_variables"))
     related = ProviderAccount.objects.select_related("organization")
     accounts = related.in_bulk({call.account_id for call in found})
