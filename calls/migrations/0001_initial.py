@@ -317,10 +317,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='call',
-            index=models.Index(condition=models.Q(('cost_price__gt', 0), ('cost_estimate__gt', 0), _connector='OR'), fields=['campaign', 'cost_price', 'cost_estimate'], name='call_cost'),
-        ),
-        migrations.AddIndex(
-            model_name='call',
             index=models.Index(condition=models.Q(('cost_reserved__gt', 0)), fields=['campaign'], name='call_reserved'),
         ),
         migrations.AddIndex(
