@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,10 +19,11 @@ import time
 from pathlib import Path
 
 from benchmarks.shared import database
-from benchmarks.shared.figure import Found, load, said, say, table
+from benchmarks.shared.figure import Found, Mark, load, said, say, table
 
 NAMES = tuple(f"B{number}" for number in range(1, 16))
 AT_MOST = 3_600  # seconds for one figure
+ENDS_WITHIN = 120  # seconds, after it was asked to
 
 
 def main() -> int:
@@ -36,15 +38,18 @@ def main() -> int:
     if unknown := set(names) - set(NAMES):
         parser.error(f"There is no figure {', '.join(sorted(unknown))}. There are {', '.join(NAMES)}.")
     options = ["--scale", str(given.scale), "--rounds", str(given.rounds), "--seconds", str(given.seconds)]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server ends as well
+    done: list[tuple[Mark, Found]] = []
     with database.server() as server:
-        found = {name: one(name, options, server) for name in names}
-    done = [(load(name).MARK, figure) for name, figure in found.items() if figure is not None]
+        for name in names:
+            if found := one(name, options, server):
+                done.append((load(name).MARK, found))
+            if given.json:
+                rows = {mark.name: vars(mark) | vars(figure) | {"ratio": figure.ratio} for mark, figure in done}
+                given.json.write_text(json.dumps(rows, indent=1))
     for line in table(done):
         say(line)
-    if given.json:
-        rows = {mark.name: vars(mark) | vars(figure) | {"ratio": figure.ratio} for mark, figure in done}
-        given.json.write_text(json.dumps(rows, indent=1))
-    return int(None in found.values())
+    return int(len(done) < len(names))
 
 
 def one(name: str, options: list[str], server: database.Server) -> Found | None:
@@ -52,13 +57,16 @@ def one(name: str, options: list[str], server: database.Server) -> Found | None:
     began = time.monotonic()
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         command = [sys.executable, "-W", "ignore", "-m", load(name).__name__, *options, "--json", file.name]
+        process = subprocess.Popen(command, cwd=database.ROOT, env=os.environ)  # noqa: S603
         try:
-            subprocess.run(command, cwd=database.ROOT, env=os.environ, check=True, timeout=AT_MOST)  # noqa: S603
+            status = process.wait(AT_MOST)
             found = Found(**json.loads(Path(file.name).read_text()))
-        except (subprocess.SubprocessError, ValueError) as error:
-            say(f"{name} failed: {error}")
+        except (subprocess.TimeoutExpired, ValueError) as error:
+            say(f"{name} failed: {error}" if process.returncode is None else f"{name} failed with status {status}")
             return None
         finally:
+            process.terminate()  # it ends what it started
+            process.wait(ENDS_WITHIN)
             server.drop_all(f"bench_{name.lower()}")
     say(f"{name}: ratio {said(found.ratio)} after {time.monotonic() - began:.0f} s")
     return found

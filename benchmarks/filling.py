@@ -70,7 +70,7 @@ EMPTY = {
 
 
 def _give_defaults(cursor: Any) -> None:
-    """Give each column that must have a value the empty one of its type, so that the statements name only the others."""
+    """Give each column that must have a value the empty one of its type. The statements name only the others."""
     cursor.execute(
         """
         SELECT table_name, column_name, data_type FROM information_schema.columns

@@ -160,7 +160,10 @@ class ContactSerializer(OrganizedSerializer[Contact]):
     def create(self, validated_data: dict[str, Any]) -> Contact:
         numbers = validated_data.pop("further_numbers", [])
         contact = super().create(validated_data)
-        further_numbers.replace(contact, numbers)
+        if numbers:
+            further_numbers.replace(contact, numbers)
+        else:  # nobody else has seen the contact yet: the answer need not ask for what it has
+            vars(contact)["_prefetched_objects_cache"] = {"further_numbers": ContactNumber.objects.none()}
         return contact
 
     def update(self, instance: Contact, validated_data: dict[str, Any]) -> Contact:

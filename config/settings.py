@@ -186,7 +186,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.api.permissions.HasScope"],
     "DEFAULT_THROTTLE_CLASSES": ["tenants.api.throttling.CallerThrottle"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["tenants.api.rendering.FastJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tenants.api.parsing.StrictJSONParser"],
     "EXCEPTION_HANDLER": "tenants.api.errors.exception_handler",
     "DEFAULT_PAGINATION_CLASS": "tenants.api.pagination.CursorPages",

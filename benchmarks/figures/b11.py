@@ -39,7 +39,6 @@ def measure(setting: Setting) -> Found:
         web(os.environ | database.environment(url), "config.wsgi") as (port, pid),
         web(project.environment, "django.core.wsgi:get_wsgi_application()") as (bare_port, _),
     ):
-
         load(port, WARM_UP)
         load(bare_port, WARM_UP)
 

@@ -14,7 +14,9 @@ from benchmarks.figures.b11 import web
 from benchmarks.shared import counts, database, provider, worker
 from benchmarks.shared.figure import Found, Mark, Setting, alternate, main
 
-MARK = Mark("B14", "an API call is on the wire while 5,000 calls are read, p95", "one second", 1, 0.5, "seconds", less=True)
+MARK = Mark(
+    "B14", "an API call is on the wire while 5,000 calls are read, p95", "one second", 1, 0.5, "seconds", less=True
+)
 READ = 5_000
 ORDERS = 100
 EVERY = 0.1  # seconds between two orders

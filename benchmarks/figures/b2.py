@@ -25,9 +25,7 @@ def measure(setting: Setting) -> Found:
             lambda: tasks.calls(server.address(provider.ENDS), max(300, setting.size(5_000)), setting.seconds),
             found,
         )
-        found.notes["bare POST and GET with aiohttp, calls/s"] = bare.rate(
-            "post_get", server.url, setting.size(50_000)
-        )
+        found.notes["bare POST and GET with aiohttp, calls/s"] = bare.rate("post_get", server.url, setting.size(50_000))
     return found
 
 

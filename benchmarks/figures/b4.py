@@ -54,9 +54,8 @@ def export(world: Any, count: int, path: Path) -> str:
     from django.db import connection
 
     world.clear()
-    world.contacts(count)
+    world.contacts(count, variables=VARIABLES)
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE campaigns_contact SET variables = " + VARIABLES.replace("g ", "id ").replace("%%", "%"))
         cursor.execute(
             "SELECT string_agg(column_name, ', ') FROM information_schema.columns"
             " WHERE table_name = 'campaigns_contact' AND is_generated = 'NEVER'"
@@ -74,10 +73,10 @@ def copy_in(path: Path, columns: str) -> float:
     from django.db import connection
 
     began = time.perf_counter()
-    with connection.cursor() as cursor, cursor.copy(f"COPY campaigns_contact ({columns}) FROM STDIN") as rows:
-        with path.open("rb") as file:
-            while data := file.read(1 << 20):
-                rows.write(data)
+    into = f"COPY campaigns_contact ({columns}) FROM STDIN"
+    with path.open("rb") as file, connection.cursor() as cursor, cursor.copy(into) as rows:
+        while data := file.read(1 << 20):
+            rows.write(data)
     return time.perf_counter() - began
 
 

@@ -1,1 +1,1 @@
-"""What a programmer would write first, as baselines: a task for each call, a view with one INSERT, import by library."""
+"""Baselines, as one would write them first: a task for each call, a view with one INSERT, import by a library."""

@@ -12,6 +12,8 @@ class NaiveCall(models.Model):
     raw = models.JSONField(default=dict)
     done_at = models.DateTimeField(null=True)
 
+    objects: models.Manager[NaiveCall] = models.Manager()
+
     class Meta:
         app_label = "naive"
 
@@ -25,6 +27,8 @@ class Callback(models.Model):
     received_at = models.DateTimeField(auto_now_add=True)
     headers = models.JSONField()
     body = models.BinaryField()
+
+    objects: models.Manager[Callback] = models.Manager()
 
     class Meta:
         app_label = "naive"
@@ -42,6 +46,8 @@ class Person(models.Model):
     appointment = models.CharField(max_length=100)
     product = models.CharField(max_length=100)
     agent = models.CharField(max_length=100)
+
+    objects: models.Manager[Person] = models.Manager()
 
     class Meta:
         app_label = "naive"

@@ -17,9 +17,9 @@ def client() -> httpx.Client:
 
 def call(pk: int, address: str) -> None:
     row = NaiveCall.objects.get(pk=pk)
-    row.provider_call_id = client().post(f"{address}/api/outbound", json={"phoneNumber": row.phone}).json()[
-        "outboundCallId"
-    ]
+    row.provider_call_id = (
+        client().post(f"{address}/api/outbound", json={"phoneNumber": row.phone}).json()["outboundCallId"]
+    )
     row.status = "placed"
     row.save()
     row.raw = client().get(f"{address}/api/outbound/{row.provider_call_id}/status").json()

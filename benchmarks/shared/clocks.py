@@ -34,7 +34,9 @@ def memory_of(pid: int) -> float:
 
 def machine_busy() -> float:
     """Return the processor seconds that all processes of this machine have used."""
-    user, nice, system, _idle, _wait, irq, soft, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    user, nice, system, _idle, _wait, irq, soft, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n")[0].split()[1:]
+    )
     return (user + nice + system + irq + soft) / TICKS
 
 

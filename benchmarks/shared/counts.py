@@ -1,4 +1,4 @@
-"""Counts of finished work, from rows. They cost one index scan or one pass over a run's own rows."""
+"""Where a run's work stands in the database: counts of finished rows, and when calls are read next."""
 
 from __future__ import annotations
 
@@ -29,15 +29,9 @@ def ended(after: int) -> Callable[[], int]:
 
 
 def read(after: int) -> Callable[[], int]:
-    """Count the calls, made after a key, that were read."""
-    table, key = _polling()
-    return rows(f"SELECT count(*) FROM {table} WHERE {key} > %s AND last_read_at IS NOT NULL", after)  # noqa: S608
-
-
-def _polling() -> tuple[str, str]:
-    """Return the table that holds when a call was read last, and its column with the call's key."""
-    from django.db import connection
-
-    if "calls_polling" in connection.introspection.table_names():
-        return "calls_polling", "call_id"
-    return "calls_call", "id"
+    """Count the calls, made after a key, that were read: their polling row says so, or they have ended."""
+    return rows(
+        "SELECT count(*) FROM calls_call c LEFT JOIN calls_polling p ON p.id = c.polling_id"
+        " WHERE c.id > %s AND (p.last_read_at IS NOT NULL OR c.terminal_at IS NOT NULL)",
+        after,
+    )

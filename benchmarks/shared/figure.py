@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -99,6 +100,7 @@ def main(mark: Mark, measure: Callable[[Setting], Found]) -> int:
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends as well
     with database.server() as server:
         found = measure(Setting(given.scale, given.rounds, given.seconds, server, mark.name))
     if given.json:
@@ -111,7 +113,8 @@ def main(mark: Mark, measure: Callable[[Setting], Found]) -> int:
 
 def table(figures: list[tuple[Mark, Found]]) -> Iterator[str]:
     """Yield the lines of a table, and below it what limited each figure."""
-    yield f"{'':4} {'ours':>10} {'bare':>10} {'unit':10} {'ratio':>8} {'from':>7} {'to':>7} {'good':>7} {'moonshot':>8}  verdict"
+    head = f"{'ours':>10} {'bare':>10} {'unit':10} {'ratio':>8} {'from':>7} {'to':>7} {'good':>7} {'moonshot':>8}"
+    yield f"     {head}  verdict"
     for mark, found in figures:
         ours, bare = statistics.median(found.ours), statistics.median(found.bare)
         sign = "≤" if mark.less else "≥"

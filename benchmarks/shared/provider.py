@@ -42,13 +42,12 @@ class Provider:
 @contextmanager
 def running() -> Iterator[Provider]:
     """Start the server on a free port of 127.0.0.1. It ends with the block."""
-    process = subprocess.Popen([sys.executable, "-m", __name__], stdout=subprocess.PIPE, text=True)  # noqa: S603
-    try:
-        assert process.stdout  # noqa: S101
-        yield Provider(f"http://127.0.0.1:{int(process.stdout.readline())}", process.pid)
-    finally:
-        process.terminate()
-        process.wait(10)
+    with subprocess.Popen([sys.executable, "-m", __name__], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            assert process.stdout  # noqa: S101
+            yield Provider(f"http://127.0.0.1:{int(process.stdout.readline())}", process.pid)
+        finally:
+            process.terminate()
 
 
 class _Exchange(asyncio.Protocol):
@@ -91,8 +90,9 @@ class _Answers:
         if method == "POST":
             if parts[1] == WATCHED:
                 self._arrivals[json.loads(body)["phoneNumber"]] = time.time()
-            return _response(_padded({"outboundCallId": new_id(parts[1], next(self._number))}))
-        return _response(_status(parts[-2] if len(parts) > 2 else ""))
+            return _response(padded({"outboundCallId": new_id(parts[1], next(self._number))}))
+        call_id = parts[-2] if len(parts) > 2 else ""
+        return _response(status(call_id, ends=call_id.startswith(ENDS)))
 
 
 def new_id(kind: str, number: int) -> str:
@@ -100,16 +100,18 @@ def new_id(kind: str, number: int) -> str:
     return f"{kind}-{os.getpid():08d}-{number:010d}"
 
 
-def _status(call_id: str) -> bytes:
+def status(call_id: str, *, ends: bool) -> bytes:
+    """Return the answer to a read."""
     said: dict[str, Any] = {"outboundCallId": call_id, "contactId": "x", "status": "calling", "callDetails": None}
-    if call_id.startswith(ENDS):
+    if ends:
         now = datetime.now(UTC)
         times = {"startedAt": (now - timedelta(seconds=1)).isoformat(), "endedAt": now.isoformat(), "duration": 1}
         said |= {"status": "completed", "callDetails": times | {"endedReason": "customer-ended-call"}}
-    return _padded(said)
+    return padded(said)
 
 
-def _padded(said: dict[str, Any]) -> bytes:
+def padded(said: dict[str, Any]) -> bytes:
+    """Return a body of the usual length."""
     short = json.dumps(said | {"note": ""})
     return json.dumps(said | {"note": "n" * (BODY - len(short))}).encode()
 

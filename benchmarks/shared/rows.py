@@ -12,7 +12,7 @@ from typing import Any
 ACCOUNTS = 4
 EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 RATE = {
-    "calls_per_second": 9_999, "reads_per_second": 9_999, "place_tokens": 9_999, "read_tokens": 9_999,
+    "calls_per_second": 9_999, "reads_per_second": 9_999, "place_tokens": 9_999,
     "max_open_calls": 1_000_000, "max_unconfirmed": None, "longest_call_minutes": 1_440,
 }  # fmt: skip
 AREAS = "ARRAY['212', '312', '415', '512', '617', '702', '206', '305', '404', '816']"
@@ -64,23 +64,22 @@ class World:
 
         first = self.contacts(count)
         made = Recipient.objects.create(campaign=self.campaigns[0], contact=Contact.objects.get(pk=first))
-        campaigns = ", ".join(str(campaign.pk) for campaign in self.campaigns)
         due = {
-            "campaign_id": f"(ARRAY[{campaigns}])[1 + g %% {ACCOUNTS}]", "contact_id": f"{first} + g",
+            "campaign_id": by_turns([campaign.pk for campaign in self.campaigns]), "contact_id": f"{first} + g",
             "next_attempt_at": "now() - interval '1 minute'", "sort_key": "(g::bigint * 1327217885) %% 2147483647",
         }  # fmt: skip
         copy(made, count, due | columns)
         Recipient.objects.filter(pk=made.pk).delete()
         return int(made.pk)
 
-    def contacts(self, count: int) -> int:
+    def contacts(self, count: int, **columns: str) -> int:
         """Add that many contacts. Return the key before the first of them: theirs follow one by one."""
         from campaigns.models import Contact
 
         first = self._people
         self._people += count + 1
         made = Contact.objects.create(organization=self.home, phone=f"+1646{9_000_000 - first % 1_000_000}")
-        copy(made, count, {"phone": PHONE.format(g=f"(g + {first})"), "name": "'Ada ' || g"})
+        copy(made, count, {"phone": PHONE.format(g=f"(g + {first})"), "name": "'Ada ' || g"} | columns)
         return int(made.pk)
 
     def calls(self, count: int, **columns: str) -> int:
@@ -102,13 +101,10 @@ class World:
             from_number="+16465550100", dynamic_variables={"slot": "Monday at 9"},
         )  # fmt: skip
 
-        def by_turns(keys: list[int]) -> str:
-            return f"(ARRAY[{', '.join(map(str, keys))}])[1 + g %% {ACCOUNTS}]"
-
         of_each = {
             "recipient_id": f"{first} + g",
             "contact_id": f"{person.pk} + g",
-            "to_number": f"(SELECT phone FROM campaigns_contact WHERE id = {person.pk} + g)",
+            "to_number": f"(SELECT phone FROM campaigns_contact WHERE id = {person.pk} + g)",  # noqa: S608
             "campaign_id": by_turns([campaign.pk for campaign in self.campaigns]),
             "account_id": by_turns([account.pk for account in accounts]),
             "assistant_id": by_turns([account.assistants.get().pk for account in accounts]),
@@ -127,23 +123,32 @@ class World:
         placed = f"now() - interval '{age}'"
         said = {
             "status": "'dialing'", "due_at": "NULL", "dialed_at": placed, "placed_at": placed, "created_at": placed,
-            "placing_attempts": "1", "provider_call_id": f"'{kind}-' || lpad(g::text, 10, '0') || '-' || md5(random()::text)",
+            "placing_attempts": "1", "provider_call_id": f"'{kind}-' || g || '-' || md5(random()::text)",
         }  # fmt: skip
-        return self.calls(count, **(said | polling_columns("now()") | columns))
+        return self.calls(count, **(said | {"polling_id": f"{self._due_reads(count)} + g"} | columns))
 
+    def _due_reads(self, count: int) -> int:
+        """Add that many polling rows that are due. Return the key before the first of them."""
+        from calls.models import Polling
+
+        accounts = [campaign.assistant.account_id for campaign in self.campaigns]
+        made = Polling.objects.create(account_id=accounts[0], next_read_at=self.home.created_at)
+        copy(made, count, {"account_id": by_turns(accounts), "next_read_at": "now()"})
+        Polling.objects.filter(pk=made.pk).delete()
+        return int(made.pk)
 
     def clear(self) -> None:
         """Delete the calls, recipients and contacts, so that each round has the same number of rows."""
         from django.db import connection
 
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE campaigns_contact, calls_call, campaigns_recipient CASCADE")
+            cursor.execute("TRUNCATE campaigns_contact, calls_call, calls_polling, campaigns_recipient CASCADE")
         self._people = 0
 
 
-def polling_columns(next_read_at: str) -> dict[str, str]:
-    """Return the columns of a call that say when it is read next."""
-    return {"next_read_at": next_read_at, "last_read_at": "NULL"}
+def by_turns(keys: list[int]) -> str:
+    """Return the SQL expression that takes one of four keys for each row in turns."""
+    return f"(ARRAY[{', '.join(map(str, keys))}])[1 + g %% {ACCOUNTS}]"
 
 
 def copy(row: Any, count: int, columns: Mapping[str, str]) -> None:

@@ -35,7 +35,9 @@ class Progress:
 
 
 @contextmanager
-def running(url: str, *, slices: int = 1, command: tuple[str, ...] = ("manage.py", "worker"), **more: str) -> Iterator[int]:
+def running(
+    url: str, *, slices: int = 1, command: tuple[str, ...] = ("manage.py", "worker"), **more: str
+) -> Iterator[int]:
     """Start a worker on the database. Yield its process id. It stops, or is killed, with the block."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: S603

@@ -83,9 +83,8 @@ def place_single(order: Order) -> Call:
         call = _call(order, contact, values, now)
         _refuse(call, now)
         try:
-            with transaction.atomic():
-                call.save()
-        except IntegrityError as error:
+            call.save()
+        except IntegrityError as error:  # AlreadyOpen ends the transaction, so a savepoint would protect nothing
             raise AlreadyOpen from error
         record_event(
             call,

@@ -17,6 +17,7 @@ from calls.api.orders import place, warnings
 from calls.models import Call, Status, WebhookDelivery
 from calls.outcomes import staff_decisions
 from calls.reports import transcripts
+from calls.serializers import call_rows
 from calls.serializers.call import CallSerializer, CallWithEventsSerializer
 from campaigns.api import NumberField, number_filter, refuse_country
 from campaigns.variables_field import VariablesField
@@ -119,6 +120,10 @@ class CallViewSet(ReadViewSet[Call]):
     def get_queryset(self) -> Any:
         found = super().get_queryset()
         return found.prefetch_related("events") if self.action == "retrieve" else found
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        found = self.filter_queryset(self.get_queryset()).values(*call_rows.COLUMNS)
+        return self.get_paginated_response(call_rows.objects(self.paginate_queryset(found) or (), timezone.now()))
 
     def get_serializer_class(self) -> Any:
         return CallWithEventsSerializer if self.action == "retrieve" else CallSerializer

@@ -38,6 +38,13 @@ class OutboundSerializer(StrictSerializer):
     dynamicVariables = VariablesField(required=False)
     callbackUrl = WordField(max_length=2000, required=False, validators=[check_callback_url])
 
+    def to_internal_value(self, data: Any) -> Any:
+        """Read the body without optional fields that are null, which means the same as leaving them out."""
+        if isinstance(data, Mapping):
+            optional = {name for name, field in self.fields.items() if not field.required}
+            data = {name: value for name, value in data.items() if value is not None or name not in optional}
+        return super().to_internal_value(data)
+
 
 class OutboundView(IdempotentPosts, APIView):
     """POST: order a call to one number."""
@@ -50,11 +57,11 @@ class OutboundView(IdempotentPosts, APIView):
         home = _home(reach, body)
         if home is not None:
             reach.require(Scope.CALL, home)
-        serializer = OutboundSerializer(data=_without_nulls(body), context={"request": request, "home": home})
+        serializer = OutboundSerializer(data=body, context={"request": request, "home": home})
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
-        assistant = _found(reach, Assistant, given["assistantId"])
-        number = _found(reach, PhoneNumber, given["phoneNumberId"])
+        assistant = _found(reach, Assistant, given["assistantId"], "organization", "account")
+        number = _found(reach, PhoneNumber, given["phoneNumberId"])  # its organization and account are the assistant's
         if assistant is None or number is None or assistant.account_id != number.account_id:
             raise NotFound("Assistant or phone number not found")
         refuse_country(assistant.organization, given["phoneNumber"], "phoneNumber")
@@ -102,7 +109,7 @@ def _home(reach: Access, body: Mapping[str, Any]) -> Organization | None:
         return reach.home
     for model, name in ((Assistant, "assistantId"), (PhoneNumber, "phoneNumberId")):
         try:
-            found = _found(reach, model, public_id(str(body.get(name))))
+            found = _found(reach, model, public_id(str(body.get(name))), "organization")
         except Http404:
             continue
         if found is not None:
@@ -111,12 +118,6 @@ def _home(reach: Access, body: Mapping[str, Any]) -> Organization | None:
     return None
 
 
-def _found(reach: Access, model: type[M], uuid: Any) -> Any:
-    related = ("organization", "account")
-    return reach.visible(model._default_manager.select_related(*related), "organization").filter(uuid=uuid).first()
-
-
-def _without_nulls(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body without optional fields that are null, which means the same as leaving them out."""
-    fields = OutboundSerializer().fields
-    return {k: v for k, v in body.items() if v is not None or k not in fields or fields[k].required}
+def _found(reach: Access, model: type[M], uuid: Any, *related: str) -> Any:
+    rows = model._default_manager.select_related(*related) if related else model._default_manager.all()
+    return reach.visible(rows, "organization").filter(uuid=uuid).first()

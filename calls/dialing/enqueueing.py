@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from calls.dialing import fates
@@ -36,6 +36,7 @@ from calls.models import Call, CallEvent, Status, event_of
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import load_numbers
 from tenants import failpoints
+from tenants.db.bulk_updates import insert_rows
 
 # Recipients that one step passes to the gate at least, when the first of them may not be called, and at most.
 CHECKED_AT_LEAST, CHECKED_AT_MOST = 200, 1000
@@ -224,9 +225,10 @@ class _Step:
 
     def _store(self) -> None:
         """Store the calls that were made, and what was decided about recipients."""
-        refused = _insert([call for call, _ in self._made])
+        stored = insert_rows([call for call, _ in self._made], by="uuid")
         for call, selection in self._made:
-            if call.recipient is None or call.recipient.pk in refused:
+            # A constraint refuses a second call to the recipient, if another worker has just queued one.
+            if call.recipient is None or call.uuid not in stored:
                 self._count(call, -1)
                 for turn in filter(None, (selection.assistant_turn, selection.number_turn)):
                     self.choices.turns.give_back(turn)
@@ -238,28 +240,10 @@ class _Step:
         CallEvent.objects.bulk_create(
             event_of(call, "queued", ENGINE, f"Attempt {call.attempt} of the campaign.", after=Status.QUEUED)
             for call, _ in self._made
-            if call.recipient_id not in refused
+            if call.uuid in stored
         )
         fates.store(self._decided)
         self._made, self._decided = [], []
-
-
-def _insert(calls: Sequence[Call]) -> set[int | None]:
-    """Store calls. Return the recipients whose call a constraint refuses: another worker has just queued one.
-
-    Such a call is searched by halves, so that it costs nobody else a call.
-    """
-    try:
-        with transaction.atomic():
-            Call.objects.bulk_create(calls)
-            return set()
-    except IntegrityError:
-        if len(calls) == 1:
-            return {calls[0].recipient_id}
-    for call in calls:
-        call.pk = None
-    middle = len(calls) // 2
-    return _insert(calls[:middle]) | _insert(calls[middle:])
 
 
 def reroute(now: datetime, limit: int = 200) -> int:

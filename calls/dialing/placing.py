@@ -35,6 +35,8 @@ from tenants.models import Organization
 
 BATCH = 200  # calls of one claim, where the account's rate and lines allow as many
 SPARE = 8  # calls that are passed to the gate beyond the account's rate, because it may put some off
+# What is read of a call when it is locked. The rest is read after its contact is locked.
+LOCKED_WITH = ("organization", "account", "campaign", "recipient", "contact", "to_number")
 ROUNDS = 8  # of one claim, while it only puts off or ends the calls that it looks at
 
 
@@ -125,7 +127,7 @@ def _candidates(account: ProviderAccount, now: datetime, limit: int) -> list[Cal
     """Return due calls by priority, then due time. Calls that another worker holds are left out."""
     if limit <= 0:
         return []
-    due = account.calls.about_to_go(now).select_for_update(skip_locked=True, of=("self",))
+    due = account.calls.about_to_go(now).select_for_update(skip_locked=True, of=("self",)).only(*LOCKED_WITH)
     return list(due.order_by("-priority", "due_at", "pk")[:limit])
 
 

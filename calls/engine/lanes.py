@@ -99,10 +99,11 @@ class ReadingLane(Lane):
 
     name = "reading"
     slots = 300
+    BESIDE_PLACING = 100  # slots while calls are being placed: the lanes share one event loop, by what is in flight
 
-    def __init__(self, control: Control, client: http.Client, pause: float) -> None:
+    def __init__(self, control: Control, client: http.Client, pause: float, placing_lane: Lane) -> None:
         super().__init__(control, pause)
-        self._client = client
+        self._client, self._placing = client, placing_lane
         self._writer: Writer[Read] = Writer(self.name, self.stores, polling.record_all, self._give_up)
         self._of_account: Counter[int] = Counter()
 
@@ -110,10 +111,15 @@ class ReadingLane(Lane):
     def writer(self) -> Writer[Read]:
         return self._writer
 
+    @property
+    def room(self) -> int:
+        reserved = self.slots - self.BESIDE_PLACING if self._placing.in_flight else 0
+        return super().room - reserved
+
     async def turn(self) -> bool:
         readings = []
-        if self.room >= self.slots // 4:
-            readings = await self.claims(polling.claim, min(self.room, polling.BATCH), under_way=dict(self._of_account))
+        if (room := self.room) >= self.BESIDE_PLACING // 4:
+            readings = await self.claims(polling.claim, min(room, polling.BATCH), under_way=dict(self._of_account))
         for due in readings:
             self._of_account[due.call.account_id] += 1
             self.spawn(self._read(due))

@@ -47,9 +47,10 @@ class Engine(Process):
     async def _work(self) -> None:
         async with http.Client() as client, outgoing.Client() as hooks:
             control, pauses = self.control, self.pauses
+            placing = PlacingLane(control, client, pauses.place)
             self.lanes = [
-                PlacingLane(control, client, pauses.place),
-                ReadingLane(control, client, pauses.read),
+                placing,
+                ReadingLane(control, client, pauses.read, placing),
                 CallbackLane(control, pauses.status_callbacks),
                 WebhookLane(control, hooks, pauses.deliver),
             ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -55,12 +54,6 @@ class Selection:
         """Set what the call is made with."""
         call.account, call.assistant = self.choice.account, self.choice.assistant
         call.phone_number, call.from_number = self.number, self.number.e164
-
-    def on(self, call: Call) -> Call:
-        """Return a copy of an unsaved call that is made with this."""
-        other = copy(call)
-        self.put_on(other)
-        return other
 
 
 class Selectable(Protocol):
@@ -160,12 +153,6 @@ class Choices:
         found = self._choice_for(recipient)
         return found and self._select_number(*found, recipient, phone, busy)
 
-    def on_other_turns(self, selection: Selection, recipient: Selectable, phone: str) -> list[Selection]:
-        """Return what the recipient's call may be made with instead, when others take the turns before it."""
-        turn = selection.assistant_turn
-        others = [key for key, _ in turn.members if key != turn.key] if turn else []
-        return [self._select_number(self._by_key[key], turn, recipient, phone, ()) for key in others]
-
     def choice_for(self, recipient: Selectable) -> Choice | None:
         """Return the assistant of the recipient's next call. None: no assistant can call."""
         found = self._choice_for(recipient)
@@ -210,7 +197,7 @@ class Choices:
         If none may call today, it is the one that may call again first: waiting for it is shorter than waiting for the
         recipient's own number.
         """
-        able = self._able(choice, phone)
+        able = self.able(choice, phone)
         if not able:
             first = min(choice.numbers, key=lambda number: self.use.get(number.pk, fact_sheet.UNUSED).first or NEVER)
             return Selection(choice, first, turn, None)
@@ -222,7 +209,7 @@ class Choices:
         next_number = self.turns.next(kind, _equal(able), self._seed(recipient, 2))
         return Selection(choice, next(each for each in able if each.pk == next_number.key), turn, next_number)
 
-    def _able(self, choice: Choice, phone: str) -> list[PhoneNumber]:
+    def able(self, choice: Choice, phone: str) -> list[PhoneNumber]:
         """Return the numbers that may call `phone` today, of the nearest if the campaign wants that."""
         able = self._able_of.get(choice.assistant.pk)
         if able is None:
@@ -247,7 +234,7 @@ class Choices:
         assistant, number = recipient.assistant_id or 0, recipient.phone_number_id or 0
         self.turns.give_back(Turn(ASSISTANTS, self._sharing, assistant))
         choice = self._by_key.get(assistant)
-        if choice and (able := self._able(choice, phone)):
+        if choice and (able := self.able(choice, phone)):
             self.turns.give_back(Turn(FIRST, _equal(able), number))
 
     def _full(self, number: PhoneNumber) -> bool:

@@ -115,12 +115,12 @@ def _concluded(entries: Sequence[Entry], loaded: Loaded) -> Iterator[Gathered]:
             before = call.provider_call_id
             try:
                 entry.conclude(LockedCall(call, outbox.Milestones.of(call), unit=gathered))
-            except (SetAside, NeedsContactLock):
-                continue
             except (DatabaseError, InterfaceError):
                 raise
-            except Exception:
-                logger.exception("Call %s: its answer could not be recorded in a batch", call.pk)
+            except Exception as error:
+                transaction.set_rollback(False)  # the statement that was refused never reached the database
+                if not isinstance(error, SetAside | NeedsContactLock):
+                    logger.exception("Call %s: its answer could not be recorded in a batch", call.pk)
                 continue
             if call.provider_call_id != before:
                 loaded.given[call.account_id, call.provider_call_id.lower()] = call.pk

@@ -62,8 +62,8 @@ def explain_loaded(recipient: Recipient, now: datetime) -> Explanation:
         decision = decide_ahead(facts, now)
         further = partial(limits.on_queued_call, call, facts, now=now)
     elif (found := _next(recipient, now)) is not None:
-        call, decision, choices, any_turn = found
-        further = partial(limits.on_recipient, recipient, call, choices, now=now, any_turn=any_turn)
+        call, decision, choices = found
+        further = partial(limits.on_recipient, recipient, call, choices, now=now)
     else:
         return _answer(None, (state, *_nothing_to_call_with(recipient.campaign)))
     variables = () if recipient.status in OVER or call.pk else (_variables(recipient.campaign, call),)
@@ -135,9 +135,8 @@ def next_call(recipient: Recipient, now: datetime) -> Call | None:
     return choices_of(campaign, now).call_for(recipient)
 
 
-def _next(recipient: Recipient, now: datetime) -> tuple[Call, Decision, Choices, bool] | None:
-    """Return the call that the engine would queue now, what the gate says ahead, and its choices; last, whether the
-    gate says the same whichever assistant's turn it is.
+def _next(recipient: Recipient, now: datetime) -> tuple[Call, Decision, Choices] | None:
+    """Return the call that the engine would queue now, what the gate says ahead, and its choices.
 
     As the engine does, pass over a caller number that rests or has no free line, while another can call. None: nothing
     can call.
@@ -149,17 +148,8 @@ def _next(recipient: Recipient, now: datetime) -> tuple[Call, Decision, Choices,
     if recipient.status in Recipient.WAITING_STATUSES and recipient.next_attempt_at:
         call.not_before = recipient.next_attempt_at
     batch = choices.read_facts([call], now)
-
-    def judge(each: Call) -> Decision:
-        return decide_ahead(batch.facts_of(each), now)
-
-    found = select_free(choices, call, judge, set())
-    if found is None:
-        return None
-    selection, decision = found
-    others = choices.on_other_turns(selection, recipient, call.to_number)
-    any_turn = all(judge(other.on(call)).verdict == decision.verdict for other in others)
-    return call, decision, choices, any_turn
+    found = select_free(choices, call, lambda each: decide_ahead(batch.facts_of(each), now), set())
+    return found and (call, found[1], choices)
 
 
 def _state(recipient: Recipient, open_call: Call | None, now: datetime) -> Check:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from campaigns.imports.column_guess import Guess, asked_by_itself, guesses
 from campaigns.imports.field_headers import name_order
@@ -288,6 +289,13 @@ class ColumnMapping:
             ),
             **{field: by_target.get(field) for field in SINGLE},
         )
+
+    @cached_property
+    def only_number(self) -> PhoneColumn | None:
+        """Return the column of numbers if there is only one, and no other says of what country or kind they are."""
+        column = self.phones[0]
+        beside = len(self.phones) > 1 or column.label is not None or column.country is not None or column.countries
+        return None if beside or self.ours else column
 
     @property
     def phone_indexes(self) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from campaigns.do_not_call import entries
 from campaigns.imports import persons, preview, readings
 from campaigns.imports.columns import explain
 from campaigns.imports.file_format import FileFormat, format_of
-from campaigns.imports.merging import Person, asked, difference, match, new_contact, phones_of
+from campaigns.imports.merging import Held, Person, asked, difference, match, phones_of
 from campaigns.imports.options import OnDuplicate, Options
 from campaigns.imports.readings import Opener, Readings
 from campaigns.imports.rows import ContactRow, RejectedRow
@@ -202,7 +202,7 @@ class _Run:
     def _take(self, row: ContactRow, target: str) -> None:
         found = self.found
         if target not in self.persons:
-            person = self.persons[target] = Person(new_contact(row, self.organization_id), new=True)
+            person = self.persons[target] = Person(Held.of(row), new=True)
             person.begin(row)
             found.created += 1
         elif not self.updating:

@@ -13,9 +13,8 @@ import logging
 import os
 import time
 from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,10 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from campaigns import launching
+from campaigns.imports.batches import Batch, Batches
 from campaigns.imports.columns import ColumnMapping, UnreadableFile
 from campaigns.imports.file_format import format_of
+from campaigns.imports.number_reading import ReadingOf
 from campaigns.imports.readings import Readings, Watched
 from campaigns.imports.rows import ContactRow, ReadRow, RejectedRow, contact_of, read_rows
 from campaigns.imports.stored_files import as_binary
@@ -42,7 +43,7 @@ from tenants.spreadsheets import harmless
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1_000
+BATCH = 5_000
 LEASE = timedelta(seconds=120)
 OPEN_STATUSES = (ContactImport.Status.PENDING, ContactImport.Status.RUNNING)
 
@@ -128,18 +129,6 @@ def _closing_note(row: ContactImport) -> str:
     return note
 
 
-@dataclass
-class _Batch:
-    """The rows read since the last commit."""
-
-    contacts: list[ContactRow] = field(default_factory=list)
-    cells: dict[int, tuple[str, ...]] = field(default_factory=dict)  # of the contacts, by line
-    rejected: list[RejectedRow] = field(default_factory=list)
-    rows: int = 0
-    line: int = 0
-    end: int = 0
-
-
 class _Step:
     """One run of a worker on one import."""
 
@@ -159,10 +148,11 @@ class _Step:
                 form, self.region, self._opened_again, known=row.phone_readings, keep=self._keep_readings
             )
             rows = read_rows(file, form, row.bytes_read, row.lines_read, phones=self.columns.phone_indexes)
-            for batch in _batches(rows, self._take):
-                self._write(batch)
-                if time.monotonic() >= deadline:
-                    return False
+            with closing(iter(Batches(rows, BATCH, self._read, self.readings))) as batches:
+                for batch in batches:
+                    self._write(batch)
+                    if time.monotonic() >= deadline:
+                        return False
         return True
 
     @contextmanager
@@ -187,19 +177,10 @@ class _Step:
         for name, value in fields.items():
             setattr(self.row, name, value)
 
-    def _take(self, row: ReadRow, batch: _Batch) -> None:
-        batch.line, batch.end = row.line, row.end
-        if row.blank:
-            return
-        batch.rows += 1
-        found = contact_of(row, self.columns, self.region, self.allowed, self.readings)
-        if isinstance(found, ContactRow):
-            batch.contacts.append(found)
-            batch.cells[found.line] = row.cells
-        else:
-            batch.rejected.append(found)
+    def _read(self, row: ReadRow, reading_of: ReadingOf) -> ContactRow | RejectedRow:
+        return contact_of(row, self.columns, self.region, self.allowed, reading_of)
 
-    def _write(self, batch: _Batch) -> None:
+    def _write(self, batch: Batch) -> None:
         """Write contacts, members, rejected rows, counters and the offset in one transaction. Raises _Interrupted."""
         row = self.row
         with transaction.atomic():
@@ -253,18 +234,6 @@ class _Step:
             writer.writerow([*harmless(cells), str(each.line), each.reason])
         data = text.getvalue().encode("utf-8", "replace")
         return data if self.row.rejected_bytes else UTF_8_MARK + data
-
-
-def _batches(rows: Iterable[ReadRow], take: Any) -> Iterator[_Batch]:
-    batch, read = _Batch(), 0
-    for row in rows:
-        take(row, batch)
-        read += 1
-        if read >= BATCH:
-            yield batch
-            batch, read = _Batch(), 0
-    if read:
-        yield batch
 
 
 def _fitted(cells: Sequence[str], width: int, delimiter: str) -> list[str]:

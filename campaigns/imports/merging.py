@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from campaigns.imports.columns import MAX_VARIABLES
@@ -24,10 +25,38 @@ FIELDS = (
 )
 VARIABLE, NUMBER = "variables", "numbers"  # prefixes of keys: variables.city, numbers.+33612345678
 
+_fields_of = attrgetter(*FIELDS)
+
 # The values of a contact as JSON, by key. What a contact does not have is missing, or None in an image.
 Values = dict[str, Any]
 Change = tuple[Values, Values]  # before and after
 State = tuple[tuple[Any, ...], dict[str, Any], dict[str, str]]  # FIELDS, variables, further numbers with their kinds
+
+
+@dataclass(slots=True)
+class Held:
+    """What an import reads and changes of a contact. A model of Django would take as long to make as all else.
+
+    `pk` is 0 where nothing is written. The last fields are in the order of FIELDS.
+    """
+
+    pk: int
+    phone: str
+    variables: dict[str, Any]
+    created_by_import_id: int | None
+    name: str
+    external_id: str
+    language: str
+    timezone: str
+    phone_kind: str
+    consent_basis: str
+    consent_at: datetime | None
+    consent_evidence: str
+
+    @classmethod
+    def of(cls, row: ContactRow, pk: int = 0, created_by_import_id: int | None = None) -> Held:
+        """Return a new contact with what the row says about it, except its further numbers."""
+        return cls(pk, row.phone, row.variables, created_by_import_id, *_fields_of(row))
 
 
 @dataclass(frozen=True)
@@ -52,7 +81,7 @@ def _letters(name: str) -> list[str]:
     return sorted("".join(c if c.isalnum() else " " for c in name.casefold()).split())
 
 
-def match(rows: Sequence[ContactRow], contacts: Iterable[Contact]) -> list[str]:
+def match(rows: Sequence[ContactRow], contacts: Iterable[Contact | Held]) -> list[str]:
     """Return, for each row, the first number of the contact that it belongs to: an existing one, or a new one.
 
     `contacts` are all whose first number is any number of the rows. A row belongs to the contact of its first
@@ -80,7 +109,7 @@ def match(rows: Sequence[ContactRow], contacts: Iterable[Contact]) -> list[str]:
 class Person:
     """A contact with its further numbers (number and kind, in the order of calling), and what it was before."""
 
-    contact: Contact
+    contact: Contact | Held
     numbers: dict[str, str] = field(default_factory=dict)
     new: bool = False  # made from the first of its rows
     rows: int = 0  # merged so far
@@ -97,8 +126,7 @@ class Person:
 
     def state(self) -> State:
         """Return a copy of what an import can change."""
-        fields = tuple(getattr(self.contact, name) for name in FIELDS)
-        return fields, dict(self.contact.variables or {}), dict(self.numbers)
+        return _fields_of(self.contact), dict(self.contact.variables or {}), dict(self.numbers)
 
     def changes(self) -> Change:
         """Return what the contact had, and what it has now, where these differ."""
@@ -114,16 +142,25 @@ class Person:
     def take(self, row: ContactRow) -> str:
         """Replace values by those of the row. Return the reason if the row is rejected, else ""."""
         self.rows += 1
-        self.before = self.before or self.state()
         variables = {**(self.contact.variables or {}), **row.variables}
         if reason := _too_many(variables):
             return reason
+        if not row.further_numbers and self._says_the_same(row, variables):
+            return ""
+        self.before = self.before or self.state()
         self.contact.variables = variables
         for name in FIELDS:
             if name != "phone_kind" and (value := getattr(row, name)):
                 setattr(self.contact, name, value)
         self._add_numbers(row)
         return ""
+
+    def _says_the_same(self, row: ContactRow, variables: dict[str, Any]) -> bool:
+        """Return whether a row with one number changes nothing. `variables`: with those of the row."""
+        contact = self.contact
+        if row.phone != contact.phone or variables != contact.variables:
+            return False
+        return all(not value or value == had for value, had in zip(_fields_of(row), _fields_of(contact), strict=True))
 
     def _add_numbers(self, row: ContactRow) -> None:
         """Add numbers after the others. The kind of a number that is there already is replaced by another one."""
@@ -161,12 +198,6 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
         values.pop(name, None)
     else:
         values[name] = value
-
-
-def new_contact(row: ContactRow, organization_id: int, **others: Any) -> Contact:
-    """Return an unsaved contact with what the row says about it, except its further numbers."""
-    fields = {name: getattr(row, name) for name in FIELDS}
-    return Contact(organization_id=organization_id, phone=row.phone, variables=row.variables, **fields, **others)
 
 
 def all_numbers(row: ContactRow) -> list[tuple[str, str]]:
@@ -229,7 +260,9 @@ def _too_many(variables: Mapping[str, Any]) -> str:
 
 def phones_of(rows: Iterable[ContactRow]) -> set[str]:
     """Return all numbers of the rows."""
-    return {phone for row in rows for phone, _ in all_numbers(row)}
+    found = {row.phone for row in rows}
+    found.update(each.phone for row in rows if row.further_numbers for each in row.further_numbers)
+    return found
 
 
 def asked(row: ContactRow) -> set[str]:

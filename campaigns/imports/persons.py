@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import attrgetter
 
+import orjson
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from campaigns.do_not_call import entries
 from campaigns.imports.columns import ColumnMapping
-from campaigns.imports.merging import Person, fields_of
-from campaigns.models import ContactNumber
-from tenants.db.bulk_updates import update_rows
+from campaigns.imports.merging import FIELDS, Change, Held, Person, fields_of, joined
+from campaigns.imports.rows import ContactRow
+from campaigns.models import Contact, ContactImport, ContactListMember, ContactNumber, ImportOverwrite
+from campaigns.rules.whereabouts import zone_fault
+from tenants.db.bulk_values import among_keys, insert_values, update_values
+
+GIVEN = ("phone", *FIELDS, "variables")  # what a row says about a new contact
+_values_of = attrgetter(*GIVEN)
 
 
 def further_numbers(keys: Iterable[int]) -> dict[int, dict[str, str]]:
     """Return the further numbers of contacts, with their kinds, in the order of calling."""
     found: dict[int, dict[str, str]] = {}
-    rows = ContactNumber.objects.filter(contact__in=list(keys)).order_by("contact", "position")
+    rows = ContactNumber.objects.filter(contact__in=among_keys(keys)).order_by("contact", "position")
     for key, phone, kind in rows.values_list("contact_id", "phone", "kind"):
         found.setdefault(key, {})[phone] = kind
     return found
@@ -34,28 +44,85 @@ def to_list(organization_id: int, asking: Sequence[set[str]], columns: ColumnMap
     return set().union(*(each for each in asking if known.isdisjoint(each)))
 
 
-def write(changed: Sequence[tuple[Person, Collection[str]]]) -> None:
+def locked(wanted: Q) -> list[Held]:
+    """Lock contacts in the order that avoids deadlocks, and return them by key."""
+    rows = Contact.objects.select_for_update(no_key=True).filter(wanted).order_by("pk")
+    columns = ("pk", "phone", Cast("variables", TextField()), "created_by_import_id", *FIELDS)
+    return [
+        Held(key, phone, orjson.loads(variables), created_by, *fields)
+        for key, phone, variables, created_by, *fields in rows.values_list(*columns)
+    ]
+
+
+def create(imp: ContactImport, new: Mapping[str, ContactRow]) -> dict[str, int]:
+    """Insert contacts by number, each as its row says, without further numbers. Return their keys by number.
+
+    A number that another transaction has inserted meanwhile is not among them. What is returned is locked: nobody else
+    sees it before this transaction ends.
+    """
+    # In one order in every transaction: no deadlock.
+    columns = zip(*(_values_of(new[phone]) for phone in sorted(new)), strict=True)
+    given = {name: values for name, values in zip(GIVEN, columns, strict=True) if any(values)}
+    if "timezone" in given:
+        given["zone_fault"] = tuple(map(zone_fault, given["timezone"], given["phone"]))
+    rows = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
+    same = {"organization_id": imp.organization_id, "created_by_import_id": imp.pk, **_moments(created=True)}
+    return dict(insert_values(Contact, rows, same, on_conflict="DO NOTHING", returning=("phone", "id")))
+
+
+def _moments(*, created: bool) -> dict[str, datetime]:
+    now = timezone.now()
+    return {"created_at": now, "updated_at": now} if created else {"updated_at": now}
+
+
+def write(organization_id: int, changed: Sequence[tuple[Person, Collection[str]]]) -> None:
     """Write changed persons, each with the keys of the values that changed. Their contacts exist and are locked."""
     fields = fields_of(key for _, keys in changed for key in keys)
+    contacts = [person.contact for person, keys in changed if fields_of(keys) or not person.new]
+    rows = [{"pk": contact.pk, **{name: getattr(contact, name) for name in fields}} for contact in contacts]
     if "timezone" in fields:
         fields.add("zone_fault")  # its column follows from the zone
-    contacts = [person.contact for person, keys in changed if fields_of(keys) or not person.new]
-    update_rows(contacts, fields | {"updated_at"})
-    _write_numbers([person for person, _ in changed if person.numbers_changed])
+        for row, contact in zip(rows, contacts, strict=True):
+            row["zone_fault"] = zone_fault(contact.timezone, contact.phone)
+    update_values(Contact, rows, fields, _moments(created=False))
+    _write_numbers([person for person, _ in changed if person.numbers_changed], organization_id)
 
 
-def _write_numbers(persons: Sequence[Person]) -> None:
+def _write_numbers(persons: Sequence[Person], organization_id: int) -> None:
     """Write the further numbers of persons anew, in their order."""
     if before := [person.contact.pk for person in persons if person.had_numbers]:
         ContactNumber.objects.filter(contact__in=before).delete()
-    ContactNumber.objects.bulk_create(
-        ContactNumber(
-            organization_id=person.contact.organization_id,
-            contact=person.contact,
-            phone=phone,
-            kind=kind,
-            position=position,
-        )
+    rows = [
+        {"contact_id": person.contact.pk, "phone": phone, "kind": kind, "position": position}
         for person in persons
         for position, (phone, kind) in enumerate(person.numbers.items(), start=1)
+    ]
+    insert_values(ContactNumber, rows, {"organization_id": organization_id})
+
+
+def keep(imp: ContactImport, images: dict[int, Change]) -> None:
+    """Keep what contacts had, for the undo. What an earlier batch kept stays the value to restore."""
+    if not images:
+        return
+    for known in ImportOverwrite.objects.filter(contact_import=imp, contact__in=among_keys(images)):
+        images[known.contact_id] = joined((known.before, known.after), images[known.contact_id])
+    insert_values(
+        ImportOverwrite,
+        [{"contact_id": key, "before": before, "after": after} for key, (before, after) in images.items()],
+        {"contact_import_id": imp.pk},
+        on_conflict="(contact_import_id, contact_id) DO UPDATE SET before = EXCLUDED.before, after = EXCLUDED.after",
+    )
+
+
+def join_list(imp: ContactImport, new: Iterable[int], old: Collection[int]) -> None:
+    """Put contacts on the list. Of those that are not new, the members are read: quicker than a failed insert."""
+    there: set[int] = set()
+    if old:
+        members = ContactListMember.objects.filter(contact_list=imp.contact_list_id, contact__in=among_keys(old))
+        there.update(members.values_list("contact_id", flat=True))
+    insert_values(
+        ContactListMember,
+        [{"contact_id": key} for key in (*new, *(key for key in old if key not in there))],
+        {"contact_list_id": imp.contact_list_id, "created_by_import_id": imp.pk},
+        on_conflict="DO NOTHING",
     )

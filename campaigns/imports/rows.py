@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import BinaryIO
+from operator import attrgetter
+from typing import BinaryIO, NamedTuple
 
 from campaigns.imports import own_files
 from campaigns.imports.columns import (
@@ -23,7 +24,7 @@ from campaigns.imports.columns import (
 from campaigns.imports.consent import MAX_BASIS, NotAMoment, read_moment
 from campaigns.imports.file_format import SAMPLE_BYTES, WORKBOOK, FileFormat, format_of, sniff
 from campaigns.imports.number_reading import NumberReader, ReadingOf
-from campaigns.imports.opt_out import NotYesOrNo, forbids, is_wish, marked, refused
+from campaigns.imports.opt_out import NotYesOrNo, forbids, hints_at_a_wish, is_wish, marked, refused
 from campaigns.imports.person_numbers import (
     FurtherNumber,
     PersonNumbers,
@@ -35,7 +36,7 @@ from campaigns.imports.phone_cells import AsksNotToCall
 from campaigns.imports.text_lines import MAX_LINE_BYTES, Lines
 from campaigns.imports.text_records import MAX_CELL, MAX_OWN_CELL, ReadRow, Shape, checked, records
 from campaigns.imports.workbooks.reading import Workbook
-from campaigns.phones import EVERYWHERE, NotCallable, Reading, normalise, normalise_further
+from campaigns.phones import EVERYWHERE, NotCallable, Reading, at_once, normalise, normalise_further
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.texts import NotText, one_line, several_lines
 
@@ -60,10 +61,11 @@ __all__ = [
 ]
 
 MAX_VARIABLES_BYTES = 16 * 1024
+LABELS, LIMITS = ("name", "id", "language", "basis of the consent"), (200, 200, 35, MAX_BASIS)
+_limited = attrgetter("name", "external_id", "language", "consent_basis")
 
 
-@dataclass(frozen=True)
-class ContactRow:
+class ContactRow(NamedTuple):
     """A row as the fields of a contact."""
 
     line: int
@@ -154,10 +156,7 @@ def contact_of(
     person, contact, reason = None, None, row.fault
     try:
         if not reason:
-            read_numbers = numbers_in_order if columns.ours else numbers_of
-            person = read_numbers(
-                cells, columns.phones, partial(reader.read, normalise), partial(reader.read, normalise_further)
-            )
+            person = _only_number(cells, columns, region, allowed) or _numbers(cells, columns, reader)
             contact = _contact(row.line, cells, columns, person, _do_not_call(cells, columns))
             reason = _rejection(contact)
             if columns.shown_number is not None:
@@ -172,8 +171,23 @@ def contact_of(
         anywhere = replace(reader, allowed=EVERYWHERE)
         listed = tuple(readable_numbers(cells, columns.phones, partial(anywhere.read, normalise_further)))
     if contact and not reason:
-        return replace(contact, listed=listed)
+        return contact._replace(listed=listed)
     return RejectedRow(row.line, row.cells, reason, listed)
+
+
+def _only_number(
+    cells: Sequence[str], columns: ColumnMapping, region: str, allowed: Collection[str]
+) -> PersonNumbers | None:
+    """Return what `_numbers` returns for a row with one number in a common form; None for all others."""
+    column = columns.only_number
+    phone = at_once(cells[column.index], region, allowed) if column else ""
+    return PersonNumbers((FurtherNumber(phone, column.kind),)) if column and phone else None
+
+
+def _numbers(cells: Sequence[str], columns: ColumnMapping, reader: NumberReader) -> PersonNumbers:
+    """Raises NotCallable and AsksNotToCall."""
+    read_numbers = numbers_in_order if columns.ours else numbers_of
+    return read_numbers(cells, columns.phones, partial(reader.read, normalise), partial(reader.read, normalise_further))
 
 
 def _contact(
@@ -187,11 +201,12 @@ def _contact(
     # What our own file holds is stored: it would be another text on one line.
     line_of, text_of = (str, str) if columns.ours else (one_line, several_lines)
     first, *further = person.numbers
-    written = " ".join(cell(columns.timezone).split())
+    written = " ".join(cell(columns.timezone).split()) if columns.timezone is not None else ""
     if columns.ours:
         written = own_files.zone_of(written)
     zone = read_zone(written, first.phone) if written else ""
-    moment = columns.consent_at
+    moment, names = columns.consent_at, columns.names
+    name = cells[names[0]] if len(names) == 1 else " ".join(filter(None, (cells[index] for index in names)))
     return ContactRow(
         line=line,
         phone=first.phone,
@@ -199,7 +214,7 @@ def _contact(
         further_numbers=tuple(further),
         unusable=person.unusable,
         beyond=person.beyond,
-        name=line_of(" ".join(filter(None, (cells[index] for index in columns.names)))),
+        name=line_of(name),
         external_id=line_of(cell(columns.external_id)),
         language=line_of(cell(columns.language)),
         timezone=zone,
@@ -218,7 +233,10 @@ def _do_not_call(cells: Sequence[str], columns: ColumnMapping) -> bool:
     asks += [refused(cells[index], columns.header[index]) for index in columns.may_call]
     if any(asks):
         return True
-    for index in columns.remarks:
+    remarks = columns.remarks
+    if remarks and not hints_at_a_wish("\n".join([cells[index] for index in remarks])):
+        return False
+    for index in remarks:
         if is_wish(cells[index]):
             raise NotYesOrNo(
                 f"'{cells[index][:40]}' in column '{columns.header[index][:60]}' asks not to call. Give such wishes a "
@@ -244,18 +262,20 @@ def _asks(cells: Sequence[str], columns: ColumnMapping) -> bool:
     )
 
 
+def _may_be_too_large(variables: dict[str, str]) -> bool:
+    """Return whether variables may have more bytes than they may: a character has at most four."""
+    return 4 * (sum(map(len, variables)) + sum(map(len, variables.values()))) > MAX_VARIABLES_BYTES
+
+
 def _rejection(contact: ContactRow) -> str:
     """Return why a contact cannot be imported; "" if it can."""
-    for label, text, limit in (
-        ("name", contact.name, 200),
-        ("id", contact.external_id, 200),
-        ("language", contact.language, 35),
-        ("basis of the consent", contact.consent_basis, MAX_BASIS),
-    ):
+    for label, limit, text in zip(LABELS, LIMITS, _limited(contact), strict=True):
         if len(text) > limit:
             return f"The {label} is {len(text)} characters long; shorten it to {limit}."
     if len(contact.variables) > MAX_VARIABLES:
         return f"There are {len(contact.variables)} variables; at most {MAX_VARIABLES} are allowed."
-    if sum(len(name) + len(value.encode()) for name, value in contact.variables.items()) > MAX_VARIABLES_BYTES:
+    if _may_be_too_large(contact.variables) and (
+        sum(len(name) + len(value.encode()) for name, value in contact.variables.items()) > MAX_VARIABLES_BYTES
+    ):
         return "The variables of this line are larger than 16 KB in all; shorten them."
     return ""

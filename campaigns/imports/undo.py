@@ -171,7 +171,7 @@ def _restore(imp: ContactImport, held: Any) -> bool:
             for other in others.get(contact.pk, ()):
                 if inherit(other.before, image.before, image.after, left):
                     inherited.append(other)
-        persons.write(changed)
+        persons.write(imp.organization_id, changed)
         ImportOverwrite.objects.bulk_update(inherited, ["before"], batch_size=BATCH)
         imp.overwrites.filter(pk__in=[row.pk for row in images.values()]).delete()
         _keep_lease(held, restored=len(changed))

@@ -14,9 +14,10 @@ from campaigns import contact_locks
 from campaigns.do_not_call import entries
 from campaigns.imports import persons
 from campaigns.imports.columns import ColumnMapping
-from campaigns.imports.merging import Change, Person, asked, joined, match, new_contact, phones_of
+from campaigns.imports.merging import Change, Held, Person, asked, match, phones_of
 from campaigns.imports.rows import ContactRow
-from campaigns.models import Contact, ContactImport, ContactListMember, ImportOverwrite
+from campaigns.models import ContactImport
+from tenants.db.bulk_values import among_keys, among_texts
 
 SOURCE = "import"  # of do-not-call entries
 REASON_LENGTH = 500
@@ -30,6 +31,16 @@ class Written:
         default_factory=lambda: {"created": 0, "updated": 0, "skipped": 0, "listed": 0, "numbers_left_out": 0}
     )
     refused: dict[int, str] = field(default_factory=dict)  # line and reason: a contact got too many variables
+
+
+@dataclass
+class People:
+    """The contacts of a batch, locked, by first number. `targets` has that of each row's contact."""
+
+    targets: list[str]
+    made: dict[str, int]  # the keys of the new ones
+    known: dict[str, Person]  # those that were there, and the new ones with which something is merged
+    begun: dict[str, ContactRow] = field(default_factory=dict)  # the only row so far of each other new one
 
 
 class Upsert:
@@ -52,17 +63,19 @@ class Upsert:
             return found
         phones = phones_of(rows)
         contact_locks.lock_numbers(self.row.organization_id, phones | listed, listed=listed)
-        targets, known = self._locked_persons(rows, phones, listed)
-        for row, phone in zip(rows, targets, strict=True):
-            self._take(row, known[phone], found)
+        people = self._locked_people(rows, phones, listed)
+        for row, phone in zip(rows, people.targets, strict=True):
+            self._take(row, phone, people, found)
             if row.line not in found.refused:
                 found.counts["numbers_left_out"] += len(row.beyond) + len(row.unusable)
-        self._save(list(known.values()), found)
+        self._save(list(people.known.values()), found)
         if listed:
             found.counts["listed"] += entries.add_locked(
                 self.row.organization, listed, reason=self._reason(), source=SOURCE
             )
-        self._join_list(list(known.values()))
+        persons.join_list(
+            self.row, people.made.values(), [each.contact.pk for each in people.known.values() if not each.new]
+        )
         return found
 
     def _reason(self) -> str:
@@ -73,67 +86,42 @@ class Upsert:
         column = "column" if len(names) == 1 else "columns"
         return f"{column.capitalize()} “{'”, “'.join(names)}” of {self.row.filename}"[:REASON_LENGTH]
 
-    def _locked_persons(
-        self, rows: Sequence[ContactRow], phones: set[str], listed: set[str]
-    ) -> tuple[list[str], dict[str, Person]]:
-        """Lock the contacts of the rows, created if they are missing, and whoever else has a listed number.
-
-        Return the first number of each row's contact, and the contacts by first number.
-        """
-        contacts = self._locked(phones, listed)
-        targets = match(rows, contacts.values())
+    def _locked_people(self, rows: Sequence[ContactRow], phones: set[str], listed: set[str]) -> People:
+        """Lock the contacts of the rows, created if they are missing, and whoever else has a listed number."""
+        held = self._locked(phones, listed)
+        targets = match(rows, held.values())
         first_rows = dict(zip(reversed(targets), reversed(rows), strict=True))
-        made: dict[str, Contact] = {}
-        while new := {phone: row for phone, row in first_rows.items() if phone not in contacts}:
-            inserted = self._create(new)
-            made |= inserted
-            contacts |= self._locked_new(inserted)  # again if another transaction deleted one meanwhile
-        here = {phone for phone, contact in made.items() if contacts[phone] is contact}
+        made: dict[str, int] = {}
+        while new := {phone: row for phone, row in first_rows.items() if phone not in held and phone not in made}:
+            made |= persons.create(self.row, new)
+            # Another transaction had inserted some. If one was deleted meanwhile it is created after all.
+            if others := [phone for phone in new if phone not in made]:
+                held |= self._locked(others, ())
         numbers: Mapping[int, dict[str, str]] = {}
         if any(row.further_numbers for row in rows):
-            numbers = persons.further_numbers(contacts[phone].pk for phone in first_rows if phone not in here)
-        return targets, {
-            phone: Person(contacts[phone], numbers.get(contacts[phone].pk, {}), new=phone in here)
-            for phone in first_rows
-        }
+            numbers = persons.further_numbers(held[phone].pk for phone in first_rows if phone in held)
+        known = {phone: Person(held[phone], numbers.get(held[phone].pk, {})) for phone in first_rows if phone in held}
+        return People(targets, made, known)
 
-    def _locked(self, phones: Iterable[str], listed: Collection[str]) -> dict[str, Contact]:
+    def _locked(self, phones: Iterable[str], listed: Collection[str]) -> dict[str, Held]:
         """Lock the contacts with these first numbers, and all that have a listed number. Return them by first number.
 
         New contacts have the highest keys, so those that are locked after them are still locked in the order of keys.
         """
-        wanted = Q(organization=self.row.organization_id, phone__in=list(phones))
+        wanted = Q(organization=self.row.organization_id, phone__in=among_texts(phones))
         if listed:
-            wanted |= Q(pk__in=contact_locks.holder_keys(self.row.organization_id, listed))
-        locked = Contact.objects.select_for_update(no_key=True).filter(wanted).order_by("pk")
-        return {contact.phone: contact for contact in locked}
+            wanted |= Q(pk__in=among_keys(contact_locks.holder_keys(self.row.organization_id, listed)))
+        return {each.phone: each for each in persons.locked(wanted)}
 
-    def _locked_new(self, made: Mapping[str, Contact]) -> dict[str, Contact]:
-        """Lock contacts after `_create`, and return them by first number. Of those inserted only the key is read.
-
-        A number that another transaction inserted meanwhile was not inserted again: its contact has another id.
-        """
-        rows = Contact.objects.select_for_update(no_key=True).order_by("pk")
-        found, others = dict[str, Contact](), list[str]()
-        ours = rows.filter(organization=self.row.organization_id, phone__in=list(made))
-        for key, phone, public_id in ours.values_list("pk", "phone", "uuid"):
-            if made[phone].uuid == public_id:
-                found[phone] = made[phone]
-                found[phone].pk = key
-            else:
-                others.append(phone)
-        return found | self._locked(others, ()) if others else found
-
-    def _create(self, new: Mapping[str, ContactRow]) -> dict[str, Contact]:
-        """Insert the missing contacts, without what only a merge may add. Return them by number, without their keys."""
-        home, ours = self.row.organization_id, self.row.pk
-        # In one order in every transaction: no deadlock.
-        made = {phone: new_contact(new[phone], home, created_by_import_id=ours) for phone in sorted(new)}
-        Contact.objects.bulk_create(made.values(), ignore_conflicts=True)
-        return made
-
-    def _take(self, row: ContactRow, person: Person, found: Written) -> None:
+    def _take(self, row: ContactRow, phone: str, people: People, found: Written) -> None:
         """Merge a row into its contact, and count it."""
+        person = people.known.get(phone)
+        if person is None and phone not in people.begun and not row.further_numbers:
+            people.begun[phone] = row  # a new contact, which holds all that the row says
+            found.counts["created"] += 1
+            return
+        if person is None:
+            person = people.known[phone] = self._new_person(row, phone, people)
         if person.new and not person.rows:
             person.begin(row)
             found.counts["created"] += 1
@@ -143,6 +131,14 @@ class Upsert:
             found.refused[row.line] = reason
         else:
             found.counts["updated"] += 1
+
+    def _new_person(self, row: ContactRow, phone: str, people: People) -> Person:
+        """Return a new contact with which another row is merged, or the further numbers of its first one."""
+        first = people.begun.get(phone)
+        person = Person(Held.of(first or row, people.made[phone], self.row.pk), new=True)
+        if first:
+            person.begin(first)
+        return person
 
     def _save(self, known: Sequence[Person], found: Written) -> None:
         images: dict[int, Change] = {}
@@ -154,39 +150,5 @@ class Upsert:
                 changed.append((person, after))
                 if person.contact.created_by_import_id != self.row.pk:
                     images[person.contact.pk] = (before, after)
-        persons.write(changed)
-        self._keep(images)
-
-    def _keep(self, images: dict[int, Change]) -> None:
-        """Keep what the contacts had, for the undo. What an earlier batch kept stays the value to restore."""
-        if not images:
-            return
-        for known in ImportOverwrite.objects.filter(contact_import=self.row, contact__in=images):
-            images[known.contact_id] = joined((known.before, known.after), images[known.contact_id])
-        ImportOverwrite.objects.bulk_create(
-            [
-                ImportOverwrite(contact_import=self.row, contact_id=key, before=before, after=after)
-                for key, (before, after) in images.items()
-            ],
-            update_conflicts=True,
-            unique_fields=["contact_import", "contact"],
-            update_fields=["before", "after"],
-        )
-
-    def _join_list(self, known: Sequence[Person]) -> None:
-        """Put the contacts on the list. What is on it already is only read, which is quicker than a failed insert."""
-        members = ContactListMember.objects.filter(contact_list=self.row.contact_list_id)
-        old = [person.contact.pk for person in known if not person.new]
-        there = set(members.filter(contact__in=old).values_list("contact_id", flat=True)) if old else set()
-        ContactListMember.objects.bulk_create(
-            [
-                ContactListMember(
-                    contact_list_id=self.row.contact_list_id,
-                    contact_id=person.contact.pk,
-                    created_by_import_id=self.row.pk,
-                )
-                for person in known
-                if person.contact.pk not in there
-            ],
-            ignore_conflicts=True,
-        )
+        persons.write(self.row.organization_id, changed)
+        persons.keep(self.row, images)

@@ -8,7 +8,7 @@ search looks for. `facts` tells about a number in E.164.
 from campaigns.phones.facts import area_of, country_of, is_in_use, is_toll_free, may_be_mobile, national, number_kind
 from campaigns.phones.faults import EXAMPLE, NotCallable, TwoReadings, example
 from campaigns.phones.plans import old_forms
-from campaigns.phones.readings import EVERYWHERE, Reading, column_reading, normalise, normalise_further
+from campaigns.phones.readings import EVERYWHERE, Reading, at_once, column_reading, normalise, normalise_further
 from campaigns.phones.searching import beginnings, lookups
 from campaigns.phones.written import E164
 
@@ -20,6 +20,7 @@ __all__ = [
     "Reading",
     "TwoReadings",
     "area_of",
+    "at_once",
     "beginnings",
     "column_reading",
     "country_of",

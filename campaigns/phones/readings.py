@@ -50,11 +50,11 @@ def normalise(text: str, region: str, allowed: Collection[str], reading: Reading
     Both use two-letter country codes. Raises TwoReadings where digits fit two numbers. `reading` is what the number's
     column decided (see `column_reading`): it settles those, and changes nothing for any other text.
     """
-    return _at_once(text, region, allowed) or _thoroughly(text, region, allowed, reading)
+    return at_once(text, region, allowed) or _thoroughly(text, region, allowed, reading)
 
 
-def _at_once(text: str, region: str, allowed: Collection[str]) -> str:
-    """Return what `_thoroughly` returns for a number in a common form, as a file has millions; "" for all others.
+def at_once(text: str, region: str, allowed: Collection[str]) -> str:
+    """Return what `normalise` returns for a number in a common form, as a file has millions; "" for all others.
 
     Such a text is taken apart in one way only, and its digits are read in one way only: after a plus, or as dialled at
     home where nothing was dropped before them and no prefix of calls abroad begins them.

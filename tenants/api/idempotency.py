@@ -21,13 +21,13 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import DatabaseError, transaction
 from django.http import HttpResponse, QueryDict
 from django.utils import timezone
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tenants.api.access import Access
 from tenants.api.authentication import caller_of
 from tenants.api.errors import Conflict, Invalid, RefusedByRule, detail
+from tenants.api.rendering import FastJSONRenderer
 from tenants.models import StoredAnswer
 
 HEADER = "Idempotency-Key"
@@ -128,7 +128,7 @@ def begin(request: Request) -> StoredAnswer:
 
 def store(marker: StoredAnswer, response: Response) -> None:
     """Store the response. Raises Conflict when a repeat has taken over the marker meanwhile."""
-    body = JSONRenderer().render(response.data).decode() if response.data is not None else ""
+    body = FastJSONRenderer().render(response.data).decode() if response.data is not None else ""
     own = StoredAnswer.objects.filter(pk=marker.pk, run=marker.run)
     if own.update(answer={"status": response.status_code, "body": body}) != 1:
         raise Conflict("This request took longer than a minute, and a repeat of it has taken its place.")

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from calls.dialing import asking, enqueueing, intents, placing
+from calls.gate import rate_limits
 from calls.gate.history import OpenCalls
 from calls.models import Call, CallEvent, Status
 from campaigns.do_not_call import entries
@@ -20,6 +21,8 @@ from campaigns.models import Campaign, Contact, Recipient
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
 from tests.calls import support
+from tests.calls.test_interleavings import Beside, held
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 
@@ -189,3 +192,20 @@ def test_only_accounts_with_a_due_call_have_work(number: PhoneNumber, callers: O
     assert found == sorted([number.account_id, other.account_id])
     later.refresh_from_db()
     assert later.status == Status.QUEUED
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_a_read_does_not_wait_for_a_claim(number: PhoneNumber, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The claim holds the account's row while it asks the gate; the reads of the account go on."""
+    support.single(number, *phones(1))
+    account = ProviderAccount.objects.get(pk=number.account_id)
+    with held(monkeypatch, placing, "_lock_contacts", after=True) as (reached, go_on):
+        claiming = Beside(lambda: placing.claim(number.account_id))
+        assert reached.wait(PATIENCE), "it holds the account"
+        for _ in range(2):  # the first makes the bucket
+            reading = Beside(lambda: rate_limits.take_for_reading(account, 3, timezone.now()))
+            assert not reading.waits_for_a_lock()
+            assert reading.join() == 3
+        go_on.set()
+        assert len(claiming.join()) == 1

@@ -57,6 +57,8 @@ POINTS = (
     "placing.sending",
     "placing.answered",
     "placing.recorded",
+    "outcomes.writing",
+    "outcomes.written",
     "outcomes.recording",
     "outcomes.ending",
     "outcomes.reaping",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
 
@@ -25,10 +25,10 @@ async def db(work: Any, *args: Any) -> Any:
     return work(*args)
 
 
-def run(work: Coroutine[Any, Any, Any]) -> Any:
+def run(work: Awaitable[Any]) -> Any:
     """Run a coroutine that never waits, in this thread, which holds the database's connection."""
     try:
-        work.send(None)
+        next(work.__await__())
     except StopIteration as end:
         return end.value
     raise AssertionError("It waits for something.")

@@ -117,7 +117,7 @@ def test_a_burst_of_failures_does_not_put_the_next_try_off_for_hours(number: Pho
     burst = []
     for _ in range(4):  # all these requests were on the wire when the provider went down
         everything_is_due()
-        burst += placing.claim(number.account_id)
+        burst += placing.claim(number.account_id, 8)
     assert len(burst) == 32
     for claim in burst:
         placing.record(claim, MayBeRinging("?"))

@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
-from django.db.models.signals import pre_save
 from django.utils import timezone
 
 from calls.actions import campaigns, kill_switch, quiescing
-from calls.dialing import enqueueing, placing
+from calls.dialing import enqueueing, intents, placing
 from calls.models import Call, CallEvent, Status, WebhookDelivery
 from calls.outcomes import recording
+from calls.webhooks import outbox
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Recipient
 from providers.adapters.base import CallState, Reading, Request
@@ -160,20 +160,20 @@ def test_the_late_success_of_an_earlier_claim_does_not_touch_a_later_one(number:
     assert "x1" in call.events.get(type="late_answer").detail
 
 
-def test_an_end_whose_outbox_row_cannot_be_written_is_not_stored(number: PhoneNumber) -> None:
+def test_an_end_whose_outbox_row_cannot_be_written_is_not_stored(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
     claim = in_a_claim(number)
     Call.objects.update(callback_url="https://example.org/x")
     placing.record(claim, DIALING)
 
-    def fail(**_: Any) -> None:
+    def fail(_: Any) -> None:
         raise RuntimeError("the disk is full")
 
-    pre_save.connect(fail, sender=WebhookDelivery)
-    try:
+    with monkeypatch.context() as broken:
+        broken.setattr(outbox, "add_callbacks", fail)
         with pytest.raises(RuntimeError):
             recording.record(claim.call.pk, END, CallEvent.Source.READ)
-    finally:
-        pre_save.disconnect(fail, sender=WebhookDelivery)
     assert Call.objects.get().status == Status.DIALING
     recording.record(claim.call.pk, END, CallEvent.Source.READ)
     assert Call.objects.get().status == Status.COMPLETED
@@ -203,14 +203,14 @@ def test_the_time_a_claim_takes_counts_among_its_seconds(number: PhoneNumber, mo
     """Waiting for silence counts from the moment stored in the claim, however long its commit takes."""
     support.single(number, NUMBER)
     passed = [1000.0]
-    real = placing.commit
+    real = intents.commit
 
     def slow(*args: Any) -> Any:
         passed.append(passed[-1] + 60)
         return real(*args)
 
     monkeypatch.setattr(placing, "time", SimpleNamespace(monotonic=lambda: passed[-1]))
-    monkeypatch.setattr(placing, "commit", slow)
+    monkeypatch.setattr("calls.dialing.placing.commit", slow)
     (claim,) = placing.claim(number.account_id)
     answer = asyncio.run(placing.send(None, claim))  # type: ignore[arg-type]  # no client: nothing may be sent
     assert isinstance(answer, placing.Overslept)

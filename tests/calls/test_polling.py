@@ -17,7 +17,7 @@ from calls.following.rescheduling import NextRead
 from calls.models import Call, Polling, Status
 from calls.outcomes import recording
 from providers.adapters.base import CallState, Reading
-from providers.models import PhoneNumber, ProviderAccount
+from providers.models import PhoneNumber, ProviderAccount, ReadBucket
 from tenants.models import Organization
 from tests.calls import support
 
@@ -162,6 +162,11 @@ def test_a_claim_leases_the_longest_due_and_touches_no_row_of_a_call(line: Phone
     assert {due.call for due in polling.claim()} == set(calls[:2])
 
 
+def one_read_left(account_id: int) -> None:
+    ProviderAccount.objects.filter(pk=account_id).update(reads_per_second=1)
+    ReadBucket.objects.update_or_create(account_id=account_id, defaults={"tokens": 1, "tokens_at": timezone.now()})
+
+
 def test_due_rows_that_are_searched_for_take_no_place_of_a_batch_of_reads(line: PhoneNumber) -> None:
     """Nor tokens of the account: they are the longest due, and as many as the batch has places."""
     long_ago = timezone.now() - timedelta(hours=1)
@@ -170,7 +175,7 @@ def test_due_rows_that_are_searched_for_take_no_place_of_a_batch_of_reads(line: 
         for place in range(3)
     ]
     read = followed(line, 9)
-    ProviderAccount.objects.update(reads_per_second=1, read_tokens=1, read_tokens_at=timezone.now())
+    one_read_left(line.account_id)
     assert [due.call for due in polling.claim(2)] == [read]
     [(account, found)] = reconciling.claim(2).items()
     assert account == line.account and set(found) < set(sought) and len(found) == 2
@@ -192,7 +197,7 @@ def test_accounts_share_a_batch_and_leave_what_they_cannot_use(callers: Organiza
             assert sum(found.values()) == min(limit, 19)
             assert set(found.values()) == expected and found[first] == 1
             transaction.set_rollback(True)
-    ProviderAccount.objects.filter(pk=second).update(reads_per_second=1, read_tokens=1)
+    one_read_left(second)
     found = Counter(due.call.account_id for due in polling.claim(10))
     assert found[second] == 1 and found[third] >= 5
 
@@ -207,6 +212,7 @@ def test_what_a_claim_asks_does_not_grow_with_the_batch(line: PhoneNumber) -> No
         assert len(handles) == count
         return len(asked)
 
+    claimed(1)  # the first makes the bucket of the account's reads
     assert claimed(2) == claimed(30)
 
 
@@ -249,10 +255,11 @@ def test_a_claim_finds_due_rows_by_index_however_many_calls_there_are(line: Phon
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE calls_polling; ANALYZE calls_call")
-        for sql, given in (
+        asked: tuple[tuple[str, list[Any]], ...] = (
             (due_reads._COUNT, [now, 500, now]),
             (due_reads._LEASE_POSTGRESQL, [[line.account_id], [500], now, now + timedelta(seconds=90)]),
-        ):
+        )
+        for sql, given in asked:
             cursor.execute(f"EXPLAIN {sql}", given)
             plan = "\n".join(step for (step,) in cursor.fetchall())
             assert "polling_due" in plan and "one_call_per_polling" in plan and "on calls_call" in plan

@@ -128,7 +128,7 @@ def check_texts(many: int, seed: int) -> tuple[int, int]:
             only_the_library.setattr(plans, "_writes_trunk", lambda code: True)
             assert found == outcome(readings._thoroughly, text, region, allowed), (text, region)
         good += not found[1]
-        quick += bool(readings._at_once(text, region, allowed))
+        quick += bool(readings.at_once(text, region, allowed))
     return good, quick
 
 

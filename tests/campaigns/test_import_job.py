@@ -11,7 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from campaigns.imports import job
+from campaigns.imports import job, persons
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.job import cancel, due, run_step
 from campaigns.imports.upload import FileTooLarge, start_import
@@ -201,13 +201,13 @@ def test_contacts_of_another_organization_are_not_touched(
 def test_a_number_inserted_by_somebody_else_meanwhile_is_updated_and_not_created(
     organization: Organization, contact_list: ContactList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Upsert._create
+    real = persons.create
 
-    def after_somebody_else(self: Any, new: Any) -> Any:
+    def after_somebody_else(imp: ContactImport, new: Any) -> Any:
         Contact.objects.create(organization=organization, phone=A, name="Theirs", language="fr")
-        return real(self, new)
+        return real(imp, new)
 
-    monkeypatch.setattr(Upsert, "_create", after_somebody_else)
+    monkeypatch.setattr(persons, "create", after_somebody_else)
     imp = run(take(contact_list, f"phone,name\n{A},Ours\n"))
     assert counts(imp) == (1, 0, 1, 0, 0)
     contact = Contact.objects.get()

@@ -65,7 +65,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
     Bug(
         "a voicemail that is known late changes nothing",
         "Nobody was reached, and the contact counts as reached and is not called again.",
-        (Edit(RECORDING, "        reconsider(call, seen.now)\n", "        pass\n"),),
+        (Edit(RECORDING, "        reconsider(locked.unit, call, seen.now)\n", "        pass\n"),),
         (EVIDENCE + "test_a_voicemail_known_only_after_the_end_counts_for_the_retry",),
     ),
     Bug(
@@ -93,7 +93,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
     Bug(
         "what is not believed is dropped in silence",
         "Nobody learns that the provider said something about the call.",
-        (Edit(REMARKS, "    _add_doubts(call, remarks)\n\n\ndef _new", "\n\ndef _new"),),
+        (Edit(REMARKS, "    _add_doubts(locked.call, remarks)\n\n\ndef _new", "\n\ndef _new"),),
         (EVIDENCE + "test_each_oddity_is_told_once_and_a_doubt_stands_beside_the_field",),
     ),
     Bug(
@@ -120,7 +120,7 @@ BELIEF_BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 REUSED,
-                "    return holder_of(call, named) if named and not call.provider_call_id else None\n",
+                "    return unit.holder_of(call, named) if named and not call.provider_call_id else None\n",
                 "    return None\n",
             ),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants.batch_bugs import BATCH_BUGS
 from tests.mutants.belief_bugs import BELIEF_BUGS
 from tests.mutants.counting_bugs import COUNTING_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
@@ -38,9 +39,9 @@ BUGS: tuple[Bug, ...] = (
             Edit("calls/dialing/intents.py", '    *("status", "status_reason",', '    *("status_reason",'),
             Edit(
                 "calls/dialing/placing.py",
-                "    call, fence = claim.call, claim.fence\n",
-                "    call, fence = claim.call, claim.fence\n"
-                "    Call.objects.filter(pk=call.pk).update(status='placing')\n",
+                "    placement_results.record(_placement(claim, answer))\n",
+                "    Call.objects.filter(pk=claim.call.pk).update(status='placing')\n"
+                "    placement_results.record(_placement(claim, answer))\n",
             ),
         ),
         (OUTCOMES + "test_a_claim_commits_the_intent_before_anything_is_sent",),
@@ -60,10 +61,10 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "calls/dialing/placing.py",
-                "    call, fence = claim.call, claim.fence\n",
-                "    call, fence = claim.call, claim.fence\n"
+                "    placement_results.record(_placement(claim, answer))\n",
                 "    if outer := vars(transaction.get_connection()).pop('claim', None):\n"
-                "        outer.__exit__(None, None, None)\n",
+                "        outer.__exit__(None, None, None)\n"
+                "    placement_results.record(_placement(claim, answer))\n",
             ),
         ),
         (BESIDE + "test_a_number_put_on_do_not_call_is_not_dialled_after_the_entry_is_there",),
@@ -94,8 +95,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/outcomes/placement_results.py",
-                'mark_unconfirmed(locked, ENGINE, "No answer was recorded in time; the request may have gone out.")',
-                'undo_claim(locked, call.placing_attempts, now, "lease", "No answer was recorded in time.")',
+                "mark_unconfirmed(locked, ENGINE, detail, timezone.now())",
+                'undo_claim(locked, call.placing_attempts, now, "lease", detail, now)',
             ),
         ),
         (OUTCOMES + "test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_counts",),
@@ -106,9 +107,9 @@ BUGS: tuple[Bug, ...] = (
         "An ambiguous answer is read as proof that the call was not placed.",
         (
             Edit(
-                "calls/dialing/placing.py",
-                "        placement_results.doubt(call.pk, fence, answer)\n",
-                "        placement_results.requeue(call.pk, fence, NotSent(str(answer)))\n",
+                "calls/outcomes/placement_results.py",
+                "        _doubtful(locked, placement.fence, answer, now)\n",
+                "        _not_sent(locked, placement, NotSent(str(answer)), now)\n",
             ),
         ),
         (STATUS_CALLBACKS + "test_a_lost_answers_callback_supplies_the_id_and_a_read_confirms_it",),
@@ -144,8 +145,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/outcomes/placement_results.py",
-                "        if call.placing_attempts != fence:\n",
-                "        if False:\n",
+                "    if locked.call.placing_attempts != fence:\n",
+                "    if False:\n",
             ),
         ),
         (PLACING + "test_the_late_success_of_an_earlier_claim_does_not_touch_a_later_one",),
@@ -356,8 +357,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/outcomes/transitions.py",
-                "outbox.add_callback(call)",
-                "transaction.on_commit(lambda: outbox.add_callback(call))",
+                "        unit.add_callback(call)\n",
+                "        __import__('django').db.transaction.on_commit(lambda: unit.add_callback(call))\n",
             ),
         ),
         (PLACING + "test_an_end_whose_outbox_row_cannot_be_written_is_not_stored",),
@@ -378,11 +379,8 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "calls/following/polling.py",
-                "    call = due.call\n    if isinstance(answer, Reading):\n",
-                "    call = due.call\n"
-                "    call.polling.reads += 1\n"
-                "    call.save()\n"
-                "    if isinstance(answer, Reading):\n",
+                "    _record_reading(due, answer, raw)\n",
+                "    due.call.polling.reads += 1\n    due.call.save()\n    _record_reading(due, answer, raw)\n",
             ),
         ),
         (OUTCOMES + "test_a_read_is_counted_and_leased_before_its_answer_is_parsed",),
@@ -655,7 +653,7 @@ BUGS: tuple[Bug, ...] = (
             Edit(
                 "calls/outcomes/staff_decisions.py",
                 "        call.ended_reason = RELEASED_BY_STAFF\n"
-                '        finish(locked, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}")\n',
+                '        finish(locked, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}", now)\n',
                 "        call.status, call.due_at, call.next_read_at = Status.QUEUED, timezone.now(), None\n"
                 "        call.save()\n",
             ),
@@ -775,5 +773,6 @@ BUGS: tuple[Bug, ...] = (
     *COUNTING_BUGS,
     *POLLING_BUGS,
     *READING_BUGS,
+    *BATCH_BUGS,
     *BELIEF_BUGS,
 )
