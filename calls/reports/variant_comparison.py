@@ -99,8 +99,8 @@ def _counts_of(campaign: Campaign) -> dict[int, dict[str, Any]]:
         for row in people.annotate(n=Sum("people"), completed=Sum("reached")).exclude(n=0)
     }
     calls = CallCount.objects.filter(campaign=campaign, rang=True).values("assistant", "currency").order_by()
-    sums = {name: Sum(name) for name in ("costed", "priced", "estimated")}
-    for row in calls.annotate(n=Sum("calls"), **sums).exclude(n=0):
+    sums = calls.annotate(n=Sum("calls"), costed=Sum("costed"), priced=Sum("priced"), estimated=Sum("estimated"))
+    for row in sums.exclude(n=0):
         of_assistant = found.setdefault(row["assistant"], {"n": 0, "completed": 0, "dialed": 0, "currencies": 0})
         of_assistant["dialed"] += row["n"]
         if row["costed"]:

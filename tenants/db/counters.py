@@ -143,8 +143,7 @@ class CountedOnce(Counted):
         return f"SELECT {', '.join(values)} WHERE {self.where.format(row=which)}"
 
     def differs(self) -> str:
-        values = [*super().differs().split(" OR "), f"OLD.{self.member} IS NOT NEW.{self.member}"]
-        return " OR ".join(values)
+        return f"{super().differs()} OR OLD.{self.member} IS NOT NEW.{self.member}"
 
 
 class Counts(models.Model):
@@ -168,12 +167,15 @@ def tables() -> list[type[Counts]]:
 
 
 def install(model: type[Counts], using: str) -> None:
-    """Install the triggers that keep a table of counts. Count anew if they were missing or have changed."""
+    """Install the triggers that keep a table of counts. Count anew if they were missing or have changed.
+
+    Also after a flush: SQLite empties the tables one by one, so that triggers note rows as gone that nobody counts.
+    """
     connection = connections[using]
     made, postgresql = dict(_triggers(model, connection.vendor)), connection.vendor == "postgresql"
     with transaction.atomic(using=using), connection.cursor() as cursor:
         present = _present(cursor, connection.vendor, _prefix(model))
-        if set(made) == present:
+        if set(made) == present and not _left_over(cursor, model):
             return
         for name in present - set(made):
             # On PostgreSQL the trigger goes with its function.
@@ -189,7 +191,9 @@ def rebuild(model: type[Counts], using: str = "default") -> None:
     connection = connections[using]
     with transaction.atomic(using=using), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(f"LOCK TABLE {model.counted.source} IN SHARE ROW EXCLUSIVE MODE")
+            # Writers wait, and so does `fold`: what it merges meanwhile would be counted twice.
+            for table in (model.counted.source, model._meta.db_table):
+                cursor.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
         cursor.execute(f"DELETE FROM {model._meta.db_table}")  # noqa: S608
         cursor.execute(_insert(model, model.counted.total(), "true"))
 
@@ -232,6 +236,13 @@ def _present(cursor: Any, vendor: str, prefix: str) -> set[str]:
     names = "SELECT tgname FROM pg_trigger" if vendor == "postgresql" else "SELECT name FROM sqlite_master"
     cursor.execute(names if vendor == "postgresql" else f"{names} WHERE type = 'trigger'")
     return {name for (name,) in cursor.fetchall() if name.startswith(prefix)}
+
+
+def _left_over(cursor: Any, model: type[Counts]) -> bool:
+    """Return whether there are counts of a table without rows."""
+    exists = (f"EXISTS (SELECT 1 FROM {table})" for table in (model._meta.db_table, model.counted.source))  # noqa: S608
+    cursor.execute("SELECT {} AND NOT {}".format(*exists))
+    return bool(cursor.fetchone()[0])
 
 
 def _triggers(model: type[Counts], vendor: str) -> Iterator[tuple[str, list[str]]]:

@@ -184,6 +184,19 @@ def test_triggers_that_are_missing_are_installed_and_everything_is_counted_again
     counts_are_true()
 
 
+@pytest.mark.django_db
+def test_counts_that_a_flush_left_over_are_removed(organization: Organization, assistant: Assistant) -> None:
+    campaign = Campaign.objects.create(organization=organization, name="C", assistant=assistant)
+    row = {"campaign": campaign, "status": "done", "recipients": -3, "tried": 0, "attempts": 0}
+    RecipientCount.objects.create(**row)
+    counters.install(RecipientCount, "default")
+    assert not RecipientCount.objects.exists()
+    contact = Contact.objects.create(organization=organization, phone="+33612345678")
+    Recipient.objects.create(campaign=campaign, contact=contact)
+    counters.install(RecipientCount, "default")
+    assert RecipientCount.objects.get().folded is False, "nothing was counted anew"
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has one writer at a time")
 def test_two_calls_of_one_recipient_that_end_at_once_count_it_once(
