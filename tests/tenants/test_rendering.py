@@ -43,7 +43,7 @@ def test_unusual_values_look_the_same(value: Any) -> None:
 
 def test_the_frameworks_containers_look_the_same() -> None:
     serializer = Serializer[Any]()
-    data = ReturnDict({"rows": ReturnList([{"a": 1}], serializer=serializer)}, serializer=serializer)  # type: ignore[call-overload]
+    data = ReturnDict({"rows": ReturnList([{"a": 1}], serializer=serializer)}, serializer=serializer)
     assert FastJSONRenderer().render(data) == b'{"rows":[{"a":1}]}' == JSONRenderer().render(data)
 
 
