@@ -226,6 +226,7 @@ class ContactFilters(django_filters.FilterSet):
 
 class ContactViewSet(CrudViewSet[Contact]):
     queryset = Contact.objects.select_related("organization").prefetch_related("further_numbers").filter(erased_at=None)
+    shown_of_others = ("organization__uuid",)
     serializer_class = ContactSerializer
     filterset_class = ContactFilters
     taken = ("phone", "There is a contact with this number already.")
@@ -268,6 +269,7 @@ class ContactListSerializer(OrganizedSerializer[ContactList]):
 
 class ContactListViewSet(ImportActions, CrudViewSet[ContactList]):
     queryset = counted(ContactList.objects.select_related("organization"))
+    shown_of_others = ("organization__uuid",)
     serializer_class = ContactListSerializer
 
     def perform_destroy(self, instance: ContactList) -> None:

@@ -216,6 +216,7 @@ class PhoneNumberSerializer(OfAccountSerializer):
 
 class ProviderAccountViewSet(CrudViewSet[ProviderAccount]):
     queryset = ProviderAccount.objects.select_related("organization").prefetch_related("seen_words")
+    shown_of_others = ("organization__uuid",)
     serializer_class = ProviderAccountSerializer
 
     def perform_save(self, serializer: Any) -> None:
@@ -226,10 +227,12 @@ class ProviderAccountViewSet(CrudViewSet[ProviderAccount]):
 
 class AssistantViewSet(CrudViewSet[Assistant]):
     queryset = Assistant.objects.select_related("organization", "account__organization")
+    shown_of_others = ("organization__uuid", "account__uuid")
     serializer_class = AssistantSerializer
 
 
 class PhoneNumberViewSet(CrudViewSet[PhoneNumber]):
     queryset = PhoneNumber.objects.select_related("organization", "account__organization")
+    shown_of_others = ("organization__uuid", "account__uuid")
     serializer_class = PhoneNumberSerializer
     taken = ("e164", "The provider account already has this number.")

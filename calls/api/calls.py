@@ -113,6 +113,12 @@ class CallFilters(django_filters.FilterSet):
 
 class CallViewSet(ReadViewSet[Call]):
     queryset = Call.objects.select_related(*RELATED).annotate(callback_delivery=Subquery(CALLBACK.values("status")))
+    shown_of_others = (
+        *(f"{name}__uuid" for name in RELATED),
+        "account__provider",
+        "account__price_per_minute_currency",
+        "account__longest_call_minutes",
+    )
     serializer_class = CallSerializer
     filterset_class = CallFilters
     write_scope = Scope.CALL
@@ -135,7 +141,7 @@ class CallViewSet(ReadViewSet[Call]):
         self.reach.require(Scope.CALL, order.organization)
         refuse_country(order.organization, order.to_number, "to_number")
         call = place(order, number_field="to_number", variables_field="dynamic_variables")
-        answer = self.get_serializer(self.get_queryset().get(pk=call.pk)).data
+        answer = self.get_serializer(self.as_shown(self.get_queryset()).get(pk=call.pk)).data
         return Response(answer | warnings(call), status=201)
 
     @action(detail=True, methods=["post"])

@@ -46,6 +46,7 @@ class DoNotCallSerializer(OrganizedSerializer[DoNotCall]):
 
 class DoNotCallViewSet(CrudViewSet[DoNotCall]):
     queryset = DoNotCall.objects.select_related("organization")
+    shown_of_others = ("organization__uuid",)
     serializer_class = DoNotCallSerializer
     outside_transaction = frozenset({"create"})  # it waits until no call to the number can be placed any more
 

@@ -38,11 +38,11 @@ class StrictFilters(DjangoFilterBackend):
     always = frozenset({"limit", "cursor", "ordering", "format"})
 
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
-        filterset = self.get_filterset(request, queryset, view)
-        known = self.always | (set(filterset.filters) if filterset else set())
-        if unknown := sorted(set(request.query_params) - known):
+        kind = self.get_filterset_class(view, queryset)
+        given = set(request.query_params) - self.always
+        if unknown := sorted(given - (set(kind.base_filters) if kind else set())):
             faults = {name: ["There is no such filter."] for name in unknown}
             raise ValidationError(faults, code="unknown_filter")
         if empty := [name for name in request.query_params if not all(request.query_params.getlist(name))]:
             raise ValidationError({name: ["Give a value, or leave the filter out."] for name in empty}, code="empty")
-        return super().filter_queryset(request, queryset, view)
+        return super().filter_queryset(request, queryset, view) if given else queryset

@@ -42,6 +42,8 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
     organization_path: ClassVar[str] = "organization"
     write_scope: ClassVar[Scope] = Scope.MANAGE
+    # The columns of other tables that an answer shows, as lookups. Empty: those tables are read whole.
+    shown_of_others: ClassVar[tuple[str, ...]] = ()
 
     @property
     def reach(self) -> Access:
@@ -49,7 +51,16 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
         return access
 
     def get_queryset(self) -> Any:
-        return self.reach.visible(super().get_queryset(), self.organization_path)
+        found = self.reach.visible(super().get_queryset(), self.organization_path)
+        return self.as_shown(found) if self.action in ("list", "retrieve") else found
+
+    def as_shown(self, found: Any) -> Any:
+        """Return the rows for an answer, with no more of other tables than it shows: wide rows cost more than joins."""
+        if not self.shown_of_others:
+            return found
+        own = [column.name for column in found.model._meta.concrete_fields]
+        others = {path.rpartition("__")[0] for path in self.shown_of_others}
+        return found.select_related(None).select_related(*others).only(*own, *self.shown_of_others)
 
     def get_object(self) -> M:
         """Return the object of the path. Filters do not apply: they belong to lists."""

@@ -58,6 +58,13 @@ def test_one_object_asks_twice(warm: ApiClient, organization: Organization, subt
             assert len(asked(warm.get, f"/api/v1/{path}/{row.uuid}/")) == 2
 
 
+@pytest.mark.parametrize("name", ["call", "contact"])
+def test_an_object_of_several_tables_asks_for_its_rows_once(warm: ApiClient, world: dict[str, Any], name: str) -> None:
+    """Nothing is read again that the first query left out: the key, the row, its events or numbers, a listing."""
+    path = f"/api/v1/{name}s/{world[name].uuid}/"
+    assert len(asked(warm.get, path)) == {"call": 3, "contact": 4}[name]
+
+
 def test_a_new_contact_asks_three_times(warm: ApiClient) -> None:
     """The key, the insert, and whether the number is listed."""
     assert len(asked(warm.post, "/api/v1/contacts/", {"phone": "+33612345678", "name": "Ada"})) == 3

@@ -53,15 +53,18 @@ class Bodies:
         raw = self.value(0).encode("utf-8", "surrogatepass")
         for _ in range(self.random.choice([0, 0, 1, 1, 2, 4])):
             place, end = sorted(self.random.randrange(len(raw) + 1) for _ in range(2))
-            raw = self.random.choice(
-                [
-                    lambda r=raw, p=place: r[:p] + self.random.choice(SPLICES) + r[p:],
-                    lambda r=raw, p=place, e=end: r[:p] + r[min(e, p + 3) :],
-                    lambda r=raw, p=place, e=end: r[:p] + r[p:e] + r[p:e] + r[e:],
-                    lambda r=raw, p=place: r[:p] + bytes([self.random.randrange(256)]) + r[p + 1 :],
-                ]
-            )()
+            raw = self.mutated(raw, place, end)
         return raw
+
+    def mutated(self, raw: bytes, place: int, end: int) -> bytes:
+        how = self.random.choice(["put in", "leave out", "repeat", "change"])
+        if how == "put in":
+            return raw[:place] + self.random.choice(SPLICES) + raw[place:]
+        if how == "leave out":
+            return raw[:place] + raw[min(end, place + 3) :]
+        if how == "repeat":
+            return raw[:end] + raw[place:end] + raw[end:]
+        return raw[:place] + bytes([self.random.randrange(256)]) + raw[place + 1 :]
 
     def value(self, depth: int) -> str:
         kind = self.random.choice(["object"] * 4 + ["list", "text", "text", "number", "number", "word", "deep"])
