@@ -179,6 +179,27 @@ def test_due_rows_that_are_searched_for_take_no_place_of_a_batch_of_reads(line: 
     assert reconciling.claim() == {} and polling.claim() == []
 
 
+@pytest.mark.parametrize("provider", ["callingbox", "plumvoice"])
+def test_a_followed_call_without_an_id_is_looked_at_again_within_a_lease(callers: Organization, provider: str) -> None:
+    """Its ID may come at any moment. An unconfirmed call of Plum, which lists none, waits until its doubt ends."""
+    line = support.reach(callers, "http://127.0.0.1:9", provider)
+    call = followed(line, 1, provider_call_id="")
+    doubt = followed(line, 2, status=Status.UNCONFIRMED, provider_call_id="")
+    for calls in reconciling.claim().values():
+        reconciling.record(calls, {})
+    now = timezone.now()
+    assert now < row_of(call).next_read_at < now + timedelta(minutes=2)
+    far = timedelta(hours=25) if provider == "plumvoice" else timedelta(0)
+    assert row_of(doubt).next_read_at > now + far
+
+
+def test_a_call_that_lost_its_id_after_the_lease_is_not_read(line: PhoneNumber) -> None:
+    call = followed(line, 1)
+    [leased] = due_reads.lease({line.account_id: 1}, timezone.now(), timezone.now() + LEASED)
+    Call.objects.filter(pk=call.pk).update(provider_call_id="")
+    assert due_reads.load([leased]) == []
+
+
 def test_accounts_share_a_batch_and_leave_what_they_cannot_use(callers: Organization, subtests: Any) -> None:
     lines = [support.reach(callers, "http://127.0.0.1:9", name) for name in ("callingbox", "allomia", "polyai")]
     first, second, third = (each.account_id for each in lines)
