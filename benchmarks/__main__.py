@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -38,7 +37,6 @@ def main() -> int:
     if unknown := set(names) - set(NAMES):
         parser.error(f"There is no figure {', '.join(sorted(unknown))}. There are {', '.join(NAMES)}.")
     options = ["--scale", str(given.scale), "--rounds", str(given.rounds), "--seconds", str(given.seconds)]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server ends as well
     done: list[tuple[Mark, Found]] = []
     with database.server() as server:
         for name in names:

@@ -3,8 +3,8 @@
 python -m benchmarks.statements [--scale 0.1] [--calls 50]
 
 Each path handles the same calls: enqueue, claim, record the answers to the placing, claim reads, store unchanged reads,
-store ends. For each, the number of its statements, and for each different statement its plan (EXPLAIN): which index it
-uses, or which table it reads whole.
+store ends. First the processor time of this process for each path, then its statements, and for each different one
+its plan (EXPLAIN): which index it uses, or which table it reads whole.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,7 @@ from benchmarks.shared.figure import Setting, say
 
 NODE = re.compile(r"(Index Only Scan|Index Scan|Bitmap Index Scan|Seq Scan)(?: using (\S+))? on (\S+)")
 
+WARM = 1  # rounds before the one that is timed, which load what the process keeps
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 
@@ -34,6 +36,11 @@ def main() -> int:
         setting = Setting(given.scale, 1, 0, server, "statements")
         setting.database()
         growth.filled(provider.Provider("https://example.org", 0), setting.size(1_000_000))
+        for number in range(WARM + 1):
+            for name, work in paths(given.calls).items():
+                spent = processor_time(work)
+                if number == WARM:
+                    say(f"{name:36} {spent * 1_000_000 / given.calls:7.0f} µs of processor a call")
         for name, work in paths(given.calls).items():
             show(name, work, given.calls)
     return 0
@@ -96,6 +103,12 @@ def reading(due: Any, kind: str) -> tuple[Any, bytes]:
     handle = due.call.as_handle()
     body = provider.status(handle.provider_call_id, ends=kind == provider.ENDS)
     return due.adapter.read_status(answer(body), handle, timezone.now()), body
+
+
+def processor_time(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
 
 
 def show(name: str, work: Callable[[], object], calls: int) -> None:

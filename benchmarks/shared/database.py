@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,7 +55,11 @@ class Server:
 
 @contextmanager
 def server() -> Iterator[Server]:
-    """Yield the server of this run: the one that BENCHMARK_SERVER names, else a new one that ends with the block."""
+    """Yield the server of this run: the one that BENCHMARK_SERVER names, else a new one that ends with the block.
+
+    From now on SIGTERM ends this process as an error does, so that what it started ends as well.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if SERVER in os.environ:
         yield Server(os.environ[SERVER])
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import signal
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -100,7 +99,6 @@ def main(mark: Mark, measure: Callable[[Setting], Found]) -> int:
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends as well
     with database.server() as server:
         found = measure(Setting(given.scale, given.rounds, given.seconds, server, mark.name))
     if given.json:
