@@ -141,6 +141,29 @@ def test_a_call_that_a_constraint_refuses_costs_no_other_call(
     assert set(made.recipients.exclude(contact__phone__in=refused).values_list("attempts", flat=True)) <= {1}
 
 
+def test_a_recipient_with_another_call_costs_nobody_a_turn(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker has just queued a call to one recipient, or placed one that the gate does not see."""
+    made = running(number, 12, rotation=[])
+    second = PhoneNumber.objects.create(organization=number.organization, account=number.account, e164="+16465550101")
+    made.phone_numbers.add(second)
+    queued, open_ = made.recipients.order_by("sort_key")[3:5]
+    for recipient, fields in (
+        (queued, {"status": Status.QUEUED, "due_at": timezone.now() + timedelta(hours=1)}),
+        (open_, {"status": Status.RINGING, "next_read_at": timezone.now(), "provider_call_id": "x"}),
+    ):
+        support.single(number, recipient.contact.phone, campaign=made, recipient=recipient, **fields)
+    monkeypatch.setattr(OpenCalls, "any_to", lambda *_: False)
+    assert enqueueing.feed(made.pk) == 10
+    others = made.recipients.exclude(pk__in=[queued.pk, open_.pk])
+    assert set(others.values_list("status", flat=True)) == {Recipient.Status.CALLING}
+    assert Counter(others.values_list("phone_number__e164", flat=True)) == {number.e164: 5, second.e164: 5}
+    left = made.recipients.filter(pk__in=[queued.pk, open_.pk])
+    assert set(left.values_list("status", "phone_number")) == {(Recipient.Status.PENDING, None)}
+    assert made.calls.count() == 12 and not CallEvent.objects.filter(call__recipient__in=[queued, open_]).exists()
+
+
 def test_the_second_call_to_one_person_in_one_claim_waits(number: PhoneNumber) -> None:
     """Two campaigns have queued everyone twice. The gate finds it in memory: no statement is refused."""
     made = [running(number, 20, name=name) for name in "AB"]
