@@ -12,12 +12,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from calls.actions import campaigns
 from calls.dialing import asking, enqueueing, intents, placing
 from calls.gate import rate_limits
 from calls.gate.history import OpenCalls
 from calls.models import Call, CallEvent, Status
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
+from providers.adapters.errors import MayBeRinging
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
 from tests.calls import support
@@ -232,3 +234,74 @@ def test_a_read_does_not_wait_for_a_claim(number: PhoneNumber, monkeypatch: pyte
             assert reading.join() == 3
         go_on.set()
         assert len(claiming.join()) == 1
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    """A claim of many calls is held at its worst moment, and something happens beside it."""
+
+    def test_two_claimers_share_the_calls_of_an_account(
+        self, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for to in phones(60):
+            support.single(number, to)
+        with held(monkeypatch, placing, "commit", after=True) as (reached, go_on):
+            first = Beside(lambda: placing.claim(number.account_id, 40))
+            assert reached.wait(PATIENCE)
+            second = Beside(lambda: placing.claim(number.account_id, 40))
+            assert second.waits_for_a_lock()
+            go_on.set()
+            claimed = [claim.call.pk for claims in (first.join(), second.join()) for claim in claims]
+        assert len(claimed) == len(set(claimed)) == 60
+        assert set(Call.objects.values_list("placing_attempts", flat=True)) == {1}
+
+    def test_two_campaigns_never_ring_one_person_from_two_claims(
+        self, number: PhoneNumber, callers: Organization, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = support.reach(callers, "http://127.0.0.1:9", "callingbox", calls_per_second=1000, max_open_calls=1000)
+        for made in (running(number, 30, name="A"), running(other, 30, name="B")):
+            assert enqueueing.feed(made.pk) == 30
+        with held(monkeypatch, placing, "commit", after=True) as (reached, go_on):
+            one = Beside(lambda: placing.claim(number.account_id))
+            assert reached.wait(PATIENCE)
+            two = Beside(lambda: placing.claim(other.account_id))
+            assert two.waits_for_a_lock()
+            go_on.set()
+            assert (len(one.join()), two.join()) == (30, [])
+        assert set(Call.objects.queued().values_list("status_reason", flat=True)) == {"open_call"}
+
+    def test_numbers_that_are_listed_meanwhile_are_dialled_before_the_entry_or_not_at_all(
+        self, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = running(number, 40)
+        enqueueing.feed(made.pk)
+        with held(monkeypatch, placing, "still_queued", after=True) as (reached, go_on):
+            claiming = Beside(lambda: placing.claim(number.account_id, 25))
+            assert reached.wait(PATIENCE), "it holds the contacts of 25 calls"
+            listing = Beside(lambda: entries.add_many(number.organization, phones(40), reason="", source="test"))
+            assert listing.waits_for_a_lock(), "the entries must wait for the contacts"
+            go_on.set()
+            assert len(claiming.join()) == 25
+            listing.join()
+        assert placing.claim(number.account_id) == []
+        assert made.calls.filter(status=Status.CANCELED, status_reason="do_not_call").count() == 15
+
+    def test_a_pause_that_meets_a_claim_waits_for_all_its_calls(
+        self, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = running(number, 12)
+        enqueueing.feed(made.pk)
+        with held(monkeypatch, placing, "still_queued", after=True) as (reached, go_on):
+            claiming = Beside(lambda: placing.claim(number.account_id, 10))
+            assert reached.wait(PATIENCE)
+            pausing = Beside(lambda: campaigns.pause(made, actor="test"))
+            assert pausing.waits_for_a_lock(), "the pause must wait for the campaign's lock"
+            go_on.set()
+            claims = claiming.join()
+            placing.record_all([(claim, MayBeRinging("?")) for claim in claims[:-1]])
+            assert not pausing.done.wait(0.3), "one of its calls may still be sent"
+            placing.record_all([(claims[-1], MayBeRinging("?"))])
+            pausing.join()
+        assert len(claims) == 10 and placing.claim(number.account_id) == []
+        assert made.calls.queued().count() == 2
