@@ -160,7 +160,9 @@ def test_a_recipient_with_another_call_costs_nobody_a_turn(
     assert enqueueing.feed(made.pk) == 10
     others = made.recipients.exclude(pk__in=[queued.pk, open_.pk])
     assert set(others.values_list("status", flat=True)) == {Recipient.Status.CALLING}
-    assert Counter(others.values_list("phone_number__e164", flat=True)) == {number.e164: 5, second.e164: 5}
+    # A turn that is given back leaves the caller numbers apart by as much.
+    used = Counter(others.values_list("phone_number__e164", flat=True))
+    assert used.total() == 10 and all(4 <= used[each.e164] <= 6 for each in (number, second))
     left = made.recipients.filter(pk__in=[queued.pk, open_.pk])
     assert set(left.values_list("status", "phone_number")) == {(Recipient.Status.PENDING, None)}
     assert made.calls.count() == 12 and not CallEvent.objects.filter(call__recipient__in=[queued, open_]).exists()
