@@ -17,7 +17,7 @@ from django.db.models.signals import pre_save
 from django.utils import timezone
 
 from calls.actions import campaigns, kill_switch, quiescing
-from calls.dialing import enqueueing, placing
+from calls.dialing import enqueueing, intents, placing
 from calls.models import Call, CallEvent, Status, WebhookDelivery
 from calls.outcomes import recording
 from campaigns.do_not_call import entries
@@ -203,7 +203,7 @@ def test_the_time_a_claim_takes_counts_among_its_seconds(number: PhoneNumber, mo
     """Waiting for silence counts from the moment stored in the claim, however long its commit takes."""
     support.single(number, NUMBER)
     passed = [1000.0]
-    real = placing.commit
+    real = intents.commit
 
     def slow(*args: Any) -> Any:
         passed.append(passed[-1] + 60)
