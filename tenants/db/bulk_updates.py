@@ -98,11 +98,12 @@ def insert_rows(rows: Rows, by: str) -> set[Any]:
     cells = [[_sent(column, column.pre_save(row, True)) for row in rows] for column in columns]
     differing = [place for place, values in enumerate(cells) if any(value != values[0] for value in values)]
     records = [{f"c{place}": cells[place][line] for place in differing} for line in range(len(rows))]
+    unique: Any = meta.get_field(by)
     constants = [values[0] for place, values in enumerate(cells) if place not in differing]
     with connection.cursor() as cursor:
         sent = orjson.dumps(records, default=str).decode()
-        cursor.execute(_insertion(meta, columns, set(differing), meta.get_field(by)), [*constants, sent])
-        keys = {meta.get_field(by).to_python(value): key for key, value in cursor.fetchall()}
+        cursor.execute(_insertion(meta, columns, set(differing), unique), [*constants, sent])
+        keys = {unique.to_python(value): key for key, value in cursor.fetchall()}
     for row in rows:
         row.pk = keys.get(getattr(row, by))
         row._state.adding, row._state.db = row.pk is None, connection.alias

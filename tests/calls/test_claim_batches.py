@@ -12,12 +12,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from calls.actions import campaigns
 from calls.dialing import asking, enqueueing, intents, placing
 from calls.gate import rate_limits
 from calls.gate.history import OpenCalls
 from calls.models import Call, CallEvent, Status
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
+from providers.adapters.errors import MayBeRinging
 from providers.models import PhoneNumber, ProviderAccount
 from tenants.models import Organization
 from tests.calls import support
@@ -134,11 +136,36 @@ def test_a_call_that_a_constraint_refuses_costs_no_other_call(
     waiting = made.calls.queued()
     assert {call.to_number for call in waiting} == refused
     for call in waiting:
-        assert (call.status_reason, call.placing_attempts, call.cost_reserved) == ("open_call", 0, 0)
+        assert (call.status_reason, call.placing_attempts, call.cost_reserved) == ("open_call", 0, Decimal(0))
         assert call.dialed_at is None and call.due_at is not None and call.due_at > timezone.now()
         assert list(call.events.values_list("type", flat=True)) == ["queued", "deferred"]
     assert set(made.recipients.filter(contact__phone__in=refused).values_list("attempts", flat=True)) <= {0}
     assert set(made.recipients.exclude(contact__phone__in=refused).values_list("attempts", flat=True)) <= {1}
+
+
+def test_a_recipient_with_another_call_costs_nobody_a_turn(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker has just queued a call to one recipient, or placed one that the gate does not see."""
+    made = running(number, 12, rotation=[])
+    second = PhoneNumber.objects.create(organization=number.organization, account=number.account, e164="+16465550101")
+    made.phone_numbers.add(second)
+    queued, open_ = made.recipients.order_by("sort_key")[3:5]
+    for recipient, fields in (
+        (queued, {"status": Status.QUEUED, "due_at": timezone.now() + timedelta(hours=1)}),
+        (open_, {"status": Status.RINGING, "next_read_at": timezone.now(), "provider_call_id": "x"}),
+    ):
+        support.single(number, recipient.contact.phone, campaign=made, recipient=recipient, **fields)
+    monkeypatch.setattr(OpenCalls, "any_to", lambda *_: False)
+    assert enqueueing.feed(made.pk) == 10
+    others = made.recipients.exclude(pk__in=[queued.pk, open_.pk])
+    assert set(others.values_list("status", flat=True)) == {Recipient.Status.CALLING}
+    # A turn that is given back leaves the caller numbers apart by as much.
+    used = Counter(others.values_list("phone_number__e164", flat=True))
+    assert used.total() == 10 and all(4 <= used[each.e164] <= 6 for each in (number, second))
+    left = made.recipients.filter(pk__in=[queued.pk, open_.pk])
+    assert left.filter(status=Recipient.Status.PENDING, phone_number=None).count() == 2
+    assert made.calls.count() == 12 and not CallEvent.objects.filter(call__recipient__in=[queued, open_]).exists()
 
 
 def test_the_second_call_to_one_person_in_one_claim_waits(number: PhoneNumber) -> None:
@@ -209,3 +236,74 @@ def test_a_read_does_not_wait_for_a_claim(number: PhoneNumber, monkeypatch: pyte
             assert reading.join() == 3
         go_on.set()
         assert len(claiming.join()) == 1
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    """A claim of many calls is held at its worst moment, and something happens beside it."""
+
+    def test_two_claimers_share_the_calls_of_an_account(
+        self, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for to in phones(60):
+            support.single(number, to)
+        with held(monkeypatch, placing, "commit", after=True) as (reached, go_on):
+            first = Beside(lambda: placing.claim(number.account_id, 40))
+            assert reached.wait(PATIENCE)
+            second = Beside(lambda: placing.claim(number.account_id, 40))
+            assert second.waits_for_a_lock()
+            go_on.set()
+            claimed = [claim.call.pk for claims in (first.join(), second.join()) for claim in claims]
+        assert len(claimed) == len(set(claimed)) == 60
+        assert set(Call.objects.values_list("placing_attempts", flat=True)) == {1}
+
+    def test_two_campaigns_never_ring_one_person_from_two_claims(
+        self, number: PhoneNumber, callers: Organization, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = support.reach(callers, "http://127.0.0.1:9", "callingbox", calls_per_second=1000, max_open_calls=1000)
+        for made in (running(number, 30, name="A"), running(other, 30, name="B")):
+            assert enqueueing.feed(made.pk) == 30
+        with held(monkeypatch, placing, "commit", after=True) as (reached, go_on):
+            one = Beside(lambda: placing.claim(number.account_id))
+            assert reached.wait(PATIENCE)
+            two = Beside(lambda: placing.claim(other.account_id))
+            assert two.waits_for_a_lock()
+            go_on.set()
+            assert (len(one.join()), two.join()) == (30, [])
+        assert set(Call.objects.queued().values_list("status_reason", flat=True)) == {"open_call"}
+
+    def test_numbers_that_are_listed_meanwhile_are_dialled_before_the_entry_or_not_at_all(
+        self, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = running(number, 40)
+        enqueueing.feed(made.pk)
+        with held(monkeypatch, placing, "still_queued", after=True) as (reached, go_on):
+            claiming = Beside(lambda: placing.claim(number.account_id, 25))
+            assert reached.wait(PATIENCE), "it holds the contacts of 25 calls"
+            listing = Beside(lambda: entries.add_many(number.organization, phones(40), reason="", source="test"))
+            assert listing.waits_for_a_lock(), "the entries must wait for the contacts"
+            go_on.set()
+            assert len(claiming.join()) == 25
+            listing.join()
+        assert placing.claim(number.account_id) == []
+        assert made.calls.filter(status=Status.CANCELED, status_reason="do_not_call").count() == 15
+
+    def test_a_pause_that_meets_a_claim_waits_for_all_its_calls(
+        self, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = running(number, 12)
+        enqueueing.feed(made.pk)
+        with held(monkeypatch, placing, "still_queued", after=True) as (reached, go_on):
+            claiming = Beside(lambda: placing.claim(number.account_id, 10))
+            assert reached.wait(PATIENCE)
+            pausing = Beside(lambda: campaigns.pause(made, actor="test"))
+            assert pausing.waits_for_a_lock(), "the pause must wait for the campaign's lock"
+            go_on.set()
+            claims = claiming.join()
+            placing.record_all([(claim, MayBeRinging("?")) for claim in claims[:-1]])
+            assert not pausing.done.wait(0.3), "one of its calls may still be sent"
+            placing.record_all([(claims[-1], MayBeRinging("?"))])
+            pausing.join()
+        assert len(claims) == 10 and placing.claim(number.account_id) == []
+        assert made.calls.queued().count() == 2

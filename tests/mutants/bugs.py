@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.batch_bugs import BATCH_BUGS
 from tests.mutants.belief_bugs import BELIEF_BUGS
+from tests.mutants.claim_bugs import CLAIM_BUGS
 from tests.mutants.counting_bugs import COUNTING_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
@@ -775,4 +776,5 @@ BUGS: tuple[Bug, ...] = (
     *READING_BUGS,
     *BATCH_BUGS,
     *BELIEF_BUGS,
+    *CLAIM_BUGS,
 )
