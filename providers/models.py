@@ -133,8 +133,6 @@ class ProviderAccount(models.Model):
     failures_in_a_row = models.PositiveIntegerField(default=0, editable=False)  # requests that were never sent
     place_tokens = models.FloatField(default=1, editable=False)
     place_tokens_at = models.DateTimeField(default=utc_now, editable=False)
-    read_tokens = models.FloatField(default=1, editable=False)
-    read_tokens_at = models.DateTimeField(default=utc_now, editable=False)
     hook_token = models.CharField(max_length=64, unique=True, editable=False, default="")
 
     class Meta:
@@ -209,6 +207,19 @@ class ProviderAccount(models.Model):
             elif not isinstance(value, str) or not value.isprintable() or not value.isascii() or len(value) > 500:
                 faults[f"credentials.{name}"] = "A credential must be printable ASCII text of at most 500 characters."
         return faults
+
+
+class ReadBucket(models.Model):
+    """The token bucket of an account's reads. Its row is not the account's, because a claim of calls holds that one."""
+
+    account = models.OneToOneField(
+        ProviderAccount, on_delete=models.CASCADE, primary_key=True, related_name="read_bucket"
+    )
+    tokens = models.FloatField()
+    tokens_at = models.DateTimeField(default=utc_now)
+
+    def __str__(self) -> str:
+        return f"Reads of account {self.pk}"
 
 
 class SeenWord(models.Model):

@@ -6,14 +6,16 @@ Pause and cancel return when no further call of the campaign can be placed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from calls.actions.quiescing import IllegalTransition, wait_for_silence
+from calls.dialing.intents import LEASE
 from calls.gate.checks import CheckName
-from calls.models import Call, CallBack
+from calls.models import Call, CallBack, CallEvent, Status
 from calls.outcomes import staff_decisions
 from calls.reports.preflight import IMPORTING, NotReady, problems
 from calls.webhooks import outbox
@@ -120,7 +122,7 @@ def finish_where_done() -> int:
     imports = ContactImport.objects.filter(
         contact_list__campaigns=OuterRef("pk"), status__in=IMPORTING, created_at__lt=OuterRef("launched_at")
     )
-    nothing_left = (~Exists(left), ~Exists(callbacks), ~Exists(imports))
+    nothing_left = (~Exists(left), ~Exists(callbacks), ~Exists(imports), ~Exists(_silent_calls(timezone.now())))
     launched = Campaign.objects.filter(*nothing_left, status=CampaignStatus.RUNNING, launched_at__isnull=False)
     with transaction.atomic():
         done = list(launched.values_list("pk", flat=True))
@@ -132,6 +134,17 @@ def finish_where_done() -> int:
         for campaign in ended.select_related("organization"):
             _tell_of_uncalled(campaign)
     return finished
+
+
+def _silent_calls(now: datetime) -> QuerySet[Call]:
+    """Return the calls of the outer campaign whose lease has just ended without an answer.
+
+    A worker that was held up may still learn that nothing was sent: the call is queued again then, and its campaign has
+    to be running. For such a worker the campaign waits as long again as the lease.
+    """
+    reaped = CallEvent.objects.filter(call=OuterRef("pk"), type="unconfirmed", source=CallEvent.Source.ENGINE)
+    doubted = Call.objects.filter(campaign=OuterRef("pk"), status=Status.UNCONFIRMED)
+    return doubted.filter(Exists(reaped.filter(at__gt=now - LEASE, at__gte=OuterRef("dialed_at"))))
 
 
 def _tell_of_uncalled(campaign: Campaign) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from calls.actions.quiescing import IllegalTransition
 from calls.actions.single_calls import Refused
-from calls.dialing import enqueueing, turns
+from calls.dialing import fates, turns
 from calls.dialing.campaign_locks import locked_campaign
 from calls.dialing.dequeueing import dequeue, take_back
 from calls.gate.checks import CheckName
@@ -239,7 +239,8 @@ def _queue(pk: int, now: datetime) -> int:
         except IntegrityError:  # the recipient has a queued call, which comes first
             return 0
         CallBack.objects.filter(pk=pk).update(call=call)
-        enqueueing.mark_calling(call)
+        fates.call(call)
+        fates.store([recipient])
         turns.store(choices)
         record_event(
             call,

@@ -7,22 +7,21 @@ pace.
 
 from __future__ import annotations
 
-import logging
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from calls.dialing import fates
 from calls.dialing.campaign_locks import campaigns_with_rules, locked_campaign
 from calls.dialing.dequeueing import dequeue
 from calls.gate import facts as fact_sheet
 from calls.gate import fair_share
 from calls.gate.capacity import AHEAD, moments, room_of, room_of_campaign, room_of_numbers
-from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, decide
 from calls.gate.selection import (
     PERHAPS_STUCK,
@@ -33,16 +32,16 @@ from calls.gate.selection import (
     why_another_way,
 )
 from calls.gate.turns import contest_of, due_of, with_due_recipients
-from calls.models import Call, CallEvent, Status, record_event
+from calls.models import Call, CallEvent, Status, event_of
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import load_numbers
-from campaigns.rules.spoken import Spoken
 from tenants import failpoints
+from tenants.db.bulk_updates import insert_rows
 
-logger = logging.getLogger(__name__)
-CHECKED_AT_MOST = 200  # recipients that one step passes to the gate, when the first of them may not be called
+# Recipients that one step passes to the gate at least, when the first of them may not be called, and at most.
+CHECKED_AT_LEAST, CHECKED_AT_MOST = 200, 1000
+ENGINE = CallEvent.Source.ENGINE
 SPARE, GROWTH = 8, 4  # recipients passed to the gate beyond the room; factor for each further part of a step
-RecipientStatus = Recipient.Status
 
 
 def running() -> list[int]:
@@ -106,10 +105,11 @@ def _feed(step: _Step) -> int:
     """Pass due recipients to the gate in parts: as many as there is room for, and more where the gate defers them."""
     checked: list[int] = []
     size = step.limit + SPARE
-    while not step.full and len(checked) < CHECKED_AT_MOST:
+    most = min(max(CHECKED_AT_LEAST, size), CHECKED_AT_MOST)
+    while not step.full and len(checked) < most:
         due = due_of(step.campaign, step.now).exclude(pk__in=checked).select_related("contact")
         locked = due.select_for_update(skip_locked=True, of=("self",))
-        recipients = list(locked[: min(size, CHECKED_AT_MOST - len(checked))])
+        recipients = list(locked[: min(size, most - len(checked))])
         if not recipients:
             break
         step.take(recipients)
@@ -137,28 +137,30 @@ class _Step:
         self._from_number: Counter[int] = Counter()
         self._busy = set(busy)
         self._turn_waits = False  # the assistant whose turn is next has no room
+        # Of the present part, stored at its end.
+        self._decided: list[Recipient] = []
+        self._made: list[tuple[Call, Selection]] = []
 
     @property
     def full(self) -> bool:
         return self.queued >= self.limit or all(room <= 0 for room in self.rooms.values())
 
     def take(self, recipients: Sequence[Recipient]) -> None:
-        """Enqueue, defer or skip each recipient, as the gate decides."""
+        """Enqueue, defer or skip each recipient, as the gate decides, and store all of it at once."""
         load_numbers(recipients)
         calls = [self.choices.call_to(recipient) for recipient in recipients]
         batch = self.choices.read_facts(calls, self.now)
-        deferred: list[tuple[Recipient, Decision]] = []
+        queued = Call.objects.queued().filter(recipient__in=recipients).order_by()
+        has_a_call = set(queued.values_list("recipient_id", flat=True))
         for recipient, call in zip(recipients, calls, strict=True):
             if self.full:
                 break
             if self._turn_waits and recipient.assistant_id is None:
                 continue
             selected = select_free(self.choices, call, lambda each: self._judge(each, batch), self._busy)
-            if selected and self._follow(call, *selected):
-                deferred.append((recipient, selected[1]))
-                if self._keeps_assistant(*selected):
-                    recipient.assistant_id = call.assistant_id
-        store_deferrals(deferred)
+            if selected and not (recipient.pk in has_a_call and selected[1].verdict == "allow"):
+                self._follow(recipient, call, *selected)
+        self._store()
 
     def _judge(self, call: Call, batch: fact_sheet.Batch) -> Decision:
         facts, taken = batch.facts_of(call), self._from_number[call.phone_number_id]
@@ -173,16 +175,18 @@ class _Step:
         )
         return decide(adjusted, self.now)
 
-    def _follow(self, call: Call, selection: Selection, decision: Decision) -> bool:
-        """Enqueue or skip the recipient, or leave it due. Return whether the decision defers it instead."""
-        assert call.recipient is not None  # noqa: S101
+    def _follow(self, recipient: Recipient, call: Call, selection: Selection, decision: Decision) -> None:
+        """Enqueue, defer or skip the recipient, or leave it due."""
         if decision.verdict == "allow":
-            self._queue(call, selection)
-        elif decision.verdict == "defer" and decision.until:
-            return True
+            self._enqueue(recipient, call, selection)
+            return
+        if decision.verdict == "defer" and decision.until:
+            fates.put_off(recipient, decision)
+            if self._keeps_assistant(selection, decision):
+                recipient.assistant_id = call.assistant_id
         else:
-            end_without_call(call.recipient, decision.reason)
-        return False
+            fates.end(recipient, decision.reason)
+        self._decided.append(recipient)
 
     def _keeps_assistant(self, selection: Selection, decision: Decision) -> bool:
         """Return whether a deferred recipient waits for the assistant whose turn it took.
@@ -194,89 +198,52 @@ class _Step:
         own = traits is not None and (traits.about_assistant or traits.about_number)
         return own and self.choices.keep_assistant(selection)
 
-    def _queue(self, call: Call, selection: Selection) -> None:
-        assert call.recipient is not None  # noqa: S101
+    def _enqueue(self, recipient: Recipient, call: Call, selection: Selection) -> None:
         if self.rooms[call.account_id] <= 0:
             # Turns are kept: the recipient stays due, and nobody else gets the turn of its assistant.
             self._turn_waits = self._turn_waits or selection.assistant_turn is not None
             return
         spoken = values_for(self.campaign, call)
         if spoken.reason:
-            bar(call.recipient, spoken)
+            fates.bar(recipient, spoken)
+            self._decided.append(recipient)
             return
         call.customer_name, call.dynamic_variables = spoken.name, spoken.values
         rested_at = self.choices.rests_until(call.phone_number, self.now) or self.now
         call.due_at = max(next(self._moments, self.now), rested_at)
-        if _queue(call):
-            self.queued += 1
-            self.rooms[call.account_id] -= 1
-            self._from_number[call.phone_number_id] += 1
-            self.choices.take(selection)
-            self.choices.count(call.phone_number)
-            if call.phone_number.rest_seconds:
-                self._busy.add(call.phone_number_id)  # it rests until another step
+        self._made.append((call, selection))
+        self._count(call, 1)
+        self.choices.take(selection)
+        self.choices.count(call.phone_number)
+        if call.phone_number.rest_seconds:
+            self._busy.add(call.phone_number_id)  # it rests until another step
 
+    def _count(self, call: Call, by: int) -> None:
+        self.queued += by
+        self.rooms[call.account_id] -= by
+        self._from_number[call.phone_number_id] += by
 
-def _queue(call: Call) -> bool:
-    """Store the call. Return False when the recipient has a queued or open call already, from another worker."""
-    try:
-        with transaction.atomic():
-            call.save()
-    except IntegrityError:
-        return False
-    mark_calling(call)
-    record_event(
-        call, "queued", CallEvent.Source.ENGINE, f"Attempt {call.attempt} of the campaign.", after=Status.QUEUED
-    )
-    return True
-
-
-def mark_calling(call: Call) -> None:
-    """Mark the call's recipient as calling. The recipient keeps the assistant and caller number of its first call."""
-    recipient = call.recipient
-    assert recipient is not None  # noqa: S101
-    Recipient.objects.filter(pk=recipient.pk).update(
-        status=RecipientStatus.CALLING,
-        reason="",
-        waits_in="",
-        next_attempt_at=None,
-        assistant=recipient.assistant_id if recipient.phone_number_id else call.assistant_id,
-        phone_number=recipient.phone_number_id or call.phone_number_id,
-    )
-
-
-def store_deferrals(deferred: Iterable[tuple[Recipient, Decision]]) -> None:
-    """Store until when recipients wait, and for what. A wait between two attempts keeps the outcome as its reason.
-
-    The assistant whose turn a recipient took, and for which it waits, is stored with it.
-    """
-    grouped: defaultdict[tuple[datetime | None, str, str, int | None], list[int]] = defaultdict(list)
-    for recipient, decision in deferred:
-        reason: str = decision.reason
-        if reason == CheckName.RETRY_WAIT and recipient.reason and CheckName.of(recipient.reason) is None:
-            reason = recipient.reason
-        grouped[decision.until, reason, decision.zone, recipient.assistant_id].append(recipient.pk)
-    for (until, reason, zone, assistant), keys in grouped.items():
-        found = Recipient.objects.filter(pk__in=keys)
-        found.update(next_attempt_at=until, reason=reason, waits_in=zone, assistant=assistant)
-
-
-def bar(recipient: Recipient, spoken: Spoken) -> None:
-    """Hold or end a recipient that is not called because of its values."""
-    if not spoken.held:
-        end_without_call(recipient, spoken.reason)
-        return
-    recipient.status, recipient.reason = RecipientStatus.REVIEW, spoken.reason[:200]
-    recipient.next_attempt_at, recipient.waits_in = None, ""
-    recipient.save(update_fields=["status", "reason", "next_attempt_at", "waits_in"])
-
-
-def end_without_call(recipient: Recipient, reason: str) -> None:
-    """End a recipient without a call: done if it was called before or its time ran out, else skipped."""
-    is_done = recipient.attempts > 0 or reason == CheckName.NO_OPEN_WINDOW
-    recipient.status = RecipientStatus.DONE if is_done else RecipientStatus.SKIPPED
-    recipient.reason, recipient.next_attempt_at, recipient.waits_in = reason[:200], None, ""
-    recipient.save(update_fields=["status", "reason", "next_attempt_at", "waits_in"])
+    def _store(self) -> None:
+        """Store the calls that were made, and what was decided about recipients."""
+        stored = insert_rows([call for call, _ in self._made], by="uuid")
+        for call, selection in self._made:
+            # A constraint refuses a second call to the recipient, if another worker has just queued one.
+            if call.recipient is None or call.uuid not in stored:
+                self._count(call, -1)
+                for turn in filter(None, (selection.assistant_turn, selection.number_turn)):
+                    self.choices.turns.give_back(turn)
+            else:
+                fates.call(call)
+                self._decided.append(call.recipient)
+        if self._made:
+            failpoints.reach("feeding.queueing")
+        CallEvent.objects.bulk_create(
+            event_of(call, "queued", ENGINE, f"Attempt {call.attempt} of the campaign.", after=Status.QUEUED)
+            for call, _ in self._made
+            if call.uuid in stored
+        )
+        fates.store(self._decided)
+        self._made, self._decided = [], []
 
 
 def reroute(now: datetime, limit: int = 200) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Case, QuerySet, Value, When
 
-from calls.dialing.enqueueing import bar
+from calls.dialing import fates
 from calls.gate.selection import Choices, values_for
 from campaigns.models import Recipient
 
@@ -31,7 +31,8 @@ def decide_again(choices: Choices, held: Sequence[Recipient], now: datetime) -> 
 
     A recipient for which nothing can call is due. Enqueueing looks at its values.
     """
-    due = []
+    due: list[int] = []
+    barred: list[Recipient] = []
     for recipient in held:
         call = choices.call_to(recipient)
         selection = choices.select(recipient, call.to_number)
@@ -43,5 +44,7 @@ def decide_again(choices: Choices, held: Sequence[Recipient], now: datetime) -> 
         if not spoken.reason:
             due.append(recipient.pk)
         elif not spoken.held or recipient.reason != spoken.reason[:200]:
-            bar(recipient, spoken)
+            fates.bar(recipient, spoken)
+            barred.append(recipient)
+    fates.store(barred)
     release(Recipient.objects.filter(pk__in=due), now)

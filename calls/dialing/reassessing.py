@@ -17,10 +17,9 @@ from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from calls.dialing import held_values
+from calls.dialing import fates, held_values
 from calls.dialing.campaign_locks import campaigns_with_rules, locked_campaign
 from calls.dialing.dequeueing import dequeue, follow_number, take_back
-from calls.dialing.enqueueing import end_without_call, store_deferrals
 from calls.gate import inputs
 from calls.gate.checks import CheckName
 from calls.gate.decision import Decision, decide
@@ -182,7 +181,7 @@ def _decide_again(choices: Choices, recipients: Sequence[Recipient], now: dateti
     recipients = [each for each in recipients if each.status in Recipient.WAITING_STATUSES]
     calls = [choices.call_to(recipient) for recipient in recipients]
     batch = choices.read_facts(calls, now)
-    deferred: list[tuple[Recipient, Decision]] = []
+    decided: list[Recipient] = []
     due: list[int] = []
     busy: set[int] = set()
 
@@ -195,12 +194,14 @@ def _decide_again(choices: Choices, recipients: Sequence[Recipient], now: dateti
         decision = selected and selected[1]
         if decision is None or decision.verdict == "allow":
             due.append(recipient.pk)
-        elif decision.verdict == "defer":
-            deferred.append((recipient, decision))
+            continue
+        if decision.verdict == "defer":
+            fates.put_off(recipient, decision)
         else:
-            end_without_call(recipient, decision.reason)
+            fates.end(recipient, decision.reason)
+        decided.append(recipient)
     Recipient.objects.filter(pk__in=due).update(next_attempt_at=now, waits_in="")
-    store_deferrals(deferred)
+    fates.store(decided)
 
 
 def _renew_queue(campaign_id: int, now: datetime) -> None:

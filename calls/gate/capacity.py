@@ -8,16 +8,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from calls.gate import pacing
 from calls.gate.selection import Choices
 from calls.models import Call, Status
+from calls.models.call import holds_a_line, is_overdue
 from campaigns.models import Campaign
 from providers.models import PhoneNumber, ProviderAccount
 
@@ -49,7 +50,7 @@ class Load:
     overdue: int
     placing: int
     unconfirmed: int
-    queued: int
+    queued: int = 0
 
     def room(self, now: datetime) -> int:
         """Return how many more calls may be queued: those that the account can place within two seconds.
@@ -79,17 +80,21 @@ class Load:
 
 
 def load_of(account: ProviderAccount, now: datetime) -> Load:
-    """Return the load of an account, in one query over its open and queued calls."""
-    calls = Call.objects.all()
-    counts = (
-        calls.holding_a_line(now),
-        calls.overdue(now),
-        calls.filter(status=Status.PLACING),
-        calls.filter(status=Status.UNCONFIRMED),
-        calls.about_to_go(now + AHEAD),
-    )
-    row = ProviderAccount.objects.filter(pk=account.pk).order_by()
-    return Load(account, *row.values_list(*map(_counted, counts)).get())
+    """Return the load of an account, in one query over its open calls and one over its queued calls."""
+    return replace(lines_of(account, now), queued=account.calls.about_to_go(now + AHEAD).count())
+
+
+def lines_of(account: ProviderAccount, now: datetime) -> Load:
+    """Return the load of an account without its queued calls: what a claim asks for, in one query."""
+    counts = Call.objects.open().filter(account=account).order_by()
+    conditions = {
+        "lines": holds_a_line(now),
+        "overdue": is_overdue(now),
+        "placing": Q(status=Status.PLACING),
+        "unconfirmed": Q(status=Status.UNCONFIRMED),
+    }
+    found = {name: Count("pk", filter=condition) for name, condition in conditions.items()}
+    return Load(account, **counts.aggregate(**found))
 
 
 def room_of(account: ProviderAccount, now: datetime) -> int:

@@ -23,7 +23,7 @@ ENGINE = {
     ProviderAccount: {
         *("credentials", "hook_token", "failures_in_a_row"),
         *("blocked_at", "blocked_until", "blocked_code", "blocked_reason"),
-        *("place_tokens", "place_tokens_at", "read_tokens", "read_tokens_at"),
+        *("place_tokens", "place_tokens_at"),
         *("words", "time_zone"),  # how answers are read: they change no decision about a call that waits
     },
     Campaign: {

@@ -1,21 +1,36 @@
-"""Rate limits of provider accounts: token buckets in the account's row, shared by all workers."""
+"""Rate limits of provider accounts: token buckets, shared by all workers.
+
+Placing takes tokens from the account's row, which a claim holds. Reading takes them from a row of its own, so that it
+never waits for a claim, nor a claim for it.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from providers.models import ProviderAccount
+from providers.models import ProviderAccount, ReadBucket
 
 
 def take_for_placing(account: ProviderAccount, wanted: int, now: datetime) -> int:
     """Take up to `wanted` tokens and return how many were taken. Safe while other workers take tokens too."""
-    return _take(account, "place_tokens", account.calls_per_second, wanted, now)
+    taken, left = _take(account.place_tokens, account.place_tokens_at, account.calls_per_second, wanted, now)
+    unchanged = ProviderAccount.objects.filter(
+        pk=account.pk, place_tokens=account.place_tokens, place_tokens_at=account.place_tokens_at
+    )
+    return taken if taken and unchanged.update(place_tokens=left, place_tokens_at=now) == 1 else 0
 
 
 def take_for_reading(account: ProviderAccount, wanted: int, now: datetime) -> int:
     """Take up to `wanted` tokens for reads of calls and return how many were taken."""
-    return _take(account, "read_tokens", account.reads_per_second, wanted, now)
+    if wanted <= 0:
+        return 0
+    rate = account.reads_per_second
+    full = {"tokens": max(1.0, float(rate)), "tokens_at": now}
+    bucket, _ = ReadBucket.objects.get_or_create(account_id=account.pk, defaults=full)
+    taken, left = _take(bucket.tokens, bucket.tokens_at, rate, wanted, now)
+    unchanged = ReadBucket.objects.filter(pk=account.pk, tokens=bucket.tokens, tokens_at=bucket.tokens_at)
+    return taken if taken and unchanged.update(tokens=left, tokens_at=now) == 1 else 0
 
 
 def close_for_placing(account_id: int, seconds: float, now: datetime) -> None:
@@ -29,9 +44,7 @@ def close_for_placing(account_id: int, seconds: float, now: datetime) -> None:
 def close_for_reading(account_id: int, seconds: float, now: datetime) -> None:
     """Let the account read nothing for `seconds`. The provider answered 429."""
     reopens = now + timedelta(seconds=seconds)
-    ProviderAccount.objects.filter(pk=account_id, read_tokens_at__lt=reopens).update(
-        read_tokens=0, read_tokens_at=reopens
-    )
+    ReadBucket.objects.filter(pk=account_id, tokens_at__lt=reopens).update(tokens=0, tokens_at=reopens)
 
 
 def closed_for_placing(account: ProviderAccount, now: datetime) -> bool:
@@ -41,29 +54,20 @@ def closed_for_placing(account: ProviderAccount, now: datetime) -> bool:
 
 def free_for_placing(account: ProviderAccount, now: datetime) -> int:
     """Return how many tokens for placing an account has now."""
-    return (
-        0
-        if closed_for_placing(account, now)
-        else int(_held(account, "place_tokens", account.calls_per_second, now) + 1e-9)
-    )
+    if closed_for_placing(account, now):
+        return 0
+    return int(_held(account.place_tokens, account.place_tokens_at, account.calls_per_second, now) + 1e-9)
 
 
-def _held(account: ProviderAccount, column: str, rate: Decimal, now: datetime) -> float:
-    held: float = getattr(account, column)
-    since: datetime = getattr(account, f"{column}_at")
+def _held(tokens: float, since: datetime, rate: Decimal, now: datetime) -> float:
     passed = max(0.0, (now - since).total_seconds())
-    return min(max(1.0, float(rate)), held + passed * float(rate))
+    return min(max(1.0, float(rate)), tokens + passed * float(rate))
 
 
-def _take(account: ProviderAccount, column: str, rate: Decimal, wanted: int, now: datetime) -> int:
-    held: float = getattr(account, column)
-    since: datetime = getattr(account, f"{column}_at")
+def _take(tokens: float, since: datetime, rate: Decimal, wanted: int, now: datetime) -> tuple[int, float]:
+    """Return how many of the wanted tokens a bucket gives, and how many are left in it then."""
     if since > now or wanted <= 0:
-        return 0
-    available = _held(account, column, rate, now)
-    taken = min(wanted, int(available + 1e-9))
-    if taken <= 0:
-        return 0
-    unchanged = ProviderAccount.objects.filter(pk=account.pk, **{column: held, f"{column}_at": since})
-    left = {column: available - taken, f"{column}_at": now}
-    return taken if unchanged.update(**left) == 1 else 0
+        return 0, tokens
+    held = _held(tokens, since, rate, now)
+    taken = min(wanted, int(held + 1e-9))
+    return taken, held - taken

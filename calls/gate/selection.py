@@ -197,7 +197,7 @@ class Choices:
         If none may call today, it is the one that may call again first: waiting for it is shorter than waiting for the
         recipient's own number.
         """
-        able = self._able(choice, phone)
+        able = self.able(choice, phone)
         if not able:
             first = min(choice.numbers, key=lambda number: self.use.get(number.pk, fact_sheet.UNUSED).first or NEVER)
             return Selection(choice, first, turn, None)
@@ -209,7 +209,7 @@ class Choices:
         next_number = self.turns.next(kind, _equal(able), self._seed(recipient, 2))
         return Selection(choice, next(each for each in able if each.pk == next_number.key), turn, next_number)
 
-    def _able(self, choice: Choice, phone: str) -> list[PhoneNumber]:
+    def able(self, choice: Choice, phone: str) -> list[PhoneNumber]:
         """Return the numbers that may call `phone` today, of the nearest if the campaign wants that."""
         able = self._able_of.get(choice.assistant.pk)
         if able is None:
@@ -234,7 +234,7 @@ class Choices:
         assistant, number = recipient.assistant_id or 0, recipient.phone_number_id or 0
         self.turns.give_back(Turn(ASSISTANTS, self._sharing, assistant))
         choice = self._by_key.get(assistant)
-        if choice and (able := self._able(choice, phone)):
+        if choice and (able := self.able(choice, phone)):
             self.turns.give_back(Turn(FIRST, _equal(able), number))
 
     def _full(self, number: PhoneNumber) -> bool:

@@ -6,6 +6,8 @@ The gate decides about one call. How many calls go out, and which ones first, is
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,7 +17,8 @@ from calls.gate import fair_share, pacing, rate_limits
 from calls.gate.capacity import AHEAD, Load, lines_left, moments, room_of, room_of_campaign, room_of_numbers
 from calls.gate.checks import CheckName
 from calls.gate.decision import Check, Facts, decide
-from calls.gate.selection import Choices
+from calls.gate.facts import Batch
+from calls.gate.selection import Choice, Choices, Selection
 from calls.gate.turns import Contest, contest_of, due_of, with_due_recipients
 from calls.models import Call
 from campaigns.models import Campaign, Recipient
@@ -141,24 +144,39 @@ class _Turn:
         campaign, now = self.choices.campaign, self.now
         rooms = {self.load.account.pk: self.load.room(now)}
         rooms |= {account.pk: room_of(account, now) for account in self.choices.accounts() if account.pk not in rooms}
-        given, from_the_number = sum(room for room in rooms.values() if room > 0), 0
+        given, before = sum(room for room in rooms.values() if room > 0), list[Collection[PhoneNumber]]()
         if contest := self._contest():
             turns = fair_share.turns(contest.contenders, contest.rooms)
             place = next((place for place, turn in enumerate(turns) if turn.campaign == campaign.pk), len(turns))
             given = turns[place].calls if place < len(turns) else 0
-            before = [turn for turn in turns[:place] if self._number in contest.choices[turn.campaign].numbers()]
-            from_the_number = sum(turn.calls for turn in before)
+            before = [contest.choices[turn.campaign].numbers() for turn in turns[:place] for _ in range(turn.calls)]
         numbers = room_of_numbers(self.choices, now)
+
+        def room_from(number: PhoneNumber) -> int:
+            return numbers.of(number) - sum(number in calling for calling in before)
+
         fits = [given, room_of_campaign(campaign, numbers.now, now), rooms[self.call.account_id]]
-        fits.append(numbers.of(self._number) - from_the_number)
-        if self.recipient.assistant_id is None:
-            # Those before it may use up an account. The turn of its assistant then keeps all others waiting.
-            fits.append(max(1, min(rooms[choice.account.pk] for choice, _ in self.choices.shares())))
+        fits.append(room_from(self.call.phone_number))
+        shares = self.choices.shares()
+        if self.recipient.assistant_id is None and len(shares) > 1:
+            # Whom it gets depends on those before it. They may also use up an account or caller numbers. The turn of
+            # its assistant then keeps all others waiting, or it waits for an assistant that cannot call.
+            batch = self.choices.read_facts([self.call], now)
+            can_call = [min(rooms[each.account.pk], self._room_of(each, batch, room_from)) for each, _ in shares]
+            fits.append(max(1, min(can_call)))
         return min(fits)
 
-    @property
-    def _number(self) -> PhoneNumber:
-        return self.call.phone_number
+    def _room_of(self, choice: Choice, batch: Batch, room_from: Callable[[PhoneNumber], int]) -> int:
+        """Return how many more calls an assistant may make from its caller numbers."""
+        able = self.choices.able(choice, self.call.to_number)
+        if not able:
+            return 0
+        call = copy(self.call)
+        Selection(choice, able[0], None, None).put_on(call)
+        checks = decide(batch.facts_of(call), self.now).checks
+        if any(check.result != "allow" and check.name.traits.about_assistant for check in checks):
+            return 0
+        return sum(max(0, room_from(number)) for number in able)
 
     def _contest(self) -> Contest | None:
         """Return the contest of the organization's campaigns. None: the campaign has no rival."""

@@ -49,14 +49,20 @@ class Migration(migrations.Migration):
                 ('failures_in_a_row', models.PositiveIntegerField(default=0, editable=False)),
                 ('place_tokens', models.FloatField(default=1, editable=False)),
                 ('place_tokens_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('read_tokens', models.FloatField(default=1, editable=False)),
-                ('read_tokens_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('hook_token', models.CharField(default='', editable=False, max_length=64, unique=True)),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='provider_accounts', to='tenants.organization')),
             ],
             options={
                 'ordering': ['id'],
             },
+        ),
+        migrations.CreateModel(
+            name='ReadBucket',
+            fields=[
+                ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='read_bucket', serialize=False, to='providers.provideraccount')),
+                ('tokens', models.FloatField()),
+                ('tokens_at', models.DateTimeField(default=django.utils.timezone.now)),
+            ],
         ),
         migrations.CreateModel(
             name='Assistant',

@@ -1,4 +1,4 @@
-"""Update many rows in one statement that sends the changed columns only."""
+"""Update or insert many rows in one statement that sends only what differs between them."""
 
 from __future__ import annotations
 
@@ -83,3 +83,50 @@ def _sent_as(column: Any) -> str:
 
 def _cast(column: Any) -> str:
     return "::jsonb" if isinstance(column, models.JSONField) else ""
+
+
+def insert_rows(rows: Rows, by: str) -> set[Any]:
+    """Insert rows as `save` does, and give each its key. Return the values of the field `by` of those inserted.
+
+    A row that a unique constraint refuses is left out, without an error and without a key. `by`: a unique field whose
+    values the rows have already. A column with one value for all rows is sent once; `bulk_create` sends every cell.
+    """
+    if not rows:
+        return set()
+    meta = rows[0]._meta
+    columns: list[Any] = [column for column in meta.concrete_fields if column is not meta.pk]
+    cells = [[_sent(column, column.pre_save(row, True)) for row in rows] for column in columns]
+    differing = [place for place, values in enumerate(cells) if any(value != values[0] for value in values)]
+    records = [{f"c{place}": cells[place][line] for place in differing} for line in range(len(rows))]
+    unique: Any = meta.get_field(by)
+    constants = [values[0] for place, values in enumerate(cells) if place not in differing]
+    with connection.cursor() as cursor:
+        sent = orjson.dumps(records, default=str).decode()
+        cursor.execute(_insertion(meta, columns, set(differing), unique), [*constants, sent])
+        keys = {unique.to_python(value): key for key, value in cursor.fetchall()}
+    for row in rows:
+        row.pk = keys.get(getattr(row, by))
+        row._state.adding, row._state.db = row.pk is None, connection.alias
+    return set(keys)
+
+
+def _insertion(meta: Any, columns: Sequence[Any], differing: set[int], by: Any) -> str:
+    """Return an INSERT: its parameters are the columns that have one value, then a JSON list of rows."""
+    quote, postgresql = connection.ops.quote_name, connection.vendor == "postgresql"
+    if postgresql:
+        types = ", ".join(f"c{place} {_sent_as(columns[place])}" for place in sorted(differing))
+        source = f"json_to_recordset(%s) AS v({types})"
+    else:
+        source = "json_each(%s) AS v"
+    values = []
+    for place, column in enumerate(columns):
+        if place in differing:
+            values.append(f"v.c{place}{_cast(column)}" if postgresql else f"json_extract(v.value, '$.c{place}')")
+        else:
+            values.append(f"%s::{_sent_as(column)}{_cast(column)}" if postgresql else "%s")
+    names = ", ".join(quote(column.column) for column in columns)
+    # SQLite takes "ON" for the beginning of a join condition if there is no WHERE.
+    return (
+        f"INSERT INTO {quote(meta.db_table)} ({names}) SELECT {', '.join(values)} FROM {source} "  # noqa: S608
+        f"WHERE true ON CONFLICT DO NOTHING RETURNING {quote(meta.pk.column)}, {quote(by.column)}"
+    )

@@ -81,5 +81,5 @@ def test_one_step_ends_however_many_cannot_be_called(number: PhoneNumber, looks:
     made = running(number, [FAR] * 210 + [NEAR])
     open_where_it_is_today_in(NEAR, made)
     assert enqueueing.feed(made.pk) == 0
-    assert sum(looks) == enqueueing.CHECKED_AT_MOST
+    assert sum(looks) == enqueueing.CHECKED_AT_LEAST
     assert enqueueing.feed(made.pk) == 1

@@ -50,6 +50,7 @@ from tests.calls.test_supervisor import database_url
 from tests.waiting import PATIENCE, eventually
 
 POINTS = (
+    "placing.intending",
     "placing.claiming",
     "placing.claimed",
     "placing.sending",
@@ -74,6 +75,7 @@ POINTS = (
     "reconciling.claimed",
     "reconciling.listed",
     "reconciling.recorded",
+    "feeding.queueing",
     "feeding.feeding",
     "feeding.fed",
     "importing.claimed",

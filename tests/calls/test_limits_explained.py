@@ -43,9 +43,17 @@ def undone() -> Iterator[None]:
         transaction.savepoint_rollback(savepoint)
 
 
-def started(line: PhoneNumber, numbers: range, **fields: Any) -> Campaign:
-    """Return a running campaign whose recipients are due, one after the other."""
-    people = support.people(line.organization, [f"+1212555{n:04d}" for n in numbers])
+def started(line: PhoneNumber, numbers: range, first_key: int | None = None, **fields: Any) -> Campaign:
+    """Return a running campaign whose recipients are due, one after the other.
+
+    `first_key`: of its contacts. It decides about turns that several assistants may take.
+    """
+    phones = [f"+1212555{n:04d}" for n in numbers]
+    if first_key:
+        home = line.organization
+        rows = [Contact(pk=key, organization=home, phone=phone) for key, phone in enumerate(phones, first_key)]
+        Contact.objects.bulk_create(rows)
+    people = support.people(line.organization, phones)
     made = support.campaign(line, people, status=Campaign.Status.RUNNING, **fields)
     for n, contact in enumerate(Contact.objects.filter(memberships__contact_list=people).order_by("pk")):
         due_at = NOON - timedelta(minutes=10) + timedelta(seconds=n // 2)
@@ -205,6 +213,34 @@ def test_whoever_is_further_back_waits_for_the_turn(line: PhoneNumber) -> None:
     assert len(enqueued(line.organization)) == 2
 
 
+def with_a_second_assistant(line: PhoneNumber, campaign: Campaign, weight: int, **fields: Any) -> None:
+    other = support.reach(line.organization, "http://127.0.0.1:9", "callingbox", **fields)
+    assistant = Assistant.objects.get(account=other.account)
+    CampaignVariant.objects.create(campaign=campaign, assistant=assistant, weight=weight)
+    campaign.phone_numbers.add(other)
+
+
+@pytest.mark.parametrize("limit", ["calls in a day", "lines", "daily budget"])
+def test_an_assistant_that_cannot_call_keeps_its_turn(line: PhoneNumber, limit: str) -> None:
+    """Whose turn comes for the second depends on the first, and is drawn: nobody is promised the free assistant."""
+    other_call(line, 1, Status.IN_PROGRESS if limit == "lines" else Status.COMPLETED)
+    if limit == "daily budget":
+        ProviderAccount.objects.update(daily_budget=Decimal("0.10"), price_per_minute=Decimal("0.10"))
+    else:
+        column = "max_open_calls" if limit == "lines" else "max_calls_per_day"
+        PhoneNumber.objects.update(**{column: 1})
+    allowed = 0
+    for key in range(5_000, 5_160, 20):
+        with undone():
+            campaign = started(line, range(1000, 1003), first_key=key)
+            with_a_second_assistant(line, campaign, 1)
+            told = {recipient.pk: explain(recipient).decision for recipient in campaign.recipients.all()}
+            queued = enqueued(line.organization)
+            assert {pk for pk, decision in told.items() if decision == "allow"} <= queued, key
+            allowed += "allow" in told.values()
+    assert allowed > 0
+
+
 def a_world(line: PhoneNumber, dice: random.Random) -> None:
     """Make campaigns, accounts and calls at random."""
     tokens = dice.choice([0, 1, 5, 5])
@@ -226,14 +262,10 @@ def a_world(line: PhoneNumber, dice: random.Random) -> None:
     for n in range(dice.choice([1, 1, 2])):
         fields = {"max_open_calls": dice.choice([None, 1, 2]), "calls_per_minute": dice.choice([None, None, 60])}
         numbers = range(1000 + 100 * n, 1000 + 100 * n + dice.randint(1, 5))
-        campaigns.append(started(line, numbers, name=str(n), share_used=dice.choice([0, 3]), **fields))
+        key = dice.randrange(10_000, 1_000_000)
+        campaigns.append(started(line, numbers, key, name=str(n), share_used=dice.choice([0, 3]), **fields))
     if dice.random() < 0.4:
-        other = support.reach(
-            line.organization, "http://127.0.0.1:9", "callingbox", max_open_calls=dice.choice([0, 1, 3])
-        )
-        assistant = Assistant.objects.get(account=other.account)
-        CampaignVariant.objects.create(campaign=campaigns[0], assistant=assistant, weight=dice.choice([0, 1, 3]))
-        campaigns[0].phone_numbers.add(other)
+        with_a_second_assistant(line, campaigns[0], dice.choice([0, 1, 3]), max_open_calls=dice.choice([0, 1, 3]))
     statuses = [Status.QUEUED, Status.PLACING, Status.UNCONFIRMED, Status.RINGING, Status.COMPLETED]
     for n in range(dice.randint(0, 4)):
         age = timedelta(minutes=dice.choice([1, 59, 61, 121, 600]))

@@ -9,7 +9,8 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from calls.dialing import placing
+from calls.actions import campaigns
+from calls.dialing import intents, placing
 from calls.following import polling, reconciling
 from calls.models import Call, CallEvent, Polling, Status, WebhookDelivery
 from calls.outcomes import placement_results, recording, staff_decisions
@@ -95,7 +96,7 @@ def test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_count
     number: PhoneNumber, recipient: Recipient
 ) -> None:
     claim = claimed(number, recipient)
-    later = timezone.now() + placing.LEASE + timedelta(seconds=1)
+    later = timezone.now() + intents.LEASE + timedelta(seconds=1)
     assert placement_results.reap(timezone.now()) == 0
     assert placement_results.reap(later) == 1
     assert fresh(claim).status == Status.UNCONFIRMED
@@ -105,6 +106,33 @@ def test_the_reaper_makes_a_silent_claim_a_doubt_and_the_slow_answer_still_count
     assert fresh(claim).status == Status.DIALING
     recipient.refresh_from_db()
     assert recipient.status == Recipient.Status.CALLING
+
+
+@pytest.mark.parametrize("ending", ["an answer", "silence"])
+def test_a_campaign_waits_for_a_worker_that_may_still_learn_that_nothing_was_sent(
+    number: PhoneNumber, recipient: Recipient, time_machine: Any, ending: str
+) -> None:
+    """Else its last call would be queued again in a finished campaign, and the person never called."""
+    claim, campaign = claimed(number, recipient), recipient.campaign
+    Campaign.objects.update(launched_at=timezone.now())
+    time_machine.move_to(timezone.now() + intents.LEASE + timedelta(seconds=1), tick=False)
+    assert placement_results.reap(timezone.now()) == 1
+    time_machine.shift(intents.LEASE - timedelta(seconds=5))
+    assert campaigns.finish_where_done() == 0
+    placing.record(claim, placing.Overslept("held up"))
+    Call.objects.update(due_at=timezone.now())
+    assert campaigns.finish_where_done() == 0
+    [again] = placing.claim(number.account_id)
+    if ending == "an answer":  # it left a doubt, and no other answer comes
+        placing.record(again, MayBeRinging("?"))
+    else:
+        time_machine.shift(intents.LEASE + timedelta(seconds=1))
+        placement_results.reap(timezone.now())
+        assert campaigns.finish_where_done() == 0
+        time_machine.shift(intents.LEASE + timedelta(seconds=1))
+    assert campaigns.finish_where_done() == 1
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.FINISHED
 
 
 def test_a_process_held_up_after_its_claim_sends_nothing(number: PhoneNumber, monkeypatch: Any) -> None:

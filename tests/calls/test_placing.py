@@ -17,7 +17,7 @@ from django.db.models.signals import pre_save
 from django.utils import timezone
 
 from calls.actions import campaigns, kill_switch, quiescing
-from calls.dialing import enqueueing, placing
+from calls.dialing import enqueueing, intents, placing
 from calls.models import Call, CallEvent, Status, WebhookDelivery
 from calls.outcomes import recording
 from campaigns.do_not_call import entries
@@ -203,14 +203,14 @@ def test_the_time_a_claim_takes_counts_among_its_seconds(number: PhoneNumber, mo
     """Waiting for silence counts from the moment stored in the claim, however long its commit takes."""
     support.single(number, NUMBER)
     passed = [1000.0]
-    real = placing._commit
+    real = intents.commit
 
-    def slow(*args: Any) -> bool:
+    def slow(*args: Any) -> Any:
         passed.append(passed[-1] + 60)
         return real(*args)
 
     monkeypatch.setattr(placing, "time", SimpleNamespace(monotonic=lambda: passed[-1]))
-    monkeypatch.setattr(placing, "_commit", slow)
+    monkeypatch.setattr(placing, "commit", slow)
     (claim,) = placing.claim(number.account_id)
     answer = asyncio.run(placing.send(None, claim))  # type: ignore[arg-type]  # no client: nothing may be sent
     assert isinstance(answer, placing.Overslept)

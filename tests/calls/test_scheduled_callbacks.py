@@ -10,7 +10,9 @@ import pytest
 from django.utils import timezone
 
 from calls.actions import campaigns, scheduled_callbacks
-from calls.dialing import enqueueing, placing
+from calls.dialing import enqueueing, intents, placing
+from calls.gate.checks import CheckName
+from calls.gate.decision import Decision
 from calls.models import Call, CallBack, Status
 from calls.outcomes import recording
 from campaigns import launching
@@ -235,7 +237,8 @@ def test_a_missed_one_says_what_the_gate_said(recipient: Recipient, number: Phon
     found = promised(recipient)
     scheduled_callbacks.step(timezone.now())
     call = Call.objects.get()
-    placing.defer(call, timezone.now() + HOUR, "open_call", "Another call to this number is open.")
+    open_call = CheckName.OPEN_CALL
+    intents.defer([(call, Decision("defer", open_call, open_call.words, timezone.now() + HOUR))])
     expire(found)
     assert kept_or_missed(found) == (B.MISSED, "Another call to this number is open.")
     call.refresh_from_db()

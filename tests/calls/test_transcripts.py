@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from calls.models import Call
-from providers.models import ProviderAccount
+from providers.models import ProviderAccount, ReadBucket
 from providers.sandbox.server import Running, running
 from tenants.models import Membership, Organization
 from tests.calls.support import reach
@@ -86,9 +86,9 @@ def test_a_provider_without_transcripts_is_a_404_in_words(
 
 
 def test_a_transcript_takes_one_of_the_accounts_reads(api: ApiClient, call: Call) -> None:
-    ProviderAccount.objects.update(reads_per_second=1, read_tokens=1, read_tokens_at=timezone.now())
+    ProviderAccount.objects.update(reads_per_second=1)
     assert api.get(path_of(call)).status_code == 200
-    ProviderAccount.objects.update(read_tokens=0, read_tokens_at=timezone.now())
+    ReadBucket.objects.update(tokens=0, tokens_at=timezone.now())
     answer = api.get(path_of(call))
     assert (answer.status_code, set(answer.json())) == (429, {"error"})
     assert int(answer["Retry-After"]) >= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.batch_bugs import BATCH_BUGS
 from tests.mutants.belief_bugs import BELIEF_BUGS
+from tests.mutants.claim_bugs import CLAIM_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
@@ -34,15 +35,11 @@ BUGS: tuple[Bug, ...] = (
         "the intent is stored after the request",
         "The call is still `queued` while its request is on its way, so the next claim dials it again.",
         (
-            Edit(
-                "calls/dialing/placing.py",
-                '                    status=Status.PLACING,\n                    status_reason="",\n',
-                '                    status_reason="",\n',
-            ),
+            Edit("calls/dialing/intents.py", '    *("status", "status_reason",', '    *("status_reason",'),
             Edit(
                 "calls/dialing/placing.py",
                 "    placement_results.record(_placement(claim, answer))\n",
-                "    Call.objects.filter(pk=claim.call.pk).update(status=Status.PLACING)\n"
+                "    Call.objects.filter(pk=claim.call.pk).update(status='placing')\n"
                 "    placement_results.record(_placement(claim, answer))\n",
             ),
         ),
@@ -363,10 +360,10 @@ BUGS: tuple[Bug, ...] = (
             Edit(
                 "calls/dialing/placing.py",
                 "        batch = _lock_contacts(batch)\n"
-                "        calls = _fresh(batch)\n"
-                "        allowed = _ask_the_gate(calls, now)\n",
-                "        calls = _fresh(batch)\n"
-                "        allowed = _ask_the_gate(calls, now)\n"
+                "        calls = still_queued(batch, account)\n"
+                "        asked = Asking(calls, now)\n",
+                "        calls = still_queued(batch, account)\n"
+                "        asked = Asking(calls, now)\n"
                 "        batch = _lock_contacts(batch)\n",
             ),
         ),
@@ -379,8 +376,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/placing.py",
-                "        batch = _lock_contacts(batch)\n        calls = _fresh(batch)\n",
-                "        calls = _fresh(batch)\n        batch = _lock_contacts(batch)\n",
+                "        batch = _lock_contacts(batch)\n        calls = still_queued(batch, account)\n",
+                "        calls = still_queued(batch, account)\n        batch = _lock_contacts(batch)\n",
             ),
         ),
         (PLACING + "test_a_pause_that_answers_before_the_claims_locks_is_seen",),
@@ -412,8 +409,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/placing.py",
-                '    list(owner.select_for_update(no_key=True, of=("self",)))\n',
-                "    list(owner)\n",
+                '    owner = owners.select_for_update(no_key=True, of=("self",)).first()\n',
+                "    owner = owners.first()\n",
             ),
         ),
         (BESIDE + "test_the_kill_switch_waits_like_the_pause",),
@@ -431,7 +428,7 @@ BUGS: tuple[Bug, ...] = (
             ),
             Edit(
                 "calls/dialing/placing.py",
-                "min(limit, load_of(account, now).room_to_place)",
+                "min(limit, lines_of(account, now).room_to_place)",
                 "min(limit, account.max_open_calls - already)",
             ),
         ),
@@ -441,13 +438,13 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the budget is not counted within a batch",
         "Eight calls are placed with the budget of one.",
-        (Edit("calls/dialing/placing.py", "            spent=found.spent + reserved[call.campaign_id],\n", ""),),
+        (Edit("calls/dialing/asking.py", "            spent=found.spent + self._reserved[call.campaign_id],\n", ""),),
         (PLACING + "test_one_batch_does_not_spend_the_budget_twice",),
     ),
     Bug(
         "the reserve is not stored",
         "Each batch can spend the whole budget again until the first calls have ended.",
-        (Edit("calls/dialing/placing.py", "cost_reserved=budgets.reserve_of(call.account),", "cost_reserved=0,"),),
+        (Edit("calls/dialing/intents.py", "        call.cost_reserved = budgets.reserve_of(call.account)\n", ""),),
         (PLACING + "test_one_batch_does_not_spend_the_budget_twice",),
         still_passes=OUTCOMES + "test_a_late_different_end_is_kept_as_an_event_and_changes_nothing",
     ),
@@ -456,8 +453,8 @@ BUGS: tuple[Bug, ...] = (
         "One batch opens more calls from a caller number than its limit.",
         (
             Edit(
-                "calls/dialing/placing.py",
-                "            number_open=found.number_open + lines[call.phone_number_id],\n",
+                "calls/dialing/asking.py",
+                "            number_open=found.number_open + lines,\n",
                 "",
             ),
         ),
@@ -468,8 +465,8 @@ BUGS: tuple[Bug, ...] = (
         "One batch opens more calls of a campaign than its limit.",
         (
             Edit(
-                "calls/dialing/placing.py",
-                "            campaign_open=found.campaign_open + in_campaign[call.campaign_id],\n",
+                "calls/dialing/asking.py",
+                "            campaign_open=found.campaign_open + self._in_campaign[call.campaign_id],\n",
                 "",
             ),
         ),
@@ -478,7 +475,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "attempts are not counted",
         "A recipient who does not answer is called again without end.",
-        (Edit("calls/dialing/placing.py", '.update(attempts=F("attempts") + 1)', '.update(attempts=F("attempts"))'),),
+        (Edit("calls/dialing/intents.py", '.update(attempts=F("attempts") + 1)', '.update(attempts=F("attempts"))'),),
         (PLACING + "test_a_claim_is_an_attempt",),
     ),
     Bug(
@@ -486,7 +483,7 @@ BUGS: tuple[Bug, ...] = (
         "A call that was queued before the do-not-call entry is dialled after it.",
         (
             Edit(
-                "calls/dialing/placing.py",
+                "calls/dialing/asking.py",
                 "            found,\n            number_open=",
                 "            found,\n            do_not_call=False,\n            other_number_listed=False,\n"
                 "            number_open=",
@@ -499,7 +496,7 @@ BUGS: tuple[Bug, ...] = (
         "A call that was queued before the window closed is dialled after it.",
         (
             Edit(
-                "calls/dialing/placing.py",
+                "calls/dialing/asking.py",
                 "            found,\n            number_open=",
                 "            found,\n            hours=(),\n            number_open=",
             ),
@@ -537,12 +534,12 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/enqueueing.py",
-                "            if selected and self._follow(call, *selected):\n",
+                "            if selected and not (",
                 "            if selected:\n"
                 "                self.choices.take(selected[0])\n"
-                "            if selected and self._follow(call, *selected):\n",
+                "            if selected and not (",
             ),
-            Edit("calls/dialing/enqueueing.py", "            self.choices.take(selection)\n", ""),
+            Edit("calls/dialing/enqueueing.py", "        self.choices.take(selection)\n", ""),
         ),
         (ROTATION + "test_recipients_who_may_not_be_called_take_no_turn",),
     ),
@@ -744,4 +741,5 @@ BUGS: tuple[Bug, ...] = (
     *READING_BUGS,
     *BATCH_BUGS,
     *BELIEF_BUGS,
+    *CLAIM_BUGS,
 )

@@ -23,7 +23,7 @@ WHO_BUGS: tuple[Bug, ...] = (
     Bug(
         "one claim does not see its own calls to a person",
         "Two campaigns ring a person at two numbers in the same second.",
-        (Edit("calls/dialing/placing.py", "            batch.history.open.add(call)\n", ""),),
+        (Edit("calls/dialing/asking.py", "        self._batch.history.open.add(call)\n", ""),),
         (PERSONS + "test_two_calls_of_one_claim_do_not_ring_one_person_twice",),
     ),
     Bug(
@@ -32,8 +32,8 @@ WHO_BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/placing.py",
-                '    list(owner.select_for_update(no_key=True, of=("self",)))\n',
-                "    list(owner)\n",
+                '    owner = owners.select_for_update(no_key=True, of=("self",)).first()\n',
+                "    owner = owners.first()\n",
             ),
         ),
         (BESIDE + "test_two_contacts_who_share_a_number_are_not_called_at_once",),
@@ -86,7 +86,7 @@ WHO_BUGS: tuple[Bug, ...] = (
     Bug(
         "a queued call keeps a number that its contact has no longer",
         "A stranger who got the number is rung.",
-        (Edit("calls/dialing/placing.py", "not batch.persons.has(call)", "False"),),
+        (Edit("calls/dialing/asking.py", "not self._batch.persons.has(call)", "False"),),
         (PERSONS + "test_a_queued_call_follows_the_first_number",),
     ),
     Bug(

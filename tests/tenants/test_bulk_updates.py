@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from campaigns.models import Contact
-from tenants.db.bulk_updates import update_rows
+from tenants.db.bulk_updates import insert_rows, update_rows
 from tenants.models import Organization
 
 pytestmark = pytest.mark.django_db
@@ -90,3 +91,46 @@ def test_amounts_are_not_rounded(organization: Organization) -> None:
     organization.daily_budget = None
     update_rows([organization], ["daily_budget"])
     assert Organization.objects.get(pk=organization.pk).daily_budget is None
+
+
+def test_rows_are_inserted_as_save_inserts_them(organization: Organization) -> None:
+    at = datetime(2026, 3, 1, 9, 30, 1, 123456, tzinfo=UTC)
+    made: dict[str, list[dict[str, Any]]] = {}
+    for how in ("insert_rows", "save"):
+        rows = [
+            Contact(
+                organization=organization,
+                phone=f"+336123456{number:02}",
+                name=text,
+                variables={"a": text},
+                consent_at=at if number % 2 else None,
+                consent_evidence=text * 3,
+            )
+            for number, text in enumerate(HOSTILE)
+        ]
+        for row in rows:
+            row.uuid = uuid5(NAMESPACE_URL, row.phone)
+        if how == "save":
+            for row in rows:
+                row.save()
+        else:
+            with CaptureQueriesContext(connection) as asked:
+                assert insert_rows(rows, by="uuid") == {row.uuid for row in rows}
+            assert len(asked) == 1
+        assert all(Contact.objects.get(uuid=row.uuid).pk == row.pk for row in rows)
+        assert [row.pk for row in rows] == sorted(row.pk for row in rows)
+        ignored = {"id", "created_at", "updated_at"}
+        found = Contact.objects.order_by("phone").values()
+        made[how] = [{name: value for name, value in row.items() if name not in ignored} for row in found]
+        Contact.objects.all().delete()
+    assert made["insert_rows"] == made["save"]
+
+
+def test_a_row_that_a_constraint_refuses_costs_no_other(organization: Organization) -> None:
+    phones = [f"+3361234560{n}" for n in range(4)]
+    there = Contact.objects.create(organization=organization, phone=phones[2], name="first")
+    rows = [Contact(organization=organization, phone=phone, name="new") for phone in phones]
+    assert insert_rows(rows, by="uuid") == {row.uuid for row in rows if row.phone != there.phone}
+    assert [row.pk is None for row in rows] == [False, False, True, False]
+    assert Contact.objects.get(phone=there.phone).name == "first" and Contact.objects.count() == 4
+    assert insert_rows([], by="uuid") == set()
