@@ -6,6 +6,7 @@ class CallsConfig(AppConfig):
     name = "calls"
 
     def ready(self) -> None:
-        from calls import checks, triggers  # noqa: F401  (checks register themselves)
+        from calls import checks, storage, triggers  # noqa: F401  (checks register themselves)
 
         post_migrate.connect(triggers.install, sender=self)
+        post_migrate.connect(storage.install, sender=self)

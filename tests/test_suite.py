@@ -17,6 +17,7 @@ COVERED_BY = {
     "calls/triggers.py": "tests/calls/test_outcomes.py",
     "calls/following/due_reads.py": "tests/calls/test_polling.py",
     "calls/following/rescheduling.py": "tests/calls/test_polling.py",
+    "calls/storage.py": "tests/calls/test_polling.py",
     "campaigns/contact_locks.py": "tests/campaigns/test_do_not_call_import.py",
     "campaigns/launching.py": "tests/campaigns/test_launching.py",
     "tenants/db/bulk_updates.py": "tests/campaigns/test_import_undo.py",

@@ -193,6 +193,9 @@ def _found_twice(call: Call, readings: Sequence[Reading], now: datetime) -> None
 
 
 def _search_later(call: Call, now: datetime) -> None:
-    """Search again later, unless evidence that came meanwhile has set another time, or none."""
-    if call.polling:
+    """Search for an unconfirmed call again later, unless evidence that came meanwhile has set another time, or none.
+
+    So for a call that a team member ended, which is `unknown`. A followed call keeps its lease: its ID may come soon.
+    """
+    if call.polling and call.status in (Status.UNCONFIRMED, Status.UNKNOWN):
         rescheduling.store([NextRead.postponed(call.polling, poll_schedule.next_search(call, now))])

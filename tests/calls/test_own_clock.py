@@ -160,7 +160,8 @@ def ring(line: PhoneNumber) -> list[Call]:
 
 def hear(line: PhoneNumber, forms: dict[str, Any]) -> None:
     """Read the end of each open call as AlloMia tells it, in the form chosen for its number."""
-    for call in Call.objects.filter(account=line.account_id, status__in=OPEN).select_related("account", "assistant"):
+    related = ("account", "assistant", "polling")
+    for call in Call.objects.filter(account=line.account_id, status__in=OPEN).select_related(*related):
         due = polling.DueRead(call, call.account.adapter)
         body = ending(call, forms[call.to_number])
         answer: Reading | ProviderError

@@ -179,6 +179,27 @@ def test_due_rows_that_are_searched_for_take_no_place_of_a_batch_of_reads(line: 
     assert reconciling.claim() == {} and polling.claim() == []
 
 
+@pytest.mark.parametrize("provider", ["callingbox", "plumvoice"])
+def test_a_followed_call_without_an_id_is_looked_at_again_within_a_lease(callers: Organization, provider: str) -> None:
+    """Its ID may come at any moment. An unconfirmed call of Plum, which lists none, waits until its doubt ends."""
+    line = support.reach(callers, "http://127.0.0.1:9", provider)
+    call = followed(line, 1, provider_call_id="")
+    doubt = followed(line, 2, status=Status.UNCONFIRMED, provider_call_id="")
+    for calls in reconciling.claim().values():
+        reconciling.record(calls, {})
+    now = timezone.now()
+    assert now < row_of(call).next_read_at < now + timedelta(minutes=2)
+    far = timedelta(hours=25) if provider == "plumvoice" else timedelta(0)
+    assert row_of(doubt).next_read_at > now + far
+
+
+def test_a_call_that_lost_its_id_after_the_lease_is_not_read(line: PhoneNumber) -> None:
+    call = followed(line, 1)
+    [leased] = due_reads.lease({line.account_id: 1}, timezone.now(), timezone.now() + LEASED)
+    Call.objects.filter(pk=call.pk).update(provider_call_id="")
+    assert due_reads.load([leased]) == []
+
+
 def test_accounts_share_a_batch_and_leave_what_they_cannot_use(callers: Organization, subtests: Any) -> None:
     lines = [support.reach(callers, "http://127.0.0.1:9", name) for name in ("callingbox", "allomia", "polyai")]
     first, second, third = (each.account_id for each in lines)
@@ -217,3 +238,43 @@ def test_due_reads_are_counted_no_further_than_asked(line: PhoneNumber) -> None:
     assert due_reads.count_by_account(now, 3) == {line.account_id: 3}
     assert due_reads.count_by_account(now, 9) == {line.account_id: 4}
     assert due_reads.count_by_account(now - timedelta(hours=1), 9) == {}
+
+
+def test_the_rows_are_stored_with_room_for_their_next_version(db: None) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no such settings")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'calls_polling'")
+        [(options,)] = cursor.fetchall()
+    assert "fillfactor=60" in options
+
+
+def test_a_claim_finds_due_rows_by_index_however_many_calls_there_are(line: PhoneNumber) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("plans of PostgreSQL")
+    now, one = timezone.now(), followed(line, 0)
+    shared = {
+        name: getattr(one, name)
+        for name in ("organization", "contact", "account", "assistant", "phone_number", "from_number")
+    }
+    rows = Polling.objects.bulk_create(
+        Polling(account=line.account, next_read_at=now + timedelta(minutes=place - 20)) for place in range(2_000)
+    )
+    Call.objects.bulk_create(
+        Call(**shared, to_number=f"+1646{place:07}", provider_call_id=f"f{place}", status=Status.RINGING, polling=row)
+        for place, row in enumerate(rows)
+    )
+    Call.objects.bulk_create(
+        Call(**shared, to_number=one.to_number, provider_call_id=f"e{place}", status=Status.COMPLETED)
+        for place in range(8_000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE calls_polling; ANALYZE calls_call")
+        for sql, given in (
+            (due_reads._COUNT, [now, 500, now]),
+            (due_reads._LEASE_POSTGRESQL, [[line.account_id], [500], now, now + timedelta(seconds=90)]),
+        ):
+            cursor.execute(f"EXPLAIN {sql}", given)
+            plan = "\n".join(step for (step,) in cursor.fetchall())
+            assert "polling_due" in plan and "one_call_per_polling" in plan and "on calls_call" in plan
+            assert "Seq Scan on calls_call" not in plan
