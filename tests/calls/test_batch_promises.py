@@ -42,7 +42,7 @@ def placed(place: int) -> Reading:
 def claims(number: PhoneNumber, count: int, **fields: Any) -> list[placing.Claim]:
     """Return claims of new calls of a running campaign."""
     unblocked(number)
-    number.account.max_unconfirmed = None
+    number.account.max_unconfirmed, number.account.max_open_calls = None, 1000
     number.account.save()
     phones = [f"+1212555{next(PHONES)}" for _ in range(count)]
     made = support.campaign(number, support.people(number.organization, phones), retries=3)
