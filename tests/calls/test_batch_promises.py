@@ -16,7 +16,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from calls.dialing import placing
+from calls.dialing import intents, placing
 from calls.following import due_reads, polling
 from calls.models import Call, Polling, Status, WebhookDelivery
 from calls.outcomes import batches, folding, placement_results, poll_schedule, recording, writing
@@ -292,7 +292,7 @@ def test_the_reaper_waits_for_a_batch_and_then_finds_nothing(
     number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = claims(number, 3)
-    later = timezone.now() + placing.LEASE + timedelta(seconds=1)
+    later = timezone.now() + intents.LEASE + timedelta(seconds=1)
     with held(monkeypatch, batches, "write", after=True) as (reached, go_on):
         storing = Beside(lambda: placing.record_all([(claim, placed(place)) for place, claim in enumerate(made)]))
         assert reached.wait(20)
@@ -309,7 +309,7 @@ def test_a_batch_waits_for_the_reaper_and_its_answers_still_count(
     number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = claims(number, 2)
-    later = timezone.now() + placing.LEASE + timedelta(seconds=1)
+    later = timezone.now() + intents.LEASE + timedelta(seconds=1)
     with held(monkeypatch, placement_results, "mark_unconfirmed", after=True) as (reached, go_on):
         reaping = Beside(lambda: placement_results.reap(later))
         assert reached.wait(20)

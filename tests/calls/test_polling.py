@@ -17,7 +17,7 @@ from calls.following.rescheduling import NextRead
 from calls.models import Call, Polling, Status
 from calls.outcomes import recording
 from providers.adapters.base import CallState, Reading
-from providers.models import PhoneNumber, ProviderAccount
+from providers.models import PhoneNumber, ProviderAccount, ReadBucket
 from tenants.models import Organization
 from tests.calls import support
 
@@ -170,7 +170,8 @@ def test_due_rows_that_are_searched_for_take_no_place_of_a_batch_of_reads(line: 
         for place in range(3)
     ]
     read = followed(line, 9)
-    ProviderAccount.objects.update(reads_per_second=1, read_tokens=1, read_tokens_at=timezone.now())
+    ProviderAccount.objects.update(reads_per_second=1)
+    ReadBucket.objects.update(tokens=1, tokens_at=timezone.now())
     assert [due.call for due in polling.claim(2)] == [read]
     [(account, found)] = reconciling.claim(2).items()
     assert account == line.account and set(found) < set(sought) and len(found) == 2
@@ -213,7 +214,8 @@ def test_accounts_share_a_batch_and_leave_what_they_cannot_use(callers: Organiza
             assert sum(found.values()) == min(limit, 19)
             assert set(found.values()) == expected and found[first] == 1
             transaction.set_rollback(True)
-    ProviderAccount.objects.filter(pk=second).update(reads_per_second=1, read_tokens=1)
+    ProviderAccount.objects.filter(pk=second).update(reads_per_second=1)
+    ReadBucket.objects.filter(pk=second).update(tokens=1, tokens_at=timezone.now())
     found = Counter(due.call.account_id for due in polling.claim(10))
     assert found[second] == 1 and found[third] >= 5
 
