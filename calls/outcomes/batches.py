@@ -10,7 +10,7 @@ Locks are taken in the order of a claim: accounts, calls, recipients, polling ro
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -36,39 +36,37 @@ def record_all(items: Sequence[T], entry: Callable[[T], Entry], alone: Callable[
     `entry`: how an item is recorded in a batch. `alone`: record an item in a transaction of its own.
     """
     left: list[T] = []
-    for batch in _without_repetitions(items, lambda item: entry(item).call_id):
-        left += _record(batch, entry, alone, now)
+    for batch in _without_repetitions([(item, entry(item)) for item in items]):
+        left += _record(batch, alone, now)
     return left
 
 
-def _without_repetitions(items: Iterable[T], key: Callable[[T], int]) -> Iterator[list[T]]:
-    """Yield the items in batches in which no call occurs twice, in their order for each call."""
-    rounds: list[list[T]] = []
-    times: defaultdict[int, int] = defaultdict(int)
-    for item in items:
-        place = times[key(item)]
-        times[key(item)] += 1
-        if place == len(rounds):
-            rounds.append([])
-        rounds[place].append(item)
-    yield from rounds
+def _without_repetitions(items: Iterable[tuple[T, Entry]]) -> list[list[tuple[T, Entry]]]:
+    """Return the items in batches in which no call occurs twice, in their order for each call."""
+    batches: list[list[tuple[T, Entry]]] = []
+    times: Counter[int] = Counter()
+    for item, entry in items:
+        place = times[entry.call_id]
+        times[entry.call_id] += 1
+        if place == len(batches):
+            batches.append([])
+        batches[place].append((item, entry))
+    return batches
 
 
-def _record(items: Sequence[T], entry: Callable[[T], Entry], alone: Callable[[T], object], now: datetime) -> list[T]:
-    if not items:
-        return []
+def _record(batch: Sequence[tuple[T, Entry]], alone: Callable[[T], object], now: datetime) -> list[T]:
     try:
-        aside = _record_together([entry(item) for item in items], now)
+        aside = _record_together([entry for _, entry in batch], now)
     except Exception as error:
         if _is_an_outage(error):
-            logger.exception("The database failed; %s answers are not stored yet", len(items))
-            return list(items)
-        if len(items) > 1:
-            logger.warning("A batch of %s answers could not be stored and is split", len(items), exc_info=True)
-            half = len(items) // 2
-            return _record(items[:half], entry, alone, now) + _record(items[half:], entry, alone, now)
-        aside = {entry(items[0]).call_id}
-    return [item for item in items if entry(item).call_id in aside and not _is_stored(item, alone)]
+            logger.exception("The database failed; %s answers are not stored yet", len(batch))
+            return [item for item, _ in batch]
+        if len(batch) > 1:
+            logger.warning("A batch of %s answers could not be stored and is split", len(batch), exc_info=True)
+            half = len(batch) // 2
+            return _record(batch[:half], alone, now) + _record(batch[half:], alone, now)
+        aside = {entry.call_id for _, entry in batch}
+    return [item for item, entry in batch if entry.call_id in aside and not _is_stored(item, alone)]
 
 
 def _is_stored(item: T, alone: Callable[[T], object]) -> bool:

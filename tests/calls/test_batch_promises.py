@@ -41,7 +41,8 @@ def placed(place: int) -> Reading:
 
 def claims(number: PhoneNumber, count: int, **fields: Any) -> list[placing.Claim]:
     """Return claims of new calls of a running campaign."""
-    number.account.max_unconfirmed = None
+    unblocked(number)
+    number.account.max_unconfirmed, number.account.max_open_calls = None, 1000
     number.account.save()
     phones = [f"+1212555{next(PHONES)}" for _ in range(count)]
     made = support.campaign(number, support.people(number.organization, phones), retries=3)
@@ -205,7 +206,6 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(
         counts = []
         for size in SIZES:
             made = [(claim, answer(claim.call.pk)) for claim in claims(number, size, **fields)]
-            unblocked(number)
             counts.append(statements(partial(placing.record_all, made)))
         with subtests.test(kind=kind):
             assert len(counts[0]) == len(counts[1])
@@ -228,6 +228,7 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(
 
 
 def unblocked(number: PhoneNumber) -> None:
+    """Forget what earlier answers have left of calls that were not placed, and of failures."""
     Call.objects.filter(status__in=(Status.UNCONFIRMED, Status.QUEUED)).delete()
     number.account.refresh_from_db()
     number.account.failures_in_a_row = 0
@@ -256,7 +257,6 @@ def test_the_account_is_as_after_one_answer_at_a_time(number: PhoneNumber, subte
     for sequence in BREAKERS:
         found = []
         for together in (False, True):
-            unblocked(number)
             made = claims(number, len(sequence))
             number.account.max_unconfirmed = 2
             number.account.save()
