@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutants.belief_bugs import BELIEF_BUGS
+from tests.mutants.engine_bugs import ENGINE_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
@@ -737,4 +738,5 @@ BUGS: tuple[Bug, ...] = (
     *FILE_BUGS,
     *READING_BUGS,
     *BELIEF_BUGS,
+    *ENGINE_BUGS,
 )
