@@ -143,7 +143,8 @@ class ReadingLane(Lane):
         """Store that the read failed, so that an answer which cannot be stored is not read at once and forever."""
         due = answer[0]
         logger.error("Call %s: the answer to a read could not be stored", due.call.pk)
-        await self.stores(polling.record, due, ProviderError("The answer could not be stored."), b"")
+        failed = ProviderError("The answer could not be stored.")
+        await self.stores(polling.record_all, [(due, failed, b"")])
 
 
 class CallbackLane(Lane):

@@ -12,7 +12,6 @@ from typing import Any, cast
 import pytest
 
 from calls.dialing import placing
-from calls.engine import lanes
 from calls.engine.control import Control
 from calls.engine.lanes import PlacingLane, ReadingLane
 from calls.engine.writer import FULL
@@ -151,7 +150,7 @@ def test_a_claim_that_takes_long_makes_the_next_one_smaller_and_quick_ones_large
         world.start()
         world.answered.set()
         await turns(world.placing)
-        monkeypatch.setattr(lanes.time, "monotonic", lambda: world.clock() + slept)
+        monkeypatch.setattr(time, "monotonic", lambda: world.clock() + slept)
         monkeypatch.setattr(placing, "claim", slow)
         for _ in range(8):
             await world.placing._claim(1, world.placing._size)
@@ -163,7 +162,7 @@ def test_a_claim_that_takes_long_makes_the_next_one_smaller_and_quick_ones_large
     assert limits[-1] == PlacingLane.FEWEST
 
 
-def test_what_was_claimed_when_the_stop_came_is_sent_and_stored(world: World) -> None:
+def test_what_was_claimed_when_the_stop_came_is_sent_and_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         world.start()
         lane, control = world.placing, world.control
@@ -173,7 +172,7 @@ def test_what_was_claimed_when_the_stop_came_is_sent_and_stored(world: World) ->
             control.stop()
             return plain(account_id, limit)
 
-        placing.claim = stopped_meanwhile  # the fixture restores it
+        monkeypatch.setattr(placing, "claim", stopped_meanwhile)
         writing = asyncio.create_task(lane.writer.run())
         await control.repeat("placing", lane.turn, 0.01, vital=True)
         await finish(world)

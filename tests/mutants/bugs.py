@@ -6,6 +6,7 @@ from tests.mutants.batch_bugs import BATCH_BUGS
 from tests.mutants.belief_bugs import BELIEF_BUGS
 from tests.mutants.claim_bugs import CLAIM_BUGS
 from tests.mutants.counting_bugs import COUNTING_BUGS
+from tests.mutants.engine_bugs import ENGINE_BUGS
 from tests.mutants.file_bugs import FILE_BUGS
 from tests.mutants.number_bugs import NUMBER_BUGS
 from tests.mutants.planting import ANSWERS, Bug, Edit
@@ -777,4 +778,5 @@ BUGS: tuple[Bug, ...] = (
     *BATCH_BUGS,
     *BELIEF_BUGS,
     *CLAIM_BUGS,
+    *ENGINE_BUGS,
 )
