@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from campaigns.imports import job, undo, upload
+from campaigns.imports import batches, job, undo, upload
 from campaigns.imports.readings import Readings
 from campaigns.models import (
     Contact,
@@ -187,6 +187,18 @@ def test_a_cancel_between_two_batches_keeps_whole_batches_and_the_undo_takes_the
     undo.undo(imp, "test")
     assert undo.run_step(imp.pk, PATIENCE)
     assert contacts() == before
+
+
+def test_long_rows_make_short_batches(contact_list: ContactList, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "MOST_BYTES", 1_000)
+    lines = [f"06123456{number:02},{'x' * 480}" for number in range(6)]
+    imp = upload.start_import(contact_list, io.BytesIO("\n".join(["phone,note", *lines]).encode()), "list.csv")
+    read = []
+    while not job.run_step(imp.pk, 0):
+        imp.refresh_from_db()
+        read.append(imp.rows_read)
+    assert read == [3, 6], "two rows have 984 bytes"
+    assert Contact.objects.count() == 6
 
 
 def test_a_fault_of_the_file_further_down_comes_after_the_batches_before_it(
