@@ -16,6 +16,7 @@ from campaigns.imports.readings import NotReadYet, Readings
 from campaigns.imports.rows import ContactRow, RejectedRow
 from campaigns.imports.text_records import ReadRow
 
+MOST_BYTES = 4 * 1024 * 1024  # of the file, in a batch: rows may be long, and a batch is in memory several times
 Read = Callable[[ReadRow, ReadingOf], ContactRow | RejectedRow]
 
 
@@ -27,6 +28,7 @@ class Batch:
     cells: dict[int, tuple[str, ...]] = field(default_factory=dict)  # of the contacts, by line
     rejected: list[RejectedRow] = field(default_factory=list)
     read: int = 0  # rows of the file, blank ones too
+    bytes: int = 0
     rows: int = 0
     line: int = 0
     end: int = 0
@@ -35,8 +37,9 @@ class Batch:
 class Batches:
     """Reads rows in batches of a size. Close the iterator before the file: it reads ahead."""
 
-    def __init__(self, rows: Iterator[ReadRow], size: int, read: Read, readings: Readings) -> None:
-        self._rows, self._size, self._read, self._readings = rows, size, read, readings
+    def __init__(self, rows: Iterator[ReadRow], begin: int, size: int, read: Read, readings: Readings) -> None:
+        """`begin` is the offset of the first row."""
+        self._rows, self._end, self._size, self._read, self._readings = rows, begin, size, read, readings
         self._waiting: ReadRow | None = None  # for a column that is not read yet
 
     def __iter__(self) -> Generator[Batch, None, None]:
@@ -52,7 +55,7 @@ class Batches:
 
     def _fill(self, batch: Batch, reading_of: ReadingOf) -> bool:
         """Read rows until the batch is full or the file ends. Return False if a column has to be read first."""
-        while batch.read < self._size:
+        while batch.read < self._size and batch.bytes < MOST_BYTES:
             row = self._waiting or next(self._rows, None)
             if row is None:
                 break
@@ -70,5 +73,7 @@ class Batches:
                     batch.rejected.append(found)
             self._waiting = None
             batch.read += 1
+            batch.bytes += row.end - self._end
             batch.line, batch.end = row.line, row.end
+            self._end = row.end
         return True

@@ -148,7 +148,7 @@ class _Step:
                 form, self.region, self._opened_again, known=row.phone_readings, keep=self._keep_readings
             )
             rows = read_rows(file, form, row.bytes_read, row.lines_read, phones=self.columns.phone_indexes)
-            with closing(iter(Batches(rows, BATCH, self._read, self.readings))) as batches:
+            with closing(iter(Batches(rows, row.bytes_read, BATCH, self._read, self.readings))) as batches:
                 for batch in batches:
                     self._write(batch)
                     if time.monotonic() >= deadline:

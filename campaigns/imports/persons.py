@@ -23,10 +23,10 @@ GIVEN = ("phone", *FIELDS, "variables")  # what a row says about a new contact
 _values_of = attrgetter(*GIVEN)
 
 
-def further_numbers(keys: Iterable[int]) -> dict[int, dict[str, str]]:
+def further_numbers(of: Iterable[int]) -> dict[int, dict[str, str]]:
     """Return the further numbers of contacts, with their kinds, in the order of calling."""
     found: dict[int, dict[str, str]] = {}
-    rows = ContactNumber.objects.filter(contact__in=among_keys(keys)).order_by("contact", "position")
+    rows = ContactNumber.objects.filter(contact__in=among_keys(of)).order_by("contact", "position")
     for key, phone, kind in rows.values_list("contact_id", "phone", "kind"):
         found.setdefault(key, {})[phone] = kind
     return found
@@ -42,6 +42,11 @@ def to_list(organization_id: int, asking: Sequence[set[str]], columns: ColumnMap
         return numbers
     known = entries.listed(organization_id, numbers, timezone.now())
     return set().union(*(each for each in asking if known.isdisjoint(each)))
+
+
+def keys(wanted: Q) -> list[int]:
+    """Return the keys of contacts, without locking them."""
+    return list(Contact.objects.filter(wanted).order_by().values_list("pk", flat=True))
 
 
 def locked(wanted: Q) -> list[Held]:

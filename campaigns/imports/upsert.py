@@ -109,8 +109,9 @@ class Upsert:
         New contacts have the highest keys, so those that are locked after them are still locked in the order of keys.
         """
         wanted = Q(organization=self.row.organization_id, phone__in=among_texts(phones))
-        if listed:
-            wanted |= Q(pk__in=among_keys(contact_locks.holder_keys(self.row.organization_id, listed)))
+        if listed:  # by key: the database would read every contact to find those with one of two properties
+            keys = {*persons.keys(wanted), *contact_locks.holder_keys(self.row.organization_id, listed)}
+            wanted = Q(pk__in=among_keys(keys))
         return {each.phone: each for each in persons.locked(wanted)}
 
     def _take(self, row: ContactRow, phone: str, people: People, found: Written) -> None:

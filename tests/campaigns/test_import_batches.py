@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from campaigns.imports import job, undo, upload
+from campaigns.imports import batches, job, undo, upload
+from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.readings import Readings
+from campaigns.imports.rows import read_rows
 from campaigns.models import (
     Contact,
     ContactImport,
@@ -136,7 +138,7 @@ def test_the_size_of_a_batch_and_deaths_change_nothing(
     assert [slow["counters"][name] for name in ("rows_read", "created", "updated", "rejected")] == [15, 6, 6, 3]
     assert len(slow["images"]) == 2, "Bob and Hal were there"
     real = failpoints.reach
-    for size, points in ((2, (None, *POINTS)), (3, POINTS[1:]), (100, (None,))):
+    for size, points in ((2, ("", *POINTS)), (3, POINTS[1:]), (100, ("",))):
         for dying in points:
             with subtests.test(size=size, dying=dying):
                 forgotten()
@@ -189,17 +191,28 @@ def test_a_cancel_between_two_batches_keeps_whole_batches_and_the_undo_takes_the
     assert contacts() == before
 
 
+def test_long_rows_make_short_batches(contact_list: ContactList, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "MOST_BYTES", 1_000)
+    lines = [f"06123456{number:02},{'x' * 480}" for number in range(6)]
+    imp = upload.start_import(contact_list, io.BytesIO("\n".join(["phone,note", *lines]).encode()), "list.csv")
+    read = []
+    while not job.run_step(imp.pk, 0):
+        imp.refresh_from_db()
+        read.append(imp.rows_read)
+    assert read == [3, 6], "two rows have 984 bytes"
+    assert Contact.objects.count() == 6
+
+
 def test_a_fault_of_the_file_further_down_comes_after_the_batches_before_it(
     contact_list: ContactList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "BATCH", 2)
     imp = started(contact_list)
-    real = job.read_rows
 
     def breaking(*given: Any, **named: Any) -> Any:
-        for number, row in enumerate(real(*given, **named)):
+        for number, row in enumerate(read_rows(*given, **named)):
             if number == 5:
-                raise job.UnreadableFile("The file ends in the middle.")
+                raise UnreadableFile("The file ends in the middle.")
             yield row
 
     monkeypatch.setattr(job, "read_rows", breaking)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.planting import Bug, Edit
 
 WORKBOOKS = "tests/campaigns/test_import_other_workbooks.py::"
+BATCHES = "tests/campaigns/test_import_batches.py::"
 ROUND_TRIPS = "tests/campaigns/test_round_trips.py::"
 
 FILE_BUGS: tuple[Bug, ...] = (
@@ -25,5 +26,29 @@ FILE_BUGS: tuple[Bug, ...] = (
             ),
         ),
         (ROUND_TRIPS + "test_the_contacts_come_back_unchanged",),
+    ),
+    Bug(
+        "a row that waits for its column is lost",
+        "The first row with digits of two readings in a batch that is read ahead is in no list and in no file.",
+        (Edit("campaigns/imports/batches.py", "            self._waiting = row\n", ""),),
+        (BATCHES + "test_rows_are_read_beside_and_a_whole_column_is_not",),
+    ),
+    Bug(
+        "a new contact that comes twice in a batch forgets its first row",
+        "The numbers and texts of the first row are not merged with those of the second.",
+        (Edit("campaigns/imports/upsert.py", "Held.of(first or row, ", "Held.of(row, "),),
+        (BATCHES + "test_the_size_of_a_batch_and_deaths_change_nothing",),
+    ),
+    Bug(
+        "a batch keeps the image of an earlier one",
+        "The undo gives back what the file itself had written before.",
+        (
+            Edit(
+                "campaigns/imports/persons.py",
+                "images[known.contact_id] = joined((known.before",
+                "_ = joined((known.before",
+            ),
+        ),
+        (BATCHES + "test_the_size_of_a_batch_and_deaths_change_nothing",),
     ),
 )

@@ -53,4 +53,19 @@ NUMBER_BUGS: tuple[Bug, ...] = (
         ),
         (READINGS + "test_what_cannot_be_undone_is_refused",),
     ),
+    Bug(
+        "a number in a common form is not looked for behind a prefix of calls abroad",
+        "015 and a Belgian number is dialled in Israel as a local one.",
+        (Edit(DECIDING, " or plans.leads_abroad(digits, region):", ":"),),
+        (
+            "tests/campaigns/test_compiled_numbers.py::"
+            "test_digits_that_begin_with_a_prefix_of_calls_abroad_are_not_read_at_once",
+        ),
+    ),
+    Bug(
+        "digits without a plus are believed at once",
+        "A number that lost its plus is called as the local number with the same digits.",
+        (Edit(DECIDING, " and _may_lack_something(found, digits, region):", " and False:"),),
+        (READINGS + "test_digits_that_fit_two_numbers_are_refused_naming_both",),
+    ),
 )

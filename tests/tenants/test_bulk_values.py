@@ -78,8 +78,8 @@ def test_updated_rows_are_stored_as_save_stores_them_and_others_stay(organizatio
         for name in FIELDS:
             setattr(row, name, new[name])
         row.save()
-    for number, row in stored().items():
-        assert found[number] | {"zone_fault": ""} == row | {"zone_fault": ""}
+    for number, saved in stored().items():
+        assert found[number] | {"zone_fault": ""} == saved | {"zone_fault": ""}
     assert found[other.phone]["name"] == "A"
 
 
