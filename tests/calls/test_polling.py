@@ -230,6 +230,7 @@ def test_what_a_claim_asks_does_not_grow_with_the_batch(line: PhoneNumber) -> No
         assert len(handles) == count
         return len(asked)
 
+    claimed(1)  # it makes the accounts' buckets
     assert claimed(2) == claimed(30)
 
 
@@ -272,10 +273,11 @@ def test_a_claim_finds_due_rows_by_index_however_many_calls_there_are(line: Phon
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE calls_polling; ANALYZE calls_call")
-        for sql, given in (
+        plans: tuple[tuple[str, list[Any]], ...] = (
             (due_reads._COUNT, [now, 500, now]),
             (due_reads._LEASE_POSTGRESQL, [[line.account_id], [500], now, now + timedelta(seconds=90)]),
-        ):
+        )
+        for sql, given in plans:
             cursor.execute(f"EXPLAIN {sql}", given)
             plan = "\n".join(step for (step,) in cursor.fetchall())
             assert "polling_due" in plan and "one_call_per_polling" in plan and "on calls_call" in plan
