@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
 
+from calls.models.loaded import of_row
 from providers.models import ProviderAccount
 
 _CHANGING = ("next_read_at", "last_read_at", "reads", "read_errors", "retention_at")
@@ -42,8 +44,8 @@ class Polling(models.Model):
         return f"Polling {self.pk}"
 
     @classmethod
-    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
-        loaded = super().from_db(*args, **kwargs)
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+        loaded = of_row(cls, db, field_names, values)
         loaded._stored = loaded._values()
         return loaded
 
@@ -61,7 +63,8 @@ class Polling(models.Model):
         self._stored = now
 
     def _values(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _CHANGING}
+        held = self.__dict__
+        return {name: held[name] if name in held else getattr(self, name) for name in _CHANGING}
 
 
 class Polled(models.Model):
@@ -83,8 +86,8 @@ class Polled(models.Model):
         abstract = True
 
     @classmethod
-    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
-        loaded = super().from_db(*args, **kwargs)
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+        loaded = of_row(cls, db, field_names, values)
         loaded._stored_polling = loaded.__dict__.get("polling_id")
         return loaded
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Model, Value
+from django.db.models.signals import post_init, pre_init
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -90,6 +92,31 @@ def test_saving_a_call_undoes_no_read_that_was_claimed_meanwhile(line: PhoneNumb
     after = row_of(call)
     assert (after.reads, after.next_read_at) == (1, leased.next_read_at)
     assert after.retention_at == call.retention_at
+
+
+# How a row becomes an object.
+
+
+def test_a_loaded_object_is_the_one_that_django_makes(line: PhoneNumber, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed(line, 1)
+    queries: list[Any] = [
+        *(Call.objects.all(), Call.objects.select_related("polling", "account"), Polling.objects.all()),
+        *(Call.objects.defer("decision", "updated_at"), Call.objects.only("status")),
+        Call.objects.annotate(nothing=Value(1)),
+    ]
+    ours = [query.all().get() for query in queries]
+    for model in (Call, Polling):
+        monkeypatch.setattr(model, "from_db", classmethod(Model.from_db.__func__))
+        assert not pre_init.has_listeners(model) and not post_init.has_listeners(model)
+    for query, one in zip(queries, ours, strict=True):
+        other = query.all().get()
+        assert one.get_deferred_fields() == other.get_deferred_fields()
+        added = {"_stored", "_stored_polling", "_state"}
+        assert [(name, value) for name, value in sorted(vars(one).items()) if name not in added] == [
+            (name, value) for name, value in sorted(vars(other).items()) if name not in added
+        ]
+        states = [{name: value for name, value in vars(each._state).items() if value} for each in (one, other)]
+        assert states[0] == states[1] and one._state.adding is other._state.adding is False
 
 
 # What a read writes.
