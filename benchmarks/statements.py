@@ -2,9 +2,9 @@
 
 python -m benchmarks.statements [--scale 0.1] [--calls 50]
 
-Each path handles the same calls: enqueue, claim, record the answers to the placing, claim reads, store unchanged reads,
-store ends. First the processor time of this process for each path, then its statements, and for each different one
-its plan (EXPLAIN): which index it uses, or which table it reads whole.
+Each path handles the same calls: enqueue, claim, record the answers to the placing, claim and parse reads, store what
+they tell (a change, then nothing new, then the end). First the processor time of this process for each path, then its
+statements, and for each different one its plan (EXPLAIN): which index it uses, or which table it reads whole.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def paths(calls: int) -> dict[str, Callable[[], object]]:
     account = campaign.assistant.account_id
     claims: list[Any] = []
     reads: list[Any] = []
+    answers: list[Any] = []
 
     def make_due() -> None:
         Polling.objects.filter(account=account).update(next_read_at=timezone.now())
@@ -71,8 +72,11 @@ def paths(calls: int) -> dict[str, Callable[[], object]]:
     def claim_reads() -> None:
         reads[:] = polling.claim(calls)
 
-    def read(kind: str) -> None:
-        polling.record_all([(due, *reading(due, kind)) for due in reads])
+    def parse(kind: str) -> None:
+        answers[:] = [(due, *reading(due, kind)) for due in reads]
+
+    def store() -> None:
+        polling.record_all(answers)
         make_due()
 
     ProviderAccount.objects.filter(pk=account).update(place_tokens=9_999)
@@ -80,10 +84,15 @@ def paths(calls: int) -> dict[str, Callable[[], object]]:
         "enqueue": lambda: enqueueing.feed(campaign.pk, calls),
         "claim": lambda: claims.extend(placing.claim(account, calls)),
         "record the answers to the placing": placed,
-        "claim reads": claim_reads,
-        "store unchanged reads": lambda: read(provider.CALLING),
-        "claim reads again": claim_reads,
-        "store ends": lambda: read(provider.ENDS),
+        "claim first reads": claim_reads,
+        "parse first reads": lambda: parse(provider.CALLING),
+        "store first reads": store,
+        "claim second reads": claim_reads,
+        "parse second reads": lambda: parse(provider.CALLING),
+        "store second reads, unchanged": store,
+        "claim last reads": claim_reads,
+        "parse ends": lambda: parse(provider.ENDS),
+        "store ends": store,
     }
 
 
