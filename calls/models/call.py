@@ -299,7 +299,8 @@ class Call(Polled):
 
         `CallQuerySet.overdue` is the same rule for rows.
         """
-        return self.overdue_at is not None and self.overdue_at <= now
+        at = self.overdue_at
+        return at is not None and at <= now
 
     @property
     def is_single(self) -> bool:

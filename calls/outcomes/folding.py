@@ -127,6 +127,9 @@ RULES = (
     Rule("result_status", Wins.FURTHER, length=16),
 )
 
+_BEFORE_THE_END = tuple(rule for rule in RULES if rule.source is From.ANY)
+_CHECKED = frozenset(rule.field for rule in RULES if rule.check in (Check.TIME, Check.DURATION, Check.PRICE))
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -195,7 +198,7 @@ class _Folding:
         if self.other_end:
             said, was = Status(self.status).label, Status(self.call.status).label
             self.conflicts.append(f"The provider now says “{said}”; this call ended as “{was}”.")
-        for rule in RULES:
+        for rule in RULES if self.ends else _BEFORE_THE_END:
             if not self.other_end or rule.until is Until.EVEN_OTHER_END:
                 self._apply(rule)
         if len(self.reading.result_text) > LONGEST_RESULT_TEXT:
@@ -210,19 +213,19 @@ class _Folding:
         elif rule.wins is Wins.WITH_STATUS:
             if "status" in self.changes:
                 self._set(rule, self.reading.provider_status)
-        elif rule.source is From.ANY or self.ends:
+        else:
             value = self._value(rule)
-            if value not in (None, ""):
+            if value is not None and value != "":
                 _DECIDE[rule.wins](self, rule, value)
 
     def _value(self, rule: Rule) -> Any:
         """Return the reading's value of a field as far as it is believed, or None."""
-        if rule.check in (Check.TIME, Check.DURATION, Check.PRICE):
+        if rule.field in _CHECKED:
             value = self.found.values.get(rule.field)
             said_yet = (self.ends and self.reading.has_final_amounts) or rule.check is Check.TIME or value
             return value if said_yet else None
         value = getattr(self.reading, rule.field)
-        return storable(value)[: rule.length] if isinstance(value, str) else value
+        return storable(value)[: rule.length] if value and isinstance(value, str) else value
 
     def _set(self, rule: Rule, value: Any) -> None:
         self.changes[rule.field] = storable(value)[: rule.length] if isinstance(value, str) else value

@@ -158,7 +158,7 @@ def is_another_number(said: str, number: str) -> bool:
     compared: in front, some countries have digits at home that they lack abroad (Russia's 8), or have them for mobile
     phones in one form only (Mexico's 1, Argentina's 9).
     """
-    if re.search(r"[^0-9\s()+.-]", said):
+    if len(said) < FEWEST_DIGITS or re.search(r"[^0-9\s()+.-]", said):
         return False
     first, second = _digits(said), _digits(number)
     compared = min(len(first), len(second), COMPARED_DIGITS)
