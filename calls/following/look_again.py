@@ -17,6 +17,7 @@ from calls.models import TERMINAL, Call, CallEvent, Polling, Status, event_of, r
 from calls.outcomes import circuit_breaker, poll_schedule, recording
 from providers.adapters.base import Reading
 from providers.adapters.errors import Misconfigured, NotFound, NotSent, ProviderError
+from tenants.db.bulk_updates import append_rows
 
 NOT_VISIBLE_YET = timedelta(minutes=2)
 End = Callable[[], None]  # ends the following of a call, in a transaction of its own
@@ -45,7 +46,7 @@ def store(afters: Sequence[After], now: datetime) -> None:
     wrong = dict.fromkeys((after.account_id, after.misconfigured) for after in afters if after.misconfigured)
     for account_id, reason in wrong:
         circuit_breaker.block(account_id, circuit_breaker.Block.MISCONFIGURED, reason)
-    CallEvent.objects.bulk_create([after.event for after in afters if after.event])
+    append_rows([after.event for after in afters if after.event])
 
 
 def after(call: Call, answer: Reading | ProviderError, now: datetime, raw: bytes) -> After | End:

@@ -8,14 +8,14 @@ from typing import Any
 
 from django.db import connection
 
-from calls.models import FOLLOWED, Call, CallEvent, Polling, StaffDecision
+from calls.models import FOLLOWED, Call, Polling, StaffDecision
 from calls.outcomes import circuit_breaker
 from calls.outcomes.units import Gathered
 from calls.webhooks import outbox
 from campaigns.models import Recipient
-from tenants.db.bulk_updates import update_rows
+from tenants.db.bulk_updates import append_rows, update_rows
 
-_COLUMNS = [field for field in Call._meta.concrete_fields if not field.primary_key and field.name != "updated_at"]
+_COLUMNS = {field.attname: field.name for field in Call._meta.concrete_fields if not field.primary_key}
 _ABSENT = object()
 
 
@@ -36,7 +36,7 @@ def write(gathered: Sequence[Gathered], was: Mapping[int, Mapping[str, Any]], no
     stored = _write_calls([each.call for each in saved], was)
     missed = {each.call.pk for each in saved} - stored
     gathered = [each for each in gathered if each.call.pk not in missed]
-    CallEvent.objects.bulk_create([event for each in gathered for event in each.events])
+    append_rows([event for each in gathered for event in each.events])
     if decided := [each.call.pk for each in gathered if each.decided]:
         StaffDecision.objects.filter(call__in=decided, applied=False).update(applied=True)
     _write_recipients(gathered)
@@ -60,17 +60,19 @@ def _may_be_lost(gathered: Iterable[Gathered], was: Mapping[int, Mapping[str, An
 def _write_calls(calls: Sequence[Call], was: Mapping[int, Mapping[str, Any]]) -> set[int]:
     """Store the calls, their changed columns only, and the polling rows that begin, change or end with them."""
     begun = [(call, call.polling) for call in calls if call.polling is not None and call.polling._state.adding]
-    Polling.objects.bulk_create([row for _, row in begun])
+    append_rows([row for _, row in begun])
     for call, row in begun:
         call.polling = row  # it has a key now
-    changed = {
-        column.name
-        for call in calls
-        for column in _COLUMNS
-        if call.__dict__.get(column.attname, _ABSENT) != was[call.pk].get(column.attname, _ABSENT)
-    }
+    changed: set[str] = set()
+    for call in calls:
+        before = was[call.pk]
+        changed.update(
+            name
+            for name, value in call.__dict__.items()
+            if value is not (old := before.get(name, _ABSENT)) and name in _COLUMNS and value != old
+        )
     guard = {name: [was[call.pk][name] for call in calls] for name in ("status", "placing_attempts")}
-    stored = update_rows(calls, changed | {"updated_at"}, guard=guard)
+    stored = update_rows(calls, {_COLUMNS[name] for name in changed} | {"updated_at"}, guard=guard)
     new = {row.pk for _, row in begun}
     _write_polling([call for call in calls if call.pk in stored], new)
     orphans = [row.pk for call, row in begun if call.pk not in stored]

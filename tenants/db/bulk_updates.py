@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import orjson
 from django.db import connection, models
 
 Rows = Sequence[models.Model]
+# Kinds of columns whose values PostgreSQL reads from JSON as they are, so that nothing has to prepare each.
+_AS_THEY_ARE = frozenset(
+    {
+        *(models.CharField, models.TextField, models.DateTimeField, models.UUIDField, models.ForeignKey),
+        *(models.BooleanField, models.SmallIntegerField, models.IntegerField, models.BigIntegerField),
+        *(models.PositiveSmallIntegerField, models.PositiveIntegerField),
+    }
+)
 
 
 def update_rows(
@@ -33,11 +42,10 @@ def update_rows(
     columns: list[Any] = [meta.get_field(name) for name in sorted(fields)]
     expected: list[Any] = [meta.get_field(name) for name in sorted(where or {})]
     guarded: list[Any] = [meta.get_field(name) for name in sorted(guard or {})]
-    records = []
-    for place, row in enumerate(rows):
-        values = [row.pk, *(_sent(column, column.pre_save(row, False)) for column in columns)]
-        values += [_sent(column, (guard or {})[column.name][place]) for column in guarded]
-        records.append({f"c{number}": value for number, value in enumerate(values)})
+    cells = [[row.pk for row in rows], *(_cells(column, rows, add=False) for column in columns)]
+    cells += [list(map(_sender(column), (guard or {})[column.name])) for column in guarded]
+    names = [f"c{number}" for number in range(len(cells))]
+    records = [dict(zip(names, values, strict=True)) for values in zip(*cells, strict=True)]
     wanted = [column.get_db_prep_value((where or {})[column.name], connection) for column in expected]
     with connection.cursor() as cursor:
         # Decimals and times go as text, so that nothing is rounded.
@@ -53,7 +61,7 @@ def _statement(meta: Any, columns: Sequence[Any], guarded: Sequence[Any], expect
     if connection.vendor == "postgresql":
         types = ", ".join(f"c{number} {_sent_as(column)}" for number, column in enumerate(sent))
         source = f"json_to_recordset(%s) AS v({types})"
-        values = [f"v.c{number}{_cast(column)}" for number, column in enumerate(sent)]
+        values = [_read(column, f"v.c{number}") for number, column in enumerate(sent)]
     else:
         source = "json_each(%s) AS v"
         values = [f"json_extract(v.value, '$.c{number}')" for number in range(len(sent))]
@@ -68,21 +76,42 @@ def _statement(meta: Any, columns: Sequence[Any], guarded: Sequence[Any], expect
     )
 
 
-def _sent(column: Any, value: Any) -> Any:
+def _cells(column: Any, rows: Rows, *, add: bool) -> list[Any]:
+    """Return the values of a column as they are sent."""
+    if (
+        type(column) in _AS_THEY_ARE
+        and not getattr(column, "auto_now", False)
+        and not getattr(column, "auto_now_add", 0)
+    ):
+        return list(map(_sender(column), map(attrgetter(column.attname), rows)))
+    send = _sender(column)
+    return [send(column.pre_save(row, add)) for row in rows]
+
+
+def _sender(column: Any) -> Callable[[Any], Any]:
+    """Return the function that makes of a column's value what is sent."""
+    postgresql = connection.vendor == "postgresql"
     if isinstance(column, models.JSONField):
-        return None if value is None else json.dumps(value, cls=column.encoder)
-    return column.get_db_prep_save(value, connection)
+        return lambda value: None if value is None else json.dumps(value, cls=column.encoder)
+    if isinstance(column, models.BinaryField) and postgresql:
+        return lambda value: None if value is None else bytes(value).hex()
+    if type(column) in _AS_THEY_ARE and postgresql:
+        return lambda value: value
+    return lambda value: column.get_db_prep_save(value, connection)
 
 
 def _sent_as(column: Any) -> str:
     """Return the type in which a column's values are sent. JSON is sent as text, byte for byte as `save` sends it."""
-    return (
-        "text" if isinstance(column, models.JSONField) else str(column.db_type(connection)).partition(" GENERATED")[0]
-    )
+    if isinstance(column, models.JSONField | models.BinaryField):
+        return "text"
+    return str(column.db_type(connection)).partition(" GENERATED")[0]
 
 
-def _cast(column: Any) -> str:
-    return "::jsonb" if isinstance(column, models.JSONField) else ""
+def _read(column: Any, sent: str) -> str:
+    """Return the expression for a value of a column, on PostgreSQL. `sent`: the expression for it as it is sent."""
+    if isinstance(column, models.BinaryField):
+        return f"decode({sent}, 'hex')"
+    return f"{sent}::jsonb" if isinstance(column, models.JSONField) else sent
 
 
 def insert_rows(rows: Rows, by: str) -> set[Any]:
@@ -94,43 +123,75 @@ def insert_rows(rows: Rows, by: str) -> set[Any]:
     if not rows:
         return set()
     meta = rows[0]._meta
-    columns: list[Any] = [column for column in meta.concrete_fields if column is not meta.pk]
-    cells = [[_sent(column, column.pre_save(row, True)) for row in rows] for column in columns]
     unique: Any = meta.get_field(by)
+    returning = f"ON CONFLICT DO NOTHING RETURNING {_names(meta.pk, unique)}"
+    keys = {unique.to_python(value): key for key, value in _insert(rows, unique, returning)}
+    for row in rows:
+        _inserted(row, keys.get(getattr(row, by)))
+    return set(keys)
+
+
+def append_rows(rows: Rows) -> None:
+    """Insert rows as `bulk_create` does, and give each its key. A refused row is an error.
+
+    PostgreSQL numbers the rows in the order of the statement, so the keys in ascending order are those of the rows.
+    """
+    if not rows:
+        return
+    meta = rows[0]._meta
+    if connection.vendor != "postgresql":
+        meta.model._base_manager.bulk_create(rows)
+        return
+    found = _insert(rows, None, f"RETURNING {_names(meta.pk)}")
+    for row, key in zip(rows, sorted(key for (key,) in found), strict=True):
+        _inserted(row, key)
+
+
+def _inserted(row: models.Model, key: Any) -> None:
+    row.pk = key
+    row._state.adding, row._state.db = key is None, connection.alias
+
+
+def _names(*columns: Any) -> str:
+    return ", ".join(connection.ops.quote_name(column.column) for column in columns)
+
+
+def _insert(rows: Rows, unique: Any, ending: str) -> list[tuple[Any, ...]]:
+    """Insert rows in their order, and return what the statement returns. `unique`: a field that differs in any case."""
+    meta = rows[0]._meta
+    columns: list[Any] = [column for column in meta.concrete_fields if column is not meta.pk]
+    cells = [_cells(column, rows, add=True) for column in columns]
     differing = [
         place
         for place, (column, values) in enumerate(zip(columns, cells, strict=True))
         if column is unique or any(value != values[0] for value in values)
     ]
-    records = [{f"c{place}": cells[place][line] for place in differing} for line in range(len(rows))]
+    names = ["line", *(f"c{place}" for place in differing)]
+    lines = zip(range(len(rows)), *(cells[place] for place in differing), strict=True)
+    records = [dict(zip(names, values, strict=True)) for values in lines]
     constants = [values[0] for place, values in enumerate(cells) if place not in differing]
     with connection.cursor() as cursor:
         sent = orjson.dumps(records, default=str).decode()
-        cursor.execute(_insertion(meta, columns, set(differing), unique), [*constants, sent])
-        keys = {unique.to_python(value): key for key, value in cursor.fetchall()}
-    for row in rows:
-        row.pk = keys.get(getattr(row, by))
-        row._state.adding, row._state.db = row.pk is None, connection.alias
-    return set(keys)
+        cursor.execute(f"{_insertion(meta, columns, set(differing))} {ending}", [*constants, sent])
+        return list(cursor.fetchall())
 
 
-def _insertion(meta: Any, columns: Sequence[Any], differing: set[int], by: Any) -> str:
+def _insertion(meta: Any, columns: Sequence[Any], differing: set[int]) -> str:
     """Return an INSERT: its parameters are the columns that have one value, then a JSON list of rows."""
     quote, postgresql = connection.ops.quote_name, connection.vendor == "postgresql"
     if postgresql:
-        types = ", ".join(f"c{place} {_sent_as(columns[place])}" for place in sorted(differing))
-        source = f"json_to_recordset(%s) AS v({types})"
+        types = "".join(f", c{place} {_sent_as(columns[place])}" for place in sorted(differing))
+        source = f"json_to_recordset(%s) AS v(line integer{types})"
     else:
         source = "json_each(%s) AS v"
     values = []
     for place, column in enumerate(columns):
         if place in differing:
-            values.append(f"v.c{place}{_cast(column)}" if postgresql else f"json_extract(v.value, '$.c{place}')")
+            values.append(_read(column, f"v.c{place}") if postgresql else f"json_extract(v.value, '$.c{place}')")
         else:
-            values.append(f"%s::{_sent_as(column)}{_cast(column)}" if postgresql else "%s")
-    names = ", ".join(quote(column.column) for column in columns)
+            values.append(_read(column, f"%s::{_sent_as(column)}") if postgresql else "%s")
     # SQLite takes "ON" for the beginning of a join condition if there is no WHERE.
     return (
-        f"INSERT INTO {quote(meta.db_table)} ({names}) SELECT {', '.join(values)} FROM {source} "  # noqa: S608
-        f"WHERE true ON CONFLICT DO NOTHING RETURNING {quote(meta.pk.column)}, {quote(by.column)}"
+        f"INSERT INTO {quote(meta.db_table)} ({_names(*columns)}) SELECT {', '.join(values)} FROM {source} "  # noqa: S608
+        f"WHERE true{' ORDER BY v.line' if postgresql else ''}"
     )

@@ -15,7 +15,7 @@ BATCH_BUGS: tuple[Bug, ...] = (
     Bug(
         "a batch does not compare the fence",
         "An answer is written over a call that another claim has taken meanwhile.",
-        (Edit(WRITING, """changed | {"updated_at"}, guard=guard)""", """changed | {"updated_at"})"""),),
+        (Edit(WRITING, """| {"updated_at"}, guard=guard)""", """| {"updated_at"})"""),),
         (PROMISES + "test_a_call_that_changed_under_the_batch_is_recorded_alone",),
     ),
     Bug(

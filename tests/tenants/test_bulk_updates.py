@@ -8,16 +8,24 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from calls.models import CallEvent
 from campaigns.models import Contact
-from tenants.db.bulk_updates import insert_rows, update_rows
+from providers.models import PhoneNumber
+from tenants.db.bulk_updates import append_rows, insert_rows, update_rows
 from tenants.models import Organization
+from tests.calls import support
 
 pytestmark = pytest.mark.django_db
 HOSTILE = ["", "O'Neill", 'say "no"', "a\nb", "{1,2}", "NULL", "\\N", "%s", "😀", "‮abc", "0012", " "]
 FIELDS = ["name", "variables", "consent_at", "consent_evidence", "timezone", "zone_fault", "updated_at"]
+
+
+@pytest.fixture
+def line(organization: Organization) -> PhoneNumber:
+    return support.reach(organization, "http://127.0.0.1:9", "callingbox")
 
 
 def stored(contact: Contact) -> dict[str, Any]:
@@ -136,3 +144,30 @@ def test_a_row_that_a_constraint_refuses_costs_no_other(organization: Organizati
     assert insert_rows([], by="uuid") == set()
     alone = Contact(organization=organization, phone="+33612345699")
     assert insert_rows([alone], by="uuid") == {alone.uuid} and Contact.objects.get(phone=alone.phone).pk == alone.pk
+
+
+def test_appended_rows_are_those_of_bulk_create(line: PhoneNumber) -> None:
+    call = support.single(line, "+12125550001")
+    raws = [b"", b"\x00\xff\\x41", bytes(range(256)), "😀".encode()]
+    made: dict[str, list[dict[str, Any]]] = {}
+    for how in ("append_rows", "bulk_create"):
+        CallEvent.objects.all().delete()
+        rows = [
+            CallEvent(call=call, type="t", detail=text, raw=raws[number % 4], raw_size=number, source="read")
+            for number, text in enumerate(HOSTILE)
+        ]
+        rows += [CallEvent(call=call, type="t", source="read")]
+        if how == "append_rows":
+            with CaptureQueriesContext(connection) as asked:
+                append_rows(rows)
+            assert len([each for each in asked if each["sql"].startswith("INSERT")]) == 1
+        else:
+            CallEvent.objects.bulk_create(rows)
+        assert [CallEvent.objects.get(pk=row.pk).detail for row in rows] == [*HOSTILE, ""]
+        assert [row._state.adding for row in rows] == [False] * len(rows)
+        found = [dict(row) for row in CallEvent.objects.order_by("pk").values()]
+        made[how] = [row | {"id": 0, "at": 0, "raw": bytes(row["raw"])} for row in found]
+    assert made["append_rows"] == made["bulk_create"]
+    append_rows(rows[:0])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        append_rows([CallEvent(call_id=call.pk, type=None, source="read")])
