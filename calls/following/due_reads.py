@@ -42,6 +42,12 @@ _LEASE_SQLITE = f"""
     ) RETURNING id
 """  # noqa: S608 - built from our own constants
 
+# Neither the fold, nor the schedule, nor a provider asks for these.
+_NOT_NEEDED = (
+    *("decision", "metadata", "dynamic_variables", "customer_name", "to_number_hash", "created_by", "updated_at"),
+    *("callback_token", "callback_url", "callback_outcome", "due_at", "not_before", "not_after", "lease_until"),
+)
+
 
 def count_by_account(now: datetime, at_most: int) -> dict[int, int]:
     """Return how many reads of each account are due, counted no further than `at_most`."""
@@ -74,7 +80,7 @@ def load(leased: Sequence[int]) -> list[Call]:
     """
     calls = Call.objects.filter(polling__in=leased).exclude(provider_call_id="").select_related("polling")
     calls = calls.order_by("pk")
-    found = list(calls.defer("decision", "metadata", "dynamic_variables"))
+    found = list(calls.defer(*_NOT_NEEDED))
     related = ProviderAccount.objects.select_related("organization")
     accounts = related.in_bulk({call.account_id for call in found})
     assistants = Assistant.objects.in_bulk({call.assistant_id for call in found})

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
 from django.db import connection
 
 from calls.models import Polling
@@ -40,7 +41,15 @@ class NextRead:
         return cls(lease, at, lease.last_read_at, lease.read_errors, lease.retention_at)
 
 
-_ROW = "id", "reads", "leased_until", "at", "last_read_at", "read_errors", "retention_at"
+_ROW = {
+    "id": "bigint",
+    "reads": "integer",
+    "leased_until": "timestamptz",
+    "at": "timestamptz",
+    "last_read_at": "timestamptz",
+    "read_errors": "integer",
+    "retention_at": "timestamptz",
+}
 # Evidence that came during the read may have set another time, which is kept.
 _SETS = """
     SET next_read_at = CASE WHEN p.next_read_at = v.leased_until THEN v.at ELSE p.next_read_at END,
@@ -49,10 +58,7 @@ _SETS = """
 # The rows are locked by key, as in every other transaction that changes several.
 _POSTGRESQL = f"""
     WITH v AS MATERIALIZED (
-        SELECT * FROM unnest(
-            %s::bigint[], %s::integer[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::integer[],
-            %s::timestamptz[]
-        ) AS v({", ".join(_ROW)})
+        SELECT * FROM json_to_recordset(%s) AS v({", ".join(f"{name} {kind}" for name, kind in _ROW.items())})
     ), mine AS MATERIALIZED (
         SELECT p.id FROM calls_polling p JOIN v USING (id) ORDER BY p.id FOR UPDATE OF p
     )
@@ -78,6 +84,7 @@ def store(reads: Sequence[NextRead]) -> None:
     ]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(_POSTGRESQL, [list(column) for column in zip(*rows, strict=True)])
+            records = [dict(zip(_ROW, row, strict=True)) for row in rows]
+            cursor.execute(_POSTGRESQL, [orjson.dumps(records).decode()])
         else:
             cursor.executemany(_SQLITE, rows)
