@@ -44,7 +44,7 @@ class Polling(models.Model):
         return f"Polling {self.pk}"
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **_: Any) -> Self:
         loaded = of_row(cls, db, field_names, values)
         loaded._stored = loaded._values()
         return loaded
@@ -86,7 +86,7 @@ class Polled(models.Model):
         abstract = True
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **_: Any) -> Self:
         loaded = of_row(cls, db, field_names, values)
         loaded._stored_polling = loaded.__dict__.get("polling_id")
         return loaded

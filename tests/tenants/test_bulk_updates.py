@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
@@ -165,9 +165,9 @@ def test_appended_rows_are_those_of_bulk_create(line: PhoneNumber) -> None:
             CallEvent.objects.bulk_create(rows)
         assert [CallEvent.objects.get(pk=row.pk).detail for row in rows] == [*HOSTILE, ""]
         assert [row._state.adding for row in rows] == [False] * len(rows)
-        found = [dict(row) for row in CallEvent.objects.order_by("pk").values()]
+        found: list[dict[str, Any]] = [dict(row) for row in CallEvent.objects.order_by("pk").values()]
         made[how] = [row | {"id": 0, "at": 0, "raw": bytes(row["raw"])} for row in found]
     assert made["append_rows"] == made["bulk_create"]
     append_rows(rows[:0])
     with pytest.raises(IntegrityError), transaction.atomic():
-        append_rows([CallEvent(call_id=call.pk, type=None, source="read")])
+        append_rows([CallEvent(call_id=call.pk, type=cast(str, None), source="read")])
