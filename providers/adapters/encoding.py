@@ -23,12 +23,28 @@ _HOST = re.compile(rb"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|([A-Za-z0-9_-]{1,63}(\.|$))+
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+# An origin, and a path that httpx would leave as it is: nothing to quote, no "." to resolve, no empty segment.
+_PLAIN = re.compile(r"(https?://[A-Za-z0-9.:\[\]-]{1,300})((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,300}){1,20})")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a request goes, as it is sent. `netloc`: the host, and the port if it is not the scheme's own."""
+
+    text: str
+    scheme: str
+    host: str
+    port: int | None
+    netloc: str
+    target: bytes  # path and query
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A request that can be sent. Its headers include those of its body, but neither Host nor Content-Length."""
 
     method: str
-    url: httpx.URL
+    address: Address
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
@@ -38,25 +54,41 @@ def encode(request: Request) -> Encoded:
     headers = {"user-agent": USER_AGENT, "accept-encoding": "identity", **request.headers}
     if not all(_HEADER_VALUE.fullmatch(value) for value in headers.values()):
         raise Misconfigured("The account's key is empty or contains characters that cannot be sent; enter it again.")
-    try:
-        url = _address(request.url)
-        url = url.copy_merge_params(request.query) if request.query else url
-    except (httpx.InvalidURL, ValueError):
-        url = httpx.URL()
-    if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.raw_host) or (url.port or 0) > 65535:
-        raise Misconfigured("The account's address is not a web address; enter it again.")
+    address = _address(request)
     try:
         kind, body = _body(request)
     except (ValueError, TypeError, RecursionError, OverflowError):
         raise Rejected("The call's data cannot be encoded for the provider.") from None
     if kind:
         headers["content-type"] = kind
-    return Encoded(request.method, url, headers, body)
+    return Encoded(request.method, address, headers, body)
 
 
-@lru_cache(256)  # an account's placings have one address; reads have one each, and push each other out
-def _address(url: str) -> httpx.URL:
-    return httpx.URL(url)
+def _address(request: Request) -> Address:
+    """Return the address of a request. Each read has one of its own, so only its origin is parsed, and that once."""
+    plain = None if request.query else _PLAIN.fullmatch(request.url)
+    if plain is None:
+        return _parsed(request.url, request.query)
+    origin, path = _origin(plain[1]), plain[2]
+    text = f"{origin.scheme}://{origin.netloc}{path}"
+    return Address(text, origin.scheme, origin.host, origin.port, origin.netloc, path.encode())
+
+
+@lru_cache(256)
+def _origin(url: str) -> Address:
+    return _parsed(url)
+
+
+def _parsed(address: str, query: Mapping[str, str] | None = None) -> Address:
+    try:
+        url = httpx.URL(address)
+        url = url.copy_merge_params(query) if query else url
+    except (httpx.InvalidURL, ValueError):
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.raw_host) or (url.port or 0) > 65535:
+        raise Misconfigured("The account's address is not a web address; enter it again.")
+    host, netloc = url.raw_host.decode("ascii"), url.netloc.decode("ascii")
+    return Address(str(url), url.scheme, host, url.port, netloc, url.raw_path)
 
 
 def _body(request: Request) -> tuple[str, bytes]:

@@ -93,12 +93,12 @@ class Exchange:
 
     async def _connected(self, parser: h11.Connection, request: Encoded) -> tuple[asyncio.Transport, _Receiver]:
         loop = asyncio.get_running_loop()
-        url = request.url
-        host = url.raw_host.decode("ascii")
+        address = request.address
+        host = address.host
         async with asyncio.timeout(self._connect):
-            addresses = await self._names.addresses(host, url.port or PORTS[url.scheme])
+            addresses = await self._names.addresses(host, address.port or PORTS[address.scheme])
             connected = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS, interleave=1)
-        secured = url.scheme == "https"
+        secured = address.scheme == "https"
         async with asyncio.timeout(self._connect):  # the loop closes the socket if this fails; nobody else may
             return await loop.create_connection(
                 lambda: _Receiver(parser, loop),
@@ -109,11 +109,11 @@ class Exchange:
 
 
 def _serialized(parser: h11.Connection, request: Encoded) -> bytes:
-    headers = [("Host", request.url.netloc.decode("ascii")), *request.headers.items()]
+    headers = [("Host", request.address.netloc), *request.headers.items()]
     if request.body or request.method not in ("GET", "HEAD"):
         headers.append(("Content-Length", str(len(request.body))))
     headers.append(("Connection", "close"))
-    head = parser.send(h11.Request(method=request.method, target=request.url.raw_path, headers=headers))
+    head = parser.send(h11.Request(method=request.method, target=request.address.target, headers=headers))
     body = parser.send(h11.Data(request.body)) if request.body else b""
     return b"".join([head or b"", body or b"", parser.send(h11.EndOfMessage()) or b""])
 

@@ -126,7 +126,7 @@ class Client:
         try:
             async with self._session.request(
                 encoded.method,
-                URL(str(encoded.url), encoded=True),
+                URL(encoded.address.text, encoded=True),
                 headers=encoded.headers,
                 data=encoded.body or None,
                 allow_redirects=False,
