@@ -78,13 +78,9 @@ def _statement(meta: Any, columns: Sequence[Any], guarded: Sequence[Any], expect
 
 def _cells(column: Any, rows: Rows, *, add: bool) -> list[Any]:
     """Return the values of a column as they are sent."""
-    if (
-        type(column) in _AS_THEY_ARE
-        and not getattr(column, "auto_now", False)
-        and not getattr(column, "auto_now_add", 0)
-    ):
-        return list(map(_sender(column), map(attrgetter(column.attname), rows)))
-    send = _sender(column)
+    send, set_on_saving = _sender(column), getattr(column, "auto_now", False) or getattr(column, "auto_now_add", False)
+    if type(column) in _AS_THEY_ARE and not set_on_saving:
+        return list(map(send, map(attrgetter(column.attname), rows)))
     return [send(column.pre_save(row, add)) for row in rows]
 
 
