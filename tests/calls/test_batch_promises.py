@@ -19,7 +19,7 @@ from django.utils import timezone
 from calls.dialing import intents, placing
 from calls.following import due_reads, polling
 from calls.models import Call, Polling, Status, WebhookDelivery
-from calls.outcomes import batches, folding, placement_results, poll_schedule, recording, writing
+from calls.outcomes import batches, folding, loading, placement_results, poll_schedule, recording, writing
 from campaigns.models import Campaign, DoNotCall, Recipient
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
@@ -310,8 +310,12 @@ def test_answers_that_all_wait_for_one_row_are_given_back_after_few_tries(
     monkeypatch.setattr(batches._Waits, "FIRST", 100)
     monkeypatch.setattr(batches._Waits, "MOST", 3)
     tries: list[int] = []
-    real = batches.Loaded
-    monkeypatch.setattr(batches, "Loaded", lambda entries: tries.append(len(entries)) or real(entries))
+
+    def counted(entries: Sequence[loading.Entry]) -> loading.Loaded:
+        tries.append(len(entries))
+        return loading.Loaded(entries)
+
+    monkeypatch.setattr(batches, "Loaded", counted)
     answers: list[Any] = [(claim, NotSent("refused")) for claim in claims(number, 7)]
     with transaction.atomic():
         ProviderAccount.objects.select_for_update().get(pk=number.account_id)
