@@ -82,12 +82,17 @@ class PlacingLane(Lane):
 
     async def _place(self, claim: placing.Claim) -> None:
         try:
-            answer = await placing.send(self._client, claim)
-            self._writer.put((claim, answer), claim.committed + CLUSTER_TIMING.lease)
+            self._writer.put((claim, await self._answer(claim)), claim.committed + CLUSTER_TIMING.lease)
         except Exception:  # when the lease ends, the reaper turns the claim into a doubt
             logger.exception("Call %s: the answer to its placing was lost", claim.call.pk)
         finally:
             self._of_account[claim.call.account_id] -= 1
+
+    async def _answer(self, claim: placing.Claim) -> Reading | ProviderError:
+        """Send the request, unless the worker stops too soon to wait for the answer: then the call is queued again."""
+        if self.control.left_of(CLUSTER_TIMING.finish) < CLUSTER_TIMING.request:
+            return placing.Overslept("The worker stopped between the decision and the request, so nothing was sent.")
+        return await placing.send(self._client, claim)
 
     async def _give_up(self, answer: Placed) -> None:
         """The reaper turns the claim into a doubt, because its lease is over."""

@@ -19,6 +19,7 @@ from calls.outcomes import circuit_breaker, placement_results
 from calls.webhooks import outbox
 from providers.adapters import http
 from providers.adapters.errors import ProviderError
+from providers.models import ProviderAccount
 
 logger = logging.getLogger(__name__)
 Run = Callable[..., Awaitable[Any]]
@@ -78,15 +79,27 @@ class Maintenance:
         task.add_done_callback(self.in_flight.discard)
 
     async def probe(self) -> bool:
-        """Ask providers that were unreachable, by a harmless read, whether they are back."""
+        """Ask providers that were unreachable, by a harmless read, whether they are back: all at the same time.
+
+        So one that accepts the connection and says nothing keeps no other account blocked.
+        """
         for account in await self._db(circuit_breaker.claim_probes, timezone.now()):
-            error: ProviderError | None = None
-            try:
-                account.adapter.read_check(await self._client.read(account.adapter.check()))
-            except ProviderError as found:
-                error = found
-            await self._db(circuit_breaker.record_probe, account, error, timezone.now())
+            self._spawn(self._probe(account))
         return False
+
+    async def _probe(self, account: ProviderAccount) -> None:
+        error: ProviderError | None = None
+        try:
+            account.adapter.read_check(await self._client.read(account.adapter.check()))
+        except ProviderError as found:
+            error = found
+        except Exception as found:
+            logger.exception("Account %s: its probe failed", account.pk)
+            error = ProviderError(f"The probe failed: {type(found).__name__}.")
+        try:
+            await self._db(circuit_breaker.record_probe, account, error, timezone.now())
+        except Exception:  # when its lease ends, the account is probed again
+            logger.exception("Account %s: the answer to its probe could not be stored", account.pk)
 
     async def campaigns(self) -> bool:
         await self._db(campaigns.start_scheduled)

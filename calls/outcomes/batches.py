@@ -3,6 +3,8 @@
 The functions that record one call record each of a batch; only what they ask and write goes through it (`units`).
 A call that needs more than the batch has loaded is set aside and recorded alone afterwards. Where the database refuses
 the batch, it is split in halves, down to one call, which is recorded alone: that is the slow road, and the reference.
+A batch waits only briefly for a row that another connection holds. Then it is split as well, so that the others are
+stored, and what is still held is given back.
 
 Locks are taken in the order of a claim: accounts, calls, recipients, polling rows, each by key.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -27,7 +30,26 @@ from tenants import failpoints
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-CONFLICTS = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock timeout
+HELD = "55P03"  # lock timeout
+CONFLICTS = frozenset({"40001", "40P01", HELD})  # serialization failure, deadlock, lock timeout
+
+
+@dataclass
+class _Waits:
+    """How long the parts of a batch wait for rows that others hold: once for a while, then hardly, and not often."""
+
+    timeouts: int = 0
+
+    FIRST, FURTHER = 2000, 50  # milliseconds
+    MOST = 40  # timeouts. One row that is held in a batch of 500 costs ten
+
+    @property
+    def milliseconds(self) -> int:
+        return self.FURTHER if self.timeouts else self.FIRST
+
+    @property
+    def are_over(self) -> bool:
+        return self.timeouts >= self.MOST
 
 
 def record_all(items: Sequence[T], entry: Callable[[T], Entry], alone: Callable[[T], object], now: datetime) -> list[T]:
@@ -37,7 +59,7 @@ def record_all(items: Sequence[T], entry: Callable[[T], Entry], alone: Callable[
     """
     left: list[T] = []
     for batch in _without_repetitions([(item, entry(item)) for item in items]):
-        left += _record(batch, alone, now)
+        left += _record(batch, alone, now, _Waits())
     return left
 
 
@@ -54,17 +76,23 @@ def _without_repetitions(items: Iterable[tuple[T, Entry]]) -> list[list[tuple[T,
     return batches
 
 
-def _record(batch: Sequence[tuple[T, Entry]], alone: Callable[[T], object], now: datetime) -> list[T]:
+def _record(batch: Sequence[tuple[T, Entry]], alone: Callable[[T], object], now: datetime, waits: _Waits) -> list[T]:
+    if waits.are_over:
+        return [item for item, _ in batch]
     try:
-        aside = _record_together([entry for _, entry in batch], now)
+        aside = _record_together([entry for _, entry in batch], now, waits)
     except Exception as error:
         if _is_an_outage(error):
             logger.exception("The database failed; %s answers are not stored yet", len(batch))
             return [item for item, _ in batch]
+        held = _state(error) == HELD
+        waits.timeouts += held
         if len(batch) > 1:
             logger.warning("A batch of %s answers could not be stored and is split", len(batch), exc_info=True)
             half = len(batch) // 2
-            return _record(batch[:half], alone, now) + _record(batch[half:], alone, now)
+            return _record(batch[:half], alone, now, waits) + _record(batch[half:], alone, now, waits)
+        if held:
+            return [item for item, _ in batch]
         aside = {entry.call_id for _, entry in batch}
     return [item for item, entry in batch if entry.call_id in aside and not _is_stored(item, alone)]
 
@@ -83,13 +111,20 @@ def _is_an_outage(error: Exception) -> bool:
     """Return whether the connection is lost, so that no other answer can be stored now either."""
     if isinstance(error, InterfaceError):
         return True
-    state = getattr(error.__cause__, "sqlstate", None)
-    return isinstance(error, OperationalError) and connection.vendor == "postgresql" and state not in CONFLICTS
+    refused = isinstance(error, OperationalError) and connection.vendor == "postgresql"
+    return refused and _state(error) not in CONFLICTS
 
 
-def _record_together(entries: Sequence[Entry], now: datetime) -> set[int]:
+def _state(error: Exception) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def _record_together(entries: Sequence[Entry], now: datetime, waits: _Waits) -> set[int]:
     """Record the calls in one transaction. Return the keys of those that are set aside: nothing of them is written."""
     with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = {waits.milliseconds}")
         loaded = Loaded(entries)
         was = {pk: as_stored(call) for pk, call in loaded.calls.items()}
         gathered = list(_concluded(entries, loaded))

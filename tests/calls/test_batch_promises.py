@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -19,11 +19,11 @@ from django.utils import timezone
 from calls.dialing import intents, placing
 from calls.following import due_reads, polling
 from calls.models import Call, Polling, Status, WebhookDelivery
-from calls.outcomes import batches, folding, placement_results, poll_schedule, recording, writing
+from calls.outcomes import batches, folding, loading, placement_results, poll_schedule, recording, writing
 from campaigns.models import Campaign, DoNotCall, Recipient
 from providers.adapters.base import CallState, Reading
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError, Rejected
-from providers.models import PhoneNumber
+from providers.models import PhoneNumber, ProviderAccount
 from tenants import failpoints
 from tenants.models import WebhookEndpoint
 from tenants.models import WebhookEvent as Event
@@ -285,6 +285,45 @@ def test_an_opt_out_in_a_batch_is_recorded_alone_under_the_contacts_lock(number:
     assert polling.record_all([(each, end, b"{}") for each, end in zip(due, ends, strict=True)]) == []
     assert [entry.phone for entry in DoNotCall.objects.all()] == [due[1].call.to_number]
     assert statuses() == [Status.BUSY] * 3
+
+
+@on_postgresql
+def test_a_row_that_another_connection_holds_keeps_no_other_answer_waiting(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that was left open would turn all answers of its batch into doubts when their leases end."""
+    monkeypatch.setattr(batches._Waits, "FIRST", 100)
+    made = claims(number, 7)
+    answers: list[Any] = [(claim, placed(place)) for place, claim in enumerate(made)]
+    with transaction.atomic():
+        list(Call.objects.select_for_update().filter(pk=made[3].call.pk))
+        assert Beside(lambda: placing.record_all(answers)).join() == [answers[3]]
+        assert statuses() == [Status.DIALING] * 3 + [Status.PLACING] + [Status.DIALING] * 3
+    assert placing.record_all([answers[3]]) == []
+    assert statuses() == [Status.DIALING] * 7
+
+
+@on_postgresql
+def test_answers_that_all_wait_for_one_row_are_given_back_after_few_tries(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches._Waits, "FIRST", 100)
+    monkeypatch.setattr(batches._Waits, "MOST", 3)
+    tries: list[int] = []
+
+    def counted(entries: Sequence[loading.Entry]) -> loading.Loaded:
+        tries.append(len(entries))
+        return loading.Loaded(entries)
+
+    monkeypatch.setattr(batches, "Loaded", counted)
+    answers: list[Any] = [(claim, NotSent("refused")) for claim in claims(number, 7)]
+    with transaction.atomic():
+        ProviderAccount.objects.select_for_update().get(pk=number.account_id)
+        left = Beside(lambda: placing.record_all(answers)).join()
+        assert left == answers
+        assert tries == [7, 3, 1]
+    assert placing.record_all(left) == []
+    assert statuses() == [Status.QUEUED] * 7
 
 
 @on_postgresql

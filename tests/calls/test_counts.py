@@ -198,6 +198,37 @@ def test_counts_that_a_flush_left_over_are_removed(organization: Organization, a
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no TRUNCATE")
+def test_a_truncated_table_leaves_no_counts(
+    organization: Organization, assistant: Assistant, phone_number: PhoneNumber
+) -> None:
+    world = World(organization, assistant, phone_number, 1)
+    for _ in range(4):
+        world.add_recipients()
+        world.add_calls()
+        world.end_calls()
+    assert kept(RecipientCount)
+    assert kept(PersonCount)
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE campaigns_recipient CASCADE")  # the calls as well
+    assert not Call.objects.exists()
+    counts_are_true()
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL counts once for a statement")
+@pytest.mark.parametrize("row", ["OLD", "NEW"])
+def test_a_row_trigger_reads_the_other_rows_of_its_member_alone(row: str) -> None:
+    """Else a change of all calls of a campaign reads each of them for each of them."""
+    query, _, condition = PersonCount.counted.of_row(row).rpartition(" WHERE ")
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {query} FROM calls_call {row} WHERE {condition}")
+        plan = [step for *_, step in cursor.fetchall() if step.startswith(("SEARCH r ", "SCAN r"))]
+    assert len(plan) == 2, "for each sum"
+    assert all("(recipient_id=?)" in step for step in plan), plan
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has one writer at a time")
 def test_two_calls_of_one_recipient_that_end_at_once_count_it_once(
     organization: Organization, assistant: Assistant, phone_number: PhoneNumber

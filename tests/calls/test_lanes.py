@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from calls.deadlines import CLUSTER_TIMING
 from calls.dialing import placing
 from calls.engine.control import Control
 from calls.engine.lanes import PlacingLane, ReadingLane
@@ -160,6 +161,26 @@ def test_a_claim_that_takes_long_makes_the_next_one_smaller_and_quick_ones_large
     limits = [limit for _, limit in world.claimed]
     assert max(limits) == PlacingLane.MOST
     assert limits[-1] == PlacingLane.FEWEST
+
+
+def test_no_request_is_sent_whose_answer_the_stop_would_not_wait_for(world: World) -> None:
+    """A claim may wait for a lock while its worker is told to stop."""
+
+    async def run() -> None:
+        world.start()
+        lane, control = world.placing, world.control
+        writing = asyncio.create_task(lane.writer.run())
+        control.stop()
+        for late, sent in ((CLUSTER_TIMING.finish - CLUSTER_TIMING.request - 1, 8), (CLUSTER_TIMING.finish, 8)):
+            control.stopped_at = time.monotonic() - late
+            await lane._claim(1, 8)
+            await finish(world)
+            assert world.sent == {1: sent}
+        lane.writer.close(within=100)
+        await writing
+        assert world.stored == {1: 16}, "those that were not sent are queued again"
+
+    asyncio.run(run())
 
 
 def test_what_was_claimed_when_the_stop_came_is_sent_and_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,8 @@ BATCH_BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 BATCHES,
-                "return _record(batch[:half], alone, now) + _record(batch[half:], alone, now)",
-                "return _record(batch[:half], alone, now)",
+                "return _record(batch[:half], alone, now, waits) + _record(batch[half:], alone, now, waits)",
+                "return _record(batch[:half], alone, now, waits)",
             ),
         ),
         (PROMISES + "test_one_row_that_the_database_refuses_harms_no_other_and_is_given_back",),
