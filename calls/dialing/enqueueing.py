@@ -36,7 +36,7 @@ from calls.models import Call, CallEvent, Status, event_of
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import load_numbers
 from tenants import failpoints
-from tenants.db.bulk_updates import insert_rows
+from tenants.db.bulk_updates import append_rows, insert_rows
 
 # Recipients that one step passes to the gate at least, when the first of them may not be called, and at most.
 CHECKED_AT_LEAST, CHECKED_AT_MOST = 200, 1000
@@ -237,10 +237,12 @@ class _Step:
                 self._decided.append(call.recipient)
         if self._made:
             failpoints.reach("feeding.queueing")
-        CallEvent.objects.bulk_create(
-            event_of(call, "queued", ENGINE, f"Attempt {call.attempt} of the campaign.", after=Status.QUEUED)
-            for call, _ in self._made
-            if call.uuid in stored
+        append_rows(
+            [
+                event_of(call, "queued", ENGINE, f"Attempt {call.attempt} of the campaign.", after=Status.QUEUED)
+                for call, _ in self._made
+                if call.uuid in stored
+            ]
         )
         fates.store(self._decided)
         self._made, self._decided = [], []

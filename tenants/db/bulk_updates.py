@@ -10,6 +10,13 @@ import orjson
 from django.db import connection, models
 
 Rows = Sequence[models.Model]
+# Values of exactly this type are sent as they are by these fields; everything else is converted as `save` does.
+AS_THEY_ARE: dict[type, type] = {
+    **dict.fromkeys((models.CharField, models.TextField, models.URLField), str),
+    **dict.fromkeys((models.IntegerField, models.BigIntegerField, models.SmallIntegerField), int),
+    **dict.fromkeys((models.PositiveIntegerField, models.PositiveSmallIntegerField, models.ForeignKey), int),
+    models.BooleanField: bool,
+}
 
 
 def update_rows(
@@ -33,11 +40,10 @@ def update_rows(
     columns: list[Any] = [meta.get_field(name) for name in sorted(fields)]
     expected: list[Any] = [meta.get_field(name) for name in sorted(where or {})]
     guarded: list[Any] = [meta.get_field(name) for name in sorted(guard or {})]
-    records = []
-    for place, row in enumerate(rows):
-        values = [row.pk, *(_sent(column, column.pre_save(row, False)) for column in columns)]
-        values += [_sent(column, (guard or {})[column.name][place]) for column in guarded]
-        records.append({f"c{number}": value for number, value in enumerate(values)})
+    cells = [[row.pk for row in rows], *(_cells(column, _given(column, rows, add=False)) for column in columns)]
+    cells += [_cells(column, (guard or {})[column.name]) for column in guarded]
+    names = [f"c{number}" for number in range(len(cells))]
+    records = [dict(zip(names, values, strict=True)) for values in zip(*cells, strict=True)]
     wanted = [column.get_db_prep_value((where or {})[column.name], connection) for column in expected]
     with connection.cursor() as cursor:
         # Decimals and times go as text, so that nothing is rounded.
@@ -68,6 +74,24 @@ def _statement(meta: Any, columns: Sequence[Any], guarded: Sequence[Any], expect
     )
 
 
+def _given(column: Any, rows: Rows, *, add: bool) -> list[Any]:
+    """Return the column's values of the rows. The field may set them, as it does on `save`."""
+    if type(column).pre_save is not models.Field.pre_save:
+        return [column.pre_save(row, add) for row in rows]
+    name = column.attname
+    return [getattr(row, name) for row in rows]
+
+
+def _cells(column: Any, given: Sequence[Any]) -> list[Any]:
+    """Return values as they are sent. One object that all rows share is converted once."""
+    first, kind = given[0], AS_THEY_ARE.get(type(column))
+    if all(value is first for value in given):
+        return [_sent(column, first)] * len(given)
+    if kind is None:
+        return [_sent(column, value) for value in given]
+    return [value if value is None or type(value) is kind else _sent(column, value) for value in given]
+
+
 def _sent(column: Any, value: Any) -> Any:
     if isinstance(column, models.JSONField):
         return None if value is None else json.dumps(value, cls=column.encoder)
@@ -93,28 +117,54 @@ def insert_rows(rows: Rows, by: str) -> set[Any]:
     """
     if not rows:
         return set()
-    meta = rows[0]._meta
-    columns: list[Any] = [column for column in meta.concrete_fields if column is not meta.pk]
-    cells = [[_sent(column, column.pre_save(row, True)) for row in rows] for column in columns]
-    unique: Any = meta.get_field(by)
-    differing = [
-        place
-        for place, (column, values) in enumerate(zip(columns, cells, strict=True))
-        if column is unique or any(value != values[0] for value in values)
-    ]
-    records = [{f"c{place}": cells[place][line] for place in differing} for line in range(len(rows))]
-    constants = [values[0] for place, values in enumerate(cells) if place not in differing]
-    with connection.cursor() as cursor:
-        sent = orjson.dumps(records, default=str).decode()
-        cursor.execute(_insertion(meta, columns, set(differing), unique), [*constants, sent])
-        keys = {unique.to_python(value): key for key, value in cursor.fetchall()}
+    unique: Any = rows[0]._meta.get_field(by)
+    quote = connection.ops.quote_name
+    keys = {
+        unique.to_python(value): key
+        for key, value in _inserted(
+            rows, unique, f"ON CONFLICT DO NOTHING RETURNING {quote(rows[0]._meta.pk.column)}, {quote(unique.column)}"
+        )
+    }
     for row in rows:
         row.pk = keys.get(getattr(row, by))
         row._state.adding, row._state.db = row.pk is None, connection.alias
     return set(keys)
 
 
-def _insertion(meta: Any, columns: Sequence[Any], differing: set[int], by: Any) -> str:
+def append_rows(rows: Rows) -> None:
+    """Insert rows as `save` does, with one statement that sends only what differs, and give them no keys.
+
+    JSON holds no bytes, so rows whose bytes differ are inserted cell by cell.
+    """
+    if not rows:
+        return
+    blobs = [each.attname for each in rows[0]._meta.concrete_fields if isinstance(each, models.BinaryField)]
+    if any(getattr(row, name) != getattr(rows[0], name) for name in blobs for row in rows):
+        type(rows[0])._base_manager.bulk_create(rows)
+    else:
+        _inserted(rows, None, "")
+
+
+def _inserted(rows: Rows, unique: Any, ending: str) -> list[Any]:
+    """Insert rows with one statement that ends so, and return what it returns."""
+    meta: Any = rows[0]._meta
+    columns: list[Any] = [column for column in meta.concrete_fields if column is not meta.pk]
+    cells = [_cells(column, _given(column, rows, add=True)) for column in columns]
+    differing = [
+        place
+        for place, (column, values) in enumerate(zip(columns, cells, strict=True))
+        if column is unique or any(value is not values[0] and value != values[0] for value in values)
+    ] or [0]
+    constants = [values[0] for place, values in enumerate(cells) if place not in differing]
+    names = [f"c{place}" for place in differing]
+    lines = zip(*(cells[place] for place in differing), strict=True)
+    sent = orjson.dumps([dict(zip(names, line, strict=True)) for line in lines], default=str).decode()
+    with connection.cursor() as cursor:
+        cursor.execute(_insertion(meta, columns, set(differing), ending), [*constants, sent])
+        return list(cursor.fetchall()) if ending else []
+
+
+def _insertion(meta: Any, columns: Sequence[Any], differing: set[int], ending: str) -> str:
     """Return an INSERT: its parameters are the columns that have one value, then a JSON list of rows."""
     quote, postgresql = connection.ops.quote_name, connection.vendor == "postgresql"
     if postgresql:
@@ -132,5 +182,5 @@ def _insertion(meta: Any, columns: Sequence[Any], differing: set[int], by: Any) 
     # SQLite takes "ON" for the beginning of a join condition if there is no WHERE.
     return (
         f"INSERT INTO {quote(meta.db_table)} ({names}) SELECT {', '.join(values)} FROM {source} "  # noqa: S608
-        f"WHERE true ON CONFLICT DO NOTHING RETURNING {quote(meta.pk.column)}, {quote(by.column)}"
+        f"WHERE true {ending}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -11,9 +11,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from calls.models import CallEvent, Status
 from campaigns.models import Contact
-from tenants.db.bulk_updates import insert_rows, update_rows
+from tenants.db.bulk_updates import append_rows, insert_rows, update_rows
 from tenants.models import Organization
+from tests.calls.support import reach, single
 
 pytestmark = pytest.mark.django_db
 HOSTILE = ["", "O'Neill", 'say "no"', "a\nb", "{1,2}", "NULL", "\\N", "%s", "😀", "‮abc", "0012", " "]
@@ -136,3 +138,34 @@ def test_a_row_that_a_constraint_refuses_costs_no_other(organization: Organizati
     assert insert_rows([], by="uuid") == set()
     alone = Contact(organization=organization, phone="+33612345699")
     assert insert_rows([alone], by="uuid") == {alone.uuid} and Contact.objects.get(phone=alone.phone).pk == alone.pk
+
+
+def test_rows_of_a_log_are_appended_as_save_inserts_them(organization: Organization) -> None:
+    """Each column alike in all rows, or different in each; bytes too, which JSON cannot hold."""
+    call = single(reach(organization, "https://provider.example", "allomia"), "+33612345601")
+    at = datetime(2026, 3, 1, 9, 30, 1, 123456, tzinfo=UTC)
+    names = [field.attname for field in CallEvent._meta.concrete_fields if field.attname != "id"]
+
+    def events(blobs: bool) -> list[CallEvent]:
+        return [
+            CallEvent(
+                call=call,
+                at=at if number % 2 else at + timedelta(microseconds=number),
+                type="placing",
+                from_status=Status.QUEUED,
+                source=CallEvent.Source.ENGINE,
+                detail=text,
+                raw=bytes(range(number)) if blobs else b"\x00\xff",
+                raw_size=number,
+            )
+            for number, text in enumerate(HOSTILE)
+        ]
+
+    for rows in (events(blobs=False), events(blobs=True), events(blobs=False)[:1], [events(blobs=False)[3]] * 2, []):
+        CallEvent.objects.all().delete()
+        for row in rows:
+            CallEvent(**{name: getattr(row, name) for name in names}).save()
+        saved = sorted(CallEvent.objects.values_list(*names), key=repr)
+        CallEvent.objects.all().delete()
+        append_rows(rows)
+        assert sorted(CallEvent.objects.values_list(*names), key=repr) == saved
