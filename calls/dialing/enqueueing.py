@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -166,8 +165,7 @@ class _Step:
         facts, taken = batch.facts_of(call), self._from_number[call.phone_number_id]
         # The pace, and a rest that ends within AHEAD, are kept by the call's due time instead.
         rests = self.choices.rests_until(call.phone_number, self.now + AHEAD)
-        adjusted = replace(
-            facts,
+        adjusted = facts.but(
             campaign_next_at=None,
             number_last_at=facts.number_last_at if rests else None,
             number_in_a_day=facts.number_in_a_day + taken,
