@@ -35,6 +35,7 @@ from calls.models import Call, CallEvent, Status, event_of
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import load_numbers
 from tenants import failpoints
+from tenants.db.among import Among
 from tenants.db.bulk_updates import append_rows, insert_rows
 
 # Recipients that one step passes to the gate at least, when the first of them may not be called, and at most.
@@ -149,7 +150,7 @@ class _Step:
         load_numbers(recipients)
         calls = [self.choices.call_to(recipient) for recipient in recipients]
         batch = self.choices.read_facts(calls, self.now)
-        queued = Call.objects.queued().filter(recipient__in=recipients).order_by()
+        queued = Call.objects.queued().filter(Among("recipient", (recipient.pk for recipient in recipients))).order_by()
         has_a_call = set(queued.values_list("recipient_id", flat=True))
         for recipient, call in zip(recipients, calls, strict=True):
             if self.full:

@@ -15,6 +15,7 @@ from calls.gate.decision import SOON, Decision
 from calls.models import Call, CallEvent, Status, event_of
 from campaigns.models import Recipient
 from tenants import failpoints
+from tenants.db.among import Among
 from tenants.db.bulk_updates import append_rows, update_rows
 
 LEASE = timedelta(seconds=CLUSTER_TIMING.lease)
@@ -43,7 +44,7 @@ def commit(allowed: Sequence[Judged], now: datetime) -> list[Call]:
     if committed:
         failpoints.reach("placing.intending")
     recipients = [call.recipient_id for call in committed if call.recipient_id]
-    Recipient.objects.filter(pk__in=recipients).update(attempts=F("attempts") + 1)
+    Recipient.objects.filter(Among("pk", recipients)).update(attempts=F("attempts") + 1)
     engine, before, after = CallEvent.Source.ENGINE, Status.QUEUED, Status.PLACING
     append_rows([event_of(call, "placing", engine, f"Attempt {call.attempt}.", before, after) for call in committed])
     for call in refused:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from calls.models import Call, Status
 from campaigns.models import Campaign, CampaignVariant
 from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.db.among import Among
 
 Pair = tuple[int | None, int]  # internal keys of a campaign and an assistant
 
@@ -16,7 +17,7 @@ def still_queued(batch: Sequence[Call], account: ProviderAccount) -> list[Call]:
 
     The account, with its organization, and the campaigns are locked, so what is read now holds until the commit.
     """
-    found = Call.objects.select_related("contact", "recipient").filter(pk__in=[call.pk for call in batch])
+    found = Call.objects.select_related("contact", "recipient").filter(Among("pk", (call.pk for call in batch)))
     calls = list(found.filter(status=Status.QUEUED).order_by("-priority", "due_at", "pk"))
     assistants = Assistant.objects.in_bulk({call.assistant_id for call in calls})
     numbers = PhoneNumber.objects.in_bulk({call.phone_number_id for call in calls})
