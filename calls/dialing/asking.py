@@ -72,8 +72,7 @@ class Asking:
     def _facts_of(self, call: Call) -> Facts:
         """Return the facts of a call. They include what this claim has allowed before it."""
         found, lines = self._batch.facts_of(call), self._lines[call.phone_number_id]
-        return replace(
-            found,
+        return found.but(
             number_open=found.number_open + lines,
             campaign_open=found.campaign_open + self._in_campaign[call.campaign_id],
             spent=found.spent + self._reserved[call.campaign_id],

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +35,8 @@ from calls.models import Call, CallEvent, Status, event_of
 from campaigns.models import Campaign, Recipient
 from campaigns.models.campaign import load_numbers
 from tenants import failpoints
-from tenants.db.bulk_updates import insert_rows
+from tenants.db.among import Among
+from tenants.db.bulk_updates import append_rows, insert_rows
 
 # Recipients that one step passes to the gate at least, when the first of them may not be called, and at most.
 CHECKED_AT_LEAST, CHECKED_AT_MOST = 200, 1000
@@ -150,7 +150,7 @@ class _Step:
         load_numbers(recipients)
         calls = [self.choices.call_to(recipient) for recipient in recipients]
         batch = self.choices.read_facts(calls, self.now)
-        queued = Call.objects.queued().filter(recipient__in=recipients).order_by()
+        queued = Call.objects.queued().filter(Among("recipient", (recipient.pk for recipient in recipients))).order_by()
         has_a_call = set(queued.values_list("recipient_id", flat=True))
         for recipient, call in zip(recipients, calls, strict=True):
             if self.full:
@@ -166,8 +166,7 @@ class _Step:
         facts, taken = batch.facts_of(call), self._from_number[call.phone_number_id]
         # The pace, and a rest that ends within AHEAD, are kept by the call's due time instead.
         rests = self.choices.rests_until(call.phone_number, self.now + AHEAD)
-        adjusted = replace(
-            facts,
+        adjusted = facts.but(
             campaign_next_at=None,
             number_last_at=facts.number_last_at if rests else None,
             number_in_a_day=facts.number_in_a_day + taken,
@@ -237,10 +236,12 @@ class _Step:
                 self._decided.append(call.recipient)
         if self._made:
             failpoints.reach("feeding.queueing")
-        CallEvent.objects.bulk_create(
-            event_of(call, "queued", ENGINE, f"Attempt {call.attempt} of the campaign.", after=Status.QUEUED)
-            for call, _ in self._made
-            if call.uuid in stored
+        append_rows(
+            [
+                event_of(call, "queued", ENGINE, f"Attempt {call.attempt} of the campaign.", after=Status.QUEUED)
+                for call, _ in self._made
+                if call.uuid in stored
+            ]
         )
         fates.store(self._decided)
         self._made, self._decided = [], []

@@ -15,7 +15,8 @@ from calls.gate.decision import SOON, Decision
 from calls.models import Call, CallEvent, Status, event_of
 from campaigns.models import Recipient
 from tenants import failpoints
-from tenants.db.bulk_updates import update_rows
+from tenants.db.among import Among
+from tenants.db.bulk_updates import append_rows, update_rows
 
 LEASE = timedelta(seconds=CLUSTER_TIMING.lease)
 INTENT = (
@@ -43,11 +44,9 @@ def commit(allowed: Sequence[Judged], now: datetime) -> list[Call]:
     if committed:
         failpoints.reach("placing.intending")
     recipients = [call.recipient_id for call in committed if call.recipient_id]
-    Recipient.objects.filter(pk__in=recipients).update(attempts=F("attempts") + 1)
-    CallEvent.objects.bulk_create(
-        event_of(call, "placing", CallEvent.Source.ENGINE, f"Attempt {call.attempt}.", Status.QUEUED, Status.PLACING)
-        for call in committed
-    )
+    Recipient.objects.filter(Among("pk", recipients)).update(attempts=F("attempts") + 1)
+    engine, before, after = CallEvent.Source.ENGINE, Status.QUEUED, Status.PLACING
+    append_rows([event_of(call, "placing", engine, f"Attempt {call.attempt}.", before, after) for call in committed])
     for call in refused:
         call.status_reason = waited_for[call.pk]
     open_call = Decision("defer", CheckName.OPEN_CALL, CheckName.OPEN_CALL.words, now + SOON)
@@ -80,6 +79,6 @@ def defer(deferred: Iterable[Judged]) -> None:
         call.due_at, call.status_reason = decision.until, decision.reason
     calls = [call for call, _ in judged]
     written = update_rows(calls, ("due_at", "status_reason"), where={"status": Status.QUEUED})
-    CallEvent.objects.bulk_create(
-        event_of(call, "deferred", CallEvent.Source.ENGINE, detail) for call, detail in new if call.pk in written
+    append_rows(
+        [event_of(call, "deferred", CallEvent.Source.ENGINE, detail) for call, detail in new if call.pk in written]
     )

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.db.models import Model
 
 from calls.models import Call, Status
 from campaigns.models import Campaign, CampaignVariant
 from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.db.among import Among
 
+RELATIONS: dict[str, Any] = {
+    name: Call._meta.get_field(name) for name in ("organization", "account", "assistant", "phone_number", "campaign")
+}
 Pair = tuple[int | None, int]  # internal keys of a campaign and an assistant
 
 
@@ -16,7 +23,7 @@ def still_queued(batch: Sequence[Call], account: ProviderAccount) -> list[Call]:
 
     The account, with its organization, and the campaigns are locked, so what is read now holds until the commit.
     """
-    found = Call.objects.select_related("contact", "recipient").filter(pk__in=[call.pk for call in batch])
+    found = Call.objects.select_related("contact", "recipient").filter(Among("pk", (call.pk for call in batch)))
     calls = list(found.filter(status=Status.QUEUED).order_by("-priority", "due_at", "pk"))
     assistants = Assistant.objects.in_bulk({call.assistant_id for call in calls})
     numbers = PhoneNumber.objects.in_bulk({call.phone_number_id for call in calls})
@@ -29,13 +36,19 @@ def still_queued(batch: Sequence[Call], account: ProviderAccount) -> list[Call]:
     for campaign in campaigns.values():
         campaign.organization = account.organization
     for call in calls:
-        call.organization, call.account = account.organization, account
-        call.assistant, call.phone_number = assistants[call.assistant_id], numbers[call.phone_number_id]
+        share(call, organization=account.organization, account=account)
+        share(call, assistant=assistants[call.assistant_id], phone_number=numbers[call.phone_number_id])
         if call.campaign_id:
-            call.campaign = campaigns[call.campaign_id]
+            share(call, campaign=campaigns[call.campaign_id])
         if call.recipient:
             call.recipient.contact = call.contact
     return calls
+
+
+def share(call: Call, **related: Model) -> None:
+    """Give a call the objects of its keys. Setting the attributes would check and set each key again."""
+    for name, row in related.items():
+        RELATIONS[name].set_cached_value(call, row)
 
 
 def weightless(calls: Collection[Call]) -> set[Pair]:

@@ -31,6 +31,7 @@ from providers.adapters.base import Provider, Reading
 from providers.adapters.errors import NotSent, ProviderError
 from providers.models import ProviderAccount
 from tenants import failpoints
+from tenants.db.among import Among
 from tenants.models import Organization
 
 BATCH = 200  # calls of one claim, where the account's rate and lines allow as many
@@ -142,7 +143,7 @@ def _lock_contacts(batch: list[Call]) -> list[Call]:
     list(Campaign.objects.select_for_update(no_key=True).filter(pk__in=campaigns).order_by("pk").values_list("pk"))
     contacts = {call.contact_id for call in batch}
     holders = _holders(batch)
-    locked = Contact.objects.select_for_update(no_key=True).filter(pk__in=contacts | holders)
+    locked = Contact.objects.select_for_update(no_key=True).filter(Among("pk", contacts | holders))
     list(locked.order_by("pk").values_list("pk"))
     return batch if _holders(batch) <= holders else [call for call in batch if not call.is_single]
 

@@ -9,7 +9,6 @@ database records the contact (`calls/triggers.py`). docs/adr/0008-an-edit-reache
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
@@ -187,7 +186,7 @@ def _decide_again(choices: Choices, recipients: Sequence[Recipient], now: dateti
 
     def judge(call: Call) -> Decision:
         facts = batch.facts_of(call)
-        return decide(replace(facts, campaign_next_at=None, number_last_at=None, number_open=0, campaign_open=0), now)
+        return decide(facts.but(campaign_next_at=None, number_last_at=None, number_open=0, campaign_open=0), now)
 
     for recipient, call in zip(recipients, calls, strict=True):
         selected = select_free(choices, call, judge, busy)

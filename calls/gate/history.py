@@ -15,6 +15,7 @@ from calls.gate.candidate import Candidate
 from calls.gate.persons import Number, Persons
 from calls.models import OPEN, Call, CallBack, Status
 from calls.models.statuses import ENDED_BY_STAFF
+from tenants.db.among import Among
 
 HISTORY = timedelta(days=30)  # the longest time that a cap looks back
 AT_ONCE = 5_000  # numbers in one query
@@ -69,19 +70,19 @@ def read(calls: Sequence[Candidate], people: Persons, now: datetime) -> History:
     history = History(OpenCalls(set(), set()), defaultdict(dict), defaultdict(dict), defaultdict(dict))
     contacts = {call.contact_id for call in calls if call.contact_id}
     organizations, since = {call.organization_id for call in calls}, now - HISTORY
-    promised = CallBack.objects.filter(contact__in=contacts, status=CallBack.Status.DUE).order_by()
-    others = [_counting(since, contact__in=contacts), _promises(promised)]
+    promised = CallBack.objects.filter(Among("contact", contacts), status=CallBack.Status.DUE).order_by()
+    others = [_counting(since, Among("contact", contacts)), _promises(promised)]
     for numbers in _in_parts({phone for call in calls for phone in people.reached(call)}):
-        rows = _counting(since, organization_id__in=organizations, to_number__in=numbers)
+        rows = _counting(since, Among("to_number", numbers), organization_id__in=organizations)
         _sort(rows.union(*others, all=True), history, since)
         others = []
     return history
 
 
-def _counting(since: datetime, **those: Any) -> QuerySet[Any, Row]:
+def _counting(since: datetime, *those: Among, **further: Any) -> QuerySet[Any, Row]:
     """Return the calls that were dialled or are open."""
     counting = Q(dialed_at__gt=since) | Q(status__in=OPEN)
-    calls = Call.objects.filter(counting, **those).order_by()
+    calls = Call.objects.filter(counting, *those, **further).order_by()
     return calls.values_list("status", "pk", "contact_id", "organization_id", "to_number", COUNTS_FROM, NO_RECIPIENT)
 
 

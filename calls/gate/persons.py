@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from calls.gate.candidate import Candidate
 from campaigns.models import Contact, ContactNumber
+from tenants.db.among import Among
 
 Number = tuple[int, str]  # organization and E.164
 
@@ -51,7 +52,7 @@ def read(calls: Sequence[Candidate]) -> Persons:
 
 def _further(contacts: Collection[int]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
-    rows = ContactNumber.objects.filter(contact__in=contacts).order_by()
+    rows = ContactNumber.objects.filter(Among("contact", contacts)).order_by()
     for contact_id, phone in rows.values_list("contact_id", "phone"):
         found.setdefault(contact_id, []).append(phone)
     return found

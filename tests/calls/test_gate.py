@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import pytest
@@ -154,3 +155,23 @@ def test_money_set_aside_for_calls_that_still_go_on_may_come_back_today() -> Non
     assert decide(replace(facts, daily_budgets=(spent,)), NOON).until == tomorrow
     set_aside = replace(spent, paid=Decimal("7.00"))
     assert decide(replace(facts, daily_budgets=(set_aside,)), NOON).until == NOON + LATER
+
+
+def test_answers_that_decisions_share_say_what_a_new_one_says() -> None:
+    """Over days with and without a change of clocks, and edits between; asked twice, so that the second is kept."""
+    summer = datetime(2026, 3, 8, 6, 59, tzinfo=UTC)
+    edits: list[dict[str, Any]] = [{}, {"country": "FR"}, {"zones": ("Europe/Paris", "Asia/Tokyo")}, {"attempts": 3}]
+    edits += [{"hours": ()}, {"campaign_status": "paused"}, {"open_call": True}, {"number_open": 1}]
+    moments = [NOON, *(summer + timedelta(minutes=minutes) for minutes in (0, 2, 61, 22 * 60, 24 * 60))]
+    for at, edit in [*product(moments, edits)] * 2:
+        found = decide(replace(FINE, **edit), at)
+        assert found == decide(FINE.but(**edit), at)
+        plain = [{"name": each.name, "result": each.result, "detail": each.detail} for each in found.checks]
+        assert found.as_json(at)["checks"] == plain
+        details = {each.name: each.detail for each in found.checks if each.result == "allow"}
+        assert details.get(CheckName.COUNTRY, "US") == "US"
+        assert details.get(CheckName.CALLING_HOURS) in {None, ", ".join(edit.get("zones", FINE.zones))}
+        assert all(not details.get(name) for name in (CheckName.OPEN_CALL, CheckName.MINIMUM_GAP))
+    assert vars(FINE.but(attempts=2)) == vars(replace(FINE, attempts=2)) and FINE.attempts == 0
+    with pytest.raises(TypeError):
+        FINE.but(atempts=2)

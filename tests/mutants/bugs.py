@@ -519,8 +519,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/asking.py",
-                "            found,\n            number_open=",
-                "            found,\n            do_not_call=False,\n            other_number_listed=False,\n"
+                "found.but(\n            number_open=",
+                "found.but(\n            do_not_call=False,\n            other_number_listed=False,\n"
                 "            number_open=",
             ),
         ),
@@ -532,8 +532,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/asking.py",
-                "            found,\n            number_open=",
-                "            found,\n            hours=(),\n            number_open=",
+                "found.but(\n            number_open=",
+                "found.but(\n            hours=(),\n            number_open=",
             ),
         ),
         (PLACING + "test_a_call_queued_before_the_window_closed_is_not_placed_after",),

@@ -37,7 +37,7 @@ CLAIM_BUGS: tuple[Bug, ...] = (
     Bug(
         "the events of a claim are missing",
         "Nobody can tell afterwards when, and how often, a call was committed to being dialled.",
-        (Edit(INTENTS, "        for call in committed\n", "        for call in committed[:0]\n"),),
+        (Edit(INTENTS, "before, after) for call in committed]", "before, after) for call in committed[:0]]"),),
         (STORED,),
     ),
     Bug(

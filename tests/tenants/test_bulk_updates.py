@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
@@ -11,7 +11,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from calls.models import CallEvent
+from calls.models import CallEvent, Status
 from campaigns.models import Contact
 from providers.models import PhoneNumber
 from tenants.db.bulk_updates import append_rows, insert_rows, update_rows
@@ -171,3 +171,34 @@ def test_appended_rows_are_those_of_bulk_create(line: PhoneNumber) -> None:
     append_rows(rows[:0])
     with pytest.raises(IntegrityError), transaction.atomic():
         append_rows([CallEvent(call_id=call.pk, type=cast(str, None), source="read")])
+
+
+def test_rows_of_a_log_are_appended_as_save_inserts_them(organization: Organization) -> None:
+    """Each column alike in all rows, or different in each; bytes too, which JSON cannot hold."""
+    call = support.single(support.reach(organization, "https://provider.example", "allomia"), "+33612345601")
+    at = datetime(2026, 3, 1, 9, 30, 1, 123456, tzinfo=UTC)
+    names = [field.attname for field in CallEvent._meta.concrete_fields if field.attname != "id"]
+
+    def events(blobs: bool) -> list[CallEvent]:
+        return [
+            CallEvent(
+                call=call,
+                at=at if number % 2 else at + timedelta(microseconds=number),
+                type="placing",
+                from_status=Status.QUEUED,
+                source=CallEvent.Source.ENGINE,
+                detail=text,
+                raw=bytes(range(number)) if blobs else b"\x00\xff",
+                raw_size=number,
+            )
+            for number, text in enumerate(HOSTILE)
+        ]
+
+    for rows in (events(blobs=False), events(blobs=True), events(blobs=False)[:1], [events(blobs=False)[3]] * 2, []):
+        CallEvent.objects.all().delete()
+        for row in rows:
+            CallEvent(**{name: getattr(row, name) for name in names}).save()
+        saved = sorted(CallEvent.objects.values_list(*names), key=repr)
+        CallEvent.objects.all().delete()
+        append_rows(rows)
+        assert sorted(CallEvent.objects.values_list(*names), key=repr) == saved
