@@ -227,6 +227,24 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(
     assert [record.message for record in caplog.records if record.name == batches.__name__] == []
 
 
+@on_postgresql
+@pytest.mark.parametrize("late", [False, True], ids=["with the ID", "to an earlier claim"])
+def test_an_answer_to_a_placing_survives_a_crash_even_when_the_call_goes_on_already(
+    number: PhoneNumber, late: bool
+) -> None:
+    """The lease ended, a status callback without an ID moved the calls on, then comes the answer. No read repeats it."""
+    made = claims(number, 2)
+    placement_results.reap(timezone.now() + intents.LEASE + timedelta(seconds=1))
+    for claim in made:
+        recording.record(claim.call.pk, Reading(CallState.IN_PROGRESS), "callback")
+    if late:
+        Call.objects.update(placing_attempts=F("placing_attempts") + 1)
+    answers: list[Any] = [(claim, placed(place)) for place, claim in enumerate(made)]
+    asked = statements(partial(placing.record_all, answers))
+    assert statuses() == [Status.IN_PROGRESS] * 2
+    assert not any("synchronous_commit" in sql for sql in asked)
+
+
 def unblocked(number: PhoneNumber) -> None:
     """Forget what earlier answers have left of calls that were not placed, and of failures."""
     Call.objects.filter(status__in=(Status.UNCONFIRMED, Status.QUEUED)).delete()
