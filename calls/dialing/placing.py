@@ -92,6 +92,7 @@ def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
         now, started = timezone.now(), time.monotonic()
         if account is None or not account.is_active or account.blocked(now):
             return [], 0
+        adapter = account.adapter  # before anything is committed that it would have to send
         room = min(limit, lines_of(account, now).room_to_place)
         batch = _candidates(account, now, min(room, rate_limits.free_for_placing(account, now) + SPARE))
         batch = _lock_contacts(batch)
@@ -109,8 +110,7 @@ def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
     if committed:
         failpoints.reach("placing.claimed")
     moved = len(asked.deferred) + asked.ended
-    adapter = account.adapter if committed else None
-    return [Claim(call, adapter, call.placing_attempts, started) for call in committed if adapter], moved
+    return [Claim(call, adapter, call.placing_attempts, started) for call in committed], moved
 
 
 def _lock_account(account_id: int) -> ProviderAccount | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -29,6 +30,7 @@ from tenants.models import WebhookEndpoint
 from tenants.models import WebhookEvent as Event
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
+from tests.waiting import PATIENCE
 
 Answer = Reading | ProviderError
 on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
@@ -303,6 +305,36 @@ def test_an_opt_out_in_a_batch_is_recorded_alone_under_the_contacts_lock(number:
     assert polling.record_all([(each, end, b"{}") for each, end in zip(due, ends, strict=True)]) == []
     assert [entry.phone for entry in DoNotCall.objects.all()] == [due[1].call.to_number]
     assert statuses() == [Status.BUSY] * 3
+
+
+@on_postgresql
+def test_a_call_that_somebody_holds_delays_no_other_answer_of_its_batch(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine's connections wait for a lock for seconds. Then the batch is split: the others are stored."""
+    made = claims(number, 5)
+    answers: list[Any] = [(claim, placed(place)) for place, claim in enumerate(made)]
+
+    def hold() -> None:
+        with transaction.atomic():
+            list(Call.objects.select_for_update().filter(pk=made[1].call.pk))
+            holding.set()
+            assert go_on.wait(PATIENCE)
+
+    holding, go_on = threading.Event(), threading.Event()
+    holder = Beside(hold)
+    try:
+        assert holding.wait(PATIENCE)
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        assert placing.record_all(answers) == [answers[1]]
+        assert statuses() == [Status.DIALING, Status.PLACING, *[Status.DIALING] * 3]
+    finally:
+        go_on.set()
+        holder.join()
+        connection.close()
+    assert placing.record_all([answers[1]]) == []
+    assert statuses() == [Status.DIALING] * 5
 
 
 @on_postgresql
