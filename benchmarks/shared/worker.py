@@ -43,7 +43,7 @@ def running(
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, *command],
             cwd=ROOT,
-            env=os.environ | environment(url, ENGINE_SLICES=str(slices), **more),
+            env=os.environ | environment(url, ENGINE_PROCESSES=str(slices), **more),
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -96,9 +96,13 @@ def insert_rows(rows: Rows, by: str) -> set[Any]:
     meta = rows[0]._meta
     columns: list[Any] = [column for column in meta.concrete_fields if column is not meta.pk]
     cells = [[_sent(column, column.pre_save(row, True)) for row in rows] for column in columns]
-    differing = [place for place, values in enumerate(cells) if any(value != values[0] for value in values)]
-    records = [{f"c{place}": cells[place][line] for place in differing} for line in range(len(rows))]
     unique: Any = meta.get_field(by)
+    differing = [
+        place
+        for place, (column, values) in enumerate(zip(columns, cells, strict=True))
+        if column is unique or any(value != values[0] for value in values)
+    ]
+    records = [{f"c{place}": cells[place][line] for place in differing} for line in range(len(rows))]
     constants = [values[0] for place, values in enumerate(cells) if place not in differing]
     with connection.cursor() as cursor:
         sent = orjson.dumps(records, default=str).decode()

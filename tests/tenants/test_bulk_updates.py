@@ -134,3 +134,5 @@ def test_a_row_that_a_constraint_refuses_costs_no_other(organization: Organizati
     assert [row.pk is None for row in rows] == [False, False, True, False]
     assert Contact.objects.get(phone=there.phone).name == "first" and Contact.objects.count() == 4
     assert insert_rows([], by="uuid") == set()
+    alone = Contact(organization=organization, phone="+33612345699")
+    assert insert_rows([alone], by="uuid") == {alone.uuid} and Contact.objects.get(phone=alone.phone).pk == alone.pk
