@@ -234,7 +234,7 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(
 def test_an_answer_to_a_placing_survives_a_crash_even_when_the_call_goes_on_already(
     number: PhoneNumber, late: bool
 ) -> None:
-    """The lease ended, a status callback without an ID moved the calls on, then comes the answer. No read repeats it."""
+    """The lease ended, a status callback without an ID moved the calls on, then comes the answer. No read tells it."""
     made = claims(number, 2)
     placement_results.reap(timezone.now() + intents.LEASE + timedelta(seconds=1))
     for claim in made:

@@ -112,7 +112,9 @@ def test_a_thread_that_hangs_does_not_hang_the_end() -> None:
 def test_a_server_that_vanished_is_noticed_within_half_a_minute() -> None:
     """Without these a thread waits for the answer of a dead server for two hours."""
     connection.ensure_connection()
-    limits = {name: int(value) for name, value in connection.connection.info.get_parameters().items() if value.isdigit()}
+    limits = {
+        name: int(value) for name, value in connection.connection.info.get_parameters().items() if value.isdigit()
+    }
     probing = limits["keepalives_idle"] + limits["keepalives_interval"] * limits["keepalives_count"]
     assert max(probing, limits["tcp_user_timeout"] / 1000, limits["connect_timeout"]) <= 30
 
@@ -133,8 +135,7 @@ def test_a_thread_that_hangs_makes_its_process_look_dead(monkeypatch: pytest.Mon
     async def run() -> None:
         nonlocal slept
         hanging = asyncio.ensure_future(db(hang))
-        while not begun.is_set():
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
         assert control.hanging == []
         slept = LANE_TIMING.work + 1
         await db(int)  # the other thread works
