@@ -38,6 +38,13 @@ ON_SQLITE = {
     "tests/calls/test_outcomes.py": "the trigger that freezes the end of a call; claims and fences without row locks",
     "tests/calls/test_polling.py": "reads are leased and rescheduled by SQL of our own; constraints of two tables",
     "tests/calls/test_enqueueing.py": "enqueueing without row locks",
+    "tests/calls/test_batches.py": "answers in batches: statements for many rows, one writer",
+    "tests/calls/test_counts.py": "counts are kept by triggers for each row",
+    "tests/calls/test_engine_database.py": "threads with connections of their own",
+    "tests/calls/test_results_csv.py::test_a_row_tells_what_became_of_a_person": (
+        "rows that PostgreSQL would write itself"
+    ),
+    "tests/tenants/test_bulk_updates.py": "statements for many rows",
     "tests/calls/test_engine.py::test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing[callingbox]": (
         "slices beside each other: SQLite has one writer"
     ),

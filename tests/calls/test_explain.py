@@ -217,7 +217,7 @@ def test_explaining_writes_nothing_and_costs_few_queries(
     recipient: Recipient, django_assert_max_num_queries: Any
 ) -> None:
     before = list(Recipient.objects.values())
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         explain(recipient, NOON)
     assert list(Recipient.objects.values()) == before
 
