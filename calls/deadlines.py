@@ -35,12 +35,14 @@ CLUSTER_TIMING = ClusterTiming()
 class LaneTiming:
     """What an engine process may do without a sign of life. Each must be shorter than the next. In seconds."""
 
+    lock: int = 5  # a claimer or writer waits so long for a lock; the database ends the statement
     claim_statement: int = 15  # one statement of a claimer; the database ends it
     confirmed: int = 20  # after so long without a confirmation of its slot, a process claims nothing
     store_statement: int = 30  # one statement of a writer
     lane: int = 45  # a lane whose claimer did not turn for so long silences its process
     silent: int = 60  # a silent process is killed and replaced
     upkeep_statement: int = 80  # one statement of maintenance or upkeep; long, because an import writes much at once
+    work: int = 300  # one piece of work in the database: its thread hangs, and with it what waits for the thread
 
     @property
     def nests(self) -> bool:

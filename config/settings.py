@@ -107,6 +107,9 @@ def _database() -> dict[str, Any]:
         found["CONN_HEALTH_CHECKS"] = True
         # The server closes the connection of a process that freezes inside a transaction, which frees its locks.
         found.setdefault("OPTIONS", {})["options"] = "-c idle_in_transaction_session_timeout=60000"
+        # A server that vanished is noticed within 25 s. Without this a thread would wait for it for hours, silently.
+        vanished = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+        found["OPTIONS"] = {"connect_timeout": 10, **vanished, **found["OPTIONS"]}
     found["CONN_MAX_AGE"] = 60  # not a pool: forked workers would share its sockets
     return found
 

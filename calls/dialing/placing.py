@@ -38,6 +38,7 @@ BATCH = 200  # calls of one claim, where the account's rate and lines allow as m
 SPARE = 8  # calls that are passed to the gate beyond the account's rate, because it may put some off
 # What is read of a call when it is locked. The rest is read after its contact is locked.
 LOCKED_WITH = ("organization", "account", "campaign", "recipient", "contact", "to_number")
+OVERSLEPT = "Too much time passed between the decision and the request, so nothing was sent."
 ROUNDS = 8  # of one claim, while it only puts off or ends the calls that it looks at
 
 
@@ -93,6 +94,7 @@ def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
         now, started = timezone.now(), time.monotonic()
         if account is None or not account.is_active or account.blocked(now):
             return [], 0
+        adapter = account.adapter  # before anything is committed that it would have to send
         room = min(limit, lines_of(account, now).room_to_place)
         batch = _candidates(account, now, min(room, rate_limits.free_for_placing(account, now) + SPARE))
         batch = _lock_contacts(batch)
@@ -110,8 +112,7 @@ def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
     if committed:
         failpoints.reach("placing.claimed")
     moved = len(asked.deferred) + asked.ended
-    adapter = account.adapter if committed else None
-    return [Claim(call, adapter, call.placing_attempts, started) for call in committed if adapter], moved
+    return [Claim(call, adapter, call.placing_attempts, started) for call in committed], moved
 
 
 def _lock_account(account_id: int) -> ProviderAccount | None:
@@ -156,16 +157,19 @@ def _holders(batch: Sequence[Call]) -> set[int]:
 
 async def send(client: http.Client, claim: Claim) -> Reading | ProviderError:
     """Send the one request of a claim. Return a ProviderError instead of raising it, because it is an answer."""
+    began = time.monotonic()
     try:
         request = claim.adapter.place(claim.call.as_order())
-        if time.monotonic() - claim.committed > SEND_WITHIN:
-            return Overslept("Too much time passed between the decision and the request, so nothing was sent.")
+        if began - claim.committed > SEND_WITHIN:
+            return Overslept(OVERSLEPT)
         failpoints.reach("placing.sending")
-        answer = await client.place(request)
+        # Connecting takes seconds too: whoever waits for silence has been answered by then.
+        answer = await client.place(request, by=claim.committed + SEND_WITHIN)
         failpoints.reach("placing.answered")
         return claim.adapter.read_placing(answer)
     except ProviderError as error:
-        return error
+        late = time.monotonic() - claim.committed > SEND_WITHIN and began - claim.committed > SEND_WITHIN / 2
+        return Overslept(OVERSLEPT) if late and isinstance(error, NotSent) and not error.throttled else error
 
 
 def record_all(answers: Sequence[Answer]) -> list[Answer]:

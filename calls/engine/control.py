@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from calls.deadlines import LANE_TIMING
+from calls.engine.database import Database
 
 logger = logging.getLogger(__name__)
 Repeated = tuple[str, Callable[[], Awaitable[bool]], float]  # name, step, pause
@@ -22,6 +23,7 @@ class Control:
         self.superseded = False
         self.stopped_at: float | None = None
         self.turns: Counter[str] = Counter()  # how often each step was done
+        self.databases: list[Database] = []  # whose threads must not hang: a writer or a step would stop silently
         self._confirmed_until = 0.0
         self._turned_at: dict[str, float] = {}  # of the steps that must go on for the process to be alive
         self._stopped = asyncio.Event()
@@ -104,6 +106,7 @@ class Control:
 
     @property
     def hanging(self) -> list[str]:
-        """Return the vital steps that have not gone on for so long that the process counts as dead."""
+        """Return what has not gone on for so long that the process counts as dead: vital steps, database threads."""
         now = time.monotonic()
-        return [name for name, at in self._turned_at.items() if now - at > LANE_TIMING.lane]
+        steps = [name for name, at in self._turned_at.items() if now - at > LANE_TIMING.lane]
+        return steps + [f"database work of {db.name}" for db in self.databases if db.longest > LANE_TIMING.work]

@@ -23,24 +23,42 @@ CLOSE_WITHIN = 5.0
 class Database:
     """Run short transactions in a few threads. `close` closes their connections."""
 
-    def __init__(self, name: str, threads: int = 1, *, statement: int = 0) -> None:
-        """`statement`: the seconds after which PostgreSQL ends a statement; 0 for no limit."""
+    def __init__(self, name: str, threads: int = 1, *, statement: int = 0, lock: int = 0) -> None:
+        """`statement`, `lock`: the seconds after which PostgreSQL ends a statement, or one that waits for a lock.
+
+        0 for no limit.
+        """
+        self.name = name
         self._threads = threads
-        self._statement = statement
+        self._limits = {"statement_timeout": statement, "lock_timeout": lock}
+        self._begun: dict[int, float] = {}  # when each thread began what it does now (monotonic), by its identifier
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"db-{name}", initializer=self._limit_statements)
         self._mine = threading.local()
 
     def _limit_statements(self) -> None:
-        """Give this thread's connection its limit. The connection is not open yet; each reconnect keeps the limit."""
-        if self._statement and connection.vendor == "postgresql":
+        """Give this thread's connection its limits. The connection is not open yet; each reconnect keeps them."""
+        limits = " ".join(f"-c {name}={seconds * 1000}" for name, seconds in self._limits.items() if seconds)
+        if limits and connection.vendor == "postgresql":
             options = dict(connection.settings_dict.get("OPTIONS", {}))
-            options["options"] = f"{options.get('options', '')} -c statement_timeout={self._statement * 1000}".strip()
+            options["options"] = f"{options.get('options', '')} {limits}".strip()
             connection.settings_dict = {**connection.settings_dict, "OPTIONS": options}
 
     async def __call__(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: self._run(work, *args, **kwargs))
 
+    @property
+    def longest(self) -> float:
+        """Return for how many seconds a thread has been busy with one piece of work, at most; 0 if none is."""
+        return time.monotonic() - min(self._begun.copy().values(), default=time.monotonic())
+
     def _run(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        self._begun[threading.get_ident()] = time.monotonic()
+        try:
+            return self._run_checked(work, *args, **kwargs)
+        finally:
+            del self._begun[threading.get_ident()]
+
+    def _run_checked(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         # Checking costs a round trip, so a connection that has just worked is used as it is. An error that the work
         # itself has handled counts: the connection may be broken.
         if connection.errors_occurred or time.monotonic() > getattr(self._mine, "good_until", 0.0):

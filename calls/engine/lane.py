@@ -25,8 +25,8 @@ class Lane(ABC):
         self.control = control
         self.pause = pause
         self.in_flight: set[asyncio.Task[None]] = set()
-        self.claims = Database(f"{self.name}-claim", statement=LANE_TIMING.claim_statement)
-        self.stores = Database(f"{self.name}-store", statement=LANE_TIMING.store_statement)
+        self.claims = Database(f"{self.name}-claim", statement=LANE_TIMING.claim_statement, lock=LANE_TIMING.lock)
+        self.stores = Database(f"{self.name}-store", statement=LANE_TIMING.store_statement, lock=LANE_TIMING.lock)
         self._freed = control.alarm()
 
     @abstractmethod

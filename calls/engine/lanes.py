@@ -36,6 +36,7 @@ class PlacingLane(Lane):
     slots = 400
     OF_AN_ACCOUNT = 200  # in flight at once: a provider that answers slowly leaves slots for the others
     FEWEST, MOST = 8, 200  # calls of one claim
+    LONGEST_WAIT = 10.0  # seconds until an account whose claims fail is tried again
     QUICK, SLOW = 0.3, 1.0  # seconds of a claim after which the next one is larger or smaller
 
     def __init__(self, control: Control, client: http.Client, pause: float) -> None:
@@ -44,6 +45,8 @@ class PlacingLane(Lane):
         self._writer: Writer[Placed] = Writer(self.name, self.stores, placing.record_all, self._give_up)
         self._of_account: Counter[int] = Counter()
         self._size = self.FEWEST * 4
+        self._failures: Counter[int] = Counter()  # claims of an account that failed in a row
+        self._again_at: dict[int, float] = {}  # when such an account is tried again (monotonic)
 
     @property
     def writer(self) -> Writer[Placed]:
@@ -58,13 +61,32 @@ class PlacingLane(Lane):
             if room <= 0:
                 full = True
                 continue
-            found = await self._claim(account_id, min(room, self._size)) or found
+            if time.monotonic() < self._again_at.get(account_id, 0.0):
+                continue
+            found = await self._claim_or_wait(account_id, min(room, self._size)) or found
             self.control.note_alive(self.name)
         if full:
             await self.rest(self.pause)
         elif not found:
             await self.control.sleep(await self.claims(placing.until_next, timezone.now(), self.pause))
         return True
+
+    async def _claim_or_wait(self, account_id: int, limit: int) -> bool:
+        """Claim calls of one account. If that fails, the account waits, and no other does. Return whether it claimed.
+
+        Its organization may be locked, its secret may not be readable, one of its rows may meet a bug.
+        """
+        try:
+            found = await self._claim(account_id, limit)
+        except Exception:
+            self._failures[account_id] += 1
+            logger.exception("Account %s: its calls could not be claimed", account_id)
+            wait = min(self.pause * 2 ** self._failures[account_id], self.LONGEST_WAIT)
+            self._again_at[account_id] = time.monotonic() + wait
+            return False
+        self._failures.pop(account_id, None)
+        self._again_at.pop(account_id, None)
+        return found
 
     async def _claim(self, account_id: int, limit: int) -> bool:
         """Claim calls of one account and spawn them. Requests must be sent within seconds, so a claim stays quick."""

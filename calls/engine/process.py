@@ -30,7 +30,8 @@ class Process:
         self.worker, self.slot, self.claim_for, self.pauses = worker, slot, claim_for, pauses
         self.control = Control()
         self.beating = Beating(self.control, worker, self.role, slot, self.figures)
-        self.databases = [self.beating.db]
+        self.databases = self.control.databases
+        self.databases.append(self.beating.db)
         self.leaderships: list[Leadership] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_wanted = False

@@ -49,12 +49,18 @@ def write(gathered: Sequence[Gathered], was: Mapping[int, Mapping[str, Any]], no
 def _may_be_lost(gathered: Iterable[Gathered], was: Mapping[int, Mapping[str, Any]]) -> bool:
     """Return whether a crash of the database may undo the batch: the calls go on, and are read again soon.
 
-    The end of a call, and that it was placed, is told once.
+    The end of a call is told once, and so is the answer to a placing: that it was placed, and under which ID.
     """
-    return connection.vendor == "postgresql" and all(
-        was[each.call.pk]["status"] in FOLLOWED and each.call.status in FOLLOWED and not each.effects
-        for each in gathered
-    )
+    return connection.vendor == "postgresql" and all(_is_told_again(each, was[each.call.pk]) for each in gathered)
+
+
+def _is_told_again(gathered: Gathered, was: Mapping[str, Any]) -> bool:
+    """Return whether the next read of a call tells what is to be written for it now."""
+    call = gathered.call
+    if was["status"] not in FOLLOWED or call.status not in FOLLOWED or gathered.effects:
+        return False
+    answers = any(event.source == CallEvent.Source.RESPONSE for event in gathered.events)
+    return not answers and call.provider_call_id == was["provider_call_id"]
 
 
 def _write_calls(calls: Sequence[Call], was: Mapping[int, Mapping[str, Any]]) -> set[int]:

@@ -9,6 +9,7 @@ A connection that ended or spoke before the request was written gets no request.
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import ssl
 import time
@@ -30,6 +31,10 @@ PORTS = {"http": 80, "https": 443}
 
 class Disturbed(ConnectionError):
     """The connection ended, or the server spoke, before the request was written."""
+
+
+class TooLate(Exception):
+    """The moment has passed by which the request had to be written."""
 
 
 class Names:
@@ -67,10 +72,14 @@ async def _look_up(host: str, port: int) -> list[AddrInfoType]:
 
 
 class Exchange:
-    """Send one request, once. `sent` says whether any byte of it may have left this machine."""
+    """Send one request, once. `sent` says whether any byte of it may have left this machine.
 
-    def __init__(self, names: Names, tls: ssl.SSLContext, connect: float) -> None:
+    `by`: the moment (monotonic) after which nothing is written any more.
+    """
+
+    def __init__(self, names: Names, tls: ssl.SSLContext, connect: float, by: float = math.inf) -> None:
         self.sent = False
+        self._by = by
         self._names = names
         self._tls = tls
         self._connect = connect
@@ -84,6 +93,8 @@ class Exchange:
         written = _serialized(parser, request)
         transport, receiver = await self._connected(parser, request)
         try:
+            if time.monotonic() > self._by:
+                raise TooLate
             receiver.expect()
             self.sent = True
             transport.write(written)

@@ -12,6 +12,7 @@ it came. A list of calls is read row by row and may be longer. No error message 
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections.abc import Callable, Coroutine
 from functools import cache
@@ -27,7 +28,7 @@ from providers.adapters.base import Answer, Request
 from providers.adapters.decoding import MAX_BODY
 from providers.adapters.encoding import encode
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotSent
-from providers.adapters.exchange import Exchange, Names, too_long
+from providers.adapters.exchange import Exchange, Names, TooLate, too_long
 from providers.adapters.rows import Splitter
 
 DEADLINE = 30.0  # seconds for the whole exchange
@@ -72,19 +73,23 @@ class Client:
         await self._names.close()
         await self._session.close()
 
-    async def place(self, request: Request) -> Answer:
+    async def place(self, request: Request, *, by: float = math.inf) -> Answer:
         """Send one request exactly once and return any complete response, redirects included.
+
+        `by`: the moment (monotonic) after which it must not be written any more. Connecting takes time too.
 
         Raise NotSent only if no byte left this machine. Raise Misconfigured (our address or key) or Rejected (this
         call's data) if the request cannot be sent at all. Raise MayBeRinging for every other failure.
         """
         encoded = encode(request)
-        exchange = Exchange(self._names, _tls(), self._connect)
+        exchange = Exchange(self._names, _tls(), self._connect, by)
         try:
             async with asyncio.timeout(self._deadline):
                 return await exchange.run(encoded)
         except MayBeRinging:
             raise
+        except TooLate:
+            raise NotSent(NOT_IN_TIME) from None
         except (TimeoutError, OSError) as error:  # the class of the error proves nothing: the exchange knows
             if not exchange.sent:
                 raise NotSent(NOT_IN_TIME if isinstance(error, TimeoutError) else NOT_CONNECTED) from None

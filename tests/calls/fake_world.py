@@ -253,8 +253,8 @@ class Line:
     lasts: int = 0
     claimed_at: datetime | None = None
 
-    async def place(self, request: Request) -> Answer:
-        assert self.call is not None and self.claimed_at is not None
+    async def place(self, request: Request, *, by: float) -> Answer:
+        assert by > 0 and self.call is not None and self.claimed_at is not None
         return self.world.post(request, self.call, self.fate, self.outcome, self.lasts, self.claimed_at)
 
     async def read(self, request: Request) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,6 +30,7 @@ from tenants.models import WebhookEndpoint
 from tenants.models import WebhookEvent as Event
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
+from tests.waiting import PATIENCE
 
 Answer = Reading | ProviderError
 on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite runs one writer at a time")
@@ -227,6 +229,24 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(
     assert [record.message for record in caplog.records if record.name == batches.__name__] == []
 
 
+@on_postgresql
+@pytest.mark.parametrize("late", [False, True], ids=["with the ID", "to an earlier claim"])
+def test_an_answer_to_a_placing_survives_a_crash_even_when_the_call_goes_on_already(
+    number: PhoneNumber, late: bool
+) -> None:
+    """The lease ended, a status callback without an ID moved the calls on, then comes the answer. No read tells it."""
+    made = claims(number, 2)
+    placement_results.reap(timezone.now() + intents.LEASE + timedelta(seconds=1))
+    for claim in made:
+        recording.record(claim.call.pk, Reading(CallState.IN_PROGRESS), "callback")
+    if late:
+        Call.objects.update(placing_attempts=F("placing_attempts") + 1)
+    answers: list[Any] = [(claim, placed(place)) for place, claim in enumerate(made)]
+    asked = statements(partial(placing.record_all, answers))
+    assert statuses() == [Status.IN_PROGRESS] * 2
+    assert not any("synchronous_commit" in sql for sql in asked)
+
+
 def unblocked(number: PhoneNumber) -> None:
     """Forget what earlier answers have left of calls that were not placed, and of failures."""
     Call.objects.filter(status__in=(Status.UNCONFIRMED, Status.QUEUED)).delete()
@@ -324,6 +344,35 @@ def test_answers_that_all_wait_for_one_row_are_given_back_after_few_tries(
         assert tries == [7, 3, 1]
     assert placing.record_all(left) == []
     assert statuses() == [Status.QUEUED] * 7
+
+
+def test_a_call_that_somebody_holds_delays_no_other_answer_of_its_batch(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine's connections wait for a lock for seconds. Then the batch is split: the others are stored."""
+    made = claims(number, 5)
+    answers: list[Any] = [(claim, placed(place)) for place, claim in enumerate(made)]
+
+    def hold() -> None:
+        with transaction.atomic():
+            list(Call.objects.select_for_update().filter(pk=made[1].call.pk))
+            holding.set()
+            assert go_on.wait(PATIENCE)
+
+    holding, go_on = threading.Event(), threading.Event()
+    holder = Beside(hold)
+    try:
+        assert holding.wait(PATIENCE)
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        assert placing.record_all(answers) == [answers[1]]
+        assert statuses() == [Status.DIALING, Status.PLACING, *[Status.DIALING] * 3]
+    finally:
+        go_on.set()
+        holder.join()
+        connection.close()
+    assert placing.record_all([answers[1]]) == []
+    assert statuses() == [Status.DIALING] * 5
 
 
 @on_postgresql

@@ -21,6 +21,7 @@ from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Contact, Recipient
 from providers.adapters.errors import MayBeRinging
 from providers.models import PhoneNumber, ProviderAccount
+from tenants.db.encrypted_fields import UndecryptableSecret
 from tenants.models import Organization
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
@@ -307,3 +308,17 @@ class TestAtOnce:
             pausing.join()
         assert len(claims) == 10 and placing.claim(number.account_id) == []
         assert made.calls.queued().count() == 2
+
+
+def test_a_claim_that_could_not_be_sent_is_not_committed(number: PhoneNumber, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account's secret or its provider cannot be read: two hundred calls would become doubts."""
+    call = support.single(number, "+12125550150")
+
+    def unreadable(account: ProviderAccount) -> Any:
+        raise UndecryptableSecret
+
+    monkeypatch.setattr(ProviderAccount, "adapter", property(unreadable))
+    with pytest.raises(UndecryptableSecret):
+        placing.claim(number.account_id)
+    call.refresh_from_db()
+    assert (call.status, call.placing_attempts, call.dialed_at) == (Status.QUEUED, 0, None)

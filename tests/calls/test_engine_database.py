@@ -58,6 +58,8 @@ def test_each_kind_of_connection_has_its_limit_and_keeps_it_after_a_reconnect(ma
     assert limits[lane.claims] == f"{LANE_TIMING.claim_statement}s"
     assert limits[lane.stores] == f"{LANE_TIMING.store_statement}s"
     assert limits[other] == "0" == ask("SHOW statement_timeout"), "the web process has no limit of the engine"
+    waits = {db: do(db, ask, "SHOW lock_timeout") for db in made}
+    assert waits == {lane.claims: f"{LANE_TIMING.lock}s", lane.stores: f"{LANE_TIMING.lock}s", other: "0"}
     assert "idle_in_transaction" in connection.settings_dict["OPTIONS"]["options"]
     do(lane.claims, lambda: connection.close())
     assert do(lane.claims, ask, "SHOW statement_timeout") == f"{LANE_TIMING.claim_statement}s"
@@ -104,3 +106,46 @@ def test_a_thread_that_hangs_does_not_hang_the_end() -> None:
         released.set()
 
     asyncio.run(run())
+
+
+@ON_POSTGRESQL
+def test_a_server_that_vanished_is_noticed_within_half_a_minute() -> None:
+    """Without these a thread waits for the answer of a dead server for two hours."""
+    connection.ensure_connection()
+    limits = {
+        name: int(value) for name, value in connection.connection.info.get_parameters().items() if value.isdigit()
+    }
+    probing = limits["keepalives_idle"] + limits["keepalives_interval"] * limits["keepalives_count"]
+    assert max(probing, limits["tcp_user_timeout"] / 1000, limits["connect_timeout"]) <= 30
+
+
+def test_a_thread_that_hangs_makes_its_process_look_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer or a step of the leader that waits for it would stop for good, and nobody would notice."""
+    slept = 0.0
+    clock = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + slept)
+    control, released, begun = Control(), threading.Event(), threading.Event()
+    db = Database("hanging", 2)
+    control.databases.append(db)
+
+    def hang() -> None:
+        begun.set()
+        released.wait(PATIENCE)
+
+    async def run() -> None:
+        nonlocal slept
+        hanging = asyncio.ensure_future(db(hang))
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        assert control.hanging == []
+        slept = LANE_TIMING.work + 1
+        await db(int)  # the other thread works
+        assert control.hanging == ["database work of hanging"]
+        released.set()
+        await hanging
+        assert control.hanging == []
+
+    try:
+        asyncio.run(run())
+    finally:
+        released.set()
+        db.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from django.db import OperationalError
 
 from calls.deadlines import CLUSTER_TIMING
 from calls.dialing import placing
@@ -203,3 +205,27 @@ def test_what_was_claimed_when_the_stop_came_is_sent_and_stored(world: World, mo
         assert world.stored == world.sent == {1: world.claimed[0][1]}
 
     asyncio.run(run())
+
+
+def test_an_account_whose_claim_fails_stops_no_other_account(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its secret cannot be decrypted, its organization is locked, one of its rows meets a bug."""
+    plain = world.claim
+
+    def failing(account_id: int, limit: int) -> list[Any]:
+        if account_id == 1:
+            tried.append(time.monotonic())
+            raise OperationalError("canceling statement due to lock timeout")
+        return plain(account_id, limit)
+
+    async def run() -> None:
+        world.start()
+        world.accounts = [1, 2, 3]
+        monkeypatch.setattr(placing, "claim", failing)
+        await turns(world.placing)
+        assert world.sent == {2: PlacingLane.OF_AN_ACCOUNT, 3: PlacingLane.slots - PlacingLane.OF_AN_ACCOUNT}
+        await finish(world)
+
+    tried: list[float] = []
+    asyncio.run(run())
+    waits = [after - before for before, after in itertools.pairwise(tried)]
+    assert all(wait >= 0.02 * 2**place for place, wait in enumerate(waits)), "and it waits longer each time"

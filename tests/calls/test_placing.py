@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -16,12 +17,14 @@ from django.db import connection
 from django.utils import timezone
 
 from calls.actions import campaigns, kill_switch, quiescing
+from calls.deadlines import SEND_WITHIN
 from calls.dialing import enqueueing, intents, placing
 from calls.models import Call, CallEvent, Status, WebhookDelivery
 from calls.outcomes import recording
 from calls.webhooks import outbox
 from campaigns.do_not_call import entries
 from campaigns.models import Campaign, Recipient
+from providers.adapters import exchange
 from providers.adapters.base import CallState, Reading, Request
 from providers.adapters.errors import MayBeRinging, NotSent
 from providers.adapters.http import Client
@@ -29,7 +32,7 @@ from providers.models import PhoneNumber
 from tenants.models import Organization
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
-from tests.providers.wire import Behaviour, Wire
+from tests.providers.wire import Behaviour, Wire, says
 from tests.waiting import PATIENCE
 
 NUMBER = "+12125550150"
@@ -214,6 +217,39 @@ def test_the_time_a_claim_takes_counts_among_its_seconds(number: PhoneNumber, mo
     (claim,) = placing.claim(number.account_id)
     answer = asyncio.run(placing.send(None, claim))  # type: ignore[arg-type]  # no client: nothing may be sent
     assert isinstance(answer, placing.Overslept)
+
+
+@pytest.mark.parametrize(("begins", "blames"), [(0.1, True), (SEND_WITHIN - 0.1, False)], ids=["at once", "late"])
+def test_the_time_to_connect_counts_among_its_seconds(
+    number: PhoneNumber, monkeypatch: pytest.MonkeyPatch, begins: float, blames: bool
+) -> None:
+    """A pause was answered meanwhile. The account is to blame if connecting took most of the time."""
+    support.single(number, NUMBER)
+    (claim,) = placing.claim(number.account_id)
+    now = claim.committed + begins
+    for module in (placing, exchange):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    real = exchange.Exchange._connected
+
+    async def slowly(*args: Any) -> Any:
+        nonlocal now
+        connected = await real(*args)
+        now = claim.committed + SEND_WITHIN + 0.1
+        return connected
+
+    monkeypatch.setattr(exchange.Exchange, "_connected", slowly)
+
+    async def send(url: str) -> Any:
+        adapter = SimpleNamespace(place=lambda order: Request("POST", url, json={}), read_placing=lambda answer: answer)
+        async with Client(deadline=PATIENCE, connect=PATIENCE) as client:
+            return await placing.send(client, replace(claim, adapter=adapter))  # type: ignore[arg-type]
+
+    with Wire() as wire:
+        wire.play(says("answers", b"HTTP/1.1 201 OK\r\ncontent-length: 0\r\n\r\n"))
+        answer = asyncio.run(send(wire.url))
+    assert wire.requests == []
+    assert isinstance(answer, NotSent)
+    assert isinstance(answer, placing.Overslept) is not blames
 
 
 @pytest.mark.parametrize("switch", ["pause", "cancel", "kill switch", "do not call", "do not call many"])

@@ -75,7 +75,10 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an overdue claim is sent",
         "A process that stalls after its claim dials after a pause or a do-not-call entry was answered.",
-        (Edit("calls/dialing/placing.py", " > SEND_WITHIN:\n", " > 1e9:\n"),),
+        (
+            Edit("calls/dialing/placing.py", " > SEND_WITHIN:\n", " > 1e9:\n"),
+            Edit("calls/dialing/placing.py", ", by=claim.committed + SEND_WITHIN)", ")"),
+        ),
         (PLACING + "test_the_time_a_claim_takes_counts_among_its_seconds",),
         model=True,
     ),

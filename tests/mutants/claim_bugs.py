@@ -11,6 +11,19 @@ REFUSED = BATCHES + "test_a_call_that_a_constraint_refuses_costs_no_other_call"
 
 CLAIM_BUGS: tuple[Bug, ...] = (
     Bug(
+        "a claim is committed before it is known whether it can be sent",
+        "An account whose secret cannot be read turns all its queued calls into doubts.",
+        (
+            Edit("calls/dialing/placing.py", "adapter = account.adapter  #", "#"),
+            Edit(
+                "calls/dialing/placing.py",
+                "Claim(call, adapter, call.placing_attempts",
+                "Claim(call, account.adapter, call.placing_attempts",
+            ),
+        ),
+        (BATCHES + "test_a_claim_that_could_not_be_sent_is_not_committed",),
+    ),
+    Bug(
         "a claim does not raise the fence",
         "The late answer to an earlier claim cannot be told from the answer to this one.",
         (Edit(INTENTS, "        call.placing_attempts += 1\n", ""),),

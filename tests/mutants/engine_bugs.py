@@ -7,6 +7,7 @@ from tests.mutants.planting import Bug, Edit
 WRITER = "tests/calls/test_writer.py::"
 LANES = "tests/calls/test_lanes.py::"
 LEADER = "tests/calls/test_leader.py::"
+DATABASE = "tests/calls/test_engine_database.py::"
 
 ENGINE_BUGS: tuple[Bug, ...] = (
     Bug(
@@ -91,7 +92,32 @@ ENGINE_BUGS: tuple[Bug, ...] = (
         "a connection that broke is used again when the work handled the error",
         "A writer fails for ever after the database restarted, until its leases end.",
         (Edit("calls/engine/database.py", "connection.errors_occurred or time", "time"),),
-        ("tests/calls/test_engine_database.py::test_a_connection_that_broke_is_replaced_for_the_next_work",),
+        (DATABASE + "test_a_connection_that_broke_is_replaced_for_the_next_work",),
         "PostgreSQL",
+    ),
+    Bug(
+        "an account whose claim fails stops the accounts after it",
+        "One account whose secret cannot be read keeps all others from calling.",
+        (
+            Edit(
+                "calls/engine/lanes.py",
+                "found = await self._claim_or_wait(account_id",
+                "found = await self._claim(account_id",
+            ),
+        ),
+        (LANES + "test_an_account_whose_claim_fails_stops_no_other_account",),
+    ),
+    Bug(
+        "a claimer or a writer waits for a lock for as long as a statement may last",
+        "One row that somebody holds keeps five hundred answers from being stored, until their leases end.",
+        (Edit("calls/engine/database.py", """, "lock_timeout": lock}""", "}"),),
+        (DATABASE + "test_each_kind_of_connection_has_its_limit_and_keeps_it_after_a_reconnect",),
+        "PostgreSQL",
+    ),
+    Bug(
+        "a thread that hangs is not noticed",
+        "A lane stops storing answers, or the leader stops enqueueing, until somebody restarts the worker.",
+        (Edit("calls/engine/control.py", "db.longest > LANE_TIMING.work", "db.longest < 0"),),
+        (DATABASE + "test_a_thread_that_hangs_makes_its_process_look_dead",),
     ),
 )
