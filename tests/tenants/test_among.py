@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.db.models import Q
 
@@ -19,11 +21,12 @@ def test_it_finds_what_in_finds(organization: Organization) -> None:
         for number, text in enumerate(HOSTILE)
     ]
     keys = [contact.pk for contact in contacts]
-    for column, asked in [
+    table: list[tuple[str, list[list[Any]]]] = [
         ("pk", [keys[:3], [], keys, [-1, 2**40, keys[5]], [keys[1]] * 3]),
         ("organization", [[organization.pk], [organization.pk + 1], []]),
         ("name", [HOSTILE[:4], HOSTILE[4:], [], ["absent", HOSTILE[1]]]),
-    ]:
+    ]
+    for column, asked in table:
         for values in asked:
             rows = Contact.objects.order_by("pk")
             expected = list(rows.filter(**{f"{column}__in": values}))
