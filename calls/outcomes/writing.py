@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from calls.models import FOLLOWED, Call, Polling, StaffDecision
+from calls.models import FOLLOWED, Call, CallEvent, Polling, StaffDecision
 from calls.outcomes import circuit_breaker
 from calls.outcomes.units import Gathered
 from calls.webhooks import outbox
