@@ -126,9 +126,11 @@ def test_more_recipients_of_the_same_places_ask_no_more_questions(campaign: Camp
             forecast(fresh, NOW)
         return len(asked)
 
+    # People of several lists are counted; those of one list are known.
+    campaign.contact_lists.add(support.people(campaign.organization, ["+79168000000"]))
     questions()  # the first one of the process also reads the key of the do-not-call list
     before = questions()
     numbers = [f"+79167{n:06}" for n in range(50)]
     campaign.contact_lists.add(support.people(campaign.organization, numbers))
     assert questions() == before
-    assert sum(forecast(campaign, NOW).never_open.values()) == 54
+    assert sum(forecast(campaign, NOW).never_open.values()) == 55
