@@ -60,8 +60,10 @@ class World:
 
     def recipients(self, count: int, **columns: str) -> int:
         """Add that many due recipients to the campaigns in turns. Return the key before the first of them."""
-        from campaigns.models import Contact, Recipient
+        from campaigns.models import Campaign, Contact, Recipient
 
+        # The engine finishes a campaign whose recipients of an earlier round are all done.
+        Campaign.objects.update(status=Campaign.Status.RUNNING, finished_at=None)
         first = self.contacts(count)
         made = Recipient.objects.create(campaign=self.campaigns[0], contact=Contact.objects.get(pk=first))
         due = {
