@@ -46,10 +46,10 @@ ON_SQLITE = {
     ),
     "tests/tenants/test_bulk_updates.py": "statements for many rows",
     "tests/calls/test_engine.py::test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing[callingbox]": (
-        "slices beside each other: SQLite has one writer"
+        "processes beside each other: SQLite has one writer"
     ),
     "tests/calls/test_engine.py::test_a_campaign_ends_with_every_outcome_stored[callbacks-allomia]": (
-        "a slice beside the web server: SQLite has one writer"
+        "a process beside the web server: SQLite has one writer"
     ),
     f"tests/calls/test_failpoints.py::{BEFALLS_IN_A_TRANSACTION}": "a dead process leaves the database locked, or not",
     "tests/calls/test_webhooks.py": "SQL of our own and a partial index",

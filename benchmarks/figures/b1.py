@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.shared import bare, counts, provider, worker
+from benchmarks.shared import bare, counts, provider, runs
 from benchmarks.shared.figure import Found, Mark, Setting, alternate, main
 
 MARK = Mark("B1", "reads with write-back, one process", "a bare aiohttp GET loop", 0.35, 0.7, "reads/s")
@@ -16,26 +16,16 @@ MIXED = f"CASE WHEN g %% 4 = 0 THEN '{provider.ENDS}-' ELSE '{provider.CALLING}-
 
 
 def measure(setting: Setting) -> Found:
-    from benchmarks.shared.rows import World, analyse
-
-    url = setting.database()
     found = Found()
     total = min(OPEN, setting.size(100_000))
-    with provider.running() as server:
-        world = World(server.address(provider.CALLING))
+    with runs.stage(setting, provider.CALLING) as stage:
 
         def ours() -> float:
-            before = world.open_calls(total, provider.CALLING, provider_call_id=MIXED)
-            analyse()
-            with worker.running(url) as pid:
-                parties = {"worker": pid, "database": setting.server.pid, "provider": server.pid}
-                progress = worker.follow(counts.read(before), total, setting.seconds, parties)
-            found.limit = progress.use.limit
-            found.notes["CPU seconds per 1,000 reads"] = progress.use.per_thousand(progress.done)
-            world.clear()
-            return progress.rate
+            before = stage.world.open_calls(total, provider.CALLING, provider_call_id=MIXED)
+            return stage.follow(found, counts.read(before), total, "reads")
 
-        return alternate(setting.rounds, ours, lambda: bare.rate("get", server.url, setting.size(100_000)), found)
+        bare_size = setting.size(100_000)
+        return alternate(setting.rounds, ours, lambda: bare.rate("get", stage.server.url, bare_size), found)
 
 
 if __name__ == "__main__":

@@ -11,17 +11,10 @@ MARK = Mark("B10", "two engine processes on two cores", "one engine process", 1.
 
 
 def measure(setting: Setting) -> Found:
-    from benchmarks.shared.rows import World
-
-    url = setting.database()
     found = Found()
-    with provider.running() as server:
-        world = World(server.address(provider.ENDS))
+    with runs.stage(setting, provider.ENDS) as stage:
         return alternate(
-            setting.rounds,
-            lambda: runs.campaign(setting, url, world, server, found, slices=2),
-            lambda: runs.campaign(setting, url, world, server, Found()),
-            found,
+            setting.rounds, lambda: stage.campaign(found, processes=2), lambda: stage.campaign(Found()), found
         )
 
 

@@ -12,17 +12,11 @@ READ = 5_000
 
 
 def measure(setting: Setting) -> Found:
-    from benchmarks.shared.rows import World
-
-    url = setting.database()
     found = Found()
-    with provider.running() as server:
-        world = World(server.address(provider.CALLING))
+    read = min(READ, setting.size(50_000))
+    with runs.stage(setting, provider.CALLING) as stage:
         return alternate(
-            setting.rounds,
-            lambda: runs.placing(setting, url, world, server, found, also_read=min(READ, setting.size(50_000))),
-            lambda: runs.placing(setting, url, world, server, Found()),
-            found,
+            setting.rounds, lambda: stage.placing(found, also_read=read), lambda: stage.placing(Found()), found
         )
 
 

@@ -12,16 +12,12 @@ MARK = Mark("B2", "place, read and record, one process", "a django-q2 task for e
 
 
 def measure(setting: Setting) -> Found:
-    from benchmarks.shared.rows import World
-
-    url = setting.database()
     found = Found()
-    tasks = naive.Project(setting.server, "bench_b2_naive")
-    with provider.running() as server:
-        world = World(server.address(provider.ENDS))
+    with runs.stage(setting, provider.ENDS) as stage:
+        tasks, server = naive.Project(setting.server, "bench_b2_naive"), stage.server
         alternate(
             setting.rounds,
-            lambda: runs.campaign(setting, url, world, server, found),
+            lambda: stage.campaign(found),
             lambda: tasks.calls(server.address(provider.ENDS), max(300, setting.size(5_000)), setting.seconds),
             found,
         )

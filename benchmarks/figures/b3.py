@@ -12,16 +12,12 @@ NOTHING_READ = {"reads_per_second": "0.001"}  # one read at most
 
 
 def measure(setting: Setting) -> Found:
-    from benchmarks.shared.rows import World
-
-    url = setting.database()
     found = Found()
-    with provider.running() as server:
-        world = World(server.address(provider.CALLING), **NOTHING_READ)
+    with runs.stage(setting, provider.CALLING, **NOTHING_READ) as stage:
         return alternate(
             setting.rounds,
-            lambda: runs.placing(setting, url, world, server, found),
-            lambda: bare.rate("httpx_post", server.url, setting.size(10_000)),
+            lambda: stage.placing(found),
+            lambda: bare.rate("httpx_post", stage.server.url, setting.size(10_000)),
             found,
         )
 

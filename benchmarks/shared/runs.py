@@ -1,41 +1,54 @@
-"""Runs of the worker that several figures share: a campaign from its recipients to the ends of its calls."""
+"""Where figures run, and the runs of the worker that several share: a campaign, calls that are placed."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from benchmarks.shared import counts, provider, worker
 from benchmarks.shared.figure import Found, Setting
 from benchmarks.shared.rows import World, analyse
 
 
-def campaign(
-    setting: Setting, url: str, world: World, server: provider.Provider, found: Found, slices: int = 1
-) -> float:
-    """Return how many recipients a second are called, followed and recorded. Note what it cost."""
-    total = setting.size(100_000)
-    world.recipients(total)
-    analyse()
-    with worker.running(url, slices=slices) as pid:
-        parties = {"worker": pid, "database": setting.server.pid, "provider": server.pid}
-        progress = worker.follow(counts.ended(0), total, setting.seconds, parties)
-    found.limit = progress.use.limit
-    found.notes["CPU seconds per 1,000 calls"] = progress.use.per_thousand(progress.done)
-    world.clear()
-    return progress.rate
+@dataclass(frozen=True)
+class Stage:
+    """Where the runs of a figure happen, and the largest size of one."""
+
+    setting: Setting
+    url: str
+    world: World
+    server: provider.Provider
+
+    def follow(self, found: Found, count: Callable[[], int], total: int, work: str, processes: int = 1) -> float:
+        """Let a worker do `total` pieces of work, then clear the tables. Return how many a second; note the cost."""
+        analyse()
+        with worker.running(self.url, processes=processes) as pid:
+            parties = {"worker": pid, "database": self.setting.server.pid, "provider": self.server.pid}
+            progress = worker.follow(count, total, self.setting.seconds, parties)
+        found.limit = progress.use.limit
+        found.notes[f"CPU seconds per 1,000 {work}"] = progress.use.per_thousand(progress.done)
+        self.world.clear()
+        return progress.rate
+
+    def campaign(self, found: Found, processes: int = 1) -> float:
+        """Return how many recipients a second are called, followed and recorded."""
+        total = self.setting.size(100_000)
+        self.world.recipients(total)
+        return self.follow(found, counts.ended(0), total, "calls", processes)
+
+    def placing(self, found: Found, also_read: int = 0) -> float:
+        """Return how many queued calls a second are placed, while that many others are read every three seconds."""
+        total = self.setting.size(100_000)
+        if also_read:
+            self.world.open_calls(also_read, provider.CALLING, age="1 second")
+        before = self.world.calls(total)
+        return self.follow(found, counts.placed(before), total, "calls placed")
 
 
-def placing(
-    setting: Setting, url: str, world: World, server: provider.Provider, found: Found, also_read: int = 0
-) -> float:
-    """Return how many queued calls a second are placed, while that many others are read every three seconds."""
-    total = setting.size(100_000)
-    if also_read:
-        world.open_calls(also_read, provider.CALLING, age="1 second")
-    before = world.calls(total)
-    analyse()
-    with worker.running(url) as pid:
-        parties = {"worker": pid, "database": setting.server.pid, "provider": server.pid}
-        progress = worker.follow(counts.placed(before), total, setting.seconds, parties)
-    found.limit = progress.use.limit
-    found.notes["CPU seconds per 1,000 calls placed"] = progress.use.per_thousand(progress.done)
-    world.clear()
-    return progress.rate
+@contextmanager
+def stage(setting: Setting, answers: str, **account: str) -> Iterator[Stage]:
+    """Yield a database and a provider that answers so, at which the world has its accounts."""
+    url = setting.database()
+    with provider.running() as server:
+        yield Stage(setting, url, World(server.address(answers), **account), server)

@@ -36,14 +36,14 @@ class Progress:
 
 @contextmanager
 def running(
-    url: str, *, slices: int = 1, command: tuple[str, ...] = ("manage.py", "worker"), **more: str
+    url: str, *, processes: int = 1, command: tuple[str, ...] = ("manage.py", "worker"), **more: str
 ) -> Iterator[int]:
     """Start a worker on the database. Yield its process id. It stops, or is killed, with the block."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, *command],
             cwd=ROOT,
-            env=os.environ | environment(url, ENGINE_PROCESSES=str(slices), **more),
+            env=os.environ | environment(url, ENGINE_PROCESSES=str(processes), **more),
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -176,7 +176,7 @@ def record_all(answers: Sequence[Answer]) -> list[Answer]:
     """Store the answers to several placing requests. Return those that could not be stored: try them again."""
     failed = placement_results.record_all([_placement(*answer) for answer in answers], timezone.now())
     kept = {(placement.call_id, placement.fence) for placement in failed}
-    left = [(claim, answer) for claim, answer in answers if (claim.call.pk, claim.fence) in kept]
+    left = [each for each in answers if (each[0].call.pk, each[0].fence) in kept]
     for _ in range(len(answers) - len(left)):
         failpoints.reach("placing.recorded")
     return left

@@ -1,1 +1,1 @@
-"""Runs all background work in slices of a worker process. Reads, writes and sends through the packages below it."""
+"""Runs all background work in long-lived processes. Reads, writes and sends through the packages below it."""

@@ -66,7 +66,7 @@ class Writer(Generic[A]):
         store: Callable[[Sequence[A]], Sequence[A] | None],
         give_up: Callable[[A], Awaitable[None]],
     ) -> None:
-        """`store` runs through `db` and returns the answers that it could not store.
+        """`store` runs through `db` and returns those of the answers, the same objects, that it could not store.
 
         `give_up` is called with an answer that could not be stored before its lease ended.
         """
@@ -144,7 +144,8 @@ class Writer(Generic[A]):
         began, error = time.monotonic(), None
         try:
             left = await self._db(self._store, [entry.answer for entry in batch.entries]) or ()
-            entries = [entry for entry in batch.entries if entry.answer in left]
+            kept = set(map(id, left))  # not by value: calls are compared by key, and a batch has hundreds
+            entries = [entry for entry in batch.entries if id(entry.answer) in kept]
             if len(entries) != len(left):  # storing again changes nothing, losing one does
                 entries = batch.entries
         except Exception as found:

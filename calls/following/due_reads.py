@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import connection
 
 from calls.models import Call
-from providers.models import Assistant, ProviderAccount
+from calls.models.sharing import share_related
 
 # A due row without a provider ID is searched for, not read: `reconciling` moves it. It takes no place of a batch here.
 _DUE = """
@@ -81,10 +81,5 @@ def load(leased: Sequence[int]) -> list[Call]:
     calls = Call.objects.filter(polling__in=leased).exclude(provider_call_id="").select_related("polling")
     calls = calls.order_by("pk")
     found = list(calls.defer(*_NOT_NEEDED))
-    related = ProviderAccount.objects.select_related("organization")
-    accounts = related.in_bulk({call.account_id for call in found})
-    assistants = Assistant.objects.in_bulk({call.assistant_id for call in found})
-    for call in found:
-        call.account, call.assistant = accounts[call.account_id], assistants[call.assistant_id]
-        call.organization = call.account.organization
+    share_related(found)
     return found

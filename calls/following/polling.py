@@ -13,8 +13,8 @@ from types import MappingProxyType
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from calls.following import due_reads, look_again
-from calls.following.look_again import After
+from calls.following import after_reads, due_reads
+from calls.following.after_reads import After
 from calls.gate import rate_limits
 from calls.models import FOLLOWED, Call, CallEvent
 from calls.outcomes import batches, poll_schedule, recording
@@ -114,8 +114,8 @@ def record_all(answers: Sequence[Answer]) -> list[Answer]:
     kept = set(map(id, failed))
     stored = [item for item in answers if id(item) not in kept]
     _visit("following.recorded", stored)
-    leaves = [(item, look_again.after(due.call, answer, now, raw)) for item in stored for due, answer, raw in [item]]
-    look_again.store([left for _, left in leaves if isinstance(left, After)], now)
+    leaves = [(item, after_reads.after(due.call, answer, now, raw)) for item in stored for due, answer, raw in [item]]
+    after_reads.store([left for _, left in leaves if isinstance(left, After)], now)
     unended = [item for item, left in leaves if not isinstance(left, After) and not _ended(item[0].call, left)]
     _visit("following.rescheduled", stored)
     return failed + unended
@@ -141,9 +141,9 @@ def record(due: DueRead, answer: Reading | ProviderError, raw: bytes) -> None:
     now = timezone.now()
     _record_reading(due, answer, raw)
     failpoints.reach("following.recorded")
-    left = look_again.after(due.call, answer, now, raw)
+    left = after_reads.after(due.call, answer, now, raw)
     if isinstance(left, After):
-        look_again.store([left], now)
+        after_reads.store([left], now)
     else:
         left()
     failpoints.reach("following.rescheduled")

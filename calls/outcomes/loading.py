@@ -16,13 +16,14 @@ from typing import Any
 from django.db import connection
 
 from calls.models import Call, CallEvent, Polling, with_any_provider_id
+from calls.models.sharing import share_related
 from calls.outcomes import circuit_breaker
 from calls.outcomes.remarks import CONFLICT, DOUBT, TOLERATED
 from calls.outcomes.transitions import LockedCall
 from calls.outcomes.units import SetAside, Words
 from campaigns.models import Campaign, Recipient
 from providers.adapters.call_ids import spellings
-from providers.models import Assistant, ProviderAccount, SeenWord
+from providers.models import SeenWord
 
 ASKED_FOR = (TOLERATED, DOUBT, CONFLICT, "unrecognised")  # kinds of events that the writers look for
 
@@ -48,7 +49,7 @@ class Loaded:
             circuit_breaker.lock(accounts)
         locked = Call.objects.select_for_update(no_key=True).filter(pk__in=[entry.call_id for entry in entries])
         self.calls = {call.pk: call for call in locked.defer("decision").order_by("pk")}
-        self.accounts = self._share_related()
+        self.accounts = share_related(self.calls.values())
         self._load_polling()
         self.recipients = self._lock_recipients([entry.call_id for entry in entries if entry.recipient])
         named = [(self.calls[entry.call_id].account_id, entry.names) for entry in entries if self._lacks_id(entry)]
@@ -57,17 +58,6 @@ class Loaded:
     def _lacks_id(self, entry: Entry) -> bool:
         call = self.calls.get(entry.call_id)
         return bool(entry.names and call and not call.provider_call_id)
-
-    def _share_related(self) -> Mapping[int, ProviderAccount]:
-        """Give the calls what they have in common: one object for all."""
-        calls = self.calls.values()
-        related = ProviderAccount.objects.select_related("organization")
-        accounts = related.in_bulk({call.account_id for call in calls})
-        assistants = Assistant.objects.in_bulk({call.assistant_id for call in calls})
-        for call in calls:
-            call.account, call.assistant = accounts[call.account_id], assistants[call.assistant_id]
-            call.organization = call.account.organization
-        return accounts
 
     def _load_polling(self) -> None:
         """In a later statement than the locks: a row joined to a locked one may be older than it."""

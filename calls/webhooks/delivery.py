@@ -104,7 +104,7 @@ FROM h WHERE h.host IS NOT NULL
 
 
 class HostCursor:
-    """The host after which the next claim begins. Each engine slice has one, so that no host is left out."""
+    """The host after which the next claim begins. Each engine process has one, so that no host is left out."""
 
     after = ""
 

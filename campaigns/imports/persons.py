@@ -17,7 +17,8 @@ from campaigns.imports.merging import FIELDS, Change, Held, Person, fields_of, j
 from campaigns.imports.rows import ContactRow
 from campaigns.models import Contact, ContactImport, ContactListMember, ContactNumber, ImportOverwrite
 from campaigns.rules.whereabouts import zone_fault
-from tenants.db.bulk_values import among_keys, insert_values, update_values
+from tenants.db.among import Among
+from tenants.db.bulk_values import insert_values, update_values
 
 GIVEN = ("phone", *FIELDS, "variables")  # what a row says about a new contact
 _values_of = attrgetter(*GIVEN)
@@ -26,7 +27,7 @@ _values_of = attrgetter(*GIVEN)
 def further_numbers(of: Iterable[int]) -> dict[int, dict[str, str]]:
     """Return the further numbers of contacts, with their kinds, in the order of calling."""
     found: dict[int, dict[str, str]] = {}
-    rows = ContactNumber.objects.filter(contact__in=among_keys(of)).order_by("contact", "position")
+    rows = ContactNumber.objects.filter(Among("contact", of)).order_by("contact", "position")
     for key, phone, kind in rows.values_list("contact_id", "phone", "kind"):
         found.setdefault(key, {})[phone] = kind
     return found
@@ -109,7 +110,7 @@ def keep(imp: ContactImport, images: dict[int, Change]) -> None:
     """Keep what contacts had, for the undo. What an earlier batch kept stays the value to restore."""
     if not images:
         return
-    for known in ImportOverwrite.objects.filter(contact_import=imp, contact__in=among_keys(images)):
+    for known in ImportOverwrite.objects.filter(Among("contact", images), contact_import=imp):
         images[known.contact_id] = joined((known.before, known.after), images[known.contact_id])
     insert_values(
         ImportOverwrite,
@@ -123,7 +124,7 @@ def join_list(imp: ContactImport, new: Iterable[int], old: Collection[int]) -> N
     """Put contacts on the list. Of those that are not new, the members are read: quicker than a failed insert."""
     there: set[int] = set()
     if old:
-        members = ContactListMember.objects.filter(contact_list=imp.contact_list_id, contact__in=among_keys(old))
+        members = ContactListMember.objects.filter(Among("contact", old), contact_list=imp.contact_list_id)
         there.update(members.values_list("contact_id", flat=True))
     insert_values(
         ContactListMember,

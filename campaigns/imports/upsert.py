@@ -17,7 +17,7 @@ from campaigns.imports.columns import ColumnMapping
 from campaigns.imports.merging import Change, Held, Person, asked, match, phones_of
 from campaigns.imports.rows import ContactRow
 from campaigns.models import ContactImport
-from tenants.db.bulk_values import among_keys, among_texts
+from tenants.db.among import Among
 
 SOURCE = "import"  # of do-not-call entries
 REASON_LENGTH = 500
@@ -108,10 +108,10 @@ class Upsert:
 
         New contacts have the highest keys, so those that are locked after them are still locked in the order of keys.
         """
-        wanted = Q(organization=self.row.organization_id, phone__in=among_texts(phones))
+        wanted = Q(Among("phone", phones), organization=self.row.organization_id)
         if listed:  # by key: the database would read every contact to find those with one of two properties
             keys = {*persons.keys(wanted), *contact_locks.holder_keys(self.row.organization_id, listed)}
-            wanted = Q(pk__in=among_keys(keys))
+            wanted = Q(Among("pk", keys))
         return {each.phone: each for each in persons.locked(wanted)}
 
     def _take(self, row: ContactRow, phone: str, people: People, found: Written) -> None:

@@ -13,26 +13,8 @@ from typing import Any
 
 import orjson
 from django.db import connection, models
-from django.db.models.expressions import RawSQL
 
 Values = Mapping[str, Any]  # by the names of the model's attributes; values of JSON columns are not encoded
-
-
-def among_keys(keys: Iterable[int]) -> RawSQL:
-    """Return keys for a lookup like `pk__in`. Thousands of them are one parameter."""
-    return _among(list(keys), "::bigint")
-
-
-def among_texts(texts: Iterable[str]) -> RawSQL:
-    """Return texts for a lookup like `phone__in`, as `among_keys` does keys."""
-    return _among(list(texts), "")
-
-
-def _among(values: list[Any], cast: str) -> RawSQL:
-    listed = orjson.dumps(values).decode()
-    if connection.vendor == "sqlite":
-        return RawSQL("SELECT value FROM json_each(%s)", [listed])
-    return RawSQL(f"SELECT value{cast} FROM json_array_elements_text(%s::json)", [listed])  # noqa: S608, S611
 
 
 def insert_values(

@@ -10,7 +10,8 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from campaigns.models import Contact, ContactNumber
-from tenants.db.bulk_values import among_keys, among_texts, insert_values, update_values
+from tenants.db.among import Among
+from tenants.db.bulk_values import insert_values, update_values
 from tenants.models import Organization
 
 pytestmark = pytest.mark.django_db
@@ -99,8 +100,8 @@ def test_among_finds_keys_and_texts(organization: Organization) -> None:
     rows = [Contact.objects.create(organization=organization, phone=phone(number)) for number in range(3)]
     for row in rows:
         ContactNumber.objects.create(organization=organization, contact=row, phone=HOSTILE[row.pk % 2], position=1)
-    assert set(Contact.objects.filter(pk__in=among_keys([rows[0].pk, rows[2].pk, 0]))) == {rows[0], rows[2]}
-    assert set(Contact.objects.filter(phone__in=among_texts({phone(1), "x"}))) == {rows[1]}
-    assert set(ContactNumber.objects.filter(phone__in=among_texts(HOSTILE))) == set(ContactNumber.objects.all())
-    assert not Contact.objects.filter(pk__in=among_keys([]), phone__in=among_texts([]))
-    assert not Contact.objects.filter(phone__in=among_texts(["'; --"]))
+    assert set(Contact.objects.filter(Among("pk", [rows[0].pk, rows[2].pk, 0]))) == {rows[0], rows[2]}
+    assert set(Contact.objects.filter(Among("phone", {phone(1), "x"}))) == {rows[1]}
+    assert set(ContactNumber.objects.filter(Among("phone", HOSTILE))) == set(ContactNumber.objects.all())
+    assert not Contact.objects.filter(Among("pk", []), Among("phone", []))
+    assert not Contact.objects.filter(Among("phone", ["'; --"]))
