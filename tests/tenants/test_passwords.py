@@ -15,7 +15,6 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from tenants.backoffice.sign_in import password_pages
 from tenants.models import StaffSession
 from tests.tenants.signing_in import OLGA, PASSWORD, a_user, is_in, sign_in
 
@@ -102,7 +101,7 @@ def mailing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
     settings.EMAIL_CONFIGURED, settings.DEFAULT_FROM_EMAIL = True, "calls@example.org"
     settings.PUBLIC_BASE_URL = "https://calls.example.org"
-    monkeypatch.setattr(password_pages.threading, "Thread", AtOnce)
+    monkeypatch.setattr("tenants.backoffice.sign_in.password_pages.threading.Thread", AtOnce)
 
 
 def ask(email: str = OLGA, address: str = "192.0.2.1") -> Any:
@@ -170,6 +169,6 @@ def test_a_mail_server_that_fails_changes_no_answer(
         raise ConnectionRefusedError(f"the words of a server about {OLGA}")
 
     a_user()
-    monkeypatch.setattr(password_pages.EmailMessage, "send", refuse)
+    monkeypatch.setattr(mail.EmailMessage, "send", refuse)
     assert ask().status_code == 302
     assert "was not sent" in caplog.text and OLGA not in caplog.text

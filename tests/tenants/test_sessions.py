@@ -87,7 +87,8 @@ def test_signing_in_changes_the_key_and_removes_what_has_expired(frozen: time_ma
     session = client.session
     session["before"] = 1
     session.save()
-    client.cookies["sessionid"] = before = session.session_key
+    before = str(session.session_key)
+    client.cookies["sessionid"] = before
     frozen.shift(timedelta(hours=3))
     sign_in(client)
     keys = set(StaffSession.objects.values_list("session_key", flat=True))
