@@ -24,6 +24,10 @@ NAMES = [
     "API_RATE",
     "API_BURST",
     "METRICS_ALLOW",
+    "TRUSTED_PROXIES",
+    "SESSION_IDLE_MINUTES",
+    "EMAIL_URL",
+    "EMAIL_FROM",
 ]
 
 
@@ -74,6 +78,16 @@ def test_development_makes_its_secrets_up_once(monkeypatch: pytest.MonkeyPatch, 
         ("API_BURST", "-1", "API_BURST"),
         ("API_BURST", "lots", "API_BURST"),
         ("METRICS_ALLOW", "everybody", "METRICS_ALLOW"),
+        ("TRUSTED_PROXIES", "nginx", "TRUSTED_PROXIES"),
+        ("SESSION_IDLE_MINUTES", "0", "SESSION_IDLE_MINUTES"),
+        ("SESSION_IDLE_MINUTES", "721", "SESSION_IDLE_MINUTES"),
+        ("EMAIL_URL", "mail.example.org", "EMAIL_URL"),
+        ("EMAIL_URL", "carrier-pigeon://mail.example.org", "EMAIL_URL"),
+        ("EMAIL_URL", "smtp://mail.example.org:many", "EMAIL_URL"),
+        ("EMAIL_URL", "smtp://mail.example.org", "EMAIL_FROM"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "TRUSTED_PROXIES"),
+        ("TRUSTED_PROXIES", "10.0.0.1,0.0.0.0/0", "TRUSTED_PROXIES"),
+        ("TRUSTED_PROXIES", "::/0", "TRUSTED_PROXIES"),
     ],
 )
 def test_nonsense_is_refused_with_the_name_of_the_setting(

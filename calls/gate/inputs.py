@@ -33,7 +33,7 @@ ENGINE = {
     },
 }
 # `priority` changes whose turn it is, not what a call may do.
-WITHOUT_EFFECT = {"uuid", "name", "label", "created_at", "priority"}
+WITHOUT_EFFECT = {"uuid", "name", "label", "created_at", "priority", "two_step_required"}
 OF_ORGANIZATION: tuple[type[Model], ...] = (ProviderAccount, Assistant, PhoneNumber)
 OF_CAMPAIGN: tuple[type[Model], ...] = (
     CallingWindow,

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.decorators import display
 
+from tenants.admin.two_step_resets import RESET_TWO_STEP
 from tenants.backoffice.buttons import Step
 from tenants.backoffice.edit_conflicts import ConflictCheckedForm
 from tenants.backoffice.forms import CommaField, text_field
@@ -128,6 +129,7 @@ class OrganizationAdmin(ScopedAdmin):
             _rotate,
             icon="key",
         ),
+        RESET_TWO_STEP,
     )
     panel_template = "trunkline/organization.html"
     fieldsets = (
@@ -142,6 +144,7 @@ class OrganizationAdmin(ScopedAdmin):
             },
         ),
         ("Budget", {"fields": ("daily_budget", "daily_budget_currency")}),
+        ("Signing in", {"fields": ("two_step_required",)}),
     )
     created = local_time_column("created_at", "created")
 
@@ -166,7 +169,8 @@ class OrganizationAdmin(ScopedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if reach_of(request).superuser:
             return () if obj is None else ("tenant",)
-        return ("tenant", "is_active")
+        admin_of = obj is not None and reach_of(request).has(Level.ADMIN, obj.pk)
+        return ("tenant", "is_active") if admin_of else ("tenant", "is_active", "two_step_required")
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         super().save_formset(request, form, formset, change)

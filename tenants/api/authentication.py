@@ -10,11 +10,13 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, NotFound
+from rest_framework.exceptions import AuthenticationFailed, NotFound, Throttled
 from rest_framework.request import Request
 
 from tenants.api.access import Access, access_of_key, access_of_user
+from tenants.client_address import client_address
 from tenants.models import ApiKey
+from tenants.sign_in import tries
 
 WRONG_KEY = "Invalid or missing API key"
 UNUSED = ("organization__webhook_secret", "organization__old_webhook_secret")  # to decrypt them costs more than to read
@@ -52,6 +54,9 @@ class ApiKeyAuthentication(BaseAuthentication):
         keys = ApiKey.objects.usable().select_related("organization").defer(*UNUSED)
         key = keys.filter(digest=digest).first()
         if key is None:
+            # A right key is never refused for the wrong keys of others at its address: 256 random bits are not guessed.
+            if wait := tries.admit(tries.API_KEY, client_address(request._request)):
+                raise Throttled(wait)
             raise AuthenticationFailed(WRONG_KEY)
         self._note_use(key)
         return KeyUser(key), narrowed(request, access_of_key(key))

@@ -44,6 +44,7 @@ class Reach:
     levels: Mapping[int, Level]
     superuser: bool = False
     zone: str = "UTC"  # in which pages show and read times for this user
+    two_step_required: bool = False  # by one of the organizations
 
     def has(self, level: Level, organization_id: int | None = None) -> bool:
         """Return whether the user has the level in the organization, or in any organization when it is None."""
@@ -73,12 +74,17 @@ def _reach(user: Any) -> Reach:
         return Reach("", {})
     actor = user.get_username()
     if user.is_superuser:
-        every = Organization.objects.values_list("pk", flat=True)
-        return Reach(actor, dict.fromkeys(every, Level.SUPERUSER), superuser=True, zone=zone_of(user))
-    columns = ("organization_id", "role", "user__staff_settings__timezone", "organization__timezone")
+        every = dict(Organization.objects.values_list("pk", "two_step_required"))
+        levels = dict.fromkeys(every, Level.SUPERUSER)
+        return Reach(actor, levels, True, zone_of(user), two_step_required=any(every.values()))
+    columns = (
+        *("organization_id", "role", "user__staff_settings__timezone", "organization__timezone"),
+        "organization__two_step_required",
+    )
     found = list(Membership.objects.filter(user_id=user.pk).order_by("pk").values_list(*columns))
-    zone = next((chosen or home for _, _, chosen, home in found), "UTC")
-    return Reach(actor, {pk: ROLE_LEVEL[Membership.Role(role)] for pk, role, _, _ in found}, zone=zone)
+    zone = next((chosen or home for _, _, chosen, home, _ in found), "UTC")
+    levels = {pk: ROLE_LEVEL[Membership.Role(role)] for pk, role, *_ in found}
+    return Reach(actor, levels, zone=zone, two_step_required=any(required for *_, required in found))
 
 
 class LocalTimeMiddleware:

@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                 ('max_attempts_per_day', models.PositiveSmallIntegerField(default=3, help_text='Calls to one contact in any 24 hours, across all campaigns.', verbose_name='attempts in 24 hours')),
                 ('max_attempts_per_30_days', models.PositiveSmallIntegerField(blank=True, help_text='Calls to one contact in any 30 days, across all campaigns. If empty: no limit.', null=True, verbose_name='attempts in 30 days')),
                 ('callbacks_hold_campaigns', models.BooleanField(default=True, help_text='While a contact waits for a scheduled callback, no other campaign calls the contact.', verbose_name='scheduled callbacks hold campaigns')),
+                ('two_step_required', models.BooleanField(default=False, help_text='Team members must set up an authenticator app before they can go on.', verbose_name='two-step sign-in required')),
                 ('webhook_secret', tenants.db.encrypted_fields.EncryptedJSONField(default=tenants.models.webhook_secret.new_webhook_secret, editable=False)),
                 ('old_webhook_secret', tenants.db.encrypted_fields.EncryptedJSONField(editable=False, null=True)),
                 ('old_webhook_secret_until', models.DateTimeField(editable=False, null=True)),
@@ -55,6 +56,16 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='SecretTries',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('subject', models.CharField(max_length=100, unique=True)),
+                ('failures', models.PositiveIntegerField(default=0)),
+                ('last_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
+                ('closed_until', models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Tenant',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -65,6 +76,16 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'customer',
             },
+        ),
+        migrations.CreateModel(
+            name='Authenticator',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('secret', tenants.db.encrypted_fields.EncryptedJSONField()),
+                ('confirmed_at', models.DateTimeField(null=True)),
+                ('last_step', models.BigIntegerField(default=0)),
+                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='authenticator', to=settings.AUTH_USER_MODEL)),
+            ],
         ),
         migrations.CreateModel(
             name='AuditEntry',
@@ -80,6 +101,22 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'audit entries',
                 'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='StaffSession',
+            fields=[
+                ('session_key', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='session key')),
+                ('session_data', models.TextField(verbose_name='session data')),
+                ('expire_date', models.DateTimeField(db_index=True, verbose_name='expire date')),
+                ('address', models.CharField(blank=True, max_length=45)),
+                ('browser', models.CharField(blank=True, max_length=300)),
+                ('signed_in_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('seen_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='staff_sessions', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'session',
             },
         ),
         migrations.CreateModel(
@@ -177,6 +214,17 @@ class Migration(migrations.Migration):
                 'ordering': ['-id'],
                 'indexes': [models.Index(condition=models.Q(('ended_at', None), ('lasting', True)), fields=['key'], name='alert_lasting')],
                 'constraints': [models.UniqueConstraint(fields=('organization', 'key'), name='alert_told_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RecoveryCode',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.CharField(max_length=64)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recovery_codes', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('user', 'digest'), name='recovery_code_once')],
             },
         ),
     ]
