@@ -14,6 +14,8 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
+from tenants.egress.policy import Origin, origin
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK = ["127.0.0.0/8", "::1"]
 
@@ -30,6 +32,7 @@ class Environment:
     allowed_hosts: list[str]
     engine_processes: int
     allow_loopback_urls: bool
+    allowed_outgoing_hosts: frozenset[Origin]
     api_rate: int
     api_burst: int
     metrics_allow: tuple[Network, ...]
@@ -57,6 +60,7 @@ def read(var: Path) -> Environment:
             allowed_hosts=_words(env.list("ALLOWED_HOSTS", [])),
             engine_processes=env.int("ENGINE_PROCESSES", env.int("ENGINE_SLICES", 1)),  # the old name
             allow_loopback_urls=env.bool("ALLOW_LOOPBACK_URLS", False),
+            allowed_outgoing_hosts=_origins(env.list("ALLOWED_OUTGOING_HOSTS", [])),
             api_rate=env.int("API_RATE", 50),
             api_burst=env.int("API_BURST", 100),
             metrics_allow=_networks("METRICS_ALLOW", env.list("METRICS_ALLOW", LOOPBACK)),
@@ -88,6 +92,13 @@ def _networks(name: str, given: list[str]) -> tuple[Network, ...]:
         raise ImproperlyConfigured(
             f"{name} must be a comma-separated list of IP addresses or networks, such as 127.0.0.1,10.0.0.0/8."
         ) from error
+
+
+def _origins(given: list[str]) -> frozenset[Origin]:
+    try:
+        return frozenset(origin(word) for word in _words(given))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"ALLOWED_OUTGOING_HOSTS is a comma-separated list of hosts; {error}.") from error
 
 
 def _generated(path: Path, debug: bool, name: str) -> str:

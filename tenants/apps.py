@@ -1,5 +1,8 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
+
+from tenants.egress import policy
 
 
 class TenantsConfig(AppConfig):
@@ -9,3 +12,4 @@ class TenantsConfig(AppConfig):
         from tenants.sign_in.sessions import note_sign_in  # models are loaded only now
 
         user_logged_in.connect(note_sign_in)
+        policy.read_from(lambda: policy.Policy(settings.ALLOW_LOOPBACK_URLS, settings.ALLOWED_OUTGOING_HOSTS))

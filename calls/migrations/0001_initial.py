@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                 ('host', models.CharField(max_length=300)),
                 ('event', models.CharField(default='call.ended', max_length=32)),
                 ('body', models.TextField(blank=True)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('delivered', 'Delivered'), ('failed', 'Failed')], default='pending', max_length=9)),
+                ('status', models.CharField(choices=[('pending', 'Pending'), ('delivered', 'Delivered'), ('failed', 'Failed'), ('held', 'Held')], default='pending', max_length=9)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('next_attempt_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('slot', models.PositiveSmallIntegerField(null=True)),
@@ -386,6 +386,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='webhookdelivery',
             index=models.Index(fields=['organization', 'status', '-id'], name='webhook_list_status'),
+        ),
+        migrations.AddIndex(
+            model_name='webhookdelivery',
+            index=models.Index(condition=models.Q(('status', 'held')), fields=['endpoint', '-id'], name='webhook_held'),
         ),
         migrations.AddIndex(
             model_name='webhookdelivery',

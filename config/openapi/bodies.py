@@ -57,6 +57,7 @@ SUMMARIES: dict[Key | None, str] = {
     ("AlertViewSet", "seen"): "Mark an alert as seen",
     ("RecipientViewSet", "cancel_call_back"): "Cancel a call-back",
     ("WebhookEndpointViewSet", "rotate_secret"): "Rotate the secret of an endpoint",
+    ("WebhookEndpointViewSet", "replay_held"): "Replay what was held while an endpoint was off",
     ("WebhookDeliveryViewSet", "replay_range"): "Replay the deliveries of a period",
     ("ContactListViewSet", "imports"): "Import a file of contacts",
     ("ContactListViewSet", "preview_import"): "Preview an import",
@@ -118,7 +119,8 @@ RESPONSES: dict[Key | None, dict[int, Any]] = {
     ("DoNotCallViewSet", "create"): {200: ref("DoNotCallAdded"), 201: ref("DoNotCallAdded")},
     ("WebhookEndpointViewSet", "rotate_secret"): {200: obj(secret=TEXT, old_secret_until=maybe(MOMENT))},
     ("WebhookEndpointViewSet", "test"): {202: serializer("calls.api.webhooks.WebhookDeliverySerializer")},
-    ("WebhookDeliveryViewSet", "replay_range"): {200: obj(replayed=COUNT)},
+    ("WebhookEndpointViewSet", "replay_held"): {200: obj(replayed=COUNT, more=FLAG)},
+    ("WebhookDeliveryViewSet", "replay_range"): {200: obj(replayed=COUNT, more=FLAG)},
 }
 
 AN_ID = "0b0f6a3e-6f0b-4c53-9d6e-2f6a2f9d4c11"

@@ -177,6 +177,7 @@ class Migration(migrations.Migration):
                 ('old_secret', tenants.db.encrypted_fields.EncryptedJSONField(editable=False, null=True)),
                 ('old_secret_until', models.DateTimeField(editable=False, null=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('deleted_at', models.DateTimeField(editable=False, null=True)),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='webhook_endpoints', to='tenants.organization')),
             ],
             options={

@@ -105,6 +105,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "webhook-endpoint-detail": ("endpoint", "webhook-endpoints/{}/", ALL),
     "webhook-endpoint-rotate-secret": ("endpoint", "webhook-endpoints/{}/rotate-secret/", {"post": MANAGE}),
     "webhook-endpoint-test": ("endpoint", "webhook-endpoints/{}/test/", {"post": MANAGE}),
+    "webhook-endpoint-replay-held": ("endpoint", "webhook-endpoints/{}/replay-held/", {"post": MANAGE}),
     "webhook-delivery-detail": ("delivery", "webhook-deliveries/{}/", {"get": READ}),
     "webhook-delivery-replay": ("delivery", "webhook-deliveries/{}/replay/", {"post": MANAGE}),
 }

@@ -96,6 +96,7 @@ STEPS = {
     ("calls_callback", "cancel-call-back"): OPERATOR,
     ("calls_webhookdelivery", "replay"): MANAGER,
     ("tenants_webhookendpoint", "test"): MANAGER,
+    ("tenants_webhookendpoint", "replay-held"): MANAGER,
     ("tenants_alert", "seen"): OPERATOR,
     ("calls_call", "confirm-placed"): OPERATOR,
     ("calls_call", "release"): OPERATOR,

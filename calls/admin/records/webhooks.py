@@ -21,7 +21,7 @@ from tenants.backoffice.roles import Level, reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import WebhookEndpoint
 
-STATUS_COLOURS = {"Pending": "info", "Delivered": "success", "Failed": "danger"}
+STATUS_COLOURS = {"Pending": "info", "Delivered": "success", "Failed": "danger", "Held": "warning"}
 SHOWN_OF_A_CALL = 50
 
 
@@ -42,6 +42,16 @@ def _replay(request: HttpRequest, obj: WebhookDelivery, values: Mapping[str, Any
     return "The delivery is sent again with the same id."
 
 
+def _replay_held(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any]) -> str:
+    try:
+        count = maintenance.replay_held(obj)
+    except maintenance.DeliveryRefused as error:
+        raise NotDone(str(error)) from error
+    page_of(WebhookEndpoint).audit(request, obj, "replayed_held")
+    rest = " There are more: send them again afterwards." if count >= maintenance.REPLAYED_AT_ONCE else ""
+    return f"{count:,} held deliveries are sent now, the oldest first.{rest}"
+
+
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(RecordAdmin):
     plural = "Webhook endpoints"
@@ -59,14 +69,28 @@ class WebhookEndpointAdmin(RecordAdmin):
             offered=lambda obj: obj.is_active,
             icon="send",
         ),
+        Step(
+            "replay-held",
+            "Send held deliveries",
+            Level.MANAGER,
+            lambda obj: [
+                f"Sends what was held while the endpoint was switched off to {obj.url}, the oldest first.",
+                f"At most {maintenance.REPLAYED_AT_ONCE:,} at a time.",
+            ],
+            _replay_held,
+            offered=lambda obj: obj.is_active and maintenance.held_of(obj).exists(),
+            icon="replay",
+        ),
     )
 
     @admin.display(description="address")
     def address(self, row: WebhookEndpoint) -> str:
         return row.url
 
-    @display(description="status", label={"Active": "success", "Switched off": "danger"})
+    @display(description="status", label={"Active": "success", "Switched off": "danger", "Deleted": "warning"})
     def state(self, row: WebhookEndpoint) -> str:
+        if row.deleted_at:
+            return "Deleted"
         return "Active" if row.is_active else "Switched off"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -81,9 +105,19 @@ class WebhookEndpointAdmin(RecordAdmin):
                 ("Events", ", ".join(obj.events)),
                 ("Status", f"{self.state(obj)}. {obj.disabled_reason}".strip()),
                 ("Created", local_time(obj.created_at)),
+                ("Held deliveries", _held_words(obj)),
                 ("Webhook deliveries", (f"{deliveries}?endpoint__id__exact={obj.pk}", "Show deliveries")),
             ]
         }
+
+
+def _held_words(endpoint: WebhookEndpoint) -> str:
+    """Return how many deliveries are held, and for how long."""
+    count = maintenance.held_of(endpoint).count()
+    if not count:
+        return "-"
+    kept = f"The newest {maintenance.HELD_AT_MOST:,} are kept, for {maintenance.HELD_KEPT.days} days."
+    return f"{count:,}. Events while an endpoint is switched off are held until somebody sends them. {kept}"
 
 
 @admin.register(WebhookDelivery)
@@ -92,7 +126,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
     list_display: ClassVar[Sequence[Any]] = ("created", "event", "address", "state", "attempts", "last_error")
     list_filter: ClassVar[Sequence[Any]] = ("status", ("endpoint", ScopedRelatedFilter))
     list_lookups = ("event",)
-    list_select_related = ("call", "organization")
+    list_select_related = ("call", "organization", "endpoint")
     exact_fields = ("event",)
     empty_words = "No webhook delivery yet. Endpoints get events; a call with a callback URL reports its end there."
     created = local_time_column("created_at", "created")
@@ -120,7 +154,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
         return str(row.get_status_display())
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("body")
+        return super().get_queryset(request).defer("body", "endpoint__secret", "endpoint__old_secret")
 
     def panel_context(self, request: HttpRequest, obj: WebhookDelivery) -> dict[str, Any]:
         call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "-"
@@ -129,6 +163,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
             "facts": [
                 ("Event", obj.event if obj.endpoint_id else "callback of the call"),
                 ("Address", obj.url),
+                ("Endpoint", _endpoint_words(obj.endpoint)),
                 ("Call", call),
                 ("Status", self.state(obj)),
                 ("Attempts", obj.attempts),
@@ -141,6 +176,12 @@ class WebhookDeliveryAdmin(RecordAdmin):
             "raw_title": "Raw payload",
             "raw": obj.body,
         }
+
+
+def _endpoint_words(endpoint: WebhookEndpoint | None) -> str:
+    if endpoint is None:
+        return "-"
+    return f"{endpoint} (deleted)" if endpoint.deleted_at else str(endpoint)
 
 
 def of_call(request: HttpRequest, call: Call) -> list[dict[str, Any]]:
