@@ -110,6 +110,7 @@ def _database() -> dict[str, Any]:
         # A file, not memory: each thread of the engine has its own connection. Parallel runs get one file each.
         found["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}
     elif found["ENGINE"] == "django.db.backends.postgresql":
+        found["ENGINE"] = "tenants.db.postgresql"
         found["CONN_HEALTH_CHECKS"] = True
         # The server closes the connection of a process that freezes inside a transaction, which frees its locks.
         found.setdefault("OPTIONS", {})["options"] = "-c idle_in_transaction_session_timeout=60000"

@@ -213,7 +213,7 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(default='staff', editable=False, max_length=64)),
                 ('expires_at', models.DateTimeField(blank=True, help_text='Empty: permanent.', null=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='do_not_call', to='tenants.organization')),
+                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='do_not_call', to='tenants.organization')),
             ],
             options={
                 'verbose_name': 'do-not-call entry',
@@ -392,6 +392,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='contactnumber',
             constraint=models.UniqueConstraint(fields=('contact', 'phone'), name='once_per_contact'),
+        ),
+        migrations.AddIndex(
+            model_name='donotcall',
+            index=models.Index(fields=['organization', '-id'], name='do_not_call_list'),
         ),
         migrations.AddConstraint(
             model_name='donotcall',

@@ -212,7 +212,9 @@ class DoNotCall(models.Model):
     """A number that the organization never calls. The keyed hash stays after the contact is erased."""
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="do_not_call")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="do_not_call", db_index=False
+    )  # `do_not_call_list` begins with it
     phone_hash = models.CharField(max_length=64, editable=False)
     phone = models.CharField("number", max_length=16, blank=True)
     reason = models.CharField(max_length=500, blank=True)
@@ -229,6 +231,7 @@ class DoNotCall(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["organization", "phone_hash"], name="once_on_do_not_call")
         ]
+        indexes: ClassVar = [models.Index(fields=["organization", "-id"], name="do_not_call_list")]
 
     def __str__(self) -> str:
         return self.phone or "erased number"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,6 +56,10 @@ class Access:
     def visible(self, queryset: models.QuerySet[M], path: str = "organization") -> models.QuerySet[M]:
         """Return the rows of the caller's organizations. `path` is the lookup of a row's organization."""
         return queryset.filter(**{f"{path}__in": list(self.scopes)})
+
+    def visible_rows(self, rows: Iterable[M]) -> list[M]:
+        """Return those of the rows that belong to the caller's organizations."""
+        return [row for row in rows if row.organization_id in self.scopes]  # type: ignore[attr-defined]
 
 
 def access_of_key(key: ApiKey) -> Access:
