@@ -419,10 +419,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='recipient',
-            index=models.Index(fields=['campaign', 'status', 'outcome', 'reason', 'attempts'], name='recipient_counts'),
-        ),
-        migrations.AddIndex(
-            model_name='recipient',
             index=models.Index(condition=models.Q(('reason', 'no_opening')), fields=['campaign'], name='recipient_no_opening'),
         ),
         migrations.AddIndex(
@@ -432,14 +428,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='recipient',
             index=models.Index(fields=['campaign', 'status', '-id'], name='recipient_list_status'),
-        ),
-        migrations.AddIndex(
-            model_name='recipient',
-            index=models.Index(condition=models.Q(('assistant__isnull', False)), fields=['assistant'], name='recipient_assistant'),
-        ),
-        migrations.AddIndex(
-            model_name='recipient',
-            index=models.Index(condition=models.Q(('phone_number__isnull', False)), fields=['phone_number'], name='recipient_number'),
         ),
         migrations.AddConstraint(
             model_name='recipient',
