@@ -419,6 +419,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='recipient',
+            index=models.Index(condition=models.Q(('reason', ''), _negated=True), fields=['campaign', 'reason', '-id'], name='recipient_reason'),
+        ),
+        migrations.AddIndex(
+            model_name='recipient',
             index=models.Index(condition=models.Q(('reason', 'no_opening')), fields=['campaign'], name='recipient_no_opening'),
         ),
         migrations.AddIndex(
