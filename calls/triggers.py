@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connections
 
+from calls.gate import inputs
 from calls.models import TERMINAL, UNRESOLVED, ContactChange, Status
 from campaigns.models import Recipient
 from campaigns.rules.spoken import REASON
@@ -91,8 +92,6 @@ _WAITS = f"""(
     )
     OR EXISTS (SELECT 1 FROM calls_call q WHERE q.contact_id = c.id AND q.status = '{Status.QUEUED}')
 )"""  # noqa: S608 - built from our own constants
-# What the gate and the variables of a call read of a contact.
-CONTACT_INPUTS = ("phone", "name", "external_id", "language", "timezone", "variables", "on_hold", "hold_until")
 
 
 def _differs(column: str) -> str:
@@ -116,8 +115,8 @@ _LISTED = _has("NEW.phone")
 RECORDINGS = (
     _Recording(
         "calls_note_contact",
-        f"UPDATE OF {', '.join(CONTACT_INPUTS)} ON campaigns_contact",
-        " OR ".join(map(_differs, CONTACT_INPUTS)),
+        f"UPDATE OF {', '.join(inputs.CONTACT)} ON campaigns_contact",
+        " OR ".join(map(_differs, inputs.CONTACT)),
         "c.id = NEW.id",
     ),
     _Recording("calls_note_listed", "INSERT ON campaigns_donotcall", "NEW.phone <> ''", _LISTED),

@@ -237,8 +237,8 @@ class Call(Polled):
                 name="call_queue",
                 condition=Q(status=Status.QUEUED),
             ),
-            # Capacity: the open calls of a provider account, and which of them are overdue. Also the reaper, which looks
-            # for those being placed among all that are open.
+            # Capacity: the open calls of a provider account, and which of them are overdue. Also the reaper, which
+            # looks for those being placed among all that are open.
             models.Index(
                 fields=["account", "status", "dialed_at"], name="call_open_account", condition=Q(status__in=OPEN)
             ),

@@ -21,6 +21,7 @@ from campaigns.rules.whereabouts import ZoneRule
 from campaigns.rules.windows import DAYS, Window, parse_day_names
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
+from tenants.db.loaded import LoadedQuickly
 from tenants.models import Organization, check_timezone
 from tenants.models.validators import check_regions
 
@@ -280,7 +281,7 @@ class RetryRule(models.Model):
         return f"{self.outcome}: again after {self.wait_minutes} min, at most {self.max_attempts} calls"
 
 
-class Recipient(models.Model):
+class Recipient(LoadedQuickly):
     """One contact in one campaign."""
 
     class Status(models.TextChoices):
@@ -328,6 +329,8 @@ class Recipient(models.Model):
                 condition=Q(status__in=["pending", "waiting"]),
             ),
             # No index has `attempts`, so that a claim, which counts one, changes no index (a HOT update).
+            # The list of a campaign's recipients with one reason.
+            models.Index(fields=["campaign", "reason", "-id"], name="recipient_reason", condition=~Q(reason="")),
             # The alert about recipients whose calling hours never open.
             models.Index(fields=["campaign"], name="recipient_no_opening", condition=Q(reason="no_opening")),
             # The list of a campaign's recipients, whole and by status.
