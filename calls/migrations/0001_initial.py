@@ -285,10 +285,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='call',
-            index=models.Index(condition=models.Q(('status', 'placing')), fields=['lease_until'], name='call_lease'),
-        ),
-        migrations.AddIndex(
-            model_name='call',
             index=models.Index(fields=['contact', '-id'], name='call_contact'),
         ),
         migrations.AddIndex(
@@ -318,10 +314,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='call',
             index=models.Index(condition=models.Q(('cost_reserved__gt', 0)), fields=['campaign'], name='call_reserved'),
-        ),
-        migrations.AddIndex(
-            model_name='call',
-            index=models.Index(condition=models.Q(('dialed_at__isnull', False)), fields=['organization', 'dialed_at'], name='call_dialed'),
         ),
         migrations.AddIndex(
             model_name='call',

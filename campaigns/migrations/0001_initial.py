@@ -423,7 +423,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='recipient',
-            index=models.Index(fields=['campaign', 'status', 'outcome', 'reason', 'attempts'], name='recipient_counts'),
+            index=models.Index(condition=models.Q(('reason', ''), _negated=True), fields=['campaign', 'reason', '-id'], name='recipient_reason'),
         ),
         migrations.AddIndex(
             model_name='recipient',
@@ -436,14 +436,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='recipient',
             index=models.Index(fields=['campaign', 'status', '-id'], name='recipient_list_status'),
-        ),
-        migrations.AddIndex(
-            model_name='recipient',
-            index=models.Index(condition=models.Q(('assistant__isnull', False)), fields=['assistant'], name='recipient_assistant'),
-        ),
-        migrations.AddIndex(
-            model_name='recipient',
-            index=models.Index(condition=models.Q(('phone_number__isnull', False)), fields=['phone_number'], name='recipient_number'),
         ),
         migrations.AddConstraint(
             model_name='recipient',

@@ -15,6 +15,7 @@ from django.utils.timezone import now as utc_now
 from campaigns.models.number_hash import number_hash
 from campaigns.rules.whereabouts import zone_fault
 from providers.models import VARIABLE_NAME, check_e164
+from tenants.db.loaded import LoadedQuickly
 from tenants.models import Organization
 
 MAX_VARIABLES = 64
@@ -56,7 +57,7 @@ class NumberKind(models.TextChoices):
     OTHER = "other", "Other"
 
 
-class Contact(models.Model):
+class Contact(LoadedQuickly):
     """A person, the number that is called first, and what is known about them.
 
     **The row is the lock for this person**: lock it before every decision about a call. `phone` is the first number;
