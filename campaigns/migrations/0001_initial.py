@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='contacts', to='tenants.organization')),
-                ('created_by_import', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='created_contacts', to='campaigns.contactimport')),
+                ('created_by_import', models.ForeignKey(db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='created_contacts', to='campaigns.contactimport')),
             ],
         ),
         migrations.CreateModel(
@@ -179,8 +179,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='campaigns.contact')),
-                ('contact_list', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='members', to='campaigns.contactlist')),
-                ('created_by_import', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='campaigns.contactimport')),
+                ('contact_list', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='members', to='campaigns.contactlist')),
+                ('created_by_import', models.ForeignKey(db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='campaigns.contactimport')),
             ],
         ),
         migrations.AddField(

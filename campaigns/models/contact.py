@@ -91,8 +91,14 @@ class Contact(LoadedQuickly):
     hold_reason = models.CharField(max_length=200, blank=True)
     erased_at = models.DateTimeField(null=True, editable=False)  # personal data deleted; calls still refer to the row
     phone_hash = models.CharField(max_length=64, blank=True, editable=False)  # of the erased number, for disputes
+    # Without a constraint: its check costs an import a lookup for each row. Only the undo of that import uses the key.
     created_by_import = models.ForeignKey(
-        "campaigns.ContactImport", on_delete=models.SET_NULL, null=True, editable=False, related_name="created_contacts"
+        "campaigns.ContactImport",
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="created_contacts",
+        db_constraint=False,
     )
     created_at = models.DateTimeField(default=utc_now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -191,10 +197,15 @@ class ContactList(models.Model):
 class ContactListMember(models.Model):
     """A contact on a list."""
 
-    contact_list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="members")
+    contact_list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="members", db_index=False)
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="memberships")
-    created_by_import = models.ForeignKey(
-        "campaigns.ContactImport", on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    created_by_import = models.ForeignKey(  # without a constraint, as that of the contact
+        "campaigns.ContactImport",
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        db_constraint=False,
     )
 
     class Meta:
