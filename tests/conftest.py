@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ def empty_tables() -> None:
         for table in set(tables) - SET_UP_BY_MIGRATE:
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608 - names of our own tables
     forget_hash_key()
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Roll back what the block writes, so that the cases of a loop share the rows that they begin with."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
