@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.imports import rows as rows_module
@@ -28,6 +28,7 @@ from campaigns.imports.rows import (
     read_rows,
     sniff,
 )
+from tests.conftest import examples
 
 ALLOWED = {"FR", "US", "CA"}
 A, B, C = "+33612345678", "+33612345679", "+33612345670"
@@ -420,7 +421,7 @@ def test_a_long_line_is_never_held_whole() -> None:
     assert rows[1].end == len(data)
 
 
-@settings(max_examples=300)
+@examples(80)
 @given(st.binary(max_size=400))
 def test_no_bytes_do_anything_but_become_rows_or_a_refusal(data: bytes) -> None:
     _survives(b"phone,name,city\n" + data)

@@ -21,7 +21,7 @@ from campaigns.models import ContactImport
 from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Membership, Organization
 from tests.tenants.test_api_isolation import LISTS, OBJECTS, OTHERS, World, a_world
-from tests.test_admin import sign_in, world
+from tests.test_admin import pages_of, sign_in, world
 
 __all__ = ["sign_in", "world"]  # fixtures
 pytestmark = pytest.mark.django_db
@@ -229,15 +229,14 @@ def test_another_organizations_object_has_no_page(
     model: str, world: dict[str, models.Model], stranger: Organization, sister: Organization
 ) -> None:
     row = row_of(world, model)
-    for home in (stranger, sister):
-        client = staff_of(home, ADMIN)
-        for url in urls_of(world, model):
-            absent = url.replace(f"/{row.pk}/", "/987654/")
-            for method in ("get", "post"):
-                send = getattr(client, method)
-                # An action that no role has is refused before any lookup.
-                expected = 403 if demanded(model, url, method) == NOBODY else 404
-                assert (send(url).status_code, send(absent).status_code) == (expected, expected), (method, url)
+    strangers, sisters = staff_of(stranger, ADMIN), staff_of(sister, ADMIN)
+    for url in {*urls_of(world, model), *pages_of(row)}:
+        absent = url.replace(f"/{row.pk}/", "/987654/")
+        for method in ("get", "post"):
+            # An action that no role has is refused before any lookup.
+            expected = 403 if demanded(model, url, method) == NOBODY else 404
+            for client, address in ((strangers, url), (sisters, url), (strangers, absent)):
+                assert getattr(client, method)(address).status_code == expected, (method, address)
     assert type(row)._default_manager.filter(pk=row.pk).exists()
 
 
