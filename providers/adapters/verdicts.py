@@ -24,12 +24,11 @@ from providers.adapters.decoding import (
     text,
 )
 from providers.adapters.errors import MayBeRinging, Misconfigured, NotFound, NotSent, ProviderError, Rejected
+from tenants.masking import MASK, masked
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"  # an ID that no provider issues, to test a key with
 KEY_REFUSED = frozenset({401, 402, 403})
 INCONCLUSIVE = frozenset({408, 409, 425, 429, 499})  # 4xx statuses that do not prove that no call was placed
-
-_NUMBER = re.compile(r"(\+?\d{2})[\d ().-]{3,}(\d{2})")
 
 
 class HttpProvider(Provider):
@@ -124,8 +123,8 @@ class HttpProvider(Provider):
         words = printable(words)
         for secret in self.account.credentials.values():
             if len(secret) >= 4:
-                words = words.replace(secret, "•••")
-        return _NUMBER.sub(r"\1•••\2", words)[:500]
+                words = words.replace(secret, MASK)
+        return masked(words)[:500]
 
     def unusable(self, answer: Answer, why: str) -> MayBeRinging:
         """Return the error for a success without the data we need.

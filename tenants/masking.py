@@ -1,0 +1,96 @@
+"""Mask what must not stand in logs, histories and error texts: phone numbers, secrets, personal values. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MASK = "•••"
+
+# What consists of digits and is no phone number. These come first, so that no part of them is masked.
+_KEPT = r"""
+    (?<![\w-])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![\w-])                     # a UUID
+  | (?<!\d)\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?(?![\d-])  # a time
+  | (?<!\d)\d{1,2}/[A-Z][a-z]{2}/\d{4}(?:[: ]\d{2}:\d{2}:\d{2}(?:\ [+-]\d{4})?)?         # a time in an access log
+  | (?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?::\d{1,5})?(?![\d.])      # IPv4
+  | (?<![\w:])(?=[0-9a-f:]*:[0-9a-f:]*:)[0-9a-f:]*:[0-9a-f]{0,4}(?![\w:])                # IPv6
+  | (?<![\d.])-?\d{1,6}[.,]\d{1,9}(?![\d.,\ ()-]*\d)                                       # an amount
+  | \b0x[0-9a-f]+\b
+  | (?<=")\ [1-5]\d{2}\ \d+                                                               # status and size of an answer
+  | ^(?:Account|Call|Status\ callback|Webhook)\ \d+(?=:)                                # how our own lines begin
+"""
+# Digits in groups. A leading "+" may be percent-encoded, and so may a space between groups.
+_GAP = r"(?:%20|[\s.()/+\-\u00ad\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]){0,4}"
+_PHONE = rf"(?P<phone>(?:(?:\+|%2b|(?<![\w.])00){_GAP}|(?<!\w)(?!\d{{7}}\b))\(?\d(?:{_GAP}\d){{6,16}}(?!\d))"
+_DIGITS_OF_A_NUMBER = re.compile(rf"{_KEPT}|{_PHONE}", re.VERBOSE | re.IGNORECASE)
+
+_NAMES = (
+    r"(?<![\w-])[\w-]{0,40}(?:api[_-]?key|access[_-]?key|token|secret|passw(?:or)?d|signature|authorization|credential\w{0,9}"
+    r"|cookie|session(?:id|[_-]?key)|private[_-]?key)"
+)
+_HEADERS = r"\b((?:[a-z]{1,20}-){1,4}(?:key|token|secret|signature)|(?:set-)?cookie)"
+_WORD = (
+    r"(?<![\w/+.-])(?=[\w+-]{0,200}[a-z])(?=[\w+-]{0,200}[A-Z])(?=(?:[a-zA-Z_+-]{0,50}\d){3})[\w+-]{24,}={0,2}(?![\w/])"
+)
+_HEX = r"(?<![\w-])(?=[0-9a-f]{0,64}[a-f])(?=[a-f]{0,64}\d)[0-9a-f]{32,}(?![\w-])"
+_ANY = re.IGNORECASE
+_SECRETS = (
+    # `https://user:password@host`
+    (re.compile(r"([a-z][a-z0-9+.-]{0,20}://[^\s/:@'\"]{0,200}:)[^\s/'\"]{1,500}(?=@)", _ANY), rf"\1{MASK}"),
+    # `Authorization: Bearer …`, also inside a dictionary's text
+    (re.compile(r"\b(Bearer|Basic|Token|Digest)\s{1,9}[\w+/=.~:-]{6,}", _ANY), rf"\1 {MASK}"),
+    # `"api_key": "…"`, `password='…'`, `token=…`
+    (
+        re.compile(rf"""({_NAMES}['"]?\s{{0,9}}[:=]>?\s{{0,9}})(['"])(?:\\.|(?!\2).){{1,9999}}\2""", _ANY),
+        rf"\1\2{MASK}\2",
+    ),
+    (re.compile(rf"({_NAMES}=)[^\s&'\"•]+", _ANY), rf"\1{MASK}"),
+    (re.compile(r"([?&](?:key|sig|code|hash|auth|state|nonce)=)[^\s&'\"]+", _ANY), rf"\1{MASK}"),
+    # `X-Api-Key: …`, `Cookie: …`
+    (re.compile(rf"{_HEADERS}:[^\n'\"]+", _ANY), rf"\1: {MASK}"),
+    # our own keys, webhook secrets and callback addresses
+    (re.compile(r"\b(tl_|whsec_)[\w+/=-]{8,}"), rf"\1{MASK}"),
+    (re.compile(r"(/hooks/[a-z]+/(?:account/)?)[\w-]+"), rf"\1{MASK}"),
+    # a long random text, as keys and session names are: letters of both cases and digits, or hexadecimal
+    (re.compile(_WORD), MASK),
+    (re.compile(_HEX, _ANY), MASK),
+)
+# What a search or a form put into an address: names, numbers, e-mail addresses.
+_QUERY = re.compile(r"""(\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)\s[^\s?"]{0,2000}\?)[^\s"]*""")
+# PostgreSQL quotes whole rows: `DETAIL:  Failing row contains (…)`, `CONTEXT:  COPY …, line 3: "…"`.
+_QUOTED_ROWS = re.compile(r"^(\s*(?:DETAIL|CONTEXT|QUERY|STATEMENT|HINT|LINE \d{1,9}):)[^\n]*", re.MULTILINE)
+_QUOTED_VALUE = re.compile(r"((?:invalid input syntax|invalid input value|value too long)[^\n:]*:\s?)[^\n]+")
+
+
+def masked(text: str) -> str:
+    """Return the text without phone numbers, secrets and values that a database quotes.
+
+    Of a phone number its first and last two digits stay. Digits of other scripts are masked as those of ours.
+    """
+    text = _QUOTED_VALUE.sub(rf"\1{MASK}", _QUOTED_ROWS.sub(rf"\1 {MASK}", text))
+    text = _QUERY.sub(rf"\1{MASK}", text)
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return without_numbers(text)
+
+
+def without_numbers(text: str) -> str:
+    """Return the text with its phone numbers masked, in whatever spelling."""
+    plain = text if text.isascii() else "".join(map(_digit, text))
+    if not any("0" <= character <= "9" for character in plain):
+        return text
+    return _DIGITS_OF_A_NUMBER.sub(_number, plain)
+
+
+def _digit(character: str) -> str:
+    value = unicodedata.digit(character, None) if not character.isascii() else None
+    return character if value is None else str(value)
+
+
+def _number(found: re.Match[str]) -> str:
+    phone = found["phone"]
+    if phone is None:
+        return found[0]
+    digits = [character for character in re.sub(r"%2[bB]|%20", "", phone) if character.isdigit()]
+    plus = "+" if phone.lstrip("( ").lower().startswith(("+", "%2b")) else ""
+    return f"{plus}{''.join(digits[:2])}{MASK}{''.join(digits[-2:])}"
