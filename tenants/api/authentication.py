@@ -13,6 +13,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed, NotFound
 from rest_framework.request import Request
 
+from tenants import key_owners
 from tenants.api.access import Access, access_of_key, access_of_user
 from tenants.models import ApiKey
 
@@ -49,9 +50,9 @@ class ApiKeyAuthentication(BaseAuthentication):
         if len(words) != 2 or words[0].lower() != b"bearer":
             raise AuthenticationFailed(WRONG_KEY)
         digest = ApiKey.digest_of(words[1].decode("latin-1"))
-        keys = ApiKey.objects.usable().select_related("organization").defer(*UNUSED)
+        keys = ApiKey.objects.usable().with_maker().select_related("organization").defer(*UNUSED)
         key = keys.filter(digest=digest).first()
-        if key is None:
+        if key is None or key_owners.revoke_if_lost(key):
             raise AuthenticationFailed(WRONG_KEY)
         self._note_use(key)
         return KeyUser(key), narrowed(request, access_of_key(key))
@@ -97,7 +98,7 @@ def narrowed(request: Request, reach: Access) -> Access:
     organization = reach.organizations().filter(uuid=wanted).first()
     if organization is None:
         raise NotFound("Organization not found")
-    return replace(reach, scopes={organization.pk: reach.scopes[organization.pk]}, home=organization)
+    return replace(reach, grants={organization.pk: reach.grants[organization.pk]}, home=organization)
 
 
 def caller_of(request: Request) -> str:

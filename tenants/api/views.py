@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.db import IntegrityError, models, transaction
@@ -18,8 +19,9 @@ from rest_framework.response import Response
 from tenants.api.access import Access
 from tenants.api.errors import Conflict
 from tenants.api.idempotency import IdempotentPosts
-from tenants.api.permissions import required_scope
-from tenants.models import Organization, Scope
+from tenants.api.permissions import READS, required_action
+from tenants.models import Organization
+from tenants.policy import Action
 
 M = TypeVar("M", bound=models.Model)
 
@@ -41,7 +43,7 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
     lookup_url_kwarg = "id"
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
     organization_path: ClassVar[str] = "organization"
-    write_scope: ClassVar[Scope] = Scope.MANAGE
+    needs: ClassVar[Mapping[str, Action]] = {}
     # The columns of other tables that an answer shows, as lookups. Empty: those tables are read whole.
     shown_of_others: ClassVar[tuple[str, ...]] = ()
 
@@ -51,8 +53,13 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
         return access
 
     def get_queryset(self) -> Any:
-        found = self.reach.visible(super().get_queryset(), self.organization_path)
+        found = self.reach.visible(super().get_queryset(), self.organization_path, self.seen_with)
         return self.as_shown(found) if self.action in ("list", "retrieve") else found
+
+    @property
+    def seen_with(self) -> Action:
+        """Return the action that shows these objects: for anyone else they do not exist."""
+        return next((self.needs[name] for name in READS if name in self.needs), Action.SEE)
 
     def as_shown(self, found: Any) -> Any:
         """Return the rows for an answer, with no more of other tables than it shows: wide rows cost more than joins."""
@@ -69,8 +76,8 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
         return found
 
     def check_reach(self, found: M) -> None:
-        """Raise PermissionDenied unless the caller has the required scope in the object's organization."""
-        self.reach.require(required_scope(self.request, self), self.organization_of(found))
+        """Raise PermissionDenied unless the caller may do the action in the object's organization."""
+        self.reach.require(required_action(self.request, self), self.organization_of(found))
 
     def organization_of(self, found: Any) -> Organization:
         organization: Organization = found.organization
