@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connections
 
+from calls.gate import inputs
 from calls.models import TERMINAL, UNRESOLVED, ContactChange, Status
 from campaigns.models import Recipient
 from campaigns.rules.spoken import REASON
@@ -20,12 +21,15 @@ _TERMINAL = ", ".join(f"'{status}'" for status in TERMINAL)
 _UNRESOLVED = ", ".join(f"'{status}'" for status in UNRESOLVED)
 _RESOLVED = ", ".join(f"'{status}'" for status in TERMINAL if status not in UNRESOLVED)
 
+# `_CHANGED` needs no query, so that a call before its end does not run the function of the trigger.
 # A terminal status changes in two cases alone: `expired` or `unknown` becomes a real end, which then cannot change; or
 # a team member's decision to make exactly this change is stored and not applied yet.
-_FORBIDDEN = f"""
+_CHANGED = f"""
     OLD.status IN ({_TERMINAL}) AND NEW.status <> OLD.status
     AND NOT (OLD.status IN ({_UNRESOLVED}) AND NEW.status IN ({_RESOLVED}))
-    AND NOT EXISTS (
+"""
+_FORBIDDEN = f"""
+    {_CHANGED} AND NOT EXISTS (
         SELECT 1 FROM calls_staffdecision d
         WHERE d.call_id = OLD.id AND d.from_status = OLD.status AND d.to_status = NEW.status AND NOT d.applied
     )
@@ -43,7 +47,7 @@ BEGIN
 END $$ LANGUAGE plpgsql;
 DROP TRIGGER IF EXISTS calls_freeze_end ON calls_call;
 CREATE TRIGGER calls_freeze_end BEFORE UPDATE OF status ON calls_call
-    FOR EACH ROW EXECUTE FUNCTION calls_freeze_end();
+    FOR EACH ROW WHEN ({_CHANGED}) EXECUTE FUNCTION calls_freeze_end();
 """
 
 _SQLITE = (
@@ -88,8 +92,6 @@ _WAITS = f"""(
     )
     OR EXISTS (SELECT 1 FROM calls_call q WHERE q.contact_id = c.id AND q.status = '{Status.QUEUED}')
 )"""  # noqa: S608 - built from our own constants
-# What the gate and the variables of a call read of a contact.
-CONTACT_INPUTS = ("phone", "name", "external_id", "language", "timezone", "variables", "on_hold", "hold_until")
 
 
 def _differs(column: str) -> str:
@@ -113,8 +115,8 @@ _LISTED = _has("NEW.phone")
 RECORDINGS = (
     _Recording(
         "calls_note_contact",
-        f"UPDATE OF {', '.join(CONTACT_INPUTS)} ON campaigns_contact",
-        " OR ".join(map(_differs, CONTACT_INPUTS)),
+        f"UPDATE OF {', '.join(inputs.CONTACT)} ON campaigns_contact",
+        " OR ".join(map(_differs, inputs.CONTACT)),
         "c.id = NEW.id",
     ),
     _Recording("calls_note_listed", "INSERT ON campaigns_donotcall", "NEW.phone <> ''", _LISTED),

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import dj_email_url
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
+from tenants.egress.policy import Origin, origin
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOOPBACK = ["127.0.0.0/8", "::1"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,14 @@ class Environment:
     allowed_hosts: list[str]
     engine_processes: int
     allow_loopback_urls: bool
+    allowed_outgoing_hosts: frozenset[Origin]
     api_rate: int
     api_burst: int
     metrics_allow: tuple[Network, ...]
+    trusted_proxies: tuple[Network, ...]
+    session_idle_minutes: int
+    email_url: str
+    email_from: str
 
     @property
     def https(self) -> bool:
@@ -51,9 +60,14 @@ def read(var: Path) -> Environment:
             allowed_hosts=_words(env.list("ALLOWED_HOSTS", [])),
             engine_processes=env.int("ENGINE_PROCESSES", env.int("ENGINE_SLICES", 1)),  # the old name
             allow_loopback_urls=env.bool("ALLOW_LOOPBACK_URLS", False),
+            allowed_outgoing_hosts=_origins(env.list("ALLOWED_OUTGOING_HOSTS", [])),
             api_rate=env.int("API_RATE", 50),
             api_burst=env.int("API_BURST", 100),
-            metrics_allow=_networks(env.list("METRICS_ALLOW", ["127.0.0.0/8", "::1"])),
+            metrics_allow=_networks("METRICS_ALLOW", env.list("METRICS_ALLOW", LOOPBACK)),
+            trusted_proxies=_networks("TRUSTED_PROXIES", env.list("TRUSTED_PROXIES", LOOPBACK)),
+            session_idle_minutes=env.int("SESSION_IDLE_MINUTES", 120),
+            email_url=env.str("EMAIL_URL", ""),
+            email_from=env.str("EMAIL_FROM", ""),
         )
     except EnvError as error:
         raise ImproperlyConfigured(str(error)) from error
@@ -62,6 +76,7 @@ def read(var: Path) -> Environment:
     for name, value in (("API_RATE", found.api_rate), ("API_BURST", found.api_burst)):
         if not 1 <= value <= 1_000_000:
             raise ImproperlyConfigured(f"{name} must be a whole number from 1 to 1000000.")
+    _check_sign_in(found)
     _check_public_base_url(found)
     return found
 
@@ -70,13 +85,20 @@ def _words(given: list[str]) -> list[str]:
     return [word.strip() for word in given if word.strip()]
 
 
-def _networks(given: list[str]) -> tuple[Network, ...]:
+def _networks(name: str, given: list[str]) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(word) for word in _words(given))
     except ValueError as error:
         raise ImproperlyConfigured(
-            "METRICS_ALLOW must be a comma-separated list of IP addresses or networks, such as 127.0.0.1,10.0.0.0/8."
+            f"{name} must be a comma-separated list of IP addresses or networks, such as 127.0.0.1,10.0.0.0/8."
         ) from error
+
+
+def _origins(given: list[str]) -> frozenset[Origin]:
+    try:
+        return frozenset(origin(word) for word in _words(given))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"ALLOWED_OUTGOING_HOSTS is a comma-separated list of hosts; {error}.") from error
 
 
 def _generated(path: Path, debug: bool, name: str) -> str:
@@ -109,6 +131,26 @@ def _field_keys(given: list[str], var: Path, debug: bool) -> tuple[str, ...]:
                 "FIELD_KEYS must be a comma-separated list of Fernet keys (32 bytes, url-safe base64), newest first."
             ) from error
     return keys
+
+
+def _check_sign_in(found: Environment) -> None:
+    if any(network.prefixlen == 0 for network in found.trusted_proxies):
+        raise ImproperlyConfigured("TRUSTED_PROXIES must name your own proxies, not all addresses.")
+    if not 1 <= found.session_idle_minutes <= 720:
+        raise ImproperlyConfigured("SESSION_IDLE_MINUTES must be a whole number from 1 to 720.")
+    if not found.email_url:
+        return
+    try:
+        known = "EMAIL_BACKEND" in dj_email_url.parse(found.email_url)
+    except ValueError:
+        known = False
+    if not known:
+        raise ImproperlyConfigured(
+            "EMAIL_URL must be an address such as submission://user:password@mail.example.org:587. "
+            "Write special characters of the password as %40 for @."
+        )
+    if "@" not in found.email_from:
+        raise ImproperlyConfigured("EMAIL_FROM must be the sender's address, such as calls@example.org.")
 
 
 def _check_public_base_url(found: Environment) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +17,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from calls.deadlines import CLUSTER_TIMING
 from calls.reports import metrics as figures
 from tenants.api.errors import shape
+from tenants.client_address import address_in, client_address, forwarded
 
 ANSWERS = Counter("trunkline_http_responses", "Responses of this web server, by class of status.", ["status"])
-# A request with one of these comes through a proxy: its real origin is unknown.
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-Ip")
 
 
 class CountAnswers:
@@ -94,11 +92,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:
-    if any(name in request.headers for name in FORWARDED):
+    address = address_in(client_address(request))
+    if address is None or forwarded(request):
         return False
-    try:
-        address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
-    except ValueError:
-        return False
-    address = getattr(address, "ipv4_mapped", None) or address
     return any(address in network for network in settings.METRICS_ALLOW)

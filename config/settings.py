@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+import dj_email_url
 from csp.constants import NONE, SELF
 
 from calls.deadlines import CLUSTER_TIMING
@@ -25,13 +26,16 @@ SECRET_KEY = ENVIRONMENT.secret_key
 FIELD_KEYS = ENVIRONMENT.field_keys
 PUBLIC_BASE_URL = ENVIRONMENT.public_base_url
 ALLOW_LOOPBACK_URLS = ENVIRONMENT.allow_loopback_urls
+ALLOWED_OUTGOING_HOSTS = ENVIRONMENT.allowed_outgoing_hosts
 ENGINE_PROCESSES = ENVIRONMENT.engine_processes
 API_RATE = ENVIRONMENT.api_rate
 API_BURST = ENVIRONMENT.api_burst
 METRICS_ALLOW = ENVIRONMENT.metrics_allow
+TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts or (["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
 
 INSTALLED_APPS = [
+    "config",  # first: its `createsuperuser` replaces Django's
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -47,7 +51,6 @@ INSTALLED_APPS = [
     "django_filters",
     "django_q",
     "axes",
-    "config",
     "tenants",
     "providers",
     "campaigns",
@@ -55,6 +58,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tenants.client_address.TrustedProxyMiddleware",
     "tenants.middleware.RequestIdMiddleware",
     "config.operations.CountAnswers",
     "django.middleware.security.SecurityMiddleware",
@@ -65,6 +69,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "tenants.backoffice.roles.LocalTimeMiddleware",
+    "tenants.backoffice.sign_in.middleware.SessionActivityMiddleware",
+    "tenants.backoffice.sign_in.middleware.TwoStepMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -104,6 +110,7 @@ def _database() -> dict[str, Any]:
         # A file, not memory: each thread of the engine has its own connection. Parallel runs get one file each.
         found["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}
     elif found["ENGINE"] == "django.db.backends.postgresql":
+        found["ENGINE"] = "tenants.db.postgresql"
         found["CONN_HEALTH_CHECKS"] = True
         # The server closes the connection of a process that freezes inside a transaction, which frees its locks.
         found.setdefault("OPTIONS", {})["options"] = "-c idle_in_transaction_session_timeout=60000"
@@ -123,17 +130,39 @@ CACHES = {
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("username", "email", "first_name", "last_name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "tenants.sign_in.passwords.DistinctCharactersValidator"},
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+AXES_CLIENT_IP_CALLABLE = "tenants.client_address.client_address"
+# django-axes counts the failures of one user from one address: 8 in a row close that address to that user for 15
+# minutes. Tries in between are not counted, so nobody extends the time. Delays by user alone, which a stranger can
+# cause from anywhere, are never longer than a minute (tenants/sign_in/sign_in_limits.py).
 AXES_COOLOFF_TIME = 0.25  # hours; the default is for ever
-AXES_COOLOFF_MESSAGE = "Too many failed attempts to sign in. Try again in 15 minutes."
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 8
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_WHITELIST_CALLABLE = "tenants.sign_in.sign_in_limits.is_known_browser"
+AXES_LOCKOUT_CALLABLE = "tenants.backoffice.sign_in.sign_in_pages.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
-SESSION_COOKIE_AGE = 12 * 3600
+PASSWORD_RESET_TIMEOUT = 3600
+EMAIL_CONFIGURED = bool(ENVIRONMENT.email_url)
+EMAIL = dj_email_url.parse(ENVIRONMENT.email_url or "dummy:")
+EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = EMAIL["EMAIL_BACKEND"], EMAIL["EMAIL_HOST"], EMAIL["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL["EMAIL_HOST_USER"], EMAIL["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_FILE_PATH = EMAIL["EMAIL_USE_TLS"], EMAIL["EMAIL_USE_SSL"], EMAIL["EMAIL_FILE_PATH"]
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = ENVIRONMENT.email_from
+SESSION_ENGINE = "tenants.sign_in.sessions"
+SESSION_COOKIE_AGE = 12 * 3600  # from signing in, however active
+SESSION_IDLE_SECONDS = ENVIRONMENT.session_idle_minutes * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENVIRONMENT.https
 SECURE_SSL_REDIRECT = ENVIRONMENT.https
 SECURE_HSTS_SECONDS = 31_536_000 if ENVIRONMENT.https else 0

@@ -40,7 +40,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "settings_phone",
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
-    "LOGIN": {"form": "tenants.backoffice.sign_in.SignInForm"},
+    "LOGIN": {"form": "tenants.backoffice.sign_in.forms.SignInForm"},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "calls.admin.dashboard.page.index",
@@ -50,6 +50,8 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {"title": "My settings", "link": reverse_lazy("my-settings")},
             {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Two-step sign-in", "link": reverse_lazy("two-step")},
+            {"title": "Your sessions", "link": reverse_lazy("my-sessions")},
         ]
     },
     "BORDER_RADIUS": "6px",

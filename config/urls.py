@@ -29,6 +29,7 @@ urlpatterns = [
     re_path(r"^(api|hooks)/", csrf_exempt(api_not_found), name="api-not-found"),
     path("admin/search/", admin.site.admin_view(search.view), name="search"),  # replaces the theme's search
     path("admin/my-settings/", admin.site.admin_view(my_settings.view), name="my-settings"),
+    path("admin/", include("tenants.backoffice.sign_in.urls")),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
 ]

@@ -16,7 +16,7 @@ from providers.word_changes import audit_words
 from tenants.api.fields import MoneyField, ObjectField, PublicIdField, ScopedField, money, utc_text
 from tenants.api.permissions import crud
 from tenants.api.serializers import OrganizationField, OrganizedSerializer
-from tenants.api.views import CrudViewSet
+from tenants.api.views import CrudViewSet, retrieving
 from tenants.policy import Action
 
 SLOWEST = Decimal("0.001")  # the minimum rate; a rate of zero would switch the account off, which `is_active` does
@@ -231,6 +231,7 @@ class ProviderAccountViewSet(CrudViewSet[ProviderAccount]):
 class AssistantViewSet(CrudViewSet[Assistant]):
     queryset = Assistant.objects.select_related("organization", "account__organization")
     shown_of_others = ("organization__uuid", "account__uuid")
+    compiled = retrieving(Assistant, shown_of_others)
     serializer_class = AssistantSerializer
     needs: ClassVar[Any] = crud(Action.SEE_SETUP, Action.CHANGE_ASSISTANT)
 
@@ -238,6 +239,7 @@ class AssistantViewSet(CrudViewSet[Assistant]):
 class PhoneNumberViewSet(CrudViewSet[PhoneNumber]):
     queryset = PhoneNumber.objects.select_related("organization", "account__organization")
     shown_of_others = ("organization__uuid", "account__uuid")
+    compiled = retrieving(PhoneNumber, shown_of_others)
     serializer_class = PhoneNumberSerializer
     needs: ClassVar[Any] = crud(Action.SEE_SETUP, Action.CHANGE_NUMBER)
     taken = ("e164", "The provider account already has this number.")

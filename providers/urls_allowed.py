@@ -6,8 +6,9 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
+
+from tenants.egress.policy import PORTS, Policy, current
 
 MAX_LENGTH = 2000
 _LOCAL_NAMES = frozenset({"localhost", "local", "internal", "localdomain", "lan", "home", "arpa", "onion"})
@@ -40,12 +41,18 @@ def _check(url: str, *, allow_query: bool) -> None:
         raise ValidationError("The address must not contain a user name or password.", code="invalid_url")
     if parts.fragment or (parts.query and not allow_query):
         raise ValidationError("The address must not have a query or fragment.", code="invalid_url")
-    if settings.ALLOW_LOOPBACK_URLS and _is_loopback(parts, host):
+    if _is_allowed(parts, host, current()):
         return
     if parts.scheme != "https":
         raise ValidationError("The address must start with https://.", code="invalid_url")
     if not _NAME.fullmatch(host) or host.rpartition(".")[2].isdigit() or _looks_local(host):
         raise ValidationError("The address must name a public host, like https://example.org/path.", code="invalid_url")
+
+
+def _is_allowed(parts: SplitResult, host: str, policy: Policy) -> bool:
+    """Return whether the installation allows this host, though it need not be a public one."""
+    port = parts.port or PORTS.get(parts.scheme, 0)
+    return policy.allows(parts.scheme, host, port) or (policy.loopback and _is_loopback(parts, host))
 
 
 def _is_loopback(parts: SplitResult, host: str) -> bool:

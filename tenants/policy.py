@@ -77,7 +77,7 @@ class Action(Enum):
     ALLOW_CALLS = "allow calls again", M, MANAGE
     CHANGE_ORGANIZATION = "change the organization's rules and budget", M, MANAGE
     DEACTIVATE = "deactivate the organization, or activate it", A, MANAGE
-    CHANGE_MEMBERS = "see, add, change or remove team members", A, None
+    CHANGE_MEMBERS = "see, add, change or remove team members, require or reset their two-step sign-in", A, None
     CHANGE_KEYS = "create, change, revoke or hand over API keys", A, MANAGE
     CHANGE_ENDPOINT = "create, change or delete a webhook endpoint", A, MANAGE
     ROTATE_SECRET = "rotate a webhook secret, which shows the new one", A, MANAGE

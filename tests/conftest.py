@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,14 @@ from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.api import throttling
 from tenants.models import ApiKey, Organization, Tenant
 
+# How long an example takes depends on the machine. What a fixture of a function is for, its test knows.
+UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+QUICK = 40  # examples of a property in `make test`
 SET_UP_BY_MIGRATE = {"django_content_type", "auth_permission"}
 
 # No deadline: how long an example takes depends on the machine, not on the product.
 settings.register_profile("trunkline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("quick", settings.get_profile("trunkline"), max_examples=40)
+settings.register_profile("quick", settings.get_profile("trunkline"), max_examples=QUICK)
 settings.register_profile("proof", settings.get_profile("trunkline"), max_examples=400)
 settings.load_profile("quick")  # `--hypothesis-profile proof` overrides it
 
@@ -64,6 +68,19 @@ def empty_tables() -> None:
         for table in set(tables) - SET_UP_BY_MIGRATE:
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608 - names of our own tables
     forget_hash_key()
+
+
+def examples(number: int, proof: int = 400) -> settings:
+    """Return settings with this many examples in `make test`, for a test whose examples are slow or many."""
+    return settings(max_examples=proof if settings().max_examples > QUICK else number, suppress_health_check=UNCHECKED)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Roll back what the block writes, so that the cases of a loop share the rows that they begin with."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture

@@ -201,17 +201,10 @@ def test_every_form_for_something_new_answers(sign_in: SignIn, world: dict[str, 
     assert sign_in().get(f"/admin/{path}").status_code == 200
 
 
-def test_another_organization_does_not_exist(
+def test_no_page_has_a_word_of_another_organization(
     sign_in: SignIn, world: dict[str, models.Model], stranger: Organization
 ) -> None:
     client = sign_in(stranger, "admin")
-    for row in world.values():
-        for url in pages_of(row):
-            answer = client.get(url)
-            assert answer.status_code in {403, 404}, (url, answer.status_code)
-            assert client.post(url).status_code in {403, 404}, url
-            absent = url.replace(f"/{row.pk}/", "/987654/")
-            assert client.get(absent).status_code == answer.status_code, url
     words = (
         "Reminders",
         "December",

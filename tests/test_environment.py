@@ -9,6 +9,7 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import read
+from tenants.egress.policy import Origin
 
 KEY = "A" * 43 + "="  # 32 zero bytes
 NAMES = [
@@ -21,9 +22,14 @@ NAMES = [
     "ENGINE_PROCESSES",
     "ENGINE_SLICES",
     "ALLOW_LOOPBACK_URLS",
+    "ALLOWED_OUTGOING_HOSTS",
     "API_RATE",
     "API_BURST",
     "METRICS_ALLOW",
+    "TRUSTED_PROXIES",
+    "SESSION_IDLE_MINUTES",
+    "EMAIL_URL",
+    "EMAIL_FROM",
 ]
 
 
@@ -70,10 +76,22 @@ def test_development_makes_its_secrets_up_once(monkeypatch: pytest.MonkeyPatch, 
         ("PUBLIC_BASE_URL", "https://user@calls.example.org", "https://"),
         ("PUBLIC_BASE_URL", "https://calls.example.org/?x=1", "https://"),
         ("ALLOW_LOOPBACK_URLS", "perhaps", "ALLOW_LOOPBACK_URLS"),
+        ("ALLOWED_OUTGOING_HOSTS", "*.example.lan", "ALLOWED_OUTGOING_HOSTS"),
+        ("ALLOWED_OUTGOING_HOSTS", "pbx.example.lan,169.254.169.254", "169.254.169.254"),
         ("API_RATE", "0", "API_RATE"),
         ("API_BURST", "-1", "API_BURST"),
         ("API_BURST", "lots", "API_BURST"),
         ("METRICS_ALLOW", "everybody", "METRICS_ALLOW"),
+        ("TRUSTED_PROXIES", "nginx", "TRUSTED_PROXIES"),
+        ("SESSION_IDLE_MINUTES", "0", "SESSION_IDLE_MINUTES"),
+        ("SESSION_IDLE_MINUTES", "721", "SESSION_IDLE_MINUTES"),
+        ("EMAIL_URL", "mail.example.org", "EMAIL_URL"),
+        ("EMAIL_URL", "carrier-pigeon://mail.example.org", "EMAIL_URL"),
+        ("EMAIL_URL", "smtp://mail.example.org:many", "EMAIL_URL"),
+        ("EMAIL_URL", "smtp://mail.example.org", "EMAIL_FROM"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "TRUSTED_PROXIES"),
+        ("TRUSTED_PROXIES", "10.0.0.1,0.0.0.0/0", "TRUSTED_PROXIES"),
+        ("TRUSTED_PROXIES", "::/0", "TRUSTED_PROXIES"),
     ],
 )
 def test_nonsense_is_refused_with_the_name_of_the_setting(
@@ -91,6 +109,13 @@ def test_lists_are_trimmed_and_addresses_lose_their_last_slash(monkeypatch: pyte
     assert found.allowed_hosts == ["a.example.org", "b.example.org"]
     assert found.public_base_url == "https://a.example.org"
     assert found.https
+
+
+def test_allowed_hosts_are_origins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert read(tmp_path).allowed_outgoing_hosts == frozenset()
+    monkeypatch.setenv("ALLOWED_OUTGOING_HOSTS", "PBX.example.lan:8443, http://10.0.0.5:8080,")
+    expected = {Origin("https", "pbx.example.lan", 8443), Origin("http", "10.0.0.5", 8080)}
+    assert read(tmp_path).allowed_outgoing_hosts == expected
 
 
 def test_the_number_of_engine_processes_keeps_its_old_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

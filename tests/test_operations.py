@@ -20,6 +20,7 @@ from calls.models import Heartbeat, Status
 from config import operations
 from config.logs import Formatter
 from providers.models import Assistant, PhoneNumber
+from tenants.client_address import FORWARDED
 from tenants.models import Organization
 from tests.calls.test_api_calls import a_call
 from tests.conftest import ApiClient
@@ -177,7 +178,7 @@ def test_a_network_can_be_allowed(settings: Any, monkeypatch: pytest.MonkeyPatch
     assert Client().get("/metrics", REMOTE_ADDR="127.0.0.1").status_code == 403
 
 
-@pytest.mark.parametrize("header", operations.FORWARDED)
+@pytest.mark.parametrize("header", FORWARDED)
 def test_what_a_proxy_forwards_comes_from_elsewhere(header: str) -> None:
     """Behind a proxy on this machine every client looks local."""
     for said in ("203.0.113.9", "127.0.0.1"):

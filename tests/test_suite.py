@@ -26,6 +26,7 @@ COVERED_BY = {
     "campaigns/launching.py": "tests/campaigns/test_launching.py",
     "tenants/db/bulk_updates.py": "tests/tenants/test_bulk_updates.py",
     "tenants/db/bulk_values.py": "tests/campaigns/test_import_undo.py",
+    "tenants/db/copying.py": "tests/campaigns/test_import_job.py",
     "tenants/db/counters.py": "tests/calls/test_counts.py",
     "tenants/failpoints.py": "tests/calls/test_failpoints.py",
     "tenants/db/migrations_support.py": "tests/config/test_search.py",

@@ -173,10 +173,10 @@ def _forget_calls(contact: Contact) -> None:
 
 def _forget_deliveries(rows: QuerySet[WebhookDelivery]) -> None:
     """Delete webhook deliveries that are over, and erase personal data from those that still have to be sent."""
-    waiting = WebhookDelivery.Status.PENDING
-    for status, call in rows.filter(endpoint=None).exclude(status=waiting).values_list("status", "call"):
+    waiting = (WebhookDelivery.Status.PENDING, WebhookDelivery.Status.HELD)
+    for status, call in rows.filter(endpoint=None).exclude(status__in=waiting).values_list("status", "call"):
         Call.objects.filter(pk=call).update(callback_outcome=status)
-    rows.exclude(status=waiting).delete()
+    rows.exclude(status__in=waiting).delete()
     for row in rows.exclude(body=""):
         body = json.loads(row.body)
         body["data"] |= {name: value for name, value in PERSONAL.items() if name in body["data"]}

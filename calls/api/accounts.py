@@ -14,7 +14,7 @@ from calls.gate.capacity import with_open_calls
 from calls.outcomes import circuit_breaker
 from providers.adapters import http
 from providers.adapters.base import Provider
-from providers.adapters.errors import Misconfigured, NotSent, ProviderError
+from providers.adapters.errors import Misconfigured, NotAllowed, NotSent, ProviderError
 from providers.api import ProviderAccountViewSet
 from tenants import audit_log
 from tenants.api.errors import Conflict
@@ -25,6 +25,7 @@ CHECK_DEADLINE = 10.0
 WORKS = "The provider accepts these credentials."
 REFUSED = "The provider refuses the credentials or the set-up of this account."
 BUSY = "The provider asks us to slow down. Try again later."
+NOT_ALLOWED = "The account's address does not lead to a public address over https, so nothing was sent."
 NOT_REACHED = "No connection to the provider could be made."
 UNUSABLE = "The provider gave no usable answer."
 
@@ -73,6 +74,8 @@ async def _check(adapter: Provider) -> tuple[bool, str]:
             adapter.read_check(await client.read(adapter.check()))
     except NotSent as error:
         return False, BUSY if error.throttled else NOT_REACHED
+    except NotAllowed:
+        return False, NOT_ALLOWED
     except Misconfigured:
         return False, REFUSED
     except ProviderError:

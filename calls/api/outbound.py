@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
+from uuid import UUID
 
 from django.db import models
 from django.http import Http404
@@ -25,10 +26,15 @@ from tenants.api.fields import IdField, WordField
 from tenants.api.idempotency import IdempotentPosts
 from tenants.api.serializers import StrictSerializer
 from tenants.api.views import public_id
+from tenants.db.compiled import Compiled
 from tenants.models import Organization
 from tenants.policy import Action
 
 M = TypeVar("M", bound=models.Model)
+_ASSISTANT = Compiled(
+    lambda uid: Assistant.objects.select_related("organization", "account").filter(uuid=uid), UUID(int=0)
+)
+_NUMBER = Compiled(lambda uid: PhoneNumber.objects.filter(uuid=uid), UUID(int=0))
 
 
 class OutboundSerializer(StrictSerializer):
@@ -61,8 +67,8 @@ class OutboundView(IdempotentPosts, APIView):
         serializer = OutboundSerializer(data=body, context={"request": request, "home": home})
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
-        assistant = _found(reach, Assistant, given["assistantId"], "organization", "account")
-        number = _found(reach, PhoneNumber, given["phoneNumberId"])  # its organization and account are the assistant's
+        assistant = _named(reach, _ASSISTANT, given["assistantId"])
+        number = _named(reach, _NUMBER, given["phoneNumberId"])  # its organization and account are the assistant's
         if assistant is None or number is None or assistant.account_id != number.account_id:
             raise NotFound("Assistant or phone number not found")
         refuse_country(assistant.organization, given["phoneNumber"], "phoneNumber")
@@ -119,6 +125,11 @@ def _home(reach: Access, body: Mapping[str, Any]) -> Organization | None:
             organization: Organization = found.organization
             return organization
     return None
+
+
+def _named(reach: Access, query: Compiled[M], uuid: Any) -> Any:
+    """Return the object with this id, or None if the caller cannot see it."""
+    return next(iter(reach.visible_rows(query.rows(uuid))), None)
 
 
 def _found(reach: Access, model: type[M], uuid: Any, *related: str) -> Any:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import django_filters
-from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from django.utils import timezone
 from rest_framework.decorators import action
@@ -27,6 +26,7 @@ from campaigns.api import ContactViewSet
 from campaigns.models import Contact, Recipient
 from tenants.api.errors import Conflict, RefusedByRule, detail
 from tenants.api.fields import PublicIdField, TextField, UtcDateTimeField, WholeField, utc_text
+from tenants.api.pagination import of_one
 from tenants.api.serializers import StrictModelSerializer, StrictSerializer
 from tenants.api.views import AnyAccept, ScopedViewSet
 from tenants.models import Organization
@@ -87,21 +87,8 @@ def _hold(view: ScopedViewSet[Any], contact: Contact, request: Request) -> None:
     recipients.hold(contact, actor=view.reach.actor, **form.validated_data)
 
 
-class OfOneCampaign(QuerySet[Recipient]):
-    """Recipients of one campaign, which is given as a range.
-
-    An order by key has the campaign in front. So PostgreSQL reads `recipient_list`. With an equal campaign and an order
-    by key alone it reads all recipients of later campaigns first.
-    """
-
-    def order_by(self, *names: Any) -> Self:
-        if names in (("pk",), ("-pk",)):
-            names = ("campaign_id" if names == ("-pk",) else "-campaign_id", *names)
-        return super().order_by(*names)
-
-
 class RecipientViewSet(ScopedViewSet[Recipient]):
-    queryset = OfOneCampaign(Recipient).select_related("campaign__organization", "contact__organization")
+    queryset = Recipient.objects.select_related("campaign__organization", "contact__organization")
     serializer_class = RecipientSerializer
     filterset_class = RecipientFilters
     organization_path = "campaign__organization"
@@ -115,8 +102,7 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
     }
 
     def get_queryset(self) -> Any:
-        campaign = campaign_of(self)
-        return super().get_queryset().filter(campaign__gte=campaign.pk, campaign__lte=campaign.pk)
+        return of_one(super().get_queryset(), "campaign", campaign_of(self).pk)
 
     def organization_of(self, found: Recipient) -> Organization:
         return found.campaign.organization

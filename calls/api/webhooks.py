@@ -86,7 +86,7 @@ class WebhookDeliverySerializer(StrictModelSerializer[WebhookDelivery]):
 
 
 class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
-    queryset = WebhookEndpoint.objects.select_related("organization")
+    queryset = WebhookEndpoint.objects.filter(deleted_at=None).select_related("organization")
     serializer_class = WebhookEndpointSerializer
     needs: ClassVar[Any] = {
         **crud(Action.SEE_WEBHOOKS, Action.CHANGE_ENDPOINT),
@@ -98,12 +98,12 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
         return {**super().get_serializer_context(), "show_secret": self.action == "create"}
 
     def perform_save(self, serializer: Any) -> None:
-        before: WebhookEndpoint | None = serializer.instance
-        was_active = before is not None and before.is_active
-        endpoint = serializer.save()
-        if before is None:
-            self._note(endpoint, "created")
+        if serializer.instance is None:
+            self._note(serializer.save(), "created")
             return
+        serializer.instance = before = self.locked(serializer.instance)  # an answer may have switched it off meanwhile
+        was_active = before.is_active
+        endpoint = serializer.save()
         if endpoint.is_active and not was_active and endpoint.disabled_reason:
             endpoint.disabled_reason = ""
             endpoint.save(update_fields=["disabled_reason"])
@@ -111,7 +111,7 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
 
     def perform_destroy(self, instance: WebhookEndpoint) -> None:
         self._note(instance, "deleted")
-        instance.delete()
+        maintenance.delete(self.locked(instance))
 
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -132,10 +132,23 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
             raise Conflict(str(error)) from error
         return Response(WebhookDeliverySerializer(made, context=self.get_serializer_context()).data, status=202)
 
+    @action(detail=True, methods=["post"], url_path="replay-held")
+    def replay_held(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Send what was held while the endpoint was switched off, the oldest first."""
+        try:
+            count = maintenance.replay_held(self.get_object())
+        except maintenance.DeliveryRefused as error:
+            raise Conflict(str(error)) from error
+        return _replayed(count)
+
     def _note(self, endpoint: WebhookEndpoint, what: str) -> None:
         audit_log.record(
             endpoint.organization, actor=self.reach.actor, action=f"webhook_endpoint.{what}", subject=str(endpoint.uuid)
         )
+
+
+def _replayed(count: int) -> Response:
+    return Response({"replayed": count, "more": count >= maintenance.REPLAYED_AT_ONCE})
 
 
 class WebhookDeliveryFilters(django_filters.FilterSet):
@@ -154,11 +167,13 @@ class WebhookDeliveryFilters(django_filters.FilterSet):
 class RangeSerializer(StrictSerializer):
     """Which deliveries to send again."""
 
-    endpoint = ScopedField(queryset=WebhookEndpoint.objects.select_related("organization"), required=False)
+    endpoint = ScopedField(
+        queryset=WebhookEndpoint.objects.filter(deleted_at=None).select_related("organization"), required=False
+    )
     created_after = UtcDateTimeField()
     created_before = UtcDateTimeField()
     status = serializers.ChoiceField(
-        choices=[DeliveryStatus.FAILED, DeliveryStatus.DELIVERED], default=DeliveryStatus.FAILED
+        choices=[DeliveryStatus.FAILED, DeliveryStatus.HELD, DeliveryStatus.DELIVERED], required=False
     )
 
 
@@ -196,9 +211,9 @@ class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
             WebhookDelivery.objects.filter(
                 organization__in=self.reach.where(Action.REPLAY_WEBHOOK), organization__is_active=True
             ),
-            given["status"],
+            [given["status"]] if "status" in given else [DeliveryStatus.FAILED, DeliveryStatus.HELD],
             given["created_after"],
             given["created_before"],
             endpoint,
         )
-        return Response({"replayed": count, "more": count >= maintenance.REPLAYED_AT_ONCE})
+        return _replayed(count)

@@ -19,7 +19,7 @@ from calls.dialing import fates
 from calls.dialing.campaign_locks import campaigns_with_rules, locked_campaign
 from calls.dialing.dequeueing import dequeue
 from calls.gate import facts as fact_sheet
-from calls.gate import fair_share
+from calls.gate import fair_share, inputs
 from calls.gate.capacity import AHEAD, moments, room_of, room_of_campaign, room_of_numbers
 from calls.gate.decision import Decision, decide
 from calls.gate.selection import (
@@ -41,6 +41,7 @@ from tenants.db.bulk_updates import append_rows, insert_rows
 # Recipients that one step passes to the gate at least, when the first of them may not be called, and at most.
 CHECKED_AT_LEAST, CHECKED_AT_MOST = 200, 1000
 ENGINE = CallEvent.Source.ENGINE
+READ = (*inputs.RECIPIENT, *(f"contact__{name}" for name in inputs.CONTACT))
 SPARE, GROWTH = 8, 4  # recipients passed to the gate beyond the room; factor for each further part of a step
 
 
@@ -107,7 +108,7 @@ def _feed(step: _Step) -> int:
     size = step.limit + SPARE
     most = min(max(CHECKED_AT_LEAST, size), CHECKED_AT_MOST)
     while not step.full and len(checked) < most:
-        due = due_of(step.campaign, step.now).exclude(pk__in=checked).select_related("contact")
+        due = due_of(step.campaign, step.now).exclude(pk__in=checked).select_related("contact").only(*READ)
         locked = due.select_for_update(skip_locked=True, of=("self",))
         recipients = list(locked[: min(size, most - len(checked))])
         if not recipients:

@@ -3,52 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
-from django.db.models import Model
-
-from calls.models import Call, Status
-from campaigns.models import Campaign, CampaignVariant
+from calls.gate import inputs
+from calls.models import Call
+from campaigns.models import Campaign, CampaignVariant, Recipient
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.db.among import Among
+from tenants.db.loaded import relate
 
-RELATIONS: dict[str, Any] = {
-    name: Call._meta.get_field(name) for name in ("organization", "account", "assistant", "phone_number", "campaign")
-}
 Pair = tuple[int | None, int]  # internal keys of a campaign and an assistant
 
 
-def still_queued(batch: Sequence[Call], account: ProviderAccount) -> list[Call]:
-    """Return the calls of a batch that are queued still, in their order, with their relations.
+def with_relations(calls: Sequence[Call], account: ProviderAccount) -> list[Call]:
+    """Give the calls of a claim, which have their contacts, what else the gate and the request need of their relations.
 
     The account, with its organization, and the campaigns are locked, so what is read now holds until the commit.
     """
-    found = Call.objects.select_related("contact", "recipient").filter(Among("pk", (call.pk for call in batch)))
-    calls = list(found.filter(status=Status.QUEUED).order_by("-priority", "due_at", "pk"))
     assistants = Assistant.objects.in_bulk({call.assistant_id for call in calls})
     numbers = PhoneNumber.objects.in_bulk({call.phone_number_id for call in calls})
     keys = {call.campaign_id for call in calls if call.campaign_id}
     campaigns = Campaign.objects.prefetch_related("windows", "retry_rules").in_bulk(keys)
-    for assistant in assistants.values():
-        assistant.account = account
-    for number in numbers.values():
-        number.account = account
+    called = Recipient.objects.only(*inputs.RECIPIENT)
+    recipients = called.filter(Among("pk", (call.recipient_id for call in calls if call.recipient_id)))
+    by_key = {recipient.pk: recipient for recipient in recipients.order_by()} if calls else {}
+    for owned in (*assistants.values(), *numbers.values()):
+        owned.account = account
     for campaign in campaigns.values():
         campaign.organization = account.organization
     for call in calls:
-        share(call, organization=account.organization, account=account)
-        share(call, assistant=assistants[call.assistant_id], phone_number=numbers[call.phone_number_id])
+        relate(call, organization=account.organization, account=account)
+        relate(call, assistant=assistants[call.assistant_id], phone_number=numbers[call.phone_number_id])
         if call.campaign_id:
-            share(call, campaign=campaigns[call.campaign_id])
-        if call.recipient:
-            call.recipient.contact = call.contact
-    return calls
-
-
-def share(call: Call, **related: Model) -> None:
-    """Give a call the objects of its keys. Setting the attributes would check and set each key again."""
-    for name, row in related.items():
-        RELATIONS[name].set_cached_value(call, row)
+            relate(call, campaign=campaigns[call.campaign_id])
+        if call.recipient_id:
+            relate(call, recipient=by_key[call.recipient_id])
+            relate(by_key[call.recipient_id], contact=call.contact)
+    return list(calls)
 
 
 def weightless(calls: Collection[Call]) -> set[Pair]:

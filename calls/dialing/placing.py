@@ -18,8 +18,8 @@ from django.utils import timezone
 from calls.deadlines import SEND_WITHIN
 from calls.dialing.asking import Asking
 from calls.dialing.intents import commit, defer
-from calls.dialing.loading import still_queued
-from calls.gate import pacing, rate_limits
+from calls.dialing.loading import with_relations
+from calls.gate import inputs, pacing, rate_limits
 from calls.gate.capacity import lines_of
 from calls.models import Call
 from calls.outcomes import placement_results
@@ -32,12 +32,11 @@ from providers.adapters.errors import NotSent, ProviderError
 from providers.models import ProviderAccount
 from tenants import failpoints
 from tenants.db.among import Among
+from tenants.db.loaded import relate
 from tenants.models import Organization
 
 BATCH = 200  # calls of one claim, where the account's rate and lines allow as many
 SPARE = 8  # calls that are passed to the gate beyond the account's rate, because it may put some off
-# What is read of a call when it is locked. The rest is read after its contact is locked.
-LOCKED_WITH = ("organization", "account", "campaign", "recipient", "contact", "to_number")
 OVERSLEPT = "Too much time passed between the decision and the request, so nothing was sent."
 ROUNDS = 8  # of one claim, while it only puts off or ends the calls that it looks at
 
@@ -98,7 +97,7 @@ def _claim(account_id: int, limit: int) -> tuple[list[Claim], int]:
         room = min(limit, lines_of(account, now).room_to_place)
         batch = _candidates(account, now, min(room, rate_limits.free_for_placing(account, now) + SPARE))
         batch = _lock_contacts(batch)
-        calls = still_queued(batch, account)
+        calls = with_relations(batch, account)
         asked = Asking(calls, now)
         taken = rate_limits.take_for_placing(account, len(asked.allowed), now)
         committed = commit(asked.allowed[:taken], now)
@@ -126,15 +125,19 @@ def _lock_account(account_id: int) -> ProviderAccount | None:
 
 
 def _candidates(account: ProviderAccount, now: datetime, limit: int) -> list[Call]:
-    """Return due calls by priority, then due time. Calls that another worker holds are left out."""
+    """Return due calls by priority, then due time. Calls that another worker holds are left out.
+
+    They are locked, so what is read with the lock holds until the commit: the latest version of each row.
+    """
     if limit <= 0:
         return []
-    due = account.calls.about_to_go(now).select_for_update(skip_locked=True, of=("self",)).only(*LOCKED_WITH)
+    due = account.calls.about_to_go(now).select_for_update(skip_locked=True, of=("self",)).only(*inputs.CALL)
     return list(due.order_by("-priority", "due_at", "pk")[:limit])
 
 
 def _lock_contacts(batch: list[Call]) -> list[Call]:
-    """Lock the campaigns, then the contacts, each by key. Facts that are read afterwards hold until the commit.
+    """Lock the campaigns, then the contacts, each by key. Facts that are read with the locks, or afterwards, hold
+    until the commit. The calls get their contacts.
 
     Claims of an organization take turns on its row, so two contacts who share a number are never claimed at once. A
     single call may reach everyone who has its number, so all of them are locked. Return the calls for which all are:
@@ -145,7 +148,9 @@ def _lock_contacts(batch: list[Call]) -> list[Call]:
     contacts = {call.contact_id for call in batch}
     holders = _holders(batch)
     locked = Contact.objects.select_for_update(no_key=True).filter(Among("pk", contacts | holders))
-    list(locked.order_by("pk").values_list("pk"))
+    people = {contact.pk: contact for contact in locked.only(*inputs.CONTACT).order_by("pk")}
+    for call in batch:
+        relate(call, contact=people[call.contact_id])
     return batch if _holders(batch) <= holders else [call for call in batch if not call.is_single]
 
 

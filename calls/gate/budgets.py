@@ -111,7 +111,7 @@ def spent_and_paid_today(organization: Organization, now: datetime) -> tuple[Dec
     No call that ends, and no price that comes, gives that part back.
     """
     calls = Call.objects.filter(
-        organization=organization, account__price_per_minute_currency=organization.daily_budget_currency
+        account__organization=organization, account__price_per_minute_currency=organization.daily_budget_currency
     )
     return _spent_since(calls, day_of(organization, now)[0])
 
@@ -128,8 +128,8 @@ def spent_today_by(organizations: Sequence[Organization], now: datetime) -> dict
     counted = Q(pk__in=[])
     for each in organizations:
         day = Q(dialed_at__gte=day_of(each, now)[0], account__price_per_minute_currency=each.daily_budget_currency)
-        counted |= day & Q(organization=each)
-    rows = Call.objects.filter(counted).values_list("organization").annotate(total=Sum(AMOUNT)).order_by()
+        counted |= day & Q(account__organization=each)
+    rows = Call.objects.filter(counted).values_list("account__organization").annotate(total=Sum(AMOUNT)).order_by()
     return {pk: total or ZERO for pk, total in rows}
 
 

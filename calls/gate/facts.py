@@ -100,12 +100,15 @@ class Batch:
     use: Mapping[int, NumberUse]
 
     def facts_of(self, call: Candidate) -> Facts:
+        # Each relation is asked for once: that costs as much as ten attributes.
         now, organization, account, campaign = self.now, call.organization, call.account, call.campaign
-        own, reached = self.persons.own(call), self.persons.reached(call)
+        contact, number, recipient, to_number = call.contact, call.phone_number, call.recipient, call.to_number
+        own, reached = self.persons.of(call, contact.phone)
         dials = self.history.dials_of(call, own)
         use = self.use.get(call.phone_number_id, UNUSED)
-        on_hold = call.contact.held(now)
-        zones, last_moment = self._zones(call), _last_moment(call)
+        on_hold = contact.held(now)
+        zones = candidate_zones(contact.timezone, to_number, self._zone_rule(call))
+        last_moment = _earlier(call.not_after, campaign.ends_at if campaign else None)
         hours = hours_of(call, self.campaign_hours.get(call.campaign_id))
         retry = None if call.asked_for else self.retries.get(call.recipient_id or 0)
         min_gap = timedelta() if call.asked_for else min_gap_of(organization, campaign)
@@ -117,18 +120,18 @@ class Batch:
             account_blocked_until=account.blocked_until,
             account_blocked_reason=account.blocked_reason,
             assistant_active=call.assistant.is_active,
-            number_active=call.phone_number.is_active,
+            number_active=number.is_active,
             campaign_status=campaign.status if campaign else None,
             not_before=call.not_before,
             not_after=last_moment,
-            do_not_call=(call.organization_id, call.to_number) in self.listed,
-            other_number_listed=any((call.organization_id, phone) in self.listed for phone in reached),
-            country=country_of(call.to_number),
+            do_not_call=(call.organization_id, to_number) in self.listed,
+            other_number_listed=bool(self.listed) and any((call.organization_id, n) in self.listed for n in reached),
+            country=country_of(to_number),
             allowed_countries=organization.callable_countries,
             zones=zones,
             hours=hours,
             open_call=self.history.open.any_to(call, reached),
-            attempts=call.recipient.attempts if call.recipient else 0,
+            attempts=recipient.attempts if recipient else 0,
             max_attempts=self._max_attempts(call),
             retry_at=retry.earliest(min_gap, hours, zones, last_moment) if retry else None,
             callback_until=self._callback_until(call),
@@ -140,25 +143,24 @@ class Batch:
             reserve=budgets.reserve_of(account),
             budget=campaign.budget if campaign else None,
             number_open=self.open_from_number[call.phone_number_id],
-            number_max_open=call.phone_number.max_open_calls,
+            number_max_open=number.max_open_calls,
             campaign_open=self.open_in_campaign[call.campaign_id],
             campaign_max_open=campaign.max_open_calls if campaign else None,
-            hold_until=call.contact.hold_until if on_hold else None,
+            hold_until=contact.hold_until if on_hold else None,
             on_hold=on_hold,
             dialed_in_30_days=tuple(dials) if organization.max_attempts_per_30_days is not None else (),
             max_per_30_days=None if call.asked_for else organization.max_attempts_per_30_days,
             daily_budgets=self.daily_budgets[call.account_id],
             campaign_next_at=campaign.next_call_at if campaign and pacing.applies_to(call) else None,
             number_last_at=use.last,
-            number_rest=timedelta(seconds=call.phone_number.rest_seconds),
+            number_rest=timedelta(seconds=number.rest_seconds),
             number_in_a_day=use.count,
-            number_max_in_a_day=call.phone_number.max_calls_per_day,
+            number_max_in_a_day=number.max_calls_per_day,
             number_day_frees_at=use.first + A_DAY if use.first else None,
         )
 
-    def _zones(self, call: Candidate) -> tuple[str, ...]:
-        rule = self.zone_rules.get(call.campaign_id) or ZoneRule(call.organization.timezone)
-        return candidate_zones(call.contact.timezone, call.to_number, rule)
+    def _zone_rule(self, call: Candidate) -> ZoneRule:
+        return self.zone_rules.get(call.campaign_id) or ZoneRule(call.organization.timezone)
 
     def _max_attempts(self, call: Candidate) -> int | None:
         """The campaign's maximum, or less where the retry rule that holds now allows less. None: not limited."""
@@ -170,15 +172,14 @@ class Batch:
 
     def _callback_until(self, call: Candidate) -> datetime | None:
         """When the last promise that another campaign made to the contact ends. Only a campaign's own calls wait."""
-        if call.campaign is None or call.asked_for or not call.organization.callbacks_hold_campaigns:
+        promised = self.history.callbacks.get(call.contact_id)
+        if not promised or call.campaign is None or call.asked_for or not call.organization.callbacks_hold_campaigns:
             return None
-        promised = self.history.callbacks.get(call.contact_id, {})
         return max((until for recipient, until in promised.items() if recipient != call.recipient_id), default=None)
 
 
-def _last_moment(call: Candidate) -> datetime | None:
-    ends = [call.not_after, call.campaign.ends_at if call.campaign else None]
-    return min(filter(None, ends), default=None)
+def _earlier(*moments: datetime | None) -> datetime | None:
+    return min(filter(None, moments), default=None)
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,21 @@ ENGINE = {
         *("look_again_after", "look_again_until"),
     },
 }
+# The columns that are read of rows which a claim or an enqueueing step loads by the hundred. Any other column would
+# cost a query for each row. Of a contact it is what the gate reads and what a call says: triggers record changes of it.
+CONTACT = ("phone", "name", "external_id", "language", "timezone", "variables", "on_hold", "hold_until")
+RECIPIENT = (
+    *("campaign", "contact", "status", "reason", "waits_in", "next_attempt_at", "attempts", "number_position"),
+    *("assistant", "phone_number", "values_approved"),
+)
+# What the gate reads of a queued call, what a claim changes, and the order for the provider.
+CALL = (
+    *("organization", "account", "assistant", "phone_number", "campaign", "recipient", "contact"),
+    *("to_number", "asked_for", "not_before", "not_after", "attempt", "status", "status_reason", "due_at"),
+    *("placing_attempts", "reference", "from_number", "customer_name", "dynamic_variables", "callback_token"),
+)
 # `priority` changes whose turn it is, not what a call may do.
-WITHOUT_EFFECT = {"uuid", "name", "label", "created_at", "priority"}
+WITHOUT_EFFECT = {"uuid", "name", "label", "created_at", "priority", "two_step_required"}
 OF_ORGANIZATION: tuple[type[Model], ...] = (ProviderAccount, Assistant, PhoneNumber)
 OF_CAMPAIGN: tuple[type[Model], ...] = (
     CallingWindow,

@@ -29,17 +29,22 @@ class Persons:
         """Return whether the call goes to a number of its contact."""
         return call.to_number == call.contact.phone or call.to_number in self._further.get(call.contact_id, ())
 
-    def own(self, call: Candidate) -> Collection[str]:
-        """Return the numbers of the contact, and the number of the call. Gaps and caps count the calls to them."""
-        number, first, further = call.to_number, call.contact.phone, self._further.get(call.contact_id)
-        if further is None:
-            return (number,) if number == first else (number, first)
-        return {number, first, *further}
+    def of(self, call: Candidate, first: str) -> tuple[Collection[str], Collection[str]]:
+        """Return the numbers of the contact with the call's, and those of everyone whom the call may reach.
+
+        Gaps and caps count the calls to the former. None of the latter may be listed, or be called at the moment.
+        `first`: the contact's first number.
+        """
+        number, further = call.to_number, self._further.get(call.contact_id)
+        numbers: Collection[str] = (number,) if number == first else (number, first)
+        if further is not None:
+            numbers = {number, first, *further}
+        shared = self._shared.get((call.organization_id, number)) if self._shared and call.is_single else None
+        return numbers, shared.union(numbers) if shared else numbers
 
     def reached(self, call: Candidate) -> Collection[str]:
-        """Return the numbers of everyone whom the call may reach. None may be listed, or be called at the moment."""
-        shared = self._shared.get((call.organization_id, call.to_number)) if call.is_single else None
-        return shared.union(self.own(call)) if shared else self.own(call)
+        """Return the numbers of everyone whom the call may reach."""
+        return self.of(call, call.contact.phone)[1]
 
 
 def read(calls: Sequence[Candidate]) -> Persons:

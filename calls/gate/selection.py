@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Protocol
 
 from django.db.models import Exists, F, OuterRef, Q
@@ -18,6 +19,7 @@ from campaigns.models import Campaign, CampaignVariant, Contact, Recipient
 from campaigns.phones import area_of, country_of
 from campaigns.rules.spoken import Rule, Spoken, speak
 from providers.models import Assistant, PhoneNumber, ProviderAccount
+from tenants.db.loaded import like, relate
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 # Kinds of rotations: assistants and caller numbers of first calls, caller numbers of later calls.
@@ -52,8 +54,8 @@ class Selection:
 
     def put_on(self, call: Call) -> None:
         """Set what the call is made with."""
-        call.account, call.assistant = self.choice.account, self.choice.assistant
-        call.phone_number, call.from_number = self.number, self.number.e164
+        relate(call, account=self.choice.account, assistant=self.choice.assistant, phone_number=self.number)
+        call.from_number = self.number.e164
 
 
 class Selectable(Protocol):
@@ -261,14 +263,18 @@ class Choices:
     def call_to(self, recipient: Recipient) -> Call:
         """Return the recipient's next call, unsaved, without variables and without what it is made with."""
         contact: Contact = recipient.contact
+        call = like(
+            self._blank_call, to_number=recipient.number, customer_name=contact.name, attempt=recipient.attempts + 1
+        )
+        relate(call, recipient=recipient, contact=contact)
+        return call
+
+    @cached_property
+    def _blank_call(self) -> Call:
+        """A call of the campaign to nobody yet, of which the calls are made."""
         return Call(
             organization=self.campaign.organization,
             campaign=self.campaign,
-            recipient=recipient,
-            contact=contact,
-            to_number=recipient.number,
-            customer_name=contact.name,
-            attempt=recipient.attempts + 1,
             callback_url=self.campaign.callback_url,
             not_after=self.campaign.ends_at,
         )

@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                 ('host', models.CharField(max_length=300)),
                 ('event', models.CharField(default='call.ended', max_length=32)),
                 ('body', models.TextField(blank=True)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('delivered', 'Delivered'), ('failed', 'Failed')], default='pending', max_length=9)),
+                ('status', models.CharField(choices=[('pending', 'Pending'), ('delivered', 'Delivered'), ('failed', 'Failed'), ('held', 'Held')], default='pending', max_length=9)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('next_attempt_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('slot', models.PositiveSmallIntegerField(null=True)),
@@ -225,13 +225,13 @@ class Migration(migrations.Migration):
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('call', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='call_back', to='calls.call')),
                 ('contact', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='call_backs', to='campaigns.contact')),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='call_backs', to='tenants.organization')),
+                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='call_backs', to='tenants.organization')),
                 ('recipient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='call_backs', to='campaigns.recipient')),
             ],
             options={
                 'verbose_name': 'scheduled callback',
                 'ordering': ['-id'],
-                'indexes': [models.Index(condition=models.Q(('status', 'due')), fields=['due_at'], name='call_back_due')],
+                'indexes': [models.Index(condition=models.Q(('status', 'due')), fields=['due_at'], name='call_back_due'), models.Index(fields=['organization', '-id'], name='call_back_list')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'due')), fields=('recipient',), name='one_call_back_due'), models.CheckConstraint(condition=models.Q(('latest_at__gt', models.F('due_at'))), name='call_back_has_a_span')],
             },
         ),
@@ -285,10 +285,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='call',
-            index=models.Index(condition=models.Q(('status', 'placing')), fields=['lease_until'], name='call_lease'),
-        ),
-        migrations.AddIndex(
-            model_name='call',
             index=models.Index(fields=['contact', '-id'], name='call_contact'),
         ),
         migrations.AddIndex(
@@ -318,10 +314,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='call',
             index=models.Index(condition=models.Q(('cost_reserved__gt', 0)), fields=['campaign'], name='call_reserved'),
-        ),
-        migrations.AddIndex(
-            model_name='call',
-            index=models.Index(condition=models.Q(('dialed_at__isnull', False)), fields=['organization', 'dialed_at'], name='call_dialed'),
         ),
         migrations.AddIndex(
             model_name='call',
@@ -390,6 +382,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='webhookdelivery',
             index=models.Index(fields=['organization', 'status', '-id'], name='webhook_list_status'),
+        ),
+        migrations.AddIndex(
+            model_name='webhookdelivery',
+            index=models.Index(condition=models.Q(('status', 'held')), fields=['endpoint', '-id'], name='webhook_held'),
         ),
         migrations.AddIndex(
             model_name='webhookdelivery',

@@ -237,7 +237,8 @@ class Call(Polled):
                 name="call_queue",
                 condition=Q(status=Status.QUEUED),
             ),
-            # Capacity: the open calls of a provider account, and which of them are overdue.
+            # Capacity: the open calls of a provider account, and which of them are overdue. Also the reaper, which
+            # looks for those being placed among all that are open.
             models.Index(
                 fields=["account", "status", "dialed_at"], name="call_open_account", condition=Q(status__in=OPEN)
             ),
@@ -245,8 +246,6 @@ class Call(Polled):
             models.Index(
                 fields=["polling"], name="call_sought", condition=Q(polling__isnull=False, provider_call_id="")
             ),
-            # The reaper.
-            models.Index(fields=["lease_until"], name="call_lease", condition=Q(status=Status.PLACING)),
             # The gap and the caps of a contact; also the contact's page.
             models.Index(fields=["contact", "-id"], name="call_contact"),
             # Also for searches by the beginning of a number, for which PostgreSQL needs this operator class.
@@ -266,10 +265,8 @@ class Call(Polled):
             models.Index(fields=["campaign", "status", "-id"], name="call_campaign_status"),
             # What a campaign has set aside.
             models.Index(fields=["campaign"], name="call_reserved", condition=Q(cost_reserved__gt=0)),
-            # Spent today by an organization and through an account; the calls of a caller number within a day.
-            models.Index(
-                fields=["organization", "dialed_at"], name="call_dialed", condition=Q(dialed_at__isnull=False)
-            ),
+            # Spent today through an account, and by an organization through its accounts; the calls of a caller number
+            # within a day.
             models.Index(
                 fields=["account", "dialed_at"], name="call_dialed_account", condition=Q(dialed_at__isnull=False)
             ),

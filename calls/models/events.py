@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.timezone import now as utc_now
 
 from calls.models.call import Call
+from tenants.db.loaded import like
 
 LARGEST_EVIDENCE = 16 * 1024  # bytes
 
@@ -39,6 +40,9 @@ class CallEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.to_status}".strip()
+
+
+_EVENT = CallEvent()  # what `event_of` makes others of
 
 
 class StaffDecision(models.Model):
@@ -91,7 +95,8 @@ def event_of(
     `call`: the object or its key. `before`, `after`: the statuses of a change, empty where there is none. `raw`: the
     provider's payload, kept as evidence. Text and evidence are cut to their largest sizes.
     """
-    return CallEvent(
+    return like(
+        _EVENT,
         call_id=call.pk if isinstance(call, Call) else call,
         type=type_,
         source=source,

@@ -43,12 +43,15 @@ class WebhookDelivery(models.Model):
     """One event to deliver to one URL of a customer. The row commits with the change it reports.
 
     Without an endpoint the row is for a call's own `callback_url`: its body is the call's status, made when it is sent.
+    With an endpoint, each attempt goes where the endpoint points at that moment; `url` is the last such address. A held
+    delivery is one to an endpoint that is switched off: it waits until somebody sends it.
     """
 
     class Status(models.TextChoices):
         PENDING = "pending", "Pending"
         DELIVERED = "delivered", "Delivered"
         FAILED = "failed", "Failed"
+        HELD = "held", "Held"
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)  # `webhook-id` of all attempts
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="webhook_deliveries")
@@ -89,6 +92,8 @@ class WebhookDelivery(models.Model):
             # Lists and replays of a time range.
             models.Index(fields=["organization", "-id"], name="webhook_list"),
             models.Index(fields=["organization", "status", "-id"], name="webhook_list_status"),
+            # Sending what was held, and keeping its number within bounds.
+            models.Index(fields=["endpoint", "-id"], name="webhook_held", condition=Q(status="held")),
             # The purge.
             models.Index(fields=["status", "created_at"], name="webhook_age"),
         ]

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
 
-from calls.models.loaded import of_row
 from providers.models import ProviderAccount
+from tenants.db.loaded import of_row
 
 _CHANGING = ("next_read_at", "last_read_at", "reads", "read_errors", "retention_at")
 

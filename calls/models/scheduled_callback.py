@@ -27,7 +27,9 @@ class CallBack(models.Model):
         CANCELED = "canceled", "Canceled"
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="call_backs")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="call_backs", db_index=False
+    )  # `call_back_list` begins with it
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="call_backs")
     recipient = models.ForeignKey(Recipient, on_delete=models.PROTECT, related_name="call_backs")
     call = models.OneToOneField(Call, on_delete=models.PROTECT, null=True, blank=True, related_name="call_back")
@@ -50,7 +52,10 @@ class CallBack(models.Model):
             models.UniqueConstraint(fields=["recipient"], name="one_call_back_due", condition=Q(status="due")),
             models.CheckConstraint(condition=Q(latest_at__gt=F("due_at")), name="call_back_has_a_span"),
         ]
-        indexes: ClassVar = [models.Index(fields=["due_at"], name="call_back_due", condition=Q(status="due"))]
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], name="call_back_due", condition=Q(status="due")),
+            models.Index(fields=["organization", "-id"], name="call_back_list"),
+        ]
 
     def __str__(self) -> str:
         return f"Scheduled callback to {self.contact} at {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

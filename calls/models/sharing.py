@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from calls.models.call import Call
 from providers.models import Assistant, ProviderAccount
+from tenants.db.loaded import relate
 
 
 def share_related(calls: Collection[Call]) -> Mapping[int, ProviderAccount]:
@@ -14,6 +15,6 @@ def share_related(calls: Collection[Call]) -> Mapping[int, ProviderAccount]:
     accounts = related.in_bulk({call.account_id for call in calls})
     assistants = Assistant.objects.in_bulk({call.assistant_id for call in calls})
     for call in calls:
-        call.account, call.assistant = accounts[call.account_id], assistants[call.assistant_id]
-        call.organization = call.account.organization
+        account = accounts[call.account_id]
+        relate(call, account=account, assistant=assistants[call.assistant_id], organization=account.organization)
     return accounts

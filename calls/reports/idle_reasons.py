@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,11 +18,25 @@ from calls.gate.decision import Check
 from calls.gate.selection import Choices
 from calls.models import CallBack
 from calls.reports import limits
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, Recipient, RecipientCount
+from campaigns.rules.spoken import REASON as PLACEHOLDERS
 from providers.models import ProviderAccount
 
 KINDS = 20  # reasons shown at most
+SEEN = 5_000  # recipients that are read one by one; of more, the counts that triggers keep are used
+MANY = 10_000  # due recipients that are counted
 Reason = dict[str, Any]
+Kept = Sequence[Mapping[str, Any]]  # rows of `RecipientCount` by status and reason
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Recipients that wait for a moment, for one reason and in one time zone."""
+
+    reason: str
+    waits_in: str
+    count: int
+    until: datetime | None  # the first of their moments; None if it is not among the first of the campaign's
 
 
 def idle_reasons(campaign: Campaign) -> list[Reason]:
@@ -35,7 +51,8 @@ def idle_reasons(campaign: Campaign) -> list[Reason]:
     now = timezone.now()
     choices = Choices(campaign, now)
     switches, due = _switches(campaign, choices, now), _due(campaign, choices, now)
-    return [*switches, *_deferred(campaign, now), *_scheduled_callbacks(campaign), *_held(campaign), *due]
+    kept = list(RecipientCount.of([campaign.pk], "status", "reason"))
+    return [*switches, *_deferred(campaign, kept, now), *_scheduled_callbacks(campaign), *_held(kept), *due]
 
 
 def _reason(code: str, message: str, count: int | None = None, until: datetime | None = None) -> Reason:
@@ -53,22 +70,56 @@ def _switches(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[R
             yield _reason(CheckName.ACCOUNT, message, until=account.blocked_until)
 
 
-def _deferred(campaign: Campaign, now: datetime) -> Iterator[Reason]:
+def _deferred(campaign: Campaign, kept: Kept, now: datetime) -> Iterator[Reason]:
     """Recipients that the gate put off, or that wait for their next attempt."""
-    live = campaign.recipients.filter(status__in=Recipient.WAITING_STATUSES)
-    groups = live.filter(next_attempt_at__gt=now).values("reason", "waits_in")
-    later, soonest = 0, now
-    for row in groups.annotate(n=Count("pk"), until=Min("next_attempt_at")).order_by("-n")[:KINDS]:
-        check, until = CheckName.of(row["reason"]), row["until"]
+    later: list[_Group] = []
+    for group in _groups(campaign, kept, now)[:KINDS]:
+        check, until = CheckName.of(group.reason), group.until
         if check is None or not check.traits.defers:  # the reason is the outcome of the last call
-            later, soonest = later + row["n"], min(until, soonest) if later else until
-        elif check is CheckName.CALLING_HOURS:
-            message = decision.outside_hours(until, row["waits_in"] or campaign.zone, now)
-            yield _reason(check, message, row["n"], until)
+            later.append(group)
+        elif check is CheckName.CALLING_HOURS and until:
+            message = decision.outside_hours(until, group.waits_in or campaign.zone, now)
+            yield _reason(check, message, group.count, until)
         else:
-            yield _reason(check, check.words, row["n"], until)
+            yield _reason(check, check.words, group.count, until)
     if later:
-        yield _reason("not_due", "Waiting for the next attempt.", later, soonest)
+        soonest = min((group.until for group in later if group.until), default=None)
+        yield _reason("not_due", "Waiting for the next attempt.", sum(group.count for group in later), soonest)
+
+
+def _groups(campaign: Campaign, kept: Kept, now: datetime) -> list[_Group]:
+    """Return the recipients that wait for a moment, the largest group first.
+
+    A campaign of a million recipients is not read for it. The first SEEN of them, in the order of the index, tell each
+    reason's first moment; when there are more, the counts are those of all that wait for the reason, with those whose
+    moment has just come.
+    """
+    rows = campaign.recipients.filter(status__in=Recipient.WAITING_STATUSES, next_attempt_at__gt=now)
+    rows = rows.order_by("next_attempt_at", "sort_key")
+    found = list(rows.values_list("reason", "waits_in", "next_attempt_at")[: SEEN + 1])
+    seen: dict[tuple[str, str], _Group] = {}
+    for reason, waits_in, at in found:
+        before = seen.get((reason, waits_in)) or _Group(reason, waits_in, 0, at)
+        seen[reason, waits_in] = replace(before, count=before.count + 1)
+    groups = list(seen.values()) if len(found) <= SEEN else _of_many(kept, list(seen.values()))
+    return sorted(groups, key=lambda group: -group.count)
+
+
+def _of_many(kept: Kept, seen: Sequence[_Group]) -> list[_Group]:
+    """Return one group for each reason, with the kept count, and with moment and zone of its first recipient seen."""
+    first: dict[str, _Group] = {}
+    for group in seen:  # in the order of their moments
+        first.setdefault(group.reason, group)
+    counts = Counter[str]()
+    for row in kept:
+        if row["status"] in Recipient.WAITING_STATUSES:
+            counts[row["reason"]] += row["n"]
+    counts[""] = sum(group.count for group in seen if not group.reason)  # the others without a reason are due
+    return [
+        replace(first.get(reason) or _Group(reason, "", 0, None), count=count)
+        for reason, count in counts.items()
+        if count > 0
+    ]
 
 
 def _scheduled_callbacks(campaign: Campaign) -> Iterator[Reason]:
@@ -78,8 +129,9 @@ def _scheduled_callbacks(campaign: Campaign) -> Iterator[Reason]:
         yield _reason("call_back", "Waiting for the time of a scheduled callback.", found["n"], found["until"])
 
 
-def _held(campaign: Campaign) -> Iterator[Reason]:
-    if count := campaign.recipients.filter(Recipient.HELD).count():
+def _held(kept: Kept) -> Iterator[Reason]:
+    review = (row for row in kept if row["status"] == Recipient.Status.REVIEW)
+    if count := sum(row["n"] for row in review if row["reason"].startswith(PLACEHOLDERS)):
         message = "Held for a value that nobody means to speak, until a team member decides."
         yield _reason(CheckName.PLACEHOLDER_VALUES, message, count)
 
@@ -87,9 +139,12 @@ def _held(campaign: Campaign) -> Iterator[Reason]:
 def _due(campaign: Campaign, choices: Choices, now: datetime) -> Iterator[Reason]:
     """Recipients that are due and wait only for a limit."""
     live = campaign.recipients.filter(status__in=Recipient.WAITING_STATUSES)
-    if count := live.filter(next_attempt_at__lte=now).count():
+    if count := live.filter(next_attempt_at__lte=now)[: MANY + 1].count():
         code, message, until = _limit(campaign, choices, now)
-        yield _reason(code, message, count, until)
+        if count > MANY:
+            yield _reason(code, f"{message} More than {MANY:,} recipients are due.", None, until)
+        else:
+            yield _reason(code, message, count, until)
 
 
 def _limit(campaign: Campaign, choices: Choices, now: datetime) -> tuple[str, str, datetime | None]:

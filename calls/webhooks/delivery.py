@@ -3,6 +3,9 @@
 Delivery is at least once: when a worker dies between sending and storing, its lease ends and the row is sent again with
 the same `webhook-id`.
 
+Each attempt goes where the endpoint points when it is claimed, signed with the secrets of that moment. What an answer
+means for the endpoint holds only for the address that gave it.
+
 A host has at most `SLOTS` deliveries on the wire over all workers, which a constraint of the table guarantees. The
 claim reads the next rows of each host, not the thousands of one host. So a slow or dead receiver delays no other.
 """
@@ -22,6 +25,7 @@ from standardwebhooks import Webhook
 
 from calls.models import Call, WebhookDelivery
 from calls.serializers.status_answer import status_answer
+from calls.webhooks.outbox import SWITCHED_OFF, address_of
 from providers import outgoing
 from tenants import failpoints
 from tenants.models import WebhookEndpoint
@@ -35,7 +39,8 @@ TO_SEND_AND_STORE = timedelta(seconds=2 * outgoing.DEADLINE)  # with less of the
 HOSTS_AT_ONCE = 500
 TEST_EVENT = "webhook.test"
 GONE = 410
-SWITCHED_OFF = "endpoint switched off"
+DELETED = "endpoint deleted"
+FOLLOWING = ("url", "host", "status", "last_error")  # columns that follow an endpoint
 
 # Wait after each failed attempt, 20 % more or less. The first attempt comes at once.
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -64,7 +69,6 @@ class Claim:
     body: str
     secrets: tuple[str, ...]
     lease_until: datetime
-    refused: str = ""  # why the delivery must not be sent at all
 
 
 @dataclass(frozen=True)
@@ -117,14 +121,17 @@ def claim(limit: int, cursor: HostCursor) -> list[Claim]:
     stranded = WebhookDelivery.objects.filter(slot__isnull=False, lease_until__lt=now)
     if stranded.exists():  # the workers that held these are dead or stopped
         stranded.update(slot=None, lease_until=None)
-    wanted = _wanted(now, limit, cursor)
-    if not wanted:
-        return []
-    try:
-        with transaction.atomic():
-            taken = _take(wanted, now)
-    except IntegrityError:  # another worker has taken a slot of the same host
-        return []
+    for _ in range(2):  # the second time, deliveries whose endpoint has moved wait under its new host
+        wanted = _wanted(now, limit, cursor)
+        if not wanted:
+            return []
+        try:
+            with transaction.atomic():
+                taken, put_right = _take(wanted, now)
+        except IntegrityError:  # another worker has taken a slot of the same host
+            return []
+        if taken or not put_right:
+            break
     if taken:
         failpoints.reach("webhooks.claimed")
     return [_claim(row, now) for row in taken]
@@ -147,18 +154,43 @@ def _wanted(now: datetime, limit: int, cursor: HostCursor) -> dict[int, int]:
     return wanted
 
 
-def _take(wanted: dict[int, int], now: datetime) -> list[WebhookDelivery]:
+def _take(wanted: dict[int, int], now: datetime) -> tuple[list[WebhookDelivery], int]:
+    """Lease the wanted rows. Return them, and how many were put right instead because their endpoint has changed."""
     due = WebhookDelivery.objects.filter(pk__in=wanted, status=DeliveryStatus.PENDING, slot=None)
-    related = ("endpoint", "organization", "call__contact")
-    found = list(due.select_for_update(skip_locked=True, of=("self",)).order_by("pk"))
+    locked = list(due.select_for_update(skip_locked=True, of=("self",)).order_by("pk"))
+    endpoints = WebhookEndpoint.objects.in_bulk({row.endpoint_id for row in locked if row.endpoint_id})
+    found, changed = [], []
+    for row in locked:
+        (found if _goes_there(row, endpoints.get(row.endpoint_id)) else changed).append(row)
     for slot in SLOTS:
         mine = [row.pk for row in found if wanted[row.pk] == slot]
         if mine:
             due.filter(pk__in=mine).update(slot=slot, lease_until=now + LEASE, attempts=F("attempts") + 1)
     if found:
         failpoints.reach("webhooks.claiming")
-    taken = WebhookDelivery.objects.filter(pk__in=[row.pk for row in found]).select_related(*related)
-    return list(taken.order_by("next_attempt_at", "pk"))
+    rows = WebhookDelivery.objects.filter(pk__in=[row.pk for row in found])
+    taken = list(rows.select_related("organization", "call__contact").order_by("next_attempt_at", "pk"))
+    for row in taken:
+        row.endpoint = endpoints.get(row.endpoint_id)
+    for row in changed:
+        _follow(row, endpoints[row.endpoint_id])
+        row.save(update_fields=FOLLOWING)
+    return taken, len(changed)
+
+
+def _goes_there(row: WebhookDelivery, endpoint: WebhookEndpoint | None) -> bool:
+    """Return whether a delivery still goes where it waits to go: a callback always does."""
+    return endpoint is None or (endpoint.is_active and row.url == endpoint.url)
+
+
+def _follow(row: WebhookDelivery, endpoint: WebhookEndpoint) -> None:
+    """Let an undelivered row follow its endpoint, which was changed while the row was written or on the wire."""
+    for name, value in address_of(endpoint).items():
+        setattr(row, name, value)
+    if endpoint.deleted_at:
+        row.status, row.last_error = DeliveryStatus.FAILED, DELETED
+    elif not endpoint.is_active:
+        row.status, row.last_error = DeliveryStatus.HELD, row.last_error or SWITCHED_OFF
 
 
 def _claim(row: WebhookDelivery, now: datetime) -> Claim:
@@ -173,7 +205,6 @@ def _claim(row: WebhookDelivery, now: datetime) -> Claim:
         body=row.body if endpoint or row.call is None else callback_body(row.call),
         secrets=tuple(secrets),
         lease_until=row.lease_until,
-        refused=SWITCHED_OFF if endpoint and not endpoint.is_active else "",
     )
 
 
@@ -191,8 +222,6 @@ async def send(client: outgoing.Client, claimed: Claim) -> Answer | None:
     A failure of the receiver is returned as an answer, never raised.
     """
     now = timezone.now()
-    if claimed.refused:
-        return Answer(error=claimed.refused)
     if now > claimed.lease_until - TO_SEND_AND_STORE:
         return None
     failpoints.reach("webhooks.sending")
@@ -225,16 +254,28 @@ def record(claimed: Claim, answer: Answer) -> None:
         mine.update(status=DeliveryStatus.DELIVERED, delivered_at=now, last_error="", slot=None, lease_until=None)
         return
     with transaction.atomic():
-        row = mine.select_for_update(of=("self",)).select_related("endpoint").first()
+        row = mine.select_for_update(of=("self",)).first()
         if row is None:
             return
-        again = None if claimed.refused or answer.status == GONE else _next_attempt(row, now)
+        gone = answer.status == GONE
+        if gone and row.endpoint_id:
+            disable(row.endpoint_id, claimed.url, "It answered 410 Gone.")
+        endpoint = WebhookEndpoint.objects.filter(pk=row.endpoint_id).first()  # as it is now
         row.slot, row.lease_until, row.last_error = None, None, answer.error_text[:200]
-        row.status = DeliveryStatus.PENDING if again else DeliveryStatus.FAILED
-        row.next_attempt_at = again or row.next_attempt_at
-        row.save(update_fields=["slot", "lease_until", "last_error", "status", "next_attempt_at"])
-        if answer.status == GONE and row.endpoint:
-            disable(row.endpoint, "It answered 410 Gone.")
+        if endpoint and row.event != TEST_EVENT and (endpoint.url != claimed.url or not endpoint.is_active):
+            _leave_to(row, endpoint, claimed.url, now)
+        else:
+            again = None if gone else _next_attempt(row, now)
+            row.status = DeliveryStatus.PENDING if again else DeliveryStatus.FAILED
+            row.next_attempt_at = again or row.next_attempt_at
+        row.save(update_fields=["slot", "lease_until", "attempts", "next_attempt_at", *FOLLOWING])
+
+
+def _leave_to(row: WebhookDelivery, endpoint: WebhookEndpoint, answered: str, now: datetime) -> None:
+    """Let an undelivered row follow an endpoint that has changed. Attempts at another address do not count."""
+    if endpoint.url != answered:
+        row.attempts, row.next_attempt_at, row.last_error = 0, now, ""
+    _follow(row, endpoint)
 
 
 def _next_attempt(row: WebhookDelivery, now: datetime) -> datetime | None:
@@ -243,8 +284,14 @@ def _next_attempt(row: WebhookDelivery, now: datetime) -> datetime | None:
     return now + WAITS[row.attempts - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
 
 
-def disable(endpoint: WebhookEndpoint, reason: str) -> None:
-    """Disable an endpoint. Its waiting deliveries become failed and can be replayed."""
-    WebhookEndpoint.objects.filter(pk=endpoint.pk, is_active=True).update(is_active=False, disabled_reason=reason)
-    waiting = WebhookDelivery.objects.filter(endpoint=endpoint, status=DeliveryStatus.PENDING, slot=None)
-    waiting.update(status=DeliveryStatus.FAILED, last_error=SWITCHED_OFF)
+def disable(endpoint_id: int, url: str, reason: str) -> None:
+    """Switch an endpoint off, if it still points to `url`. Its waiting deliveries are held."""
+    pointing_there = WebhookEndpoint.objects.filter(pk=endpoint_id, is_active=True, url=url)
+    if pointing_there.update(is_active=False, disabled_reason=reason):
+        hold(endpoint_id)
+
+
+def hold(endpoint_id: int) -> None:
+    """Hold the waiting deliveries of an endpoint that is switched off. Those on the wire are held when they fail."""
+    waiting = WebhookDelivery.objects.filter(endpoint=endpoint_id, status=DeliveryStatus.PENDING, slot=None)
+    waiting.update(status=DeliveryStatus.HELD, last_error=SWITCHED_OFF)

@@ -1,22 +1,26 @@
-"""Maintain webhook deliveries: replay, send a test, follow a change of an endpoint, purge."""
+"""Maintain webhook deliveries: replay, send a test, follow a change or the end of an endpoint, purge."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from calls.models import Call, WebhookDelivery
 from calls.webhooks import outbox
-from calls.webhooks.delivery import TEST_EVENT, disable
+from calls.webhooks.delivery import DELETED, TEST_EVENT, hold
 from tenants.models import WebhookEndpoint
 
 DeliveryStatus = WebhookDelivery.Status
 
 DELIVERED_KEPT = timedelta(days=30)
 FAILED_KEPT = timedelta(days=90)
+HELD_KEPT = timedelta(days=30)
+DELETED_KEPT = timedelta(days=1)  # endpoints: a transaction that is open now may still write a delivery to one
+HELD_AT_MOST = 100_000  # of an endpoint: the newest
 PURGED_AT_ONCE = 1000
 REPLAYED_AT_ONCE = 10_000
 
@@ -27,26 +31,46 @@ class DeliveryRefused(Exception):
 
 def replay(delivery: WebhookDelivery) -> None:
     """Send a delivery again with the same id and body, as if for the first time. Raises DeliveryRefused."""
-    if delivery.endpoint and not delivery.endpoint.is_active:
-        raise DeliveryRefused("The endpoint is switched off. Switch it on first.")
+    if delivery.endpoint:
+        _require_active(delivery.endpoint)
     _requeue(WebhookDelivery.objects.filter(pk=delivery.pk))
 
 
 def replay_range(
     deliveries: QuerySet[WebhookDelivery],
-    status: str,
+    statuses: Collection[str],
     after: datetime,
     before: datetime,
     endpoint: WebhookEndpoint | None = None,
 ) -> int:
-    """Send again the deliveries with a status that were created in a time range. Return how many.
+    """Send again the deliveries with one of these statuses that were created in a time range. Return how many.
 
     At most REPLAYED_AT_ONCE, the oldest first. Deliveries to endpoints that are switched off are left out.
     """
-    found = deliveries.filter(status=status, created_at__gte=after, created_at__lt=before)
+    found = deliveries.filter(status__in=statuses, created_at__gte=after, created_at__lt=before)
     found = found.exclude(endpoint__is_active=False)
     found = found.filter(endpoint=endpoint) if endpoint else found
     return _requeue(found.order_by("pk")[:REPLAYED_AT_ONCE])
+
+
+def replay_held(endpoint: WebhookEndpoint) -> int:
+    """Send what was held while the endpoint was switched off. Return how many: at most REPLAYED_AT_ONCE, the oldest.
+
+    Raises DeliveryRefused.
+    """
+    _require_active(endpoint)
+    return _requeue(held_of(endpoint).order_by("pk")[:REPLAYED_AT_ONCE])
+
+
+def held_of(endpoint: WebhookEndpoint) -> QuerySet[WebhookDelivery]:
+    return WebhookDelivery.objects.filter(endpoint=endpoint, status=DeliveryStatus.HELD)
+
+
+def _require_active(endpoint: WebhookEndpoint) -> None:
+    if endpoint.deleted_at:
+        raise DeliveryRefused("The endpoint was deleted.")
+    if not endpoint.is_active:
+        raise DeliveryRefused("The endpoint is switched off. Switch it on first.")
 
 
 def _requeue(found: QuerySet[WebhookDelivery]) -> int:
@@ -59,8 +83,7 @@ def _requeue(found: QuerySet[WebhookDelivery]) -> int:
 
 def send_test(endpoint: WebhookEndpoint) -> WebhookDelivery:
     """Add a delivery of the test event, which is sent once. Raises DeliveryRefused."""
-    if not endpoint.is_active:
-        raise DeliveryRefused("The endpoint is switched off. Switch it on first.")
+    _require_active(endpoint)
     body = outbox.body_of(TEST_EVENT, {"endpoint": str(endpoint.uuid)})
     made = outbox.delivery_to(endpoint, TEST_EVENT, body)
     made.save()
@@ -68,21 +91,38 @@ def send_test(endpoint: WebhookEndpoint) -> WebhookDelivery:
 
 
 def apply_endpoint_change(endpoint: WebhookEndpoint) -> None:
-    """Apply a change of an endpoint to its waiting deliveries: the new URL, or failure when it is switched off."""
+    """Apply a change of an endpoint to its undelivered deliveries: the new URL, or waiting while it is switched off.
+
+    Deliveries on the wire, and those that are being written now, follow when they are claimed or answered.
+    """
     if not endpoint.is_active:
-        disable(endpoint, endpoint.disabled_reason)
-    over = WebhookDelivery.objects.filter(endpoint=endpoint, slot=None).exclude(status=DeliveryStatus.DELIVERED)
-    over.exclude(url=endpoint.url).update(url=endpoint.url, host=outbox.host_of(endpoint.url))
+        hold(endpoint.pk)
+    undelivered = WebhookDelivery.objects.filter(endpoint=endpoint, slot=None).exclude(status=DeliveryStatus.DELIVERED)
+    undelivered.exclude(url=endpoint.url).update(**outbox.address_of(endpoint))
+
+
+def delete(endpoint: WebhookEndpoint) -> None:
+    """Delete an endpoint: it gets nothing more. What it was sent stays listed until the purge, which takes the row."""
+    endpoint.is_active, endpoint.deleted_at, endpoint.disabled_reason = False, timezone.now(), ""
+    endpoint.secret, endpoint.old_secret = "", None
+    endpoint.save()
+    waiting = WebhookDelivery.objects.filter(endpoint=endpoint, slot=None)
+    waiting = waiting.filter(status__in=[DeliveryStatus.PENDING, DeliveryStatus.HELD])
+    waiting.update(status=DeliveryStatus.FAILED, last_error=DELETED)
 
 
 def purge(limit: int = PURGED_AT_ONCE) -> int:
-    """Delete old deliveries, at most `limit` of each status. Return how many.
+    """Delete old deliveries, at most `limit` of each status, and deleted endpoints without any. Return how many.
 
     The result of a delivery to a call's `callback_url` is kept on the call.
     """
     now = timezone.now()
-    purged = 0
-    for status, kept in ((DeliveryStatus.DELIVERED, DELIVERED_KEPT), (DeliveryStatus.FAILED, FAILED_KEPT)):
+    purged = _trim_held(limit)
+    for status, kept in (
+        (DeliveryStatus.DELIVERED, DELIVERED_KEPT),
+        (DeliveryStatus.FAILED, FAILED_KEPT),
+        (DeliveryStatus.HELD, HELD_KEPT),
+    ):
         old = WebhookDelivery.objects.filter(status=status, created_at__lt=now - kept)
         ids = list(old.order_by("created_at").values_list("pk", flat=True)[:limit])
         if not ids:
@@ -92,4 +132,18 @@ def purge(limit: int = PURGED_AT_ONCE) -> int:
             callbacks = gone.filter(endpoint=None).exclude(call=None).values("call")
             Call.objects.filter(pk__in=callbacks).update(callback_outcome=status)
             purged += gone.delete()[0]
+    named = Exists(WebhookDelivery.objects.filter(endpoint=OuterRef("pk")))
+    WebhookEndpoint.objects.filter(~named, deleted_at__lt=now - DELETED_KEPT).delete()
     return purged
+
+
+def _trim_held(limit: int) -> int:
+    """Delete held deliveries beyond the newest HELD_AT_MOST of each endpoint, at most `limit` of each."""
+    held = WebhookDelivery.objects.filter(status=DeliveryStatus.HELD)
+    counts = held.order_by().values("endpoint").annotate(n=Count("*")).values_list("endpoint", "n")
+    trimmed = 0
+    for endpoint, count in counts.filter(n__gt=HELD_AT_MOST):
+        oldest = held.filter(endpoint=endpoint).order_by("pk").values_list("pk", flat=True)
+        surplus = list(oldest[: min(count - HELD_AT_MOST, limit)])
+        trimmed += held.filter(pk__in=surplus).delete()[0]
+    return trimmed

@@ -1,7 +1,7 @@
 """Transactional outbox: a webhook row commits with the change it reports. `delivery` sends the rows.
 
 A call with a `callback_url` gets one row when it ends. The organization's endpoints get a row for each event they
-subscribe to. Without a subscriber an event costs one small query.
+subscribe to; that of an endpoint that is switched off is held. Without a subscriber an event costs one small query.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from tenants.models import WebhookEvent as Event
 
 logger = logging.getLogger(__name__)
 MakeData = Callable[[], Any]  # builds the `data` of an event; called only when an endpoint subscribes to it
+SWITCHED_OFF = "endpoint switched off"
 
 
 def host_of(url: str) -> str:
@@ -59,15 +60,15 @@ def add_callbacks(calls: Iterable[Call]) -> None:
 
 
 def publish(organization_id: int, event: str, make_data: MakeData) -> None:
-    """Add a row for each active endpoint of the organization that subscribes to the event."""
-    endpoints = _active_endpoints({organization_id})[organization_id]
+    """Add a row for each endpoint of the organization that subscribes to the event."""
+    endpoints = _endpoints({organization_id})[organization_id]
     WebhookDelivery.objects.bulk_create(_deliveries(endpoints, event, make_data))
 
 
-def _active_endpoints(organizations: Collection[int]) -> Mapping[int, list[WebhookEndpoint]]:
+def _endpoints(organizations: Collection[int]) -> Mapping[int, list[WebhookEndpoint]]:
     found: defaultdict[int, list[WebhookEndpoint]] = defaultdict(list)
-    active = WebhookEndpoint.objects.filter(organization__in=organizations, is_active=True)
-    for endpoint in active.only("url", "events", "organization_id"):  # decrypting their secrets takes time
+    existing = WebhookEndpoint.objects.filter(organization__in=organizations, deleted_at=None)
+    for endpoint in existing.only("url", "events", "is_active", "organization_id"):  # decrypting secrets takes time
         found[endpoint.organization_id].append(endpoint)
     return found
 
@@ -81,16 +82,22 @@ def _deliveries(
 
 
 def delivery_to(endpoint: WebhookEndpoint, event: str, body: str, call: Call | None = None) -> WebhookDelivery:
-    """Return an unsaved row for one endpoint."""
+    """Return an unsaved row for one endpoint. It is held if the endpoint is switched off."""
+    held = {} if endpoint.is_active else {"status": WebhookDelivery.Status.HELD, "last_error": SWITCHED_OFF}
     return WebhookDelivery(
         organization_id=endpoint.organization_id,
         endpoint=endpoint,
         call=call,
-        url=endpoint.url,
-        host=host_of(endpoint.url),
         event=event,
         body=body,
+        **address_of(endpoint),
+        **held,
     )
+
+
+def address_of(endpoint: WebhookEndpoint) -> dict[str, str]:
+    """Return the fields of a delivery that say where it goes."""
+    return {"url": endpoint.url, "host": host_of(endpoint.url)}
 
 
 def body_of(event: str, data: Any) -> str:
@@ -142,7 +149,7 @@ def _is_answered(call: Call) -> bool:
 def publish_call_changes(changes: Sequence[tuple[Call, Milestones]]) -> None:
     """Publish what has changed in these calls since the milestones beside them. The calls must be saved and locked."""
     changed = [(call, before, now) for call, before in changes if (now := Milestones.of(call)) != before]
-    endpoints = _active_endpoints({call.organization_id for call, *_ in changed}) if changed else {}
+    endpoints = _endpoints({call.organization_id for call, *_ in changed}) if changed else {}
     heard = [(call, before, now) for call, before, now in changed if endpoints.get(call.organization_id)]
     if not heard:
         return

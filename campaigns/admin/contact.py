@@ -21,6 +21,7 @@ from campaigns.admin.import_pages import import_links
 from campaigns.admin.numbers import NumberedAdmin, both_formats
 from campaigns.contact_locks import lock_numbers
 from campaigns.do_not_call import persons
+from campaigns.list_sizes import sizes
 from campaigns.models import Contact, ContactList, ContactNumber, DoNotCall, NumberKind
 from campaigns.models.contact import MAX_EVIDENCE
 from campaigns.models.number_hash import number_hashes
@@ -187,6 +188,12 @@ class ContactAdmin(NumberedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(erased_at=None)
+
+    def kept_count(self, request: HttpRequest, chosen: Mapping[str, str]) -> int | None:
+        if set(chosen) != {ListFilter.parameter_name}:
+            return None
+        mine = page_of(ContactList).get_queryset(request)  # a list has contacts of its organization, none erased
+        return sum(sizes(mine.filter(pk=chosen[ListFilter.parameter_name]).values_list("pk", flat=True)).values())
 
     def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
         return import_links(request)

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from campaigns.imports.column_guess import Guess, asked_by_itself, guesses
 from campaigns.imports.field_headers import name_order
@@ -29,6 +30,7 @@ NUMBER = re.compile(r"[+(]?\d[\d\s().+/-]{5,}")
 # At the ends of a copied name, where nobody sees them. Within a name they may be part of its spelling.
 INVISIBLE = " \u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069"
 MAX_VARIABLES = 64
+MAX_VARIABLES_BYTES = 16 * 1024
 VARIABLES, IGNORE = "variables", "ignore"  # what becomes of columns that nobody mapped
 OTHER_COLUMNS = (VARIABLES, IGNORE)
 
@@ -233,6 +235,14 @@ def _left_out(column: str, empty: Collection[str], other_columns: str) -> str:
     return "empty in the first rows" if column in empty else f"more than {MAX_VARIABLES} variables"
 
 
+class QuickColumns(NamedTuple):
+    """What a row needs to be read at once: its number, the columns that are empty, the most characters in all."""
+
+    phone: PhoneColumn
+    empty: tuple[int, ...]
+    longest: int
+
+
 @dataclass(frozen=True)
 class ColumnMapping:
     """The column index of each field of a contact."""
@@ -289,6 +299,17 @@ class ColumnMapping:
             ),
             **{field: by_target.get(field) for field in SINGLE},
         )
+
+    @cached_property
+    def quick(self) -> QuickColumns | None:
+        """Return what makes a row common; None if no row of the file can be."""
+        consents = self.consent_basis, self.consent_at, self.consent_evidence
+        if self.only_number is None or self.guards or self.may_call:
+            return None
+        empty = (*self.do_not_call, *(index for index in (self.timezone, *consents) if index is not None))
+        # A character has at most four bytes.
+        longest = MAX_VARIABLES_BYTES // 4 - sum(len(name) for name, _ in self.variables)
+        return QuickColumns(self.only_number, empty, longest)
 
     @cached_property
     def only_number(self) -> PhoneColumn | None:

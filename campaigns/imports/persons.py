@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from operator import attrgetter
 
 import orjson
+from django.db import IntegrityError, transaction
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
@@ -19,6 +21,7 @@ from campaigns.models import Contact, ContactImport, ContactListMember, ContactN
 from campaigns.rules.whereabouts import zone_fault
 from tenants.db.among import Among
 from tenants.db.bulk_values import insert_values, update_values
+from tenants.db.copying import can_copy, copy_new
 
 GIVEN = ("phone", *FIELDS, "variables")  # what a row says about a new contact
 _values_of = attrgetter(*GIVEN)
@@ -71,8 +74,11 @@ def create(imp: ContactImport, new: Mapping[str, ContactRow]) -> dict[str, int]:
     given = {name: values for name, values in zip(GIVEN, columns, strict=True) if any(values)}
     if "timezone" in given:
         given["zone_fault"] = tuple(map(zone_fault, given["timezone"], given["phone"]))
-    rows = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
     same = {"organization_id": imp.organization_id, "created_by_import_id": imp.pk, **_moments(created=True)}
+    if can_copy():
+        with suppress(IntegrityError), transaction.atomic():  # another transaction has inserted one meanwhile
+            return dict(zip(given["phone"], copy_new(Contact, given, same), strict=True))
+    rows = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
     return dict(insert_values(Contact, rows, same, on_conflict="DO NOTHING", returning=("phone", "id")))
 
 
@@ -120,8 +126,12 @@ def keep(imp: ContactImport, images: dict[int, Change]) -> None:
     )
 
 
-def join_list(imp: ContactImport, new: Iterable[int], old: Collection[int]) -> None:
+def join_list(imp: ContactImport, new: Collection[int], old: Collection[int]) -> None:
     """Put contacts on the list. Of those that are not new, the members are read: quicker than a failed insert."""
+    same = {"contact_list_id": imp.contact_list_id, "created_by_import_id": imp.pk}
+    if new and can_copy():
+        copy_new(ContactListMember, {"contact_id": list(new)}, same)  # nobody else knows these contacts
+        new = ()
     there: set[int] = set()
     if old:
         members = ContactListMember.objects.filter(Among("contact", old), contact_list=imp.contact_list_id)
@@ -129,6 +139,6 @@ def join_list(imp: ContactImport, new: Iterable[int], old: Collection[int]) -> N
     insert_values(
         ContactListMember,
         [{"contact_id": key} for key in (*new, *(key for key in old if key not in there))],
-        {"contact_list_id": imp.contact_list_id, "created_by_import_id": imp.pk},
+        same,
         on_conflict="DO NOTHING",
     )

@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 from campaigns.imports import own_files
 from campaigns.imports.columns import (
     MAX_VARIABLES,
+    MAX_VARIABLES_BYTES,
     ColumnMapping,
     UnreadableFile,
     chosen_mapping,
@@ -60,7 +61,6 @@ __all__ = [
     "sniff",
 ]
 
-MAX_VARIABLES_BYTES = 16 * 1024
 LABELS, LIMITS = ("name", "id", "language", "basis of the consent"), (200, 200, 35, MAX_BASIS)
 _limited = attrgetter("name", "external_id", "language", "consent_basis")
 
@@ -147,13 +147,15 @@ def contact_of(
     `reading_of` says how the column with this index writes its numbers. It is asked only about digits that fit two
     numbers.
     """
+    if contact := _at_once(row, columns, region, allowed):
+        return contact
     cells = own_files.unguarded(row.cells, columns.guards)
     if not columns.ours:
         cells = [cell.strip() for cell in cells]
     cells += [""] * (len(columns.header) - len(cells))
 
     reader = NumberReader(cells, region, allowed, reading_of)
-    person, contact, reason = None, None, row.fault
+    person, reason = None, row.fault
     try:
         if not reason:
             person = _only_number(cells, columns, region, allowed) or _numbers(cells, columns, reader)
@@ -173,6 +175,40 @@ def contact_of(
     if contact and not reason:
         return contact._replace(listed=listed)
     return RejectedRow(row.line, row.cells, reason, listed)
+
+
+def _at_once(row: ReadRow, columns: ColumnMapping, region: str, allowed: Collection[str]) -> ContactRow | None:
+    """Return what `contact_of` returns for a row in a common form, as a file has millions; None for all others.
+
+    Such a row has one number in a common form, printable texts, and nothing that asks not to call.
+    """
+    quick, cells = columns.quick, row.cells
+    if quick is None or row.fault or len(cells) != len(columns.header):
+        return None
+    text = "".join(cells)
+    if len(text) > quick.longest or not text.isprintable() or hints_at_a_wish(text):
+        return None
+    cells = [cell.strip() for cell in cells]
+    phone = at_once(cells[quick.phone.index], region, allowed)
+    if not phone:
+        return None
+    for index in quick.empty:
+        if cells[index]:
+            return None
+    names = columns.names
+    contact = ContactRow(
+        row.line,
+        phone,
+        cells[names[0]] if len(names) == 1 else " ".join(filter(None, [cells[index] for index in names])),
+        "" if columns.external_id is None else cells[columns.external_id],
+        "" if columns.language is None else cells[columns.language],
+        "",
+        {name: cells[index] for name, index in columns.variables if cells[index]},
+        "",
+        quick.phone.kind,
+    )
+    shortest = min(LIMITS) if columns.language is not None else LIMITS[0] - len(names)
+    return None if len(text) > shortest and _rejection(contact) else contact
 
 
 def _only_number(

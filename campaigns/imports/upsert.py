@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import Q
 
 from campaigns import contact_locks
@@ -21,6 +22,7 @@ from tenants.db.among import Among
 
 SOURCE = "import"  # of do-not-call entries
 REASON_LENGTH = 500
+NOT_STORED = "The database refuses this row; type its cells again, without unusual characters."
 
 
 @dataclass
@@ -30,7 +32,11 @@ class Written:
     counts: dict[str, int] = field(
         default_factory=lambda: {"created": 0, "updated": 0, "skipped": 0, "listed": 0, "numbers_left_out": 0}
     )
-    refused: dict[int, str] = field(default_factory=dict)  # line and reason: a contact got too many variables
+    refused: dict[int, str] = field(default_factory=dict)  # line and reason: too many variables, or not stored
+
+    def __add__(self, other: Written) -> Written:
+        counts = {name: count + other.counts[name] for name, count in self.counts.items()}
+        return Written(counts, self.refused | other.refused)
 
 
 @dataclass
@@ -54,25 +60,47 @@ class Upsert:
     def write(self, rows: Sequence[ContactRow], also_listed: Iterable[str] = ()) -> Written:
         """Write the rows, and put their marked numbers on the do-not-call list, with those of rejected rows.
 
-        Return the counts, and the rows rejected because of too many variables.
+        Return the counts, and the rows rejected because of too many variables or because the database refuses them.
         """
-        found = Written()
         asking = [asked(row) for row in rows if row.do_not_call] + [{phone} for phone in also_listed]
         listed = persons.to_list(self.row.organization_id, asking, self.columns)
         if not rows and not listed:
-            return found
+            return Written()
         phones = phones_of(rows)
         contact_locks.lock_numbers(self.row.organization_id, phones | listed, listed=listed)
-        people = self._locked_people(rows, phones, listed)
+        try:
+            with transaction.atomic():
+                found = self._write(rows, listed)
+        except (DataError, IntegrityError):
+            self._locked(phones, listed)  # in the order of keys, which the parts of the batch are not
+            found = self._apart(rows)
+        if listed:
+            found.counts["listed"] += entries.add_locked(
+                self.row.organization, listed, reason=self._reason(), source=SOURCE
+            )
+        return found
+
+    def _apart(self, rows: Sequence[ContactRow]) -> Written:
+        """Write rows of which the database refuses some: each half for itself, down to the row that is refused."""
+        half = len(rows) // 2
+        found = Written()
+        for part in (rows[:half], rows[half:]) if half else (rows,):
+            try:
+                with transaction.atomic():
+                    found += self._write(part, ())
+            except (DataError, IntegrityError):
+                found += self._apart(part) if len(part) > 1 else Written(refused={part[0].line: NOT_STORED})
+        return found
+
+    def _write(self, rows: Sequence[ContactRow], listed: Collection[str]) -> Written:
+        """Write the rows as contacts and members. The contacts that have a listed number are locked as well."""
+        found = Written()
+        people = self._locked_people(rows, phones_of(rows), listed)
         for row, phone in zip(rows, people.targets, strict=True):
             self._take(row, phone, people, found)
             if row.line not in found.refused:
                 found.counts["numbers_left_out"] += len(row.beyond) + len(row.unusable)
         self._save(list(people.known.values()), found)
-        if listed:
-            found.counts["listed"] += entries.add_locked(
-                self.row.organization, listed, reason=self._reason(), source=SOURCE
-            )
         persons.join_list(
             self.row, people.made.values(), [each.contact.pk for each in people.known.values() if not each.new]
         )
@@ -86,7 +114,7 @@ class Upsert:
         column = "column" if len(names) == 1 else "columns"
         return f"{column.capitalize()} “{'”, “'.join(names)}” of {self.row.filename}"[:REASON_LENGTH]
 
-    def _locked_people(self, rows: Sequence[ContactRow], phones: set[str], listed: set[str]) -> People:
+    def _locked_people(self, rows: Sequence[ContactRow], phones: set[str], listed: Collection[str]) -> People:
         """Lock the contacts of the rows, created if they are missing, and whoever else has a listed number."""
         held = self._locked(phones, listed)
         targets = match(rows, held.values())

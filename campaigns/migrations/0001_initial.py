@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='contacts', to='tenants.organization')),
-                ('created_by_import', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='created_contacts', to='campaigns.contactimport')),
+                ('created_by_import', models.ForeignKey(db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='created_contacts', to='campaigns.contactimport')),
             ],
         ),
         migrations.CreateModel(
@@ -179,8 +179,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='campaigns.contact')),
-                ('contact_list', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='members', to='campaigns.contactlist')),
-                ('created_by_import', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='campaigns.contactimport')),
+                ('contact_list', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='members', to='campaigns.contactlist')),
+                ('created_by_import', models.ForeignKey(db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='campaigns.contactimport')),
             ],
         ),
         migrations.AddField(
@@ -213,7 +213,7 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(default='staff', editable=False, max_length=64)),
                 ('expires_at', models.DateTimeField(blank=True, help_text='Empty: permanent.', null=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='do_not_call', to='tenants.organization')),
+                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='do_not_call', to='tenants.organization')),
             ],
             options={
                 'verbose_name': 'do-not-call entry',
@@ -393,6 +393,10 @@ class Migration(migrations.Migration):
             model_name='contactnumber',
             constraint=models.UniqueConstraint(fields=('contact', 'phone'), name='once_per_contact'),
         ),
+        migrations.AddIndex(
+            model_name='donotcall',
+            index=models.Index(fields=['organization', '-id'], name='do_not_call_list'),
+        ),
         migrations.AddConstraint(
             model_name='donotcall',
             constraint=models.UniqueConstraint(fields=('organization', 'phone_hash'), name='once_on_do_not_call'),
@@ -419,7 +423,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='recipient',
-            index=models.Index(fields=['campaign', 'status', 'outcome', 'reason', 'attempts'], name='recipient_counts'),
+            index=models.Index(condition=models.Q(('reason', ''), _negated=True), fields=['campaign', 'reason', '-id'], name='recipient_reason'),
         ),
         migrations.AddIndex(
             model_name='recipient',
@@ -432,14 +436,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='recipient',
             index=models.Index(fields=['campaign', 'status', '-id'], name='recipient_list_status'),
-        ),
-        migrations.AddIndex(
-            model_name='recipient',
-            index=models.Index(condition=models.Q(('assistant__isnull', False)), fields=['assistant'], name='recipient_assistant'),
-        ),
-        migrations.AddIndex(
-            model_name='recipient',
-            index=models.Index(condition=models.Q(('phone_number__isnull', False)), fields=['phone_number'], name='recipient_number'),
         ),
         migrations.AddConstraint(
             model_name='recipient',

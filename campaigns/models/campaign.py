@@ -21,6 +21,7 @@ from campaigns.rules.whereabouts import ZoneRule
 from campaigns.rules.windows import DAYS, Window, parse_day_names
 from providers.models import Assistant, PhoneNumber
 from providers.urls_allowed import check_callback_url
+from tenants.db.loaded import LoadedQuickly
 from tenants.models import Organization, check_timezone
 from tenants.models.validators import check_regions
 
@@ -280,7 +281,7 @@ class RetryRule(models.Model):
         return f"{self.outcome}: again after {self.wait_minutes} min, at most {self.max_attempts} calls"
 
 
-class Recipient(models.Model):
+class Recipient(LoadedQuickly):
     """One contact in one campaign."""
 
     class Status(models.TextChoices):
@@ -306,7 +307,8 @@ class Recipient(models.Model):
     number_position = models.PositiveSmallIntegerField(default=0)  # which of the contact's numbers is called
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     sort_key = models.IntegerField(default=0)
-    # Set by the first call, and kept for later calls.
+    # Set by the first call, and kept for later calls. Without indexes: only the rare deletion of an assistant or of a
+    # caller number would read them, and each call would write them.
     assistant = models.ForeignKey(
         Assistant, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
@@ -326,16 +328,14 @@ class Recipient(models.Model):
                 name="recipient_due",
                 condition=Q(status__in=["pending", "waiting"]),
             ),
-            # Progress and the counts beside filters: an index-only scan.
-            models.Index(fields=["campaign", "status", "outcome", "reason", "attempts"], name="recipient_counts"),
+            # No index has `attempts`, so that a claim, which counts one, changes no index (a HOT update).
+            # The list of a campaign's recipients with one reason.
+            models.Index(fields=["campaign", "reason", "-id"], name="recipient_reason", condition=~Q(reason="")),
             # The alert about recipients whose calling hours never open.
             models.Index(fields=["campaign"], name="recipient_no_opening", condition=Q(reason="no_opening")),
             # The list of a campaign's recipients, whole and by status.
             models.Index(fields=["campaign", "-id"], name="recipient_list"),
             models.Index(fields=["campaign", "status", "-id"], name="recipient_list_status"),
-            # Whether an assistant or a caller number may be deleted. A launch inserts rows without either.
-            models.Index(fields=["assistant"], name="recipient_assistant", condition=Q(assistant__isnull=False)),
-            models.Index(fields=["phone_number"], name="recipient_number", condition=Q(phone_number__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from django.utils.timezone import now as utc_now
 from campaigns.models.number_hash import number_hash
 from campaigns.rules.whereabouts import zone_fault
 from providers.models import VARIABLE_NAME, check_e164
+from tenants.db.loaded import LoadedQuickly
 from tenants.models import Organization
 
 MAX_VARIABLES = 64
@@ -56,7 +57,7 @@ class NumberKind(models.TextChoices):
     OTHER = "other", "Other"
 
 
-class Contact(models.Model):
+class Contact(LoadedQuickly):
     """A person, the number that is called first, and what is known about them.
 
     **The row is the lock for this person**: lock it before every decision about a call. `phone` is the first number;
@@ -90,8 +91,14 @@ class Contact(models.Model):
     hold_reason = models.CharField(max_length=200, blank=True)
     erased_at = models.DateTimeField(null=True, editable=False)  # personal data deleted; calls still refer to the row
     phone_hash = models.CharField(max_length=64, blank=True, editable=False)  # of the erased number, for disputes
+    # Without a constraint: its check costs an import a lookup for each row. Only the undo of that import uses the key.
     created_by_import = models.ForeignKey(
-        "campaigns.ContactImport", on_delete=models.SET_NULL, null=True, editable=False, related_name="created_contacts"
+        "campaigns.ContactImport",
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="created_contacts",
+        db_constraint=False,
     )
     created_at = models.DateTimeField(default=utc_now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -190,10 +197,15 @@ class ContactList(models.Model):
 class ContactListMember(models.Model):
     """A contact on a list."""
 
-    contact_list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="members")
+    contact_list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="members", db_index=False)
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="memberships")
-    created_by_import = models.ForeignKey(
-        "campaigns.ContactImport", on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    created_by_import = models.ForeignKey(  # without a constraint, as that of the contact
+        "campaigns.ContactImport",
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        db_constraint=False,
     )
 
     class Meta:
@@ -212,7 +224,9 @@ class DoNotCall(models.Model):
     """A number that the organization never calls. The keyed hash stays after the contact is erased."""
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="do_not_call")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="do_not_call", db_index=False
+    )  # `do_not_call_list` begins with it
     phone_hash = models.CharField(max_length=64, editable=False)
     phone = models.CharField("number", max_length=16, blank=True)
     reason = models.CharField(max_length=500, blank=True)
@@ -229,6 +243,7 @@ class DoNotCall(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["organization", "phone_hash"], name="once_on_do_not_call")
         ]
+        indexes: ClassVar = [models.Index(fields=["organization", "-id"], name="do_not_call_list")]
 
     def __str__(self) -> str:
         return self.phone or "erased number"

@@ -56,8 +56,8 @@ def normalise(text: str, region: str, allowed: Collection[str], reading: Reading
 def at_once(text: str, region: str, allowed: Collection[str]) -> str:
     """Return what `normalise` returns for a number in a common form, as a file has millions; "" for all others.
 
-    Such a text is taken apart in one way only, and its digits are read in one way only: after a plus, or as dialled at
-    home where nothing was dropped before them and no prefix of calls abroad begins them.
+    Such a text is taken apart in one way only, and its digits are one number: after a plus, or as dialled at home
+    where no prefix of calls abroad begins them, and the same one if they have lost a plus.
     """
     digits = written.plain(text)
     if not digits:
@@ -69,7 +69,9 @@ def at_once(text: str, region: str, allowed: Collection[str]) -> str:
     else:
         found = plans.national(digits, region)
         if found and digits[0] != "0" and _may_lack_something(found, digits, region):
-            return ""
+            plus_lost = plans.with_its_plus_lost(digits, found, region)
+            if plus_lost and plus_lost.e164 != found.e164:
+                return ""
     if found is None or found.kind not in CALLABLE_TYPES or found.country not in allowed:
         return ""
     return found.e164 if found.code not in SATELLITE_CODES and found.country.isalpha() else ""

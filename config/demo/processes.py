@@ -13,6 +13,7 @@ from typing import IO
 from django.conf import settings
 
 MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
+GUNICORN = str(Path(settings.BASE_DIR) / "gunicorn.conf.py")
 
 STARTS_WITHIN = 120.0  # seconds; a busy machine takes long to start Python
 

@@ -28,35 +28,42 @@ def ref(name: str) -> dict[str, str]:
 
 TAGS = {"HookView": "hooks", "EvidenceView": "calls"}
 
-NOUNS = {"do not call": ("do-not-call entry", "do-not-call entries")}
+NOUNS = {
+    "do not call": ("do-not-call entry", "do-not-call entries"),
+    "api key": ("API key", "API keys"),
+    "call back": ("call-back", "call-backs"),
+    "webhook delivery": ("webhook delivery", "webhook deliveries"),
+}
 
 SUMMARIES: dict[Key | None, str] = {
-    ("OutboundView", "post"): "Dial one number",
-    ("OutboundStatusView", "get"): "Where a call stands",
-    ("HookView", "get"): "Whether the address exists",
-    ("HookView", "post"): "A provider reports",
+    ("OutboundView", "post"): "Order one call",
+    ("OutboundStatusView", "get"): "Read the status of a call",
+    ("HookView", "get"): "Check that the address exists",
+    ("HookView", "post"): "Report the status of a call (providers)",
     ("CallViewSet", "create"): "Order a call",
-    ("CallViewSet", "transcript"): "What was said in a call",
-    ("CallViewSet", "end"): "Say that a call is over",
-    ("CampaignViewSet", "preflight"): "What a start would meet, and a forecast",
-    ("CampaignViewSet", "preview"): "What a contact would be told, and by whom",
+    ("CallViewSet", "transcript"): "Read the transcript of a call",
+    ("CallViewSet", "end"): "Mark a call as over",
+    ("CampaignViewSet", "preflight"): "Check a campaign before its start, with a forecast",
+    ("CampaignViewSet", "preview"): "Preview the call to a contact",
     ("CampaignViewSet", "held_send"): "Call the held recipients with their values as they are",
     ("CampaignViewSet", "held_skip"): "Do not call the held recipients",
     ("RecipientViewSet", "send_as_is"): "Call a held recipient with its values as they are",
     ("RecipientViewSet", "skip"): "Do not call a held recipient",
-    ("CampaignViewSet", "variants"): "How the assistants compare",
-    ("CampaignViewSet", "progress"): "How far a campaign is",
-    ("RecipientViewSet", "explain"): "Why a person is or is not called",
-    ("OrganizationViewSet", "rotate_webhook_secret"): "Make a new webhook secret",
-    ("RecipientViewSet", "call_back"): "Promise a call-back",
+    ("CampaignViewSet", "variants"): "Compare the assistants of a campaign",
+    ("CampaignViewSet", "progress"): "Read the progress of a campaign",
+    ("RecipientViewSet", "explain"): "Explain why a recipient is or is not called",
+    ("OrganizationViewSet", "rotate_webhook_secret"): "Rotate the webhook secret",
+    ("RecipientViewSet", "call_back"): "Schedule a call-back",
+    ("AlertViewSet", "seen"): "Mark an alert as seen",
     ("RecipientViewSet", "cancel_call_back"): "Cancel a call-back",
-    ("WebhookEndpointViewSet", "rotate_secret"): "Make a new secret",
-    ("WebhookDeliveryViewSet", "replay_range"): "Deliver many again",
+    ("WebhookEndpointViewSet", "rotate_secret"): "Rotate the secret of an endpoint",
+    ("WebhookEndpointViewSet", "replay_held"): "Replay what was held while an endpoint was off",
+    ("WebhookDeliveryViewSet", "replay_range"): "Replay the deliveries of a period",
     ("ContactListViewSet", "imports"): "Import a file of contacts",
-    ("ContactListViewSet", "preview_import"): "What an import would do",
-    ("ImportErrorsViewSet", "errors"): "The rejected rows",
-    ("ResultsViewSet", "results"): "What became of each person",
-    ("EvidenceView", "get"): "What is known of the calls to a number",
+    ("ContactListViewSet", "preview_import"): "Preview an import",
+    ("ImportErrorsViewSet", "errors"): "Download the rejected rows of an import",
+    ("ResultsViewSet", "results"): "Download the results of a campaign",
+    ("EvidenceView", "get"): "Download the evidence of the calls to a number",
 }
 
 PARAMETERS: dict[Key | None, list[OpenApiParameter]] = {
@@ -112,7 +119,8 @@ RESPONSES: dict[Key | None, dict[int, Any]] = {
     ("DoNotCallViewSet", "create"): {200: ref("DoNotCallAdded"), 201: ref("DoNotCallAdded")},
     ("WebhookEndpointViewSet", "rotate_secret"): {200: obj(secret=TEXT, old_secret_until=maybe(MOMENT))},
     ("WebhookEndpointViewSet", "test"): {202: serializer("calls.api.webhooks.WebhookDeliverySerializer")},
-    ("WebhookDeliveryViewSet", "replay_range"): {200: obj(replayed=COUNT)},
+    ("WebhookEndpointViewSet", "replay_held"): {200: obj(replayed=COUNT, more=FLAG)},
+    ("WebhookDeliveryViewSet", "replay_range"): {200: obj(replayed=COUNT, more=FLAG)},
 }
 
 AN_ID = "0b0f6a3e-6f0b-4c53-9d6e-2f6a2f9d4c11"

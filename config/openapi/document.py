@@ -6,29 +6,29 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
-from config.openapi import shapes
+from config.openapi import protocol, shapes
 from config.openapi.bodies import ref
 from config.openapi.shapes import FLAG, TEXT, WORD, obj
 
 PART = obj(ok=FLAG, message=TEXT)
 OPERATIONS: dict[str, dict[str, Any]] = {
-    "healthz": {"summary": "The process is alive", "responses": {"200": ("text/plain", TEXT)}},
+    "healthz": {"summary": "Check that the process is alive", "responses": {"200": ("text/plain", TEXT)}},
     "readyz": {
-        "summary": "Calls are placed and followed",
+        "summary": "Check that calls are placed and followed",
         "responses": {
             code: ("application/json", obj(ok=FLAG, database=PART, migrations=PART, worker=PART))
             for code in ("200", "503")
         },
     },
     "metrics": {
-        "summary": "Figures for Prometheus, from allowed addresses",
+        "summary": "Read metrics for Prometheus (allowed addresses only)",
         "responses": {"200": ("text/plain", TEXT), "403": ("application/json", ref("Error"))},
     },
     "schema": {
-        "summary": "This document",
+        "summary": "Read this document",
         "responses": {"200": ("application/json", obj(openapi=WORD, info=shapes.OBJECT, paths=shapes.OBJECT))},
     },
-    "docs": {"summary": "This document for reading and trying", "responses": {"200": ("text/html", TEXT)}},
+    "docs": {"summary": "Read and try this document in a browser", "responses": {"200": ("text/html", TEXT)}},
 }
 
 
@@ -37,9 +37,9 @@ def add_common_parts(result: dict[str, Any], generator: Any, **kwargs: Any) -> d
     components = result["components"]
     schemas = {**shapes.SCHEMAS, "DoNotCallAdded": _do_not_call_added()}
     components["schemas"] = dict(sorted({**schemas, **components["schemas"]}.items()))
-    components["responses"] = shapes.error_responses()
-    components["parameters"] = shapes.PARAMETERS
-    components["headers"] = shapes.HEADERS
+    components["responses"] = protocol.error_responses()
+    components["parameters"] = protocol.PARAMETERS
+    components["headers"] = protocol.HEADERS
     for name, spec in OPERATIONS.items():
         try:
             result["paths"].setdefault(reverse(name), _operation(name, spec))

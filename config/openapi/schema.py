@@ -1,7 +1,7 @@
 """How one view and method become an operation of the document.
 
 What all views share (errors, headers, pagination, scopes) is derived from the view, so that a new URL is documented
-without further work. `bodies` and `shapes` hold what cannot be derived.
+without further work. `bodies`, `shapes` and `protocol` hold what cannot be derived.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS
 
-from config.openapi import bodies, shapes, words
+from config.openapi import bodies, protocol, shapes, words
 from config.openapi import fields as fields  # registers them
 from tenants.api.access import Access
 from tenants.api.fields import FlagField, MoneyField, TextField, WordField
@@ -60,7 +60,7 @@ class ContractSchema(AutoSchema):
             response.setdefault("headers", {}).update(self._response_headers())
             response["description"] = words.RESPONSES.get(code, response["description"])
         for code in self._errors():
-            operation["responses"].setdefault(code, {"$ref": f"#/components/responses/{shapes.ERRORS[code][0]}"})
+            operation["responses"].setdefault(code, {"$ref": f"#/components/responses/{protocol.ERRORS[code][0]}"})
         operation["responses"] = dict(sorted(operation["responses"].items()))
         return operation
 
@@ -69,7 +69,7 @@ class ContractSchema(AutoSchema):
             return found
         one, many = bodies.NOUNS.get(self._noun, (self._noun, f"{self._noun}s"))
         template = VERBS.get(self.action) or self.action.replace("_", " ").capitalize() + " {one}"
-        return template.format(one=f"{'an' if one[0] in 'aeiou' else 'a'} {one}", many=many)
+        return template.format(one=f"{'an' if one[0] in 'aeiouA' else 'a'} {one}", many=many)
 
     @property
     def _noun(self) -> str:
@@ -125,10 +125,10 @@ class ContractSchema(AutoSchema):
         return body and {**body, "required": True}
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
-        return [shapes.path_parameter(name) for name in variables]
+        return [protocol.path_parameter(name) for name in variables]
 
     def _get_pagination_parameters(self) -> list[dict[str, Any]]:
-        return shapes.page_parameters(CursorPages, ORDERINGS) if self.action == "list" else []
+        return protocol.page_parameters(CursorPages, ORDERINGS) if self.action == "list" else []
 
     def _header_parameters(self) -> list[dict[str, str]]:
         names = ["RequestId"]
@@ -148,7 +148,7 @@ class ContractSchema(AutoSchema):
         return super().get_response_serializers()
 
     def _get_paginator(self) -> Any:
-        return shapes.Pages
+        return protocol.Pages
 
     def _response_headers(self) -> dict[str, Any]:
         names = ["X-Request-Id"]

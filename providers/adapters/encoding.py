@@ -15,8 +15,7 @@ import httpx
 
 from providers.adapters.base import Request
 from providers.adapters.errors import Misconfigured, Rejected
-
-USER_AGENT = "Trunkline"
+from tenants.egress import USER_AGENT
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
 _HOST = re.compile(rb"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|([A-Za-z0-9_-]{1,63}(\.|$))+")
@@ -85,7 +84,8 @@ def _parsed(address: str, query: Mapping[str, str] | None = None) -> Address:
         url = url.copy_merge_params(query) if query else url
     except (httpx.InvalidURL, ValueError):
         url = httpx.URL()
-    if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.raw_host) or (url.port or 0) > 65535:
+    odd = url.userinfo or not _HOST.fullmatch(url.raw_host) or (url.port or 0) > 65535
+    if url.scheme not in ("http", "https") or odd:
         raise Misconfigured("The account's address is not a web address; enter it again.")
     host, netloc = url.raw_host.decode("ascii"), url.netloc.decode("ascii")
     return Address(str(url), url.scheme, host, url.port, netloc, url.raw_path)

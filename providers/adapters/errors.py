@@ -45,5 +45,9 @@ class Misconfigured(ProviderError):
     """Our key, account, assistant or caller number is wrong, so every call would fail alike. No call was placed."""
 
 
+class NotAllowed(Misconfigured):
+    """The account's address leads where this installation sends nothing. No byte was sent."""
+
+
 class MayBeRinging(ProviderError):
     """It is not known whether a call was placed. For a read: there was no usable response; read again later."""

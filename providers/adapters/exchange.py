@@ -10,23 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
 import ssl
 import time
-from typing import cast
 
 import h11
-from aiohappyeyeballs import AddrInfoType, start_connection
 
 from providers.adapters.base import Answer
 from providers.adapters.decoding import EVIDENCE, MAX_BODY
 from providers.adapters.encoding import Encoded
 from providers.adapters.errors import MayBeRinging
+from tenants.egress.guard import Guard
+from tenants.egress.policy import PORTS
 
 MAX_HEAD = 100 * 1024  # bytes of a response before its body
-NEXT_ADDRESS = 0.25  # seconds until the next address of a name is tried too; the first connection is used
-KEPT = 10.0  # seconds for which the addresses of a name are kept
-PORTS = {"http": 80, "https": 443}
 
 
 class Disturbed(ConnectionError):
@@ -37,50 +33,16 @@ class TooLate(Exception):
     """The moment has passed by which the request had to be written."""
 
 
-class Names:
-    """The addresses of names, kept for some seconds. Requests that need the same name wait for one lookup."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, int], tuple[float, asyncio.Task[list[AddrInfoType]]]] = {}
-
-    async def addresses(self, host: str, port: int) -> list[AddrInfoType]:
-        """Return a name's addresses. Raise OSError or UnicodeError if it has none."""
-        until, lookup = self._found.get((host, port), (0.0, None))
-        if lookup is None or time.monotonic() > until:
-            lookup = asyncio.create_task(_look_up(host, port))
-            self._found[host, port] = (time.monotonic() + KEPT, lookup)
-        try:
-            return await asyncio.shield(lookup)  # who gives up must not end the lookup of the others
-        except (OSError, UnicodeError):
-            self._found.pop((host, port), None)
-            raise
-
-    async def close(self) -> None:
-        """End the lookups that nobody waits for any more."""
-        lookups = [lookup for _, lookup in self._found.values()]
-        for lookup in lookups:
-            lookup.cancel()
-        await asyncio.gather(*lookups, return_exceptions=True)
-
-
-async def _look_up(host: str, port: int) -> list[AddrInfoType]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:  # it is a name, and asking for its addresses takes time
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return cast(list[AddrInfoType], found)
-
-
 class Exchange:
     """Send one request, once. `sent` says whether any byte of it may have left this machine.
 
     `by`: the moment (monotonic) after which nothing is written any more.
     """
 
-    def __init__(self, names: Names, tls: ssl.SSLContext, connect: float, by: float = math.inf) -> None:
+    def __init__(self, guard: Guard, tls: ssl.SSLContext, connect: float, by: float = math.inf) -> None:
         self.sent = False
         self._by = by
-        self._names = names
+        self._guard = guard
         self._tls = tls
         self._connect = connect
 
@@ -107,8 +69,7 @@ class Exchange:
         address = request.address
         host = address.host
         async with asyncio.timeout(self._connect):
-            addresses = await self._names.addresses(host, address.port or PORTS[address.scheme])
-            connected = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS, interleave=1)
+            connected = await self._guard.connect(host, address.port or PORTS[address.scheme])
         secured = address.scheme == "https"
         async with asyncio.timeout(self._connect):  # the loop closes the socket if this fails; nobody else may
             return await loop.create_connection(

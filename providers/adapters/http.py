@@ -1,11 +1,12 @@
-"""The only module that opens connections to providers: it sends requests, returns responses and classifies failures.
+"""Send requests to providers, return responses and classify failures. No other module sends to a provider.
 
 Placing uses a transport of our own (`exchange.py`), because only the code that writes knows whether anything was sent.
 Each placing opens a new connection. Reads may be repeated, so they use aiohttp with kept connections. aiohttp reports
 some sent requests as never sent.
 
-Both use HTTP/1.1, at most 2 MiB, and one deadline for the whole exchange. They use no redirects, no proxies from the
-environment and no cookies. They ask for no compression; undoing it is left to the decoder, because evidence is kept as
+Both connect through one guard (`tenants/egress/`), so a request whose address is not public is not sent. Both use
+HTTP/1.1, at most 2 MiB, and one deadline for the whole exchange. They use no redirects, no proxies from the environment
+and no cookies. They ask for no compression; undoing it is left to the decoder, because evidence is kept as
 it came. A list of calls is read row by row and may be longer. No error message contains an address, a header or a key.
 """
 
@@ -13,23 +14,23 @@ from __future__ import annotations
 
 import asyncio
 import math
-import ssl
 from collections.abc import Callable, Coroutine
-from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 import h11
-import httpx
 from yarl import URL
 
 from providers.adapters.base import Answer, Request
 from providers.adapters.decoding import MAX_BODY
-from providers.adapters.encoding import encode
-from providers.adapters.errors import MayBeRinging, Misconfigured, NotSent
-from providers.adapters.exchange import Exchange, Names, TooLate, too_long
+from providers.adapters.encoding import Encoded, encode
+from providers.adapters.errors import MayBeRinging, Misconfigured, NotAllowed, NotSent
+from providers.adapters.exchange import Exchange, TooLate, too_long
 from providers.adapters.rows import Splitter
+from tenants.egress import sessions
+from tenants.egress.guard import Guard, Lookup, Refused, refusal
+from tenants.egress.policy import PORTS
 
 DEADLINE = 30.0  # seconds for the whole exchange
 CONNECT = 5.0  # seconds each for name lookup, connection and TLS
@@ -48,29 +49,32 @@ SENTENCES: dict[type[Exception], str] = {
 class Client:
     """Send requests to providers. Use one per event loop, as `async with Client() as client`.
 
-    `deadline` and `connect` are in seconds. `connections` limits the concurrent reads.
+    `deadline` and `connect` are in seconds. `connections` limits the concurrent reads. Tests pass a `lookup`.
     """
 
-    def __init__(self, *, deadline: float = DEADLINE, connect: float = CONNECT, connections: int = 300) -> None:
+    def __init__(
+        self,
+        *,
+        deadline: float = DEADLINE,
+        connect: float = CONNECT,
+        connections: int = 300,
+        lookup: Lookup | None = None,
+    ) -> None:
         self._deadline = deadline
         self._connect = connect
         self._connections = connections
+        self._lookup = lookup
 
     async def __aenter__(self) -> Self:
-        self._names = Names()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=_tls(), limit=self._connections),
-            cookie_jar=aiohttp.DummyCookieJar(),  # cookies would carry one account's session into another's requests
-            timeout=aiohttp.ClientTimeout(total=self._deadline, sock_connect=self._connect),
-            auto_decompress=False,
-            trust_env=False,
-        )
+        self._guard = Guard(lookup=self._lookup)
+        timeout = aiohttp.ClientTimeout(total=self._deadline, sock_connect=self._connect)
+        self._session = sessions.session(self._guard, timeout, sessions.tls_context(), limit=self._connections)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._names.close()
+        await self._guard.close()
         await self._session.close()
 
     async def place(self, request: Request, *, by: float = math.inf) -> Answer:
@@ -81,8 +85,8 @@ class Client:
         Raise NotSent only if no byte left this machine. Raise Misconfigured (our address or key) or Rejected (this
         call's data) if the request cannot be sent at all. Raise MayBeRinging for every other failure.
         """
-        encoded = encode(request)
-        exchange = Exchange(self._names, _tls(), self._connect, by)
+        encoded = self._encoded(request)
+        exchange = Exchange(self._guard, sessions.tls_context(), self._connect, by)
         try:
             async with asyncio.timeout(self._deadline):
                 return await exchange.run(encoded)
@@ -90,6 +94,8 @@ class Client:
             raise
         except TooLate:
             raise NotSent(NOT_IN_TIME) from None
+        except Refused as refused:  # nothing is connected then
+            raise _not_allowed(refused) from None
         except (TimeoutError, OSError) as error:  # the class of the error proves nothing: the exchange knows
             if not exchange.sent:
                 raise NotSent(NOT_IN_TIME if isinstance(error, TimeoutError) else NOT_CONNECTED) from None
@@ -124,10 +130,19 @@ class Client:
 
         return await self._receive(request, receive)
 
+    def _encoded(self, request: Request) -> Encoded:
+        encoded = encode(request)
+        address = encoded.address
+        try:
+            self._guard.check_scheme(address.scheme, address.host, address.port or PORTS[address.scheme])
+        except Refused as refused:
+            raise _not_allowed(refused) from None
+        return encoded
+
     async def _receive(
         self, request: Request, receive: Callable[[aiohttp.ClientResponse], Coroutine[Any, Any, bytes]]
     ) -> Answer:
-        encoded = encode(request)
+        encoded = self._encoded(request)
         try:
             async with self._session.request(
                 encoded.method,
@@ -142,7 +157,9 @@ class Client:
                 return Answer(response.status, found, body)
         except MayBeRinging:
             raise
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            if refused := refusal(error):
+                raise _not_allowed(refused) from None
             raise NotSent(NOT_CONNECTED) from None
         except (aiohttp.InvalidURL, UnicodeError):
             raise Misconfigured("The account's address cannot be used; enter it again.") from None
@@ -161,9 +178,8 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return the process's only context: creating one takes 20 ms."""
-    context = httpx.create_ssl_context(trust_env=False)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+def _not_allowed(refused: Refused) -> NotAllowed:
+    return NotAllowed(
+        f"The account's address {refused}, so nothing was sent. Correct the address, or have the administrator of this "
+        "installation allow its host (ALLOWED_OUTGOING_HOSTS)."
+    )

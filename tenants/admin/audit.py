@@ -17,7 +17,7 @@ from tenants.policy import Action
 class AuditEntryAdmin(ReadOnlyAdmin):
     view_action = Action.SEE_AUDIT
     list_display = ("when", "actor", "action", "subject")
-    text_fields = ("actor", "action")
+    word_fields = ("actor", "action")
     exact_fields = ("subject",)
     list_select_related = ("organization",)
     plural = "Audit log"

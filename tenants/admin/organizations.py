@@ -13,6 +13,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.decorators import display
 
 from tenants.admin import members
+from tenants.admin.two_step_resets import RESET_TWO_STEP
 from tenants.backoffice.buttons import Step
 from tenants.backoffice.edit_conflicts import ConflictCheckedForm
 from tenants.backoffice.forms import CommaField
@@ -71,6 +72,7 @@ class OrganizationAdmin(ScopedAdmin):
             _rotate,
             icon="key",
         ),
+        RESET_TWO_STEP,
     )
     panel_template = "trunkline/organization.html"
     fieldsets = (
@@ -85,6 +87,7 @@ class OrganizationAdmin(ScopedAdmin):
             },
         ),
         ("Budget", {"fields": ("daily_budget", "daily_budget_currency")}),
+        ("Signing in", {"fields": ("two_step_required",)}),
     )
     created = local_time_column("created_at", "created")
 
@@ -109,7 +112,12 @@ class OrganizationAdmin(ScopedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if obj is None:
             return ()
-        return ("tenant",) if self.holds(request, Action.DEACTIVATE, obj) else ("tenant", "is_active")
+        of_admins = [
+            name
+            for name, action in (("is_active", Action.DEACTIVATE), ("two_step_required", Action.CHANGE_MEMBERS))
+            if not self.holds(request, action, obj)
+        ]
+        return ("tenant", *of_admins)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         super().save_formset(request, form, formset, change)

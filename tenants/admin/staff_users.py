@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -17,6 +17,7 @@ from tenants.backoffice.local_time import local_time_column
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.superuser_admin import SuperuserAdmin
 from tenants.models import Membership
+from tenants.sign_in.sessions import end_sessions
 
 SIGN_IN = "E-mail to sign in"  # the column `username`
 
@@ -55,6 +56,14 @@ class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         for key in key_owners.keys_of(obj):
             key_owners.revoke(key, reach_of(request).actor, "Its maker was deleted.")
         super().delete_model(request, obj)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Change another user's password. All sessions of the user end."""
+        response = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and response.status_code == 302:
+            current = request.session.session_key if str(request.user.pk) == id else None
+            end_sessions(int(id), but=current)
+        return response
 
     @admin.display(description=SIGN_IN, ordering="username")
     def sign_in(self, row: User) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,6 +60,10 @@ class Access:
         `path` is the lookup of a row's organization.
         """
         return queryset.filter(**{f"{path}__in": self.where(action)})
+
+    def visible_rows(self, rows: Iterable[M]) -> list[M]:
+        """Return those of the rows that belong to the caller's organizations."""
+        return [row for row in rows if self.may(Action.SEE, row.organization_id)]  # type: ignore[attr-defined]
 
 
 def access_of_key(key: ApiKey) -> Access:

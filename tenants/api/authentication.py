@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, NotFound
+from rest_framework.exceptions import AuthenticationFailed, NotFound, Throttled
 from rest_framework.request import Request
 
 from tenants import key_owners
 from tenants.api.access import Access, access_of_key, access_of_user
+from tenants.client_address import client_address
+from tenants.db.compiled import Compiled
 from tenants.models import ApiKey
+from tenants.sign_in import tries
 
 WRONG_KEY = "Invalid or missing API key"
 UNUSED = ("organization__webhook_secret", "organization__old_webhook_secret")  # to decrypt them costs more than to read
+
+_BY_DIGEST = Compiled(
+    lambda digest, now: (
+        ApiKey.objects.usable(now)
+        .with_maker()
+        .select_related("organization", "maker")
+        .defer(*UNUSED)
+        .filter(digest=digest)
+    ),
+    *("digest", datetime(1, 1, 1, tzinfo=UTC)),
+)
 
 
 class KeyUser:
@@ -50,9 +64,13 @@ class ApiKeyAuthentication(BaseAuthentication):
         if len(words) != 2 or words[0].lower() != b"bearer":
             raise AuthenticationFailed(WRONG_KEY)
         digest = ApiKey.digest_of(words[1].decode("latin-1"))
-        keys = ApiKey.objects.usable().with_maker().select_related("organization").defer(*UNUSED)
-        key = keys.filter(digest=digest).first()
-        if key is None or key_owners.revoke_if_lost(key):
+        key = _BY_DIGEST.first(digest, timezone.now())
+        if key is None:
+            # A right key is never refused for the wrong keys of others at its address: 256 random bits are not guessed.
+            if wait := tries.admit(tries.API_KEY, client_address(request._request)):
+                raise Throttled(wait)
+            raise AuthenticationFailed(WRONG_KEY)
+        if key_owners.revoke_if_lost(key):
             raise AuthenticationFailed(WRONG_KEY)
         self._note_use(key)
         return KeyUser(key), narrowed(request, access_of_key(key))

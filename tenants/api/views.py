@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.db import IntegrityError, models, transaction
@@ -19,11 +19,14 @@ from rest_framework.response import Response
 from tenants.api.access import Access
 from tenants.api.errors import Conflict
 from tenants.api.idempotency import IdempotentPosts
+from tenants.api.pagination import of_one
 from tenants.api.permissions import READS, required_action
+from tenants.db.compiled import Compiled
 from tenants.models import Organization
 from tenants.policy import Action
 
 M = TypeVar("M", bound=models.Model)
+UNFILTERED = {"limit", "cursor", "ordering"}  # parameters of a list that choose no rows
 
 
 class AnyAccept(BaseContentNegotiation):
@@ -46,6 +49,7 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
     needs: ClassVar[Mapping[str, Action]] = {}
     # The columns of other tables that an answer shows, as lookups. Empty: those tables are read whole.
     shown_of_others: ClassVar[tuple[str, ...]] = ()
+    compiled: ClassVar[Compiled[Any] | None] = None  # from `retrieving`: reading one object asks for nothing more
 
     @property
     def reach(self) -> Access:
@@ -53,7 +57,7 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
         return access
 
     def get_queryset(self) -> Any:
-        found = self.reach.visible(super().get_queryset(), self.organization_path, self.seen_with)
+        found = self._visible(super().get_queryset())
         return self.as_shown(found) if self.action in ("list", "retrieve") else found
 
     @property
@@ -61,19 +65,30 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
         """Return the action that shows these objects: for anyone else they do not exist."""
         return next((self.needs[name] for name in READS if name in self.needs), Action.SEE)
 
+    def _visible(self, found: Any) -> Any:
+        """Return the rows of the organizations in which the caller may see them."""
+        homes = self.reach.where(self.seen_with)
+        whole = self.action == "list" and not set(self.request.query_params) - UNFILTERED
+        if whole and self.organization_path == "organization" and len(homes) == 1:
+            return of_one(found, "organization", *homes)
+        return self.reach.visible(found, self.organization_path, self.seen_with)
+
     def as_shown(self, found: Any) -> Any:
         """Return the rows for an answer, with no more of other tables than it shows: wide rows cost more than joins."""
-        if not self.shown_of_others:
-            return found
-        own = [column.name for column in found.model._meta.concrete_fields]
-        others = {path.rpartition("__")[0] for path in self.shown_of_others}
-        return found.select_related(None).select_related(*others).only(*own, *self.shown_of_others)
+        return shown(found, self.shown_of_others) if self.shown_of_others else found
 
     def get_object(self) -> M:
         """Return the object of the path. Filters do not apply: they belong to lists."""
-        found: M = get_object_or_404(self.get_queryset(), uuid=public_id(self.kwargs["id"]))
+        found: M = self._retrieved() or get_object_or_404(self.get_queryset(), uuid=public_id(self.kwargs["id"]))
         self.check_reach(found)
         return found
+
+    def _retrieved(self) -> M | None:
+        """Return the object of the path by `compiled`, or None where it has to be asked for in the general way."""
+        if self.compiled is None or self.action != "retrieve":
+            return None
+        homes = self.reach.where(self.seen_with)
+        return self.compiled.first(public_id(self.kwargs["id"]), *homes) if len(homes) == 1 else None
 
     def check_reach(self, found: M) -> None:
         """Raise PermissionDenied unless the caller may do the action in the object's organization."""
@@ -95,6 +110,22 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
         response = super().finalize_response(request, response, *args, **kwargs)
         response.setdefault("Cache-Control", "no-store")
         return response
+
+
+def shown(found: Any, of_others: Sequence[str]) -> Any:
+    """Return the rows with their own columns and these of other tables."""
+    own = [column.name for column in found.model._meta.concrete_fields]
+    others = {path.rpartition("__")[0] for path in of_others}
+    return found.select_related(None).select_related(*others).only(*own, *of_others)
+
+
+def retrieving(model: type[M], of_others: Sequence[str]) -> Compiled[M]:
+    """Return the query of one object by its public id and its organization, with what an answer shows of others."""
+    return Compiled(
+        lambda uid, home: shown(model._default_manager.filter(uuid=uid, organization=home), of_others),
+        uuid.UUID(int=0),
+        -1,
+    )
 
 
 def public_id(text: str) -> uuid.UUID:

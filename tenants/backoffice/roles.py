@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tenants.backoffice.local_time import zone_of
-from tenants.models import Membership, Organization, levels_of, member_level
+from tenants.models import Membership, Organization, member_level
 from tenants.policy import Action, Grant, Level
 
 
@@ -25,6 +25,7 @@ class Reach:
     levels: Mapping[int, Level]
     superuser: bool = False
     zone: str = "UTC"  # in which pages show and read times for this user
+    two_step_required: bool = False  # by one of the organizations
 
     def may(self, action: Action | None, organization_id: int | None = None) -> bool:
         """Return whether the user may do the action in the organization, or in any organization when it is None."""
@@ -55,12 +56,18 @@ def _reach(user: Any) -> Reach:
         return Reach("", {})
     actor = user.get_username()
     if member_level(user, None) is Level.SUPERUSER:
-        return Reach(actor, levels_of(user), superuser=True, zone=zone_of(user))
-    columns = ("organization_id", "role", "user__staff_settings__timezone", "organization__timezone")
+        every = dict(Organization.objects.values_list("pk", "two_step_required"))
+        levels = dict.fromkeys(every, Level.SUPERUSER)
+        return Reach(actor, levels, True, zone_of(user), two_step_required=any(every.values()))
+    columns = (
+        *("organization_id", "role", "user__staff_settings__timezone", "organization__timezone"),
+        "organization__two_step_required",
+    )
     found = list(Membership.objects.filter(user_id=user.pk).order_by("pk").values_list(*columns))
-    zone = next((chosen or home for _, _, chosen, home in found), "UTC")
-    levels = {pk: member_level(user, role) for pk, role, _, _ in found}
-    return Reach(actor, {pk: level for pk, level in levels.items() if level is not None}, zone=zone)
+    zone = next((chosen or home for _, _, chosen, home, _ in found), "UTC")
+    held = {pk: member_level(user, role) for pk, role, *_ in found}
+    levels = {pk: level for pk, level in held.items() if level is not None}
+    return Reach(actor, levels, zone=zone, two_step_required=any(required for *_, required in found))
 
 
 class LocalTimeMiddleware:

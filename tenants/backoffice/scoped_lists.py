@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from tenants.backoffice.lists import CappedPaginator, first_keys
+from tenants.backoffice.exports import NOT_FILTERS
+from tenants.backoffice.lists import COUNT_AT_MOST, CappedPaginator, first_keys
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_rows import ScopedRows
 
@@ -19,6 +20,7 @@ class ScopedLists(ScopedRows):
 
     number_fields: ClassVar[tuple[str, ...]] = ()  # phone numbers, searched by prefix
     text_fields: ClassVar[tuple[str, ...]] = ()  # searched by their beginning
+    word_fields: ClassVar[tuple[str, ...]] = ()  # the same, of words that are written in one way or in small letters
     exact_fields: ClassVar[tuple[str, ...]] = ()  # searched whole
     empty_words: ClassVar[str] = "There is nothing here yet."
     intro: ClassVar[str] = ""  # one line above the list
@@ -38,7 +40,7 @@ class ScopedLists(ScopedRows):
         return shown
 
     def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
-        return (*self.number_fields, *self.text_fields, *self.exact_fields)
+        return (*self.number_fields, *self.text_fields, *self.word_fields, *self.exact_fields)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -49,6 +51,9 @@ class ScopedLists(ScopedRows):
         found = self.found_elsewhere(request, term)
         for name in self.text_fields:
             found |= Q(**{f"{name}__istartswith": term})
+        for name in self.word_fields:
+            for word in sorted({term, term.lower()}):
+                found |= Q(**{f"{name}__startswith": word})
         for name in self.exact_fields:
             found |= self.exactly(request, name, term)
         for prefix in self.number_prefixes(request, term) if self.number_fields else ():
@@ -63,6 +68,19 @@ class ScopedLists(ScopedRows):
     def keys_of_search(self, request: HttpRequest, rows: QuerySet[Any]) -> Any:
         """Return the keys of the rows found: the first of them for a page, all of them for an export."""
         return rows.order_by().values("pk") if self.exporting(request) else first_keys(rows)
+
+    def kept_count(self, request: HttpRequest, chosen: Mapping[str, str]) -> int | None:
+        """Return the number of rows that these filters leave, if it is kept anywhere. None: the rows are counted."""
+        return None
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any) -> Any:
+        found = super().get_paginator(request, queryset, per_page, *args, **kwargs)
+        chosen = {name: values for name, values in request.GET.lists() if name not in NOT_FILTERS and any(values)}
+        if all(len(values) == 1 for values in chosen.values()):
+            count = self.kept_count(request, {name: value for name, [value] in chosen.items()})
+            if count is not None:
+                found.count = min(count, COUNT_AT_MOST)
+        return found
 
     def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
         """Return the condition that the column equals the term."""

@@ -117,21 +117,29 @@ class CountedOnce(Counted):
         )
 
     def difference(self, rows: Mapping[str, str]) -> str:
-        """Compare each member before and after: another row that did not change counts for both."""
+        """Compare each member before and after: another row that did not change counts for both.
+
+        The rows of a member are read once, and by its index: the comparison of the groups is one that no index of the
+        groups serves, because a group may have all rows of the table.
+        """
         keys = [*self.groups, self.member]
         had = ", ".join(f"bool_or(was AND {name}) AS {name}" for name in self.sums)
-        same = " AND ".join(f"{value.format(row='r')} = k.{name}" for name, value in self.groups.items())
-        mine = f"FROM {self.source} r WHERE r.{self.member} = k.{self.member} AND {same}"
-        kept = "r.id NOT IN (SELECT id FROM changed)"
-        differences = []
-        for name, flag in self.sums.items():
-            counts = f"EXISTS (SELECT {mine} AND {flag.format(row='r')}"
-            differences.append(f"CAST({counts}) AS int) - CAST(k.{name} OR {counts} AND {kept}) AS int)")
+        same = " AND ".join(
+            f"{value.format(row='r')} IS NOT DISTINCT FROM k.{name}" for name, value in self.groups.items()
+        )
+        kept = "FILTER (WHERE r.id NOT IN (SELECT id FROM changed))"
+        flags = [(name, flag.format(row="r")) for name, flag in self.sums.items()]
+        found = ", ".join(f"bool_or({flag}) AS {name}, bool_or({flag}) {kept} AS {name}_kept" for name, flag in flags)
         own = ", ".join(f"k.{name}" for name in self.groups)
+        differences = ", ".join(
+            f"CAST(COALESCE(f.{name}, false) AS int) - CAST(k.{name} OR COALESCE(f.{name}_kept, false) AS int)"
+            for name in self.sums
+        )
         return self._summed(
             f"WITH changed AS ({self._changed(rows)}), "  # noqa: S608
             f"k AS (SELECT {', '.join(keys)}, {had} FROM changed GROUP BY {', '.join(keys)}) "
-            f"SELECT {own}, {', '.join(differences)} FROM k"
+            f"SELECT {own}, {differences} FROM k CROSS JOIN LATERAL ("
+            f"SELECT {found} FROM {self.source} r WHERE r.{self.member} = k.{self.member} AND {same}) f"
         )
 
     def of_row(self, which: str) -> str:
@@ -270,7 +278,8 @@ def _for_statements(model: type[Counts], event: str, name: str) -> list[str]:
     body = f"{model.counted.prepare(rows)} {_insert(model, model.counted.difference(rows), 'false')};"
     return [
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger AS $$ DECLARE touched bigint[]; "
-        f"BEGIN {body} RETURN NULL; END $$ LANGUAGE plpgsql",
+        # Its plans live as long as the connection: one made while the table was small would read it whole for ever.
+        f"BEGIN {body} RETURN NULL; END $$ LANGUAGE plpgsql SET enable_seqscan = off",
         f"CREATE TRIGGER {name} AFTER {event.upper()} ON {model.counted.source} REFERENCING {named} "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
     ]

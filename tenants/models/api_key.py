@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -27,9 +28,9 @@ class Scope(models.TextChoices):
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    def usable(self) -> ApiKeyQuerySet:
+    def usable(self, now: datetime | None = None) -> ApiKeyQuerySet:
         """Return the keys that are neither revoked nor expired."""
-        now = utc_now()
+        now = now or utc_now()
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
 
     def with_maker(self) -> ApiKeyQuerySet:

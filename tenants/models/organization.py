@@ -75,6 +75,11 @@ class Organization(models.Model):
         default=True,
         help_text="While a contact waits for a scheduled callback, no other campaign calls the contact.",
     )
+    two_step_required = models.BooleanField(
+        "two-step sign-in required",
+        default=False,
+        help_text="Team members must set up an authenticator app before they can go on.",
+    )
     webhook_secret = EncryptedJSONField(default=new_webhook_secret, editable=False)
     old_webhook_secret = EncryptedJSONField(null=True, editable=False)
     old_webhook_secret_until = models.DateTimeField(null=True, editable=False)

@@ -34,7 +34,10 @@ def all_webhook_events() -> list[str]:
 
 
 class WebhookEndpoint(models.Model):
-    """An address that receives the events of an organization."""
+    """An address that receives the events of an organization.
+
+    A deleted endpoint receives nothing more and has no secret. Its row stays as long as its deliveries, which name it.
+    """
 
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="webhook_endpoints")
@@ -47,6 +50,7 @@ class WebhookEndpoint(models.Model):
     old_secret = EncryptedJSONField(null=True, editable=False)
     old_secret_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["id"]

@@ -101,7 +101,7 @@ def test_a_secret_is_replaced_with_a_day_of_overlap(api: ApiClient, endpoint: We
     assert AuditEntry.objects.get().action == "webhook_endpoint.secret_rotated"
 
 
-def test_switched_off_what_waits_is_failed_and_switched_on_it_can_be_replayed(
+def test_switched_off_what_waits_is_held_and_switched_on_it_can_be_replayed(
     api: ApiClient, endpoint: WebhookEndpoint
 ) -> None:
     waiting = a_delivery(endpoint)
@@ -109,7 +109,7 @@ def test_switched_off_what_waits_is_failed_and_switched_on_it_can_be_replayed(
     WebhookEndpoint.objects.update(disabled_reason="It answered 410 Gone.")
     assert api.patch(path, {"is_active": False}).json()["is_active"] is False
     shown = api.get(f"{DELIVERIES}{waiting.uuid}/").json()
-    assert (shown["status"], shown["last_error"], shown["next_attempt_at"]) == ("failed", "endpoint switched off", None)
+    assert (shown["status"], shown["last_error"], shown["next_attempt_at"]) == ("held", "endpoint switched off", None)
     assert api.post(replay).status_code == 409
     assert api.post(f"{path}test/").status_code == 409
     assert api.patch(path, {"is_active": True}).json()["disabled_reason"] == ""

@@ -279,7 +279,7 @@ class TestAtOnce:
     ) -> None:
         made = running(number, 40)
         enqueueing.feed(made.pk)
-        with held(monkeypatch, placing, "still_queued", after=True) as (reached, go_on):
+        with held(monkeypatch, placing, "with_relations", after=True) as (reached, go_on):
             claiming = Beside(lambda: placing.claim(number.account_id, 25))
             assert reached.wait(PATIENCE), "it holds the contacts of 25 calls"
             listing = Beside(lambda: entries.add_many(number.organization, phones(40), reason="", source="test"))
@@ -295,7 +295,7 @@ class TestAtOnce:
     ) -> None:
         made = running(number, 12)
         enqueueing.feed(made.pk)
-        with held(monkeypatch, placing, "still_queued", after=True) as (reached, go_on):
+        with held(monkeypatch, placing, "with_relations", after=True) as (reached, go_on):
             claiming = Beside(lambda: placing.claim(number.account_id, 10))
             assert reached.wait(PATIENCE)
             pausing = Beside(lambda: campaigns.pause(made, actor="test"))

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calls.models import FOLLOWED, TERMINAL, UNRESOLVED, Status
@@ -17,6 +17,7 @@ from calls.outcomes import folding
 from calls.outcomes.folding import RULES, STATUS_OF, Fold
 from providers.adapters.base import CallState, Reading
 from tests.calls.belief_rules import PAGE, generated
+from tests.conftest import examples
 
 T0 = datetime(2026, 5, 11, 13, 5, tzinfo=UTC)
 
@@ -77,7 +78,7 @@ def agreeing_evidence(draw: st.DrawFn) -> list[Reading]:
 
 
 @given(agreeing_evidence().flatmap(lambda found: st.tuples(st.just(found), st.permutations(found))))
-@settings(max_examples=400)
+@examples(80)
 def test_evidence_that_agrees_gives_the_same_call_in_any_order(pair: tuple[list[Reading], list[Reading]]) -> None:
     evidence, shuffled = pair
     start = call(Status.PLACING)
@@ -85,7 +86,7 @@ def test_evidence_that_agrees_gives_the_same_call_in_any_order(pair: tuple[list[
 
 
 @given(agreeing_evidence())
-@settings(max_examples=200)
+@examples(60)
 def test_the_same_evidence_twice_changes_nothing_more(evidence: list[Reading]) -> None:
     once = folded(call(), evidence)
     assert vars(folded(once, evidence)) == vars(once)
@@ -188,7 +189,7 @@ calls = st.builds(
 
 
 @given(calls, st.lists(readings, max_size=4), st.sampled_from(["response", "read", "callback", "listing"]))
-@settings(max_examples=500)
+@examples(100, 500)
 def test_whatever_is_read_a_real_end_stays_and_only_columns_of_the_table_change(
     found: SimpleNamespace, several: list[Reading], source: str
 ) -> None:
@@ -211,7 +212,7 @@ def test_whatever_is_read_a_real_end_stays_and_only_columns_of_the_table_change(
 
 
 @given(calls, readings)
-@settings(max_examples=300)
+@examples(80)
 def test_whatever_was_read_once_changes_nothing_the_second_time(found: SimpleNamespace, reading: Reading) -> None:
     once = folded(found, [reading])
     assert vars(folded(once, [reading])) == vars(once)

@@ -133,7 +133,7 @@ def test_an_endpoint_hears_what_it_subscribes_to_of_its_own_organization(
 ) -> None:
     for owner, fields in (
         (organization, {"events": ["call.placed"]}),
-        (organization, {"is_active": False}),
+        (organization, {"is_active": False, "deleted_at": timezone.now()}),
         (sister, {}),
     ):
         WebhookEndpoint.objects.create(organization=owner, url="https://example.org/", **fields)
@@ -142,6 +142,14 @@ def test_an_endpoint_hears_what_it_subscribes_to_of_its_own_organization(
     )
     staff_decisions.cancel(call, "canceled_by_request", "Canceled.")
     assert WebhookDelivery.objects.get().endpoint == listening
+
+
+def test_what_an_endpoint_that_is_switched_off_would_hear_is_held(call: Call, organization: Organization) -> None:
+    off = WebhookEndpoint.objects.create(organization=organization, url="https://example.org/", is_active=False)
+    staff_decisions.cancel(call, "canceled_by_request", "Canceled.")
+    held = WebhookDelivery.objects.get()
+    assert (held.endpoint, held.event, held.status, held.attempts) == (off, "call.ended", "held", 0)
+    assert json.loads(held.body)["data"]["id"] == str(call.uuid)
 
 
 def test_where_nobody_listens_it_costs_one_query(call: Call, django_assert_num_queries: Any) -> None:

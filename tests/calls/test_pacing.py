@@ -93,7 +93,7 @@ def test_three_campaigns_of_an_account_get_their_shares(organization: Organizati
             people = support.people(organization, [f"+1646555{n}{m:03d}" for m in range(150)])
             made.append(support.campaign(line, people, priority=priority, status=Campaign.Status.RUNNING))
             launching.step(made[-1].pk)
-        play(clock, line, 30, every=0.4)
+        play(clock, line, 30, every=0.8)
     placed = [campaign.calls.filter(dialed_at__isnull=False).count() for campaign in made]
     assert sum(placed) > 100
     for found, priority in zip(placed, (1, 2, 5), strict=True):
@@ -115,7 +115,7 @@ def test_a_campaign_that_its_own_limit_holds_back_takes_no_turns_of_others(
             people = support.people(organization, [f"+1646555{n}{m:03d}" for m in range(100)])
             made.append(support.campaign(number, people, priority=9 - 8 * n, status=Campaign.Status.RUNNING, **own))
             launching.step(made[-1].pk)
-        play(clock, line, 30, every=0.5)
+        play(clock, line, 30, every=1)
     slow, quick = (campaign.calls.filter(dialed_at__isnull=False).count() for campaign in made)
     assert slow in (1, 2)
     assert slow + quick == pytest.approx(30, abs=2)
@@ -130,12 +130,12 @@ def test_nobody_is_queued_behind_a_caller_number_whose_lines_are_taken(organizat
         people = support.people(organization, [f"+16465551{m:03d}" for m in range(100)])
         made = support.campaign(line, people, status=Campaign.Status.RUNNING)
         launching.step(made.pk)
-        for _ in range(75):
+        for _ in range(40):
             enqueueing.feed_all(organization.pk)
             placing.claim(line.account_id)
             for call in made.calls.open().filter(dialed_at__lte=timezone.now() - timedelta(seconds=3)):
                 recording.record(call.pk, Reading(CallState.COMPLETED), CallEvent.Source.READ)
-            clock.shift(0.4)
+            clock.shift(0.75)
         told = {reason["code"] for reason in idle_reasons(made)}
     assert made.calls.filter(dialed_at__isnull=False).count() == pytest.approx(9, abs=1.5)
     assert made.calls.queued().count() <= 1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +12,7 @@ import pytest
 import time_machine
 from django.db import connection, models, transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calls.actions import scheduled_callbacks
@@ -33,6 +32,7 @@ from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.models import Organization, Tenant
 from tests.calls import support
 from tests.calls.test_interleavings import Beside, held
+from tests.conftest import examples, undone
 from tests.waiting import PATIENCE
 
 connection = connection  # named in a condition below
@@ -294,14 +294,6 @@ def played(monkeypatch: pytest.MonkeyPatch, db: None) -> Played:
         return Played()
 
 
-@contextmanager
-def undone() -> Iterator[None]:
-    """Undo what the block writes, so that many worlds can be played in one test."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
-
-
 def decided_from_the_start(played: Played, world: World, now: datetime) -> dict[str, tuple[str, ...]]:
     with undone():
         played.begin(world)
@@ -311,7 +303,7 @@ def decided_from_the_start(played: Played, world: World, now: datetime) -> dict[
 
 
 @pytest.mark.hypothesis
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12)
 @given(
     before=worlds, after=worlds, edited=st.sets(st.sampled_from(sorted(VALUES)), min_size=1), minutes=st.integers(0, 90)
 )

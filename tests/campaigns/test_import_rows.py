@@ -8,15 +8,17 @@ import zipfile
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from campaigns.imports import rows as rows_module
 from campaigns.imports.preview import survey
 from campaigns.imports.rows import (
     MAX_CELL,
     MAX_LINE_BYTES,
     ColumnMapping,
     ContactRow,
+    ReadRow,
     RejectedRow,
     UnreadableFile,
     chosen_mapping,
@@ -26,6 +28,7 @@ from campaigns.imports.rows import (
     read_rows,
     sniff,
 )
+from tests.conftest import examples
 
 ALLOWED = {"FR", "US", "CA"}
 A, B, C = "+33612345678", "+33612345679", "+33612345670"
@@ -418,7 +421,7 @@ def test_a_long_line_is_never_held_whole() -> None:
     assert rows[1].end == len(data)
 
 
-@settings(max_examples=300)
+@examples(80)
 @given(st.binary(max_size=400))
 def test_no_bytes_do_anything_but_become_rows_or_a_refusal(data: bytes) -> None:
     _survives(b"phone,name,city\n" + data)
@@ -433,6 +436,33 @@ def test_mutated_files_lose_no_offset() -> None:
             for _ in range(chance.randint(1, 6)):
                 data[chance.randrange(len(data))] = chance.choice(b'\x00\r\n",;\t\xff\x80=+0a')
             _survives(bytes(data))
+
+
+def test_rows_that_are_read_at_once_are_what_the_thorough_reading_makes_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every kind of cell in every kind of column, and no column that only the thorough reading knows."""
+    chance = random.Random(11)
+    phones = ("0612345678", "+33 6 12 34 56 79", "1-212-555-0199", "12", "06 12 34 56 78 DNC", "0612345678/0612345679")
+    texts = ("", " Ada ", "o'Neill", "é" * 199, "x" * 201, "a\tb", "Do not call", "callcentre", "\x07", "yes", "no",
+             "Europe/Paris", "2026-03-31", "\u00a0x", "de", "z" * 36, "\ud800", "y" * 5000, "'", "NULL")  # fmt: skip
+    targets = ("name", "name", "external_id", "language", "timezone", "do_not_call", "consent_basis", "consent_at",
+               "consent_evidence", "variables.city", "variables.Note", "", "phone", "may_call")  # fmt: skip
+    quick = 0
+    for _ in range(1_500):
+        chosen = chance.sample(targets, chance.randint(1, 5))
+        header = ("Number", *(f"{target} {n}" for n, target in enumerate(chosen)))
+        columns = ColumnMapping.of(header, dict(zip(header, ("phone", *chosen), strict=True)))
+        weights = (9, 9, *[1] * (len(texts) - 2))
+        cells = (chance.choice(phones[:3] * 4 + phones), *chance.choices(texts, weights, k=len(chosen)))
+        row = ReadRow(2, cells[: len(cells) - chance.choice((0, 0, 0, 0, 1))], 99, chance.choice(("", "", "", "torn")))
+        region = chance.choice(("FR", "US"))
+        found = contact_of(row, columns, region, ALLOWED)
+        quick += rows_module._at_once(row, columns, region, ALLOWED) is not None
+        with monkeypatch.context() as without:
+            without.setattr(rows_module, "_at_once", lambda *_: None)
+            assert found == contact_of(row, columns, region, ALLOWED), (header, row)
+    assert quick > 60
 
 
 def _survives(data: bytes) -> None:

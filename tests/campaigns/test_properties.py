@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.phones import E164, NotCallable, normalise
@@ -20,6 +20,7 @@ from campaigns.rules.retries import (
     part_of_day,
 )
 from campaigns.rules.windows import Hours, Window, is_open, next_opening
+from tests.conftest import examples
 
 COUNTRIES = {"FR", "GB", "US", "CA", "DE", "IT"}
 WRITTEN = ("+33123456789", "01 23 45 67 89", "(514) 555-1234", "030/123456", "+442079460018")
@@ -96,7 +97,7 @@ minutes = st.integers(0, 40 * 1440).map(lambda minute: datetime(2026, 3, 1, tzin
 autumn = minutes.map(lambda moment: moment + timedelta(days=225))
 
 
-@settings(max_examples=300)
+@examples(100)
 @given(
     some_hours,
     st.lists(st.sampled_from(ZONES), min_size=1, max_size=3),

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.rules.windows import (
@@ -18,6 +18,7 @@ from campaigns.rules.windows import (
     parse_clock,
     parse_day_names,
 )
+from tests.conftest import examples
 from tests.oracle import minutes, zones
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -95,7 +96,7 @@ moments = st.integers(0, 14 * 1440).map(lambda minutes: datetime(2026, 3, 24, tz
 some_zones = st.lists(st.sampled_from(ZONES), min_size=1, max_size=3)
 
 
-@settings(max_examples=300)
+@examples(100)
 @given(st.lists(some_hours, max_size=3), some_zones, moments)
 def test_it_is_never_open_when_any_zone_or_any_hours_are_closed(
     hours: list[Hours], names: list[str], moment: datetime
@@ -103,7 +104,7 @@ def test_it_is_never_open_when_any_zone_or_any_hours_are_closed(
     assert is_open(hours, names, moment) == open_there(hours, names, moment)
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(st.lists(some_hours, min_size=1, max_size=2), some_zones, moments)
 def test_the_next_opening_is_open_and_nothing_before_it_is(
     hours: list[Hours], names: list[str], moment: datetime
@@ -117,7 +118,7 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(
         moment += 7 * MINUTE
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     window=windows,
     closures=st.lists(st.tuples(st.integers(0, 390), st.integers(1, 400)), min_size=1, max_size=3),

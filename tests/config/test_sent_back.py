@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import models
+from django.db import connection, models
 from django.utils import timezone
 
 from campaigns.models import CallingWindow, Campaign, CampaignVariant, ContactNumber, RetryRule
@@ -49,12 +49,25 @@ def test_every_kind_that_can_be_changed_is_tried() -> None:
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
-    """Return every row of every table, except when keys were used."""
+    """Return every row of every table, except when keys were used.
+
+    In plain SQL: building a query of each model takes ten times longer than running it.
+    """
     found = {}
-    for model in apps.get_models(include_auto_created=True):
-        rows = list(model._default_manager.order_by("pk").values())
-        found[model._meta.label] = [{k: v for k, v in row.items() if k != "last_used_at"} for row in rows]
+    with connection.cursor() as cursor:
+        for table, key in TABLES:
+            cursor.execute(f'SELECT * FROM "{table}" ORDER BY "{key}"')  # noqa: S608 - names of our own tables
+            names = [column[0] for column in cursor.description]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            found[table] = [{k: v for k, v in row.items() if k != "last_used_at"} for row in rows]
     return found
+
+
+TABLES = [
+    (model._meta.db_table, model._meta.pk.column)
+    for model in apps.get_models(include_auto_created=True)
+    if model._meta.managed and not model._meta.proxy and model._meta.pk
+]
 
 
 def fill_texts(row: models.Model, text: str) -> None:

@@ -398,9 +398,9 @@ BUGS: tuple[Bug, ...] = (
             Edit(
                 "calls/dialing/placing.py",
                 "        batch = _lock_contacts(batch)\n"
-                "        calls = still_queued(batch, account)\n"
+                "        calls = with_relations(batch, account)\n"
                 "        asked = Asking(calls, now)\n",
-                "        calls = still_queued(batch, account)\n"
+                "        calls = with_relations(batch, account)\n"
                 "        asked = Asking(calls, now)\n"
                 "        batch = _lock_contacts(batch)\n",
             ),
@@ -414,8 +414,8 @@ BUGS: tuple[Bug, ...] = (
         (
             Edit(
                 "calls/dialing/placing.py",
-                "        batch = _lock_contacts(batch)\n        calls = still_queued(batch, account)\n",
-                "        calls = still_queued(batch, account)\n        batch = _lock_contacts(batch)\n",
+                "        batch = _lock_contacts(batch)\n        calls = with_relations(batch, account)\n",
+                "        calls = with_relations(batch, account)\n        batch = _lock_contacts(batch)\n",
             ),
         ),
         (PLACING + "test_a_pause_that_answers_before_the_claims_locks_is_seen",),
@@ -700,7 +700,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a corrected time zone wakes nobody",
         "A contact whose time zone was corrected waits for the hours of the old one.",
-        (Edit("calls/triggers.py", '"language", "timezone", "variables"', '"language", "variables"'),),
+        (Edit("calls/gate/inputs.py", '"language", "timezone", "variables"', '"language", "variables"'),),
         (REASSESSING + "test_a_corrected_time_zone_counts_at_once",),
     ),
     Bug(

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pytest
 import uvloop
 
-from providers.adapters import exchange, http
+from providers.adapters import exchange
 from providers.adapters.base import Answer, Request
 from providers.adapters.errors import MayBeRinging, NotSent, ProviderError
 from providers.adapters.http import Client
@@ -170,13 +170,12 @@ def test_what_is_ambiguous_is_so_under_each_loop(
 def test_what_cannot_be_connected_to_got_nothing(
     loop_factory: Any, wire: Wire, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def unknown(*_: Any, **__: Any) -> Any:
+    def unknown(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr("asyncio.BaseEventLoop.getaddrinfo", unknown)
-    if loop_factory is asyncio.new_event_loop:  # uvloop's class cannot be changed
-        with subtests.test("no such name"):
-            assert place(loop_factory, "http://provider.example.org/") is NotSent
+    monkeypatch.setattr("tenants.egress.guard.look_up", unknown)
+    with subtests.test("no such name"):
+        assert place(loop_factory, "http://provider.example.org/") is NotSent
     with subtests.test("refused"):
         assert place(loop_factory, f"http://127.0.0.1:{closed_port()}/") is NotSent
     with subtests.test("not accepted"), full_backlog() as url:
@@ -226,7 +225,7 @@ def test_a_failed_handshake_carried_no_request(
     authority: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
     serving, trusting = authority
-    monkeypatch.setattr(http, "_tls", lambda: trusting)
+    monkeypatch.setattr("tenants.egress.sessions.tls_context", lambda: trusting)
     for name, act in handshakes(serving).items():
         with subtests.test(name):
             wire.play(Behaviour(name, act, at_once=True))
@@ -245,7 +244,7 @@ def test_a_request_in_tls_is_sent_once_and_only_its_answer_proves_anything(
     authority: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
     serving, trusting = authority
-    monkeypatch.setattr(http, "_tls", lambda: trusting)
+    monkeypatch.setattr("tenants.egress.sessions.tls_context", lambda: trusting)
     addresses(monkeypatch, "127.0.0.1")
     for raw, resets, status in ((GOOD, False, 201), (b"", False, None), (b"", True, None), (GOOD[:-1], True, None)):
         with subtests.test(raw=raw, resets=resets):
@@ -263,12 +262,11 @@ def addresses(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> list[str]:
     """Let every name have these addresses. Return the names that are looked up."""
     asked: list[str] = []
 
-    async def look_up(host: str, port: int) -> Any:
+    def look_up(_: Any, host: str, port: int) -> Any:
         asked.append(host)
-        await asyncio.sleep(0)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in hosts]
 
-    monkeypatch.setattr("providers.adapters.exchange._look_up", look_up)
+    monkeypatch.setattr("tenants.egress.guard.look_up", look_up)
     return asked
 
 
@@ -320,12 +318,12 @@ def test_a_name_is_looked_up_once_for_many_and_not_from_a_failure(wire: Wire, mo
 
     failing = [True, False]
 
-    async def once(host: str, port: int) -> Any:
+    def once(_: Any, host: str, port: int) -> Any:
         if failing.pop(0):
             raise socket.gaierror
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-    monkeypatch.setattr("providers.adapters.exchange._look_up", once)
+    monkeypatch.setattr("tenants.egress.guard.look_up", once)
 
     async def twice() -> list[Any]:
         async with Client(deadline=PATIENCE, connect=PATIENCE) as client:

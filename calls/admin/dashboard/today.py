@@ -156,7 +156,7 @@ def _answered(ended: dict[str, dict[str, int]], which: str) -> str:
 
 def _hours(mine: Sequence[int], day: Day) -> dict[str, Any] | None:
     """Return calls by the hour in which they were placed. All 24 hours are there, so that the bars never move."""
-    placed = Call.objects.filter(organization__in=mine, dialed_at__gte=day.starts)
+    placed = Call.objects.filter(account__organization__in=mine, dialed_at__gte=day.starts)
     hours = placed.annotate(hour=TruncHour("dialed_at", tzinfo=ZoneInfo(day.zone))).values_list("hour").order_by()
     rows: Iterable[Any] = hours.annotate(
         n=Count("pk"), answered=Count("pk", filter=ANSWERED), going=Count("pk", filter=GOING)

@@ -93,7 +93,7 @@ def code_of(reason: str) -> str:
 
 def having(reason: str) -> Q:
     """Return the condition of recipients with this reason."""
-    return Q(reason=reason) | Q(reason__startswith=f"{reason}: ")
+    return (Q(reason=reason) | Q(reason__startswith=f"{reason}: ")) & ~Q(reason="")  # the condition of the index
 
 
 def label_of(dimension: str, value: str) -> str:

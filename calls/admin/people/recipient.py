@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -24,7 +24,7 @@ from calls.reports.explain import EXPLAINED, explain_loaded
 from campaigns.admin.numbers import NumberedAdmin, both_formats, called_number
 from campaigns.models import Contact, Recipient, RecipientCount
 from campaigns.models.campaign import load_numbers
-from tenants.backoffice.lists import ScopedRelatedFilter
+from tenants.backoffice.lists import ScopedRelatedFilter, first_keys
 from tenants.backoffice.local_time import local_minute, local_time
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
@@ -41,6 +41,14 @@ REASONS = (
     *(name for name in CheckName if name.traits.is_filter and not name.traits.defers),
     *("missing_variables", "voicemail", "no_answer", "busy", "unconfirmed", "campaign_canceled"),
 )
+
+# The filters whose values `RecipientCount` tells apart: parameter of the address, lookup.
+COUNTED = {
+    "status__exact": "status",
+    "outcome__exact": "outcome",
+    "reason": "reason",
+    "campaign__id__exact": "campaign",
+}
 
 
 class OutcomeFilter(admin.SimpleListFilter):
@@ -137,7 +145,20 @@ class RecipientAdmin(ReadOnlyAdmin, NumberedAdmin):
         contacts = Contact.objects.filter(wanted, organization__in=organizations)
         holders = Contact.objects.filter(further, further_numbers__organization__in=organizations)
         by_first, by_further = (self.keys_of_search(request, rows) for rows in (contacts, holders))
-        return queryset.filter(Q(contact__in=by_first) | Q(contact__in=by_further)), False
+        found = queryset.filter(Q(contact__in=by_first) | Q(contact__in=by_further))
+        # Keys once more: PostgreSQL would look for the contacts in the order of the list, from its end.
+        return (found if self.exporting(request) else queryset.filter(pk__in=first_keys(found))), False
+
+    def kept_count(self, request: HttpRequest, chosen: Mapping[str, str]) -> int | None:
+        counts = RecipientCount.objects.filter(campaign__organization__in=reach_of(request).levels)
+        for name, value in chosen.items():
+            if name not in COUNTED:
+                return None
+            counts = counts.filter(
+                having(value) if name == ReasonFilter.parameter_name else Q(**{COUNTED[name]: value})
+            )
+        found: int = counts.aggregate(n=Sum("recipients"))["n"] or 0
+        return found
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         load_numbers(rows)

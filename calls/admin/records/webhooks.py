@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.decorators import display
@@ -19,11 +19,12 @@ from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
-from tenants.models import WebhookEndpoint
+from tenants.models import WebhookEndpoint, WebhookEvent
 from tenants.policy import Action
 
-STATUS_COLOURS = {"Pending": "info", "Delivered": "success", "Failed": "danger"}
+STATUS_COLOURS = {"Pending": "info", "Delivered": "success", "Failed": "danger", "Held": "warning"}
 SHOWN_OF_A_CALL = 50
+SEARCHED_LATEST = 50_000
 
 
 def _test(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any]) -> str:
@@ -41,6 +42,16 @@ def _replay(request: HttpRequest, obj: WebhookDelivery, values: Mapping[str, Any
         raise NotDone(str(error)) from error
     page_of(WebhookDelivery).audit(request, obj, "replayed")
     return "The delivery is sent again with the same id."
+
+
+def _replay_held(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str, Any]) -> str:
+    try:
+        count = maintenance.replay_held(obj)
+    except maintenance.DeliveryRefused as error:
+        raise NotDone(str(error)) from error
+    page_of(WebhookEndpoint).audit(request, obj, "replayed_held")
+    rest = " There are more: send them again afterwards." if count >= maintenance.REPLAYED_AT_ONCE else ""
+    return f"{count:,} held deliveries are sent now, the oldest first.{rest}"
 
 
 @admin.register(WebhookEndpoint)
@@ -61,14 +72,28 @@ class WebhookEndpointAdmin(RecordAdmin):
             offered=lambda obj: obj.is_active,
             icon="send",
         ),
+        Step(
+            "replay-held",
+            "Send held deliveries",
+            Action.REPLAY_WEBHOOK,
+            lambda obj: [
+                f"Sends what was held while the endpoint was switched off to {obj.url}, the oldest first.",
+                f"At most {maintenance.REPLAYED_AT_ONCE:,} at a time.",
+            ],
+            _replay_held,
+            offered=lambda obj: obj.is_active and maintenance.held_of(obj).exists(),
+            icon="replay",
+        ),
     )
 
     @admin.display(description="address")
     def address(self, row: WebhookEndpoint) -> str:
         return row.url
 
-    @display(description="status", label={"Active": "success", "Switched off": "danger"})
+    @display(description="status", label={"Active": "success", "Switched off": "danger", "Deleted": "warning"})
     def state(self, row: WebhookEndpoint) -> str:
+        if row.deleted_at:
+            return "Deleted"
         return "Active" if row.is_active else "Switched off"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -83,9 +108,19 @@ class WebhookEndpointAdmin(RecordAdmin):
                 ("Events", ", ".join(obj.events)),
                 ("Status", f"{self.state(obj)}. {obj.disabled_reason}".strip()),
                 ("Created", local_time(obj.created_at)),
+                ("Held deliveries", _held_words(obj)),
                 ("Webhook deliveries", (f"{deliveries}?endpoint__id__exact={obj.pk}", "Show deliveries")),
             ]
         }
+
+
+def _held_words(endpoint: WebhookEndpoint) -> str:
+    """Return how many deliveries are held, and for how long."""
+    count = maintenance.held_of(endpoint).count()
+    if not count:
+        return "-"
+    kept = f"The newest {maintenance.HELD_AT_MOST:,} are kept, for {maintenance.HELD_KEPT.days} days."
+    return f"{count:,}. Events while an endpoint is switched off are held until somebody sends them. {kept}"
 
 
 @admin.register(WebhookDelivery)
@@ -95,8 +130,9 @@ class WebhookDeliveryAdmin(RecordAdmin):
     list_display: ClassVar[Sequence[Any]] = ("created", "event", "address", "state", "attempts", "last_error")
     list_filter: ClassVar[Sequence[Any]] = ("status", ("endpoint", ScopedRelatedFilter))
     list_lookups = ("event",)
-    list_select_related = ("call", "organization")
+    list_select_related = ("call", "organization", "endpoint")
     exact_fields = ("event",)
+    intro = f"A search finds an event by its whole name, among the latest {SEARCHED_LATEST:,} deliveries."
     empty_words = "No webhook delivery yet. Endpoints get events; a call with a callback URL reports its end there."
     created = local_time_column("created_at", "created")
     steps: ClassVar[tuple[Step, ...]] = (
@@ -114,6 +150,13 @@ class WebhookDeliveryAdmin(RecordAdmin):
         ),
     )
 
+    def exactly(self, request: HttpRequest, name: str, term: str) -> Q:
+        """Search the latest deliveries: an index of events would cost a write for each end of a call."""
+        latest = WebhookDelivery.objects.order_by("-pk").values_list("pk", flat=True).first()
+        if term not in WebhookEvent or latest is None:
+            return Q(pk__in=[])
+        return Q(event=term, pk__gt=latest - SEARCHED_LATEST)
+
     @admin.display(description="address")
     def address(self, row: WebhookDelivery) -> str:
         return row.url
@@ -123,7 +166,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
         return str(row.get_status_display())
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("body")
+        return super().get_queryset(request).defer("body", "endpoint__secret", "endpoint__old_secret")
 
     def panel_context(self, request: HttpRequest, obj: WebhookDelivery) -> dict[str, Any]:
         call = (reverse("admin:calls_call_change", args=[obj.call_id]), str(obj.call)) if obj.call_id else "-"
@@ -132,6 +175,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
             "facts": [
                 ("Event", obj.event if obj.endpoint_id else "callback of the call"),
                 ("Address", obj.url),
+                ("Endpoint", _endpoint_words(obj.endpoint)),
                 ("Call", call),
                 ("Status", self.state(obj)),
                 ("Attempts", obj.attempts),
@@ -144,6 +188,12 @@ class WebhookDeliveryAdmin(RecordAdmin):
             "raw_title": "Raw payload",
             "raw": obj.body,
         }
+
+
+def _endpoint_words(endpoint: WebhookEndpoint | None) -> str:
+    if endpoint is None:
+        return "-"
+    return f"{endpoint} (deleted)" if endpoint.deleted_at else str(endpoint)
 
 
 def of_call(request: HttpRequest, call: Call) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from calls.models import OPEN, Call
 from campaigns.imports import upload
 from campaigns.models import Campaign, ContactImport, ContactList, Recipient
 from config.demo import environment, sample, verdict
-from config.demo.processes import MANAGE, Processes
+from config.demo.processes import GUNICORN, MANAGE, Processes
 from tenants.models import Membership, Organization
 
 SETTLED = (Recipient.Status.DONE, Recipient.Status.SKIPPED, Recipient.Status.REVIEW, Recipient.Status.WITHDRAWN)
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         assistants = sample.set_up(organization, sandbox_url)
         email, password = self._sign_in(organization)
         listen = settings.PUBLIC_BASE_URL.removeprefix("http://")
-        web = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", listen, "--threads", "4"]
+        web = [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", GUNICORN, "--bind", listen]
         processes.start("web", [*web, "--log-level", "warning", "--no-control-socket"])
         processes.start("worker", [sys.executable, MANAGE, "worker"])
         self.stdout.write(f"\n  Admin     {settings.PUBLIC_BASE_URL}/admin/")

@@ -1,7 +1,8 @@
-"""Decide which network addresses are public. A customer's URL may lead only to these. The module is pure."""
+"""Decide which network addresses are public, and which are internal ones that an installation may allow. Pure."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 # Python's `is_private` and `is_global` know most of these networks, but not all, and it depends on the version.
@@ -35,24 +36,49 @@ _DENIED_6 = tuple(
         "3fff::/20",
     )
 )
+# Where clouds serve a machine's secrets, as far as these addresses look public or internal.
+_METADATA = frozenset(
+    ip_address(text)
+    for text in (
+        "168.63.129.16",  # Azure
+        "100.100.100.200",  # Alibaba
+        "192.0.0.192",  # Oracle
+        "fd00:ec2::254",  # AWS
+        "fd20:ce::254",  # Google
+    )
+)
+_INTERNAL = tuple(
+    ip_network(text)
+    for text in ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "::1/128")
+)
 
 
+@lru_cache(4096)
 def is_public(address: str) -> bool:
     """Return whether this is a public internet address. Return False for text that is not an address."""
-    try:
-        found = ip_address(address)
-    except ValueError:
+    found = _read(address)
+    if found is None or found in _METADATA or not found.is_global:
         return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
     if isinstance(found, IPv4Address):
-        return found.is_global and not any(found in net for net in _DENIED_4)
+        return not any(found in net for net in _DENIED_4)
     return not found.scope_id and found in _UNICAST_6 and not any(found in net for net in _DENIED_6)
 
 
 def is_loopback(address: str) -> bool:
+    """Return whether this is an address of this machine's loopback. Return False for text that is not an address."""
+    found = _read(address)
+    return found is not None and found.is_loopback
+
+
+def is_internal(address: str) -> bool:
+    """Return whether an installation may allow this private address by name: never one that serves secrets."""
+    found = _read(address)
+    return found is not None and found not in _METADATA and any(found in net for net in _INTERNAL)
+
+
+def _read(address: str) -> IPv4Address | IPv6Address | None:
     try:
         found = ip_address(address)
     except ValueError:
-        return False
-    return found.is_loopback
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found

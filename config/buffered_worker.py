@@ -1,0 +1,140 @@
+"""A gunicorn worker that slow clients do not hold up.
+
+One thread reads requests and sends answers, for all connections at once (waitress). A request takes one of the
+`--threads` only when its last byte has arrived, and gives the thread back when its answer is made, not when it is
+sent. Large bodies and answers wait in temporary files. A client that moves almost nothing loses its connection.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from typing import Any
+
+from gunicorn.workers.base import Worker
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer, UnixWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+
+PATIENCE = 20  # seconds in which a client must move something
+LEAST = 10_000  # bytes in that time, unless it is done sooner
+CONNECTIONS = 1000
+SPARE_FILES = 500  # file descriptors beside those of connections: temporary files, databases, logs
+
+
+class Channel(HTTPChannel):
+    """A connection that notices when its client hardly sends or takes anything."""
+
+    moved = 0  # bytes, in either direction
+    window: tuple[float, int] | None = None  # when the client was last found waiting or moving, and `moved` then
+
+    def received(self, data: bytes) -> bool:
+        self.moved += len(data)
+        return bool(super().received(data))
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        sent = int(super().send(data, do_close=do_close))
+        self.moved += sent
+        return sent
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Return whether part of a request has arrived, or an answer waits to be taken."""
+        ready = self.total_outbufs_len > 0 and (not self.requests or self.total_outbufs_len >= self.adj.send_bytes)
+        return self.request is not None or ready
+
+    def check_pace(self, now: float) -> None:
+        """Close the connection if its client has moved less than LEAST bytes in PATIENCE seconds."""
+        if not self.waits_for_client:
+            self.window = None
+        elif self.window is None:
+            self.window = now, self.moved
+        elif now - self.window[0] >= PATIENCE:
+            if self.moved - self.window[1] < LEAST:
+                self.will_close = True
+            self.window = now, self.moved
+
+
+class Paced:
+    """A waitress server that checks the pace of its clients."""
+
+    channel_class = Channel
+    active_channels: dict[int, Channel]
+
+    def maintenance(self, now: float) -> None:
+        super().maintenance(now)  # type: ignore[misc]  # of waitress: connections without any request
+        for channel in list(self.active_channels.values()):
+            channel.check_pace(now)
+
+
+class TcpServer(Paced, TcpWSGIServer):
+    pass
+
+
+class UnixServer(Paced, UnixWSGIServer):
+    pass
+
+
+def connections_allowed() -> int:
+    """Raise this process's limit of open files as far as it may, and return how many connections that allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + SPARE_FILES
+    if soft < wanted and soft != resource.RLIM_INFINITY:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return CONNECTIONS if soft in (wanted, resource.RLIM_INFINITY) else max(100, min(soft, wanted) - SPARE_FILES)
+
+
+class BufferedWorker(Worker):
+    """Run the application behind waitress, in a process that gunicorn starts, watches and stops."""
+
+    def run(self) -> None:
+        adjustments = Adjustments(
+            sockets=[each.sock for each in self.sockets],
+            threads=self.cfg.threads,
+            connection_limit=connections_allowed(),
+            asyncore_use_poll=True,
+            asyncore_loop_timeout=1,
+            cleanup_interval=5,
+            channel_timeout=60,
+            max_request_header_size=self.cfg.limit_request_line + self.cfg.limit_request_field_size * 4,
+            max_request_body_size=600 * 1024 * 1024,  # uploads have a limit of their own, IMPORT_MAX_BYTES
+            inbuf_overflow=128 * 1024,
+            outbuf_overflow=256 * 1024,
+            outbuf_high_watermark=1024**3,  # below, an answer waits in a file and holds no thread
+            clear_untrusted_proxy_headers=False,  # `tenants.client_address` decides whom to believe
+            ident=None,
+        )
+        dispatcher = ThreadedTaskDispatcher()
+        dispatcher.set_thread_count(adjustments.threads)
+        connections: dict[int, Any] = {}
+        servers = [self._server(sock, adjustments, dispatcher, connections) for sock in adjustments.sockets]
+        while self.alive and self.ppid == os.getppid():
+            self._turn(connections)
+        self._finish(servers, dispatcher, connections)
+
+    def _server(self, sock: Any, adjustments: Any, dispatcher: Any, connections: dict[int, Any]) -> Any:
+        kind = UnixServer if sock.family.name == "AF_UNIX" else TcpServer
+        sockinfo = (sock.family, sock.type, sock.proto, sock.getsockname())
+        options = {"adj": adjustments, "dispatcher": dispatcher, "sockinfo": sockinfo, "bind_socket": False}
+        return kind(self.wsgi, connections, True, sock, **options)
+
+    def _turn(self, connections: dict[int, Any]) -> None:
+        self.notify()
+        wasyncore.loop(timeout=1, use_poll=True, map=connections, count=1)
+
+    def _finish(self, servers: list[Any], dispatcher: Any, connections: dict[int, Any]) -> None:
+        """Accept nothing more, and let requests that have arrived end within gunicorn's `--graceful-timeout`."""
+        for server in servers:
+            server.accepting = False
+        until = time.monotonic() + self.cfg.graceful_timeout
+        while time.monotonic() < until and any(
+            channel.requests or channel.total_outbufs_len
+            for server in servers
+            for channel in server.active_channels.values()
+        ):
+            self._turn(connections)
+        dispatcher.shutdown(timeout=1)

@@ -1,0 +1,116 @@
+"""Forms of the pages for signing in. Each one that checks a secret limits its tries."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.auth import get_user_model
+from django.contrib.auth.forms import SetPasswordForm
+from django.core.exceptions import ValidationError
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
+from unfold.widgets import BASE_INPUT_CLASSES
+
+from tenants.sign_in import second_factor, tries
+from tenants.sign_in.sign_in_limits import admit_password, password_was_right, password_was_wrong
+
+WAIT = "wait"  # the code of the error
+INPUT = " ".join(BASE_INPUT_CLASSES)
+
+
+def refuse_for(seconds: int) -> None:
+    """Raise a ValidationError that says how long to wait, unless it is 0."""
+    if seconds:
+        minutes = -(-seconds // 60)
+        span = f"{seconds} seconds" if seconds > 1 else "a second"
+        raise ValidationError(
+            f"Too many failed attempts. Try again in {span if seconds < 120 else f'{minutes} minutes'}.", code=WAIT
+        )
+
+
+def must_wait(form: forms.BaseForm) -> bool:
+    """Return whether the form refused a try without checking it."""
+    return any(form.has_error(name, WAIT) for name in form.errors)
+
+
+class SignInForm(AuthenticationForm):
+    """Sign in by e-mail address. The field keeps Django's name, `username`: `create_user` stores the address there."""
+
+    error_messages: ClassVar[dict[str, Any]] = {
+        "invalid_login": "No team member has this e-mail address and password. The password is case-sensitive.",
+        "inactive": "This user is inactive.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "E-mail"
+
+    def clean(self) -> Any:
+        name = self.cleaned_data.get("username")
+        if not name or not self.cleaned_data.get("password"):
+            return super().clean()
+        refuse_for(admit_password(self.request, name))
+        try:
+            cleaned = super().clean()
+        except ValidationError:
+            password_was_wrong(self.request, name)
+            raise
+        password_was_right(self.request, name)
+        return cleaned
+
+
+class CodeForm(forms.Form):
+    """A code of the authenticator app, or a recovery code."""
+
+    code = forms.CharField(
+        max_length=40,
+        widget=forms.TextInput(attrs={"class": INPUT, "autocomplete": "one-time-code", "autofocus": ""}),
+    )
+
+    def __init__(self, *args: Any, user_id: int, recovery: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user_id, self.recovery = user_id, recovery
+
+    def clean_code(self) -> str:
+        code: str = self.cleaned_data["code"]
+        refuse_for(tries.admit(tries.CODE, self.user_id))
+        if second_factor.accept_code(self.user_id, code) or (
+            self.recovery and second_factor.use_recovery_code(self.user_id, code)
+        ):
+            tries.succeeded(tries.CODE, self.user_id)
+            return code
+        raise ValidationError("This code is not valid. Codes change every 30 seconds and work once.", code="invalid")
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    """Change one's own password. Wrong old passwords are limited like those of signing in."""
+
+    def clean_old_password(self) -> str:
+        refuse_for(tries.admit(tries.OLD_PASSWORD, self.user.pk))
+        old: str = super().clean_old_password()
+        tries.succeeded(tries.OLD_PASSWORD, self.user.pk)
+        return old
+
+
+class ResetRequestForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail",
+        max_length=150,
+        widget=forms.EmailInput(attrs={"class": INPUT, "autocomplete": "email", "autofocus": ""}),
+    )
+
+
+class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    """Set a new password with a link from an e-mail."""
+
+    def __init__(self, user: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["class"] = INPUT
+
+
+def users_to_reset(email: str) -> list[Any]:
+    """Return the active team members who sign in with a password and have this address."""
+    users: Any = get_user_model().objects.filter(is_active=True, is_staff=True)
+    found = {user.pk: user for user in [*users.filter(username__iexact=email), *users.filter(email__iexact=email)]}
+    return [user for user in found.values() if user.has_usable_password()]

@@ -1,0 +1,49 @@
+"""What each request of a signed-in team member passes: activity is noted, and a required second factor demanded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from tenants.api.errors import shape
+from tenants.backoffice.roles import reach_of
+from tenants.sign_in.second_factor import VERIFIED
+
+# Pages for a team member who still has to set up the second factor.
+ALWAYS_OPEN = ("two-step", "two-step-code", "admin:login", "admin:logout", "admin:jsi18n", "password-reset")
+
+
+class SessionActivityMiddleware:
+    """Note when the owner of a session was last active. Pages that refresh themselves are not activity."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        refresh = request.method == "GET" and "HX-Request" in request.headers
+        if request.session.accessed and not refresh and request.session.session_key:
+            request.session.touch()  # type: ignore[attr-defined]  # of our session engine
+        return response
+
+
+class TwoStepMiddleware:
+    """Send team members of an organization that requires two-step sign-in to its set-up page until it is done."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        pages = request.path.startswith(reverse("admin:index"))
+        if not pages and not (request.path.startswith("/api/") and "Authorization" not in request.headers):
+            return self.get_response(request)
+        if not request.user.is_authenticated or request.session.get(VERIFIED):
+            return self.get_response(request)
+        if not reach_of(request).two_step_required or request.path in {reverse(name) for name in ALWAYS_OPEN}:
+            return self.get_response(request)
+        if pages:
+            return redirect("two-step")
+        return JsonResponse(shape("Set up two-step sign-in first: your organization requires it."), status=403)

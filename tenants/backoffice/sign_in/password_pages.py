@@ -1,0 +1,139 @@
+"""The pages for changing one's password, and for setting a new one with a link sent by e-mail."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+from urllib.parse import urljoin
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import reverse, reverse_lazy
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+from django.views.decorators.cache import never_cache
+
+from tenants.backoffice.sign_in.forms import (
+    NewPasswordForm,
+    OwnPasswordForm,
+    ResetRequestForm,
+    must_wait,
+    refuse_for,
+    users_to_reset,
+)
+from tenants.backoffice.sign_in.sign_in_pages import frame
+from tenants.client_address import client_address
+from tenants.sign_in import tries
+from tenants.sign_in.sessions import end_sessions
+
+logger = logging.getLogger(__name__)
+
+
+class OwnPasswordView(PasswordChangeView):
+    """Change one's own password. All other sessions end."""
+
+    form_class = OwnPasswordForm
+    success_url = reverse_lazy("admin:password_change_done")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**frame(self.request, "Change password"), **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        end_sessions(form.user.pk, but=self.request.session.session_key)
+        return response
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=429 if must_wait(form) else 200)
+
+
+own_password = admin.site.admin_view(OwnPasswordView.as_view())
+
+
+@never_cache
+def reset_request(request: HttpRequest) -> HttpResponse:
+    """Ask for the address, send a link to it, and answer alike whether a team member has it or not."""
+    form = ResetRequestForm(request.POST or None)
+    if settings.EMAIL_CONFIGURED and request.method == "POST" and form.is_valid():
+        try:
+            refuse_for(tries.admit(tries.RESET_BY_ADDRESS, client_address(request)))
+        except ValidationError as refused:
+            form.add_error(None, refused)
+        else:
+            _send_links(request, form.cleaned_data["email"])
+            return redirect("password-reset-sent")
+    context = frame(request, "Reset password", form=form, configured=settings.EMAIL_CONFIGURED)
+    status = 429 if form.is_bound and must_wait(form) else 200
+    return TemplateResponse(request, "trunkline/sign_in/reset.html", context, status=status)
+
+
+def _send_links(request: HttpRequest, email: str) -> None:
+    """Send a link to each user of the address, in a thread: the time of the answer must not tell whether one exists."""
+    if tries.admit(tries.RESET_BY_EMAIL, email.lower()):
+        return  # nobody's mailbox is flooded; the answer is the same
+    if sent := [_message(request, user) for user in users_to_reset(email)]:
+        threading.Thread(target=_send, args=[sent], name="password-reset", daemon=True).start()
+
+
+def _message(request: HttpRequest, user: Any) -> EmailMessage:
+    path = reverse("password-reset-new", args=[_uid(user), default_token_generator.make_token(user)])
+    base = settings.PUBLIC_BASE_URL or request.build_absolute_uri("/")
+    minutes = settings.PASSWORD_RESET_TIMEOUT // 60
+    words = {"link": urljoin(base, path), "minutes": minutes, "user": user}
+    return EmailMessage(
+        subject="Set a new Trunkline password",
+        body=render_to_string("trunkline/sign_in/reset_mail.txt", words),
+        to=[user.email or user.get_username()],
+    )
+
+
+def _uid(user: Any) -> str:
+    return urlsafe_base64_encode(force_bytes(user.pk))
+
+
+def _send(sent: list[EmailMessage]) -> None:
+    for message in sent:
+        try:
+            message.send()
+        except (OSError, ValueError) as error:  # smtplib's errors are OSErrors
+            logger.error("An e-mail for setting a new password was not sent: %s", type(error).__name__)
+
+
+def reset_sent(request: HttpRequest) -> HttpResponse:
+    return TemplateResponse(request, "trunkline/sign_in/reset_sent.html", frame(request, "E-mail sent"))
+
+
+class NewPasswordView(PasswordResetConfirmView):
+    """Set a new password with the link of the e-mail. All sessions of the user end."""
+
+    form_class = NewPasswordForm
+    template_name = "trunkline/sign_in/reset_new.html"
+    success_url = reverse_lazy("admin:login")
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> Any:
+        address = client_address(self.request)
+        if tries.admit(tries.RESET_TOKEN, address):
+            context = frame(self.request, "Try again later")
+            return TemplateResponse(self.request, "trunkline/sign_in/locked.html", context, status=429)
+        response = super().dispatch(*args, **kwargs)
+        if self.validlink or response.status_code == 302:
+            tries.give_back(tries.RESET_TOKEN, address)
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**frame(self.request, "Set a new password"), **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        end_sessions(form.user.pk)
+        messages.success(self.request, "Your new password is set. Sign in with it.")
+        return response

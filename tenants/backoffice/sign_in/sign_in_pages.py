@@ -1,0 +1,110 @@
+"""The pages for signing in: the password, then a code of the authenticator app for those who have one."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model, login
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.response import TemplateResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+
+from tenants.backoffice.sign_in.forms import CodeForm, SignInForm, must_wait
+from tenants.sign_in.known_browsers import remember_browser
+from tenants.sign_in.second_factor import VERIFIED, has_second_factor
+
+PENDING = "_pending_sign_in"  # in the session: whose password was right, and when
+PENDING_FOR = 300  # seconds
+
+
+def frame(request: HttpRequest, title: str, **context: Any) -> dict[str, Any]:
+    """Return what a page in the theme needs."""
+    return {**admin.site.each_context(request), "title": title, **context}
+
+
+@method_decorator(never_cache, name="dispatch")
+class SignInView(LoginView):
+    """The first step: e-mail address and password."""
+
+    authentication_form = SignInForm
+    template_name = "admin/login.html"
+    next_page = "admin:index"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.method == "GET" and admin.site.has_permission(request):
+            return redirect("admin:index")
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        base = frame(self.request, "Sign in", app_path=self.request.get_full_path())
+        return super().get_context_data(**base, username=self.request.user.get_username(), **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        user = form.get_user()
+        if not has_second_factor(user.pk):
+            return finished(self.request, user, self.get_success_url())
+        self.request.session[PENDING] = {
+            "user": user.pk,
+            "backend": user.backend,
+            "password": user.get_session_auth_hash(),
+            "at": time.time(),
+            "next": self.get_success_url(),
+        }
+        self.request.session.cycle_key()
+        return redirect("two-step-code")
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=429 if must_wait(form) else 200)
+
+
+@never_cache
+@sensitive_post_parameters("code")
+def code_page(request: HttpRequest) -> HttpResponse:
+    """The second step: a code of the authenticator app, or a recovery code."""
+    pending = request.session.get(PENDING)
+    user = _pending_user(pending)
+    if pending is None or user is None:
+        request.session.pop(PENDING, None)
+        return redirect("admin:login")
+    form = CodeForm(request.POST or None, user_id=user.pk)
+    if request.method == "POST" and form.is_valid():
+        del request.session[PENDING]
+        user.backend = pending["backend"]
+        return finished(request, user, pending["next"], verified=True)
+    context = frame(request, "Two-step sign-in", form=form)
+    return TemplateResponse(
+        request, "trunkline/sign_in/code.html", context, status=429 if form.is_bound and must_wait(form) else 200
+    )
+
+
+def _pending_user(pending: Any) -> Any:
+    """Return the user whose password was right a moment ago and has not changed since, else None."""
+    if not pending or time.time() - pending["at"] > PENDING_FOR:
+        return None
+    user = get_user_model().objects.filter(pk=pending["user"], is_active=True).first()
+    if user is None or not secrets.compare_digest(user.get_session_auth_hash(), pending["password"]):
+        return None
+    return user
+
+
+def finished(request: HttpRequest, user: Any, to: str, *, verified: bool = False) -> HttpResponse:
+    """Sign the user in and remember the browser."""
+    login(request, user)
+    if verified:
+        request.session[VERIFIED] = True
+    response = redirect(to)
+    remember_browser(request, response, user.get_username())
+    return response
+
+
+def locked_out(request: HttpRequest, *_: Any) -> HttpResponse:
+    """Return the page for an address from which too many passwords of one user were wrong (django-axes calls it)."""
+    context = frame(request, "Try again later")
+    return render(request, "trunkline/sign_in/locked.html", context, status=429)

@@ -1,0 +1,1 @@
+"""What signing in rests on: sessions, limits of tries, passwords, second factors and known browsers. No pages."""

@@ -1,0 +1,136 @@
+"""Slow clients do not hold up the web process: 50 of them sit there, and others are answered."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from config.buffered_worker import LEAST, PATIENCE, Channel
+from tests.config.slow_application import LARGE
+from tests.waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENTS, READERS = 50, 12  # READERS: each large answer takes a temporary file; more than there are threads are enough
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Start the web server as it is documented, with a small application."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "tests.config.slow_application", "--bind", f"127.0.0.1:{found}"]
+    process = subprocess.Popen([*command, "--log-level", "critical"], cwd=ROOT)
+    try:
+        eventually(lambda: _answers(found))
+        yield found
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=30).text == "ok 0"
+    return False
+
+
+@contextlib.contextmanager
+def clients(port: int, count: int, sent: bytes, **options: int) -> Iterator[list[socket.socket]]:
+    """Open connections that each send something and then neither send nor read."""
+    with contextlib.ExitStack() as stack:
+        found = []
+        for _ in range(count):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.get("buffer", 65536))
+            client.settimeout(30)
+            client.connect(("127.0.0.1", port))
+            client.sendall(sent)
+            found.append(client)
+        yield found
+
+
+ATTACKS = {
+    "nothing sent": (CLIENTS, b""),
+    "unfinished headers": (CLIENTS, b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: "),
+    "unfinished body": (CLIENTS, b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf"),
+    "unread answer": (READERS, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"),
+}
+
+
+def test_others_are_answered_while_slow_clients_sit_there(port: int) -> None:
+    for name, (count, sent) in ATTACKS.items():
+        with clients(port, count, sent, buffer=4096):
+            assert _answers(port), name
+
+
+def test_a_slow_client_that_goes_on_is_served_in_full(port: int) -> None:
+    head = b"POST /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\nha"
+    with clients(port, 1, head) as (client,):
+        assert _answers(port)
+        client.sendall(b"lf")
+        assert client.makefile("rb").read().endswith(b"\r\n\r\nok 4")
+    with clients(port, 1, b"GET /large HTTP/1.0\r\n\r\n", buffer=4096) as (client,):
+        assert _answers(port)
+        _, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+        assert len(body) == LARGE
+
+
+def test_a_header_spelled_with_an_underscore_is_not_taken_for_the_proxys(port: int) -> None:
+    sent = b"GET /environ HTTP/1.0\r\nX_Forwarded_For: 6.6.6.6\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
+    with clients(port, 1, sent) as (client,):
+        answer = client.makefile("rb").read()
+    assert b"192.0.2.1" in answer and b"6.6.6.6" not in answer
+
+
+class Paced(Channel):
+    """A connection without a socket. The numbers are its seconds and bytes."""
+
+    def __init__(self, **fields: Any) -> None:
+        none: list[Any] = []
+        self.requests, self.request, self.total_outbufs_len, self.will_close = none, None, 0, False
+        self.__dict__.update(fields)
+
+    class adj:
+        send_bytes = 18000
+
+
+def test_a_client_that_moves_almost_nothing_loses_its_connection() -> None:
+    part, job = object(), object()
+    cases: list[tuple[dict[str, Any], int, bool]] = [
+        ({"request": part}, 1, True),  # a header, byte by byte
+        ({"request": part}, LEAST // PATIENCE + 1, False),
+        ({"total_outbufs_len": 10}, 0, True),  # an answer is not taken
+        ({"total_outbufs_len": 10**6, "requests": [job]}, 0, True),
+        ({"total_outbufs_len": 10**6, "requests": [job]}, 10**4, False),
+        ({"total_outbufs_len": 10, "requests": [job]}, 0, False),  # the application is slow, not the client
+        ({"requests": [job]}, 0, False),
+        ({}, 0, False),
+    ]
+    for fields, rate, closed in cases:
+        channel = Paced(**fields)
+        for second in range(0, 10 * PATIENCE, 5):
+            channel.check_pace(float(second))
+            channel.moved += 5 * rate
+        assert channel.will_close == closed, fields
+
+
+def test_a_client_that_was_done_in_between_starts_anew() -> None:
+    channel: Any = Paced(request=object())
+    channel.check_pace(0)
+    channel.request = None
+    channel.check_pace(10)
+    channel.request = object()
+    channel.check_pace(15)
+    channel.check_pace(15 + PATIENCE - 1)
+    assert not channel.will_close
+    channel.check_pace(15 + PATIENCE)
+    assert channel.will_close
