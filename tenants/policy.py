@@ -100,8 +100,11 @@ COMMANDS = {
     "create_organization": Action.CREATE_ORGANIZATION,
     "create_user": Action.CHANGE_MEMBERS,
     "create_api_key": Action.CHANGE_KEYS,
+    "reset_two_step": Action.CHANGE_MEMBERS,
     "import_contacts": Action.IMPORT,
-    **dict.fromkeys(("check_zones", "cluster", "demo", "engine", "sandbox", "worker"), Action.ADMINISTER),
+    **dict.fromkeys(
+        ("check_zones", "cluster", "createsuperuser", "demo", "engine", "sandbox", "worker"), Action.ADMINISTER
+    ),
 }
 
 

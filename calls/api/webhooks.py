@@ -91,7 +91,7 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
     needs: ClassVar[Any] = {
         **crud(Action.SEE_WEBHOOKS, Action.CHANGE_ENDPOINT),
         "rotate_secret": Action.ROTATE_SECRET,
-        "test": Action.REPLAY_WEBHOOK,
+        **dict.fromkeys(("test", "replay_held"), Action.REPLAY_WEBHOOK),
     }
 
     def get_serializer_context(self) -> dict[str, Any]:
