@@ -93,6 +93,7 @@ class Pauses:
     deliver: float = 0.25
     publish_finished_imports: float = 1.0
     purge_webhooks: float = 10.0
+    purge_callbacks: float = 10.0
     fold_counts: float = 5.0
 
     @classmethod

@@ -31,6 +31,7 @@ from campaigns.rules.zone_words import NotAZone, read_zone
 from campaigns.variables_field import StoredVariablesField
 from tenants.api.errors import Conflict, RefusedByRule, detail
 from tenants.api.fields import LongTextField, PublicIdField, WordField
+from tenants.api.permissions import crud
 from tenants.api.serializers import (
     OrganizationField,
     OrganizedSerializer,
@@ -39,6 +40,7 @@ from tenants.api.serializers import (
 )
 from tenants.api.views import CrudViewSet
 from tenants.models import Organization
+from tenants.policy import Action
 
 
 class NumberField(WordField):
@@ -228,6 +230,7 @@ class ContactViewSet(CrudViewSet[Contact]):
     queryset = Contact.objects.select_related("organization").prefetch_related("further_numbers").filter(erased_at=None)
     shown_of_others = ("organization__uuid",)
     serializer_class = ContactSerializer
+    needs: ClassVar[Any] = crud(Action.SEE, Action.CHANGE_CONTACT)
     filterset_class = ContactFilters
     taken = ("phone", "There is a contact with this number already.")
 
@@ -271,6 +274,11 @@ class ContactListViewSet(ImportActions, CrudViewSet[ContactList]):
     queryset = counted(ContactList.objects.select_related("organization"))
     shown_of_others = ("organization__uuid",)
     serializer_class = ContactListSerializer
+    needs: ClassVar[Any] = {
+        **crud(Action.SEE, Action.CHANGE_LIST),
+        "destroy": Action.DELETE_LIST,
+        **dict.fromkeys(("imports", "preview_import"), Action.IMPORT),
+    }
 
     def perform_destroy(self, instance: ContactList) -> None:
         unfinished = [Campaign.Status.SCHEDULED, Campaign.Status.RUNNING, Campaign.Status.PAUSED]

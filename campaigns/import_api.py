@@ -24,6 +24,7 @@ from tenants.api.fields import PublicIdField, ScopedField, WordField
 from tenants.api.parsing import UploadParser, strict_json
 from tenants.api.serializers import StrictModelSerializer, StrictSerializer
 from tenants.api.views import AnyAccept, ReadViewSet
+from tenants.policy import Action
 
 
 class ImportSerializer(StrictModelSerializer[ContactImport]):
@@ -136,6 +137,11 @@ def _refused() -> Iterator[None]:
 class ImportViewSet(ReadViewSet[ContactImport]):
     queryset = ContactImport.objects.select_related("organization", "contact_list")
     serializer_class = ImportSerializer
+    needs: ClassVar[Any] = {
+        **dict.fromkeys(("list", "retrieve"), Action.SEE),
+        "cancel": Action.IMPORT,
+        "undo": Action.UNDO_IMPORT,
+    }
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -168,6 +174,7 @@ class ImportErrorsViewSet(ReadViewSet[ContactImport]):
 
     queryset = ContactImport.objects.select_related("organization")
     content_negotiation_class = AnyAccept
+    needs: ClassVar[Any] = {"errors": Action.EXPORT}
 
     def errors(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         found = self.get_object()

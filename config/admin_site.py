@@ -1,4 +1,4 @@
-"""The sidebar: groups of links, each shown to users of a level."""
+"""The sidebar: groups of links, each shown to users who may do its action."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from calls.models import Call, Status
-from tenants.backoffice.roles import Level, Reach, reach_of
+from tenants.backoffice.roles import Reach, reach_of
+from tenants.policy import Action
 
 COUNTED_AT_MOST = 100
 DASHBOARD = "admin:index"
@@ -20,7 +21,7 @@ class Link:
     title: str
     icon: str
     page: str  # URL name
-    level: Level = Level.VIEWER
+    action: Action = Action.SEE
     status: str = ""  # of the calls listed
 
     @property
@@ -37,7 +38,7 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
         "Work",
         (
             Link("Dashboard", "dashboard", DASHBOARD),
-            Link("Launch a call", "add_call", "admin:calls_call_launch", Level.OPERATOR),
+            Link("Launch a call", "add_call", "admin:calls_call_launch", Action.LAUNCH_CALL),
             Link("Campaigns", "campaign", "admin:campaigns_campaign_changelist"),
             Link("Calls", "call", "admin:calls_call_changelist"),
             Link("Unconfirmed calls", "phone_missed", "admin:calls_call_changelist", status=Status.UNCONFIRMED.value),
@@ -57,25 +58,25 @@ GROUPS: tuple[tuple[str, tuple[Link, ...]], ...] = (
     (
         "Setup",
         (
-            Link("Provider accounts", "hub", "admin:providers_provideraccount_changelist"),
-            Link("Assistants", "support_agent", "admin:providers_assistant_changelist"),
-            Link("Caller numbers", "dialpad", "admin:providers_phonenumber_changelist"),
+            Link("Provider accounts", "hub", "admin:providers_provideraccount_changelist", Action.SEE_SETUP),
+            Link("Assistants", "support_agent", "admin:providers_assistant_changelist", Action.SEE_SETUP),
+            Link("Caller numbers", "dialpad", "admin:providers_phonenumber_changelist", Action.SEE_SETUP),
             Link("Legal hours", "gavel", "admin:calls_call_legal_hours"),
         ),
     ),
     (
         "Administration",
         (
-            Link("Organizations", "domain", "admin:tenants_organization_changelist"),
-            Link("Team members", "group", "admin:auth_user_changelist", Level.SUPERUSER),
-            Link("API keys", "key", "admin:tenants_apikey_changelist", Level.ADMIN),
-            Link("Webhook deliveries", "webhook", "admin:calls_webhookdelivery_changelist", Level.MANAGER),
-            Link("Webhook endpoints", "share", "admin:tenants_webhookendpoint_changelist", Level.MANAGER),
-            Link("Provider events", "move_to_inbox", "admin:calls_providercallback_changelist", Level.MANAGER),
-            Link("Audit log", "history", "admin:tenants_auditentry_changelist", Level.MANAGER),
-            Link("Workers", "monitor_heart", "admin:calls_heartbeat_changelist", Level.SUPERUSER),
-            Link("Task queue", "schedule", "admin:django_q_failure_changelist", Level.SUPERUSER),
-            Link("Sign-in failures", "lock", "admin:axes_accessattempt_changelist", Level.SUPERUSER),
+            Link("Organizations", "domain", "admin:tenants_organization_changelist", Action.SEE_SETUP),
+            Link("Team members", "group", "admin:auth_user_changelist", Action.ADMINISTER),
+            Link("API keys", "key", "admin:tenants_apikey_changelist", Action.SEE_KEYS),
+            Link("Webhook deliveries", "webhook", "admin:calls_webhookdelivery_changelist", Action.SEE_WEBHOOKS),
+            Link("Webhook endpoints", "share", "admin:tenants_webhookendpoint_changelist", Action.SEE_WEBHOOKS),
+            Link("Provider events", "move_to_inbox", "admin:calls_providercallback_changelist", Action.SEE_RAW),
+            Link("Audit log", "history", "admin:tenants_auditentry_changelist", Action.SEE_AUDIT),
+            Link("Workers", "monitor_heart", "admin:calls_heartbeat_changelist", Action.ADMINISTER),
+            Link("Task queue", "schedule", "admin:django_q_failure_changelist", Action.ADMINISTER),
+            Link("Sign-in failures", "lock", "admin:axes_accessattempt_changelist", Action.ADMINISTER),
         ),
     ),
 )
@@ -87,7 +88,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     here = _active(request)
     groups = []
     for title, links in GROUPS:
-        items = [_item(link, link is here, reach) for link in links if reach.has(link.level)]
+        items = [_item(link, link is here, reach) for link in links if reach.may(link.action)]
         if items:
             groups.append({"title": title, "separator": title != GROUPS[0][0], "items": items})
     return groups

@@ -216,7 +216,7 @@ REST_FRAMEWORK = {
         "tenants.api.authentication.ApiKeyAuthentication",
         "tenants.api.authentication.StaffSessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["tenants.api.permissions.HasScope"],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.api.permissions.MayDo"],
     "DEFAULT_THROTTLE_CLASSES": ["tenants.api.throttling.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["tenants.api.rendering.FastJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tenants.api.parsing.StrictJSONParser"],

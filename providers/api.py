@@ -14,8 +14,10 @@ from providers.adapters import registry, words
 from providers.models import Assistant, PhoneNumber, ProviderAccount, SeenWord
 from providers.word_changes import audit_words
 from tenants.api.fields import MoneyField, ObjectField, PublicIdField, ScopedField, money, utc_text
+from tenants.api.permissions import crud
 from tenants.api.serializers import OrganizationField, OrganizedSerializer
 from tenants.api.views import CrudViewSet, retrieving
+from tenants.policy import Action
 
 SLOWEST = Decimal("0.001")  # the minimum rate; a rate of zero would switch the account off, which `is_active` does
 
@@ -218,6 +220,7 @@ class ProviderAccountViewSet(CrudViewSet[ProviderAccount]):
     queryset = ProviderAccount.objects.select_related("organization").prefetch_related("seen_words")
     shown_of_others = ("organization__uuid",)
     serializer_class = ProviderAccountSerializer
+    needs: ClassVar[Any] = crud(Action.SEE_SETUP, Action.CHANGE_ACCOUNT)
 
     def perform_save(self, serializer: Any) -> None:
         before = dict(serializer.instance.words) if serializer.instance else {}
@@ -230,6 +233,7 @@ class AssistantViewSet(CrudViewSet[Assistant]):
     shown_of_others = ("organization__uuid", "account__uuid")
     compiled = retrieving(Assistant, shown_of_others)
     serializer_class = AssistantSerializer
+    needs: ClassVar[Any] = crud(Action.SEE_SETUP, Action.CHANGE_ASSISTANT)
 
 
 class PhoneNumberViewSet(CrudViewSet[PhoneNumber]):
@@ -237,4 +241,5 @@ class PhoneNumberViewSet(CrudViewSet[PhoneNumber]):
     shown_of_others = ("organization__uuid", "account__uuid")
     compiled = retrieving(PhoneNumber, shown_of_others)
     serializer_class = PhoneNumberSerializer
+    needs: ClassVar[Any] = crud(Action.SEE_SETUP, Action.CHANGE_NUMBER)
     taken = ("e164", "The provider account already has this number.")

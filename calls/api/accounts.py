@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
 from rest_framework.decorators import action
@@ -18,6 +18,7 @@ from providers.adapters.errors import Misconfigured, NotAllowed, NotSent, Provid
 from providers.api import ProviderAccountViewSet
 from tenants import audit_log
 from tenants.api.errors import Conflict
+from tenants.policy import Action
 
 CHECK_DEADLINE = 10.0
 # Fixed sentences, never the peer's text: this answer must not let a caller explore the network behind the server.
@@ -30,6 +31,10 @@ UNUSABLE = "The provider gave no usable answer."
 
 
 class CallingAccountViewSet(ProviderAccountViewSet):
+    needs: ClassVar[Any] = {
+        **ProviderAccountViewSet.needs,
+        **dict.fromkeys(("check", "unblock"), Action.CHANGE_ACCOUNT),
+    }
     outside_transaction = frozenset({"check"})  # it sends a request to the provider
 
     def get_queryset(self) -> Any:

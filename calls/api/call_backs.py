@@ -11,6 +11,7 @@ from tenants.api.fields import PublicIdField, ScopedField, TextField
 from tenants.api.filters import MomentFilter
 from tenants.api.serializers import StrictModelSerializer
 from tenants.api.views import ReadViewSet
+from tenants.policy import Action
 
 
 class CallBackSerializer(StrictModelSerializer[CallBack]):
@@ -55,3 +56,4 @@ class CallBackViewSet(ReadViewSet[CallBack]):
     queryset = CallBack.objects.select_related("organization", "recipient__campaign", "contact", "call")
     serializer_class = CallBackSerializer
     filterset_class = CallBackFilters
+    needs: ClassVar[Any] = {"list": Action.SEE, "retrieve": Action.SEE}

@@ -28,7 +28,7 @@ from tenants.api.fields import ObjectField, ScopedField, TextField, UtcDateTimeF
 from tenants.api.filters import MomentFilter
 from tenants.api.serializers import StrictSerializer, organization_for
 from tenants.api.views import ReadViewSet
-from tenants.models import Scope
+from tenants.policy import Action
 
 RELATED = (
     "organization",
@@ -121,7 +121,13 @@ class CallViewSet(ReadViewSet[Call]):
     )
     serializer_class = CallSerializer
     filterset_class = CallFilters
-    write_scope = Scope.CALL
+    needs: ClassVar[Any] = {
+        **dict.fromkeys(("list", "retrieve"), Action.SEE),
+        "create": Action.LAUNCH_CALL,
+        "cancel": Action.CANCEL_CALL,
+        "end": Action.END_CALL,
+        "transcript": Action.SEE_TRANSCRIPT,
+    }
 
     def get_queryset(self) -> Any:
         found = super().get_queryset()
@@ -138,7 +144,7 @@ class CallViewSet(ReadViewSet[Call]):
         serializer = OrderSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         order = Order(**serializer.validated_data, created_by=self.reach.actor)
-        self.reach.require(Scope.CALL, order.organization)
+        self.reach.require(Action.LAUNCH_CALL, order.organization)
         refuse_country(order.organization, order.to_number, "to_number")
         call = place(order, number_field="to_number", variables_field="dynamic_variables")
         answer = self.get_serializer(self.as_shown(self.get_queryset()).get(pk=call.pk)).data

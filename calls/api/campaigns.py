@@ -36,12 +36,13 @@ from tenants.api.fields import (
     money,
     utc_text,
 )
+from tenants.api.permissions import crud
 from tenants.api.serializers import (
     StrictModelSerializer,
     StrictSerializer,
 )
 from tenants.api.views import CrudViewSet, ScopedViewSet, public_id
-from tenants.models import Scope
+from tenants.policy import Action
 
 CampaignStatus = Campaign.Status
 FORESEEN_AT_MOST = 5_000  # recipients; with more left, an estimate takes too long for an answer that is polled
@@ -59,9 +60,12 @@ class CampaignViewSet(CrudViewSet[Campaign]):
     )
     serializer_class = CampaignSerializer
     outside_transaction = frozenset({"pause", "cancel"})  # they wait until no call can be placed any more
-    action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(
-        ("start", "pause", "resume", "cancel", "refresh", "held_send", "held_skip"), Scope.CALL
-    )
+    needs: ClassVar[Any] = {
+        **crud(Action.SEE, Action.CHANGE_CAMPAIGN),
+        **dict.fromkeys(("start", "pause", "resume", "cancel", "refresh"), Action.RUN_CAMPAIGN),
+        **dict.fromkeys(("held_send", "held_skip"), Action.STEER_RECIPIENT),
+        **dict.fromkeys(("preflight", "preview", "variants", "progress"), Action.SEE),
+    }
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -242,6 +246,7 @@ class CampaignVersionViewSet(ScopedViewSet[CampaignVersion]):
 
     queryset = CampaignVersion.objects.all()
     serializer_class = CampaignVersionSerializer
+    needs: ClassVar[Any] = {"list": Action.SEE}
     organization_path = "campaign__organization"
 
     def get_queryset(self) -> Any:

@@ -16,9 +16,11 @@ from campaigns.api import NumberField
 from campaigns.do_not_call import entries
 from campaigns.models import DoNotCall
 from tenants.api.fields import PublicIdField, TextField
+from tenants.api.permissions import crud
 from tenants.api.serializers import OrganizationField, OrganizedSerializer
 from tenants.api.views import CrudViewSet
 from tenants.models import AuditEntry
+from tenants.policy import Action
 
 
 class DoNotCallSerializer(OrganizedSerializer[DoNotCall]):
@@ -48,6 +50,7 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
     queryset = DoNotCall.objects.select_related("organization")
     shown_of_others = ("organization__uuid",)
     serializer_class = DoNotCallSerializer
+    needs: ClassVar[Any] = crud(Action.SEE, Action.UNBAR_NUMBER) | {"create": Action.BAR_NUMBER}
     outside_transaction = frozenset({"create"})  # it waits until no call to the number can be placed any more
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import StreamingHttpResponse
 from rest_framework.exceptions import ValidationError
@@ -13,16 +13,18 @@ from calls.reports import evidence_csv
 from campaigns import phones
 from tenants.api.access import Access
 from tenants.api.views import AnyAccept
+from tenants.policy import Action
 
 
 class EvidenceView(APIView):
     """`GET /api/v1/calls/evidence.csv?to_number=+…`: every call to a number, with its evidence."""
 
     content_negotiation_class = AnyAccept
+    needs: ClassVar[Any] = {"get": Action.EXPORT}
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> StreamingHttpResponse:
         reach: Any = request.auth
-        return as_file(list(reach.scopes), _number(request, reach))
+        return as_file(reach.where(Action.EXPORT), _number(request, reach))
 
 
 def as_file(organizations: list[int], phone: str) -> StreamingHttpResponse:

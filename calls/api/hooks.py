@@ -6,6 +6,7 @@ import re
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -54,4 +55,6 @@ class HookView(APIView):
             status = status_callbacks.receive(provider, token, headers, body, account_wide=self.account_wide)
         if status == 200:
             return Response({})
+        if status == 429:
+            raise Throttled(wait=status_callbacks.RATE_WINDOW.total_seconds())
         return Response(shape("Invalid signature" if status == 401 else "Not found"), status=status)

@@ -27,7 +27,8 @@ from tenants.api.idempotency import IdempotentPosts
 from tenants.api.serializers import StrictSerializer
 from tenants.api.views import public_id
 from tenants.db.compiled import Compiled
-from tenants.models import Organization, Scope
+from tenants.models import Organization
+from tenants.policy import Action
 
 M = TypeVar("M", bound=models.Model)
 _ASSISTANT = Compiled(
@@ -55,14 +56,14 @@ class OutboundSerializer(StrictSerializer):
 class OutboundView(IdempotentPosts, APIView):
     """POST: order a call to one number."""
 
-    write_scope: ClassVar[Scope] = Scope.CALL
+    needs: ClassVar[Any] = {"post": Action.LAUNCH_CALL}
 
     def post(self, request: Request) -> Response:
         reach: Access = request.auth  # type: ignore[assignment]
         body: Any = request.data
         home = _home(reach, body)
         if home is not None:
-            reach.require(Scope.CALL, home)
+            reach.require(Action.LAUNCH_CALL, home)
         serializer = OutboundSerializer(data=body, context={"request": request, "home": home})
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
@@ -96,6 +97,8 @@ class OutboundView(IdempotentPosts, APIView):
 
 class OutboundStatusView(APIView):
     """GET: the status of the call."""
+
+    needs: ClassVar[Any] = {"get": Action.SEE}
 
     def get(self, request: Request, id: str) -> Response:
         reach: Access = request.auth  # type: ignore[assignment]

@@ -29,7 +29,8 @@ from tenants.api.fields import PublicIdField, TextField, UtcDateTimeField, Whole
 from tenants.api.pagination import of_one
 from tenants.api.serializers import StrictModelSerializer, StrictSerializer
 from tenants.api.views import AnyAccept, ScopedViewSet
-from tenants.models import Organization, Scope
+from tenants.models import Organization
+from tenants.policy import Action
 
 
 class RecipientSerializer(StrictModelSerializer[Recipient]):
@@ -92,9 +93,13 @@ class RecipientViewSet(ScopedViewSet[Recipient]):
     filterset_class = RecipientFilters
     organization_path = "campaign__organization"
     outside_transaction = frozenset({"withdraw", "hold"})  # they wait until no call can be placed any more
-    action_scopes: ClassVar[dict[str, Scope]] = dict.fromkeys(
-        ("withdraw", "hold", "unhold", "call_back", "cancel_call_back", "send_as_is", "skip"), Scope.CALL
-    )
+    needs: ClassVar[Any] = {
+        **dict.fromkeys(("list", "explain"), Action.SEE),
+        **dict.fromkeys(
+            ("withdraw", "hold", "unhold", "call_back", "cancel_call_back", "send_as_is", "skip"),
+            Action.STEER_RECIPIENT,
+        ),
+    }
 
     def get_queryset(self) -> Any:
         return of_one(super().get_queryset(), "campaign", campaign_of(self).pk)
@@ -184,6 +189,7 @@ class ResultsViewSet(RecipientViewSet):
     """`results.csv`: the result of each recipient, with the filters of the recipients."""
 
     content_negotiation_class = AnyAccept
+    needs: ClassVar[Any] = {"results": Action.EXPORT}
 
     def results(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         rows = self.filter_queryset(self.get_queryset())
@@ -194,7 +200,10 @@ class CallingContactViewSet(ContactViewSet):
     """Contacts, with hold and unhold."""
 
     outside_transaction = frozenset({"hold"})
-    action_scopes: ClassVar[dict[str, Scope]] = {"hold": Scope.CALL, "unhold": Scope.CALL}
+    needs: ClassVar[Any] = {
+        **ContactViewSet.needs,
+        **dict.fromkeys(("hold", "unhold"), Action.HOLD_CONTACT),
+    }
 
     @action(detail=True, methods=["post"])
     def hold(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -18,9 +18,11 @@ from tenants import audit_log
 from tenants.api.errors import Conflict
 from tenants.api.fields import PublicIdField, ScopedField, UtcDateTimeField, WordField, utc_text
 from tenants.api.filters import MomentFilter
+from tenants.api.permissions import crud
 from tenants.api.serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
 from tenants.api.views import CrudViewSet, ReadViewSet
-from tenants.models import Scope, WebhookEndpoint, WebhookEvent
+from tenants.models import WebhookEndpoint, WebhookEvent
+from tenants.policy import Action
 
 DeliveryStatus = WebhookDelivery.Status
 
@@ -86,6 +88,11 @@ class WebhookDeliverySerializer(StrictModelSerializer[WebhookDelivery]):
 class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
     queryset = WebhookEndpoint.objects.filter(deleted_at=None).select_related("organization")
     serializer_class = WebhookEndpointSerializer
+    needs: ClassVar[Any] = {
+        **crud(Action.SEE_WEBHOOKS, Action.CHANGE_ENDPOINT),
+        "rotate_secret": Action.ROTATE_SECRET,
+        **dict.fromkeys(("test", "replay_held"), Action.REPLAY_WEBHOOK),
+    }
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "show_secret": self.action == "create"}
@@ -176,6 +183,10 @@ class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
     )
     serializer_class = WebhookDeliverySerializer
     filterset_class = WebhookDeliveryFilters
+    needs: ClassVar[Any] = {
+        **dict.fromkeys(("list", "retrieve"), Action.SEE_WEBHOOKS),
+        **dict.fromkeys(("replay", "replay_range"), Action.REPLAY_WEBHOOK),
+    }
 
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -189,16 +200,17 @@ class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
 
     @action(detail=False, methods=["post"], url_path="replay", url_name="replay-range")
     def replay_range(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Send again all deliveries of a time range, in every organization that the caller may manage."""
+        """Send again all deliveries of a time range, in every organization where the caller may replay."""
         form = RangeSerializer(data=request.data, context=self.get_serializer_context())
         form.is_valid(raise_exception=True)
         given = form.validated_data
         endpoint = given.get("endpoint")
         if endpoint:
-            self.reach.require(Scope.MANAGE, endpoint.organization)
-        manageable = [pk for pk in self.reach.scopes if self.reach.may(Scope.MANAGE, pk)]
+            self.reach.require(Action.REPLAY_WEBHOOK, endpoint.organization)
         count = maintenance.replay_range(
-            WebhookDelivery.objects.filter(organization__in=manageable, organization__is_active=True),
+            WebhookDelivery.objects.filter(
+                organization__in=self.reach.where(Action.REPLAY_WEBHOOK), organization__is_active=True
+            ),
             [given["status"]] if "status" in given else [DeliveryStatus.FAILED, DeliveryStatus.HELD],
             given["created_after"],
             given["created_before"],

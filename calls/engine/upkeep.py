@@ -16,6 +16,7 @@ from calls.deadlines import Pauses
 from calls.dialing import reassessing
 from calls.engine.control import Control, Repeated
 from calls.engine.leader import Leadership
+from calls.following import status_callbacks
 from calls.webhooks import maintenance as webhook_maintenance
 from campaigns import launching
 from campaigns.imports import job, retention, undo
@@ -37,6 +38,7 @@ class Upkeep:
             ("purge_idempotency_keys", self.purge_idempotency_keys, pauses.purge_idempotency_keys),
             ("purge_imports", self.purge_imports, pauses.purge_imports),
             ("purge_webhooks", self.purge_webhooks, pauses.purge_webhooks),
+            ("purge_callbacks", self.purge_callbacks, pauses.purge_callbacks),
             ("fold_counts", self.fold_counts, pauses.fold_counts),
         ]
         return [
@@ -73,6 +75,9 @@ class Upkeep:
 
     async def purge_webhooks(self) -> bool:
         return bool(await self._db(webhook_maintenance.purge) > 0)
+
+    async def purge_callbacks(self) -> bool:
+        return bool(await self._db(status_callbacks.purge) > 0)
 
     async def fold_counts(self) -> bool:
         return bool(await self._db(counters.fold))

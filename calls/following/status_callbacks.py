@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from calls.models import Call, CallEvent, ProviderCallback, Status, record_event, still_read_with_id, with_provider_id
@@ -24,17 +25,26 @@ MAX_BODY = 256 * 1024
 KEPT_HEADERS = 40
 WORTH_A_READ = frozenset({"result", "result_text", "cost_price"})  # fields of an ended call
 BATCH = 100
+# A token takes so many callbacks in a minute, and no more while so many wait to be read. A provider sends at most about
+# ten for one call: with each of them sent five times, they fit.
+RATE, RATE_WINDOW = 60, timedelta(minutes=1)
+UNPROVEN_KEPT = 100  # callbacks of one call that nobody signed: beyond them, the oldest are deleted
+UNREADABLE_KEPT = 16 * 1024  # bytes of a body that could not be read
+KEPT = timedelta(days=30)
+PURGED_AT_ONCE = 1000
 RETRY_WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))  # after them the callback is set aside
 
 
 def receive(provider: str, token: str, headers: Mapping[str, str], body: bytes, *, account_wide: bool = False) -> int:
     """Store one status callback. Order: token, account, signature, inbox row. Header names are in lower case.
 
-    Return the HTTP status: 200 stored, 401 wrong signature, 404 unknown token.
+    Return the HTTP status: 200 stored, 401 wrong signature, 404 unknown token, 429 too many for one token.
     """
     call, account = _owner(provider, token, account_wide)
     if account is None:
         return 404
+    if call is not None and (getattr(call, "lately", None) or 0) >= RATE:
+        return 429
     secret = str((account.credentials or {}).get("endpoint_secret", "")) if account_wide else ""
     verified = account.adapter.verify_callback(headers, body, timezone.now(), secret)
     if verified is Verification.BAD or (account_wide and verified is not Verification.VERIFIED):
@@ -53,7 +63,7 @@ def receive(provider: str, token: str, headers: Mapping[str, str], body: bytes, 
 def note_too_long(provider: str, token: str) -> None:
     """Read a call now, because a callback to its token is too long to be stored. It may be the only one."""
     call, _ = _owner(provider, token, account_wide=False)
-    if call is not None:
+    if call is not None and not call.events.filter(type="callback", at__gt=timezone.now() - RATE_WINDOW).exists():
         _read_now(call.pk, f"A callback of more than {MAX_BODY // 1024} KiB was refused.")
 
 
@@ -65,7 +75,10 @@ def _owner(provider: str, token: str, account_wide: bool) -> tuple[Call | None, 
     if account_wide:
         account = ProviderAccount.objects.filter(provider=provider, hook_token=token).first()
         return None, account if account and hmac.compare_digest(account.hook_token, token) else None
-    call = Call.objects.select_related("account").filter(callback_token=token, account__provider=provider).first()
+    unread = Q(received_at__gt=timezone.now() - RATE_WINDOW) | Q(processed_at=None)
+    lately = ProviderCallback.objects.filter(unread, call=OuterRef("pk")).order_by().values("call")
+    calls = Call.objects.select_related("account").filter(callback_token=token, account__provider=provider)
+    call = calls.annotate(lately=Subquery(lately.annotate(n=Count("pk")).values("n"))).first()
     if call is None or not hmac.compare_digest(call.callback_token, token):
         return None, None
     return call, call.account
@@ -95,6 +108,7 @@ def process(pk: int) -> None:
             reading = row.account.adapter.parse_callback(row.headers, bytes(row.body))
         except ProviderError as error:
             row.error = str(error)[:500]
+            row.body = bytes(row.body)[:UNREADABLE_KEPT]
             if row.call_id and row.account.adapter.has_callbacks:
                 _read_now(row.call_id, row.error)
         else:
@@ -104,6 +118,7 @@ def process(pk: int) -> None:
             else:
                 _apply(row.call_id, reading, Verification(row.verification), bytes(row.body))
         row.save()
+        _forget_surplus(row)
         failpoints.reach("callbacks.processing")
     failpoints.reach("callbacks.processed")
 
@@ -132,6 +147,27 @@ def note_failure(pk: int, why: str) -> None:
                 source = CallEvent.Source.CALLBACK
                 record_event(row.call_id, "callback", source, row.error)
         row.save(update_fields=["attempts", "error", "next_attempt_at", "processed_at"])
+
+
+def _forget_surplus(row: ProviderCallback) -> None:
+    """Delete the oldest unsigned callbacks of a call beyond UNPROVEN_KEPT, so that a token cannot fill the database."""
+    if row.call_id is None or row.verification == Verification.VERIFIED.value:
+        return
+    read = ProviderCallback.objects.filter(call_id=row.call_id, processed_at__isnull=False)
+    unproven = read.exclude(verification=Verification.VERIFIED.value).order_by("-pk")
+    last = unproven.values_list("pk", flat=True)[UNPROVEN_KEPT : UNPROVEN_KEPT + 1].first()
+    if last is not None:
+        unproven.filter(pk__lte=last).delete()
+
+
+def purge(limit: int = PURGED_AT_ONCE) -> int:
+    """Delete callbacks that were read and are older than KEPT, at most `limit`. Return how many.
+
+    What they said is in the call and its events.
+    """
+    old = ProviderCallback.objects.filter(received_at__lt=timezone.now() - KEPT, processed_at__isnull=False)
+    ids = list(old.order_by("received_at").values_list("pk", flat=True)[:limit])
+    return ProviderCallback.objects.filter(pk__in=ids).delete()[0] if ids else 0
 
 
 def _call_of(account: ProviderAccount, reading: Reading) -> int | None:

@@ -368,6 +368,10 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('processed_at__isnull', True)), fields=['id'], name='callback_inbox'),
         ),
         migrations.AddIndex(
+            model_name='providercallback',
+            index=models.Index(fields=['received_at'], name='callback_age'),
+        ),
+        migrations.AddIndex(
             model_name='webhookdelivery',
             index=models.Index(condition=models.Q(('slot', None), ('status', 'pending')), fields=['host', 'next_attempt_at', 'id'], name='webhook_due'),
         ),

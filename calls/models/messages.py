@@ -29,7 +29,11 @@ class ProviderCallback(models.Model):
     error = models.CharField(max_length=500, blank=True)
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["id"], name="callback_inbox", condition=Q(processed_at__isnull=True))]
+        indexes: ClassVar = [
+            models.Index(fields=["id"], name="callback_inbox", condition=Q(processed_at__isnull=True)),
+            # The purge.
+            models.Index(fields=["received_at"], name="callback_age"),
+        ]
 
     def __str__(self) -> str:
         return f"Callback {self.pk}"

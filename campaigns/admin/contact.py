@@ -33,9 +33,10 @@ from campaigns.rules.whereabouts import ZoneRule, whereabouts
 from campaigns.rules.zone_words import NotAZone, read_zone
 from tenants.backoffice.forms import Column, PairsField, RowsField, ScopedForm, long_text_field, text_field
 from tenants.backoffice.lists import FILTER_CHOICES, SEARCHED_AT_MOST
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Organization
+from tenants.policy import Action
 
 ANY_FAULT = "any"
 DETAILS = ("name", "external_id", "language", "timezone")
@@ -167,6 +168,7 @@ class ZoneFaultFilter(admin.SimpleListFilter):
 
 class ContactAdmin(NumberedAdmin):
     form = ContactForm
+    add_action = change_action = delete_action = Action.CHANGE_CONTACT
     empty_words = "No contacts yet. Import a CSV or Excel file, or add a contact by hand."
     list_display = ("number", "name", "callable", "external_id", "zone")
     list_display_links = ("number", "name")
@@ -282,7 +284,7 @@ class ContactAdmin(NumberedAdmin):
             "zones": ", ".join(home.zones),
             "entry": entry,
             "lists": lists,
-            "may_call": self.holds(request, Level.OPERATOR, obj),
+            "may_call": self.holds(request, Action.LAUNCH_CALL, obj),
             "do_not_call_url": f"{add}?organization={obj.organization_id}&phone={obj.phone.replace('+', '%2B')}",
         }
 

@@ -24,8 +24,9 @@ from campaigns.wording import contacts, counted
 from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin, page_of
+from tenants.policy import Action
 
 
 def _cancel(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -> str:
@@ -83,7 +84,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         Step(
             "cancel",
             "Cancel import",
-            Level.OPERATOR,
+            Action.IMPORT,
             lambda obj: [
                 "No further rows are read.",
                 f"Contacts imported so far stay on the list: {obj.created + obj.updated:,}.",
@@ -96,7 +97,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         Step(
             "undo",
             "Undo import…",
-            Level.MANAGER,
+            Action.UNDO_IMPORT,
             _undo_effect,
             _undo,
             offered=lambda obj: obj.status in undo.OVER and bool(obj.created or obj.updated or obj.skipped),
@@ -158,7 +159,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
 
     def _campaign_url(self, request: HttpRequest, obj: ContactImport) -> str:
         over = obj.status == ContactImport.Status.COMPLETED
-        return campaign_url(obj.contact_list) if over and self.holds(request, Level.MANAGER, obj) else ""
+        return campaign_url(obj.contact_list) if over and self.holds(request, Action.CHANGE_CAMPAIGN, obj) else ""
 
     def get_urls(self) -> list[URLPattern]:
         ours = path(
@@ -169,7 +170,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         return [ours, *super().get_urls()]
 
     def rejected_view(self, request: HttpRequest, pk: int) -> Any:
-        obj = self.found(request, pk)
+        obj = self.found(request, pk, Action.EXPORT)
         if obj is None or not obj.rejected_file or not default_storage.exists(str(obj.rejected_file.name)):
             return self.not_found(request)
         return FileResponse(

@@ -17,7 +17,7 @@ from campaigns.admin.import_pages import ImportPages, import_links
 from campaigns.models import ContactList
 from tenants.backoffice.forms import ScopedForm
 from tenants.backoffice.local_time import local_time_column
-from tenants.backoffice.roles import Level
+from tenants.policy import Action
 
 
 def campaign_url(contact_list: ContactList) -> str:
@@ -35,7 +35,8 @@ class ContactListForm(ScopedForm):
 @admin.register(ContactList)
 class ContactListAdmin(ImportPages):
     form = ContactListForm
-    add_level = change_level = Level.OPERATOR
+    add_action = change_action = Action.CHANGE_LIST
+    delete_action = Action.DELETE_LIST
     add_title = "New list"
     empty_words = "A list has the contacts that a campaign calls. Create one, then import a CSV or Excel file into it."
     list_display = ("name", "size", "created")
@@ -83,8 +84,8 @@ class ContactListAdmin(ImportPages):
             "counts_url": f"{self.url('counts')}?ids={obj.pk}",
             "import_url": self.url("import", obj.pk),
             "export_url": f"{reverse('admin:campaigns_contact_export')}?lists__id__exact={obj.pk}",
-            "may_import": self.holds(request, Level.OPERATOR, obj),
-            "campaign_url": campaign_url(obj) if self.holds(request, Level.MANAGER, obj) else "",
+            "may_import": self.holds(request, Action.IMPORT, obj),
+            "campaign_url": campaign_url(obj) if self.holds(request, Action.CHANGE_CAMPAIGN, obj) else "",
             "people_url": f"{reverse('admin:campaigns_contact_changelist')}?lists__id__exact={obj.pk}",
             "imports": [
                 (row, reverse("admin:campaigns_contactimport_change", args=[row.pk])) for row in obj.imports.all()[:10]

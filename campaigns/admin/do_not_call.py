@@ -19,8 +19,9 @@ from campaigns.phones import EVERYWHERE, NotCallable, national, normalise
 from tenants.backoffice.buttons import NotDone, ReasonForm, Step
 from tenants.backoffice.forms import ScopedForm, text_field
 from tenants.backoffice.local_time import local_time, local_time_column
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.models import Organization
+from tenants.policy import Action
 
 
 class DoNotCallForm(ScopedForm):
@@ -62,8 +63,7 @@ def _remove(request: HttpRequest, obj: DoNotCall, values: Mapping[str, Any]) -> 
 
 class DoNotCallAdmin(DoNotCallImportPages):
     form = DoNotCallForm
-    add_level = Level.OPERATOR
-    change_level = delete_level = Level.NOBODY
+    add_action = Action.BAR_NUMBER
     add_title = "Add number"
     counted_as = ("number", "numbers")
     search_help_text = "Phone number (the beginning)"
@@ -80,7 +80,7 @@ class DoNotCallAdmin(DoNotCallImportPages):
         Step(
             "remove",
             "Allow calls again",
-            Level.MANAGER,
+            Action.UNBAR_NUMBER,
             lambda obj: [
                 f"{national(obj.phone)} is taken off the list. Campaigns and programs may call it again.",
                 "Your name and the reason are recorded in the audit log.",

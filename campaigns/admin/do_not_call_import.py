@@ -28,9 +28,10 @@ from campaigns.imports.retention import PREVIEW_FOLDER, PREVIEW_KEPT
 from campaigns.imports.rows import RejectedRow
 from tenants import spreadsheets
 from tenants.backoffice.forms import choice_field, long_text_field, text_field
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.clock_changes import LATEST
 from tenants.models import Organization
+from tenants.policy import Action
 
 SHOWN = 100
 MAX_PASTED = 900_000  # bytes; the server accepts little more of a form
@@ -107,7 +108,7 @@ class DoNotCallImportPages(NumberedAdmin):
         """Hook for work that must be done before the page says that the numbers are listed."""
 
     def list_links(self, request: HttpRequest) -> Sequence[tuple[str, str, str]]:
-        return [(self.url("import"), "Import numbers", "upload_file")] if self.holds(request, Level.OPERATOR) else ()
+        return [(self.url("import"), "Import numbers", "upload_file")] if self.holds(request, Action.BAR_NUMBER) else ()
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -118,9 +119,9 @@ class DoNotCallImportPages(NumberedAdmin):
         return [*ours, *super().get_urls()]
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
-        if not self.holds(request, Level.OPERATOR):
+        if not self.holds(request, Action.BAR_NUMBER):
             raise PermissionDenied
-        homes = list(reach_of(request).organizations(Level.OPERATOR).order_by("name"))
+        homes = list(reach_of(request).organizations(Action.BAR_NUMBER).order_by("name"))
         form = NumbersForm(homes, *([request.POST, request.FILES] if request.method == "POST" else []))
         if request.method == "POST" and form.is_valid():
             try:
@@ -169,7 +170,7 @@ class DoNotCallImportPages(NumberedAdmin):
 
     def unreadable_view(self, request: HttpRequest) -> HttpResponseBase:
         """Download every row that was not listed. Only the user who imported can, for six hours."""
-        if not self.holds(request, Level.OPERATOR):
+        if not self.holds(request, Action.BAR_NUMBER):
             raise PermissionDenied
         try:
             kept = signing.loads(request.GET.get("stored", ""), salt=SALT, max_age=PREVIEW_KEPT)

@@ -11,8 +11,8 @@ from campaigns.admin.import_forms import target_label
 from campaigns.models import ImportMapping
 from tenants.backoffice.forms import ScopedForm
 from tenants.backoffice.local_time import local_time, local_time_column
-from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import ScopedAdmin
+from tenants.policy import Action
 
 
 class ImportMappingForm(ScopedForm):
@@ -24,8 +24,7 @@ class ImportMappingForm(ScopedForm):
 @admin.register(ImportMapping)
 class ImportMappingAdmin(ScopedAdmin):
     form = ImportMappingForm
-    add_level = Level.NOBODY
-    change_level = delete_level = Level.OPERATOR
+    change_action = delete_action = Action.CHANGE_MAPPING
     empty_words = "No mapping is saved. When you import a file, turn on “Remember what these columns become”."
     intro = "What the columns of a file become. The next file with the same columns uses the mapping automatically."
     list_display = ("name", "column_names", "saved_by", "saved")

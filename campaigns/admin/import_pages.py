@@ -30,16 +30,17 @@ from campaigns.imports.workbooks.reading import readable
 from campaigns.models import ContactImport, ContactList
 from tenants import audit_log
 from tenants.backoffice.local_time import local_time
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Organization
+from tenants.policy import Action
 
 READING = ("delimiter", "encoding", "default_region", "on_duplicate", "other_columns")
 
 
 def import_links(request: HttpRequest) -> Sequence[tuple[str, str, str]]:
     """Return the link to the import page for users who may import, else none."""
-    if not reach_of(request).has(Level.OPERATOR):
+    if not reach_of(request).may(Action.IMPORT):
         return ()
     return [(reverse("admin:campaigns_contactlist_import_new"), "Import contacts", "upload_file")]
 
@@ -93,7 +94,7 @@ class ImportPages(ScopedAdmin):
         obj = self.found(request, pk) if pk is not None else None
         if pk is not None and obj is None:
             return self.not_found(request)
-        if not self.holds(request, Level.OPERATOR, obj):
+        if not self.holds(request, Action.IMPORT, obj):
             raise PermissionDenied
         if request.method == "POST" and request.POST.get("stored"):
             return self._second_step(request, obj)
@@ -111,7 +112,7 @@ class ImportPages(ScopedAdmin):
 
     def _first_step(self, request: HttpRequest, obj: ContactList | None) -> HttpResponse:
         posted = request.method == "POST"
-        homes = list(reach_of(request).organizations(Level.OPERATOR).order_by("name"))
+        homes = list(reach_of(request).organizations(Action.IMPORT).order_by("name"))
         form = UploadForm(homes, obj, *([request.POST, request.FILES] if posted else []))
         reading = ReadingForm(None, request.POST if posted and "on_duplicate" in request.POST else None)
         if posted and form.is_valid() and (not reading.is_bound or reading.is_valid()):
@@ -163,7 +164,7 @@ class ImportPages(ScopedAdmin):
             if "HX-Request" in request.headers:  # the request is for a part of the page: replace the whole page
                 return HttpResponse(headers={"HX-Redirect": self._address(obj)})
             return redirect(self._address(obj))
-        if not reach_of(request).has(Level.OPERATOR, chosen.organization.pk):
+        if not reach_of(request).may(Action.IMPORT, chosen.organization.pk):
             raise PermissionDenied
         if "_import" not in request.POST:
             return self._show(request, obj, chosen, request.POST)

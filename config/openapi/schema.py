@@ -19,7 +19,7 @@ from config.openapi import fields as fields  # registers them
 from tenants.api.access import Access
 from tenants.api.fields import FlagField, MoneyField, TextField, WordField
 from tenants.api.pagination import ORDERINGS, CursorPages
-from tenants.api.permissions import HasScope, required_scope
+from tenants.api.permissions import MayDo, required_action
 from tenants.api.serializers import StrictFields, StrictModelSerializer
 from tenants.api.views import AnyAccept
 
@@ -100,9 +100,10 @@ class ContractSchema(AutoSchema):
         return list(bodies.PARAMETERS.get(self._key(bodies.PARAMETERS), []))
 
     def _scope(self) -> str:
-        if not self.is_authenticated or not any(isinstance(found, HasScope) for found in self.view.get_permissions()):
+        if not self.is_authenticated or not any(isinstance(found, MayDo) for found in self.view.get_permissions()):
             return ""
-        return required_scope(self.view.request, self.view).value
+        needed = required_action(self.view.request, self.view)
+        return needed.scope.name.lower() if needed and needed.scope else ""
 
     def _key(self, table: Any) -> Any:
         """Return the table's key for this operation, also under the name of a base class of the view, else None."""
@@ -161,8 +162,10 @@ class ContractSchema(AutoSchema):
             codes.append("413")
         if getattr(self.view, "content_negotiation_class", None) is not AnyAccept:
             codes.append("406")
+        if self.is_authenticated or self._noun == "hooks":  # a token has a rate too
+            codes.append("429")
         if self.is_authenticated:
-            codes += ["403", "429"]
+            codes.append("403")
             codes += ["409"] if self.method not in SAFE_METHODS else []
             codes += ["415", "422"] if self.method in WITH_BODY else []
         return codes

@@ -180,6 +180,9 @@ FIELDS = {
     "dynamicVariables": "The variables given to the assistant: every value is a string, at most 16 KB in all.",
     "callbackUrl": "A public https address that receives one webhook when the call is over.",
     "scopes": "What the key may do. Each scope includes the ones before it.",
+    "owner": "To whom the key belongs: to its `maker`, and it may do no more than they may now; or to the "
+    "`organization`. A key creates keys of its own owner; for a signed-in team member the default is `maker`.",
+    "maker": "The e-mail address of the team member who made the key; null if it was not a team member.",
     "prefix": "The first characters of the key.",
     "key": "The key itself, only in the response to the create.",
     "last_used_at": "When it was last used, to the minute.",

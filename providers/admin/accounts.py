@@ -19,8 +19,9 @@ from providers.models import ProviderAccount
 from providers.word_changes import audit_words
 from tenants.backoffice.buttons import NotDone, Option, Step
 from tenants.backoffice.forms import ScopedForm, SecretField, choice_field, or_default, text_field
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ScopedAdmin
+from tenants.policy import Action
 
 PRICE = ["price_per_minute", "price_per_minute_currency", "reserved_minutes", "daily_budget"]
 WORDS = (
@@ -165,6 +166,8 @@ def check_credentials(account: ProviderAccount) -> str:
 @admin.register(ProviderAccount)
 class ProviderAccountAdmin(ScopedAdmin):
     form = AccountForm
+    view_action = Action.SEE_SETUP
+    add_action = change_action = delete_action = Action.CHANGE_ACCOUNT
     add_title = "New provider account"
     empty_words = "A provider account is your sign-in at a voice provider. Add one to place calls."
     labels = {
@@ -186,7 +189,7 @@ class ProviderAccountAdmin(ScopedAdmin):
         Step(
             "check",
             "Check credentials",
-            Level.MANAGER,
+            Action.CHANGE_ACCOUNT,
             lambda obj: ["Sends one harmless read to the provider. It places no call and changes nothing."],
             lambda request, obj, values: check_credentials(obj),
             icon="verified_user",

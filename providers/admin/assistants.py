@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from providers.admin.of_account import OfAccountAdmin, OfAccountForm
 from providers.models import Assistant, ProviderAccount
 from tenants.backoffice.forms import Column, RowsField, choice_field, long_text_field, text_field
+from tenants.policy import Action
 
 VARIABLE_COLUMNS = [
     Column("name", "Name", placeholder="slot"),
@@ -127,6 +128,8 @@ class AssistantForm(OfAccountForm):
 @admin.register(Assistant)
 class AssistantAdmin(OfAccountAdmin):
     form = AssistantForm
+    view_action = Action.SEE_SETUP
+    add_action = change_action = delete_action = Action.CHANGE_ASSISTANT
     add_title = "New assistant"
     empty_words = (
         "An assistant talks in a call: it is the provider's assistant, application or prompt. "

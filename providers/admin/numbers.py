@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from providers.admin.of_account import OfAccountAdmin, OfAccountForm
 from providers.models import PhoneNumber
 from tenants.backoffice.forms import or_default
+from tenants.policy import Action
 
 
 class PhoneNumberForm(OfAccountForm):
@@ -39,6 +40,8 @@ class PhoneNumberForm(OfAccountForm):
 @admin.register(PhoneNumber)
 class PhoneNumberAdmin(OfAccountAdmin):
     form = PhoneNumberForm
+    view_action = Action.SEE_SETUP
+    add_action = change_action = delete_action = Action.CHANGE_NUMBER
     add_title = "New caller number"
     empty_words = "A caller number is the number that the contact sees. Add a provider account first, then its numbers."
     list_display: ClassVar[Sequence[str]] = ("e164", "label", "account", "max_open_calls", "is_active")

@@ -24,7 +24,7 @@ class OfAccountAdmin(ScopedAdmin):
     panel_template = "trunkline/of_account.html"
 
     def accounts(self, request: HttpRequest) -> QuerySet[ProviderAccount]:
-        found = ProviderAccount.objects.filter(organization__in=reach_of(request).organizations(self.add_level))
+        found = ProviderAccount.objects.filter(organization__in=reach_of(request).organizations(self.add_action))
         return found.select_related("organization")
 
     def choices_before_add(self, request: HttpRequest) -> Iterable[tuple[str, str, Sequence[Option]]]:

@@ -8,14 +8,14 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from tenants.backoffice.local_time import local_time, local_time_column
-from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
 from tenants.models import AuditEntry
+from tenants.policy import Action
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    view_level = Level.MANAGER
+    view_action = Action.SEE_AUDIT
     list_display = ("when", "actor", "action", "subject")
     word_fields = ("actor", "action")
     exact_fields = ("subject",)

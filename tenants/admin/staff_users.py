@@ -12,7 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from tenants import key_owners
 from tenants.backoffice.local_time import local_time_column
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.superuser_admin import SuperuserAdmin
 from tenants.models import Membership
 from tenants.sign_in.sessions import end_sessions
@@ -44,6 +46,16 @@ class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         if field is not None and db_field.name == "username":
             field.label, field.help_text = SIGN_IN, "The address with which the user signs in."
         return field
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save the user. Whoever is no longer active, or no team member, takes their API keys along."""
+        super().save_model(request, obj, form, change)
+        key_owners.revoke_lost(obj, reach_of(request).actor)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        for key in key_owners.keys_of(obj):
+            key_owners.revoke(key, reach_of(request).actor, "Its maker was deleted.")
+        super().delete_model(request, obj)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Change another user's password. All sessions of the user end."""

@@ -11,9 +11,10 @@ from django.http import HttpRequest
 
 from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.forms import LineField
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Membership, Organization
+from tenants.policy import Action
 from tenants.sign_in import second_factor
 from tenants.sign_in.sessions import end_sessions
 
@@ -31,7 +32,8 @@ def _reset(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -
         raise NotDone("No team member of this organization has this e-mail address.")
     user, reach = found[0].user, reach_of(request)
     # The second factor guards everything that the user reaches, not just this organization.
-    if not all(reach.has(Level.ADMIN, each.organization_id) for each in found) or user.is_superuser > reach.superuser:
+    everywhere = all(reach.may(Action.CHANGE_MEMBERS, each.organization_id) for each in found)
+    if not everywhere or (user.is_superuser and not reach.may(Action.ADMINISTER)):
         raise NotDone("This team member also works for other organizations. Ask a superuser to do it.")
     with transaction.atomic():
         if not second_factor.remove(user.pk):
@@ -44,7 +46,7 @@ def _reset(request: HttpRequest, obj: Organization, values: Mapping[str, Any]) -
 RESET_TWO_STEP = Step(
     "reset-two-step",
     "Reset two-step sign-in",
-    Level.ADMIN,
+    Action.CHANGE_MEMBERS,
     lambda obj: [
         "For a team member who has lost the phone and the recovery codes. The password alone then signs in.",
         "All sessions of the team member end. Make sure that you know who asks you.",

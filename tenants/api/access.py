@@ -9,78 +9,81 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.db import models
 from rest_framework.exceptions import PermissionDenied
 
-from tenants.models import ApiKey, Membership, Organization, Scope
+from tenants.models import ApiKey, Organization, levels_of
+from tenants.policy import Action, Grant, scope_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 M = TypeVar("M", bound=models.Model)
 
-RANK = {Scope.READ: 1, Scope.CALL: 2, Scope.MANAGE: 3}
-ROLE_SCOPE = {
-    Membership.Role.VIEWER: Scope.READ,
-    Membership.Role.OPERATOR: Scope.CALL,
-    Membership.Role.MANAGER: Scope.MANAGE,
-    Membership.Role.ADMIN: Scope.MANAGE,
-}
-
 
 @dataclass(frozen=True)
 class Access:
-    """What the caller may do: a scope for each organization it can see, by internal key.
+    """What the caller may do: a grant for each organization it can see, by internal key.
 
     `home` is the organization of a new object that names none: the one chosen with X-Organization, or the only one
     possible. A tenant-level key has no home, even while its tenant has a single organization.
     """
 
     actor: str
-    scopes: Mapping[int, Scope] = field(default_factory=dict)
+    grants: Mapping[int, Grant] = field(default_factory=dict)
     key: ApiKey | None = None
     home: Organization | None = None
 
-    def may(self, scope: Scope, organization_id: int | None = None) -> bool:
-        """Return whether the caller has the scope in the organization, or in any organization when it is None."""
-        held = self.scopes.values() if organization_id is None else [self.scopes.get(organization_id)]
-        return any(found is not None and RANK[found] >= RANK[scope] for found in held)
+    def may(self, action: Action | None, organization_id: int | None = None) -> bool:
+        """Return whether the caller may do the action in the organization, or in any organization when it is None."""
+        if organization_id is None:
+            return any(grant.may(action) for grant in self.grants.values())
+        grant = self.grants.get(organization_id)
+        return grant is not None and grant.may(action)
 
-    def require(self, scope: Scope, organization: Organization) -> None:
-        """Raise PermissionDenied if the caller lacks the scope, or if it writes and the organization is inactive."""
-        if not self.may(scope, organization.pk):
+    def where(self, action: Action) -> list[int]:
+        """Return the keys of the organizations in which the caller may do the action."""
+        return [pk for pk, grant in self.grants.items() if grant.may(action)]
+
+    def require(self, action: Action | None, organization: Organization) -> None:
+        """Raise PermissionDenied if the caller may not do the action, or if it writes to an inactive organization."""
+        if action is None or not self.may(action, organization.pk):
             raise PermissionDenied("Insufficient permissions")
-        if scope != Scope.READ and not organization.is_active:
+        if not action.reads and not organization.is_active:
             raise PermissionDenied("Organization is inactive")
 
     def organizations(self) -> models.QuerySet[Organization]:
-        return Organization.objects.filter(pk__in=self.scopes)
+        return Organization.objects.filter(pk__in=self.grants)
 
-    def visible(self, queryset: models.QuerySet[M], path: str = "organization") -> models.QuerySet[M]:
-        """Return the rows of the caller's organizations. `path` is the lookup of a row's organization."""
-        return queryset.filter(**{f"{path}__in": list(self.scopes)})
+    def visible(
+        self, queryset: models.QuerySet[M], path: str = "organization", action: Action = Action.SEE
+    ) -> models.QuerySet[M]:
+        """Return the rows of the organizations in which the caller may do `action`, which is one of seeing.
+
+        `path` is the lookup of a row's organization.
+        """
+        return queryset.filter(**{f"{path}__in": self.where(action)})
 
     def visible_rows(self, rows: Iterable[M]) -> list[M]:
         """Return those of the rows that belong to the caller's organizations."""
-        return [row for row in rows if row.organization_id in self.scopes]  # type: ignore[attr-defined]
+        return [row for row in rows if self.may(Action.SEE, row.organization_id)]  # type: ignore[attr-defined]
 
 
 def access_of_key(key: ApiKey) -> Access:
-    """Return the access of a key: one organization, or all organizations of its tenant for a tenant-level key."""
-    scope = max((Scope(name) for name in key.scopes), key=RANK.__getitem__)
+    """Return the access of a key: one organization, or all organizations of its tenant for a tenant-level key.
+
+    A key of the organization may do what its scope allows. A maker's key may do no more than its maker may now.
+    """
+    level = key.level
+    if level is None:
+        return Access(actor=f"key {key.prefix}", key=key)
     if key.organization_id is not None:
         ids: Any = [key.organization_id]
     else:
         ids = Organization.objects.filter(tenant_id=key.tenant_id).values_list("pk", flat=True)
-    return Access(actor=f"key {key.prefix}", scopes=dict.fromkeys(ids, scope), key=key, home=key.organization)
+    grants = dict.fromkeys(ids, Grant(level, scope_of(key.scopes)))
+    return Access(actor=f"key {key.prefix}", grants=grants, key=key, home=key.organization)
 
 
 def access_of_user(user: AbstractBaseUser) -> Access:
     """Return the access of a team member: the organizations of the memberships, or all for a superuser."""
-    actor = user.get_username()
-    if not user.is_active:
-        return Access(actor=actor)
-    if getattr(user, "is_superuser", False):
-        scopes = dict.fromkeys(Organization.objects.values_list("pk", flat=True), Scope.MANAGE)
-    else:
-        roles = Membership.objects.filter(user_id=user.pk).values_list("organization_id", "role")
-        scopes = {pk: ROLE_SCOPE[Membership.Role(role)] for pk, role in roles}
-    home = Organization.objects.get(pk=next(iter(scopes))) if len(scopes) == 1 else None
-    return Access(actor=actor, scopes=scopes, home=home)
+    grants = {pk: Grant(level) for pk, level in levels_of(user).items()}
+    home = Organization.objects.get(pk=next(iter(grants))) if len(grants) == 1 else None
+    return Access(actor=user.get_username(), grants=grants, home=home)

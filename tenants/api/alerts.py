@@ -14,7 +14,8 @@ from tenants import alerts
 from tenants.api.fields import PublicIdField, ScopedField
 from tenants.api.serializers import StrictModelSerializer
 from tenants.api.views import ReadViewSet
-from tenants.models import Alert, Scope
+from tenants.models import Alert
+from tenants.policy import Action
 
 
 class AlertSerializer(StrictModelSerializer[Alert]):
@@ -52,7 +53,7 @@ class AlertViewSet(ReadViewSet[Alert]):
     queryset = Alert.objects.select_related("organization")
     serializer_class = AlertSerializer
     filterset_class = AlertFilters
-    write_scope = Scope.CALL
+    needs: ClassVar[Any] = {"list": Action.SEE, "retrieve": Action.SEE, "seen": Action.MARK_ALERT}
 
     @action(detail=True, methods=["post"])
     def seen(self, request: Request, *args: Any, **kwargs: Any) -> Response:

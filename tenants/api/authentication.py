@@ -13,6 +13,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed, NotFound, Throttled
 from rest_framework.request import Request
 
+from tenants import key_owners
 from tenants.api.access import Access, access_of_key, access_of_user
 from tenants.client_address import client_address
 from tenants.db.compiled import Compiled
@@ -23,7 +24,13 @@ WRONG_KEY = "Invalid or missing API key"
 UNUSED = ("organization__webhook_secret", "organization__old_webhook_secret")  # to decrypt them costs more than to read
 
 _BY_DIGEST = Compiled(
-    lambda digest, now: ApiKey.objects.usable(now).select_related("organization").defer(*UNUSED).filter(digest=digest),
+    lambda digest, now: (
+        ApiKey.objects.usable(now)
+        .with_maker()
+        .select_related("organization", "maker")
+        .defer(*UNUSED)
+        .filter(digest=digest)
+    ),
     *("digest", datetime(1, 1, 1, tzinfo=UTC)),
 )
 
@@ -62,6 +69,8 @@ class ApiKeyAuthentication(BaseAuthentication):
             # A right key is never refused for the wrong keys of others at its address: 256 random bits are not guessed.
             if wait := tries.admit(tries.API_KEY, client_address(request._request)):
                 raise Throttled(wait)
+            raise AuthenticationFailed(WRONG_KEY)
+        if key_owners.revoke_if_lost(key):
             raise AuthenticationFailed(WRONG_KEY)
         self._note_use(key)
         return KeyUser(key), narrowed(request, access_of_key(key))
@@ -107,7 +116,7 @@ def narrowed(request: Request, reach: Access) -> Access:
     organization = reach.organizations().filter(uuid=wanted).first()
     if organization is None:
         raise NotFound("Organization not found")
-    return replace(reach, scopes={organization.pk: reach.scopes[organization.pk]}, home=organization)
+    return replace(reach, grants={organization.pk: reach.grants[organization.pk]}, home=organization)
 
 
 def caller_of(request: Request) -> str:

@@ -1,4 +1,4 @@
-"""API keys over the API. A key creates and changes only keys within its own organization, scopes and expiry."""
+"""API keys over the API. A key creates and changes only keys within its own organization, scopes, expiry and owner."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from tenants import audit_log
-from tenants.api.access import RANK
+from tenants import audit_log, key_owners
 from tenants.api.fields import PublicIdField, utc_text
+from tenants.api.permissions import crud
 from tenants.api.serializers import OrganizationField, OrganizedSerializer
 from tenants.api.views import CrudViewSet
 from tenants.models import ApiKey, Scope
+from tenants.policy import Action, scope_of
 
 
 class ApiKeySerializer(OrganizedSerializer[ApiKey]):
@@ -24,6 +25,8 @@ class ApiKeySerializer(OrganizedSerializer[ApiKey]):
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=Scope.choices), required=False, allow_empty=False, max_length=3
     )
+    owner = serializers.ChoiceField(choices=ApiKey.Owner.choices, required=False)
+    maker = serializers.SerializerMethodField()
     key = serializers.CharField(read_only=True)  # only in the response to the create
 
     class Meta:
@@ -34,11 +37,29 @@ class ApiKeySerializer(OrganizedSerializer[ApiKey]):
             "name",
             "scopes",
             "expires_at",
+            "owner",
+            "maker",
             "prefix",
             "key",
             "last_used_at",
         ]
         read_only_fields: ClassVar[Any] = ["prefix", "last_used_at"]
+
+    def get_maker(self, row: ApiKey) -> str | None:
+        """Return the e-mail address of the team member who made the key."""
+        return row.maker.get_username() if row.maker else None
+
+    def validate_owner(self, owner: str) -> str:
+        """Check that a key's owner is the owner of the caller's own key, and that no key becomes a maker's."""
+        if self.instance is None:
+            own = self.reach.key
+            if own is not None and owner != own.owner:
+                raise ValidationError(f"A key creates only keys of its own owner: {own.owner}.")
+        elif owner != ApiKey.Owner.ORGANIZATION:
+            raise ValidationError("A key of the organization stays with it. Create another key.")
+        elif self.reach.key is not None and self.reach.key.owner == ApiKey.Owner.MAKER:
+            raise ValidationError("A maker's key cannot hand over keys. Sign in to do so.")
+        return owner
 
     def validate_expires_at(self, moment: datetime | None) -> datetime | None:
         if moment is not None and moment <= timezone.now():
@@ -51,9 +72,17 @@ class ApiKeySerializer(OrganizedSerializer[ApiKey]):
             attrs["scopes"] = sorted(set(attrs.get("scopes") or [Scope.READ]), key=_rank)
         if self.instance is None:
             attrs["expires_at"] = attrs.get("expires_at") or self._own_expiry()
+            attrs |= self._ownership(attrs.get("owner"))
         if attrs.keys() & {"scopes", "expires_at"}:
             self._check_own(attrs)
         return attrs
+
+    def _ownership(self, owner: str | None) -> dict[str, Any]:
+        """Return owner and maker of a new key: those of the caller's key, else the team member who makes it."""
+        own = self.reach.key
+        if own is not None:
+            return {"owner": own.owner, "maker": own.maker}
+        return {"owner": owner or ApiKey.Owner.MAKER, "maker": self.context["request"].user}
 
     def _own_expiry(self) -> datetime | None:
         return self.reach.key.expires_at if self.reach.key else None
@@ -61,7 +90,7 @@ class ApiKeySerializer(OrganizedSerializer[ApiKey]):
     def _check_own(self, attrs: dict[str, Any]) -> None:
         """Check that the key expires no later than the caller's own key.
 
-        Scopes need no check: these views need `manage`, which is the highest scope.
+        Scopes need no check: to create and change keys needs `manage`, which is the highest scope.
         """
         own = self._own_expiry()
         after: datetime | None = attrs.get("expires_at", getattr(self.instance, "expires_at", None))
@@ -76,11 +105,12 @@ class ApiKeyViewSet(CrudViewSet[ApiKey]):
     Tenant-level keys are created on the command line or in the admin. Only a tenant-level key can see them here.
     """
 
-    queryset = ApiKey.objects.filter(revoked_at=None).select_related("organization")
+    queryset = ApiKey.objects.filter(revoked_at=None).select_related("organization", "maker")
     serializer_class = ApiKeySerializer
+    needs: ClassVar[Any] = crud(Action.SEE_KEYS, Action.CHANGE_KEYS)
 
     def get_queryset(self) -> Any:
-        seen = Q(organization__in=list(self.reach.scopes))
+        seen = Q(organization__in=self.reach.where(Action.SEE_KEYS))
         if self.reach.key and self.reach.home is None:
             seen |= Q(organization=None, tenant=self.reach.key.tenant_id)
         return ApiKeyViewSet.queryset.filter(seen)
@@ -92,6 +122,11 @@ class ApiKeyViewSet(CrudViewSet[ApiKey]):
     def perform_save(self, serializer: Any) -> None:
         given = serializer.validated_data
         if serializer.instance is not None:
+            if given.pop("owner", None):
+                key_owners.hand_over(serializer.instance, self.reach.actor)
+                serializer.instance.owner = ApiKey.Owner.ORGANIZATION
+            if not given:
+                return
             serializer.save()
             self._note(serializer.instance, "change", {name: _text(value) for name, value in given.items()})
             return
@@ -103,8 +138,7 @@ class ApiKeyViewSet(CrudViewSet[ApiKey]):
 
     def perform_destroy(self, instance: ApiKey) -> None:
         """Revoke the key. The row stays for the record."""
-        ApiKey.objects.filter(pk=instance.pk, revoked_at=None).update(revoked_at=timezone.now())
-        self._note(instance, "revoke", {"prefix": instance.prefix})
+        key_owners.revoke(instance, self.reach.actor)
 
     def _note(self, row: ApiKey, what: str, facts: dict[str, Any]) -> None:
         audit_log.record(
@@ -113,7 +147,7 @@ class ApiKeyViewSet(CrudViewSet[ApiKey]):
 
 
 def _rank(scope: str) -> int:
-    return RANK[Scope(scope)]
+    return scope_of([scope])
 
 
 def _text(value: Any) -> Any:

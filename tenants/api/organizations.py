@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -12,10 +13,11 @@ from rest_framework.response import Response
 
 from tenants import audit_log
 from tenants.api.fields import MoneyField, PublicIdField, ScopedField
-from tenants.api.permissions import required_scope
+from tenants.api.permissions import required_action
 from tenants.api.serializers import StrictModelSerializer
 from tenants.api.views import ReadViewSet
 from tenants.models import Organization
+from tenants.policy import Action
 
 
 class OrganizationSerializer(StrictModelSerializer[Organization]):
@@ -52,6 +54,12 @@ class OrganizationViewSet(ReadViewSet[Organization]):
     queryset = Organization.objects.select_related("tenant")
     serializer_class: type[serializers.BaseSerializer[Any]] = OrganizationSerializer
     organization_path = "pk"
+    needs: ClassVar[Any] = {
+        "list": Action.SEE_SETUP,
+        "retrieve": Action.SEE_SETUP,
+        "partial_update": Action.STOP_CALLS,  # the least of what a PATCH may do; `_check_fields` asks for each field
+        "rotate_webhook_secret": Action.ROTATE_SECRET,
+    }
 
     def organization_of(self, found: Any) -> Organization:
         organization: Organization = found
@@ -59,8 +67,19 @@ class OrganizationViewSet(ReadViewSet[Organization]):
 
     def check_reach(self, found: Organization) -> None:
         # Unlike other objects, an inactive organization can be changed: otherwise it could not be activated again.
-        if not self.reach.may(required_scope(self.request, self), found.pk):
+        self._demand(required_action(self.request, self), found)
+
+    def _demand(self, what: Action | None, organization: Organization) -> None:
+        if not self.reach.may(what, organization.pk):
             self.permission_denied(self.request, "Insufficient permissions")
+
+    def _check_fields(self, organization: Organization, given: Mapping[str, Any]) -> None:
+        """Raise PermissionDenied unless the caller may change every field that is sent."""
+        for name in given:
+            what = Action.DEACTIVATE if name == "is_active" else Action.CHANGE_ORGANIZATION
+            if name == "calls_stopped":
+                what = Action.STOP_CALLS if given[name] else Action.ALLOW_CALLS
+            self._demand(what, organization)
 
     def switch_calls(self, organization: Organization, stopped: bool) -> None:
         """Stop or allow all calls. After a return from stopping, no further call can be placed."""
@@ -70,6 +89,7 @@ class OrganizationViewSet(ReadViewSet[Organization]):
         organization = self.get_object()
         serializer = self.get_serializer(organization, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
+        self._check_fields(organization, serializer.validated_data)
         stopped = serializer.validated_data.pop("calls_stopped", None)
         with transaction.atomic():
             before = organization.is_active

@@ -1,35 +1,44 @@
-"""The scope that a request needs: one for each method, declared on the view."""
+"""The action of the policy that a request does. Each view names it for each of its methods."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from tenants.api.access import Access
-from tenants.models import Scope
+from tenants.policy import Action
+
+READS = ("list", "retrieve")
+WRITES = ("create", "partial_update", "destroy")
+DESCRIBES = ("metadata", "options")  # the answer says nothing about an organization
 
 
-class HasScope(BasePermission):
-    """Refuse a caller that has the required scope in no organization. `ScopedViewSet` checks the object's organization.
+class MayDo(BasePermission):
+    """Refuse a caller that may do the action in no organization. `ScopedViewSet` checks the object's organization.
 
-    A view declares `write_scope` (default: manage) and `action_scopes`, the scopes of single actions by name.
+    A view declares `needs`: the action of the policy for each method, by DRF's name of it. A method that is not in it
+    is refused to everybody.
     """
 
     message = "Insufficient permissions"
 
     def has_permission(self, request: Request, view: Any) -> bool:
         reach = request.auth
-        return isinstance(reach, Access) and reach.may(required_scope(request, view))
+        return isinstance(reach, Access) and reach.may(required_action(request, view))
 
 
-def required_scope(request: Request, view: Any) -> Scope:
-    """Return the scope that this request to the view needs."""
-    named: dict[str, Scope] = getattr(view, "action_scopes", {})
-    action = getattr(view, "action", None)
-    if action in named:
-        return named[action]
-    if request.method in SAFE_METHODS:
-        return Scope.READ
-    return getattr(view, "write_scope", Scope.MANAGE)
+def required_action(request: Any, view: Any) -> Action | None:
+    """Return the action of the policy that this request to the view does. None: the view does not declare it."""
+    name = view.action if hasattr(view, "action") else str(request.method).lower().replace("head", "get")
+    if name is None or name in DESCRIBES or not hasattr(view, name):
+        return Action.SEE  # a method that the view does not have is answered with 405
+    needs: Mapping[str, Action] = getattr(view, "needs", {})
+    return needs.get(name)
+
+
+def crud(see: Action, change: Action) -> dict[str, Action]:
+    """Return the `needs` of a view that lists, reads, creates, changes and deletes."""
+    return dict.fromkeys(READS, see) | dict.fromkeys(WRITES, change)

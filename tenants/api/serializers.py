@@ -24,7 +24,8 @@ from tenants.api.fields import (
     UtcDateTimeField,
     WholeField,
 )
-from tenants.models import Organization, Scope
+from tenants.api.permissions import required_action
+from tenants.models import Organization
 
 M = TypeVar("M", bound=models.Model)
 
@@ -143,7 +144,6 @@ class OrganizedSerializer(StrictModelSerializer[M], Generic[M]):
     """An object that belongs to an organization. `naming` lists fields whose objects can determine the organization."""
 
     naming: ClassVar[tuple[str, ...]] = ()
-    needs: ClassVar[Scope] = Scope.MANAGE
     organization: Any = None  # each subclass has an OrganizationField; declared here for the type checker
 
     def home(self, data: Any = None) -> Organization | None:
@@ -174,7 +174,7 @@ class OrganizedSerializer(StrictModelSerializer[M], Generic[M]):
         named = {name: attrs[name] for name in self.naming if attrs.get(name)}
         if self.instance is None:
             home = organization_for(self.reach, attrs.get("organization"), named)
-            self.reach.require(self.needs, home)
+            self.reach.require(required_action(self.context["request"], self.context["view"]), home)
             attrs["organization"] = home
             return attrs
         home = self._held()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.db import IntegrityError, models, transaction
@@ -20,9 +20,10 @@ from tenants.api.access import Access
 from tenants.api.errors import Conflict
 from tenants.api.idempotency import IdempotentPosts
 from tenants.api.pagination import of_one
-from tenants.api.permissions import required_scope
+from tenants.api.permissions import READS, required_action
 from tenants.db.compiled import Compiled
-from tenants.models import Organization, Scope
+from tenants.models import Organization
+from tenants.policy import Action
 
 M = TypeVar("M", bound=models.Model)
 UNFILTERED = {"limit", "cursor", "ordering"}  # parameters of a list that choose no rows
@@ -45,7 +46,7 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
     lookup_url_kwarg = "id"
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
     organization_path: ClassVar[str] = "organization"
-    write_scope: ClassVar[Scope] = Scope.MANAGE
+    needs: ClassVar[Mapping[str, Action]] = {}
     # The columns of other tables that an answer shows, as lookups. Empty: those tables are read whole.
     shown_of_others: ClassVar[tuple[str, ...]] = ()
     compiled: ClassVar[Compiled[Any] | None] = None  # from `retrieving`: reading one object asks for nothing more
@@ -59,12 +60,18 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
         found = self._visible(super().get_queryset())
         return self.as_shown(found) if self.action in ("list", "retrieve") else found
 
+    @property
+    def seen_with(self) -> Action:
+        """Return the action that shows these objects: for anyone else they do not exist."""
+        return next((self.needs[name] for name in READS if name in self.needs), Action.SEE)
+
     def _visible(self, found: Any) -> Any:
-        """Return the rows of the caller's organizations."""
+        """Return the rows of the organizations in which the caller may see them."""
+        homes = self.reach.where(self.seen_with)
         whole = self.action == "list" and not set(self.request.query_params) - UNFILTERED
-        if whole and self.organization_path == "organization" and len(self.reach.scopes) == 1:
-            return of_one(found, "organization", *self.reach.scopes)
-        return self.reach.visible(found, self.organization_path)
+        if whole and self.organization_path == "organization" and len(homes) == 1:
+            return of_one(found, "organization", *homes)
+        return self.reach.visible(found, self.organization_path, self.seen_with)
 
     def as_shown(self, found: Any) -> Any:
         """Return the rows for an answer, with no more of other tables than it shows: wide rows cost more than joins."""
@@ -78,13 +85,14 @@ class ScopedViewSet(IdempotentPosts, viewsets.GenericViewSet[M], Generic[M]):
 
     def _retrieved(self) -> M | None:
         """Return the object of the path by `compiled`, or None where it has to be asked for in the general way."""
-        if self.compiled is None or self.action != "retrieve" or len(self.reach.scopes) != 1:
+        if self.compiled is None or self.action != "retrieve":
             return None
-        return self.compiled.first(public_id(self.kwargs["id"]), *self.reach.scopes)
+        homes = self.reach.where(self.seen_with)
+        return self.compiled.first(public_id(self.kwargs["id"]), *homes) if len(homes) == 1 else None
 
     def check_reach(self, found: M) -> None:
-        """Raise PermissionDenied unless the caller has the required scope in the object's organization."""
-        self.reach.require(required_scope(self.request, self), self.organization_of(found))
+        """Raise PermissionDenied unless the caller may do the action in the object's organization."""
+        self.reach.require(required_action(self.request, self), self.organization_of(found))
 
     def organization_of(self, found: Any) -> Organization:
         organization: Organization = found.organization

@@ -10,7 +10,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 
 from tenants.backoffice.forms import LinesField
-from tenants.backoffice.roles import Level
+from tenants.policy import Action
 
 
 class NotDone(Exception):
@@ -26,7 +26,7 @@ class Step:
 
     name: str  # part of the URL
     label: str
-    level: Level
+    action: Action
     effect: Callable[[Any], Sequence[str]]
     perform: Callable[[HttpRequest, Any, Mapping[str, Any]], str | HttpResponse]
     offered: Callable[[Any], bool] = lambda _: True

@@ -23,8 +23,9 @@ from django.utils.text import capfirst, slugify
 from unfold.admin import ModelAdmin
 
 from tenants import audit_log
-from tenants.api.access import access_of_user
 from tenants.api.fields import utc_text
+from tenants.backoffice.roles import reach_of
+from tenants.policy import Action
 from tenants.spreadsheets import lines
 
 CHUNK = 1_000
@@ -72,7 +73,7 @@ class ExportedList(ModelAdmin):
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """Stream the list of this address as CSV. Redirects to the list when a filter is not valid."""
-        if not self.has_view_permission(request):
+        if not (self.has_view_permission(request) and reach_of(request).may(Action.EXPORT)):
             raise PermissionDenied
         try:
             rows = self._rows_of_list(request)
@@ -110,8 +111,7 @@ class ExportedList(ModelAdmin):
 
     def _lines(self, request: HttpRequest, rows: QuerySet[Any], columns: Sequence[Column]) -> Iterator[list[str]]:
         recorded: set[int | None] = set()
-        user: Any = request.user
-        actor = access_of_user(user).actor
+        actor = reach_of(request).actor
         for chunk in chunks(rows):
             self.prepare_export(request, chunk)
             for row in chunk:

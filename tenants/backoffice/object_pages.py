@@ -70,7 +70,7 @@ class ObjectPages(ScopedRows):
         return {}
 
     def _panel(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        shown = [step for step in self.steps if step.offered(obj) and self.holds(request, step.level, obj)]
+        shown = [step for step in self.steps if step.offered(obj) and self.holds(request, step.action, obj)]
         return {
             "obj": obj,
             "panel_template": self.panel_template,
@@ -102,7 +102,7 @@ class ObjectPages(ScopedRows):
         wanted = next((each for each in self.steps if each.name == step), None)
         if obj is None or wanted is None:
             return self.not_found(request)
-        if not self.holds(request, wanted.level, obj):
+        if not self.holds(request, wanted.action, obj):
             raise PermissionDenied
         if not wanted.offered(obj):
             messages.warning(request, f"“{wanted.label}” is not possible any more: {_present_status(obj)}")

@@ -1,10 +1,9 @@
-"""What a team member may do: in which organizations, at what level, and in which time zone times are shown."""
+"""In which organizations a team member may do what, and in which time zone times are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,26 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tenants.backoffice.local_time import zone_of
-from tenants.models import Membership, Organization
-
-
-class Level(IntEnum):
-    """What a team member may do in one organization. Each level includes the lower ones."""
-
-    VIEWER = 1
-    OPERATOR = 2
-    MANAGER = 3
-    ADMIN = 4
-    SUPERUSER = 5
-    NOBODY = 9  # not even superusers
-
-
-ROLE_LEVEL = {
-    Membership.Role.VIEWER: Level.VIEWER,
-    Membership.Role.OPERATOR: Level.OPERATOR,
-    Membership.Role.MANAGER: Level.MANAGER,
-    Membership.Role.ADMIN: Level.ADMIN,
-}
+from tenants.models import Membership, Organization, member_level
+from tenants.policy import Action, Grant, Level
 
 
 @dataclass(frozen=True)
@@ -46,18 +27,19 @@ class Reach:
     zone: str = "UTC"  # in which pages show and read times for this user
     two_step_required: bool = False  # by one of the organizations
 
-    def has(self, level: Level, organization_id: int | None = None) -> bool:
-        """Return whether the user has the level in the organization, or in any organization when it is None."""
-        if level == Level.NOBODY:
-            return False
+    def may(self, action: Action | None, organization_id: int | None = None) -> bool:
+        """Return whether the user may do the action in the organization, or in any organization when it is None."""
         if self.superuser:
-            return True
-        if organization_id is None:
-            return any(held >= level for held in self.levels.values())
-        return self.levels.get(organization_id, 0) >= level
+            return Grant(Level.SUPERUSER).may(action)
+        held = self.levels.values() if organization_id is None else [self.levels.get(organization_id)]
+        return any(level is not None and Grant(level).may(action) for level in held)
 
-    def organizations(self, level: Level = Level.VIEWER) -> QuerySet[Organization]:
-        return Organization.objects.filter(pk__in=[pk for pk, held in self.levels.items() if held >= level])
+    def where(self, action: Action | None) -> list[int]:
+        """Return the keys of the organizations in which the user may do the action."""
+        return [pk for pk, level in self.levels.items() if Grant(level).may(action)]
+
+    def organizations(self, action: Action | None = Action.SEE) -> QuerySet[Organization]:
+        return Organization.objects.filter(pk__in=self.where(action))
 
 
 def reach_of(request: HttpRequest) -> Reach:
@@ -73,7 +55,7 @@ def _reach(user: Any) -> Reach:
     if not user.is_authenticated or not user.is_active:
         return Reach("", {})
     actor = user.get_username()
-    if user.is_superuser:
+    if member_level(user, None) is Level.SUPERUSER:
         every = dict(Organization.objects.values_list("pk", "two_step_required"))
         levels = dict.fromkeys(every, Level.SUPERUSER)
         return Reach(actor, levels, True, zone_of(user), two_step_required=any(every.values()))
@@ -83,7 +65,8 @@ def _reach(user: Any) -> Reach:
     )
     found = list(Membership.objects.filter(user_id=user.pk).order_by("pk").values_list(*columns))
     zone = next((chosen or home for _, _, chosen, home, _ in found), "UTC")
-    levels = {pk: ROLE_LEVEL[Membership.Role(role)] for pk, role, *_ in found}
+    held = {pk: member_level(user, role) for pk, role, *_ in found}
+    levels = {pk: level for pk, level in held.items() if level is not None}
     return Reach(actor, levels, zone=zone, two_step_required=any(required for *_, required in found))
 
 

@@ -12,7 +12,6 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from tenants.backoffice.object_pages import ObjectPages
-from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_forms import ScopedForms
 from tenants.backoffice.scoped_lists import ScopedLists
 
@@ -27,9 +26,7 @@ class ScopedAdmin(ObjectPages, ScopedForms, ScopedLists):
 class ReadOnlyAdmin(ScopedAdmin):
     """Rows that only the program writes."""
 
-    add_level = Level.NOBODY
-    change_level = Level.NOBODY
-    delete_level = Level.NOBODY
+    add_action = change_action = delete_action = None
 
 
 class ScopedInline(TabularInline):

@@ -27,7 +27,7 @@ class ScopedForms(ScopedRows):
     def choices_before_add(self, request: HttpRequest) -> Iterable[tuple[str, str, Sequence[Option]]]:
         """Yield what the user must choose before the add form: query parameter, question, options."""
         if self.organization_path == "organization":
-            rows = reach_of(request).organizations(self.add_level)
+            rows = reach_of(request).organizations(self.add_action)
             yield "organization", "For which organization?", [Option(str(row.pk), row.name) for row in rows]
 
     def add_view(

@@ -14,17 +14,19 @@ from django.http import HttpRequest
 from tenants import audit_log
 from tenants.backoffice.exports import ExportedList
 from tenants.backoffice.framed_pages import FramedPages
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
+from tenants.policy import Action
 
 
 class ScopedRows(FramedPages, ExportedList):
     """A ModelAdmin of rows that belong to organizations. `organization_path` is the lookup of a row's organization."""
 
     organization_path: ClassVar[str] = "organization"
-    view_level: ClassVar[Level] = Level.VIEWER
-    add_level: ClassVar[Level] = Level.MANAGER
-    change_level: ClassVar[Level] = Level.MANAGER
-    delete_level: ClassVar[Level] = Level.MANAGER
+    # Actions of the policy. None: nobody does it on these pages.
+    view_action: ClassVar[Action] = Action.SEE
+    add_action: ClassVar[Action | None] = None
+    change_action: ClassVar[Action | None] = None
+    delete_action: ClassVar[Action | None] = None
     list_lookups: ClassVar[tuple[str, ...]] = ()  # allowed in the address of a list, besides the filters
 
     def organization_id_of(self, obj: Any) -> int | None:
@@ -37,36 +39,40 @@ class ScopedRows(FramedPages, ExportedList):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         reach = reach_of(request)
-        return rows if reach.superuser else rows.filter(**{f"{self.organization_path}__in": list(reach.levels)})
+        if reach.superuser:
+            return rows
+        return rows.filter(**{f"{self.organization_path}__in": reach.where(self.view_action)})
 
-    def found(self, request: HttpRequest, pk: int) -> Any:
-        """Return the object if the user may see it, else None."""
+    def found(self, request: HttpRequest, pk: int, action: Action | None = None) -> Any:
+        """Return the object if the user may see it and do the action with it, else None."""
         obj = self.get_queryset(request).filter(pk=pk).first() if 0 < pk < 2**63 else None
-        return obj if obj is not None and self.has_view_permission(request, obj) else None
+        if obj is None or not self.has_view_permission(request, obj):
+            return None
+        return obj if action is None or self.holds(request, action, obj) else None
 
-    def holds(self, request: HttpRequest, level: Level, obj: Any = None) -> bool:
-        """Return whether the user has the level for this object, or in any organization when `obj` is None."""
+    def holds(self, request: HttpRequest, action: Action | None, obj: Any = None) -> bool:
+        """Return whether the user may do the action with this object, or in any organization when `obj` is None."""
         if obj is None:
-            return reach_of(request).has(level)
+            return reach_of(request).may(action)
         organization_id = self.organization_id_of(obj)
-        if organization_id is None:
-            return reach_of(request).superuser and level != Level.NOBODY
-        return reach_of(request).has(level, organization_id)
+        if organization_id is None:  # it belongs to the installation
+            return reach_of(request).superuser and reach_of(request).may(action)
+        return reach_of(request).may(action, organization_id)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.holds(request, self.view_level)
+        return self.holds(request, self.view_action)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.holds(request, self.view_level, obj)
+        return self.holds(request, self.view_action, obj)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.holds(request, self.add_level)
+        return self.holds(request, self.add_action)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.holds(request, self.change_level, obj)
+        return self.holds(request, self.change_action, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.holds(request, self.delete_level, obj)
+        return self.holds(request, self.delete_action, obj)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow only the declared filters: the values of any other column could be guessed letter by letter."""

@@ -9,6 +9,8 @@ from django.http import HttpRequest
 
 from tenants.backoffice.exports import ExportedList
 from tenants.backoffice.lists import CappedPaginator
+from tenants.backoffice.roles import reach_of
+from tenants.policy import Action
 
 
 class SuperuserAdmin(ExportedList):
@@ -20,7 +22,7 @@ class SuperuserAdmin(ExportedList):
     paginator: Any = CappedPaginator
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+        return reach_of(request).may(Action.ADMINISTER)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_module_permission(request)

@@ -1,7 +1,7 @@
 """The tables of organizations, memberships and API keys, and the records of what happened in an organization."""
 
 from tenants.models.api_key import ApiKey, ApiKeyQuerySet, Scope
-from tenants.models.members import Membership, StaffSettings
+from tenants.models.members import Membership, StaffSettings, levels_of, member_level
 from tenants.models.organization import Organization, Tenant
 from tenants.models.records import Alert, AuditEntry
 from tenants.models.requests import RequestBudget, StoredAnswer
@@ -33,5 +33,7 @@ __all__ = [
     "check_region",
     "check_regions",
     "check_timezone",
+    "levels_of",
+    "member_level",
     "new_webhook_secret",
 ]

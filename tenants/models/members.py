@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 
 from tenants.models.organization import Organization
 from tenants.models.validators import check_timezone
+from tenants.policy import Level, level_of
 
 
 class Membership(models.Model):
@@ -29,6 +30,24 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.role} of {self.organization}"
+
+
+def member_level(user: Any, role: str | None) -> Level | None:
+    """Return what a user with this role in an organization may do there now. None: nothing."""
+    if not (user.is_active and user.is_staff):
+        return None
+    if user.is_superuser:
+        return Level.SUPERUSER
+    return level_of(role) if role else None
+
+
+def levels_of(user: Any) -> dict[int, Level]:
+    """Return what a user may do now, by internal key of the organization."""
+    if member_level(user, None) is Level.SUPERUSER:
+        return dict.fromkeys(Organization.objects.values_list("pk", flat=True), Level.SUPERUSER)
+    roles = Membership.objects.filter(user_id=user.pk).order_by("pk").values_list("organization_id", "role")
+    levels = {pk: member_level(user, role) for pk, role in roles}
+    return {pk: level for pk, level in levels.items() if level is not None}
 
 
 class StaffSettings(models.Model):

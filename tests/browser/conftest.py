@@ -11,13 +11,13 @@ import pytest
 from calls.models import Call, Status
 from campaigns.imports import upload
 from campaigns.models import Contact, ContactList
-from tenants.backoffice.roles import ROLE_LEVEL, Level
-from tenants.models import Organization
+from tenants.models import Membership, Organization
+from tenants.policy import Level, level_of
 from tests.browser import work
 from tests.browser.support import Chromium, Contexts, a_member, enter
 from tests.calls import support
 
-NAMES = {level: str(role) for role, level in ROLE_LEVEL.items()}
+NAMES = {level_of(role): str(role) for role in Membership.Role.values}
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +63,8 @@ class Staff(Mapping[Level, Any]):
 
     def __init__(self, contexts: Contexts, organization: Organization) -> None:
         self._contexts, self._pages = contexts, dict[Level, Any]()
-        for role, level in ROLE_LEVEL.items():
-            a_member(organization, str(role), NAMES[level])
+        for name in NAMES.values():
+            a_member(organization, name, name)
 
     def __getitem__(self, level: Level) -> Any:
         if level not in self._pages:

@@ -8,9 +8,9 @@ from django.contrib import admin
 from django.db import models
 from django.urls import NoReverseMatch, reverse
 
-from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import ScopedAdmin
 from tenants.models import Organization
+from tenants.policy import Grant, Level
 
 OF_NO_MODEL = {
     "dashboard": "admin:index",
@@ -28,7 +28,7 @@ def pages_of(organization: Organization, level: Level = Level.ADMIN, *, every_st
     """
     found = {name: reverse(route) for name, route in OF_NO_MODEL.items()}
     for model, page in admin.site._registry.items():
-        if isinstance(page, ScopedAdmin) and page.view_level <= level:
+        if isinstance(page, ScopedAdmin) and Grant(level).may(page.view_action):
             found |= _of_model(model, page, organization, level, None if every_state else 1)
     return found
 
@@ -39,14 +39,14 @@ def _of_model(
     route = f"admin:{model._meta.app_label}_{model._meta.model_name}"
     name = str(model._meta.verbose_name)
     found = {str(model._meta.verbose_name_plural): reverse(f"{route}_changelist")}
-    if page.add_level <= level:
+    if Grant(level).may(page.add_action):
         found[f"new {name}"] = reverse(f"{route}_add")
     for title, row in list(_rows(model, page, organization).items())[:most]:
         found[f"{name}{title}"] = reverse(f"{route}_change", args=[row.pk])
         for other in OF_ONE_ROW:
             with suppress(NoReverseMatch):
                 found[f"{name}{title}, {other}"] = reverse(f"{route}_{other}", args=[row.pk])
-        offered = [step for step in page.steps if step.level <= level and step.offered(row)]
+        offered = [step for step in page.steps if Grant(level).may(step.action) and step.offered(row)]
         for step in offered[:most]:
             found[f"{name}{title}, {step.name}"] = reverse(f"{route}_step", args=[row.pk, step.name])
     return found

@@ -13,9 +13,9 @@ from calls.models import Call, CallBack, StaffDecision, Status
 from campaigns.models import Campaign, Contact, ContactImport, DoNotCall, Recipient
 from providers.models import ProviderAccount
 from tenants.backoffice.buttons import Step
-from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Alert, AuditEntry, Organization
+from tenants.policy import Level
 from tests.browser.support import MARKS, SOON, forged, visit
 
 pytestmark = MARKS
@@ -139,7 +139,7 @@ def test_what_one_does_arrives_and_who_may_not_can_not(staff: Mapping[Level, Any
     for doing in DOINGS:
         row = doing.row()
         step, url = step_of(row, doing.step)
-        doer, onlooker = staff[step.level], staff[Level(step.level - 1)]
+        doer, onlooker = staff[step.action.role], staff[Level(step.action.role - 1)]
         what = f"{doing.step} {row}"
         visit(onlooker, url_of(row))
         assert onlooker.locator(f"a[href='{url}']").count() == 0, what

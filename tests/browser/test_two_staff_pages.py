@@ -12,8 +12,8 @@ from campaigns.do_not_call import entries
 from campaigns.imports import job, undo
 from campaigns.models import Campaign, Contact, ContactImport, ContactList, DoNotCall
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import page_of
+from tenants.policy import Level
 from tests.browser.support import MARKS, SOON, forged
 
 pytestmark = MARKS

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from calls.following import status_callbacks
 from calls.models import ProviderCallback, Status
 from providers.models import Assistant, PhoneNumber
 from tests.calls.test_api_calls import a_call
@@ -118,3 +119,73 @@ def test_a_chunked_body_is_filed_whole(client: ApiClient, hook: str) -> None:
     }
     assert client.post(hook, b"-", **chunked).status_code == 200
     assert bytes(ProviderCallback.objects.get().body) == b'{"status": "busy"}'
+
+
+def read_all() -> None:
+    for pk in status_callbacks.pending(1000):
+        status_callbacks.process(pk)
+
+
+def test_a_token_takes_a_providers_burst_and_no_flood(client: ApiClient, hook: str, frozen: Any) -> None:
+    for number in range(50):  # ten steps of a call, each sent five times
+        assert client.post(hook, {"status": "busy", "n": number}).status_code == 200
+    answers = [client.post(hook, b"junk", content_type="text/plain") for _ in range(50)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429] * 40
+    assert (answers[-1]["Retry-After"], set(answers[-1].json())) == ("60", {"error"})
+    assert ProviderCallback.objects.count() == 60
+    frozen.shift(61)
+    assert client.post(hook, {}).status_code == 429  # nothing of it is read yet
+    read_all()
+    assert client.post(hook, {"status": "busy"}).status_code == 200
+
+
+def test_the_rate_is_that_of_one_token(
+    client: ApiClient, hook: str, assistant: Assistant, phone_number: PhoneNumber, frozen: Any
+) -> None:
+    other = a_call(assistant, phone_number, "+33612345679", status=Status.COMPLETED)
+    while client.post(hook, {}).status_code == 200:
+        pass
+    assert client.post(f"/hooks/allomia/{other.callback_token}", {}).status_code == 200
+
+
+def test_a_token_cannot_fill_the_database(client: ApiClient, hook: str, frozen: Any) -> None:
+    def junk() -> ProviderCallback:
+        client.post(hook, b"\xff" * 100_000, content_type="text/plain")
+        read_all()
+        return ProviderCallback.objects.latest("pk")
+
+    first = junk()
+    assert len(bytes(first.body)) == 16_384
+    of_call = {"call": first.call, "account": first.account, "processed_at": first.processed_at}
+    signed = ProviderCallback.objects.create(verification="verified", body=b"{}", **of_call)
+    frozen.shift(61)
+    ProviderCallback.objects.bulk_create(
+        ProviderCallback(verification="unsigned", body=b"x", received_at=first.received_at, **of_call)
+        for _ in range(150)
+    )
+    last = junk()
+    kept = set(ProviderCallback.objects.filter(verification="unsigned").values_list("pk", flat=True))
+    assert kept == set(range(last.pk - 99, last.pk + 1))
+    assert ProviderCallback.objects.filter(pk=signed.pk).exists()
+
+
+def test_bodies_that_are_too_long_leave_one_event_a_minute(
+    client: ApiClient, assistant: Assistant, phone_number: PhoneNumber, frozen: Any
+) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    fields: Any = {"status": Status.RINGING, "provider_call_id": "p1", "next_read_at": later}
+    call = a_call(assistant, phone_number, "+33612345678", **fields)
+    for _ in range(5):
+        client.post(f"/hooks/allomia/{call.callback_token}", b"x" * 262_145, content_type="text/plain")
+    assert call.events.filter(type="callback").count() == 1
+
+
+def test_callbacks_are_deleted_after_30_days_once_they_are_read(client: ApiClient, hook: str, frozen: Any) -> None:
+    client.post(hook, {"status": "busy"})
+    frozen.shift(timedelta(days=31))
+    assert status_callbacks.purge() == 0  # nobody has read it
+    read_all()
+    client.post(hook, {"status": "busy"})
+    read_all()
+    assert status_callbacks.purge() == 1
+    assert ProviderCallback.objects.count() == 1

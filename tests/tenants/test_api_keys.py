@@ -30,6 +30,8 @@ def test_a_key_is_shown_once_and_works(api: ApiClient, organization: Organizatio
         "name": "CRM",
         "scopes": ["read", "call"],
         "expires_at": "2099-01-01T00:00:00Z",
+        "owner": "organization",
+        "maker": None,
         "prefix": "",
         "key": "",
         "last_used_at": None,

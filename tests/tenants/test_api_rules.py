@@ -118,7 +118,7 @@ def test_another_organization_in_a_body_does_not_exist(api: ApiClient, stranger:
 @pytest.fixture
 def staff(organization: Organization, stranger: Organization) -> Any:
     def sign_in(role: str, *, superuser: bool = False) -> Client:
-        user = get_user_model().objects.create(username=f"{role}@example.org", is_superuser=superuser)
+        user = get_user_model().objects.create(username=f"{role}@example.org", is_superuser=superuser, is_staff=True)
         if not superuser:
             Membership.objects.create(user=user, organization=organization, role=role)
         client = ApiClient()

@@ -27,7 +27,8 @@ from campaigns.admin.numbers import NumberedAdmin, both_formats
 from providers.models import ProviderAccount
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
-from tenants.backoffice.roles import Level, reach_of, regions_of
+from tenants.backoffice.roles import reach_of, regions_of
+from tenants.policy import Action
 
 OVERDUE = "yes"  # the value of the filter
 
@@ -53,7 +54,6 @@ class OverdueFilter(admin.SimpleListFilter):
 
 @admin.register(Call)
 class CallAdmin(NumberedAdmin):
-    add_level = change_level = delete_level = Level.NOBODY
     empty_words = "No calls yet. Launch a call or start a campaign."
     search_help_text = "Phone number (or its beginning), or a whole ID"
     list_display = ("number", "contact_name", "state", "outcome", "of_campaign", "assistant", "created")
@@ -167,7 +167,7 @@ class CallAdmin(NumberedAdmin):
 
     def transcript_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the transcript. It is read from the provider for each request and not stored."""
-        obj = self.found(request, pk)
+        obj = self.found(request, pk, Action.SEE_TRANSCRIPT)
         if obj is None:
             return self.not_found(request)
         error_text, turns = "", []

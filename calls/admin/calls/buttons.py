@@ -14,7 +14,8 @@ from calls.outcomes import staff_decisions
 from campaigns.phones import national
 from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.forms import LinesField
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
+from tenants.policy import Action
 
 
 class ConfirmForm(forms.Form):
@@ -114,7 +115,7 @@ STEPS = (
     Step(
         "confirm-placed",
         "It was placed…",
-        Level.OPERATOR,
+        Action.SETTLE_CALL,
         lambda obj: [
             "You confirm that the provider placed the call.",
             "Trunkline follows it by the provider's ID and does not place it again.",
@@ -129,7 +130,7 @@ STEPS = (
     Step(
         "release",
         "It was not placed: release…",
-        Level.OPERATOR,
+        Action.SETTLE_CALL,
         _release_effect,
         _release,
         offered=lambda obj: obj.status == Status.UNCONFIRMED,
@@ -141,7 +142,7 @@ STEPS = (
     Step(
         "end",
         "This call is over…",
-        Level.OPERATOR,
+        Action.END_CALL,
         _end_effect,
         _end,
         offered=lambda obj: obj.status in MAY_BE_OVERDUE,
@@ -153,7 +154,7 @@ STEPS = (
     Step(
         "cancel",
         "Cancel",
-        Level.OPERATOR,
+        Action.CANCEL_CALL,
         lambda obj: [
             f"This call will not ring {national(obj.to_number)}.",
             "You cannot undo this. Launch a new call instead.",

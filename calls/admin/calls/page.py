@@ -26,8 +26,8 @@ from campaigns.rules.windows import zone_named
 from campaigns.wording import counted
 from providers.adapters.errors import ProviderError
 from tenants.backoffice.local_time import local_time, time_in
-from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import ScopedAdmin
+from tenants.policy import Action
 
 EVENTS, CALLBACKS = 200, 50
 ERASED = "Erased contact"
@@ -37,7 +37,7 @@ SIGNATURES = {"verified": "signature valid", "unsigned": "unsigned", "bad": "sig
 def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]:
     """Return the context of the panel, as far as the user's role allows."""
     clock = Clock(call)
-    raw = page.holds(request, Level.MANAGER, call)  # only managers see raw payloads
+    raw = page.holds(request, Action.SEE_RAW, call)
     hooks = webhooks.of_call(request, call)
     decision = call.decision or {}
     return {
@@ -46,7 +46,7 @@ def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]
         "badge": labels.badge(call),
         "overdue": _overdue(call),
         "waiting": labels.reason(call.status_reason) if call.status == Status.QUEUED and call.status_reason else "",
-        "links": _links(call) if page.holds(request, Level.OPERATOR, call) else [],
+        "links": _links(call) if page.holds(request, Action.LAUNCH_CALL, call) else [],
         "neighbours": _neighbours(page, call),
         "clock": clock.note,
         "facts": doubts.beside(_facts(call), call, doubts.FACTS),
@@ -66,8 +66,13 @@ def panel(page: ScopedAdmin, request: HttpRequest, call: Call) -> dict[str, Any]
             {"actor": row.actor, "at": clock.text(row.at), "reason": row.reason} for row in call.decisions.all()
         ],
         "webhooks": hooks,
-        "transcript_url": page.url("transcript", call.pk) if transcripts.may_exist(call) else "",
+        "transcript_url": _transcript_url(page, request, call),
     }
+
+
+def _transcript_url(page: ScopedAdmin, request: HttpRequest, call: Call) -> str:
+    offered = transcripts.may_exist(call) and page.holds(request, Action.SEE_TRANSCRIPT, call)
+    return page.url("transcript", call.pk) if offered else ""
 
 
 def _overdue(call: Call) -> str:

@@ -53,6 +53,7 @@ from campaigns.rules.number_zones import country_name
 from campaigns.wording import counted
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
+from tenants.policy import Action
 
 S = Campaign.Status
 UNFINISHED = {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED}
@@ -96,6 +97,7 @@ PARTS: dict[str, Callable[[HttpRequest, Campaign], dict[str, Any]]] = {
 class CampaignAdmin(WizardPages):
     form = CampaignForm
     inlines = (WindowInline, RetryInline, VariantInline)
+    add_action = change_action = delete_action = Action.CHANGE_CAMPAIGN
     add_title = "New campaign"
     empty_words = "No campaigns yet. A campaign calls the contacts on its lists, within the hours and rules you set."
     labels = {
@@ -301,7 +303,7 @@ class CampaignAdmin(WizardPages):
         return [*ours, *super().get_urls()]
 
     def results_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        obj = self.found(request, pk)
+        obj = self.found(request, pk, Action.EXPORT)
         if obj is None:
             return self.not_found(request)
         return results_csv.download(obj, obj.recipients.all(), reach_of(request).actor)

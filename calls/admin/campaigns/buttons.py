@@ -21,8 +21,9 @@ from campaigns.wording import recipients as counted
 from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.forms import LineField
 from tenants.backoffice.local_time import local_time
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
+from tenants.policy import Action
 
 S = Campaign.Status
 
@@ -83,7 +84,7 @@ STEPS = (
     Step(
         "start",
         "Start",
-        Level.OPERATOR,
+        Action.RUN_CAMPAIGN,
         effects.start_effect,
         _run(campaigns.start, "“{name}” is {status}."),
         offered=lambda obj: obj.status == S.DRAFT,
@@ -95,7 +96,7 @@ STEPS = (
     Step(
         "pause",
         "Pause",
-        Level.OPERATOR,
+        Action.RUN_CAMPAIGN,
         effects.pause_effect,
         _run(campaigns.pause, "“{name}” is paused. It places no more calls."),
         offered=lambda obj: obj.status in {S.RUNNING, S.SCHEDULED},
@@ -105,7 +106,7 @@ STEPS = (
     Step(
         "resume",
         "Resume",
-        Level.OPERATOR,
+        Action.RUN_CAMPAIGN,
         effects.resume_effect,
         _run(campaigns.resume, "“{name}” is {status} again."),
         offered=lambda obj: obj.status == S.PAUSED,
@@ -117,7 +118,7 @@ STEPS = (
     Step(
         "refresh",
         "Add new contacts",
-        Level.OPERATOR,
+        Action.RUN_CAMPAIGN,
         effects.refresh_effect,
         _run(campaign_edits.refresh, "“{name}” is adding the new contacts of its lists."),
         offered=lambda obj: obj.status in {S.RUNNING, S.PAUSED},
@@ -127,7 +128,7 @@ STEPS = (
     Step(
         "send-held",
         "Call held recipients",
-        Level.OPERATOR,
+        Action.STEER_RECIPIENT,
         effects.send_held_effect,
         _held(Verdict.SEND, "called with the values as they are."),
         offered=_has_held,
@@ -138,7 +139,7 @@ STEPS = (
     Step(
         "skip-held",
         "Skip held recipients",
-        Level.OPERATOR,
+        Action.STEER_RECIPIENT,
         effects.skip_held_effect,
         _held(Verdict.SKIP, "not called."),
         offered=_has_held,
@@ -149,7 +150,7 @@ STEPS = (
     Step(
         "cancel",
         "Cancel campaign",
-        Level.OPERATOR,
+        Action.RUN_CAMPAIGN,
         effects.cancel_effect,
         _run(campaigns.cancel, "“{name}” is permanently canceled."),
         offered=lambda obj: obj.status in {S.DRAFT, S.SCHEDULED, S.RUNNING, S.PAUSED},
@@ -160,7 +161,7 @@ STEPS = (
     Step(
         "copy",
         "Copy as a new campaign",
-        Level.MANAGER,
+        Action.CHANGE_CAMPAIGN,
         effects.copy_effect,
         _copy,
         icon="content_copy",

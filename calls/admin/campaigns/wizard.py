@@ -134,14 +134,14 @@ class WizardPages(ScopedAdmin):
         """Return how many contacts are on the selected lists, and how many of them may be called."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        mine = reach_of(request).organizations(self.add_level)
+        mine = reach_of(request).organizations(self.add_action)
         return TemplateResponse(request, "trunkline/wizard/people.html", wizard_previews.contacts(request.GET, mine))
 
     def _draft(self, request: HttpRequest, pk: int) -> Campaign | HttpResponse:
         obj: Campaign | None = self.found(request, pk)
         if obj is None:
             return self.not_found(request)
-        if not self.holds(request, self.change_level, obj):
+        if not self.holds(request, self.change_action, obj):
             raise PermissionDenied
         if obj.status != S.DRAFT:
             messages.info(request, "The campaign has started. Its settings are on this page now.")

@@ -15,9 +15,10 @@ from django.urls import reverse
 from campaigns.models import Campaign, ContactList, ContactListMember
 from providers import sample
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants.backoffice.roles import Level, Reach, reach_of
+from tenants.backoffice.roles import Reach, reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Organization
+from tenants.policy import Action
 
 COMMAND = "manage.py sandbox"
 AT_MOST = 50  # organizations in the choice
@@ -40,7 +41,7 @@ def first_steps(reach: Reach, mine: list[int]) -> dict[str, Any] | None:
     existing = _existing(mine)
     if "campaigns" in existing:
         return None
-    may_change = reach.has(Level.MANAGER)
+    may_change = reach.may(Action.CHANGE_ACCOUNT)
     done = [
         name in existing and (name not in {"assistants", "numbers"} or "accounts" in existing) for name, *_ in STEPS
     ]
@@ -78,7 +79,7 @@ def _existing(mine: list[int]) -> set[str]:
 def _sandbox(reach: Reach) -> dict[str, Any]:
     """Return the sandbox's address, whether it answers, and the organizations without an account there."""
     has_account = Exists(_sandbox_accounts().filter(organization=OuterRef("pk")).order_by())
-    rows = reach.organizations(Level.MANAGER).annotate(has_sandbox=has_account).order_by("name")[:AT_MOST]
+    rows = reach.organizations(Action.ADD_SANDBOX).annotate(has_sandbox=has_account).order_by("name")[:AT_MOST]
     without = [row for row in rows if not row.has_sandbox]
     return {
         "address": sample.ADDRESS,
@@ -98,11 +99,11 @@ def _sandbox_accounts() -> QuerySet[ProviderAccount]:
 def sandbox_view(request: HttpRequest) -> HttpResponse:
     """Create a sandbox account with its assistant and caller number. It does not start a sandbox."""
     reach = reach_of(request)
-    if not reach.has(Level.MANAGER) or not settings.ALLOW_LOOPBACK_URLS:
+    if not reach.may(Action.ADD_SANDBOX) or not settings.ALLOW_LOOPBACK_URLS:
         raise PermissionDenied
     if request.method == "POST":
         key = request.POST.get("organization", "")
-        mine = reach.organizations(Level.MANAGER)
+        mine = reach.organizations(Action.ADD_SANDBOX)
         organization = mine.filter(pk=key).first() if key.isdecimal() and len(key) < 19 else None
         if organization is None:
             return page_of(ProviderAccount).not_found(request)

@@ -23,13 +23,14 @@ from campaigns.rules.spoken import sentence
 from providers.models import Assistant
 from tenants.backoffice.buttons import NotDone
 from tenants.backoffice.local_time import local_time
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
+from tenants.policy import Action
 
 
 def _assistants(request: HttpRequest, contact: Contact | None) -> QuerySet[Assistant]:
     """Return the active assistants that may call the contact: those of its organization."""
-    mine = reach_of(request).organizations(Level.OPERATOR)
+    mine = reach_of(request).organizations(Action.LAUNCH_CALL)
     found = Assistant.objects.filter(organization__in=mine, is_active=True, account__is_active=True)
     if contact is not None:
         found = found.filter(organization=contact.organization_id)
@@ -72,7 +73,7 @@ def contact_view(request: HttpRequest) -> HttpResponse:
 
 
 def _sent(request: HttpRequest) -> dict[str, Any]:
-    if not reach_of(request).has(Level.OPERATOR):
+    if not reach_of(request).may(Action.LAUNCH_CALL):
         raise PermissionDenied
     return request.POST.dict() if request.method == "POST" else request.GET.dict()
 

@@ -15,16 +15,17 @@ from campaigns.models import Contact
 from campaigns.phones import NotCallable, country_of, national, normalise
 from campaigns.rules.whereabouts import ZoneRule, whereabouts
 from providers.models import Assistant
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import Organization
+from tenants.policy import Action
 
 FOUND = 8
 AT_LEAST = 2  # characters: fewer find too many contacts
 
 
 def _contacts(request: HttpRequest) -> QuerySet[Contact]:
-    mine = reach_of(request).organizations(Level.OPERATOR)
+    mine = reach_of(request).organizations(Action.LAUNCH_CALL)
     return Contact.objects.filter(organization__in=mine).select_related("organization")
 
 
@@ -84,5 +85,5 @@ def number_info(request: HttpRequest, assistant: Assistant | None, text: str) ->
 
 
 def _only_organization(request: HttpRequest) -> Organization | None:
-    rows = list(reach_of(request).organizations(Level.OPERATOR)[:2])
+    rows = list(reach_of(request).organizations(Action.LAUNCH_CALL)[:2])
     return rows[0] if len(rows) == 1 else None

@@ -22,9 +22,10 @@ from campaigns.models import Campaign, Contact, Recipient
 from tenants.backoffice.buttons import NotDone, ReasonForm, Step
 from tenants.backoffice.forms import LineField
 from tenants.backoffice.local_time import local_time
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.backoffice.typed_times import LocalTimeField
+from tenants.policy import Action
 
 CALLBACK_COLOURS = {"Due": "info", "Kept": "success", "Missed": "danger", "Canceled": "default"}
 INPUT = {"class": "tl-input"}
@@ -154,7 +155,7 @@ def _may_be_scheduled(obj: Recipient) -> bool:
 CANCEL = Step(
     "cancel-call-back",
     "Cancel scheduled callback",
-    Level.OPERATOR,
+    Action.STEER_RECIPIENT,
     lambda obj: [
         "The contact is not called at the time asked for.",
         "The campaign continues with this recipient as before.",
@@ -168,7 +169,7 @@ CALLBACK_STEPS = (CANCEL,)
 ERASE = Step(
     "erase",
     "Erase…",
-    Level.MANAGER,
+    Action.ERASE_CONTACT,
     lambda obj: [
         f"The name, the phone number, the variables and the external ID of {obj} are permanently deleted, here and on "
         "every call, together with results and raw payloads.",
@@ -190,7 +191,7 @@ CONTACT_STEPS = (
     Step(
         "hold",
         "Hold",
-        Level.OPERATOR,
+        Action.HOLD_CONTACT,
         lambda obj: [
             "The organization does not call this contact: no campaign, no single call, no program.",
             "A call under way continues to its end.",
@@ -204,7 +205,7 @@ CONTACT_STEPS = (
     Step(
         "unhold",
         "Lift the hold",
-        Level.OPERATOR,
+        Action.HOLD_CONTACT,
         lambda obj: ["Campaigns may call this contact again, within the calling windows and the rules."],
         _unhold,
         offered=lambda obj: _contact(obj).held(timezone.now()),
@@ -216,7 +217,7 @@ RECIPIENT_STEPS = (
     Step(
         "call-back",
         "Call back at…",
-        Level.OPERATOR,
+        Action.STEER_RECIPIENT,
         lambda obj: [
             "The contact is called at that time, before all other recipients. The callback replaces a retry.",
             "If no call can be placed in time, the callback counts as missed and raises an alert.",
@@ -232,7 +233,7 @@ RECIPIENT_STEPS = (
     Step(
         "send-as-is",
         "Send values as they are",
-        Level.OPERATOR,
+        Action.STEER_RECIPIENT,
         lambda obj: [
             f"{obj.contact} is called with the values as they are, now and in later attempts.",
             "To correct a value instead, edit the contact. The recipient is then called by itself.",
@@ -245,7 +246,7 @@ RECIPIENT_STEPS = (
     Step(
         "skip",
         "Skip",
-        Level.OPERATOR,
+        Action.STEER_RECIPIENT,
         lambda obj: ["This campaign does not call the recipient. Other campaigns may."],
         _decide(Verdict.SKIP, "{} is not called by this campaign."),
         offered=lambda obj: obj.held and obj.campaign.status in Campaign.STARTED,
@@ -256,7 +257,7 @@ RECIPIENT_STEPS = (
     Step(
         "withdraw",
         "Withdraw",
-        Level.OPERATOR,
+        Action.STEER_RECIPIENT,
         lambda obj: [
             "This campaign does not call the recipient any more. Other campaigns may.",
             "A call under way continues to its end.",

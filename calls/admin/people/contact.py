@@ -23,7 +23,7 @@ from campaigns.rules.legal_hours import legal_hours
 from campaigns.rules.whereabouts import Whereabouts
 from campaigns.rules.windows import closed_zone, is_open, local_text, next_opening, zone_named
 from tenants.backoffice.local_time import local_minute, time_in
-from tenants.backoffice.roles import Level
+from tenants.policy import Action
 
 SHOWN = 25
 LIVE = Recipient.WAITING_STATUSES
@@ -42,7 +42,7 @@ class CalledContactAdmin(ContactAdmin):
         recipients = list(obj.recipients.select_related("campaign").order_by("-pk")[:SHOWN])
         callbacks = list(obj.call_backs.select_related("recipient__campaign")[:5])
         held = obj.held(now)
-        if self.holds(request, Level.OPERATOR, obj):
+        if self.holds(request, Action.LAUNCH_CALL, obj):
             shown["links"] = _links(shown["do_not_call_url"], obj, entry)
         return shown | {
             "live": True,

@@ -7,11 +7,14 @@ from django.http import HttpRequest, HttpResponseBase
 from calls.api.evidence import as_file
 from campaigns.models import Contact
 from tenants.backoffice.scoped_admin import page_of
+from tenants.policy import Action
 
 
 def view(request: HttpRequest) -> HttpResponseBase:
     """Return every call to the contact's number in its organization. The address has `?contact=<key>`."""
     page = page_of(Contact)
     key = request.GET.get("contact", "")
-    contact = page.found(request, int(key)) if key.isascii() and key.isdigit() and len(key) < 19 else None
+    contact = (
+        page.found(request, int(key), Action.EXPORT) if key.isascii() and key.isdigit() and len(key) < 19 else None
+    )
     return as_file([contact.organization_id], contact.phone) if contact else page.not_found(request)

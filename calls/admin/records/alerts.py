@@ -19,9 +19,10 @@ from providers.models import ProviderAccount
 from tenants import alerts
 from tenants.backoffice.buttons import Step
 from tenants.backoffice.local_time import local_time, local_time_column
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
 from tenants.models import Alert
+from tenants.policy import Action
 
 SUBJECTS: Mapping[str, type[Model]] = {"account": ProviderAccount, "campaign": Campaign}
 
@@ -46,7 +47,7 @@ class AlertAdmin(ReadOnlyAdmin):
         Step(
             "seen",
             "Mark as seen",
-            Level.OPERATOR,
+            Action.MARK_ALERT,
             lambda obj: ["The alert disappears from the dashboard of all team members. Nothing else changes."],
             _seen,
             offered=lambda obj: obj.seen_at is None and obj.ended_at is None,

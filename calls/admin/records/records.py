@@ -15,15 +15,15 @@ from calls.admin.people.buttons import CALLBACK_COLOURS, CALLBACK_STEPS
 from calls.admin.shared.labels import masked
 from calls.models import CallBack, Heartbeat, ProviderCallback, readable
 from tenants.backoffice.local_time import local_time, local_time_column
-from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import ReadOnlyAdmin
 from tenants.backoffice.superuser_admin import SuperuserReadOnlyAdmin
+from tenants.policy import Action
 
 ALIVE = timedelta(seconds=60)
 
 
 class RecordAdmin(ReadOnlyAdmin):
-    view_level = Level.MANAGER
+    view_action = Action.SEE_RAW
     panel_only = True
     panel_template = "trunkline/facts.html"
     ordering = ("-id",)

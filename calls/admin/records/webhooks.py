@@ -17,9 +17,10 @@ from calls.webhooks import maintenance
 from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.backoffice.scoped_admin import page_of
 from tenants.models import WebhookEndpoint, WebhookEvent
+from tenants.policy import Action
 
 STATUS_COLOURS = {"Pending": "info", "Delivered": "success", "Failed": "danger", "Held": "warning"}
 SHOWN_OF_A_CALL = 50
@@ -55,6 +56,7 @@ def _replay_held(request: HttpRequest, obj: WebhookEndpoint, values: Mapping[str
 
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(RecordAdmin):
+    view_action = Action.SEE_WEBHOOKS
     plural = "Webhook endpoints"
     empty_words = "No endpoint yet. Programs add them over the API, at /api/v1/webhook-endpoints/."
     list_display: ClassVar[Sequence[Any]] = ("address", "description", "state", "created")
@@ -64,7 +66,7 @@ class WebhookEndpointAdmin(RecordAdmin):
         Step(
             "test",
             "Send a test",
-            Level.MANAGER,
+            Action.REPLAY_WEBHOOK,
             lambda obj: [f"Sends the event webhook.test once to {obj.url}."],
             _test,
             offered=lambda obj: obj.is_active,
@@ -73,7 +75,7 @@ class WebhookEndpointAdmin(RecordAdmin):
         Step(
             "replay-held",
             "Send held deliveries",
-            Level.MANAGER,
+            Action.REPLAY_WEBHOOK,
             lambda obj: [
                 f"Sends what was held while the endpoint was switched off to {obj.url}, the oldest first.",
                 f"At most {maintenance.REPLAYED_AT_ONCE:,} at a time.",
@@ -123,6 +125,7 @@ def _held_words(endpoint: WebhookEndpoint) -> str:
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(RecordAdmin):
+    view_action = Action.SEE_WEBHOOKS
     plural = "Webhook deliveries"
     list_display: ClassVar[Sequence[Any]] = ("created", "event", "address", "state", "attempts", "last_error")
     list_filter: ClassVar[Sequence[Any]] = ("status", ("endpoint", ScopedRelatedFilter))
@@ -136,7 +139,7 @@ class WebhookDeliveryAdmin(RecordAdmin):
         Step(
             "replay",
             "Send again",
-            Level.MANAGER,
+            Action.REPLAY_WEBHOOK,
             lambda obj: [
                 f"Sends {obj.event} to {obj.url} again, with the same id.",
                 "A receiver that already has it can recognise it by that id.",
@@ -195,7 +198,7 @@ def _endpoint_words(endpoint: WebhookEndpoint | None) -> str:
 
 def of_call(request: HttpRequest, call: Call) -> list[dict[str, Any]]:
     """Return a call's webhook deliveries for its page, with links for managers."""
-    may_open = reach_of(request).has(Level.MANAGER, call.organization_id)
+    may_open = reach_of(request).may(Action.SEE_WEBHOOKS, call.organization_id)
     rows = call.webhook_deliveries.select_related("endpoint").defer("body").order_by("pk")[:SHOWN_OF_A_CALL]
     return [
         {

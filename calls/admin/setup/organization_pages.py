@@ -16,8 +16,9 @@ from campaigns.phones import national
 from campaigns.wording import counted
 from tenants.admin.organizations import OrganizationAdmin
 from tenants.backoffice.buttons import Step
-from tenants.backoffice.roles import Level, reach_of
+from tenants.backoffice.roles import reach_of
 from tenants.models import Organization
+from tenants.policy import Action
 
 admin.site.unregister([Organization, DoNotCall])
 
@@ -48,7 +49,7 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
         Step(
             "stop-calls",
             "Stop all calls",
-            Level.OPERATOR,
+            Action.STOP_CALLS,
             _stop_effect,
             _stop,
             offered=lambda obj: not obj.calls_stopped,
@@ -59,7 +60,7 @@ class SwitchedOrganizationAdmin(OrganizationAdmin):
         Step(
             "allow-calls",
             "Allow calls again",
-            Level.MANAGER,
+            Action.ALLOW_CALLS,
             lambda obj: [f"Running campaigns and queued calls of {obj.name} continue within seconds."],
             _allow,
             offered=lambda obj: obj.calls_stopped,

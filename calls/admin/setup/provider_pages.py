@@ -25,8 +25,8 @@ from providers.admin.numbers import PhoneNumberAdmin
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.backoffice.buttons import Step
 from tenants.backoffice.local_time import local_time
-from tenants.backoffice.roles import Level
 from tenants.backoffice.scoped_admin import page_of
+from tenants.policy import Action
 
 admin.site.unregister([ProviderAccount, Assistant, PhoneNumber])
 
@@ -47,7 +47,7 @@ class WorkingAccountAdmin(ProviderAccountAdmin):
         Step(
             "unblock",
             "Unblock",
-            Level.MANAGER,
+            Action.CHANGE_ACCOUNT,
             lambda obj: [
                 f"Reason for the block: {obj.blocked_reason}",
                 "The account places calls again within seconds. If the cause remains, it is blocked again.",
@@ -106,7 +106,7 @@ class CallingAssistantAdmin(AssistantAdmin):
     def panel_context(self, request: HttpRequest, obj: Assistant) -> dict[str, Any]:
         """Add a form for a test call. It opens the launch page with the variables' examples filled in."""
         shown = {**super().panel_context(request, obj), "opt_out_faults": unfed_rules.opt_out_faults(obj)}
-        if not obj.is_active or not obj.account.is_active or not self.holds(request, Level.OPERATOR, obj):
+        if not obj.is_active or not obj.account.is_active or not self.holds(request, Action.LAUNCH_CALL, obj):
             return shown
         filled = {f"variable-{item['name']}": _example(item) for item in obj.variables or []}
         return shown | {

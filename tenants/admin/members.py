@@ -1,0 +1,125 @@
+"""Team members on the page of an organization, and what becomes of their API keys when they are removed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.db.models import Count, F, Q, QuerySet
+from django.http import HttpRequest
+
+from tenants import key_owners
+from tenants.backoffice.forms import choice_field, text_field
+from tenants.backoffice.roles import reach_of
+from tenants.backoffice.scoped_admin import ScopedInline
+from tenants.models import ApiKey, Membership
+from tenants.policy import Action
+
+REVOKE, HAND_OVER = "revoke", "hand-over"
+OF_MEMBER = Q(
+    user__api_keys__owner=ApiKey.Owner.MAKER,
+    user__api_keys__organization=F("organization"),
+    user__api_keys__revoked_at=None,
+)
+
+
+class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A team member, entered by e-mail address. A list to choose from would show the users of other organizations."""
+
+    username = text_field("E-mail", required=True, max_length=150)
+    keys = choice_field("API keys, if removed", [])
+
+    class Meta:
+        model = Membership
+        fields = ("role",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        held = getattr(self.instance, "keys_held", 0)
+        words = "none" if not held else "1 key: keep" if held == 1 else f"{held} keys: keep"
+        decisions = [(REVOKE, "Revoke"), (HAND_OVER, "Give to the organization")] if held else []
+        keys: Any = self.fields["keys"]
+        keys.choices = [("", words), *decisions]
+        if self.instance.pk:
+            self.fields["username"].initial = self.instance.user.get_username()
+            self.fields["username"].disabled = True
+
+    def clean_username(self) -> str:
+        name: str = self.cleaned_data["username"]
+        if not self.instance.pk:
+            user = get_user_model().objects.filter(username=name, is_active=True, is_staff=True).first()
+            if user is None:
+                raise forms.ValidationError("No active user has this e-mail address. A superuser creates users.")
+            self.instance.user = user
+        return name
+
+
+class MembershipFormset(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """All team members of an organization. A member who has API keys is removed with a decision about them."""
+
+    decisions: dict[int, str]  # for each member that is removed, by user
+
+    def clean(self) -> None:
+        super().clean()
+        gone = self.deleted_forms
+        kept = [form for form in self.forms if form not in gone]
+        names = [name for form in kept if (name := form.cleaned_data.get("username"))]
+        if len(set(names)) != len(names):
+            raise forms.ValidationError("A team member is listed twice.")
+        if any(form.cleaned_data.get("keys") for form in kept):
+            raise forms.ValidationError("API keys are revoked or given away only with the removal of their maker.")
+        self.decisions = {form.instance.user_id: form.cleaned_data.get("keys", "") for form in gone if form.instance.pk}
+        for form in gone:
+            held = [] if form.cleaned_data.get("keys") else list(_keys_of(form.instance))
+            if held:
+                raise forms.ValidationError(
+                    f"{form.instance.user} has API keys here: {_words(held)}. Choose in the same row whether they are "
+                    "revoked or given to the organization."
+                )
+
+
+class MembershipInline(ScopedInline):
+    model = Membership
+    form = MembershipForm
+    formset = MembershipFormset
+    fields = ("username", "role", "keys")
+    verbose_name = "team member"
+    verbose_name_plural = "Team members"
+    hide_title = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        found: QuerySet[Any] = super().get_queryset(request).select_related("user")
+        counted: QuerySet[Any] = found.annotate(keys_held=Count("user__api_keys", filter=OF_MEMBER))
+        return counted
+
+    def _of_parent(self, request: HttpRequest, obj: Any = None) -> bool:
+        return reach_of(request).may(Action.CHANGE_MEMBERS, obj.pk if obj is not None else None)
+
+    has_view_permission = has_add_permission = has_change_permission = has_delete_permission = _of_parent
+
+
+def settle_keys(request: HttpRequest, gone: Membership, decision: str) -> None:
+    """Revoke the keys of a removed member or give them to the organization, and name those that keep working."""
+    actor = reach_of(request).actor
+    for key in _keys_of(gone):
+        if decision == HAND_OVER:
+            key_owners.hand_over(key, actor)
+        else:
+            key_owners.revoke(key, actor, "Its maker was removed from the organization.")
+    known = key_owners.left_behind(gone.user, gone.organization_id)
+    if known:
+        messages.warning(
+            request,
+            f"{gone.user} made these keys of the organization, and they keep working: {_words(known)}. "
+            f"Replace them if {gone.user} may still know them.",
+        )
+
+
+def _keys_of(row: Membership) -> Any:
+    return key_owners.keys_of(row.user).filter(organization=row.organization_id)
+
+
+def _words(keys: Any) -> str:
+    return ", ".join(f"{key.name} ({key.prefix}…, {', '.join(key.scopes)})" for key in keys)
