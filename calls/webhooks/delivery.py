@@ -159,9 +159,8 @@ def _take(wanted: dict[int, int], now: datetime) -> tuple[list[WebhookDelivery],
     due = WebhookDelivery.objects.filter(pk__in=wanted, status=DeliveryStatus.PENDING, slot=None)
     locked = list(due.select_for_update(skip_locked=True, of=("self",)).order_by("pk"))
     endpoints = WebhookEndpoint.objects.in_bulk({row.endpoint_id for row in locked if row.endpoint_id})
-    found, changed = [], []
-    for row in locked:
-        (found if _goes_there(row, endpoints.get(row.endpoint_id)) else changed).append(row)
+    found = [row for row in locked if _goes_there(row, endpoints.get(row.endpoint_id))]
+    changed = [row for row in locked if not _goes_there(row, endpoints.get(row.endpoint_id))]
     for slot in SLOTS:
         mine = [row.pk for row in found if wanted[row.pk] == slot]
         if mine:
@@ -260,7 +259,7 @@ def record(claimed: Claim, answer: Answer) -> None:
         gone = answer.status == GONE
         if gone and row.endpoint_id:
             disable(row.endpoint_id, claimed.url, "It answered 410 Gone.")
-        endpoint = WebhookEndpoint.objects.filter(pk=row.endpoint_id).first()  # as it is now
+        endpoint = row.endpoint  # as it is now
         row.slot, row.lease_until, row.last_error = None, None, answer.error_text[:200]
         if endpoint and row.event != TEST_EVENT and (endpoint.url != claimed.url or not endpoint.is_active):
             _leave_to(row, endpoint, claimed.url, now)

@@ -76,6 +76,7 @@ def is_internal(address: str) -> bool:
     return found is not None and found not in _METADATA and any(found in net for net in _INTERNAL)
 
 
+@lru_cache(4096)
 def _read(address: str) -> IPv4Address | IPv6Address | None:
     try:
         found = ip_address(address)

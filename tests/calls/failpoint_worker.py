@@ -44,8 +44,9 @@ from tests.waiting import PATIENCE
 
 # Shorter values for everything that waits for the clock, and none for what a slow machine may take long for: a request
 # that was not sent in time goes back to the queue, and its campaign may have finished meanwhile.
+PATIENT: dict[str, Any] = {**(http.Client.__init__.__kwdefaults__ or {}), "deadline": PATIENCE, "connect": PATIENCE}
 IMPATIENT: tuple[tuple[Any, str, Any], ...] = (
-    (http.Client.__init__, "__kwdefaults__", {"deadline": PATIENCE, "connect": PATIENCE, "connections": 300}),
+    (http.Client.__init__, "__kwdefaults__", PATIENT),
     (poll_schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.1)),)),
     (poll_schedule, "next_search", lambda call, now: now + timedelta(seconds=0.3)),
     (job, "BATCH", 5),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from calls.webhooks import maintenance
 from calls.webhooks.delivery import signed
 from tenants.models import WebhookEvent, new_webhook_secret
 
@@ -52,6 +53,16 @@ def test_openssl_agrees(tmp_path: Path) -> None:
         command = ["sh", "-c", example("sh", "echo genuine")]
         answer = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
         assert answer.stdout.strip() == verdict
+
+
+def test_deliveries_are_kept_as_long_as_the_page_says() -> None:
+    told = re.search(
+        r"kept for (\d+) days, failed rows for (\d+), held\s+rows for (\d+) and at most the newest ([\d,]+)", PAGE
+    )
+    assert told
+    kept = (maintenance.DELIVERED_KEPT, maintenance.FAILED_KEPT, maintenance.HELD_KEPT)
+    assert [int(days) for days in told.groups()[:3]] == [each.days for each in kept]
+    assert int(told[4].replace(",", "")) == maintenance.HELD_AT_MOST
 
 
 def test_every_event_is_described() -> None:
