@@ -106,7 +106,7 @@ def test_a_browser_that_signed_in_before_is_not_hindered_by_strangers(frozen: ti
     assert sign_in(owner).status_code == 302 and is_in(owner)
 
 
-def test_a_known_browser_is_known_for_its_user_alone_and_cannot_be_made_up() -> None:
+def test_a_known_browser_is_known_for_its_user_alone_and_cannot_be_made_up(frozen: time_machine.Traveller) -> None:
     a_user()
     a_user("ada@example.org")
     browser = Client()
@@ -135,7 +135,7 @@ def test_eight_failures_close_one_address_to_one_user_and_nobody_extends_it(froz
     assert sign_in(Client()).status_code == 302
 
 
-def test_an_address_behind_a_trusted_proxy_does_not_share_the_limit() -> None:
+def test_an_address_behind_a_trusted_proxy_does_not_share_the_limit(frozen: time_machine.Traveller) -> None:
     a_user()
     for _ in range(12):
         guess = {"username": OLGA, "password": "wrong"}
