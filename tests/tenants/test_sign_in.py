@@ -148,6 +148,20 @@ def test_an_address_behind_a_trusted_proxy_does_not_share_the_limit(frozen: time
     assert answer.status_code == 302
 
 
+def test_guesses_at_many_users_from_one_address_are_slowed_down_without_closing_it(
+    frozen: time_machine.Traveller,
+) -> None:
+    a_user()
+    for number in range(60):
+        sign_in(Client(), "wrong", name=f"user-{number}@example.org")
+    wait = wait_of(sign_in(Client()))
+    assert 0 < wait <= 60
+    for number in range(60, 80):  # goes on, from the same address
+        sign_in(Client(), "wrong", name=f"user-{number}@example.org")
+    frozen.shift(wait)
+    assert sign_in(Client()).status_code == 302
+
+
 def test_failures_are_forgotten_after_an_hour(frozen: time_machine.Traveller) -> None:
     a_user()
     attack(40)
