@@ -44,9 +44,8 @@ def _believe(meta: dict[str, Any]) -> None:
 
 
 def client_address(request: HttpRequest, *_: Any) -> str:
-    """Return the client's address, or an empty string if it is unknown (a Unix socket without a proxy's header)."""
-    found = address_in(request.META.get("REMOTE_ADDR", ""))
-    return str(found) if found else ""
+    """Return the client's address. It is this machine's if the connection has none."""
+    return str(address_in(request.META.get("REMOTE_ADDR", "")) or LOCAL_SOCKET)
 
 
 def forwarded(request: HttpRequest) -> bool:

@@ -1,8 +1,8 @@
 """When a password may be tried: by user and place, with delays that a stranger cannot turn into a lock.
 
-A place is a known browser, or else an address. Each place has tries of its own. While a user's password is guessed
-from elsewhere, every place that is not a known browser waits up to a minute before each try: the guesser is slowed
-down over all addresses, and the owner still gets in from any address of their own.
+A place is a user at a known browser, or else at an address. Each place has tries of its own. While a user's password is
+guessed from elsewhere, or other users' passwords from the same address, every place that is not a known browser waits
+up to a minute before each try. The guesser is slowed down, and nobody's tries take away those of another place.
 """
 
 from __future__ import annotations
@@ -22,26 +22,23 @@ def admit_password(request: HttpRequest, username: str) -> int:
     if browser:
         return tries.admit(tries.PASSWORD_BY_PLACE, name, browser)
     address = client_address(request)
-    if wait := tries.admit(tries.PASSWORD_BY_ADDRESS, address):
-        return wait
-    attacked = tries.PASSWORD_BY_USER.closed_for(tries.failures_of(tries.PASSWORD_BY_USER, name))
-    wait = tries.admit(tries.PASSWORD_BY_PLACE, name, address, at_least=attacked)
-    if wait:
-        tries.give_back(tries.PASSWORD_BY_ADDRESS, address)
-    return wait
+    attacked = max(
+        tries.PASSWORD_BY_USER.closed_for(tries.failures_of(tries.PASSWORD_BY_USER, name)),
+        tries.PASSWORD_BY_ADDRESS.closed_for(tries.failures_of(tries.PASSWORD_BY_ADDRESS, address)),
+    )
+    return tries.admit(tries.PASSWORD_BY_PLACE, name, address, at_least=attacked)
 
 
 def password_was_wrong(request: HttpRequest, username: str) -> None:
     if not known_browser(request, username):
         tries.failed(tries.PASSWORD_BY_USER, username.lower())
+        tries.failed(tries.PASSWORD_BY_ADDRESS, client_address(request))
 
 
 def password_was_right(request: HttpRequest, username: str) -> None:
     """Forget the failures of this place. Those of other places stay: they may be a stranger's."""
-    browser, address = known_browser(request, username), client_address(request)
-    tries.succeeded(tries.PASSWORD_BY_PLACE, username.lower(), browser or address)
-    if not browser:
-        tries.give_back(tries.PASSWORD_BY_ADDRESS, address)
+    place = known_browser(request, username) or client_address(request)
+    tries.succeeded(tries.PASSWORD_BY_PLACE, username.lower(), place)
 
 
 def is_known_browser(request: HttpRequest, credentials: dict[str, Any] | None = None) -> bool:

@@ -40,7 +40,7 @@ PASSWORD_BY_USER = Limit("password-user", free=10, longest=MINUTE)  # over all a
 PASSWORD_BY_PLACE = Limit("password-place", free=5, longest=MINUTE)  # of one user from one address or known browser
 PASSWORD_BY_ADDRESS = Limit("password-address", free=50, longest=MINUTE)  # of all users from one address
 OLD_PASSWORD = Limit("old-password", free=5, longest=timedelta(minutes=15))
-CODE = Limit("code", free=5, longest=timedelta(minutes=15))  # the user's password was right
+CODE = Limit("code", free=5, longest=timedelta(minutes=15))  # of a user, once the password was right
 RESET_BY_ADDRESS = Limit("reset-address", free=10, longest=timedelta(minutes=15))
 RESET_BY_EMAIL = Limit("reset-email", free=3, longest=timedelta(minutes=15))
 RESET_TOKEN = Limit("reset-token", free=10, longest=timedelta(minutes=15))
@@ -89,7 +89,7 @@ def _stored(row: SecretTries | None, subject: str, failures: int, now: datetime,
 
 
 def failed(limit: Limit, *parts: object) -> None:
-    """Count a failure of a subject that is never closed itself: it only makes others wait."""
+    """Count a failure of a subject that is never closed itself: it makes each place wait (`at_least` of `admit`)."""
     for _ in range(PERSISTENCE):
         now, subject = timezone.now(), _subject(limit, *parts)
         row = SecretTries.objects.filter(subject=subject).first()

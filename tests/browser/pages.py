@@ -16,6 +16,9 @@ OF_NO_MODEL = {
     "dashboard": "admin:index",
     "launch": "admin:calls_call_launch",
     "legal hours": "admin:calls_call_legal_hours",
+    "two-step sign-in": "two-step",
+    "own sessions": "my-sessions",
+    "own password": "own-password",
 }
 OF_ONE_ROW = ("import",)  # further pages of a row: `<app>_<model>_<name>`
 

@@ -106,7 +106,7 @@ def test_a_browser_that_signed_in_before_is_not_hindered_by_strangers(frozen: ti
     assert sign_in(owner).status_code == 302 and is_in(owner)
 
 
-def test_a_known_browser_is_known_for_its_user_alone_and_cannot_be_made_up() -> None:
+def test_a_known_browser_is_known_for_its_user_alone_and_cannot_be_made_up(frozen: time_machine.Traveller) -> None:
     a_user()
     a_user("ada@example.org")
     browser = Client()
@@ -135,7 +135,7 @@ def test_eight_failures_close_one_address_to_one_user_and_nobody_extends_it(froz
     assert sign_in(Client()).status_code == 302
 
 
-def test_an_address_behind_a_trusted_proxy_does_not_share_the_limit() -> None:
+def test_an_address_behind_a_trusted_proxy_does_not_share_the_limit(frozen: time_machine.Traveller) -> None:
     a_user()
     for _ in range(12):
         guess = {"username": OLGA, "password": "wrong"}
@@ -146,6 +146,20 @@ def test_an_address_behind_a_trusted_proxy_does_not_share_the_limit() -> None:
     SecretTries.objects.all().delete()  # leaves the failures that django-axes has counted
     answer = Client().post("/admin/login/", sent, headers={"x-forwarded-for": "203.0.113.7"}, REMOTE_ADDR="127.0.0.1")
     assert answer.status_code == 302
+
+
+def test_guesses_at_many_users_from_one_address_are_slowed_down_without_closing_it(
+    frozen: time_machine.Traveller,
+) -> None:
+    a_user()
+    for number in range(60):
+        sign_in(Client(), "wrong", name=f"user-{number}@example.org")
+    wait = wait_of(sign_in(Client()))
+    assert 0 < wait <= 60
+    for number in range(60, 80):  # goes on, from the same address
+        sign_in(Client(), "wrong", name=f"user-{number}@example.org")
+    frozen.shift(wait)
+    assert sign_in(Client()).status_code == 302
 
 
 def test_failures_are_forgotten_after_an_hour(frozen: time_machine.Traveller) -> None:

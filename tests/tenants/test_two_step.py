@@ -130,6 +130,19 @@ def test_tries_of_codes_are_limited(clock: Any) -> None:
     assert browser.post(CODE_PAGE, {"code": codes[0]}).status_code == 302
 
 
+def test_a_thief_of_the_password_does_not_use_up_the_owners_tries_of_codes(clock: Any) -> None:
+    user, owner = a_user(), Client()
+    sign_in(owner)
+    secret, _ = set_up(owner, clock, user)
+    owner.post("/admin/logout/")
+    thief = Client()
+    sign_in(thief, address="203.0.113.66")
+    for number in range(10):
+        thief.post(CODE_PAGE, {"code": f"{number:06}"})
+    sign_in(owner)
+    assert owner.post(CODE_PAGE, {"code": code_at(secret, time.time())}).status_code == 302 and is_in(owner)
+
+
 def test_secrets_are_stored_encrypted_and_recovery_codes_hashed(clock: Any) -> None:
     user, client = a_user(), Client()
     client.force_login(user)

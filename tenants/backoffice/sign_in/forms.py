@@ -8,10 +8,12 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import SetPasswordForm
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
 from tenants.sign_in import second_factor, tries
+from tenants.sign_in.known_browsers import known_browser
 from tenants.sign_in.sign_in_limits import admit_password, password_was_right, password_was_wrong
 
 WAIT = "wait"  # the code of the error
@@ -67,17 +69,18 @@ class CodeForm(forms.Form):
         widget=forms.TextInput(attrs={"class": INPUT, "autocomplete": "one-time-code", "autofocus": ""}),
     )
 
-    def __init__(self, *args: Any, user_id: int, recovery: bool = True, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.user_id, self.recovery = user_id, recovery
+    def __init__(self, request: HttpRequest, user: Any, *, recovery: bool = True) -> None:
+        super().__init__(request.POST if request.method == "POST" else None)
+        self.user_id, self.recovery = user.pk, recovery
+        self.browser = known_browser(request, user.get_username())  # a thief of the password has tries of their own
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
-        refuse_for(tries.admit(tries.CODE, self.user_id))
+        refuse_for(tries.admit(tries.CODE, self.user_id, self.browser))
         if second_factor.accept_code(self.user_id, code) or (
             self.recovery and second_factor.use_recovery_code(self.user_id, code)
         ):
-            tries.succeeded(tries.CODE, self.user_id)
+            tries.succeeded(tries.CODE, self.user_id, self.browser)
             return code
         raise ValidationError("This code is not valid. Codes change every 30 seconds and work once.", code="invalid")
 

@@ -73,7 +73,7 @@ def code_page(request: HttpRequest) -> HttpResponse:
     if pending is None or user is None:
         request.session.pop(PENDING, None)
         return redirect("admin:login")
-    form = CodeForm(request.POST or None, user_id=user.pk)
+    form = CodeForm(request, user)
     if request.method == "POST" and form.is_valid():
         del request.session[PENDING]
         user.backend = pending["backend"]

@@ -22,7 +22,7 @@ def view(request: HttpRequest) -> HttpResponse:
     """Show the state. POST confirms the app with a code, or, with a code, renews recovery codes or turns it off."""
     user_id = int(request.user.pk or 0)
     active = second_factor.has_second_factor(user_id)
-    form = CodeForm(request.POST or None, user_id=user_id, recovery=active)
+    form = CodeForm(request, request.user, recovery=active)
     if request.method == "POST" and form.is_valid():
         if not active:
             return _confirmed(request, user_id)
