@@ -25,6 +25,7 @@ from tests.postgresql import Unavailable, throwaway_server
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTHING_COLLECTED = 5
+WORKERS = 3  # on two cores: tests with a browser or with other processes wait for a part of their time
 TEMPLATE = "template_of_tests"
 
 BEFALLS_IN_A_TRANSACTION = "test_whatever_befalls_a_process_in_a_transaction_nobody_rings_twice_and_nobody_is_lost"
@@ -124,7 +125,7 @@ def run(arguments: list[str], extra: dict[str, str]) -> int:
     """Run pytest in its own process. Return its exit status. The database is DATABASE_URL, SQLite by default."""
     seed = random.randrange(2**32)  # said here, because a quiet pytest does not say it
     say(f"pytest on {'PostgreSQL' if extra else 'SQLite'} --randomly-seed={seed}")
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal"]
     command += [f"--randomly-seed={seed}", *arguments]
     return subprocess.run(command, env=environment(extra), check=False).returncode
 
