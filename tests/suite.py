@@ -29,6 +29,7 @@ WORKERS = 3  # on two cores: tests with a browser or with other processes wait f
 TEMPLATE = "template_of_tests"
 
 BEFALLS_IN_A_TRANSACTION = "test_whatever_befalls_a_process_in_a_transaction_nobody_rings_twice_and_nobody_is_lost"
+FAULTY_ANSWERS = "test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing"
 # What SQLite can change, and why: modules, and single tests of modules that otherwise do not depend on the database.
 # Everything else tests rules and pages that reach the database through the ORM alone. `tests/test_suite.py` fails when
 # a module of the product asks for its database and nothing here covers it.
@@ -46,9 +47,7 @@ ON_SQLITE = {
         "rows that PostgreSQL would write itself"
     ),
     "tests/tenants/test_bulk_updates.py": "statements for many rows",
-    "tests/calls/test_engine.py::test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing[callingbox]": (
-        "processes beside each other: SQLite has one writer"
-    ),
+    f"tests/calls/test_engine.py::{FAULTY_ANSWERS}[25-callingbox]": "processes beside each other: SQLite has one writer",
     "tests/calls/test_engine.py::test_a_campaign_ends_with_every_outcome_stored[callbacks-allomia]": (
         "a process beside the web server: SQLite has one writer"
     ),
