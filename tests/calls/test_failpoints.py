@@ -280,15 +280,26 @@ def others_go_on(scene: Scene) -> None:
             eventually(lambda: scene.settled, "a recipient is lost or stuck")
 
 
+def sessions_rest() -> bool:
+    """End open transactions, as the server's time-out would. Return whether no other session is at work any more.
+
+    What a session commits after `time_passes` would keep the others waiting for the end of a lease.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT state, CASE WHEN state LIKE 'idle in transaction%' THEN pg_terminate_backend(pid) END"
+            " FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        return all(state == "idle" for state, _ in cursor.fetchall())
+
+
 def left_to_others() -> bool:
     """Return whether others can work while the process is frozen: it may hold locks."""
+    if connection.vendor == "postgresql":
+        eventually(sessions_rest, "a session of the frozen process is still at work")
+        return True
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":  # as the server's time-out for idle transactions would
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                " AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()"
-            )
-            return True
         cursor.execute("PRAGMA busy_timeout = 100")
         try:
             with transaction.atomic():
