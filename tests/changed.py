@@ -8,7 +8,8 @@ The rule, by the path of a changed file:
 
 - a test module: that module;
 - another file in a folder of tests: that folder; directly in `tests/`: the whole suite;
-- a room of the product (`calls`, `campaigns` ...): its folder of tests, and the modules directly in `tests/`;
+- a room of the product (`calls`, `campaigns` ...): its folder of tests, and the modules directly in `tests/`; of the
+  other rooms' tests those that import the changed module;
 - a template, script or style: `tests/browser` as well;
 - a document: the tests that read documents;
 - anything else that is not listed in `NO_TESTS`: the whole suite.
@@ -16,6 +17,7 @@ The rule, by the path of a changed file:
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -89,7 +91,7 @@ def _wanted_by(path: str) -> set[str]:
         return {f"tests/{rest.partition('/')[0]}" if "/" in rest else EVERYTHING}
     found = {"tests/browser"} if path.endswith(SHOWN) else set()
     if room in ROOMS:
-        return found | {f"tests/{room}", *_directly_in_tests()}
+        return found | {f"tests/{room}", *_directly_in_tests(), *_importing(path)}
     if room in {"docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"}:
         return {*READ_DOCUMENTS}
     if room in {"templates", "static"}:
@@ -99,6 +101,22 @@ def _wanted_by(path: str) -> set[str]:
 
 def _directly_in_tests() -> Iterable[str]:
     return (f"tests/{path.name}" for path in sorted((suite.ROOT / "tests").glob("test_*.py")))
+
+
+def _importing(path: str) -> Iterable[str]:
+    """Return the test modules that import a module of the product."""
+    if not path.endswith(".py"):
+        return
+    module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    package, _, name = module.rpartition(".")
+    imports = re.compile(
+        rf"^(?:from {re.escape(module)} import |import {re.escape(module)}$"
+        rf"|from {re.escape(package)} import (?:\([^)]*|[^\n]*)\b{re.escape(name)}\b)",
+        re.MULTILINE,
+    )
+    for test in sorted((suite.ROOT / "tests").rglob("test_*.py")):
+        if imports.search(test.read_text("utf-8")):
+            yield str(test.relative_to(suite.ROOT))
 
 
 def _git(root: Path, *arguments: str) -> list[str]:

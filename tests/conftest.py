@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -33,6 +34,15 @@ settings.register_profile("trunkline", deadline=None, suppress_health_check=[Hea
 settings.register_profile("quick", settings.get_profile("trunkline"), max_examples=QUICK)
 settings.register_profile("proof", settings.get_profile("trunkline"), max_examples=400)
 settings.load_profile("quick")  # `--hypothesis-profile proof` overrides it
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, so that no worker is left with one while the others have nothing to do.
+
+    pytest-django puts tests with real transactions last, and these are the slow ones.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
@@ -90,14 +100,22 @@ def frozen() -> Iterator[time_machine.Traveller]:
         yield clock
 
 
+@pytest.fixture(scope="session")
+def _own_paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A path for each test, made when something is written there. `tmp_path` makes and removes one each time."""
+    root = tmp_path_factory.mktemp("tests")
+    return (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _test_settings(settings: Any, tmp_path: Path) -> None:
+def _test_settings(settings: Any, _own_paths: Iterator[Path]) -> None:
+    own = next(_own_paths)
     settings.ALLOW_LOOPBACK_URLS = True
-    settings.MEDIA_ROOT = tmp_path / "uploads"
+    settings.MEDIA_ROOT = own / "uploads"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # saves 0.3 s for each password
     settings.API_RATE = settings.API_BURST = 100_000  # tests send requests faster than the limit allows
     throttling.forget_held()
-    memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(tmp_path)}
+    memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(own)}
     settings.CACHES = {"default": memory}  # of this test alone
 
 

@@ -25,9 +25,11 @@ from tests.postgresql import Unavailable, throwaway_server
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTHING_COLLECTED = 5
+WORKERS = 3  # on two cores: tests with a browser or with other processes wait for a part of their time
 TEMPLATE = "template_of_tests"
 
 BEFALLS_IN_A_TRANSACTION = "test_whatever_befalls_a_process_in_a_transaction_nobody_rings_twice_and_nobody_is_lost"
+FAULTY_ANSWERS = "test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing"
 # What SQLite can change, and why: modules, and single tests of modules that otherwise do not depend on the database.
 # Everything else tests rules and pages that reach the database through the ORM alone. `tests/test_suite.py` fails when
 # a module of the product asks for its database and nothing here covers it.
@@ -45,9 +47,7 @@ ON_SQLITE = {
         "rows that PostgreSQL would write itself"
     ),
     "tests/tenants/test_bulk_updates.py": "statements for many rows",
-    "tests/calls/test_engine.py::test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing[callingbox]": (
-        "processes beside each other: SQLite has one writer"
-    ),
+    f"tests/calls/test_engine.py::{FAULTY_ANSWERS}[25-callingbox]": "two processes at once: SQLite has one writer",
     "tests/calls/test_engine.py::test_a_campaign_ends_with_every_outcome_stored[callbacks-allomia]": (
         "a process beside the web server: SQLite has one writer"
     ),
@@ -124,7 +124,7 @@ def run(arguments: list[str], extra: dict[str, str]) -> int:
     """Run pytest in its own process. Return its exit status. The database is DATABASE_URL, SQLite by default."""
     seed = random.randrange(2**32)  # said here, because a quiet pytest does not say it
     say(f"pytest on {'PostgreSQL' if extra else 'SQLite'} --randomly-seed={seed}")
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal"]
     command += [f"--randomly-seed={seed}", *arguments]
     return subprocess.run(command, env=environment(extra), check=False).returncode
 

@@ -70,6 +70,14 @@ def test_a_room_has_its_folder_and_the_tests_of_all_rooms() -> None:
     assert "tests/browser" in wanted_by(["config/static/trunkline/trunkline.js"])
 
 
+def test_a_changed_module_has_the_tests_of_higher_rooms_that_import_it() -> None:
+    """Ways to import a module: from its package, a name from it, and from a package whose names take many lines."""
+    assert "tests/calls/test_closures.py" in wanted_by(["campaigns/launching.py"])
+    assert "tests/calls/test_pacing.py" in wanted_by(["providers/adapters/base.py"])
+    assert "tests/calls/test_campaign_wizard.py" in wanted_by(["campaigns/models/__init__.py"])
+    assert "tests/calls/test_costs.py" not in wanted_by(["campaigns/launching.py"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

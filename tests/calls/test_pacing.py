@@ -130,7 +130,7 @@ def test_nobody_is_queued_behind_a_caller_number_whose_lines_are_taken(organizat
         people = support.people(organization, [f"+16465551{m:03d}" for m in range(100)])
         made = support.campaign(line, people, status=Campaign.Status.RUNNING)
         launching.step(made.pk)
-        for _ in range(40):
+        for _ in range(42):
             enqueueing.feed_all(organization.pk)
             placing.claim(line.account_id)
             for call in made.calls.open().filter(dialed_at__lte=timezone.now() - timedelta(seconds=3)):

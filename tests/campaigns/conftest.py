@@ -1,17 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from campaigns.models import ContactList, number_hash
 from tenants.models import Organization, Tenant
-
-
-@pytest.fixture(autouse=True)
-def _uploads_of_this_test(settings: Any, tmp_path: Path) -> None:
-    settings.MEDIA_ROOT = tmp_path / "uploads"
 
 
 @pytest.fixture(autouse=True)
