@@ -58,7 +58,9 @@ def claim(limit: int = BATCH, most_of: Callable[[int], int] = lambda account_id:
     if not leased:
         return []
     failpoints.reach("following.claimed")
-    return [DueRead(call, call.account.adapter) for call in due_reads.load(leased)]
+    calls = due_reads.load(leased)
+    adapters = {account.pk: account.adapter for account in {call.account_id: call.account for call in calls}.values()}
+    return [DueRead(call, adapters[call.account_id]) for call in calls]
 
 
 def _rates(now: datetime, limit: int, most_of: Callable[[int], int]) -> dict[int, int]:
