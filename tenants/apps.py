@@ -3,7 +3,7 @@ from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
 from django.db.backends.signals import connection_created
 
-from tenants.db import timestamps
+from tenants.db import quick_times
 from tenants.egress import policy
 
 
@@ -14,5 +14,5 @@ class TenantsConfig(AppConfig):
         from tenants.sign_in.sessions import note_sign_in  # models are loaded only now
 
         user_logged_in.connect(note_sign_in)
-        connection_created.connect(timestamps.use, dispatch_uid="timestamps")
+        connection_created.connect(quick_times.use)
         policy.read_from(lambda: policy.Policy(settings.ALLOW_LOOPBACK_URLS, settings.ALLOWED_OUTGOING_HOSTS))

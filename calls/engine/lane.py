@@ -44,6 +44,9 @@ class Lane(ABC):
             return 0
         return self.slots - len(self.in_flight)
 
+    async def end(self) -> None:  # noqa: B027 - most lanes have nothing left then
+        """Give back what was claimed and not begun. Called once, after the last turn."""
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self.in_flight.add(task)

@@ -1,4 +1,4 @@
-"""The lanes of an engine process: placing, reading, status callbacks, webhooks."""
+"""Lanes of an engine process: placing, status callbacks, webhooks. `reading_lane` has the other one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from calls.dialing import placing
 from calls.engine.control import Control
 from calls.engine.lane import SOON, Lane
 from calls.engine.writer import Writer
-from calls.following import polling, status_callbacks
-from calls.outcomes import poll_schedule
+from calls.following import status_callbacks
 from calls.webhooks import delivery
 from providers import outgoing
 from providers.adapters import http
@@ -26,7 +25,6 @@ from providers.adapters.errors import ProviderError
 logger = logging.getLogger(__name__)
 
 Placed = tuple[placing.Claim, Reading | ProviderError]
-Read = tuple[polling.DueRead, Reading | ProviderError, bytes]
 
 
 class PlacingLane(Lane):
@@ -119,59 +117,6 @@ class PlacingLane(Lane):
     async def _give_up(self, answer: Placed) -> None:
         """The reaper turns the claim into a doubt, because its lease is over."""
         logger.error("Call %s: the answer to its placing could not be stored", answer[0].call.pk)
-
-
-class ReadingLane(Lane):
-    """Claim calls that are due for a read, read each, have the writer store the answers."""
-
-    name = "reading"
-    slots = 300
-    BESIDE_PLACING = 100  # slots while calls are being placed: the lanes share one event loop, by what is in flight
-
-    def __init__(self, control: Control, client: http.Client, pause: float, placing_lane: Lane) -> None:
-        super().__init__(control, pause)
-        self._client, self._placing = client, placing_lane
-        self._writer: Writer[Read] = Writer(self.name, self.stores, polling.record_all, self._give_up)
-        self._of_account: Counter[int] = Counter()
-
-    @property
-    def writer(self) -> Writer[Read]:
-        return self._writer
-
-    @property
-    def room(self) -> int:
-        reserved = self.slots - self.BESIDE_PLACING if self._placing.in_flight else 0
-        return super().room - reserved
-
-    async def turn(self) -> bool:
-        readings = []
-        if (room := self.room) >= self.BESIDE_PLACING // 4:
-            readings = await self.claims(polling.claim, min(room, polling.BATCH), under_way=dict(self._of_account))
-        for due in readings:
-            self._of_account[due.call.account_id] += 1
-            self.spawn(self._read(due))
-        if not readings:
-            await self.rest(self.pause)
-        return True
-
-    async def _read(self, due: polling.DueRead) -> None:
-        until = time.monotonic() + poll_schedule.READ_LEASE.total_seconds()
-        try:
-            answer, raw = await polling.read(self._client, due)
-        except Exception as error:
-            logger.exception("Call %s: a read failed", due.call.pk)
-            # The read was counted and leased, so a failing read is not repeated at once and forever.
-            answer, raw = ProviderError(f"Reading failed: {type(error).__name__}."), b""
-        finally:
-            self._of_account[due.call.account_id] -= 1
-        self._writer.put((due, answer, raw), until)
-
-    async def _give_up(self, answer: Read) -> None:
-        """Store that the read failed, so that an answer which cannot be stored is not read at once and forever."""
-        due = answer[0]
-        logger.error("Call %s: the answer to a read could not be stored", due.call.pk)
-        failed = ProviderError("The answer could not be stored.")
-        await self.stores(polling.record_all, [(due, failed, b"")])
 
 
 class CallbackLane(Lane):

@@ -13,10 +13,11 @@ from typing import Any
 from calls.deadlines import CLUSTER_TIMING, PAUSES, Pauses
 from calls.engine.control import Repeated
 from calls.engine.lane import Lane
-from calls.engine.lanes import CallbackLane, PlacingLane, ReadingLane, WebhookLane
+from calls.engine.lanes import CallbackLane, PlacingLane, WebhookLane
 from calls.engine.leader import MAINTENANCE, UPKEEP
 from calls.engine.maintenance import Maintenance
 from calls.engine.process import Process
+from calls.engine.reading_lane import ReadingLane
 from calls.engine.upkeep import Upkeep
 from calls.models import Heartbeat
 from providers import outgoing
@@ -72,11 +73,15 @@ class Engine(Process):
         async with asyncio.TaskGroup() as writing:
             for writer in writers:
                 writing.create_task(writer.run())
-            lanes = [self.control.repeat(lane.name, lane.turn, lane.pause, vital=True) for lane in self.lanes]
+            lanes = map(self._claim, self.lanes)
             claimers = [asyncio.ensure_future(loop) for loop in (*lanes, *self.claimers(steps))]
             await self._finish(claimers, others)
             for writer in writers:
                 writer.close(self.control.left_of(CLUSTER_TIMING.flush))
+
+    async def _claim(self, lane: Lane) -> None:
+        await self.control.repeat(lane.name, lane.turn, lane.pause, vital=True)
+        await lane.end()
 
     async def _finish(self, claimers: Collection[asyncio.Future[None]], others: set[asyncio.Task[None]]) -> None:
         """Wait for the stop, for the claimers to end, and for what is in flight."""

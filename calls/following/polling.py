@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from calls.following import after_reads, due_reads
+from calls.following import after_reads, due_reads, rescheduling
 from calls.following.after_reads import After
+from calls.following.rescheduling import NextRead
 from calls.gate import rate_limits
 from calls.models import FOLLOWED, Call, CallEvent
 from calls.outcomes import batches, poll_schedule, recording
@@ -29,7 +29,6 @@ from tenants import failpoints
 
 logger = logging.getLogger(__name__)
 BATCH = 500
-READS_OF_AN_ACCOUNT = 250  # at once and by one worker: a provider that answers slowly takes no more of its connections
 
 
 @dataclass(frozen=True)
@@ -43,33 +42,35 @@ class DueRead:
 Answer = tuple[DueRead, Reading | ProviderError, bytes]  # with the raw body
 
 
-def claim(limit: int = BATCH, under_way: Mapping[int, int] = MappingProxyType({})) -> list[DueRead]:
+def claim(limit: int = BATCH, most_of: Callable[[int], int] = lambda account_id: BATCH) -> list[DueRead]:
     """Lease calls that are due for a read, within each account's rate. No row of `calls_call` is locked or written.
 
-    `under_way`: how many reads of each account this worker waits for, by internal key.
+    `most_of` returns how many reads of an account, by its internal key, this worker may claim.
 
     The read is counted and leased before anything is parsed, so that an answer that kills its reader is not read
     forever.
     """
     now = timezone.now()
     with transaction.atomic():
-        leased = due_reads.lease(_rates(now, limit, under_way), now, now + poll_schedule.READ_LEASE)
+        leased = due_reads.lease(_rates(now, limit, most_of), now, now + poll_schedule.READ_LEASE)
         if leased:
             failpoints.reach("following.claiming")
     if not leased:
         return []
     failpoints.reach("following.claimed")
-    return [DueRead(call, call.account.adapter) for call in due_reads.load(leased)]
+    calls = due_reads.load(leased)
+    adapters = {account.pk: account.adapter for account in {call.account_id: call.account for call in calls}.values()}
+    return [DueRead(call, adapters[call.account_id]) for call in calls]
 
 
-def _rates(now: datetime, limit: int, under_way: Mapping[int, int]) -> dict[int, int]:
+def _rates(now: datetime, limit: int, most_of: Callable[[int], int]) -> dict[int, int]:
     """Return how many reads each account with due calls may make now, so that a slow account delays no other.
 
     The accounts share `limit` evenly. What one cannot use, because it has less due or no tokens, is left to the others.
     """
     wanted = due_reads.count_by_account(now, limit)
     found = ProviderAccount.objects.in_bulk(wanted)
-    most = {pk: min(due, READS_OF_AN_ACCOUNT - under_way.get(pk, 0)) for pk, due in wanted.items()}
+    most = {pk: min(due, most_of(pk)) for pk, due in wanted.items()}
     turns = sorted(random.sample(sorted(most), len(most)), key=lambda pk: most[pk])
     granted: dict[int, int] = {}
     for place, pk in enumerate(turns):
@@ -90,6 +91,12 @@ async def read(client: http.Client, due: DueRead) -> tuple[Reading | ProviderErr
         return due.adapter.read_status(answer, handle, timezone.now()), body
     except ProviderError as error:
         return error, body or error.evidence
+
+
+def give_back(reads: Sequence[DueRead]) -> None:
+    """Let reads that were claimed and not sent be claimed again at once."""
+    now = timezone.now()
+    rescheduling.store([NextRead.postponed(due.call.polling, now) for due in reads if due.call.polling])
 
 
 def record_all(answers: Sequence[Answer]) -> list[Answer]:

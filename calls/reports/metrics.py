@@ -26,6 +26,7 @@ COUNTED = {
 }
 GAUGED = {
     "in_flight": "What a lane has on the wire.",
+    "queued": "Reads that are claimed and wait for a slot.",
     "waiting": "Answers of a lane that are not stored yet.",
     "largest": "Answers in the largest batch of a lane.",
 }

@@ -201,15 +201,15 @@ def test_our_own_outage_loses_polyais_outcome_visibly_and_dials_nobody_again(cal
     assert placing.claim(number.account_id) == []
 
 
-def test_reads_of_one_account_leave_connections_for_the_others(callers: Organization) -> None:
+def test_a_claim_takes_no_more_reads_of_an_account_than_it_may_have(callers: Organization) -> None:
     now = timezone.now()
     for provider in ("allomia", "polyai"):
         line = support.reach(callers, "http://127.0.0.1:9", provider)
-        for n in range(polling.READS_OF_AN_ACCOUNT + 5):
+        for n in range(12):
             to = f"+1646555{line.pk % 10}{n:03d}"
             given = {"dialed_at": now, "placed_at": now, "next_read_at": now, "provider_call_id": f"p{to}"}
             support.single(line, to, status=Status.DIALING, **given)
     slow, other = callers.provider_accounts.order_by("pk")
-    found = Counter(due.call.account_id for due in polling.claim(under_way={slow.pk: polling.READS_OF_AN_ACCOUNT - 3}))
-    assert found == {slow.pk: 3, other.pk: polling.READS_OF_AN_ACCOUNT}
-    assert not polling.claim(under_way={account.pk: polling.READS_OF_AN_ACCOUNT for account in (slow, other)})
+    found = Counter(due.call.account_id for due in polling.claim(50, {slow.pk: 3, other.pk: 10}.__getitem__))
+    assert found == {slow.pk: 3, other.pk: 10}
+    assert not polling.claim(50, lambda account_id: 0)

@@ -225,6 +225,21 @@ def test_a_followed_call_without_an_id_is_looked_at_again_within_a_lease(callers
     assert row_of(doubt).next_read_at > now + far
 
 
+def test_reads_that_are_given_back_are_claimed_again_except_those_that_somebody_has_claimed(line: PhoneNumber) -> None:
+    calls = [followed(line, place) for place in range(4)]
+    before = timezone.now() - timedelta(hours=1)
+    Polling.objects.update(last_read_at=before, read_errors=3)
+    waiting = polling.claim()
+    assert {due.call for due in waiting} == set(calls) and polling.claim() == []
+    Polling.objects.filter(calls=calls[0]).update(next_read_at=before)  # a status callback asks for a read
+    [again] = polling.claim()
+    polling.give_back(waiting)
+    assert {due.call for due in polling.claim()} == set(calls[1:])
+    rows = Polling.objects.filter(calls__in=calls)
+    assert set(rows.values_list("last_read_at", "read_errors")) == {(before, 3)}, "no read has failed"
+    assert again.call == calls[0] and row_of(calls[0]).next_read_at > timezone.now() + LEASED
+
+
 def test_a_call_that_lost_its_id_after_the_lease_is_not_read(line: PhoneNumber) -> None:
     call = followed(line, 1)
     [leased] = due_reads.lease({line.account_id: 1}, timezone.now(), timezone.now() + LEASED)

@@ -6,6 +6,7 @@ from tests.mutants.planting import Bug, Edit
 
 WRITER = "tests/calls/test_writer.py::"
 LANES = "tests/calls/test_lanes.py::"
+READING = "tests/calls/test_reading_lane.py::"
 LEADER = "tests/calls/test_leader.py::"
 DATABASE = "tests/calls/test_engine_database.py::"
 
@@ -55,8 +56,44 @@ ENGINE_BUGS: tuple[Bug, ...] = (
     Bug(
         "reads take no account of placing",
         "Placing gets a quarter of its speed while many calls are read.",
-        (Edit("calls/engine/lanes.py", " if self._placing.in_flight else 0", " * 0"),),
+        (Edit("calls/engine/reading_lane.py", "self.BESIDE_PLACING if self._placing.in_flight else ", ""),),
         (LANES + "test_reads_without_end_leave_the_slots_of_placing_free_and_take_fewer_beside_it",),
+    ),
+    Bug(
+        "one account may take all slots of reading",
+        "A provider that answers slowly keeps the outcomes of all others from being read.",
+        (Edit("calls/engine/read_queue.py", "if share(free, self._sent[pk], SLOTS_TO_FREE):", "if free > 0:"),),
+        (READING + "test_slow_accounts_take_their_share_of_the_slots_and_always_leave_some",),
+    ),
+    Bug(
+        "the accounts of one claim take all that is left together",
+        "Several slow providers keep the outcomes of all others from being read.",
+        (Edit("calls/engine/reading_lane.py", "min(room.of_all, polling.BATCH)", "min(room.free, polling.BATCH)"),),
+        (READING + "test_slow_accounts_take_their_share_of_the_slots_and_always_leave_some",),
+    ),
+    Bug(
+        "reads are claimed without a bound",
+        "Their leases end while they wait, and each call is read several times at once.",
+        (Edit("calls/engine/reading_lane.py", "else 2 * self._slots", "else 20 * self._slots"),),
+        (READING + "test_claims_never_exceed_the_slots_and_the_queue",),
+    ),
+    Bug(
+        "claimed reads that wait are forgotten at the stop",
+        "After each restart of a worker hundreds of calls are not read for a minute and a half.",
+        (
+            Edit(
+                "calls/engine/reading_lane.py",
+                "await self._give_back(self._queue.take_all())",
+                "self._queue.take_all()",
+            ),
+        ),
+        (READING + "test_at_the_stop_what_was_sent_is_stored_and_what_waits_is_given_back",),
+    ),
+    Bug(
+        "a read is sent although its lease ends before its answer can be stored",
+        "Two workers read the same call at once.",
+        (Edit("calls/engine/reading_lane.py", "time.monotonic() < CLUSTER_TIMING.finish", "time.monotonic() < 0"),),
+        (READING + "test_a_read_whose_lease_would_end_before_its_answer_is_stored_is_given_back",),
     ),
     Bug(
         "a claim that ends after the stop is not sent",
