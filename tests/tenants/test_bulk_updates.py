@@ -54,6 +54,32 @@ def test_values_are_stored_as_save_stores_them(organization: Organization) -> No
         assert values["updated_at"] > before
 
 
+def test_any_json_is_stored_as_save_stores_it(organization: Organization) -> None:
+    values = [
+        {"n": 1},
+        {"n": True},
+        {"n": 1.0},
+        {"n": 10**30, "l": [0.1, -1e-7, None, {"é": '\\ " 𝄞'}]},
+        {},
+        {"n": "1"},
+    ]
+    made = [
+        Contact(organization=organization, phone=f"+336123456{place:02}", variables=value)
+        for place, value in enumerate(values)
+    ]
+    insert_rows(made, by="phone")
+    inserted = [repr(each) for each in Contact.objects.order_by("phone").values_list("variables", flat=True)]
+    for row, value in zip(made, reversed(values), strict=True):
+        row.variables = value
+    update_rows(made, ["variables"])
+    updated = [repr(each) for each in Contact.objects.order_by("-phone").values_list("variables", flat=True)]
+    for row, value in zip(made, values, strict=True):
+        row.variables = value
+        row.save()
+    saved = [repr(each) for each in Contact.objects.order_by("phone").values_list("variables", flat=True)]
+    assert inserted == updated == saved
+
+
 def test_other_rows_and_columns_stay(organization: Organization) -> None:
     one, _two = (Contact.objects.create(organization=organization, phone=f"+3361234560{n}", name="A") for n in range(2))
     one.name, one.language = "B", "fr"
