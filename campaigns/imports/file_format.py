@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
-from itertools import islice
 from typing import BinaryIO
 
 from charset_normalizer import from_bytes
@@ -85,7 +84,7 @@ def format_of(file: BinaryIO, filename: str = "", *, delimiter: str = "", encodi
 def _format_of_workbook(book: Workbook) -> FileFormat:
     names = book.sheet_names
     note = f"The workbook has {len(names)} sheets; only the first, '{names[0]}', is read." if len(names) > 1 else ""
-    rows = [(line, cells) for line, cells, _, _ in islice(book.rows(), SHEET_ROWS) if any(map(str.strip, cells))]
+    rows = [(line, cells) for line, cells, _, _ in book.first_rows(SHEET_ROWS) if any(map(str.strip, cells))]
     if not rows:
         return FileFormat(WORKBOOK, ",", _checked_header((), "the right sheet first"), confident=True)
     at = header_row.header_index([cells for _, cells in rows])
