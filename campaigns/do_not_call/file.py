@@ -6,7 +6,7 @@ import codecs
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
 from campaigns.imports.columns import UnreadableFile, unique_header
 from campaigns.imports.file_format import format_of, unmarked_utf_16
@@ -20,6 +20,7 @@ MAX_ROWS = 20_000
 MAX_BYTES = 10 * 1024 * 1024
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 TOO_MANY = f"There are more than {MAX_ROWS:,} rows; split them and import the parts one by one. Nothing was listed."
+BLANK_ROWS = 100_000  # also if most of the rows are empty
 MAX_CELLS = 100_000  # of numbers, in all rows
 MAX_CHARACTERS = 8_000_000  # of these
 TOO_LARGE = "The file holds too many numbers; keep only the columns of numbers, or split it. Nothing was listed."
@@ -46,7 +47,7 @@ def read_text(text: str, region: str) -> Numbers:
 def read_file(data: bytes, filename: str, region: str) -> Numbers:
     """Read a CSV file or workbook, with or without a header. Raises UnreadableFile if no column holds numbers."""
     records = _records(data, filename)
-    first = next((record for record in records if any(cell.strip() for cell in record[1])), None)
+    first = next((record for record in islice(records, BLANK_ROWS) if any(cell.strip() for cell in record[1])), None)
     if first is None:
         raise UnreadableFile("The file is empty. Give one number on each line.")
     header = unique_header(first[1])
@@ -120,13 +121,13 @@ def _filled(records: Iterable[Record], columns: Sequence[int]) -> list[Filled]:
     """Return the rows that are not empty. Raises UnreadableFile if they are too many, or too large for the memory."""
     rows: list[Filled] = []
     kept = characters = 0
-    for line, cells, fault in records:
+    for number, (line, cells, fault) in enumerate(records):
         if fault or any(cell.strip() for cell in cells):
             given = {column: cells[column] for column in columns if column < len(cells) and cells[column].strip()}
             rows.append((line, given, fault))
             kept += len(given)
             characters += sum(map(len, given.values()))
-        if len(rows) > MAX_ROWS:
+        if len(rows) > MAX_ROWS or number > BLANK_ROWS:
             raise UnreadableFile(TOO_MANY)
         if kept > MAX_CELLS or characters > MAX_CHARACTERS:
             raise UnreadableFile(TOO_LARGE)
