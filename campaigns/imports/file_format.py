@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import islice
 from typing import BinaryIO
 
 from charset_normalizer import from_bytes
@@ -18,6 +19,7 @@ from campaigns.imports.text_records import ReadRow, Shape, records
 from campaigns.imports.workbooks.reading import Workbook, is_workbook
 
 SAMPLE_BYTES = 256 * 1024
+SAMPLE_ROWS = 5_000  # of the sample, blank ones too
 GUESS_BYTES = 64 * 1024
 SHEET_ROWS = 1_000  # of a workbook, in which the header must be
 MAX_COLUMNS = 1_000
@@ -253,7 +255,7 @@ def _table(sample: bytes, encoding: str, delimiter: str) -> _Table | None:
 
 
 def _rows(sample: bytes, encoding: str, delimiter: str) -> Iterator[ReadRow]:
-    return records(Lines(BytesIO(sample), encoding, 0), Shape(encoding, delimiter), 0)
+    return islice(records(Lines(BytesIO(sample), encoding, 0), Shape(encoding, delimiter), 0), SAMPLE_ROWS)
 
 
 def _empty(header: Sequence[str], rows: Iterable[Sequence[str]]) -> frozenset[str]:
