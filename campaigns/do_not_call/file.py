@@ -6,7 +6,7 @@ import codecs
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
 from campaigns.imports.columns import UnreadableFile, unique_header
 from campaigns.imports.file_format import format_of, unmarked_utf_16
@@ -20,9 +20,14 @@ MAX_ROWS = 20_000
 MAX_BYTES = 10 * 1024 * 1024
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 TOO_MANY = f"There are more than {MAX_ROWS:,} rows; split them and import the parts one by one. Nothing was listed."
+BLANK_ROWS = 100_000  # also if most of the rows are empty
+MAX_CELLS = 100_000  # of numbers, in all rows
+MAX_CHARACTERS = 8_000_000  # of these
+TOO_LARGE = "The file holds too many numbers; keep only the columns of numbers, or split it. Nothing was listed."
 NO_COLUMN = "No column looks like phone numbers. Name the column phone, or give only the numbers, one on each line."
 
 Record = tuple[int, Sequence[str], str]  # line, cells, fault
+Filled = tuple[int, dict[int, str], str]  # the same, with the cells that may be numbers, by column
 
 
 @dataclass
@@ -42,7 +47,7 @@ def read_text(text: str, region: str) -> Numbers:
 def read_file(data: bytes, filename: str, region: str) -> Numbers:
     """Read a CSV file or workbook, with or without a header. Raises UnreadableFile if no column holds numbers."""
     records = _records(data, filename)
-    first = next((record for record in records if any(cell.strip() for cell in record[1])), None)
+    first = next((record for record in islice(records, BLANK_ROWS) if any(cell.strip() for cell in record[1])), None)
     if first is None:
         raise UnreadableFile("The file is empty. Give one number on each line.")
     header = unique_header(first[1])
@@ -98,11 +103,10 @@ def _begins_with_words(data: bytes) -> bool:
 
 def _numbers(records: Iterable[Record], columns: Sequence[int], region: str) -> Numbers:
     found = Numbers()
-    rows = _filled(records)
+    rows = _filled(records, columns)
     readings: dict[int, Reading] = {}
     for line, cells, fault in rows:
-        given = [(column, cells[column]) for column in columns if column < len(cells) and cells[column].strip()]
-        for column, cell in given or [(columns[0], "")]:
+        for column, cell in cells.items() or [(columns[0], "")]:
             try:  # a row with a fault counts too if its number can be read
                 phone = _phone(cell, column, rows, readings, region)
             except NotCallable as error:
@@ -113,23 +117,29 @@ def _numbers(records: Iterable[Record], columns: Sequence[int], region: str) -> 
     return found
 
 
-def _filled(records: Iterable[Record]) -> list[Record]:
-    """Return the rows that are not empty. Raises UnreadableFile if there are too many."""
-    rows: list[Record] = []
-    for line, cells, fault in records:
+def _filled(records: Iterable[Record], columns: Sequence[int]) -> list[Filled]:
+    """Return the rows that are not empty. Raises UnreadableFile if they are too many, or too large for the memory."""
+    rows: list[Filled] = []
+    kept = characters = 0
+    for number, (line, cells, fault) in enumerate(records):
         if fault or any(cell.strip() for cell in cells):
-            rows.append((line, cells, fault))
-        if len(rows) > MAX_ROWS:
+            given = {column: cells[column] for column in columns if column < len(cells) and cells[column].strip()}
+            rows.append((line, given, fault))
+            kept += len(given)
+            characters += sum(map(len, given.values()))
+        if len(rows) > MAX_ROWS or number > BLANK_ROWS:
             raise UnreadableFile(TOO_MANY)
+        if kept > MAX_CELLS or characters > MAX_CHARACTERS:
+            raise UnreadableFile(TOO_LARGE)
     return rows
 
 
-def _phone(cell: str, column: int, rows: Sequence[Record], readings: dict[int, Reading], region: str) -> str:
+def _phone(cell: str, column: int, rows: Sequence[Filled], readings: dict[int, Reading], region: str) -> str:
     """Return the number of a cell. The whole column decides where the cell alone fits two. Raises NotCallable."""
     try:
         return normalise(cell, region, EVERYWHERE, readings.get(column, Reading.UNDECIDED))
     except TwoReadings:
         if column in readings:
             raise
-    readings[column] = column_reading((cells[column] for _, cells, _ in rows if column < len(cells)), region)
+    readings[column] = column_reading((cells[column] for _, cells, _ in rows if column in cells), region)
     return normalise(cell, region, EVERYWHERE, readings[column])

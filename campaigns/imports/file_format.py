@@ -19,6 +19,7 @@ from campaigns.imports.text_records import ReadRow, Shape, records
 from campaigns.imports.workbooks.reading import Workbook, is_workbook
 
 SAMPLE_BYTES = 256 * 1024
+SAMPLE_ROWS = 5_000  # of the sample, blank ones too
 GUESS_BYTES = 64 * 1024
 SHEET_ROWS = 1_000  # of a workbook, in which the header must be
 MAX_COLUMNS = 1_000
@@ -85,7 +86,7 @@ def format_of(file: BinaryIO, filename: str = "", *, delimiter: str = "", encodi
 def _format_of_workbook(book: Workbook) -> FileFormat:
     names = book.sheet_names
     note = f"The workbook has {len(names)} sheets; only the first, '{names[0]}', is read." if len(names) > 1 else ""
-    rows = [(line, cells) for line, cells, _, _ in islice(book.rows(), SHEET_ROWS) if any(map(str.strip, cells))]
+    rows = [(line, cells) for line, cells, _, _ in book.first_rows(SHEET_ROWS) if any(map(str.strip, cells))]
     if not rows:
         return FileFormat(WORKBOOK, ",", _checked_header((), "the right sheet first"), confident=True)
     at = header_row.header_index([cells for _, cells in rows])
@@ -254,7 +255,7 @@ def _table(sample: bytes, encoding: str, delimiter: str) -> _Table | None:
 
 
 def _rows(sample: bytes, encoding: str, delimiter: str) -> Iterator[ReadRow]:
-    return records(Lines(BytesIO(sample), encoding, 0), Shape(encoding, delimiter), 0)
+    return islice(records(Lines(BytesIO(sample), encoding, 0), Shape(encoding, delimiter), 0), SAMPLE_ROWS)
 
 
 def _empty(header: Sequence[str], rows: Iterable[Sequence[str]]) -> frozenset[str]:

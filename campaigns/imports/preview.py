@@ -19,6 +19,7 @@ from campaigns.imports.zone_notices import ZoneNotices
 ROWS = 1_000
 BATCH = 1_000
 BYTES = 8 * 1024 * 1024  # the page must load quickly, however long the rows are
+BLANK_ROWS = 100_000  # also if the rows are blank
 SHOWN = 8
 REJECTED_SHOWN = 10
 REASONS = 20
@@ -104,11 +105,11 @@ def survey(
     """
     columns = ColumnMapping.of(form.header, chosen_mapping(form.header, mapping, form.empty))
     found, batch, beyond = Survey(), list[ContactRow](), 0
-    for row in read_rows(file, form, phones=columns.phone_indexes):
+    for number, row in enumerate(read_rows(file, form, phones=columns.phone_indexes)):
         beyond = beyond or row.end + size
-        if row.blank:
+        if row.blank and number < BLANK_ROWS:
             continue
-        if found.read >= rows or row.end > beyond:
+        if found.read >= rows or row.end > beyond or row.blank:
             found.whole = False
             break
         became = contact_of(row, columns, region, allowed, reading_of)

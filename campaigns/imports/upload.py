@@ -15,6 +15,7 @@ from django.core.files.storage import default_storage
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.file_format import SAMPLE_BYTES, FileFormat, format_of, sniff
 from campaigns.imports.options import Options
+from campaigns.imports.preview import BLANK_ROWS
 from campaigns.imports.rows import read_rows
 from campaigns.imports.stored_files import as_binary
 from campaigns.imports.workbooks.reading import is_workbook, rows_of
@@ -142,8 +143,12 @@ def _printable_name(filename: str) -> str:
 
 def _check_has_rows(row: ContactImport, form: FileFormat) -> None:
     with default_storage.open(row.file.name or "") as stored:
-        if all(each.blank for each in read_rows(as_binary(stored), form)):
-            raise UnreadableFile("The file has a header and no rows; add one line for each contact.")
+        for number, each in enumerate(read_rows(as_binary(stored), form), 1):
+            if not each.blank:
+                return
+            if number >= BLANK_ROWS:  # a request must not take as long as an import
+                raise UnreadableFile(f"The first {number:,} rows below the header are empty; remove the empty rows.")
+    raise UnreadableFile("The file has a header and no rows; add one line for each contact.")
 
 
 def _same_file_note(row: ContactImport) -> str:

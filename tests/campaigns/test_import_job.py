@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from campaigns.imports import job, persons
+from campaigns.imports import upload as uploads
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.job import cancel, due, run_step
 from campaigns.imports.upload import FileTooLarge, start_import
@@ -270,6 +271,16 @@ def test_a_file_that_cannot_be_read_is_refused_at_once_and_nothing_is_kept(
 def test_an_invalid_option_is_refused_at_once(contact_list: ContactList, fields: dict[str, Any]) -> None:
     with pytest.raises(UnreadableFile):
         take(contact_list, f"phone\n{A}\n", **fields)
+
+
+def test_a_file_of_blank_rows_is_refused_without_reading_them_all(
+    contact_list: ContactList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "BLANK_ROWS", 10)
+    with pytest.raises(UnreadableFile, match="The first 10 rows below the header are empty"):
+        take(contact_list, b"phone\n" + b" ,\n" * 10 + b"+33612345678\n")
+    assert take(contact_list, b"phone\n" + b" \n" * 9 + b"+33612345678\n").pk
+    assert ContactImport.objects.count() == 1
 
 
 def test_a_file_that_is_too_large_is_refused_and_not_kept(contact_list: ContactList, settings: Any) -> None:

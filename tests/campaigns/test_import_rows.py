@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaigns.imports import preview
 from campaigns.imports import rows as rows_module
 from campaigns.imports.preview import survey
 from campaigns.imports.rows import (
@@ -436,6 +437,14 @@ def test_mutated_files_lose_no_offset() -> None:
             for _ in range(chance.randint(1, 6)):
                 data[chance.randrange(len(data))] = chance.choice(b'\x00\r\n",;\t\xff\x80=+0a')
             _survives(bytes(data))
+
+
+def test_a_preview_reads_a_bounded_number_of_blank_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "BLANK_ROWS", 10)
+    for blank, whole in ((9, True), (10, True), (11, False)):
+        data = f"phone\n{A}\n".encode() + b"\n" * (blank - 1) + B.encode()
+        found = survey(io.BytesIO(data), sniff(data), None, region="FR", allowed={"FR"})
+        assert (found.read, found.whole) == (1 + whole, whole), blank
 
 
 def test_rows_that_are_read_at_once_are_what_the_thorough_reading_makes_of_them(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import random
 import re
 import resource
@@ -30,7 +31,7 @@ from campaigns.imports.workbooks.reading import Workbook
 from campaigns.imports.workbooks.refusals import Reason, Refused, reporting_damage
 from campaigns.models import Contact, ContactImport, ContactList
 from tests.campaigns.workbooks import archive, cell, part, parts_of, rows_of, sheet, strings, styles, workbook
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 A, B, C = "+33612345678", "+33612345679", "+33612345670"
 HEAD = ["phone", "name", "city"]
@@ -374,6 +375,36 @@ def test_the_child_limits_itself(limit: str, tmp_path: Path) -> None:
             [sys.executable, "-c", program], stdin=source, stdout=rows, stderr=subprocess.DEVNULL, cwd=reading.HOME
         )
     assert done.returncode == Reason.TOO_LARGE or done.returncode < 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of the death of its parent")
+def test_the_child_ends_with_its_parent() -> None:
+    """It waits for a file that does not end, and would wait until its time is over."""
+    program = f"import subprocess, sys; child = subprocess.Popen([sys.executable, '-m', '{reading.CHILD}']); "
+    program += "print(child.pid, flush=True); child.wait()"
+    begin, end = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=begin, stdout=subprocess.PIPE, cwd=reading.HOME
+    ) as own:
+        assert own.stdout
+        process = Path(f"/proc/{int(own.stdout.readline())}")
+        eventually(lambda: f"{child.MEMORY}" in (process / "limits").read_text())
+        own.kill()
+    eventually(lambda: not process.exists() or ") Z " in (process / "stat").read_text())
+    os.close(begin)
+    os.close(end)
+
+
+def test_a_row_that_is_far_too_long_is_a_fault_of_itself() -> None:
+    """The parent holds a row as a whole, and looks for the header in a thousand of them."""
+    data = workbook([HEAD, [A, *["é" * 10_000] * 120], [A, "Zoe"]])
+    good, bad = outcome(data)
+    assert (good.keys(), bad.keys()) == ({3}, {2})
+    assert "This row is longer than 1,000,000 characters" in bad[2]
+    long = b'["a"]\n' + b"".join(b'[%d,["%s"],""]\n' % (n, b"x" * 3_000_000) for n in range(1, 20))
+    assert len(list(Workbook(io.BytesIO(reading.ROWS + long)).first_rows(1_000))) == 2
+    with pytest.raises(UnreadableFile, match="damaged"):
+        Workbook(io.BytesIO(reading.ROWS + b'["a"]\n[1,["' + b"x" * 9_000_000 + b'"],""]\n'))
 
 
 def test_the_child_knows_neither_django_nor_the_environment() -> None:

@@ -5,6 +5,7 @@ It limits its own memory, time and output before it looks at the file. The paren
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import resource
@@ -12,7 +13,7 @@ import signal
 import sys
 import zipfile
 from collections.abc import Iterator
-from itertools import chain
+from itertools import accumulate, chain
 from typing import BinaryIO
 
 from python_calamine import (
@@ -39,6 +40,9 @@ OUTPUT = 1024 * 1024 * 1024  # bytes
 MAX_ROW = 1_048_576
 MAX_COLUMN = 16_384
 KEPT_COLUMNS = 2_000  # cells after these are not kept: no import reads so many
+KEPT_ROW = 1_000_000  # characters; the parent holds a row as a whole
+LONG_ROW = f"This row is longer than {KEPT_ROW:,} characters; shorten its cells."
+PARENT_DIED = 1  # PR_SET_PDEATHSIG of prctl(2)
 SHEETS_NAMED = 100
 MARKS = {"xlsx": xlsx.marks, "xlsb": xlsb.marks, "ods": ods.marks}
 ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -65,6 +69,8 @@ def main() -> int:
 
 
 def _limit() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
     for limit, most in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, CPU_SECONDS),
@@ -72,7 +78,7 @@ def _limit() -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (most, most))
-    signal.alarm(WALL_SECONDS)  # also if the parent has died
+    signal.alarm(WALL_SECONDS)
 
 
 def lines(file: BinaryIO, source: str | BinaryIO) -> Iterator[str]:
@@ -158,6 +164,10 @@ def _row(number: int, values: list[Value], marks: dict[int, Mark]) -> Row:
             cells[column - 1] = mark.text or as_text(values[column - 1], mark.zeros)
     while cells and not cells[-1]:
         cells.pop()
+    if sum(map(len, cells)) > KEPT_ROW:
+        ends = accumulate(map(len, cells))
+        cells = [cell for cell, end in zip(cells, ends, strict=True) if end <= KEPT_ROW]
+        fault = fault or LONG_ROW
     return number, cells, fault
 
 

@@ -35,7 +35,8 @@ ENVIRONMENT = {"PYTHONPATH": os.pathsep.join([str(HOME), *filter(None, sys.path)
 WAIT_SECONDS = 150  # longer than the child allows itself
 PIECE = 256 * 1024
 MAX_BLANK_ROWS = 1_000  # rows before the header
-MAX_LINE = 64 * 1024 * 1024  # bytes
+MAX_LINE = 8 * 1024 * 1024  # bytes; the child keeps 1,000,000 characters of a row
+HEAD_BYTES = 4 * 1024 * 1024  # of the rows among which the header must be
 MAX_ROW = 1_048_576
 MAX_CELLS = 2_000  # the child keeps no more
 FAULT = re.compile(r"|[^\W\d_][^\0]{0,500}")
@@ -156,8 +157,15 @@ class Workbook:
         self._file.seek(len(ROWS))
         self.sheet_names = self._names(self._file.readline(MAX_LINE))
         self._begin = self._file.tell()
-        first = islice(self.rows(), MAX_BLANK_ROWS)
+        first = self.first_rows(MAX_BLANK_ROWS)
         self.header = next((cells for _, cells, _, _ in first if any(map(str.strip, cells))), ())
+
+    def first_rows(self, most: int) -> Iterator[Row]:
+        """Yield the first rows that are not empty, also fewer than `most`: no more than about HEAD_BYTES."""
+        for row in islice(self.rows(), most):
+            yield row
+            if row[2] - self._begin > HEAD_BYTES:
+                return
 
     def rows(self, offset: int = 0, number: int = 0) -> Iterator[Row]:
         """Yield every row that is not empty; with `offset` and `number` of an earlier row, the rows after it."""
