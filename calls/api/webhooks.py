@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.db import transaction
+from django.http import Http404
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -96,6 +97,12 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "show_secret": self.action == "create"}
+
+    def locked(self, found: WebhookEndpoint) -> WebhookEndpoint:
+        endpoint = super().locked(found)
+        if endpoint.deleted_at:  # meanwhile
+            raise Http404
+        return endpoint
 
     def perform_save(self, serializer: Any) -> None:
         if serializer.instance is None:

@@ -179,7 +179,7 @@ def _take(wanted: dict[int, int], now: datetime) -> tuple[list[WebhookDelivery],
 
 def _goes_there(row: WebhookDelivery, endpoint: WebhookEndpoint | None) -> bool:
     """Return whether a delivery still goes where it waits to go: a callback always does."""
-    return endpoint is None or (endpoint.is_active and row.url == endpoint.url)
+    return endpoint is None or (endpoint.is_active and not endpoint.deleted_at and row.url == endpoint.url)
 
 
 def _follow(row: WebhookDelivery, endpoint: WebhookEndpoint) -> None:

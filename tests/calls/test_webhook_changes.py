@@ -160,6 +160,21 @@ def test_an_edit_does_not_undo_a_410_that_came_while_it_was_made(
     assert (endpoint.is_active, endpoint.description) == (False, "CRM")
 
 
+def test_an_edit_does_not_bring_back_an_endpoint_that_was_deleted_meanwhile(
+    endpoint: WebhookEndpoint, api: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = WebhookEndpointSerializer.is_valid
+
+    def validated(self: Any, **given: Any) -> bool:
+        maintenance.delete(WebhookEndpoint.objects.get())
+        return real(self, **given)
+
+    monkeypatch.setattr(WebhookEndpointSerializer, "is_valid", validated)
+    assert api.patch(f"{ENDPOINTS}{endpoint.uuid}/", {"url": NEW, "is_active": True}).status_code == 404
+    endpoint.refresh_from_db()
+    assert (endpoint.is_active, endpoint.url) == (False, OLD)
+
+
 # Held.
 
 
