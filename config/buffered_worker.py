@@ -91,6 +91,8 @@ def connections_allowed() -> int:
 class BufferedWorker(Worker):
     """Run the application behind waitress, in a process that gunicorn starts, watches and stops."""
 
+    notified = 0.0  # when gunicorn was last told that this process is alive
+
     def run(self) -> None:
         adjustments = Adjustments(
             sockets=[each.sock for each in self.sockets],
@@ -123,7 +125,10 @@ class BufferedWorker(Worker):
         return kind(self.wsgi, connections, True, sock, **options)
 
     def _turn(self, connections: dict[int, Any]) -> None:
-        self.notify()
+        now = time.monotonic()
+        if now >= self.notified + 1:  # it touches a file: too much for every event
+            self.notify()
+            self.notified = now
         wasyncore.loop(timeout=1, use_poll=True, map=connections, count=1)
 
     def _finish(self, servers: list[Any], dispatcher: Any, connections: dict[int, Any]) -> None:

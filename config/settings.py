@@ -286,5 +286,6 @@ LOGGING: dict[str, Any] = {
         "httpx": {"level": "WARNING"},
         "django-q": {"level": "WARNING"},
         "axes": {"level": "ERROR"},
+        "waitress.queue": {"level": "ERROR"},  # it warns of every request that waits for a thread
     },
 }

@@ -125,6 +125,7 @@ def test_a_link_sets_a_new_password_once_and_ends_all_sessions(mailing: None, fr
     answer = client.post(form, {"new_password1": NEW, "new_password2": NEW})
     assert (answer.status_code, answer["Location"]) == (302, "/admin/login/")
     user.refresh_from_db()
+    assert not StaffSession.objects.filter(user=user).exists()
     assert user.check_password(NEW) and not is_in(open_session) and not is_in(client)
     assert "no longer valid" in Client().get(link_of(message)).content.decode()
 
