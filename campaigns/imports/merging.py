@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from campaigns.imports.columns import MAX_VARIABLES
-from campaigns.imports.rows import MAX_VARIABLES_BYTES, ContactRow
+from campaigns.imports.columns import MAX_VARIABLES, MAX_VARIABLES_BYTES
+from campaigns.imports.rows import ContactRow
 from campaigns.models import Contact, ContactNumber
 
 # What a file may say about a contact, one value each. A cell with a value replaces it.

@@ -182,13 +182,13 @@ def _at_once(row: ReadRow, columns: ColumnMapping, region: str, allowed: Collect
 
     Such a row has one number in a common form, printable texts, and nothing that asks not to call.
     """
-    quick, cells = columns.quick, row.cells
-    if quick is None or row.fault or len(cells) != len(columns.header):
+    quick = columns.quick
+    if quick is None or row.fault or len(row.cells) != len(columns.header):
         return None
-    text = "".join(cells)
+    text = "".join(row.cells)
     if len(text) > quick.longest or not text.isprintable() or hints_at_a_wish(text):
         return None
-    cells = [cell.strip() for cell in cells]
+    cells = [cell.strip() for cell in row.cells]
     phone = at_once(cells[quick.phone.index], region, allowed)
     if not phone:
         return None

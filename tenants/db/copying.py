@@ -34,7 +34,8 @@ def copy_new(model: type[models.Model], columns: Mapping[str, Sequence[Any]], sa
     count = len(next(iter(columns.values())))
     keys = _next_keys(model, count)
     given: dict[str, Sequence[str] | str] = {}
-    for field in model._meta.concrete_fields:
+    fields: list[Any] = list(model._meta.concrete_fields)
+    for field in fields:
         if field.primary_key:
             given[field.column] = [str(key) for key in keys]
         elif field.attname in columns:

@@ -6,6 +6,8 @@ from tests.mutants.planting import Bug, Edit
 
 WORKBOOKS = "tests/campaigns/test_import_other_workbooks.py::"
 BATCHES = "tests/campaigns/test_import_batches.py::"
+ROWS = "tests/campaigns/test_import_rows.py::"
+UPSERT = "tests/campaigns/test_import_upsert.py::"
 ROUND_TRIPS = "tests/campaigns/test_round_trips.py::"
 
 FILE_BUGS: tuple[Bug, ...] = (
@@ -50,5 +52,35 @@ FILE_BUGS: tuple[Bug, ...] = (
             ),
         ),
         (BATCHES + "test_the_size_of_a_batch_and_deaths_change_nothing",),
+    ),
+    Bug(
+        "a mark is not looked at in a row that is read at once",
+        "A row that asks not to call is imported as if it did not.",
+        (Edit("campaigns/imports/columns.py", "empty = (*self.do_not_call, *(", "empty = (*(), *("),),
+        (ROWS + "test_rows_that_are_read_at_once_are_what_the_thorough_reading_makes_of_them",),
+    ),
+    Bug(
+        "the row that the database refuses is in no list",
+        "A batch is split down to the row, which is neither imported nor among the rejected ones.",
+        (
+            Edit(
+                "campaigns/imports/upsert.py",
+                "else Written(refused={part[0].line: NOT_STORED})",
+                "else Written()",
+            ),
+        ),
+        (UPSERT + "test_a_row_that_the_database_refuses_takes_no_other_row_with_it",),
+    ),
+    Bug(
+        "half of a batch is lost when the database refuses a row",
+        "The contacts of the other half are missing, and the import says that it is completed.",
+        (
+            Edit(
+                "campaigns/imports/upsert.py",
+                "for part in (rows[:half], rows[half:]) if half else (rows,):",
+                "for part in (rows[:half],) if half else (rows,):",
+            ),
+        ),
+        (UPSERT + "test_a_row_that_the_database_refuses_takes_no_other_row_with_it",),
     ),
 )
