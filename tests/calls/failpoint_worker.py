@@ -32,6 +32,7 @@ if not apps.ready:
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from calls.actions import campaigns
 from calls.deadlines import Pauses
 from calls.dialing import placing
 from calls.engine.service import Engine
@@ -50,6 +51,7 @@ IMPATIENT: tuple[tuple[Any, str, Any], ...] = (
     (poll_schedule, "STEPS", ((timedelta(hours=24), timedelta(seconds=0.1)),)),
     (poll_schedule, "next_search", lambda call, now: now + timedelta(seconds=0.3)),
     (job, "BATCH", 5),
+    (campaigns, "LEASE", timedelta(seconds=1)),  # how long a campaign waits for the worker of a reaped claim
 )
 
 
