@@ -1,6 +1,6 @@
 """Measure the figures, each beside its baseline in the same run, and print them as one table (docs/performance.md).
 
-python -m benchmarks [--scale 0.1] [--rounds 3] [--seconds 15] [--only B4,B6] [--json FILE]
+python -m benchmarks [--scale 0.1] [--rounds 3] [--seconds 15] [--count 100] [--only B4,B6] [--json FILE]
 
 All figures share one PostgreSQL server of this run. Each runs in a process of its own, with a database of its own, and
 drops it afterwards. Everything is on 127.0.0.1 and ends by itself.
@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=0.1, help="1 is the scale of the marks")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15.0, help="at most, for one run of a worker")
+    parser.add_argument("--count", type=int, default=0, help="orders of B14, instead of as many as the scale says")
     parser.add_argument("--only", default="", help="names of figures, with commas between them")
     parser.add_argument("--json", type=Path, help="where the figures are written as well")
     given = parser.parse_args()
@@ -37,6 +38,7 @@ def main() -> int:
     if unknown := set(names) - set(NAMES):
         parser.error(f"There is no figure {', '.join(sorted(unknown))}. There are {', '.join(NAMES)}.")
     options = ["--scale", str(given.scale), "--rounds", str(given.rounds), "--seconds", str(given.seconds)]
+    options += ["--count", str(given.count)]
     done: list[tuple[Mark, Found]] = []
     with database.server() as server:
         for name in names:

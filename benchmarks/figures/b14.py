@@ -30,7 +30,7 @@ def measure(setting: Setting) -> Found:
     from tenants.models import ApiKey
 
     found = Found()
-    orders, read = min(ORDERS, setting.size(1_000)), min(READ, setting.size(50_000))
+    orders, read = setting.count or min(ORDERS, setting.size(1_000)), min(READ, setting.size(50_000))
     with provider.running() as server, web(os.environ | database.environment(url), "config.wsgi") as (port, _):
         world = World(server.address(provider.WATCHED))
         _, key = ApiKey.issue(tenant=world.home.tenant, organization=world.home, name="b", scopes=["call", "read"])

@@ -43,6 +43,7 @@ class Setting:
     seconds: float  # at most, for one run of a worker
     server: database.Server
     name: str
+    count: int = 0  # pieces of work that are timed one by one, instead of as many as the scale says
 
     def size(self, at_full_scale: int, least: int = 20) -> int:
         """Return a number of rows or requests: that of the full scale, made smaller."""
@@ -97,10 +98,11 @@ def main(mark: Mark, measure: Callable[[Setting], Found]) -> int:
     parser.add_argument("--scale", type=float, default=0.1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     with database.server() as server:
-        found = measure(Setting(given.scale, given.rounds, given.seconds, server, mark.name))
+        found = measure(Setting(given.scale, given.rounds, given.seconds, server, mark.name, given.count))
     if given.json:
         given.json.write_text(json.dumps(asdict(found)))
     else:

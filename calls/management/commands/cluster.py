@@ -1,3 +1,4 @@
+import gc
 import os
 from typing import Any
 
@@ -8,6 +9,7 @@ from calls.engine import lifeline
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # the worker command has checked; a check loads all pages
     help = (
         "Runs the task cluster. The worker command starts it; it ends when its watcher ends. Do not start it by hand."
     )
@@ -15,4 +17,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         lifeline.hold()
         os.register_at_fork(after_in_child=lifeline.hold)
+        gc.collect()
+        gc.freeze()  # the cluster forks; a pass over all objects would give each process a copy of its own
         call_command("qcluster")

@@ -11,6 +11,7 @@ from calls.engine.service import Engine
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # the worker command has checked; a check loads all pages
     help = (
         "Runs one engine process. The worker command starts it; it ends when its watcher ends. Do not start it by hand."
     )
