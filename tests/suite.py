@@ -45,6 +45,7 @@ ON_SQLITE = {
         "rows that PostgreSQL would write itself"
     ),
     "tests/tenants/test_bulk_updates.py": "statements for many rows",
+    "tests/tenants/test_timestamps.py": "moments, which each database writes in its own way",
     "tests/calls/test_engine.py::test_a_fifth_of_all_answers_faulty_rings_nobody_twice_and_loses_nothing[callingbox]": (
         "processes beside each other: SQLite has one writer"
     ),

@@ -24,11 +24,13 @@ COVERED_BY = {
     "calls/reports/results_csv.py": "tests/calls/test_results_csv.py",
     "campaigns/contact_locks.py": "tests/campaigns/test_do_not_call_import.py",
     "campaigns/launching.py": "tests/campaigns/test_launching.py",
+    "tenants/db/bulk_statements.py": "tests/tenants/test_bulk_updates.py",
     "tenants/db/bulk_updates.py": "tests/tenants/test_bulk_updates.py",
     "tenants/db/bulk_values.py": "tests/campaigns/test_import_undo.py",
     "tenants/db/counters.py": "tests/calls/test_counts.py",
     "tenants/failpoints.py": "tests/calls/test_failpoints.py",
     "tenants/db/migrations_support.py": "tests/config/test_search.py",
+    "tenants/db/timestamps.py": "tests/tenants/test_timestamps.py",
 }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.backends.postgresql.psycopg_any import BaseTzLoader  # type: ignore[attr-defined]
+from django.db.backends.postgresql.psycopg_any import BaseTzLoader
 
 
-class UtcLoader(BaseTzLoader):  # type: ignore[misc]
+class UtcLoader(BaseTzLoader):
     """Read a moment in UTC as Python does. What Python cannot read (years before 1, "infinity") is left to psycopg."""
 
     timezone = UTC
