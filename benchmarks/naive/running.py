@@ -43,8 +43,9 @@ class Project:
                 return int(found[0]) if found else 0
 
             cluster = ("-m", "django", "qcluster")
-            more = {"DJANGO_SETTINGS_MODULE": SETTINGS, "NAIVE_CONN_MAX_AGE": str(kept)}
-            with worker.running(self.url, command=cluster, **more):
+            with worker.running(
+                self.url, command=cluster, DJANGO_SETTINGS_MODULE=SETTINGS, NAIVE_CONN_MAX_AGE=str(kept)
+            ):
                 rate = worker.follow(done, total, seconds, {}).rate
             connection.execute("TRUNCATE naive_naivecall, django_q_ormq, django_q_task")
         return rate
