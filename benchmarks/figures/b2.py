@@ -15,12 +15,12 @@ def measure(setting: Setting) -> Found:
     found = Found()
     with runs.stage(setting, provider.ENDS) as stage:
         tasks, server = naive.Project(setting.server, "bench_b2_naive"), stage.server
-        alternate(
-            setting.rounds,
-            lambda: stage.campaign(found),
-            lambda: tasks.calls(server.address(provider.ENDS), max(300, setting.size(5_000)), setting.seconds),
-            found,
-        )
+
+        def one_task_for_each(kept: int = 0) -> float:
+            return tasks.calls(server.address(provider.ENDS), max(300, setting.size(5_000)), setting.seconds, kept=kept)
+
+        alternate(setting.rounds, lambda: stage.campaign(found), one_task_for_each, found)
+        found.notes["the same tasks with kept connections, calls/s"] = one_task_for_each(kept=60)
         found.notes["bare POST and GET with aiohttp, calls/s"] = bare.rate("post_get", server.url, setting.size(50_000))
     return found
 

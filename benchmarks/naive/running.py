@@ -30,8 +30,11 @@ class Project:
     def _django(self, *arguments: str) -> None:
         subprocess.run([sys.executable, "-m", "django", *arguments], cwd=ROOT, env=self.environment, check=True)  # noqa: S603
 
-    def calls(self, address: str, total: int, seconds: float) -> float:
-        """Queue a task for each call and return how many are done in a second by a cluster with default settings."""
+    def calls(self, address: str, total: int, seconds: float, *, kept: int = 0) -> float:
+        """Queue a task for each call and return how many are done in a second by a cluster with default settings.
+
+        `kept`: the seconds for which a process keeps its connection to the database, 0 by default.
+        """
         self._queue(address, total)
         with psycopg.connect(self.url, autocommit=True) as connection:
 
@@ -40,7 +43,9 @@ class Project:
                 return int(found[0]) if found else 0
 
             cluster = ("-m", "django", "qcluster")
-            with worker.running(self.url, command=cluster, DJANGO_SETTINGS_MODULE=SETTINGS):
+            with worker.running(
+                self.url, command=cluster, DJANGO_SETTINGS_MODULE=SETTINGS, NAIVE_CONN_MAX_AGE=str(kept)
+            ):
                 rate = worker.follow(done, total, seconds, {}).rate
             connection.execute("TRUNCATE naive_naivecall, django_q_ormq, django_q_task")
         return rate

@@ -26,8 +26,10 @@ def with_relations(calls: Sequence[Call], account: ProviderAccount) -> list[Call
     called = Recipient.objects.only(*inputs.RECIPIENT)
     recipients = called.filter(Among("pk", (call.recipient_id for call in calls if call.recipient_id)))
     by_key = {recipient.pk: recipient for recipient in recipients.order_by()} if calls else {}
-    for owned in (*assistants.values(), *numbers.values()):
-        owned.account = account
+    for assistant in assistants.values():
+        assistant.account = account
+    for number in numbers.values():
+        number.account = account
     for campaign in campaigns.values():
         campaign.organization = account.organization
     for call in calls:

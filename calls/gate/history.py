@@ -59,11 +59,11 @@ class History:
 
     def dials_of(self, call: Candidate, numbers: Iterable[str]) -> list[datetime]:
         """Return when the contact or one of the numbers was dialled, or may have been: each call once, oldest first."""
-        of_contact, organization = self._of_contact.get(call.contact_id), call.organization_id
-        known = [of_contact, *(self._of_number.get((organization, number)) for number in numbers)]
-        if not any(known):
-            return []
-        return sorted({pk: at for dials in known if dials for pk, at in dials.items()}.values())
+        found = dict(self._of_contact.get(call.contact_id, ()))
+        for number in numbers:
+            if dials := self._of_number.get((call.organization_id, number)):
+                found |= dials
+        return sorted(found.values())
 
 
 def read(calls: Sequence[Candidate], people: Persons, now: datetime) -> History:

@@ -39,7 +39,7 @@ class Persons:
         numbers: Collection[str] = (number,) if number == first else (number, first)
         if further is not None:
             numbers = {number, first, *further}
-        shared = self._shared.get((call.organization_id, number)) if self._shared and call.is_single else None
+        shared = self._shared.get((call.organization_id, number)) if call.is_single else None
         return numbers, shared.union(numbers) if shared else numbers
 
     def reached(self, call: Candidate) -> Collection[str]:

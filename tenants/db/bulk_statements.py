@@ -67,6 +67,7 @@ def update(model: type[models.Model], given: Given, rows: Sequence[Mapping[str, 
     value in the database.
     """
     values = dict(zip(given, _values(given), strict=True))
+    key: Any = model._meta.pk
     quote = connection.ops.quote_name
     compared = [name for name, field in given.items() if field.primary_key or name in same]
     sets = [f"{quote(field.column)} = {values[name]}" for name, field in given.items() if name not in compared]
@@ -75,7 +76,7 @@ def update(model: type[models.Model], given: Given, rows: Sequence[Mapping[str, 
     conditions += [f"t.{quote(field.column)} = %s" for field, _ in expected]
     sql = (
         f"UPDATE {_quoted(model)} AS t SET {', '.join(sets)} FROM {_source(given)} "  # noqa: S608
-        f"WHERE {' AND '.join(conditions)} RETURNING {quote(model._meta.pk.column)}"
+        f"WHERE {' AND '.join(conditions)} RETURNING {quote(key.column)}"
     )
     with connection.cursor() as cursor:
         wanted = [value for _, value in expected]

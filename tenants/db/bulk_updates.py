@@ -104,9 +104,10 @@ def _differ(column: Any, values: Sequence[Any]) -> bool:
     return any(value != values[0] for value in values)
 
 
-def _constant(column: Any, value: Any) -> Any:
-    """Return a value of a column as a parameter of its own."""
-    return column.get_db_prep_save(value, connection) if isinstance(column, models.JSONField) else value
+def _constant(column: Any, sent: Any) -> Any:
+    """Return what is sent in JSON for a column as a parameter of its own. SQLite gets JSON as text in both cases."""
+    nested = isinstance(column, models.JSONField) and sender(column) is None
+    return column.get_db_prep_save(sent, connection) if nested else sent
 
 
 def _records(names: Iterable[str], cells: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:

@@ -184,6 +184,17 @@ def test_triggers_that_are_missing_are_installed_and_everything_is_counted_again
     counts_are_true()
 
 
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite keeps no plans")
+@pytest.mark.django_db
+def test_no_trigger_reads_a_table_whole() -> None:
+    """Its plan lives as long as the connection, also one that was made while the table was empty."""
+    with connection.cursor() as cursor:
+        for model in counters.tables():
+            names = [name for name, _ in counters._triggers(model, "postgresql") if "_on_truncate" not in name]
+            cursor.execute("SELECT proconfig FROM pg_proc WHERE proname = ANY(%s)", [names])
+            assert cursor.fetchall() == [(["enable_seqscan=off"],)] * len(names)
+
+
 @pytest.mark.django_db
 def test_counts_that_a_flush_left_over_are_removed(organization: Organization, assistant: Assistant) -> None:
     campaign = Campaign.objects.create(organization=organization, name="C", assistant=assistant)

@@ -58,6 +58,8 @@ def test_each_kind_of_connection_has_its_limit_and_keeps_it_after_a_reconnect(ma
     assert limits[lane.claims] == f"{LANE_TIMING.claim_statement}s"
     assert limits[lane.stores] == f"{LANE_TIMING.store_statement}s"
     assert limits[other] == "0" == ask("SHOW statement_timeout"), "the web process has no limit of the engine"
+    by_index = [do(db, ask, "SHOW enable_seqscan") for db in made]
+    assert by_index == ["off"] * 3 and ask("SHOW enable_seqscan") == "on"
     waits = {db: do(db, ask, "SHOW lock_timeout") for db in made}
     assert waits == {lane.claims: f"{LANE_TIMING.lock}s", lane.stores: f"{LANE_TIMING.lock}s", other: "0"}
     assert "idle_in_transaction" in connection.settings_dict["OPTIONS"]["options"]

@@ -55,6 +55,10 @@ def test_values_are_stored_as_save_stores_them(organization: Organization) -> No
 
 
 def test_any_json_is_stored_as_save_stores_it(organization: Organization) -> None:
+    alike = [Contact(organization=organization, phone=f"+3361234570{n}", variables={"a": ["b"]}) for n in (1, 2)]
+    insert_rows(alike, by="phone")  # one value for all rows is sent once
+    assert list(Contact.objects.values_list("variables", flat=True)) == [{"a": ["b"]}] * 2
+    Contact.objects.all().delete()
     values = [
         {"n": 1},
         {"n": True},
