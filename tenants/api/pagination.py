@@ -33,7 +33,7 @@ class _OfOneOwner(models.QuerySet[Any]):
 
 
 @cache
-def _class_of(queryset: type[models.QuerySet[Any]], owner: str) -> type[models.QuerySet[Any]]:
+def _class_of(queryset: Any, owner: str) -> type[models.QuerySet[Any]]:
     return type(f"{queryset.__name__}Of{owner.title()}", (_OfOneOwner, queryset), {"owner": f"{owner}_id"})
 
 

@@ -85,7 +85,7 @@ def test_a_search_of_the_audit_log_reads_what_it_finds(organization: Organizatio
     AuditEntry.objects.create(organization=organization, actor="Ada", action="campaign.exported", subject="one")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE tenants_auditentry")
-    client = sign_in(organization, "manager")
+    client: Any = sign_in(organization, "manager")
     page = reverse("admin:tenants_auditentry_changelist")
     for term, count in {
         "zzz": 0,
@@ -96,7 +96,7 @@ def test_a_search_of_the_audit_log_reads_what_it_finds(organization: Organizatio
         "s17": 1,
         "staff17": 80,
     }.items():
-        found = client.get(page, {"q": term}).context_data["cl"]  # type: ignore[attr-defined]
+        found = client.get(page, {"q": term}).context_data["cl"]
         assert found.result_count == count, term
         for plan, rows in rows_read(client, f"{page}?q={term}").items():
             assert rows < READ, (term, rows, plan)
@@ -150,7 +150,7 @@ def test_many_waiting_recipients_are_not_read_for_their_reasons(
 
 
 def test_lists_of_recipients_and_contacts_take_kept_counts(made: Campaign, sign_in: SignIn) -> None:
-    client = sign_in(made.organization, "manager")
+    client: Any = sign_in(made.organization, "manager")
     recipients, contacts = (reverse(f"admin:campaigns_{name}_changelist") for name in ("recipient", "contact"))
     few = ContactList.objects.get(name="Few").pk
     for address, count, kept in (
@@ -168,7 +168,7 @@ def test_lists_of_recipients_and_contacts_take_kept_counts(made: Campaign, sign_
         (f"{contacts}?lists__id__exact={few}&q=%2B12125551203", 1, False),
     ):
         with CaptureQueriesContext(connection) as queries:
-            found = client.get(address).context_data["cl"]  # type: ignore[attr-defined]
+            found = client.get(address).context_data["cl"]
         assert (found.result_count, len(found.result_list)) == (count, count), address
         counted = [
             query["sql"]
@@ -187,10 +187,11 @@ def test_a_search_by_event_reads_the_latest_deliveries(
         WebhookDelivery.objects.create(
             organization=organization, url="https://a.example", host="a.example", event=event
         )
-    client, page = sign_in(organization, "manager"), reverse("admin:calls_webhookdelivery_changelist")
+    client: Any = sign_in(organization, "manager")
+    page = reverse("admin:calls_webhookdelivery_changelist")
 
     def count(term: str) -> int:
-        return int(client.get(page, {"q": term}).context_data["cl"].result_count)  # type: ignore[attr-defined]
+        return int(client.get(page, {"q": term}).context_data["cl"].result_count)
 
     assert [count(term) for term in ("call.ended", "call.placed", "call.", "zzz")] == [4, 4, 0, 0]
     monkeypatch.setattr(webhooks, "SEARCHED_LATEST", 6)
