@@ -44,7 +44,8 @@ def of_one(rows: Any, owner: str, key: int) -> Any:
     of their own, which cannot give this order.
     """
     found = rows.filter(**{f"{owner}__gte": key, f"{owner}__lte": key})
-    found.__class__ = _class_of(type(found), owner)
+    kind: Any = type(found)
+    found.__class__ = _class_of(kind, owner)
     return found
 
 
