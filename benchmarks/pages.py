@@ -1,6 +1,7 @@
 """B8: measure every back-office page and every API list at a million calls and contacts, and at 10,000.
 
 python -m benchmarks.pages [--calls 1000000] [--contacts 1000000] [--small 10000] [--repeat 12] [--only recipients]
+python -m benchmarks.pages --exports          # the files of the lists instead: time for 1,000 rows, and until the first
 
 Django's test client requests each page as a manager of two of the three organizations. The marks: 95 % of the responses
 take less than 300 ms of server time, with at most 15 queries, and at most twice as long as with the small database.
@@ -33,6 +34,7 @@ from tests.postgresql import throwaway_server
 MARK_MS, MARK_QUERIES, MARK_RATIO = 300, 15, 2.0
 CHOICES = 8  # measured per filter
 SECONDS = 20  # maximum per page
+EXPORTED = 20_000  # rows of each file
 SEARCHES = ("+1212200", "(212) 200", "Ada", "Spring", "zzz")
 
 
@@ -54,6 +56,7 @@ def main() -> int:
     parser.add_argument("--contacts", type=int, default=1_000_000)
     parser.add_argument("--small", type=int, default=10_000)
     parser.add_argument("--repeat", type=int, default=12)
+    parser.add_argument("--exports", action="store_true", help="measure the CSV files of the lists instead")
     parser.add_argument("--only", default="", help="measure only pages whose name contains this")
     given = parser.parse_args()
     os.environ |= {"DEBUG": "true"}
@@ -63,13 +66,13 @@ def main() -> int:
             os.environ["DATABASE_URL"] = stack.enter_context(throwaway_server())
         importlib.import_module("config.wsgi")  # load what a web process loads
         found = [
-            in_a_database(contacts, calls, given.repeat, given.only)
+            in_a_database(contacts, calls, given.repeat, given.only, exports=given.exports)
             for contacts, calls in ((given.small, given.small), (given.contacts, given.calls))
         ]
     return report(*found)
 
 
-def in_a_database(contacts: int, calls: int, repeat: int, only: str) -> list[Measured]:
+def in_a_database(contacts: int, calls: int, repeat: int, only: str, *, exports: bool = False) -> list[Measured]:
     from django.db import connection
 
     old = connection.creation.create_test_db(verbosity=0, autoclobber=True)
@@ -77,7 +80,7 @@ def in_a_database(contacts: int, calls: int, repeat: int, only: str) -> list[Mea
         begun = time.perf_counter()
         filled = fill(contacts, calls)
         say(f"{contacts:,} contacts and {filled.calls:,} calls created in {time.perf_counter() - begun:.0f} s")
-        return list(measure(filled, repeat, only))
+        return list(measure(filled, repeat, only, exports=exports))
     finally:
         connection.creation.destroy_test_db(old, verbosity=0)
 
@@ -103,7 +106,7 @@ def report(small: list[Measured], big: list[Measured]) -> int:
 # Measuring.
 
 
-def measure(filled: Filled, repeat: int, only: str) -> Iterator[Measured]:
+def measure(filled: Filled, repeat: int, only: str, *, exports: bool = False) -> Iterator[Measured]:
     from django.conf import settings
     from django.contrib.auth.models import User
     from django.db import connection
@@ -125,6 +128,9 @@ def measure(filled: Filled, repeat: int, only: str) -> Iterator[Measured]:
         staff.force_login(user)
         with connection.cursor() as cursor:
             cursor.execute("SET max_parallel_workers_per_gather = 0")  # workers' time would not be measured
+        if exports:
+            yield from (found for found in files(staff, program, filled) if only in found.name)
+            return
         seen = set[str]()  # lists of two organizations may have the same name: measure only the first
         for client, pages in ((staff, addresses(staff, filled)), (program, api_lists(filled))):
             for name, url in pages:
@@ -152,6 +158,35 @@ def one_page(client: Any, name: str, url: str, repeat: int) -> Measured:
         processor.append((time.process_time() + database_time() - busy) * 1000)
         wall.append((time.perf_counter() - begun) * 1000)
     return Measured(name, url, p95(processor), statistics.median(processor), p95(wall), count)
+
+
+def files(staff: Any, program: Any, filled: Filled) -> Iterator[Measured]:
+    """Yield the CSV file of each list: the time for 1,000 rows, and (as p95) until the first piece."""
+    from django.contrib import admin
+    from django.urls import reverse
+
+    big, number = filled.big.uuid, "%2B12122000001"
+    found = [("results", program, f"/api/v1/campaigns/{big}/results.csv")]
+    found.append(("evidence", program, f"/api/v1/calls/evidence.csv?to_number={number}"))
+    for model in admin.site._registry:
+        url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        if staff.get(url).status_code == 200:
+            found.append((str(model._meta.verbose_name_plural), staff, f"{url}export.csv"))
+    for name, client, url in found:
+        client.get(url).close()  # fill the process's caches
+        begun = time.perf_counter()
+        response = client.get(url)
+        if response.status_code != 200:
+            continue
+        pieces, rows, first = iter(response), 0, 0.0
+        for piece in pieces:
+            first = first or time.perf_counter() - begun
+            rows += piece.count(b"\n")
+            if rows >= EXPORTED:
+                break
+        elapsed = (time.perf_counter() - begun) * 1000
+        response.close()
+        yield Measured(f"file: {name}", url, first * 1000, elapsed / max(rows, 1) * 1000, elapsed, 0)
 
 
 def p95(times: list[float]) -> float:

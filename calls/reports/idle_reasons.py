@@ -23,7 +23,7 @@ from campaigns.rules.spoken import REASON as PLACEHOLDERS
 from providers.models import ProviderAccount
 
 KINDS = 20  # reasons shown at most
-SEEN = 5_000  # recipients that are read one by one; of more, the counts that triggers keep are used
+SEEN = 2_000  # recipients that are read one by one; of more, the counts that triggers keep are used
 MANY = 10_000  # due recipients that are counted
 Reason = dict[str, Any]
 Kept = Sequence[Mapping[str, Any]]  # rows of `RecipientCount` by status and reason

@@ -33,7 +33,7 @@ class _OfOneOwner(models.QuerySet[Any]):
 
 
 @cache
-def _class_of(queryset: type[models.QuerySet[Any]], owner: str) -> type[models.QuerySet[Any]]:
+def _class_of(queryset: Any, owner: str) -> type[models.QuerySet[Any]]:
     return type(f"{queryset.__name__}Of{owner.title()}", (_OfOneOwner, queryset), {"owner": f"{owner}_id"})
 
 
@@ -44,7 +44,8 @@ def of_one(rows: Any, owner: str, key: int) -> Any:
     of their own, which cannot give this order.
     """
     found = rows.filter(**{f"{owner}__gte": key, f"{owner}__lte": key})
-    found.__class__ = _class_of(type(found), owner)
+    kind: Any = type(found)
+    found.__class__ = _class_of(kind, owner)
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.db import connections, models
+from django.db.models.query import ModelIterable
 
 M = TypeVar("M", bound=models.Model)
 
@@ -56,7 +57,7 @@ class _Statement:
         bound = tuple(fixed if place is None else given[place] for place, fixed in self.parameters)
         self.compiler.connection = connections[self.using]
         self.compiler.as_sql = lambda *_, **__: (self.sql, bound)
-        return list(self.queryset._iterable_class(self.queryset))  # type: ignore[attr-defined]
+        return list(ModelIterable(self.queryset))
 
 
 def _prepared(value: Any, using: str) -> Any:

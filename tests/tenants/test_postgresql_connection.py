@@ -30,23 +30,26 @@ def mine() -> Iterator[Any]:
 def sent(mine: Any, work: Any) -> list[str]:
     """Return the statements that reach the server while the work is done, as the driver sends them."""
     seen: list[str] = []
-    inner = mine.connection
-    plain = type(inner).execute
-    made = type(inner).cursor
+    kind = type(mine.connection)
+    make, run = kind.cursor, kind.execute
 
-    def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
-        found = made(self, *args, **kwargs)
-        execute = found.execute
-        found.execute = lambda query, *rest, **more: (seen.append(str(query)), execute(query, *rest, **more))[1]
+    def noted(execute: Any) -> Any:
+        def execute_and_note(*given: Any, **options: Any) -> Any:
+            seen.append(str(next(each for each in given if isinstance(each, str))))
+            return execute(*given, **options)
+
+        return execute_and_note
+
+    def cursor(*given: Any, **options: Any) -> Any:
+        found = make(*given, **options)
+        found.execute = noted(found.execute)
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(inner), "cursor", cursor)
-        patch.setattr(
-            type(inner), "execute", lambda self, query, *a, **k: (seen.append(str(query)), plain(self, query))[1]
-        )
+        patch.setattr(kind, "cursor", cursor)
+        patch.setattr(kind, "execute", noted(run))
         work()
-    return seen
+    return list(dict.fromkeys(seen))
 
 
 def test_a_connection_in_use_is_not_asked(mine: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from tenants.backoffice.local_time import local_time
 S = Campaign.Status
 FORECAST_AT_ONCE = 1_000  # recipients; a forecast for more takes too long for a page, so it has a button
 FORECAST_ASKED_FOR = 20_000  # recipients; for more, only the API gives a forecast
-SAMPLE = 2_000  # with more calls, the figures use a sample
+SAMPLE = 1_000  # with more calls, the figures use a sample
 PREVIEWED = 3  # contacts
 SOURCES = {"campaign": "", "contact": "from the contact", "default": "default", "": ""}
 
