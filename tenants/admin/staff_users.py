@@ -48,8 +48,10 @@ class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save the user. Whoever is no longer active, or no team member, takes their API keys along."""
+        """Save the user. Whoever is no longer active, or no team member, takes API keys and sessions along."""
         super().save_model(request, obj, form, change)
+        if not (obj.is_active and obj.is_staff):
+            end_sessions(obj.pk)
         key_owners.revoke_lost(obj, reach_of(request).actor)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
