@@ -15,11 +15,11 @@ from calls.actions import quiescing
 from campaigns.api import NumberField
 from campaigns.do_not_call import entries
 from campaigns.models import DoNotCall
+from tenants import audit_log
 from tenants.api.fields import PublicIdField, TextField
 from tenants.api.permissions import crud
 from tenants.api.serializers import OrganizationField, OrganizedSerializer
 from tenants.api.views import CrudViewSet
-from tenants.models import AuditEntry
 from tenants.policy import Action
 
 
@@ -77,7 +77,7 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
         entry: DoNotCall = serializer.instance
         before = entries.audited_fields(entry)
         serializer.save()
-        AuditEntry.objects.bulk_create(entries.change_records(entry, before, self.reach.actor))
+        audit_log.record_many(entries.change_records(entry, before, self.reach.actor))
 
     def perform_destroy(self, instance: DoNotCall) -> None:
         with transaction.atomic():
