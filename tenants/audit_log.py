@@ -37,7 +37,10 @@ def record(
     salts = {name: secrets.token_hex(16) for name in values}
     made = entry(organization, actor=actor, action=action, subject=subject, detail=detail)
     made.commitments = {name: commitment(salts[name], value) for name, value in values.items()}
-    with transaction.atomic():
+    if not values:
+        made.save(force_insert=True)
+        return made
+    with transaction.atomic(savepoint=False):
         made.save(force_insert=True)
         AuditPersonal.objects.bulk_create(
             AuditPersonal(entry=made, name=name, salt=salts[name], value=value) for name, value in values.items()

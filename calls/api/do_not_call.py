@@ -51,6 +51,7 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
     shown_of_others = ("organization__uuid",)
     serializer_class = DoNotCallSerializer
     needs: ClassVar[Any] = crud(Action.SEE, Action.UNBAR_NUMBER) | {"create": Action.BAR_NUMBER}
+    audited_as = None
     outside_transaction = frozenset({"create"})  # it waits until no call to the number can be placed any more
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -66,6 +67,8 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
             expires_at=given.get("expires_at"),
             actor=self.reach.actor,
         )
+        if created:
+            entries.record_added(entry, self.reach.actor)
         open_calls = [
             {"id": str(call.uuid), "status": call.status, "to_number": call.to_number}
             for call in quiescing.silence_number(entry)

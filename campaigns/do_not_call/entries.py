@@ -85,6 +85,17 @@ def change_records(entry: DoNotCall, before: Mapping[str, str | None], actor: st
     ]
 
 
+def record_added(entry: DoNotCall, actor: str) -> None:
+    """Record that a team member or a program listed a number. The entry does not contain it."""
+    audit_log.record(
+        entry.organization_id,
+        actor=actor,
+        action="do_not_call.added",
+        subject=f"do-not-call entry {entry.uuid}",
+        detail={"reason": entry.reason},
+    )
+
+
 @transaction.atomic
 def add_many(
     organization: Organization,

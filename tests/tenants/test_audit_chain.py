@@ -125,10 +125,10 @@ def test_one_wrong_row_is_always_found(sealed: Organization, data: st.DataObject
             else:
                 rows.update(**{name: CHANGES[name]})
         elif kind == "missing":
-            rows._raw_delete(rows.db)  # type: ignore[attr-defined]
+            rows._raw_delete(rows.db)
         elif kind == "added":
             AuditPersonal.objects.filter(entry=chosen).delete()
-            rows._raw_delete(rows.db)  # type: ignore[attr-defined]
+            rows._raw_delete(rows.db)
             AuditEntry.objects.create(
                 pk=chosen.pk, organization=chosen.organization, actor="eve", action="x", subject=""
             )

@@ -18,7 +18,7 @@ from campaigns.imports import dry_run, job, upload
 from campaigns.imports import report as import_report
 from campaigns.imports.columns import OTHER_COLUMNS, VARIABLES, UnreadableFile
 from campaigns.models import ContactImport, ContactList
-from tenants.management.recorded import RecordedCommand
+from tenants.management.recorded import COMMAND_LINE, RecordedCommand
 from tenants.models import Organization
 
 
@@ -69,7 +69,7 @@ class Command(RecordedCommand):
         contact_list, is_new = _list(organization, list_name)
         try:
             with path.open("rb") as file:
-                imp = upload.start_import(contact_list, file, path.name, **chosen)
+                imp = upload.start_import(contact_list, file, path.name, actor=COMMAND_LINE, **chosen)
         except (UnreadableFile, upload.FileTooLarge, OSError) as error:
             if is_new:
                 contact_list.delete()
