@@ -341,7 +341,8 @@ def _other_lists(cursor: Any, organization: Any, lists: list[Any], contacts: int
             at, organization_id, actor, action, subject, detail, channel, address, commitments
         )
         SELECT now() - interval '1 minute' * (%s - n), %s, 'olga',
-            (ARRAY['campaign.changed', 'contact.changed', 'call.ordered'])[1 + n %% 3], '', '{"fields": ["name"]}', 'page', '192.0.2.1', '{}'
+            (ARRAY['campaign.changed', 'contact.changed', 'call.ordered'])[1 + n %% 3], '', '{"fields": ["name"]}',
+            'page', '192.0.2.1', '{}'
         FROM generate_series(1, %s) n
         """,
         [contacts // 5, organization.pk, contacts // 5],
