@@ -337,9 +337,12 @@ def _other_lists(cursor: Any, organization: Any, lists: list[Any], contacts: int
     )
     cursor.execute(
         """
-        INSERT INTO tenants_auditentry (at, organization_id, actor, action, subject, detail)
+        INSERT INTO tenants_auditentry (
+            at, organization_id, actor, action, subject, detail, channel, address, commitments
+        )
         SELECT now() - interval '1 minute' * (%s - n), %s, 'olga',
-            (ARRAY['campaign.changed', 'contact.changed', 'call.ordered'])[1 + n %% 3], '', '{"fields": ["name"]}'
+            (ARRAY['campaign.changed', 'contact.changed', 'call.ordered'])[1 + n %% 3], '', '{"fields": ["name"]}',
+            'page', '192.0.2.1', '{}'
         FROM generate_series(1, %s) n
         """,
         [contacts // 5, organization.pk, contacts // 5],

@@ -179,7 +179,13 @@ def _change(campaign: Campaign, allowed: Iterable[str], to: str, *, actor: str, 
         if won and CampaignStatus.DRAFT in allowed and to != CampaignStatus.CANCELED:
             versions.begin(campaign, actor=actor)
         if won:
-            audit_log.record(campaign.organization, actor=actor, action=f"campaign.{to}", subject=str(campaign.uuid))
+            audit_log.record(
+                campaign.organization,
+                actor=actor,
+                action=f"campaign.{to}",
+                subject=str(campaign.uuid),
+                detail={"object": campaign.name},
+            )
             outbox.publish_campaign_status(campaign.pk)
 
 

@@ -25,5 +25,6 @@ def _switch(organization: Organization, stopped: bool, actor: str) -> None:
         found = Organization.objects.filter(pk=organization.pk)
         if found.exclude(calls_stopped=stopped).update(calls_stopped=stopped):
             action = "organization.stop_calls" if stopped else "organization.allow_calls"
-            audit_log.record(organization, actor=actor, action=action, subject=str(organization.uuid))
+            detail = {"object": organization.name}
+            audit_log.record(organization, actor=actor, action=action, subject=str(organization.uuid), detail=detail)
     organization.calls_stopped = stopped

@@ -2,21 +2,71 @@
 
 from __future__ import annotations
 
-from typing import Any
+import uuid
+from datetime import timedelta
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
+from tenants import audit_chain
+from tenants.backoffice import audit_sentences
+from tenants.backoffice.exports import Column
 from tenants.backoffice.local_time import local_time, local_time_column
-from tenants.backoffice.scoped_admin import ReadOnlyAdmin
+from tenants.backoffice.roles import reach_of
+from tenants.backoffice.scoped_admin import ReadOnlyAdmin, ScopedAdmin
 from tenants.models import AuditEntry
 from tenants.policy import Action
+
+DAYS = {"1": "Past 24 hours", "7": "Past 7 days", "30": "Past 30 days", "365": "Past year"}
+SEALS_SHOWN = 3  # a team member of more organizations sees the seals in the output of `verify_audit`
+
+
+class KindFilter(admin.SimpleListFilter):
+    """Filter by the kind of object: the beginning of the action, for which there is an index."""
+
+    title = "object"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(words, words.capitalize() if words[0].islower() else words) for words in audit_sentences.FILTERED]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() is None:
+            return queryset
+        found = Q(pk__in=[])
+        for kind in audit_sentences.FILTERED.get(self.value() or "", ()):
+            found |= Q(action__startswith=f"{kind}.")
+        return queryset.filter(found)
+
+
+class PeriodFilter(admin.SimpleListFilter):
+    title = "period"
+    parameter_name = "days"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(DAYS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Find the last entry before the period by its key: there is no index of times, and keys rise with them."""
+        if self.value() is None:
+            return queryset
+        if self.value() not in DAYS:
+            raise IncorrectLookupParameters(self.value())
+        since = timezone.now() - timedelta(days=int(self.value() or 0))
+        before = AuditEntry.objects.filter(at__lt=since).order_by("-pk").values_list("pk", flat=True).first()
+        return queryset.filter(pk__gt=before or 0)
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     view_action = Action.SEE_AUDIT
-    list_display = ("when", "actor", "action", "subject")
+    list_display = ("when", "what", "channel", "address")
+    list_filter: ClassVar[Any] = (KindFilter, PeriodFilter, "channel")
+    list_lookups = ("kind", "days")
     word_fields = ("actor", "action")
     exact_fields = ("subject",)
     list_select_related = ("organization",)
@@ -26,22 +76,56 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     panel_template = "trunkline/facts.html"
     when = local_time_column("at", "time")
 
+    @admin.display(description="what")
+    def what(self, row: AuditEntry) -> str:
+        return audit_sentences.sentence(row)
+
+    def added_columns(self, rows: QuerySet[Any]) -> list[Column]:
+        return [
+            ("Actor", lambda row: str(row.actor)),
+            ("Action", lambda row: str(row.action)),
+            ("Subject", lambda row: str(row.subject)),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"intro": _last_seals(request), **(extra_context or {})})
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [(None, {"fields": []})]
 
     def panel_context(self, request: HttpRequest, obj: AuditEntry) -> dict[str, Any]:
-        details = [(str(name).replace("_", " ").capitalize(), _words(value)) for name, value in obj.detail.items()]
         return {
             "facts": [
+                ("What", audit_sentences.sentence(obj)),
                 ("Time", local_time(obj.at)),
                 ("Actor", obj.actor),
+                ("From", f"{obj.get_channel_display()} {obj.address}".rstrip()),
                 ("Action", obj.action),
-                ("Subject", obj.subject),
+                ("Subject", _link(request, obj) or obj.subject),
                 ("Organization", obj.organization or "-"),
-                *details,
+                *audit_sentences.details(obj),
             ]
         }
 
 
-def _words(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _last_seals(request: HttpRequest) -> str:
+    """Return the last seal of each organization, to be kept elsewhere: it shows later if the log was replaced."""
+    homes = list(reach_of(request).organizations(Action.SEE_AUDIT)[: SEALS_SHOWN + 1])
+    if len(homes) > SEALS_SHOWN:
+        return ""
+    last = [(home.name, audit_chain.last_seal(home.pk)) for home in homes]
+    return " ".join(f"Last seal of {name}: {seal}." for name, seal in last if seal)
+
+
+def _link(request: HttpRequest, entry: AuditEntry) -> tuple[str, str] | None:
+    """Return the address of the object's page and its ID, if the object is still there and the user may see it."""
+    label = audit_sentences.KINDS.get(entry.action.partition(".")[0], ("", ""))[1]
+    pages = next((pages for model, pages in admin.site._registry.items() if model._meta.label_lower == label), None)
+    try:
+        public = uuid.UUID(entry.subject.rpartition(" ")[2])
+    except ValueError:
+        return None
+    if not isinstance(pages, ScopedAdmin):
+        return None
+    found = pages.get_queryset(request).filter(uuid=public).values_list("pk", flat=True).first()
+    return None if found is None else (pages.url("change", found), entry.subject)

@@ -261,6 +261,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='auditentry',
+            index=models.Index(fields=['organization', 'channel', '-id'], name='audit_channel'),
+        ),
+        migrations.AddIndex(
+            model_name='auditentry',
             index=models.Index(fields=['organization', 'actor'], name='audit_actor', opclasses=['int8_ops', 'varchar_pattern_ops']),
         ),
         migrations.AddIndex(

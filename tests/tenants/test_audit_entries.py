@@ -176,8 +176,9 @@ def test_signing_in_and_failing_to_are_recorded(client: Client) -> None:
         sign_in(client, password)
     sign_in(Client(), "x", name="hunter2-typed-here@example.org")
     client.post("/admin/my-sessions/")
-    found = AuditEntry.objects.order_by("pk").values_list("action", "actor", "channel", "address", "organization")
-    assert list(found)[:3] == [
+    names = ("action", "actor", "channel", "address", "organization")
+    found: list[Any] = list(AuditEntry.objects.order_by("pk").values_list(*names))
+    assert found[:3] == [
         ("user.sign_in_failed", OLGA, "page", "192.0.2.1", None),
         ("user.signed_in", OLGA, "page", "192.0.2.1", None),
         ("user.sign_in_failed", "unknown user", "page", "192.0.2.1", None),
