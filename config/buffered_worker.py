@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from functools import partial
 from typing import Any
 
 from gunicorn.workers.base import Worker
@@ -18,6 +19,8 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer, UnixWSGIServer
 from waitress.task import ThreadedTaskDispatcher
+
+from config.strict_requests import FILE, UPLOADS_AT_ONCE, StrictRequest
 
 PATIENCE = 20  # seconds in which a client must move something
 LEAST = 10_000  # bytes in that time, unless it is done sooner
@@ -30,6 +33,10 @@ class Channel(HTTPChannel):
 
     moved = 0  # bytes, in either direction
     window: tuple[float, int] | None = None  # when the client was last found waiting or moving, and `moved` then
+
+    def __init__(self, server: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(server, *args, **kwargs)
+        self.parser_class = partial(StrictRequest, has_room=server.has_room)
 
     def received(self, data: bytes) -> bool:
         self.moved += len(data)
@@ -69,6 +76,12 @@ class Paced:
         for channel in list(self.active_channels.values()):
             channel.check_pace(now)
 
+    def has_room(self) -> bool:
+        """Return whether one more file may come in, beside those that come in or are being read."""
+        channels = list(self.active_channels.values())
+        found = [request for channel in channels for request in (channel.request, *channel.requests)]
+        return sum(request is not None and request.takes_file for request in found) <= UPLOADS_AT_ONCE
+
 
 class TcpServer(Paced, TcpWSGIServer):
     pass
@@ -103,7 +116,7 @@ class BufferedWorker(Worker):
             cleanup_interval=5,
             channel_timeout=60,
             max_request_header_size=self.cfg.limit_request_line + self.cfg.limit_request_field_size * 4,
-            max_request_body_size=600 * 1024 * 1024,  # uploads have a limit of their own, IMPORT_MAX_BYTES
+            max_request_body_size=2 * FILE,  # the limits of `strict_requests` are smaller
             inbuf_overflow=128 * 1024,
             outbuf_overflow=256 * 1024,
             outbuf_high_watermark=1024**3,  # below, an answer waits in a file and holds no thread

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "tenants.client_address.TrustedProxyMiddleware",
     "tenants.middleware.RequestIdMiddleware",
+    "tenants.audit_origin.AuditOriginMiddleware",
     "config.operations.CountAnswers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -141,7 +142,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
-AXES_CLIENT_IP_CALLABLE = "tenants.client_address.client_address"
+AXES_CLIENT_IP_CALLABLE = "tenants.client_address.client_network"
 # django-axes counts the failures of one user from one address: 8 in a row close that address to that user for 15
 # minutes. Tries in between are not counted, so nobody extends the time. Delays by user alone, which a stranger can
 # cause from anywhere, are never longer than a minute (tenants/sign_in/sign_in_limits.py).

@@ -48,6 +48,14 @@ def client_address(request: HttpRequest, *_: Any) -> str:
     return str(address_in(request.META.get("REMOTE_ADDR", "")) or LOCAL_SOCKET)
 
 
+def client_network(request: HttpRequest, *_: Any) -> str:
+    """Return what limits take for one client: an IPv4 address, or the /64 network that one IPv6 client can use up."""
+    found = address_in(client_address(request))
+    if not isinstance(found, ipaddress.IPv6Address):
+        return str(found)
+    return str(ipaddress.IPv6Network((found, 64), strict=False).network_address)
+
+
 def forwarded(request: HttpRequest) -> bool:
     """Return whether the request had any header of a proxy, trusted or not."""
     return bool(getattr(request, "forwarded", True))

@@ -19,10 +19,14 @@ _KEPT = r"""
   | (?<=")\ [1-5]\d{2}\ \d+                                                               # status and size of an answer
   | ^(?:Account|Call|Status\ callback|Webhook)\ \d+(?=:)                                # how our own lines begin
 """
-# Digits in groups. A leading "+" may be percent-encoded, and so may a space between groups.
-_GAP = r"(?:%20|[\s.()/+\-\u00ad\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]){0,4}"
-_PHONE = rf"(?P<phone>(?:(?:\+|%2b|(?<![\w.])00){_GAP}|(?<!\w)(?!\d{{7}}\b))\(?\d(?:{_GAP}\d){{6,16}}(?!\d))"
+# Digits in groups. A leading "+" may be percent-encoded, and a space between groups percent-encoded or escaped.
+_ESCAPED = r"%20|\\xa0|\\u[0-9a-f]{4}"
+_GAP = rf"(?:{_ESCAPED}|[\s.()/+\-_\u00ad\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]){{0,4}}"
+_GLUED = r"(?<=[^\W\d_])(?=\d{9,15}(?![^\W_]))"  # to the end of a word, as in `tel15145551234`
+_START = rf"(?:(?:\+|%2b|(?<![\w.])00){_GAP}|(?<![^\W_])(?!\d{{7}}\b)|{_GLUED})"
+_PHONE = rf"(?P<phone>{_START}\(?\d(?:{_GAP}\d){{6,16}}(?!\d))"
 _DIGITS_OF_A_NUMBER = re.compile(rf"{_KEPT}|{_PHONE}", re.VERBOSE | re.IGNORECASE)
+_NOT_DIALED = re.compile(rf"%2b|{_ESCAPED}", re.IGNORECASE)
 
 _NAMES = (
     r"(?<![\w-])[\w-]{0,40}(?:api[_-]?key|access[_-]?key|token|secret|passw(?:or)?d|signature|authorization|credential\w{0,9}"
@@ -45,12 +49,15 @@ _SECRETS = (
         rf"\1\2{MASK}\2",
     ),
     (re.compile(rf"({_NAMES}=)[^\s&'\"•]+", _ANY), rf"\1{MASK}"),
+    (re.compile(rf"({_NAMES}:\s{{0,9}})(?!Bearer|Basic)[^\s&'\",•]{{6,}}", _ANY), rf"\1{MASK}"),
     (re.compile(r"([?&](?:key|sig|code|hash|auth|state|nonce)=)[^\s&'\"]+", _ANY), rf"\1{MASK}"),
     # `X-Api-Key: …`, `Cookie: …`
     (re.compile(rf"{_HEADERS}:[^\n'\"]+", _ANY), rf"\1: {MASK}"),
     # our own keys, webhook secrets and callback addresses
     (re.compile(r"\b(tl_|whsec_)[\w+/=-]{8,}"), rf"\1{MASK}"),
     (re.compile(r"(/hooks/[a-z]+/(?:account/)?)[\w-]+"), rf"\1{MASK}"),
+    # a signed token, `header.claims.signature`
+    (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]*){1,4}"), MASK),
     # a long random text, as keys and session names are: letters of both cases and digits, or hexadecimal
     (re.compile(_WORD), MASK),
     (re.compile(_HEX, _ANY), MASK),
@@ -94,6 +101,6 @@ def _number(found: re.Match[str]) -> str:
     phone = found["phone"]
     if phone is None:
         return found[0]
-    digits = [character for character in re.sub(r"%2[bB]|%20", "", phone) if character.isdigit()]
+    digits = [character for character in _NOT_DIALED.sub("", phone) if character.isdigit()]
     plus = "+" if phone.lstrip("( ").lower().startswith(("+", "%2b")) else ""
     return f"{plus}{''.join(digits[:2])}{MASK}{''.join(digits[-2:])}"

@@ -83,8 +83,11 @@ def kept() -> dict[str, set[str]]:
         "metrics": Client().get("/metrics").content.decode(),
     }
     found = {name: planted_in(text) for name, text in sinks.items()}
-    # A reason that a team member writes belongs into the audit log.
-    found["audit"] = planted_in(repr(list(AuditEntry.objects.values()))) & {SECRET}
+    # Names of other objects and reasons belong into the audit log, even if somebody writes a number there.
+    entries = [
+        (row["action"].startswith(("contact.", "call.")), planted_in(repr(row))) for row in AuditEntry.objects.values()
+    ]
+    found["audit"] = {word for of_a_person, words in entries for word in words if of_a_person or word == SECRET}
     return {name: words for name, words in found.items() if words}
 
 

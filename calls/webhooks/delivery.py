@@ -17,9 +17,10 @@ import logging
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Model, QuerySet
 from django.utils import timezone
 from standardwebhooks import Webhook
 
@@ -28,9 +29,11 @@ from calls.serializers.status_answer import status_answer
 from calls.webhooks.outbox import SWITCHED_OFF, address_of
 from providers import outgoing
 from tenants import failpoints
+from tenants.db.encrypted_fields import UndecryptableSecret
 from tenants.models import WebhookEndpoint
 
 logger = logging.getLogger(__name__)
+M = TypeVar("M", bound=Model)
 DeliveryStatus = WebhookDelivery.Status
 
 SLOTS = (1, 2)  # per host
@@ -40,6 +43,7 @@ HOSTS_AT_ONCE = 500
 TEST_EVENT = "webhook.test"
 GONE = 410
 DELETED = "endpoint deleted"
+UNREADABLE = "secret not readable"
 FOLLOWING = ("url", "host", "status", "last_error")  # columns that follow an endpoint
 
 # Wait after each failed attempt, 20 % more or less. The first attempt comes at once.
@@ -134,7 +138,7 @@ def claim(limit: int, cursor: HostCursor) -> list[Claim]:
             break
     if taken:
         failpoints.reach("webhooks.claimed")
-    return [_claim(row, now) for row in taken]
+    return [claimed for row in taken if (claimed := _signable(row, now))]
 
 
 def _wanted(now: datetime, limit: int, cursor: HostCursor) -> dict[int, int]:
@@ -158,7 +162,8 @@ def _take(wanted: dict[int, int], now: datetime) -> tuple[list[WebhookDelivery],
     """Lease the wanted rows. Return them, and how many were put right instead because their endpoint has changed."""
     due = WebhookDelivery.objects.filter(pk__in=wanted, status=DeliveryStatus.PENDING, slot=None)
     locked = list(due.select_for_update(skip_locked=True, of=("self",)).order_by("pk"))
-    endpoints = WebhookEndpoint.objects.in_bulk({row.endpoint_id for row in locked if row.endpoint_id})
+    named = WebhookEndpoint.objects.filter(pk__in={row.endpoint_id for row in locked if row.endpoint_id})
+    endpoints = {endpoint.pk: endpoint for endpoint in _loaded(named, "secret", "old_secret")}
     found = [row for row in locked if _goes_there(row, endpoints.get(row.endpoint_id))]
     changed = [row for row in locked if not _goes_there(row, endpoints.get(row.endpoint_id))]
     for slot in SLOTS:
@@ -167,14 +172,35 @@ def _take(wanted: dict[int, int], now: datetime) -> tuple[list[WebhookDelivery],
             due.filter(pk__in=mine).update(slot=slot, lease_until=now + LEASE, attempts=F("attempts") + 1)
     if found:
         failpoints.reach("webhooks.claiming")
-    rows = WebhookDelivery.objects.filter(pk__in=[row.pk for row in found])
-    taken = list(rows.select_related("organization", "call__contact").order_by("next_attempt_at", "pk"))
+    rows = WebhookDelivery.objects.filter(pk__in=[row.pk for row in found]).order_by("next_attempt_at", "pk")
+    homes = rows.select_related("organization", "call__contact")
+    taken = _loaded(homes, "organization__webhook_secret", "organization__old_webhook_secret")
     for row in taken:
         row.endpoint = endpoints.get(row.endpoint_id)
     for row in changed:
         _follow(row, endpoints[row.endpoint_id])
         row.save(update_fields=FOLLOWING)
     return taken, len(changed)
+
+
+def _loaded(rows: QuerySet[M], *secrets: str) -> list[M]:
+    """Return the rows. When a secret of one cannot be decrypted, each is read alone: it must not stop the others."""
+    try:
+        return list(rows)
+    except UndecryptableSecret:
+        return list(rows.defer(*secrets))
+
+
+def _signable(row: WebhookDelivery, now: datetime) -> Claim | None:
+    """Return the claim. Without a readable secret the delivery waits, and has used no attempt: keys can come back."""
+    try:
+        return _claim(row, now)
+    except UndecryptableSecret:
+        logger.error("Webhook %s: none of FIELD_KEYS decrypts its secret. It waits.", row.uuid)
+    mine = WebhookDelivery.objects.filter(pk=row.pk, lease_until=row.lease_until)
+    back = {"slot": None, "lease_until": None, "attempts": F("attempts") - 1}
+    mine.update(**back, next_attempt_at=now + WAITS[1], last_error=UNREADABLE)
+    return None
 
 
 def _goes_there(row: WebhookDelivery, endpoint: WebhookEndpoint | None) -> bool:

@@ -48,8 +48,10 @@ class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save the user. Whoever is no longer active, or no team member, takes their API keys along."""
+        """Save the user. Whoever is no longer active, or no team member, takes API keys and sessions along."""
         super().save_model(request, obj, form, change)
+        if not (obj.is_active and obj.is_staff):
+            end_sessions(obj.pk)
         key_owners.revoke_lost(obj, reach_of(request).actor)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
@@ -63,6 +65,8 @@ class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         if request.method == "POST" and response.status_code == 302:
             current = request.session.session_key if str(request.user.pk) == id else None
             end_sessions(int(id), but=current)
+            user = User.objects.get(pk=id)
+            self.audit(request, user, "password_changed")
         return response
 
     @admin.display(description=SIGN_IN, ordering="username")

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 
 from tenants import key_owners
 from tenants.api.access import Access, access_of_key, access_of_user
-from tenants.client_address import client_address
+from tenants.client_address import client_network
 from tenants.db.compiled import Compiled
 from tenants.models import ApiKey
 from tenants.sign_in import tries
@@ -67,7 +67,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = _BY_DIGEST.first(digest, timezone.now())
         if key is None:
             # A right key is never refused for the wrong keys of others at its address: 256 random bits are not guessed.
-            if wait := tries.admit(tries.API_KEY, client_address(request._request)):
+            if wait := tries.admit(tries.API_KEY, client_network(request._request)):
                 raise Throttled(wait)
             raise AuthenticationFailed(WRONG_KEY)
         if key_owners.revoke_if_lost(key):

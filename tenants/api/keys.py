@@ -68,6 +68,7 @@ class ApiKeySerializer(OrganizedSerializer[ApiKey]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
+        self._check_others()
         if "scopes" in attrs or self.instance is None:
             attrs["scopes"] = sorted(set(attrs.get("scopes") or [Scope.READ]), key=_rank)
         if self.instance is None:
@@ -83,6 +84,14 @@ class ApiKeySerializer(OrganizedSerializer[ApiKey]):
         if own is not None:
             return {"owner": own.owner, "maker": own.maker}
         return {"owner": owner or ApiKey.Owner.MAKER, "maker": self.context["request"].user}
+
+    def _check_others(self) -> None:
+        """Check that a maker's key changes only keys of its maker: what it gives others would outlive the maker."""
+        own, row = self.reach.key, self.instance
+        if row is None or own is None or own.owner == ApiKey.Owner.ORGANIZATION:
+            return
+        if (row.owner, row.maker_id) != (own.owner, own.maker_id):
+            raise ValidationError("A maker's key changes only keys of its maker. Sign in to change others.")
 
     def _own_expiry(self) -> datetime | None:
         return self.reach.key.expires_at if self.reach.key else None
@@ -108,6 +117,7 @@ class ApiKeyViewSet(CrudViewSet[ApiKey]):
     queryset = ApiKey.objects.filter(revoked_at=None).select_related("organization", "maker")
     serializer_class = ApiKeySerializer
     needs: ClassVar[Any] = crud(Action.SEE_KEYS, Action.CHANGE_KEYS)
+    audited_as = None
 
     def get_queryset(self) -> Any:
         seen = Q(organization__in=self.reach.where(Action.SEE_KEYS))

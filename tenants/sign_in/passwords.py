@@ -1,9 +1,10 @@
-"""A validator of passwords beside Django's."""
+"""A validator of passwords beside Django's, and the tokens of links for a new one."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
 
 
@@ -19,3 +20,13 @@ class DistinctCharactersValidator:
 
     def get_help_text(self) -> str:
         return f"Your password must contain at least {self.least} different characters."
+
+
+class ResetTokens(PasswordResetTokenGenerator):
+    """Tokens that end when the password, the address of either kind or the access of the user changes."""
+
+    def _make_hash_value(self, user: Any, timestamp: int) -> str:
+        return f"{super()._make_hash_value(user, timestamp)}{user.get_username()}{user.is_active}{user.is_staff}"
+
+
+reset_tokens = ResetTokens()

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from tenants.client_address import client_address
+from tenants.client_address import client_network
 from tenants.sign_in import tries
 from tenants.sign_in.known_browsers import known_browser
 
@@ -21,7 +21,7 @@ def admit_password(request: HttpRequest, username: str) -> int:
     name, browser = username.lower(), known_browser(request, username)
     if browser:
         return tries.admit(tries.PASSWORD_BY_PLACE, name, browser)
-    address = client_address(request)
+    address = client_network(request)
     attacked = max(
         tries.PASSWORD_BY_USER.closed_for(tries.failures_of(tries.PASSWORD_BY_USER, name)),
         tries.PASSWORD_BY_ADDRESS.closed_for(tries.failures_of(tries.PASSWORD_BY_ADDRESS, address)),
@@ -32,12 +32,12 @@ def admit_password(request: HttpRequest, username: str) -> int:
 def password_was_wrong(request: HttpRequest, username: str) -> None:
     if not known_browser(request, username):
         tries.failed(tries.PASSWORD_BY_USER, username.lower())
-        tries.failed(tries.PASSWORD_BY_ADDRESS, client_address(request))
+        tries.failed(tries.PASSWORD_BY_ADDRESS, client_network(request))
 
 
 def password_was_right(request: HttpRequest, username: str) -> None:
     """Forget the failures of this place. Those of other places stay: they may be a stranger's."""
-    place = known_browser(request, username) or client_address(request)
+    place = known_browser(request, username) or client_network(request)
     tries.succeeded(tries.PASSWORD_BY_PLACE, username.lower(), place)
 
 

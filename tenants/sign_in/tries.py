@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from tenants.models import SecretTries
@@ -55,7 +54,7 @@ def _subject(limit: Limit, *parts: object) -> str:
 def admit(limit: Limit, *parts: object, at_least: timedelta = timedelta(0)) -> int:
     """Count a try and return 0, or return the seconds until the next one is admitted.
 
-    The try counts as a failure until `succeeded` or `give_back` is called. `at_least`: how long to wait before the
+    The try counts as a failure until `succeeded` is called. `at_least`: how long to wait before the
     first try and after each one, however few have failed here.
     """
     subject = _subject(limit, *parts)
@@ -108,12 +107,6 @@ def failures_of(limit: Limit, *parts: object) -> int:
 def succeeded(limit: Limit, *parts: object) -> None:
     """Forget the failures: the secret was right."""
     SecretTries.objects.filter(subject=_subject(limit, *parts)).delete()
-
-
-def give_back(limit: Limit, *parts: object) -> None:
-    """Uncount one try that was right, and keep the failures before it: they may be a stranger's."""
-    found = SecretTries.objects.filter(subject=_subject(limit, *parts), failures__gt=0)
-    found.update(failures=F("failures") - 1, closed_until=timezone.now())
 
 
 def _seconds(left: timedelta) -> int:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -142,6 +143,28 @@ def test_the_secrets_are_those_of_the_claim(endpoint: WebhookEndpoint) -> None:
     endpoint.rotate_secret()
     endpoint.rotate_secret()
     assert [each.secrets for each in claim()] == [(endpoint.secret, endpoint.old_secret)]
+
+
+@pytest.mark.parametrize("lost", ["of the endpoint", "of the organization"])
+def test_a_secret_that_cannot_be_decrypted_stops_its_own_deliveries_alone(
+    lost: str, endpoint: WebhookEndpoint, organization: Organization, settings: Any
+) -> None:
+    other = Organization.objects.create(tenant=organization.tenant, name="Other")
+    [held], [sent] = queue(endpoint), queue(an_endpoint(other, NEW))
+    kept, gone = settings.FIELD_KEYS, Fernet.generate_key().decode()
+    settings.FIELD_KEYS = [gone]
+    if lost == "of the organization":  # it signs callbacks
+        WebhookDelivery.objects.filter(pk=held.pk).update(endpoint=None)
+        organization.save()
+    else:
+        endpoint.save()
+    settings.FIELD_KEYS = kept
+    assert [claimed.pk for claimed in claim()] == [sent.pk]
+    assert state(held) == (D.PENDING, OLD, 0), "no attempt is used"
+    assert (held.slot, held.last_error) == (None, "secret not readable")
+    settings.FIELD_KEYS = [*kept, gone]
+    WebhookDelivery.objects.filter(pk=held.pk).update(next_attempt_at=timezone.now())
+    assert [claimed.pk for claimed in claim()] == [held.pk], "the key is back"
 
 
 def test_an_edit_does_not_undo_a_410_that_came_while_it_was_made(

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from config.buffered_worker import LEAST, PATIENCE, Channel
+from config.strict_requests import UPLOADS_AT_ONCE
 from tests.config.slow_application import LARGE
 from tests.waiting import eventually
 
@@ -89,6 +90,31 @@ def test_a_header_spelled_with_an_underscore_is_not_taken_for_the_proxys(port: i
     with clients(port, 1, sent) as (client,):
         answer = client.makefile("rb").read()
     assert b"192.0.2.1" in answer and b"6.6.6.6" not in answer
+
+
+def test_an_endless_line_ends_the_connection_and_a_needless_wait_does_not_begin(port: int) -> None:
+    endless = b"POST /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"a" * 100_000
+    with clients(port, 1, endless) as (client,):
+        assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+    waiting = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n"
+    with clients(port, 1, waiting) as (client,):
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
+
+
+def test_files_that_strangers_send_leave_no_more_than_their_room(port: int) -> None:
+    file = b"POST /imports/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    with clients(port, UPLOADS_AT_ONCE, file):
+        eventually(lambda: _refused(port, file))
+        assert _answers(port)
+    eventually(lambda: not _refused(port, file))
+
+
+def _refused(port: int, sent: bytes) -> bool:
+    with clients(port, 1, sent) as (client,):
+        client.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            return client.recv(100).startswith(b"HTTP/1.1 503 ")
+        return False
 
 
 class Paced(Channel):

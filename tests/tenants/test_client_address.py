@@ -9,7 +9,7 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from tenants.client_address import TrustedProxyMiddleware, client_address, forwarded
+from tenants.client_address import TrustedProxyMiddleware, client_address, client_network, forwarded
 
 PROXIES = ("10.0.0.0/8", "2001:db8:ffff::/48", "127.0.0.1")
 
@@ -99,3 +99,15 @@ def test_without_trusted_proxies_nothing_is_believed(settings: Any) -> None:
     for peer in ("127.0.0.1", "10.0.0.1", ""):
         request = through(REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR="198.51.100.1", HTTP_X_FORWARDED_PROTO="https")
         assert client_address(request) == (peer or "127.0.0.1") and not request.is_secure()
+
+
+def test_limits_take_a_network_that_one_client_can_use_up_for_one_client() -> None:
+    for address, network in (
+        ("192.0.2.77", "192.0.2.77"),
+        ("::ffff:192.0.2.77", "192.0.2.77"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::"),
+        ("2001:db8:1:3::", "2001:db8:1:3::"),
+        ("", "127.0.0.1"),
+    ):
+        assert client_network(through(REMOTE_ADDR=address)) == network, address

@@ -114,6 +114,24 @@ def test_a_key_makes_keys_of_its_own_owner_alone(organization: Organization, mak
     assert AuditEntry.objects.get(action="api_key.hand_over").subject == str(row.uuid)
 
 
+def test_a_makers_key_gives_no_other_key_more_or_longer_power(organization: Organization, maker: User) -> None:
+    """Else whoever has it lets a key of the organization do what outlives the maker."""
+    colleague = User.objects.create(username="bob@example.org", is_staff=True)
+    Membership.objects.create(user=colleague, organization=organization, role="admin")
+    _, mine = a_key(organization, maker)
+    own, _ = a_key(organization, maker, scope="read")
+    others = [a_key(organization, maker, "organization", "read")[0], a_key(organization, colleague, scope="read")[0]]
+    for change in ({"scopes": ["manage"]}, {"expires_at": "2099-01-01T00:00:00Z"}):
+        assert mine.patch(f"{KEYS}{own.uuid}/", change).status_code == 200
+        for row in others:
+            assert mine.patch(f"{KEYS}{row.uuid}/", change).status_code == 400, change
+    assert mine.delete(f"{KEYS}{others[0].uuid}/").status_code == 204, "it may take power away"
+    client = Client()
+    client.force_login(maker)
+    path = f"{KEYS}{others[1].uuid}/"
+    assert client.patch(path, {"scopes": ["call"]}, content_type="application/json").status_code == 200
+
+
 def test_a_customers_key_belongs_to_no_maker(organization: Organization, maker: User) -> None:
     fields: dict[str, Any] = {"tenant": organization.tenant, "name": "N", "scopes": ["read"], "owner": "maker"}
     for where, who in ((None, maker), (organization, None)):

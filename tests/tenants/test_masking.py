@@ -43,6 +43,11 @@ SPELLINGS = [
     "'15145551234'",
     "to_number=15145551234,",
     "[15145551234]",
+    "contact_15145551234.csv",
+    "tel15145551234",
+    "+1_514_555_1234",
+    "'+1\\xa0514\\xa0555\\xa01234'",  # as Python and JSON quote a space that does not break
+    "+1\\u202f514\\u202f555\\u202f1234",
 ]
 OTHER_NUMBERS = [
     "+33 1 42 00 00 01",
@@ -102,6 +107,8 @@ WITH_SECRETS = [
     f"{{'auth_token': '{SECRET}'}}",
     f"password='{SECRET}'",
     f"AccountConfig(credentials={{'apiKey': '{SECRET}'}})",
+    f"password: {SECRET}",
+    f"client_secret: {SECRET}, region: eu",
     f"X-Api-Key: {SECRET}",
     f"X-Webhook-Signature: {SECRET}",
     f"Cookie: sessionid={SECRET}; csrftoken={SECRET}",
@@ -124,6 +131,7 @@ RANDOM_TEXTS = [
     "tl_Q2FuYXJ5LWtleS1vZi1hLXRlc3QtMDAx",
     "whsec_Q2FuYXJ5L3NlY3JldC8xMjM0NTY3",
     "Q2FuYXJ5LXRva2VuLW9mLWEtdGVzdC05OTk5",
+    "eyJhbGciOiJub25lIn0.eyJzdWIiOiJDYW5hcnkifQ.Q2FuYXJ5",  # a signed token (RFC 7519) with a readable middle
     "0123456789abcdef0123456789abcdef",
     "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08",
 ]

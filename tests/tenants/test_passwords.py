@@ -154,6 +154,25 @@ def test_requests_and_links_are_limited(mailing: None, frozen: time_machine.Trav
     assert answers == [302] * 11 + [429] * 2
     tried = [Client().get(f"/admin/password-reset/MQ/abc-{number}/").status_code for number in range(13)]
     assert tried == [200] * 11 + [429] * 2
+    assert Client().get(link_of(mail.outbox[0])).status_code == 302, "a right link is not refused for wrong ones"
+
+
+def test_a_link_ends_when_the_user_is_changed(mailing: None) -> None:
+    """The old mailbox may be another person's. Some users have no address but the one they sign in with."""
+    changes: list[dict[str, Any]] = [
+        {"username": "o@example.org"},
+        {"email": NEW},
+        {"is_active": False},
+        {"is_staff": False},
+    ]
+    for number, change in enumerate(changes):
+        user = a_user(f"u{number}@example.org")
+        User.objects.filter(pk=user.pk).update(email="")
+        ask(user.username)
+        link = link_of(mail.outbox[-1])
+        assert Client().get(link).status_code == 302
+        User.objects.filter(pk=user.pk).update(**change)
+        assert Client().get(link).status_code == 200, change
 
 
 def test_without_e_mail_the_page_says_whom_to_ask() -> None:

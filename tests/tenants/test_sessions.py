@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.contrib.auth.models import User
 from django.test import Client
 
 from tenants.backoffice.sign_in.sessions_page import browser_name
 from tenants.models import StaffSession
-from tests.tenants.signing_in import a_user, is_in, sign_in
+from tests.tenants.signing_in import OLGA, a_user, is_in, sign_in
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/my-sessions/"
@@ -96,6 +97,20 @@ def test_signing_in_changes_the_key_and_removes_what_has_expired(frozen: time_ma
     sign_in(client)
     keys = set(StaffSession.objects.values_list("session_key", flat=True))
     assert before not in keys and len(keys) == 1
+
+
+def test_sessions_end_with_the_users_access_and_do_not_come_back() -> None:
+    user, client, root = a_user(), Client(), Client()
+    root.force_login(User.objects.create_superuser("root", password="x"))
+    page = f"/admin/auth/user/{user.pk}/change/"
+    for field in ("is_active", "is_staff"):
+        client.force_login(user)
+        assert is_in(client)
+        given = {"username": OLGA, "email": OLGA, "is_active": "on", "is_staff": "on"}
+        assert root.post(page, {name: value for name, value in given.items() if name != field}).status_code == 302
+        assert not is_in(client)
+        assert root.post(page, given).status_code == 302
+        assert not is_in(client), field
 
 
 def test_browsers_are_named_as_people_know_them() -> None:

@@ -191,6 +191,17 @@ def test_delays_double_to_their_bound_and_no_further() -> None:
     assert found == [0, 0, 1, 2, 4, 32, 60, 60, 60]
 
 
+def test_a_guesser_gets_no_more_tries_from_many_addresses_of_one_network(frozen: time_machine.Traveller) -> None:
+    a_user()
+    answers = [sign_in(Client(), "a wrong guess", f"2001:db8:7:7::{number:x}") for number in range(1, 9)]
+    assert [found.status_code for found in answers] == [200] * 6 + [429] * 2
+    assert wait_of(sign_in(Client(), address="2001:db8:7:8::1")) == 0
+    keys = [
+        ApiClient("tl_wrong").get("/api/v1/contacts/", REMOTE_ADDR=f"2001:db8:7:7::{number:x}") for number in range(53)
+    ]
+    assert keys[-1].status_code == 429
+
+
 def test_wrong_api_keys_are_limited_by_address_and_never_refuse_a_right_one(api: ApiClient) -> None:
     answers = [ApiClient("tl_wrong").get("/api/v1/contacts/") for _ in range(53)]
     assert [found.status_code for found in answers[:51]] == [401] * 51

@@ -38,7 +38,8 @@ class TwoStepMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         pages = request.path.startswith(reverse("admin:index"))
-        if not pages and not (request.path.startswith("/api/") and "Authorization" not in request.headers):
+        with_key = bool(request.headers.get("Authorization", "").split())  # an empty one leaves the session in force
+        if not pages and (with_key or not request.path.startswith("/api/")):
             return self.get_response(request)
         if not request.user.is_authenticated or request.session.get(VERIFIED):
             return self.get_response(request)

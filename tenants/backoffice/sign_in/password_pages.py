@@ -9,10 +9,10 @@ from urllib.parse import urljoin
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth.tokens import default_token_generator
 from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -31,8 +31,9 @@ from tenants.backoffice.sign_in.forms import (
     users_to_reset,
 )
 from tenants.backoffice.sign_in.sign_in_pages import frame
-from tenants.client_address import client_address
-from tenants.sign_in import tries
+from tenants.client_address import client_network
+from tenants.sign_in import sign_in_log, tries
+from tenants.sign_in.passwords import reset_tokens
 from tenants.sign_in.sessions import end_sessions
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,9 @@ class OwnPasswordView(PasswordChangeView):
         return super().get_context_data(**frame(self.request, "Change password"), **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)
+        with transaction.atomic():
+            response = super().form_valid(form)
+            sign_in_log.note(form.user, "password_changed")
         end_sessions(form.user.pk, but=self.request.session.session_key)
         return response
 
@@ -65,7 +68,7 @@ def reset_request(request: HttpRequest) -> HttpResponse:
     form = ResetRequestForm(request.POST or None)
     if settings.EMAIL_CONFIGURED and request.method == "POST" and form.is_valid():
         try:
-            refuse_for(tries.admit(tries.RESET_BY_ADDRESS, client_address(request)))
+            refuse_for(tries.admit(tries.RESET_BY_ADDRESS, client_network(request)))
         except ValidationError as refused:
             form.add_error(None, refused)
         else:
@@ -85,7 +88,7 @@ def _send_links(request: HttpRequest, email: str) -> None:
 
 
 def _message(request: HttpRequest, user: Any) -> EmailMessage:
-    path = reverse("password-reset-new", args=[_uid(user), default_token_generator.make_token(user)])
+    path = reverse("password-reset-new", args=[_uid(user), reset_tokens.make_token(user)])
     base = settings.PUBLIC_BASE_URL or request.build_absolute_uri("/")
     minutes = settings.PASSWORD_RESET_TIMEOUT // 60
     words = {"link": urljoin(base, path), "minutes": minutes, "user": user}
@@ -117,23 +120,26 @@ class NewPasswordView(PasswordResetConfirmView):
 
     form_class = NewPasswordForm
     template_name = "trunkline/sign_in/reset_new.html"
+    token_generator = reset_tokens
     success_url = reverse_lazy("admin:login")
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
-        address = client_address(self.request)
-        if tries.admit(tries.RESET_TOKEN, address):
-            context = frame(self.request, "Try again later")
-            return TemplateResponse(self.request, "trunkline/sign_in/locked.html", context, status=429)
+        """Answer a right link, however many wrong ones others at this address have tried: nobody guesses one."""
         response = super().dispatch(*args, **kwargs)
         if self.validlink or response.status_code == 302:
-            tries.give_back(tries.RESET_TOKEN, address)
+            return response
+        if tries.admit(tries.RESET_TOKEN, client_network(self.request)):
+            context = frame(self.request, "Try again later")
+            return TemplateResponse(self.request, "trunkline/sign_in/locked.html", context, status=429)
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**frame(self.request, "Set a new password"), **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)
+        with transaction.atomic():
+            response = super().form_valid(form)
+            sign_in_log.note(form.user, "password_reset")
         end_sessions(form.user.pk)
         messages.success(self.request, "Your new password is set. Sign in with it.")
         return response
