@@ -10,4 +10,7 @@ if __name__ == "__main__":
         prepare(sys.argv[2:])
     from django.core.management import execute_from_command_line
 
+    from config.logs import mask_uncaught
+
+    mask_uncaught()
     execute_from_command_line(sys.argv)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
+import sys
+import threading
+import traceback
+from types import TracebackType
 from typing import Any
 
 import structlog
 
 from tenants.masking import masked
 from tenants.middleware import current_request_id
+
+_OWN_ID = re.compile(r"[0-9a-f]{32}")  # a request id of ours. A caller may send a number or a key as its own id.
 
 
 class Formatter(logging.Formatter):
@@ -24,7 +31,17 @@ class Formatter(logging.Formatter):
             "event": masked(record.getMessage()),
         }
         if request_id := current_request_id() or getattr(getattr(record, "request", None), "request_id", ""):
-            event["request_id"] = request_id
+            event["request_id"] = request_id if _OWN_ID.fullmatch(request_id) else masked(request_id)
         if record.exc_info:
             event["exception"] = masked(self.formatException(record.exc_info))
         return str(self._render(None, record.levelname, event))
+
+
+def mask_uncaught() -> None:
+    """Mask the traceback of an exception that ends this process or one of its threads."""
+    sys.excepthook = _print_masked
+    threading.excepthook = lambda args: _print_masked(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _print_masked(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    sys.stderr.write(masked("".join(traceback.format_exception(kind, error, trace))))

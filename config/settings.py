@@ -153,6 +153,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_WHITELIST_CALLABLE = "tenants.sign_in.sign_in_limits.is_known_browser"
 AXES_LOCKOUT_CALLABLE = "tenants.backoffice.sign_in.sign_in_pages.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "next"]  # not stored: a page's address may have a search in it
 PASSWORD_RESET_TIMEOUT = 3600
 EMAIL_CONFIGURED = bool(ENVIRONMENT.email_url)
 EMAIL = dj_email_url.parse(ENVIRONMENT.email_url or "dummy:")

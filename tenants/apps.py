@@ -2,8 +2,9 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
 from django.db.backends.signals import connection_created
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_init, post_migrate
 
+from tenants import masked_rows
 from tenants.db import append_only, quick_times
 from tenants.egress import policy
 
@@ -12,8 +13,12 @@ class TenantsConfig(AppConfig):
     name = "tenants"
 
     def ready(self) -> None:
-        from tenants.sign_in.sessions import note_sign_in  # models are loaded only now
+        from django_q.signals import post_execute_in_worker  # models are loaded only now
 
+        from tenants.sign_in.sessions import note_sign_in
+
+        post_init.connect(masked_rows.mask_history, sender="admin.LogEntry")
+        post_execute_in_worker.connect(masked_rows.mask_failure)
         user_logged_in.connect(note_sign_in)
         connection_created.connect(quick_times.use)
         post_migrate.connect(append_only.install, sender=self)

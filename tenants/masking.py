@@ -64,8 +64,10 @@ _SECRETS = (
 )
 # What a search or a form put into an address: names, numbers, e-mail addresses.
 _QUERY = re.compile(r"""(\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)\s[^\s?"]{0,2000}\?)[^\s"]*""")
-# PostgreSQL quotes whole rows: `DETAIL:  Failing row contains (…)`, `CONTEXT:  COPY …, line 3: "…"`.
+# PostgreSQL quotes whole rows: `DETAIL:  Failing row contains (…)`, `CONTEXT:  COPY …, line 3: "…"`. A value of a row
+# may have several lines.
 _QUOTED_ROWS = re.compile(r"^(\s*(?:DETAIL|CONTEXT|QUERY|STATEMENT|HINT|LINE \d{1,9}):)[^\n]*", re.MULTILINE)
+_QUOTED_ROW = re.compile(r"(Failing row contains )\(.{0,20000}?\)\.?(?=\s*$)", re.MULTILINE | re.DOTALL)
 _QUOTED_VALUE = re.compile(r"((?:invalid input syntax|invalid input value|value too long)[^\n:]*:\s?)[^\n]+")
 
 
@@ -74,6 +76,7 @@ def masked(text: str) -> str:
 
     Of a phone number its first and last two digits stay. Digits of other scripts are masked as those of ours.
     """
+    text = _QUOTED_ROW.sub(rf"\1{MASK}", text)
     text = _QUOTED_VALUE.sub(rf"\1{MASK}", _QUOTED_ROWS.sub(rf"\1 {MASK}", text))
     text = _QUERY.sub(rf"\1{MASK}", text)
     for pattern, replacement in _SECRETS:

@@ -78,6 +78,8 @@ def receiving(
                 with lock:
                     present[0] -= 1
 
+        do_GET = do_POST
+
         def log_message(self, format: str, *args: object) -> None:
             pass
 

@@ -22,6 +22,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 QUOTED = re.compile(r"`([^`\n]+)`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*")
+TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w+")
 
 
@@ -43,6 +44,16 @@ def test_links_lead_to_files_and_headings() -> None:
 def test_files_that_documents_name_exist() -> None:
     checked = (path for path in DOCUMENTS if _name(path) not in NAMES_FORMER_FILES)
     assert [f"{_name(path)}: {missing}" for path in checked for missing in missing_files(_text(path))] == []
+
+
+def test_every_line_of_the_security_checklist_names_tests_that_exist() -> None:
+    checklist = _text(ROOT / "docs/security.md").partition("## Checklist")[2]
+    rows = re.findall(r"^\| ([\d, ]+) \|(.*)\|$", checklist, re.MULTILINE)
+    named = {int(number): TEST.findall(row) for lines, row in rows for number in lines.split(",")}
+    assert sorted(named) == list(range(1, 17))
+    assert [number for number, tests in named.items() if not tests] == []
+    for path, test in TEST.findall(checklist):
+        assert not test or re.search(rf"def {test}\b", (ROOT / path).read_text("utf-8")), (path, test)
 
 
 def test_names_of_the_code_in_the_guide_for_contributors_exist(words: set[str]) -> None:

@@ -146,7 +146,7 @@ async def search(client: http.Client, account: ProviderAccount, calls: Sequence[
     except TimeoutError:
         logger.warning("Account %s: its list of calls was not read to the end: it took too long", account.pk)
     except ProviderError as error:
-        logger.warning("Account %s: its list of calls could not be read: %s", account.pk, error)
+        logger.warning("Account %s: its list of calls could not be read: %s", account.pk, type(error).__name__)
     return found
 
 

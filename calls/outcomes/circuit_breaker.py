@@ -56,7 +56,7 @@ def block(account_id: int, code: str, reason: str, until: datetime | None = None
             why = f"The provider account is set up wrongly: {reason}"[:500]
             still = Campaign.objects.filter(pk__in=stuck, status=Campaign.Status.RUNNING)
             outbox.move_campaigns(still, Campaign.Status.PAUSED, status_reason=why)
-    logger.error("Account %s is blocked (%s): %s", account_id, code, reason)
+    logger.error("Account %s is blocked (%s)", account_id, code)  # its page has the reason: the provider's own words
 
 
 def campaigns_using(account_id: int) -> QuerySet[Campaign]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -49,6 +50,13 @@ def test_a_key_is_shown_once_and_works(api: ApiClient, organization: Organizatio
     entry = AuditEntry.objects.get(action="api_key.create")
     assert (entry.organization, entry.subject) == (organization, made["id"])
     assert made["key"] not in str(entry.detail)
+
+
+def test_only_the_digest_of_a_key_is_stored(api: ApiClient) -> None:
+    key = api.post(KEYS, {"name": "CRM"}).json()["key"]
+    rows = repr([list(model.objects.values()) for model in (ApiKey, AuditEntry)])
+    assert hashlib.sha256(key.encode()).hexdigest() in rows
+    assert key[len("tl_123456") :] not in rows
 
 
 def test_a_key_needs_only_a_name_and_then_gets_the_lowest_scope(api: ApiClient) -> None:

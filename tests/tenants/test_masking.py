@@ -122,6 +122,7 @@ WITH_SECRETS = [
     f'"GET /admin/calls/call/?q={SECRET} HTTP/1.1" 200 5120',
     f"POST /admin/login/?next=/admin/%3Fa={SECRET} HTTP/1.1",
     f"DETAIL:  Failing row contains (5, {SECRET}, null).",
+    f"DETAIL:  Failing row contains (5, two lines\n{SECRET}, null).",
     f'CONTEXT:  COPY campaigns_contact, line 3, column name: "{SECRET}"',
     f"LINE 1: ... WHERE name = '{SECRET}'",
     f'invalid input syntax for type uuid: "{SECRET}"',

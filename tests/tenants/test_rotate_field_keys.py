@@ -14,8 +14,8 @@ from django.db import connection, models
 
 from campaigns.models.number_hash import InstallationKey
 from providers.models import ProviderAccount
-from tenants.db import key_rotation
-from tenants.db.encrypted_fields import EncryptedJSONField
+from tenants.db import encrypted_fields, key_rotation
+from tenants.db.encrypted_fields import EncryptedJSONField, UndecryptableSecret
 from tenants.models import AuditEntry, Authenticator, Organization, StoredAnswer, WebhookEndpoint
 from tests.conftest import an_account
 
@@ -110,7 +110,7 @@ def test_a_secret_entered_meanwhile_is_not_overwritten(
     settings.FIELD_KEYS = (OLD,)
     account = an_account(organization, credentials={"api_key": "before"})
     settings.FIELD_KEYS = (NEW, OLD)
-    real = key_rotation.fernet
+    real = encrypted_fields.fernet
 
     def meanwhile() -> MultiFernet:
         account.credentials = {"api_key": "entered meanwhile"}
@@ -122,6 +122,17 @@ def test_a_secret_entered_meanwhile_is_not_overwritten(
     assert (found.changed_meanwhile, found.encrypted_anew, found.done) == (1, 0, False)
     account.refresh_from_db()
     assert account.credentials == {"api_key": "entered meanwhile"}
+
+
+def test_a_secret_that_no_key_fits_is_an_error_and_never_its_ciphertext(
+    organization: Organization, settings: Any
+) -> None:
+    account = an_account(organization)
+    settings.FIELD_KEYS = (FOREIGN,)
+    with pytest.raises(UndecryptableSecret) as met:
+        ProviderAccount.objects.get()
+    assert stored("providers_provideraccount", "credentials")[0] not in str(met.value)
+    assert ProviderAccount.objects.defer("credentials").get() == account
 
 
 def test_what_no_key_fits_is_kept_and_told(organization: Organization, settings: Any) -> None:
