@@ -276,6 +276,17 @@ def test_a_zip_bomb_is_refused_before_anything_is_unpacked(monkeypatch: pytest.M
             checked(zipfile.ZipFile(io.BytesIO(data)))
 
 
+def test_a_workbook_with_the_styles_of_many_others_is_read() -> None:
+    """Copying sheets between workbooks leaves tens of thousands of styles."""
+    parts = parts_of(sheet([HEAD, [A]]))
+    copied = b"".join(
+        b'<cellStyle name="Style %d of a sheet that was copied" xfId="%d"/>' % (n, n) for n in range(160_000)
+    )
+    styled = parts["xl/styles.xml"].replace(b"</styleSheet>", b"<cellStyles>" + copied + b"</cellStyles></styleSheet>")
+    assert len(styled) > 10_000_000
+    assert Workbook(io.BytesIO(archive(parts | {"xl/styles.xml": styled})))
+
+
 def test_a_plain_picture_is_no_bomb() -> None:
     picture = {"xl/media/image1.bmp": b"\xff" * 20_000_000}
     assert checked(zipfile.ZipFile(io.BytesIO(archive(parts_of(sheet([HEAD, [A]])) | picture)))).kind == "xlsx"

@@ -10,7 +10,7 @@ from campaigns.imports.workbooks.refusals import Reason, Refused
 MAX_PARTS = 5_000
 MAX_SHEET = 512 * 1024 * 1024  # bytes, unpacked
 MAX_STRINGS = 128 * 1024 * 1024
-MAX_SMALL_PART = 8 * 1024 * 1024  # bytes of styles and tables of contents
+MAX_SMALL_PART = 32 * 1024 * 1024  # bytes of styles, which grow with every copied sheet, and tables of contents
 SUSPICIOUS_SIZE = 16 * 1024 * 1024
 MAX_RATIO = 200  # real sheets unpack to 5 to 60 times their size
 # What no reader of cells opens. A plain picture is denser than any sheet.
