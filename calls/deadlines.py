@@ -95,6 +95,7 @@ class Pauses:
     purge_webhooks: float = 10.0
     purge_callbacks: float = 10.0
     fold_counts: float = 5.0
+    seal_audit: float = 60.0
 
     @classmethod
     def at_most(cls, seconds: float) -> Self:

@@ -102,7 +102,7 @@ class ImportActions:
         contact_list = self.get_object()
         upload, chosen = self._sent()
         with _refused():
-            found = uploads.start_import(contact_list, upload, upload.name, **chosen)
+            found = uploads.start_import(contact_list, upload, upload.name, actor=self.request.auth.actor, **chosen)
         return Response(ImportSerializer(found, context=self.get_serializer_context()).data, status=202)
 
     @action(detail=True, methods=["post"], parser_classes=[UploadParser], url_path="imports/preview")
@@ -147,7 +147,7 @@ class ImportViewSet(ReadViewSet[ContactImport]):
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Cancel the import. Contacts imported so far stay."""
         found = self.get_object()
-        if not job.cancel(found):
+        if not job.cancel(found, self.reach.actor):
             raise Conflict("This import is over.")
         found.refresh_from_db()
         return Response(self.get_serializer(found).data)

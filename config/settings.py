@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "tenants.client_address.TrustedProxyMiddleware",
     "tenants.middleware.RequestIdMiddleware",
+    "tenants.audit_origin.AuditOriginMiddleware",
     "config.operations.CountAnswers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

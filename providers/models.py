@@ -73,6 +73,8 @@ def check_opt_out_rules(rules: Any) -> None:
 class ProviderAccount(models.Model):
     """An organization's account at a provider: credentials, limits, prices and health."""
 
+    audited_apart = frozenset({"words"})  # `word_changes` records their meanings before and after
+
     class Block(models.TextChoices):
         UNREACHABLE = "unreachable", "Cannot be reached"
         MISCONFIGURED = "misconfigured", "Set up wrongly"

@@ -2,8 +2,9 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
 from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate
 
-from tenants.db import quick_times
+from tenants.db import append_only, quick_times
 from tenants.egress import policy
 
 
@@ -15,4 +16,5 @@ class TenantsConfig(AppConfig):
 
         user_logged_in.connect(note_sign_in)
         connection_created.connect(quick_times.use)
+        post_migrate.connect(append_only.install, sender=self)
         policy.read_from(lambda: policy.Policy(settings.ALLOW_LOOPBACK_URLS, settings.ALLOWED_OUTGOING_HOSTS))

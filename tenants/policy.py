@@ -103,7 +103,8 @@ COMMANDS = {
     "reset_two_step": Action.CHANGE_MEMBERS,
     "import_contacts": Action.IMPORT,
     **dict.fromkeys(
-        ("check_zones", "cluster", "createsuperuser", "demo", "engine", "sandbox", "worker"), Action.ADMINISTER
+        ("check_zones", "cluster", "createsuperuser", "demo", "engine", "sandbox", "verify_audit", "worker"),
+        Action.ADMINISTER,
     ),
 }
 

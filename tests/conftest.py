@@ -22,6 +22,7 @@ from campaigns.models import Contact
 from campaigns.models.number_hash import forget_hash_key
 from providers.models import Assistant, PhoneNumber, ProviderAccount
 from tenants.api import throttling
+from tenants.db import append_only
 from tenants.models import ApiKey, Organization, Tenant
 
 # How long an example takes depends on the machine. What a fixture of a function is for, its test knows.
@@ -74,9 +75,14 @@ def empty_tables() -> None:
     tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL session_replication_role = replica")  # foreign keys need no check here
+            # Foreign keys need no check here, and the audit log is emptied with the rest.
+            cursor.execute("SET LOCAL session_replication_role = replica")
+        else:
+            append_only.remove()
         for table in set(tables) - SET_UP_BY_MIGRATE:
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608 - names of our own tables
+        if connection.vendor != "postgresql":
+            append_only.install()
     forget_hash_key()
 
 

@@ -24,6 +24,7 @@ COVERED_BY = {
     "calls/reports/results_csv.py": "tests/calls/test_results_csv.py",
     "campaigns/contact_locks.py": "tests/campaigns/test_do_not_call_import.py",
     "campaigns/launching.py": "tests/campaigns/test_launching.py",
+    "tenants/db/append_only.py": "tests/tenants/test_audit_chain.py",
     "tenants/db/bulk_statements.py": "tests/tenants/test_bulk_updates.py",
     "tenants/db/bulk_updates.py": "tests/tenants/test_bulk_updates.py",
     "tenants/db/bulk_values.py": "tests/campaigns/test_import_undo.py",

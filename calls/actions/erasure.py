@@ -30,7 +30,7 @@ from campaigns.models import Contact, DoNotCall, ImportOverwrite, Recipient
 from campaigns.models.campaign import longest_min_gap_of
 from campaigns.models.number_hash import number_hash, number_hashes
 from tenants import audit_log
-from tenants.models import Alert, AuditEntry
+from tenants.models import Alert
 
 RecipientStatus = Recipient.Status
 REASON = "The contact is erased."
@@ -189,10 +189,6 @@ def _forget_texts(contact: Contact) -> None:
     Alert.objects.filter(organization=contact.organization_id, subject__in=callbacks).update(
         message="A scheduled callback was missed. The contact is erased."
     )
-    for entry in AuditEntry.objects.filter(
-        organization=contact.organization_id, subject__in=[str(contact.uuid), *callbacks]
-    ).exclude(action="contact.erase"):
-        kept = {name: value for name, value in entry.detail.items() if name not in {"reason", "note", "name"}}
-        AuditEntry.objects.filter(pk=entry.pk).update(detail=kept)
+    audit_log.forget(contact.organization_id, [str(contact.uuid), *callbacks])
     kind = ContentType.objects.get_for_model(Contact)
     LogEntry.objects.filter(content_type=kind, object_id=str(contact.pk)).update(object_repr="Erased contact")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -55,7 +54,14 @@ def hold(contact: Contact, *, actor: str, until: datetime | None = None, reason:
         held = _lock(contact.pk)
         held.on_hold, held.hold_until, held.hold_reason = True, until, reason
         held.save(update_fields=["on_hold", "hold_until", "hold_reason", "updated_at"])
-        _audit(held, actor, "contact.hold", str(held.uuid), until=until.isoformat() if until else None, reason=reason)
+        audit_log.record(
+            held.organization_id,
+            actor=actor,
+            action="contact.hold",
+            subject=str(held.uuid),
+            detail={"until": until.isoformat() if until else None},
+            personal={"reason": reason},
+        )
     wait_for_silence(Call.objects.filter(contact=contact))
     contact.refresh_from_db()
 
@@ -75,5 +81,5 @@ def _lock(pk: int) -> Contact:
     return Contact.objects.select_for_update(no_key=True).get(pk=pk)
 
 
-def _audit(contact: Contact, actor: str, action: str, subject: str, **detail: Any) -> None:
-    audit_log.record(contact.organization, actor=actor, action=action, subject=subject, detail=detail)
+def _audit(contact: Contact, actor: str, action: str, subject: str) -> None:
+    audit_log.record(contact.organization_id, actor=actor, action=action, subject=subject)

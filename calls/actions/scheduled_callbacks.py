@@ -7,6 +7,7 @@ and the campaign does not finish.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -81,7 +82,7 @@ def schedule(
         except IntegrityError as error:
             raise IllegalTransition("This contact has a scheduled callback already; cancel that one first.") from error
         _park(found, held)
-        _audit(found, "promise", actor, {"at": at.isoformat(), "note": note})
+        _audit(found, "promise", actor, {"at": at.isoformat()}, {"note": note})
     return found
 
 
@@ -346,7 +347,14 @@ def _locked(pk: int) -> CallBack | None:
     return CallBack.objects.select_related(*RELATED).select_for_update(of=("self",)).filter(pk=pk).first()
 
 
-def _audit(found: CallBack, what: str, actor: str, detail: dict[str, str]) -> None:
+def _audit(
+    found: CallBack, what: str, actor: str, detail: Mapping[str, str], personal: Mapping[str, str] | None = None
+) -> None:
     audit_log.record(
-        found.organization, actor=actor, action=f"call_back.{what}", subject=str(found.uuid), detail=detail
+        found.organization,
+        actor=actor,
+        action=f"call_back.{what}",
+        subject=str(found.uuid),
+        detail=detail,
+        personal=personal,
     )

@@ -20,6 +20,7 @@ from campaigns.rules import variables
 from campaigns.rules.placeholders import Placeholder, find
 from campaigns.rules.spoken import REASON, sentence
 from providers.models import Assistant, PhoneNumber
+from tenants import audit_log
 from tenants.models import Organization
 
 WAITS_AT_MOST = timedelta(hours=1)
@@ -93,6 +94,8 @@ def place_single(order: Order) -> Call:
             f"Ordered by {order.created_by}." if order.created_by else "",
             after=Status.QUEUED,
         )
+        if order.created_by:
+            audit_log.record(order.organization, actor=order.created_by, action="call.ordered", subject=str(call.uuid))
         if found := find(call.dynamic_variables, call.customer_name):
             record_event(call, REASON, CallEvent.Source.ENGINE, f"{sentence(found, quoted=False)} It is sent.")
     return call

@@ -174,7 +174,7 @@ class CallViewSet(ReadViewSet[Call]):
     def transcript(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Read the transcript from the provider now. It is not stored here."""
         try:
-            turns = transcripts.read(self.get_object())
+            turns = transcripts.shown_to(self.reach.actor, self.get_object())
         except transcripts.NoTranscript as error:
             raise NotFound(str(error)) from error
         except transcripts.TooMany as error:

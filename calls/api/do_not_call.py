@@ -15,11 +15,11 @@ from calls.actions import quiescing
 from campaigns.api import NumberField
 from campaigns.do_not_call import entries
 from campaigns.models import DoNotCall
+from tenants import audit_log
 from tenants.api.fields import PublicIdField, TextField
 from tenants.api.permissions import crud
 from tenants.api.serializers import OrganizationField, OrganizedSerializer
 from tenants.api.views import CrudViewSet
-from tenants.models import AuditEntry
 from tenants.policy import Action
 
 
@@ -51,6 +51,7 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
     shown_of_others = ("organization__uuid",)
     serializer_class = DoNotCallSerializer
     needs: ClassVar[Any] = crud(Action.SEE, Action.UNBAR_NUMBER) | {"create": Action.BAR_NUMBER}
+    audited_as = None
     outside_transaction = frozenset({"create"})  # it waits until no call to the number can be placed any more
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -66,6 +67,8 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
             expires_at=given.get("expires_at"),
             actor=self.reach.actor,
         )
+        if created:
+            entries.record_added(entry, self.reach.actor)
         open_calls = [
             {"id": str(call.uuid), "status": call.status, "to_number": call.to_number}
             for call in quiescing.silence_number(entry)
@@ -77,7 +80,7 @@ class DoNotCallViewSet(CrudViewSet[DoNotCall]):
         entry: DoNotCall = serializer.instance
         before = entries.audited_fields(entry)
         serializer.save()
-        AuditEntry.objects.bulk_create(entries.change_records(entry, before, self.reach.actor))
+        audit_log.record_many(entries.change_records(entry, before, self.reach.actor))
 
     def perform_destroy(self, instance: DoNotCall) -> None:
         with transaction.atomic():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import django_filters
@@ -22,7 +23,7 @@ from tenants.api.filters import MomentFilter
 from tenants.api.permissions import crud
 from tenants.api.serializers import OrganizationField, OrganizedSerializer, StrictModelSerializer, StrictSerializer
 from tenants.api.views import CrudViewSet, ReadViewSet
-from tenants.models import WebhookEndpoint, WebhookEvent
+from tenants.models import Organization, WebhookEndpoint, WebhookEvent
 from tenants.policy import Action
 
 DeliveryStatus = WebhookDelivery.Status
@@ -95,6 +96,8 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
         **dict.fromkeys(("test", "replay_held"), Action.REPLAY_WEBHOOK),
     }
 
+    audited_as = "webhook_endpoint"
+
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "show_secret": self.action == "create"}
 
@@ -106,7 +109,7 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
 
     def perform_save(self, serializer: Any) -> None:
         if serializer.instance is None:
-            self._note(serializer.save(), "created")
+            serializer.save()
             return
         serializer.instance = before = self.locked(serializer.instance)  # an answer may have switched it off meanwhile
         was_active = before.is_active
@@ -117,7 +120,6 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
         maintenance.apply_endpoint_change(endpoint)
 
     def perform_destroy(self, instance: WebhookEndpoint) -> None:
-        self._note(instance, "deleted")
         maintenance.delete(self.locked(instance))
 
     @action(detail=True, methods=["post"], url_path="rotate-secret")
@@ -143,15 +145,16 @@ class WebhookEndpointViewSet(CrudViewSet[WebhookEndpoint]):
     def replay_held(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Send what was held while the endpoint was switched off, the oldest first."""
         try:
-            count = maintenance.replay_held(self.get_object())
+            with transaction.atomic():
+                endpoint = self.get_object()
+                count = maintenance.replay_held(endpoint)
+                self._note(endpoint, "replayed_held", deliveries=count)
         except maintenance.DeliveryRefused as error:
             raise Conflict(str(error)) from error
         return _replayed(count)
 
-    def _note(self, endpoint: WebhookEndpoint, what: str) -> None:
-        audit_log.record(
-            endpoint.organization, actor=self.reach.actor, action=f"webhook_endpoint.{what}", subject=str(endpoint.uuid)
-        )
+    def _note(self, endpoint: WebhookEndpoint, what: str, **detail: Any) -> None:
+        self._audit(endpoint, what, detail)
 
 
 def _replayed(count: int) -> Response:
@@ -200,7 +203,14 @@ class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
         """Send the delivery again with the same id."""
         delivery = self.get_object()
         try:
-            maintenance.replay(delivery)
+            with transaction.atomic():
+                maintenance.replay(delivery)
+                audit_log.record(
+                    delivery.organization_id,
+                    actor=self.reach.actor,
+                    action="webhookdelivery.replayed",
+                    subject=str(delivery.uuid),
+                )
         except maintenance.DeliveryRefused as error:
             raise Conflict(str(error)) from error
         return Response(self.get_serializer(self.get_object()).data)
@@ -214,13 +224,26 @@ class WebhookDeliveryViewSet(ReadViewSet[WebhookDelivery]):
         endpoint = given.get("endpoint")
         if endpoint:
             self.reach.require(Action.REPLAY_WEBHOOK, endpoint.organization)
-        count = maintenance.replay_range(
-            WebhookDelivery.objects.filter(
-                organization__in=self.reach.where(Action.REPLAY_WEBHOOK), organization__is_active=True
-            ),
-            [given["status"]] if "status" in given else [DeliveryStatus.FAILED, DeliveryStatus.HELD],
-            given["created_after"],
-            given["created_before"],
-            endpoint,
-        )
+        homes = Organization.objects.filter(pk__in=self.reach.where(Action.REPLAY_WEBHOOK), is_active=True)
+        with transaction.atomic():
+            count = maintenance.replay_range(
+                WebhookDelivery.objects.filter(organization__in=homes),
+                [given["status"]] if "status" in given else [DeliveryStatus.FAILED, DeliveryStatus.HELD],
+                given["created_after"],
+                given["created_before"],
+                endpoint,
+            )
+            self._note_range([endpoint.organization] if endpoint else homes, count, given)
         return _replayed(count)
+
+    def _note_range(self, homes: Iterable[Organization], count: int, given: Mapping[str, Any]) -> None:
+        """Record the range in each organization whose deliveries it may have met."""
+        detail = {name: given[name] for name in ("created_after", "created_before")} | {"deliveries": count}
+        for home in homes:
+            audit_log.record(
+                home,
+                actor=self.reach.actor,
+                action="webhookdelivery.replayed",
+                subject="webhook deliveries",
+                detail=detail,
+            )

@@ -20,6 +20,7 @@ from calls.following import status_callbacks
 from calls.webhooks import maintenance as webhook_maintenance
 from campaigns import launching
 from campaigns.imports import job, retention, undo
+from tenants import audit_chain
 from tenants.api import idempotency
 from tenants.db import counters
 
@@ -40,6 +41,7 @@ class Upkeep:
             ("purge_webhooks", self.purge_webhooks, pauses.purge_webhooks),
             ("purge_callbacks", self.purge_callbacks, pauses.purge_callbacks),
             ("fold_counts", self.fold_counts, pauses.fold_counts),
+            ("seal_audit", self.seal_audit, pauses.seal_audit),
         ]
         return [
             ("import", self._first_of(job.due, job.run_step), pauses.imports),
@@ -81,3 +83,6 @@ class Upkeep:
 
     async def fold_counts(self) -> bool:
         return bool(await self._db(counters.fold))
+
+    async def seal_audit(self) -> bool:
+        return bool(await self._db(audit_chain.seal))

@@ -37,6 +37,8 @@ def cancel(call: Call, reason: str, detail: str, *, actor: str = "", decision: M
         fresh.status_reason = fresh.ended_reason = reason
         fresh.decision = decision or fresh.decision
         finish(locked, Status.CANCELED, STAFF if actor else ENGINE, f"{detail} ({actor})" if actor else detail, now)
+        if actor:
+            _audit(fresh, "cancel", actor, reason)
         return True
 
 
@@ -66,6 +68,7 @@ def confirm_placed(pk: int, provider_call_id: str, *, actor: str, reason: str) -
             raise DecisionRefused("Another call to this number is open. Resolve that call first.") from error
         locked.unit.apply_decisions(call)
         record_event(call, "staff", STAFF, f"{actor}: it was placed. {reason}", before, call.status)
+        _audit(call, "confirm_placed", actor, reason)
         locked.publish_changes()
         locked.affect(Means.RESOLVED, now)
 
@@ -84,6 +87,7 @@ def release(pk: int, *, actor: str, reason: str) -> None:
         call.dialed_at = None
         call.ended_reason = RELEASED_BY_STAFF
         finish(locked, Status.CANCELED, STAFF, f"{actor}: it was not placed. {reason}", now)
+        _audit(call, "release", actor, reason)
 
 
 def end(pk: int, *, actor: str, reason: str) -> bool:
@@ -107,10 +111,14 @@ def end(pk: int, *, actor: str, reason: str) -> bool:
         _store_decision(call, Status.UNKNOWN, actor, reason)
         call.ended_reason, call.next_read_at = ENDED_BY_STAFF, now
         finish(locked, Status.UNKNOWN, STAFF, f"{actor}: it is over. {reason}", now)
-        audit_log.record(
-            call.organization, actor=actor, action="call.end", subject=str(call.uuid), detail={"reason": reason[:500]}
-        )
+        _audit(call, "end", actor, reason)
         return True
+
+
+def _audit(call: Call, what: str, actor: str, reason: str) -> None:
+    audit_log.record(
+        call.organization_id, actor=actor, action=f"call.{what}", subject=str(call.uuid), detail={"reason": reason}
+    )
 
 
 def _store_decision(call: Call, to: Status, actor: str, reason: str) -> None:

@@ -12,6 +12,7 @@ from calls.models import Call
 from providers.adapters import http
 from providers.adapters.base import Answer, Request, Segment
 from providers.adapters.errors import NotFound, NotSent, ProviderError
+from tenants import audit_log
 
 DEADLINE = 10.0
 
@@ -36,6 +37,13 @@ def may_exist(call: Call) -> bool:
     """Return whether the provider can have a transcript of the call."""
     known = bool(call.provider_call_id) and not call.contact.erased_at
     return call.account.adapter.can_transcribe and known
+
+
+def shown_to(actor: str, call: Call) -> Sequence[Segment]:
+    """Return the turns for someone who looks at them, and record the look. Raises what `read` raises."""
+    turns = read(call)
+    audit_log.record(call.organization_id, actor=actor, action="call.transcript_seen", subject=str(call.uuid))
+    return turns
 
 
 def read(call: Call) -> Sequence[Segment]:

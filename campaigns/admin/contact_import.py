@@ -25,13 +25,12 @@ from tenants.backoffice.buttons import NotDone, Step
 from tenants.backoffice.lists import ScopedRelatedFilter
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
-from tenants.backoffice.scoped_admin import ReadOnlyAdmin, page_of
+from tenants.backoffice.scoped_admin import ReadOnlyAdmin
 from tenants.policy import Action
 
 
 def _cancel(request: HttpRequest, obj: ContactImport, values: Mapping[str, Any]) -> str:
-    job.cancel(obj)
-    page_of(ContactImport).audit(request, obj, "canceled")
+    job.cancel(obj, reach_of(request).actor)
     return "The import is canceled. Contacts imported so far stay on the list."
 
 

@@ -178,7 +178,6 @@ class ImportPages(ScopedAdmin):
             except ValueError as error:
                 return self._show(request, obj, chosen, request.POST, str(error))
         default_storage.delete(chosen.file)
-        self.audit(request, row.contact_list, "import_started", {"file": row.filename, "import": str(row.uuid)})
         messages.success(request, f"The import of {row.filename} has started. You can leave this page.")
         return redirect(reverse("admin:campaigns_contactimport_change", args=[row.pk]))
 
@@ -209,7 +208,7 @@ class ImportPages(ScopedAdmin):
                 name = remember["mapping_name"].strip()
                 saved_mappings.remember(chosen.organization, name, form.header, mapping, actor)
                 audit_log.record(chosen.organization, actor=actor, action="importmapping.saved", subject=name)
-            return upload.start_import(into, file, chosen.filename, mapping=mapping, **reading)
+            return upload.start_import(into, file, chosen.filename, actor=actor, mapping=mapping, **reading)
 
     def _show(
         self,

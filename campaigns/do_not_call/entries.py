@@ -48,7 +48,7 @@ def add(
         defaults={"phone": phone, "reason": reason, "source": source, "expires_at": expires_at},
     )
     if not created:
-        AuditEntry.objects.bulk_create(_prolong(entry, phone, reason, expires_at, actor or source))
+        audit_log.record_many(_prolong(entry, phone, reason, expires_at, actor or source))
         entry.save()
     return entry, created
 
@@ -75,14 +75,25 @@ def change_records(entry: DoNotCall, before: Mapping[str, str | None], actor: st
         return []
     subject, detail = f"do-not-call entry {entry.uuid}", {**after, "before": before}
     return [
-        AuditEntry(
-            organization_id=entry.organization_id,
+        audit_log.entry(
+            entry.organization_id,
             actor=actor,
             action="do_not_call.changed",
             subject=subject,
             detail=detail,
         )
     ]
+
+
+def record_added(entry: DoNotCall, actor: str) -> None:
+    """Record that a team member or a program listed a number. The entry does not contain it."""
+    audit_log.record(
+        entry.organization_id,
+        actor=actor,
+        action="do_not_call.added",
+        subject=f"do-not-call entry {entry.uuid}",
+        detail={"reason": entry.reason},
+    )
 
 
 @transaction.atomic
@@ -118,7 +129,7 @@ def add_locked(
     by_hash, actor = number_hashes(phones), actor or source
     known = list(DoNotCall.objects.filter(organization=organization, phone_hash__in=by_hash))
     changes = [_prolong(entry, by_hash[entry.phone_hash], reason, expires_at, actor) for entry in known]
-    AuditEntry.objects.bulk_create(chain.from_iterable(changes))
+    audit_log.record_many(chain.from_iterable(changes))
     DoNotCall.objects.bulk_update(known, ["phone", "reason", "expires_at"])
     known_hashes = {entry.phone_hash for entry in known}
     fresh = [

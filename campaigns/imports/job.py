@@ -38,7 +38,7 @@ from campaigns.imports.upsert import Upsert
 from campaigns.imports.zone_notices import ZoneNotices
 from campaigns.models import ContactImport
 from campaigns.models.contact_import import upload_path
-from tenants import failpoints
+from tenants import audit_log, failpoints
 from tenants.spreadsheets import harmless
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _claimable() -> Any:
     )
 
 
-def cancel(imp: ContactImport) -> bool:
+def cancel(imp: ContactImport, actor: str) -> bool:
     """Cancel an import. Its contacts stay. Return False if it is over already."""
     now = timezone.now()
     with transaction.atomic():
@@ -73,6 +73,13 @@ def cancel(imp: ContactImport) -> bool:
         )
         if stopped:
             launching.after_import(imp)
+            audit_log.record(
+                imp.organization_id,
+                actor=actor,
+                action="contactimport.canceled",
+                subject=str(imp.uuid),
+                detail={"object": imp.filename},
+            )
     return stopped == 1
 
 

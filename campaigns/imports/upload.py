@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
+from django.db import transaction
 
 from campaigns.imports.columns import UnreadableFile
 from campaigns.imports.file_format import SAMPLE_BYTES, FileFormat, format_of, sniff
@@ -21,6 +22,7 @@ from campaigns.imports.stored_files import as_binary
 from campaigns.imports.workbooks.reading import is_workbook, rows_of
 from campaigns.models import ContactImport, ContactList
 from campaigns.models.contact_import import upload_path
+from tenants import audit_log
 
 PIECE = 256 * 1024
 
@@ -35,7 +37,9 @@ class Readable(Protocol):
     def read(self, size: int = ..., /) -> bytes: ...
 
 
-def start_import(contact_list: ContactList, file: Readable, filename: str, **chosen: Any) -> ContactImport:
+def start_import(
+    contact_list: ContactList, file: Readable, filename: str, *, actor: str = "", **chosen: Any
+) -> ContactImport:
     """Store the file and create the import for the job to run. Return the import. `chosen`: the fields of Options.
 
     Raises UnreadableFile and FileTooLarge. Then neither the file nor the import is kept.
@@ -66,11 +70,26 @@ def start_import(contact_list: ContactList, file: Readable, filename: str, **cho
         row.mapping = options.mapping_of(form)
         row.sha256, row.bytes_total = upload.sha256.hexdigest(), form.size or upload.total
         row.note = f"{form.note} {_same_file_note(row)}".strip()
-        row.save(force_insert=True)
+        with transaction.atomic():
+            row.save(force_insert=True)
+            _record_start(row, actor)
     except BaseException:
         default_storage.delete(row.file.name or name)
         raise
     return row
+
+
+def _record_start(imp: ContactImport, actor: str) -> None:
+    """Record that somebody started an import: one entry, however many contacts it has."""
+    if not actor:
+        return
+    audit_log.record(
+        imp.organization_id,
+        actor=actor,
+        action="contactlist.import_started",
+        subject=str(imp.contact_list.uuid),
+        detail={"object": imp.contact_list.name, "file": imp.filename, "import": str(imp.uuid)},
+    )
 
 
 def _format_of_text(upload: _Upload, filename: str, options: Options) -> FileFormat | None:

@@ -40,6 +40,9 @@ def check_holidays(days: object) -> None:
 class Campaign(models.Model):
     """Calls to the contacts on some lists, within rules."""
 
+    # `campaign_edits` records these with their reasons.
+    audited_apart = frozenset({"legal_override", "campaign_zone_countries", "campaign_zone_reason"})
+
     class Status(models.TextChoices):
         DRAFT = "draft", "Draft"
         SCHEDULED = "scheduled", "Scheduled"

@@ -68,6 +68,11 @@ class Contact(LoadedQuickly):
         NO_PLACE = "no_place", "No place"
         CONTRADICTS = "contradicts", "None of the number's"
 
+    # Fields whose values the audit log keeps apart, so that they can be erased.
+    personal_fields = frozenset(
+        {"phone", "name", "external_id", "language", "variables", "consent_evidence", "hold_reason"}
+    )
+
     uuid = models.UUIDField("id", default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="contacts", db_index=False)
     phone = models.CharField("number", max_length=16, validators=[check_e164])

@@ -65,6 +65,8 @@ class StaffAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         if request.method == "POST" and response.status_code == 302:
             current = request.session.session_key if str(request.user.pk) == id else None
             end_sessions(int(id), but=current)
+            user = User.objects.get(pk=id)
+            self.audit(request, user, "password_changed")
         return response
 
     @admin.display(description=SIGN_IN, ordering="username")

@@ -117,6 +117,7 @@ class ApiKeyViewSet(CrudViewSet[ApiKey]):
     queryset = ApiKey.objects.filter(revoked_at=None).select_related("organization", "maker")
     serializer_class = ApiKeySerializer
     needs: ClassVar[Any] = crud(Action.SEE_KEYS, Action.CHANGE_KEYS)
+    audited_as = None
 
     def get_queryset(self) -> Any:
         seen = Q(organization__in=self.reach.where(Action.SEE_KEYS))

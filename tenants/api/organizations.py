@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tenants import audit_log
+from tenants import audit_changes
 from tenants.api.fields import MoneyField, PublicIdField, ScopedField
 from tenants.api.permissions import required_action
 from tenants.api.serializers import StrictModelSerializer
@@ -92,8 +92,12 @@ class OrganizationViewSet(ReadViewSet[Organization]):
         self._check_fields(organization, serializer.validated_data)
         stopped = serializer.validated_data.pop("calls_stopped", None)
         with transaction.atomic():
-            before = organization.is_active
+            before, given = organization.is_active, set(serializer.validated_data) - {"is_active"}
+            facts = audit_changes.facts(audit_changes.stored(organization), given)
             serializer.save()
+            changes = audit_changes.differences(facts, audit_changes.facts(organization, given))
+            if changes.plain:
+                self._note(organization, "changed", changes)
             if organization.is_active != before:
                 self._note(organization, "activate" if organization.is_active else "deactivate")
         if stopped is not None and (stopped or organization.calls_stopped):
@@ -109,7 +113,12 @@ class OrganizationViewSet(ReadViewSet[Organization]):
             self._note(organization, "rotate_webhook_secret")
         return Response({"webhook_secret": organization.webhook_secret})
 
-    def _note(self, organization: Organization, what: str) -> None:
-        audit_log.record(
-            organization, actor=self.reach.actor, action=f"organization.{what}", subject=str(organization.uuid)
+    def _note(self, organization: Organization, what: str, changes: audit_changes.Facts | None = None) -> None:
+        audit_changes.record(
+            organization,
+            organization,
+            actor=self.reach.actor,
+            action=f"organization.{what}",
+            detail={"fields": sorted(changes.plain)} if changes else {},
+            changes=changes,
         )

@@ -16,6 +16,7 @@ from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNeg
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from tenants import audit_changes
 from tenants.api.access import Access
 from tenants.api.errors import Conflict
 from tenants.api.idempotency import IdempotentPosts
@@ -147,6 +148,8 @@ class CrudViewSet(ReadViewSet[M], Generic[M]):
     """List, create, retrieve, PATCH, DELETE."""
 
     taken: ClassVar[tuple[str, str] | None] = None  # field and message when the object exists already
+    # How the audit log names these objects; by default like the model. None: the view writes its own entries.
+    audited_as: ClassVar[str | None] = ""
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
@@ -165,11 +168,40 @@ class CrudViewSet(ReadViewSet[M], Generic[M]):
             return  # the object was sent back as it is
         try:
             with transaction.atomic():
-                self.perform_save(serializer)
+                self._save_audited(serializer)
         except IntegrityError as error:
             if self.taken is None:
                 raise
             raise ValidationError({self.taken[0]: [ErrorDetail(self.taken[1], "unique")]}) from error
+
+    def _save_audited(self, serializer: Any) -> None:
+        """Save, and record which fields differ."""
+        if self.audited_as is None:
+            self.perform_save(serializer)
+            return
+        given, instance = list(serializer.validated_data), serializer.instance
+        before = audit_changes.facts(audit_changes.stored(instance) if instance else None, given)
+        self.perform_save(serializer)
+        saved = serializer.instance
+        names = audit_changes.audited(saved, given)
+        changes = audit_changes.differences(before, audit_changes.facts(saved, names))
+        columns = audit_changes.columns_of(saved)
+        differing = [name for name in names if name not in columns or name in changes.plain or name in changes.personal]
+        if instance is None or differing:
+            self._audit(saved, "added" if instance is None else "changed", {"fields": differing}, changes)
+
+    def _audit(
+        self, found: M, what: str, detail: Mapping[str, Any], changes: audit_changes.Facts | None = None
+    ) -> None:
+        kind = self.audited_as or found._meta.model_name
+        audit_changes.record(
+            self.organization_of(found),
+            found,
+            actor=self.reach.actor,
+            action=f"{kind}.{what}",
+            detail=detail,
+            changes=changes,
+        )
 
     def perform_save(self, serializer: Any) -> None:
         """Save, inside a transaction. Raises Conflict when the object's state does not allow the change."""
@@ -178,7 +210,10 @@ class CrudViewSet(ReadViewSet[M], Generic[M]):
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         try:
             with transaction.atomic():
-                self.perform_destroy(self.get_object())
+                found = self.get_object()
+                if self.audited_as is not None:
+                    self._audit(found, "deleted", {})
+                self.perform_destroy(found)
         except ProtectedError as error:
             raise Conflict("Other objects refer to this one. Deactivate it instead.") from error
         return Response(status=204)

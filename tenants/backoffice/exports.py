@@ -24,6 +24,7 @@ from unfold.admin import ModelAdmin
 
 from tenants import audit_log
 from tenants.api.fields import utc_text
+from tenants.audit_origin import Origin, acting, current_origin
 from tenants.backoffice.roles import reach_of
 from tenants.policy import Action
 from tenants.spreadsheets import lines
@@ -83,7 +84,7 @@ class ExportedList(ModelAdmin):
         title = [name for name, _ in columns]
         name = slugify(str(self.opts.verbose_name_plural))
         return StreamingHttpResponse(
-            lines(chain([title], self._lines(request, rows, columns))),
+            lines(chain([title], self._lines(request, rows, columns, current_origin()))),
             content_type="text/csv; charset=utf-8",
             headers={
                 "Content-Disposition": f'attachment; filename="{name}-{timezone.now():%Y-%m-%d}.csv"',
@@ -109,7 +110,9 @@ class ExportedList(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return getattr(request, "_all_rows", None) or super().get_changelist(request, **kwargs)
 
-    def _lines(self, request: HttpRequest, rows: QuerySet[Any], columns: Sequence[Column]) -> Iterator[list[str]]:
+    def _lines(
+        self, request: HttpRequest, rows: QuerySet[Any], columns: Sequence[Column], origin: Origin
+    ) -> Iterator[list[str]]:
         recorded: set[int | None] = set()
         actor = reach_of(request).actor
         for chunk in chunks(rows):
@@ -118,7 +121,8 @@ class ExportedList(ModelAdmin):
                 organization_id = self.organization_id_of(row)
                 if organization_id not in recorded:  # before the first row of the organization is sent
                     recorded.add(organization_id)
-                    self._record_export(request, actor, organization_id)
+                    with acting(origin):  # the middleware has returned when rows are streamed
+                        self._record_export(request, actor, organization_id)
                 yield [text(row) for _, text in columns]
 
     def _record_export(self, request: HttpRequest, actor: str, organization_id: int | None) -> None:

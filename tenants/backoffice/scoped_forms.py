@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from tenants import audit_changes
 from tenants.backoffice.buttons import Option
 from tenants.backoffice.forms import LineField, LinesField
 from tenants.backoffice.roles import reach_of
@@ -104,12 +105,16 @@ class ScopedForms(ScopedRows):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change and not form.changed_data:
             return
+        names = audit_changes.audited(obj, form.changed_data)
+        before = audit_changes.facts(audit_changes.stored(obj) if change else None, names)
         super().save_model(request, obj, form, change)
-        self.audit(request, obj, "changed" if change else "added", {"fields": form.changed_data})
+        if names or not change:
+            changes = audit_changes.differences(before, audit_changes.facts(obj, names))
+            self.audit(request, obj, "changed" if change else "added", {"fields": names}, changes)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         return super().log_change(request, obj, message) if message else None
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self.audit(request, obj, "deleted", {"name": str(obj)[:200]})
+        self.audit(request, obj, "deleted")
         super().delete_model(request, obj)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from tenants import audit_log
+from tenants import audit_changes
 from tenants.backoffice.exports import ExportedList
 from tenants.backoffice.framed_pages import FramedPages
 from tenants.backoffice.roles import reach_of
@@ -85,12 +85,20 @@ class ScopedRows(FramedPages, ExportedList):
                 return True
         return False
 
-    def audit(self, request: HttpRequest, obj: Any, action: str, detail: Mapping[str, Any] | None = None) -> None:
-        """Record an action on a row. `detail` holds names of fields, never values: values may be secret."""
-        audit_log.record(
+    def audit(
+        self,
+        request: HttpRequest,
+        obj: Any,
+        action: str,
+        detail: Mapping[str, Any] | None = None,
+        changes: audit_changes.Facts | None = None,
+    ) -> None:
+        """Record an action on a row. `detail` holds no secrets and nothing about a contact; `changes` masks them."""
+        audit_changes.record(
             self.organization_id_of(obj),
+            obj,
             actor=reach_of(request).actor,
             action=f"{self.opts.model_name}.{action}",
-            subject=str(getattr(obj, "uuid", obj.pk)),
-            detail=dict(detail or {}),
+            detail=detail or {},
+            changes=changes,
         )

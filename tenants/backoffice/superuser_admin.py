@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
+from tenants import audit_changes
 from tenants.backoffice.exports import ExportedList
 from tenants.backoffice.lists import CappedPaginator
 from tenants.backoffice.roles import reach_of
@@ -28,6 +30,29 @@ class SuperuserAdmin(ExportedList):
         return self.has_module_permission(request)
 
     has_add_permission = has_change_permission = has_delete_permission = has_view_permission
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        names = [name for name in form.changed_data if "password" not in name]
+        before = audit_changes.facts(audit_changes.stored(obj) if change else None, names)
+        super().save_model(request, obj, form, change)
+        if names or not change:
+            changes = audit_changes.differences(before, audit_changes.facts(obj, names))
+            self.audit(request, obj, "changed" if change else "added", {"fields": names}, changes)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.audit(request, obj, "deleted")
+        super().delete_model(request, obj)
+
+    def audit(
+        self,
+        request: HttpRequest,
+        obj: Any,
+        action: str,
+        detail: Mapping[str, Any] | None = None,
+        changes: audit_changes.Facts | None = None,
+    ) -> None:
+        action, actor = f"{self.opts.model_name}.{action}", reach_of(request).actor
+        audit_changes.record(None, obj, actor=actor, action=action, detail=detail or {}, changes=changes)
 
 
 class SuperuserReadOnlyAdmin(SuperuserAdmin):

@@ -19,6 +19,53 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='AuditEntry',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('actor', models.CharField(max_length=200)),
+                ('action', models.CharField(max_length=64)),
+                ('subject', models.CharField(max_length=200)),
+                ('detail', models.JSONField(default=dict)),
+                ('channel', models.CharField(choices=[('page', 'Back office'), ('api', 'API'), ('command', 'Command line'), ('system', 'Trunkline')], default='system', max_length=7, verbose_name='from')),
+                ('address', models.CharField(blank=True, max_length=45)),
+                ('commitments', models.JSONField(default=dict)),
+            ],
+            options={
+                'verbose_name_plural': 'audit entries',
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Organization',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
+                ('name', models.CharField(max_length=200)),
+                ('timezone', models.CharField(default='UTC', max_length=64, validators=[tenants.models.validators.check_timezone], verbose_name='time zone')),
+                ('default_region', models.CharField(default='US', help_text='The two-letter country code, such as FR.', max_length=2, validators=[tenants.models.validators.check_region], verbose_name='default country')),
+                ('allowed_countries', models.JSONField(blank=True, default=list, help_text='Countries that may be called, such as ["FR", "BE"]. If empty: only the default country.', validators=[tenants.models.validators.check_regions])),
+                ('is_active', models.BooleanField(default=True, verbose_name='active')),
+                ('calls_stopped', models.BooleanField(default=False, help_text='No call is placed while this is on.', verbose_name='all calls stopped')),
+                ('single_call_hours', models.CharField(choices=[('legal', 'Legal calling hours of the contact'), ('any', 'Any hour')], default='legal', max_length=8)),
+                ('min_gap_minutes', models.PositiveIntegerField(default=240, help_text='Minutes between two calls to one contact, across all campaigns.', verbose_name='minimum gap')),
+                ('max_attempts_per_day', models.PositiveSmallIntegerField(default=3, help_text='Calls to one contact in any 24 hours, across all campaigns.', verbose_name='attempts in 24 hours')),
+                ('max_attempts_per_30_days', models.PositiveSmallIntegerField(blank=True, help_text='Calls to one contact in any 30 days, across all campaigns. If empty: no limit.', null=True, verbose_name='attempts in 30 days')),
+                ('callbacks_hold_campaigns', models.BooleanField(default=True, help_text='While a contact waits for a scheduled callback, no other campaign calls the contact.', verbose_name='scheduled callbacks hold campaigns')),
+                ('two_step_required', models.BooleanField(default=False, help_text='Team members must set up an authenticator app before they can go on.', verbose_name='two-step sign-in required')),
+                ('webhook_secret', tenants.db.encrypted_fields.EncryptedJSONField(default=tenants.models.webhook_secret.new_webhook_secret, editable=False)),
+                ('old_webhook_secret', tenants.db.encrypted_fields.EncryptedJSONField(editable=False, null=True)),
+                ('old_webhook_secret_until', models.DateTimeField(editable=False, null=True)),
+                ('daily_budget', models.DecimalField(blank=True, decimal_places=4, help_text="Limit per day in the organization's time zone. Empty: no limit.", max_digits=14, null=True)),
+                ('daily_budget_currency', models.CharField(default='USD', max_length=3)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('inputs_digest', models.CharField(blank=True, editable=False, max_length=32)),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
             name='RequestBudget',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -49,6 +96,29 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='AuditPersonal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=64)),
+                ('salt', models.CharField(max_length=32)),
+                ('value', models.JSONField()),
+                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='personal', to='tenants.auditentry')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='AuditSeal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('chain', models.BigIntegerField()),
+                ('sequence', models.BigIntegerField()),
+                ('entry', models.BigIntegerField(unique=True)),
+                ('digest', models.CharField(max_length=64)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('chain', 'sequence'), name='audit_seal_place')],
+            },
+        ),
+        migrations.CreateModel(
             name='Authenticator',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -56,6 +126,38 @@ class Migration(migrations.Migration):
                 ('confirmed_at', models.DateTimeField(null=True)),
                 ('last_step', models.BigIntegerField(default=0)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='authenticator', to=settings.AUTH_USER_MODEL)),
+            ],
+        ),
+        migrations.AddField(
+            model_name='auditentry',
+            name='organization',
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='audit_entries', to='tenants.organization'),
+        ),
+        migrations.CreateModel(
+            name='Alert',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
+                ('key', models.CharField(max_length=200)),
+                ('message', models.CharField(max_length=500)),
+                ('subject', models.CharField(blank=True, max_length=200)),
+                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('seen_at', models.DateTimeField(blank=True, null=True)),
+                ('seen_by', models.CharField(blank=True, max_length=200)),
+                ('lasting', models.BooleanField(default=False, editable=False)),
+                ('ended_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='alerts', to='tenants.organization')),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='RecoveryCode',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.CharField(max_length=64)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recovery_codes', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.CreateModel(
@@ -96,35 +198,10 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['started_at'], name='stored_answer_age')],
             },
         ),
-        migrations.CreateModel(
-            name='Organization',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
-                ('name', models.CharField(max_length=200)),
-                ('timezone', models.CharField(default='UTC', max_length=64, validators=[tenants.models.validators.check_timezone], verbose_name='time zone')),
-                ('default_region', models.CharField(default='US', help_text='The two-letter country code, such as FR.', max_length=2, validators=[tenants.models.validators.check_region], verbose_name='default country')),
-                ('allowed_countries', models.JSONField(blank=True, default=list, help_text='Countries that may be called, such as ["FR", "BE"]. If empty: only the default country.', validators=[tenants.models.validators.check_regions])),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('calls_stopped', models.BooleanField(default=False, help_text='No call is placed while this is on.', verbose_name='all calls stopped')),
-                ('single_call_hours', models.CharField(choices=[('legal', 'Legal calling hours of the contact'), ('any', 'Any hour')], default='legal', max_length=8)),
-                ('min_gap_minutes', models.PositiveIntegerField(default=240, help_text='Minutes between two calls to one contact, across all campaigns.', verbose_name='minimum gap')),
-                ('max_attempts_per_day', models.PositiveSmallIntegerField(default=3, help_text='Calls to one contact in any 24 hours, across all campaigns.', verbose_name='attempts in 24 hours')),
-                ('max_attempts_per_30_days', models.PositiveSmallIntegerField(blank=True, help_text='Calls to one contact in any 30 days, across all campaigns. If empty: no limit.', null=True, verbose_name='attempts in 30 days')),
-                ('callbacks_hold_campaigns', models.BooleanField(default=True, help_text='While a contact waits for a scheduled callback, no other campaign calls the contact.', verbose_name='scheduled callbacks hold campaigns')),
-                ('two_step_required', models.BooleanField(default=False, help_text='Team members must set up an authenticator app before they can go on.', verbose_name='two-step sign-in required')),
-                ('webhook_secret', tenants.db.encrypted_fields.EncryptedJSONField(default=tenants.models.webhook_secret.new_webhook_secret, editable=False)),
-                ('old_webhook_secret', tenants.db.encrypted_fields.EncryptedJSONField(editable=False, null=True)),
-                ('old_webhook_secret_until', models.DateTimeField(editable=False, null=True)),
-                ('daily_budget', models.DecimalField(blank=True, decimal_places=4, help_text="Limit per day in the organization's time zone. Empty: no limit.", max_digits=14, null=True)),
-                ('daily_budget_currency', models.CharField(default='USD', max_length=3)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('inputs_digest', models.CharField(blank=True, editable=False, max_length=32)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='organizations', to='tenants.tenant', verbose_name='customer')),
-            ],
-            options={
-                'ordering': ['id'],
-            },
+        migrations.AddField(
+            model_name='organization',
+            name='tenant',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='organizations', to='tenants.tenant', verbose_name='customer'),
         ),
         migrations.CreateModel(
             name='ApiKey',
@@ -178,53 +255,36 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('user', 'organization'), name='one_role_each')],
             },
         ),
-        migrations.CreateModel(
-            name='AuditEntry',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('actor', models.CharField(max_length=200)),
-                ('action', models.CharField(max_length=64)),
-                ('subject', models.CharField(max_length=200)),
-                ('detail', models.JSONField(default=dict)),
-                ('organization', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='audit_entries', to='tenants.organization')),
-            ],
-            options={
-                'verbose_name_plural': 'audit entries',
-                'ordering': ['-id'],
-                'indexes': [models.Index(fields=['organization', '-id'], name='audit_list'), models.Index(fields=['organization', 'actor'], name='audit_actor', opclasses=['int8_ops', 'varchar_pattern_ops']), models.Index(fields=['organization', 'action'], name='audit_action', opclasses=['int8_ops', 'varchar_pattern_ops']), models.Index(condition=models.Q(('subject', ''), _negated=True), fields=['organization', 'subject'], name='audit_subject')],
-            },
+        migrations.AddIndex(
+            model_name='auditentry',
+            index=models.Index(fields=['organization', '-id'], name='audit_list'),
         ),
-        migrations.CreateModel(
-            name='Alert',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='id')),
-                ('key', models.CharField(max_length=200)),
-                ('message', models.CharField(max_length=500)),
-                ('subject', models.CharField(blank=True, max_length=200)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('seen_at', models.DateTimeField(blank=True, null=True)),
-                ('seen_by', models.CharField(blank=True, max_length=200)),
-                ('lasting', models.BooleanField(default=False, editable=False)),
-                ('ended_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('organization', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='alerts', to='tenants.organization')),
-            ],
-            options={
-                'ordering': ['-id'],
-                'indexes': [models.Index(condition=models.Q(('ended_at', None), ('lasting', True)), fields=['key'], name='alert_lasting'), models.Index(fields=['organization', '-id'], name='alert_list')],
-                'constraints': [models.UniqueConstraint(fields=('organization', 'key'), name='alert_told_once')],
-            },
+        migrations.AddIndex(
+            model_name='auditentry',
+            index=models.Index(fields=['organization', 'actor'], name='audit_actor', opclasses=['int8_ops', 'varchar_pattern_ops']),
         ),
-        migrations.CreateModel(
-            name='RecoveryCode',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recovery_codes', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'constraints': [models.UniqueConstraint(fields=('user', 'digest'), name='recovery_code_once')],
-            },
+        migrations.AddIndex(
+            model_name='auditentry',
+            index=models.Index(fields=['organization', 'action'], name='audit_action', opclasses=['int8_ops', 'varchar_pattern_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='auditentry',
+            index=models.Index(condition=models.Q(('subject', ''), _negated=True), fields=['organization', 'subject'], name='audit_subject'),
+        ),
+        migrations.AddIndex(
+            model_name='alert',
+            index=models.Index(condition=models.Q(('ended_at', None), ('lasting', True)), fields=['key'], name='alert_lasting'),
+        ),
+        migrations.AddIndex(
+            model_name='alert',
+            index=models.Index(fields=['organization', '-id'], name='alert_list'),
+        ),
+        migrations.AddConstraint(
+            model_name='alert',
+            constraint=models.UniqueConstraint(fields=('organization', 'key'), name='alert_told_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='recoverycode',
+            constraint=models.UniqueConstraint(fields=('user', 'digest'), name='recovery_code_once'),
         ),
     ]

@@ -1,9 +1,10 @@
 """The tables of organizations, memberships and API keys, and the records of what happened in an organization."""
 
 from tenants.models.api_key import ApiKey, ApiKeyQuerySet, Scope
+from tenants.models.audit import AuditEntry, AuditPersonal, AuditSeal
 from tenants.models.members import Membership, StaffSettings, levels_of, member_level
 from tenants.models.organization import Organization, Tenant
-from tenants.models.records import Alert, AuditEntry
+from tenants.models.records import Alert
 from tenants.models.requests import RequestBudget, StoredAnswer
 from tenants.models.sign_in import Authenticator, RecoveryCode, SecretTries, StaffSession
 from tenants.models.validators import check_region, check_regions, check_timezone
@@ -16,6 +17,8 @@ __all__ = [
     "ApiKey",
     "ApiKeyQuerySet",
     "AuditEntry",
+    "AuditPersonal",
+    "AuditSeal",
     "Authenticator",
     "Membership",
     "Organization",

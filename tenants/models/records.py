@@ -1,4 +1,4 @@
-"""Records of what happened in an organization: alerts and the audit log."""
+"""Alerts: messages to the team members of an organization."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from django.db import models
 from django.utils.timezone import now as utc_now
 
 from tenants.models.organization import Organization
-
-_BEGINS = ["int8_ops", "varchar_pattern_ops"]  # PostgreSQL: for searches by prefix
 
 
 class Alert(models.Model):
@@ -43,34 +41,3 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.message
-
-
-class AuditEntry(models.Model):
-    """One action of a team member, a program or Trunkline.
-
-    Entries are written and never changed, with one exception: erasing a contact removes what an entry says about it.
-    """
-
-    at = models.DateTimeField(default=utc_now)
-    organization = models.ForeignKey(
-        Organization, on_delete=models.CASCADE, null=True, related_name="audit_entries", db_index=False
-    )
-    actor = models.CharField(max_length=200)
-    action = models.CharField(max_length=64)
-    subject = models.CharField(max_length=200)
-    detail = models.JSONField(default=dict)
-
-    class Meta:
-        ordering: ClassVar = ["-id"]
-        verbose_name_plural = "audit entries"
-        indexes: ClassVar = [
-            models.Index(fields=["organization", "-id"], name="audit_list"),
-            # Searches by the beginning of a word; the evidence of a number reads the entries of one action.
-            models.Index(fields=["organization", "actor"], name="audit_actor", opclasses=_BEGINS),
-            models.Index(fields=["organization", "action"], name="audit_action", opclasses=_BEGINS),
-            # Searches by ID, and the erasure of a contact.
-            models.Index(fields=["organization", "subject"], name="audit_subject", condition=~models.Q(subject="")),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.actor}: {self.action} {self.subject}"

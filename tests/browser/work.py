@@ -27,7 +27,7 @@ from campaigns.models import (
 )
 from config.demo import sample
 from providers.models import Assistant, PhoneNumber, ProviderAccount
-from tenants import alerts
+from tenants import alerts, audit_log
 from tenants.models import Alert, AuditEntry, Membership, Organization, WebhookEndpoint
 from tests.calls import support
 
@@ -171,5 +171,10 @@ def mark(organization: Organization, text: str) -> None:
     ProviderAccount.objects.update(name=text, blocked_reason=text)
     CallBack.objects.update(note=text)
     Alert.objects.update(message=text)
-    AuditEntry.objects.update(detail={"reason": text}, actor=text)
+    audit_log.record_many(  # entries are never changed
+        audit_log.entry(
+            entry.organization, actor=text, action=entry.action, subject=entry.subject, detail={"reason": text}
+        )
+        for entry in AuditEntry.objects.select_related("organization")
+    )
     WebhookEndpoint.objects.update(description=text)

@@ -44,7 +44,8 @@ def test_an_endpoint_is_made_and_shows_its_secret_once(api: ApiClient, organizat
         assert shown["secret"] is None
     assert api.delete(path).status_code == 204
     assert [entry.action for entry in AuditEntry.objects.order_by("pk")] == [
-        "webhook_endpoint.created",
+        "webhook_endpoint.added",
+        "webhook_endpoint.changed",
         "webhook_endpoint.deleted",
     ]
 

@@ -683,7 +683,7 @@ def test_a_copy_has_the_rules_and_nothing_of_what_became_of_the_first(
     assert (made.variants.get().assistant, made.variants.get().weight) == (second, 2)
     assert draft.windows.count() == draft.retry_rules.count() == draft.variants.count() == 1
     assert not made.recipients.exists() and not made.versions.exists()
-    assert AuditEntry.objects.get(action="campaign.added").detail == {"copy_of": str(draft.uuid)}
+    assert AuditEntry.objects.get(action="campaign.added").detail["copy_of"] == str(draft.uuid)
 
 
 def test_a_long_name_is_still_a_name_when_copied(draft: Campaign) -> None:

@@ -238,7 +238,7 @@ def test_an_import_that_is_over_is_told_once(
     found = ContactImport.objects.create(organization=organization, contact_list=people, filename="p.csv")
     assert outbox.publish_finished_imports() == 0
     if status == "canceled":
-        job.cancel(found)
+        job.cancel(found, "olga")
     else:
         ContactImport.objects.update(status=status)
     assert (outbox.publish_finished_imports(), outbox.publish_finished_imports()) == (1, 0)

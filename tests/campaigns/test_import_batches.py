@@ -181,7 +181,7 @@ def test_a_cancel_between_two_batches_keeps_whole_batches_and_the_undo_takes_the
     assert not job.run_step(imp.pk, 0)
     assert not job.run_step(imp.pk, 0)
     imp.refresh_from_db()
-    assert job.cancel(imp)
+    assert job.cancel(imp, "olga")
     assert job.run_step(imp.pk, PATIENCE), "nothing is left to do"
     found = state(imp, settings.MEDIA_ROOT)
     assert found["counters"]["rows_read"] == 5, "and a blank line"

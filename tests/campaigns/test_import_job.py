@@ -321,8 +321,8 @@ def test_an_accent_after_the_sample_decides_the_encoding(contact_list: ContactLi
 def test_a_canceled_import_stops_and_keeps_what_it_brought(contact_list: ContactList, small_batches: None) -> None:
     imp = take(contact_list, many(200))
     assert not run_step(imp.pk, 0)
-    assert cancel(imp)
-    assert not cancel(imp)
+    assert cancel(imp, "olga")
+    assert not cancel(imp, "olga")
     assert run_step(imp.pk, PATIENCE)
     imp.refresh_from_db()
     assert imp.status == "canceled"

@@ -63,7 +63,7 @@ def test_each_caller_has_its_own(organization: Organization, client_for: KeyMake
     statuses(one, 20)
     assert one.get(CONTACTS).status_code == 429
     assert other.get(CONTACTS).status_code == 200
-    user = get_user_model().objects.create(username="a@example.org")
+    user = get_user_model().objects.create(username="a@example.org", is_staff=True)
     Membership.objects.create(user=user, organization=organization, role="viewer")
     staff = ApiClient()
     staff.force_login(user, backend="django.contrib.auth.backends.ModelBackend")

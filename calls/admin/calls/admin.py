@@ -172,7 +172,8 @@ class CallAdmin(NumberedAdmin):
             return self.not_found(request)
         error_text, turns = "", []
         try:
-            turns = [(local_time(turn.started_at, ""), turn.role, turn.text) for turn in transcripts.read(obj)]
+            found = transcripts.shown_to(reach_of(request).actor, obj)
+            turns = [(local_time(turn.started_at, ""), turn.role, turn.text) for turn in found]
         except (transcripts.NoTranscript, transcripts.TooMany, transcripts.Unreadable) as error:
             error_text = str(error)
         back = self.url("change", pk)

@@ -51,6 +51,7 @@ from calls.reports.problem import Problem
 from campaigns.models import Campaign, Recipient
 from campaigns.rules.number_zones import country_name
 from campaigns.wording import counted
+from tenants import audit_changes
 from tenants.backoffice.local_time import local_time, local_time_column
 from tenants.backoffice.roles import reach_of
 from tenants.policy import Action
@@ -277,6 +278,7 @@ class CampaignAdmin(WizardPages):
             return
         # Only the columns of the form: the engine may write the others at the same time.
         names = {field.name for field in obj._meta.concrete_fields}
+        request._audited_before = audit_changes.facts(audit_changes.stored(obj), form.changed_data)  # type: ignore[attr-defined]
         if form.changed_data:
             obj.save(update_fields=[name for name in form.cleaned_data if name in names])
 
@@ -287,8 +289,11 @@ class CampaignAdmin(WizardPages):
 
     def audit_change(self, request: HttpRequest, form: Any, formsets: Sequence[Any]) -> None:
         """Record which fields and which rows below the campaign were changed, if any."""
-        if names := [*form.changed_data, *(rows.prefix for rows in formsets if rows.has_changed())]:
-            self.audit(request, form.instance, "changed", {"fields": names})
+        given = [*form.changed_data, *(rows.prefix for rows in formsets if rows.has_changed())]
+        if names := audit_changes.audited(form.instance, given):
+            before: audit_changes.Facts = request._audited_before  # type: ignore[attr-defined]
+            changes = audit_changes.differences(before, audit_changes.facts(form.instance, names))
+            self.audit(request, form.instance, "changed", {"fields": names}, changes)
 
     def get_urls(self) -> list[URLPattern]:
         view, name = self.admin_site.admin_view, "campaigns_campaign"

@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from django.core.files.storage import default_storage
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from campaigns.imports import dry_run, job, upload
 from campaigns.imports import report as import_report
 from campaigns.imports.columns import OTHER_COLUMNS, VARIABLES, UnreadableFile
 from campaigns.models import ContactImport, ContactList
+from tenants.management.recorded import COMMAND_LINE, RecordedCommand
 from tenants.models import Organization
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = "Import contacts from a CSV file or a workbook into a list, as the web import does."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -68,7 +69,7 @@ class Command(BaseCommand):
         contact_list, is_new = _list(organization, list_name)
         try:
             with path.open("rb") as file:
-                imp = upload.start_import(contact_list, file, path.name, **chosen)
+                imp = upload.start_import(contact_list, file, path.name, actor=COMMAND_LINE, **chosen)
         except (UnreadableFile, upload.FileTooLarge, OSError) as error:
             if is_new:
                 contact_list.delete()

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
-from tenants.sign_in import second_factor, tries
+from tenants.sign_in import second_factor, sign_in_log, tries
 from tenants.sign_in.known_browsers import known_browser
 from tenants.sign_in.sign_in_limits import admit_password, password_was_right, password_was_wrong
 
@@ -56,6 +56,7 @@ class SignInForm(AuthenticationForm):
             cleaned = super().clean()
         except ValidationError:
             password_was_wrong(self.request, name)
+            sign_in_log.note_failure(name, "sign_in_failed")
             raise
         password_was_right(self.request, name)
         return cleaned
@@ -71,7 +72,7 @@ class CodeForm(forms.Form):
 
     def __init__(self, request: HttpRequest, user: Any, *, recovery: bool = True) -> None:
         super().__init__(request.POST if request.method == "POST" else None)
-        self.user_id, self.recovery = user.pk, recovery
+        self.user, self.user_id, self.recovery = user, user.pk, recovery
         self.browser = known_browser(request, user.get_username())  # a thief of the password has tries of their own
 
     def clean_code(self) -> str:
@@ -82,6 +83,7 @@ class CodeForm(forms.Form):
         ):
             tries.succeeded(tries.CODE, self.user_id, self.browser)
             return code
+        sign_in_log.note(self.user, "code_refused")
         raise ValidationError("This code is not valid. Codes change every 30 seconds and work once.", code="invalid")
 
 
@@ -90,7 +92,11 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
 
     def clean_old_password(self) -> str:
         refuse_for(tries.admit(tries.OLD_PASSWORD, self.user.pk))
-        old: str = super().clean_old_password()
+        try:
+            old: str = super().clean_old_password()
+        except ValidationError:
+            sign_in_log.note(self.user, "old_password_refused")
+            raise
         tries.succeeded(tries.OLD_PASSWORD, self.user.pk)
         return old
 

@@ -12,6 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -31,7 +32,7 @@ from tenants.backoffice.sign_in.forms import (
 )
 from tenants.backoffice.sign_in.sign_in_pages import frame
 from tenants.client_address import client_network
-from tenants.sign_in import tries
+from tenants.sign_in import sign_in_log, tries
 from tenants.sign_in.passwords import reset_tokens
 from tenants.sign_in.sessions import end_sessions
 
@@ -48,7 +49,9 @@ class OwnPasswordView(PasswordChangeView):
         return super().get_context_data(**frame(self.request, "Change password"), **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)
+        with transaction.atomic():
+            response = super().form_valid(form)
+            sign_in_log.note(form.user, "password_changed")
         end_sessions(form.user.pk, but=self.request.session.session_key)
         return response
 
@@ -134,7 +137,9 @@ class NewPasswordView(PasswordResetConfirmView):
         return super().get_context_data(**frame(self.request, "Set a new password"), **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)
+        with transaction.atomic():
+            response = super().form_valid(form)
+            sign_in_log.note(form.user, "password_reset")
         end_sessions(form.user.pk)
         messages.success(self.request, "Your new password is set. Sign in with it.")
         return response

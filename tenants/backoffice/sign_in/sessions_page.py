@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -13,6 +14,7 @@ from django.template.response import TemplateResponse
 from tenants.backoffice.local_time import local_time
 from tenants.backoffice.sign_in.sign_in_pages import frame
 from tenants.models import StaffSession
+from tenants.sign_in import sign_in_log
 from tenants.sign_in.sessions import end_sessions, in_force
 
 SHOWN = 100
@@ -63,12 +65,15 @@ def _mark(row: Any) -> str:
 def _end(request: HttpRequest) -> HttpResponse:
     current, mark = request.session.session_key, request.POST.get("session")
     user_id = int(request.user.pk or 0)
-    if mark is None:
-        ended = end_sessions(user_id, but=current)
-    else:
-        mine = StaffSession.objects.filter(user_id=user_id).exclude(session_key=current)
-        keys = [row.session_key for row in mine if _mark(row) == mark]
-        ended = mine.filter(session_key__in=keys).delete()[0]
+    with transaction.atomic():
+        if mark is None:
+            ended = end_sessions(user_id, but=current)
+        else:
+            mine = StaffSession.objects.filter(user_id=user_id).exclude(session_key=current)
+            keys = [row.session_key for row in mine if _mark(row) == mark]
+            ended = mine.filter(session_key__in=keys).delete()[0]
+        if ended:
+            sign_in_log.note(request.user, "sessions_ended", sessions=ended)
     messages.success(request, f"{ended} session{'' if ended == 1 else 's'} ended.")
     return redirect("my-sessions")
 

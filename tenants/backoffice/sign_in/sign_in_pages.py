@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from tenants.backoffice.sign_in.forms import CodeForm, SignInForm, must_wait
+from tenants.sign_in import sign_in_log
 from tenants.sign_in.known_browsers import remember_browser
 from tenants.sign_in.second_factor import VERIFIED, has_second_factor
 
@@ -97,6 +98,7 @@ def _pending_user(pending: Any) -> Any:
 def finished(request: HttpRequest, user: Any, to: str, *, verified: bool = False) -> HttpResponse:
     """Sign the user in and remember the browser."""
     login(request, user)
+    sign_in_log.note(user, "signed_in", two_step=verified)
     if verified:
         request.session[VERIFIED] = True
     response = redirect(to)

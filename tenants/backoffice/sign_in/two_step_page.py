@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -14,7 +15,7 @@ from tenants.backoffice.roles import reach_of
 from tenants.backoffice.sign_in.forms import CodeForm, must_wait
 from tenants.backoffice.sign_in.sign_in_pages import frame
 from tenants.models import RecoveryCode
-from tenants.sign_in import second_factor
+from tenants.sign_in import second_factor, sign_in_log
 
 
 @sensitive_post_parameters("code")
@@ -55,18 +56,24 @@ def _active(request: HttpRequest, user_id: int) -> dict[str, Any]:
 def _confirmed(request: HttpRequest, user_id: int) -> HttpResponse:
     request.session[second_factor.VERIFIED] = True
     request.session.cycle_key()
-    codes = second_factor.confirm(user_id, request.session.session_key)
+    with transaction.atomic():
+        codes = second_factor.confirm(user_id, request.session.session_key)
+        sign_in_log.note(request.user, "two_step_set_up")
     return _page(request, "recovery_codes.html", "Recovery codes", codes=codes)
 
 
 def _changed(request: HttpRequest, user_id: int) -> HttpResponse:
     if "turn-off" not in request.POST:
-        codes = second_factor.new_recovery_codes(user_id)
+        with transaction.atomic():
+            codes = second_factor.new_recovery_codes(user_id)
+            sign_in_log.note(request.user, "recovery_codes_replaced")
         return _page(request, "recovery_codes.html", "Recovery codes", codes=codes)
     if reach_of(request).two_step_required:
         messages.error(request, "Your organization requires two-step sign-in. It stays on.")
     else:
-        second_factor.remove(user_id)
+        with transaction.atomic():
+            second_factor.remove(user_id)
+            sign_in_log.note(request.user, "two_step_removed")
         messages.success(request, "Two-step sign-in is off. Your password alone signs you in.")
     return redirect("two-step")
 

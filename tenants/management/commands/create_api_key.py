@@ -7,14 +7,15 @@ from contextlib import suppress
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Model, Q, QuerySet
 
 from tenants import audit_log
+from tenants.management.recorded import COMMAND_LINE, RecordedCommand
 from tenants.models import ApiKey, Organization, Tenant
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = "Create an API key for one organization or for all organizations of a tenant, and print it once."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from error
         audit_log.record(
             organization,
-            actor="command line",
+            actor=COMMAND_LINE,
             action="api_key.create",
             subject=str(row.uuid),
             detail={"prefix": row.prefix, "scopes": scopes, "tenant": str(tenant.uuid)},

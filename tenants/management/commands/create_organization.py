@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
+from tenants import audit_log
+from tenants.management.recorded import COMMAND_LINE, RecordedCommand
 from tenants.models import Organization, Tenant
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = "Create an organization and print its id. Without --tenant it gets a tenant of the same name."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,6 +39,13 @@ class Command(BaseCommand):
             except ValidationError as error:
                 raise CommandError(" ".join(error.messages)) from error
             organization.save()
+            audit_log.record(
+                organization,
+                actor=COMMAND_LINE,
+                action="organization.added",
+                subject=str(organization.uuid),
+                detail={"object": organization.name},
+            )
         self.stdout.write(str(organization.uuid))
 
 

@@ -7,16 +7,17 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.validators import validate_email
 from django.db import transaction
 
 from tenants import audit_log
 from tenants.management.commands.create_api_key import get_one
+from tenants.management.recorded import COMMAND_LINE, RecordedCommand
 from tenants.models import Membership, Organization
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = "Create a team member who signs in with an e-mail address, and print a one-time password."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,7 +41,7 @@ class Command(BaseCommand):
             Membership.objects.create(user=user, organization=organization, role=options["role"])
             audit_log.record(
                 organization,
-                actor="command line",
+                actor=COMMAND_LINE,
                 action="user.create",
                 subject=email,
                 detail={"role": options["role"]},
